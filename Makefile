@@ -1,0 +1,83 @@
+# One front door for people and CI. `make` alone lists the verbs.
+# PYTHON chooses the interpreter that makes the environment: make setup PYTHON=python3.12
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.setup-done
+UV     := 0.13.8
+# Extra arguments for pytest or the demo: make test ARGS="-k cart"
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-quick test-long check format reference kafka-jars services services-stop bench clean
+
+help: ## this list
+	@echo "Regulars: customer profiles and triggers from a shop's event stream"
+	@echo
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## the environment in .venv, from uv.lock (nothing to do when it is current)
+
+# Every recipe needs what the checks below look for, so each missing thing is named once, with where to get it.
+$(STAMP): pyproject.toml uv.lock
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "Regulars needs Python 3.11 or later, and '$(PYTHON)' was not found."; \
+	  echo "  Debian, Ubuntu: apt-get install python3 python3-venv    macOS: brew install python    else: https://www.python.org/downloads/"; \
+	  echo "  Another name or place: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Regulars needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)."; \
+	  echo "  If a later one is installed: make setup PYTHON=python3.12"; exit 1; }
+	@command -v bash >/dev/null 2>&1 || { echo "Regulars needs bash (apt-get install bash, apk add bash)."; exit 1; }
+	@# A .venv without pip is one that was left half made, or made by another tool: start again.
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  rm -rf $(VENV); \
+	  if $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1; then $(PYTHON) -m venv $(VENV); \
+	  elif $(PYTHON) -m virtualenv --version >/dev/null 2>&1; then $(PYTHON) -m virtualenv -q $(VENV); \
+	  else echo "$(PYTHON) can't make virtual environments: its venv module is a package of its own on this system."; \
+	    echo "  Debian, Ubuntu: apt-get install python3-venv    else: $(PYTHON) -m pip install --user virtualenv"; exit 1; fi; fi
+	@echo "Installing what uv.lock names into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || { \
+	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet
+	@touch $@
+
+run: setup ## the main job on a real shop's year of orders, no server needed; results in ./out
+	@$(BIN)/regulars demo $(ARGS)
+
+test: setup ## all tests (those with Kafka and Redis need the servers' programs, and say so)
+	@$(BIN)/pytest $(ARGS)
+
+test-quick: setup ## the tests that need no server, in half a minute
+	@$(BIN)/pytest tests/core tests/laws tests/stories tests/golden $(ARGS)
+
+test-long: setup ## the long variants as well
+	@$(BIN)/pytest -m "long or not long" $(ARGS)
+
+check: setup ## style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: setup ## put the code into its standard form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+reference: setup ## write docs/reference anew from the code
+	@$(BIN)/python -m streams.reference
+
+kafka-jars: setup ## fetch the jars of the local Kafka (Maven, about 54 MB)
+	@$(BIN)/regulars services jars
+
+services: setup ## start a real Kafka and a real Redis here, without Docker
+	@$(BIN)/regulars services start
+
+services-stop: setup ## stop them
+	@$(BIN)/regulars services stop
+
+bench: setup ## the benchmarks (they start their own servers)
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove the environment, caches and output (not the state of `make services`)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out
+	@find schemas profiles streams tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
