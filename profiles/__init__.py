@@ -1,5 +1,5 @@
-"""The pure core: profile state, order ledger, carts, interests, identity merge, triggers and their gates.
+"""The pure core: profile state, order ledger, carts, interests, triggers and gates.
 
-Same events in, same profiles and triggers out. Time is an argument; what the core wants done it returns, and what it
-decided not to do it returns too, with the reason. It imports `schemas` and the standard library's pure parts only.
+Start with `profiles.state` (what is remembered), then `profiles.engine` (`step` and `fire`: how it changes and what comes
+of it). Time is an argument, everything it wants done it returns; no I/O, no clock, no randomness.
 """

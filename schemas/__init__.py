@@ -1,4 +1,5 @@
-"""What is on the wire: canonical events, triggers, the public profile document, money, codecs and adapters from foreign formats.
+"""What is on the wire: canonical events, trigger records, the public profile document, money and time.
 
-This room knows the standard library and msgspec, and neither of the other two rooms. It does no input or output and reads no clock.
+Start with `schemas.events` (what comes in), `schemas.outputs` (what goes out) and `schemas.decode` (bytes to events).
+This room imports nothing of the others, does no I/O and reads no clock.
 """

@@ -1,0 +1,468 @@
+"""What is remembered about one customer: the profile, and beside it one ledger entry for each order.
+
+These are the only mutable types. One partition owns a profile; reducers change it in place for speed, and nothing
+outside the engine keeps a reference to it. Everything here is bounded; the bounds are the constants below. The JSON form
+(msgspec) is what lies in Redis, readable with redis-cli and jq, so field names are words.
+
+Units: instants are epoch milliseconds UTC, money is integer minor units of the currency it stands under.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+VERSION = 1
+"""Schema version of a stored profile. A worker that meets a higher one stops."""
+
+SEEN_MAX = 128
+RECENT_ORDERS_MAX = 16
+CARTS_MAX = 16
+CART_OPS_MAX = 200
+CART_LINES_MAX = 200
+CHECKOUTS_MAX = 8
+IDS_PER_TYPE_MAX = 16
+TRAITS_MAX = 64
+INTERESTS_MAX = 32
+SUPPLY_PRODUCTS_MAX = 32
+SUPPLY_PURCHASES_MAX = 24
+EPISODES_MAX = 64
+EMITTED_MAX = 32
+DECISIONS_KEPT = 16
+
+
+class Touch(Struct, omit_defaults=True, gc=False):
+    """A visit's source: campaign source, medium and name, or the referrer's host."""
+
+    at_ms: int
+    source: str | None = None
+    medium: str | None = None
+    name: str | None = None
+    referrer: str | None = None
+
+
+class Activity(Struct, omit_defaults=True, gc=False):
+    """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app."""
+
+    first_ms: int | None = None
+    last_ms: int | None = None
+    events: int = 0
+    sessions: int = 0
+    session_start_ms: int | None = None
+    session_last_ms: int | None = None
+    views: int = 0
+    searches: int = 0
+    channels: dict[str, int] = {}
+    first_touch: Touch | None = None
+    last_touch: Touch | None = None
+
+
+class Consent(Struct, omit_defaults=True, gc=False):
+    """The newest decision for one channel and purpose; at equal times the most restrictive one."""
+
+    state: str
+    at_ms: int
+    expires_ms: int | None = None
+    source: str | None = None
+    text_version: str | None = None
+
+
+class Score(Struct, array_like=True, gc=False):
+    """A decayed score: its value at `at_ms`. Later reads multiply by 2^-(age / half-life)."""
+
+    value: float
+    at_ms: int
+
+
+class Interests(Struct, omit_defaults=True, gc=False):
+    """Decayed interest in categories, brands and occasion tags; at most INTERESTS_MAX of each."""
+
+    categories: dict[str, Score] = {}
+    brands: dict[str, Score] = {}
+    occasions: dict[str, Score] = {}
+
+
+# --- orders and money ---------------------------------------------------------------------------------------------
+
+
+class Totals(Struct, omit_defaults=True, gc=False):
+    """Sums over the customer's orders in one currency, minor units. net = gross - discount - refund, always."""
+
+    gross: int = 0
+    discount: int = 0
+    refund: int = 0
+    net: int = 0
+    margin: int = 0
+    estimated_gross: int = 0
+
+
+class OrderStats(Struct, omit_defaults=True, gc=False):
+    """Counts and times of the orders that are not cancelled.
+
+    `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
+    than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
+    `unconverted` counts orders whose currency had no exchange rate into the shop currency.
+    """
+
+    count: int = 0
+    valued: int = 0
+    first: tuple[int, str] | None = None
+    recent: list[tuple[int, str]] = []
+    refunded: int = 0
+    cancelled: int = 0
+    unconverted: int = 0
+
+
+class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
+    """One line of an order. `list_minor` is the line's list value, `cost_minor` the line's cost where known."""
+
+    product_id: str
+    quantity: float
+    list_minor: int | None = None
+    discount_minor: int = 0
+    category: str | None = None
+    cost_minor: int | None = None
+    variant_id: str | None = None
+
+
+class OrderMoney(Struct, omit_defaults=True, gc=False):
+    """The money fields of an order as its newest version stated them, minor units of the order's currency."""
+
+    revenue: int | None = None
+    subtotal: int | None = None
+    total: int | None = None
+    shipping: int | None = None
+    tax: int | None = None
+    discount: int | None = None
+    shipping_cost: int | None = None
+    payment_fee: int | None = None
+
+
+class Refund(Struct, omit_defaults=True, gc=False):
+    """One refund. `amount` None means "the rest of the order"; `units` counts what came back by product id."""
+
+    at_ms: int
+    amount: int | None = None
+    units: dict[str, float] = {}
+    restocked: bool = True
+    return_shipping: int = 0
+    restocking_fee: int = 0
+
+
+class Contribution(Struct, omit_defaults=True, gc=False):
+    """What an order adds to the customer's totals now; kept so that a change can subtract exactly this.
+
+    Amounts are minor units of `currency`; `shop` is the same in the shop currency at `rate` (None: no rate known, then
+    `shop` is all zeros). `revenue_from` names the field that gave the net value.
+    """
+
+    currency: str
+    counted: bool = False
+    valued: bool = False
+    refunded: bool = False
+    cancelled: bool = False
+    amounts: Totals = msgspec.field(default_factory=Totals)
+    shop: Totals = msgspec.field(default_factory=Totals)
+    rate: str | None = None
+    revenue_from: str | None = None
+
+
+class OrderEntry(Struct, omit_defaults=True, gc=False):
+    """The ledger entry of one order: its newest state, its refunds, and its present contribution.
+
+    `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
+    and money: a newer version that lacks one keeps the other. `placed_ms` None: only refunds or a cancellation were seen
+    so far. `compact` entries have lost their lines (after 400 days); their contribution stays.
+    """
+
+    order_id: str
+    placed_ms: int | None = None
+    completed: bool = False
+    currency: str | None = None
+    lines: list[OrderLine] = []
+    lines_version: tuple[int, int, str] | None = None
+    money: OrderMoney | None = None
+    money_version: tuple[int, int, str] | None = None
+    refunds: dict[str, Refund] = {}
+    cancelled_ms: int | None = None
+    test: bool = False
+    fulfilled_ms: int | None = None
+    delivered_ms: int | None = None
+    contribution: Contribution | None = None
+    compact: bool = False
+
+
+class Purchase(Struct, array_like=True, gc=False):
+    """Net units of one replenishable product bought in one order."""
+
+    at_ms: int
+    order_id: str
+    units: float
+
+
+class Supply(Struct, omit_defaults=True, gc=False):
+    """Purchases of one replenishable product (or substitute group), oldest first, at most SUPPLY_PURCHASES_MAX."""
+
+    product_id: str
+    purchases: list[Purchase] = []
+
+
+# --- carts --------------------------------------------------------------------------------------------------------
+
+
+class CartLine(Struct, omit_defaults=True, gc=False):
+    """A line of a cart as it stands. `added_ms` is the newest moment at which units were added."""
+
+    product_id: str
+    quantity: float
+    added_ms: int
+    price_minor: int | None = None
+    price_at_add_minor: int | None = None
+    variant_id: str | None = None
+    sku: str | None = None
+    name: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    url: str | None = None
+    image_url: str | None = None
+
+
+class CartOp(Struct, array_like=True, omit_defaults=True, gc=False):
+    """One thing that happened to a cart. The cart is the fold of its operations in (time, message id) order."""
+
+    at_ms: int
+    message_id: str
+    kind: str
+    lines: list[CartLine] = []
+
+
+class Cart(Struct, omit_defaults=True, gc=False):
+    """One cart: present lines, and the operations of the last day, so that a late one can be put in its place.
+
+    `base*` is the fold of everything older than `ops`. `opened_*` names the event that opened the present episode, and
+    `changed_ms` is the newest operation (it resets the reminder), `mutated_ms` the newest that could change lines.
+    """
+
+    cart_id: str
+    currency: str | None = None
+    lines: dict[str, CartLine] = {}
+    opened_ms: int | None = None
+    opened_by: str | None = None
+    changed_ms: int = 0
+    mutated_ms: int = 0
+    url: str | None = None
+    ops: list[CartOp] = []
+    base_lines: dict[str, CartLine] = {}
+    base_opened_ms: int | None = None
+    base_opened_by: str | None = None
+    base_ms: int = 0
+
+
+class Checkout(Struct, omit_defaults=True, gc=False):
+    """A checkout under way: which cart it took over, when it began and when it last moved."""
+
+    checkout_id: str
+    cart_id: str | None = None
+    started_ms: int = 0
+    started_by: str = ""
+    moved_ms: int = 0
+    order_id: str | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    url: str | None = None
+    lines: list[CartLine] = []
+    done: str | None = None
+
+
+# --- triggers -----------------------------------------------------------------------------------------------------
+
+
+class Episode(Struct, omit_defaults=True, gc=False):
+    """An armed trigger. `due_ms` is its timer; `measured_from_ms` is set when it was already past due when planned.
+
+    `held` marks one that came due while the customer could not be reached.
+    """
+
+    name: str
+    key: str
+    anchor: str
+    opened_ms: int
+    due_ms: int
+    measured_from_ms: int | None = None
+    occurrence: int = 1
+    first_trigger_id: str | None = None
+    first_due_ms: int | None = None
+    held: bool = False
+
+
+class Emitted(Struct, omit_defaults=True, gc=False):
+    """A trigger that went out, kept for conversion, cooldown and precedence. `outcome`: None, retracted or converted."""
+
+    trigger_id: str
+    name: str
+    key: str
+    due_ms: int
+    emitted_ms: int
+    occurrence: int = 1
+    opened_ms: int = 0
+    cart_id: str | None = None
+    checkout_id: str | None = None
+    product_ids: list[str] = []
+    trigger_class: str = "marketing"
+    outcome: str | None = None
+
+
+class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
+    """A decision as `profile explain` shows it."""
+
+    at_ms: int
+    name: str
+    key: str
+    state: str
+    reason: str | None = None
+    trigger_id: str | None = None
+
+
+class RecentOrder(Struct, array_like=True, gc=False):
+    """A placed order of the last days: late cart events and conversions are held against it."""
+
+    at_ms: int
+    order_id: str
+    cart_id: str | None
+    checkout_id: str | None
+    product_ids: list[str]
+
+
+class Milestones(Struct, omit_defaults=True, gc=False):
+    """Once-in-a-life moments, each the earliest by event time, with the message id that brought it."""
+
+    signed_up: tuple[int, str] | None = None
+    granted: tuple[int, str] | None = None
+    welcomed_ms: int | None = None
+    imported: bool = False
+
+
+class Profile(Struct, omit_defaults=True, gc=False):
+    """Everything remembered about one customer. `id` is "type:value" of its home identifier."""
+
+    id: str
+    v: int = VERSION
+    ids: dict[str, list[str]] = {}
+    traits: dict[str, tuple[int, Any]] = {}
+    timezone: tuple[int, str] | None = None
+    locale: tuple[int, str] | None = None
+    country: tuple[int, str] | None = None
+    push: bool = False
+    consent: dict[str, Consent] = {}
+    activity: Activity = msgspec.field(default_factory=Activity)
+    interests: Interests = msgspec.field(default_factory=Interests)
+    carts: dict[str, Cart] = {}
+    checkouts: dict[str, Checkout] = {}
+    orders: OrderStats = msgspec.field(default_factory=OrderStats)
+    ltv: Totals = msgspec.field(default_factory=Totals)
+    by_currency: dict[str, Totals] = {}
+    supply: dict[str, Supply] = {}
+    recent_orders: list[RecentOrder] = []
+    feedback: dict[str, Any] = {}
+    messages: dict[str, int] = {}
+    milestones: Milestones = msgspec.field(default_factory=Milestones)
+    episodes: dict[str, Episode] = {}
+    emitted: list[Emitted] = []
+    decisions: list[DecisionKept] = []
+    seen: list[list[int]] = []
+    seen_since_ms: int = 0
+    compact_ms: int | None = None
+    population: list[int] = []
+
+    def next_due_ms(self) -> int | None:
+        """The earliest moment at which something here wants to be looked at, or None."""
+        due = min((episode.due_ms for episode in self.episodes.values()), default=None)
+        if self.compact_ms is not None and (due is None or self.compact_ms < due):
+            return self.compact_ms
+        return due
+
+
+class Ledger:
+    """The ledger entries of one customer that are in memory, and which of them changed.
+
+    `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
+    absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again.
+    """
+
+    __slots__ = ("changed", "complete", "entries")
+
+    def __init__(self, entries: dict[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
+        self.entries: dict[str, OrderEntry | None] = {} if entries is None else entries
+        self.complete = complete
+        self.changed: set[str] = set()
+
+    def get(self, order_id: str) -> OrderEntry | None:
+        """The entry of an order, None if there is none. Raises NeedLedger if that is not known yet."""
+        try:
+            return self.entries[order_id]
+        except KeyError:
+            if self.complete:
+                return None
+            raise NeedLedger(order_id) from None
+
+    def all(self) -> list[OrderEntry]:
+        """Every entry. Raises NeedLedger(None) if not all are loaded."""
+        if not self.complete:
+            raise NeedLedger(None)
+        return [entry for entry in self.entries.values() if entry is not None]
+
+    def put(self, entry: OrderEntry) -> None:
+        """Keep a new or changed entry and mark it to be written."""
+        self.entries[entry.order_id] = entry
+        self.changed.add(entry.order_id)
+
+
+class Need(Exception):
+    """The step needs more than was loaded. Raised before anything was changed."""
+
+
+class NeedLedger(Need):
+    """An order's ledger entry is needed, or all of them (`order_id` None)."""
+
+    def __init__(self, order_id: str | None) -> None:
+        super().__init__(order_id)
+        self.order_id = order_id
+
+
+class NeedProfile(Need):
+    """Another profile is needed (a redirect, a merge)."""
+
+    def __init__(self, profile_id: str) -> None:
+        super().__init__(profile_id)
+        self.profile_id = profile_id
+
+
+class Moment(Struct, frozen=True, gc=False):
+    """The clocks a step is run under. `clock_ms` is the partition's clock. `wall_ms` is the wall clock live and None in
+    replay, where "now" at a due timer is its due time."""
+
+    clock_ms: int
+    wall_ms: int | None = None
+
+
+class UnsupportedVersion(Exception):
+    """A stored profile was written by a newer release. The worker stops the partition; deploy the newer release."""
+
+
+_encoder = msgspec.json.Encoder()
+_profile_decoder = msgspec.json.Decoder(Profile)
+_entry_decoder = msgspec.json.Decoder(OrderEntry)
+encode = _encoder.encode
+
+
+def decode_profile(stored: bytes) -> Profile:
+    """Read a stored profile. Raises UnsupportedVersion for one of a newer release, msgspec.DecodeError for damage."""
+    profile = _profile_decoder.decode(stored)
+    if profile.v > VERSION:
+        raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
+    return profile
+
+
+def decode_entry(stored: bytes) -> OrderEntry:
+    """Read a stored ledger entry. Raises msgspec.DecodeError for damage."""
+    return _entry_decoder.decode(stored)

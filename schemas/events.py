@@ -1,0 +1,583 @@
+"""Canonical events: one tagged union, names and fields after Segment's e-commerce spec v2, plus our own additions.
+
+The tag is the field `event`. Every amount is an integer in minor units of the event's `currency` (the shop's currency
+where the event names none); every instant is UTC epoch milliseconds. Foreign shapes (Segment's track and identify calls,
+numbers as strings ...) become these types in `schemas.adapters`; this module knows only the strict form.
+
+Start reading at `Event` (what every event carries), then at the families below it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Text = Annotated[str, Meta(max_length=1024)]
+Id = Annotated[str, Meta(min_length=1, max_length=256)]
+Quantity = Annotated[int, Meta(ge=0, le=10**9)] | Annotated[float, Meta(ge=0, le=1e9)]
+"""Units, whole or (weighed goods) with a fraction; a whole number stays an int."""
+Instant = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""UTC epoch milliseconds, from 1970 to the end of the year 9999."""
+Minor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
+"""Integer minor units of a currency; the bound keeps sums of a whole customer life inside 64 bits."""
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+
+ConsentState = Literal["GRANT", "DENY", "REVOKED"]
+
+
+class Campaign(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where a visit came from: the utm_* fields."""
+
+    source: Text | None = None
+    medium: Text | None = None
+    name: Text | None = None
+    term: Text | None = None
+    content: Text | None = None
+
+
+class ConsentChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One consent decision of a customer for a channel and a purpose.
+
+    `at_ms` is when she decided (the event's own time where absent). `channel` "any" stands for every channel.
+    """
+
+    state: ConsentState
+    channel: Id = "any"
+    purpose: Id = "marketing"
+    at_ms: Instant | None = None
+    expires_ms: Instant | None = None
+    source: Text | None = None
+    text_version: Text | None = None
+
+
+class Product(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A product in an event, or a line of a cart or an order.
+
+    `price_minor` is the list price of one unit. `list_minor`, where given, is the list value of the whole line and wins
+    over price x quantity (weighed goods, rounded lines). `discount_minor` is the line's discount in all, not per unit.
+    """
+
+    product_id: Id
+    variant_id: Id | None = None
+    sku: Id | None = None
+    name: Text | None = None
+    category: Text | None = None
+    brand: Text | None = None
+    variant: Text | None = None
+    price_minor: Minor | None = None
+    quantity: Quantity = 1
+    list_minor: Minor | None = None
+    discount_minor: Minor = 0
+    cost_minor: Minor | None = None
+    coupon: Text | None = None
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+    image_url: Annotated[str, Meta(max_length=2048)] | None = None
+    position: int | None = None
+    occasions: tuple[Text, ...] = ()
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event"):
+    """What every event carries.
+
+    `timestamp_ms` is when it happened by the sender's word. Where `original_timestamp_ms`, `sent_at_ms` and
+    `received_at_ms` are all there they win: event time = received - (sent - original). `source` names the sender and is
+    the namespace of `message_id` in de-duplication.
+    """
+
+    message_id: Id
+    timestamp_ms: Instant
+    received_at_ms: Instant | None = None
+    sent_at_ms: Instant | None = None
+    original_timestamp_ms: Instant | None = None
+    user_id: Id | None = None
+    email: Id | None = None
+    phone: Id | None = None
+    loyalty_id: Id | None = None
+    anonymous_id: Id | None = None
+    source: Text = ""
+    channel: Text = ""
+    timezone: Text | None = None
+    locale: Text | None = None
+    country: Text | None = None
+    campaign: Campaign | None = None
+    referrer: Annotated[str, Meta(max_length=2048)] | None = None
+    consent: tuple[ConsentChange, ...] = ()
+    imported: bool = False
+
+
+# --- identity -----------------------------------------------------------------------------------------------------
+
+
+class Identified(Event, frozen=True, kw_only=True, tag="Identified"):
+    """An identify call: traits of a customer; `traits` is free-form JSON of at most 64 keys."""
+
+    traits: dict[str, Any] = {}
+    push_token: Id | None = None
+
+
+class Aliased(Event, frozen=True, kw_only=True, tag="Aliased"):
+    """An alias call: `previous_id` (an anonymous id, or an earlier user id) belongs to this customer."""
+
+    previous_id: Id
+
+
+class Grouped(Event, frozen=True, kw_only=True, tag="Grouped"):
+    """A group call: the customer belongs to a company."""
+
+    group_id: Id
+    traits: dict[str, Any] = {}
+
+
+class SignedUp(Event, frozen=True, kw_only=True, tag="Signed Up"):
+    """A customer opened an account."""
+
+
+class ConsentChanged(Event, frozen=True, kw_only=True, tag="Consent Changed"):
+    """A consent decision of its own, carried in `consent`."""
+
+
+# --- clickstream --------------------------------------------------------------------------------------------------
+
+
+class PageViewed(Event, frozen=True, kw_only=True, tag="Page Viewed"):
+    """A page or screen call."""
+
+    name: Text | None = None
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class ProductsSearched(Event, frozen=True, kw_only=True, tag="Products Searched"):
+    """A search in the shop; `results` is the number of hits where the shop sends it."""
+
+    query: Text
+    results: int | None = None
+
+
+class ListEvent(Event, frozen=True, kw_only=True):
+    """A list of products was shown."""
+
+    list_id: Id | None = None
+    category: Text | None = None
+    products: tuple[Product, ...] = ()
+
+
+class ProductListViewed(ListEvent, frozen=True, kw_only=True, tag="Product List Viewed"):
+    """A category or result list was shown."""
+
+
+class ProductListFiltered(ListEvent, frozen=True, kw_only=True, tag="Product List Filtered"):
+    """A list was narrowed down or sorted."""
+
+
+class PromotionEvent(Event, frozen=True, kw_only=True):
+    """A banner or promotion inside the shop."""
+
+    promotion_id: Id | None = None
+    creative: Text | None = None
+    name: Text | None = None
+    position: Text | None = None
+
+
+class PromotionViewed(PromotionEvent, frozen=True, kw_only=True, tag="Promotion Viewed"):
+    """A promotion was shown."""
+
+
+class PromotionClicked(PromotionEvent, frozen=True, kw_only=True, tag="Promotion Clicked"):
+    """A promotion was clicked."""
+
+
+class ProductEvent(Event, frozen=True, kw_only=True):
+    """Something was done with one product."""
+
+    product: Product
+    currency: Currency | None = None
+
+
+class ProductClicked(ProductEvent, frozen=True, kw_only=True, tag="Product Clicked"):
+    """A product was clicked in a list."""
+
+
+class ProductViewed(ProductEvent, frozen=True, kw_only=True, tag="Product Viewed"):
+    """A product page was viewed."""
+
+
+class ProductShared(ProductEvent, frozen=True, kw_only=True, tag="Product Shared"):
+    """A product was shared."""
+
+    share_via: Text | None = None
+
+
+class WishlistEvent(ProductEvent, frozen=True, kw_only=True):
+    """Something was done with a wishlist."""
+
+    wishlist_id: Id | None = None
+    wishlist_name: Text | None = None
+
+
+class ProductAddedToWishlist(WishlistEvent, frozen=True, kw_only=True, tag="Product Added to Wishlist"):
+    """A product was put on a wishlist."""
+
+
+class ProductRemovedFromWishlist(WishlistEvent, frozen=True, kw_only=True, tag="Product Removed from Wishlist"):
+    """A product was taken off a wishlist."""
+
+
+class WishlistProductAddedToCart(WishlistEvent, frozen=True, kw_only=True, tag="Wishlist Product Added to Cart"):
+    """A product went from a wishlist into a cart; the cart is changed as by Product Added."""
+
+    cart_id: Id | None = None
+
+
+class StockAlertSubscribed(ProductEvent, frozen=True, kw_only=True, tag="Stock Alert Subscribed"):
+    """The customer wants to hear when the product is there again."""
+
+    subscription_id: Id | None = None
+
+
+class CouponEvent(Event, frozen=True, kw_only=True):
+    """Something happened to a coupon in a cart or an order."""
+
+    coupon_id: Id | None = None
+    order_id: Id | None = None
+    cart_id: Id | None = None
+    discount_minor: Minor | None = None
+    currency: Currency | None = None
+    reason: Text | None = None
+
+
+class CouponEntered(CouponEvent, frozen=True, kw_only=True, tag="Coupon Entered"):
+    """A coupon code was typed in."""
+
+
+class CouponApplied(CouponEvent, frozen=True, kw_only=True, tag="Coupon Applied"):
+    """A coupon was accepted."""
+
+
+class CouponDenied(CouponEvent, frozen=True, kw_only=True, tag="Coupon Denied"):
+    """A coupon was refused."""
+
+
+class CouponRemoved(CouponEvent, frozen=True, kw_only=True, tag="Coupon Removed"):
+    """A coupon was taken off again."""
+
+
+class CouponIssued(CouponEvent, frozen=True, kw_only=True, tag="Coupon Issued"):
+    """The shop gave this customer a coupon."""
+
+    expires_ms: Instant | None = None
+
+
+# --- carts --------------------------------------------------------------------------------------------------------
+
+
+class CartProductEvent(ProductEvent, frozen=True, kw_only=True):
+    """One product of a cart changed. A sender without cart ids leaves `cart_id` out: the customer then has one cart."""
+
+    cart_id: Id | None = None
+
+
+class ProductAdded(CartProductEvent, frozen=True, kw_only=True, tag="Product Added"):
+    """`product.quantity` units were put into the cart."""
+
+
+class ProductRemoved(CartProductEvent, frozen=True, kw_only=True, tag="Product Removed"):
+    """`product.quantity` units were taken out of the cart."""
+
+
+class CartProductsEvent(Event, frozen=True, kw_only=True):
+    """A whole cart was shown or sent."""
+
+    cart_id: Id | None = None
+    products: tuple[Product, ...] = ()
+    currency: Currency | None = None
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class CartViewed(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Viewed"):
+    """The cart was looked at; it changes nothing in it."""
+
+
+class CartUpdated(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Updated"):
+    """A snapshot: the cart now holds exactly `products`."""
+
+
+class CartShared(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Shared"):
+    """The cart was shared."""
+
+    share_via: Text | None = None
+
+
+class CheckoutEvent(Event, frozen=True, kw_only=True):
+    """A step of a checkout. Its id is `checkout_id`, or `order_id` where there is none."""
+
+    checkout_id: Id | None = None
+    order_id: Id | None = None
+    cart_id: Id | None = None
+    step: int | None = None
+    products: tuple[Product, ...] = ()
+    value_minor: Minor | None = None
+    currency: Currency | None = None
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class CheckoutStarted(CheckoutEvent, frozen=True, kw_only=True, tag="Checkout Started"):
+    """A checkout began."""
+
+
+class CheckoutStepViewed(CheckoutEvent, frozen=True, kw_only=True, tag="Checkout Step Viewed"):
+    """A step of the checkout was shown."""
+
+
+class CheckoutStepCompleted(CheckoutEvent, frozen=True, kw_only=True, tag="Checkout Step Completed"):
+    """A step of the checkout was done."""
+
+
+class PaymentInfoEntered(CheckoutEvent, frozen=True, kw_only=True, tag="Payment Info Entered"):
+    """Payment details were entered."""
+
+
+class PaymentFailed(CheckoutEvent, frozen=True, kw_only=True, tag="Payment Failed"):
+    """A payment was refused."""
+
+    reason: Text | None = None
+
+
+# --- orders -------------------------------------------------------------------------------------------------------
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """Something happened to an order."""
+
+    order_id: Id
+    currency: Currency | None = None
+
+
+class OrderStateEvent(OrderEvent, frozen=True, kw_only=True):
+    """The state of an order as its sender knew it at `updated_at_ms` (the event's own time where absent).
+
+    `revenue_minor` is after discounts, without shipping and tax; `subtotal_minor` after discounts, before shipping and
+    tax; `total_minor` with both. `shipping_minor` is what the customer paid for shipping. `shipping_cost_minor` and
+    `payment_fee_minor` are what it cost the shop, where it knows.
+    """
+
+    updated_at_ms: Instant | None = None
+    checkout_id: Id | None = None
+    cart_id: Id | None = None
+    affiliation: Text | None = None
+    revenue_minor: Minor | None = None
+    subtotal_minor: Minor | None = None
+    total_minor: Minor | None = None
+    shipping_minor: Minor | None = None
+    tax_minor: Minor | None = None
+    discount_minor: Minor | None = None
+    shipping_cost_minor: Minor | None = None
+    payment_fee_minor: Minor | None = None
+    coupon: Text | None = None
+    products: tuple[Product, ...] = ()
+    test: bool = False
+
+
+class OrderCompleted(OrderStateEvent, frozen=True, kw_only=True, tag="Order Completed"):
+    """An order was placed."""
+
+
+class OrderUpdated(OrderStateEvent, frozen=True, kw_only=True, tag="Order Updated"):
+    """An order was changed."""
+
+
+class OrderCancelled(OrderStateEvent, frozen=True, kw_only=True, tag="Order Cancelled"):
+    """An order was cancelled as a whole; from then on it contributes nothing."""
+
+    reason: Text | None = None
+
+
+class OrderRefunded(OrderEvent, frozen=True, kw_only=True, tag="Order Refunded"):
+    """Money went back. Without an amount the products' values count, and without those the rest of the order.
+
+    `refund_id` defaults to the message id. Refunded units count as restocked unless `restocked` is false.
+    """
+
+    refund_id: Id | None = None
+    amount_minor: Minor | None = None
+    products: tuple[Product, ...] = ()
+    restocked: bool = True
+    return_shipping_minor: Minor = 0
+    restocking_fee_minor: Minor = 0
+    reason: Text | None = None
+
+
+class OrderReturned(OrderEvent, frozen=True, kw_only=True, tag="Order Returned"):
+    """Goods came back; money moves only with Order Refunded."""
+
+    products: tuple[Product, ...] = ()
+
+
+class OrderFulfilled(OrderEvent, frozen=True, kw_only=True, tag="Order Fulfilled"):
+    """The order left the shop."""
+
+    products: tuple[Product, ...] = ()
+
+
+class OrderDelivered(OrderEvent, frozen=True, kw_only=True, tag="Order Delivered"):
+    """The order reached the customer."""
+
+    products: tuple[Product, ...] = ()
+
+
+class SubscriptionEvent(Event, frozen=True, kw_only=True):
+    """A product subscription changed."""
+
+    subscription_id: Id
+    products: tuple[Product, ...] = ()
+
+
+class SubscriptionStarted(SubscriptionEvent, frozen=True, kw_only=True, tag="Subscription Started"):
+    """A product subscription began."""
+
+
+class SubscriptionRenewed(SubscriptionEvent, frozen=True, kw_only=True, tag="Subscription Renewed"):
+    """A product subscription went on."""
+
+
+class SubscriptionCancelled(SubscriptionEvent, frozen=True, kw_only=True, tag="Subscription Cancelled"):
+    """A product subscription ended."""
+
+
+# --- feedback and messages ----------------------------------------------------------------------------------------
+
+
+class NpsSubmitted(Event, frozen=True, kw_only=True, tag="NPS Submitted"):
+    """An answer to "how likely are you to recommend us", 0 to 10."""
+
+    score: Annotated[int, Meta(ge=0, le=10)]
+    survey_id: Id | None = None
+    order_id: Id | None = None
+    comment: Annotated[str, Meta(max_length=8192)] | None = None
+
+
+class ProductReviewed(Event, frozen=True, kw_only=True, tag="Product Reviewed"):
+    """A product was rated."""
+
+    product_id: Id
+    review_id: Id | None = None
+    rating: float | None = None
+    review_body: Annotated[str, Meta(max_length=8192)] | None = None
+
+
+class MessageEvent(Event, frozen=True, kw_only=True):
+    """A messaging system tells what became of a message. `trigger_id` is the one it was sent for."""
+
+    trigger_id: Id | None = None
+    campaign_id: Id | None = None
+    message_channel: Id = "email"
+    reason: Text | None = None
+
+
+class MessageSent(MessageEvent, frozen=True, kw_only=True, tag="Message Sent"):
+    """A message left the messaging system."""
+
+
+class MessageFailed(MessageEvent, frozen=True, kw_only=True, tag="Message Failed"):
+    """A message could not be sent."""
+
+
+class MessageDelivered(MessageEvent, frozen=True, kw_only=True, tag="Message Delivered"):
+    """A message arrived."""
+
+
+class MessageOpened(MessageEvent, frozen=True, kw_only=True, tag="Message Opened"):
+    """A message was opened."""
+
+
+class MessageClicked(MessageEvent, frozen=True, kw_only=True, tag="Message Clicked"):
+    """A link in a message was clicked."""
+
+
+class MessageBounced(MessageEvent, frozen=True, kw_only=True, tag="Message Bounced"):
+    """A message came back."""
+
+
+class MessageMarkedAsSpam(MessageEvent, frozen=True, kw_only=True, tag="Message Marked as Spam"):
+    """The customer called a message spam: consent for its channel is revoked."""
+
+
+class Unsubscribed(MessageEvent, frozen=True, kw_only=True, tag="Unsubscribed"):
+    """The customer unsubscribed: consent for the message's channel is revoked."""
+
+
+AnyEvent = (
+    Identified
+    | Aliased
+    | Grouped
+    | SignedUp
+    | ConsentChanged
+    | PageViewed
+    | ProductsSearched
+    | ProductListViewed
+    | ProductListFiltered
+    | PromotionViewed
+    | PromotionClicked
+    | ProductClicked
+    | ProductViewed
+    | ProductShared
+    | ProductAddedToWishlist
+    | ProductRemovedFromWishlist
+    | WishlistProductAddedToCart
+    | StockAlertSubscribed
+    | CouponEntered
+    | CouponApplied
+    | CouponDenied
+    | CouponRemoved
+    | CouponIssued
+    | ProductAdded
+    | ProductRemoved
+    | CartViewed
+    | CartUpdated
+    | CartShared
+    | CheckoutStarted
+    | CheckoutStepViewed
+    | CheckoutStepCompleted
+    | PaymentInfoEntered
+    | PaymentFailed
+    | OrderCompleted
+    | OrderUpdated
+    | OrderCancelled
+    | OrderRefunded
+    | OrderReturned
+    | OrderFulfilled
+    | OrderDelivered
+    | SubscriptionStarted
+    | SubscriptionRenewed
+    | SubscriptionCancelled
+    | NpsSubmitted
+    | ProductReviewed
+    | MessageSent
+    | MessageFailed
+    | MessageDelivered
+    | MessageOpened
+    | MessageClicked
+    | MessageBounced
+    | MessageMarkedAsSpam
+    | Unsubscribed
+)
+"""Every canonical event. A new one is a class above and a line here."""
+
+ANONYMOUS = "~anonymous"
+"""Profile id that stands, in each partition, for the orders that name no customer."""
+
+ID_TYPES = ("user_id", "email", "phone", "loyalty_id", "anonymous_id")
+"""Identifier types, strongest first. The strongest one of an event is its home identifier."""
+
+
+class Arrival(Struct, frozen=True, gc=False):
+    """An event as it reached us: what happened, when, and whose it is.
+
+    `time_ms` is the corrected event time, `received_ms` when a server of the shop received it. `customer` is the profile
+    id, "type:value" of the strongest identifier, or `ANONYMOUS` for an order that names nobody. `home` is the text whose
+    murmur2 hash gives the home partition: the identifier's value, or the order id of an anonymous order.
+    """
+
+    event: Event
+    time_ms: int
+    received_ms: int
+    customer: str
+    home: str

@@ -1,0 +1,170 @@
+"""What goes out: triggers, what became of them, decisions, and records that were set aside.
+
+A trigger travels as a CloudEvent in Kafka's binary mode: the JSON below is its data, and `headers` gives the `ce-*`
+headers. `Outgoing` is one row for one output topic; the shell commits it with the state that caused it, then publishes.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Raw, Struct
+
+TriggerClass = Literal["marketing", "service"]
+State = Literal[
+    "armed", "emitted", "suppressed", "cancelled", "expired", "unreachable", "retracted", "converted", "recovered"
+]
+
+
+class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A product a trigger talks about. `price_minor` is the last price seen, `price_at_add_minor` the one when added."""
+
+    product_id: str
+    variant_id: str | None = None
+    sku: str | None = None
+    name: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    price_minor: int | None = None
+    price_at_add_minor: int | None = None
+    quantity: float = 1
+    url: str | None = None
+    image_url: str | None = None
+
+
+class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Whom a trigger is for. E-mail and phone are left out where the topic's settings say so."""
+
+    id: str
+    user_id: str | None = None
+    anonymous_ids: tuple[str, ...] = ()
+    email: str | None = None
+    phone: str | None = None
+    timezone: str | None = None
+    locale: str | None = None
+    consent: dict[str, str] = {}
+
+
+class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The customer's figures at the moment of the decision, in the shop's currency."""
+
+    ltv_net_minor: int = 0
+    orders: int = 0
+    aov_minor: int | None = None
+    last_order_at_ms: int | None = None
+    segments: tuple[str, ...] = ()
+
+
+class DecisionTrail(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Why it was sent: the gates it passed, in order, and the rule in words."""
+
+    gates: tuple[str, ...] = ()
+    rule: str = ""
+
+
+class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An emitted trigger. `trigger_id` is the same whenever the same decision is taken again: subscribers drop repeats by it.
+
+    `occurred_at_ms` is the cause's event time, `due_at_ms` when it was due, `emitted_at_ms` when it was decided,
+    `expires_at_ms` after when it should not be acted upon. Amounts are minor units of `currency`, which has
+    `exponent` decimals. `evidence` holds at most 20 message ids.
+    """
+
+    trigger_id: str
+    name: str
+    version: int
+    occurrence: int = 1
+    episode_key: str
+    priority: int
+    trigger_class: TriggerClass = "marketing"
+    shop_id: str
+    customer: Customer
+    occurred_at_ms: int
+    due_at_ms: int
+    emitted_at_ms: int
+    expires_at_ms: int
+    items: tuple[Item, ...] = ()
+    value_minor: int | None = None
+    currency: str
+    exponent: int
+    recovery_url: str | None = None
+    profile: ProfileSummary
+    details: dict[str, Any] = {}
+    decision: DecisionTrail
+    evidence: tuple[str, ...] = ()
+    schema: str = "regulars/trigger/1"
+
+
+class TriggerOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What became of an emitted trigger: cancelled after the fact, converted by an order, or a cart recovered.
+
+    `name` is `trigger.cancelled`, `trigger.converted` or `cart.recovered`; `of_trigger_id` and `of_name` say of which.
+    """
+
+    trigger_id: str
+    name: Literal["trigger.cancelled", "trigger.converted", "cart.recovered"]
+    of_trigger_id: str
+    of_name: str
+    episode_key: str
+    shop_id: str
+    customer_id: str
+    order_id: str | None = None
+    reason: str | None = None
+    occurred_at_ms: int
+    emitted_at_ms: int
+    value_minor: int | None = None
+    currency: str | None = None
+    schema: str = "regulars/trigger-outcome/1"
+
+
+class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One change in the life of a trigger episode. `decision_id` is the same whenever it is taken again.
+
+    `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay).
+    """
+
+    decision_id: str
+    name: str
+    episode_key: str
+    customer_id: str
+    state: State
+    reason: str | None = None
+    trigger_id: str
+    occurrence: int = 1
+    due_at_ms: int | None = None
+    at_ms: int
+    order_id: str | None = None
+    schema: str = "regulars/decision/1"
+
+
+class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A record that was set aside: where it was, why, and at most 256 KB of it.
+
+    `original` is its text where it is UTF-8, else `original_base64` holds the bytes. `truncated_bytes` counts what was
+    cut off.
+    """
+
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None = None
+    timestamp_ms: int | None = None
+    original: str | None = None
+    original_base64: str | None = None
+    truncated_bytes: int = 0
+    schema: str = "regulars/rejected/1"
+
+
+class Outgoing(Struct, frozen=True, gc=False):
+    """One record to publish: the logical topic name (without prefix), its id, key and JSON value.
+
+    `record_id` makes repeats recognisable: trigger id, decision id, or the origin of a forwarded record. `partition` is
+    the owner's own, except for records forwarded to another home. `value` is JSON text. `headers` go out as Kafka headers.
+    """
+
+    topic: str
+    record_id: str
+    key: str
+    partition: int
+    value: Raw
+    headers: dict[str, str] = {}

@@ -1,0 +1,48 @@
+"""All topics of an installation in one table: what they carry, who writes them, how long they are kept.
+
+Every input and internal topic has the installation's number of partitions, so that partition number p of all of them
+belongs to one worker. The tuple's order is the rank that breaks ties when records of one partition have equal times.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Role = Literal["input", "internal", "output"]
+DAY_MS = 86_400_000
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """A topic: `retention_ms` -1 keeps records for ever; `compacted` keeps the newest record of each key."""
+
+    name: str
+    role: Role
+    holds: str
+    retention_ms: int = 7 * DAY_MS
+    compacted: bool = False
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(name="commands", role="input", holds="Privacy and maintenance commands for single customers."),
+    Topic(name="consents", role="input", holds="Consent decisions."),
+    Topic(name="identities", role="input", holds="Identify, alias and group calls."),
+    Topic(name="orders", role="input", holds="Orders, their changes, refunds, cancellations, fulfilment."),
+    Topic(name="carts", role="input", holds="Cart and checkout events."),
+    Topic(name="clickstream", role="input", holds="Page, product, search, list, promotion and wishlist events."),
+    Topic(name="feedback", role="input", holds="Survey answers and reviews."),
+    Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
+    Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
+    Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
+    Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
+    Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
+    Topic(name="trigger-cancelled", role="output", holds="Triggers taken back after emission.", retention_ms=30 * DAY_MS),
+    Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
+    Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
+    Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
+)
+
+CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role != "output")
+"""What every worker subscribes to, in rank order."""
+
+RANK: dict[str, int] = {name: rank for rank, name in enumerate(CONSUMED)}
