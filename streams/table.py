@@ -1,0 +1,165 @@
+"""The table of profiles: what the partition loop asks of a store, and the words both stores answer in.
+
+`MemoryTable` (streams.memory_table) and `RedisTable` (streams.redis_table) keep this contract; one test suite holds both
+to it. A partition's profiles, ledgers, timers, outbox and input offsets change together in one commit, or not at all.
+"""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Mark(Struct, frozen=True, gc=False):
+    """Where an output partition stood when everything before it was known to be published and trimmed."""
+
+    topic: str
+    offset: int
+
+
+class Meta(Struct, kw_only=True):
+    """What a partition remembers of itself. `offsets` is the next offset to read of each input topic.
+
+    `commits` counts commits, `epoch` claims. `clock_ms` never goes back. `t0_ms` is the newest wall time up to which
+    everything is known to have been read. `tails` are output end offsets by topic, `origins` the highest offset taken
+    from each foreign source ("topic/partition") of internal records. `topic_ids` are Kafka's ids of the topics read.
+    `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`.
+    """
+
+    token: str
+    epoch: int
+    commits: int
+    offsets: dict[str, int] = {}
+    clock_ms: int = 0
+    t0_ms: int = 0
+    tails: dict[str, int] = {}
+    origins: dict[str, int] = {}
+    topic_ids: dict[str, str] = {}
+    outbox_base: int = 0
+
+
+class Claim(Struct, kw_only=True):
+    """The answer to a claim: the partition's meta (with the fresh token) and the rows committed but not known published.
+
+    `fresh` says that this partition had no meta at all before.
+    """
+
+    meta: Meta
+    outbox: list[bytes]
+    fresh: bool
+
+
+class Loaded(Struct, kw_only=True):
+    """The answer to a load. `profiles` and `entries` hold bytes, or None where there is nothing.
+
+    `entries` is keyed by (profile id, order id). `whole` holds all entries of the profiles whose ledger was asked whole.
+    `due` lists (profile id, due_ms) of the earliest timers, at most the limit asked for.
+    """
+
+    profiles: dict[str, bytes | None] = {}
+    entries: dict[tuple[str, str], bytes | None] = {}
+    whole: dict[str, dict[str, bytes]] = {}
+    due: list[tuple[str, int]] = []
+
+
+class Commit(Struct, kw_only=True):
+    """Everything one batch changed. `expected` is the commit counter before it.
+
+    `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
+    `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
+    `deleted` profiles and their ledgers go.
+    """
+
+    token: str
+    expected: int
+    profiles: dict[str, bytes] = {}
+    entries: dict[tuple[str, str], bytes] = {}
+    deleted: list[str] = []
+    due: dict[str, int | None] = {}
+    outbox: list[bytes] = []
+    trim: int = 0
+    offsets: dict[str, int] = {}
+    clock_ms: int = 0
+    t0_ms: int = 0
+    tails: dict[str, int] = {}
+    origins: dict[str, int] = {}
+    topic_ids: dict[str, str] = {}
+    population: dict[str, int] = {}
+
+
+class TableError(Exception):
+    """Base of what a table may answer instead of doing as asked."""
+
+
+class Fenced(TableError):
+    """Another worker claimed the partition since. This one is a zombie: it must stop the partition and drop its cache.
+
+    Operator action: none; the new owner goes on. A growing count of these means rebalances overlap.
+    """
+
+
+class RolledBack(TableError):
+    """The store went back in time (restored from an older copy, or failed over) under a live owner.
+
+    The partition drops its cache, claims again and reads from the offsets it finds; replay heals the state.
+    Operator action: none for the data; find out why the store lost its newest writes.
+    """
+
+
+class Refused(TableError):
+    """The store refused the write as a whole and nothing was changed: out of memory, read-only, a key of a wrong type.
+
+    The message says what. The partition keeps the batch and tries again with growing pauses.
+    """
+
+
+class Unavailable(TableError):
+    """The store did not answer, and it is known that nothing was changed, or asked again it still does not answer."""
+
+
+class Table(Protocol):
+    """A store of partitions. All methods may raise `Unavailable`."""
+
+    async def claim(self, partition: int) -> Claim:
+        """Take ownership with a fresh random token and epoch + 1. Every commit under an older token is refused from now on."""
+
+    async def load(
+        self,
+        partition: int,
+        profiles: list[str],
+        entries: list[tuple[str, str]],
+        *,
+        whole: list[str] = ...,
+        due_before_ms: int | None = None,
+        due_limit: int = 1000,
+    ) -> Loaded:
+        """Read what is missing in one round trip. `due_before_ms` asks for timers strictly before that moment."""
+
+    async def commit(self, partition: int, commit: Commit) -> None:
+        """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
+
+        Raises Fenced, RolledBack, Refused or Unavailable.
+        """
+
+    async def meta(self, partition: int) -> Meta | None:
+        """The partition's meta as it stands, None if it was never claimed. Takes no ownership."""
+
+    async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
+        """Move or (None) forget stored offsets by an operator's decision; takes ownership away from whoever holds it."""
+
+    async def wipe(self, partition: int) -> int:
+        """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`)."""
+
+    async def population(self, partition: int) -> dict[str, int]:
+        """The partition's population counters."""
+
+    async def profile(self, partition: int, profile_id: str) -> bytes | None:
+        """One stored profile."""
+
+    async def ledger(self, partition: int, profile_id: str) -> dict[str, bytes]:
+        """All stored ledger entries of one profile."""
+
+    async def profile_ids(self, partition: int) -> list[str]:
+        """Ids of all profiles of the partition, in no order (audit, export)."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
