@@ -67,13 +67,13 @@ reference: setup ## write docs/reference anew from the code
 	@$(BIN)/python -m streams.reference
 
 kafka-jars: setup ## fetch the jars of the local Kafka (Maven, about 54 MB)
-	@$(BIN)/regulars services jars
+	@$(BIN)/python -m streams.local.services jars
 
 services: setup ## start a real Kafka and a real Redis here, without Docker
-	@$(BIN)/regulars services start
+	@$(BIN)/python -m streams.local.services start
 
 services-stop: setup ## stop them
-	@$(BIN)/regulars services stop
+	@$(BIN)/python -m streams.local.services stop
 
 bench: setup ## the benchmarks (they start their own servers)
 	@$(BIN)/python -m bench $(ARGS)
