@@ -241,6 +241,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
 
     `base*` is the fold of everything older than `ops`. `opened_*` names the event that opened the present episode, and
     `changed_ms` is the newest operation (it resets the reminder), `mutated_ms` the newest that could change lines.
+    `needs_add`: a reminder went out, so only an item added opens a new episode.
     """
 
     cart_id: str
@@ -248,6 +249,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
     lines: dict[str, CartLine] = {}
     opened_ms: int | None = None
     opened_by: str | None = None
+    needs_add: bool = False
     changed_ms: int = 0
     mutated_ms: int = 0
     url: str | None = None
@@ -255,6 +257,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
     base_lines: dict[str, CartLine] = {}
     base_opened_ms: int | None = None
     base_opened_by: str | None = None
+    base_needs_add: bool = False
     base_ms: int = 0
 
 
@@ -280,7 +283,8 @@ class Checkout(Struct, omit_defaults=True, gc=False):
 class Episode(Struct, omit_defaults=True, gc=False):
     """An armed trigger. `due_ms` is its timer; `measured_from_ms` is set when it was already past due when planned.
 
-    `held` marks one that came due while the customer could not be reached.
+    `held_until_ms` is set for one that came due while the customer could not be reached: it goes out when she can be, or
+    expires then. `first_*` belong to reminders: the id and due time of the first one.
     """
 
     name: str
@@ -292,7 +296,12 @@ class Episode(Struct, omit_defaults=True, gc=False):
     occurrence: int = 1
     first_trigger_id: str | None = None
     first_due_ms: int | None = None
-    held: bool = False
+    held_until_ms: int | None = None
+
+    @property
+    def wake_ms(self) -> int:
+        """When this episode wants to be looked at next."""
+        return self.due_ms if self.held_until_ms is None else self.held_until_ms
 
 
 class Emitted(Struct, omit_defaults=True, gc=False):
@@ -339,6 +348,7 @@ class Milestones(Struct, omit_defaults=True, gc=False):
     signed_up: tuple[int, str] | None = None
     granted: tuple[int, str] | None = None
     welcomed_ms: int | None = None
+    welcome_ended_ms: int | None = None
     imported: bool = False
 
 
@@ -362,6 +372,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     ltv: Totals = msgspec.field(default_factory=Totals)
     by_currency: dict[str, Totals] = {}
     supply: dict[str, Supply] = {}
+    subscriptions: dict[str, list[str]] = {}
     recent_orders: list[RecentOrder] = []
     feedback: dict[str, Any] = {}
     messages: dict[str, int] = {}
@@ -376,7 +387,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
-        due = min((episode.due_ms for episode in self.episodes.values()), default=None)
+        due = min((episode.wake_ms for episode in self.episodes.values()), default=None)
         if self.compact_ms is not None and (due is None or self.compact_ms < due):
             return self.compact_ms
         return due

@@ -1,0 +1,62 @@
+"""Consent per channel and purpose: the newest decision holds, and of two made at the same moment the stricter one."""
+
+from typing import Final
+
+from profiles.state import Consent, Profile
+from schemas.events import Arrival, ConsentChange, MessageMarkedAsSpam, Unsubscribed
+
+MARKETING: Final = "marketing"
+CONSENTS_MAX: Final = 32
+_STRICTNESS: Final = {"GRANT": 0, "DENY": 1, "REVOKED": 2}
+
+
+def apply_consent(profile: Profile, arrival: Arrival) -> bool:
+    """Take over the consent decisions an event carries. True if one of them grants marketing."""
+    event = arrival.event
+    granted = False
+    for change in event.consent:
+        _keep(profile, change, arrival.time_ms)
+        granted |= change.state == "GRANT" and change.purpose == MARKETING
+    if type(event) is Unsubscribed or type(event) is MessageMarkedAsSpam:
+        change = ConsentChange(state="REVOKED", channel=event.message_channel, source=type(event).__name__)
+        _keep(profile, change, arrival.time_ms)
+    return granted
+
+
+def _keep(profile: Profile, change: ConsentChange, event_ms: int) -> None:
+    key = f"{change.channel}.{change.purpose}"
+    at_ms = event_ms if change.at_ms is None else change.at_ms
+    known = profile.consent.get(key)
+    if known is not None and not supersedes(change.state, at_ms, known):
+        return
+    if known is None and len(profile.consent) >= CONSENTS_MAX:
+        return
+    profile.consent[key] = Consent(change.state, at_ms, change.expires_ms, change.source, change.text_version)
+
+
+def supersedes(state: str, at_ms: int, known: Consent) -> bool:
+    """Whether a decision takes the place of a known one: newer, or as old and stricter."""
+    return (at_ms, _STRICTNESS[state]) > (known.at_ms, _STRICTNESS[known.state])
+
+
+def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:
+    """Whether marketing may be sent: some channel has an unexpired GRANT that is not undone by a newer word for all channels.
+
+    With `soft_opt_in` a customer who never decided counts as willing.
+    """
+    decided = False
+    everywhere = profile.consent.get("any.marketing")
+    for key, consent in profile.consent.items():
+        if not key.endswith(".marketing"):
+            continue
+        decided = True
+        if consent.state != "GRANT" or (consent.expires_ms is not None and consent.expires_ms <= now_ms):
+            continue
+        if everywhere is None or everywhere.state == "GRANT" or consent.at_ms > everywhere.at_ms:
+            return True
+    return soft_opt_in and not decided
+
+
+def summary(profile: Profile) -> dict[str, str]:
+    """Consent as triggers and the public document carry it: {"email.marketing": "GRANT"}."""
+    return {key: consent.state for key, consent in sorted(profile.consent.items())}

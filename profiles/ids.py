@@ -1,0 +1,30 @@
+"""Ids that come out the same whenever the same decision is taken again: UUIDs of version 5 (RFC 9562) over its parts."""
+
+from hashlib import sha1
+from uuid import UUID
+
+NAMESPACE = UUID("6c1f4a7e-7f3a-5c55-9d5b-2f6f0f6f5d0a")
+"""The namespace of all ids of Regulars."""
+
+_NAMESPACE_BYTES = NAMESPACE.bytes
+
+
+def uuid5(text: str) -> str:
+    """The same text as `str(uuid.uuid5(NAMESPACE, text))`, three times as fast.
+
+    >>> from uuid import uuid5 as standard
+    >>> uuid5("shop|cart.abandoned|1|c1|m1") == str(standard(NAMESPACE, "shop|cart.abandoned|1|c1|m1"))
+    True
+    """
+    digest = sha1(_NAMESPACE_BYTES + text.encode("utf-8"), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def trigger_id(shop_id: str, name: str, version: int, episode_key: str, anchor: str, occurrence: int = 1) -> str:
+    """The id of a trigger: what it is about (episode key), what opened it (anchor), and which reminder it is.
+
+    The first occurrence carries no number, reminders 2 and 3 do.
+    """
+    text = f"{shop_id}|{name}|{version}|{episode_key}|{anchor}"
+    return uuid5(text if occurrence == 1 else f"{text}|{occurrence}")
