@@ -17,7 +17,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaConfigurationError, KafkaError
 
-from streams.local.process import LOOPBACK, LocalServiceError, ServerProcess, free_ports
+from streams.local.process import LOOPBACK, LocalServiceError, ServerProcess, free_ports, port_taken
 
 LIBS_VARIABLE = "REGULARS_KAFKA_LIBS"
 JAVA_MAJOR_MIN = 17
@@ -192,6 +192,8 @@ class KafkaServer:
 
     def answers(self) -> bool:
         """Whether a client can connect and is told of a broker."""
+        if not port_taken(self.port):
+            return False  # spares the client's patient tries, and its log lines about them
         try:
             admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=1_000)
         except KafkaConfigurationError:

@@ -21,6 +21,9 @@ _POLL_S = 0.02
 # client's own connection can be given its port.
 _PORT_RANGE = (20_000, 32_000)
 _PORT_TRIES = 500
+# Children of this Python process by id. Kept here and not in ServerProcess: a server may outlive the object that
+# started it, and only its parent can clear away its entry in the process table when it ends.
+_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class LocalServiceError(Exception):
@@ -75,18 +78,19 @@ class ServerProcess:
         self.directory = directory.absolute()
         self.log_path = self.directory / "server.log"
         self._pid_path = self.directory / "server.pid"
-        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
         """The process id while the server runs (also when another command started it), else None."""
-        if self._child is not None:
-            return self._child.pid if self._child.poll() is None else None
         try:
             pid = int(self._pid_path.read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if str(self.directory) in _command_line(pid) else None
+        child = _children.get(pid)
+        if child is not None and child.poll() is not None:
+            del _children[pid]
+            return None
+        return pid if child is not None or str(self.directory) in _command_line(pid) else None
 
     def spawn(self, command: Sequence[str]) -> None:
         """Start the program in a session of its own, so that Ctrl-C in the terminal does not reach it."""
@@ -94,7 +98,7 @@ class ServerProcess:
             raise LocalServiceError(f"{self.name} already runs in {self.directory}")
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 command,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -102,7 +106,8 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._pid_path.write_text(str(self._child.pid))
+        _children[child.pid] = child
+        self._pid_path.write_text(str(child.pid))
 
     def wait_ready(self, answers: Callable[[], bool], *, timeout_s: float) -> None:
         """Poll until the server answers; when it ends or stays silent, stop it and raise with the end of its log."""
@@ -139,7 +144,6 @@ class ServerProcess:
             os.kill(pid, signal.SIGKILL)
             while self.pid is not None:
                 time.sleep(_POLL_S)
-        self._child = None
         self._pid_path.unlink(missing_ok=True)
 
     def freeze(self) -> None:

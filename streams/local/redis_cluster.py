@@ -38,6 +38,8 @@ class RedisCluster:
                     "cluster-node-timeout": str(NODE_TIMEOUT_MS),
                     # Named, since the default (port + 10000) may be taken.
                     "cluster-port": str(self._bus_ports[index]),
+                    # Replicas copy their master at once instead of waiting 5 s for others to copy with them.
+                    "repl-diskless-sync-delay": "0",
                     # A master with nothing to do must still be allowed to lose its replica in a test.
                     "cluster-migration-barrier": "99",
                     **(config or {}),

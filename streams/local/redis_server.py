@@ -60,9 +60,9 @@ class RedisServer:
         """Whether its process exists."""
         return self.process.pid is not None
 
-    def client(self) -> redis.Redis:
+    def client(self, *, timeout_s: float = 10.0) -> redis.Redis:
         """A new blocking client; bytes in and out, no retries, so that tests see every error once. Close it."""
-        return redis.Redis(host=self.host, port=self.port, socket_timeout=10.0, retry=Retry(NoBackoff(), 0))
+        return redis.Redis(host=self.host, port=self.port, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
 
     def start(self, *, config: Mapping[str, str] | None = None) -> None:
         """Start and wait until it answers, the append-only file read. `config` overrides entries from now on."""
