@@ -1,12 +1,20 @@
 """The table of profiles: what the partition loop asks of a store, and the words both stores answer in.
 
-`MemoryTable` (streams.memory_table) and `RedisTable` (streams.redis_table) keep this contract; one test suite holds both
-to it. A partition's profiles, ledgers, timers, outbox and input offsets change together in one commit, or not at all.
+`MemoryTable` (streams.memory_table) and `RedisTable` (streams.redis_table) keep this contract; one test suite holds
+both to it. A partition's profiles, ledgers, timers, outbox and input offsets change together in one commit, or not at
+all.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
+
+INTEGER_MAX = 2**53 - 1
+"""Largest number stored: scores of sorted sets and Lua's numbers are 64-bit floats, exact up to here."""
+
+SCHEMA = 1
+"""Version of the key layout of a store. A worker that meets a higher one does not start."""
 
 
 class Mark(Struct, frozen=True, gc=False):
@@ -38,7 +46,7 @@ class Meta(Struct, kw_only=True):
 
 
 class Claim(Struct, kw_only=True):
-    """The answer to a claim: the partition's meta (with the fresh token) and the rows committed but not known published.
+    """The answer to a claim: the partition's meta with the fresh token, and the rows not yet known to be published.
 
     `fresh` says that this partition had no meta at all before.
     """
@@ -51,7 +59,7 @@ class Claim(Struct, kw_only=True):
 class Loaded(Struct, kw_only=True):
     """The answer to a load. `profiles` and `entries` hold bytes, or None where there is nothing.
 
-    `entries` is keyed by (profile id, order id). `whole` holds all entries of the profiles whose ledger was asked whole.
+    `entries` is keyed by (profile id, order id). `whole` holds all entries of profiles whose ledger was asked whole.
     `due` lists (profile id, due_ms) of the earliest timers, at most the limit asked for.
     """
 
@@ -66,7 +74,8 @@ class Commit(Struct, kw_only=True):
 
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
     `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
-    `deleted` profiles and their ledgers go.
+    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew.
+    `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.
     """
 
     token: str
@@ -113,14 +122,57 @@ class Refused(TableError):
 
 
 class Unavailable(TableError):
-    """The store did not answer, and it is known that nothing was changed, or asked again it still does not answer."""
+    """The store did not answer, and it is known that nothing was changed, or asked again it still does not answer.
+
+    A commit may thus have been applied or not, or may be applied late. Repeat the very same commit, unchanged, until it
+    is answered (it is counted once), or claim the partition again. A different commit in its place is answered with
+    RolledBack when the first one did arrive.
+    """
+
+
+class WrongInstall(TableError):
+    """The store belongs to an installation with another number of partitions, or to a later release.
+
+    Nothing was changed and nothing is read. Operator action: the message says which setting to change.
+    """
+
+    @classmethod
+    def of_partitions(cls, stored: int, wanted: int) -> "WrongInstall":
+        """The error for a number of partitions that is not the installation's."""
+        return cls(
+            f"this installation was made with {stored} partitions, but {wanted} are configured. The number is fixed "
+            f"for the life of an installation, since it decides where each customer lives: set the partitions to "
+            f"{stored}, or give a new installation a prefix of its own"
+        )
+
+
+def broken_number(commit: Commit) -> str | None:
+    """What is wrong with the numbers of a commit, None if nothing: a store checks this before it changes anything."""
+    if commit.trim < 0 or commit.expected < 0:
+        return "a commit can't trim or expect fewer than 0"
+    groups: tuple[tuple[str, Iterable[int | None]], ...] = (
+        ("due time", commit.due.values()),
+        ("offset", commit.offsets.values()),
+        ("tail", commit.tails.values()),
+        ("origin", commit.origins.values()),
+        ("population change", commit.population.values()),
+        ("clock", (commit.clock_ms, commit.t0_ms, commit.trim, commit.expected)),
+    )
+    for what, numbers in groups:
+        for number in numbers:
+            if number is not None and not -INTEGER_MAX <= number <= INTEGER_MAX:
+                return f"a {what} of {number} is beyond the integers that stay exact (2^53)"
+    return None
 
 
 class Table(Protocol):
     """A store of partitions. All methods may raise `Unavailable`."""
 
+    async def ensure_install(self, partitions: int) -> None:
+        """Note the number of partitions at the first start; raise WrongInstall when the store has another."""
+
     async def claim(self, partition: int) -> Claim:
-        """Take ownership with a fresh random token and epoch + 1. Every commit under an older token is refused from now on."""
+        """Take ownership with a fresh random token and epoch + 1. Commits under older tokens are refused from now on."""
 
     async def load(
         self,
@@ -137,17 +189,20 @@ class Table(Protocol):
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
 
-        Raises Fenced, RolledBack, Refused or Unavailable.
+        Raises Fenced, RolledBack, Refused or Unavailable; see there what to do with the commit.
         """
 
     async def meta(self, partition: int) -> Meta | None:
         """The partition's meta as it stands, None if it was never claimed. Takes no ownership."""
 
     async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
-        """Move or (None) forget stored offsets by an operator's decision; takes ownership away from whoever holds it."""
+        """Move or (None) forget stored offsets by an operator's decision. Whoever holds the partition loses it."""
 
     async def wipe(self, partition: int) -> int:
-        """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`)."""
+        """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`).
+
+        Whoever holds the partition loses it. Wiped half, it can't be claimed until it is wiped again.
+        """
 
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters."""
