@@ -40,6 +40,8 @@ class RedisCluster:
                     "cluster-port": str(self._bus_ports[index]),
                     # Replicas copy their master at once instead of waiting 5 s for others to copy with them.
                     "repl-diskless-sync-delay": "0",
+                    # A replica is listed once it has received something; on an idle master that is this ping (10 s).
+                    "repl-ping-replica-period": "1",
                     # A master with nothing to do must still be allowed to lose its replica in a test.
                     "cluster-migration-barrier": "99",
                     **(config or {}),

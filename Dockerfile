@@ -1,0 +1,29 @@
+# Worker, command line and topic tool in one image, without compiler or package cache.
+FROM python:3.13-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/regulars
+RUN pip install --no-cache-dir uv==0.13.8
+WORKDIR /src
+# Dependencies in a layer of their own: it is built again only when the lock file changes.
+COPY pyproject.toml uv.lock ./
+RUN uv sync --frozen --no-cache --no-dev --no-install-project --extra parquet
+COPY README.md LICENSE ./
+COPY schemas schemas
+COPY profiles profiles
+COPY streams streams
+RUN uv sync --frozen --no-cache --no-dev --no-editable --extra parquet
+
+FROM python:3.13-slim-bookworm
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin regulars
+COPY --from=build /opt/regulars /opt/regulars
+ENV PATH=/opt/regulars/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+WORKDIR /tmp
+# Metrics and health: /metrics, /health.
+EXPOSE 8080
+# /health fails when records wait and none is taken, so a worker that hangs is seen as well as one that died.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health', timeout=4)"]
+# The worker commits what it has and leaves its group on SIGTERM.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["regulars"]
+CMD ["worker"]

@@ -1,0 +1,116 @@
+"""The files under deploy/ and beside it say the same as each other and as the code."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streams.local.redis_server import DEFAULT_CONFIG
+
+ROOT = Path(__file__).parents[2]
+HTTP_PORT = 8080
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+@pytest.fixture
+def worker_pod() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/worker.yaml").read_text())
+    pod: dict[str, Any] = loaded["spec"]["template"]["spec"]
+    return pod
+
+
+def redis_settings() -> dict[str, str]:
+    lines = (ROOT / "deploy/redis.conf").read_text().splitlines()
+    pairs = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    return {key: value.strip() for key, value in pairs}
+
+
+def test_compose_starts_a_worker_only_when_kafka_redis_and_topics_are_there(compose: dict[str, Any]) -> None:
+    conditions = {name: entry["condition"] for name, entry in compose["services"]["worker"]["depends_on"].items()}
+
+    assert conditions == {
+        "kafka": "service_healthy",
+        "redis": "service_healthy",
+        "topics": "service_completed_successfully",
+    }
+
+
+def test_every_service_waited_for_until_healthy_has_a_health_check(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        after = service.get("depends_on", {})
+        for name in after if isinstance(after, dict) else ():
+            if after[name]["condition"] == "service_healthy":
+                assert "test" in compose["services"][name]["healthcheck"], name
+
+
+def test_compose_opens_ports_to_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", ())]
+
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_files_mounted_by_compose_exist(compose: dict[str, Any]) -> None:
+    mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", ())]
+    files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
+
+    assert files
+    assert all((ROOT / file).is_file() for file in files)
+
+
+def test_the_image_and_the_local_broker_are_the_same_kafka(compose: dict[str, Any]) -> None:
+    pom = ElementTree.parse(ROOT / "deploy/kafka/pom.xml")
+    version = pom.findtext("./m:properties/m:kafka.version", namespaces={"m": "http://maven.apache.org/POM/4.0.0"})
+
+    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{version}"
+
+
+def test_redis_is_configured_alike_in_deploy_and_locally() -> None:
+    wanted = {key: DEFAULT_CONFIG[key] for key in ("appendonly", "appendfsync", "maxmemory-policy", "save")}
+
+    assert {key: redis_settings()[key] for key in wanted} == wanted
+
+
+def test_the_image_does_not_run_as_root_and_checks_its_health() -> None:
+    lines = (ROOT / "Dockerfile").read_text()
+
+    assert re.search(r"^USER (?!0|root)", lines, re.MULTILINE)
+    assert f"http://127.0.0.1:{HTTP_PORT}/health" in lines
+
+
+def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
+    in_image = re.search(r"uv==([\d.]+)", (ROOT / "Dockerfile").read_text())
+    in_makefile = re.search(r"^UV +:= ([\d.]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert in_image is not None
+    assert in_makefile is not None
+    assert in_image[1] == in_makefile[1]
+
+
+def test_kubernetes_probes_ask_the_health_page(worker_pod: dict[str, Any]) -> None:
+    worker = worker_pod["containers"][0]
+
+    assert worker["ports"] == [{"name": "http", "containerPort": HTTP_PORT}]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert worker[probe]["httpGet"] == {"path": "/health", "port": "http"}
+
+
+def test_kubernetes_pods_have_no_more_rights_than_they_need(worker_pod: dict[str, Any]) -> None:
+    assert worker_pod["securityContext"]["runAsNonRoot"] is True
+    for container in [*worker_pod["initContainers"], *worker_pod["containers"]]:
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_the_lock_file_names_no_index_but_the_public_one() -> None:
+    sources = set(re.findall(r"registry = \"([^\"]*)\"", (ROOT / "uv.lock").read_text()))
+
+    assert sources == {"https://pypi.org/simple"}
