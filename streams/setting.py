@@ -1,0 +1,95 @@
+"""How a setting is described: name, unit, bounds, why its default is what it is, what happens at the extremes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+from typing_extensions import override
+
+ENV_PREFIX = "REGULARS_"
+_MASK = "********"
+
+
+def about(
+    text: str,
+    *,
+    unit: str = "",
+    why: str,
+    extremes: str,
+    secret: bool = False,
+    ge: int | None = None,
+    le: int | None = None,
+    gt: float | None = None,
+    lt: float | None = None,
+) -> Meta:
+    """What a setting's line in the table says, and its bounds."""
+    bounds: dict[str, Any] = {
+        name: bound for name, bound in (("ge", ge), ("le", le), ("gt", gt), ("lt", lt)) if bound is not None
+    }
+    extra = {"unit": unit, "why": why, "extremes": extremes, "secret": secret}
+    return Meta(description=text, extra=extra, **bounds)
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group of settings; its text form hides what is secret."""
+
+    @override
+    def __repr__(self) -> str:
+        secrets = {item.name for item in items(type(self), "") if item.secret}
+        parts = []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            shown = _MASK if name in secrets and value else _without_password(value)
+            parts.append(f"{name}={shown!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One line of the settings table."""
+
+    path: str
+    name: str
+    unit: str
+    default: Any
+    meaning: str
+    why: str
+    extremes: str
+    secret: bool = False
+    type: Any = str
+
+    @property
+    def env(self) -> str:
+        """Its environment variable."""
+        return ENV_PREFIX + self.path.replace(".", "_").upper()
+
+    @property
+    def flag(self) -> str:
+        """Its flag on the command line."""
+        return "--" + self.path.replace(".", "-").replace("_", "-")
+
+
+def items(section: type[Section], path: str) -> Iterator[Setting]:
+    """The settings of a section, their paths starting with `path`."""
+    hints = get_type_hints(section, include_extras=True)
+    for field in msgspec.structs.fields(section):
+        base, *metas = get_args(hints[field.name])
+        meta = next(meta for meta in metas if isinstance(meta, Meta) and meta.extra)
+        extra = meta.extra or {}
+        yield Setting(
+            path=f"{path}.{field.name}",
+            name=field.name,
+            unit=extra["unit"],
+            default=field.default,
+            meaning=meta.description or "",
+            why=extra["why"],
+            extremes=extra["extremes"],
+            secret=extra["secret"],
+            type=base,
+        )
+
+
+def _without_password(value: Any) -> Any:
+    """A value fit for showing: the password inside a URL is masked."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{_MASK}@", value) if isinstance(value, str) else value

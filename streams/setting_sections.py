@@ -1,0 +1,284 @@
+"""The sections of the settings but Kafka's, which has a module of its own."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from streams.setting import Section, about
+
+
+class Shop(Section, frozen=True, kw_only=True):
+    """Whose events these are. One installation serves one shop."""
+
+    id: Annotated[
+        str,
+        about(
+            "Name of the shop in triggers and trigger ids.",
+            why="A single shop needs no other name.",
+            extremes="Changing it changes every future trigger id: subscribers can then not recognise repeats.",
+        ),
+    ] = "shop"
+    currency: Annotated[
+        str,
+        Meta(pattern="^[A-Z]{3}$"),
+        about(
+            "ISO 4217 code of the currency in which lifetime value is kept.",
+            unit="currency code",
+            why="The most common one in sample data.",
+            extremes="Changing it on a running installation needs a rebuild: totals are kept in minor units of it.",
+        ),
+    ] = "USD"
+    timezone: Annotated[
+        str,
+        about(
+            "IANA time zone for customers whose own is unknown.",
+            unit="zone name",
+            why="Neutral where nothing is known.",
+            extremes="An unknown name is refused at start.",
+        ),
+    ] = "UTC"
+
+
+class Files(Section, frozen=True, kw_only=True):
+    """Documents read once at start. Paths are relative to the working directory."""
+
+    rules: Annotated[
+        str,
+        about(
+            "The rules document (TOML): which triggers there are and how they behave.",
+            unit="path",
+            why="Empty: the built-in rules.",
+            extremes="A document with an unknown name is refused at start.",
+        ),
+    ] = ""
+    catalogue: Annotated[
+        str,
+        about(
+            "Product facts (CSV or JSON lines: product_id, cost, category, supply_days ...).",
+            unit="path",
+            why="Empty: no product is known; margin is estimated and nothing is replenishable.",
+            extremes="All products are held in memory, about 1 KB each.",
+        ),
+    ] = ""
+    rates: Annotated[
+        str,
+        about(
+            "Dated exchange rates into the shop currency (CSV: date, currency, rate).",
+            unit="path",
+            why="Empty: orders in other currencies are kept in theirs and not converted.",
+            extremes="An order older than the first rate of its currency is not converted.",
+        ),
+    ] = ""
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """The table of profiles."""
+
+    url: Annotated[
+        str,
+        about(
+            "Where Redis is: redis://[user:password@]host:port/db, rediss:// for TLS.",
+            unit="URL",
+            why="A Redis on this machine.",
+            extremes="TLS settings are parameters of the URL (ssl_ca_certs=..., ssl_certfile=..., ssl_keyfile=...).",
+        ),
+    ] = "redis://127.0.0.1:6379/0"
+    cluster: Annotated[
+        bool,
+        about(
+            "Whether it is a Redis Cluster.",
+            why="One Redis carries most shops.",
+            extremes="With a cluster only database 0 exists.",
+        ),
+    ] = False
+    prefix: Annotated[
+        str,
+        Meta(pattern="^[^{}]+$"),
+        about(
+            "First part of every key.",
+            why="The product's name.",
+            extremes="Two installations on one Redis need two prefixes. Braces would break the hash tags.",
+        ),
+    ] = "regulars"
+    timeout_ms: Annotated[
+        int,
+        about(
+            "How long to wait for Redis before asking what became of a call.",
+            unit="ms",
+            ge=50,
+            le=60_000,
+            why="Far above any healthy answer, and below the session timeout.",
+            extremes="Short: healthy pauses (a fork, an fsync) look like trouble. Long: slow to notice a dead Redis.",
+        ),
+    ] = 5000
+
+
+class Clock(Section, frozen=True, kw_only=True):
+    """How order and time are judged."""
+
+    disorder_ms: Annotated[
+        int,
+        about(
+            "How far the clock stays behind the newest event.",
+            unit="ms",
+            ge=0,
+            le=3_600_000,
+            why="Trackers deliver within a minute.",
+            extremes="0: an event a second late finds its timers fired. Long: everything fires that much later.",
+        ),
+    ] = 60_000
+    grace_ms: Annotated[
+        int,
+        about(
+            "How far a quiet partition's clock stays behind the wall clock.",
+            unit="ms",
+            ge=0,
+            le=3_600_000,
+            why="As disorder_ms: events of the last minute may still be on their way to Kafka.",
+            extremes="0: a timer may fire before an event that was already sent. Long: timers fire that much later.",
+        ),
+    ] = 60_000
+    allowed_lateness_ms: Annotated[
+        int,
+        about(
+            "How old an event may be and still correct carts and timers; facts are never refused.",
+            unit="ms",
+            ge=0,
+            le=30 * 86_400_000,
+            why="Apps deliver what they kept offline within a day.",
+            extremes="Long: more of each cart's history is kept in its profile.",
+        ),
+    ] = 86_400_000
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """Bounds of memory and of one unit of work."""
+
+    inbox_records: Annotated[
+        int,
+        about(
+            "Records waiting in memory for one partition of one topic before it is paused.",
+            unit="records",
+            ge=1,
+            le=1_000_000,
+            why="Several chunks, so that work never waits for a fetch.",
+            extremes="1: each chunk is waited for. Large: memory, times topics and partitions.",
+        ),
+    ] = 8000
+    batch_records: Annotated[
+        int,
+        about(
+            "Most records in one commit.",
+            unit="records",
+            ge=1,
+            le=100_000,
+            why="Work per event is flat above 500, and a commit stays below 5 ms in Redis.",
+            extremes="1: a round trip for each event. Large: a slow script stalls everybody on that Redis.",
+        ),
+    ] = 1000
+    cache_profiles: Annotated[
+        int,
+        about(
+            "Profiles kept decoded in memory, over all partitions of a worker.",
+            unit="profiles",
+            ge=100,
+            le=10_000_000,
+            why="About 1 GB at 5 KB each.",
+            extremes="Small: more loads. Large: memory.",
+        ),
+    ] = 200_000
+    record_bytes: Annotated[
+        int,
+        about(
+            "Larger events are set aside.",
+            unit="bytes",
+            ge=1024,
+            le=67_108_864,
+            why="Brokers refuse more than about 1 MB by default.",
+            extremes="Small: big orders are set aside.",
+        ),
+    ] = 1_000_000
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """The worker's own pages: /health and /metrics."""
+
+    host: Annotated[
+        str,
+        about(
+            "Address to listen on.",
+            unit="address",
+            why="Probes and Prometheus come from other machines.",
+            extremes="127.0.0.1: only this machine. Nothing there names a customer.",
+        ),
+    ] = "0.0.0.0"  # noqa: S104 - containers are probed from outside
+    port: Annotated[
+        int,
+        about(
+            "Port to listen on.",
+            unit="port",
+            ge=0,
+            le=65_535,
+            why="The usual one for such pages.",
+            extremes="0: none of these pages.",
+        ),
+    ] = 8080
+
+
+class Health(Section, frozen=True, kw_only=True):
+    """When /health says no, or says `degraded`."""
+
+    stall_ms: Annotated[
+        int,
+        about(
+            "A partition with lag but without progress for this long makes /health fail.",
+            unit="ms",
+            ge=1000,
+            le=3_600_000,
+            why="Longer than a rebalance and a restart of Redis.",
+            extremes="Short: restarts during ordinary pauses. Long: a stuck worker stays unnoticed.",
+        ),
+    ] = 60_000
+    exit_ms: Annotated[
+        int,
+        about(
+            "A worker that is stalled for this long ends itself, so that it is restarted.",
+            unit="ms",
+            ge=0,
+            le=86_400_000,
+            why="Stuck consumers of this kind are cured by a restart.",
+            extremes="0: never. Short: restarts while Kafka or Redis is down, which heals nothing.",
+        ),
+    ] = 600_000
+    rejected_share: Annotated[
+        float,
+        about(
+            "Share of records set aside within five minutes above which /health says `degraded`.",
+            unit="share",
+            gt=0,
+            le=1,
+            why="A healthy tracker stays far below; a broken one is far above.",
+            extremes="1: never. Small: a single bad client shows.",
+        ),
+    ] = 0.05
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """What the worker writes to standard error."""
+
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        about(
+            "Least level written.",
+            why="INFO tells of assignments and little else; there is no line per event.",
+            extremes="DEBUG includes the client libraries.",
+        ),
+    ] = "INFO"
+    format: Annotated[
+        Literal["text", "json"],
+        about(
+            "One line of text, or one JSON object a line.",
+            why="Text is for eyes.",
+            extremes="json is for log stores.",
+        ),
+    ] = "text"
