@@ -148,9 +148,9 @@ class Facts(NamedTuple):
 @cache
 def product_facts() -> dict[int, Facts]:
     """Facts by product id. The table names makers by number, so that is the brand."""
-        columns = (
-        table[name].to_pylist() for name in ("product_id", "product_type", "product_category", "manufacturer_id")
-    )
+    names = ("product_id", "product_type", "product_category", "manufacturer_id")
+    table = _table("products", list(names))
+    columns = (table[name].to_pylist() for name in names)
     brands: dict[int, str] = {}
     facts: dict[int, Facts] = {}
     for product_id, name, category, maker in zip(*columns, strict=True):
