@@ -1,7 +1,7 @@
 """The files under deploy/ and beside it say the same as each other and as the code."""
 
 import re
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_files_mounted_by_compose_exist(compose: dict[str, Any]) -> None:
 
 
 def test_the_image_and_the_local_broker_are_the_same_kafka(compose: dict[str, Any]) -> None:
-    pom = ElementTree.parse(ROOT / "deploy/kafka/pom.xml")
+    pom = ET.parse(ROOT / "deploy/kafka/pom.xml")
     version = pom.findtext("./m:properties/m:kafka.version", namespaces={"m": "http://maven.apache.org/POM/4.0.0"})
 
     assert compose["services"]["kafka"]["image"] == f"apache/kafka:{version}"
