@@ -5,7 +5,7 @@ the fold is done again, so that every order of arrival within a day gives the sa
 folded into the cart's base. What a trigger did (`EMITTED`, `ENDED`) stands among the operations too: after an emission
 only an item added opens a new episode, after any other end any change does.
 
-Start at `apply_cart_event` and `apply_order`; `_fold` is the heart.
+Start at `apply_cart_event` and `apply_order`; `fold` is the heart.
 """
 
 from typing import Final
@@ -141,37 +141,40 @@ def apply_order(
             products = known.product_ids
         profile.recent_orders.remove(known)
     order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, checkout_id, products)
-    _remember_order(profile, order)
+    remember_order(profile, order)
     if order == known:
         return []
     touched = []
     for cart in profile.carts.values():
-        op = _order_op(order, cart.cart_id)
+        op = order_op(order, cart.cart_id)
         if known is not None:
-            cart.ops = [other for other in cart.ops if other.message_id != _order_mark(order)]
+            cart.ops = [other for other in cart.ops if other.message_id != order_mark(order)]
         if op is not None or known is not None:
             if op is not None:
                 _insert(cart, op, lateness_ms)
             if known is not None:
-                _fold(cart)
+                fold(cart)
             touched.append(cart)
     return touched
 
 
-def _order_mark(order: RecentOrder) -> str:
+def order_mark(order: RecentOrder) -> str:
+    """The message id under which an order stands among a cart's operations."""
     return f"order:{order.order_id}"
 
 
-def _order_op(order: RecentOrder, cart_id: str) -> CartOp | None:
+def order_op(order: RecentOrder, cart_id: str) -> CartOp | None:
+    """What an order does to a cart: empty the one it names, or cover lines where it names none; None for any other."""
     if order.cart_id is not None:
-        return CartOp(order.at_ms, _order_mark(order), ORDER) if order.cart_id == cart_id else None
+        return CartOp(order.at_ms, order_mark(order), ORDER) if order.cart_id == cart_id else None
     if not order.product_ids:
         return None
     lines = [CartLine(product_id, 0, order.at_ms) for product_id in order.product_ids]
-    return CartOp(order.at_ms, _order_mark(order), COVER, lines)
+    return CartOp(order.at_ms, order_mark(order), COVER, lines)
 
 
-def _remember_order(profile: Profile, order: RecentOrder) -> None:
+def remember_order(profile: Profile, order: RecentOrder) -> None:
+    """Keep a placed order of the last 30 days for carts and conversions still to come; at most RECENT_ORDERS_MAX."""
     orders = profile.recent_orders
     orders.append(order)
     orders.sort(key=lambda other: (other.at_ms, other.order_id))
@@ -188,7 +191,7 @@ def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> C
     profile.carts[cart_id] = cart
     for order in profile.recent_orders:
         if order.at_ms >= at_ms - lateness_ms:
-            op = _order_op(order, cart_id)
+            op = order_op(order, cart_id)
             if op is not None:
                 cart.ops.append(op)
     if len(profile.carts) > CARTS_MAX:
@@ -214,19 +217,19 @@ def _insert(cart: Cart, op: CartOp, lateness_ms: int) -> bool:
         ops.append(op)
         _apply(cart, op)
         if op.at_ms - ops[0].at_ms > lateness_ms or len(ops) > CART_OPS_MAX:
-            _fold_into_base(cart, op.at_ms - lateness_ms)
+            fold_into_base(cart, op.at_ms - lateness_ms)
         return True
     if any(other.message_id == op.message_id for other in ops):
         return False
     ops.append(op)
     ops.sort(key=lambda other: (other.at_ms, other.message_id))
-    _fold(cart)
+    fold(cart)
     if len(ops) > CART_OPS_MAX:
-        _fold_into_base(cart, ops[-1].at_ms - lateness_ms)
+        fold_into_base(cart, ops[-1].at_ms - lateness_ms)
     return True
 
 
-def _fold(cart: Cart) -> None:
+def fold(cart: Cart) -> None:
     """Work the cart out anew from its base and its operations."""
     cart.lines = {key: _copy(line) for key, line in cart.base_lines.items()}
     cart.opened_ms, cart.opened_by = cart.base_opened_ms, cart.base_opened_by
@@ -236,18 +239,18 @@ def _fold(cart: Cart) -> None:
         _apply(cart, op)
 
 
-def _fold_into_base(cart: Cart, horizon_ms: int) -> None:
+def fold_into_base(cart: Cart, horizon_ms: int) -> None:
     """Move operations older than the horizon (or over the bound) into the base; the cart itself stays as it is."""
     ops = cart.ops
     count = sum(op.at_ms < horizon_ms for op in ops)
     count = max(count, len(ops) - CART_OPS_MAX)
     cart.ops = ops[:count]
-    _fold(cart)
+    fold(cart)
     cart.base_lines, cart.base_opened_ms, cart.base_opened_by = cart.lines, cart.opened_ms, cart.opened_by
     cart.base_needs_add = cart.needs_add
     cart.base_ms = cart.changed_ms
     cart.ops = ops[count:]
-    _fold(cart)
+    fold(cart)
 
 
 def _apply(cart: Cart, op: CartOp) -> None:

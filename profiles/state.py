@@ -29,6 +29,7 @@ SUPPLY_PURCHASES_MAX = 24
 EPISODES_MAX = 64
 EMITTED_MAX = 32
 DECISIONS_KEPT = 16
+ABSORBED_MAX = 64
 
 
 class Touch(Struct, omit_defaults=True, gc=False):
@@ -139,10 +140,16 @@ class OrderMoney(Struct, omit_defaults=True, gc=False):
 
 
 class Refund(Struct, omit_defaults=True, gc=False):
-    """One refund. `amount` None means "the rest of the order"; `units` counts what came back by product id."""
+    """One refund. `amount` None means "the rest of the order"; `units` counts what came back by product id.
+
+    `currency` is there only where the event named one. `message_id` is "" where it is the refund's own id; with `at_ms`
+    it says which of two versions of the refund is newer.
+    """
 
     at_ms: int
+    message_id: str = ""
     amount: int | None = None
+    currency: str | None = None
     units: dict[str, float] = {}
     restocked: bool = True
     return_shipping: int = 0
@@ -171,7 +178,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     """The ledger entry of one order: its newest state, its refunds, and its present contribution.
 
     `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
-    and money: a newer version that lacks one keeps the other. `placed_ms` None: only refunds or a cancellation were seen
+    and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
+    versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms` None: only refunds or a cancellation were seen
     so far. `compact` entries have lost their lines (after 400 days); their contribution stays.
     """
 
@@ -179,6 +187,9 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     placed_ms: int | None = None
     completed: bool = False
     currency: str | None = None
+    currency_version: tuple[int, int, str] | None = None
+    shipping_cost_version: tuple[int, int, str] | None = None
+    payment_fee_version: tuple[int, int, str] | None = None
     lines: list[OrderLine] = []
     lines_version: tuple[int, int, str] | None = None
     money: OrderMoney | None = None
@@ -384,6 +395,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     seen_since_ms: int = 0
     compact_ms: int | None = None
     population: list[int] = []
+    absorbed: list[str] = []
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
