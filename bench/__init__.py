@@ -1,0 +1,1 @@
+"""Benchmarks: the same job side by side with other engines, generators of load, and the figures measured."""
