@@ -24,6 +24,7 @@ import msgspec
 
 from schemas.events import OrderCompleted, Product
 from streams.sources import Line
+from streams.sources.errors import SourceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +42,6 @@ ORDERS = 155_848
 _ORDERS_AT_ONCE = 2_000  # about 19,000 lines as Python objects: 10 MB, whatever the length of the table
 _FUEL = "GASOLINE"
 _FUEL_UNITS_PER_GALLON = 1_000
-
-
-class SourceError(Exception):
-    """A source cannot be read. The message says what is missing or wrong, and what to do."""
 
 
 class Basket(NamedTuple):

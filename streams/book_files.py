@@ -1,0 +1,93 @@
+"""The shop's documents, read once at start and made into the book: rules (TOML), catalogue, exchange rates.
+
+A catalogue or a table of rates is CSV (lines that begin with # are comments) or JSON lines (`.jsonl`, `.ndjson`).
+The rules document may hold a table [costs] beside the triggers: see `profiles.costs`.
+"""
+
+import csv
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from profiles.book import Book
+from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
+from profiles.costs import Costs, CostsError, build_costs
+from profiles.rates import Rates, RatesError, build_rates
+from profiles.rules import Rules, RulesError, read_rules
+from schemas.money import exponent
+from streams.settings import Settings
+
+
+class BookError(ValueError):
+    """A document of the shop can't be used. The message names file, place and remedy; nothing was started.
+
+    Operator action: mend the file at the place named.
+    """
+
+
+def load_book(settings: Settings) -> Book:
+    """The book of an installation. Raises BookError."""
+    files, shop = settings.files, settings.shop
+    rules, costs = read_rules_file(Path(files.rules)) if files.rules else (None, Costs())
+    if rules is None:
+        rules = replace(Rules(), allowed_lateness_ms=settings.clock.allowed_lateness_ms)
+    return Book(
+        shop_id=shop.id,
+        shop_currency=shop.currency,
+        shop_timezone=shop.timezone,
+        rules=rules,
+        costs=costs,
+        rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
+        catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
+    )
+
+
+def read_rules_file(path: Path) -> tuple[Rules, Costs]:
+    """Rules and costs of a rules document. Raises BookError."""
+    try:
+        document = tomllib.loads(_text(path))
+        costs = document.pop("costs", {})
+        return read_rules(document), build_costs(costs)
+    except (tomllib.TOMLDecodeError, RulesError, CostsError) as error:
+        raise BookError(f"rules file {path}: {error}") from None
+
+
+def read_catalogue_file(path: Path, shop_currency: str) -> Catalogue:
+    """A catalogue from CSV or JSON lines. Raises BookError."""
+    try:
+        return build_catalogue(_rows(path), exponent(shop_currency))
+    except CatalogueError as error:
+        raise BookError(f"catalogue {path}: {error}") from None
+
+
+def read_rates_file(path: Path, shop_currency: str) -> Rates:
+    """Exchange rates into the shop currency from CSV or JSON lines. Raises BookError."""
+    try:
+        return build_rates(_rows(path), shop_currency, exponent)
+    except RatesError as error:
+        raise BookError(f"rates {path}: {error}") from None
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    lines = (line for line in _text(path).splitlines() if line.strip() and not line.startswith("#"))
+    if path.suffix not in {".jsonl", ".ndjson", ".json"}:
+        yield from csv.DictReader(lines)
+        return
+    for number, line in enumerate(lines, 1):
+        try:
+            yield msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise BookError(f"{path}, line {number}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BookError(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BookError(f"{path} is not UTF-8 text") from None
