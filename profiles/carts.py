@@ -12,7 +12,17 @@ from typing import Final
 
 import msgspec
 
-from profiles.state import CART_LINES_MAX, CART_OPS_MAX, CARTS_MAX, Cart, CartLine, CartOp, OrderEntry, Profile, RecentOrder
+from profiles.state import (
+    CART_LINES_MAX,
+    CART_OPS_MAX,
+    CARTS_MAX,
+    Cart,
+    CartLine,
+    CartOp,
+    OrderEntry,
+    Profile,
+    RecentOrder,
+)
 from schemas.events import (
     Arrival,
     CartProductEvent,
@@ -33,6 +43,8 @@ ORDER: Final = "order"
 COVER: Final = "cover"
 ENDED: Final = "ended"
 EMITTED: Final = "emitted"
+
+MARKS: Final = frozenset((ENDED, EMITTED, CHECKOUT))
 
 DEFAULT_CART: Final = "~cart"
 """The cart of a sender that names none."""
@@ -97,9 +109,12 @@ def _operation(event: Event, at_ms: int) -> tuple[str, list[CartLine], str]:
         return kind, [line_of(event.product, at_ms)], event.cart_id or DEFAULT_CART
     assert isinstance(event, CartProductsEvent)
     if type(event) is CartUpdated:
-        return SET, [line_of(product, at_ms) for product in event.products[:CART_LINES_MAX]], event.cart_id or DEFAULT_CART
+        return (
+            SET,
+            [line_of(product, at_ms) for product in event.products[:CART_LINES_MAX]],
+            event.cart_id or DEFAULT_CART,
+        )
     return VIEW, [], event.cart_id or DEFAULT_CART
-
 
 
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:
@@ -202,7 +217,9 @@ def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> C
 
 def forget_old_carts(profile: Profile, now_ms: int, forget_ms: int) -> None:
     """Drop carts whose last change is longer ago than `forget_ms`."""
-    old = [cart_id for cart_id, cart in profile.carts.items() if now_ms - max(cart.mutated_ms, cart.changed_ms) > forget_ms]
+    old = [
+        cart_id for cart_id, cart in profile.carts.items() if now_ms - max(cart.mutated_ms, cart.changed_ms) > forget_ms
+    ]
     for cart_id in old:
         del profile.carts[cart_id]
 
@@ -258,7 +275,7 @@ def _apply(cart: Cart, op: CartOp) -> None:
     if kind == VIEW:
         cart.changed_ms = max(cart.changed_ms, at_ms)
         return
-    if kind == EMITTED or kind == ENDED or kind == CHECKOUT:
+    if kind in MARKS:
         cart.opened_ms = cart.opened_by = None
         cart.needs_add = kind == EMITTED or (kind == CHECKOUT and cart.needs_add)
         return

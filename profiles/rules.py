@@ -133,7 +133,9 @@ def parse_duration_ms(text: object, where: str) -> int:
     """Milliseconds of a duration such as "1h", "30 min" or "14d". Raises RulesError naming `where`."""
     match = _DURATION.match(text) if isinstance(text, str) else None
     if match is None:
-        raise RulesError(f'{where}: {text!r} is no duration; write a number with a unit, such as "90s", "30min", "1h" or "14d"')
+        raise RulesError(
+            f'{where}: {text!r} is no duration; write a number with a unit, such as "90s", "30min", "1h" or "14d"'
+        )
     return round(float(match[1]) * _UNITS[match[2]])
 
 
@@ -163,7 +165,10 @@ def _read_table(kind: type[T], table: dict[str, Any], path: str) -> T:
         field = known.get(key)
         if field is None:
             close = get_close_matches(key, known, n=1)
-            raise RulesError(f"{where}: unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"))
+            raise RulesError(
+                f"{where}: unknown key; "
+                + (f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}")
+            )
         values[field.name] = _read_value(field, value, where)
     return kind(**values)
 

@@ -179,8 +179,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
 
     `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
     and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
-    versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms` None: only refunds or a cancellation were seen
-    so far. `compact` entries have lost their lines (after 400 days); their contribution stays.
+    versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
+    None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days); their contribution stays.
     """
 
     order_id: str
@@ -391,7 +391,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     episodes: dict[str, Episode] = {}
     emitted: list[Emitted] = []
     decisions: list[DecisionKept] = []
-    seen: list[list[int]] = []
+    seen: list[str] = []
     seen_since_ms: int = 0
     compact_ms: int | None = None
     population: list[int] = []
@@ -462,7 +462,8 @@ class NeedProfile(Need):
 
 class Moment(Struct, frozen=True, gc=False):
     """The clocks a step is run under. `clock_ms` is the partition's clock. `wall_ms` is the wall clock live and None in
-    replay, where "now" at a due timer is its due time."""
+    replay, where "now" at a due timer is its due time.
+    """
 
     clock_ms: int
     wall_ms: int | None = None

@@ -35,7 +35,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
-    Topic(name="trigger-cancelled", role="output", holds="Triggers taken back after emission.", retention_ms=30 * DAY_MS),
+    Topic(
+        name="trigger-cancelled", role="output", holds="Triggers taken back after emission.", retention_ms=30 * DAY_MS
+    ),
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
     Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),

@@ -99,7 +99,9 @@ def test_an_order_takes_the_same_lines_whenever_it_becomes_known(
     known_first = play(story, order, 0)
 
     lines = {cart_id: cart.lines for cart_id, cart in known_late.carts.items()}
-    assert msgspec.to_builtins(lines) == msgspec.to_builtins({key: cart.lines for key, cart in known_first.carts.items()})
+    assert msgspec.to_builtins(lines) == msgspec.to_builtins(
+        {key: cart.lines for key, cart in known_first.carts.items()}
+    )
     for line in known_late.carts["c"].lines.values():
         assert line.product_id != bought or line.added_ms > placed_ms
 

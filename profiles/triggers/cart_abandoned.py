@@ -1,0 +1,141 @@
+"""cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
+
+from typing import Final
+
+from profiles import carts
+from profiles.book import Book
+from profiles.episodes import cancel, plan
+from profiles.rules import CartAbandonedRule
+from profiles.state import Cart, CartLine, Emitted, Episode, Profile, RecentOrder
+from profiles.triggers.base import Content
+from profiles.turn import Turn
+from schemas.outputs import Item
+
+ITEMS_MAX: Final = 20
+
+
+def episode_key(profile: Profile, cart_id: str) -> str:
+    """The cart id; for a sender without cart ids the customer's one cart."""
+    return f"{profile.id}|cart" if cart_id == carts.DEFAULT_CART else cart_id
+
+
+def items_of(lines: list[CartLine]) -> tuple[Item, ...]:
+    """The lines as a trigger shows them, most valuable first, at most ITEMS_MAX."""
+    ordered = sorted(lines, key=lambda line: (-(line.price_minor or 0) * line.quantity, line.product_id))
+    return tuple(
+        Item(
+            product_id=line.product_id,
+            variant_id=line.variant_id,
+            sku=line.sku,
+            name=line.name,
+            category=line.category,
+            brand=line.brand,
+            price_minor=line.price_minor,
+            price_at_add_minor=line.price_at_add_minor,
+            quantity=line.quantity,
+            url=line.url,
+            image_url=line.image_url,
+        )
+        for line in ordered[:ITEMS_MAX]
+    )
+
+
+def covers_cart(order: RecentOrder, emitted: Emitted) -> bool:
+    """An order covers a cart if it names it or, naming none, has one of its items."""
+    if order.cart_id is not None:
+        return order.cart_id == emitted.cart_id
+    return not set(order.product_ids).isdisjoint(emitted.product_ids)
+
+
+class CartAbandoned:
+    """The trigger. Episodes are keyed by cart."""
+
+    name = "cart.abandoned"
+    version = 1
+
+    def rule(self, book: Book) -> CartAbandonedRule:
+        return book.rules.cart_abandoned
+
+    def replan(self, turn: Turn, cart: Cart, ground_gone: str) -> None:
+        """Arm, move or cancel this cart's episode after the cart changed; `ground_gone` is the reason if it has none."""
+        rule = self.rule(turn.book)
+        key = episode_key(turn.profile, cart.cart_id)
+        if rule.enabled and cart.lines and cart.opened_ms is not None and cart.opened_by is not None:
+            if pending_checkout(turn.profile, cart.cart_id):
+                cancel(turn, self, key, "checkout_started")
+            else:
+                plan(turn, self, key, cart.opened_by, cart.opened_ms, cart.changed_ms + rule.delay_ms)
+        else:
+            cancel(turn, self, key, ground_gone if cart.lines else _empty_reason(ground_gone))
+
+    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
+        cart = self._cart(profile, episode)
+        if cart is None or now_ms - cart.mutated_ms > book.rules.cart_abandoned.forget_ms:
+            return "forgotten"
+        return None if cart.lines else "empty"
+
+    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
+        """Checkout stands above cart: while one is pending, and for a while after its first emission."""
+        block_ms = book.rules.checkout_abandoned.blocks_cart_ms
+        return any(
+            waiting.name == CHECKOUT and waiting.occurrence == 1 for waiting in profile.episodes.values()
+        ) or any(
+            sent.name == CHECKOUT and sent.occurrence == 1 and now_ms - sent.emitted_ms < block_ms
+            for sent in profile.emitted
+        )
+
+    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
+        cart = self._cart(profile, episode)
+        assert cart is not None
+        return Content(
+            items=items_of(list(cart.lines.values())),
+            value_minor=carts.value_minor(cart),
+            currency=cart.currency,
+            recovery_url=cart.url,
+            details={"cart_id": cart.cart_id},
+            cart_id=cart.cart_id,
+            rule="a cart with items, unchanged for the delay, not bought and not in checkout",
+        )
+
+    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+        return covers_cart(order, emitted)
+
+    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+        return covers_cart(order, emitted)
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """After an emission only an item added arms again, after any other end any change of the cart."""
+        cart = self._cart(turn.profile, episode)
+        if cart is None or (cart.opened_ms is None and state != "emitted"):
+            return
+        kind = carts.EMITTED if state == "emitted" else carts.ENDED
+        at_ms = max(now_ms, cart.changed_ms)
+        mark_id = f"{kind}:{episode.anchor}:{at_ms}"
+        carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
+
+    def _cart(self, profile: Profile, episode: Episode) -> Cart | None:
+        if episode.key in profile.carts:
+            return profile.carts[episode.key]
+        return (
+            profile.carts.get(carts.DEFAULT_CART) if episode.key == episode_key(profile, carts.DEFAULT_CART) else None
+        )
+
+
+CHECKOUT: Final = "checkout.abandoned"
+
+
+def pending_checkout(profile: Profile, cart_id: str) -> bool:
+    """Whether a checkout that took this cart over still waits for its first reminder."""
+    return any(
+        checkout.cart_id == cart_id
+        and (episode := profile.episodes.get(f"{CHECKOUT}|{checkout.checkout_id}")) is not None
+        and episode.occurrence == 1
+        for checkout in profile.checkouts.values()
+    )
+
+
+def _empty_reason(ground_gone: str) -> str:
+    return "empty" if ground_gone == "changed" else ground_gone
+
+
+CART_ABANDONED: Final = CartAbandoned()

@@ -1,0 +1,130 @@
+"""replenishment.due and replenishment.late: she will soon run out of something she buys again, or should have by now.
+
+When is arithmetic of `profiles.supply`; here is only what it means for the reminders. One episode per product (or
+substitute group) and last purchase: buying again ends it and opens the next.
+"""
+
+from typing import Final
+
+from profiles import supply
+from profiles.book import Book
+from profiles.episodes import cancel, plan
+from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
+from profiles.state import Emitted, Episode, Profile, RecentOrder
+from profiles.triggers.base import Content
+from profiles.turn import Turn
+from schemas.outputs import Item
+
+
+def episode_key(profile: Profile, product_id: str, order_id: str) -> str:
+    """Customer, product and the purchase that is running out."""
+    return f"{profile.id}|{product_id}|{order_id}"
+
+
+def _product_of(profile: Profile, key: str) -> str:
+    """The product of an episode key. Ids may hold bars themselves, so the known ends are taken off instead of splitting."""
+    rest = key.removeprefix(f"{profile.id}|")
+    for product_id, state in profile.supply.items():
+        if any(rest == f"{product_id}|{purchase.order_id}" for purchase in state.purchases):
+            return product_id
+    return rest.rpartition("|")[0]
+
+
+class _Replenishment:
+    """What both share: the condition, the content and what an order means for them."""
+
+    name = ""
+    version = 1
+
+    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
+        product_id = _product_of(profile, episode.key)
+        state = profile.supply.get(product_id)
+        if state is None or not state.purchases:
+            return "refunded"
+        if episode_key(profile, product_id, state.purchases[-1].order_id) != episode.key:
+            return "repurchased"
+        if any(product_id in products for products in profile.subscriptions.values()):
+            return "subscribed"
+        return None
+
+    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
+        return False
+
+    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
+        product_id = _product_of(profile, episode.key)
+        forecast = supply.forecast(profile, product_id, book)
+        details = {"product_id": product_id}
+        if forecast is not None:
+            details |= {
+                "run_out_ms": forecast.run_out_ms,
+                "unit_days": round(forecast.unit_days, 2),
+                "intervals": forecast.intervals,
+                "last_purchase_ms": forecast.last_purchase_ms,
+            }
+        return Content(
+            items=(Item(product_id=product_id),),
+            details=details,
+            rule="a product bought before runs out by the customer's own pace, and was not bought again",
+        )
+
+    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+        """Whether the order bought the product again."""
+        return not set(order.product_ids).isdisjoint(emitted.product_ids)
+
+    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+        return True
+
+
+class ReplenishmentDue(_Replenishment):
+    """The reminder before she runs out."""
+
+    name = "replenishment.due"
+
+    def rule(self, book: Book) -> ReplenishmentRule:
+        return book.rules.replenishment_due
+
+    def replan(self, turn: Turn, change: supply.SupplyChange) -> None:
+        """Plan the products an order event bought, changed or took back."""
+        rule, profile = self.rule(turn.book), turn.profile
+        for product_id in change.products:
+            forecast = supply.forecast(profile, product_id, turn.book)
+            current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
+            for order_id in change.orders_of(product_id):
+                stale = episode_key(profile, product_id, order_id)
+                if stale != current:
+                    reason = "repurchased" if current is not None else "refunded"
+                    cancel(turn, self, stale, reason)
+                    cancel(turn, REPLENISHMENT_LATE, stale, reason)
+            if rule.enabled and forecast is not None and current is not None and not self._decided(profile, current):
+                plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+
+    def _decided(self, profile: Profile, key: str) -> bool:
+        """Whether this purchase has had its reminder: one is sent, or the late one is already waiting."""
+        return f"{REPLENISHMENT_LATE.name}|{key}" in profile.episodes or any(
+            sent.name == self.name and sent.key == key for sent in profile.emitted
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Once it was sent, or would have been but for a gate, the late reminder waits."""
+        rule = turn.book.rules.replenishment_late
+        if state not in ("emitted", "suppressed") or not rule.enabled:
+            return
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode.key), turn.book)
+        if forecast is not None:
+            plan(turn, REPLENISHMENT_LATE, episode.key, episode.anchor, episode.opened_ms, forecast.late_ms)
+
+
+class ReplenishmentLate(_Replenishment):
+    """The reminder after she should have run out."""
+
+    name = "replenishment.late"
+
+    def rule(self, book: Book) -> ReplenishmentLateRule:
+        return book.rules.replenishment_late
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Nothing follows."""
+
+
+REPLENISHMENT_DUE: Final = ReplenishmentDue()
+REPLENISHMENT_LATE: Final = ReplenishmentLate()

@@ -1,0 +1,87 @@
+"""One turn of the engine: an event being applied to a profile, or its timers being fired. Passed to all that takes part."""
+
+from typing import Final
+
+from profiles.book import Book
+from profiles.ids import uuid5
+from profiles.state import DECISIONS_KEPT, DecisionKept, Moment, Profile
+from schemas.outputs import Decision, State, Trigger, TriggerOutcome
+
+Output = Trigger | TriggerOutcome | Decision
+
+
+class Turn:
+    """The profile, the book, the clocks and the list that outputs are appended to.
+
+    `cause` is the message id of the event, or "timer". `received_ms` and `time_ms` are the event's, and the clock's when
+    timers are fired. `imported` says that the event is a fact of the past whose missed reminders are no news.
+    """
+
+    __slots__ = ("at", "book", "cause", "imported", "out", "profile", "received_ms", "time_ms")
+
+    def __init__(
+        self,
+        profile: Profile,
+        book: Book,
+        at: Moment,
+        out: list[Output],
+        *,
+        cause: str,
+        time_ms: int,
+        received_ms: int,
+        imported: bool = False,
+    ) -> None:
+        self.profile: Final = profile
+        self.book: Final = book
+        self.at: Final = at
+        self.out: Final = out
+        self.cause: Final = cause
+        self.time_ms: Final = time_ms
+        self.received_ms: Final = received_ms
+        self.imported: Final = imported
+
+    @property
+    def now_ms(self) -> int:
+        """The wall clock live; in replay the partition's clock, but never before the event's own time."""
+        if self.at.wall_ms is not None:
+            return self.at.wall_ms
+        return max(self.at.clock_ms, self.time_ms)
+
+    @property
+    def too_late(self) -> bool:
+        """Whether the event came so late that it may arm only what is still ahead of its arrival."""
+        return self.received_ms - self.time_ms > self.book.rules.allowed_lateness_ms
+
+    def decide(
+        self,
+        *,
+        name: str,
+        key: str,
+        trigger_id: str,
+        state: State,
+        at_ms: int,
+        reason: str | None = None,
+        occurrence: int = 1,
+        due_ms: int | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
+        self.out.append(
+            Decision(
+                decision_id=uuid5(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
+                name=name,
+                episode_key=key,
+                customer_id=self.profile.id,
+                state=state,
+                reason=reason,
+                trigger_id=trigger_id,
+                occurrence=occurrence,
+                due_at_ms=due_ms,
+                at_ms=at_ms,
+                order_id=order_id,
+            )
+        )
+        kept = self.profile.decisions
+        kept.append(DecisionKept(at_ms, name, key, state, reason, trigger_id))
+        if len(kept) > DECISIONS_KEPT:
+            del kept[0]

@@ -1,0 +1,196 @@
+"""An abandoned cart: when its reminder is due, what cancels it, what becomes of it after it went out."""
+
+import pytest
+
+from profiles.book import Book
+from profiles.rules import CartAbandonedRule, Rules
+from schemas import events
+from tests.stories.timeline import DAY, HOUR, Timeline, product
+
+CART = "cart.abandoned"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline()
+
+
+def test_a_cart_left_for_an_hour_is_abandoned(ada: Timeline) -> None:
+    ada.add("A", 0)
+
+    assert ada.waiting(CART) == [60]
+
+    ada.until(60)
+
+    assert ada.emitted(CART) == [60]
+    assert [item.product_id for item in ada.triggers[0].items] == ["A"]
+
+
+def test_every_change_of_the_cart_starts_the_hour_anew(ada: Timeline) -> None:
+    ada.add("A", 0).add("B", 50)
+
+    assert ada.waiting(CART) == [110]
+
+    ada.until(110)
+
+    assert ada.emitted(CART) == [110]
+    assert {item.product_id for item in ada.triggers[0].items} == {"A", "B"}
+
+
+def test_a_cart_emptied_again_cancels_the_reminder(ada: Timeline) -> None:
+    ada.add("A", 0).remove("A", 10).until(DAY)
+
+    assert ada.triggers == []
+    assert ada.decisions(CART) == [("armed", None), ("cancelled", "empty")]
+
+
+def test_the_reminder_shows_what_is_left_in_the_cart(ada: Timeline) -> None:
+    ada.add("A", 0).add("B", 5).remove("A", 6)
+
+    assert ada.waiting(CART) == [66]
+
+    ada.until(66)
+
+    assert [item.product_id for item in ada.triggers[0].items] == ["B"]
+
+
+def test_an_order_placed_before_the_reminder_but_known_after_it_takes_it_back(ada: Timeline) -> None:
+    ada.add("A", 0).until(60)
+    ada.order("o1", 59, "A", cart_id="c1", arrives=65)
+
+    assert ada.emitted(CART) == [60]
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_an_order_after_the_reminder_is_its_conversion_and_recovers_the_cart(ada: Timeline) -> None:
+    ada.add("A", 0).order("o1", 90, "A", cart_id="c1")
+
+    assert ada.emitted(CART) == [60]
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_an_order_in_time_cancels_the_reminder(ada: Timeline) -> None:
+    ada.add("A", 0).order("o1", 30, "A", cart_id="c1").until(DAY)
+
+    assert ada.triggers == []
+    assert ada.decisions(CART) == [("armed", None), ("cancelled", "ordered")]
+
+
+def test_nobody_is_reminded_by_the_very_order_she_places_at_the_due_time(ada: Timeline) -> None:
+    ada.add("A", 0).order("o1", 60, "A", cart_id="c1").until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_checkout_takes_the_reminder_over(ada: Timeline) -> None:
+    ada.add("A", 0).tell(events.CheckoutStarted, 10, checkout_id="k1")
+
+    assert ada.waiting(CART) == []
+    assert ada.waiting("checkout.abandoned") == [70]
+
+    ada.until(70)
+
+    assert ada.emitted(CART) == []
+    assert ada.emitted("checkout.abandoned") == [70]
+
+
+def test_the_same_message_ten_hours_later_changes_nothing(ada: Timeline) -> None:
+    ada.add("A", 0, message_id="once").add("A", 0, message_id="once", arrives=10 * HOUR).until(2 * DAY)
+
+    assert ada.emitted(CART) == [60]
+    assert ada.profile.carts["c1"].lines["A"].quantity == 1
+
+
+def test_an_order_of_one_cart_leaves_the_other_cart_abandoned(ada: Timeline) -> None:
+    ada.add("A", 0, cart="c1").add("B", 20, cart="c2").order("o1", 30, "A", cart_id="c1").until(DAY)
+
+    assert ada.emitted(CART) == [80]
+    assert ada.triggers[0].episode_key == "c2"
+
+
+def test_with_the_any_order_setting_an_order_ends_every_cart() -> None:
+    ada = Timeline(Book(rules=Rules(cart_abandoned=CartAbandonedRule(any_order=True))))
+    ada.add("A", 0, cart="c1").add("B", 20, cart="c2").order("o1", 30, "A", cart_id="c1").until(DAY)
+
+    assert ada.emitted(CART) == []
+
+
+def test_an_order_that_names_no_cart_covers_the_carts_with_its_items(ada: Timeline) -> None:
+    ada.add("A", 0, cart="c1").add("B", 5, cart="c2").order("o1", 30, "B").until(DAY)
+
+    assert ada.emitted(CART) == [60]
+    assert ada.triggers[0].episode_key == "c1"
+
+
+def test_after_a_reminder_only_an_added_item_opens_a_new_episode(ada: Timeline) -> None:
+    ada.add("A", 0).add("B", 1).until(2 * DAY).remove("B", 2 * DAY + 1)
+
+    assert ada.waiting(CART) == []
+
+    ada.add("C", 2 * DAY + 10)
+
+    assert ada.waiting(CART) == [2 * DAY + 70]
+
+
+def test_looking_at_the_cart_moves_the_reminder_but_does_not_open_one(ada: Timeline) -> None:
+    ada.tell(events.CartViewed, 0, cart_id="c1").add("A", 5).tell(events.CartViewed, 30, cart_id="c1")
+
+    assert ada.waiting(CART) == [90]
+
+
+def test_a_second_cart_within_the_cooldown_is_not_reminded(ada: Timeline) -> None:
+    ada.add("A", 0, cart="c1").until(HOUR).add("B", 2 * HOUR, cart="c2").until(DAY)
+
+    assert ada.emitted(CART) == [60]
+    assert ("suppressed", "cooldown") in ada.decisions(CART)
+
+
+def test_without_consent_nothing_is_sent_and_the_reason_is_kept() -> None:
+    ada = Timeline(consent=False).add("A", 0).until(DAY)
+
+    assert ada.triggers == []
+    assert ada.decisions(CART) == [("armed", None), ("suppressed", "no_consent")]
+
+
+def test_a_visitor_nobody_can_reach_is_reminded_once_she_logs_in() -> None:
+    ada = Timeline(customer="anonymous_id:a1").add("A", 0).until(61)
+
+    assert ada.triggers == []
+
+    ada.tell(events.Identified, 300, email="ada@example.org").until(301)
+
+    assert ada.emitted(CART) == [300]
+
+
+def test_a_visitor_who_never_logs_in_is_let_go() -> None:
+    ada = Timeline(customer="anonymous_id:a1").add("A", 0).until(3 * DAY)
+
+    assert ada.decisions(CART) == [("armed", None), ("unreachable", "unreachable"), ("expired", "unreachable")]
+
+
+def test_an_event_that_came_a_day_and_a_half_late_arms_nothing_that_would_expire(ada: Timeline) -> None:
+    ada.add("A", 0, arrives=36 * HOUR)
+
+    assert ada.waiting(CART) == []
+    assert ada.decisions(CART) == [("expired", "max_lateness")]
+
+
+def test_an_event_late_by_two_hours_is_reminded_of_at_once(ada: Timeline) -> None:
+    ada.add("A", 0, arrives=120).until(121)
+
+    assert ada.emitted(CART) == [120]
+
+
+def test_units_add_up_and_the_value_is_that_of_the_whole_cart(ada: Timeline) -> None:
+    ada.add(product("A", 250, 2), 0).add(product("A", 250, 1), 1).add(product("B", 100), 2).until(DAY)
+
+    assert ada.triggers[0].value_minor == 850
+    assert ada.triggers[0].currency == "USD"
+    assert ada.triggers[0].exponent == 2
+
+
+def test_the_id_of_a_reminder_does_not_depend_on_when_it_was_decided() -> None:
+    first = Timeline().add("A", 0).until(60).triggers[0]
+    again = Timeline().add("A", 0).until(90).triggers[0]
+
+    assert first.trigger_id == again.trigger_id

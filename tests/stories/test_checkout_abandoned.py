@@ -1,0 +1,78 @@
+"""An abandoned checkout: up to three reminders, and any order of the customer ends them."""
+
+from schemas import events
+from tests.stories.timeline import DAY, HOUR, Timeline, product
+
+CHECKOUT = "checkout.abandoned"
+CART = "cart.abandoned"
+
+
+def started(ada: Timeline, minute: float, checkout: str = "k1", **fields: object) -> Timeline:
+    return ada.tell(events.CheckoutStarted, minute, checkout_id=checkout, **fields)
+
+
+def test_three_reminders_follow_each_other_from_the_first_ones_due_time() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70, 70 + DAY, 70 + 3 * DAY]
+    assert [trigger.occurrence for trigger in ada.triggers] == [1, 2, 3]
+    assert len({trigger.trigger_id for trigger in ada.triggers}) == 3
+
+
+def test_each_later_step_starts_the_hour_anew() -> None:
+    ada = started(Timeline().add("A", 0), 10)
+    ada.tell(events.CheckoutStepCompleted, 30, checkout_id="k1", step=1)
+    ada.tell(events.PaymentInfoEntered, 40, checkout_id="k1")
+
+    assert ada.waiting(CHECKOUT) == [100]
+
+
+def test_a_change_of_the_cart_in_checkout_resets_the_checkout_and_arms_no_cart() -> None:
+    ada = started(Timeline().add("A", 0), 10).add("B", 30)
+
+    assert ada.waiting(CHECKOUT) == [90]
+    assert ada.waiting(CART) == []
+
+
+def test_an_order_between_reminders_ends_them() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR).order("o1", 5 * HOUR, "Z").until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert ("cancelled", "ordered") in ada.decisions(CHECKOUT)
+
+
+def test_a_newer_checkout_replaces_an_older_one() -> None:
+    ada = started(started(Timeline().add("A", 0), 10), 20, "k2").until(75)
+
+    assert ada.waiting(CHECKOUT) == [80]
+    assert ("cancelled", "replaced") in ada.decisions(CHECKOUT)
+
+
+def test_a_checkout_of_an_empty_cart_arms_nothing() -> None:
+    assert started(Timeline(), 10).waiting(CHECKOUT) == []
+
+
+def test_a_checkout_that_brings_its_own_products_needs_no_cart() -> None:
+    ada = started(Timeline(), 10, products=(product("A", 500, 2),), value_minor=990).until(70)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert ada.triggers[0].value_minor == 990
+
+
+def test_after_a_checkout_reminder_the_cart_is_held_back_for_two_days() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(70).add("B", 100).until(100 + HOUR)
+
+    assert ada.emitted(CART) == []
+    assert ("suppressed", "superseded") in ada.decisions(CART)
+
+
+def test_an_order_that_names_the_checkout_converts_its_reminder_and_recovers_the_cart() -> None:
+    ada = started(Timeline().add("A", 0), 10).order("o1", 3 * HOUR, "A", checkout_id="k1")
+
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_the_order_id_stands_for_a_checkout_id_that_is_missing() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 10, order_id="o1").order("o1", 40, "A").until(DAY)
+
+    assert ada.triggers == []

@@ -1,0 +1,77 @@
+"""Replenishment: reminded before it runs out, once per purchase, and again when it should long be gone."""
+
+from profiles.book import Book
+from profiles.catalogue import Catalogue
+from tests.stories.timeline import DAY, Timeline, product
+
+DUE = "replenishment.due"
+LATE = "replenishment.late"
+
+
+def coffee_lover() -> Timeline:
+    catalogue = Catalogue.from_rows([{"product_id": "coffee", "supply_days": 30}])
+    return Timeline(Book(catalogue=catalogue))
+
+
+def coffee(units: float = 1) -> object:
+    return product("coffee", 900, units)
+
+
+def test_two_units_of_thirty_days_are_due_on_day_54() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee", 900, 2)).until(54 * DAY)
+
+    assert ada.emitted(DUE) == [54 * DAY]
+    assert ada.triggers[0].details["product_id"] == "coffee"
+    assert ada.triggers[0].items[0].product_id == "coffee"
+
+
+def test_buying_again_in_time_cancels_the_reminder_and_plans_the_next_one() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee", 900, 2)).order("o2", 50 * DAY, product("coffee"))
+
+    assert ("cancelled", "repurchased") in ada.decisions(DUE)
+    assert len(ada.waiting(DUE)) == 1
+
+    ada.until(100 * DAY)
+
+    assert len(ada.emitted(DUE)) == 1
+    assert ada.emitted(DUE)[0] > 70 * DAY
+
+
+def test_sending_the_goods_back_cancels_the_reminder() -> None:
+    from schemas import events
+
+    ada = coffee_lover().order("o1", 0, product("coffee"))
+    ada.tell(events.OrderRefunded, 3 * DAY, order_id="o1", refund_id="r1").until(60 * DAY)
+
+    assert ada.triggers == []
+    assert ("cancelled", "refunded") in ada.decisions(DUE)
+
+
+def test_a_cancelled_order_supplies_nothing() -> None:
+    from schemas import events
+
+    ada = coffee_lover().order("o1", 0, product("coffee"))
+    ada.tell(events.OrderCancelled, 1, order_id="o1").until(60 * DAY)
+
+    assert ada.triggers == []
+
+
+def test_without_a_new_purchase_a_late_reminder_follows_half_an_interval_after_running_out() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee")).until(60 * DAY)
+
+    assert ada.emitted(DUE) == [27 * DAY]
+    assert ada.emitted(LATE) == [45 * DAY]
+
+
+def test_an_order_after_the_reminder_is_its_conversion() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee")).order("o2", 29 * DAY, product("coffee"))
+
+    assert ada.emitted(DUE) == [27 * DAY]
+    assert ("trigger.converted", None) in ada.outcomes
+    assert ("cart.recovered", None) not in ada.outcomes
+
+
+def test_what_is_not_known_to_run_out_is_never_reminded_of() -> None:
+    ada = coffee_lover().order("o1", 0, product("lamp")).until(365 * DAY)
+
+    assert ada.triggers == []

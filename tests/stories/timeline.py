@@ -1,0 +1,111 @@
+"""One customer's story, told in minutes: events go through the real engine under a simulated clock.
+
+`Timeline` plays one profile as a partition would: before each event all timers due strictly before the clock fire, and the
+clock is the newest event time seen (no disorder allowance, so that a story's minutes are exact).
+"""
+
+from typing import Any
+
+from profiles.book import Book
+from profiles.engine import Engine
+from profiles.state import Ledger, Moment, Profile
+from profiles.turn import Output
+from schemas import events
+from schemas.events import Arrival, ConsentChange, Event, Product
+from schemas.outputs import Decision, Trigger, TriggerOutcome
+
+MINUTE_MS = 60_000
+HOUR = 60
+DAY = 24 * HOUR
+START_MS = 1_772_409_600_000
+"""2026-03-02 00:00 UTC, a Monday: minute 0 of every story."""
+
+
+def ms(minutes: float) -> int:
+    """The instant of a story's minute."""
+    return START_MS + round(minutes * MINUTE_MS)
+
+
+def product(product_id: str, price_minor: int | None = 1000, quantity: float = 1, **more: Any) -> Product:
+    """A product with a price; quantity 1 unless said."""
+    return Product(product_id=product_id, price_minor=price_minor, quantity=quantity, **more)
+
+
+class Timeline:
+    """A customer with marketing consent, and everything that comes out of her story."""
+
+    def __init__(self, book: Book | None = None, *, customer: str = "user_id:ada", consent: bool = True) -> None:
+        self.engine = Engine(book or Book())
+        self.profile = Profile(customer)
+        self.orders = Ledger(complete=True)
+        self.out: list[Output] = []
+        self.clock_ms = START_MS - 1
+        self._count = 0
+        if consent:
+            self.tell(events.ConsentChanged, -DAY, consent=(ConsentChange(state="GRANT", channel="email"),))
+            self.profile.milestones.welcomed_ms = START_MS - 1
+            self.profile.episodes.clear()
+            self.profile.decisions.clear()
+            self.out.clear()
+
+    def tell(self, kind: type[Event], minute: float, *, arrives: float | None = None, **fields: Any) -> "Timeline":
+        """An event that happened at `minute` and reached us at minute `arrives` (at once, unless said)."""
+        self._count += 1
+        kind_of_id, _, value = self.profile.id.partition(":")
+        fields.setdefault("message_id", f"m{self._count}")
+        fields.setdefault(kind_of_id, value)
+        event = kind(timestamp_ms=ms(minute), **fields)
+        received_ms = ms(minute if arrives is None else arrives)
+        self.clock_ms = max(self.clock_ms, ms(minute), received_ms if arrives is not None else 0)
+        at = Moment(self.clock_ms)
+        self.engine.fire(self.profile, at, self.orders, self.out)
+        self.engine.step(
+            self.profile, Arrival(event, ms(minute), received_ms, self.profile.id, value), at, self.orders, self.out
+        )
+        return self
+
+    def until(self, minute: float) -> "Timeline":
+        """Nothing more happens until this minute; timers due at it fire too."""
+        self.clock_ms = max(self.clock_ms, ms(minute) + 1)
+        self.engine.fire(self.profile, Moment(self.clock_ms), self.orders, self.out)
+        return self
+
+    # --- the words of a shop -------------------------------------------------------------------------------------
+
+    def add(self, what: str | Product, minute: float, *, cart: str | None = "c1", **fields: Any) -> "Timeline":
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductAdded, minute, cart_id=cart, product=item, **fields)
+
+    def remove(self, what: str | Product, minute: float, *, cart: str | None = "c1", **fields: Any) -> "Timeline":
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductRemoved, minute, cart_id=cart, product=item, **fields)
+
+    def order(self, order_id: str, minute: float, *what: str | Product, **fields: Any) -> "Timeline":
+        items = tuple(product(item) if isinstance(item, str) else item for item in what)
+        return self.tell(events.OrderCompleted, minute, order_id=order_id, products=items, **fields)
+
+    # --- what came out -------------------------------------------------------------------------------------------
+
+    @property
+    def triggers(self) -> list[Trigger]:
+        """Emitted triggers, in order."""
+        return [output for output in self.out if isinstance(output, Trigger)]
+
+    def emitted(self, name: str) -> list[float]:
+        """At which minutes a trigger was emitted."""
+        return [(output.emitted_at_ms - START_MS) / MINUTE_MS for output in self.triggers if output.name == name]
+
+    @property
+    def outcomes(self) -> list[tuple[str, str | None]]:
+        """What became of emitted triggers: (name, reason)."""
+        return [(output.name, output.reason) for output in self.out if isinstance(output, TriggerOutcome)]
+
+    def decisions(self, name: str) -> list[tuple[str, str | None]]:
+        """The life of a trigger's episodes: (state, reason)."""
+        return [
+            (output.state, output.reason) for output in self.out if isinstance(output, Decision) and output.name == name
+        ]
+
+    def waiting(self, name: str) -> list[float]:
+        """At which minutes armed episodes of a trigger are due."""
+        return sorted((e.due_ms - START_MS) / MINUTE_MS for e in self.profile.episodes.values() if e.name == name)
