@@ -201,8 +201,6 @@ class MemoryTable:
     async def wipe(self, partition: int) -> int:
         """Delete everything except the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
-        if part.meta is None:
-            return 0
         fence = self._seize(part)
         kinds = (part.due, part.outbox, part.population)
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)

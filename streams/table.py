@@ -172,7 +172,7 @@ class Table(Protocol):
         """Note the number of partitions at the first start; raise WrongInstall when the store has another."""
 
     async def claim(self, partition: int) -> Claim:
-        """Take ownership with a fresh random token and epoch + 1. Commits under older tokens are refused from now on."""
+        """Take ownership with a fresh random token and epoch + 1; commits under older ones are refused from now on."""
 
     async def load(
         self,

@@ -1,0 +1,475 @@
+"""The table in Redis: one round trip for a load, one script for a commit.
+
+All keys of partition 7 carry the hash tag `{7}`, so one script may touch them on a cluster too, and one server (one
+append-only file, one replication stream) holds them: whatever Redis loses, it loses state and input offsets together,
+and reading on from the offsets heals it. Scripts lie beside this module in lua/; REDIS_KEYS lists the keys.
+
+Start reading at `commit`, then lua/commit.lua. Connections and error replies are streams.redis_link's matter.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from msgspec import Struct
+from redis.exceptions import NoScriptError, ResponseError
+
+from streams.redis_link import (
+    CONNECT_TIMEOUT_S,
+    CONNECTIONS_MAX,
+    TIMEOUT_S,
+    Address,
+    Arg,
+    Command,
+    RedisLink,
+    Reply,
+    Unanswered,
+    as_table_error,
+)
+from streams.table import (
+    SCHEMA,
+    Claim,
+    Commit,
+    Fenced,
+    Loaded,
+    Meta,
+    Refused,
+    RolledBack,
+    TableError,
+    Unavailable,
+    WrongInstall,
+    broken_number,
+)
+
+READ_ATTEMPTS = 2
+"""Reads and claims are asked again once: a connection that Redis closed while it was idle is no trouble to report."""
+
+COMMIT_ATTEMPTS = 3
+"""Times a commit is sent before Unavailable is raised; the partition then repeats the call after longer pauses."""
+
+COMMIT_PAUSE_S = 0.1
+"""Pause before a commit of unknown outcome is looked at; doubled each time."""
+
+SCAN_COUNT = 1000
+WIPE_SLICE = 500
+
+
+class KeyDoc(Struct, frozen=True):
+    """One kind of key in Redis."""
+
+    key: str
+    type: str
+    fields: str
+    meaning: str
+
+
+REDIS_KEYS: tuple[KeyDoc, ...] = (
+    KeyDoc(
+        "<prefix>:install", "hash", "partitions, schema", "What every worker must agree on, written at first start."
+    ),
+    KeyDoc(
+        "<prefix>:{p}:meta",
+        "hash",
+        "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
+        "origin:<source topic>/<partition>, topic_id:<topic>",
+        "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
+        "mark of the last one, its clock, and the next offset to read of every input topic.",
+    ),
+    KeyDoc("<prefix>:{p}:c:<id>", "string", "JSON", "One customer's profile, or a redirect to another one."),
+    KeyDoc("<prefix>:{p}:l:<id>", "hash", "<order id>: JSON", "That customer's ledger: one field for each order."),
+    KeyDoc("<prefix>:{p}:due", "sorted set", "member <id>, score epoch ms", "Profiles by their earliest timer."),
+    KeyDoc(
+        "<prefix>:{p}:outbox", "list", "JSON rows", "Output committed and not yet known to be in Kafka, oldest first."
+    ),
+    KeyDoc("<prefix>:{p}:pop", "hash", "<counter>: integer", "The partition's share of the population's counts."),
+)
+
+# Maps of Meta, each spread over fields of the meta hash, so that a commit writes only what moved.
+_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids"}
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+class _Script:
+    """A Lua file of this package and the SHA-1 that Redis knows it by."""
+
+    def __init__(self, name: str) -> None:
+        self.text = files("streams").joinpath("lua", name).read_bytes()
+        # Redis names scripts so; nothing is protected by it.
+        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
+
+
+class RedisTable:
+    """The table in the Redis at `url` (see RedisLink for its forms), all keys under `prefix`.
+
+    `prefix` is letters, digits and . _ : - only; braces would take the place of the partition's hash tag. Raises
+    ValueError for a malformed URL or prefix. Nothing connects before the first call. Use it from one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        timeout_s: float = TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        connections_max: int = CONNECTIONS_MAX,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError(f"the prefix {prefix!r} may have letters, digits and . _ : - only, at most 100")
+        self._prefix = prefix
+        self.link = RedisLink(
+            url,
+            timeout_s=timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            connections_max=connections_max,
+            options=options,
+        )
+        self._claim, self._commit, self._seize = (_Script(f"{name}.lua") for name in ("claim", "commit", "seize"))
+        # Commits whose outcome is open, with the nonce they were sent under: sent again, they must be recognised.
+        self._open: dict[int, tuple[Commit, str]] = {}
+
+    async def ensure_install(self, partitions: int) -> None:
+        """Note the number of partitions at the first start, or raise WrongInstall."""
+        key = f"{self._prefix}:install".encode()
+        replies = await self._read(
+            key,
+            [
+                ("HSETNX", key, "partitions", partitions),
+                ("HSETNX", key, "schema", SCHEMA),
+                ("HMGET", key, "partitions", "schema"),
+            ],
+        )
+        stored, schema = (int(value) for value in replies[2])
+        if schema > SCHEMA:
+            raise WrongInstall(
+                f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
+                f"Install that release again"
+            )
+        if stored != partitions:
+            raise WrongInstall.of_partitions(stored, partitions)
+
+    async def claim(self, partition: int) -> Claim:
+        """Take ownership with a fresh random token and epoch + 1. Raises Refused when a wipe was left half done."""
+        keys = [self._key(partition, "meta"), self._key(partition, "outbox")]
+        token = secrets.token_hex(16)
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                # The same token each time: a claim that did arrive the first time is only confirmed.
+                answer = await self._run(self._claim, keys, [token])
+                break
+            except Unanswered:
+                if attempt + 1 == READ_ATTEMPTS:
+                    raise
+        if answer[0] != b"ok":
+            raise Refused(f"partition {partition} can't be claimed: {answer[1].decode()}")
+        meta = _read_meta(answer[2])
+        assert meta is not None
+        self._open.pop(partition, None)
+        return Claim(meta=meta, outbox=answer[3], fresh=answer[1] == b"1")
+
+    async def load(
+        self,
+        partition: int,
+        profiles: list[str],
+        entries: list[tuple[str, str]],
+        *,
+        whole: list[str] | None = None,
+        due_before_ms: int | None = None,
+        due_limit: int = 1000,
+    ) -> Loaded:
+        """Read what is asked for in one round trip. Raises Refused where a key holds a wrong type, and Unavailable."""
+        orders: dict[str, list[str]] = {}
+        for profile_id, order_id in entries:
+            orders.setdefault(profile_id, []).append(order_id)
+        head = self._key(partition, "")
+        commands: list[Command] = []
+        if profiles:
+            commands.append(("MGET", *(head + b"c:" + _bytes(profile_id) for profile_id in profiles)))
+        for profile_id, order_ids in orders.items():
+            commands.append(("HMGET", head + b"l:" + _bytes(profile_id), *map(_bytes, order_ids)))
+        commands.extend(("HGETALL", head + b"l:" + _bytes(profile_id)) for profile_id in whole or ())
+        if due_before_ms is not None:
+            span: list[Arg] = ["-inf", f"({due_before_ms}", "BYSCORE", "LIMIT", 0, due_limit, "WITHSCORES"]
+            commands.append(("ZRANGE", head + b"due", *span))
+        loaded = Loaded()
+        if not commands:
+            return loaded
+        replies = iter(await self._read(head, commands))
+        if profiles:
+            loaded.profiles = dict(zip(profiles, next(replies), strict=True))
+        for profile_id, order_ids in orders.items():
+            for order_id, entry in zip(order_ids, next(replies), strict=True):
+                loaded.entries[profile_id, order_id] = entry
+        for profile_id in whole or ():
+            loaded.whole[profile_id] = {_text(field): entry for field, entry in _pairs(next(replies))}
+        if due_before_ms is not None:
+            loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
+        return loaded
+
+    async def commit(self, partition: int, commit: Commit) -> None:
+        """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
+
+        Raises Fenced, RolledBack, Refused or Unavailable. A script whose reply did not come may have run, may yet run
+        or may never run. So the stored counter is looked at, and the script sent again only when it still stands where
+        it stood; a first copy that arrives later finds it moved and changes nothing.
+        """
+        problem = broken_number(commit)
+        if problem:
+            raise Refused(problem)
+        pending = self._open.get(partition)
+        nonce = pending[1] if pending is not None and pending[0] == commit else secrets.token_hex(8)
+        keys, args = self._commit_arguments(partition, commit, nonce)
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                if attempt:
+                    await asyncio.sleep(COMMIT_PAUSE_S * 2 ** (attempt - 1))
+                    if await self._was_applied(partition, commit, nonce):
+                        break
+                self._open[partition] = (commit, nonce)
+                answer = await self._run(self._commit, keys, args)
+            except Unanswered as error:
+                lost = error
+                continue
+            self._judge(partition, commit, answer)
+            break
+        else:
+            raise Unavailable(
+                f"Redis did not say whether commit {commit.expected + 1} of partition {partition} was applied, "
+                f"asked {COMMIT_ATTEMPTS} times: {lost}"
+            ) from lost
+        self._open.pop(partition, None)
+
+    async def meta(self, partition: int) -> Meta | None:
+        """The partition's meta as it stands, None if it was never claimed."""
+        key = self._key(partition, "meta")
+        return _read_meta((await self._read(key, [("HGETALL", key)]))[0])
+
+    async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
+        """Move or (None) forget stored offsets; whoever holds the partition loses it."""
+        await self._take_away(
+            partition,
+            {f"offset:{topic}": offset for topic, offset in offsets.items() if offset is not None},
+            [f"offset:{topic}" for topic, offset in offsets.items() if offset is None],
+        )
+
+    async def wipe(self, partition: int) -> int:
+        """Delete everything except the fence (token, epoch, commits, outbox_base); gives the number of keys deleted."""
+        meta_key = self._key(partition, "meta")
+        meta = await self.meta(partition)
+        trimmed = 0 if meta is None else meta.outbox_base
+        (rows,) = await self._read(meta_key, [("LLEN", self._key(partition, "outbox"))])
+        # First nobody may commit or claim any more, then the keys go, and last the offsets: stopped at any point in
+        # between, no worker can read on from offsets whose state is half gone.
+        await self._take_away(partition, {"wiping": 1, "outbox_base": trimmed + rows}, [])
+        keys = [key for key in await self._scan(partition, "") if key != meta_key]
+        for at in range(0, len(keys), WIPE_SLICE):
+            await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
+        maps = [f"{name}:*" for name in _MAPS]
+        await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wiping"])
+        return len(keys)
+
+    async def population(self, partition: int) -> dict[str, int]:
+        """The partition's population counters that are not 0."""
+        key = self._key(partition, "pop")
+        (reply,) = await self._read(key, [("HGETALL", key)])
+        return {_text(name): int(total) for name, total in _pairs(reply)}
+
+    async def profile(self, partition: int, profile_id: str) -> bytes | None:
+        """One stored profile."""
+        key = self._key(partition, "c:") + _bytes(profile_id)
+        (reply,) = await self._read(key, [("GET", key)])
+        return None if reply is None else bytes(reply)
+
+    async def ledger(self, partition: int, profile_id: str) -> dict[str, bytes]:
+        """All stored ledger entries of one profile."""
+        key = self._key(partition, "l:") + _bytes(profile_id)
+        (reply,) = await self._read(key, [("HGETALL", key)])
+        return {_text(field): entry for field, entry in _pairs(reply)}
+
+    async def profile_ids(self, partition: int) -> list[str]:
+        """Ids of all profiles of the partition. Looks at every key of its server: for audits, not for the hot path."""
+        skip = len(self._key(partition, "c:"))
+        return [_text(key[skip:]) for key in await self._scan(partition, "c:")]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.link.close()
+
+    # --- Commit, in parts ------------------------------------------------------------------------------------------
+
+    def _commit_arguments(self, partition: int, commit: Commit, nonce: str) -> tuple[list[Arg], list[Arg]]:
+        """KEYS and ARGV as lua/commit.lua reads them."""
+        head = self._key(partition, "")
+        ledgers: dict[str, list[Arg]] = {}
+        for (profile_id, order_id), entry in commit.entries.items():
+            ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
+        deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
+        keys: list[Arg] = [head + b"meta", head + b"due", head + b"outbox", head + b"pop"]
+        keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
+        keys.extend([head + b"l:" + _bytes(profile_id) for profile_id in ledgers])
+        for gone in deleted:
+            keys.extend((head + b"c:" + gone, head + b"l:" + gone))
+        due: list[Arg] = []
+        undue: list[Arg] = []
+        for profile_id, due_ms in commit.due.items():
+            if due_ms is None:
+                undue.append(_bytes(profile_id))
+            else:
+                due.extend((due_ms, _bytes(profile_id)))
+        meta: list[Arg] = []
+        for name, attribute in _MAPS.items():
+            for field, value in getattr(commit, attribute).items():
+                meta.extend((f"{name}:{field}", value))
+        args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
+        args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
+        args.extend((len(commit.outbox), len(commit.population), len(meta) // 2))
+        args.extend(commit.profiles.values())
+        for fields in ledgers.values():
+            args.append(len(fields) // 2)
+            args.extend(fields)
+        args.extend(deleted)
+        args.extend(due)
+        args.extend(undue)
+        args.extend(commit.outbox)
+        for name, change in commit.population.items():
+            args.extend((_bytes(name), change))
+        args.extend(meta)
+        return keys, args
+
+    def _judge(self, partition: int, commit: Commit, answer: list[Reply]) -> None:
+        """Raise what the script's answer means, unless the commit was applied."""
+        code = bytes(answer[0]).decode()
+        detail = bytes(answer[1]).decode("utf-8", "replace") if len(answer) > 1 else ""
+        if code in {"ok", "done"}:
+            return
+        self._open.pop(partition, None)
+        if code == "fenced":
+            raise Fenced(f"partition {partition} was claimed by another worker (epoch {detail})")
+        if code == "moved":
+            raise RolledBack(f"partition {partition} is at commit {detail}, not at {commit.expected}")
+        if code == "missing":
+            raise _meta_is_gone(partition)
+        raise Refused(f"the commit of partition {partition} was refused: {detail}")
+
+    async def _was_applied(self, partition: int, commit: Commit, nonce: str) -> bool:
+        """Whether a commit of unknown outcome is in; False when it may be sent again. Raises Fenced, RolledBack."""
+        key = self._key(partition, "meta")
+        ((token, commits, last, epoch),) = await self._replies(
+            key, [("HMGET", key, "token", "commits", "last", "epoch")]
+        )
+        if token is None:
+            answer: list[Reply] = [b"missing"]
+        elif bytes(token).decode() != commit.token:
+            answer = [b"fenced", epoch]
+        elif int(commits) == commit.expected + 1 and last == nonce.encode():
+            return True
+        elif int(commits) == commit.expected:
+            return False
+        else:
+            answer = [b"moved", commits]
+        self._judge(partition, commit, answer)
+        return True
+
+    # --- Asking Redis ----------------------------------------------------------------------------------------------
+
+    def _key(self, partition: int, rest: str) -> bytes:
+        return f"{self._prefix}:{{{partition}}}:{rest}".encode()
+
+    async def _replies(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:
+        """The replies, none of them an error. Sent once."""
+        replies = await self.link.call(key, commands)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise as_table_error(reply) from reply
+        return replies
+
+    async def _read(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:
+        """As `_replies`, asked again when nothing came back: for what may be carried out twice."""
+        for _ in range(READ_ATTEMPTS - 1):
+            try:
+                return await self._replies(key, commands)
+            except Unanswered:
+                continue
+        return await self._replies(key, commands)
+
+    async def _run(self, script: _Script, keys: Sequence[Arg], args: Sequence[Arg]) -> list[Reply]:
+        """A script's answer, itself sent along where Redis does not know it (any more). Sent once."""
+        key = keys[0]
+        assert isinstance(key, bytes)
+        (reply,) = await self.link.call(key, [("EVALSHA", script.sha, len(keys), *keys, *args)])
+        if isinstance(reply, NoScriptError):
+            # After a restart, a failover or SCRIPT FLUSH. It did not run, so this is still its first run.
+            (reply,) = await self.link.call(key, [("EVAL", script.text, len(keys), *keys, *args)])
+        if isinstance(reply, ResponseError):
+            raise as_table_error(reply) from reply
+        answer: list[Reply] = reply
+        return answer
+
+    async def _take_away(self, partition: int, sets: dict[str, int], removals: list[str]) -> None:
+        token = f"operator-{secrets.token_hex(16)}"
+        pairs = [arg for field, value in sets.items() for arg in (field, value)]
+        args: list[Arg] = [token, len(sets), len(removals), *pairs, *removals]
+        answer = await self._run(self._seize, [self._key(partition, "meta")], args)
+        if answer[0] != b"ok":
+            raise Refused(f"partition {partition} can't be changed: {answer[1].decode()}")
+
+    async def _scan(self, partition: int, rest: str) -> list[bytes]:
+        """All keys that start so, in no order, from the one node that has them."""
+        start = self._key(partition, rest)
+        # Nothing in a prefix is special to Redis's patterns.
+        pattern = start + b"*"
+        address: Address = await self.link.owner(start)
+        found: dict[bytes, None] = {}
+        cursor = b"0"
+        while True:
+            (reply,) = await self.link.call_node(address, [("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)])
+            if isinstance(reply, ResponseError):
+                raise as_table_error(reply) from reply
+            cursor, keys = reply
+            # A key may come more than once while Redis grows or shrinks its table.
+            found.update(dict.fromkeys(keys))
+            if cursor == b"0":
+                return list(found)
+
+
+def _meta_is_gone(partition: int) -> TableError:
+    return RolledBack(f"partition {partition} has no meta any more, though it was claimed")
+
+
+def _bytes(name: str) -> bytes:
+    """An id as bytes; a lone surrogate, which UTF-8 forbids, passes through and back, so no id can stop a batch."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogatepass")
+
+
+def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _read_meta(flat: list[bytes]) -> Meta | None:
+    """Meta from the fields and values of its hash; None when the key is not there."""
+    if not flat:
+        return None
+    fields = {_text(field): value.decode() for field, value in _pairs(flat)}
+    meta = Meta(
+        token=fields["token"],
+        epoch=int(fields["epoch"]),
+        commits=int(fields["commits"]),
+        offsets={},
+        clock_ms=int(fields.get("clock_ms", "0")),
+        t0_ms=int(fields.get("t0_ms", "0")),
+        outbox_base=int(fields.get("outbox_base", "0")),
+    )
+    for field, value in fields.items():
+        name, colon, rest = field.partition(":")
+        if colon and name in _MAPS:
+            getattr(meta, _MAPS[name])[rest] = value if name == "topic_id" else int(value)
+    return meta
