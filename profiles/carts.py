@@ -65,7 +65,7 @@ def line_of(product: Product, at_ms: int) -> CartLine:
     """A cart line as an event describes it."""
     return CartLine(
         product_id=product.product_id,
-        quantity=product.quantity,
+        quantity=float(product.quantity),  # an int would come back from storage as a float
         added_ms=at_ms,
         price_minor=product.price_minor,
         price_at_add_minor=product.price_minor,
@@ -184,7 +184,7 @@ def order_op(order: RecentOrder, cart_id: str) -> CartOp | None:
         return CartOp(order.at_ms, order_mark(order), ORDER) if order.cart_id == cart_id else None
     if not order.product_ids:
         return None
-    lines = [CartLine(product_id, 0, order.at_ms) for product_id in order.product_ids]
+    lines = [CartLine(product_id, 0.0, order.at_ms) for product_id in order.product_ids]
     return CartOp(order.at_ms, order_mark(order), COVER, lines)
 
 

@@ -1,0 +1,103 @@
+"""Random histories of one customer, of every kind of event the engine acts on. Shared by the laws."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas import events
+from schemas.events import Arrival, ConsentChange, Event, Product
+
+START_MS = 1_772_409_600_000
+MINUTE_MS = 60_000
+PRODUCTS = ("A", "B", "C")
+CARTS = ("c1", "c2", None)
+ORDERS = ("o1", "o2", "o3")
+
+
+def arrival(kind: type[Event], minute: int, message_id: str, *, received: int | None = None, **fields: Any) -> Arrival:
+    """An event of user ada at a minute of the history."""
+    at_ms = START_MS + minute * MINUTE_MS
+    event = kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields)
+    return Arrival(event, at_ms, START_MS + (minute if received is None else received) * MINUTE_MS, "user_id:ada", "ada")
+
+
+@st.composite
+def products(draw: st.DrawFn) -> Product:
+    return Product(
+        product_id=draw(st.sampled_from(PRODUCTS)),
+        price_minor=draw(st.integers(0, 5000)),
+        quantity=draw(st.integers(0, 3)),
+        category=draw(st.sampled_from((None, "tea", "tea/green"))),
+        brand=draw(st.sampled_from((None, "acme"))),
+    )
+
+
+@st.composite
+def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
+    """One event of any kind at this minute."""
+    kind = draw(st.sampled_from(KINDS))
+    fields: dict[str, Any] = {}
+    if issubclass(kind, events.WishlistEvent | events.CartProductEvent):
+        fields["product"] = draw(products())
+        if "cart_id" in kind.__struct_fields__:
+            fields["cart_id"] = draw(st.sampled_from(CARTS))
+    elif issubclass(kind, events.ProductEvent):
+        fields["product"] = draw(products())
+    elif issubclass(kind, events.CartProductsEvent):
+        fields["cart_id"] = draw(st.sampled_from(CARTS))
+        fields["products"] = tuple(draw(st.lists(products(), max_size=3)))
+    elif issubclass(kind, events.CheckoutEvent):
+        fields["checkout_id"] = draw(st.sampled_from(("k1", "k2", None)))
+        fields["cart_id"] = draw(st.sampled_from(CARTS))
+    elif issubclass(kind, events.OrderStateEvent):
+        fields["order_id"] = draw(st.sampled_from(ORDERS))
+        fields["products"] = tuple(draw(st.lists(products(), max_size=3)))
+        fields["cart_id"] = draw(st.sampled_from(CARTS))
+        fields["revenue_minor"] = draw(st.none() | st.integers(-100, 20_000))
+        fields["discount_minor"] = draw(st.none() | st.integers(0, 500))
+        fields["currency"] = draw(st.sampled_from((None, "USD", "EUR")))
+    elif kind is events.OrderRefunded:
+        fields["order_id"] = draw(st.sampled_from(ORDERS))
+        fields["refund_id"] = draw(st.sampled_from(("r1", "r2", None)))
+        fields["amount_minor"] = draw(st.none() | st.integers(0, 3000))
+    elif kind is events.Identified:
+        fields["email"] = draw(st.sampled_from((None, "ada@example.org")))
+        fields["traits"] = {"tier": draw(st.sampled_from(("gold", "silver")))}
+    elif kind is events.ConsentChanged:
+        state = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
+        fields["consent"] = (ConsentChange(state=state, channel=draw(st.sampled_from(("email", "any")))),)
+    elif kind is events.ProductsSearched:
+        fields["query"] = "tea"
+    return arrival(kind, minute, message_id, **fields)
+
+
+KINDS: tuple[type[Event], ...] = (
+    events.ProductAdded,
+    events.ProductAdded,
+    events.ProductRemoved,
+    events.CartUpdated,
+    events.CartViewed,
+    events.CheckoutStarted,
+    events.CheckoutStepCompleted,
+    events.OrderCompleted,
+    events.OrderCompleted,
+    events.OrderUpdated,
+    events.OrderCancelled,
+    events.OrderRefunded,
+    events.Identified,
+    events.ConsentChanged,
+    events.ProductViewed,
+    events.ProductAddedToWishlist,
+    events.WishlistProductAddedToCart,
+    events.ProductsSearched,
+    events.PageViewed,
+    events.SignedUp,
+    events.Unsubscribed,
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, span_minutes: int = 1000, max_events: int = 14) -> list[Arrival]:
+    """Up to `max_events` events, distinct in time, in time order."""
+    minutes = sorted(draw(st.lists(st.integers(0, span_minutes), min_size=1, max_size=max_events, unique=True)))
+    return [draw(one_event(minute, f"m{number}")) for number, minute in enumerate(minutes)]

@@ -1,0 +1,158 @@
+"""Laws of the engine: what holds for every history, whatever it is."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from profiles import state
+from profiles.book import Book
+from profiles.engine import Engine
+from profiles.rates import Rates
+from profiles.rules import CartAbandonedRule, CheckoutAbandonedRule, Rules
+from profiles.state import Ledger, Moment, Profile, decode_profile, encode
+from profiles.turn import Output
+from schemas.events import Arrival
+from schemas.outputs import Decision, Trigger
+from tests.laws.histories import MINUTE_MS, START_MS, histories
+
+DAY_MIN = 24 * 60
+EAGER = Book(
+    rules=Rules(
+        soft_opt_in=True,
+        cart_abandoned=CartAbandonedRule(cooldown_ms=0, max_in_window=1000),
+        checkout_abandoned=CheckoutAbandonedRule(cooldown_ms=0, blocks_cart_ms=0),
+    )
+)
+"""A shop that sends whatever it may: more triggers for the laws to look at."""
+
+
+class Run:
+    """A profile and what came out while a history was played to it under a simulated clock."""
+
+    def __init__(self, book: Book) -> None:
+        self.engine, self.profile, self.orders = Engine(book), Profile("user_id:ada"), Ledger(complete=True)
+        self.out: list[Output] = []
+        self.clock_ms = START_MS - 1
+
+    def play(self, story: list[Arrival], *, timers: bool = True, until: int | None = None) -> "Run":
+        for told in story:
+            if timers:
+                self.clock_ms = max(self.clock_ms, told.time_ms)
+                self.engine.fire(self.profile, Moment(self.clock_ms), self.orders, self.out)
+            self.engine.step(self.profile, told, Moment(self.clock_ms), self.orders, self.out)
+        if until is not None:
+            self.clock_ms = START_MS + until * MINUTE_MS
+            self.engine.fire(self.profile, Moment(self.clock_ms), self.orders, self.out)
+        return self
+
+    def facts(self) -> dict[str, Any]:
+        """Ledger, cart and money: what no order of arrival may change."""
+        profile = self.profile
+        return {
+            "ledger": {key: msgspec.to_builtins(entry) for key, entry in self.orders.entries.items()},
+            "carts": {key: msgspec.to_builtins(cart.lines) for key, cart in profile.carts.items() if cart.lines},
+            "ltv": msgspec.to_builtins(profile.ltv),
+            "by_currency": msgspec.to_builtins(profile.by_currency),
+            "orders": msgspec.to_builtins(profile.orders),
+        }
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_any_order_and_repetition_of_events_gives_the_same_ledger_cart_and_money(story: list[Arrival], random: Any) -> None:
+    shuffled = story + story[::2]
+    random.shuffle(shuffled)
+
+    assert Run(EAGER).play(story, timers=False).facts() == Run(EAGER).play(shuffled, timers=False).facts()
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_a_profile_cut_into_bytes_anywhere_goes_on_as_if_nothing_had_happened(story: list[Arrival]) -> None:
+    whole = Run(EAGER).play(story, until=40 * DAY_MIN)
+    cut = Run(EAGER)
+    for told in story:
+        cut.play([told])
+        cut.profile = decode_profile(encode(cut.profile))
+    cut.play([], until=40 * DAY_MIN)
+
+    assert encode(whole.profile) == encode(cut.profile)
+    assert whole.out == cut.out
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_the_same_history_gives_the_same_bytes_and_outputs(story: list[Arrival]) -> None:
+    first, again = Run(EAGER).play(story, until=40 * DAY_MIN), Run(EAGER).play(story, until=40 * DAY_MIN)
+
+    assert encode(first.profile) == encode(again.profile)
+    assert first.out == again.out
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_no_two_triggers_share_an_id_and_none_is_sent_twice(story: list[Arrival]) -> None:
+    out = Run(EAGER).play(story, until=40 * DAY_MIN).out
+    sent = [output.trigger_id for output in out if isinstance(output, Trigger)]
+    decided = [output.decision_id for output in out if isinstance(output, Decision)]
+
+    assert len(sent) == len(set(sent))
+    assert len(decided) == len(set(decided))
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_nothing_is_sent_without_consent(story: list[Arrival]) -> None:
+    strict = Run(Book())
+    for told in story:
+        before = len(strict.out)
+        consent = dict(strict.profile.consent)
+        strict.play([told])
+        sent = [output for output in strict.out[before:] if isinstance(output, Trigger)]
+        if not any(one.state == "GRANT" for one in consent.values()):
+            assert sent == []
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_every_episode_that_is_armed_ends_in_exactly_one_way(story: list[Arrival]) -> None:
+    run = Run(EAGER).play(story, until=400 * DAY_MIN)
+    ends = ("emitted", "suppressed", "cancelled", "expired")
+    life: dict[tuple[str, int], list[str]] = {}
+    for output in run.out:
+        if isinstance(output, Decision) and output.state in ("armed", *ends):
+            life.setdefault((output.name + output.episode_key, output.occurrence), []).append(output.state)
+
+    for states in life.values():
+        armed = [one for one in states if one == "armed"]
+        ended = [one for one in states if one in ends]
+        assert len(ended) >= len(armed)
+    assert run.profile.episodes == {}
+
+
+@settings(max_examples=30)
+@given(st.lists(histories(span_minutes=3 * DAY_MIN), min_size=2, max_size=12))
+def test_a_profile_stays_bounded(stories: list[list[Arrival]]) -> None:
+    run = Run(EAGER)
+    for number, story in enumerate(stories):
+        for told in story:
+            event = msgspec.structs.replace(told.event, message_id=f"{number}-{told.event.message_id}")
+            run.play([msgspec.structs.replace(told, event=event)])
+    profile = run.profile
+
+    assert len(profile.carts) <= state.CARTS_MAX
+    assert len(profile.checkouts) <= state.CHECKOUTS_MAX
+    assert len(profile.episodes) <= state.EPISODES_MAX
+    assert len(profile.emitted) <= state.EMITTED_MAX
+    assert len(profile.decisions) <= state.DECISIONS_KEPT
+    assert sum(len(generation) for generation in profile.seen) <= state.SEEN_MAX
+    assert all(len(cart.ops) <= state.CART_OPS_MAX for cart in profile.carts.values())
+
+
+@given(histories())
+def test_totals_are_the_sum_of_what_each_order_contributes(story: list[Arrival]) -> None:
+    run = Run(Book(rates=Rates())).play(story)
+    counted = [entry.contribution for entry in run.orders.all() if entry.contribution is not None]
+
+    assert run.profile.ltv.net == sum(one.shop.net for one in counted)
+    assert run.profile.ltv.gross == sum(one.shop.gross for one in counted)
+    assert run.profile.ltv.net == run.profile.ltv.gross - run.profile.ltv.discount - run.profile.ltv.refund
+    assert run.profile.orders.count == sum(one.counted for one in counted)
+
+
