@@ -1,0 +1,174 @@
+"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags.
+
+Built once from rows and never changed; a new catalogue is a new book. A row names a product, or, without a product id,
+a category whose facts hold for every product in it that has none of its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+
+class CatalogueError(ValueError):
+    """A row of the catalogue can't be used. The catalogue is refused; mend the row and column it names."""
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What is known about a product. `cost_minor` is the cost of one unit in the shop's currency.
+
+    `supply_days` is how long one unit lasts (None: not replenishable). Products of one `group` stand in for each other;
+    `share` is then how much of the group's smallest unit one unit of this product is worth (2.0: lasts twice as long).
+    """
+
+    cost_minor: int | None = None
+    category: str | None = None
+    brand: str | None = None
+    supply_days: float | None = None
+    group: str | None = None
+    occasions: tuple[str, ...] = ()
+    share: float = 1.0
+
+
+NOTHING: Final = Facts()
+
+
+class Catalogue(Struct, frozen=True, kw_only=True):
+    """Facts by product id, and by category path for products that have no row."""
+
+    products: dict[str, Facts] = {}
+    categories: dict[str, Facts] = {}
+
+    def lookup(self, product_id: str, category: str | None = None) -> Facts:
+        """The facts of a product; `category` is what an event said, used where the catalogue has no row for it."""
+        facts = self.products.get(product_id)
+        if facts is not None:
+            return facts
+        return _of_category(self.categories, category) or NOTHING
+
+
+def supply_key(product_id: str, facts: Facts) -> str:
+    """Where a product's purchases are kept: its substitute group's key, or its own id.
+
+    The group's key starts with a sign that keeps a group "7" and a product "7" apart.
+    """
+    return product_id if facts.group is None else f"~{facts.group}"
+
+
+def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Catalogue:
+    """A catalogue from rows such as a CSV reader gives them.
+
+    Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
+    cost_minor, supply_days, group, occasions (a list, or text separated by ";"). Others are ignored, empty ones are
+    unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from 1) and column.
+    """
+    products: dict[str, Facts] = {}
+    categories: dict[str, Facts] = {}
+    for number, row in enumerate(rows, 1):
+        product_id, category = _text(row, "product_id"), _text(row, "category")
+        facts = Facts(
+            cost_minor=_cost(row, number, exponent),
+            category=category,
+            brand=_text(row, "brand"),
+            supply_days=_days(row, number),
+            group=_text(row, "group"),
+            occasions=_tags(row, number),
+        )
+        if product_id is not None:
+            products[product_id] = facts
+        elif category is not None:
+            if facts.cost_minor is not None:
+                raise CatalogueError(f"row {number}, column cost: a category has no unit cost; set a cost rate for it")
+            categories[category] = facts
+        else:
+            raise CatalogueError(f"row {number}, column product_id: neither a product nor a category is named")
+    filled = {product_id: _filled(facts, categories) for product_id, facts in products.items()}
+    smallest: dict[str, float] = {}
+    for facts in [*filled.values(), *categories.values()]:
+        if facts.group is not None and facts.supply_days is not None:
+            smallest[facts.group] = min(facts.supply_days, smallest.get(facts.group, facts.supply_days))
+    return Catalogue(
+        products={product_id: _shared(facts, smallest) for product_id, facts in filled.items()},
+        categories={path: _shared(facts, smallest) for path, facts in categories.items()},
+    )
+
+
+def _of_category(categories: Mapping[str, Facts], category: str | None) -> Facts | None:
+    """The facts of the longest known path that a category lies under."""
+    path = category
+    while path and categories:
+        facts = categories.get(path)
+        if facts is not None:
+            return facts
+        path = path.rpartition("/")[0]
+    return None
+
+
+def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
+    """A product's facts with the gaps filled from its category; without days of its own it also takes the group."""
+    general = _of_category(categories, facts.category)
+    if general is None:
+        return facts
+    return replace(
+        facts,
+        supply_days=general.supply_days if facts.supply_days is None else facts.supply_days,
+        group=facts.group or general.group,
+        occasions=facts.occasions or general.occasions,
+    )
+
+
+def _shared(facts: Facts, smallest: Mapping[str, float]) -> Facts:
+    if facts.group is None or facts.supply_days is None:
+        return facts
+    return replace(facts, share=facts.supply_days / smallest[facts.group])
+
+
+def _text(row: Mapping[str, Any], column: str) -> str | None:
+    value = row.get(column)
+    return None if value is None else str(value).strip() or None
+
+
+def _decimal(row: Mapping[str, Any], column: str, number: int) -> Decimal | None:
+    text = _text(row, column)
+    if text is None:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value) > 10**12:
+        raise CatalogueError(f"row {number}, column {column}: {text!r} is no number")
+    return value
+
+
+def _cost(row: Mapping[str, Any], number: int, exponent: int) -> int | None:
+    column, factor = ("cost_minor", 1) if _text(row, "cost_minor") is not None else ("cost", 10**exponent)
+    value = _decimal(row, column, number)
+    if value is None:
+        return None
+    minor = value * factor
+    if minor < 0:
+        raise CatalogueError(f"row {number}, column {column}: {value} is below zero")
+    if minor != minor.to_integral_value():
+        raise CatalogueError(f"row {number}, column {column}: {value} has more decimals than the shop's currency")
+    return int(minor)
+
+
+def _days(row: Mapping[str, Any], number: int) -> float | None:
+    value = _decimal(row, "supply_days", number)
+    if value is not None and not 0 < value <= 3650:
+        raise CatalogueError(f"row {number}, column supply_days: {value} is not above 0 and at most 3650 days")
+    return None if value is None else float(value)
+
+
+def _tags(row: Mapping[str, Any], number: int) -> tuple[str, ...]:
+    value = row.get("occasions")
+    if value is None or isinstance(value, str):
+        parts = (value or "").split(";")
+    elif isinstance(value, list | tuple):
+        parts = [str(part) for part in value]
+    else:
+        raise CatalogueError(f"row {number}, column occasions: {value!r} is neither a list nor text separated by ';'")
+    return tuple(dict.fromkeys(tag for part in parts if (tag := part.strip())))

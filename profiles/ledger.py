@@ -1,0 +1,356 @@
+"""The order ledger: one entry for each order, the fold of all that was told about it, and totals that follow it exactly.
+
+An entry does not depend on the order in which its events arrive, nor on how often:
+- Lines, the stated money, the currency, shipping cost and payment fee are each those of the newest version that has them,
+  newest by (updated_at or event time, received time, message id). A version that lacks one leaves the older one standing.
+- The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
+- A cancellation stays, also one that comes before its order; so does the mark of a test order.
+- A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
+  message id) counts. Refunds of an order that is not there yet are parked in its entry.
+
+The entry keeps the contribution that was added to the customer's totals. A change adds the new one less the kept one, so
+totals are the sum of all kept contributions at all times, through repeats, edits, late events and replays.
+
+Start at `apply_order`. What an order is worth is in `profiles.contribution`.
+"""
+
+from operator import itemgetter
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from profiles import order_stats
+from profiles.book import Book
+from profiles.contribution import contribute, net_units, settled_refunds
+from profiles.order_stats import Key
+from profiles.rates import DAY_MS, times
+from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Profile, Refund, Totals
+from schemas.events import (
+    ANONYMOUS,
+    Arrival,
+    Event,
+    OrderCancelled,
+    OrderCompleted,
+    OrderDelivered,
+    OrderEvent,
+    OrderFulfilled,
+    OrderRefunded,
+    OrderReturned,
+    OrderStateEvent,
+    OrderUpdated,
+    Product,
+)
+
+REFUND_WINDOW_MS: Final = 400 * DAY_MS
+"""An entry keeps its lines this long, for edits and refunds; then only its contribution stays."""
+COMPACT_EVERY_MS: Final = 30 * DAY_MS
+"""Least time between two rounds of compaction of one customer, since each reads the whole ledger."""
+
+_ZERO: Final = Totals()
+
+Version = tuple[int, int, str]
+
+
+class OrderChange(Struct, gc=False):
+    """What an order event did: the entry after it and before it. Both are left alone by later events."""
+
+    entry: OrderEntry
+    before: OrderEntry | None
+    kind: type[Event]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the order was placed by this event: until now it was unknown, or only refunds or a cancellation were."""
+        return self.entry.placed_ms is not None and (self.before is None or self.before.placed_ms is None)
+
+    @property
+    def was_counted(self) -> bool:
+        """Whether the order counted before: placed, neither cancelled nor a test."""
+        return _counted(self.before)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the order counts now."""
+        return _counted(self.entry)
+
+    @property
+    def units_before(self) -> dict[str, float]:
+        """Units the customer had kept of each product, before."""
+        return net_units(self.before)
+
+    @property
+    def units_after(self) -> dict[str, float]:
+        """Units the customer keeps of each product, now."""
+        return net_units(self.entry)
+
+
+def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) -> OrderChange:
+    """Put an order event into its ledger entry and bring the customer's totals and order statistics up to date.
+
+    Raises NeedLedger before changing anything: for the order's entry, or for the whole ledger when the first or the newest
+    orders can't be told without it. The profile of anonymous orders keeps totals only and never asks for its whole ledger.
+    """
+    event = arrival.event
+    assert isinstance(event, OrderEvent)
+    before = ledger.get(event.order_id)
+    entry = fold(before, arrival)
+    if entry is before or isinstance(event, OrderReturned):
+        return OrderChange(entry, before, type(event))
+    old = None if before is None else before.contribution
+    new = entry.contribution = contribute(entry, before, book)
+
+    stats = profile.orders
+    if profile.id != ANONYMOUS:
+        first, recent = order_stats.moved(
+            stats,
+            _key(before),
+            _key(entry),
+            lambda: [key for other in ledger.all() if (key := _key(other, entry)) is not None],
+        )
+        stats.first, stats.recent = first, recent
+        _plan_compaction(profile, entry, arrival.received_ms)
+    if old is not None:
+        _count(stats, old, -1)
+        _add(profile, old, -1)
+    if new is not None:
+        _count(stats, new, 1)
+        _add(profile, new, 1)
+    ledger.put(entry)
+    return OrderChange(entry, before, type(event))
+
+
+def compact(profile: Profile, now_ms: int, ledger: Ledger) -> None:
+    """Take the lines out of all entries past their refund window, and plan the next round, if there is more to come.
+
+    Raises NeedLedger(None), before changing anything, unless the whole ledger is there. Money is left as it is.
+    """
+    next_ms: int | None = None
+    for entry in ledger.all():
+        if not entry.lines:
+            continue
+        due_ms = _compact_due_ms(entry)
+        if due_ms > now_ms:
+            next_ms = due_ms if next_ms is None else min(next_ms, due_ms)
+        else:
+            ledger.put(replace(entry, lines=[], refunds=settled_refunds(entry), compact=True))
+    profile.compact_ms = None if next_ms is None else max(next_ms, now_ms + COMPACT_EVERY_MS)
+
+
+def fold(entry: OrderEntry | None, arrival: Arrival) -> OrderEntry:
+    """An entry with one more event in it; the very same object when the event brings nothing new. Changes no argument.
+
+    The result's contribution is still the old one. Goods that came back (Order Returned) are no matter of the ledger: money
+    moves only with Order Refunded.
+    """
+    event = arrival.event
+    if isinstance(event, OrderStateEvent):
+        return _with_state(entry, event, arrival)
+    if isinstance(event, OrderRefunded):
+        return _with_refund(entry, event, arrival.time_ms)
+    assert isinstance(event, OrderEvent)
+    at_ms = arrival.time_ms
+    new = OrderEntry(event.order_id) if entry is None else entry
+    if isinstance(event, OrderFulfilled) and (new.fulfilled_ms is None or at_ms < new.fulfilled_ms):
+        return replace(new, fulfilled_ms=at_ms)
+    if isinstance(event, OrderDelivered) and (new.delivered_ms is None or at_ms < new.delivered_ms):
+        return replace(new, delivered_ms=at_ms)
+    return new
+
+
+# --- the fold of one entry ----------------------------------------------------------------------------------------
+
+
+def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arrival) -> OrderEntry:
+    at_ms = arrival.time_ms
+    version: Version = (
+        at_ms if event.updated_at_ms is None else event.updated_at_ms,
+        arrival.received_ms,
+        event.message_id,
+    )
+    new = OrderEntry(event.order_id) if entry is None else replace(entry)
+    changed = entry is None
+
+    kind = type(event)
+    if kind is OrderCompleted:
+        if not new.completed or new.placed_ms is None or at_ms < new.placed_ms:
+            new.placed_ms, new.completed, changed = at_ms, True, True
+    elif kind is OrderUpdated:
+        if not new.completed and (new.placed_ms is None or at_ms < new.placed_ms):
+            new.placed_ms, changed = at_ms, True
+    elif kind is OrderCancelled and (new.cancelled_ms is None or at_ms < new.cancelled_ms):
+        new.cancelled_ms, changed = at_ms, True
+    if event.test and not new.test:
+        new.test, changed = True, True
+
+    # Versions that are left out stand for the main one, which is about to move: spell them out first.
+    main = new.money_version or new.lines_version
+    money = new.money
+    currency_version = None if new.currency is None else new.currency_version or main
+    shipping_version = None if money is None or money.shipping_cost is None else new.shipping_cost_version or main
+    fee_version = None if money is None or money.payment_fee is None else new.payment_fee_version or main
+
+    if event.products and (new.lines_version is None or version > new.lines_version):
+        new.lines, new.lines_version, new.compact, changed = [_line(p) for p in event.products], version, False, True
+    if _states_money(event) and (new.money_version is None or version > new.money_version):
+        money = OrderMoney(
+            event.revenue_minor,
+            event.subtotal_minor,
+            event.total_minor,
+            event.shipping_minor,
+            event.tax_minor,
+            event.discount_minor,
+            None if money is None else money.shipping_cost,
+            None if money is None else money.payment_fee,
+        )
+        new.money_version, changed = version, True
+    if event.shipping_cost_minor is not None and (shipping_version is None or version > shipping_version):
+        money = OrderMoney() if money is None else replace(money)
+        money.shipping_cost, shipping_version, changed = event.shipping_cost_minor, version, True
+    if event.payment_fee_minor is not None and (fee_version is None or version > fee_version):
+        money = OrderMoney() if money is None else replace(money)
+        money.payment_fee, fee_version, changed = event.payment_fee_minor, version, True
+    if event.currency is not None and (currency_version is None or version > currency_version):
+        new.currency, currency_version, changed = event.currency, version, True
+    if not changed:
+        assert entry is not None
+        return entry
+    new.money = money
+    main = new.money_version or new.lines_version
+    new.currency_version = None if currency_version == main else currency_version
+    new.shipping_cost_version = None if shipping_version == main else shipping_version
+    new.payment_fee_version = None if fee_version == main else fee_version
+    return new
+
+
+def _states_money(event: OrderStateEvent) -> bool:
+    """Whether an event says what the order is worth. What it cost the shop often comes later, alone, and is no such word."""
+    return (
+        event.revenue_minor is not None
+        or event.subtotal_minor is not None
+        or event.total_minor is not None
+        or event.shipping_minor is not None
+        or event.tax_minor is not None
+        or event.discount_minor is not None
+    )
+
+
+def _line(product: Product) -> OrderLine:
+    quantity, price, cost = product.quantity, product.price_minor, product.cost_minor
+    value = product.list_minor
+    if value is None and price is not None:
+        value = times(price, quantity)
+    return OrderLine(
+        product.product_id,
+        float(quantity),  # an int would come back from storage as a float and be other bytes than before
+        value,
+        product.discount_minor,
+        product.category,
+        None if cost is None else times(cost, quantity),
+        product.variant_id,
+    )
+
+
+def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> OrderEntry:
+    refund_id = event.refund_id or event.message_id
+    message_id = "" if refund_id == event.message_id else event.message_id
+    known = None if entry is None else entry.refunds.get(refund_id)
+    if known is not None and (known.at_ms, known.message_id or refund_id) >= (at_ms, event.message_id):
+        assert entry is not None
+        return entry
+    units: dict[str, float] = {}
+    amount = event.amount_minor
+    value, priced = 0, bool(event.products)
+    for product in event.products:
+        units[product.product_id] = units.get(product.product_id, 0.0) + product.quantity
+        if product.list_minor is not None:
+            value += product.list_minor
+        elif product.price_minor is not None:
+            value += times(product.price_minor, product.quantity)
+        else:
+            priced = False
+    if amount is None and priced:
+        amount = value
+    refund = Refund(
+        at_ms=at_ms,
+        message_id=message_id,
+        amount=amount,
+        currency=event.currency,
+        units=units,
+        restocked=event.restocked,
+        return_shipping=event.return_shipping_minor,
+        restocking_fee=event.restocking_fee_minor,
+    )
+    if entry is None:
+        return OrderEntry(event.order_id, refunds={refund_id: refund})
+    # Sorted, so that an entry's bytes do not tell in which order its refunds came.
+    return replace(entry, refunds=dict(sorted({**entry.refunds, refund_id: refund}.items(), key=itemgetter(0))))
+
+
+# --- totals and counts --------------------------------------------------------------------------------------------
+
+
+def _counted(entry: OrderEntry | None) -> bool:
+    return entry is not None and entry.contribution is not None and entry.contribution.counted
+
+
+def _key(entry: OrderEntry | None, leave_out: OrderEntry | None = None) -> Key | None:
+    """The place in time of a counted order, else None; also for the entry of the order that is left out."""
+    if entry is None or entry.placed_ms is None or not _counted(entry):
+        return None
+    if leave_out is not None and entry.order_id == leave_out.order_id:
+        return None
+    return (entry.placed_ms, entry.order_id)
+
+
+def _count(stats: OrderStats, contribution: Contribution, sign: int) -> None:
+    if contribution.cancelled:
+        stats.cancelled += sign
+    if contribution.counted:
+        stats.count += sign
+        if contribution.valued:
+            stats.valued += sign
+        if contribution.refunded:
+            stats.refunded += sign
+        if contribution.rate is None:
+            stats.unconverted += sign
+
+
+def _add(profile: Profile, contribution: Contribution, sign: int) -> None:
+    if not contribution.counted:
+        return
+    _add_totals(profile.ltv, contribution.shop, sign)
+    currency = contribution.currency
+    totals = profile.by_currency.get(currency)
+    if totals is None:
+        totals = profile.by_currency[currency] = Totals()
+    _add_totals(totals, contribution.amounts, sign)
+    if totals == _ZERO:  # also what a zero-value order leaves: whether the key is there depends on the sums alone
+        del profile.by_currency[currency]
+
+
+def _add_totals(totals: Totals, part: Totals, sign: int) -> None:
+    totals.gross += sign * part.gross
+    totals.discount += sign * part.discount
+    totals.refund += sign * part.refund
+    totals.net += sign * part.net
+    totals.margin += sign * part.margin
+    totals.estimated_gross += sign * part.estimated_gross
+
+
+# --- compaction ---------------------------------------------------------------------------------------------------
+
+
+def _compact_due_ms(entry: OrderEntry) -> int:
+    since_ms = entry.placed_ms
+    if since_ms is None:
+        since_ms = 0 if entry.lines_version is None else entry.lines_version[0]
+    return since_ms + REFUND_WINDOW_MS
+
+
+def _plan_compaction(profile: Profile, entry: OrderEntry, received_ms: int) -> None:
+    """Set the timer for an entry with lines. An old order from an import waits a round, or each would start one."""
+    if entry.lines:
+        due_ms = max(_compact_due_ms(entry), received_ms + COMPACT_EVERY_MS)
+        if profile.compact_ms is None or due_ms < profile.compact_ms:
+            profile.compact_ms = due_ms
