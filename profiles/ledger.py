@@ -104,20 +104,25 @@ def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) 
     if profile.id != ANONYMOUS:
         first, recent = order_stats.moved(
             stats,
-            _key(before),
-            _key(entry),
-            lambda: [key for other in ledger.all() if (key := _key(other, entry)) is not None],
+            place(before),
+            place(entry),
+            lambda: [key for other in ledger.all() if (key := place(other, entry)) is not None],
         )
         stats.first, stats.recent = first, recent
         _plan_compaction(profile, entry, arrival.received_ms)
-    if old is not None:
-        _count(stats, old, -1)
-        _add(profile, old, -1)
-    if new is not None:
-        _count(stats, new, 1)
-        _add(profile, new, 1)
+    exchange(profile, old, new)
     ledger.put(entry)
     return OrderChange(entry, before, type(event))
+
+
+def exchange(profile: Profile, old: Contribution | None, new: Contribution | None) -> None:
+    """Take one contribution out of the customer's totals and counts, and put another one in."""
+    if old is not None:
+        _count(profile.orders, old, -1)
+        _add(profile, old, -1)
+    if new is not None:
+        _count(profile.orders, new, 1)
+        _add(profile, new, 1)
 
 
 def compact(profile: Profile, now_ms: int, ledger: Ledger) -> None:
@@ -294,7 +299,7 @@ def _counted(entry: OrderEntry | None) -> bool:
     return entry is not None and entry.contribution is not None and entry.contribution.counted
 
 
-def _key(entry: OrderEntry | None, leave_out: OrderEntry | None = None) -> Key | None:
+def place(entry: OrderEntry | None, leave_out: OrderEntry | None = None) -> Key | None:
     """The place in time of a counted order, else None; also for the entry of the order that is left out."""
     if entry is None or entry.placed_ms is None or not _counted(entry):
         return None

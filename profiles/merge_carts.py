@@ -1,0 +1,149 @@
+"""Carts, checkouts and remembered orders of two profiles become those of one.
+
+A cart is the fold of its operations, so carts of the same id are united by uniting the operations and folding anew. That is
+exact for what both still keep as operations, the last day; of what was folded into bases before, each line keeps the
+newer word.
+"""
+
+import msgspec
+
+from profiles import carts
+from profiles.state import (
+    CART_LINES_MAX,
+    CART_OPS_MAX,
+    CARTS_MAX,
+    CHECKOUTS_MAX,
+    Cart,
+    CartLine,
+    Checkout,
+    Ledger,
+    Profile,
+    RecentOrder,
+)
+
+_copy = msgspec.structs.replace
+
+
+def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, again: bool) -> None:
+    """Take over the carts, remembered orders and checkouts of `other`; `ledger` is the united one.
+
+    Orders of either are held against the carts of both. `again` says that `other` was absorbed before: operations that
+    have since been folded into a base are not added a second time.
+    """
+    changed = _unite_orders(into, other, ledger)
+    before = set(into.carts)
+    for cart_id, theirs in other.carts.items():
+        ours = into.carts.get(cart_id)
+        if ours is None:
+            into.carts[cart_id] = theirs
+        else:
+            _unite_cart(ours, theirs, again=again)
+    for cart in into.carts.values():
+        if changed or cart.cart_id not in before or cart.cart_id in other.carts:
+            _refold(cart, into.recent_orders, lateness_ms)
+    while len(into.carts) > CARTS_MAX:
+        oldest = min(into.carts.values(), key=lambda cart: (cart.changed_ms, cart.cart_id))
+        del into.carts[oldest.cart_id]
+    _unite_checkouts(into, other)
+
+
+def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
+    """Unite the remembered orders; one known to both is described anew from its united ledger entry. True if any changed."""
+    known = {order.order_id: order for order in into.recent_orders}
+    before = list(into.recent_orders)
+    for theirs in other.recent_orders:
+        ours = known.get(theirs.order_id)
+        order = theirs if ours is None else _newest_order(ours, theirs, ledger)
+        if ours is not None:
+            into.recent_orders.remove(ours)
+        carts.remember_order(into, order)
+    return into.recent_orders != before
+
+
+def _newest_order(ours: RecentOrder, theirs: RecentOrder, ledger: Ledger) -> RecentOrder:
+    entry = ledger.entries.get(ours.order_id)
+    at_ms, products = max((ours.at_ms, ours.product_ids), (theirs.at_ms, theirs.product_ids))
+    if entry is not None and entry.placed_ms is not None:
+        at_ms = entry.placed_ms
+        products = sorted({line.product_id for line in entry.lines}) or products
+    # Two versions that name different carts contradict each other; the larger name is taken so that both sides agree.
+    cart_id = max((ours.cart_id, theirs.cart_id), key=lambda name: name or "")
+    checkout_id = max((ours.checkout_id, theirs.checkout_id), key=lambda name: name or "")
+    return RecentOrder(at_ms, ours.order_id, cart_id, checkout_id, products)
+
+
+def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
+    if (theirs.changed_ms, theirs.currency or "", theirs.url or "") > (ours.changed_ms, ours.currency or "", ours.url or ""):
+        ours.currency = theirs.currency or ours.currency
+        ours.url = theirs.url or ours.url
+    else:
+        ours.currency = ours.currency or theirs.currency
+        ours.url = ours.url or theirs.url
+    known = {op.message_id for op in ours.ops}
+    # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
+    folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_ms else (0, "")
+    ours.ops += [op for op in theirs.ops if op.message_id not in known and (op.at_ms, op.message_id) >= folded_to]
+    if not again:
+        _unite_base(ours, theirs)
+
+
+def _unite_base(ours: Cart, theirs: Cart) -> None:
+    if not theirs.base_ms:
+        return
+    lines: dict[str, CartLine] = dict(ours.base_lines)
+    for key, line in theirs.base_lines.items():
+        known = lines.get(key)
+        if known is None or (known.added_ms, known.quantity) < (line.added_ms, line.quantity):
+            lines[key] = line
+    newest = sorted(lines.items(), key=lambda item: (-item[1].added_ms, item[0]))
+    ours.base_lines = dict(newest[:CART_LINES_MAX])
+    openings = [
+        (cart.base_opened_ms, cart.base_opened_by or "") for cart in (ours, theirs) if cart.base_opened_ms is not None
+    ]
+    ours.base_opened_ms, ours.base_opened_by = min(openings, default=(None, None))
+    newer = max((ours, theirs), key=lambda cart: (cart.base_ms, cart.base_needs_add))
+    ours.base_needs_add = newer.base_needs_add
+    ours.base_ms = newer.base_ms
+
+
+def _refold(cart: Cart, orders: list[RecentOrder], lateness_ms: int) -> None:
+    """Hold the orders against the cart and work it out anew."""
+    ops = {op.message_id: op for op in cart.ops}
+    newest_ms = max((op.at_ms for op in cart.ops), default=cart.base_ms)
+    for order in orders:
+        ops.pop(carts.order_mark(order), None)
+        op = carts.order_op(order, cart.cart_id)
+        # An older order took what it bought out of the cart when that part of it was folded.
+        if op is not None and op.at_ms >= newest_ms - lateness_ms:
+            ops[op.message_id] = op
+    cart.ops = sorted(ops.values(), key=lambda op: (op.at_ms, op.message_id))
+    carts.fold(cart)
+    if cart.ops and (cart.ops[-1].at_ms - cart.ops[0].at_ms > lateness_ms or len(cart.ops) > CART_OPS_MAX):
+        carts.fold_into_base(cart, cart.ops[-1].at_ms - lateness_ms)
+
+
+def _unite_checkouts(into: Profile, other: Profile) -> None:
+    for checkout_id, theirs in other.checkouts.items():
+        ours = into.checkouts.get(checkout_id)
+        into.checkouts[checkout_id] = theirs if ours is None else _united_checkout(ours, theirs)
+    while len(into.checkouts) > CHECKOUTS_MAX:
+        oldest = min(into.checkouts.values(), key=lambda checkout: (checkout.moved_ms, checkout.checkout_id))
+        del into.checkouts[oldest.checkout_id]
+
+
+def _united_checkout(ours: Checkout, theirs: Checkout) -> Checkout:
+    """One checkout of both: begun at the earlier start, as the one that moved last describes it, done if either is."""
+    older, newer = sorted((ours, theirs), key=lambda checkout: (checkout.moved_ms, checkout.started_ms, checkout.started_by))
+    first = min(ours, theirs, key=lambda checkout: (checkout.started_ms, checkout.started_by))
+    return _copy(
+        newer,
+        started_ms=first.started_ms,
+        started_by=first.started_by,
+        cart_id=newer.cart_id or older.cart_id,
+        order_id=newer.order_id or older.order_id,
+        value_minor=newer.value_minor if newer.value_minor is not None else older.value_minor,
+        currency=newer.currency or older.currency,
+        url=newer.url or older.url,
+        lines=newer.lines or older.lines,
+        done=newer.done or older.done,
+    )
