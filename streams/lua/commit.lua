@@ -134,8 +134,15 @@ end
 for i = deleted_at, due_at - 1, SLICE do
   redis.call('ZREM', due, unpack(ARGV, i, math.min(i + SLICE - 1, due_at - 1)))
 end
-for i = 1, P do
-  redis.call('SET', KEYS[4 + i], ARGV[profile_at + i - 1])
+for i = 1, P, SLICE / 2 do
+  local values = {}
+  local n = 0
+  for j = i, math.min(i + SLICE / 2 - 1, P) do
+    values[n + 1] = KEYS[4 + j]
+    values[n + 2] = ARGV[profile_at + j - 1]
+    n = n + 2
+  end
+  redis.call('MSET', unpack(values))
 end
 at = ledger_at
 for i = 5 + P, 4 + P + L do
