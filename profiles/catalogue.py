@@ -41,6 +41,11 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
 
+    @staticmethod
+    def from_rows(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> "Catalogue":
+        """See `build_catalogue`."""
+        return build_catalogue(rows, exponent)
+
     def lookup(self, product_id: str, category: str | None = None) -> Facts:
         """The facts of a product; `category` is what an event said, used where the catalogue has no row for it."""
         facts = self.products.get(product_id)

@@ -204,17 +204,25 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
 
 
 class Purchase(Struct, array_like=True, gc=False):
-    """Net units of one replenishable product bought in one order."""
+    """Net units of one replenishable product bought in one order.
+
+    In a substitute group they are counted in the group's smallest unit, and `product_id` says which product it was.
+    """
 
     at_ms: int
     order_id: str
     units: float
+    product_id: str | None = None
 
 
 class Supply(Struct, omit_defaults=True, gc=False):
-    """Purchases of one replenishable product (or substitute group), oldest first, at most SUPPLY_PURCHASES_MAX."""
+    """Purchases of one replenishable product (or substitute group), oldest first, at most SUPPLY_PURCHASES_MAX.
+
+    `product_id` and `category` are those of the newest purchase: what to offer, and where its facts are found.
+    """
 
     product_id: str
+    category: str | None = None
     purchases: list[Purchase] = []
 
 

@@ -1,0 +1,134 @@
+"""When and how a customer was seen: first and last time, sessions, views, searches, channels, and where she came from.
+
+A session is a run of events of a browser or an app (those with an anonymous id, or of channel "browser" or "mobile";
+identity calls and receipts of messages excepted) without a pause of 30 minutes. First and last times, touches, views,
+searches and channels do not depend on the order in which events arrive. Sessions are counted as they come: only the newest
+is remembered, and a late event from before it counts as part of a session already counted.
+
+A touch is a campaign on any such event, or the foreign referrer of a page view. Visits without either are direct and leave
+the touches alone, so the last touch is the last non-direct one.
+"""
+
+from typing import Final
+
+from profiles.state import Activity, Profile, Touch
+from schemas.events import (
+    Aliased,
+    Arrival,
+    Event,
+    Grouped,
+    Identified,
+    MessageBounced,
+    MessageClicked,
+    MessageDelivered,
+    MessageFailed,
+    MessageMarkedAsSpam,
+    MessageOpened,
+    MessageSent,
+    PageViewed,
+    ProductsSearched,
+    ProductViewed,
+    Unsubscribed,
+)
+
+SESSION_PAUSE_MS: Final = 30 * 60_000
+CHANNELS_MAX: Final = 8
+OTHER_CHANNEL: Final = "other"
+"""Counts the channels beyond the first CHANNELS_MAX - 1."""
+
+_VISIT_CHANNELS: Final = frozenset({"browser", "mobile"})
+_NO_VISITS: Final[frozenset[type[Event]]] = frozenset(
+    {
+        Identified,
+        Aliased,
+        Grouped,
+        MessageSent,
+        MessageFailed,
+        MessageDelivered,
+        MessageOpened,
+        MessageClicked,
+        MessageBounced,
+        MessageMarkedAsSpam,
+        Unsubscribed,
+    }
+)
+
+
+def see(profile: Profile, arrival: Arrival) -> None:
+    """Note one event. Whoever calls this has dropped repeats."""
+    activity, event, at_ms = profile.activity, arrival.event, arrival.time_ms
+    activity.events += 1
+    if activity.first_ms is None or at_ms < activity.first_ms:
+        activity.first_ms = at_ms
+    if activity.last_ms is None or at_ms > activity.last_ms:
+        activity.last_ms = at_ms
+    kind = type(event)
+    if kind is ProductViewed:
+        activity.views += 1
+    elif kind is ProductsSearched:
+        activity.searches += 1
+    channel = event.channel
+    if channel:
+        channels = activity.channels
+        if channel not in channels and len(channels) >= CHANNELS_MAX - 1:
+            channel = OTHER_CHANNEL
+        channels[channel] = channels.get(channel, 0) + 1
+    if (event.anonymous_id is not None or event.channel in _VISIT_CHANNELS) and kind not in _NO_VISITS:
+        _visit(activity, at_ms)
+        if event.campaign is not None or event.referrer is not None:
+            touch = _touch_of(event, at_ms)
+            if touch is not None:
+                _note_touch(activity, touch)
+
+
+def _visit(activity: Activity, at_ms: int) -> None:
+    start_ms, last_ms = activity.session_start_ms, activity.session_last_ms
+    if start_ms is None or last_ms is None or at_ms >= last_ms + SESSION_PAUSE_MS:
+        activity.sessions += 1
+        activity.session_start_ms = activity.session_last_ms = at_ms
+    elif at_ms > last_ms:
+        activity.session_last_ms = at_ms
+    elif start_ms - SESSION_PAUSE_MS < at_ms < start_ms:
+        activity.session_start_ms = at_ms
+
+
+def _touch_of(event: Event, at_ms: int) -> Touch | None:
+    campaign = event.campaign
+    if campaign is not None and (campaign.source or campaign.medium or campaign.name):
+        return Touch(at_ms, campaign.source, campaign.medium, campaign.name)
+    if event.referrer and isinstance(event, PageViewed):
+        referrer = host_of(event.referrer)
+        if referrer and not _same_site(referrer, host_of(event.url or "")):
+            return Touch(at_ms, referrer=referrer)
+    return None
+
+
+def _note_touch(activity: Activity, touch: Touch) -> None:
+    """Earliest and latest by time; at the same moment by their text, so that both orders of arrival agree."""
+    if activity.first_touch is None or _place(touch) < _place(activity.first_touch):
+        activity.first_touch = touch
+    if activity.last_touch is None or _place(touch) > _place(activity.last_touch):
+        activity.last_touch = touch
+
+
+def _place(touch: Touch) -> tuple[int, str, str, str, str]:
+    return (touch.at_ms, touch.source or "", touch.medium or "", touch.name or "", touch.referrer or "")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, without "www." and port; "" where there is none.
+
+    >>> host_of("https://user@WWW.Example.com:8443/a?b=//c")
+    'example.com'
+    """
+    _, found, rest = url.partition("//")
+    if not found:
+        return ""
+    for end in "/?#":
+        rest = rest.partition(end)[0]
+    host = rest.rpartition("@")[2].partition(":")[0].lower()
+    return host.removeprefix("www.")
+
+
+def _same_site(one: str, other: str) -> bool:
+    return one == other or (bool(other) and (one.endswith(f".{other}") or other.endswith(f".{one}")))

@@ -1,0 +1,75 @@
+"""What a customer is interested in: decayed scores of categories, brands and occasion tags.
+
+score(t) = sum of w_i * 2^-((t - t_i) / h) with h = 14 days and the weights below. A score is stored as its value at the
+newest time it has seen (forward decay: Cormode, Shkapenyuk, Srivastava & Xu 2009, with a landmark that moves along), and an
+event before that time adds its own decayed weight to the value. So events may come in any order, up to the rounding of
+floating-point sums.
+
+Category paths ("garden/tools") are names like any other and kept whole.
+"""
+
+from collections.abc import Iterable
+from math import exp2, log2
+from typing import Final
+
+from profiles.rates import DAY_MS
+from profiles.state import INTERESTS_MAX, Interests, Score
+
+HALF_LIFE_MS: Final = 14 * DAY_MS
+WEIGHTS: Final = {"list": 0.5, "view": 1.0, "search": 1.0, "wishlist": 3.0, "add": 4.0, "purchase": 5.0}
+"""Weight of what was done; the kinds that `touch` knows."""
+
+
+def touch(
+    interests: Interests, kind: str, category: str | None, brand: str | None, occasions: Iterable[str], at_ms: int
+) -> None:
+    """Note that something of this category, brand and occasion was viewed, bought ... (a key of WEIGHTS)."""
+    weight = WEIGHTS[kind]
+    if category is not None:
+        add(interests.categories, category, weight, at_ms)
+    if brand is not None:
+        add(interests.brands, brand, weight, at_ms)
+    for occasion in occasions:
+        add(interests.occasions, occasion, weight, at_ms)
+
+
+def read(score: Score, now_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
+    """The score at a moment; before its newest event it is what it was then.
+
+    >>> read(Score(8.0, 0), 28 * DAY_MS)
+    2.0
+    """
+    age_ms = now_ms - score.at_ms
+    return score.value if age_ms <= 0 else score.value * exp2(-age_ms / half_life_ms)
+
+
+def add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_life_ms: int = HALF_LIFE_MS) -> None:
+    """Add a weight at a moment to one score. Above INTERESTS_MAX names the one with the lowest decayed score goes."""
+    score = scores.get(name)
+    if score is None:
+        scores[name] = Score(weight, at_ms)
+        if len(scores) > INTERESTS_MAX:
+            del scores[min(scores, key=lambda other: (_rank(scores[other], half_life_ms), other))]
+        return
+    age_ms = at_ms - score.at_ms
+    if age_ms >= 0:
+        score.value = score.value * exp2(-age_ms / half_life_ms) + weight
+        score.at_ms = at_ms
+    else:
+        score.value += weight * exp2(age_ms / half_life_ms)
+
+
+def unite(into: Interests, other: Interests) -> None:
+    """Add all scores of another profile; the same as if its events had come to this one."""
+    for ours, theirs in (
+        (into.categories, other.categories),
+        (into.brands, other.brands),
+        (into.occasions, other.occasions),
+    ):
+        for name, score in theirs.items():
+            add(ours, name, score.value, score.at_ms)
+
+
+def _rank(score: Score, half_life_ms: int) -> float:
+    """Orders scores as their decayed values at any one moment would, without underflow for old ones."""
+    return log2(score.value) + score.at_ms / half_life_ms

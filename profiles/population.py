@@ -1,0 +1,85 @@
+"""What one profile adds to the counters of its partition, kept in the profile, so that a change subtracts exactly that.
+
+Amounts are minor units of the shop's currency. Orders that name no customer are in `orders` and the amounts too, and once
+more in the anonymous_* counters; they are nobody's, so they are in no count of customers.
+"""
+
+from typing import Final
+
+from profiles.state import Profile
+from schemas.events import ANONYMOUS
+
+FIELDS: Final = (
+    "customers",  # profiles that stand for somebody
+    "buyers",  # of those, with an order that is not cancelled
+    "valued_buyers",  # with an order above zero: whom repeat rates are about
+    "repeat_buyers",  # with two or more orders above zero
+    "orders",  # not cancelled
+    "valued_orders",  # of those, above zero
+    "refunded_orders",
+    "cancelled_orders",
+    "unconverted_orders",  # in a currency without a rate: their amounts are missing below
+    "gross",
+    "discount",
+    "refund",
+    "net",
+    "margin",
+    "estimated_gross",
+    "anonymous_orders",
+    "anonymous_gross",
+    "anonymous_net",
+    "anonymous_margin",
+)
+"""Names of the counters, in the order of `Profile.population`. Only ever append: stored profiles hold the positions."""
+
+
+def contribution(profile: Profile) -> list[int]:
+    """The counters as this profile stands, without the zeros at the end."""
+    orders, money = profile.orders, profile.ltv
+    anonymous = profile.id == ANONYMOUS
+    values = [
+        0 if anonymous else 1,
+        1 if orders.count > 0 and not anonymous else 0,
+        1 if orders.valued > 0 and not anonymous else 0,
+        1 if orders.valued > 1 and not anonymous else 0,
+        orders.count,
+        orders.valued,
+        orders.refunded,
+        orders.cancelled,
+        orders.unconverted,
+        money.gross,
+        money.discount,
+        money.refund,
+        money.net,
+        money.margin,
+        money.estimated_gross,
+    ]
+    if anonymous:
+        values += (orders.count, money.gross, money.net, money.margin)
+    while values and not values[-1]:
+        values.pop()
+    return values
+
+
+def delta(profile: Profile) -> dict[str, int]:
+    """What changed since the last call, by counter, without zeros; the profile then holds its new contribution."""
+    old, new = profile.population, contribution(profile)
+    if new == old:
+        return {}
+    profile.population = new
+    return _difference(new, old)
+
+
+def forget(profile: Profile) -> dict[str, int]:
+    """Take the profile out of the counters: it was merged into another one, or erased."""
+    old, profile.population = profile.population, []
+    return _difference([], old)
+
+
+def _difference(new: list[int], old: list[int]) -> dict[str, int]:
+    changes = {}
+    for place, name in enumerate(FIELDS):
+        change = (new[place] if place < len(new) else 0) - (old[place] if place < len(old) else 0)
+        if change:
+            changes[name] = change
+    return changes

@@ -1,0 +1,227 @@
+"""How long what a customer bought will last: purchases of replenishable products, and the arithmetic of running out.
+
+Times in days, per product or substitute group p, purchases (t_i, q_i) with net units q_i; purchases within 2 days are one.
+- m_p is how long one unit lasts by the merchant's word (the catalogue's `supply_days`).
+- Unit intervals u_i = (t_{i+1} - t_i) / q_i; those above 3 m_p are left out: the customer was away, the goods not in use.
+- The customer's own pace, shrunk to the product's: m = exp((k ln m_p + sum ln u_i) / (k + n)), k = 3.
+- On hand h(t_i) = max(0, h(t_{i-1}) - (t_i - t_{i-1}) / m) + q_i, folded over all purchases with the present m, so buying
+  early adds up instead of starting anew.
+- run_out = t_n + h m; due = run_out - max(3 days, 10 % of h m) - delivery time, moved to the customer's median local order
+  hour on that local day; late = run_out + max(7 days, half of m).
+
+Durations and shares are settings of the replenishment rules. Where the lead before running out is longer than the supply
+itself, the reminder is due halfway: nobody is reminded by the purchase itself.
+"""
+
+from itertools import pairwise
+from math import exp, log
+from typing import Final
+
+from msgspec import Struct
+
+from profiles import order_stats, zones
+from profiles.book import Book
+from profiles.catalogue import Facts, supply_key
+from profiles.contribution import net_units
+from profiles.ledger import OrderChange
+from profiles.rates import DAY_MS
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Profile, Purchase, Supply
+
+JOINED_MS: Final = 2 * DAY_MS
+"""Purchases no further than this after the first of them count as one."""
+LAPSED_FACTOR: Final = 3.0
+"""Unit intervals longer than this many times the product's are left out."""
+SPAN_MAX_DAYS: Final = 3650.0
+"""A supply that lasts longer than ten years is no reason for a reminder."""
+
+
+class SupplyChange(Struct, gc=False):
+    """Which supplies (keys of `Profile.supply`) an order event changed; with each the orders that are or were in it."""
+
+    orders: dict[str, list[str]]
+
+    @property
+    def products(self) -> list[str]:
+        """The keys of the changed supplies."""
+        return list(self.orders)
+
+    def orders_of(self, key: str) -> list[str]:
+        """The ids of the orders that were in a supply before or are in it now."""
+        return self.orders.get(key, [])
+
+
+class Forecast(Struct, frozen=True, gc=False):
+    """When a supply ends. `on_hand` units were there after the last purchase; one lasts `unit_days`.
+
+    `intervals` counts the customer's own intervals behind `unit_days`. `product_id` is the product bought last.
+    """
+
+    product_id: str
+    run_out_ms: int
+    due_ms: int
+    late_ms: int
+    unit_days: float
+    on_hand: float
+    intervals: int
+    last_purchase_ms: int
+    last_order_id: str
+
+
+def record_purchases(profile: Profile, change: OrderChange, book: Book) -> SupplyChange:
+    """Bring the customer's supplies in line with an order: net units bought, nothing of an order that does not count.
+
+    Supplies are bounded: of more than SUPPLY_PRODUCTS_MAX the one not bought for longest goes, and of one supply's
+    purchases the newest SUPPLY_PURCHASES_MAX stay.
+    """
+    changed = SupplyChange({})
+    catalogue = book.catalogue
+    entry = change.entry
+    if entry is change.before or entry.compact or not (catalogue.products or catalogue.categories):
+        return changed
+    wanted = _bought(entry, book)
+    for key in sorted({*wanted, *(_holding(profile, entry.order_id) if change.before is not None else ())}):
+        supply = profile.supply.get(key)
+        before = [] if supply is None else supply.purchases
+        after = [purchase for purchase in before if purchase.order_id != entry.order_id]
+        if key in wanted:
+            after.append(wanted[key][0])
+            after.sort(key=lambda purchase: (purchase.at_ms, purchase.order_id))
+            del after[:-SUPPLY_PURCHASES_MAX]
+        if after == before:
+            continue
+        changed.orders[key] = sorted({purchase.order_id for purchase in (*before, *after)})
+        if not after:
+            del profile.supply[key]
+            continue
+        if supply is None:
+            supply = profile.supply[key] = Supply(key)
+        supply.purchases = after
+        newest = after[-1]
+        supply.product_id = newest.product_id or key
+        if newest.order_id == entry.order_id:
+            supply.category = wanted[key][1]
+    while len(profile.supply) > SUPPLY_PRODUCTS_MAX:
+        oldest = min(profile.supply.items(), key=lambda item: (item[1].purchases[-1].at_ms, item[0]))[0]
+        changed.orders.setdefault(oldest, [purchase.order_id for purchase in profile.supply[oldest].purchases])
+        del profile.supply[oldest]
+    return changed
+
+
+def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
+    """When a supply of the customer will run out, and when to say so. None where nothing is known to run out."""
+    supply = profile.supply.get(key)
+    if supply is None or not supply.purchases:
+        return None
+    product_days = _unit_days(book.catalogue.lookup(supply.product_id, supply.category))
+    if product_days is None:
+        return None
+    rule, late_rule = book.rules.replenishment_due, book.rules.replenishment_late
+    bought = joined(supply.purchases)
+    unit_days, intervals = own_pace(bought, product_days, rule.shrinkage)
+    on_hand = units_on_hand(bought, unit_days)
+    span_days = on_hand * unit_days
+    if span_days > SPAN_MAX_DAYS:
+        return None
+
+    filled_ms, last = bought[-1][0], supply.purchases[-1]
+    run_out_ms = filled_ms + round(span_days * DAY_MS)
+    lead_ms = max(rule.lead_ms, round(rule.lead_share * span_days * DAY_MS)) + rule.delivery_ms
+    due_ms = run_out_ms - lead_ms
+    if due_ms <= last.at_ms:
+        due_ms = last.at_ms + max(0, run_out_ms - last.at_ms) // 2
+    moved_ms = _at_order_hour(profile, due_ms, last.at_ms, book)
+    return Forecast(
+        product_id=supply.product_id,
+        run_out_ms=run_out_ms,
+        due_ms=moved_ms if moved_ms > last.at_ms else due_ms,
+        late_ms=run_out_ms + max(late_rule.after_ms, round(late_rule.after_share * unit_days * DAY_MS)),
+        unit_days=unit_days,
+        on_hand=on_hand,
+        intervals=intervals,
+        last_purchase_ms=last.at_ms,
+        last_order_id=last.order_id,
+    )
+
+
+def joined(purchases: list[Purchase]) -> list[tuple[int, float]]:
+    """(time, units) of purchases, oldest first, where those within JOINED_MS after the first of them are one."""
+    bought: list[tuple[int, float]] = []
+    for purchase in purchases:
+        if bought and purchase.at_ms - bought[-1][0] <= JOINED_MS:
+            bought[-1] = (bought[-1][0], bought[-1][1] + purchase.units)
+        else:
+            bought.append((purchase.at_ms, purchase.units))
+    return bought
+
+
+def own_pace(bought: list[tuple[int, float]], product_days: float, shrinkage: float) -> tuple[float, int]:
+    """Days one unit lasts this customer, and how many of her own intervals that rests on.
+
+    >>> days, n = own_pace([(0, 2.0), (50 * DAY_MS, 1.0)], 30.0, 3.0)
+    >>> round(days, 2), n
+    (28.66, 1)
+    """
+    logs, n = 0.0, 0
+    for (start_ms, units), (end_ms, _) in pairwise(bought):
+        interval = (end_ms - start_ms) / DAY_MS / units
+        if interval <= LAPSED_FACTOR * product_days:
+            logs += log(interval)
+            n += 1
+    return exp((shrinkage * log(product_days) + logs) / (shrinkage + n)) if n else product_days, n
+
+
+def units_on_hand(bought: list[tuple[int, float]], unit_days: float) -> float:
+    """Units there right after the last purchase, at a pace of one in `unit_days`.
+
+    >>> round(units_on_hand([(0, 2.0), (50 * DAY_MS, 1.0)], 30.0), 2)
+    1.33
+    """
+    on_hand, since_ms = 0.0, bought[0][0]
+    for at_ms, units in bought:
+        on_hand = max(0.0, on_hand - (at_ms - since_ms) / DAY_MS / unit_days) + units
+        since_ms = at_ms
+    return on_hand
+
+
+def _unit_days(facts: Facts) -> float | None:
+    """How long the unit lasts that purchases are counted in: the product's, in a group the smallest of the group."""
+    return None if facts.supply_days is None else facts.supply_days / facts.share
+
+
+def _bought(entry: OrderEntry, book: Book) -> dict[str, tuple[Purchase, str | None]]:
+    """What an order adds to each supply, and the category its product was sold under."""
+    at_ms = entry.placed_ms
+    units = net_units(entry)
+    if at_ms is None or not units:
+        return {}
+    found: dict[str, tuple[Purchase, str | None]] = {}
+    # In the order of product ids, so that of two products of a group the choice does not depend on the order of lines.
+    for line in sorted(entry.lines, key=lambda line: line.product_id):
+        kept = units.pop(line.product_id, 0.0)
+        if kept <= 0:
+            continue
+        facts = book.catalogue.lookup(line.product_id, line.category)
+        if facts.supply_days is None:
+            continue
+        key = supply_key(line.product_id, facts)
+        product_id = None if facts.group is None else line.product_id
+        already = found[key][0].units if key in found else 0.0
+        found[key] = (Purchase(at_ms, entry.order_id, already + kept * facts.share, product_id), line.category)
+    return found
+
+
+def _holding(profile: Profile, order_id: str) -> list[str]:
+    """The supplies that have a purchase of this order."""
+    return [
+        key
+        for key, supply in profile.supply.items()
+        if any(purchase.order_id == order_id for purchase in supply.purchases)
+    ]
+
+
+def _at_order_hour(profile: Profile, due_ms: int, last_ms: int, book: Book) -> int:
+    """The customer's median order hour (the earlier one of two) on the local day of `due_ms`."""
+    zone = zones.zone_of(profile, book.shop_timezone)
+    times_ms = [placed_ms for placed_ms, _ in order_stats.newest(profile.orders)] or [last_ms]
+    hours = sorted(zones.local_time(at_ms, zone).hour for at_ms in times_ms)
+    return zones.at_hour(due_ms, zone, hours[(len(hours) - 1) // 2])

@@ -1,0 +1,126 @@
+"""A customer's time zone and the hours of her day. Instants are epoch milliseconds UTC, zones IANA names.
+
+The zone is the customer's own, else that of her country where the whole country keeps one time, else the shop's. Names that
+no zone bears count as absent. Zone rules come from the system or from the tzdata package, which differ only in their date.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from profiles.state import Profile
+
+LATEST_MS: Final = 221_845_392_000_000
+"""The year 9000. Later instants count as this one: nothing is planned for then, and calendars end in 9999."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC: Final = ZoneInfo("UTC")
+
+
+def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
+    """The zone a customer lives by."""
+    if profile.timezone is not None and (own := find_zone(profile.timezone[1])) is not None:
+        return own
+    if profile.country is not None:
+        general = COUNTRY_ZONES.get(profile.country[1].strip().upper())
+        if general is not None and (found := find_zone(general)) is not None:
+            return found
+    return find_zone(shop_timezone) or _UTC
+
+
+@lru_cache(maxsize=1024)
+def find_zone(name: str) -> ZoneInfo | None:
+    """The zone of that name, None if there is none. The names come from events, so anything may be in them."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; not a name at all; the name of a folder of zones
+        return None
+
+
+def local_time(at_ms: int, zone: ZoneInfo) -> datetime:
+    """An instant on the zone's clock."""
+    return (_EPOCH + timedelta(milliseconds=min(max(at_ms, 0), LATEST_MS))).astimezone(zone)
+
+
+def instant(local: datetime) -> int:
+    """The instant of a time that knows its zone."""
+    return (local - _EPOCH) // timedelta(milliseconds=1)
+
+
+def at_hour(at_ms: int, zone: ZoneInfo, hour: int) -> int:
+    """`hour` o'clock on the local day of an instant.
+
+    The first of the two when clocks go back; when the hour is left out in spring, as much later as the clocks jumped.
+    """
+    return instant(
+        local_time(at_ms, zone).replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+    )
+
+
+# Countries that keep one time, so that the country alone tells it. Those with several are left to the shop's zone: a guess
+# would be wrong by hours for a third of the customers.
+COUNTRY_ZONES: Final = {
+    "AE": "Asia/Dubai",
+    "AT": "Europe/Vienna",
+    "BD": "Asia/Dhaka",
+    "BE": "Europe/Brussels",
+    "BG": "Europe/Sofia",
+    "BH": "Asia/Bahrain",
+    "CH": "Europe/Zurich",
+    "CN": "Asia/Shanghai",
+    "CO": "America/Bogota",
+    "CR": "America/Costa_Rica",
+    "CZ": "Europe/Prague",
+    "DE": "Europe/Berlin",
+    "DK": "Europe/Copenhagen",
+    "EE": "Europe/Tallinn",
+    "EG": "Africa/Cairo",
+    "FI": "Europe/Helsinki",
+    "FR": "Europe/Paris",
+    "GB": "Europe/London",
+    "GR": "Europe/Athens",
+    "HK": "Asia/Hong_Kong",
+    "HR": "Europe/Zagreb",
+    "HU": "Europe/Budapest",
+    "IE": "Europe/Dublin",
+    "IL": "Asia/Jerusalem",
+    "IN": "Asia/Kolkata",
+    "IS": "Atlantic/Reykjavik",
+    "IT": "Europe/Rome",
+    "JP": "Asia/Tokyo",
+    "KE": "Africa/Nairobi",
+    "KR": "Asia/Seoul",
+    "KW": "Asia/Kuwait",
+    "LI": "Europe/Vaduz",
+    "LK": "Asia/Colombo",
+    "LT": "Europe/Vilnius",
+    "LU": "Europe/Luxembourg",
+    "LV": "Europe/Riga",
+    "MA": "Africa/Casablanca",
+    "MT": "Europe/Malta",
+    "MY": "Asia/Kuala_Lumpur",
+    "NG": "Africa/Lagos",
+    "NL": "Europe/Amsterdam",
+    "NO": "Europe/Oslo",
+    "PE": "America/Lima",
+    "PH": "Asia/Manila",
+    "PK": "Asia/Karachi",
+    "PL": "Europe/Warsaw",
+    "QA": "Asia/Qatar",
+    "RO": "Europe/Bucharest",
+    "RS": "Europe/Belgrade",
+    "SA": "Asia/Riyadh",
+    "SE": "Europe/Stockholm",
+    "SG": "Asia/Singapore",
+    "SI": "Europe/Ljubljana",
+    "SK": "Europe/Bratislava",
+    "TH": "Asia/Bangkok",
+    "TN": "Africa/Tunis",
+    "TR": "Europe/Istanbul",
+    "TW": "Asia/Taipei",
+    "UA": "Europe/Kyiv",
+    "UY": "America/Montevideo",
+    "VN": "Asia/Ho_Chi_Minh",
+    "ZA": "Africa/Johannesburg",
+}
