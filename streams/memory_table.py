@@ -6,6 +6,7 @@ lose calls and replies (`fail_next`), so a fake that behaves too well hides noth
 
 import secrets
 from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Literal
 
 import msgspec
@@ -31,10 +32,13 @@ When = Literal["before", "after"]
 
 
 class _Partition(Struct, kw_only=True):
-    """Everything of one partition. `heap` holds (due_ms, id) with outdated pairs left in; `due` has the truth."""
+    """Everything of one partition. `last` is the mark of the last commit.
+
+    `heap` holds (due_ms, id) with outdated pairs left in; `due` has the truth.
+    """
 
     meta: Meta | None = None
-    last: Commit | None = None
+    last: int = 0
     profiles: dict[str, bytes] = {}
     ledgers: dict[str, dict[str, bytes]] = {}
     due: dict[str, int] = {}
@@ -43,7 +47,7 @@ class _Partition(Struct, kw_only=True):
     population: dict[str, int] = {}
 
     def copy(self) -> "_Partition":
-        """An independent copy. Bytes and commits are shared: nobody changes them."""
+        """An independent copy. Bytes are shared: nobody can change them."""
         return _Partition(
             meta=_copy_meta(self.meta),
             last=self.last,
@@ -93,6 +97,9 @@ class MemoryTable:
         self._partitions: dict[int, _Partition] = {}
         self._failures: dict[tuple[Call, When], list[TableError]] = {}
         self._installed: int | None = None
+        # Commits whose outcome their caller does not know, with their marks, as RedisTable keeps them.
+        self._open: dict[int, tuple[Commit, int]] = {}
+        self._marks = count(1)
 
     # --- For tests -------------------------------------------------------------------------------------------------
 
@@ -140,6 +147,7 @@ class MemoryTable:
         fresh = part.meta is None
         meta = self._seize(part)
         self._maybe_fail("claim", "after")
+        self._open.pop(partition, None)
         return Claim(meta=meta, outbox=list(part.outbox), fresh=fresh)
 
     async def load(
@@ -168,20 +176,17 @@ class MemoryTable:
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call is repeated."""
+        pending = self._open.get(partition)
+        mark = pending[1] if pending is not None and pending[0] == commit else next(self._marks)
+        self._open[partition] = (commit, mark)
         self._maybe_fail("commit", "before")
-        part = self._part(partition)
-        meta = part.meta
-        if meta is None:
-            raise RolledBack(f"partition {partition} has no meta any more, though it was claimed")
-        if meta.token != commit.token:
-            raise Fenced(f"partition {partition} was claimed by another worker (epoch {meta.epoch})")
-        if meta.commits == commit.expected + 1 and part.last == commit:
-            return  # An earlier call of this very commit was applied and only its reply got lost.
-        if meta.commits != commit.expected:
-            raise RolledBack(f"partition {partition} is at commit {meta.commits}, not at {commit.expected}")
-        self._check(part, commit)
-        self._apply(part, meta, commit)
+        try:
+            self._decide(partition, commit, mark)
+        except TableError:
+            self._open.pop(partition, None)
+            raise
         self._maybe_fail("commit", "after")
+        self._open.pop(partition, None)
 
     async def meta(self, partition: int) -> Meta | None:
         """The partition's meta as it stands."""
@@ -249,6 +254,21 @@ class MemoryTable:
         assert copy is not None
         return copy
 
+    def _decide(self, partition: int, commit: Commit, mark: int) -> None:
+        part = self._part(partition)
+        meta = part.meta
+        if meta is None:
+            raise RolledBack(f"partition {partition} has no meta any more, though it was claimed")
+        if meta.token != commit.token:
+            raise Fenced(f"partition {partition} was claimed by another worker (epoch {meta.epoch})")
+        if meta.commits == commit.expected + 1 and part.last == mark:
+            return  # An earlier call of this very commit was applied and only its reply got lost.
+        if meta.commits != commit.expected:
+            raise RolledBack(f"partition {partition} is at commit {meta.commits}, not at {commit.expected}")
+        self._check(part, commit)
+        self._apply(part, meta, commit)
+        part.last = mark
+
     def _check(self, part: _Partition, commit: Commit) -> None:
         problem = broken_number(commit)
         if problem:
@@ -285,7 +305,6 @@ class MemoryTable:
         meta.t0_ms = max(meta.t0_ms, commit.t0_ms)
         meta.outbox_base += commit.trim
         meta.commits = commit.expected + 1
-        part.last = commit
 
 
 def _copy_meta(meta: Meta | None) -> Meta | None:
