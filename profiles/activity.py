@@ -81,6 +81,36 @@ def see(profile: Profile, arrival: Arrival) -> None:
                 _note_touch(activity, touch)
 
 
+def unite_moments(into: Activity, other: Activity) -> None:
+    """Take over the first and last times and touches of another profile of the same customer."""
+    into.first_ms = min((ms for ms in (into.first_ms, other.first_ms) if ms is not None), default=None)
+    into.last_ms = max((ms for ms in (into.last_ms, other.last_ms) if ms is not None), default=None)
+    for touch in (other.first_touch, other.last_touch):
+        if touch is not None:
+            _note_touch(into, touch)
+
+
+def add_counts(into: Activity, other: Activity) -> None:
+    """Add what another profile of the same customer counted. Newest sessions that touch are one and counted once."""
+    into.events += other.events
+    into.sessions += other.sessions
+    into.views += other.views
+    into.searches += other.searches
+    for name, count in sorted(other.channels.items()):
+        kept = name in into.channels or len(into.channels) < CHANNELS_MAX - 1
+        channel = name if kept else OTHER_CHANNEL
+        into.channels[channel] = into.channels.get(channel, 0) + count
+
+    ours, theirs = (into.session_start_ms, into.session_last_ms), (other.session_start_ms, other.session_last_ms)
+    if ours[0] is None or ours[1] is None or theirs[0] is None or theirs[1] is None:
+        into.session_start_ms, into.session_last_ms = theirs if ours[0] is None else ours
+    elif max(ours[0], theirs[0]) < min(ours[1], theirs[1]) + SESSION_PAUSE_MS:
+        into.sessions -= 1
+        into.session_start_ms, into.session_last_ms = min(ours[0], theirs[0]), max(ours[1], theirs[1])
+    else:
+        into.session_start_ms, into.session_last_ms = max((ours[1], ours[0]), (theirs[1], theirs[0]))[::-1]
+
+
 def _visit(activity: Activity, at_ms: int) -> None:
     start_ms, last_ms = activity.session_start_ms, activity.session_last_ms
     if start_ms is None or last_ms is None or at_ms >= last_ms + SESSION_PAUSE_MS:

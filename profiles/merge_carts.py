@@ -73,7 +73,11 @@ def _newest_order(ours: RecentOrder, theirs: RecentOrder, ledger: Ledger) -> Rec
 
 
 def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
-    if (theirs.changed_ms, theirs.currency or "", theirs.url or "") > (ours.changed_ms, ours.currency or "", ours.url or ""):
+    if (theirs.changed_ms, theirs.currency or "", theirs.url or "") > (
+        ours.changed_ms,
+        ours.currency or "",
+        ours.url or "",
+    ):
         ours.currency = theirs.currency or ours.currency
         ours.url = theirs.url or ours.url
     else:
@@ -133,7 +137,9 @@ def _unite_checkouts(into: Profile, other: Profile) -> None:
 
 def _united_checkout(ours: Checkout, theirs: Checkout) -> Checkout:
     """One checkout of both: begun at the earlier start, as the one that moved last describes it, done if either is."""
-    older, newer = sorted((ours, theirs), key=lambda checkout: (checkout.moved_ms, checkout.started_ms, checkout.started_by))
+    older, newer = sorted(
+        (ours, theirs), key=lambda checkout: (checkout.moved_ms, checkout.started_ms, checkout.started_by)
+    )
     first = min(ours, theirs, key=lambda checkout: (checkout.started_ms, checkout.started_by))
     return _copy(
         newer,

@@ -11,17 +11,12 @@ from msgspec.structs import replace
 from profiles import ledger, order_stats
 from profiles.book import Book
 from profiles.contribution import contribute
-from profiles.ledger import OrderChange, Version
+from profiles.ledger import Version
 from profiles.state import RECENT_ORDERS_MAX, Ledger, OrderEntry, OrderMoney, Profile, Refund
-from schemas.events import OrderUpdated
 
 
-def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: Book) -> list[OrderChange]:
-    """Put the entries of another ledger into this one; gives what changed of orders that both knew.
-
-    The whole of `into_ledger` must be loaded where there are entries.
-    """
-    changes = []
+def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: Book) -> None:
+    """Put the entries of another ledger into this one. All of `into_ledger` must be loaded where there are entries."""
     for theirs in entries:
         ours = into_ledger.get(theirs.order_id)
         if ours is None:
@@ -33,7 +28,6 @@ def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: B
             continue
         ledger.exchange(into, ours.contribution, joined.contribution)
         into_ledger.put(joined)
-        changes.append(OrderChange(joined, ours, OrderUpdated))
     if entries:
         keys = sorted(key for entry in into_ledger.all() if (key := ledger.place(entry)) is not None)
         into.orders.first = keys[0] if keys else None
@@ -41,7 +35,6 @@ def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: B
         # A list that already says enough stays as it is, so that a merge which brings nothing new changes nothing.
         if order_stats.newest(into.orders) != kept[-order_stats.RECENT_EXACT :]:
             into.orders.recent = kept
-    return changes
 
 
 def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
@@ -71,7 +64,10 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
 
 def _described(ours: OrderEntry, theirs: OrderEntry) -> OrderEntry:
     """The side that has the newest lines; of two with the same lines the one that has not lost them."""
-    return max((ours, theirs), key=lambda entry: (entry.lines_version is not None, entry.lines_version or (), not entry.compact))
+    return max(
+        (ours, theirs),
+        key=lambda entry: (entry.lines_version is not None, entry.lines_version or (), not entry.compact),
+    )
 
 
 def _earliest(one: int | None, two: int | None) -> int | None:

@@ -1,0 +1,182 @@
+"""Two profiles of one customer become one: `merge` folds one into the other as if all had happened to the other at once.
+
+Everything a fact decides (ledger and money, carts, consent, remembered message ids, first and last moments) comes out the
+same as if one profile had seen both histories, whichever of the two is folded into the other and however often it is
+repeated. What is only counted (sessions, views, interests, receipts) is added once for each absorbed profile; `absorbed`
+remembers which those were.
+
+Triggers are not decided here: episodes and emissions of both are kept, and the caller plans anew on the united profile.
+Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
+"""
+
+from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply
+from profiles.book import Book
+from profiles.consent import CONSENTS_MAX, supersedes
+from profiles.state import (
+    ABSORBED_MAX,
+    DECISIONS_KEPT,
+    EMITTED_MAX,
+    EPISODES_MAX,
+    IDS_PER_TYPE_MAX,
+    TRAITS_MAX,
+    Consent,
+    Ledger,
+    Milestones,
+    OrderEntry,
+    Profile,
+    decode_entry,
+    decode_profile,
+    encode,
+)
+
+SUBSCRIPTIONS_MAX = 32
+
+
+def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list[OrderEntry], book: Book) -> None:
+    """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
+
+    A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
+    all the rest in one. Raises NeedLedger(None) before changing anything where entries come and not all of `into`'s
+    ledger is loaded.
+    """
+    if from_entries:
+        into_ledger.all()
+    other = decode_profile(encode(from_))
+    entries = [decode_entry(encode(entry)) for entry in from_entries]
+    again = other.id in into.absorbed
+
+    _unite_identity(into, other)
+    _unite_consent(into, other)
+    _unite_milestones(into.milestones, other.milestones)
+    merge_orders.unite(into, into_ledger, entries, book)
+    united = [entry for known in entries if (entry := into_ledger.get(known.order_id)) is not None]
+    merge_supply.unite(into, other, united, book)
+    merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
+    dedupe.unite(into, other)
+    activity.unite_moments(into.activity, other.activity)
+    if not again:
+        activity.add_counts(into.activity, other.activity)
+        interests.unite(into.interests, other.interests)
+        _add_counts(into, other)
+        _unite_subscriptions(into, other)
+    _unite_triggers(into, other)
+    into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
+    _note_absorbed(into, other)
+
+
+def _earliest(one: int | None, two: int | None) -> int | None:
+    return min((ms for ms in (one, two) if ms is not None), default=None)
+
+
+def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[int, str] | None:
+    return max((word for word in (one, two) if word is not None), default=None)
+
+
+# --- who she is ---------------------------------------------------------------------------------------------------
+
+
+def _unite_identity(into: Profile, other: Profile) -> None:
+    for kind, values in other.ids.items():
+        into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
+    for name, said in other.traits.items():
+        known = into.traits.get(name)
+        # At equal times the text decides, so that both directions of a merge agree.
+        if known is None or (known[0], encode(known[1])) < (said[0], encode(said[1])):
+            into.traits[name] = said
+    if len(into.traits) > TRAITS_MAX:
+        newest = sorted(into.traits.items(), key=lambda item: (-item[1][0], item[0]))
+        into.traits = dict(newest[:TRAITS_MAX])
+    into.timezone = _newest(into.timezone, other.timezone)
+    into.locale = _newest(into.locale, other.locale)
+    into.country = _newest(into.country, other.country)
+    into.push = into.push or other.push
+
+
+def _unite_consent(into: Profile, other: Profile) -> None:
+    for key, theirs in other.consent.items():
+        ours = into.consent.get(key)
+        if ours is None or _is_stronger(theirs, ours):
+            into.consent[key] = theirs
+    if len(into.consent) > CONSENTS_MAX:
+        newest = sorted(into.consent.items(), key=lambda item: (-item[1].at_ms, item[0]))
+        into.consent = dict(newest[:CONSENTS_MAX])
+
+
+def _is_stronger(one: Consent, other: Consent) -> bool:
+    if supersedes(one.state, one.at_ms, other):
+        return True
+    return not supersedes(other.state, other.at_ms, one) and _consent_rank(one) < _consent_rank(other)
+
+
+def _consent_rank(consent: Consent) -> tuple[int, str, str]:
+    """Of two equal words of the same moment, the one that ends first; then by text, so that both directions agree."""
+    ends_ms = 2**62 if consent.expires_ms is None else consent.expires_ms
+    return (ends_ms, consent.source or "", consent.text_version or "")
+
+
+def _unite_milestones(into: Milestones, other: Milestones) -> None:
+    into.signed_up = min((word for word in (into.signed_up, other.signed_up) if word is not None), default=None)
+    into.granted = min((word for word in (into.granted, other.granted) if word is not None), default=None)
+    into.welcomed_ms = _earliest(into.welcomed_ms, other.welcomed_ms)
+    # Openings up to the last try are spent, so it is the later of the two that counts.
+    into.welcome_ended_ms = max(
+        (ms for ms in (into.welcome_ended_ms, other.welcome_ended_ms) if ms is not None), default=None
+    )
+    into.imported = into.imported or other.imported
+
+
+# --- what she did -------------------------------------------------------------------------------------------------
+
+
+def _add_counts(into: Profile, other: Profile) -> None:
+    for name, count in other.messages.items():
+        into.messages[name] = into.messages.get(name, 0) + count
+    ours, theirs = into.feedback, other.feedback
+    if theirs.get("nps_at_ms", -1) > ours.get("nps_at_ms", -1):
+        ours["nps_score"], ours["nps_at_ms"] = theirs["nps_score"], theirs["nps_at_ms"]
+    for name in ("reviews", "ratings", "rating_sum"):
+        if name in theirs:
+            ours[name] = ours.get(name, 0) + theirs[name]
+
+
+def _unite_subscriptions(into: Profile, other: Profile) -> None:
+    """A subscription known to both has the products of both; one that was cancelled here since does not come back."""
+    for subscription_id, products in other.subscriptions.items():
+        known = into.subscriptions.get(subscription_id, [])
+        if known or len(into.subscriptions) < SUBSCRIPTIONS_MAX:
+            into.subscriptions[subscription_id] = sorted({*known, *products})
+
+
+# --- triggers -----------------------------------------------------------------------------------------------------
+
+
+def _unite_triggers(into: Profile, other: Profile) -> None:
+    for place, theirs in other.episodes.items():
+        ours = into.episodes.get(place)
+        if ours is None or (theirs.opened_ms, theirs.anchor) < (ours.opened_ms, ours.anchor):
+            into.episodes[place] = theirs
+    if len(into.episodes) > EPISODES_MAX:
+        first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
+        into.episodes = dict(first[:EPISODES_MAX])
+
+    sent = {emitted.trigger_id: emitted for emitted in into.emitted}
+    for emitted in other.emitted:
+        known = sent.setdefault(emitted.trigger_id, emitted)
+        known.outcome = known.outcome or emitted.outcome
+    into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
+
+    kept = {encode(decision): decision for decision in [*into.decisions, *other.decisions]}
+    into.decisions = sorted(kept.values(), key=lambda decision: decision.at_ms)[-DECISIONS_KEPT:]
+
+
+def _note_absorbed(into: Profile, other: Profile) -> None:
+    """Remember what was absorbed, directly or through `other`; the oldest are forgotten above the bound.
+
+    A part that brings only ledger entries does not count: what is added once comes with the closing one.
+    """
+    if other.activity.first_ms is None:
+        return
+    for absorbed in (*other.absorbed, other.id):
+        if absorbed not in into.absorbed and absorbed != into.id:
+            into.absorbed.append(absorbed)
+    del into.absorbed[:-ABSORBED_MAX]

@@ -1,0 +1,32 @@
+"""What was bought of replenishable products, of two profiles: the purchases of both, each order once."""
+
+from profiles.book import Book
+from profiles.ledger import OrderChange
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Profile, Supply
+from profiles.supply import record_purchases
+from schemas.events import OrderUpdated
+
+
+def unite(into: Profile, other: Profile, entries: list[OrderEntry], book: Book) -> None:
+    """Unite the supplies. Purchases of `entries`, the united entries of the orders that came, are counted anew from them.
+
+    So an order that one side knew with its refund and the other without is what its united entry says. Orders that have lost their
+    lines can't be counted anew and stay as the supplies had them.
+    """
+    for key, theirs in other.supply.items():
+        ours = into.supply.get(key)
+        into.supply[key] = theirs if ours is None else _united(key, ours, theirs)
+    while len(into.supply) > SUPPLY_PRODUCTS_MAX:
+        oldest = min(into.supply.items(), key=lambda item: (item[1].purchases[-1].at_ms, item[0]))[0]
+        del into.supply[oldest]
+    for entry in entries:
+        # Any "before" will do: it only says that the order may be among the purchases already.
+        record_purchases(into, OrderChange(entry, OrderEntry(entry.order_id), OrderUpdated), book)
+
+
+def _united(key: str, ours: Supply, theirs: Supply) -> Supply:
+    by_order = {purchase.order_id: purchase for purchase in (*theirs.purchases, *ours.purchases)}
+    purchases = sorted(by_order.values(), key=lambda purchase: (purchase.at_ms, purchase.order_id))
+    newest = purchases[-1]
+    side = ours if ours.purchases[-1].order_id == newest.order_id else theirs
+    return Supply(newest.product_id or key, side.category, purchases[-SUPPLY_PURCHASES_MAX:])
