@@ -51,6 +51,8 @@ class Catalogue(Struct, frozen=True, kw_only=True):
         facts = self.products.get(product_id)
         if facts is not None:
             return facts
+        if category is None or not self.categories:
+            return NOTHING
         return _of_category(self.categories, category) or NOTHING
 
 

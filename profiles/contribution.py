@@ -48,13 +48,14 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         amounts, source, valued = _worked_out(entry, currency, rate, book)
     return Contribution(
         currency,
-        counted=True,
-        valued=valued,
-        refunded=bool(entry.refunds),
-        amounts=amounts,
-        shop=in_shop_currency(amounts, rate),
-        rate=None if rate is None else rate.text,
-        revenue_from=source,
+        True,  # counted
+        valued,
+        bool(entry.refunds),
+        False,  # cancelled
+        amounts,
+        in_shop_currency(amounts, rate),
+        None if rate is None else rate.text,
+        source,
     )
 
 
@@ -223,6 +224,8 @@ def _extras(
                 extras -= scaled(paid, costs.payment_rate[0], costs.payment_rate[1])
             if costs.payment_fixed_minor is not None:
                 extras -= scaled(costs.payment_fixed_minor, rate.den, rate.num)
+    if not entry.refunds:
+        return extras, known
     for refund in entry.refunds.values():
         fees = refund.restocking_fee - refund.return_shipping
         if fees:
