@@ -10,7 +10,7 @@ from a study by 84.51 degrees / dunnhumby. Nothing is copied into this project. 
   columns is rounded to cents, then added as integers. Nothing is clamped: 3,507 lines are worth less than their coupon.
 - Quantities: petrol is counted in thousandths of a gallon and is given in gallons here. 8,869 lines have quantity 0
   and keep it. 4,836 lines name a product that the product table lacks: they have an id and no category.
-- 84 baskets share household and second with another one: the basket id keeps them apart.
+- 84 baskets have the household and second of an earlier one: the basket id keeps them apart.
 - There are no refunds, cancellations, costs, shipping or clicks in it.
 """
 

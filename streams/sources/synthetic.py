@@ -94,8 +94,9 @@ class _Generator:
         """What is made up for one basket, in no order."""
         household, at_ms = basket.household_id, basket.time_ms
         draw = self._random
-        first_ms = self._first_order_ms.setdefault(household, at_ms)
-        if first_ms == at_ms:
+        first_ms = self._first_order_ms.get(household)
+        if first_ms is None:
+            first_ms = self._first_order_ms[household] = at_ms
             draw.seed(_mixed(self._seed, household))
             if draw.random() < CONSENTING:
                 yield _identified(household, at_ms - _FIRST_SIGHT_MS)
