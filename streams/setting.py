@@ -69,6 +69,10 @@ class Setting(Struct, frozen=True, kw_only=True):
         """Its flag on the command line."""
         return "--" + self.path.replace(".", "-").replace("_", "-")
 
+    def shown(self, value: Any) -> str:
+        """A value of this setting as people may see it: secrets and passwords masked."""
+        return _MASK if self.secret and value else str(_without_password(value))
+
 
 def items(section: type[Section], path: str) -> Iterator[Setting]:
     """The settings of a section, their paths starting with `path`."""

@@ -1,0 +1,111 @@
+"""The command line `regulars`: one module of `streams.commands` for each command, imported when it is used.
+
+What a user can mend is one plain message on standard error and exit code 2. Ctrl-C ends with 130. Anything else is a fault
+of ours: it is named in one line (exit code 70), and `regulars --traceback ...` shows all of it.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+from typing_extensions import override
+
+EXIT_USER = 2
+EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
+EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+COMMANDS: dict[str, str] = {
+    "demo": "streams.commands.demo",
+    "replay": "streams.commands.replay",
+    "services": "streams.commands.services",
+    "topics": "streams.commands.topics",
+    "worker": "streams.commands.worker",
+    "feed": "streams.commands.feed",
+    "tail": "streams.commands.tail",
+    "profile": "streams.commands.profile",
+    "audit": "streams.commands.audit",
+    "health": "streams.commands.health",
+    "doctor": "streams.commands.doctor",
+    "offsets": "streams.commands.offsets",
+    "rebuild": "streams.commands.rebuild",
+    "settings": "streams.commands.settings",
+}
+"""Command -> module; the module's `command` is the click command. Order is that of the help text."""
+
+
+class Commands(click.Group):
+    """The group of all commands. A module is imported when its command runs or its help line is shown."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = import_module(module).command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--traceback", is_flag=True, help="Show where an unexpected error came from.")
+@click.version_option(version("regulars"), message="regulars %(version)s")
+def cli(traceback: bool) -> None:
+    """Living customer profiles and timely triggers from a shop's events.
+
+    Try `regulars demo` first: it needs no server. Every command has its own --help.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; gives the exit code."""
+    try:
+        outcome = cli.main(list(arguments), prog_name="regulars", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USER
+    except click.ClickException as error:
+        click.echo(f"regulars: {error.format_message()}", err=True)
+        return EXIT_USER
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us (head, less) has enough. Python would complain again when it flushes at exit.
+        sys.stdout = None
+        return EXIT_PIPE_CLOSED
+    except Exception as error:
+        if "--traceback" in arguments:
+            raise
+        return _report(error)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _report(error: Exception) -> int:
+    from streams.commands.errors import explain
+
+    message = explain(error)
+    if message is not None:
+        click.echo(f"regulars: {message}", err=True)
+        return EXIT_USER
+    click.echo(
+        f"regulars: unexpected {type(error).__name__}: {error}\n"
+        f"  This is a fault of ours. To see where it came from: regulars --traceback {' '.join(sys.argv[1:])}",
+        err=True,
+    )
+    return EXIT_FAULT

@@ -1,0 +1,47 @@
+"""Live progress on a terminal; now and then a plain line where output goes to a file or a pipe."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+
+PLAIN_EVERY_S = 10.0
+LIVE_EVERY_S = 0.1
+
+
+class Progress:
+    """One line that says how far a command is. On standard error, so that standard output holds only results."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        self._shown_at = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._status = self._console.status(self._title)
+            self._status.start()
+        self._shown_at = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def update(self, text: str, *, force: bool = False) -> None:
+        """Show the text, unless something was shown a moment ago."""
+        now = time.monotonic()
+        every = PLAIN_EVERY_S if self._status is None else LIVE_EVERY_S
+        if not force and now - self._shown_at < every:
+            return
+        self._shown_at = now
+        line = f"{self._title}: {text}" if text else self._title
+        if self._status is not None:
+            self._status.update(line)
+        else:
+            self._console.print(line, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""`regulars doctor`: everything a worker checks at its start, as a list of ticks."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+@click.command("doctor", cls=WithSettings)
+@click.pass_context
+def command(ctx: click.Context) -> int:
+    """Check settings, documents, Kafka, topics and Redis; say what to do where something is wrong. Exit code 2 then."""
+    from streams.commands.errors import explain
+
+    failed = 0
+    settings: Settings | None = None
+    try:
+        settings = settings_of(ctx)
+        click.echo(_tick("settings", "read"))
+    except Exception as error:
+        if (message := explain(error)) is None:
+            raise
+        click.echo(_cross("settings", message))
+        return 2
+    for name, check in CHECKS.items():
+        try:
+            click.echo(_tick(name, check(settings)))
+        except Exception as error:  # noqa: BLE001 - a doctor goes on to the next organ; faults of ours are shown as such
+            failed += 1
+            click.echo(_cross(name, explain(error) or f"unexpected {type(error).__name__}: {error}"))
+    if failed:
+        click.echo(f"{failed} of {len(CHECKS) + 1} checks failed", err=True)
+    return 2 if failed else 0
+
+
+def _tick(name: str, text: str) -> str:
+    return click.style("✓", fg="green") + f" {name:<10} {text}"
+
+
+def _cross(name: str, text: str) -> str:
+    return click.style("✗", fg="red") + f" {name:<10} " + text.replace("\n", "\n" + " " * 13)
+
+
+def _documents(settings: "Settings") -> str:
+    from streams.book_files import load_book
+
+    book = load_book(settings)
+    known = len(book.catalogue.products) + len(book.catalogue.categories)
+    return f"rules {book.rules.version!r}, catalogue of {known:,}, rates of {len(book.rates.rates)} currencies"
+
+
+def _kafka(settings: "Settings") -> str:
+    from streams.kafka_admin import admin_client, describe_cluster
+
+    with admin_client(settings) as client:
+        cluster = describe_cluster(client)
+    return f"{cluster.brokers} brokers at {settings.kafka.bootstrap}, cluster {cluster.cluster_id}"
+
+
+def _topics(settings: "Settings") -> str:
+    from streams.kafka_admin import admin_client, check_topics
+
+    with admin_client(settings) as client:
+        found = check_topics(client, settings)
+    return f"all {len(found)} are there, each with {settings.kafka.partitions} partitions"
+
+
+def _redis(settings: "Settings") -> str:
+    from streams.commands.tables import with_table
+    from streams.redis_checks import check_redis
+
+    warnings = with_table(settings, lambda table: check_redis(table.link))
+    return "\n".join(["fit: noeviction, append-only file on", *(f"  note: {warning}" for warning in warnings)])
+
+
+CHECKS: dict[str, Callable[["Settings"], str]] = {
+    "documents": _documents,
+    "Kafka": _kafka,
+    "topics": _topics,
+    "Redis": _redis,
+}

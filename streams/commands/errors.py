@@ -1,0 +1,42 @@
+"""Which errors are the user's to mend, and in what words they are told. Imported only when something went wrong."""
+
+import sys
+
+
+def explain(error: Exception) -> str | None:
+    """The message for an error a user can mend; None for a fault of ours."""
+    from profiles.state import UnsupportedVersion
+    from streams.book_files import BookError
+    from streams.kafka_admin import AdminError
+    from streams.local.process import LocalServiceError
+    from streams.settings import SettingsError
+    from streams.sources.errors import SourceError
+    from streams.table import TableError
+
+    if isinstance(
+        error,
+        AdminError | BookError | LocalServiceError | SettingsError | SourceError | TableError | UnsupportedVersion,
+    ):
+        return str(error) or type(error).__name__
+    # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.
+    if _is(error, "kafka.errors", "KafkaError") or _is(error, "aiokafka.errors", "KafkaError"):
+        return (
+            f"Kafka: {str(error) or type(error).__name__}\n"
+            f"  Is it running, and is kafka.bootstrap right? `regulars doctor` looks at everything; "
+            f"`regulars services start` starts a local one."
+        )
+    if _is(error, "redis.exceptions", "RedisError"):
+        return (
+            f"Redis: {str(error) or type(error).__name__}\n"
+            f"  Is it running, and is redis.url right? `regulars doctor` looks at everything; "
+            f"`regulars services start` starts a local one."
+        )
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return None
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    kind = getattr(loaded, name, None)
+    return isinstance(kind, type) and isinstance(error, kind)

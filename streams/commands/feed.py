@@ -1,0 +1,95 @@
+"""`regulars feed`: publish events to Kafka."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from streams.feed import Fed
+    from streams.settings import Settings
+    from streams.sources import Line
+
+JOURNEY = "completejourney"
+
+
+@click.command("feed", cls=WithSettings)
+@click.argument("source", metavar=f"FILE|{JOURNEY}")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N events a second.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
+@click.option("--shift-to-now", is_flag=True, help="Move all times so that the last event happens now.")
+@click.option("--orders-only", is_flag=True, help=f"With {JOURNEY}: the real orders without the synthetic sessions.")
+@click.option("--topic", metavar="NAME", help="Publish everything to this input topic, whatever its kind.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    source: str,
+    rate: float | None,
+    limit: int | None,
+    shift_to_now: bool,
+    orders_only: bool,
+    topic: str | None,
+) -> None:
+    """Publish a file's events, or a year of a real grocer, to Kafka.
+
+    FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet. Each event goes to the topic of its kind. Events
+    older than a day that do not say when they were received count as an import, which fires no trigger;
+    --shift-to-now makes them recent.
+    """
+    import time
+
+    from schemas.topics import CONSUMED
+    from streams.commands.display import Progress
+    from streams.feed import feed, shifted
+
+    settings = settings_of(ctx)
+    if topic is not None and topic not in CONSUMED:
+        raise click.UsageError(f"no input topic {topic!r}; there are {', '.join(CONSUMED)}")
+    lines = _lines(source, settings, limit, orders_only=orders_only)
+    if shift_to_now:
+        if source == "-":
+            raise click.UsageError("--shift-to-now reads the source twice, which standard input does not allow")
+        with Progress("looking for the last event's time") as display:
+            display.update("", force=True)
+            last_ms = _last_ms(source, settings, limit, orders_only=orders_only)
+        lines = shifted(lines, int(time.time() * 1000) - last_ms, settings.shop.currency)
+    began = time.monotonic()
+    with Progress(f"feeding {source} to {settings.kafka.bootstrap}") as display:
+
+        def progress(fed: "Fed") -> None:
+            per_s = fed.events / max(time.monotonic() - began, 1e-9)
+            display.update(f"{fed.events:,} events  {per_s:,.0f}/s")
+
+        fed = feed(lines, settings, rate=rate, topic=topic, progress=progress)
+    by_topic = ", ".join(f"{name} {count:,}" for name, count in sorted(fed.by_topic.items()))
+    per_s = fed.events / max(time.monotonic() - began, 1e-9)
+    click.echo(f"{fed.events:,} events published ({by_topic or 'none'}), {per_s:,.0f}/s")
+    if fed.not_understood:
+        click.echo(f"{fed.not_understood:,} lines are no event we know; the worker will set them aside", err=True)
+
+
+def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> Iterator["Line"]:
+    if source == JOURNEY:
+        from streams.sources import completejourney, synthetic
+
+        journey = completejourney.load()
+        found = completejourney.orders(journey) if orders_only else synthetic.around(journey)
+    else:
+        from streams.feed import as_lines
+        from streams.sources import files
+
+        found = as_lines(files.read([Path(source)]), settings.shop.currency)
+    return islice(found, limit)
+
+
+def _last_ms(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> int:
+    if source == JOURNEY and limit is None:
+        from streams.sources import completejourney
+
+        return int(completejourney.load().time_ms[-1])
+    return max((line.time_ms for line in _lines(source, settings, limit, orders_only=orders_only)), default=0)

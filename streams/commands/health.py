@@ -1,0 +1,32 @@
+"""`regulars health`: what a running worker says of itself."""
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+EXIT_UNWELL = 1
+_PATIENCE_S = 5
+
+
+@click.command("health", cls=WithSettings)
+@click.option("--url", metavar="URL", help="The worker's page; default: http.port on this machine.")
+@click.pass_context
+def command(ctx: click.Context, *, url: str | None) -> int:
+    """Ask a worker's /health. Exit code 0 if it is well, 1 if not or if nobody answers; fit for container checks."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    http = settings_of(ctx).http
+    host = "127.0.0.1" if http.host in {"0.0.0.0", "::", ""} else http.host  # noqa: S104 - compared, not bound
+    page = url or f"http://{host}:{http.port}/health"
+    if not page.startswith(("http://", "https://")):
+        raise click.UsageError(f"{page!r} is no http URL")
+    try:
+        with urlopen(page, timeout=_PATIENCE_S) as answer:  # noqa: S310 - the scheme was checked
+            click.echo(answer.read().decode("utf-8", "replace").strip())
+            return 0
+    except HTTPError as error:
+        click.echo(error.read().decode("utf-8", "replace").strip() or str(error))
+    except (URLError, OSError) as error:
+        click.echo(f"no worker answers at {page}: {getattr(error, 'reason', error)}", err=True)
+    return EXIT_UNWELL

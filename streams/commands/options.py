@@ -1,0 +1,80 @@
+"""What commands have in common: where the settings come from.
+
+A command of class `WithSettings` takes `--settings FILE` and every setting as a flag of its own (`--kafka-bootstrap ...`).
+`settings_of(context)` then reads file, environment and flags; the later wins.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_FLAGS = "regulars.flags"
+_FILE = "regulars.file"
+
+
+class WithSettings(click.Command):
+    """A command that reads the settings. Their flags are made only when such a command runs, not for the overview."""
+
+    _extra: list[click.Parameter] | None = None
+
+    @override
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if self._extra is None:
+            self._extra = [_file_option(), *_setting_options()]
+        return [*super().get_params(ctx), *self._extra]
+
+    @override
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.indentation():
+            formatter.write_paragraph()
+            formatter.write_text(
+                "Every setting can be given as a flag (--kafka-bootstrap HOST:PORT), as a variable "
+                "(REGULARS_KAFKA_BOOTSTRAP) or in the settings file; `regulars settings show` lists them."
+            )
+
+
+def settings_of(ctx: click.Context, **flags: Any) -> "Settings":
+    """The settings of this run. `flags` ({"section__name": value}) are preset below what the user gave."""
+    import os
+
+    from streams.settings import load_settings
+
+    given = {name.replace("__", ".", 1): value for name, value in flags.items()} | ctx.meta.get(_FLAGS, {})
+    return load_settings(ctx.meta.get(_FILE), os.environ, given)
+
+
+def _file_option() -> click.Option:
+    def keep(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+        ctx.meta[_FILE] = value
+
+    return click.Option(
+        ["--settings"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="REGULARS_CONFIG",
+        metavar="FILE",
+        help="Settings file (TOML). Variable: REGULARS_CONFIG.",
+        expose_value=False,
+        callback=keep,
+    )
+
+
+def _setting_options() -> list[click.Parameter]:
+    from streams.settings import SETTINGS
+
+    def keep(path: str) -> Any:
+        def callback(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+            if value is not None:
+                ctx.meta.setdefault(_FLAGS, {})[path] = value
+
+        return callback
+
+    return [
+        click.Option([setting.flag], hidden=True, expose_value=False, callback=keep(setting.path), metavar="VALUE")
+        for setting in SETTINGS
+    ]

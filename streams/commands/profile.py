@@ -1,0 +1,60 @@
+"""`regulars profile`: what is known of one customer, and what her triggers are doing."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from streams.profile_lookup import Found
+    from streams.settings import Settings
+
+
+@click.group("profile")
+def command() -> None:
+    """Show a customer's profile, or explain her triggers."""
+
+
+@command.command("show", cls=WithSettings)
+@click.argument("id_", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="The public profile document as one JSON object.")
+@click.pass_context
+def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
+    """Show one profile. ID is a value (tried as user id, e-mail, phone ...) or type:value, such as email:ann@example.org."""
+    import time
+
+    import msgspec
+
+    from profiles.document import document
+    from streams.book_files import load_book
+
+    settings = settings_of(ctx)
+    found = _find(settings, id_)
+    shown = document(found.profile, load_book(settings), int(time.time() * 1000))
+    if as_json:
+        click.echo(msgspec.json.encode(shown))
+    else:
+        from streams.commands.profile_table import print_profile
+
+        print_profile(shown)
+
+
+@command.command("explain", cls=WithSettings)
+@click.argument("id_", metavar="ID")
+@click.pass_context
+def explain(ctx: click.Context, *, id_: str) -> None:
+    """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`."""
+    from streams.commands.profile_table import print_explanation
+
+    print_explanation(_find(settings_of(ctx), id_).profile)
+
+
+def _find(settings: "Settings", id_: str) -> "Found":
+    from streams.commands.tables import with_table
+    from streams.profile_lookup import candidates, find
+
+    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions))
+    if found is None:
+        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_))}")
+    return found

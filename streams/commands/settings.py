@@ -1,0 +1,33 @@
+"""`regulars settings`: what can be set, and what is set."""
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+
+@click.group("settings")
+def command() -> None:
+    """Show the settings and where each can be given."""
+
+
+@command.command("show", cls=WithSettings)
+@click.option("--changed", is_flag=True, help="Only those that differ from their default.")
+@click.pass_context
+def show(ctx: click.Context, *, changed: bool) -> None:
+    """Show every setting with its value; secrets are masked."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from streams.settings import SETTINGS
+
+    settings = settings_of(ctx)
+    table = Table("setting", "value", "unit", "meaning", box=None, pad_edge=False, header_style="bold")
+    for setting in SETTINGS:
+        section, name = setting.path.split(".", 1)
+        value = getattr(getattr(settings, section), name)
+        differs = value != setting.default
+        if differs or not changed:
+            text = escape(setting.shown(value))
+            table.add_row(setting.path, f"[bold]{text}[/]" if differs else text, setting.unit, escape(setting.meaning))
+    Console().print(table)

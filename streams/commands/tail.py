@@ -1,0 +1,132 @@
+"""`regulars tail`: triggers as they come, one line each."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from kafka import KafkaConsumer
+
+TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
+
+
+@click.command("tail", cls=WithSettings)
+@click.option("--topic", "topics", multiple=True, metavar="NAME", help=f"Output topic; default: {', '.join(TOPICS)}.")
+@click.option("--from-beginning", is_flag=True, help="Start with the oldest there is, not with what comes next.")
+@click.option("--json", "as_json", is_flag=True, help="Each record's JSON as it is.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
+@click.option("--no-follow", is_flag=True, help="Stop at the end of what is there.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    topics: tuple[str, ...],
+    from_beginning: bool,
+    as_json: bool,
+    limit: int | None,
+    no_follow: bool,
+) -> None:
+    """Show triggers, and what became of them, as they come. Ctrl-C stops."""
+    from kafka import KafkaConsumer
+
+    from schemas.topics import TOPICS as ALL
+
+    settings = settings_of(ctx)
+    outputs = [topic.name for topic in ALL if topic.role == "output"]
+    for name in topics:
+        if name not in outputs:
+            raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")
+    consumer = KafkaConsumer(
+        **settings.to_kafka_python(),
+        group_id=None,  # a looker-on: takes no part in any group and leaves no trace
+        isolation_level="read_committed",
+        bootstrap_timeout_ms=10_000,
+    )
+    shown = 0
+    try:
+        names = [settings.topic(name) for name in topics or TOPICS]
+        for value in _values(consumer, names, from_beginning=from_beginning, no_follow=no_follow):
+            click.echo(value if as_json else readable(value))
+            shown += 1
+            if shown == limit:
+                break
+    except KeyboardInterrupt:
+        pass  # the usual way to stop looking
+    finally:
+        consumer.close()
+
+
+def _values(consumer: "KafkaConsumer", names: list[str], *, from_beginning: bool, no_follow: bool) -> Iterator[bytes]:
+    from kafka import TopicPartition
+
+    from streams.sources.errors import SourceError
+
+    every = []
+    for name in names:
+        partitions = consumer.partitions_for_topic(name)
+        if not partitions:
+            raise SourceError(f"topic {name} is missing.\n  Make the topics: regulars topics create")
+        every += [TopicPartition(name, p) for p in sorted(partitions)]
+    consumer.assign(every)
+    if from_beginning:
+        consumer.seek_to_beginning(*every)
+    else:
+        consumer.seek_to_end(*every)
+    ends = consumer.end_offsets(every) if no_follow else {}
+    while True:
+        batches = consumer.poll(timeout_ms=500)
+        # Partitions come in any order within a poll; by time they read as they happened.
+        records = sorted((r for rs in batches.values() for r in rs), key=lambda r: (r.timestamp, r.topic, r.offset))
+        for record in records:
+            if record.value is not None:
+                yield record.value
+        if no_follow and all(consumer.position(tp) >= end for tp, end in ends.items()):
+            return
+
+
+def readable(value: bytes) -> str:
+    """One line of an output record: when, what, whom, about what.
+
+    >>> readable(b'{"name":"welcome","emitted_at_ms":0,"customer":{"id":"user_id:7"},"trigger_id":"t1"}')
+    '1970-01-01 00:00:00  welcome               user_id:7  t1'
+    """
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    try:
+        record: dict[str, Any] = msgspec.json.decode(value, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return repr(value[:200])
+    at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
+    at = datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
+    parts = [at, f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
+    if record.get("of_name"):
+        parts.append(f"of {record['of_name']}")
+    if record.get("state"):
+        parts.append(record["state"])
+    if record.get("items"):
+        parts.append(_items(record["items"]))
+    if record.get("value_minor") is not None:
+        parts.append(_money(record))
+    if record.get("order_id"):
+        parts.append(f"order {record['order_id']}")
+    if record.get("reason") and record.get("name"):
+        parts.append(f"({record['reason']})")
+    parts.append(str(record.get("trigger_id") or record.get("detail") or ""))
+    return "  ".join(parts)
+
+
+def _items(items: list[dict[str, Any]]) -> str:
+    first = items[0].get("name") or items[0].get("product_id", "?")
+    return f"{first} and {len(items) - 1} more" if len(items) > 1 else str(first)
+
+
+def _money(record: dict[str, Any]) -> str:
+    exponent = record.get("exponent", 2)
+    amount = record["value_minor"] / 10**exponent  # for eyes only, so a float does no harm
+    return f"{record.get('currency', '')} {amount:,.{exponent}f}".strip()

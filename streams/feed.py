@@ -1,0 +1,144 @@
+"""Publishing events to Kafka as a shop's tracker would: right topic, right key, right partition, nothing lost.
+
+The key is the home identifier's value and the partition its murmur2 hash, given explicitly, since producers in other
+languages hash differently by default. The producer is idempotent, waits for all replicas, and compresses.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+from kafka.partitioner.default import murmur2
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.decode import Decoder, Problem
+from schemas.events import AnyEvent, Event
+from schemas.routing import topic_of
+from schemas.topics import CONSUMED
+from streams.settings import Settings
+from streams.sources import Line
+from streams.sources.errors import SourceError
+
+BROKER_PATIENCE_MS = 10_000
+UNKNOWN_TOPIC = "clickstream"
+"""Where a line goes that is no event we know: the worker sets it aside with the reason, as it would any tracker's."""
+
+_FLUSH_EVERY = 20_000  # bounds what waits in the producer's memory, about 10 MB
+_MOVED = ("timestamp_ms", "received_at_ms", "sent_at_ms", "original_timestamp_ms")
+
+
+class Fed(Struct):
+    """What was published: events by topic, and how many lines no decoder understood."""
+
+    by_topic: dict[str, int] = {}
+    not_understood: int = 0
+
+    @property
+    def events(self) -> int:
+        return sum(self.by_topic.values())
+
+
+def as_lines(values: Iterable[bytes], shop_currency: str) -> Iterator[Line]:
+    """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
+    decoder = Decoder(shop_currency)
+    for value in values:
+        arrival = decoder.decode(value, 0)
+        if isinstance(arrival, Problem):
+            yield Line(0, UNKNOWN_TOPIC, "", value)
+        else:
+            yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, value)
+
+
+def shifted(lines: Iterable[Line], by_ms: int, shop_currency: str) -> Iterator[Line]:
+    """The events with all their instants moved by `by_ms`, in canonical form.
+
+    An event that does not say when it was received is given its own (moved) time: else the worker would take all that is
+    older than a day for an import, which arms nothing. What can't be decoded passes as it is.
+    """
+    decoder = Decoder(shop_currency)
+    canonical = msgspec.json.Decoder(AnyEvent)
+    for line in lines:
+        try:
+            event: Event = canonical.decode(line.value)
+        except msgspec.DecodeError:
+            arrival = decoder.decode(line.value, line.time_ms)
+            if isinstance(arrival, Problem):
+                yield line
+                continue
+            event = arrival.event
+        moves: dict[str, Any] = {name: value + by_ms for name in _MOVED if (value := getattr(event, name)) is not None}
+        moves.setdefault("received_at_ms", event.timestamp_ms + by_ms)
+        yield line._replace(time_ms=line.time_ms + by_ms, value=msgspec.json.encode(replace(event, **moves)))
+
+
+def feed(
+    lines: Iterable[Line],
+    settings: Settings,
+    *,
+    rate: float | None = None,
+    topic: str | None = None,
+    progress: Callable[[Fed], None] = lambda _: None,
+    every: int = 1000,
+) -> Fed:
+    """Publish the lines, at most `rate` a second, and wait until the broker has them all.
+
+    `topic` (logical name) overrides the topic of each event's kind. `progress` is called every so many events. Raises
+    kafka.errors.KafkaError, and SourceError where a topic is missing.
+    """
+    producer = KafkaProducer(
+        **settings.to_kafka_python(),
+        acks="all",
+        enable_idempotence=True,
+        compression_type=None if settings.kafka.compression == "none" else settings.kafka.compression,
+        linger_ms=20,
+        batch_size=256 * 1024,
+        bootstrap_timeout_ms=BROKER_PATIENCE_MS,
+        max_block_ms=30_000,
+        allow_auto_create_topics=False,
+    )
+    fed = Fed()
+    failures: list[Exception] = []
+    try:
+        counts = _partitions(producer, settings)
+        began = time.monotonic()
+        for number, line in enumerate(lines, 1):
+            name = topic or line.topic
+            key = line.key.encode() if line.key else None
+            # A record without a key has no home: the worker finds its own, wherever it lies.
+            partition = (murmur2(key) & 0x7FFFFFFF) % counts[name] if key else number % counts[name]
+            sent = producer.send(settings.topic(name), value=line.value, key=key, partition=partition)
+            sent.add_errback(failures.append)
+            fed.by_topic[name] = fed.by_topic.get(name, 0) + 1
+            fed.not_understood += line.key == ""
+            if number % _FLUSH_EVERY == 0:
+                producer.flush()
+            if number % every == 0:
+                progress(fed)
+            if failures:
+                raise failures[0]
+            if rate:
+                ahead_s = number / rate - (time.monotonic() - began)
+                if ahead_s > 0.005:
+                    if ahead_s > 0.5:
+                        progress(fed)
+                    time.sleep(ahead_s)
+        producer.flush()
+        if failures:
+            raise failures[0]
+    finally:
+        producer.close(timeout=10)
+    progress(fed)
+    return fed
+
+
+def _partitions(producer: KafkaProducer, settings: Settings) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in CONSUMED:
+        found = producer.partitions_for(settings.topic(name))
+        if not found:
+            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+        counts[name] = len(found)
+    return counts
