@@ -75,7 +75,8 @@ def test_every_household_spends_what_pandas_says_it_spends(folded: Folded, table
         gross=("gross", "sum"), discount=("discount", "sum"), orders=("order_id", "count")
     )
     pd.testing.assert_frame_equal(expected, got, check_names=False)
-    assert got.assign(net=got.gross - got.discount).loc["1", ["orders", "net"]].tolist() == [51, 236_000]
+    first = got.loc["1"]
+    assert (first["orders"], first["gross"] - first["discount"]) == (51, 236_000)
 
 
 def test_orders_come_in_time_order_and_their_stamps_are_utc(folded: Folded, table: pd.DataFrame) -> None:
@@ -85,7 +86,7 @@ def test_orders_come_in_time_order_and_their_stamps_are_utc(folded: Folded, tabl
     local = pd.to_datetime([first, last], unit="ms", utc=True).tz_convert(completejourney.TIMEZONE)
     assert [f"{stamp:%Y-%m-%d %H:%M}" for stamp in local] == ["2017-01-01 06:53", "2017-12-31 23:01"]
     days = pd.DatetimeIndex(pd.to_datetime(folded.orders["time_ms"], unit="ms", utc=True))
-    assert 0 == days.tz_convert(completejourney.TIMEZONE).strftime("%m-%d").tolist().count("12-25")
+    assert days.tz_convert(completejourney.TIMEZONE).strftime("%m-%d").tolist().count("12-25") == 0
 
 
 def test_orders_at_the_same_second_of_one_household_are_kept_apart(folded: Folded) -> None:
