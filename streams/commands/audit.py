@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EXIT_DIFFERENCES = 1
 
 
-@click.command("audit", cls=WithSettings)
+@click.command("audit", cls=WithSettings, short_help="Fold every ledger anew and name profiles that disagree.")
 @click.option("--partition", type=click.IntRange(min=0), metavar="P", help="Only this partition.")
 @click.pass_context
 def command(ctx: click.Context, *, partition: int | None) -> int:

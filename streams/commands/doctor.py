@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-@click.command("doctor", cls=WithSettings)
+@click.command("doctor", cls=WithSettings, short_help="Check everything a worker needs, and say what to do.")
 @click.pass_context
 def command(ctx: click.Context) -> int:
     """Check settings, documents, Kafka, topics and Redis; say what to do where something is wrong. Exit code 2 then."""

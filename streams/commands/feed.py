@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JOURNEY = "completejourney"
 
 
-@click.command("feed", cls=WithSettings)
+@click.command("feed", cls=WithSettings, short_help="Publish events to Kafka.")
 @click.argument("source", metavar=f"FILE|{JOURNEY}")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N events a second.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-@click.group("offsets")
+@click.group("offsets", short_help="Show stored offsets, or accept a gap in the log.")
 def command() -> None:
     """Show stored offsets, or accept that a part of the log is lost."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from streams.redis_table import RedisTable
 
 
-@click.command("rebuild", cls=WithSettings)
+@click.command("rebuild", cls=WithSettings, short_help="Throw the state away and make it anew from the log.")
 @click.option(
     "--partition", "only", type=click.IntRange(min=0), multiple=True, metavar="P", help="Only these partitions."
 )

@@ -5,7 +5,7 @@ import click
 from streams.commands.options import WithSettings, settings_of
 
 
-@click.command("worker", cls=WithSettings)
+@click.command("worker", cls=WithSettings, short_help="Run a worker: events in, profiles kept, triggers out.")
 @click.pass_context
 def command(ctx: click.Context) -> int | None:
     """Run a worker: read events from Kafka, keep profiles in Redis, write triggers to Kafka. Ctrl-C stops it."""

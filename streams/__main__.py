@@ -1,0 +1,5 @@
+"""`python -m streams` is `regulars`."""
+
+from streams.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""What a run amounts to: one summary over all profiles and everything that went out.
+
+`Tally` counts what is published, `Sums` adds up profiles, `summarise` makes the figures of `summary.json` of both.
+"""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from profiles.rates import scaled
+from profiles.state import Profile
+from schemas.events import ANONYMOUS
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """The figures of a run; amounts are minor units of the shop's currency.
+
+    `customers` counts profiles. `orders` counts all that are neither cancelled nor tests, those that name no customer too,
+    and so do the amounts. `orders_per_customer` is over customers with at least one order, without the orders that name
+    nobody. `repurchase_rate` is the share of customers with at least two orders above zero among those with at least one.
+    Both are 0 where nobody bought; `aov_minor` (net per order, half to even) is None without orders.
+    """
+
+    events: int
+    rejected: int
+    customers: int
+    orders: int
+    gross_minor: int
+    discount_minor: int
+    refund_minor: int
+    net_minor: int
+    margin_minor: int
+    aov_minor: int | None
+    orders_per_customer: float
+    repurchase_rate: float
+    triggers: dict[str, int]
+    events_per_s: float
+
+
+class Tally(Struct):
+    """What went by: events taken in, records set aside, triggers and outcomes by name, decisions by state."""
+
+    events: int = 0
+    rejected: int = 0
+    triggers: Counter[str] = Counter()
+    decisions: Counter[str] = Counter()
+
+
+class Sums(Struct):
+    """Sums over profiles."""
+
+    customers: int = 0
+    buyers: int = 0
+    valued_once: int = 0
+    valued_twice: int = 0
+    orders: int = 0
+    named_orders: int = 0
+    gross: int = 0
+    discount: int = 0
+    refund: int = 0
+    net: int = 0
+    margin: int = 0
+
+    def add(self, profile: Profile) -> None:
+        """Add one profile; the one that stands for anonymous orders adds its money and no customer."""
+        orders, ltv = profile.orders, profile.ltv
+        self.orders += orders.count
+        self.gross += ltv.gross
+        self.discount += ltv.discount
+        self.refund += ltv.refund
+        self.net += ltv.net
+        self.margin += ltv.margin
+        if profile.id == ANONYMOUS:
+            return
+        self.customers += 1
+        self.named_orders += orders.count
+        self.buyers += orders.count >= 1
+        self.valued_once += orders.valued >= 1
+        self.valued_twice += orders.valued >= 2
+
+
+def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
+    """The summary of a run that took so many seconds."""
+    return Summary(
+        events=tally.events,
+        rejected=tally.rejected,
+        customers=sums.customers,
+        orders=sums.orders,
+        gross_minor=sums.gross,
+        discount_minor=sums.discount,
+        refund_minor=sums.refund,
+        net_minor=sums.net,
+        margin_minor=sums.margin,
+        aov_minor=scaled(sums.net, 1, sums.orders) if sums.orders else None,
+        orders_per_customer=round(sums.named_orders / sums.buyers, 4) if sums.buyers else 0.0,
+        repurchase_rate=round(sums.valued_twice / sums.valued_once, 6) if sums.valued_once else 0.0,
+        triggers=dict(sorted(tally.triggers.items())),
+        events_per_s=round(tally.events / max(seconds, 1e-9), 1),
+    )

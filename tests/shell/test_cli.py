@@ -1,0 +1,178 @@
+"""The command line as a user meets it: help, exit codes, errors in one plain line."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from streams import cli
+from streams.commands.errors import explain
+from streams.settings import SETTINGS
+
+TWO_LEVELS = {
+    "topics": {"create", "list"},
+    "profile": {"show", "explain"},
+    "offsets": {"show", "accept-gap"},
+    "settings": {"show"},
+}
+
+
+def regulars(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a shell would."""
+    return subprocess.run(
+        [sys.executable, "-m", "streams", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_lists_every_command_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--help"]) == 0
+
+    shown = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert f"\n  {name} " in shown, name
+    for name, verbs in TWO_LEVELS.items():
+        assert cli.run([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert all(f"\n  {verb} " in text for verb in verbs), name
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.COMMANDS) - {"services"}))
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+
+    assert command is not None
+    assert command.name == name
+    assert command.help
+    assert cli.run([name, "--help"]) == 0
+    assert "Usage: regulars" in capsys.readouterr().out
+
+
+def test_the_overview_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from streams import cli; cli.run(['--help']); "
+        "print([m for m in ('pandas', 'numpy', 'pyarrow', 'faust', 'kafka', 'aiokafka', 'redis', 'rich') if m in sys.modules])"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert time.monotonic() - began < 10  # a fifth of a second on an idle machine
+
+
+def test_an_unknown_command_or_option_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["dmeo"]) == 2
+    assert "No such command 'dmeo'" in capsys.readouterr().err
+    assert cli.run(["feed"]) == 2
+    assert "Missing argument" in capsys.readouterr().err
+    assert cli.run(["tail", "--topic", "trigers"]) == 2
+    assert "no output topic 'trigers'; there are triggers" in capsys.readouterr().err
+
+
+def test_a_users_mistake_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    done = regulars("settings", "show", "--settings", str(tmp_path / "missing.toml"))
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("regulars: settings file")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fault_of_ours_is_named_and_offers_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(cli.cli, "main", broken)
+
+    assert cli.run(["demo"]) == 70
+    assert "unexpected ZeroDivisionError" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["--traceback", "demo"])
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.cli, "main", interrupted)
+
+    assert cli.run(["demo"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_every_setting_is_a_flag_a_variable_and_a_line_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "regulars.toml"
+    file.write_text('[kafka]\ngroup = "from-file"\ntopic_prefix = "from-file."\npartitions = 3\n')
+    done = regulars(
+        "settings",
+        "show",
+        "--changed",
+        "--settings",
+        str(file),
+        "--kafka-group",
+        "from-flag",
+        REGULARS_KAFKA_TOPIC_PREFIX="from-env.",
+        REGULARS_KAFKA_SASL_PASSWORD="hunter2",
+        COLUMNS="300",
+    )
+
+    assert done.returncode == 0, done.stderr
+    shown = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()[1:]}
+    assert shown == {
+        "kafka.group": "from-flag",
+        "kafka.topic_prefix": "from-env.",
+        "kafka.partitions": "3",
+        "kafka.sasl_password": "********",
+    }
+
+
+def test_settings_show_lists_all_of_them(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+
+    assert cli.run(["settings", "show"]) == 0
+
+    shown = capsys.readouterr().out
+    assert all(setting.path in shown for setting in SETTINGS)
+
+
+def test_an_unknown_setting_is_refused_with_a_suggestion() -> None:
+    done = regulars("doctor", REGULARS_KAFKA_BOOTSTRP="x:1")
+
+    assert done.returncode == 2
+    assert "REGULARS_KAFKA_BOOTSTRAP" in done.stdout
+
+
+def test_no_kafka_and_no_redis_are_told_plainly() -> None:
+    for arguments in (
+        ["topics", "list", "--kafka-bootstrap", "127.0.0.1:1"],
+        ["profile", "show", "1", "--redis-url", "redis://127.0.0.1:1"],
+    ):
+        done = regulars(*arguments)
+
+        assert done.returncode == 2, done.stderr
+        assert "127.0.0.1:1" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_health_says_when_nobody_answers() -> None:
+    done = regulars("health", "--url", "http://127.0.0.1:1/health")
+
+    assert done.returncode == 1
+    assert "no worker answers" in done.stderr
+
+
+def test_only_what_a_user_can_mend_is_explained() -> None:
+    assert explain(ZeroDivisionError()) is None
+    assert explain(FileNotFoundError(2, "No such file or directory", "x.jsonl")) == "x.jsonl: No such file or directory"
