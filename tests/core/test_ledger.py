@@ -1,0 +1,254 @@
+"""The ledger by example. The laws are in tests/laws/test_ledger_laws.py."""
+
+from typing import Any
+
+import pytest
+
+from profiles.book import Book
+from profiles.ledger import REFUND_WINDOW_MS, OrderChange, apply_order, compact
+from profiles.state import Ledger, NeedLedger, OrderEntry, Profile, encode
+from schemas import events
+from schemas.events import Arrival, OrderEvent, Product
+
+DAY_MS = 86_400_000
+BOOK = Book(shop_currency="EUR")
+
+
+class Customer:
+    """A profile with its ledger, told about orders day by day."""
+
+    def __init__(self) -> None:
+        self.profile = Profile("user_id:ada")
+        self.ledger = Ledger(complete=True)
+        self._count = 0
+
+    def tell(self, kind: type[OrderEvent], day: float, order_id: str = "o1", **fields: Any) -> OrderChange:
+        self._count += 1
+        fields.setdefault("message_id", f"m{self._count}")
+        at_ms = round(day * DAY_MS)
+        event = kind(timestamp_ms=at_ms, order_id=order_id, **fields)
+        return apply_order(self.profile, Arrival(event, at_ms, at_ms, "user_id:ada", "ada"), self.ledger, BOOK)
+
+    @property
+    def net(self) -> int:
+        return self.profile.ltv.net
+
+    def entry(self, order_id: str = "o1") -> OrderEntry:
+        entry = self.ledger.entries[order_id]
+        assert entry is not None
+        return entry
+
+
+def test_the_same_refund_twice_counts_once_and_a_cancellation_takes_all() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    ada.tell(events.OrderRefunded, 2, refund_id="r", amount_minor=30)
+    ada.tell(events.OrderRefunded, 3, refund_id="r", amount_minor=30)
+
+    assert ada.net == 70
+    assert ada.profile.orders.refunded == 1
+
+    ada.tell(events.OrderCancelled, 4)
+
+    assert ada.net == 0
+    assert ada.profile.by_currency == {}
+    assert (ada.profile.orders.count, ada.profile.orders.cancelled, ada.profile.orders.refunded) == (0, 1, 0)
+
+
+def test_a_refund_waits_for_its_order() -> None:
+    ada = Customer()
+    ada.tell(events.OrderRefunded, 2, amount_minor=30)
+
+    assert (ada.net, ada.profile.orders.count) == (0, 0)
+
+    change = ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+
+    assert change.is_new
+    assert ada.net == 70
+
+
+def test_a_newer_version_stays_when_an_older_one_arrives_later() -> None:
+    ada = Customer()
+    ada.tell(events.OrderUpdated, 3, revenue_minor=80, updated_at_ms=30)
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, updated_at_ms=10)
+
+    assert ada.net == 80
+    assert ada.entry().placed_ms == 1 * DAY_MS
+
+
+def test_a_version_without_lines_or_money_leaves_the_older_ones() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, products=(Product(product_id="tea", price_minor=120),))
+    ada.tell(events.OrderUpdated, 2)
+    ada.tell(events.OrderUpdated, 3, revenue_minor=90)
+
+    assert (ada.profile.ltv.gross, ada.net) == (120, 90)
+
+
+def test_a_fee_that_becomes_known_later_does_not_wipe_out_the_revenue() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    ada.tell(events.OrderUpdated, 2, payment_fee_minor=3, shipping_cost_minor=5)
+
+    assert (ada.net, ada.profile.ltv.margin) == (100, 92)
+    assert ada.entry().money is not None
+
+
+def test_an_order_completed_says_when_it_was_placed_even_if_an_update_was_earlier() -> None:
+    ada = Customer()
+    assert ada.tell(events.OrderUpdated, 1, revenue_minor=100).is_new
+    assert not ada.tell(events.OrderCompleted, 2).is_new
+
+    assert ada.profile.orders.first == (2 * DAY_MS, "o1")
+
+
+def test_a_cancellation_that_overtakes_its_order_holds() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCancelled, 2)
+
+    assert ada.profile.orders.cancelled == 0
+
+    change = ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+
+    assert change.is_new
+    assert not change.is_counted
+    assert (ada.net, ada.profile.orders.count, ada.profile.orders.cancelled) == (0, 0, 1)
+
+
+def test_a_test_order_is_nowhere() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    change = ada.tell(events.OrderUpdated, 2, test=True)
+
+    assert (change.was_counted, change.is_counted) == (True, False)
+    assert (ada.net, ada.profile.orders.count, ada.profile.orders.cancelled) == (0, 0, 0)
+    assert ada.profile.orders.first is None
+
+
+def test_an_order_worth_nothing_counts_but_not_as_valued() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=0)
+
+    assert (ada.profile.orders.count, ada.profile.orders.valued) == (1, 0)
+
+
+def test_goodwill_may_take_an_order_below_zero() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    ada.tell(events.OrderRefunded, 2, refund_id="a")
+    ada.tell(events.OrderRefunded, 3, refund_id="b", amount_minor=120)
+
+    assert ada.net == -20
+
+
+def test_products_with_prices_make_up_a_refund_without_an_amount() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    back = (
+        Product(product_id="tea", price_minor=12, quantity=2),
+        Product(product_id="pot", price_minor=99, list_minor=30),
+    )
+    ada.tell(events.OrderRefunded, 2, products=back)
+
+    assert ada.net == 100 - 24 - 30
+
+
+def test_what_the_customer_keeps_is_told_before_and_after() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, products=(Product(product_id="tea", price_minor=10, quantity=3),))
+    change = ada.tell(
+        events.OrderRefunded, 2, amount_minor=10, products=(Product(product_id="tea", quantity=1, price_minor=10),)
+    )
+
+    assert (change.units_before, change.units_after) == ({"tea": 3.0}, {"tea": 2.0})
+    assert change.kind is events.OrderRefunded
+
+
+def test_a_repeat_writes_nothing() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, message_id="same")
+    ada.ledger.changed.clear()
+    before = encode(ada.profile)
+    change = ada.tell(events.OrderCompleted, 1, revenue_minor=100, message_id="same")
+
+    assert not ada.ledger.changed
+    assert encode(ada.profile) == before
+    assert not change.is_new
+
+
+def test_delivery_and_fulfilment_are_the_earliest_told() -> None:
+    ada = Customer()
+    for day in (5, 4, 6):
+        ada.tell(events.OrderDelivered, day)
+        ada.tell(events.OrderFulfilled, day - 1)
+
+    assert (ada.entry().delivered_ms, ada.entry().fulfilled_ms) == (4 * DAY_MS, 3 * DAY_MS)
+    assert ada.profile.orders.count == 0
+
+
+def test_goods_that_came_back_move_no_money_and_make_no_entry() -> None:
+    ada = Customer()
+    ada.tell(events.OrderReturned, 1)
+
+    assert ada.ledger.all() == []
+
+
+def test_lines_go_after_the_refund_window_in_rounds_of_a_month() -> None:
+    ada = Customer()
+    tea = (Product(product_id="tea", price_minor=100),)
+    for day in (0, 10, 60):
+        ada.tell(events.OrderCompleted, day, f"o{day}", products=tea)
+    due_ms = ada.profile.compact_ms
+    assert due_ms == REFUND_WINDOW_MS
+
+    compact(ada.profile, due_ms, ada.ledger)
+
+    assert [bool(ada.entry(order).lines) for order in ("o0", "o10", "o60")] == [False, True, True]
+    assert ada.entry("o0").compact
+    assert ada.profile.compact_ms == due_ms + 30 * DAY_MS
+
+    compact(ada.profile, due_ms + 60 * DAY_MS, ada.ledger)
+
+    assert ada.profile.compact_ms is None
+    assert ada.net == 300
+
+
+def test_compaction_asks_for_the_whole_ledger_first() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 0, products=(Product(product_id="tea", price_minor=100),))
+    before = encode(ada.profile)
+
+    with pytest.raises(NeedLedger):
+        compact(ada.profile, REFUND_WINDOW_MS, Ledger({"o1": ada.entry()}))
+
+    assert encode(ada.profile) == before
+
+
+def test_an_old_order_from_an_import_waits_a_month_with_its_lines() -> None:
+    ada = Customer()
+    event = events.OrderCompleted(
+        message_id="m", timestamp_ms=0, order_id="o1", products=(Product(product_id="tea", price_minor=100),)
+    )
+    apply_order(ada.profile, Arrival(event, 0, 2000 * DAY_MS, "user_id:ada", "ada"), ada.ledger, BOOK)
+
+    assert ada.profile.compact_ms == 2030 * DAY_MS
+
+
+def test_a_compact_order_can_still_be_changed_refunded_and_cancelled() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=100, cost_minor=40)
+    ada.tell(events.OrderCompleted, 0, products=(tea,), payment_fee_minor=0, shipping_cost_minor=0)
+    compact(ada.profile, REFUND_WINDOW_MS, ada.ledger)
+
+    ada.tell(events.OrderUpdated, 401, revenue_minor=90, shipping_cost_minor=5)
+    assert (ada.profile.ltv.gross, ada.net, ada.profile.ltv.margin) == (100, 90, 90 - 40 - 5)
+
+    ada.tell(events.OrderRefunded, 402, amount_minor=30, return_shipping_minor=4)
+    assert (ada.net, ada.profile.ltv.margin) == (60, 60 - 40 - 5 - 4)
+
+    ada.tell(events.OrderUpdated, 403, products=(tea, tea))
+    assert not ada.entry().compact
+    assert (ada.profile.ltv.gross, ada.profile.ltv.margin) == (200, 60 - 80 - 5 - 4)
+
+    ada.tell(events.OrderCancelled, 404)
+    assert ada.net == 0
