@@ -1,0 +1,48 @@
+"""The closing report of a run in memory, as a table on a terminal and as plain lines elsewhere."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from streams.commands.profile_table import money
+from streams.report import Summary, Tally
+
+
+def day(at_ms: int) -> str:
+    """The UTC date of an instant."""
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+
+
+def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, folder: Path) -> None:
+    """Print what a run amounts to and where its files lie."""
+    rows = [
+        ("customers", f"{summary.customers:,}"),
+        ("orders", f"{summary.orders:,}"),
+        ("gross", money(summary.gross_minor, currency)),
+        ("discounts", money(summary.discount_minor, currency)),
+        ("refunds", money(summary.refund_minor, currency)),
+        ("net", money(summary.net_minor, currency)),
+        ("average order value", money(summary.aov_minor, currency)),
+        ("purchase frequency", f"{summary.orders_per_customer:,.1f} orders per customer"),
+        ("repurchase rate", f"{summary.repurchase_rate:.1%}"),
+        ("", ""),
+        *((name, f"{count:,}") for name, count in summary.triggers.items()),
+        ("decisions", ", ".join(f"{state} {count:,}" for state, count in sorted(tally.decisions.items())) or "none"),
+        ("", ""),
+        ("events", f"{summary.events:,} in {seconds:.1f} s, {summary.events_per_s:,.0f}/s; {summary.rejected:,} rejected"),
+        ("files", f"{folder}/  profiles.jsonl  triggers.jsonl  decisions.jsonl  rejected.jsonl  summary.json"),
+    ]
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        for name, value in rows:
+            click.echo(f"{name:<22} {value}".rstrip())
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)

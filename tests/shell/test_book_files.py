@@ -1,0 +1,82 @@
+"""The shop's documents: rules, costs, catalogue and rates from files, and plain words for what is wrong in them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.book_files import BookError, load_book
+from streams.replay import demo_settings
+from streams.settings import build_settings
+
+Write = Callable[[str, str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_without_documents_the_reference_rules_hold() -> None:
+    book = load_book(build_settings({"shop": {"currency": "EUR", "id": "s1", "timezone": "Europe/Berlin"}}))
+
+    assert (book.shop_currency, book.shop_id, book.shop_timezone) == ("EUR", "s1", "Europe/Berlin")
+    assert book.rules.cart_abandoned.delay_ms == 3_600_000
+    assert book.catalogue.products == {}
+
+
+def test_all_documents_come_together(write: Write) -> None:
+    rules = write("rules.toml", '[cart_abandoned]\ndelay = "30min"\n[costs]\nshipping_cost_minor = 490\n')
+    catalogue = write(
+        "catalogue.csv",
+        "# what the shop knows\nproduct_id,category,cost,supply_days\nA,tea,1.20,30\n,coffee,,21\n",
+    )
+    rates = write("rates.jsonl", '{"currency":"GBP","date":"2026-01-01","rate":"1.25"}\n\n')
+    book = load_book(build_settings({"files": {"rules": rules, "catalogue": catalogue, "rates": rates}}))
+
+    assert book.rules.cart_abandoned.delay_ms == 1_800_000
+    assert book.costs.shipping_cost_minor == 490
+    assert book.catalogue.lookup("A").cost_minor == 120
+    assert book.catalogue.lookup("B", "coffee").supply_days == 21
+    rate = book.rates.at("GBP", 1_767_225_600_000)
+    assert rate is not None
+    assert (rate.num, rate.den) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    "kind, name, text, told",
+    [
+        ("rules", "r.toml", "[cart_abandonned]\n", r"r\.toml: cart_abandonned: unknown .*cart_abandoned"),
+        ("rules", "r.toml", "[costs]\nshiping = 1\n", r"r\.toml: shiping: no such cost setting"),
+        ("rules", "r.toml", "=", r"r\.toml: "),
+        ("catalogue", "c.csv", "product_id,cost\nA,cheap\n", r"c\.csv: row 1, column cost"),
+        ("catalogue", "c.jsonl", "{\n", r"c\.jsonl, line 1"),
+        ("rates", "x.csv", "currency,date,rate\nGBP,yesterday,1\n", r"x\.csv: row 1, column date"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(write: Write, kind: str, name: str, text: str, told: str) -> None:
+    settings = build_settings({"files": {kind: write(name, text)}})
+
+    with pytest.raises(BookError, match=told):
+        load_book(settings)
+
+
+def test_a_document_that_is_not_there_is_named(tmp_path: Path) -> None:
+    settings = build_settings({"files": {"rules": str(tmp_path / "none.toml")}})
+
+    with pytest.raises(BookError, match=r"none\.toml can't be read"):
+        load_book(settings)
+
+
+def test_the_demo_catalogue_covers_the_eighteen_replenishable_categories() -> None:
+    book = load_book(demo_settings())
+
+    assert len(book.catalogue.categories) == 18
+    milk = book.catalogue.lookup("1029743", "FLUID MILK PRODUCTS")
+    assert (milk.supply_days, milk.group) == (14, "FLUID MILK PRODUCTS")
+    assert book.catalogue.lookup("1", "FD WRAPS/BAGS/TRSH BG").supply_days == 36
+    assert book.catalogue.lookup("1", "CANDY").supply_days is None
