@@ -77,23 +77,23 @@ class Redis(Section, frozen=True, kw_only=True):
     url: Annotated[
         str,
         about(
-            "Where Redis is: redis://[user:password@]host:port/db, rediss:// for TLS.",
+            "Where Redis is: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// for a cluster.",
             unit="URL",
             why="A Redis on this machine.",
             extremes="TLS settings are parameters of the URL (ssl_ca_certs=..., ssl_certfile=..., ssl_keyfile=...).",
         ),
     ] = "redis://127.0.0.1:6379/0"
-    cluster: Annotated[
+    durable_elsewhere: Annotated[
         bool,
         about(
-            "Whether it is a Redis Cluster.",
-            why="One Redis carries most shops.",
-            extremes="With a cluster only database 0 exists.",
+            "Accept a Redis without append-only file, because the service keeps a log of its own.",
+            why="An ordinary Redis without it forgets customers at each restart.",
+            extremes="True with an ordinary Redis: profiles of the last snapshot at best.",
         ),
     ] = False
     prefix: Annotated[
         str,
-        Meta(pattern="^[^{}]+$"),
+        Meta(pattern="^[A-Za-z0-9._:-]{1,100}$"),
         about(
             "First part of every key.",
             why="The product's name.",

@@ -1,0 +1,148 @@
+"""Topic administration with kafka-python: making, describing and checking the topics of an installation.
+
+Blocking calls; inside an event loop run them in a thread.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from msgspec import Struct
+
+from schemas.topics import TOPICS, Topic
+from streams.settings import Settings
+
+REQUEST_TIMEOUT_MS = 15_000
+BOOTSTRAP_TIMEOUT_MS = 10_000
+
+
+class AdminError(Exception):
+    """Kafka can't be reached or refused an administrative call. The message says which and what to do."""
+
+
+class TopicMismatch(AdminError):
+    """A topic exists with another number of partitions than the installation has.
+
+    Nothing was changed. Operator action: delete the topic if it is empty, or set `kafka.partitions` to the number it has.
+    """
+
+
+class TopicState(Struct, frozen=True, kw_only=True):
+    """A topic as the broker has it. `topic_id` changes when a topic is deleted and made anew."""
+
+    name: str
+    partitions: int
+    topic_id: str
+
+
+class Cluster(Struct, frozen=True, kw_only=True):
+    """The Kafka cluster: its id and how many brokers answered."""
+
+    cluster_id: str
+    brokers: int
+
+
+@contextmanager
+def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """A connected administration client. Raises AdminError where no broker answers."""
+    try:
+        client = KafkaAdminClient(
+            **settings.to_kafka_python(),
+            client_id=f"{settings.kafka.group}-admin",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
+        )
+    except (KafkaError, OSError) as error:
+        raise AdminError(
+            f"no Kafka broker answers at {settings.kafka.bootstrap} ({type(error).__name__}). "
+            "Is it running, and is kafka.bootstrap right? A local one: make services"
+        ) from error
+    try:
+        yield client
+    except KafkaError as error:
+        raise AdminError(f"Kafka refused: {type(error).__name__}: {error}") from error
+    finally:
+        client.close()
+
+
+def topic_config(topic: Topic) -> dict[str, str]:
+    """The broker's configuration of a topic."""
+    return {
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "retention.ms": str(topic.retention_ms),
+        # Records are stamped with the time of production by the broker: one stamped in the past by its producer would be
+        # deleted by the broker's retention before it was read.
+        "message.timestamp.type": "LogAppendTime",
+    }
+
+
+def create_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
+    """Make every topic that is missing; the names made. Raises TopicMismatch where one has another partition count."""
+    found = describe_topics(client, settings)
+    for state in found.values():
+        _check_count(state, settings.kafka.partitions)
+    missing = {
+        settings.topic(topic.name): {
+            "num_partitions": settings.kafka.partitions,
+            "replication_factor": settings.kafka.replication,
+            "configs": topic_config(topic),
+        }
+        for topic in TOPICS
+        if topic.name not in found
+    }
+    if missing:
+        try:
+            client.create_topics(missing)
+        except TopicAlreadyExistsError:
+            check_topics(client, settings)  # somebody else made them in the same moment: the same ones?
+    return list(missing)
+
+
+def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
+    """The installation's topics that exist, by logical name."""
+    wanted = {settings.topic(topic.name): topic.name for topic in TOPICS}
+    there = wanted.keys() & set(client.list_topics())
+    states: dict[str, TopicState] = {}
+    if not there:
+        return states
+    for found in client.describe_topics(sorted(there)):
+        if found.get("error_code"):
+            continue
+        states[wanted[found["name"]]] = TopicState(
+            name=found["name"], partitions=len(found["partitions"]), topic_id=str(found.get("topic_id", ""))
+        )
+    return states
+
+
+def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
+    """All topics of the installation. Raises AdminError naming what is missing, TopicMismatch for a wrong count."""
+    found = describe_topics(client, settings)
+    missing = [settings.topic(topic.name) for topic in TOPICS if topic.name not in found]
+    if missing:
+        raise AdminError(f"missing topics: {', '.join(missing)}. Make them: regulars topics create")
+    for state in found.values():
+        _check_count(state, settings.kafka.partitions)
+    return found
+
+
+def describe_cluster(client: KafkaAdminClient) -> Cluster:
+    """Id and size of the cluster."""
+    found = client.describe_cluster()
+    return Cluster(cluster_id=str(found.get("cluster_id", "")), brokers=len(found.get("brokers", ())))
+
+
+def delete_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
+    """Delete the installation's topics, with everything in them; the names deleted."""
+    names = [state.name for state in describe_topics(client, settings).values()]
+    if names:
+        client.delete_topics(names)
+    return names
+
+
+def _check_count(state: TopicState, wanted: int) -> None:
+    if state.partitions != wanted:
+        raise TopicMismatch(
+            f"topic {state.name} has {state.partitions} partitions, the installation has {wanted} (kafka.partitions). "
+            "The number is fixed for the life of an installation: delete the topic if it is empty, or correct the setting"
+        )

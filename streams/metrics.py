@@ -1,0 +1,183 @@
+"""What a worker measures: one table, from which the Prometheus objects and the reference page are made.
+
+Everything is counted per batch, never per event. Labels name topics, stages, triggers and reasons; never a customer.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+BATCH_BUCKETS = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One line of the table. `remedy` says what to do when the figure looks wrong. Times are seconds, as Prometheus asks."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    remedy: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="regulars_events_total", kind="counter", unit="records", labels=("topic",),
+        meaning="Records processed and committed.",
+        remedy="Flat with lag: see /health. Flat without lag: nothing arrives, ask the senders.",
+    ),
+    Metric(
+        name="regulars_lag_events", kind="gauge", unit="records", labels=("topic",),
+        meaning="Records in the log that are not committed yet, over this worker's partitions.",
+        remedy="Growing: add workers, up to one for each partition, or look at regulars_stage_seconds.",
+    ),
+    Metric(
+        name="regulars_lag_seconds", kind="gauge", unit="seconds",
+        meaning="How long ago the oldest of this worker's partitions had read everything there was.",
+        remedy="As lag in records. Triggers are this late.",
+    ),
+    Metric(
+        name="regulars_batch_events", kind="histogram", unit="records", buckets=BATCH_BUCKETS,
+        meaning="Records in one commit.", remedy="Small under load: fetches bring little, see kafka.fetch_bytes.",
+    ),
+    Metric(
+        name="regulars_stage_seconds", kind="histogram", unit="seconds", labels=("stage",), buckets=STAGE_BUCKETS_S,
+        meaning="Time of one batch in a stage: load, work, commit, publish.",
+        remedy="load or commit slow: Redis or the way to it. publish slow: Kafka. work slow: this machine.",
+    ),
+    Metric(
+        name="regulars_cache_hits_total", kind="counter", unit="profiles",
+        meaning="Profiles that a batch needed and found in memory.",
+        remedy="Few against misses: raise limits.cache_profiles, if there is memory.",
+    ),
+    Metric(
+        name="regulars_cache_misses_total", kind="counter", unit="profiles",
+        meaning="Profiles that a batch needed and had to load.", remedy="As regulars_cache_hits_total.",
+    ),
+    Metric(
+        name="regulars_profiles_written_total", kind="counter", unit="profiles",
+        meaning="Profiles written. Records per profile written is the coalescing factor.",
+        remedy="None; it tells how much work a batch saves.",
+    ),
+    Metric(
+        name="regulars_commits_total", kind="counter", unit="commits", meaning="Commits that Redis accepted.",
+        remedy="Flat with lag: see /health.",
+    ),
+    Metric(
+        name="regulars_fenced_total", kind="counter", unit="commits",
+        meaning="Commits refused because another worker had taken the partition. Nothing was lost.",
+        remedy="A few at a rebalance are normal. Steady: two installations share a prefix, or workers freeze.",
+    ),
+    Metric(
+        name="regulars_rollbacks_total", kind="counter", unit="events",
+        meaning="Times Redis was found to have gone back in time. Replay healed it.",
+        remedy="Find out why Redis lost writes: failover, restore, a disk that does not sync.",
+    ),
+    Metric(
+        name="regulars_stops_total", kind="counter", unit="stops", labels=("reason",),
+        meaning="Times a partition stopped or paused: fenced, rolled_back, refused, unavailable, delivery ...",
+        remedy="The log names the partition and the cause.",
+    ),
+    Metric(
+        name="regulars_timers_fired_total", kind="counter", unit="timers",
+        meaning="Profiles that were looked at because a timer was due.",
+        remedy="None; a wave after an outage is normal.",
+    ),
+    Metric(
+        name="regulars_outbox_rows", kind="gauge", unit="rows",
+        meaning="Rows committed and not yet known to be in Kafka.",
+        remedy="Growing: Kafka does not take what is published; the log says why.",
+    ),
+    Metric(
+        name="regulars_triggers_total", kind="counter", unit="triggers", labels=("name",),
+        meaning="Triggers committed, by name.",
+        remedy="None where some are expected: consent, cooldown? See `regulars profile explain`.",
+    ),
+    Metric(
+        name="regulars_rejected_total", kind="counter", unit="records", labels=("reason",),
+        meaning="Records set aside, by reason.", remedy="Read the rejected topic: it holds the originals.",
+    ),
+    Metric(
+        name="regulars_forwarded_total", kind="counter", unit="records",
+        meaning="Records that arrived in another partition than their customer's home, and were sent on.",
+        remedy="Above a fifth of all: have trackers key by user id with murmur2 (librdkafka: partitioner=murmur2_random).",
+    ),
+    Metric(
+        name="regulars_cause_to_trigger_seconds", kind="histogram", unit="seconds", buckets=LATENCY_BUCKETS_S,
+        meaning="From the arrival of the causing record, or from when a timer was due, to the acknowledged trigger.",
+        remedy="Timers are later by clock.disorder_ms or clock.grace_ms on purpose. Beyond that: lag.",
+    ),
+    Metric(
+        name="regulars_partitions", kind="gauge", unit="partitions", meaning="Partitions this worker owns.",
+        remedy="0: more workers than partitions, or a claim that is refused; the log says which.",
+    ),
+    Metric(
+        name="regulars_rebalances_total", kind="counter", unit="rebalances", meaning="Times partitions were handed out anew.",
+        remedy="Steady: a worker is restarted again and again, or freezes beyond kafka.session_timeout_ms.",
+    ),
+    Metric(
+        name="regulars_cached_profiles", kind="gauge", unit="profiles", meaning="Profiles in memory.",
+        remedy="None; bounded by limits.cache_profiles.",
+    ),
+)  # fmt: skip
+"""Every metric, in the order of the reference."""
+
+
+class Metrics:
+    """The Prometheus objects of one worker. A registry of its own, so that tests and workers do not share figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._made: dict[str, Collector] = {}
+        for metric in METRICS:
+            self._made[metric.name] = _make(metric, self.registry)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        made = self._made[name]
+        assert isinstance(made, Counter)
+        (made.labels(**labels) if labels else made).inc(amount)
+
+    def show(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        made = self._made[name]
+        assert isinstance(made, Gauge)
+        (made.labels(**labels) if labels else made).set(value)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add a value to a histogram."""
+        made = self._made[name]
+        assert isinstance(made, Histogram)
+        (made.labels(**labels) if labels else made).observe(value)
+
+    def value(self, name: str, **labels: str) -> float:
+        """What a counter or gauge stands at; 0 where it was never touched."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def total(self, name: str) -> float:
+        """A counter's sum over all its labels."""
+        return sum(
+            sample.value for family in self._made[name].collect() for sample in family.samples if sample.name == name
+        )
+
+    def page(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+
+def _make(metric: Metric, registry: CollectorRegistry) -> Collector:
+    match metric.kind:
+        case "counter":
+            return Counter(metric.name, metric.meaning, metric.labels, registry=registry)
+        case "gauge":
+            return Gauge(metric.name, metric.meaning, metric.labels, registry=registry)
+        case "histogram":
+            return Histogram(metric.name, metric.meaning, metric.labels, registry=registry, buckets=metric.buckets)
