@@ -127,8 +127,12 @@ def _touch_of(event: Event, at_ms: int) -> Touch | None:
     if campaign is not None and (campaign.source or campaign.medium or campaign.name):
         return Touch(at_ms, campaign.source, campaign.medium, campaign.name)
     if event.referrer and isinstance(event, PageViewed):
+        url = event.url or ""
+        site_end = url.find("/", len("https://")) + 1
+        if site_end and event.referrer.startswith(url[:site_end]):
+            return None  # the usual case, one page after another, told without taking URLs apart
         referrer = host_of(event.referrer)
-        if referrer and not _same_site(referrer, host_of(event.url or "")):
+        if referrer and not _same_site(referrer, host_of(url)):
             return Touch(at_ms, referrer=referrer)
     return None
 

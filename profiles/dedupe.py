@@ -25,9 +25,11 @@ _FULL: Final = GENERATION_MAX * _SIZE
 
 def already_seen(profile: Profile, source: str, message_id: str, time_ms: int) -> bool:
     """Whether this source sent this message id before; remembers it. `time_ms` is the event's time and moves the days on."""
-    mark = b2a_base64(xxh3_64_digest(f"{source}\n{message_id}".encode("utf-8", "surrogatepass")), newline=False)[
-        :_SIZE
-    ].decode()
+    try:
+        text = f"{source}\n{message_id}".encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which some JSON readers let through
+        text = f"{source}\n{message_id}".encode("utf-8", "surrogatepass")
+    mark = b2a_base64(xxh3_64_digest(text))[:_SIZE].decode()
     seen = profile.seen
     if not seen:
         profile.seen, profile.seen_since_ms = [mark], time_ms

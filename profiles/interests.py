@@ -9,7 +9,7 @@ Category paths ("garden/tools") are names like any other and kept whole.
 """
 
 from collections.abc import Iterable
-from math import exp2, log2
+from math import exp2, inf, log2
 from typing import Final
 
 from profiles.rates import DAY_MS
@@ -49,7 +49,7 @@ def add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_lif
     if score is None:
         scores[name] = Score(weight, at_ms)
         if len(scores) > INTERESTS_MAX:
-            del scores[min(scores, key=lambda other: (_rank(scores[other], half_life_ms), other))]
+            del scores[_weakest(scores, half_life_ms)]
         return
     age_ms = at_ms - score.at_ms
     if age_ms >= 0:
@@ -70,6 +70,14 @@ def unite(into: Interests, other: Interests) -> None:
             add(ours, name, score.value, score.at_ms)
 
 
-def _rank(score: Score, half_life_ms: int) -> float:
-    """Orders scores as their decayed values at any one moment would, without underflow for old ones."""
-    return log2(score.value) + score.at_ms / half_life_ms
+def _weakest(scores: dict[str, Score], half_life_ms: int) -> str:
+    """The name with the lowest decayed score, of equal ones the first by text.
+
+    log2(value) + time / half-life orders scores as their values at any one moment would, without underflow for old ones.
+    """
+    weakest, lowest = "", inf
+    for name, score in scores.items():
+        rank = log2(score.value) + score.at_ms / half_life_ms
+        if rank < lowest or (rank == lowest and name < weakest):
+            weakest, lowest = name, rank
+    return weakest
