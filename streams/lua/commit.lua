@@ -127,7 +127,12 @@ for i = pop_at, meta_at - 1, SLICE do
   end
 end
 
--- From here on nothing may fail. (Out of memory and read-only stop a script at its first write alone.)
+-- From here on nothing may fail. Out of memory, read-only and the like stop a script at its first write alone, and
+-- memory only where that write is of a kind that needs some: so a commit that adds anything starts with one, which
+-- changes nothing, while one that only takes away gets through to a full Redis.
+if P + L + S + O + N > 0 then
+  redis.call('HSET', meta, 'token', ARGV[1])
+end
 for i = 5 + P + L, #KEYS, SLICE do
   redis.call('UNLINK', unpack(KEYS, i, math.min(i + SLICE - 1, #KEYS)))
 end
