@@ -36,10 +36,10 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. Raises NeedLedger(None) before changing anything where entries come and not all of `into`'s
-    ledger is loaded.
+    all the rest in one. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
+    is loaded.
     """
-    if from_entries:
+    if from_entries or from_.supply or from_.recent_orders:
         into_ledger.all()
     other = decode_profile(encode(from_))
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -49,8 +49,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     _unite_consent(into, other)
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
-    united = [entry for known in entries if (entry := into_ledger.get(known.order_id)) is not None]
-    merge_supply.unite(into, other, united, book)
+    merge_supply.unite(into, into_ledger, other, entries, book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
@@ -166,7 +165,8 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
     kept = {encode(decision): decision for decision in [*into.decisions, *other.decisions]}
-    into.decisions = sorted(kept.values(), key=lambda decision: decision.at_ms)[-DECISIONS_KEPT:]
+    in_time = sorted(kept.items(), key=lambda item: (item[1].at_ms, item[0]))
+    into.decisions = [decision for _, decision in in_time[-DECISIONS_KEPT:]]
 
 
 def _note_absorbed(into: Profile, other: Profile) -> None:

@@ -48,21 +48,20 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
 
 
 def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
-    """Unite the remembered orders; one known to both is described anew from its united ledger entry. True if any changed."""
+    """Unite the remembered orders; those that came are described anew by their united entries. True if any changed."""
     known = {order.order_id: order for order in into.recent_orders}
     before = list(into.recent_orders)
     for theirs in other.recent_orders:
         ours = known.get(theirs.order_id)
-        order = theirs if ours is None else _newest_order(ours, theirs, ledger)
         if ours is not None:
             into.recent_orders.remove(ours)
-        carts.remember_order(into, order)
+        carts.remember_order(into, _described(theirs, theirs if ours is None else ours, ledger))
     return into.recent_orders != before
 
 
-def _newest_order(ours: RecentOrder, theirs: RecentOrder, ledger: Ledger) -> RecentOrder:
-    entry = ledger.entries.get(ours.order_id)
+def _described(theirs: RecentOrder, ours: RecentOrder, ledger: Ledger) -> RecentOrder:
     at_ms, products = max((ours.at_ms, ours.product_ids), (theirs.at_ms, theirs.product_ids))
+    entry = ledger.get(ours.order_id)
     if entry is not None and entry.placed_ms is not None:
         at_ms = entry.placed_ms
         products = sorted({line.product_id for line in entry.lines}) or products

@@ -2,26 +2,30 @@
 
 from profiles.book import Book
 from profiles.ledger import OrderChange
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Profile, Supply
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, OrderEntry, Profile, Supply
 from profiles.supply import record_purchases
 from schemas.events import OrderUpdated
 
 
-def unite(into: Profile, other: Profile, entries: list[OrderEntry], book: Book) -> None:
-    """Unite the supplies. Purchases of `entries`, the united entries of the orders that came, are counted anew from them.
+def unite(into: Profile, into_ledger: Ledger, other: Profile, entries: list[OrderEntry], book: Book) -> None:
+    """Unite the supplies. Purchases of every order that came are counted anew from its entry in the united ledger.
 
-    So an order that one side knew with its refund and the other without is what its united entry says. Orders that have lost their
-    lines can't be counted anew and stay as the supplies had them.
+    So an order that one side knew with its refund and the other without is what its united entry says. Orders that have
+    lost their lines can't be counted anew and stay as the supplies had them.
     """
+    came = {entry.order_id for entry in entries}
     for key, theirs in other.supply.items():
+        came.update(purchase.order_id for purchase in theirs.purchases)
         ours = into.supply.get(key)
         into.supply[key] = theirs if ours is None else _united(key, ours, theirs)
     while len(into.supply) > SUPPLY_PRODUCTS_MAX:
         oldest = min(into.supply.items(), key=lambda item: (item[1].purchases[-1].at_ms, item[0]))[0]
         del into.supply[oldest]
-    for entry in entries:
-        # Any "before" will do: it only says that the order may be among the purchases already.
-        record_purchases(into, OrderChange(entry, OrderEntry(entry.order_id), OrderUpdated), book)
+    for order_id in sorted(came):
+        entry = into_ledger.get(order_id)
+        if entry is not None:
+            # Any "before" will do: it only says that the order may be among the purchases already.
+            record_purchases(into, OrderChange(entry, OrderEntry(order_id), OrderUpdated), book)
 
 
 def _united(key: str, ours: Supply, theirs: Supply) -> Supply:

@@ -1,0 +1,187 @@
+"""The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
+
+from profiles import carts, interests, supply
+from profiles.book import Book
+from profiles.consent import summary
+from profiles.rates import DAY_MS, scaled
+from profiles.state import Cart, Profile, Score, Totals
+from schemas.profile_document import (
+    CartItem,
+    CartShown,
+    CurrencyTotals,
+    DecisionShown,
+    FeedbackShown,
+    InterestsShown,
+    LifetimeValue,
+    Orders,
+    ProfileDocument,
+    Replenishment,
+    Sessions,
+)
+
+YEAR_DAYS = 365.25
+FREQUENCY_AFTER_MS = 30 * DAY_MS
+"""With less history than this, orders per year would be a wild number."""
+
+
+def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
+    """The document of a profile as of `now_ms` (epoch ms UTC). Changes nothing."""
+    activity = profile.activity
+    return ProfileDocument(
+        id=profile.id,
+        ids={kind: tuple(values) for kind, values in sorted(profile.ids.items())},
+        traits={name: value for name, (_, value) in sorted(profile.traits.items())},
+        consent=summary(profile),
+        first_seen_ms=activity.first_ms,
+        last_seen_ms=activity.last_ms,
+        sessions=Sessions(count=activity.sessions),
+        orders=_orders(profile, now_ms),
+        ltv=_lifetime_value(profile, book),
+        carts=tuple(_cart(cart, book) for cart in _newest_first(profile)),
+        interests=InterestsShown(
+            categories=_scores(profile.interests.categories, now_ms),
+            brands=_scores(profile.interests.brands, now_ms),
+            occasions=_scores(profile.interests.occasions, now_ms),
+        ),
+        replenishment=_replenishment(profile, book),
+        feedback=_feedback(profile),
+        messages=dict(sorted(profile.messages.items())),
+        segments=(),
+        triggers=tuple(
+            DecisionShown(
+                at_ms=kept.at_ms,
+                name=kept.name,
+                episode_key=kept.key,
+                state=kept.state,
+                reason=kept.reason,
+                trigger_id=kept.trigger_id,
+            )
+            for kept in reversed(profile.decisions)
+        ),
+        predicted=None,
+    )
+
+
+def average_order_minor(profile: Profile) -> int | None:
+    """Net lifetime value over orders that are not cancelled, in minor units of the shop's currency, half to even."""
+    count = profile.orders.count
+    return scaled(profile.ltv.net, 1, count) if count else None
+
+
+def days_between(profile: Profile) -> float | None:
+    """Mean days from one order to the next, (last - first) / (count - 1); None with fewer than two orders."""
+    stats = profile.orders
+    if stats.count < 2 or stats.first is None or not stats.recent:
+        return None
+    return (stats.recent[-1][0] - stats.first[0]) / DAY_MS / (stats.count - 1)
+
+
+def orders_per_year(profile: Profile, now_ms: int) -> float | None:
+    """Repeat orders per year of 365.25 days, from the first order until now (or the last order, if that is later).
+
+    None with fewer than two orders, or with less than FREQUENCY_AFTER_MS of history.
+    """
+    stats = profile.orders
+    if stats.count < 2 or stats.first is None or not stats.recent:
+        return None
+    history_ms = max(now_ms, stats.recent[-1][0]) - stats.first[0]
+    if history_ms < FREQUENCY_AFTER_MS:
+        return None
+    return (stats.count - 1) / (history_ms / DAY_MS / YEAR_DAYS)
+
+
+def _orders(profile: Profile, now_ms: int) -> Orders:
+    stats = profile.orders
+    return Orders(
+        count=stats.count,
+        first_ms=stats.first[0] if stats.first is not None else None,
+        last_ms=stats.recent[-1][0] if stats.recent else None,
+        aov_minor=average_order_minor(profile),
+        per_year=orders_per_year(profile, now_ms),
+        days_between=days_between(profile),
+        refunded_count=stats.refunded,
+        cancelled_count=stats.cancelled,
+    )
+
+
+def _lifetime_value(profile: Profile, book: Book) -> LifetimeValue:
+    ltv = profile.ltv
+    return LifetimeValue(
+        currency=book.shop_currency,
+        gross_minor=ltv.gross,
+        discount_minor=ltv.discount,
+        refund_minor=ltv.refund,
+        net_minor=ltv.net,
+        margin_minor=ltv.margin,
+        margin_estimated_share=ltv.estimated_gross / ltv.gross if ltv.gross > 0 else None,
+        by_currency={currency: _totals(totals) for currency, totals in sorted(profile.by_currency.items())},
+        unconverted_orders=profile.orders.unconverted,
+    )
+
+
+def _totals(totals: Totals) -> CurrencyTotals:
+    return CurrencyTotals(
+        gross_minor=totals.gross,
+        discount_minor=totals.discount,
+        refund_minor=totals.refund,
+        net_minor=totals.net,
+        margin_minor=totals.margin,
+    )
+
+
+def _newest_first(profile: Profile) -> list[Cart]:
+    full = [cart for cart in profile.carts.values() if cart.lines]
+    return sorted(full, key=lambda cart: (-cart.mutated_ms, cart.cart_id))
+
+
+def _cart(cart: Cart, book: Book) -> CartShown:
+    return CartShown(
+        cart_id=cart.cart_id,
+        items=tuple(
+            CartItem(
+                product_id=line.product_id,
+                variant_id=line.variant_id,
+                name=line.name,
+                category=line.category,
+                quantity=line.quantity,
+                price_minor=line.price_minor,
+            )
+            for line in cart.lines.values()
+        ),
+        value_minor=carts.value_minor(cart),
+        currency=cart.currency or book.shop_currency,
+        updated_ms=cart.mutated_ms,
+    )
+
+
+def _scores(scores: dict[str, Score], now_ms: int) -> dict[str, float]:
+    """Scores as of now, highest first, to four decimals: what is smaller is no interest any more."""
+    now = {name: round(interests.read(score, now_ms), 4) for name, score in scores.items()}
+    return dict(
+        sorted(((name, score) for name, score in now.items() if score > 0), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
+    """What will run out, soonest first."""
+    found = [coming for key in profile.supply if (coming := supply.forecast(profile, key, book)) is not None]
+    return tuple(
+        Replenishment(
+            product_id=coming.product_id,
+            due_ms=coming.due_ms,
+            run_out_ms=coming.run_out_ms,
+            interval_days=coming.unit_days,
+        )
+        for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
+    )
+
+
+def _feedback(profile: Profile) -> FeedbackShown:
+    said = profile.feedback
+    ratings = said.get("ratings", 0)
+    return FeedbackShown(
+        nps_score=said.get("nps_score"),
+        nps_at_ms=said.get("nps_at_ms"),
+        reviews=said.get("reviews", 0),
+        mean_rating=said["rating_sum"] / ratings if ratings else None,
+    )
