@@ -1,0 +1,453 @@
+"""Properties of Segment's and RudderStack's track calls, read into the fields of canonical events.
+
+`TRACKS` is the table: event name, canonical type, and the function that reads its properties. Amounts come in whole
+units of a currency and leave in minor units of it: the event's currency, else the one all its products name, else the
+shop's.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from schemas import events as e
+from schemas.scalars import AdapterError, Fields, number_of, text_of
+
+Read = Callable[[Fields, str], dict[str, Any]]
+"""Reads properties, given the shop's currency (by position), into the fields that the event's type adds to every event's."""
+
+OCCASIONS_MAX: Final = 16
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_URLS: Final = ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")
+
+
+# --- products and currencies --------------------------------------------------------------------------------------
+
+
+def currency_of(fields: Fields) -> str | None:
+    """The currency an object names, None where it names none."""
+    code = fields.ident("currency", "currency_code", "currencyCode")
+    if code is None:
+        return None
+    code = code.upper()
+    if _CURRENCY.fullmatch(code) is None:
+        raise AdapterError("out_of_bounds", f"{fields.at('currency')} is no ISO 4217 code")
+    return code
+
+
+def stated_currency(properties: Fields, products: list[Fields]) -> str | None:
+    """The one currency of an event: its own, and that of all its products that name one."""
+    stated = currency_of(properties)
+    for product in products:
+        own = currency_of(product)
+        if own is not None and own != stated:
+            if stated is not None:
+                raise AdapterError("mixed_currencies", f"{product.at('currency')} is {own}, others are {stated}")
+            stated = own
+    return stated
+
+
+def product(fields: Fields, currency: str) -> e.Product:
+    """A product. Where it has no product_id its sku, id or variant_id stands for it."""
+    return e.Product(
+        product_id=fields.required_ident("product_id", "productId", "sku", "id", "variant_id"),
+        variant_id=fields.ident("variant_id", "variantId"),
+        sku=fields.ident("sku"),
+        name=fields.text("name", "title"),
+        category=fields.text("category"),
+        brand=fields.text("brand", "vendor"),
+        variant=fields.text("variant"),
+        price_minor=fields.amount(currency, "price"),
+        quantity=fields.quantity("quantity"),
+        list_minor=fields.amount(currency, "list_total"),
+        discount_minor=fields.amount(currency, "discount") or 0,
+        cost_minor=fields.amount(currency, "cost"),
+        coupon=fields.text("coupon"),
+        url=fields.link("url"),
+        image_url=fields.link("image_url", "imageUrl"),
+        position=fields.small("position"),
+        occasions=_occasions(fields.values.get("occasions")),
+    )
+
+
+def _occasions(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return ()
+    named = (text.strip()[:1024] for item in value if (text := text_of(item)) is not None)
+    return tuple(dict.fromkeys(filter(None, named)))[:OCCASIONS_MAX]
+
+
+def _with_products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
+    listed = list(properties.objects("products"))
+    stated = stated_currency(properties, listed)
+    currency = stated or shop_currency
+    return tuple(product(fields, currency) for fields in listed), stated, currency
+
+
+# --- readers ------------------------------------------------------------------------------------------------------
+
+
+def plain(_properties: Fields, _currency: str) -> dict[str, Any]:
+    """Nothing of its own."""
+    return {}
+
+
+def page(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A page or screen."""
+    return {"name": properties.text("name", "title"), "url": properties.link("url")}
+
+
+def search(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A search; a query that is an object is its text, or the object's JSON where it has none."""
+    query = properties.text("query", "search_term", "search_string")
+    if query is None and (given := properties.inner("query")).values:
+        query = given.text("query", "text", "term", "q") or msgspec.json.encode(given.values).decode()[:1024]
+    if query is None:
+        raise AdapterError("missing_field", f"{properties.at('query')} is missing")
+    return {"query": query, "results": properties.small("results", "results_count", "total_results")}
+
+
+def product_list(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A list of products."""
+    products, _, _ = _with_products(properties, shop_currency)
+    return {"list_id": properties.ident("list_id"), "category": properties.text("category"), "products": products}
+
+
+def promotion(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A promotion inside the shop."""
+    return {
+        "promotion_id": properties.ident("promotion_id", "id"),
+        "creative": properties.text("creative"),
+        "name": properties.text("name"),
+        "position": properties.text("position"),
+    }
+
+
+def one_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """One product, whose fields are the properties themselves, or the only entry of `products`."""
+    fields = properties
+    if properties.find("product_id", "productId", "sku", "id", "variant_id") is None:
+        listed = list(properties.objects("product", "products"))
+        if len(listed) == 1:
+            fields = listed[0]
+    stated = stated_currency(properties, [fields])
+    return {"product": product(fields, stated or shop_currency), "currency": stated}
+
+
+def shared_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product and where it was shared. To whom is nobody's business here."""
+    return one_product(properties, shop_currency) | {"share_via": properties.text("share_via")}
+
+
+def wishlist(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product and a wishlist."""
+    return one_product(properties, shop_currency) | {
+        "wishlist_id": properties.ident("wishlist_id"),
+        "wishlist_name": properties.text("wishlist_name"),
+    }
+
+
+def wishlist_to_cart(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product, a wishlist and a cart."""
+    return wishlist(properties, shop_currency) | {"cart_id": properties.ident("cart_id")}
+
+
+def stock_alert(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product that is waited for."""
+    return one_product(properties, shop_currency) | {"subscription_id": properties.ident("subscription_id")}
+
+
+def cart_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product and a cart."""
+    return one_product(properties, shop_currency) | {"cart_id": properties.ident("cart_id")}
+
+
+def cart(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A whole cart."""
+    products, stated, _ = _with_products(properties, shop_currency)
+    return {
+        "cart_id": properties.ident("cart_id"),
+        "products": products,
+        "currency": stated,
+        "url": properties.link("cart_url", "checkout_url", "recovery_url", "url"),
+    }
+
+
+def shared_cart(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A whole cart and where it was shared."""
+    return cart(properties, shop_currency) | {"share_via": properties.text("share_via")}
+
+
+def coupon(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A coupon. Its discount only describes ("10%" occurs), so one that is no amount is left out."""
+    stated = currency_of(properties)
+    found = properties.find("discount")
+    worth = None
+    if found is not None and number_of(found[1]) is not None:
+        worth = properties.amount(stated or shop_currency, "discount")
+    return {
+        "coupon_id": properties.ident("coupon_id", "coupon", "coupon_code"),
+        "order_id": properties.ident("order_id", "orderId"),
+        "cart_id": properties.ident("cart_id"),
+        "discount_minor": worth,
+        "currency": stated,
+        "reason": properties.text("reason"),
+    }
+
+
+def coupon_issued(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A coupon given to the customer."""
+    return coupon(properties, shop_currency) | {"expires_ms": properties.instant("expires_at", "expires", "expires_ms")}
+
+
+def checkout(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A step of a checkout. Its worth is the value, revenue or total, whichever is named first."""
+    products, stated, currency = _with_products(properties, shop_currency)
+    return {
+        "checkout_id": properties.ident("checkout_id", "checkoutId"),
+        "order_id": properties.ident("order_id", "orderId"),
+        "cart_id": properties.ident("cart_id"),
+        "step": properties.small("step"),
+        "products": products,
+        "value_minor": properties.amount(currency, "value", "revenue", "total", "subtotal"),
+        "currency": stated,
+        "url": properties.link(*_URLS),
+    }
+
+
+def payment_failed(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A step of a checkout and why it failed."""
+    return checkout(properties, shop_currency) | {"reason": properties.text("reason", "error")}
+
+
+def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """The state of an order."""
+    products, stated, currency = _with_products(properties, shop_currency)
+    fields: dict[str, Any] = {
+        "order_id": properties.required_ident("order_id", "orderId"),
+        "currency": stated,
+        "updated_at_ms": properties.instant("updated_at", "updatedAt", "updated_at_ms"),
+        "checkout_id": properties.ident("checkout_id", "checkoutId"),
+        "cart_id": properties.ident("cart_id"),
+        "affiliation": properties.text("affiliation"),
+        "revenue_minor": properties.amount(currency, "revenue"),
+        "subtotal_minor": properties.amount(currency, "subtotal"),
+        "total_minor": properties.amount(currency, "total", "value"),
+        "shipping_minor": properties.amount(currency, "shipping"),
+        "tax_minor": properties.amount(currency, "tax"),
+        "discount_minor": properties.amount(currency, "discount", "total_discounts"),
+        "shipping_cost_minor": properties.amount(currency, "shipping_cost"),
+        "payment_fee_minor": properties.amount(currency, "payment_fee"),
+        "coupon": properties.text("coupon"),
+        "products": products,
+        "test": bool(properties.flag("test", "is_test")),
+    }
+    _tell_total_from_revenue(fields)
+    return fields
+
+
+def _tell_total_from_revenue(fields: dict[str, Any]) -> None:
+    """Decide what a lone `total` means.
+
+    It is subtotal + shipping + tax in Segment's Order Completed, but "revenue with discounts and coupons factored in" in
+    its Order Updated and in RudderStack. Where it equals the lines less the discount to the minor unit, although shipping
+    or tax are named, they can't be in it: then it is the revenue.
+    """
+    if fields["revenue_minor"] is not None or fields["subtotal_minor"] is not None or fields["total_minor"] is None:
+        return
+    extras = (fields["shipping_minor"] or 0) + (fields["tax_minor"] or 0)
+    listed = 0
+    for line in fields["products"]:
+        if line.list_minor is None and (line.price_minor is None or not isinstance(line.quantity, int)):
+            return
+        listed += line.price_minor * line.quantity if line.list_minor is None else line.list_minor
+    own = sum(line.discount_minor for line in fields["products"])
+    discount = own if fields["discount_minor"] is None else fields["discount_minor"]
+    if fields["products"] and extras and fields["total_minor"] == listed - discount:
+        fields["revenue_minor"], fields["total_minor"] = fields["total_minor"], None
+
+
+def order_cancelled(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """The state of a cancelled order and why it was cancelled."""
+    return order_state(properties, shop_currency) | {"reason": properties.text("reason", "cancel_reason")}
+
+
+def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A refund. Some systems write what went back with a minus; a refund that takes money does not exist."""
+    products, stated, currency = _with_products(properties, shop_currency)
+    amount = properties.amount(currency, "refund_amount", "total")
+    restocked = properties.flag("restocked", "restock")
+    return {
+        "order_id": properties.required_ident("order_id", "orderId"),
+        "currency": stated,
+        "refund_id": properties.ident("refund_id", "refundId"),
+        "amount_minor": None if amount is None else abs(amount),
+        "products": products,
+        "restocked": True if restocked is None else restocked,
+        "return_shipping_minor": properties.amount(currency, "return_shipping") or 0,
+        "restocking_fee_minor": properties.amount(currency, "restocking_fee") or 0,
+        "reason": properties.text("reason", "note"),
+    }
+
+
+def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """An order that moves, and the products in the parcel."""
+    products, stated, _ = _with_products(properties, shop_currency)
+    return {
+        "order_id": properties.required_ident("order_id", "orderId"),
+        "currency": stated,
+        "products": products,
+    }
+
+
+def subscription(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A product subscription."""
+    products, _, _ = _with_products(properties, shop_currency)
+    return {"subscription_id": properties.required_ident("subscription_id", "subscriptionId"), "products": products}
+
+
+def nps(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A survey answer."""
+    found = properties.find("score", "rating", "value")
+    if found is None:
+        raise AdapterError("missing_field", f"{properties.at('score')} is missing")
+    score = number_of(found[1])
+    if score is None:
+        raise AdapterError("wrong_type", f"{properties.at(found[0])} is no number")
+    if not isinstance(score, int) or not 0 <= score <= 10:
+        raise AdapterError("out_of_bounds", f"{properties.at(found[0])} is no whole number from 0 to 10")
+    return {
+        "score": score,
+        "survey_id": properties.ident("survey_id"),
+        "order_id": properties.ident("order_id", "orderId"),
+        "comment": properties.text("comment", limit=8192),
+    }
+
+
+def review(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A product's review."""
+    rating = number_of(properties.values.get("rating"))
+    return {
+        "product_id": properties.required_ident("product_id", "productId", "sku"),
+        "review_id": properties.ident("review_id"),
+        "rating": None if rating is None or abs(rating) > 1e6 else float(rating),
+        "review_body": properties.text("review_body", limit=8192),
+    }
+
+
+def message(properties: Fields, _currency: str) -> dict[str, Any]:
+    """What became of a message."""
+    return {
+        "trigger_id": properties.ident("trigger_id", "triggerId"),
+        "campaign_id": properties.ident("campaign_id", "campaignId"),
+        "message_channel": (properties.ident("message_channel", "channel") or "email").lower(),
+        "reason": properties.text("reason", "bounce_reason"),
+    }
+
+
+def mail(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """What became of an e-mail."""
+    return message(properties, shop_currency) | {"message_channel": "email"}
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+_READERS: Final[dict[type[e.Event], Read]] = {
+    e.SignedUp: plain,
+    e.ConsentChanged: plain,
+    e.PageViewed: page,
+    e.ProductsSearched: search,
+    e.ProductListViewed: product_list,
+    e.ProductListFiltered: product_list,
+    e.PromotionViewed: promotion,
+    e.PromotionClicked: promotion,
+    e.ProductClicked: one_product,
+    e.ProductViewed: one_product,
+    e.ProductShared: shared_product,
+    e.ProductAddedToWishlist: wishlist,
+    e.ProductRemovedFromWishlist: wishlist,
+    e.WishlistProductAddedToCart: wishlist_to_cart,
+    e.StockAlertSubscribed: stock_alert,
+    e.CouponEntered: coupon,
+    e.CouponApplied: coupon,
+    e.CouponDenied: coupon,
+    e.CouponRemoved: coupon,
+    e.CouponIssued: coupon_issued,
+    e.ProductAdded: cart_product,
+    e.ProductRemoved: cart_product,
+    e.CartViewed: cart,
+    e.CartUpdated: cart,
+    e.CartShared: shared_cart,
+    e.CheckoutStarted: checkout,
+    e.CheckoutStepViewed: checkout,
+    e.CheckoutStepCompleted: checkout,
+    e.PaymentInfoEntered: checkout,
+    e.PaymentFailed: payment_failed,
+    e.OrderCompleted: order_state,
+    e.OrderUpdated: order_state,
+    e.OrderCancelled: order_cancelled,
+    e.OrderRefunded: refund,
+    e.OrderReturned: parcel,
+    e.OrderFulfilled: parcel,
+    e.OrderDelivered: parcel,
+    e.SubscriptionStarted: subscription,
+    e.SubscriptionRenewed: subscription,
+    e.SubscriptionCancelled: subscription,
+    e.NpsSubmitted: nps,
+    e.ProductReviewed: review,
+    e.MessageSent: message,
+    e.MessageFailed: message,
+    e.MessageDelivered: message,
+    e.MessageOpened: message,
+    e.MessageClicked: message,
+    e.MessageBounced: message,
+    e.MessageMarkedAsSpam: message,
+    e.Unsubscribed: message,
+}
+"""Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""
+
+ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
+    # Segment's first e-commerce specification
+    "Viewed Product Category": (e.ProductListViewed, product_list),
+    "Viewed Product": (e.ProductViewed, one_product),
+    "Clicked Product": (e.ProductClicked, one_product),
+    "Added Product": (e.ProductAdded, cart_product),
+    "Removed Product": (e.ProductRemoved, cart_product),
+    "Completed Order": (e.OrderCompleted, order_state),
+    "Viewed Promotion": (e.PromotionViewed, promotion),
+    "Clicked Promotion": (e.PromotionClicked, promotion),
+    "Viewed Checkout Step": (e.CheckoutStepViewed, checkout),
+    "Completed Checkout Step": (e.CheckoutStepCompleted, checkout),
+    # pages and screens that arrive as track calls
+    "Screen Viewed": (e.PageViewed, page),
+    "Viewed Page": (e.PageViewed, page),
+    # what e-mail systems feed back
+    "Email Sent": (e.MessageSent, mail),
+    "Email Delivered": (e.MessageDelivered, mail),
+    "Email Opened": (e.MessageOpened, mail),
+    "Email Link Clicked": (e.MessageClicked, mail),
+    "Email Bounced": (e.MessageBounced, mail),
+    "Email Marked as Spam": (e.MessageMarkedAsSpam, mail),
+    # consent platforms
+    "Consent Updated": (e.ConsentChanged, plain),
+    "Segment Consent Preference Updated": (e.ConsentChanged, plain),
+}
+"""Other names of the same things."""
+
+
+def plain_name(name: str) -> str:
+    """An event name without its spelling: case, underscores and doubled spaces do not matter.
+
+    >>> plain_name("order_completed") == plain_name(" Order  Completed ")
+    True
+    """
+    return " ".join(name.replace("_", " ").lower().split())
+
+
+TRACKS: Final[dict[str, tuple[type[e.Event], Read]]] = {
+    plain_name(str(kind.__struct_config__.tag)): (kind, read) for kind, read in _READERS.items()
+} | {plain_name(name): target for name, target in ALIASES.items()}
+"""Canonical type and reader by plain name."""

@@ -1,0 +1,73 @@
+"""Why a record was set aside: every reason code with what happened and what to do about it.
+
+The codes are stable: they stand on the `rejected` topic and as a label of a metric, and alerts are written on them.
+"""
+
+from msgspec import Struct
+
+
+class Reason(Struct, frozen=True):
+    """What a reason code says: what is wrong with the record, and what whoever runs the shop can do."""
+
+    happened: str
+    remedy: str
+
+
+REASONS: dict[str, Reason] = {
+    "tombstone": Reason(
+        "The record has no value.",
+        "Events are never deleted by tombstones. Stop the sender from writing them.",
+    ),
+    "empty": Reason("The value is zero bytes or only spaces.", "Look for a sender that serialises nothing."),
+    "too_large": Reason(
+        "The value is larger than the limit of the decoder.",
+        "Send large carts in parts, and no page content in events. The limit is a setting.",
+    ),
+    "too_deep": Reason(
+        "The JSON is nested more deeply than 200 levels.", "No event needs that: look for a loop in the sender's data."
+    ),
+    "not_utf8": Reason("The value is not UTF-8 text.", "Send UTF-8 without a byte order mark."),
+    "not_json": Reason(
+        "The value is not JSON: cut off, a byte order mark, NaN, a lone surrogate, text after the end.",
+        "Send one JSON object a record, made by a JSON library.",
+    ),
+    "not_object": Reason("The value is JSON, but no object.", "Send one event a record, not a list of them."),
+    "number_out_of_range": Reason(
+        "A number does not fit: infinite, beyond 64 bits, an amount beyond 10^15 minor units, an implausible instant.",
+        "Correct the sender; the detail names the field where it is known.",
+    ),
+    "missing_field": Reason("A field the event can't do without is missing.", "Send the field the detail names."),
+    "wrong_type": Reason("A field holds something of the wrong kind.", "Correct the field the detail names."),
+    "out_of_bounds": Reason(
+        "A field is too long, too large, too small or has too many entries.", "Correct the field the detail names."
+    ),
+    "bad_id": Reason(
+        "An identifier holds control characters.",
+        "Look for a sender that takes ids from binary data or broken encodings.",
+    ),
+    "unknown_event": Reason(
+        "The event's name or the call's type is not one this version knows.",
+        "Rename the event to the name of the event reference, or ignore it if the shop needs nothing of it.",
+    ),
+    "unknown_shape": Reason(
+        "The object is neither a canonical event nor a Segment or RudderStack call.",
+        "Send a canonical event (field `event`) or a call with `type`.",
+    ),
+    "mixed_currencies": Reason(
+        "The products of one event are in different currencies.",
+        "Send one event a currency, or convert before sending.",
+    ),
+    "no_customer": Reason(
+        "The event names no customer: no user id, e-mail, phone, loyalty id or anonymous id that identifies anybody.",
+        "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent.",
+    ),
+    "decoder_failed": Reason(
+        "The decoder met something it was not written for.",
+        "Report it with the original of this record: it is a fault of ours.",
+    ),
+    "engine_error": Reason(
+        "The event was understood, but applying it to the profile failed; the profile was left as it was.",
+        "Report it with the original of this record: it is a fault of ours.",
+    ),
+}
+"""Every reason code. `engine_error` is given by the worker, all others by the decoder."""
