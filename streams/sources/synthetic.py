@@ -7,7 +7,8 @@ what was made up before. The shares below are chosen for a lively demo, not meas
 - 80 % of households agree to marketing when they are first seen.
 - Some orders are preceded by a visit: views, products of that basket put into a cart, the cart looked at, a checkout.
 - Some carts hold products of a later basket, one to three days early: abandoned, reminded, then bought.
-- Some carts hold products this household never buys in the whole year: abandoned for good.
+- Some carts hold products this household never buys in the whole year: abandoned for good, some of them in the
+  checkout.
 - Some visits are only views.
 """
 
@@ -39,6 +40,7 @@ CHECKOUT_IN_VISIT: Final = 0.70
 CART_VIEW_IN_VISIT: Final = 0.60
 BOUGHT_LATER: Final = 0.03
 NEVER_BOUGHT: Final = 0.05
+CHECKOUT_LEFT: Final = 0.25
 ONLY_VIEWS: Final = 0.10
 
 _SECOND_MS: Final = 1_000
@@ -87,7 +89,7 @@ class _Generator:
         lines_of = np.diff(journey.starts)
         # One number for each household and product it ever buys: 11 MB, and a look-up without a table of sets.
         pairs = (np.repeat(journey.household_id, lines_of) << _PRODUCT_BITS) | journey.product_id
-        self._bought = np.unique(pairs)
+        self._bought = np.sort(pairs)
         self._popular = _popular_products(journey)
 
     def events(self, basket: Basket) -> Iterator[Event]:
@@ -117,7 +119,7 @@ class _Generator:
             start_ms = at_ms + round((0.1 + 2.7 * place) * _DAY_MS)
             strange = [product for _ in range(2) if (product := self._never_bought(household)) is not None]
             if start_ms < self._end_ms and strange:
-                yield from self._left_cart(f"{name}-never", household, start_ms, strange)
+                yield from self._left_cart(f"{name}-never", household, start_ms, strange, CHECKOUT_LEFT)
         elif extra < BOUGHT_LATER + NEVER_BOUGHT + ONLY_VIEWS:
             start_ms = at_ms + round((0.1 + 2.7 * place) * _DAY_MS)
             if start_ms < self._end_ms:
@@ -142,22 +144,20 @@ class _Generator:
         if viewed_cart:
             yield CartViewed(**_head(f"{name}-cart", household, now_ms), cart_id=name, products=tuple(chosen))
         if checked_out:
-            yield CheckoutStarted(
-                **_head(f"{name}-checkout", household, now_ms + step_ms),
-                checkout_id=f"{name}-checkout",
-                cart_id=name,
-                products=tuple(chosen),
-                currency=CURRENCY,
-            )
+            yield _checkout(name, household, now_ms + step_ms, chosen)
 
-    def _left_cart(self, name: str, household: int, start_ms: int, products: list[Product]) -> Iterator[Event]:
-        """A visit that ends with a cart left behind."""
+    def _left_cart(
+        self, name: str, household: int, start_ms: int, products: list[Product], checkouts: float = 0.0
+    ) -> Iterator[Event]:
+        """A visit that ends with a cart left behind, with the share `checkouts` only in the checkout."""
         now_ms = start_ms
         for number, product in enumerate(products):
             yield ProductViewed(**_head(f"{name}-view-{number}", household, now_ms), product=product)
             now_ms += round(_between(self._random, 20, 90)) * _SECOND_MS
             yield ProductAdded(**_head(f"{name}-add-{number}", household, now_ms), product=product, cart_id=name)
             now_ms += round(_between(self._random, 20, 90)) * _SECOND_MS
+        if self._random.random() < checkouts:
+            yield _checkout(name, household, now_ms, products)
 
     def _views(self, name: str, household: int, start_ms: int, products: list[Product]) -> Iterator[Event]:
         now_ms = start_ms
@@ -204,6 +204,16 @@ def _head(message_id: str, household: int, at_ms: int) -> dict[str, Any]:
         "source": SOURCE,
         "channel": "browser",
     }
+
+
+def _checkout(name: str, household: int, at_ms: int, products: list[Product]) -> CheckoutStarted:
+    return CheckoutStarted(
+        **_head(f"{name}-checkout", household, at_ms),
+        checkout_id=f"{name}-checkout",
+        cart_id=name,
+        products=tuple(products),
+        currency=CURRENCY,
+    )
 
 
 def _identified(household: int, at_ms: int) -> Identified:
