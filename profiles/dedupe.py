@@ -44,6 +44,11 @@ def already_seen(profile: Profile, source: str, message_id: str, time_ms: int) -
     return False
 
 
+def remembered(profile: Profile) -> int:
+    """How many messages the profile remembers, at most SEEN_MAX."""
+    return sum(len(generation) for generation in profile.seen) // _SIZE
+
+
 def unite(into: Profile, other: Profile) -> None:
     """Remember also what `other` has had: all of it where there is room, else the newer half of both first."""
     marks = [list(_marks(generation)) for generation in into.seen]

@@ -1,8 +1,9 @@
 """The order ledger: one entry for each order, the fold of all that was told about it, and totals that follow it exactly.
 
 An entry does not depend on the order in which its events arrive, nor on how often:
-- Lines, the stated money, the currency, shipping cost and payment fee are each those of the newest version that has them,
-  newest by (updated_at or event time, received time, message id). A version that lacks one leaves the older one standing.
+- Lines, the stated money, the cart and checkout it came from, the currency, shipping cost and payment fee are each those
+  of the newest version that has them, newest by (updated_at or event time, received time, message id). A version that
+  lacks one leaves the older one standing.
 - The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
 - A cancellation stays, also one that comes before its order; so does the mark of a test order.
 - A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
@@ -216,6 +217,9 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
     if event.payment_fee_minor is not None and (fee_version is None or version > fee_version):
         money = OrderMoney() if money is None else replace(money)
         money.payment_fee, fee_version, changed = event.payment_fee_minor, version, True
+    names_cart = event.cart_id is not None or event.checkout_id is not None
+    if names_cart and (new.cart_version is None or version > new.cart_version):
+        new.cart_id, new.checkout_id, new.cart_version, changed = event.cart_id, event.checkout_id, version, True
     if event.currency is not None and (currency_version is None or version > currency_version):
         new.currency, currency_version, changed = event.currency, version, True
     if not changed:
@@ -235,17 +239,18 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
     shipping_cost, payment_fee = event.shipping_cost_minor, event.payment_fee_minor
     # Without lines and stated money there is no version that the others could stand for.
     alone = None if stated or products else version
+    names_cart = event.cart_id is not None or event.checkout_id is not None
     return OrderEntry(
-        event.order_id,
-        None if kind is OrderCancelled else at_ms,
-        kind is OrderCompleted,
-        event.currency,
-        None if event.currency is None else alone,
-        None if shipping_cost is None else alone,
-        None if payment_fee is None else alone,
-        [_line(product) for product in products],
-        version if products else None,
-        OrderMoney(
+        order_id=event.order_id,
+        placed_ms=None if kind is OrderCancelled else at_ms,
+        completed=kind is OrderCompleted,
+        currency=event.currency,
+        currency_version=None if event.currency is None else alone,
+        shipping_cost_version=None if shipping_cost is None else alone,
+        payment_fee_version=None if payment_fee is None else alone,
+        lines=[_line(product) for product in products],
+        lines_version=version if products else None,
+        money=OrderMoney(
             event.revenue_minor,
             event.subtotal_minor,
             event.total_minor,
@@ -257,10 +262,12 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         )
         if stated or shipping_cost is not None or payment_fee is not None
         else None,
-        version if stated else None,
-        {},
-        at_ms if kind is OrderCancelled else None,
-        event.test,
+        money_version=version if stated else None,
+        cart_id=event.cart_id,
+        checkout_id=event.checkout_id,
+        cart_version=version if names_cart else None,
+        cancelled_ms=at_ms if kind is OrderCancelled else None,
+        test=event.test,
     )
 
 

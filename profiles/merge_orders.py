@@ -55,6 +55,8 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
         delivered_ms=_earliest(ours.delivered_ms, theirs.delivered_ms),
         compact=described.compact,
     )
+    named = max(ours, theirs, key=lambda entry: entry.cart_version or _NEVER)
+    joined.cart_id, joined.checkout_id, joined.cart_version = named.cart_id, named.checkout_id, named.cart_version
     _join_money(joined, ours, theirs)
     joined.contribution = ours.contribution
     if joined != ours:

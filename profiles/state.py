@@ -195,6 +195,9 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     money: OrderMoney | None = None
     money_version: tuple[int, int, str] | None = None
     refunds: dict[str, Refund] = {}
+    cart_id: str | None = None
+    checkout_id: str | None = None
+    cart_version: tuple[int, int, str] | None = None
     cancelled_ms: int | None = None
     test: bool = False
     fulfilled_ms: int | None = None

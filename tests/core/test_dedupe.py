@@ -1,13 +1,9 @@
 """Remembered messages: known for a day, bounded in number."""
 
-from profiles.dedupe import GENERATION_MAX, already_seen, unite
+from profiles.dedupe import GENERATION_MAX, already_seen, remembered, unite
 from profiles.state import SEEN_MAX, Profile, decode_profile, encode
 
 HOUR_MS = 3_600_000
-
-
-def kept(profile: Profile) -> int:
-    return sum(len(generation) for generation in profile.seen) // 11
 
 
 def test_a_message_is_new_once() -> None:
@@ -46,7 +42,7 @@ def test_no_more_than_the_bound_is_kept_and_the_newest_half_always() -> None:
     ada = Profile("user_id:ada")
     for number in range(1000):
         assert not already_seen(ada, "web", f"m{number}", number)
-        assert kept(ada) <= SEEN_MAX
+        assert remembered(ada) <= SEEN_MAX
     assert all(already_seen(ada, "web", f"m{number}", 1000) for number in range(1000 - GENERATION_MAX, 1000))
 
 
@@ -58,7 +54,7 @@ def test_two_customers_in_one_remember_what_both_had() -> None:
     unite(ada, bob)
     unite(ada, bob)
 
-    assert kept(ada) == 80
+    assert remembered(ada) == 80
     assert all(already_seen(ada, "web", f"{who}{number}", 50) for who in "ab" for number in range(40))
 
 
@@ -69,6 +65,6 @@ def test_a_memory_united_beyond_the_bound_keeps_the_newer_half_of_both() -> None
         already_seen(bob, "web", f"b{number}", number)
     unite(ada, bob)
 
-    assert kept(ada) <= SEEN_MAX
+    assert remembered(ada) <= SEEN_MAX
     assert already_seen(ada, "web", "a99", 100)
     assert already_seen(ada, "web", "b99", 100)

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles import state
+from profiles import dedupe, state
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.rates import Rates
@@ -141,7 +141,7 @@ def test_a_profile_stays_bounded(stories: list[list[Arrival]]) -> None:
     assert len(profile.episodes) <= state.EPISODES_MAX
     assert len(profile.emitted) <= state.EMITTED_MAX
     assert len(profile.decisions) <= state.DECISIONS_KEPT
-    assert sum(len(generation) for generation in profile.seen) <= state.SEEN_MAX
+    assert dedupe.remembered(profile) <= state.SEEN_MAX
     assert all(len(cart.ops) <= state.CART_OPS_MAX for cart in profile.carts.values())
 
 

@@ -102,6 +102,8 @@ def some_order_event(random: Random, number: int) -> Arrival:
         fields["products"] = tuple(some_product(random) for _ in range(random.randint(0, 3)))
         fields["updated_at_ms"] = random.choice((None, START_MS + random.randint(0, 4) * DAY_MS))
         fields["test"] = random.random() < 0.05
+        fields["cart_id"] = random.choice((None, None, "c1", "c2"))
+        fields["checkout_id"] = random.choice((None, None, "k1"))
     event = kind(message_id=f"m{number}", timestamp_ms=at_ms, user_id="ada", **fields)
     return Arrival(event, at_ms, at_ms + random.randint(0, 2), "user_id:ada", "ada")
 
