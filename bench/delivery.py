@@ -16,13 +16,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient
 
 from streams.local.kafka_server import KafkaServer
 from streams.settings import build_settings
+
+if TYPE_CHECKING:
+    from streams.delivery import ChunkConsumer
 
 TOPIC = "orders"
 PARTITIONS = 4
@@ -90,7 +93,8 @@ async def chunked(bootstrap: str, events: int) -> float:
     """Seconds that chunked delivery takes with agents that only count."""
     from faust.types import TP
 
-    from streams.delivery import Taken, make_app
+    from streams.delivery import Taken
+    from streams.faust_app import make_app
 
     done = asyncio.Event()
     opening: set[asyncio.Task[object]] = set()
@@ -107,7 +111,7 @@ async def chunked(bootstrap: str, events: int) -> float:
                 done.set()
 
         def assigned(self, tps: set[TP]) -> None:
-            opening.add(asyncio.ensure_future(app.consumer.open(dict.fromkeys(tps, 0))))
+            opening.add(asyncio.ensure_future(cast("ChunkConsumer", app.consumer).open(dict.fromkeys(tps, 0))))
 
         def revoked(self) -> None:
             pass

@@ -13,24 +13,24 @@ session are numbered too, so a chunk that got lost on the way (a cancelled hand-
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from faust.app.base import BootStrategy
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+from typing_extensions import override
 
 from streams.record import Chunk, Record
-from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.faust_app import ChunkApp
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class Taken(NamedTuple):
@@ -94,22 +94,24 @@ class _Session:
         self.count = 0
 
 
-class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust ships no types
+class ChunkConsumerThread(AIOKafkaConsumerThread):
     """The thread that owns the Kafka client. `_sessions` is touched in this thread only."""
 
     consumer: "ChunkConsumer"
 
+    @override
     def __post_init__(self) -> None:
         super().__post_init__()
         self._sessions: dict[TP, _Session] = {}
         self._opened = 0
         self._waiter: asyncio.Future[None] | None = None
 
+    @override
     def _create_worker_consumer(self, transport: Transport) -> AIOKafkaConsumer:
         """The client, made here because Faust has no setting for three things: reading committed records only, never
         resetting an offset by itself, and a short wait of fetches.
         """
-        app: ChunkApp = self.app
+        app = cast("ChunkApp", self.app)
         kafka = app.shop_settings.kafka
         # Faust's own assignor: with it, equal partition numbers of all topics go to one worker.
         self._assignor = app.assignor
@@ -135,11 +137,13 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust
 
     # --- in this thread ---
 
+    @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """End all sessions, then let Faust do its part in the main thread."""
         self._sessions.clear()
         await super().on_partitions_revoked(revoked)
 
+    @override
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Fetch nothing from a partition that was not opened yet, then let Faust do its part in the main thread."""
         ours = [tp for tp in assigned if tp.topic in self.consumer.chunked]
@@ -147,11 +151,12 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust
             self._ensure_consumer().pause(*[TopicPartition(*tp) for tp in ours])
         await super().on_partitions_assigned(assigned, generation_id)
 
+    @override
     async def _fetch_records(
         self,
         consumer: AIOKafkaConsumer,
         active_partitions: set[TP],
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        timeout: float | None = None,
         max_records: int | None = None,
     ) -> dict[TP, Any]:
         """Take what was fetched for the active partitions; wait at most `timeout` s for the first record."""
@@ -264,6 +269,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust
             return False
         return True
 
+    @override
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Faust's periodic commit. Kafka's offsets are for lag tools only, so no failure of it may end the worker."""
         try:
@@ -279,6 +285,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc] # Faust
 
     # --- from the main thread ---
 
+    @override
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Internal topics start where Kafka says. Ours are opened where Redis says, by whoever claims the partition."""
         internal = [TopicPartition(*tp) for tp in self.assignment() if tp.topic not in self.consumer.chunked]
@@ -308,27 +315,30 @@ class _ReadOffsets(defaultdict[TP, int | None]):
         super().__init__(lambda: None)
         self._chunked = chunked
 
+    @override
     def __setitem__(self, tp: TP, offset: int | None) -> None:
         if tp.topic not in self._chunked:
             super().__setitem__(tp, offset)
 
 
-class ChunkConsumer(Consumer):  # type: ignore[misc] # Faust ships no types
+class ChunkConsumer(Consumer):
     """Faust's consumer, handing out chunks. `stored` is what Redis holds: the next offset of each topic partition."""
 
     _thread: ChunkConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        app: ChunkApp = self.app
+        app = cast("ChunkApp", self.app)
         self.chunked = app.chunked
         self.receiver = app.receiver
         self.stored: dict[TP, int] = {}
         self._read_offset = _ReadOffsets(self.chunked)
 
+    @override
     def _new_consumer_thread(self) -> ChunkConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         if not isinstance(record, Taken):
             return super()._to_message(tp, record)
@@ -341,7 +351,7 @@ class ChunkConsumer(Consumer):  # type: ignore[misc] # Faust ships no types
             0,
             None,
             None,
-            record,
+            cast("Any", record),  # Faust passes it through without looking
             None,
             0,
             0,
@@ -349,6 +359,7 @@ class ChunkConsumer(Consumer):  # type: ignore[misc] # Faust ships no types
             generation_id=self.app.consumer_generation_id,
         )
 
+    @override
     def _new_offset(self, tp: TP) -> int | None:
         """What to tell Kafka: for our topics what Redis holds, never what was merely handed over."""
         if tp.topic not in self.chunked:
@@ -358,15 +369,18 @@ class ChunkConsumer(Consumer):  # type: ignore[misc] # Faust ships no types
         self._acked_index[tp].clear()
         return self.stored.get(tp)
 
+    @override
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's detector of stuck partitions takes a paused one for stuck; ours looks at commits (streams.health)."""
 
+    @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Tell the receiver first: Faust clears its queues, so from here on chunks may be lost."""
         self.receiver.revoked()
         self.stored.clear()
         await super().on_partitions_revoked(revoked)
 
+    @override
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Let Faust set up its handlers, then tell the receiver."""
         await super().on_partitions_assigned(assigned, generation_id)
@@ -424,69 +438,7 @@ def _position(consumer: AIOKafkaConsumer, tp: TP) -> int:
     return position
 
 
-class ChunkTransport(Transport):  # type: ignore[misc] # Faust ships no types
+class ChunkTransport(Transport):
     """The transport behind `regulars://host:port`."""
 
     Consumer = ChunkConsumer
-
-
-class _OnlyConsuming(BootStrategy):  # type: ignore[misc] # Faust ships no types
-    """Of Faust's services those that consume. Publishing is done by our own idempotent producer, pages by our server."""
-
-    enable_kafka_producer = False
-    enable_web = False
-
-
-class ChunkApp(faust.App):  # type: ignore[misc] # Faust ships no types
-    """A Faust app whose agents get chunks."""
-
-    BootStrategy = _OnlyConsuming
-    shop_settings: Settings
-    receiver: Receiver
-    chunked: Mapping[str, str]
-
-
-def make_app(settings: Settings, receiver: Receiver, *, crash: Callable[[BaseException], None]) -> ChunkApp:
-    """The Faust app: one agent for each consumed topic, which hands its chunks to `receiver`.
-
-    `crash` is told if `receiver` raises all the same: an exception that left an agent would lose its chunk silently.
-    """
-    kafka = settings.kafka
-    app = ChunkApp(
-        kafka.group,
-        broker=[f"regulars://{server}" for server in settings.bootstrap_servers()],
-        autodiscover=False,
-        web_enabled=False,
-        store="memory://",
-        key_serializer="raw",
-        value_serializer="raw",
-        topic_partitions=kafka.partitions,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        # 0 would silently mean round-robin, which tears clicks and orders of one customer apart.
-        table_standby_replicas=1,
-        ConsumerScheduler=ChunkScheduler,
-        broker_commit_interval=kafka.offset_commit_every_ms / 1000,
-        broker_session_timeout=kafka.session_timeout_ms / 1000,
-        broker_heartbeat_interval=kafka.heartbeat_ms / 1000,
-        broker_request_timeout=kafka.request_timeout_ms / 1000,
-        broker_rebalance_timeout=kafka.rebalance_timeout_ms / 1000,
-        # Chunks in a queue of Faust are acknowledged nowhere and read again by the next owner: nothing to wait for.
-        stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
-    )
-    app.shop_settings = settings
-    app.receiver = receiver
-    app.chunked = settings.consumed()
-
-    async def take_in(stream: Any) -> None:
-        async for event in stream.events():
-            try:
-                receiver.take(event.message.tp, event.message.value)
-            except Exception as error:
-                _log.exception("a chunk could not be taken in")
-                crash(error)
-
-    for topic, name in app.chunked.items():
-        app.agent(app.topic(topic, value_type=bytes), name=f"take_in_{name}")(take_in)
-    return app

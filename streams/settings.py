@@ -1,8 +1,9 @@
 """The settings of an installation: one frozen object, built by a pure function from mappings.
 
 Three sources, the later wins: a TOML file, variables REGULARS_<SECTION>_<NAME>, flags given as {"section.name": value}.
-Unknown names are refused with a suggestion. What can be set stands in `streams.setting_sections` and `streams.setting_kafka`; `SETTINGS` is the
-table of it, printed into the reference. How triggers behave is not set here but in the rules document (`files.rules`).
+Unknown names are refused with a suggestion. What can be set stands in `streams.setting_sections` and
+`streams.setting_kafka`; `SETTINGS` is the table of it, printed into the reference. How triggers behave is not set here
+but in the rules document (`files.rules`).
 """
 
 import re

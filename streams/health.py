@@ -1,0 +1,120 @@
+"""Is this worker well? Lag without progress makes it fail, a high share of rejected records makes it degraded.
+
+Pure bookkeeping over numbers that the worker hands in; the clock is an argument. `/health` shows the report, and the
+watchdog (streams.watchdog) ends a worker that stays stalled.
+"""
+
+from collections import deque
+from typing import Literal
+
+from msgspec import Struct
+
+from streams.setting_sections import Health
+
+SHARE_WINDOW_MS = 300_000
+SHARE_RECORDS_MIN = 100
+"""Below this many records in the window a share says nothing."""
+
+Status = Literal["starting", "ok", "degraded", "failing"]
+
+
+class PartitionHealth(Struct, kw_only=True):
+    """What is known of one partition. `stalled_ms` is the time with lag and without progress."""
+
+    partition: int
+    state: str = ""
+    lag: int = 0
+    stalled_ms: int = 0
+
+
+class Report(Struct, kw_only=True):
+    """What /health answers, as JSON."""
+
+    status: Status
+    reasons: list[str] = []
+    rejected_share: float = 0.0
+    partitions: list[PartitionHealth] = []
+
+    @property
+    def http_status(self) -> int:
+        """503 where a restart or a hand is needed; a degraded worker works."""
+        return 503 if self.status in {"failing", "starting"} else 200
+
+
+class _Seen(Struct):
+    place: tuple[int, int]
+    moved_ms: int
+    lag: int = 0
+    state: str = ""
+
+
+class Watch:
+    """Keeps the numbers by which health is judged. Times are milliseconds of any one clock that never goes back."""
+
+    def __init__(self, settings: Health) -> None:
+        self._settings = settings
+        self._partitions: dict[int, _Seen] = {}
+        self._samples: deque[tuple[int, int, int]] = deque()
+        self._ready = False
+
+    def ready(self) -> None:
+        """The worker has joined its group; until then it is starting."""
+        self._ready = True
+
+    def observe(self, partition: int, *, lag: int, progress: int, claims: int, state: str, now_ms: int) -> None:
+        """How a partition stands: records not committed, a number that grows with every commit, claims so far."""
+        place = (claims, progress)
+        seen = self._partitions.get(partition)
+        if seen is None:
+            seen = self._partitions[partition] = _Seen(place, now_ms)
+        elif seen.place != place or not lag:
+            seen.place, seen.moved_ms = place, now_ms
+        seen.lag, seen.state = lag, state
+
+    def forget(self, partition: int) -> None:
+        """The partition is not this worker's any more."""
+        self._partitions.pop(partition, None)
+
+    def count(self, records: int, rejected: int, now_ms: int) -> None:
+        """Running totals of processed and rejected records."""
+        self._samples.append((now_ms, records, rejected))
+        while self._samples and self._samples[0][0] < now_ms - SHARE_WINDOW_MS:
+            self._samples.popleft()
+
+    def rejected_share(self) -> float:
+        """Share of records set aside within the window, 0 while there were too few to say."""
+        if len(self._samples) < 2:
+            return 0.0
+        (_, records_before, rejected_before), (_, records, rejected) = self._samples[0], self._samples[-1]
+        total = records - records_before
+        return (rejected - rejected_before) / total if total >= SHARE_RECORDS_MIN else 0.0
+
+    def stalled_ms(self, now_ms: int) -> int:
+        """The longest time that a partition has had lag and made no progress."""
+        return max((now_ms - seen.moved_ms for seen in self._partitions.values() if seen.lag), default=0)
+
+    def report(self, now_ms: int) -> Report:
+        """The state of the worker."""
+        partitions = [
+            PartitionHealth(
+                partition=partition,
+                state=seen.state,
+                lag=seen.lag,
+                stalled_ms=now_ms - seen.moved_ms if seen.lag else 0,
+            )
+            for partition, seen in sorted(self._partitions.items())
+        ]
+        reasons = [
+            f"partition {found.partition} has {found.lag} records of lag and no progress for {found.stalled_ms} ms"
+            + (f" ({found.state})" if found.state else "")
+            for found in partitions
+            if found.stalled_ms >= self._settings.stall_ms
+        ]
+        share = self.rejected_share()
+        status: Status = "ok" if self._ready else "starting"
+        if reasons:
+            status = "failing"
+        elif share > self._settings.rejected_share:
+            status = "degraded" if self._ready else status
+            reasons.append(f"{share:.1%} of the records of the last minutes were set aside; see the rejected topic")
+        return Report(status=status, reasons=reasons, rejected_share=round(share, 4), partitions=partitions)

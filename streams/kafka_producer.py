@@ -1,0 +1,192 @@
+"""Publishing to Kafka: our own idempotent producer, and reading back the tail of an output after a takeover.
+
+Rows go to the partition they name, in order, acknowledged by all in-sync replicas. A temporary trouble is retried for as
+long as it lasts without doubling a row; a row that the broker refuses for good is reported and holds up nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import TopicPartition
+
+from schemas.outputs import Outgoing
+from streams.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+IN_FLIGHT_MAX = 5000
+"""Rows handed to the client and not yet acknowledged, over all partitions."""
+BATCH_BYTES = 512 * 1024
+"""Half of what brokers accept by default, so a batch of rows is not refused for its size."""
+ROW_BYTES_MAX = 1_000_000
+TAIL_PATIENCE_S = 30.0
+RECORD_ID_HEADERS = ("ce-id", "record-id")
+
+
+class KafkaPublisher:
+    """Publishes rows for all partitions of a worker, and reads outputs back. Use it from one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._reader: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
+        self._renewing = asyncio.Lock()
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Connect. Raises KafkaError where no broker answers."""
+        self._producer = await self._new_producer()
+
+    async def stop(self) -> None:
+        """Wait for what is in flight, then let go of all connections."""
+        if self._producer is not None:
+            await self._producer.stop()
+        if self._reader is not None:
+            await self._reader.stop()
+        if self._farewells:
+            await asyncio.wait(self._farewells)
+
+    async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        """Send rows and wait until each is acknowledged (None) or refused for good (the reason), in the rows' order.
+
+        Waits as long as the broker is away. Rows of one partition arrive in the order given.
+        """
+        outcomes = await self._attempt(rows)
+        failed = [number for number, outcome in enumerate(outcomes) if outcome is not None]
+        if failed:
+            # The broker refuses whole batches, and after a refusal the producer's sequence has a hole: a new producer
+            # sends the rows of the refused batches one by one, which shows whose fault it was.
+            await self._renew()
+            for number in failed:
+                (outcomes[number],) = await self._attempt([rows[number]])
+                if outcomes[number] is not None:
+                    await self._renew()
+        return outcomes
+
+    async def ends(self, topic: str, partition: int) -> int:
+        """The end of an output's partition (logical topic name)."""
+        target = TopicPartition(self._settings.topic(topic), partition)
+        async with self._reading:
+            reader = await self._ready_reader()
+            found: dict[TopicPartition, int] = await reader.end_offsets([target])
+        return found[target]
+
+    async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+        """Ids of the records of an output from offset `since` to its present end, and that end.
+
+        Raises KafkaError, TimeoutError included, where it can't be read; then nothing may be taken for published.
+        """
+        target = TopicPartition(self._settings.topic(topic), partition)
+        ids: set[str] = set()
+        async with self._reading:
+            reader = await self._ready_reader()
+            end = (await reader.end_offsets([target]))[target]
+            start = (await reader.beginning_offsets([target]))[target]
+            if max(since, start) >= end:
+                return ids, end
+            reader.assign([target])
+            reader.seek(target, max(since, start))
+            async with asyncio.timeout(TAIL_PATIENCE_S):
+                while await reader.position(target) < end:
+                    found = await reader.getmany(target, timeout_ms=200)
+                    for record in found.get(target, ()):
+                        if (record_id := record_id_of(record.headers)) is not None:
+                            ids.add(record_id)
+        return ids, end
+
+    async def _attempt(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        producer = self._producer
+        assert producer is not None, "publish before start"
+        futures: list[asyncio.Future[Any] | str] = []
+        for row in rows:
+            await self._in_flight.acquire()
+            try:
+                future = await producer.send(
+                    self._settings.topic(row.topic),
+                    value=bytes(row.value),
+                    key=row.key.encode(),
+                    partition=row.partition,
+                    headers=headers_of(row),
+                )
+            except MessageSizeTooLargeError as error:
+                self._in_flight.release()
+                futures.append(type(error).__name__)
+            except BaseException:
+                self._in_flight.release()
+                raise
+            else:
+                future.add_done_callback(lambda _: self._in_flight.release())
+                futures.append(future)
+        outcomes: list[str | None] = []
+        for found in futures:
+            if isinstance(found, str):
+                outcomes.append(found)
+                continue
+            try:
+                await found
+            except KafkaError as error:
+                outcomes.append(type(error).__name__)
+            else:
+                outcomes.append(None)
+        return outcomes
+
+    async def _renew(self) -> None:
+        """Take a new producer; the old one finishes what other partitions gave it."""
+        async with self._renewing:
+            old, self._producer = self._producer, await self._new_producer()
+            if old is not None:
+                farewell = asyncio.create_task(old.stop())
+                self._farewells.add(farewell)
+                farewell.add_done_callback(self._farewells.discard)
+        _log.warning("a broker refused rows for good; went on with a new producer")
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        kafka = self._settings.kafka
+        producer = AIOKafkaProducer(
+            **self._settings.to_aiokafka(),
+            client_id=f"{kafka.group}-publisher",
+            enable_idempotence=True,
+            acks="all",
+            compression_type=None if kafka.compression == "none" else kafka.compression,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=ROW_BYTES_MAX,
+            request_timeout_ms=kafka.request_timeout_ms,
+        )
+        await producer.start()
+        return producer
+
+    async def _ready_reader(self) -> AIOKafkaConsumer:
+        if self._reader is None:
+            reader = AIOKafkaConsumer(
+                **self._settings.to_aiokafka(),
+                client_id=f"{self._settings.kafka.group}-reader",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                request_timeout_ms=self._settings.kafka.request_timeout_ms,
+            )
+            await reader.start()
+            self._reader = reader
+        return self._reader
+
+
+def headers_of(row: Outgoing) -> list[tuple[str, bytes]]:
+    """Kafka headers of a row. A row without an id of its own among them gets one, so that repeats can be told."""
+    headers = [(name, value.encode()) for name, value in row.headers.items()]
+    if not any(name in RECORD_ID_HEADERS for name in row.headers):
+        headers.append(("record-id", row.record_id.encode()))
+    return headers
+
+
+def record_id_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
+    """The id by which repeats of a published record are recognised, None for records that are not ours."""
+    for name, value in headers:
+        if name in RECORD_ID_HEADERS:
+            return value.decode("utf-8", "replace")
+    return None

@@ -1,0 +1,47 @@
+"""The worker's own pages: /health (JSON, 503 when it is not well) and /metrics (Prometheus text)."""
+
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from streams.health import Report
+from streams.metrics import Metrics
+from streams.setting_sections import Http
+
+METRICS_TYPE = "text/plain; version=0.0.4"
+_SHUTDOWN_S = 1.0
+
+
+class Pages:
+    """A small HTTP server in the worker's event loop. `port` is the one it listens on, also where 0 was asked for."""
+
+    def __init__(self, settings: Http, *, report: Callable[[], Report], metrics: Metrics) -> None:
+        self._settings = settings
+        self._report = report
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+        self.port = settings.port
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where the port is taken."""
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics_page)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        report = self._report()
+        body = msgspec.json.format(msgspec.json.encode(report), indent=1)
+        return web.Response(body=body, status=report.http_status, content_type="application/json")
+
+    async def _metrics_page(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.page(), headers={"Content-Type": METRICS_TYPE})

@@ -1,0 +1,143 @@
+"""Settings: three sources, unknown names refused with a suggestion, secrets never shown, reference files kept complete."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.settings import SETTINGS, SettingsError, build_settings, load_settings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def test_nothing_given_is_a_working_installation_on_this_machine() -> None:
+    settings = build_settings()
+
+    assert settings.kafka.bootstrap == "127.0.0.1:9092"
+    assert settings.kafka.partitions == 32
+    assert settings.redis.url == "redis://127.0.0.1:6379/0"
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
+    document = {"kafka": {"partitions": 4, "group": "file", "bootstrap": "file:1"}}
+    environment = {"REGULARS_KAFKA_PARTITIONS": "8", "REGULARS_KAFKA_GROUP": "environment", "HOME": "/root"}
+
+    settings = build_settings(document, environment, {"kafka.partitions": 16, "kafka.group": None})
+
+    assert (settings.kafka.partitions, settings.kafka.group, settings.kafka.bootstrap) == (16, "environment", "file:1")
+
+
+@pytest.mark.parametrize(
+    "document,environment,flags,message",
+    [
+        ({"kafka": {"partition": 4}}, {}, {}, "unknown setting kafka.partition; did you mean kafka.partitions?"),
+        ({"kafak": {}}, {}, {}, "unknown section [kafak]; did you mean kafka?"),
+        ({"kafka": 3}, {}, {}, "kafka must be a table: [kafka]"),
+        ({}, {"REGULARS_REDIS_ULR": "x"}, {}, "unknown setting in the environment: REGULARS_REDIS_ULR; did you mean REGULARS_REDIS_URL?"),  # noqa: E501
+        ({}, {}, {"http.prt": 1}, "unknown setting flag --http-prt; did you mean http.port?"),
+        ({"kafka": {"partitions": 0}}, {}, {}, "kafka.partitions: Expected `int` >= 1"),
+        ({"kafka": {"partitions": "4"}}, {}, {}, "kafka.partitions: Expected `int`, got `str`"),
+        ({}, {"REGULARS_KAFKA_PARTITIONS": "many"}, {}, "kafka.partitions: Expected `int`, got `str`"),
+        ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
+        ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_what_would_be_right(
+    document: dict[str, Any], environment: dict[str, str], flags: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        build_settings(document, environment, flags)
+
+    assert str(refused.value) == message
+
+
+def test_texts_of_the_environment_become_the_type_of_their_setting() -> None:
+    environment = {
+        "REGULARS_KAFKA_SSL_CHECK_HOSTNAME": "no",
+        "REGULARS_HEALTH_REJECTED_SHARE": "0.2",
+        "REGULARS_HTTP_PORT": "0",
+    }
+
+    settings = build_settings({}, environment)
+
+    assert settings.kafka.ssl_check_hostname is False
+    assert settings.health.rejected_share == 0.2
+    assert settings.http.port == 0
+
+
+def test_no_secret_is_ever_shown() -> None:
+    settings = build_settings(
+        {
+            "kafka": {"sasl_password": "hunter2", "ssl_password": "hunter3", "sasl_username": "ann"},
+            "redis": {"url": "rediss://app:hunter4@cache:6380/0"},
+        }
+    )
+
+    shown = repr(settings) + str(settings)
+
+    assert "hunter" not in shown
+    assert "sasl_username='ann'" in shown
+    assert "rediss://app:********@cache:6380/0" in shown
+
+
+def test_every_setting_says_what_why_and_what_happens_at_the_extremes() -> None:
+    for setting in SETTINGS:
+        for text in (setting.meaning, setting.why, setting.extremes):
+            assert text.endswith("."), setting.path
+            assert len(text) > 12, setting.path
+    assert len({setting.env for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_the_reference_file_holds_every_setting_with_its_default() -> None:
+    document = tomllib.loads((DEPLOY / "regulars.toml").read_text())
+
+    assert [f"{section}.{name}" for section, table in document.items() for name in table] == [s.path for s in SETTINGS]
+    assert build_settings(document) == build_settings()
+
+
+def test_the_minimal_file_is_enough() -> None:
+    settings = load_settings(DEPLOY / "regulars.minimal.toml", {})
+
+    assert settings.shop.currency == "EUR"
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[kafka\n")
+
+    with pytest.raises(SettingsError, match=r"missing\.toml can't be read"):
+        load_settings(tmp_path / "missing.toml")
+    with pytest.raises(SettingsError, match=r"broken\.toml is not valid TOML"):
+        load_settings(broken)
+
+
+def test_both_kafka_clients_get_the_same_connection() -> None:
+    settings = build_settings(
+        {
+            "kafka": {
+                "bootstrap": "a:1, b:2",
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "SCRAM-SHA-512",
+                "sasl_username": "ann",
+                "sasl_password": "secret",
+                "ssl_check_hostname": False,
+            }
+        }
+    )
+
+    ours, theirs = settings.to_aiokafka(), settings.to_kafka_python()
+
+    assert ours["bootstrap_servers"] == ["a:1", "b:2"]
+    assert ours["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (ours["sasl_plain_username"], ours["sasl_plain_password"]) == ("ann", "secret")
+    assert ours["ssl_context"].check_hostname is False
+    assert ours.keys() == theirs.keys()
+    assert "ssl_context" not in build_settings().to_kafka_python()
+
+
+def test_topics_carry_the_prefix() -> None:
+    settings = build_settings({"kafka": {"topic_prefix": "eu."}})
+
+    assert settings.topic("orders") == "eu.orders"
+    assert settings.consumed()["eu.clickstream"] == "clickstream"

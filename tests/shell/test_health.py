@@ -1,0 +1,173 @@
+"""/health: lag without progress fails, many rejects degrade, a silent shop is well."""
+
+import asyncio
+import json
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from streams.health import Report, Watch
+from streams.metrics import Metrics
+from streams.pages import Pages
+from streams.setting_sections import Health, Http
+from streams.watchdog import Stalled, watch_over
+
+SETTINGS = Health(stall_ms=60_000, exit_ms=600_000, rejected_share=0.05)
+MINUTE = 60_000
+
+
+def watch() -> Watch:
+    started = Watch(SETTINGS)
+    started.ready()
+    return started
+
+
+def observe(subject: Watch, now_ms: int, *, lag: int, progress: int, claims: int = 1) -> None:
+    subject.observe(0, lag=lag, progress=progress, claims=claims, state="running", now_ms=now_ms)
+
+
+def test_a_worker_that_has_not_joined_its_group_is_starting() -> None:
+    report = Watch(SETTINGS).report(0)
+
+    assert (report.status, report.http_status) == ("starting", 503)
+
+
+def test_lag_without_progress_fails_after_the_set_time() -> None:
+    subject = watch()
+    observe(subject, 0, lag=10, progress=5)
+    observe(subject, MINUTE - 1, lag=20, progress=5)
+
+    assert subject.report(MINUTE - 1).status == "ok"
+
+    report = subject.report(MINUTE)
+
+    assert (report.status, report.http_status) == ("failing", 503)
+    assert report.reasons == ["partition 0 has 20 records of lag and no progress for 60000 ms (running)"]
+
+
+def test_progress_is_well_however_large_the_lag() -> None:
+    subject = watch()
+    for minute in range(10):
+        observe(subject, minute * MINUTE, lag=1_000_000, progress=minute)
+
+    assert subject.report(9 * MINUTE + 1).status == "ok"
+
+
+def test_a_silent_partition_without_lag_is_well_for_ever() -> None:
+    subject = watch()
+    for minute in range(0, 600, 10):
+        observe(subject, minute * MINUTE, lag=0, progress=5)
+
+    assert subject.report(600 * MINUTE).status == "ok"
+
+
+def test_a_new_claim_counts_as_progress() -> None:
+    subject = watch()
+    observe(subject, 0, lag=10, progress=5, claims=1)
+    observe(subject, 50_000, lag=10, progress=5, claims=2)
+
+    assert subject.report(MINUTE).status == "ok"
+
+
+def test_a_partition_that_moved_away_is_forgotten() -> None:
+    subject = watch()
+    observe(subject, 0, lag=10, progress=5)
+    subject.forget(0)
+
+    assert subject.report(10 * MINUTE).status == "ok"
+
+
+def test_a_high_share_of_rejects_degrades_but_does_not_fail() -> None:
+    subject = watch()
+    subject.count(1000, 0, 0)
+    subject.count(2000, 100, MINUTE)
+
+    report = subject.report(MINUTE)
+
+    assert (report.status, report.http_status, report.rejected_share) == ("degraded", 200, 0.1)
+
+
+def test_rejects_of_long_ago_are_forgiven() -> None:
+    subject = watch()
+    subject.count(1000, 0, 0)
+    subject.count(2000, 500, MINUTE)
+    subject.count(3000, 500, 7 * MINUTE)
+    subject.count(4000, 500, 8 * MINUTE)
+
+    assert subject.report(8 * MINUTE).status == "ok"
+
+
+def test_a_few_rejects_in_a_quiet_shop_say_nothing() -> None:
+    subject = watch()
+    subject.count(0, 0, 0)
+    subject.count(10, 5, MINUTE)
+
+    assert subject.report(MINUTE).status == "ok"
+
+
+async def _page(report: Report) -> tuple[int, dict[str, object], bytes]:
+    metrics = Metrics()
+    metrics.count("regulars_commits_total", 3)
+    pages = Pages(Http(host="127.0.0.1", port=0), report=lambda: report, metrics=metrics)
+    await pages.start()
+
+    def ask() -> tuple[int, dict[str, object], bytes]:
+        try:
+            with urlopen(f"http://127.0.0.1:{pages.port}/health", timeout=5) as answer:
+                status, body = answer.status, json.load(answer)
+        except HTTPError as error:
+            status, body = error.code, json.load(error)
+            error.close()
+        with urlopen(f"http://127.0.0.1:{pages.port}/metrics", timeout=5) as answer:
+            return status, body, answer.read()
+
+    try:
+        return await asyncio.to_thread(ask)
+    finally:
+        await pages.stop()
+
+
+def test_the_page_answers_200_with_the_report() -> None:
+    status, body, metrics = asyncio.run(_page(Report(status="ok")))
+
+    assert (status, body["status"]) == (200, "ok")
+    assert b"regulars_commits_total 3.0" in metrics
+
+
+def test_the_page_answers_503_when_the_worker_is_not_well() -> None:
+    status, body, _ = asyncio.run(_page(Report(status="failing", reasons=["stuck"])))
+
+    assert (status, body["reasons"]) == (503, ["stuck"])
+
+
+async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
+    subject = watch()
+    observe(subject, 0, lag=1, progress=0)
+    asked = asyncio.Event()
+
+    async def answer() -> bool:
+        asked.set()
+        return servers_answer
+
+    dog = asyncio.create_task(
+        watch_over(subject, Health(exit_ms=exit_ms), now_ms=lambda: 600_000, servers_answer=answer, every_ms=1)
+    )
+    await asyncio.wait([dog, asyncio.create_task(asked.wait())], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(0.01)
+    if dog.done():
+        dog.result()
+    dog.cancel()
+
+
+def test_the_watchdog_ends_a_stalled_worker() -> None:
+    with pytest.raises(Stalled, match="no progress for 600000 ms"):
+        asyncio.run(_watchdog(servers_answer=True, exit_ms=600_000))
+
+
+def test_the_watchdog_waits_while_kafka_or_redis_is_down() -> None:
+    asyncio.run(_watchdog(servers_answer=False, exit_ms=600_000))
+
+
+def test_the_watchdog_can_be_told_to_keep_quiet() -> None:
+    asyncio.run(_watchdog(servers_answer=True, exit_ms=0))
