@@ -138,24 +138,18 @@ def newest_cart(profile: Profile) -> Cart | None:
 # --- orders -------------------------------------------------------------------------------------------------------
 
 
-def apply_order(
-    profile: Profile, entry: OrderEntry, cart_id: str | None, checkout_id: str | None, lateness_ms: int
-) -> list[Cart]:
+def apply_order(profile: Profile, entry: OrderEntry, cart_id: str | None, lateness_ms: int) -> list[Cart]:
     """Let a placed order empty the cart it names, or, naming none, take its products out of every cart open at its time.
 
-    Works from the order's ledger entry, so a later version of the order takes the place of what an earlier one did. Gives
-    the carts it touched.
+    Works from the order's ledger entry, so a later version of the order takes the place of what an earlier one did.
+    `cart_id` is the cart it names, itself or through its checkout. Gives the carts it touched.
     """
     assert entry.placed_ms is not None
     products = sorted({line.product_id for line in entry.lines})
     known = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
     if known is not None:
-        cart_id = cart_id or known.cart_id
-        checkout_id = checkout_id or known.checkout_id
-        if not products:
-            products = known.product_ids
         profile.recent_orders.remove(known)
-    order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, checkout_id, products)
+    order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
     remember_order(profile, order)
     if order == known:
         return []

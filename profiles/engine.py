@@ -72,7 +72,9 @@ class Engine:
                 ledger.compact(profile, due_ms, orders)
                 continue
             episode = min(profile.episodes.values(), key=lambda waiting: (waiting.wake_ms, waiting.name, waiting.key))
-            turn = Turn(profile, self.book, at, out, cause="timer", time_ms=due_ms, received_ms=due_ms)
+            # In replay the clock stops at each due time it passes, however far it jumps.
+            stop = at if at.wall_ms is not None else Moment(max(due_ms, episode.measured_from_ms or 0))
+            turn = Turn(profile, self.book, stop, out, cause="timer", time_ms=due_ms, received_ms=due_ms)
             episodes.decide_due(turn, BY_NAME[episode.name], episode)
 
 
@@ -109,30 +111,29 @@ def _order(turn: Turn, arrival: Arrival, orders: Ledger) -> None:
         return
     if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
         _remember(turn, arrival)
-    supply.record_purchases(profile, change, turn.book)
+    supplies = supply.record_purchases(profile, change, turn.book)
     entry = change.entry
     if entry.placed_ms is not None and not entry.test:
         if change.is_new:
             for line in entry.lines:
                 interests.touch(profile.interests, "purchase", line.category, None, (), entry.placed_ms)
-        if isinstance(event, events.OrderCompleted | events.OrderUpdated):
-            _close_carts(turn, event, entry, is_new=change.is_new)
-    REPLENISHMENT_DUE.replan(turn, change)
+        if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
+            _close_carts(turn, entry, is_new=change.is_new)
+    REPLENISHMENT_DUE.replan(turn, supplies)
 
 
-def _close_carts(turn: Turn, event: events.OrderStateEvent, entry: OrderEntry, *, is_new: bool) -> None:
+def _close_carts(turn: Turn, entry: OrderEntry, *, is_new: bool) -> None:
     """An order takes what it bought out of the carts, ends checkouts, and settles what was emitted about them."""
     profile = turn.profile
-    checkout = profile.checkouts.get(event.checkout_id or event.order_id)
-    cart_id = event.cart_id or (checkout.cart_id if checkout is not None else None)
-    checkout_id = event.checkout_id or (checkout.checkout_id if checkout is not None else None)
+    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
+    cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     lateness_ms = turn.book.rules.allowed_lateness_ms
-    touched = carts.apply_order(profile, entry, cart_id, checkout_id, lateness_ms)
+    touched = carts.apply_order(profile, entry, cart_id, lateness_ms)
     order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
     if order is None:
         assert entry.placed_ms is not None
         products = sorted({line.product_id for line in entry.lines})
-        order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, checkout_id, products)
+        order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
     CHECKOUT_ABANDONED.ordered(turn, order)
     if turn.book.rules.cart_abandoned.any_order:
         touched = [

@@ -11,7 +11,7 @@ from profiles.consent import summary
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
 from profiles.state import EMITTED_MAX, EPISODES_MAX, Emitted, Episode, Profile, RecentOrder
-from profiles.triggers.base import TriggerDefinition
+from profiles.definition import TriggerDefinition
 from profiles.turn import Turn
 from schemas.outputs import Customer, DecisionTrail, ProfileSummary, Trigger, TriggerOutcome
 
@@ -273,12 +273,10 @@ def settle(turn: Turn, definitions: dict[str, TriggerDefinition], order: RecentO
         if definition is None or sent.outcome is not None or sent.trigger_class != "marketing":
             continue
         if order.at_ms <= sent.emitted_ms:
-            if order.at_ms >= sent.opened_ms and definition.covers(order, sent):
+            if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order, "late_conversion")
-        elif order.at_ms - sent.emitted_ms <= definition.rule(turn.book).attribution_ms and definition.converts(
-            order, sent
-        ):
+        elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
@@ -286,6 +284,10 @@ def settle(turn: Turn, definitions: dict[str, TriggerDefinition], order: RecentO
             _outcome(turn, sent, "trigger.converted", order, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
                 _outcome(turn, sent, "cart.recovered", order, None)
+
+
+def _in_time(turn: Turn, definition: TriggerDefinition, order: RecentOrder, sent: Emitted) -> bool:
+    return order.at_ms - sent.emitted_ms <= definition.rule(turn.book).attribution_ms
 
 
 def _outcome(turn: Turn, sent: Emitted, name: str, order: RecentOrder, reason: str | None) -> None:

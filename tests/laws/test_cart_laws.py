@@ -63,10 +63,10 @@ def play(story: list[Arrival], order: OrderEntry | None = None, order_after: int
     profile = Profile("user_id:ada")
     for position, told in enumerate(story):
         if order is not None and position == order_after:
-            carts.apply_order(profile, order, None, None, DAY_MS)
+            carts.apply_order(profile, order, None, DAY_MS)
         carts.apply_cart_event(profile, told, DAY_MS)
     if order is not None and order_after >= len(story):
-        carts.apply_order(profile, order, None, None, DAY_MS)
+        carts.apply_order(profile, order, None, DAY_MS)
     return profile
 
 
