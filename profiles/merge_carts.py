@@ -30,6 +30,7 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
     Orders of either are held against the carts of both. `again` says that `other` was absorbed before: operations that
     have since been folded into a base are not added a second time.
     """
+    _unite_checkouts(into, other)
     changed = _unite_orders(into, other, ledger)
     before = set(into.carts)
     for cart_id, theirs in other.carts.items():
@@ -44,7 +45,6 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
     while len(into.carts) > CARTS_MAX:
         oldest = min(into.carts.values(), key=lambda cart: (cart.changed_ms, cart.cart_id))
         del into.carts[oldest.cart_id]
-    _unite_checkouts(into, other)
 
 
 def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
@@ -55,20 +55,19 @@ def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
         ours = known.get(theirs.order_id)
         if ours is not None:
             into.recent_orders.remove(ours)
-        carts.remember_order(into, _described(theirs, theirs if ours is None else ours, ledger))
+        carts.remember_order(into, _described(theirs, into, ledger))
     return into.recent_orders != before
 
 
-def _described(theirs: RecentOrder, ours: RecentOrder, ledger: Ledger) -> RecentOrder:
-    at_ms, products = max((ours.at_ms, ours.product_ids), (theirs.at_ms, theirs.product_ids))
-    entry = ledger.get(ours.order_id)
-    if entry is not None and entry.placed_ms is not None:
-        at_ms = entry.placed_ms
-        products = sorted({line.product_id for line in entry.lines}) or products
-    # Two versions that name different carts contradict each other; the larger name is taken so that both sides agree.
-    cart_id = max((ours.cart_id, theirs.cart_id), key=lambda name: name or "")
-    checkout_id = max((ours.checkout_id, theirs.checkout_id), key=lambda name: name or "")
-    return RecentOrder(at_ms, ours.order_id, cart_id, checkout_id, products)
+def _described(theirs: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOrder:
+    """An order as its united entry has it; its cart is the one it names, itself or through its checkout."""
+    entry = ledger.get(theirs.order_id)
+    if entry is None or entry.placed_ms is None:
+        return theirs
+    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
+    cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
+    products = sorted({line.product_id for line in entry.lines}) or theirs.product_ids
+    return RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
 
 
 def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
