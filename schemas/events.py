@@ -20,6 +20,8 @@ Instant = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 Minor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 """Integer minor units of a currency; the bound keeps sums of a whole customer life inside 64 bits."""
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Small = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+"""A position, a step, a number of results."""
 
 ConsentState = Literal["GRANT", "DENY", "REVOKED"]
 
@@ -71,8 +73,12 @@ class Product(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     coupon: Text | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
     image_url: Annotated[str, Meta(max_length=2048)] | None = None
-    position: int | None = None
-    occasions: tuple[Text, ...] = ()
+    position: Small | None = None
+    occasions: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+
+
+Products = Annotated[tuple[Product, ...], Meta(max_length=500)]
+"""The products of a list, a cart or an order. A longer one is refused: cut off, it would be wrong money."""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="event"):
@@ -100,7 +106,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     country: Text | None = None
     campaign: Campaign | None = None
     referrer: Annotated[str, Meta(max_length=2048)] | None = None
-    consent: tuple[ConsentChange, ...] = ()
+    consent: Annotated[tuple[ConsentChange, ...], Meta(max_length=64)] = ()
     imported: bool = False
 
 
@@ -149,7 +155,7 @@ class ProductsSearched(Event, frozen=True, kw_only=True, tag="Products Searched"
     """A search in the shop; `results` is the number of hits where the shop sends it."""
 
     query: Text
-    results: int | None = None
+    results: Small | None = None
 
 
 class ListEvent(Event, frozen=True, kw_only=True):
@@ -157,7 +163,7 @@ class ListEvent(Event, frozen=True, kw_only=True):
 
     list_id: Id | None = None
     category: Text | None = None
-    products: tuple[Product, ...] = ()
+    products: Products = ()
 
 
 class ProductListViewed(ListEvent, frozen=True, kw_only=True, tag="Product List Viewed"):
@@ -287,7 +293,7 @@ class CartProductsEvent(Event, frozen=True, kw_only=True):
     """A whole cart was shown or sent."""
 
     cart_id: Id | None = None
-    products: tuple[Product, ...] = ()
+    products: Products = ()
     currency: Currency | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
 
@@ -312,8 +318,8 @@ class CheckoutEvent(Event, frozen=True, kw_only=True):
     checkout_id: Id | None = None
     order_id: Id | None = None
     cart_id: Id | None = None
-    step: int | None = None
-    products: tuple[Product, ...] = ()
+    step: Small | None = None
+    products: Products = ()
     value_minor: Minor | None = None
     currency: Currency | None = None
     url: Annotated[str, Meta(max_length=2048)] | None = None
@@ -372,7 +378,7 @@ class OrderStateEvent(OrderEvent, frozen=True, kw_only=True):
     shipping_cost_minor: Minor | None = None
     payment_fee_minor: Minor | None = None
     coupon: Text | None = None
-    products: tuple[Product, ...] = ()
+    products: Products = ()
     test: bool = False
 
 
@@ -398,7 +404,7 @@ class OrderRefunded(OrderEvent, frozen=True, kw_only=True, tag="Order Refunded")
 
     refund_id: Id | None = None
     amount_minor: Minor | None = None
-    products: tuple[Product, ...] = ()
+    products: Products = ()
     restocked: bool = True
     return_shipping_minor: Minor = 0
     restocking_fee_minor: Minor = 0
@@ -408,26 +414,26 @@ class OrderRefunded(OrderEvent, frozen=True, kw_only=True, tag="Order Refunded")
 class OrderReturned(OrderEvent, frozen=True, kw_only=True, tag="Order Returned"):
     """Goods came back; money moves only with Order Refunded."""
 
-    products: tuple[Product, ...] = ()
+    products: Products = ()
 
 
 class OrderFulfilled(OrderEvent, frozen=True, kw_only=True, tag="Order Fulfilled"):
     """The order left the shop."""
 
-    products: tuple[Product, ...] = ()
+    products: Products = ()
 
 
 class OrderDelivered(OrderEvent, frozen=True, kw_only=True, tag="Order Delivered"):
     """The order reached the customer."""
 
-    products: tuple[Product, ...] = ()
+    products: Products = ()
 
 
 class SubscriptionEvent(Event, frozen=True, kw_only=True):
     """A product subscription changed."""
 
     subscription_id: Id
-    products: tuple[Product, ...] = ()
+    products: Products = ()
 
 
 class SubscriptionStarted(SubscriptionEvent, frozen=True, kw_only=True, tag="Subscription Started"):
