@@ -180,8 +180,12 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
         return self._numbered(consumer, records)
 
     async def _drain(self, fetcher: Any, active: set[TP], max_records: int | None) -> dict[TP, Any]:
+        # A partition that was never opened may hold an error of the client instead of records: it has no offset.
+        ready = {tp for tp in active if tp in self._sessions or tp.topic not in self.consumer.chunked}
+        if not ready:
+            return {}  # to the client an empty choice means all
         try:
-            drained: dict[TP, Any] = await fetcher.fetched_records(active, timeout=0, max_records=max_records)
+            drained: dict[TP, Any] = await fetcher.fetched_records(ready, timeout=0, max_records=max_records)
         except OffsetOutOfRangeError as error:
             for tp, offset in error.args[0].items():
                 if self._sessions.pop(TP(*tp), None) is not None:
