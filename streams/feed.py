@@ -18,6 +18,7 @@ from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
 from schemas.topics import CONSUMED
+from streams.kafka_admin import admin_client, describe_topics
 from streams.settings import Settings
 from streams.sources import Line
 from streams.sources.errors import SourceError
@@ -86,8 +87,9 @@ def feed(
     """Publish the lines, at most `rate` a second, and wait until the broker has them all.
 
     `topic` (logical name) overrides the topic of each event's kind. `progress` is called every so many events. Raises
-    kafka.errors.KafkaError, and SourceError where a topic is missing.
+    kafka.errors.KafkaError, AdminError without a broker, and SourceError where a topic is missing.
     """
+    counts = _partitions(settings)
     producer = KafkaProducer(
         **settings.to_kafka_python(),
         acks="all",
@@ -102,7 +104,6 @@ def feed(
     fed = Fed()
     failures: list[Exception] = []
     try:
-        counts = _partitions(producer, settings)
         began = time.monotonic()
         for number, line in enumerate(lines, 1):
             name = topic or line.topic
@@ -134,11 +135,11 @@ def feed(
     return fed
 
 
-def _partitions(producer: KafkaProducer, settings: Settings) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _partitions(settings: Settings) -> dict[str, int]:
+    """Partitions of each input topic by logical name."""
+    with admin_client(settings) as client:
+        states = describe_topics(client, settings)
     for name in CONSUMED:
-        found = producer.partitions_for(settings.topic(name))
-        if not found:
+        if name not in states:
             raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
-        counts[name] = len(found)
-    return counts
+    return {name: states[name].partitions for name in CONSUMED}

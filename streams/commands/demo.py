@@ -16,7 +16,9 @@ NOTE = (
 
 
 @click.command("demo", short_help="A year of a real grocer through the engine; no server needed.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True, metavar="DIR")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True, metavar="DIR"
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the synthetic visits and carts.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
 def command(*, out: Path, seed: int, limit: int | None) -> None:

@@ -74,7 +74,9 @@ def _redis(settings: "Settings") -> str:
     from streams.commands.tables import with_table
     from streams.redis_checks import check_redis
 
-    warnings = with_table(settings, lambda table: check_redis(table.link))
+    warnings = with_table(
+        settings, lambda table: check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere)
+    )
     return "\n".join(["fit: noeviction, append-only file on", *(f"  note: {warning}" for warning in warnings)])
 
 

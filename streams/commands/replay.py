@@ -15,12 +15,16 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("replay", cls=WithSettings, short_help="Run a shop's export through the same engine, in memory.")
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="For results.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="For results."
+)
 @click.option("--rules", type=_FILE, metavar="FILE", help="Rules (TOML); default: the reference rules.")
 @click.option("--catalogue", type=_FILE, metavar="FILE", help="Product facts (CSV, JSON lines): cost, supply_days ...")
 @click.option("--rates", type=_FILE, metavar="FILE", help="Exchange rates (CSV, JSON lines): currency, date, rate.")
 @click.option("--sort", is_flag=True, help="Order all events by time first (reads them into memory).")
-@click.option("--until", metavar="TIME", help="Move the clock on to this time at the end, such as 2026-03-31 or an ISO stamp.")
+@click.option(
+    "--until", metavar="TIME", help="Move the clock on to this time at the end, such as 2026-03-31 or an ISO stamp."
+)
 @click.pass_context
 def command(
     ctx: click.Context,

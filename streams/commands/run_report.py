@@ -32,7 +32,10 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
         *((name, f"{count:,}") for name, count in summary.triggers.items()),
         ("decisions", ", ".join(f"{state} {count:,}" for state, count in sorted(tally.decisions.items())) or "none"),
         ("", ""),
-        ("events", f"{summary.events:,} in {seconds:.1f} s, {summary.events_per_s:,.0f}/s; {summary.rejected:,} rejected"),
+        (
+            "events",
+            f"{summary.events:,} in {seconds:.1f} s, {summary.events_per_s:,.0f}/s; {summary.rejected:,} rejected",
+        ),
         ("files", f"{folder}/  profiles.jsonl  triggers.jsonl  decisions.jsonl  rejected.jsonl  summary.json"),
     ]
     console = Console(highlight=False, soft_wrap=True)

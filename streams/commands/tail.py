@@ -33,12 +33,21 @@ def command(
     from kafka import KafkaConsumer
 
     from schemas.topics import TOPICS as ALL
+    from streams.kafka_admin import admin_client, describe_topics
+    from streams.sources.errors import SourceError
 
     settings = settings_of(ctx)
     outputs = [topic.name for topic in ALL if topic.role == "output"]
     for name in topics:
         if name not in outputs:
             raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")
+    names = topics or TOPICS
+    with admin_client(settings) as client:
+        states = describe_topics(client, settings)
+    for name in names:
+        if name not in states:
+            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    every = [(states[name].name, p) for name in names for p in range(states[name].partitions)]
     consumer = KafkaConsumer(
         **settings.to_kafka_python(),
         group_id=None,  # a looker-on: takes no part in any group and leaves no trace
@@ -47,8 +56,7 @@ def command(
     )
     shown = 0
     try:
-        names = [settings.topic(name) for name in topics or TOPICS]
-        for value in _values(consumer, names, from_beginning=from_beginning, no_follow=no_follow):
+        for value in _values(consumer, every, from_beginning=from_beginning, no_follow=no_follow):
             click.echo(value if as_json else readable(value))
             shown += 1
             if shown == limit:
@@ -59,17 +67,12 @@ def command(
         consumer.close()
 
 
-def _values(consumer: "KafkaConsumer", names: list[str], *, from_beginning: bool, no_follow: bool) -> Iterator[bytes]:
+def _values(
+    consumer: "KafkaConsumer", partitions: list[tuple[str, int]], *, from_beginning: bool, no_follow: bool
+) -> Iterator[bytes]:
     from kafka import TopicPartition
 
-    from streams.sources.errors import SourceError
-
-    every = []
-    for name in names:
-        partitions = consumer.partitions_for_topic(name)
-        if not partitions:
-            raise SourceError(f"topic {name} is missing.\n  Make the topics: regulars topics create")
-        every += [TopicPartition(name, p) for p in sorted(partitions)]
+    every = [TopicPartition(name, p) for name, p in partitions]
     consumer.assign(every)
     if from_beginning:
         consumer.seek_to_beginning(*every)

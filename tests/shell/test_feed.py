@@ -1,0 +1,251 @@
+"""Feeding a real Kafka and watching its output: right topic, key, partition and time, nothing lost, plain words."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from schemas.decode import Decoder
+from schemas.events import Arrival
+from streams import cli
+from streams.commands.tail import readable
+from streams.feed import UNKNOWN_TOPIC, as_lines, feed, shifted
+from streams.kafka_admin import create_topics, delete_topics
+from streams.local.kafka_server import KafkaServer
+from streams.settings import Settings, build_settings
+from streams.sources import completejourney
+
+PARTITIONS = 3
+DAY_MS = 86_400_000
+
+ORDER = {
+    "event": "Order Completed",
+    "message_id": "m1",
+    "timestamp_ms": 1_700_000_000_000,
+    "user_id": "21",
+    "order_id": "o1",
+    "products": [{"product_id": "p", "price_minor": 100}],
+}
+CART = {
+    "type": "track",
+    "event": "Product Added",
+    "messageId": "m2",
+    "userId": "21",
+    "timestamp": "2023-11-14T22:00:00.000Z",
+    "properties": {"product_id": "p", "price": "1.00", "cart_id": "c"},
+}
+IDENTIFY = {
+    "type": "identify",
+    "messageId": "m3",
+    "userId": "foobar",
+    "timestamp": "2023-11-14T22:00:01.000Z",
+    "traits": {"plan": "gold"},
+}
+
+# murmur2 (masked to 31 bits) of Kafka's own Java tests: UtilsTest.testMurmur2.
+MURMUR2 = {"21": -973932308 & 0x7FFFFFFF, "foobar": -790332482 & 0x7FFFFFFF, "a-little-bit-long-string": -985981536}
+
+
+@pytest.fixture
+def settings(kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str) -> Iterator[Settings]:
+    settings = build_settings(
+        {
+            "kafka": {
+                "bootstrap": kafka_server.bootstrap,
+                "topic_prefix": f"{prefix}.",
+                "partitions": PARTITIONS,
+                "replication": 1,
+            }
+        }
+    )
+    create_topics(kafka_admin, settings)
+    yield settings
+    delete_topics(kafka_admin, settings)
+
+
+@pytest.fixture
+def regulars(settings: Settings) -> Callable[..., int]:
+    """Run a command against this test's topics."""
+    flags = (
+        *("--kafka-bootstrap", settings.kafka.bootstrap),
+        *("--kafka-topic-prefix", settings.kafka.topic_prefix),
+        *("--kafka-partitions", str(PARTITIONS)),
+    )
+    return lambda *arguments: cli.run([*arguments, *flags])
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    path = tmp_path / "export.jsonl"
+    path.write_text("\n".join([json.dumps(ORDER), json.dumps(CART), json.dumps(IDENTIFY), "no json"]) + "\n")
+    return path
+
+
+def published(settings: Settings, topic: str) -> list[Any]:
+    """Everything on a topic, by partition and offset."""
+    consumer = KafkaConsumer(**settings.to_kafka_python(), group_id=None, isolation_level="read_committed")
+    try:
+        every = [TopicPartition(settings.topic(topic), p) for p in range(PARTITIONS)]
+        consumer.assign(every)
+        consumer.seek_to_beginning(*every)
+        ends = consumer.end_offsets(every)
+        found: list[Any] = []
+        deadline = time.monotonic() + 30
+        while any(consumer.position(tp) < end for tp, end in ends.items()):
+            assert time.monotonic() < deadline, "the topic could not be read to its end"
+            for records in consumer.poll(timeout_ms=200).values():
+                found += records
+        return found
+    finally:
+        consumer.close()
+
+
+def test_each_event_goes_to_the_topic_of_its_kind_with_its_customer_as_the_key(
+    settings: Settings, regulars: Callable[..., int], export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_ms = int(time.time() * 1000) - 2000
+    assert regulars("feed", str(export)) == 0
+
+    shown = capsys.readouterr()
+    assert "4 events published (carts 1, clickstream 1, identities 1, orders 1)" in shown.out
+    assert "1 lines are no event we know" in shown.err
+    for topic, key, event in (("orders", "21", ORDER), ("carts", "21", CART), ("identities", "foobar", IDENTIFY)):
+        (record,) = published(settings, topic)
+        assert record.key.decode() == key
+        assert json.loads(record.value) == event
+        assert record.partition == MURMUR2[key] % PARTITIONS
+        assert before_ms <= record.timestamp <= time.time() * 1000 + 2000
+    (unknown,) = published(settings, UNKNOWN_TOPIC)
+    assert (unknown.key, unknown.value) == (None, b"no json")
+
+
+def test_a_whole_shop_is_fed_once_and_each_household_stays_in_one_partition(settings: Settings) -> None:
+    lines = list(islice(completejourney.orders(), 3000))
+
+    fed = feed(lines, settings)
+
+    assert fed.by_topic == {"orders": 3000}
+    records = published(settings, "orders")
+    assert sorted(record.value for record in records) == sorted(line.value for line in lines)
+    homes: dict[bytes, set[int]] = {}
+    for record in records:
+        homes.setdefault(record.key, set()).add(record.partition)
+    assert all(len(partitions) == 1 for partitions in homes.values())
+    assert {partition for partitions in homes.values() for partition in partitions} == set(range(PARTITIONS))
+
+
+def test_the_rate_is_held(settings: Settings) -> None:
+    lines = list(islice(completejourney.orders(), 100))
+    began = time.monotonic()
+
+    feed(lines, settings, rate=100)
+
+    assert 0.9 <= time.monotonic() - began < 20
+
+
+def test_a_missing_topic_is_told_with_the_remedy(
+    kafka_server: KafkaServer, prefix: str, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--kafka-bootstrap", kafka_server.bootstrap, "--kafka-topic-prefix", prefix]
+
+    assert cli.run(["feed", str(export), *flags]) == 2
+    assert "regulars topics create" in capsys.readouterr().err
+    assert cli.run(["tail", "--no-follow", *flags]) == 2
+    assert "regulars topics create" in capsys.readouterr().err
+
+
+def test_shifting_moves_every_instant_alike_and_makes_nothing_an_import(settings: Settings) -> None:
+    sent = CART | {"originalTimestamp": "2023-11-14T22:00:00.000Z", "sentAt": "2023-11-14T22:00:02.000Z"}
+    values = [json.dumps(ORDER).encode(), json.dumps(sent).encode(), b"no json"]
+
+    moved = list(shifted(as_lines(values, "USD"), DAY_MS, "USD"))
+
+    order, cart = (Decoder("USD").decode(line.value, 0) for line in moved[:2])
+    assert isinstance(order, Arrival)
+    assert isinstance(cart, Arrival)
+    assert order.event.timestamp_ms == order.event.received_at_ms == order.received_ms == 1_700_086_400_000
+    assert cart.event.original_timestamp_ms == 1_699_999_200_000 + DAY_MS
+    assert cart.event.sent_at_ms == 1_699_999_202_000 + DAY_MS
+    assert [line.topic for line in moved] == ["orders", "carts", UNKNOWN_TOPIC]
+    assert moved[2].value == b"no json"
+
+
+def test_shifted_to_now_the_last_event_happens_now(
+    settings: Settings, regulars: Callable[..., int], export: Path
+) -> None:
+    assert regulars("feed", str(export), "--shift-to-now") == 0
+
+    events = [json.loads(record.value) for topic in ("orders", "carts") for record in published(settings, topic)]
+    order, cart = events
+    assert order["timestamp_ms"] == pytest.approx(time.time() * 1000, abs=60_000)
+    assert order["timestamp_ms"] - cart["timestamp_ms"] == 800_000
+
+
+def test_topics_are_created_once_and_listed_with_their_records(
+    settings: Settings,
+    regulars: Callable[..., int],
+    export: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert regulars("topics", "create") == 0
+    assert "0 topics created, 17 were there" in capsys.readouterr().out
+    assert regulars("feed", str(export)) == 0
+    capsys.readouterr()
+
+    assert regulars("topics", "list") == 0
+    rows = {line.split()[0]: line.split()[1:4] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert rows[settings.topic("orders")] == ["input", "3", "1"]
+    assert rows[settings.topic("forwards")] == ["internal", "3", "0"]
+    assert rows[settings.topic("triggers")] == ["output", "3", "0"]
+
+
+def test_tail_shows_each_trigger_once_in_a_line(
+    settings: Settings, regulars: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = {
+        "trigger_id": "t-1",
+        "name": "cart.abandoned",
+        "emitted_at_ms": 1_700_000_000_000,
+        "customer": {"id": "user_id:21"},
+        "items": [{"product_id": "p", "name": "Tea"}, {"product_id": "q"}],
+        "value_minor": 1234,
+        "currency": "USD",
+        "exponent": 2,
+    }
+    recovered = {
+        "trigger_id": "t-2",
+        "name": "cart.recovered",
+        "of_name": "cart.abandoned",
+        "customer_id": "user_id:21",
+        "order_id": "o1",
+        "emitted_at_ms": 1_700_000_060_000,
+    }
+    producer = KafkaProducer(**settings.to_kafka_python())
+    producer.send(settings.topic("triggers"), msgspec.json.encode(trigger), partition=0).get(timeout=30)
+    producer.send(settings.topic("cart-recovered"), msgspec.json.encode(recovered), partition=1).get(timeout=30)
+    producer.close()
+
+    assert regulars("tail", "--from-beginning", "--no-follow") == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        "2023-11-14 22:13:20  cart.abandoned        user_id:21  Tea and 1 more  USD 12.34  t-1",
+        "2023-11-14 22:14:20  cart.recovered        user_id:21  of cart.abandoned  order o1  t-2",
+    ]
+    assert regulars("tail", "--from-beginning", "--limit", "1", "--topic", "triggers", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == trigger
+    assert regulars("tail", "--no-follow") == 0
+    assert capsys.readouterr().out == "", "without --from-beginning only what comes next"
+
+
+def test_a_line_is_readable_whatever_the_record_is() -> None:
+    assert readable(b"no json") == "b'no json'"
+    assert readable(b"{}").startswith("1970-01-01 00:00:00")
+    rejected = b'{"reason":"not_json","detail":"line 1","timestamp_ms":1700000000000,"key":"21"}'
+    assert readable(rejected) == "2023-11-14 22:13:20  not_json              21  line 1"
