@@ -93,7 +93,7 @@ def create_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
     }
     if missing:
         try:
-            client.create_topics(missing)
+            client.create_topics(missing, wait_for_metadata=True)
         except TopicAlreadyExistsError:
             check_topics(client, settings)  # somebody else made them in the same moment: the same ones?
     return list(missing)
