@@ -36,11 +36,15 @@ def settings_for(bootstrap: str, prefix: str, *, partitions: int = 2, **kafka: o
     )
 
 
-def make_topics(admin: KafkaAdminClient, settings: Settings) -> None:
-    """All topics of the installation, without waiting for the command line."""
+def make_topics(admin: KafkaAdminClient, settings: Settings, **configs: str) -> None:
+    """All topics of the installation, in one go."""
     admin.create_topics(
         {
-            settings.topic(topic.name): {"num_partitions": settings.kafka.partitions, "replication_factor": 1}
+            settings.topic(topic.name): {
+                "num_partitions": settings.kafka.partitions,
+                "replication_factor": 1,
+                "configs": {name.replace("_", "."): value for name, value in configs.items()},
+            }
             for topic in TOPICS
         }
     )

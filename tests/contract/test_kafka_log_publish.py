@@ -1,0 +1,151 @@
+"""Publishing to a real broker: in order, where the row says, refusals by row, and the tail read back by record id."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from schemas.outputs import Outgoing
+from streams.kafka_producer import KafkaPublisher
+from streams.local.kafka_server import KafkaServer
+from streams.settings import Settings
+from tests.contract.kafka_kit import make_topics, settings_for
+
+T = TypeVar("T")
+
+
+def row(number: int, *, partition: int = 0, size: int = 10, headers: dict[str, str] | None = None) -> Outgoing:
+    value = msgspec.Raw(msgspec.json.encode({"n": number, "pad": "x" * size}))
+    return Outgoing("triggers", f"id-{number}", f"user_id:{number}", partition, value, headers or {})
+
+
+def published(settings: Settings, work: Callable[[KafkaPublisher], Awaitable[T]]) -> T:
+    async def run() -> T:
+        publisher = KafkaPublisher(settings)
+        await publisher.start()
+        try:
+            return await work(publisher)
+        finally:
+            await publisher.stop()
+
+    return asyncio.run(run())
+
+
+def read(settings: Settings, partition: int) -> list[tuple[int, str, dict[str, str]]]:
+    """What an independent client finds: number, key and headers of every record."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap)
+    target = TopicPartition(settings.topic("triggers"), partition)
+    consumer.assign([target])
+    consumer.seek_to_beginning(target)
+    end = consumer.end_offsets([target])[target]
+    found = []
+    while consumer.position(target) < end:
+        for record in consumer.poll(timeout_ms=500).get(target, []):
+            number = msgspec.json.decode(record.value)["n"]
+            found.append((number, record.key.decode(), {name: value.decode() for name, value in record.headers}))
+    consumer.close()
+    return found
+
+
+def test_rows_arrive_in_order_in_the_partition_they_name_with_key_and_headers(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+    rows = [
+        row(n, partition=n % 2, headers={"ce-id": f"id-{n}", "ce-type": "t"} if n == 4 else None) for n in range(400)
+    ]
+
+    outcomes = published(settings, lambda publisher: publisher.publish(rows))
+
+    assert outcomes == [None] * 400
+    assert [number for number, _, _ in read(settings, 0)] == list(range(0, 400, 2))
+    assert [number for number, _, _ in read(settings, 1)] == list(range(1, 400, 2))
+    assert read(settings, 0)[1:3] == [
+        (2, "user_id:2", {"record-id": "id-2"}),
+        (4, "user_id:4", {"ce-id": "id-4", "ce-type": "t"}),
+    ]
+
+
+def test_a_row_that_the_broker_refuses_is_named_and_the_others_arrive_in_order(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix, compression="none")
+    make_topics(kafka_admin, settings, max_message_bytes="20000")
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        first = await publisher.publish([row(0), row(1, size=30_000), row(2), row(3, size=2_000_000), row(4)])
+        return first + await publisher.publish([row(5), row(6)])
+
+    outcomes = published(settings, work)
+
+    assert [outcome is None for outcome in outcomes] == [True, False, True, False, True, True, True]
+    assert outcomes[1] == outcomes[3] == "MessageSizeTooLargeError"
+    assert [number for number, _, _ in read(settings, 0)] == [0, 2, 4, 5, 6]
+
+
+def test_the_tail_names_what_was_published_since_a_mark(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+
+    async def work(publisher: KafkaPublisher) -> tuple[set[str], set[str], int, int, int]:
+        await publisher.publish([row(n) for n in range(5)])
+        mark = await publisher.ends("triggers", 0)
+        await publisher.publish([row(5), row(6, headers={"ce-id": "id-6"})])
+        since, end = await publisher.tail("triggers", 0, mark)
+        all_ids, _ = await publisher.tail("triggers", 0, 0)
+        _, empty_end = await publisher.tail("triggers", 1, 0)
+        return since, all_ids, mark, end, empty_end
+
+    since, all_ids, mark, end, empty_end = published(settings, work)
+
+    assert since == {"id-5", "id-6"}
+    assert all_ids == {f"id-{n}" for n in range(7)}
+    assert (mark, end, empty_end) == (5, 7, 0)
+
+
+def test_the_tail_passes_markers_and_does_not_count_what_was_aborted(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+
+    async def work(publisher: KafkaPublisher) -> tuple[set[str], int]:
+        async with AIOKafkaProducer(
+            bootstrap_servers=settings.kafka.bootstrap, transactional_id=f"{prefix}-tx"
+        ) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(
+                settings.topic("triggers"), value=b"{}", partition=0, headers=[("record-id", b"aborted")]
+            )
+            await producer.abort_transaction()
+        return await publisher.tail("triggers", 0, 0)
+
+    assert published(settings, work) == (set(), 2)
+
+
+def test_a_broker_that_is_away_for_a_while_delays_rows_and_doubles_none(
+    own_kafka: Callable[[], KafkaServer], prefix: str
+) -> None:
+    server = own_kafka()
+    settings = settings_for(server.bootstrap, prefix)
+    admin = KafkaAdminClient(bootstrap_servers=server.bootstrap)
+    make_topics(admin, settings)
+    admin.close()
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        first = await publisher.publish([row(n) for n in range(10)])
+        await asyncio.to_thread(server.kill)
+        waiting = asyncio.create_task(publisher.publish([row(n) for n in range(10, 20)]))
+        await asyncio.to_thread(server.start)
+        return first + await waiting
+
+    outcomes = published(settings, work)
+
+    assert outcomes == [None] * 20
+    assert [number for number, _, _ in read(settings, 0)] == list(range(20))
