@@ -9,7 +9,7 @@ from profiles.consent import may_market
 from profiles.identity import reachable
 from profiles.rules import CartAbandonedRule, TriggerRule
 from profiles.state import Episode, Profile
-from profiles.triggers.base import TriggerDefinition
+from profiles.definition import TriggerDefinition
 from profiles.turn import Turn
 
 GATES: Final = ("reachable", "consent", "precedence", "cooldown")
@@ -50,3 +50,21 @@ def _rate_limit(profile: Profile, name: str, rule: TriggerRule, now_ms: int) -> 
         if recent >= rule.max_in_window:
             return "cap"
     return None
+
+END_REASONS: Final = {
+    "empty": "The cart or checkout has no items any more.",
+    "checkout_started": "A checkout took the cart over.",
+    "ordered": "An order bought it, or ended the checkout.",
+    "replaced": "A newer checkout of the customer took its place.",
+    "forgotten": "The cart or checkout was dropped because nothing happened to it for too long.",
+    "repurchased": "The product was bought again.",
+    "refunded": "The purchase was refunded or cancelled.",
+    "subscribed": "The product comes by subscription.",
+    "existing_customer": "The customer had bought before.",
+    "imported": "The customer was imported from another system.",
+    "max_lateness": "It could only have gone out too long after it was due.",
+    "unreachable": "The customer could not be reached until it was too late.",
+    "too_many": "The customer has as many open episodes as a profile holds.",
+    "late_conversion": "An order placed before the emission became known after it: the trigger is taken back.",
+}
+"""Reason codes of cancelled, expired and retracted episodes, and what they mean."""

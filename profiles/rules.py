@@ -56,6 +56,7 @@ class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     max_in_window: int = 2
     """At most this many for one customer within `window`."""
     window_ms: int = 7 * DAY_MS
+    """The time over which `max_in_window` counts."""
     any_order: bool = False
     """Whether any order of the customer ends the reminder, also one that has nothing of the cart."""
     forget_ms: int = 30 * DAY_MS
@@ -115,9 +116,10 @@ class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """All rules. `version` is the merchant's own name of this version and travels in nothing but the log."""
+    """All rules."""
 
     version: str = "reference"
+    """The shop's own name of this version of the rules; it is shown in the log."""
     soft_opt_in: bool = False
     """Whether a customer without any consent decision may be sent marketing (where the law lets the shop)."""
     allowed_lateness_ms: int = DAY_MS

@@ -1,9 +1,9 @@
 """Built-in triggers, one module each, and the table of them. Adding one is a module and a line in BUILT_IN.
 
-Start with `profiles.triggers.base` for what a trigger must answer.
+Start with `profiles.definition` for what a trigger must answer.
 """
 
-from profiles.triggers.base import TriggerDefinition
+from profiles.definition import TriggerDefinition
 from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE

@@ -7,7 +7,7 @@ from profiles.book import Book
 from profiles.episodes import cancel, plan
 from profiles.rules import CartAbandonedRule
 from profiles.state import Cart, CartLine, Emitted, Episode, Profile, RecentOrder
-from profiles.triggers.base import Content
+from profiles.definition import Content
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -97,10 +97,10 @@ class CartAbandoned:
             rule="a cart with items, unchanged for the delay, not bought and not in checkout",
         )
 
-    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return covers_cart(order, emitted)
 
-    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return covers_cart(order, emitted)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:

@@ -7,7 +7,7 @@ from profiles.book import Book
 from profiles.episodes import cancel, plan, slot
 from profiles.rules import CheckoutAbandonedRule
 from profiles.state import CHECKOUTS_MAX, Cart, CartLine, Checkout, Emitted, Episode, Profile, RecentOrder
-from profiles.triggers.base import Content
+from profiles.definition import Content
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
@@ -123,13 +123,13 @@ class CheckoutAbandoned:
             rule="a checkout with items, no step for the delay, no order since",
         )
 
-    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         if order.checkout_id is not None and order.checkout_id == emitted.checkout_id:
             return True
         return covers_cart(order, emitted)
 
-    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
-        return self.covers(order, emitted)
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+        return self.covers(profile, order, emitted)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its cart is free again from here on; after an emission the next reminder is planned."""

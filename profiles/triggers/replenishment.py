@@ -4,14 +4,14 @@ When is arithmetic of `profiles.supply`; here is only what it means for the remi
 substitute group) and last purchase: buying again ends it and opens the next.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from profiles import supply
 from profiles.book import Book
 from profiles.episodes import cancel, plan
 from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
 from profiles.state import Emitted, Episode, Profile, RecentOrder
-from profiles.triggers.base import Content
+from profiles.definition import Content
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -43,7 +43,8 @@ class _Replenishment:
             return "refunded"
         if episode_key(profile, product_id, state.purchases[-1].order_id) != episode.key:
             return "repurchased"
-        if any(product_id in products for products in profile.subscriptions.values()):
+        bought = {product_id, *(purchase.product_id for purchase in state.purchases)}
+        if any(not bought.isdisjoint(products) for products in profile.subscriptions.values()):
             return "subscribed"
         return None
 
@@ -53,8 +54,10 @@ class _Replenishment:
     def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
         product_id = _product_of(profile, episode.key)
         forecast = supply.forecast(profile, product_id, book)
-        details = {"product_id": product_id}
+        shown = product_id
+        details: dict[str, Any] = {"supply": product_id}
         if forecast is not None:
+            shown = forecast.product_id
             details |= {
                 "run_out_ms": forecast.run_out_ms,
                 "unit_days": round(forecast.unit_days, 2),
@@ -62,16 +65,17 @@ class _Replenishment:
                 "last_purchase_ms": forecast.last_purchase_ms,
             }
         return Content(
-            items=(Item(product_id=product_id),),
+            items=(Item(product_id=shown),),
             details=details,
             rule="a product bought before runs out by the customer's own pace, and was not bought again",
         )
 
-    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
-        """Whether the order bought the product again."""
-        return not set(order.product_ids).isdisjoint(emitted.product_ids)
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+        """Whether the order bought the product, or what stands in for it, again."""
+        state = profile.supply.get(_product_of(profile, emitted.key))
+        return state is not None and any(purchase.order_id == order.order_id for purchase in state.purchases)
 
-    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return True
 
 

@@ -6,7 +6,7 @@ from profiles.book import Book
 from profiles.episodes import plan
 from profiles.rules import WelcomeRule
 from profiles.state import Emitted, Episode, Profile, RecentOrder
-from profiles.triggers.base import Content
+from profiles.definition import Content
 from profiles.turn import Turn
 
 
@@ -49,10 +49,10 @@ class Welcome:
     def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
         return Content(rule="first consent or sign-up of a customer who has not bought before")
 
-    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return False
 
-    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return True
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:

@@ -1,7 +1,8 @@
 """Replenishment: reminded before it runs out, once per purchase, and again when it should long be gone."""
 
 from profiles.book import Book
-from profiles.catalogue import Catalogue
+from profiles.catalogue import build_catalogue
+from schemas import events
 from tests.stories.timeline import DAY, Timeline, product
 
 DUE = "replenishment.due"
@@ -9,19 +10,15 @@ LATE = "replenishment.late"
 
 
 def coffee_lover() -> Timeline:
-    catalogue = Catalogue.from_rows([{"product_id": "coffee", "supply_days": 30}])
+    catalogue = build_catalogue([{"product_id": "coffee", "supply_days": 30}])
     return Timeline(Book(catalogue=catalogue))
-
-
-def coffee(units: float = 1) -> object:
-    return product("coffee", 900, units)
 
 
 def test_two_units_of_thirty_days_are_due_on_day_54() -> None:
     ada = coffee_lover().order("o1", 0, product("coffee", 900, 2)).until(54 * DAY)
 
     assert ada.emitted(DUE) == [54 * DAY]
-    assert ada.triggers[0].details["product_id"] == "coffee"
+    assert ada.triggers[0].details["supply"] == "coffee"
     assert ada.triggers[0].items[0].product_id == "coffee"
 
 
@@ -38,8 +35,6 @@ def test_buying_again_in_time_cancels_the_reminder_and_plans_the_next_one() -> N
 
 
 def test_sending_the_goods_back_cancels_the_reminder() -> None:
-    from schemas import events
-
     ada = coffee_lover().order("o1", 0, product("coffee"))
     ada.tell(events.OrderRefunded, 3 * DAY, order_id="o1", refund_id="r1").until(60 * DAY)
 
@@ -48,8 +43,6 @@ def test_sending_the_goods_back_cancels_the_reminder() -> None:
 
 
 def test_a_cancelled_order_supplies_nothing() -> None:
-    from schemas import events
-
     ada = coffee_lover().order("o1", 0, product("coffee"))
     ada.tell(events.OrderCancelled, 1, order_id="o1").until(60 * DAY)
 

@@ -1,4 +1,4 @@
-"""What a trigger is: the questions the engine asks of each one. Concrete triggers are one module each beside this one.
+"""What a trigger is: the questions the engine asks of each one. Built-in triggers are one module each in `profiles.triggers`.
 
 A trigger plans episodes when events change the profile, is asked again when one comes due, and says what to send.
 """
@@ -45,10 +45,10 @@ class TriggerDefinition(Protocol):
     def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
         """What to send."""
 
-    def covers(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         """Whether an order is what this emission was about: at or before the emission it takes it back."""
 
-    def converts(self, order: RecentOrder, emitted: Emitted) -> bool:
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         """Whether an order after the emission counts as its conversion."""
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:

@@ -1,0 +1,87 @@
+"""The rules document: every number can be set, and what is wrong is refused with a word on what would be right."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from profiles import rules
+from profiles.gates import END_REASONS, REASONS
+from profiles.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules, RulesError, format_duration, parse_duration_ms, read_rules
+from streams.rules_reference import rules_toml
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_empty_document_gives_the_defaults() -> None:
+    assert read_rules({}) == Rules()
+
+
+def test_the_reference_document_holds_exactly_the_defaults() -> None:
+    assert read_rules(tomllib.loads(rules_toml())) == Rules()
+
+
+def test_the_reference_document_in_deploy_is_current() -> None:
+    assert (ROOT / "deploy" / "rules.toml").read_text(encoding="utf-8") == rules_toml()
+
+
+def test_every_rule_says_what_it_is() -> None:
+    lines = rules_toml().splitlines()
+    for number, line in enumerate(lines):
+        if " = " in line and not line.startswith("#"):
+            assert re.match(r"^# \S", lines[number - 1]), line
+
+
+def test_a_changed_number_is_taken() -> None:
+    read = read_rules({"cart_abandoned": {"delay": "4h", "max_in_window": 3}, "soft_opt_in": True})
+
+    assert read.cart_abandoned.delay_ms == 4 * HOUR_MS
+    assert read.cart_abandoned.max_in_window == 3
+    assert read.soft_opt_in is True
+    assert read.welcome == Rules().welcome
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"cart_abandonned": {}}, "cart_abandonned: unknown key; did you mean 'cart_abandoned'?"),
+        ({"cart_abandoned": {"delays": "1h"}}, "cart_abandoned.delays: unknown key; did you mean 'delay'?"),
+        ({"cart_abandoned": {"delay": 3600}}, "cart_abandoned.delay: 3600 is no duration"),
+        ({"cart_abandoned": {"delay": "1 hour"}}, "cart_abandoned.delay: '1 hour' is no duration"),
+        ({"cart_abandoned": {"enabled": "yes"}}, "cart_abandoned.enabled: Expected `bool`, got `str`"),
+        ({"cart_abandoned": 5}, "cart_abandoned: expected a table [cart_abandoned]"),
+        ({"welcome": {"trigger_class": "spam"}}, "welcome.trigger_class: Invalid enum value 'spam'"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], message: str) -> None:
+    with pytest.raises(RulesError, match=f"^{re.escape(message)}"):
+        read_rules(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("90s", 90_000), ("30 min", 30 * MINUTE_MS), ("1h", HOUR_MS), ("14d", 14 * DAY_MS), ("0.5h", 1_800_000)]
+)
+def test_durations_are_a_number_with_a_unit(text: str, ms: int) -> None:
+    assert parse_duration_ms(text, "here") == ms
+
+
+@pytest.mark.parametrize("ms", [0, 1, 1500, 90_000, MINUTE_MS, HOUR_MS, 36 * HOUR_MS, DAY_MS])
+def test_a_duration_survives_being_written(ms: int) -> None:
+    assert parse_duration_ms(format_duration(ms), "here") == ms
+
+
+def test_every_reason_the_code_can_give_is_explained() -> None:
+    sources = [*(ROOT / "profiles").glob("*.py"), *(ROOT / "profiles" / "triggers").glob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
+    used = set(re.findall(r'return "([a-z_]+)"$', code, re.MULTILINE)) & (set(REASONS) | set(END_REASONS))
+
+    for reason in {**REASONS, **END_REASONS}:
+        assert f'"{reason}"' in code.replace(f'"{reason}":', ""), f"{reason} is explained but never given"
+    assert used
+
+
+def test_negative_or_unknown_units_are_no_durations() -> None:
+    for text in ("-1h", "1w", "h", ""):
+        with pytest.raises(RulesError):
+            rules.parse_duration_ms(text, "here")
