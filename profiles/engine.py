@@ -116,7 +116,9 @@ def _order(turn: Turn, arrival: Arrival, orders: Ledger) -> None:
     if entry.placed_ms is not None and not entry.test:
         if change.is_new:
             for line in entry.lines:
-                interests.touch(profile.interests, "purchase", line.category, None, (), entry.placed_ms)
+                facts = turn.book.catalogue.lookup(line.product_id, line.category)
+                category = line.category or facts.category
+                interests.touch(profile.interests, "purchase", category, facts.brand, facts.occasions, entry.placed_ms)
         if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
             _close_carts(turn, entry, is_new=change.is_new)
     REPLENISHMENT_DUE.replan(turn, supplies)

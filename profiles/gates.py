@@ -51,6 +51,7 @@ def _rate_limit(profile: Profile, name: str, rule: TriggerRule, now_ms: int) -> 
             return "cap"
     return None
 
+
 END_REASONS: Final = {
     "empty": "The cart or checkout has no items any more.",
     "checkout_started": "A checkout took the cart over.",
