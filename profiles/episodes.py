@@ -8,10 +8,10 @@ from typing import Final
 
 from profiles import gates
 from profiles.consent import summary
+from profiles.definition import TriggerDefinition
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
 from profiles.state import EMITTED_MAX, EPISODES_MAX, Emitted, Episode, Profile, RecentOrder
-from profiles.definition import TriggerDefinition
 from profiles.turn import Turn
 from schemas.outputs import Customer, DecisionTrail, ProfileSummary, Trigger, TriggerOutcome
 

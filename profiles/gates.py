@@ -6,10 +6,10 @@ Names of gates passed travel in the trigger; the reasons below stand in decision
 from typing import Final
 
 from profiles.consent import may_market
+from profiles.definition import TriggerDefinition
 from profiles.identity import reachable
 from profiles.rules import CartAbandonedRule, TriggerRule
 from profiles.state import Episode, Profile
-from profiles.definition import TriggerDefinition
 from profiles.turn import Turn
 
 GATES: Final = ("reachable", "consent", "precedence", "cooldown")

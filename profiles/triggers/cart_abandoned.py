@@ -4,10 +4,10 @@ from typing import Final
 
 from profiles import carts
 from profiles.book import Book
+from profiles.definition import Content
 from profiles.episodes import cancel, plan
 from profiles.rules import CartAbandonedRule
 from profiles.state import Cart, CartLine, Emitted, Episode, Profile, RecentOrder
-from profiles.definition import Content
 from profiles.turn import Turn
 from schemas.outputs import Item
 

@@ -4,10 +4,10 @@ from typing import Final
 
 from profiles import carts
 from profiles.book import Book
+from profiles.definition import Content
 from profiles.episodes import cancel, plan, slot
 from profiles.rules import CheckoutAbandonedRule
-from profiles.state import CHECKOUTS_MAX, Cart, CartLine, Checkout, Emitted, Episode, Profile, RecentOrder
-from profiles.definition import Content
+from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Cart, CartLine, Checkout, Emitted, Episode, Profile, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
@@ -51,7 +51,7 @@ class CheckoutAbandoned:
         checkout.currency = event.currency or checkout.currency
         checkout.url = event.url or checkout.url
         if event.products:
-            checkout.lines = [carts.line_of(product, at_ms) for product in event.products[: carts.CART_LINES_MAX]]
+            checkout.lines = [carts.line_of(product, at_ms) for product in event.products[: CART_LINES_MAX]]
         if type(event) is CheckoutStarted:
             self._replace_others(turn, checkout)
         self.replan(turn, checkout)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from profiles import supply
 from profiles.book import Book
+from profiles.definition import Content
 from profiles.episodes import cancel, plan
 from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
 from profiles.state import Emitted, Episode, Profile, RecentOrder
-from profiles.definition import Content
 from profiles.turn import Turn
 from schemas.outputs import Item
 

@@ -3,10 +3,10 @@
 from typing import Final
 
 from profiles.book import Book
+from profiles.definition import Content
 from profiles.episodes import plan
 from profiles.rules import WelcomeRule
 from profiles.state import Emitted, Episode, Profile, RecentOrder
-from profiles.definition import Content
 from profiles.turn import Turn
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import events
-from schemas.events import Arrival, ConsentChange, Event, Product
+from schemas.events import Arrival, ConsentChange, ConsentState, Event, Product
 
 START_MS = 1_772_409_600_000
 MINUTE_MS = 60_000
@@ -64,7 +64,7 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         fields["email"] = draw(st.sampled_from((None, "ada@example.org")))
         fields["traits"] = {"tier": draw(st.sampled_from(("gold", "silver")))}
     elif kind is events.ConsentChanged:
-        state = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
+        state: ConsentState = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
         fields["consent"] = (ConsentChange(state=state, channel=draw(st.sampled_from(("email", "any")))),)
     elif kind is events.ProductsSearched:
         fields["query"] = "tea"

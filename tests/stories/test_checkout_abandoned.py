@@ -1,5 +1,7 @@
 """An abandoned checkout: up to three reminders, and any order of the customer ends them."""
 
+from typing import Any
+
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product
 
@@ -7,7 +9,7 @@ CHECKOUT = "checkout.abandoned"
 CART = "cart.abandoned"
 
 
-def started(ada: Timeline, minute: float, checkout: str = "k1", **fields: object) -> Timeline:
+def started(ada: Timeline, minute: float, checkout: str = "k1", **fields: Any) -> Timeline:
     return ada.tell(events.CheckoutStarted, minute, checkout_id=checkout, **fields)
 
 
