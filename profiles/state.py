@@ -180,7 +180,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
     and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
     versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
-    None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days); their contribution stays.
+    None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
+    their contribution stays.
     """
 
     order_id: str

@@ -7,7 +7,17 @@ from profiles.book import Book
 from profiles.definition import Content
 from profiles.episodes import cancel, plan, slot
 from profiles.rules import CheckoutAbandonedRule
-from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Cart, CartLine, Checkout, Emitted, Episode, Profile, RecentOrder
+from profiles.state import (
+    CART_LINES_MAX,
+    CHECKOUTS_MAX,
+    Cart,
+    CartLine,
+    Checkout,
+    Emitted,
+    Episode,
+    Profile,
+    RecentOrder,
+)
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
