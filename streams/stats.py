@@ -1,0 +1,68 @@
+"""What a partition tells about its work: once for each batch, never for each event."""
+
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+StopReason = Literal["fenced", "rolled_back", "refused", "unavailable", "log", "lost_state", "engine_errors", "bug"]
+
+
+class BatchStats(Struct, kw_only=True):
+    """One committed batch. `records` is by topic, `rejected` by reason, `triggers` by name. Times are seconds.
+
+    `waiting_ms` is the wall time for which the oldest unread record is known to have waited, None where that is unknown.
+    """
+
+    partition: int
+    records: dict[str, int]
+    rejected: dict[str, int]
+    triggers: dict[str, int]
+    forwarded: int
+    repeated_forwards: int
+    timers_fired: int
+    cache_hits: int
+    cache_misses: int
+    cached: int
+    profiles_written: int
+    outbox_rows: int
+    take_s: float
+    load_s: float
+    work_s: float
+    commit_s: float
+    clock_ms: int
+    t0_ms: int
+
+
+class Stats(Protocol):
+    """Who is told."""
+
+    def batch(self, done: BatchStats) -> None:
+        """A batch was committed."""
+
+    def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
+        """Rows of the outbox were acknowledged. `waited_ms` is for triggers: from their cause or due time to now."""
+
+    def stopped(self, partition: int, reason: StopReason, message: str) -> None:
+        """The partition stopped or pauses; it goes on by itself where it can."""
+
+    def claimed(self, partition: int) -> None:
+        """The partition was claimed and reads on."""
+
+
+class NoStats:
+    """Tells nobody."""
+
+    def batch(self, done: BatchStats) -> None:
+        """Nothing."""
+
+    def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
+        """Nothing."""
+
+    def stopped(self, partition: int, reason: StopReason, message: str) -> None:
+        """Nothing."""
+
+    def claimed(self, partition: int) -> None:
+        """Nothing."""
+
+
+NO_STATS: Final = NoStats()
