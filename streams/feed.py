@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from kafka import KafkaProducer
-from kafka.partitioner.default import murmur2
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,6 +17,7 @@ from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
 from schemas.topics import CONSUMED
+from streams.home import home_partition
 from streams.kafka_admin import admin_client, describe_topics
 from streams.settings import Settings
 from streams.sources import Line
@@ -109,7 +109,7 @@ def feed(
             name = topic or line.topic
             key = line.key.encode() if line.key else None
             # A record without a key has no home: the worker finds its own, wherever it lies.
-            partition = (murmur2(key) & 0x7FFFFFFF) % counts[name] if key else number % counts[name]
+            partition = home_partition(line.key, counts[name]) if key else number % counts[name]
             sent = producer.send(settings.topic(name), value=line.value, key=key, partition=partition)
             sent.add_errback(failures.append)
             fed.by_topic[name] = fed.by_topic.get(name, 0) + 1

@@ -1,10 +1,10 @@
 """Finding one customer's profile in the table by whatever a person has at hand."""
 
-from kafka.partitioner.default import murmur2
 from msgspec import Struct
 
 from profiles.state import Profile, decode_profile
 from schemas.events import ID_TYPES
+from streams.home import home_partition
 from streams.table import Table
 
 
@@ -13,12 +13,6 @@ class Found(Struct):
 
     partition: int
     profile: Profile
-
-
-def home_partition(value: str, partitions: int) -> int:
-    """The partition of an identifier's value: murmur2 of its bytes, as Kafka's Java client takes it."""
-    hashed: int = murmur2(value.encode("utf-8", "surrogatepass"))
-    return (hashed & 0x7FFFFFFF) % partitions
 
 
 def candidates(text: str) -> list[str]:

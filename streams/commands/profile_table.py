@@ -44,7 +44,7 @@ def print_profile(shown: ProfileDocument) -> None:
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
     for name, value in fields.items():
-        if value not in (None, {}, [], ""):
+        if value not in (None, {}, [], (), ""):
             table.add_row(name, _cell(name, value, currency))
     console.print(table)
 
@@ -53,7 +53,8 @@ def print_explanation(profile: Profile) -> None:
     """Print what a customer's triggers are doing: waiting ones, emitted ones, and the last decisions with their reasons."""
     waiting = Table("waiting", "about", "due", title=None, box=None, pad_edge=False, header_style="bold")
     for episode in sorted(profile.episodes.values(), key=lambda e: (e.due_ms, e.name, e.key)):
-        held = "  (due, but she can't be reached)" if episode.held else ""
+        held_ms = episode.held_until_ms
+        held = "" if held_ms is None else f"  (can't be reached; waits until {at(held_ms)})"
         waiting.add_row(episode.name, Text(episode.key), at(episode.due_ms) + held)
     emitted = Table("emitted", "about", "at", "became", "trigger id", box=None, pad_edge=False, header_style="bold")
     for trigger in profile.emitted:
@@ -77,11 +78,11 @@ def _cell(name: str, value: Any, currency: str) -> Any:
     if isinstance(value, dict):
         inner = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for key, item in value.items():
-            if item not in (None, {}, []):
+            if item not in (None, {}, [], ()):
                 inner.add_row(Text(str(key), style="dim"), _cell(str(key), item, currency))
         return inner
-    if isinstance(value, list):
-        if all(not isinstance(item, dict | list) for item in value):
+    if isinstance(value, list | tuple):
+        if all(not isinstance(item, dict | list | tuple) for item in value):
             return Text(", ".join(map(str, value)))
         rows = Table(box=None, show_header=False, pad_edge=False)
         for item in value:

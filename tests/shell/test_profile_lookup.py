@@ -1,0 +1,97 @@
+"""Finding a profile by what a person has at hand, and showing it."""
+
+import asyncio
+
+import pytest
+
+from profiles.book import Book
+from profiles.document import document
+from profiles.state import Consent, DecisionKept, Emitted, Episode, Profile, encode
+from streams.commands.profile_table import print_explanation, print_profile
+from streams.home import home_partition
+from streams.memory_table import MemoryTable
+from streams.profile_lookup import candidates, find
+from streams.table import Commit
+
+PARTITIONS = 8
+
+
+def stored(*profiles: Profile) -> MemoryTable:
+    async def fill() -> MemoryTable:
+        table = MemoryTable()
+        for profile in profiles:
+            partition = home_partition(profile.id.partition(":")[2], PARTITIONS)
+            claim = await table.claim(partition)
+            commit = Commit(token=claim.meta.token, expected=claim.meta.commits, profiles={profile.id: encode(profile)})
+            await table.commit(partition, commit)
+        return table
+
+    return asyncio.run(fill())
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("2375", "user_id:2375"),
+        ("user_id:2375", "user_id:2375"),
+        ("Ann@Example.org", "email:ann@example.org"),
+        ("email:ANN@example.org", "email:ann@example.org"),
+        ("+4912345", "phone:+4912345"),
+        ("a:b", "anonymous_id:a:b"),
+        ("nobody", None),
+    ],
+)
+def test_a_bare_value_or_a_typed_one_finds_the_profile(text: str, found: str | None) -> None:
+    ids = ("user_id:2375", "phone:2375", "email:ann@example.org", "phone:+4912345", "anonymous_id:a:b")
+    table = stored(*(Profile(profile_id) for profile_id in ids))
+
+    result = asyncio.run(find(table, text, PARTITIONS))
+
+    assert (result.profile.id if result else None) == found
+
+
+def test_the_strongest_type_is_tried_first() -> None:
+    assert candidates("7") == ["user_id:7", "email:7", "phone:7", "loyalty_id:7", "anonymous_id:7"]
+
+
+def profile() -> Profile:
+    shown = Profile("user_id:7", ids={"user_id": ["7"], "email": ["ann@example.org"]})
+    shown.traits["plan"] = (1, "[bold]gold[/]")
+    shown.consent["email.marketing"] = Consent("GRANT", 1)
+    shown.orders.count, shown.ltv.gross, shown.ltv.net = 2, 123456, 123456
+    shown.episodes["k"] = Episode("cart.abandoned", "cart-1", "m1", 0, 1_700_000_000_000)
+    shown.emitted.append(Emitted("t-1", "welcome", "user_id:7", 0, 1_700_000_000_000, outcome="converted"))
+    shown.decisions.append(
+        DecisionKept(1_700_000_000_000, "cart.abandoned", "cart-0", "suppressed", "no_consent", "t-0")
+    )
+    return shown
+
+
+def test_a_profile_is_shown_with_amounts_and_times_as_people_read_them(capsys: pytest.CaptureFixture[str]) -> None:
+    print_profile(document(profile(), Book(), 1_700_000_000_000))
+
+    shown = capsys.readouterr().out
+    assert shown.startswith("user_id:7\n")
+    assert "USD 1,234.56" in shown
+    assert "ann@example.org" in shown
+    assert "[bold]gold[/]" in shown, "what customers typed is shown, not obeyed"
+    assert "2023-11-14 22:13:20" in shown
+
+
+def test_an_explanation_says_what_waits_what_went_out_and_what_did_not_and_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    print_explanation(profile())
+
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    at = ["2023-11-14", "22:13:20"]
+    assert ["cart.abandoned", "cart-1", *at] in shown
+    assert ["welcome", "user_id:7", *at, "converted", "t-1"] in shown
+    assert [*at, "cart.abandoned", "cart-0", "suppressed", "no_consent"] in shown
+
+
+def test_a_customer_nothing_happened_to_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_explanation(Profile("user_id:8"))
+
+    assert "no trigger is waiting" in capsys.readouterr().out
