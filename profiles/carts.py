@@ -203,6 +203,8 @@ def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> C
             op = order_op(order, cart_id)
             if op is not None:
                 cart.ops.append(op)
+    if cart.ops:
+        fold(cart)
     if len(profile.carts) > CARTS_MAX:
         oldest = min(profile.carts.values(), key=lambda other: (other is cart, other.changed_ms, other.cart_id))
         del profile.carts[oldest.cart_id]

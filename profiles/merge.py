@@ -36,7 +36,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
+    all the rest in one. The population counters (`profiles.population`) and the waiting triggers are the caller's to bring
+    up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
     is loaded.
     """
     if from_entries or from_.supply or from_.recent_orders:

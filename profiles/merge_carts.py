@@ -48,25 +48,23 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
 
 
 def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
-    """Unite the remembered orders; those that came are described anew by their united entries. True if any changed."""
-    known = {order.order_id: order for order in into.recent_orders}
-    before = list(into.recent_orders)
-    for theirs in other.recent_orders:
-        ours = known.get(theirs.order_id)
-        if ours is not None:
-            into.recent_orders.remove(ours)
-        carts.remember_order(into, _described(theirs, into, ledger))
+    """Unite the remembered orders, each as its united entry has it where that is loaded. True if any changed."""
+    before = into.recent_orders
+    known = {order.order_id: order for order in (*other.recent_orders, *before)}
+    into.recent_orders = []
+    for order in known.values():
+        carts.remember_order(into, _described(order, into, ledger))
     return into.recent_orders != before
 
 
-def _described(theirs: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOrder:
-    """An order as its united entry has it; its cart is the one it names, itself or through its checkout."""
-    entry = ledger.get(theirs.order_id)
+def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOrder:
+    """An order as its entry has it; its cart is the one it names, itself or through its checkout."""
+    entry = ledger.entries.get(order.order_id)
     if entry is None or entry.placed_ms is None:
-        return theirs
+        return order
     checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
-    products = sorted({line.product_id for line in entry.lines}) or theirs.product_ids
+    products = sorted({line.product_id for line in entry.lines}) or order.product_ids
     return RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
 
 
