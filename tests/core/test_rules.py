@@ -43,7 +43,7 @@ def test_a_changed_number_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "message"),
+    "document, message",
     [
         ({"cart_abandonned": {}}, "cart_abandonned: unknown key; did you mean 'cart_abandoned'?"),
         ({"cart_abandoned": {"delays": "1h"}}, "cart_abandoned.delays: unknown key; did you mean 'delay'?"),
@@ -60,7 +60,7 @@ def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], me
 
 
 @pytest.mark.parametrize(
-    ("text", "ms"), [("90s", 90_000), ("30 min", 30 * MINUTE_MS), ("1h", HOUR_MS), ("14d", 14 * DAY_MS), ("0.5h", 1_800_000)]
+    "text, ms", [("90s", 90_000), ("30 min", 30 * MINUTE_MS), ("1h", HOUR_MS), ("14d", 14 * DAY_MS), ("0.5h", 1_800_000)]
 )
 def test_durations_are_a_number_with_a_unit(text: str, ms: int) -> None:
     assert parse_duration_ms(text, "here") == ms
