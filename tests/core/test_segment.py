@@ -1,0 +1,788 @@
+"""What shops send through Segment's and RudderStack's libraries, and the events it must become, both written by hand.
+
+The payloads follow the examples of the public e-commerce and e-mail specifications.
+"""
+
+import json
+from hashlib import blake2b
+from typing import Any
+
+import pytest
+
+from schemas import events as e
+from schemas.adapters.segment_tracks import ALIASES, TRACKS, plain_name
+from schemas.decode import Decoder, Problem
+from schemas.events import ANONYMOUS, Arrival, Campaign, ConsentChange, Event, Product
+
+AT_MS = 1_714_564_800_000  # 2024-05-01T12:00:00Z
+RECORD_MS = AT_MS + 1000
+ENVELOPE: dict[str, Any] = {
+    "anonymousId": "507f191e810c19729de860ea",
+    "context": {
+        "active": True,
+        "campaign": {"name": "TPS Innovation Newsletter", "source": "Newsletter", "medium": "email", "term": "tps reports"},
+        "device": {"id": "B5372DB0-C21E-11E4-8DFC-AA07A5B093DB", "type": "ios"},
+        "ip": "8.8.8.8",
+        "library": {"name": "analytics.js", "version": "2.11.1"},
+        "locale": "en-US",
+        "page": {"path": "/academy/", "referrer": "https://www.foo.com/", "title": "Analytics Academy", "url": "https://foo.bar/a"},
+        "timezone": "Europe/Amsterdam",
+        "userAgent": "Mozilla/5.0",
+    },
+    "integrations": {"All": True, "Mixpanel": False},
+    "messageId": "022bb90c-bbac-11e4-8dfc-aa07a5b093db",
+    "receivedAt": "2024-05-01T12:00:00.500Z",
+    "sentAt": "2024-05-01T13:00:00.400Z",
+    "originalTimestamp": "2024-05-01T12:59:59.900Z",
+    "timestamp": "2024-05-01T12:00:00.000Z",
+    "userId": "97980cfea0067",
+    "version": 2,
+}  # fmt: skip
+COMMON: dict[str, Any] = {
+    "message_id": "022bb90c-bbac-11e4-8dfc-aa07a5b093db",
+    "timestamp_ms": AT_MS,
+    "original_timestamp_ms": AT_MS + 3_599_900,
+    "sent_at_ms": AT_MS + 3_600_400,
+    "received_at_ms": AT_MS + 500,
+    "user_id": "97980cfea0067",
+    "anonymous_id": "507f191e810c19729de860ea",
+    "timezone": "Europe/Amsterdam",
+    "locale": "en-US",
+    "campaign": Campaign(name="TPS Innovation Newsletter", source="Newsletter", medium="email", term="tps reports"),
+    "referrer": "https://www.foo.com/",
+}
+MINIMAL: dict[str, Any] = {"messageId": "m1", "userId": "u1", "timestamp": "2024-05-01T12:00:00Z"}
+DECODER = Decoder("EUR")
+
+
+def decode(message: dict[str, Any]) -> Arrival | Problem:
+    return DECODER.decode(json.dumps(message).encode(), RECORD_MS)
+
+
+def event(message: dict[str, Any]) -> Any:
+    found = decode(message)
+    assert isinstance(found, Arrival), found
+    return found.event
+
+
+def track(name: str, properties: dict[str, Any], **envelope: Any) -> Any:
+    return event({**MINIMAL, "type": "track", "event": name, "properties": properties, **envelope})
+
+
+def refused(name: str, properties: dict[str, Any], **envelope: Any) -> tuple[str, str]:
+    found = decode({**MINIMAL, "type": "track", "event": name, "properties": properties, **envelope})
+    assert isinstance(found, Problem), found
+    return found.reason, found.detail
+
+
+# --- the specification's own examples -----------------------------------------------------------------------------
+
+MONOPOLY = {
+    "product_id": "507f1f77bcf86cd799439011",
+    "sku": "45790-32",
+    "name": "Monopoly: 3rd Edition",
+    "price": 19,
+    "quantity": 1,
+    "category": "Games",
+    "url": "https://www.example.com/product/path",
+    "image_url": "https://www.example.com/product/path.jpg",
+}
+UNO = {
+    "product_id": "505bd76785ebb509fc183733",
+    "sku": "46493-32",
+    "name": "Uno Card Game",
+    "price": 3,
+    "quantity": 2,
+    "category": "Games",
+}
+MONOPOLY_READ = Product(
+    product_id="507f1f77bcf86cd799439011",
+    sku="45790-32",
+    name="Monopoly: 3rd Edition",
+    price_minor=1900,
+    quantity=1,
+    category="Games",
+    url="https://www.example.com/product/path",
+    image_url="https://www.example.com/product/path.jpg",
+)
+UNO_READ = Product(
+    product_id="505bd76785ebb509fc183733",
+    sku="46493-32",
+    name="Uno Card Game",
+    price_minor=300,
+    quantity=2,
+    category="Games",
+)
+ORDER_MONEY = {"shipping": 3, "tax": 2, "discount": 2.5, "coupon": "hasbros", "currency": "USD"}
+ORDER_MONEY_READ: dict[str, Any] = {
+    "shipping_minor": 300,
+    "tax_minor": 200,
+    "discount_minor": 250,
+    "coupon": "hasbros",
+    "currency": "USD",
+}
+CARD = {
+    "product_id": "507f1f77bcf86cd799439011", "sku": "G-32", "category": "Games", "name": "Monopoly: 3rd Edition",
+    "brand": "Hasbro", "variant": "200 pieces", "price": 18.99, "quantity": 1, "coupon": "MAYDEALS", "position": 3,
+    "url": "https://www.example.com/product/path", "image_url": "https://www.example.com/product/path.jpg",
+}  # fmt: skip
+CARD_READ = Product(
+    product_id="507f1f77bcf86cd799439011", sku="G-32", category="Games", name="Monopoly: 3rd Edition", brand="Hasbro",
+    variant="200 pieces", price_minor=1899, quantity=1, coupon="MAYDEALS", position=3,
+    url="https://www.example.com/product/path", image_url="https://www.example.com/product/path.jpg",
+)  # fmt: skip
+
+EXAMPLES: list[tuple[str, dict[str, Any], Event]] = [
+    ("Products Searched", {"query": "blue hotpants"}, e.ProductsSearched(**COMMON, query="blue hotpants")),
+    (
+        "Product List Viewed",
+        {"list_id": "hot_deals_1", "category": "Deals", "products": [MONOPOLY, UNO]},
+        e.ProductListViewed(**COMMON, list_id="hot_deals_1", category="Deals", products=(MONOPOLY_READ, UNO_READ)),
+    ),
+    (
+        "Product List Filtered",
+        {
+            "list_id": "todays_deals_may_11_2019",
+            "filters": [{"type": "department", "value": "beauty"}],
+            "sorts": [{"type": "price", "value": "desc"}],
+            "products": [UNO],
+        },
+        e.ProductListFiltered(**COMMON, list_id="todays_deals_may_11_2019", products=(UNO_READ,)),
+    ),
+    (
+        "Promotion Viewed",
+        {"promotion_id": "promo_1", "creative": "top_banner_2", "name": "75% store-wide shoe sale", "position": "home_top"},
+        e.PromotionViewed(
+            **COMMON, promotion_id="promo_1", creative="top_banner_2", name="75% store-wide shoe sale", position="home_top"
+        ),
+    ),
+    ("Product Clicked", CARD, e.ProductClicked(**COMMON, product=CARD_READ)),
+    (
+        "Product Viewed",
+        CARD | {"currency": "usd", "value": 18.99},
+        e.ProductViewed(**COMMON, product=CARD_READ, currency="USD"),
+    ),
+    (
+        "Product Added",
+        CARD | {"cart_id": "skdjsidjsdkdj29j"},
+        e.ProductAdded(**COMMON, product=CARD_READ, cart_id="skdjsidjsdkdj29j"),
+    ),
+    (
+        "Product Removed",
+        CARD | {"cart_id": "ksjdj92dj29dj92d2j"},
+        e.ProductRemoved(**COMMON, product=CARD_READ, cart_id="ksjdj92dj29dj92d2j"),
+    ),
+    (
+        "Cart Viewed",
+        {"cart_id": "d92jd29jd92jd29j92d92jd", "products": [MONOPOLY, UNO]},
+        e.CartViewed(**COMMON, cart_id="d92jd29jd92jd29j92d92jd", products=(MONOPOLY_READ, UNO_READ)),
+    ),
+    (
+        "Checkout Started",
+        {"order_id": "50314b8e9bcf000000000000", "affiliation": "Google Store", "value": 30, "revenue": 25.00,
+         **ORDER_MONEY, "products": [MONOPOLY, UNO]},
+        e.CheckoutStarted(
+            **COMMON, order_id="50314b8e9bcf000000000000", value_minor=3000, currency="USD", products=(MONOPOLY_READ, UNO_READ)
+        ),
+    ),
+    (
+        "Checkout Step Viewed",
+        {"checkout_id": "50314b8e9bcf000000000000", "step": 2, "shipping_method": "Fedex", "payment_method": "Visa"},
+        e.CheckoutStepViewed(**COMMON, checkout_id="50314b8e9bcf000000000000", step=2),
+    ),
+    (
+        "Checkout Step Completed",
+        {"checkout_id": "50314b8e9bcf000000000000", "step": "2"},
+        e.CheckoutStepCompleted(**COMMON, checkout_id="50314b8e9bcf000000000000", step=2),
+    ),
+    (
+        "Payment Info Entered",
+        {"checkout_id": "39f39fj39f3jf93fj9fj39fj3f", "order_id": "dkfsjidfjsdifsdfksdjfkdsfjsdfkdsf"},
+        e.PaymentInfoEntered(
+            **COMMON, checkout_id="39f39fj39f3jf93fj9fj39fj3f", order_id="dkfsjidfjsdifsdfksdjfkdsfjsdfkdsf"
+        ),
+    ),
+    (
+        "Order Completed",
+        {"checkout_id": "fksdjfsdjfisjf9sdfjsd9f", "order_id": "50314b8e9bcf000000000000", "affiliation": "Google Store",
+         "subtotal": 22.5, "total": 27.50, "revenue": 25.00, **ORDER_MONEY, "products": [MONOPOLY, UNO]},
+        e.OrderCompleted(
+            **COMMON,
+            order_id="50314b8e9bcf000000000000",
+            checkout_id="fksdjfsdjfisjf9sdfjsd9f",
+            affiliation="Google Store",
+            subtotal_minor=2250,
+            total_minor=2750,
+            revenue_minor=2500,
+            products=(MONOPOLY_READ, UNO_READ),
+            **ORDER_MONEY_READ,
+        ),
+    ),
+    (
+        "Order Updated",
+        {"order_id": "50314b8e9bcf000000000000", "affiliation": "Google Store", "total": 27.50, "revenue": 25.00,
+         **ORDER_MONEY, "products": [MONOPOLY, UNO]},
+        e.OrderUpdated(
+            **COMMON,
+            order_id="50314b8e9bcf000000000000",
+            affiliation="Google Store",
+            total_minor=2750,
+            revenue_minor=2500,
+            products=(MONOPOLY_READ, UNO_READ),
+            **ORDER_MONEY_READ,
+        ),
+    ),
+    (
+        "Order Refunded",
+        {"order_id": "50314b8e9bcf000000000000", "total": 30, "currency": "USD", "products": [MONOPOLY, UNO]},
+        e.OrderRefunded(
+            **COMMON,
+            order_id="50314b8e9bcf000000000000",
+            amount_minor=3000,
+            currency="USD",
+            products=(MONOPOLY_READ, UNO_READ),
+        ),
+    ),
+    (
+        "Order Cancelled",
+        {"order_id": "50314b8e9bcf000000000000", "total": 27.50, "revenue": 25.00, **ORDER_MONEY, "products": [UNO]},
+        e.OrderCancelled(
+            **COMMON,
+            order_id="50314b8e9bcf000000000000",
+            total_minor=2750,
+            revenue_minor=2500,
+            products=(UNO_READ,),
+            **ORDER_MONEY_READ,
+        ),
+    ),
+    (
+        "Coupon Entered",
+        {"order_id": "50314b8e9bcf000000000000", "cart_id": "923923929jd29jd92dj9j93fj3", "coupon_id": "may_deals_2016"},
+        e.CouponEntered(
+            **COMMON,
+            order_id="50314b8e9bcf000000000000",
+            cart_id="923923929jd29jd92dj9j93fj3",
+            coupon_id="may_deals_2016",
+        ),
+    ),
+    (
+        "Coupon Applied",
+        {"order_id": "o", "coupon_id": "may_deals_2016", "coupon_name": "May Deals 2016", "discount": 23.32},
+        e.CouponApplied(**COMMON, order_id="o", coupon_id="may_deals_2016", discount_minor=2332),
+    ),
+    (
+        "Coupon Denied",
+        {"coupon_id": "may_deals_2016", "coupon_name": "May Deals 2016", "reason": "Coupon expired", "discount": "10%"},
+        e.CouponDenied(**COMMON, coupon_id="may_deals_2016", reason="Coupon expired"),
+    ),
+    (
+        "Product Added to Wishlist",
+        UNO | {"wishlist_id": "skdjsidjsdkdj29j", "wishlist_name": "Loved Games"},
+        e.ProductAddedToWishlist(**COMMON, product=UNO_READ, wishlist_id="skdjsidjsdkdj29j", wishlist_name="Loved Games"),
+    ),
+    (
+        "Wishlist Product Added to Cart",
+        UNO | {"wishlist_id": "w", "wishlist_name": "Loved Games", "cart_id": "99j2d92j9dj29dj29d2d"},
+        e.WishlistProductAddedToCart(
+            **COMMON, product=UNO_READ, wishlist_id="w", wishlist_name="Loved Games", cart_id="99j2d92j9dj29dj29d2d"
+        ),
+    ),
+    (
+        "Product Shared",
+        UNO | {"share_via": "email", "share_message": "Hey, check out this item", "recipient": "friend@example.com"},
+        e.ProductShared(**COMMON, product=UNO_READ, share_via="email"),
+    ),
+    (
+        "Cart Shared",
+        {"share_via": "email", "recipient": "friend@example.com", "cart_id": "d92", "products": [{"product_id": "507f"}]},
+        e.CartShared(**COMMON, share_via="email", cart_id="d92", products=(Product(product_id="507f"),)),
+    ),
+    (
+        "Product Reviewed",
+        {"product_id": "507f", "review_id": "kdfjrj39fj39jf3", "review_body": "I love this product", "rating": "5"},
+        e.ProductReviewed(
+            **COMMON, product_id="507f", review_id="kdfjrj39fj39jf3", review_body="I love this product", rating=5.0
+        ),
+    ),
+    (
+        "Email Link Clicked",
+        {"campaign_id": "123", "campaign_name": "New Product Launch", "email_id": "321", "link_id": "8",
+         "link_url": "https://www.example.com/"},
+        e.MessageClicked(**COMMON, campaign_id="123"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name,properties,expected", EXAMPLES, ids=[name for name, _, _ in EXAMPLES])
+def test_an_example_of_the_specification_becomes_its_event(
+    name: str, properties: dict[str, Any], expected: Event
+) -> None:
+    assert event({**ENVELOPE, "type": "track", "event": name, "properties": properties}) == expected
+
+
+def test_the_clients_clock_is_taken_out() -> None:
+    found = decode({**ENVELOPE, "type": "track", "event": "Products Searched", "properties": {"query": "x"}})
+
+    # Received at 12:00:00.5, sent half a second after it was made by a clock that is an hour ahead.
+    assert isinstance(found, Arrival)
+    assert (found.time_ms, found.received_ms) == (AT_MS, AT_MS + 500)
+
+
+def test_identify_brings_traits_and_identifiers() -> None:
+    found = event(
+        {
+            **ENVELOPE,
+            "type": "identify",
+            "traits": {
+                "name": "Peter Gibbons",
+                "email": "Peter@Initech.com",
+                "phone": "+1 555 0100",
+                "plan": "premium",
+                "logins": 5,
+                "address": {"city": "Austin", "country": "US"},
+                "nothing": None,
+                "story": "x" * 2000,
+            },
+        }
+    )
+
+    assert found == e.Identified(
+        **COMMON,
+        email="peter@initech.com",
+        phone="+1 555 0100",
+        country="US",
+        traits={
+            "name": "Peter Gibbons",
+            "plan": "premium",
+            "logins": 5,
+            "address": {"city": "Austin", "country": "US"},
+        },
+    )
+
+
+def test_no_more_traits_are_kept_than_a_profile_holds() -> None:
+    found = event({**MINIMAL, "type": "identify", "traits": {f"t{n}": n for n in range(100)}})
+
+    assert list(found.traits) == [f"t{n}" for n in range(64)]
+
+
+def test_a_push_token_makes_a_device_reachable() -> None:
+    found = event(
+        {**MINIMAL, "type": "identify", "context": {"device": {"token": "ff15bc0c20c4aa6cd50854ff165fd265c838"}}}
+    )
+
+    assert found.push_token == "ff15bc0c20c4aa6cd50854ff165fd265c838"
+
+
+@pytest.mark.parametrize("kind", ["page", "screen"])
+def test_pages_and_screens_are_page_views(kind: str) -> None:
+    message = {
+        **ENVELOPE,
+        "type": kind,
+        "name": "Home",
+        "properties": {"title": "Welcome | Initech", "url": "https://x.org"},
+    }
+
+    assert event(message) == e.PageViewed(**COMMON, name="Home", url="https://x.org")
+
+
+def test_a_page_without_properties_takes_its_url_from_the_context() -> None:
+    assert event({**ENVELOPE, "type": "page"}) == e.PageViewed(**COMMON, url="https://foo.bar/a")
+
+
+def test_the_traits_of_a_group_are_the_companys_not_the_customers() -> None:
+    traits = {"name": "Initech", "industry": "Technology", "email": "office@initech.com", "consent": True}
+
+    found = event({**ENVELOPE, "type": "group", "groupId": "0e8c78ea9d97a7b8185e8632", "traits": traits})
+
+    assert found == e.Grouped(
+        **COMMON, group_id="0e8c78ea9d97a7b8185e8632", traits={"name": "Initech", "industry": "Technology"}
+    )
+
+
+def test_alias_links_who_she_was_with_who_she_is() -> None:
+    assert event({**ENVELOPE, "type": "alias", "previousId": "39239-239239"}) == e.Aliased(
+        **COMMON, previous_id="39239-239239"
+    )
+
+
+def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
+    from typing import get_args
+
+    tracked = {kind for kind, _ in TRACKS.values()}
+
+    assert set(get_args(e.AnyEvent)) - tracked == {e.Identified, e.Aliased, e.Grouped}
+    assert all(TRACKS[plain_name(name)][0] is kind for name, (kind, _) in ALIASES.items())
+
+
+@pytest.mark.parametrize("name", ["order completed", "Order_Completed", "ORDER  COMPLETED ", "Completed Order"])
+def test_the_spelling_of_a_name_does_not_matter(name: str) -> None:
+    assert isinstance(track(name, {"order_id": "o"}), e.OrderCompleted)
+
+
+def test_a_track_call_that_lost_its_type_is_still_one() -> None:
+    message = {**MINIMAL, "event": "Product Added", "properties": {"product_id": "p"}}
+
+    assert isinstance(event(message), e.ProductAdded)
+
+
+# --- identity, time, envelope -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [
+    {"traits": {"email": "A@x.org"}},
+    {"context": {"traits": {"email": "A@x.org"}}},
+    {"properties": {"product_id": "p", "email": "A@x.org"}},
+])  # fmt: skip
+def test_an_email_address_identifies_wherever_it_stands(place: dict[str, Any]) -> None:
+    message = {"messageId": "m", "type": "track", "event": "Product Added", "properties": {"product_id": "p"}, **place}
+
+    found = decode(message)
+
+    assert isinstance(found, Arrival)
+    assert (found.customer, found.event.email) == ("email:a@x.org", "a@x.org")
+
+
+def test_ids_that_are_numbers_become_text() -> None:
+    found = track("Order Completed", {"order_id": 1001.0, "products": [{"product_id": 17}]}, userId=42)
+
+    assert (found.user_id, found.order_id, found.products[0].product_id) == ("42", "1001", "17")
+
+
+def test_a_message_without_id_gets_the_same_one_whenever_it_comes_again() -> None:
+    message = {"type": "track", "event": "Product Added", "userId": "u", "properties": {"product_id": "p"}}
+    text = json.dumps(message).encode()
+
+    assert event(message).message_id == "content:" + blake2b(text, digest_size=16).hexdigest()
+    assert event(message | {"userId": "v"}).message_id != event(message).message_id
+
+
+@pytest.mark.parametrize("style,expected", [
+    ({"timestamp": "2024-05-01T12:00:00Z"}, AT_MS),
+    ({"timestamp": 1714564800}, AT_MS),
+    ({"timestamp": 1714564800000}, AT_MS),
+    ({"timestamp": "1714564800000"}, AT_MS),
+    ({"timestamp": "2024-05-01T14:00:00.0000001+02:00"}, AT_MS),
+    ({"originalTimestamp": "2024-05-01T12:00:00Z"}, AT_MS),
+    ({"timestamp": None, "sentAt": "2024-05-01T12:00:00Z"}, AT_MS),
+    ({}, RECORD_MS),
+])  # fmt: skip
+def test_time_is_read_in_every_style(style: dict[str, Any], expected: int) -> None:
+    found = decode({"type": "page", "userId": "u", **style})
+
+    assert isinstance(found, Arrival)
+    assert found.time_ms == expected
+
+
+def test_a_message_without_any_time_needs_the_records() -> None:
+    found = DECODER.decode(b'{"type":"page","userId":"u"}', 0)
+
+    assert isinstance(found, Problem)
+    assert (found.reason, found.detail) == ("missing_field", "timestamp is missing")
+
+
+def test_the_channel_has_one_name_whoever_writes_it() -> None:
+    assert track("Page Viewed", {}, channel="web").channel == "browser"
+    assert track("Page Viewed", {}, context={"channel": "Mobile"}).channel == "mobile"
+
+
+@pytest.mark.parametrize("place", [
+    {"imported": True}, {"context": {"imported": "true"}}, {"properties": {"order_id": "o", "imported": 1}},
+])  # fmt: skip
+def test_an_import_says_so(place: dict[str, Any]) -> None:
+    message = {**MINIMAL, "type": "track", "event": "Order Completed", "properties": {"order_id": "o"}, **place}
+
+    assert event(message).imported
+
+
+def test_context_that_is_no_object_is_no_context() -> None:
+    found = track("Product Added", {"product_id": "p"}, context=None, traits=[], integrations=5)
+
+    assert found.campaign is None
+
+
+# --- products and amounts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given,read", [(None, 1), ("", 1), ("2", 2), (2.0, 2), ("0.5", 0.5), (0, 0), ("1e2", 100)])
+def test_a_quantity_is_read_and_one_where_nothing_is_said(given: Any, read: float) -> None:
+    found = track("Product Added", {"product_id": "p", "quantity": given}).product.quantity
+
+    assert (found, type(found)) == (read, type(read))
+
+
+@pytest.mark.parametrize(
+    "given,read", [("18.99", 1899), (18.99, 1899), (" 19 ", 1900), (-5, -500), (None, None), (" ", None)]
+)
+def test_a_price_is_read_whatever_it_is_written_as(given: Any, read: int | None) -> None:
+    assert track("Product Added", {"product_id": "p", "price": given}).product.price_minor == read
+
+
+@pytest.mark.parametrize("properties,product_id", [
+    ({"product_id": "p", "sku": "s", "id": "i"}, "p"), ({"sku": "s", "id": "i"}, "s"), ({"id": "i"}, "i"),
+    ({"product_id": "", "sku": None, "variant_id": 7}, "7"), ({"products": [{"product_id": "q"}]}, "q"),
+    ({"product": {"id": "r"}}, "r"),
+])  # fmt: skip
+def test_a_product_is_known_by_the_best_id_it_has(properties: dict[str, Any], product_id: str) -> None:
+    assert track("Product Viewed", properties).product.product_id == product_id
+
+
+def test_amounts_are_in_the_events_currency() -> None:
+    yen = track("Order Completed", {"order_id": "o", "revenue": 1500, "currency": "JPY"})
+    dinars = track("Order Completed", {"order_id": "o", "revenue": "1.234", "currency": "kwd"})
+
+    assert (yen.revenue_minor, yen.currency) == (1500, "JPY")
+    assert (dinars.revenue_minor, dinars.currency) == (1234, "KWD")
+
+
+def test_without_a_currency_the_shops_counts_and_the_event_names_none() -> None:
+    shop = Decoder("KWD")
+
+    found = shop.decode(json.dumps({**MINIMAL, "type": "track", "event": "Order Completed",
+                                    "properties": {"order_id": "o", "revenue": 2}}).encode(), 0)  # fmt: skip
+
+    assert isinstance(found, Arrival)
+    assert isinstance(found.event, e.OrderCompleted)
+    assert (found.event.revenue_minor, found.event.currency) == (2000, None)
+
+
+def test_the_currency_of_the_products_is_the_events() -> None:
+    found = track(
+        "Order Completed", {"order_id": "o", "total": 500, "products": [{"id": "p", "price": 500, "currency": "JPY"}]}
+    )
+
+    assert (found.currency, found.total_minor, found.products[0].price_minor) == ("JPY", 500, 500)
+
+
+def test_products_in_different_currencies_are_no_order() -> None:
+    products = [{"id": "p", "currency": "USD"}, {"id": "q", "currency": "EUR"}]
+
+    assert refused("Order Completed", {"order_id": "o", "products": products})[0] == "mixed_currencies"
+
+
+@pytest.mark.parametrize("name,money,revenue,total", [
+    # 5 + 3 + 2: the total holds shipping and tax
+    ("Order Completed", {"total": 10, "shipping": 3, "tax": 2}, None, 1000),
+    ("Order Updated", {"total": 10, "shipping": 3, "tax": 2}, None, 1000),
+    # the goods are worth 5, so a total of 5 beside shipping is what was paid for the goods
+    ("Order Updated", {"total": 5, "shipping": 3, "tax": 2}, 500, None),
+    ("Order Completed", {"total": 5, "shipping": 3}, 500, None),
+    ("Order Completed", {"total": 4, "discount": 1, "shipping": 3}, 400, None),
+    # nothing to tell apart
+    ("Order Completed", {"total": 5}, None, 500),
+    ("Order Completed", {"revenue": 5, "total": 5, "shipping": 3}, 500, 500),
+])  # fmt: skip
+def test_a_total_without_shipping_and_tax_is_the_revenue(
+    name: str, money: dict[str, Any], revenue: int | None, total: int | None
+) -> None:
+    found = track(name, {"order_id": "o", **money, "products": [{"id": "p", "price": "2.50", "quantity": 2}]})
+
+    assert (found.revenue_minor, found.total_minor) == (revenue, total)
+
+
+@pytest.mark.parametrize("money,amount", [
+    ({"refund_amount": "5.50", "total": 30}, 550), ({"total": 30}, 3000), ({"total": -30}, 3000), ({}, None),
+])  # fmt: skip
+def test_the_amount_of_a_refund_is_what_it_says(money: dict[str, Any], amount: int | None) -> None:
+    assert track("Order Refunded", {"order_id": "o", **money}).amount_minor == amount
+
+
+def test_an_order_says_when_it_was_changed_and_that_it_was_a_test() -> None:
+    found = track("Order Updated", {"order_id": "o", "updated_at": "2024-05-01T12:00:01Z", "test": "true"})
+
+    assert (found.updated_at_ms, found.test) == (AT_MS + 1000, True)
+
+
+def test_a_till_receipt_names_no_customer() -> None:
+    found = decode({"type": "track", "event": "Order Completed", "messageId": "m", "properties": {"order_id": 77}})
+
+    assert isinstance(found, Arrival)
+    assert (found.customer, found.home) == (ANONYMOUS, "77")
+
+
+def test_what_only_describes_never_costs_an_order() -> None:
+    product = {"id": "p", "name": ["x"], "category": {}, "brand": "b" * 5000, "url": "u" * 5000, "position": "top"}
+
+    line = track("Order Completed", {"order_id": "o", "affiliation": {}, "products": [product]}).products[0]
+
+    assert (line.name, line.category, line.brand, line.url, line.position) == (None, None, "b" * 1024, None, None)
+
+
+@pytest.mark.parametrize("words", ["gift, birthday,gift", ["gift", "birthday", None, "gift"]])
+def test_occasions_are_a_list_of_words(words: Any) -> None:
+    assert track("Product Viewed", {"id": "p", "occasions": words}).product.occasions == ("gift", "birthday")
+
+
+def test_our_own_fields_go_where_they_belong() -> None:
+    issued = track("Coupon Issued", {"coupon_id": "c", "expires_at": "2024-05-02"})
+    cart = track("Cart Updated", {"cart_id": "c", "cart_url": "https://shop/cart", "products": []})
+    checkout = track("Checkout Started", {"checkout_id": "k", "checkout_url": "https://shop/k", "url": "https://no"})
+
+    assert issued.expires_ms == 1_714_608_000_000
+    assert (cart.cart_id, cart.url) == ("c", "https://shop/cart")
+    assert (checkout.checkout_id, checkout.url) == ("k", "https://shop/k")
+
+
+@pytest.mark.parametrize("score", [9, "9", 9.0, " 9 "])
+def test_a_survey_score_is_a_whole_number(score: Any) -> None:
+    assert track("NPS Submitted", {"score": score}).score == 9
+
+
+def test_a_search_may_be_an_object() -> None:
+    assert track("Products Searched", {"query": {"text": "socks"}}).query == "socks"
+    assert track("Products Searched", {"query": {"a": 1}}).query == '{"a":1}'
+
+
+@pytest.mark.parametrize("name,kind,channel", [
+    ("Email Delivered", e.MessageDelivered, "email"), ("Email Opened", e.MessageOpened, "email"),
+    ("Email Bounced", e.MessageBounced, "email"), ("Email Marked as Spam", e.MessageMarkedAsSpam, "email"),
+    ("Unsubscribed", e.Unsubscribed, "email"),
+])  # fmt: skip
+def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], channel: str) -> None:
+    found = track(name, {"campaign_id": 123, "trigger_id": "t1"})
+
+    assert (type(found), found.message_channel, found.trigger_id) == (kind, channel, "t1")
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name,properties,reason,place", [
+    ("Order Completed", {}, "missing_field", "properties.order_id"),
+    ("Order Completed", {"order_id": ["o"]}, "wrong_type", "properties.order_id"),
+    ("Order Completed", {"order_id": True}, "wrong_type", "properties.order_id"),
+    ("Order Completed", {"order_id": "x" * 257}, "out_of_bounds", "properties.order_id"),
+    ("Order Completed", {"order_id": "a\u0000b"}, "bad_id", "properties.order_id"),
+    ("Order Completed", {"order_id": "o", "revenue": "a lot"}, "wrong_type", "properties.revenue"),
+    ("Order Completed", {"order_id": "o", "revenue": True}, "wrong_type", "properties.revenue"),
+    ("Order Completed", {"order_id": "o", "revenue": "1e30"}, "number_out_of_range", "properties.revenue"),
+    ("Order Completed", {"order_id": "o", "revenue": 2**64}, "number_out_of_range", "properties.revenue"),
+    ("Order Completed", {"order_id": "o", "revenue": "NaN"}, "wrong_type", "properties.revenue"),
+    ("Order Completed", {"order_id": "o", "currency": "euro"}, "out_of_bounds", "properties.currency"),
+    ("Order Completed", {"order_id": "o", "updated_at": "soon"}, "wrong_type", "properties.updated_at"),
+    ("Order Completed", {"order_id": "o", "test": "perhaps"}, "wrong_type", "properties.test"),
+    ("Order Completed", {"order_id": "o", "products": "p"}, "wrong_type", "properties.products"),
+    ("Order Completed", {"order_id": "o", "products": [{"id": "p"}, 5]}, "wrong_type", "properties.products[1]"),
+    ("Order Completed", {"order_id": "o", "products": [{"id": "p"}] * 501}, "out_of_bounds", "properties.products"),
+    ("Order Completed", {"order_id": "o", "products": [{"price": 5}]}, "missing_field", "properties.products[0].product_id"),
+    ("Order Completed", {"order_id": "o", "products": [{"id": "p", "quantity": -1}]}, "out_of_bounds",
+     "properties.products[0].quantity"),
+    ("Order Completed", {"order_id": "o", "products": [{"id": "p", "quantity": "two"}]}, "wrong_type",
+     "properties.products[0].quantity"),
+    ("Order Refunded", {"total": 5}, "missing_field", "properties.order_id"),
+    ("Product Viewed", {}, "missing_field", "properties.product_id"),
+    ("Products Searched", {}, "missing_field", "properties.query"),
+    ("NPS Submitted", {"score": 11}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {"score": 7.5}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {}, "missing_field", "properties.score"),
+    ("Consent Changed", {}, "missing_field", "properties.consent"),
+    ("Subscription Started", {}, "missing_field", "properties.subscription_id"),
+    ("Teapot Boiled", {}, "unknown_event", "Teapot Boiled"),
+])  # fmt: skip
+def test_what_matters_is_read_or_refused_with_its_place(
+    name: str, properties: dict[str, Any], reason: str, place: str
+) -> None:
+    found = refused(name, properties)
+
+    assert found[0] == reason
+    assert place in found[1]
+
+
+@pytest.mark.parametrize("envelope,reason", [
+    ({"userId": {}}, "wrong_type"), ({"messageId": []}, "wrong_type"), ({"timestamp": "soon"}, "wrong_type"),
+    ({"timestamp": 5}, "number_out_of_range"), ({"timestamp": 2**64}, "number_out_of_range"),
+    ({"timestamp": {}}, "wrong_type"), ({"sentAt": "1969-01-01"}, "wrong_type"), ({"event": None}, "missing_field"),
+    ({"event": 5}, "wrong_type"), ({"type": "merge"}, "unknown_event"), ({"type": 7}, "unknown_event"),
+    ({"type": "group"}, "missing_field"), ({"type": "alias"}, "missing_field"),
+    ({"type": "alias", "previousId": "undefined"}, "missing_field"), ({"userId": "guest"}, "no_customer"),
+    ({"context": {"imported": "x"}}, "wrong_type"), ({"traits": {"email": {}}}, "wrong_type"),
+])  # fmt: skip
+def test_an_envelope_that_can_not_be_read_is_refused(envelope: dict[str, Any], reason: str) -> None:
+    assert refused("Product Added", {"product_id": "p"}, **envelope)[0] == reason
+
+
+# --- consent ------------------------------------------------------------------------------------------------------
+
+
+def grant(channel: str = "any", purpose: str = "marketing", **more: Any) -> ConsentChange:
+    return ConsentChange(state="GRANT", channel=channel, purpose=purpose, **more)
+
+
+def no(channel: str = "any", purpose: str = "marketing", **more: Any) -> ConsentChange:
+    return ConsentChange(state="DENY", channel=channel, purpose=purpose, **more)
+
+
+FORMS: list[tuple[Any, tuple[ConsentChange, ...]]] = [
+    (True, (grant(),)),
+    (False, (no(),)),
+    ("unsubscribed", (ConsentChange(state="REVOKED"),)),
+    ({"email": True, "SMS": "DENY", "push": None}, (grant("email"), no("sms"))),
+    ({"email": {"marketing": "GRANT", "Profiling": False}}, (grant("email"), no("email", "profiling"))),
+    ({"marketing": True}, (grant(),)),
+    ({"marketing": {"email": True}}, (grant("email"),)),
+    ({"all": False}, (no(),)),
+    (
+        {"state": "GRANT", "channel": "email", "purpose": "marketing", "at": "2024-05-01T12:00:00Z", "source": "checkout",
+         "text_version": "v3", "expires_at": "2024-05-02T12:00:00Z"},
+        (grant("email", at_ms=AT_MS, source="checkout", text_version="v3", expires_ms=AT_MS + 86_400_000),),
+    ),
+    ([{"state": "GRANT", "channel": "email"}, {"state": "REVOKED", "channel": "sms"}],
+     (grant("email"), ConsentChange(state="REVOKED", channel="sms"))),
+    ({"email": {"state": "subscribed", "opt_in_level": "confirmed_opt_in", "consent_updated_at": "2024-05-01T12:00:00Z"}},
+     (grant("email", at_ms=AT_MS),)),
+    ({"email": {"marketing": {"state": "GRANT", "at": AT_MS}}}, (grant("email", at_ms=AT_MS),)),
+    ([], ()),
+    (None, ()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form,expected", FORMS)
+def test_every_form_of_consent_is_read(form: Any, expected: tuple[ConsentChange, ...]) -> None:
+    assert event({**MINIMAL, "type": "identify", "traits": {"consent": form}}).consent == expected
+
+
+def test_consent_is_no_trait() -> None:
+    traits = {"consent": True, "email_marketing_consent": {"state": "subscribed"}, "plan": "gold"}
+
+    assert event({**MINIMAL, "type": "identify", "traits": traits}).traits == {"plan": "gold"}
+
+
+@pytest.mark.parametrize("state,expected", [
+    ("subscribed", "GRANT"), ("SUBSCRIBED", "GRANT"), ("not_subscribed", "DENY"), ("pending", "DENY"),
+    ("unsubscribed", "REVOKED"), ("redacted", "REVOKED"), ("invalid", "DENY"),
+])  # fmt: skip
+def test_the_states_of_shopify_are_read(state: str, expected: str) -> None:
+    shopify = {"state": state, "opt_in_level": "single_opt_in", "consent_updated_at": "2024-05-01T14:00:00+02:00"}
+
+    found = event({**MINIMAL, "type": "identify", "traits": {"email_marketing_consent": shopify}}).consent
+
+    assert [(change.state, change.channel, change.at_ms) for change in found] == [(expected, "email", AT_MS)]
+
+
+def test_the_more_trusted_word_counts() -> None:
+    message = {
+        **MINIMAL,
+        "type": "identify",
+        "traits": {"consent": {"email": False}, "email_marketing_consent": {"state": "subscribed"}},
+        "context": {"consent": {"categoryPreferences": {"Advertising": True, "Functional": False}}},
+    }
+
+    assert event(message).consent == (no("email"), grant("any", "advertising"), no("any", "functional"))
+
+
+@pytest.mark.parametrize("properties", [
+    {"state": "GRANT", "channel": "email"}, {"consent": {"email": True}}, {"consent": [{"state": True, "channel": "EMAIL"}]},
+])  # fmt: skip
+def test_a_consent_event_states_it_in_its_properties(properties: dict[str, Any]) -> None:
+    found = track("Consent Changed", properties)
+
+    assert found == e.ConsentChanged(message_id="m1", timestamp_ms=AT_MS, user_id="u1", consent=(grant("email"),))
+
+
+@pytest.mark.parametrize("form", ["perhaps", {"email": "perhaps"}, {"email": {"marketing": []}}, [7], {"state": None}])
+def test_consent_is_never_guessed(form: Any) -> None:
+    found = decode({**MINIMAL, "type": "identify", "traits": {"consent": form}})
+
+    assert isinstance(found, Problem)
+    assert found.reason in {"wrong_type", "missing_field"}
+    assert "traits.consent" in found.detail
