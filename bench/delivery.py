@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient
 
+from streams.event_loop import new_event_loop
 from streams.local.kafka_server import KafkaServer
 from streams.settings import build_settings
 
@@ -144,7 +145,9 @@ def child(side: str, bootstrap: str, events: int) -> None:
         print(json.dumps({"seconds": seconds, "cpu": time.process_time()}), flush=True)
         os._exit(0)
 
-    asyncio.run(run())
+    # Each side on the loop its worker would run on.
+    with asyncio.Runner(loop_factory=new_event_loop if side == "chunked" else None) as runner:
+        runner.run(run())
 
 
 def measure(side: str, bootstrap: str, events: int) -> tuple[float, float]:

