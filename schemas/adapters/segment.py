@@ -61,6 +61,8 @@ def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_m
     # Traits of the call itself come before those the library remembered.
     call = _Call(root, context, root.inner("properties"), (root.inner("traits"), context.inner("traits")))
     kind = message.get("type", "track")
+    if not isinstance(kind, str):
+        raise AdapterError("unknown_event", "type is no text")
     if kind == "track":
         return _track(call, original, shop_currency, record_ms)
     if kind == "identify":
@@ -79,7 +81,7 @@ def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_m
         if identifier(previous) is None:
             raise AdapterError("missing_field", "previousId identifies nobody")
         return e.Aliased(**_common(call, original, record_ms), previous_id=previous)
-    raise AdapterError("unknown_event", f"no call of type {str(kind)[:64]!r} is known")
+    raise AdapterError("unknown_event", f"no call of type {kind[:64]!r} is known")
 
 
 def _track(call: _Call, original: bytes, shop_currency: str, record_ms: int) -> e.Event:

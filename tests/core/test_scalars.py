@@ -1,0 +1,88 @@
+"""Single values of foreign JSON: what is read, what is left out, what is refused."""
+
+from typing import Any
+
+import pytest
+
+from schemas.scalars import (
+    AdapterError,
+    Fields,
+    boolean_of,
+    consent_state_of,
+    email_address,
+    identifier,
+    number_of,
+    storable,
+    text_of,
+)
+
+
+def test_of_several_names_the_first_that_holds_something_counts() -> None:
+    fields = Fields({"a": None, "b": "", "c": "x", "d": "y"}, "properties")
+
+    assert fields.find("a", "b", "c", "d") == ("c", "x")
+    assert (fields.text("a", "b", "d"), fields.ident("b", "c"), fields.find("a", "b")) == ("y", "x", None)
+
+
+def test_a_path_leads_to_the_field() -> None:
+    fields = Fields({"inner": {"list": [{"id": {}}]}}, "")
+
+    (item,) = fields.inner("inner").objects("list")
+
+    with pytest.raises(AdapterError, match="inner\\.list\\[0\\]\\.id is no text") as refusal:
+        item.ident("id")
+    assert refusal.value.reason == "wrong_type"
+
+
+@pytest.mark.parametrize("value", [None, [], 5, "text"])
+def test_an_object_that_is_none_is_empty(value: Any) -> None:
+    assert Fields({"inner": value}, "").inner("inner").values == {}
+
+
+def test_a_single_object_counts_as_a_list_of_one() -> None:
+    assert [item.values for item in Fields({"p": {"id": 1}}, "").objects("p")] == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    "value,text", [(1e300, "1e+300"), (0.5, "0.5"), (-0.0, "0"), (2**53 * 4.0, "3.602879701896397e+16")]
+)
+def test_numbers_as_text_lose_nothing(value: float, text: str) -> None:
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize(
+    "value", ["1_000", "٣", "0x1", "1e9999", "NaN", "inf", "", "+", ".", "1" * 50, None, [], True, 1e400]
+)
+def test_what_is_no_plain_number_is_none(value: Any) -> None:
+    assert number_of(value) is None
+
+
+@pytest.mark.parametrize("value", [2, -1, 1.0, "2", "", None, [], "ja"])
+def test_what_is_neither_true_nor_false_is_none(value: Any) -> None:
+    assert boolean_of(value) is None
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {}, "", "maybe"])
+def test_no_consent_state_is_guessed(value: Any) -> None:
+    assert consent_state_of(value) is None
+
+
+def test_an_address_that_grows_beyond_the_bound_when_lowered_is_nobodys() -> None:
+    assert email_address("İ" * 200) is None
+    assert email_address("GUEST") is None
+
+
+def test_an_identifier_keeps_its_case() -> None:
+    assert identifier(" Ann-1 ") == "Ann-1"
+
+
+@pytest.mark.parametrize("trait,kept", [
+    ("x" * 1022, True), ("x" * 1023, False), ([[[[[[[[1]]]]]]]], True), ([[[[[[[[[1]]]]]]]]], False),
+    ({"a": {"b": 2**63 - 1}}, True), ({"a": {"b": 2**63}}, False), (-(2**63), True), (None, True),
+])  # fmt: skip
+def test_a_trait_is_kept_while_it_is_short_and_shallow(trait: Any, kept: bool) -> None:
+    assert storable("name", trait) is kept
+
+
+def test_a_trait_with_an_endless_name_is_not_kept() -> None:
+    assert not storable("n" * 257, 1)
