@@ -86,7 +86,7 @@ def _remember(turn: Turn, arrival: Arrival) -> None:
     identity.remember(profile, arrival)
     if not could_be_reached and identity.reachable(profile):
         episodes.release_held(turn)
-    if profile.carts:
+    if profile.carts and type(event) in CART_EVENTS:
         carts.forget_old_carts(profile, arrival.time_ms, turn.book.rules.cart_abandoned.forget_ms)
     if event.consent or type(event) in CONSENT_WITHDRAWN:
         granted = apply_consent(profile, arrival)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from profiles.state import IDS_PER_TYPE_MAX, TRAITS_MAX, Profile
-from schemas.events import ID_TYPES, Aliased, Arrival, Event, Identified
+from schemas.events import Aliased, Arrival, Event, Identified
 
 REACHABLE_BY: Final = ("email", "phone", "user_id")
 
@@ -13,14 +13,17 @@ def remember(profile: Profile, arrival: Arrival) -> None:
     event = arrival.event
     at_ms = arrival.time_ms
     ids = profile.ids
-    for kind in ID_TYPES:
-        value: str | None = getattr(event, kind)
-        if value is not None:
-            known = ids.get(kind)
-            if known is None:
-                ids[kind] = [value]
-            elif value not in known:
-                _add_id(known, value)
+    # Written out, since every event comes through here and attributes read by name cost several times as much.
+    if event.user_id is not None:
+        _note_id(ids, "user_id", event.user_id)
+    if event.anonymous_id is not None:
+        _note_id(ids, "anonymous_id", event.anonymous_id)
+    if event.email is not None:
+        _note_id(ids, "email", event.email)
+    if event.phone is not None:
+        _note_id(ids, "phone", event.phone)
+    if event.loyalty_id is not None:
+        _note_id(ids, "loyalty_id", event.loyalty_id)
     if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
         profile.timezone = (at_ms, event.timezone)
     if event.locale is not None and (profile.locale is None or profile.locale < (at_ms, event.locale)):
@@ -34,6 +37,14 @@ def remember(profile: Profile, arrival: Arrival) -> None:
         _remember_traits(profile, event, at_ms)
     elif kind_of is Aliased:
         _remember_alias(profile, event)
+
+
+def _note_id(ids: dict[str, list[str]], kind: str, value: str) -> None:
+    known = ids.get(kind)
+    if known is None:
+        ids[kind] = [value]
+    elif value not in known:
+        _add_id(known, value)
 
 
 def _add_id(known: list[str], value: str) -> None:

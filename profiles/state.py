@@ -28,7 +28,7 @@ SUPPLY_PRODUCTS_MAX = 32
 SUPPLY_PURCHASES_MAX = 24
 EPISODES_MAX = 64
 EMITTED_MAX = 32
-DECISIONS_KEPT = 16
+DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
 
 
@@ -411,9 +411,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
-        due = min((episode.wake_ms for episode in self.episodes.values()), default=None)
-        if self.compact_ms is not None and (due is None or self.compact_ms < due):
-            return self.compact_ms
+        due = self.compact_ms
+        for episode in self.episodes.values():
+            wake_ms = episode.due_ms if episode.held_until_ms is None else episode.held_until_ms
+            if due is None or wake_ms < due:
+                due = wake_ms
         return due
 
 
