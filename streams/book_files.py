@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
@@ -32,9 +31,7 @@ class BookError(ValueError):
 def load_book(settings: Settings) -> Book:
     """The book of an installation. Raises BookError."""
     files, shop = settings.files, settings.shop
-    rules, costs = read_rules_file(Path(files.rules)) if files.rules else (None, Costs())
-    if rules is None:
-        rules = replace(Rules(), allowed_lateness_ms=settings.clock.allowed_lateness_ms)
+    rules, costs = read_rules_file(Path(files.rules)) if files.rules else (Rules(), Costs())
     return Book(
         shop_id=shop.id,
         shop_currency=shop.currency,

@@ -138,17 +138,6 @@ class Clock(Section, frozen=True, kw_only=True):
             extremes="0: a timer may fire before an event that was already sent. Long: timers fire that much later.",
         ),
     ] = 60_000
-    allowed_lateness_ms: Annotated[
-        int,
-        about(
-            "How old an event may be and still correct carts and timers; facts are never refused.",
-            unit="ms",
-            ge=0,
-            le=30 * 86_400_000,
-            why="Apps deliver what they kept offline within a day.",
-            extremes="Long: more of each cart's history is kept in its profile.",
-        ),
-    ] = 86_400_000
 
 
 class Limits(Section, frozen=True, kw_only=True):
