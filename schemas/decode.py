@@ -21,6 +21,7 @@ from schemas.scalars import (
     AdapterError,
     email_address,
     identifier,
+    phone_number,
     storable,
 )
 from schemas.times import event_time
@@ -112,7 +113,7 @@ class Decoder:
         # Written out, not looped over ID_TYPES: attributes read by name cost a tenth, and every event comes through here.
         user_id = event.user_id and identifier(event.user_id)
         email = event.email and email_address(event.email)
-        phone = event.phone and identifier(event.phone)
+        phone = event.phone and phone_number(event.phone)
         loyalty_id = event.loyalty_id and identifier(event.loyalty_id)
         anonymous_id = event.anonymous_id and identifier(event.anonymous_id)
         if user_id:

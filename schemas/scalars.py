@@ -75,6 +75,26 @@ def email_address(value: str) -> str | None:
     return lowered if lowered and len(lowered) <= ID_MAX else None
 
 
+def phone_number(value: str) -> str | None:
+    """A phone number without what people put between its digits, "00" as "+"; None where it identifies nobody.
+
+    A national number stays national: which country it belongs to is not known here. What is no number stays as it is.
+
+    >>> phone_number(" +49 (30) 1234-567 "), phone_number("0049 30/1234567"), phone_number("030 1234567")
+    ('+49301234567', '+49301234567', '0301234567')
+    """
+    value = identifier(value) or ""
+    digits = value.translate(_PHONE_SEPARATORS)
+    if digits.startswith("00"):
+        digits = f"+{digits[2:]}"
+    if digits.isascii() and digits.removeprefix("+").isdigit():
+        return digits if digits.strip("+0") else None
+    return value or None
+
+
+_PHONE_SEPARATORS: Final = str.maketrans("", "", " -./()\u00a0")
+
+
 def text_of(value: object) -> str | None:
     """A scalar as text, None for everything else. Whole floats lose their point: ids travel as numbers in some systems.
 
@@ -209,11 +229,6 @@ class Fields:
         self.values = values
         self.path = path
 
-    @classmethod
-    def of(cls, value: object, path: str) -> "Fields":
-        """`value` as fields; no fields at all where it is not an object."""
-        return cls(value if isinstance(value, dict) else {}, path)
-
     def at(self, name: str) -> str:
         """The path of a field."""
         return f"{self.path}.{name}" if self.path else name
@@ -229,15 +244,17 @@ class Fields:
 
     def inner(self, name: str) -> "Fields":
         """An object inside this one; empty where there is none."""
-        return Fields.of(self.values.get(name), self.at(name))
+        value = self.values.get(name)
+        return Fields(value if isinstance(value, dict) else {}, f"{self.path}.{name}" if self.path else name)
 
     # --- what only describes: read or left out ---
 
     def text(self, *names: str, limit: int = TEXT_MAX) -> str | None:
         """Text, cut at `limit` characters."""
+        values = self.values
         for name in names:
-            text = text_of(self.values.get(name))
-            if text:
+            value = values.get(name)
+            if value is not None and (text := value if type(value) is str else text_of(value)):
                 return text[:limit]
         return None
 
@@ -261,11 +278,12 @@ class Fields:
 
     def ident(self, *names: str) -> str | None:
         """An identifier, trimmed: text or a number, 1 to ID_MAX characters without control characters."""
+        values = self.values
         for name in names:
-            value = self.values.get(name)
+            value = values.get(name)
             if value is None:
                 continue
-            text = text_of(value)
+            text = value if type(value) is str else text_of(value)
             if text is None:
                 raise AdapterError("wrong_type", f"{self.at(name)} is no text and no number")
             text = text.strip()
@@ -273,7 +291,7 @@ class Fields:
                 continue
             if len(text) > ID_MAX:
                 raise AdapterError("out_of_bounds", f"{self.at(name)} has more than {ID_MAX} characters")
-            if CONTROL.search(text) is not None:
+            if not text.isprintable() and CONTROL.search(text) is not None:
                 raise AdapterError("bad_id", f"{self.at(name)} holds control characters")
             return text
         return None

@@ -161,8 +161,8 @@ def _channel(message: Fields, context: Fields) -> str:
 
 
 def _country(call: _Call) -> str | None:
-    addresses = tuple(fields.inner("address") for fields in call.traits)
-    return _described((*addresses, call.context.inner("location")), "country")
+    addresses = tuple(fields.inner("address") for fields in call.traits if "address" in fields.values)
+    return _described(addresses, "country") or call.context.inner("location").text("country")
 
 
 def _campaign(fields: Fields) -> e.Campaign | None:

@@ -58,10 +58,10 @@ def test_a_canonical_event_arrives_as_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize("strongest,customer", [
-    (0, "user_id:u"), (1, "email:e@x.org"), (2, "phone:+49"), (3, "loyalty_id:l"), (4, "anonymous_id:a"),
+    (0, "user_id:u"), (1, "email:e@x.org"), (2, "phone:+491"), (3, "loyalty_id:l"), (4, "anonymous_id:a"),
 ])  # fmt: skip
 def test_the_strongest_identifier_says_whose_it_is(strongest: int, customer: str) -> None:
-    ids = {"user_id": "u", "email": "E@x.org", "phone": "+49", "loyalty_id": "l", "anonymous_id": "a"}
+    ids = {"user_id": "u", "email": "E@x.org", "phone": "+49 1", "loyalty_id": "l", "anonymous_id": "a"}
     named = canonical() | {"user_id": None} | dict(list(ids.items())[strongest:])
 
     arrival = accept(named)

@@ -349,7 +349,7 @@ def test_identify_brings_traits_and_identifiers() -> None:
     assert found == e.Identified(
         **COMMON,
         email="peter@initech.com",
-        phone="+1 555 0100",
+        phone="+15550100",
         country="US",
         traits={
             "name": "Peter Gibbons",
