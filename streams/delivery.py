@@ -26,6 +26,7 @@ from faust.types.tuples import ConsumerMessage
 from typing_extensions import override
 
 from streams.event_loop import new_event_loop
+from streams.log import Bounds, Reach
 from streams.record import Chunk, Record
 
 if TYPE_CHECKING:
@@ -47,18 +48,6 @@ class Taken(NamedTuple):
     chunk: Chunk
     number: int
     position: int
-
-
-class Reach(NamedTuple):
-    """How far a topic partition is: the position after chunk `number` of `session`, and the end of the log.
-
-    `end` is the last stable offset, asked for at or after the moment that the caller noted.
-    """
-
-    session: int
-    number: int
-    position: int
-    end: int
 
 
 class Receiver(Protocol):
@@ -242,7 +231,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
             if self._sessions.pop(tp, None) is not None and TopicPartition(*tp) in consumer.assignment():
                 consumer.pause(TopicPartition(*tp))
 
-    async def _standings(self) -> dict[TP, Reach]:
+    async def _standings(self, asked_ms: int) -> dict[TP, Reach]:
         consumer = self._ensure_consumer()
         tps = [tp for tp in self._sessions if TopicPartition(*tp) in consumer.assignment()]
         if not tps:
@@ -253,15 +242,15 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
         for tp in tps:
             session = self._sessions.get(tp)
             if session is not None:
-                standings[tp] = Reach(session.number, session.count, _position(consumer, tp), ends[tp])
+                standings[tp] = Reach(session.number, session.count, _position(consumer, tp), ends[tp], asked_ms)
         return standings
 
-    async def _bounds(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
+    async def _bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
         consumer = self._ensure_consumer()
         partitions = [TopicPartition(*tp) for tp in tps]
         starts = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
-        return {tp: (starts[tp], ends[tp]) for tp in tps}
+        return {tp: Bounds(starts[tp], ends[tp]) for tp in tps}
 
     async def _committed(self, tps: list[TP]) -> dict[TP, int | None]:
         consumer = self._ensure_consumer()
@@ -407,14 +396,14 @@ class ChunkConsumer(Consumer):
         """End sessions: nothing more is fetched until they are opened again."""
         await self._thread.run(self._thread._close(list(tps)))
 
-    async def standings(self) -> dict[TP, Reach]:
-        """How far all open topic partitions are, and where their logs end now."""
-        found: dict[TP, Reach] = await self._thread.run(self._thread._standings())
+    async def standings(self, asked_ms: int) -> dict[TP, Reach]:
+        """How far all open topic partitions are, and where their logs end now. `asked_ms` is the wall clock now."""
+        found: dict[TP, Reach] = await self._thread.run(self._thread._standings(asked_ms))
         return found
 
-    async def bounds(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
+    async def bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
         """Start and end of the logs."""
-        found: dict[TP, tuple[int, int]] = await self._thread.run(self._thread._bounds(tps))
+        found: dict[TP, Bounds] = await self._thread.run(self._thread._bounds(tps))
         return found
 
     async def committed(self, tps: list[TP]) -> dict[TP, int | None]:

@@ -142,16 +142,16 @@ def test_aborted_transactions_are_not_read_and_their_markers_are_passed(
                 await (producer.commit_transaction() if keep else producer.abort_transaction())
             async with delivery(settings, catcher) as consumer:
                 await consumer.open({orders: 0})
-                reach = (await consumer.standings())[orders]
+                reach = (await consumer.standings(0))[orders]
                 assert reach.end == 8
                 deadline = time.monotonic() + 20
                 while reach.position < reach.end:
                     assert time.monotonic() < deadline, reach
-                    reach = (await consumer.standings())[orders]
+                    reach = (await consumer.standings(0))[orders]
                 # An open transaction holds the end back, whatever the high watermark says.
                 await producer.begin_transaction()
                 await producer.send_and_wait(orders.topic, value=b"open", partition=0)
-                assert (await consumer.standings())[orders].end == 8
+                assert (await consumer.standings(0))[orders].end == 8
                 await producer.abort_transaction()
 
     asyncio.run(run())
