@@ -65,9 +65,13 @@ REASONS: dict[str, Reason] = {
         "The decoder met something it was not written for.",
         "Report it with the original of this record: it is a fault of ours.",
     ),
+    "too_many_hops": Reason(
+        "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
+        "Report it with the original of this record: it is a fault of ours.",
+    ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",
         "Report it with the original of this record: it is a fault of ours.",
     ),
 }
-"""Every reason code. `engine_error` is given by the worker, all others by the decoder."""
+"""Every reason code. `too_many_hops` and `engine_error` are given by the worker, all others by the decoder."""
