@@ -63,7 +63,9 @@ class Scenario:
         )
         for _ in range(self._random.randrange(4)):
             at_ms = begin_ms + self._random.randrange(1, 30) * MINUTE_MS
-            self._tell("clickstream", user, at_ms, "Product Viewed", product=self._product("A"), anonymous_id=f"a-{user}")
+            self._tell(
+                "clickstream", user, at_ms, "Product Viewed", product=self._product("A"), anonymous_id=f"a-{user}"
+            )
         self._cart(user, expected, begin_ms + 30 * MINUTE_MS)
         for number in range(self._random.randrange(3)):
             self._order(user, expected, f"{user}-x{number}", begin_ms + self._random.randrange(40, 300) * MINUTE_MS)
@@ -82,7 +84,9 @@ class Scenario:
         if fate != "abandoned":
             placed_ms = at_ms + (20 if fate == "bought in time" else 150) * MINUTE_MS
             line = {**what, "list_minor": 2 * price}
-            self._tell("orders", user, placed_ms, "Order Completed", order_id=f"{user}-o", cart_id=cart, products=[line])
+            self._tell(
+                "orders", user, placed_ms, "Order Completed", order_id=f"{user}-o", cart_id=cart, products=[line]
+            )
             expected.orders += 1
             expected.gross += 2 * price
         else:
