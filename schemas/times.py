@@ -92,16 +92,23 @@ def event_time(
     Where the client said when it made the event (`original_ms`) and when it sent it (`sent_ms`), and a server when it got
     it (`received_ms`), the client's clock is taken out: received - (sent - original). Otherwise it is `timestamp_ms`.
     What lies more than FUTURE_TOLERANCE_MS after the receipt becomes the receipt. Without `received_ms` the record's own
-    time is the receipt, and without that (`record_ms` 0 or less) the event time itself.
+    time is the receipt, and without that (`record_ms` 0 or less) the event time itself. A receipt that claims to be more
+    than FUTURE_TOLERANCE_MS after the record's own time becomes that time.
 
     >>> event_time(0, 1_000_000, 1_060_000, 5_000_000, 0)
     (4940000, 5000000)
     >>> event_time(9_000_000, None, None, None, 5_000_000), event_time(9_000_000, None, None, None, 0)
     ((5000000, 5000000), (9000000, 9000000))
+    >>> event_time(9_000_000, None, None, 9_000_000, 5_000_000)
+    (5000000, 5000000)
     """
+    claimed_receipt = received_ms is not None
     if received_ms is None:
         received_ms = record_ms if 0 < record_ms <= INSTANT_MAX_MS else timestamp_ms
-    elif original_ms is not None and sent_ms is not None:
+    elif 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS:
+        # No server received an event after it was produced; believed, it would push a partition's clock into the future.
+        received_ms = record_ms
+    if claimed_receipt and original_ms is not None and sent_ms is not None:
         timestamp_ms = received_ms - (sent_ms - original_ms)
         timestamp_ms = min(max(timestamp_ms, 0), INSTANT_MAX_MS)
     if timestamp_ms > received_ms + FUTURE_TOLERANCE_MS:
