@@ -211,12 +211,19 @@ def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> C
     return cart
 
 
-def forget_old_carts(profile: Profile, now_ms: int, forget_ms: int) -> None:
-    """Drop carts whose last change is longer ago than `forget_ms`."""
-    old = [
-        cart_id for cart_id, cart in profile.carts.items() if now_ms - max(cart.mutated_ms, cart.changed_ms) > forget_ms
-    ]
-    for cart_id in old:
+def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> None:
+    """Keep carts small: operations that can't be overtaken any more go into the base, and a cart is dropped once it is
+    empty for that long, or once its last change is longer ago than `forget_ms`.
+    """
+    settled_ms = now_ms - 2 * lateness_ms
+    gone = []
+    for cart in profile.carts.values():
+        changed_ms = max(cart.mutated_ms, cart.changed_ms)
+        if changed_ms < now_ms - forget_ms or (changed_ms < settled_ms and not cart.lines):
+            gone.append(cart.cart_id)
+        elif cart.ops and cart.ops[0].at_ms < settled_ms:
+            fold_into_base(cart, settled_ms)
+    for cart_id in gone:
         del profile.carts[cart_id]
 
 

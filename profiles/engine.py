@@ -86,8 +86,9 @@ def _remember(turn: Turn, arrival: Arrival) -> None:
     identity.remember(profile, arrival)
     if not could_be_reached and identity.reachable(profile):
         episodes.release_held(turn)
-    if profile.carts and type(event) in CART_EVENTS:
-        carts.forget_old_carts(profile, arrival.time_ms, turn.book.rules.cart_abandoned.forget_ms)
+    if profile.carts and (type(event) in CART_EVENTS or type(event) in ORDER_EVENTS):
+        rules = turn.book.rules
+        carts.tidy(profile, arrival.time_ms, rules.cart_abandoned.forget_ms, rules.allowed_lateness_ms)
     if event.consent or type(event) in CONSENT_WITHDRAWN:
         granted = apply_consent(profile, arrival)
         if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
