@@ -10,7 +10,7 @@ StopReason = Literal["fenced", "rolled_back", "refused", "unavailable", "log", "
 class BatchStats(Struct, kw_only=True):
     """One committed batch. `records` is by topic, `rejected` by reason, `triggers` by name. Times are seconds.
 
-    `waiting_ms` is the wall time for which the oldest unread record is known to have waited, None where that is unknown.
+    `forwarded` records were sent on to their home; `repeated_forwards` came here a second time and were dropped.
     """
 
     partition: int
@@ -24,6 +24,7 @@ class BatchStats(Struct, kw_only=True):
     cache_misses: int
     cached: int
     profiles_written: int
+    profiles_created: int
     outbox_rows: int
     take_s: float
     load_s: float

@@ -1,0 +1,58 @@
+"""Records on their way to the home partition of their customer: what is written with them, and what is read of it.
+
+A forwarded record keeps its bytes. Headers say where it came from, so that its home can drop what it has had before: the
+sender's outbox is published in order, so whatever is at or below the highest origin seen from a source is a repetition.
+"""
+
+from typing import Final, NamedTuple
+
+from msgspec import Raw
+
+from schemas.outputs import Outgoing
+from streams.record import Record
+
+FORWARDS: Final = "forwards"
+HOPS_MAX: Final = 4
+"""A record that was sent on this often and is still not at home is set aside."""
+
+
+class Origin(NamedTuple):
+    """Where a forwarded record stood before: "topic/partition" and its offset there; how often it was sent on."""
+
+    source: str
+    offset: int
+    hops: int
+
+
+def row_of_forward(topic: str, partition: int, record: Record, *, customer: str, home: int, hops: int) -> Outgoing:
+    """The row that carries a record to its home; `hops` counts this one."""
+    assert record.value is not None
+    record_id = f"{topic}/{partition}/{record.offset}/0"
+    headers = {
+        "origin": record_id,
+        "hops": str(hops),
+        # Without a time of receipt of its own the event counts as received when it first came.
+        "origin-timestamp": str(arrival_ms(record.headers, record.timestamp_ms)),
+    }
+    return Outgoing(FORWARDS, record_id, customer, home, Raw(record.value), headers)
+
+
+def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:
+    """The origin in a record's headers; None where there is none, or none that can be read."""
+    found = dict(headers)
+    try:
+        topic, partition, offset, _ = found["origin"].decode().split("/")
+        return Origin(f"{topic}/{int(partition)}", int(offset), int(found["hops"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def arrival_ms(headers: tuple[tuple[str, bytes], ...], timestamp_ms: int) -> int:
+    """When the record first came: the time in its headers where it was forwarded, else its own."""
+    for name, value in headers:
+        if name == "origin-timestamp":
+            try:
+                return int(value)
+            except ValueError:
+                return timestamp_ms
+    return timestamp_ms

@@ -1,0 +1,126 @@
+"""Merging the topics of one partition into one sequence that depends on the logs alone, not on how fetches were cut.
+
+Always next is the record with the smallest (running maximum of corrected event time in its topic, topic rank, offset). It
+waits only while a topic that is known to hold more has nothing here. Records are decoded as their chunk is taken.
+
+A restart begins the running maxima anew, which changes nothing: whatever is left in any topic has a key at or above the
+last one handed out, so an event below its topic's maximum comes next either way.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from typing import NamedTuple
+
+from schemas.decode import Decoder, Problem
+from schemas.events import Arrival
+from schemas.times import FUTURE_TOLERANCE_MS
+from streams.forwards import FORWARDS, arrival_ms
+from streams.inbox import Inbox
+from streams.record import Record
+
+
+class Foreign(NamedTuple):
+    """A record whose customer lives in another partition."""
+
+    home: int
+    customer: str
+
+
+class Item(NamedTuple):
+    """One record in its place: `merge_ms` orders it among topics, `next_offset` is where its topic goes on after it."""
+
+    merge_ms: int
+    topic: str
+    next_offset: int
+    what: Arrival | Problem | Foreign
+    record: Record
+
+
+class _Lane:
+    """One topic: its inbox, the decoded chunk being taken (with the keys beside it), and the running maximum."""
+
+    __slots__ = ("at", "inbox", "items", "keys", "max_ms", "rank")
+
+    def __init__(self, rank: int, inbox: Inbox) -> None:
+        self.rank, self.inbox = rank, inbox
+        self.items: list[Item] = []
+        self.keys: list[int] = []
+        self.at = 0
+        self.max_ms = 0
+
+
+class Merge:
+    """The merge of one partition. `inboxes` in rank order.
+
+    `wall_ms` is the wall clock, None in replay. An event can't carry the merge beyond it by more than a sender's clock may
+    be wrong, whatever time of receipt it claims.
+    """
+
+    def __init__(self, inboxes: list[Inbox], decoder: Decoder, wall_ms: Callable[[], int] | None = None) -> None:
+        self._lanes = [_Lane(rank, inbox) for rank, inbox in enumerate(inboxes)]
+        self._by_topic = {lane.inbox.topic: lane for lane in self._lanes}
+        self._decode = decoder.decode
+        self._wall_ms = wall_ms
+        self.blocked = False
+
+    def restart(self) -> None:
+        """Forget what was taken and not handed out; the inboxes are opened anew."""
+        for lane in self._lanes:
+            lane.items, lane.keys, lane.at, lane.max_ms = [], [], 0, 0
+
+    def take(self, limit: int) -> list[Item]:
+        """The next records in merge order, at most `limit`; fewer while a topic has to be waited for (`blocked`)."""
+        taken: list[Item] = []
+        self.blocked = False
+        while len(taken) < limit:
+            best: _Lane | None = None
+            best_key, second_key = _LAST, _LAST
+            for lane in self._lanes:
+                if lane.at >= len(lane.keys) and not self._refill(lane):
+                    if lane.inbox.behind:
+                        self.blocked = True
+                        return taken
+                    continue
+                key = (lane.keys[lane.at], lane.rank)
+                if key < best_key:
+                    best, best_key, second_key = lane, key, best_key
+                elif key < second_key:
+                    second_key = key
+            if best is None:
+                return taken
+            # Gallop: this topic stays next while its keys are below the second best topic's.
+            find = bisect_right if best.rank < second_key[1] else bisect_left
+            stop = min(find(best.keys, second_key[0], best.at), best.at + limit - len(taken))
+            taken += best.items[best.at : stop]
+            best.at = stop
+        return taken
+
+    def nothing_left(self, topic: str) -> bool:
+        """Whether everything that was delivered of a topic has been handed out."""
+        lane = self._by_topic[topic]
+        return lane.at >= len(lane.keys) and lane.inbox.empty
+
+    def _refill(self, lane: _Lane) -> bool:
+        """Make sure there is a next item, if anything was delivered."""
+        records = lane.inbox.pop()
+        if records is None:
+            return False
+        topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
+        cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
+        forwarded = topic == FORWARDS
+        new = tuple.__new__  # half the cost of Item(...), and it is made for every record
+        keys: list[int] = []
+        items: list[Item] = []
+        for record in records:
+            offset, timestamp_ms, _, value, headers = record
+            what = decode(value, arrival_ms(headers, timestamp_ms) if forwarded else timestamp_ms)
+            if type(what) is Arrival and what.time_ms > max_ms:
+                max_ms = min(what.time_ms, max(cap_ms, max_ms))
+            keys.append(max_ms)
+            items.append(new(Item, (max_ms, topic, offset + 1, what, record)))
+        lane.keys, lane.items, lane.at, lane.max_ms = keys, items, 0, max_ms
+        return True
+
+
+_FOREVER = 1 << 62
+_LAST = (_FOREVER, -1)

@@ -1,0 +1,238 @@
+"""The outbox of one partition: rows that are committed with the state that caused them, on their way to Kafka.
+
+A row is never lost: it lies in the table until a later commit trims it, and that happens only once it was acknowledged.
+On takeover the tail of each output is read back to the mark of the last trim, and rows whose id is found there are taken
+for published; anything uncertain is sent again, with the same id.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from schemas.outputs import Outgoing
+from streams.faults import NO_FAULTS, Faults
+from streams.forwards import FORWARDS
+from streams.rows import decode_row, reject_row, row_of_reject
+from streams.stats import NO_STATS, Stats
+
+_log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE: Final = 500
+ROWS_MAX: Final = 10_000
+"""With more rows waiting the partition takes no new records."""
+MARK_EVERY_MS: Final = 1000
+"""How often the end of an output is asked for. A mark that lags behind only makes the tail longer."""
+TAIL_ATTEMPTS: Final = 5
+PAUSE_S: Final = 0.2
+PAUSE_MAX_S: Final = 10.0
+
+
+class Publisher(Protocol):
+    """Where rows go. A row for another partition than the caller's own is a forwarded record."""
+
+    async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        """Send rows in order; for each None once it is acknowledged, or why it was refused for good."""
+
+    async def ends(self, topic: str, partition: int) -> int:
+        """The end of an output's partition (logical topic name)."""
+
+    async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+        """Ids of the records of an output from offset `since` to its present end, and that end."""
+
+
+class _Row(Struct, gc=False):
+    row: Outgoing
+    caused_ms: int | None
+    done: bool = False
+
+
+class Outbox:
+    """Rows in the order in which they were committed. `tails` are the marks as the table has them.
+
+    `rows` are those found at the claim. `mono_ms` is any clock that never goes back, `wall_ms` None in replay.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        publisher: Publisher,
+        rows: Iterable[bytes] = (),
+        tails: dict[str, int] | None = None,
+        *,
+        mono_ms: Callable[[], int],
+        wall_ms: Callable[[], int] | None = None,
+        stats: Stats = NO_STATS,
+        faults: Faults = NO_FAULTS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._partition, self._publisher = partition, publisher
+        self._mono_ms, self._wall_ms = mono_ms, wall_ms
+        self._stats, self._faults, self._sleep = stats, faults, sleep
+        self._rows: deque[_Row] = deque(_Row(_decoded(stored, partition), None) for stored in rows)
+        self._sent = 0
+        self._marks: dict[str, int] = dict(tails or {})
+        self._moved: dict[str, int] = {}
+        self._unmarked: set[str] = set()
+        self._marked_ms = 0
+        self._unsure = bool(self._rows)
+        self.wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def waiting(self) -> int:
+        """Rows not known to be published."""
+        return len(self._rows) - self._sent
+
+    @property
+    def full(self) -> bool:
+        """Whether publishing lags so far behind that nothing should be added."""
+        return self.waiting >= ROWS_MAX
+
+    def add(self, rows: Iterable[tuple[Outgoing, int | None]]) -> None:
+        """Take rows that were committed, with the time of their cause where it is to be measured."""
+        self._rows.extend(_Row(row, caused_ms) for row, caused_ms in rows)
+        if self.waiting:
+            self.wake.set()
+
+    def trim(self) -> tuple[int, dict[str, int]]:
+        """What the next commit may trim, and the marks that moved."""
+        return self._sent, dict(self._moved)
+
+    def trimmed(self, count: int, tails: dict[str, int]) -> None:
+        """The commit with this trim is in."""
+        for _ in range(count):
+            self._rows.popleft()
+        self._sent -= count
+        self._marks.update(tails)
+        self._moved = {topic: end for topic, end in self._moved.items() if tails.get(topic) != end}
+
+    async def run(self) -> None:
+        """Publish whatever comes, until cancelled. Troubles of the broker are waited out."""
+        pause_s = PAUSE_S
+        while True:
+            self.wake.clear()
+            try:
+                if await self.publish():
+                    pause_s = PAUSE_S
+                    continue
+            except Exception as error:  # noqa: BLE001 - a client's error of any kind: the rows are there, so try again
+                _log.warning("rows were not published: %s", error, extra={"facts": {"partition": self._partition}})
+                # Some may have arrived all the same.
+                self._unsure = True
+                await self._sleep(pause_s)
+                pause_s = min(pause_s * 2, PAUSE_MAX_S)
+                continue
+            await self.wake.wait()
+
+    async def publish(self) -> bool:
+        """Publish some of what waits; gives whether there was anything."""
+        if self._unsure:
+            await self._find_published()
+            self._unsure = False
+        rows = [one for one in list(self._rows)[self._sent : self._sent + ROWS_AT_ONCE] if not one.done]
+        if not rows:
+            self._count_sent()
+            return self.waiting > 0
+        began_ms = self._mono_ms()
+        self._faults.at("before_produce")
+        sending = asyncio.ensure_future(self._publisher.publish([one.row for one in rows]))
+        try:
+            await asyncio.sleep(0)
+            self._faults.at("after_produce")
+        except BaseException:
+            sending.cancel()
+            raise
+        outcomes = await sending
+        self._faults.at("after_ack")
+        refused = [(one.row, why) for one, why in zip(rows, outcomes, strict=True) if why is not None]
+        if refused:
+            await self._set_aside(refused)
+        for one in rows:
+            one.done = True
+            if one.row.partition == self._partition and one.row.topic != FORWARDS:
+                self._unmarked.add(one.row.topic)
+        self._count_sent()
+        now_ms = 0 if self._wall_ms is None else self._wall_ms()
+        waited_ms = [max(0, now_ms - one.caused_ms) for one in rows if one.caused_ms is not None and now_ms]
+        self._stats.published(self._partition, len(rows), waited_ms, (self._mono_ms() - began_ms) / 1000)
+        await self._mark()
+        return True
+
+    async def flush(self) -> None:
+        """Publish all that waits; raises what the publisher raises."""
+        while await self.publish():
+            pass
+
+    def _count_sent(self) -> None:
+        while self._sent < len(self._rows) and self._rows[self._sent].done:
+            self._sent += 1
+
+    async def _mark(self) -> None:
+        """Note where outputs end. All rows given to the publisher were acknowledged, and nobody else sends rows of ours:
+        so whatever is published from now on lies at or beyond these ends.
+        """
+        if self._mono_ms() - self._marked_ms < MARK_EVERY_MS:
+            return
+        self._marked_ms = self._mono_ms()
+        for topic in sorted(self._unmarked):
+            try:
+                end = await self._publisher.ends(topic, self._partition)
+            except Exception as error:  # noqa: BLE001 - an older mark is as good, only slower on takeover
+                _log.info("the end of an output is not known: %s", error)
+                return
+            if end > self._marks.get(topic, -1):
+                self._moved[topic] = end
+            self._unmarked.discard(topic)
+
+    async def _find_published(self) -> None:
+        """After a takeover or a lost answer: take for published what is found in the tails of the outputs.
+
+        Forwarded records are sent again: their home drops what it has had.
+        """
+        waiting = [one for one in self._rows if not one.done and one.row.topic != FORWARDS]
+        for topic in sorted({one.row.topic for one in waiting}):
+            since = max(self._marks.get(topic, 0), self._moved.get(topic, 0))
+            ids = await self._tail(topic, since)
+            for one in waiting:
+                if one.row.topic == topic and one.row.record_id in ids:
+                    one.done = True
+        self._count_sent()
+
+    async def _tail(self, topic: str, since: int) -> set[str]:
+        pause_s = PAUSE_S
+        for _ in range(TAIL_ATTEMPTS):
+            try:
+                ids, _ = await self._publisher.tail(topic, self._partition, since)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be taken for published
+                _log.warning("the tail of %s was not read: %s", topic, error)
+                await self._sleep(pause_s)
+                pause_s *= 2
+            else:
+                return ids
+        return set()
+
+    async def _set_aside(self, refused: list[tuple[Outgoing, str]]) -> None:
+        for row, why in refused:
+            _log.error(
+                "the broker refuses a row for good: %s", why, extra={"facts": {"topic": row.topic, "id": row.record_id}}
+            )
+        rejects = [row_of_reject(reject_row(row, "refused_by_broker", why)) for row, why in refused]
+        await self._publisher.publish(rejects)
+
+
+def _decoded(stored: bytes, partition: int) -> Outgoing:
+    try:
+        return decode_row(stored)
+    except msgspec.DecodeError:
+        # Written by hand or by another release: it must not hold up the rows behind it.
+        _log.exception("a row of the outbox can't be read and is set aside", extra={"facts": {"partition": partition}})
+        value = msgspec.json.encode(stored.decode("utf-8", "replace"))
+        row = Outgoing("outbox", "damaged", "", partition, msgspec.Raw(value))
+        return row_of_reject(reject_row(row, "damaged_row", "a row of the outbox is no row"))

@@ -1,0 +1,125 @@
+"""Rows of the outbox and of rejects: what the engine decided and what was set aside, as records for output topics."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from profiles.turn import Output
+from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from streams.record import Record
+
+ROW_BYTES_MAX: Final = 256 * 1024
+ORIGINAL_BYTES_MAX: Final = 256 * 1024
+OUTCOME_TOPICS: Final = {
+    "trigger.cancelled": "trigger-cancelled",
+    "trigger.converted": "trigger-converted",
+    "cart.recovered": "cart-recovered",
+}
+NO_OFFSET: Final = -1
+"""Stands in a `Rejected` for what never had an offset: an output that could not be published."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_KEY_BYTES_MAX: Final = 1024
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Outgoing).decode
+
+
+def encode_row(row: Outgoing) -> bytes:
+    """The row as it lies in the outbox."""
+    return _encode(row)
+
+
+def decode_row(stored: bytes) -> Outgoing:
+    """A row of the outbox. Raises msgspec.DecodeError for damage."""
+    return _decode(stored)
+
+
+def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
+    """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything."""
+    value = Raw(_encode(output))
+    if isinstance(output, Decision):
+        return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
+    if isinstance(output, Trigger):
+        topic, key = "triggers", output.customer.id
+    else:
+        topic, key = OUTCOME_TOPICS[output.name], output.customer_id
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": output.trigger_id,
+        "ce-type": output.name,
+        "ce-source": f"regulars/{shop_id}",
+        "ce-time": rfc3339(output.emitted_at_ms),
+        "content-type": "application/json",
+    }
+    return Outgoing(topic, output.trigger_id, key, partition, value, headers)
+
+
+def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:
+    """What is published of a record that is set aside, with at most ORIGINAL_BYTES_MAX of it."""
+    value = record.value or b""
+    kept = value[:ORIGINAL_BYTES_MAX]
+    text: str | None = None
+    binary: str | None = None
+    try:
+        # A character cut in two at the limit is no reason to show the rest as binary.
+        text = kept.decode("utf-8") if len(kept) == len(value) else kept.decode("utf-8", "ignore")
+        if len(kept) < len(value) and len(kept) - len(text.encode()) > 3:
+            text = None
+        # Control characters take six bytes each in JSON.
+        if text is not None and len(_encode(text)) > 2 * ORIGINAL_BYTES_MAX:
+            text = None
+    except UnicodeDecodeError:
+        text = None
+    if text is None:
+        kept = value[: ORIGINAL_BYTES_MAX * 3 // 4]
+        binary = base64.b64encode(kept).decode("ascii")
+    else:
+        kept = kept[: len(text.encode())]
+    return Rejected(
+        reason=reason,
+        detail=detail,
+        topic=topic,
+        partition=partition,
+        offset=record.offset,
+        key=None if record.key is None else record.key[:_KEY_BYTES_MAX].decode("utf-8", "replace"),
+        timestamp_ms=record.timestamp_ms,
+        original=text if record.value is not None else None,
+        original_base64=binary,
+        truncated_bytes=len(value) - len(kept),
+    )
+
+
+def reject_row(row: Outgoing, reason: str, detail: str) -> Rejected:
+    """What is published in place of a row that can't be: the beginning of its value, which is JSON text."""
+    value = bytes(row.value)
+    return Rejected(
+        reason=reason,
+        detail=f"{detail}; record id {row.record_id}",
+        topic=row.topic,
+        partition=row.partition,
+        offset=NO_OFFSET,
+        key=row.key[:_KEY_BYTES_MAX],
+        original=value[: ORIGINAL_BYTES_MAX // 4].decode("utf-8", "ignore"),
+        truncated_bytes=max(0, len(value) - ORIGINAL_BYTES_MAX // 4),
+    )
+
+
+def row_of_reject(rejected: Rejected) -> Outgoing:
+    """The record of something that was set aside; its id is where it stood, or what it was."""
+    record_id = f"{rejected.topic}/{rejected.partition}/{rejected.offset}"
+    if rejected.offset == NO_OFFSET:
+        record_id = f"{record_id}/{rejected.detail.rpartition(' ')[2]}"
+    return Outgoing("rejected", record_id, rejected.key or "", rejected.partition, Raw(_encode(rejected)))
+
+
+def rfc3339(at_ms: int) -> str:
+    """An instant in UTC with milliseconds.
+
+    >>> rfc3339(1_772_409_600_123)
+    '2026-03-02T00:00:00.123Z'
+    """
+    moment = _EPOCH + timedelta(milliseconds=at_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

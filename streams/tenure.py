@@ -1,0 +1,617 @@
+"""One claim of one partition, from claiming it to giving it up: take, load, step, commit, publish, over and over.
+
+`open` claims the partition, checks the stored offsets against the log, and starts reading where the table says. `run` works
+until it is stopped or the claim is of no use any more. Chunks are pushed in with `take` and `reached`; both only note and
+return. Whoever claims again makes a new object, so nothing in memory outlives a claim.
+
+Start reading at `turn`: the whole way of a batch is there.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from operator import itemgetter
+from typing import Final
+
+from msgspec import Struct
+
+from schemas.decode import Decoder, Problem
+from schemas.outputs import Rejected
+from schemas.topics import CONSUMED
+from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
+from streams.cache import Cache
+from streams.clock import Clock
+from streams.faults import NO_FAULTS, Faults
+from streams.inbox import Inbox
+from streams.log import Log, LogError, Reach
+from streams.merge import Item, Merge
+from streams.outbox import Outbox, Publisher
+from streams.record import Chunk
+from streams.rows import row_of_reject
+from streams.stats import NO_STATS, BatchStats, Stats
+from streams.table import Claim, Commit, Refused, Table, Unavailable
+
+_log = logging.getLogger(__name__)
+
+COMMIT_PAUSE_S: Final = 0.1
+COMMIT_PAUSE_MAX_S: Final = 5.0
+ENGINE_ERRORS_MAX: Final = 100
+ENGINE_ERRORS_WINDOW_MS: Final = 60_000
+NEEDS_MAX: Final = 100_000
+FLUSH_S: Final = 5.0
+
+
+class LostState(Exception):
+    """What the table holds does not fit the log: state was lost, or it belongs to another log.
+
+    Nothing is read and nothing is written. The message says what is missing. Operator action: `regulars offsets accept-gap`
+    to go on without the missing records, or `regulars rebuild` to make the state anew from the log.
+    """
+
+
+class EngineErrors(Exception):
+    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release.
+
+    The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
+    to the last release, or install a repaired one; then have the rejected records sent again.
+    """
+
+
+class PartitionLimits(Struct, frozen=True, kw_only=True):
+    """Bounds of one partition, and how order and time are judged. See the settings of the same names."""
+
+    inbox_records: int = 8000
+    batch_records: int = 1000
+    batch_profiles: int = 1000
+    batch_bytes: int = 4 * 1024 * 1024
+    due_timers: int = 1000
+    cache_profiles: int = 50_000
+    cache_bytes: int = 256 * 1024 * 1024
+    disorder_ms: int = 60_000
+    grace_ms: int = 60_000
+    idle_ms: int = 250
+    idle_commit_ms: int = 5000
+
+
+DEFAULT_LIMITS: Final = PartitionLimits()
+
+
+class Tenure:
+    """One partition under one claim. `wall_ms` is the wall clock in epoch ms, None for a simulated clock.
+
+    `others_t0_ms` gives the least T0 of all partitions: while more than 1 % of the records come from elsewhere, an order
+    may still wait there, and this partition's clock waits with it.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        partitions: int,
+        table: Table,
+        log: Log,
+        publisher: Publisher,
+        engine: Steps,
+        decoder: Decoder,
+        shop_id: str = "shop",
+        limits: PartitionLimits = DEFAULT_LIMITS,
+        wall_ms: Callable[[], int] | None = None,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        others_t0_ms: Callable[[], int] | None = None,
+        topics: tuple[str, ...] = CONSUMED,
+        stats: Stats = NO_STATS,
+        faults: Faults = NO_FAULTS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.number = number
+        self.state = "new"
+        self.commits = 0
+        self._table, self._log, self._publisher = table, log, publisher
+        self._limits, self._wall_ms, self._mono_ms, self._others_t0_ms = limits, wall_ms, mono_ms, others_t0_ms
+        self._stats, self._faults, self._sleep = stats, faults, sleep
+        self._terms = Terms(
+            engine=engine,
+            partition=number,
+            partitions=partitions,
+            shop_id=shop_id,
+            disorder_ms=limits.disorder_ms,
+            profiles_max=limits.batch_profiles,
+            bytes_max=limits.batch_bytes,
+            due_max=limits.due_timers,
+        )
+        self.inboxes = {
+            topic: Inbox(topic, bound=limits.inbox_records, on_full=self._pause, on_half=self._resume)
+            for topic in topics
+        }
+        self._merge = Merge(list(self.inboxes.values()), decoder, wall_ms)
+        self._cache = Cache(limits.cache_profiles, limits.cache_bytes)
+        self.clock = Clock(topics, disorder_ms=limits.disorder_ms, grace_ms=limits.grace_ms)
+        self.outbox = self._new_outbox()
+        self._items: list[Item] = []
+        self._token = ""
+        self._offsets: dict[str, int] = {}
+        self._origins: dict[str, int] = {}
+        self._unfinished = False
+        self._no_timers_before_ms = 0
+        self._asked_to_ms = 0
+        self._stored_clock = (0, 0)
+        self._idle_since_ms = 0
+        self._foreign: deque[tuple[int, int]] = deque(maxlen=64)
+        self._engine_errors: deque[int] = deque(maxlen=ENGINE_ERRORS_MAX)
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    # --- pushed in by delivery: note and return -------------------------------------------------------------------
+
+    def take(self, chunk: Chunk, number: int, position: int) -> None:
+        """Keep chunk `number` of its session; the next fetch starts at `position`."""
+        self.inboxes[chunk.topic].append(chunk, number, position)
+        self._wake.set()
+
+    def reached(self, topic: str, reach: Reach) -> None:
+        """How far a topic is, and where its log ended at some wall time."""
+        inbox = self.inboxes[topic]
+        if reach.session != inbox.session:
+            return
+        inbox.reached(reach.session, reach.number, reach.position, reach.end)
+        self.clock.asked(topic, reach.asked_ms, reach.end)
+        self._note_passed(topic)
+        if self._merge.blocked:
+            self._wake.set()
+
+    def lost(self, topic: str) -> None:
+        """The log no longer holds what was to be read next: the claim ends, and the next one names the gap."""
+        self.inboxes[topic].gap = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Finish the batch at hand, publish it, then return from `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    def drop(self) -> None:
+        """The partition was revoked: forget what waits in memory, at once."""
+        for inbox in self.inboxes.values():
+            inbox.drop()
+        self._items = []
+        self._merge.restart()
+        self.stop()
+
+    # --- what others look at --------------------------------------------------------------------------------------
+
+    def lag(self) -> dict[str, int]:
+        """Records known to be in the log and not committed, by topic. Trailing markers of transactions are no records."""
+        return {
+            topic: max(0, inbox.end - max(self._offsets.get(topic, 0), inbox.position if self._all_done(topic) else 0))
+            for topic, inbox in self.inboxes.items()
+        }
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """The next offset of each topic as the table has it."""
+        return self._offsets
+
+    def advance_to(self, clock_ms: int) -> None:
+        """Move a simulated clock on; timers due before it fire with the next turns."""
+        self._asked_to_ms = max(self._asked_to_ms, clock_ms)
+        self._wake.set()
+
+    # --- claiming -------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Claim, check and seek. Raises LostState, TableError or LogError; then nothing was read."""
+        self.state = "claiming"
+        if await self._table.meta(self.number) is None:
+            self._refuse_forgotten(await self._log.group_offsets(self.number))
+        claim = await self._table.claim(self.number)
+        self._faults.at("in_claim")
+        meta = claim.meta
+        self._token, self.commits = meta.token, meta.commits
+        self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
+        self.clock.start(meta.clock_ms, meta.t0_ms)
+        self._stored_clock = (meta.clock_ms, meta.t0_ms)
+        self.outbox = self._new_outbox(claim)
+        await self._seek(claim)
+        self.state = "running"
+        self._stats.claimed(self.number)
+
+    def _refuse_forgotten(self, group: dict[str, int | None]) -> None:
+        read = {topic: offset for topic, offset in group.items() if offset}
+        if read:
+            topic, offset = max(read.items(), key=itemgetter(1))
+            raise LostState(
+                f"partition {self.number}: the table knows nothing of it, but {len(read)} topics were read before "
+                f"({topic} up to offset {offset:,}): the state is lost. Restore the table from its backup, or run "
+                f"`regulars rebuild --partition {self.number}` to make it anew from the log"
+            )
+
+    async def _seek(self, claim: Claim) -> None:
+        meta = claim.meta
+        topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
+        asked_ms = self._now_ms()
+        bounds = await self._log.bounds(self.number)
+        gaps = []
+        start: dict[str, int] = {}
+        for topic in self.inboxes:
+            bound = bounds.get(topic)
+            if bound is None:
+                raise LogError(f"partition {self.number} of {topic} is not to be had")
+            stored = meta.offsets.get(topic)
+            known = meta.topic_ids.get(topic)
+            if known is not None and topic in topic_ids and known != topic_ids[topic]:
+                gaps.append(
+                    f"{topic} is another topic than the one read before (deleted and made again, or another cluster)"
+                )
+            elif stored is not None and stored < bound.start:
+                gaps.append(f"{topic}: records {stored:,} to {bound.start - 1:,} are gone from the log unread")
+            elif stored is not None and stored > bound.end:
+                gaps.append(f"{topic}: read up to {stored:,}, but the log ends at {bound.end:,}")
+            start[topic] = bound.start if stored is None else stored
+        if gaps:
+            raise LostState(
+                f"partition {self.number}: {'; '.join(gaps)}. Run `regulars offsets accept-gap` to go on without what is "
+                f"missing, or `regulars rebuild --partition {self.number}` to make the state anew from the log"
+            )
+        self._faults.at("in_seek")
+        sessions = await self._log.open(self.number, start)
+        if sessions.keys() != start.keys():
+            raise LogError(f"partition {self.number} was given to another worker meanwhile")
+        for topic, session in sessions.items():
+            self.inboxes[topic].open(session, start[topic], bounds[topic].end)
+            self.clock.asked(topic, asked_ms, bounds[topic].end)
+        new = {topic: offset for topic, offset in start.items() if topic not in meta.offsets}
+        ids = {topic: found for topic, found in topic_ids.items() if topic not in meta.topic_ids}
+        if new or ids:
+            # Where reading began is stored before anything is read: records that then vanish unread are a gap.
+            await self._send(Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids))
+            self._offsets.update(new)
+        for topic in self.inboxes:
+            self._note_passed(topic)
+
+    # --- working --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until stopped. Raises TableError, LogError, EngineErrors; then the claim has to be made anew."""
+        publishing = asyncio.create_task(self.outbox.run(), name=f"outbox-{self.number}")
+        publishing.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                worked = await self.turn()
+                if publishing.done():
+                    publishing.result()
+                if worked:
+                    await asyncio.sleep(0)
+                else:
+                    await self._idle()
+            publishing.cancel()
+            await asyncio.wait([publishing])
+            await self._finish()
+        finally:
+            publishing.cancel()
+            for inbox in self.inboxes.values():
+                inbox.drop()
+            self.state = "stopped"
+
+    async def turn(self) -> bool:
+        """One batch; gives whether there was anything to do."""
+        if any(inbox.gap for inbox in self.inboxes.values()):
+            raise LogError(f"partition {self.number}: the log skipped records on their way here")
+        began = time.perf_counter()
+        items = self._items
+        if len(items) < self._limits.batch_records and not self.outbox.full:
+            taken = self._merge.take(self._limits.batch_records - len(items))
+            if taken:
+                items += taken
+                self._faults.at("after_fetch")
+                self._faults.at("after_decode")
+        clock_ms = self._base_ms()
+        if not items and not self._unfinished and clock_ms <= self.clock.now_ms:
+            return await self._commit_idle()
+        take_s = time.perf_counter() - began
+        batch, load_s, work_s = await self._worked(items, clock_ms)
+        if not items and not batch.fired and not batch.timers_left:
+            self.clock.advance(batch.clock_ms)
+            self._keep(batch)
+            self._unfinished = False
+            return await self._commit_idle()
+        changes = batch.changes()
+        self._faults.at("after_compute")
+        if batch.rejected:
+            await self._publish_rejects(batch.rejected)
+        began = time.perf_counter()
+        await self._commit(batch, changes)
+        commit_s = time.perf_counter() - began
+        self._settle(batch, changes)
+        self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
+        return True
+
+    async def _worked(self, items: list[Item], clock_ms: int) -> tuple[Batch, float, float]:
+        """A batch that ran to its end, with the seconds of loading and of work. Records on which the engine fails are set
+        aside, timers left alone, and the batch begins again on profiles as they were.
+        """
+        stuck: set[str] = set()
+        load_s = work_s = 0.0
+        while True:
+            wall_ms = None if self._wall_ms is None else self._wall_ms()
+            batch = Batch(
+                self._terms, items, clock_ms=clock_ms, wall_ms=wall_ms, origins=self._origins, stuck=frozenset(stuck)
+            )
+            began = time.perf_counter()
+            await self._prepare(batch)
+            load_s += time.perf_counter() - began
+            began = time.perf_counter()
+            try:
+                for _ in range(NEEDS_MAX):
+                    need = batch.run()
+                    if need is None:
+                        work_s += time.perf_counter() - began
+                        return batch, load_s, work_s
+                    await self._load(batch, need)
+                raise LogError(f"partition {self.number}: a step never has enough")
+            except Faulty as fault:
+                self._note_fault(fault)
+                if fault.place is None:
+                    stuck.add(fault.profile_id)
+                else:
+                    problem = Problem("engine_error", type(fault.error).__name__)
+                    items[fault.place] = items[fault.place]._replace(what=problem)
+
+    async def _prepare(self, batch: Batch) -> None:
+        """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
+        need = batch.plan(self._cache)
+        ask_timers = batch.horizon_ms > self._no_timers_before_ms or self._unfinished
+        if need or ask_timers:
+            loaded = await self._table.load(
+                self.number,
+                need.profiles,
+                need.entries,
+                due_before_ms=batch.horizon_ms if ask_timers else None,
+                due_limit=self._limits.due_timers,
+            )
+            batch.add(loaded)
+            all_known = len(loaded.due) < self._limits.due_timers
+            more = batch.start_timers(loaded.due, all_known=all_known, cache=self._cache)
+            if more:
+                await self._load(batch, more)
+
+    async def _load(self, batch: Batch, need: Need) -> None:
+        batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole))
+
+    def _base_ms(self) -> int:
+        """Where the clock stands without any record: the last clock, what the wall allows, what it was moved to."""
+        clock_ms = max(self.clock.now_ms, self._asked_to_ms)
+        if self._wall_ms is not None:
+            others_ms = None
+            if self._others_t0_ms is not None and self._many_from_elsewhere():
+                others_ms = self._others_t0_ms()
+            clock_ms = max(clock_ms, self.clock.wall_reach_ms(others_ms))
+        return clock_ms
+
+    # --- committing -----------------------------------------------------------------------------------------------
+
+    async def _publish_rejects(self, rejected: list[Rejected]) -> None:
+        """Rejects are acknowledged before the commit: afterwards nobody would read their originals again."""
+        rows = [row_of_reject(one) for one in rejected]
+        outcomes = await self._publisher.publish(rows)
+        for place, why in enumerate(outcomes):
+            if why is not None:
+                bare = Rejected(
+                    reason=rejected[place].reason,
+                    detail=rejected[place].detail,
+                    topic=rejected[place].topic,
+                    partition=rejected[place].partition,
+                    offset=rejected[place].offset,
+                )
+                (again,) = await self._publisher.publish([row_of_reject(bare)])
+                _log.error(
+                    "a reject was published without its original (%s, %s)",
+                    why,
+                    again,
+                    extra={"facts": {"record": rows[place].record_id}},
+                )
+
+    async def _commit(self, batch: Batch, changes: Changes) -> None:
+        trim, tails = self.outbox.trim()
+        clock_ms = batch.clock_ms
+        commit = Commit(
+            token=self._token,
+            expected=self.commits,
+            profiles=changes.profiles,
+            entries=changes.entries,
+            due=changes.due,
+            outbox=changes.outbox,
+            trim=trim,
+            offsets=changes.offsets,
+            clock_ms=max(0, clock_ms),
+            t0_ms=self.clock.t0_ms,
+            tails=tails,
+            origins=batch.origins,
+            population=changes.population,
+        )
+        await self._send(commit)
+        self.outbox.trimmed(trim, tails)
+
+    async def _commit_idle(self) -> bool:
+        """With nothing to work on: trim what was published, and now and then note how far clock and topics are."""
+        now_ms = self._mono_ms()
+        trim, tails = self.outbox.trim()
+        offsets = {
+            topic: inbox.position
+            for topic, inbox in self.inboxes.items()
+            if inbox.session is not None
+            and inbox.position > self._offsets.get(topic, 0)
+            and self._merge.nothing_left(topic)
+        }
+        clock = (self.clock.now_ms, self.clock.t0_ms)
+        overdue = now_ms - self._idle_since_ms >= self._limits.idle_commit_ms
+        if not (tails or trim or (overdue and (offsets or clock != self._stored_clock))):
+            return False
+        self._idle_since_ms = now_ms
+        commit = Commit(
+            token=self._token,
+            expected=self.commits,
+            trim=trim,
+            tails=tails,
+            offsets=offsets,
+            clock_ms=max(0, clock[0]),
+            t0_ms=clock[1],
+        )
+        await self._send(commit)
+        self.outbox.trimmed(trim, tails)
+        self._stored_clock = clock
+        self._note_stored(offsets)
+        return False
+
+    async def _send(self, commit: Commit) -> None:
+        """Send one commit until it is known what became of it. Raises Fenced and RolledBack; others only when stopping."""
+        pause_s = COMMIT_PAUSE_S
+        while True:
+            try:
+                self._faults.at("before_send")
+                sending = asyncio.ensure_future(self._table.commit(self.number, commit))
+                try:
+                    await asyncio.sleep(0)
+                    self._faults.at("after_send")
+                except BaseException:
+                    sending.cancel()
+                    raise
+                await sending
+            except (Refused, Unavailable) as error:
+                self.state = f"waiting: {error}"
+                self._stats.stopped(self.number, "refused" if isinstance(error, Refused) else "unavailable", str(error))
+                if self._stopping:
+                    raise
+                await self._sleep(pause_s)
+                pause_s = min(pause_s * 2, COMMIT_PAUSE_MAX_S)
+            else:
+                self._faults.at("after_reply")
+                self.commits += 1
+                self.state = "running"
+                return
+
+    def _settle(self, batch: Batch, changes: Changes) -> None:
+        """The commit is in: keep what it says."""
+        self._keep(batch)
+        self.clock.advance(batch.clock_ms)
+        self._stored_clock = (self.clock.now_ms, self.clock.t0_ms)
+        self._idle_since_ms = self._mono_ms()
+        self._unfinished = batch.timers_left
+        if not batch.timers_left and batch.at == len(batch.items):
+            self._no_timers_before_ms = batch.clock_ms
+        self._origins.update(batch.origins)
+        self.outbox.add(changes.rows)
+        self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
+        del self._items[: batch.at]
+        self._note_stored(changes.offsets)
+
+    def _keep(self, batch: Batch) -> None:
+        for subject in batch.live.values():
+            self._cache.keep(subject)
+
+    def _note_stored(self, offsets: dict[str, int]) -> None:
+        self._offsets.update(offsets)
+        for topic in offsets:
+            self._note_passed(topic)
+        if offsets:
+            self._faults.at("before_kafka_commit")
+            self._log.stored(self.number, offsets)
+            self._faults.at("after_kafka_commit")
+
+    def _note_passed(self, topic: str) -> None:
+        """All before this offset was worked on. Markers at the end count too, once nothing of the topic is left."""
+        offset = self._offsets.get(topic, 0)
+        if self._all_done(topic):
+            offset = max(offset, self.inboxes[topic].position)
+        self.clock.passed(topic, offset)
+
+    def _all_done(self, topic: str) -> bool:
+        return self._merge.nothing_left(topic) and not any(item.topic == topic for item in self._items)
+
+    async def _finish(self) -> None:
+        """Stopping: publish what is committed and trim it, if that does not take long. Else the next owner does it."""
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await self.outbox.flush()
+                await self._commit_idle()
+        except TimeoutError:
+            _log.info("rows of the outbox are left to the next owner", extra={"facts": {"partition": self.number}})
+
+    # --- the rest -------------------------------------------------------------------------------------------------
+
+    async def _idle(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.idle_ms / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _note_fault(self, fault: Faulty) -> None:
+        _log.error(
+            "%s; %s",
+            fault,
+            "the record is set aside" if fault.place is not None else "its timers are left alone for an hour",
+            exc_info=fault.error,
+            extra={"facts": {"partition": self.number, "profile": fault.profile_id}},
+        )
+        now_ms = self._mono_ms()
+        errors = self._engine_errors
+        errors.append(now_ms)
+        if len(errors) == ENGINE_ERRORS_MAX and now_ms - errors[0] < ENGINE_ERRORS_WINDOW_MS:
+            raise EngineErrors(
+                f"partition {self.number}: the engine failed {ENGINE_ERRORS_MAX} times within a minute, last with "
+                f"{type(fault.error).__name__}. The partition pauses; install a release that is not at fault"
+            )
+
+    def _many_from_elsewhere(self) -> bool:
+        records = sum(count for count, _ in self._foreign)
+        return 100 * sum(foreign for _, foreign in self._foreign) > records
+
+    def _now_ms(self) -> int:
+        return 0 if self._wall_ms is None else self._wall_ms()
+
+    def _pause(self, topic: str) -> None:
+        self._log.pause(self.number, topic)
+
+    def _resume(self, topic: str) -> None:
+        self._log.resume(self.number, topic)
+
+    def _new_outbox(self, claim: Claim | None = None) -> Outbox:
+        return Outbox(
+            self.number,
+            self._publisher,
+            claim.outbox if claim is not None else (),
+            claim.meta.tails if claim is not None else {},
+            mono_ms=self._mono_ms,
+            wall_ms=self._wall_ms,
+            stats=self._stats,
+            faults=self._faults,
+            sleep=self._sleep,
+        )
+
+    def _tell(self, batch: Batch, changes: Changes, seconds: tuple[float, float, float, float]) -> None:
+        self._stats.batch(
+            BatchStats(
+                partition=self.number,
+                records=changes.records,
+                rejected=dict(Counter(one.reason for one in batch.rejected)),
+                triggers=changes.triggers,
+                forwarded=batch.forwarded,
+                repeated_forwards=batch.repeated,
+                timers_fired=batch.fired,
+                cache_hits=batch.hits,
+                cache_misses=batch.misses,
+                cached=len(self._cache),
+                profiles_written=len(changes.profiles),
+                profiles_created=changes.created,
+                outbox_rows=len(self.outbox),
+                take_s=seconds[0],
+                load_s=seconds[1],
+                work_s=seconds[2],
+                commit_s=seconds[3],
+                clock_ms=batch.clock_ms,
+                t0_ms=self.clock.t0_ms,
+            )
+        )
