@@ -390,6 +390,8 @@ class ChunkConsumer(Consumer):
         opened: dict[TP, int] = await self._thread.run(self._thread._open(offsets))
         for tp in opened:
             self.stored[tp] = offsets[tp]
+            # Whoever had it before may have left it paused.
+            self.on_buffer_drop(tp)
         return opened
 
     async def close_sessions(self, tps: Iterable[TP]) -> None:

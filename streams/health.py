@@ -42,7 +42,7 @@ class Report(Struct, kw_only=True):
 
 
 class _Seen(Struct):
-    place: tuple[int, int]
+    place: int
     moved_ms: int
     lag: int = 0
     state: str = ""
@@ -61,14 +61,13 @@ class Watch:
         """The worker has joined its group; until then it is starting."""
         self._ready = True
 
-    def observe(self, partition: int, *, lag: int, progress: int, claims: int, state: str, now_ms: int) -> None:
-        """How a partition stands: records not committed, a number that grows with every commit, claims so far."""
-        place = (claims, progress)
+    def observe(self, partition: int, *, lag: int, progress: int, state: str, now_ms: int) -> None:
+        """How a partition stands: records not committed, and a number that changes with every record committed."""
         seen = self._partitions.get(partition)
         if seen is None:
-            seen = self._partitions[partition] = _Seen(place, now_ms)
-        elif seen.place != place or not lag:
-            seen.place, seen.moved_ms = place, now_ms
+            seen = self._partitions[partition] = _Seen(progress, now_ms)
+        elif seen.place != progress or not lag:
+            seen.place, seen.moved_ms = progress, now_ms
         seen.lag, seen.state = lag, state
 
     def forget(self, partition: int) -> None:

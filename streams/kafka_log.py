@@ -68,6 +68,10 @@ class KafkaLog:
 
     async def prove_ownership(self, partition: int, offsets: dict[str, int]) -> bool:
         """Whether the group accepts an offset commit from this worker now."""
+        if not offsets:
+            # Committing nothing would prove nothing: say again what the group holds already.
+            group = await self.group_offsets(partition)
+            offsets = {topic: at for topic, at in group.items() if at is not None} or {CONSUMED[0]: 0}
         async with _answering():
             return await self._consumer.prove_membership(
                 {self._tp(topic, partition): offset for topic, offset in offsets.items()}

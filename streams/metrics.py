@@ -50,7 +50,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_stage_seconds", kind="histogram", unit="seconds", labels=("stage",), buckets=STAGE_BUCKETS_S,
-        meaning="Time of one batch in a stage: load, work, commit, publish.",
+        meaning="Time of one batch in a stage: take (decode and merge), load, work, commit, publish.",
         remedy="load or commit slow: Redis or the way to it. publish slow: Kafka. work slow: this machine.",
     ),
     Metric(
@@ -140,25 +140,25 @@ class Metrics:
         for metric in METRICS:
             self._made[metric.name] = _make(metric, self.registry)
 
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+    def count(self, name: str, amount: float = 1, /, **labels: str) -> None:
         """Add to a counter."""
         made = self._made[name]
         assert isinstance(made, Counter)
         (made.labels(**labels) if labels else made).inc(amount)
 
-    def show(self, name: str, value: float, **labels: str) -> None:
+    def show(self, name: str, value: float, /, **labels: str) -> None:
         """Set a gauge."""
         made = self._made[name]
         assert isinstance(made, Gauge)
         (made.labels(**labels) if labels else made).set(value)
 
-    def observe(self, name: str, value: float, **labels: str) -> None:
+    def observe(self, name: str, value: float, /, **labels: str) -> None:
         """Add a value to a histogram."""
         made = self._made[name]
         assert isinstance(made, Histogram)
         (made.labels(**labels) if labels else made).observe(value)
 
-    def value(self, name: str, **labels: str) -> float:
+    def value(self, name: str, /, **labels: str) -> float:
         """What a counter or gauge stands at; 0 where it was never touched."""
         return self.registry.get_sample_value(name, labels) or 0.0
 

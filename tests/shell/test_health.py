@@ -23,8 +23,8 @@ def watch() -> Watch:
     return started
 
 
-def observe(subject: Watch, now_ms: int, *, lag: int, progress: int, claims: int = 1) -> None:
-    subject.observe(0, lag=lag, progress=progress, claims=claims, state="running", now_ms=now_ms)
+def observe(subject: Watch, now_ms: int, *, lag: int, progress: int) -> None:
+    subject.observe(0, lag=lag, progress=progress, state="running", now_ms=now_ms)
 
 
 def test_a_worker_that_has_not_joined_its_group_is_starting() -> None:
@@ -60,14 +60,6 @@ def test_a_silent_partition_without_lag_is_well_for_ever() -> None:
         observe(subject, minute * MINUTE, lag=0, progress=5)
 
     assert subject.report(600 * MINUTE).status == "ok"
-
-
-def test_a_new_claim_counts_as_progress() -> None:
-    subject = watch()
-    observe(subject, 0, lag=10, progress=5, claims=1)
-    observe(subject, 50_000, lag=10, progress=5, claims=2)
-
-    assert subject.report(MINUTE).status == "ok"
 
 
 def test_a_partition_that_moved_away_is_forgotten() -> None:

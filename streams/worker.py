@@ -1,0 +1,268 @@
+"""The worker: Faust for the group and the delivery, one task for each partition it holds, and the pages beside it.
+
+Follow an event: `take` gets the chunk that an agent was handed; the partition's loop (streams.partition) merges, steps,
+commits and publishes it. Kafka's assignment decides which partitions are held, Redis who may write to them.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any, cast
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from profiles.book import Book
+from profiles.engine import Engine
+from schemas.decode import Decoder
+from streams.book_files import load_book
+from streams.delivery import ChunkConsumer, Taken
+from streams.event_loop import new_event_loop
+from streams.faust_app import ChunkApp, make_app
+from streams.health import Report, Watch
+from streams.kafka_log import KafkaLog, held_partitions
+from streams.kafka_producer import KafkaPublisher
+from streams.keeper import Keeper
+from streams.kill_points import faults_of
+from streams.log import LogError
+from streams.logs import configure_logs
+from streams.metrics import Metrics
+from streams.others_time import OthersTime
+from streams.pages import Pages
+from streams.partition import Partition, PartitionLimits
+from streams.redis_table import RedisTable
+from streams.settings import Settings
+from streams.startup import check_ground
+from streams.table import TableError
+from streams.watchdog import watch_over
+from streams.worker_stats import WorkerStats
+
+_log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+STOP_PATIENCE_S = 20.0
+"""A partition that does not end within this is cut off: what it has not committed is read again by the next owner."""
+LEAVE_PATIENCE_S = 15.0
+LOOK_EVERY_S = 1.0
+GC_THRESHOLDS = (50_000, 50, 100)
+"""Profiles are many small objects that live long; with Python's own thresholds half of the time goes into looking at them."""
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT, and return the exit code. Raises what the checks at the start raise."""
+    configure_logs(settings.log)
+    worker = Worker(settings, load_book(settings))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(worker.run())
+
+
+class Worker:
+    """One worker process. It is the receiver of what delivery hands over (streams.delivery.Receiver)."""
+
+    def __init__(self, settings: Settings, book: Book) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.watch = Watch(settings.health)
+        self.stats = WorkerStats(self.metrics, self.watch)
+        self.keepers: dict[int, Keeper] = {}
+        self._engine = Engine(book)
+        self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes)
+        self._faults = faults_of(os.environ)
+        self._ended: asyncio.Future[None] | None = None
+        self._started_ms = _wall_ms()
+
+    # --- what delivery tells; none of these waits -----------------------------------------------------------------
+
+    def take(self, tp: TP, taken: Taken) -> None:
+        """Hand a chunk to its partition."""
+        keeper = self.keepers.get(tp.partition)
+        if keeper is not None and keeper.partition is not None:
+            keeper.partition.take(taken.chunk, taken.number, taken.position)
+
+    def assigned(self, tps: set[TP]) -> None:
+        """Keep running what is held now; the rest was given up when the rebalance began."""
+        self.stats.rebalanced()
+        self.watch.ready()
+        held = held_partitions(tps, self.settings.consumed())
+        _log.info("partitions assigned", extra={"facts": {"partitions": sorted(held)}})
+        for number in sorted(held):
+            keeper = self.keepers.get(number)
+            if keeper is None:
+                keeper = self.keepers[number] = Keeper(number, self._partition)
+            keeper.hold()
+
+    def revoked(self) -> None:
+        """A rebalance began: nothing is held until it is over."""
+        for keeper in self.keepers.values():
+            keeper.release()
+
+    def lost(self, tp: TP, offset: int) -> None:
+        """The broker no longer has what was to be read next."""
+        _log.error("an offset is gone from the log", extra={"facts": {"topic": tp.topic, "partition": tp.partition}})
+        keeper = self.keepers.get(tp.partition)
+        if keeper is not None and keeper.partition is not None:
+            keeper.partition.lost(self.settings.consumed()[tp.topic])
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Check, work until told to stop or until something breaks, and leave in good order."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        async with contextlib.AsyncExitStack() as stack:
+            self._table = RedisTable(
+                self.settings.redis.url,
+                prefix=self.settings.redis.prefix,
+                timeout_s=self.settings.redis.timeout_ms / 1000,
+            )
+            stack.push_async_callback(self._table.close)
+            for warning in (await check_ground(self.settings, self._table)).warnings:
+                _log.warning("%s", warning)
+            self._publisher = KafkaPublisher(self.settings)
+            await self._publisher.start()
+            stack.push_async_callback(self._publisher.stop)
+            if self.settings.http.port:
+                pages = Pages(self.settings.http, report=self.report, metrics=self.metrics)
+                await pages.start()
+                stack.push_async_callback(pages.stop)
+            await self._work()
+        _log.info("stopped")
+        return EXIT_OK
+
+    def report(self) -> Report:
+        """What /health says."""
+        return self.watch.report(_mono_ms())
+
+    async def _work(self) -> None:
+        assert self._ended is not None
+        app = make_app(self.settings, self, crash=self._fail)
+        self._consumer = cast("ChunkConsumer", app.consumer)
+        self._kafka = KafkaLog(self.settings, self._consumer)
+        self._others = OthersTime(self._table, self.settings.kafka.partitions)
+        # What exists now stays: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        beside = [
+            self._beside(self._ask_ends(), "ends"),
+            self._beside(self._look(), "look"),
+            self._beside(self._others.keep(self.keepers), "others"),
+            self._beside(self._guard(), "watchdog"),
+            self._beside(_crash_of(app), "faust"),
+        ]
+        try:
+            await app.start()
+            await self._ended
+        finally:
+            for keeper in self.keepers.values():
+                keeper.stop()
+            await asyncio.gather(*(keeper.ended(STOP_PATIENCE_S) for keeper in self.keepers.values()))
+            for task in beside:
+                task.cancel()
+            # Without this a Faust that has lost its broker may wait for ever to say good-bye.
+            _, late = await asyncio.wait([asyncio.ensure_future(app.stop())], timeout=LEAVE_PATIENCE_S)
+            if late:
+                _log.warning("left the consumer group without a farewell")
+
+    def _end(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            _log.info("stopping")
+            self._ended.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside the partitions; if it breaks, the worker ends."""
+        task = asyncio.create_task(work, name=name)
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._fail(error)
+
+        task.add_done_callback(done)
+        return task
+
+    # --- partitions -----------------------------------------------------------------------------------------------
+
+    def _partition(self, number: int) -> Partition:
+        held = max(1, sum(keeper.held for keeper in self.keepers.values()))
+        settings = self.settings
+        return Partition(
+            number,
+            partitions=settings.kafka.partitions,
+            table=self._table,
+            log=self._kafka,
+            publisher=self._publisher,
+            engine=self._engine,
+            decoder=self._decoder,
+            shop_id=settings.shop.id,
+            limits=PartitionLimits(
+                inbox_records=settings.limits.inbox_records,
+                batch_records=settings.limits.batch_records,
+                cache_profiles=max(1, settings.limits.cache_profiles // held),
+                disorder_ms=settings.clock.disorder_ms,
+                grace_ms=settings.clock.grace_ms,
+            ),
+            wall_ms=_wall_ms,
+            others_t0_ms=self._others.least_t0_ms,
+            stats=self.stats,
+            faults=self._faults,
+        )
+
+    # --- beside them ----------------------------------------------------------------------------------------------
+
+    async def _ask_ends(self) -> None:
+        """Ask where the logs end, by which the clock of quiet partitions moves."""
+        logical = self.settings.consumed()
+        while True:
+            await asyncio.sleep(self.settings.kafka.end_offsets_every_ms / 1000)
+            try:
+                async with asyncio.timeout(self.settings.kafka.request_timeout_ms / 1000):
+                    reaches = await self._consumer.standings(_wall_ms())
+            except (KafkaError, TimeoutError, LogError) as error:
+                _log.info("the ends of the logs are not known: %s", type(error).__name__)
+                continue
+            for tp, reach in reaches.items():
+                keeper = self.keepers.get(tp.partition)
+                if keeper is not None and keeper.partition is not None:
+                    keeper.partition.reached(logical[tp.topic], reach)
+
+    async def _look(self) -> None:
+        while True:
+            self.stats.look(self.keepers, now_ms=_mono_ms(), wall_ms=_wall_ms, started_ms=self._started_ms)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _guard(self) -> None:
+        await watch_over(self.watch, self.settings.health, now_ms=_mono_ms, servers_answer=self._servers_answer)
+
+    async def _servers_answer(self) -> bool:
+        try:
+            async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
+                await self._table.meta(0)
+                await self._publisher.ends("triggers", 0)
+        except (TableError, KafkaError, TimeoutError, OSError):
+            return False
+        return True
+
+
+async def _crash_of(app: ChunkApp) -> None:
+    """Wait until a service of Faust crashes, and raise why."""
+    await app._crashed.wait()
+    raise app.crash_reason or RuntimeError("a service of Faust crashed without saying why")
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _mono_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,107 @@
+"""What the partitions of a worker tell, turned into its metrics and into what /health goes by."""
+
+from collections.abc import Callable
+
+from schemas.topics import CONSUMED
+from streams.health import Watch
+from streams.keeper import Keeper
+from streams.metrics import Metrics
+from streams.stats import BatchStats, StopReason
+
+
+class WorkerStats:
+    """Hears every partition of one worker. Called once for each batch, so it may take a few microseconds."""
+
+    def __init__(self, metrics: Metrics, watch: Watch) -> None:
+        self._metrics, self._watch = metrics, watch
+        self._records = self._rejected = 0
+        self._cached: dict[int, int] = {}
+        self._outbox: dict[int, int] = {}
+
+    def batch(self, done: BatchStats) -> None:
+        """A batch was committed."""
+        metrics = self._metrics
+        records = 0
+        for topic, count in done.records.items():
+            metrics.count("regulars_events_total", count, topic=topic)
+            records += count
+        for reason, count in done.rejected.items():
+            metrics.count("regulars_rejected_total", count, reason=reason)
+            self._rejected += count
+        for name, count in done.triggers.items():
+            metrics.count("regulars_triggers_total", count, name=name)
+        self._records += records
+        metrics.count("regulars_commits_total")
+        metrics.count("regulars_forwarded_total", done.forwarded)
+        metrics.count("regulars_timers_fired_total", done.timers_fired)
+        metrics.count("regulars_cache_hits_total", done.cache_hits)
+        metrics.count("regulars_cache_misses_total", done.cache_misses)
+        metrics.count("regulars_profiles_written_total", done.profiles_written)
+        metrics.observe("regulars_batch_events", records)
+        for stage, seconds in (
+            ("take", done.take_s),
+            ("load", done.load_s),
+            ("work", done.work_s),
+            ("commit", done.commit_s),
+        ):
+            metrics.observe("regulars_stage_seconds", seconds, stage=stage)
+        self._cached[done.partition] = done.cached
+        self._outbox[done.partition] = done.outbox_rows
+
+    def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
+        """Rows of the outbox were acknowledged."""
+        self._metrics.observe("regulars_stage_seconds", seconds, stage="publish")
+        for waited in waited_ms:
+            self._metrics.observe("regulars_cause_to_trigger_seconds", waited / 1000)
+        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
+
+    def stopped(self, partition: int, reason: StopReason, message: str) -> None:
+        """The partition stopped or pauses."""
+        self._metrics.count("regulars_stops_total", reason=reason)
+        if reason == "fenced":
+            self._metrics.count("regulars_fenced_total")
+        elif reason == "rolled_back":
+            self._metrics.count("regulars_rollbacks_total")
+
+    def claimed(self, partition: int) -> None:
+        """The partition was claimed; nothing of an earlier claim is in memory."""
+        self._cached.pop(partition, None)
+        self._outbox.pop(partition, None)
+
+    def rebalanced(self) -> None:
+        """Partitions were handed out anew."""
+        self._metrics.count("regulars_rebalances_total")
+
+    def look(self, keepers: dict[int, Keeper], *, now_ms: int, wall_ms: Callable[[], int], started_ms: int) -> None:
+        """Look at all partitions: what only shows from outside of a batch. To be called about once a second."""
+        lag_of: dict[str, int] = dict.fromkeys(CONSUMED, 0)
+        oldest_ms = wall_ms()
+        running = 0
+        for number, keeper in keepers.items():
+            if not keeper.held:
+                self._watch.forget(number)
+                self._cached.pop(number, None)
+                self._outbox.pop(number, None)
+                continue
+            partition = keeper.partition
+            state = "claiming" if partition is None else partition.state
+            lag = 0
+            if partition is not None:
+                for topic, behind in partition.lag().items():
+                    lag_of[topic] = lag_of.get(topic, 0) + behind
+                    lag += behind
+                oldest_ms = min(oldest_ms, max(partition.t0_ms, started_ms))
+            if state == "running":
+                running += 1
+            else:
+                # Nobody knows how much waits while it does not run, so it counts as something.
+                lag = max(1, lag)
+            progress = 0 if partition is None else partition.commits
+            self._watch.observe(number, lag=lag, progress=progress, state=state, now_ms=now_ms)
+        for topic, count in lag_of.items():
+            self._metrics.show("regulars_lag_events", count, topic=topic)
+        self._metrics.show("regulars_lag_seconds", max(0, wall_ms() - oldest_ms) / 1000)
+        self._metrics.show("regulars_partitions", running)
+        self._metrics.show("regulars_cached_profiles", sum(self._cached.values()))
+        self._metrics.show("regulars_outbox_rows", sum(self._outbox.values()))
+        self._watch.count(self._records, self._rejected, now_ms)
