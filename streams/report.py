@@ -5,7 +5,7 @@
 
 from collections import Counter
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from profiles.rates import scaled
 from profiles.state import Profile
@@ -42,8 +42,8 @@ class Tally(Struct):
 
     events: int = 0
     rejected: int = 0
-    triggers: Counter[str] = Counter()
-    decisions: Counter[str] = Counter()
+    triggers: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
 
 
 class Sums(Struct):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from streams.replay import Pace
+    from streams.embedded import Pace
 
 NOTE = (
     "Real: every order, from The Complete Journey (84.51 degrees / dunnhumby), 2,469 households of one grocer in 2017.\n"
@@ -45,8 +45,8 @@ def command(*, out: Path, seed: int, limit: int | None) -> None:
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
             display.update(
-                f"{day(pace.time_ms)}  {pace.events:,} events  {per_s:,.0f}/s  "
-                f"{pace.customers:,} customers  {pace.triggers:,} triggers"
+                f"{day(pace.clock_ms)}  {pace.events:,} events  {per_s:,.0f}/s  "
+                f"{pace.profiles:,} customers  {pace.triggers:,} triggers"
             )
 
         lines = islice(synthetic.around(journey, seed), limit)

@@ -8,7 +8,7 @@ import click
 from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
-    from streams.replay import Pace
+    from streams.embedded import Pace
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -67,7 +67,7 @@ def command(
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
-            display.update(f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.time_ms)}  {pace.triggers:,} triggers")
+            display.update(f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers")
 
         lines = file_lines(files, settings.shop.currency, sort=sort)
         summary = replay(lines, book, settings, results, until_ms=until_ms, progress=progress)

@@ -1,0 +1,99 @@
+"""Replay: lines of events through the embedded engine into files of results. The demo is a replay of made-ready lines."""
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib.resources import files as resources
+from pathlib import Path
+
+from profiles.book import Book
+from profiles.engine import Engine
+from schemas.decode import Decoder, Problem
+from schemas.outputs import Outgoing
+from streams.embedded import ARRIVALS, Embedded, Pace
+from streams.report import Summary, summarise
+from streams.results import Results
+from streams.settings import Settings, build_settings
+from streams.sources import Line, files
+from streams.sources.completejourney import CURRENCY, TIMEZONE
+
+_GC_THRESHOLDS = (50_000, 50, 100)  # profiles are many small objects that live long: looked at too often by default
+
+
+def replay(
+    lines: Iterable[Line],
+    book: Book,
+    settings: Settings,
+    results: Results,
+    *,
+    until_ms: int | None = None,
+    progress: Callable[[Pace], None] | None = None,
+) -> Summary:
+    """Run the lines through the engine in the order given, each received at its `time_ms`; write and sum up the results.
+
+    At the end the clock stands at the last event less the disorder allowed for, and is moved on to `until_ms` if given.
+    """
+    began = time.monotonic()
+    gc.freeze()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+    def take(row: Outgoing) -> None:
+        results.take(row.topic, bytes(row.value))
+
+    try:
+        decoder = Decoder(book.shop_currency, settings.limits.record_bytes)
+        disorder_ms = settings.clock.disorder_ms
+        with Embedded(Engine(book), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms) as embedded:
+            # No record times: an event was received when it says so, or else when it happened.
+            embedded.feed(((line.value, 0) for line in lines), progress)
+            now_ms = embedded.pace.clock_ms + disorder_ms  # the newest event's time
+            if until_ms is not None:
+                embedded.advance_to(until_ms, progress)
+                now_ms = max(now_ms, until_ms)
+            results.tally.events = embedded.pace.events
+            sums = results.write_profiles(embedded.profiles(), book, now_ms)
+        summary = summarise(sums, results.tally, time.monotonic() - began)
+        results.write_summary(summary)
+        return summary
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def file_lines(paths: Iterable[Path], shop_currency: str, *, sort: bool = False) -> Iterator[Line]:
+    """The lines of files in arrival order, or with `sort` in the order of their event times (then all are in memory).
+
+    An event that does not say when it was received was received when it happened; a line that can't be decoded, when the
+    line before it was.
+    """
+    decoder = Decoder(shop_currency)
+    lines = _timed(files.read(paths), decoder)
+    if not sort:
+        yield from (line for _, line in lines)
+        return
+    # Sorting is stable: lines of equal times keep the order of the file.
+    yield from (line for _, line in sorted(lines, key=lambda timed: timed[0]))
+
+
+def _timed(values: Iterable[bytes], decoder: Decoder) -> Iterator[tuple[int, Line]]:
+    """Each line with the time of its event, corrected by its own stamps."""
+    last_ms = 0
+    for value in values:
+        arrival = decoder.decode(value, 0)
+        if isinstance(arrival, Problem):
+            yield last_ms, Line(last_ms, ARRIVALS, "", value)
+            continue
+        last_ms = arrival.event.timestamp_ms
+        yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, value)
+
+
+def demo_settings() -> Settings:
+    """The settings of the demo: the grocer's currency and zone, and a catalogue of how long its goods last."""
+    catalogue = resources("streams.sources").joinpath("data", "supply_days.csv")
+    return build_settings(
+        {
+            "shop": {"id": "completejourney", "currency": CURRENCY, "timezone": TIMEZONE},
+            "files": {"catalogue": str(catalogue)},
+        }
+    )
