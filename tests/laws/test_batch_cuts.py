@@ -1,0 +1,117 @@
+"""Law: what comes of a log does not depend on how it was cut, into fetches, into batches, or by the death of its owner."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import Event
+from streams.tenure import PartitionLimits
+from tests.laws.histories import MINUTE_MS, START_MS, one_event
+from tests.shell.world import CrashAt, World, no_pause, run
+from tests.shell.world import Crash as Died
+
+DAY_MIN = 24 * 60
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Event]:
+    """Events of four customers in the order of their arrival, some late by up to hours."""
+    count = draw(st.integers(1, 30))
+    found = []
+    for number in range(count):
+        minute = draw(st.integers(0, 2 * DAY_MIN))
+        event = draw(one_event(minute, f"m{number}")).event
+        user = draw(st.sampled_from(("ada", "bob", "cid", "dee")))
+        fields: dict[str, Any] = {"user_id": user}
+        for name in ("cart_id", "checkout_id", "order_id"):
+            if getattr(event, name, None):
+                fields[name] = f"{user}-{getattr(event, name)}"
+        found.append(msgspec.structs.replace(event, **fields))
+    lateness = [draw(st.integers(0, 90)) for _ in found]
+    order = sorted(range(count), key=lambda n: found[n].timestamp_ms + lateness[n] * MINUTE_MS)
+    return [found[n] for n in order]
+
+
+LIMITS = st.builds(
+    PartitionLimits,
+    inbox_records=st.integers(1, 20),
+    batch_records=st.integers(1, 12),
+    batch_profiles=st.integers(1, 5),
+    batch_bytes=st.sampled_from((1, 3000, 1_000_000)),
+    due_timers=st.integers(1, 4),
+    cache_profiles=st.sampled_from((1, 2, 100)),
+)
+UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
+
+
+async def play(world: World, chunk: int = 500) -> World:
+    tenure = await world.all_done(chunk=chunk)
+    tenure.advance_to(UNTIL_MS)
+    await world.work(tenure)
+    return world
+
+
+def told(log: Sequence[Event], **options: Any) -> World:
+    world = World(**options)
+    world.send(*log)
+    return world
+
+
+@given(log=logs(), limits=LIMITS, chunk=st.integers(1, 9))
+@settings(max_examples=150, deadline=None)
+def test_cutting_the_log_anywhere_gives_the_same_state_and_the_same_outputs(
+    log: list[Event], limits: PartitionLimits, chunk: int
+) -> None:
+    whole = run(play(told(log)))
+    cut = run(play(told(log, limits=limits), chunk))
+
+    assert whole.stored() == cut.stored()
+    assert whole.outputs() == cut.outputs()
+
+
+POINTS = (
+    "after_fetch",
+    "after_compute",
+    "before_send",
+    "after_send",
+    "after_reply",
+    "before_produce",
+    "after_produce",
+    "after_ack",
+    "before_kafka_commit",
+    "after_kafka_commit",
+    "in_claim",
+    "in_seek",
+)
+
+
+@given(
+    log=logs(),
+    limits=LIMITS,
+    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6),
+)
+@settings(max_examples=150, deadline=None)
+def test_an_owner_may_die_anywhere_and_the_next_one_ends_up_where_nobody_had_died(
+    log: list[Event], limits: PartitionLimits, deaths: list[tuple[Any, int]]
+) -> None:
+    whole = run(play(told(log)))
+    world = told(log, limits=limits)
+
+    async def live() -> None:
+        for point, times in deaths:
+            tenure = world.tenure(faults=CrashAt(point, times))
+            try:
+                await tenure.open()
+                await world.work(tenure, chunk=3)
+            except Died:
+                await no_pause(0)
+        await play(world)
+
+    run(live())
+
+    assert whole.stored() == world.stored()
+    # Nothing is lost, and since the tail of each output was read back after each death, nothing is there twice.
+    assert whole.outputs() == world.outputs()

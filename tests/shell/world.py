@@ -1,0 +1,208 @@
+"""A partition, a log and a table in memory, and a hand on every lever: what gets delivered when, the wall clock, faults."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from profiles.book import Book
+from profiles.engine import Engine
+from profiles.rules import CartAbandonedRule, CheckoutAbandonedRule, Rules
+from profiles.state import Profile, decode_profile
+from schemas.decode import Decoder
+from schemas.events import Event, OrderCompleted, Product, ProductAdded
+from schemas.routing import topic_of
+from schemas.topics import TOPICS
+from streams.batch import Steps
+from streams.faults import NO_FAULTS, Faults, Point
+from streams.memory_log import MemoryLog, MemoryPublisher
+from streams.memory_table import MemoryTable
+from streams.stats import BatchStats, NoStats, StopReason
+from streams.tenure import PartitionLimits, Tenure
+
+T = TypeVar("T")
+START_MS = 1_772_409_600_000
+MINUTE_MS = 60_000
+OUTPUTS = tuple(topic.name for topic in TOPICS if topic.role == "output")
+EAGER = Book(
+    rules=Rules(
+        soft_opt_in=True,
+        cart_abandoned=CartAbandonedRule(cooldown_ms=0, max_in_window=1000),
+        checkout_abandoned=CheckoutAbandonedRule(cooldown_ms=0, blocks_cart_ms=0),
+    )
+)
+"""A shop that sends whatever it may."""
+
+
+def run(work: Awaitable[T]) -> T:
+    async def whole() -> T:
+        return await work
+
+    return asyncio.run(whole())
+
+
+class Crash(BaseException):
+    """The process ended here."""
+
+
+class CrashAt:
+    """Ends the process the n-th time a point is reached."""
+
+    def __init__(self, point: Point, times: int = 1) -> None:
+        self.point, self.left = point, times
+
+    def at(self, point: Point) -> None:
+        if point == self.point:
+            self.left -= 1
+            if self.left == 0:
+                raise Crash(point)
+
+
+class Told(NoStats):
+    """What a partition told."""
+
+    def __init__(self) -> None:
+        self.batches: list[BatchStats] = []
+        self.stops: list[tuple[StopReason, str]] = []
+        self.waited_ms: list[int] = []
+
+    def batch(self, done: BatchStats) -> None:
+        self.batches.append(done)
+
+    def stopped(self, partition: int, reason: StopReason, message: str) -> None:
+        self.stops.append((reason, message))
+
+    def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
+        self.waited_ms += waited_ms
+
+
+async def no_pause(_: float) -> None:
+    """Time passes, as far as the loop knows."""
+    await asyncio.sleep(0)
+
+
+@dataclass
+class World:
+    """One log, one table. `tenure` makes an owner; `work` lets it work until nothing is left to do."""
+
+    partitions: int = 1
+    engine: Steps = field(default_factory=lambda: Engine(EAGER))
+    limits: PartitionLimits = field(default_factory=PartitionLimits)
+    wall_ms: int | None = None
+    log: MemoryLog = field(init=False)
+    publisher: MemoryPublisher = field(init=False)
+    table: MemoryTable = field(default_factory=MemoryTable)
+    told: Told = field(default_factory=Told)
+    mono_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.log = MemoryLog(self.partitions)
+        self.publisher = MemoryPublisher(self.log)
+
+    def now(self) -> int:
+        assert self.wall_ms is not None
+        return self.wall_ms
+
+    def mono(self) -> int:
+        self.mono_ms += 1
+        return self.mono_ms
+
+    def tenure(self, partition: int = 0, *, faults: Faults = NO_FAULTS, **more: Any) -> Tenure:
+        made = Tenure(
+            partition,
+            partitions=self.partitions,
+            table=self.table,
+            log=self.log,
+            publisher=self.publisher,
+            engine=self.engine,
+            decoder=Decoder("USD"),
+            limits=self.limits,
+            wall_ms=None if self.wall_ms is None else self.now,
+            mono_ms=self.mono,
+            stats=self.told,
+            faults=faults,
+            sleep=no_pause,
+            **more,
+        )
+        self.log.attach(partition, made)
+        return made
+
+    async def work(self, tenure: Tenure, *, chunk: int = 500, topics: Sequence[str] | None = None) -> None:
+        """Deliver and work until nothing moves."""
+        asked = {"asked_ms": self.wall_ms} if self.wall_ms is not None else {}
+        while True:
+            if topics is None:
+                moved = self.log.deliver(tenure.number, chunk=chunk, **asked)
+            else:
+                moved = self.log.deliver(tenure.number, topics=topics, chunk=chunk, **asked)
+            worked = await tenure.turn()
+            published = await tenure.outbox.publish()
+            if not (moved or worked or published):
+                return
+
+    async def all_done(self, **options: Any) -> Tenure:
+        """A new owner that works until nothing is left."""
+        tenure = self.tenure()
+        await tenure.open()
+        await self.work(tenure, **options)
+        return tenure
+
+    def send(self, *events: Event, partition: int = 0, timestamp_ms: int = 0) -> None:
+        """Append events to their topics."""
+        for event in events:
+            self.log.append(
+                topic_of(event), msgspec.json.encode(event), partition=partition, timestamp_ms=timestamp_ms
+            )
+
+    def outputs(self, *topics: str, partition: int = 0) -> list[tuple[str, str]]:
+        """(topic, record id) of all that was published, by topic, repetitions included."""
+        return [
+            (topic, dict(record.headers)["record-id"].decode())
+            for topic in topics or OUTPUTS
+            for record in self.log.records(topic, partition)
+        ]
+
+    def values(self, topic: str, partition: int = 0) -> list[dict[str, Any]]:
+        """What was published on a topic."""
+        return [msgspec.json.decode(record.value or b"null") for record in self.log.records(topic, partition)]
+
+    def stored(self) -> dict[str, Any]:
+        """All that the table holds of state: profiles, ledgers, timers, population, offsets and clocks."""
+        parts = self.table.snapshot().partitions
+        return {
+            str(number): (
+                part.profiles,
+                part.ledgers,
+                part.due,
+                part.population,
+                part.meta and (part.meta.offsets, part.meta.clock_ms),
+            )
+            for number, part in parts.items()
+        }
+
+    def profile(self, profile_id: str, partition: int = 0) -> Profile | None:
+        stored = run(self.table.profile(partition, profile_id))
+        return None if stored is None else decode_profile(stored)
+
+
+def added(user: str, minute: float, message_id: str, cart: str = "c1", product: str = "tea") -> Event:
+    return ProductAdded(
+        message_id=message_id,
+        timestamp_ms=START_MS + int(minute * MINUTE_MS),
+        user_id=user,
+        cart_id=f"{user}-{cart}",
+        product=Product(product_id=product, price_minor=500),
+    )
+
+
+def ordered(user: str, minute: float, order_id: str, **fields: Any) -> Event:
+    return OrderCompleted(
+        message_id=f"m-{order_id}",
+        timestamp_ms=START_MS + int(minute * MINUTE_MS),
+        user_id=user,
+        order_id=order_id,
+        revenue_minor=1000,
+        **fields,
+    )
