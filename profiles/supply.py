@@ -223,5 +223,5 @@ def _at_order_hour(profile: Profile, due_ms: int, last_ms: int, book: Book) -> i
     """The customer's median order hour (the earlier one of two) on the local day of `due_ms`."""
     zone = zones.zone_of(profile, book.shop_timezone)
     times_ms = [placed_ms for placed_ms, _ in order_stats.newest(profile.orders)] or [last_ms]
-    hours = sorted(zones.local_time(at_ms, zone).hour for at_ms in times_ms)
+    hours = sorted(zones.local_hour(at_ms, zone) for at_ms in times_ms)
     return zones.at_hour(due_ms, zone, hours[(len(hours) - 1) // 2])

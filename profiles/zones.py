@@ -14,6 +14,8 @@ from profiles.state import Profile
 LATEST_MS: Final = 221_845_392_000_000
 """The year 9000. Later instants count as this one: nothing is planned for then, and calendars end in 9999."""
 
+QUARTER_MS: Final = 900_000
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UTC: Final = ZoneInfo("UTC")
 
@@ -41,6 +43,17 @@ def find_zone(name: str) -> ZoneInfo | None:
 def local_time(at_ms: int, zone: ZoneInfo) -> datetime:
     """An instant on the zone's clock."""
     return (_EPOCH + timedelta(milliseconds=min(max(at_ms, 0), LATEST_MS))).astimezone(zone)
+
+
+def local_hour(at_ms: int, zone: ZoneInfo) -> int:
+    """The hour of day on the zone's clock, 0 to 23."""
+    return _hour_of_quarter(at_ms // QUARTER_MS, zone)
+
+
+@lru_cache(maxsize=1 << 16)
+def _hour_of_quarter(quarter: int, zone: ZoneInfo) -> int:
+    # No zone is off by anything but whole quarters of an hour since 1972.
+    return local_time(quarter * QUARTER_MS, zone).hour
 
 
 def instant(local: datetime) -> int:
