@@ -87,7 +87,8 @@ class Batch:
 
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows. `wall_ms` is None in replay. `origins`
     are the highest offsets taken from each foreign source. Timers of the profiles in `stuck` are left alone. After `run`,
-    `at` is the number of records done; it stops early where it has grown enough, or knows of no further timers.
+    `at` is the number of records done; it stops early where it has grown enough, or knows of no further timers. `cut` says
+    that timers that should have fired by `clock_ms` are left for the next batch.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Batch:
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
         self.at = 0
+        self.cut = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
@@ -222,7 +224,9 @@ class Batch:
         moment = Moment(clock_ms, wall_ms)
         if not items:
             # No record: the wall moved the clock.
-            return self._fire(moment)
+            need = self._fire(moment)
+            self.cut = need is None and self.timers_left
+            return need
         for place in range(self.at, self._end):
             merge_ms, topic, _, what, record = items[place]
             if merge_ms - disorder_ms > clock_ms:
@@ -232,6 +236,7 @@ class Batch:
                 self._size = size
                 need = self._fire(moment)
                 if need is not None or self.timers_left:
+                    self.cut = need is None
                     return need
                 size, outputs = self._size, len(out)
             if size >= bytes_max:
@@ -239,6 +244,7 @@ class Batch:
             origin = origin_of(record.headers) if topic == FORWARDS else None
             if origin is not None and self._is_repeated(origin):
                 self.repeated += 1
+                origin = None
             elif type(what) is Arrival:
                 customer = what.customer
                 subject = live[customer]
@@ -273,14 +279,16 @@ class Batch:
                 assert isinstance(what, Problem)
                 self.rejected.append(reject(record, topic, terms.partition, what.reason, what.detail))
             if origin is not None:
-                self.origins[origin.source] = max(origin.offset, self.origins.get(origin.source, -1))
+                self.origins[origin.source] = origin.offset
             self.at = place + 1
         self._size = size
         return None
 
     @property
     def timers_left(self) -> bool:
-        """Whether timers before the clock are left for the next batch, or may be in the table unknown to this one."""
+        """Whether there are timers before the clock, or may be in the table. The last record may have brought some: they wait
+        for the next record or for the clock to move, as they would have in the middle of a batch.
+        """
         if self._heap and self._heap[0][0] < self.clock_ms:
             return True
         return self._last_known is not None and self._last_known[0] < self.clock_ms

@@ -312,7 +312,7 @@ class Tenure:
             return await self._commit_idle()
         take_s = time.perf_counter() - began
         batch, load_s, work_s = await self._worked(items, clock_ms)
-        if not items and not batch.fired and not batch.timers_left:
+        if not items and not batch.fired and not batch.cut:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
@@ -498,7 +498,7 @@ class Tenure:
         self.clock.advance(batch.clock_ms)
         self._stored_clock = (self.clock.now_ms, self.clock.t0_ms)
         self._idle_since_ms = self._mono_ms()
-        self._unfinished = batch.timers_left
+        self._unfinished = batch.cut
         if not batch.timers_left and batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from schemas.events import Event
 from streams.tenure import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.shell.world import CrashAt, World, no_pause, run
-from tests.shell.world import Crash as Died
+from tests.shell.world import CrashAt, Died, World, no_pause, run
 
 DAY_MIN = 24 * 60
 

@@ -43,7 +43,7 @@ def run(work: Awaitable[T]) -> T:
     return asyncio.run(whole())
 
 
-class Crash(BaseException):
+class Died(BaseException):
     """The process ended here."""
 
 
@@ -57,7 +57,7 @@ class CrashAt:
         if point == self.point:
             self.left -= 1
             if self.left == 0:
-                raise Crash(point)
+                raise Died(point)
 
 
 class Told(NoStats):
@@ -169,7 +169,7 @@ class World:
         return [msgspec.json.decode(record.value or b"null") for record in self.log.records(topic, partition)]
 
     def stored(self) -> dict[str, Any]:
-        """All that the table holds of state: profiles, ledgers, timers, population, offsets and clocks."""
+        """All that the table holds of state: profiles, ledgers, timers, population and offsets."""
         parts = self.table.snapshot().partitions
         return {
             str(number): (
@@ -177,7 +177,7 @@ class World:
                 part.ledgers,
                 part.due,
                 part.population,
-                part.meta and (part.meta.offsets, part.meta.clock_ms),
+                part.meta and part.meta.offsets,
             )
             for number, part in parts.items()
         }

@@ -1,0 +1,330 @@
+"""A batch: exact order of timers and records, bounds, foreign records, and nothing half-done when the engine fails."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from profiles.engine import Engine
+from profiles.state import Ledger, Moment, NeedLedger, Profile, decode_profile
+from profiles.turn import Output
+from schemas.events import Arrival
+from streams.forwards import origin_of
+from streams.home import home_partition
+from streams.rows import ROW_BYTES_MAX
+from streams.tenure import EngineErrors, PartitionLimits
+from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
+
+DAY_MS = 86_400_000
+
+
+class Recording(Engine):
+    """The real engine, and a list of what it was asked to do."""
+
+    __slots__ = ("calls", "faulty")
+
+    def __init__(self, **faulty: type[Exception]) -> None:
+        super().__init__(EAGER)
+        self.calls: list[tuple[str, str, int]] = []
+        self.faulty = faulty
+
+    def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
+        super().step(profile, arrival, at, orders, out)
+        self.calls.append(("step", arrival.event.message_id, at.clock_ms))
+        if arrival.event.message_id in self.faulty:
+            # After the change: what a reducer that breaks half-way leaves behind.
+            raise self.faulty[arrival.event.message_id]
+
+    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
+        super().fire(profile, at, orders, out)
+        self.calls.append(("fire", profile.id, at.clock_ms))
+        if profile.id.removeprefix("user_id:") in self.faulty:
+            raise self.faulty[profile.id.removeprefix("user_id:")]
+
+
+def world(engine: Engine | None = None, **options: Any) -> World:
+    return World(engine=engine or Recording(), **options)
+
+
+def test_timers_due_before_the_clock_fire_before_the_record_and_in_order() -> None:
+    engine = Recording()
+    made = world(engine)
+    # Both carts are due an hour after their last change; the record after them moves the clock to minute 64.
+    made.send(added("bob", 0, "m1"), added("ada", 0, "m2"), added("cid", 3, "m3"), added("dee", 65, "m4"))
+    run(made.all_done())
+    clock_ms = START_MS + 64 * MINUTE_MS
+
+    assert engine.calls[3:] == [
+        ("fire", "user_id:ada", clock_ms),
+        ("fire", "user_id:bob", clock_ms),
+        ("fire", "user_id:cid", clock_ms),
+        ("step", "m4", clock_ms),
+    ]
+
+
+def test_a_timer_due_exactly_at_the_clock_waits() -> None:
+    engine = Recording()
+    made = world(engine)
+    made.send(added("bob", 0, "m1"), added("dee", 61, "m2"))
+    run(made.all_done())
+
+    assert [kind for kind, _, _ in engine.calls] == ["step", "step"]
+
+
+def test_after_the_last_record_nothing_fires_until_the_clock_moves() -> None:
+    engine = Recording()
+    made = world(engine)
+    made.send(added("dee", 0, "m1"), added("dee", 300, "m2"), added("bob", 100, "m3"))
+
+    async def scenario() -> list[str]:
+        tenure = await made.all_done()
+        before = [kind for kind, _, _ in engine.calls]
+        tenure.advance_to(START_MS + 400 * MINUTE_MS)
+        await made.work(tenure)
+        return before
+
+    before = run(scenario())
+
+    assert before[-1] == "step"
+    assert engine.calls[-1][0] == "fire"
+
+
+def test_a_step_that_fails_half_way_leaves_no_torn_profile() -> None:
+    engine = Recording(m2=ZeroDivisionError)
+    made = world(engine)
+    made.send(added("ada", 0, "m1"), added("ada", 1, "m2", product="milk"), added("bob", 2, "m3"))
+    run(made.all_done())
+    untouched = world()
+    untouched.send(added("ada", 0, "m1"), added("bob", 2, "m3"))
+    run(untouched.all_done())
+    (rejected,) = made.values("rejected")
+
+    assert made.profile("user_id:ada") == untouched.profile("user_id:ada")
+    assert made.profile("user_id:bob") == untouched.profile("user_id:bob")
+    assert (rejected["reason"], rejected["detail"], rejected["offset"]) == ("engine_error", "ZeroDivisionError", 1)
+    assert msgspec.json.decode(rejected["original"])["message_id"] == "m2"
+
+
+def test_a_step_that_fails_does_not_undo_what_earlier_batches_left_in_memory() -> None:
+    engine = Recording(m4=KeyError)
+    made = world(engine, limits=PartitionLimits(batch_records=2))
+    made.send(*(added("ada", minute, f"m{minute}") for minute in range(1, 7)))
+    run(made.all_done())
+    profile = made.profile("user_id:ada")
+
+    assert profile is not None
+    assert profile.carts["ada-c1"].lines["tea"].quantity == 5
+
+
+def test_a_timer_that_fails_is_left_alone_and_holds_up_nobody() -> None:
+    engine = Recording(ada=ZeroDivisionError)
+    made = world(engine)
+    made.send(added("ada", 0, "m1"), added("bob", 0, "m2"), added("cid", 70, "m3"))
+    run(made.all_done())
+    ada = made.profile("user_id:ada")
+
+    assert ada is not None
+    assert len(ada.episodes) == 1
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == ["user_id:bob"]
+
+
+def test_a_timer_that_failed_fires_later_once_the_fault_is_gone() -> None:
+    made = world(Recording(ada=ZeroDivisionError))
+    made.send(added("ada", 0, "m1"), added("cid", 75, "m2"))
+    run(made.all_done())
+    made.engine = Recording()
+    made.send(added("dee", 135, "m3"))
+    run(made.all_done())
+
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == ["user_id:ada"]
+
+
+def test_too_many_failures_of_the_engine_pause_the_partition() -> None:
+    faulty: dict[str, type[Exception]] = {f"m{n}": ValueError for n in range(200)}
+    made = world(Recording(**faulty))
+    made.send(*(added("ada", n, f"m{n}") for n in range(200)))
+
+    with pytest.raises(EngineErrors, match="the engine failed 100 times within a minute"):
+        run(made.all_done())
+
+
+def test_a_need_for_more_of_the_ledger_is_met_and_the_step_runs_again() -> None:
+    made = world(limits=PartitionLimits(batch_records=1))
+    made.send(*(ordered("ada", n, f"o{n}") for n in range(3)))
+    run(made.all_done())
+    wanted: list[str | None] = []
+
+    class Curious(Recording):
+        __slots__ = ()
+
+        def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
+            if not orders.complete:
+                wanted.append(None)
+                raise NeedLedger(None)
+            wanted.extend(sorted(orders.entries))
+            super().step(profile, arrival, at, orders, out)
+
+    made.engine = Curious()
+    made.send(added("ada", 10, "m1"))
+    run(made.all_done())
+
+    assert wanted == [None, "o0", "o1", "o2"]
+
+
+def test_a_batch_ends_where_it_has_grown_enough() -> None:
+    for limits in (
+        PartitionLimits(batch_records=7),
+        PartitionLimits(batch_profiles=7),
+        PartitionLimits(batch_bytes=7 * 250),
+    ):
+        made = world(limits=limits)
+        made.send(*(added(f"u{n}", n / 100, f"m{n}") for n in range(50)))
+        run(made.all_done())
+
+        assert max(batch.profiles_written for batch in made.told.batches) <= 12
+        assert sum(batch.profiles_written for batch in made.told.batches) == 50
+
+
+def test_many_timers_due_at_once_are_worked_off_in_bounded_commits() -> None:
+    made = world(limits=PartitionLimits(batch_profiles=100, due_timers=60, cache_profiles=10))
+    made.send(*(added(f"u{n:04}", 0, f"m{n}") for n in range(2000)))
+
+    async def scenario() -> None:
+        tenure = await made.all_done()
+        made.told.batches.clear()
+        tenure.advance_to(START_MS + 61 * MINUTE_MS)
+        await made.work(tenure)
+
+    run(scenario())
+
+    assert max(batch.timers_fired for batch in made.told.batches) <= 100
+    assert sum(batch.timers_fired for batch in made.told.batches) == 2000
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [f"user_id:u{n:04}" for n in range(2000)]
+
+
+def test_each_profile_is_written_once_in_a_batch_however_many_events_it_had() -> None:
+    made = world()
+    made.send(*(added("ada", n, f"m{n}") for n in range(50)))
+    run(made.all_done())
+
+    assert [(batch.records, batch.profiles_written) for batch in made.told.batches] == [({"carts": 50}, 1)]
+
+
+def test_an_output_that_is_too_large_is_set_aside_and_nothing_else_suffers() -> None:
+    class Verbose(Recording):
+        __slots__ = ()
+
+        def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
+            super().step(profile, arrival, at, orders, out)
+            if out and arrival.event.message_id == "m1":
+                out[0] = msgspec.structs.replace(out[0], reason="x" * ROW_BYTES_MAX)
+
+    made = world(Verbose())
+    made.send(added("ada", 0, "m1"), added("bob", 1, "m2"))
+    run(made.all_done())
+    (rejected,) = made.values("rejected")
+
+    assert (rejected["reason"], rejected["topic"], rejected["key"]) == ("output_too_large", "decisions", "user_id:ada")
+    assert [decision["customer_id"] for decision in made.values("decisions")] == ["user_id:bob"]
+
+
+# --- records of customers who live elsewhere ----------------------------------------------------------------------
+
+
+def users_by_home(partitions: int = 4) -> dict[int, str]:
+    return {home_partition(f"u{n}", partitions): f"u{n}" for n in range(100)}
+
+
+def test_a_record_of_a_customer_who_lives_elsewhere_is_sent_home() -> None:
+    made = world(partitions=4)
+    users = users_by_home()
+    made.send(added(users[0], 0, "m0"), added(users[2], 1, "m2"), partition=0, timestamp_ms=START_MS + 5)
+    run(made.all_done())
+    (sent,) = made.log.records("forwards", 2)
+
+    assert made.profile(f"user_id:{users[2]}") is None
+    assert origin_of(sent.headers) == ("carts/0", 1, 1)
+    assert sent.value == msgspec.json.encode(added(users[2], 1, "m2"))
+
+    async def at_home() -> None:
+        tenure = made.tenure(2)
+        await tenure.open()
+        await made.work(tenure)
+
+    run(at_home())
+    profile = made.profile(f"user_id:{users[2]}", 2)
+
+    assert profile is not None
+    assert "c1" in next(iter(profile.carts))
+
+
+def test_a_forwarded_record_that_comes_twice_counts_once() -> None:
+    made = world(partitions=4, limits=PartitionLimits(batch_records=1))
+    users = users_by_home()
+    made.send(*(added(users[1], n, f"m{n}") for n in range(5)))
+    run(made.all_done())
+    for record in made.log.records("forwards", 1)[2:]:
+        made.log.append("forwards", record.value, partition=1, headers=record.headers)
+
+    async def at_home() -> None:
+        tenure = made.tenure(1)
+        await tenure.open()
+        await made.work(tenure)
+
+    run(at_home())
+    profile = made.profile(f"user_id:{users[1]}", 1)
+
+    assert profile is not None
+    assert profile.carts[f"{users[1]}-c1"].lines["tea"].quantity == 5
+    assert sum(batch.repeated_forwards for batch in made.told.batches) == 3
+
+
+def test_a_record_that_never_comes_home_is_set_aside() -> None:
+    made = world(partitions=4)
+    users = users_by_home()
+    value = msgspec.json.encode(added(users[3], 0, "m"))
+    made.log.append("forwards", value, headers=(("origin", b"carts/1/7/0"), ("hops", b"4")))
+    run(made.all_done())
+
+    assert [one["reason"] for one in made.values("rejected")] == ["too_many_hops"]
+    assert made.log.records("forwards", 3) == []
+
+
+def test_orders_that_name_nobody_live_where_their_order_id_says() -> None:
+    made = world(partitions=4)
+    receipts = [msgspec.structs.replace(ordered("ada", n, f"till-{n}"), user_id=None) for n in range(40)]
+    made.send(*receipts)
+    run(made.all_done())
+    here = sum(home_partition(f"till-{n}", 4) == 0 for n in range(40))
+
+    assert run(made.table.population(0))["anonymous_orders"] == here
+    assert sum(len(made.log.records("forwards", p)) for p in range(4)) == 40 - here
+
+
+def test_an_owner_that_dies_after_the_commit_sends_the_same_forwards_again() -> None:
+    made = world(partitions=4)
+    users = users_by_home()
+    made.send(added(users[1], 0, "m1"))
+
+    async def dies() -> None:
+        tenure = made.tenure(faults=CrashAt("after_ack"))
+        await tenure.open()
+        await made.work(tenure)
+
+    with pytest.raises(Died):
+        run(dies())
+    run(made.all_done())
+
+    assert [origin_of(record.headers) for record in made.log.records("forwards", 1)] == [("carts/0", 0, 1)] * 2
+
+
+def test_what_a_profile_adds_to_the_population_is_in_the_same_commit() -> None:
+    made = world()
+    made.send(ordered("ada", 0, "o1"), ordered("ada", 1, "o2"), ordered("bob", 2, "o3"))
+    run(made.all_done())
+    stored = run(made.table.profile(0, "user_id:ada"))
+
+    assert stored is not None
+    assert decode_profile(stored).orders.count == 2
+    counters = run(made.table.population(0))
+    assert (counters["customers"], counters["orders"], counters["net"]) == (2, 3, 3000)
