@@ -117,6 +117,9 @@ async def chunked(bootstrap: str, events: int) -> float:
         def revoked(self) -> None:
             pass
 
+        async def settled(self) -> None:
+            pass
+
         def lost(self, tp: TP, offset: int) -> None:
             raise AssertionError((tp, offset))
 

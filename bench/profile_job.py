@@ -39,9 +39,7 @@ def fill(bootstrap: str, prefix: str, events: int, customers: int, draw: Draw) -
         {f"{prefix}.{topic.name}": {"num_partitions": PARTITIONS, "replication_factor": 1} for topic in TOPICS}
     )
     admin.close()
-    producer = KafkaProducer(
-        bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=50, batch_size=1 << 17, buffer_memory=1 << 27
-    )
+    producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=50, batch_size=1 << 17)
     orders = net = 0
     for topic, user, value in shop_events(events, customers, now_ms=int(time.time() * 1000), draw=draw):
         if topic == "orders":
@@ -73,7 +71,7 @@ def measure(kafka: KafkaServer, redis: RedisServer, prefix: str, events: int) ->
         "REGULARS_REDIS_URL": redis.url,
         "REGULARS_REDIS_PREFIX": prefix,
         "REGULARS_HTTP_PORT": str(PORT),
-        "REGULARS_LOG_LEVEL": "warning",
+        "REGULARS_LOG_LEVEL": "WARNING",
     }
     redis_process = psutil.Process(redis.process.pid)
     redis_before = sum(redis_process.cpu_times()[:2])
