@@ -80,6 +80,8 @@ class Outbox:
         self._unmarked: set[str] = set()
         self._marked_ms = 0
         self._unsure = bool(self._rows)
+        self._sending: asyncio.Future[list[str | None]] | None = None
+        self._finishing = False
         self.wake = asyncio.Event()
 
     def __len__(self) -> int:
@@ -113,8 +115,13 @@ class Outbox:
         self._marks.update(tails)
         self._moved = {topic: end for topic, end in self._moved.items() if tails.get(topic) != end}
 
+    def finish(self) -> None:
+        """Let `run` return once nothing waits any more."""
+        self._finishing = True
+        self.wake.set()
+
     async def run(self) -> None:
-        """Publish whatever comes, until cancelled. Troubles of the broker are waited out."""
+        """Publish whatever comes, until told to finish. Troubles of the broker are waited out."""
         pause_s = PAUSE_S
         while True:
             self.wake.clear()
@@ -122,10 +129,10 @@ class Outbox:
                 if await self.publish():
                     pause_s = PAUSE_S
                     continue
+                if self._finishing:
+                    return
             except Exception as error:  # noqa: BLE001 - a client's error of any kind: the rows are there, so try again
                 _log.warning("rows were not published: %s", error, extra={"facts": {"partition": self._partition}})
-                # Some may have arrived all the same.
-                self._unsure = True
                 await self._sleep(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
                 continue
@@ -142,14 +149,14 @@ class Outbox:
             return self.waiting > 0
         began_ms = self._mono_ms()
         self._faults.at("before_produce")
-        sending = asyncio.ensure_future(self._publisher.publish([one.row for one in rows]))
-        try:
-            await asyncio.sleep(0)
-            self._faults.at("after_produce")
-        except BaseException:
-            sending.cancel()
-            raise
-        outcomes = await sending
+        # Until the answer is here, any of them may have arrived or not.
+        self._unsure = True
+        self._sending = asyncio.ensure_future(self._publisher.publish([one.row for one in rows]))
+        await asyncio.sleep(0)
+        self._faults.at("after_produce")
+        # Who waits here may be cancelled. The rows may not: they are on their way, see `settle`.
+        outcomes = await asyncio.shield(self._sending)
+        self._unsure = False
         self._faults.at("after_ack")
         refused = [(one.row, why) for one, why in zip(rows, outcomes, strict=True) if why is not None]
         if refused:
@@ -164,6 +171,11 @@ class Outbox:
         self._stats.published(self._partition, len(rows), waited_ms, (self._mono_ms() - began_ms) / 1000)
         await self._mark()
         return True
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for rows that are on their way, at most so long: only then does the tail of an output tell all."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=seconds)
 
     async def flush(self) -> None:
         """Publish all that waits; raises what the publisher raises."""

@@ -286,14 +286,14 @@ class Tenure:
                     await asyncio.sleep(0)
                 else:
                     await self._idle()
-            publishing.cancel()
-            await asyncio.wait([publishing])
-            await self._finish()
+            await self._finish(publishing)
         finally:
             publishing.cancel()
             for inbox in self.inboxes.values():
                 inbox.drop()
             self.state = "stopped"
+            await asyncio.gather(publishing, return_exceptions=True)
+            await self.outbox.settle(FLUSH_S)
 
     async def turn(self) -> bool:
         """One batch; gives whether there was anything to do."""
@@ -530,14 +530,15 @@ class Tenure:
     def _all_done(self, topic: str) -> bool:
         return self._merge.nothing_left(topic) and not any(item.topic == topic for item in self._items)
 
-    async def _finish(self) -> None:
+    async def _finish(self, publishing: asyncio.Task[None]) -> None:
         """Stopping: publish what is committed and trim it, if that does not take long. Else the next owner does it."""
-        try:
-            async with asyncio.timeout(FLUSH_S):
-                await self.outbox.flush()
-                await self._commit_idle()
-        except TimeoutError:
+        self.outbox.finish()
+        await asyncio.wait([publishing], timeout=FLUSH_S)
+        if not publishing.done():
             _log.info("rows of the outbox are left to the next owner", extra={"facts": {"partition": self.number}})
+            return
+        publishing.result()
+        await self._commit_idle()
 
     # --- the rest -------------------------------------------------------------------------------------------------
 

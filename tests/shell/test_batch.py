@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from profiles.engine import Engine
 from profiles.state import Ledger, Moment, NeedLedger, Profile, decode_profile
@@ -28,6 +29,7 @@ class Recording(Engine):
         self.calls: list[tuple[str, str, int]] = []
         self.faulty = faulty
 
+    @override
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         super().step(profile, arrival, at, orders, out)
         self.calls.append(("step", arrival.event.message_id, at.clock_ms))
@@ -35,6 +37,7 @@ class Recording(Engine):
             # After the change: what a reducer that breaks half-way leaves behind.
             raise self.faulty[arrival.event.message_id]
 
+    @override
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         super().fire(profile, at, orders, out)
         self.calls.append(("fire", profile.id, at.clock_ms))
@@ -157,6 +160,7 @@ def test_a_need_for_more_of_the_ledger_is_met_and_the_step_runs_again() -> None:
     class Curious(Recording):
         __slots__ = ()
 
+        @override
         def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
             if not orders.complete:
                 wanted.append(None)
@@ -199,7 +203,9 @@ def test_many_timers_due_at_once_are_worked_off_in_bounded_commits() -> None:
 
     assert max(batch.timers_fired for batch in made.told.batches) <= 100
     assert sum(batch.timers_fired for batch in made.told.batches) == 2000
-    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [f"user_id:u{n:04}" for n in range(2000)]
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [
+        f"user_id:u{n:04}" for n in range(2000)
+    ]
 
 
 def test_each_profile_is_written_once_in_a_batch_however_many_events_it_had() -> None:
@@ -214,6 +220,7 @@ def test_an_output_that_is_too_large_is_set_aside_and_nothing_else_suffers() -> 
     class Verbose(Recording):
         __slots__ = ()
 
+        @override
         def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
             super().step(profile, arrival, at, orders, out)
             if out and arrival.event.message_id == "m1":

@@ -63,7 +63,11 @@ def by_definition(logs: dict[str, Log]) -> list[tuple[str, int]]:
 LOGS = st.fixed_dictionaries({topic: st.lists(st.none() | st.integers(0, 20), max_size=12) for topic in TOPICS})
 
 
-@given(logs=LOGS, deliveries=st.lists(st.tuples(st.sampled_from(TOPICS), st.integers(1, 5)), max_size=60), limit=st.integers(1, 5))
+@given(
+    logs=LOGS,
+    deliveries=st.lists(st.tuples(st.sampled_from(TOPICS), st.integers(1, 5)), max_size=60),
+    limit=st.integers(1, 5),
+)
 @settings(deadline=None)
 def test_whatever_is_delivered_when_the_order_is_the_defined_one(
     logs: dict[str, Log], deliveries: list[tuple[str, int]], limit: int

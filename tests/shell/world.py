@@ -1,11 +1,12 @@
 """A partition, a log and a table in memory, and a hand on every lever: what gets delivered when, the wall clock, faults."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from profiles.book import Book
 from profiles.engine import Engine
@@ -14,7 +15,7 @@ from profiles.state import Profile, decode_profile
 from schemas.decode import Decoder
 from schemas.events import Event, OrderCompleted, Product, ProductAdded
 from schemas.routing import topic_of
-from schemas.topics import TOPICS
+from schemas.topics import CONSUMED, TOPICS
 from streams.batch import Steps
 from streams.faults import NO_FAULTS, Faults, Point
 from streams.memory_log import MemoryLog, MemoryPublisher
@@ -43,6 +44,13 @@ def run(work: Awaitable[T]) -> T:
     return asyncio.run(whole())
 
 
+async def when(reached: Callable[[], bool]) -> None:
+    """Let the others run until a condition holds."""
+    async with asyncio.timeout(20):
+        while not reached():  # noqa: ASYNC110 - what is waited for is state in memory; nobody would set an event
+            await asyncio.sleep(0)
+
+
 class Died(BaseException):
     """The process ended here."""
 
@@ -68,12 +76,15 @@ class Told(NoStats):
         self.stops: list[tuple[StopReason, str]] = []
         self.waited_ms: list[int] = []
 
+    @override
     def batch(self, done: BatchStats) -> None:
         self.batches.append(done)
 
+    @override
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         self.stops.append((reason, message))
 
+    @override
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         self.waited_ms += waited_ms
 
@@ -129,14 +140,10 @@ class World:
         self.log.attach(partition, made)
         return made
 
-    async def work(self, tenure: Tenure, *, chunk: int = 500, topics: Sequence[str] | None = None) -> None:
+    async def work(self, tenure: Tenure, *, chunk: int = 500, topics: Sequence[str] = CONSUMED) -> None:
         """Deliver and work until nothing moves."""
-        asked = {"asked_ms": self.wall_ms} if self.wall_ms is not None else {}
         while True:
-            if topics is None:
-                moved = self.log.deliver(tenure.number, chunk=chunk, **asked)
-            else:
-                moved = self.log.deliver(tenure.number, topics=topics, chunk=chunk, **asked)
+            moved = self.log.deliver(tenure.number, topics=topics, chunk=chunk, asked_ms=self.wall_ms or 0)
             worked = await tenure.turn()
             published = await tenure.outbox.publish()
             if not (moved or worked or published):
@@ -152,9 +159,7 @@ class World:
     def send(self, *events: Event, partition: int = 0, timestamp_ms: int = 0) -> None:
         """Append events to their topics."""
         for event in events:
-            self.log.append(
-                topic_of(event), msgspec.json.encode(event), partition=partition, timestamp_ms=timestamp_ms
-            )
+            self.log.append(topic_of(event), msgspec.json.encode(event), partition=partition, timestamp_ms=timestamp_ms)
 
     def outputs(self, *topics: str, partition: int = 0) -> list[tuple[str, str]]:
         """(topic, record id) of all that was published, by topic, repetitions included."""
@@ -181,6 +186,11 @@ class World:
             )
             for number, part in parts.items()
         }
+
+    def offset(self, topic: str, partition: int = 0) -> int:
+        """The stored offset of a topic, 0 where there is none."""
+        part = self.table.snapshot().partitions.get(partition)
+        return part.meta.offsets.get(topic, 0) if part is not None and part.meta is not None else 0
 
     def profile(self, profile_id: str, partition: int = 0) -> Profile | None:
         stored = run(self.table.profile(partition, profile_id))

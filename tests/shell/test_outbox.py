@@ -1,0 +1,217 @@
+"""The outbox: rows in order, never lost, trimmed only once they are known to be published."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from typing_extensions import override
+
+from schemas.outputs import Outgoing
+from streams.log import LogError
+from streams.memory_log import MemoryLog, MemoryPublisher
+from streams.outbox import ROWS_AT_ONCE, ROWS_MAX, Outbox
+from streams.rows import decode_row, encode_row
+from tests.shell.world import Told, no_pause, run, when
+
+
+def row(number: int, topic: str = "triggers", partition: int = 0) -> Outgoing:
+    return Outgoing(topic, f"id-{number}", "user_id:ada", partition, msgspec.Raw(b'{"n":%d}' % number))
+
+
+def outbox(
+    publisher: MemoryPublisher,
+    found: Sequence[Outgoing] = (),
+    tails: dict[str, int] | None = None,
+    told: Told | None = None,
+) -> Outbox:
+    now = iter(range(0, 10**9, 2000))
+    return Outbox(
+        0,
+        publisher,
+        [encode_row(one) for one in found],
+        tails,
+        mono_ms=lambda: next(now),
+        wall_ms=lambda: 10_000,
+        sleep=no_pause,
+        stats=told or Told(),
+    )
+
+
+def ids(log: MemoryLog, topic: str = "triggers", partition: int = 0) -> list[str]:
+    return [dict(record.headers)["record-id"].decode() for record in log.records(topic, partition)]
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog(4)
+
+
+@pytest.fixture
+def publisher(log: MemoryLog) -> MemoryPublisher:
+    return MemoryPublisher(log)
+
+
+def test_rows_are_published_in_order_and_only_then_trimmed(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    subject = outbox(publisher)
+    subject.add((row(n), None) for n in range(ROWS_AT_ONCE + 3))
+    before = subject.trim()
+    run(subject.publish())
+    between = subject.trim()[0]
+    run(subject.flush())
+
+    assert before == (0, {})
+    assert between == ROWS_AT_ONCE
+    assert subject.trim() == (ROWS_AT_ONCE + 3, {"triggers": ROWS_AT_ONCE + 3})
+    assert ids(log) == [f"id-{n}" for n in range(ROWS_AT_ONCE + 3)]
+
+
+def test_after_a_takeover_rows_found_in_the_tail_are_not_sent_again(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    run(publisher.publish([row(n) for n in range(5)]))
+    subject = outbox(publisher, [row(n) for n in range(3, 8)], {"triggers": 2})
+    run(subject.flush())
+
+    assert ids(log) == [f"id-{n}" for n in range(8)]
+    assert subject.trim()[0] == 5
+
+
+def test_what_lies_before_the_mark_is_not_looked_at(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """The same decision taken again after a rollback of the table has the same id, and goes out again."""
+    run(publisher.publish([row(1)]))
+    subject = outbox(publisher, [row(1)], {"triggers": 1})
+    run(subject.flush())
+
+    assert ids(log) == ["id-1", "id-1"]
+
+
+def test_a_lost_acknowledgement_doubles_nothing(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    publisher.lose_acks = 1
+    subject = outbox(publisher)
+    subject.add([(row(1), None), (row(2), None)])
+
+    async def scenario() -> None:
+        with pytest.raises(LogError):
+            await subject.publish()
+        assert subject.trim()[0] == 0
+        await subject.flush()
+
+    run(scenario())
+
+    assert ids(log) == ["id-1", "id-2"]
+    assert subject.trim()[0] == 2
+
+
+def test_a_broker_that_is_away_is_waited_for(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    publisher.fail = 3
+    subject = outbox(publisher)
+
+    async def scenario() -> None:
+        publishing = asyncio.ensure_future(subject.run())
+        subject.add([(row(1), None)])
+        await when(lambda: not subject.waiting)
+        publishing.cancel()
+
+    run(scenario())
+
+    assert ids(log) == ["id-1"]
+
+
+def test_an_unreadable_tail_takes_nothing_for_published(log: MemoryLog) -> None:
+    class Blind(MemoryPublisher):
+        @override
+        async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+            raise LogError("no answer")
+
+    publisher = Blind(log)
+    run(publisher.publish([row(1)]))
+    subject = outbox(publisher, [row(1)])
+    run(subject.flush())
+
+    assert ids(log) == ["id-1", "id-1"]
+
+
+def test_a_row_that_is_refused_for_good_is_set_aside_and_holds_up_nothing(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "MessageSizeTooLargeError" if one.record_id == "id-1" else None
+    subject = outbox(publisher)
+    subject.add((row(n), None) for n in range(3))
+    run(subject.flush())
+    (rejected,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
+
+    assert ids(log) == ["id-0", "id-2"]
+    assert subject.trim()[0] == 3
+    assert (rejected["reason"], rejected["topic"], rejected["original"]) == ("refused_by_broker", "triggers", '{"n":1}')
+
+
+def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    forward = row(1, "forwards", 3)
+    run(publisher.publish([forward]))
+    subject = outbox(publisher, [forward])
+    run(subject.flush())
+
+    assert ids(log, "forwards", 3) == ["id-1", "id-1"]
+    assert subject.trim() == (1, {})
+
+
+def test_a_damaged_row_is_set_aside(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    subject = Outbox(0, publisher, [b"what is this", encode_row(row(2))], mono_ms=lambda: 0, sleep=no_pause)
+    run(subject.flush())
+    (rejected,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
+
+    assert rejected["reason"] == "damaged_row"
+    assert "what is this" in rejected["original"]
+    assert ids(log) == ["id-2"]
+
+
+def test_rows_are_the_same_after_a_stay_in_the_table() -> None:
+    original = Outgoing("triggers", "id", "user_id:ada", 3, msgspec.Raw(b'{"a":"\xc3\xa9"}'), {"ce-id": "id"})
+    back = decode_row(encode_row(original))
+
+    assert (back.topic, back.record_id, back.key, back.partition, bytes(back.value), back.headers) == (
+        "triggers", "id", "user_id:ada", 3, b'{"a":"\xc3\xa9"}', {"ce-id": "id"},
+    )  # fmt: skip
+
+
+def test_it_is_full_when_publishing_lags_far_behind(publisher: MemoryPublisher) -> None:
+    subject = outbox(publisher)
+    subject.add((row(n), None) for n in range(ROWS_MAX))
+    full = subject.full
+    run(subject.publish())
+
+    assert (full, subject.full) == (True, False)
+
+
+def test_how_long_triggers_took_is_told(publisher: MemoryPublisher) -> None:
+    told = Told()
+    subject = outbox(publisher, told=told)
+    subject.add([(row(1), 9_600), (row(2, "decisions"), None)])
+    run(subject.flush())
+
+    assert told.waited_ms == [400]
+
+
+def test_rows_on_their_way_are_waited_for_when_publishing_is_cut_off(log: MemoryLog) -> None:
+    class Slow(MemoryPublisher):
+        @override
+        async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            return await super().publish(rows)
+
+    publisher = Slow(log)
+    subject = outbox(publisher)
+    subject.add([(row(1), None)])
+
+    async def scenario() -> None:
+        publishing = asyncio.ensure_future(subject.run())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        await subject.settle(5)
+        await outbox(publisher, [row(1)]).flush()
+
+    run(scenario())
+
+    assert ids(log) == ["id-1"]

@@ -1,0 +1,488 @@
+"""The loop of a partition: claims, refuses what does not fit, survives its table, its log, and its own death."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from profiles.engine import Engine
+from schemas.decode import Decoder
+from streams.faults import NO_FAULTS, Faults
+from streams.partition import LostState, Partition, PartitionLimits
+from streams.table import Fenced, Refused, Unavailable
+from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, no_pause, ordered, run, when
+
+TOPICS_WITH_EVENTS = ("carts", "orders", "clickstream")
+
+
+def partition(world: World, number: int = 0, faults: Faults = NO_FAULTS) -> Partition:
+    made = Partition(
+        number,
+        partitions=world.partitions,
+        table=world.table,
+        log=world.log,
+        publisher=world.publisher,
+        engine=Engine(EAGER),
+        decoder=Decoder("USD"),
+        limits=PartitionLimits(idle_ms=1),
+        wall_ms=None if world.wall_ms is None else world.now,
+        stats=world.told,
+        faults=faults,
+        sleep=no_pause,
+    )
+    world.log.attach(number, made)
+    return made
+
+
+async def until(world: World, subject: Partition, reached: Any, *, wall: bool = False) -> None:
+    """Let it run, delivering all the time, until a condition holds."""
+    running = asyncio.ensure_future(subject.run())
+    try:
+        async with asyncio.timeout(20):
+            while not reached():
+                assert not running.done(), running
+                world.log.deliver(subject.number, chunk=7, asked_ms=world.wall_ms or 0 if wall else 0)
+                await asyncio.sleep(0)
+        subject.stop()
+        await running
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def done(world: World, subject: Partition) -> Any:
+    """All records committed, all rows published."""
+    ends = {topic: len(world.log.records(topic)) for topic in TOPICS_WITH_EVENTS}
+
+    def reached() -> bool:
+        meta = world.table.snapshot().partitions[0].meta if 0 in world.table.snapshot().partitions else None
+        return meta is not None and all(meta.offsets.get(topic, 0) >= end for topic, end in ends.items())
+
+    return reached
+
+
+# --- the whole loop -----------------------------------------------------------------------------------------------
+
+
+def test_it_reads_works_publishes_and_leaves_an_empty_outbox() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"), ordered("bob", 1, "o1"), added("bob", 100, "m2"))
+    subject = partition(world)
+    run(until(world, subject, done(world, subject)))
+    part = world.table.snapshot().partitions[0]
+
+    assert part.outbox == []
+    assert [trigger["name"] for trigger in world.values("triggers")] == ["cart.abandoned"]
+    assert part.meta is not None
+    assert part.meta.tails["triggers"] == 1
+
+
+def test_ten_thousand_bad_records_in_a_row_are_all_set_aside() -> None:
+    world = World()
+    for n in range(10_000):
+        world.log.append("carts", b"\xff" if n % 2 else None)
+    world.send(added("ada", 0, "m1"))
+    subject = partition(world)
+    run(until(world, subject, done(world, subject)))
+
+    assert len(world.log.records("rejected")) == 10_000
+    assert world.profile("user_id:ada") is not None
+
+
+def test_rejects_are_published_before_the_commit() -> None:
+    world = World()
+    world.log.append("carts", b"[")
+
+    async def dies() -> None:
+        tenure = world.tenure(faults=CrashAt("before_send", 2))  # the first commit notes where reading began
+        await tenure.open()
+        await world.work(tenure)
+
+    with pytest.raises(Died):
+        run(dies())
+
+    assert len(world.log.records("rejected")) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_topics_interleaved_adversarially_with_tiny_inboxes_never_block_each_other(seed: int) -> None:
+    draw = random.Random(seed)
+    world = World(limits=PartitionLimits(inbox_records=1, batch_records=3))
+    for n in range(120):
+        minute = draw.choice([n, 120 - n, 60])
+        if draw.random() < 0.5:
+            world.send(added(f"u{n % 7}", minute, f"m{n}"))
+        else:
+            world.send(ordered(f"u{n % 7}", minute, f"o{n}"))
+
+    async def scenario() -> int:
+        tenure = world.tenure()
+        await tenure.open()
+        for turns in range(5000):
+            # One record of one topic at a time, in the worst order a fetch can have.
+            world.log.deliver(0, topics=[draw.choice(TOPICS_WITH_EVENTS)], chunk=1)
+            await tenure.turn()
+            if not sum(tenure.lag().values()):
+                return turns
+        raise AssertionError(tenure.lag())
+
+    assert run(scenario()) < 5000
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_partition_begins_at_the_start_of_the_log() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(5)))
+    world.log.forget_before("carts", 0, 3)
+    run(world.all_done())
+    meta = run(world.table.meta(0))
+
+    assert meta is not None
+    assert (meta.offsets["carts"], meta.offsets["orders"]) == (5, 0)
+    ada = world.profile("user_id:ada")
+    assert ada is not None
+    assert ada.carts["ada-c1"].lines["tea"].quantity == 2
+
+
+def test_records_that_vanished_unread_are_refused_with_the_gap_and_the_way_out() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(5)))
+    run(world.all_done())
+    world.send(*(added("ada", n, f"m{n}") for n in range(5, 10)))
+    world.log.forget_before("carts", 0, 8)
+
+    with pytest.raises(LostState, match=r"carts: records 5 to 7 are gone from the log unread.*accept-gap.*rebuild"):
+        run(world.all_done())
+
+
+def test_a_log_that_ends_before_what_was_read_is_refused() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    run(world.all_done())
+    world.log.make_anew("carts")
+
+    with pytest.raises(LostState, match="carts is another topic than the one read before"):
+        run(world.all_done())
+
+
+def test_an_emptied_table_is_refused_when_the_group_has_read_before() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    before = world.table.snapshot()
+    run(world.all_done())
+    world.table.restore(before)
+
+    for _ in range(2):  # refusing leaves nothing behind that would let it through the next time
+        with pytest.raises(LostState, match="the table knows nothing of it"):
+            run(world.all_done())
+    run(world.table.wipe(0))
+    run(world.all_done())
+
+    assert world.profile("user_id:ada") is not None
+
+
+def test_a_partition_that_was_refused_goes_on_by_itself_once_the_gap_is_accepted() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(5)))
+    run(world.all_done())
+    world.send(*(added("ada", n, f"m{n}") for n in range(5, 10)))
+    world.log.forget_before("carts", 0, 8)
+    subject = partition(world)
+
+    async def scenario() -> None:
+        running = asyncio.ensure_future(until(world, subject, lambda: world.offset("carts") == 10))
+        await when(lambda: "lost_state" in subject.state)
+        await world.table.set_offsets(0, {"carts": 8})
+        await running
+
+    run(scenario())
+
+    assert world.told.stops[0][0] == "lost_state"
+
+
+# --- troubles of the table ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_commit_without_an_answer_is_repeated_and_counted_once(when: Any) -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(3)))
+
+    async def scenario() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        world.table.fail_next("commit", when, times=4)
+        await world.work(tenure)
+
+    run(scenario())
+    ada = world.profile("user_id:ada")
+
+    assert ada is not None
+    assert ada.carts["ada-c1"].lines["tea"].quantity == 3
+    assert {reason for reason, _ in world.told.stops} == {"unavailable"}
+
+
+def test_a_table_without_memory_is_waited_for() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+
+    async def scenario() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        world.table.fail_next("commit", "before", error=Refused("out of memory"), times=20)
+        await world.work(tenure)
+
+    run(scenario())
+
+    assert world.profile("user_id:ada") is not None
+    assert world.told.stops[0] == ("refused", "out of memory")
+
+
+def test_a_zombie_stops_at_its_first_commit_and_changes_nothing() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+
+    async def scenario() -> None:
+        zombie = world.tenure()
+        await zombie.open()
+        world.log.deliver(0)
+        owner = world.tenure()
+        await owner.open()
+        await world.work(owner)
+        stored = world.stored()
+        with pytest.raises(Fenced):
+            await zombie.turn()
+        assert world.stored() == stored
+
+    run(scenario())
+
+
+def test_a_fenced_owner_claims_again_only_when_kafka_says_it_is_his() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    subject = partition(world)
+    asked = 0
+
+    def owned(_: int) -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    world.log.owned = owned
+
+    async def scenario() -> None:
+        running = asyncio.ensure_future(
+            until(world, subject, lambda: subject.claims == 2 and subject.state == "running")
+        )
+        await when(lambda: subject.state == "running")
+        await world.table.claim(0)  # somebody else
+        world.send(added("ada", 1, "m2"))
+        await running
+
+    run(scenario())
+
+    assert asked == 4
+    assert [reason for reason, _ in world.told.stops] == ["fenced"]
+
+
+def test_a_table_that_went_back_in_time_is_healed_by_replay() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(3)), ordered("bob", 1, "o1"))
+    straight = World()
+    straight.send(*(added("ada", n, f"m{n}") for n in range(6)), ordered("bob", 1, "o1"), ordered("bob", 70, "o2"))
+    run(straight.all_done())
+    subject = partition(world)
+
+    async def scenario() -> None:
+        old = None
+        running = asyncio.ensure_future(until(world, subject, lambda: subject.claims == 2 and settled()))
+
+        def settled() -> bool:
+            return world.offset("carts") == 6 and world.offset("orders") == 2
+
+        await when(lambda: world.offset("carts") >= 3 and world.offset("orders") >= 1)
+        old = world.table.snapshot()
+        world.send(*(added("ada", n, f"m{n}") for n in range(3, 5)))
+        await when(lambda: world.offset("carts") >= 5)
+        world.table.restore(old)
+        world.send(added("ada", 5, "m5"), ordered("bob", 70, "o2"))
+        await running
+
+    run(scenario())
+
+    assert "rolled_back" in [reason for reason, _ in world.told.stops]
+    for name in ("user_id:ada", "user_id:bob"):
+        ours, theirs = world.profile(name), straight.profile(name)
+        assert ours is not None
+        assert theirs is not None
+        assert (ours.carts, ours.ltv, ours.orders) == (theirs.carts, theirs.ltv, theirs.orders)
+
+
+def test_stopping_while_the_table_is_away_gives_up_the_batch_not_the_state() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    tenure = world.tenure()
+
+    async def scenario() -> None:
+        await tenure.open()
+        world.log.deliver(0)
+        world.table.fail_next("commit", "before", times=1000)
+        tenure.stop()
+        with pytest.raises(Unavailable):
+            await tenure.turn()
+
+    run(scenario())
+
+    assert world.profile("user_id:ada") is None
+
+
+# --- troubles of the log ------------------------------------------------------------------------------------------
+
+
+def test_a_chunk_that_got_lost_on_its_way_makes_it_read_again() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(40)))
+    subject = partition(world)
+
+    class Leaky:
+        dropped = False
+
+        def take(self, chunk: Any, number: int, position: int) -> None:
+            if number == 2 and not self.dropped:
+                self.dropped = True
+                return
+            subject.take(chunk, number, position)
+
+        reached = subject.reached
+
+    world.log.attach(0, Leaky())
+    run(until(world, subject, done(world, subject)))
+    ada = world.profile("user_id:ada")
+
+    assert subject.claims == 2
+    assert ada is not None
+    assert ada.carts["ada-c1"].lines["tea"].quantity == 40
+
+
+def test_a_log_that_is_down_is_waited_for() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.log.down = True
+    subject = partition(world)
+
+    async def scenario() -> None:
+        running = asyncio.ensure_future(until(world, subject, done(world, subject)))
+        await when(lambda: len(world.told.stops) >= 3)
+        world.log.down = False
+        await running
+
+    run(scenario())
+
+    assert world.profile("user_id:ada") is not None
+
+
+def test_revocation_forgets_at_once_and_ends() -> None:
+    world = World()
+    world.send(*(added("ada", n, f"m{n}") for n in range(10)))
+    subject = partition(world)
+
+    async def scenario() -> None:
+        running = asyncio.ensure_future(subject.run())
+        await when(lambda: subject.state == "running")
+        world.log.deliver(0)
+        subject.drop()
+        async with asyncio.timeout(5):
+            await running
+
+    run(scenario())
+    run(world.all_done())
+    ada = world.profile("user_id:ada")
+
+    assert ada is not None
+    assert ada.carts["ada-c1"].lines["tea"].quantity == 10
+
+
+# --- the clock, live ----------------------------------------------------------------------------------------------
+
+
+def live(wall_minute: float) -> World:
+    return World(wall_ms=START_MS + int(wall_minute * MINUTE_MS))
+
+
+def test_a_silent_partition_follows_the_wall_and_fires() -> None:
+    world = live(1)
+    world.send(added("ada", 0, "m1"))
+
+    async def scenario() -> list[int]:
+        tenure = await world.all_done()
+        fired = []
+        for minute in (30, 60, 61, 62.1):
+            world.wall_ms = START_MS + int(minute * MINUTE_MS)
+            await world.work(tenure)
+            fired.append(len(world.values("triggers")))
+        return fired
+
+    # Due at minute 60, a minute of grace behind the wall.
+    assert run(scenario()) == [0, 0, 0, 1]
+
+
+def test_after_an_outage_no_timer_overtakes_an_order_that_is_still_in_the_queue() -> None:
+    world = live(1)
+    world.send(added("ada", 0, "m1"), added("bob", 0, "m2"))
+
+    async def scenario() -> None:
+        await world.all_done()
+        # Nobody worked for three hours; meanwhile ada bought. The queue comes in small pieces.
+        world.send(*(added("cid", n, f"c{n}") for n in range(10, 170)))
+        world.send(ordered("ada", 50, "o1", cart_id="ada-c1"))
+        world.wall_ms = START_MS + 180 * MINUTE_MS
+        tenure = world.tenure()
+        await tenure.open()
+        await world.work(tenure, chunk=3)
+
+    run(scenario())
+
+    assert [
+        trigger["customer"]["id"] for trigger in world.values("triggers") if trigger["customer"]["id"] != "user_id:cid"
+    ] == ["user_id:bob"]
+    assert world.values("trigger-cancelled") == []
+
+
+def test_idle_partitions_note_their_clock_and_trailing_markers_only_now_and_then() -> None:
+    world = live(1)
+    world.send(added("ada", 0, "m1"))
+
+    async def scenario() -> int:
+        tenure = await world.all_done()
+        before = tenure.commits
+        for second in range(100):
+            world.wall_ms = START_MS + MINUTE_MS + second * 1000
+            world.mono_ms += 100
+            await world.work(tenure)
+        return tenure.commits - before
+
+    assert run(scenario()) <= 3
+
+
+def test_while_much_comes_from_elsewhere_the_slowest_partition_holds_the_clock() -> None:
+    world = World(partitions=4, wall_ms=START_MS + 200 * MINUTE_MS)
+    for n in range(20):
+        world.send(added(f"u{n}", 0, f"m{n}"))
+    others = {"t0": 0}
+
+    async def scenario() -> tuple[int, int]:
+        tenure = world.tenure(others_t0_ms=lambda: others["t0"])
+        await tenure.open()
+        await world.work(tenure)
+        held = len(world.values("triggers"))
+        others["t0"] = START_MS + 300 * MINUTE_MS
+        await world.work(tenure)
+        return held, len(world.values("triggers"))
+
+    held, freed = run(scenario())
+
+    assert held == 0
+    assert freed > 0
