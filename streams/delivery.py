@@ -62,6 +62,9 @@ class Receiver(Protocol):
     def revoked(self) -> None:
         """A rebalance began: all sessions are over."""
 
+    async def settled(self) -> None:
+        """Return once everything this worker gave to the broker was acknowledged, or after a short while."""
+
     def lost(self, tp: TP, offset: int) -> None:
         """The broker no longer has the offset that was to be read next; the session is over."""
 
@@ -372,10 +375,15 @@ class ChunkConsumer(Consumer):
 
     @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Tell the receiver first: Faust clears its queues, so from here on chunks may be lost."""
+        """Tell the receiver first: Faust clears its queues, so from here on chunks may be lost.
+
+        Others get the partitions only when this has returned. What is on its way to the broker must be there by then: the
+        next owner looks at the outputs to see what was published.
+        """
         self.receiver.revoked()
         self.stored.clear()
         await super().on_partitions_revoked(revoked)
+        await self.receiver.settled()
 
     @override
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

@@ -20,6 +20,8 @@ class Keeper:
         self.partition: Partition | None = None
         self._make = make
         self._held = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -47,6 +49,10 @@ class Keeper:
         if self.partition is not None:
             self.partition.stop()
 
+    async def idle(self) -> None:
+        """Wait until nothing of this partition runs here, after `release`."""
+        await self._idle.wait()
+
     async def ended(self, patience_s: float) -> None:
         """Wait for the end after `stop`; beyond `patience_s` it is cut off: uncommitted work is read again."""
         if self._task is None:
@@ -62,8 +68,10 @@ class Keeper:
     async def _keep(self) -> None:
         while not self._closing:
             await self._held.wait()
+            self._idle.clear()
             self.partition = self._make(self.number)
             try:
                 await self.partition.run()
             finally:
                 self.partition = None
+                self._idle.set()

@@ -101,6 +101,13 @@ class Worker:
         for keeper in self.keepers.values():
             keeper.release()
 
+    async def settled(self) -> None:
+        """Wait until all partitions have ended, but not so long that the group would give this worker up."""
+        patience_s = self.settings.kafka.session_timeout_ms / 1000 / 3
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*(keeper.idle() for keeper in self.keepers.values()))
+
     def lost(self, tp: TP, offset: int) -> None:
         """The broker no longer has what was to be read next."""
         _log.error("an offset is gone from the log", extra={"facts": {"topic": tp.topic, "partition": tp.partition}})

@@ -70,6 +70,9 @@ class Catcher:
         self.revocations += 1
         self.tps = set()
 
+    async def settled(self) -> None:
+        pass
+
     def lost(self, tp: TP, offset: int) -> None:
         self.losses.append((tp, offset))
 
