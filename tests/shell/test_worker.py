@@ -1,0 +1,240 @@
+"""The worker's own wiring: which partitions are held, one claim at a time, what it shows, and what tests may make it do."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, cast
+
+import pytest
+from faust.types import TP
+
+from streams.faults import NO_FAULTS
+from streams.health import Watch
+from streams.kafka_log import held_partitions
+from streams.keeper import Keeper
+from streams.kill_points import faults_of
+from streams.memory_table import MemoryTable
+from streams.metrics import Metrics
+from streams.others_time import OthersTime
+from streams.partition import Partition
+from streams.setting_sections import Health
+from streams.stats import BatchStats
+from streams.table import Commit
+from streams.worker_stats import WorkerStats
+
+BATCH = BatchStats(
+    partition=0,
+    records={"orders": 3, "carts": 2},
+    rejected={"not_json": 1},
+    triggers={"welcome": 2},
+    forwarded=1,
+    repeated_forwards=0,
+    timers_fired=4,
+    cache_hits=5,
+    cache_misses=6,
+    cached=7,
+    profiles_written=3,
+    profiles_created=1,
+    outbox_rows=9,
+    take_s=0.001,
+    load_s=0.002,
+    work_s=0.003,
+    commit_s=0.004,
+    clock_ms=0,
+    t0_ms=0,
+)
+
+
+class FakePartition:
+    """Runs until it is told to stop; `patience` keeps it from ending at once."""
+
+    def __init__(self, journal: list[str], number: int) -> None:
+        self.journal, self.number = journal, number
+        self.state = "running"
+        self.commits = 0
+        self.t0_ms = 5000
+        self.behind = {"orders": 4}
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        self.journal.append("run")
+        await self._stopped.wait()
+        await self.may_end.wait()
+        self.journal.append("end")
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def drop(self) -> None:
+        self.journal.append("drop")
+        self._stopped.set()
+
+    def lag(self) -> dict[str, int]:
+        return self.behind
+
+
+class Bench:
+    """A keeper over fake partitions, and what happened in order."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.made: list[FakePartition] = []
+        self.keeper = Keeper(0, self._make)
+
+    def _make(self, number: int) -> Partition:
+        self.made.append(FakePartition(self.journal, number))
+        return cast("Partition", self.made[-1])
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_partition_is_held_only_with_every_topic() -> None:
+    tps = [TP("x.orders", 0), TP("x.orders", 1), TP("x.carts", 1), TP("x.carts", 2), TP("foreign", 0)]
+
+    assert held_partitions(tps, ["x.orders", "x.carts"]) == {1}
+    assert held_partitions([], ["x.orders"]) == set()
+
+
+def test_a_rebalance_ends_the_old_claim_before_a_new_one_is_made() -> None:
+    async def run() -> list[str]:
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        bench.made[0].may_end.clear()
+        bench.keeper.release()
+        bench.keeper.hold()
+        await turns()
+        assert bench.journal == ["run", "drop"]
+        bench.made[0].may_end.set()
+        await turns()
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        return bench.journal
+
+    assert asyncio.run(run()) == ["run", "drop", "end", "run", "end"]
+
+
+def test_nothing_runs_while_the_partition_is_not_held() -> None:
+    async def run() -> list[str]:
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        bench.keeper.release()
+        await bench.keeper.idle()
+        await turns()
+        assert bench.keeper.partition is None
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        return bench.journal
+
+    assert asyncio.run(run()) == ["run", "drop", "end"]
+
+
+def test_a_partition_that_will_not_end_is_cut_off() -> None:
+    async def run() -> list[str]:
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        bench.made[0].may_end.clear()
+        bench.keeper.stop()
+        await bench.keeper.ended(0.01)
+        return bench.journal
+
+    assert asyncio.run(run()) == ["run"]
+
+
+def test_a_batch_shows_in_the_metrics() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+
+    stats.batch(BATCH)
+    stats.published(0, 4, [1500], 0.01)
+    stats.stopped(0, "fenced", "")
+    stats.stopped(0, "rolled_back", "")
+
+    shown = {
+        name: metrics.total(name)
+        for name in (
+            "regulars_events_total",
+            "regulars_rejected_total",
+            "regulars_triggers_total",
+            "regulars_commits_total",
+            "regulars_forwarded_total",
+            "regulars_timers_fired_total",
+            "regulars_cache_hits_total",
+            "regulars_cache_misses_total",
+            "regulars_profiles_written_total",
+            "regulars_fenced_total",
+            "regulars_rollbacks_total",
+            "regulars_stops_total",
+        )
+    }
+    assert list(shown.values()) == [5, 1, 2, 1, 1, 4, 5, 6, 3, 1, 1, 2]
+    page = metrics.page().decode()
+    assert 'regulars_stage_seconds_bucket{le="0.005",stage="commit"} 1.0' in page
+    assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
+
+
+def test_lag_and_time_behind_are_looked_at_from_outside() -> None:
+    async def run() -> tuple[Metrics, Watch]:
+        metrics, watch = Metrics(), Watch(Health(stall_ms=60_000))
+        watch.ready()
+        stats = WorkerStats(metrics, watch)
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        for now_ms in (0, 60_000):
+            stats.look({0: bench.keeper}, now_ms=now_ms, wall_ms=lambda: 8000, started_ms=0)
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        return metrics, watch
+
+    metrics, watch = asyncio.run(run())
+
+    assert metrics.value("regulars_lag_events", topic="orders") == 4
+    assert metrics.value("regulars_lag_seconds") == 3
+    assert metrics.value("regulars_partitions") == 1
+    assert watch.report(60_000).status == "failing"
+
+
+def test_clocks_wait_for_other_workers_until_it_is_known_how_far_they_are() -> None:
+    async def run() -> tuple[int, int]:
+        table = MemoryTable()
+        for number, t0_ms in ((0, 700), (1, 300)):
+            claim = await table.claim(number)
+            await table.commit(number, Commit(token=claim.meta.token, expected=claim.meta.commits, t0_ms=t0_ms))
+        others = OthersTime(table, 2)
+        task = asyncio.create_task(others.keep({}))
+        before = others.least_t0_ms()
+        await turns()
+        task.cancel()
+        return before, others.least_t0_ms()
+
+    assert asyncio.run(run()) == (0, 300)
+
+
+def test_a_worker_is_killed_at_the_point_that_the_environment_names() -> None:
+    code = (
+        "from streams.kill_points import faults_of; import os; f = faults_of(os.environ)\n"
+        "f.at('after_ack'); f.at('in_claim'); print('first'); f.at('after_ack'); print('second')"
+    )
+    environment = {**os.environ, "REGULARS_FAULTS": "after_ack:2", "PYTHONUNBUFFERED": "1"}
+
+    ended: subprocess.CompletedProcess[Any] = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "first\n")
+
+
+def test_without_being_asked_nothing_is_killed_and_unknown_points_are_refused() -> None:
+    assert faults_of({}) is NO_FAULTS
+    with pytest.raises(ValueError, match="there is no point 'lunch'"):
+        faults_of({"REGULARS_FAULTS": "lunch"})
