@@ -160,16 +160,18 @@ class CheckoutAbandoned:
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms
         after_ms = {1: rule.second_after_ms, 2: rule.third_after_ms}.get(episode.occurrence, 0)
         if after_ms:
-            following = Episode(
-                self.name,
+            plan(
+                turn,
+                self,
                 episode.key,
                 episode.anchor,
                 episode.opened_ms,
                 first_due_ms + after_ms,
                 occurrence=episode.occurrence + 1,
-                first_due_ms=first_due_ms,
             )
-            turn.profile.episodes[slot(self.name, episode.key)] = following
+            following = turn.profile.episodes.get(slot(self.name, episode.key))
+            if following is not None:
+                following.first_due_ms = first_due_ms
 
 
 def _cart_lines(profile: Profile, checkout: Checkout) -> list[CartLine]:
