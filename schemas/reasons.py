@@ -73,5 +73,16 @@ REASONS: dict[str, Reason] = {
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",
         "Report it with the original of this record: it is a fault of ours.",
     ),
+    "output_too_large": Reason(
+        "An output of more than 256 KB was not published; this is its beginning.",
+        "Look for a customer with a huge cart or huge traits: the key names her.",
+    ),
+    "refused_by_broker": Reason(
+        "A broker refused an output for good; this is its beginning.",
+        "The detail names the refusal. Look at the size limit and the permissions of the output's topic.",
+    ),
+    "damaged_row": Reason(
+        "A row of the outbox in the table was no row of this program.", "Find out who else writes to the table."
+    ),
 }
-"""Every reason code. `too_many_hops` and `engine_error` are given by the worker, all others by the decoder."""
+"""Every reason code. The decoder gives those up to `decoder_failed`, the worker the others."""

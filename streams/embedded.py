@@ -18,10 +18,11 @@ from schemas.topics import CONSUMED
 from streams.batch import Steps
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
+from streams.partition_limits import PartitionLimits
 from streams.record import Chunk, Record
 from streams.stats import BatchStats, NoStats
 from streams.table import INTEGER_MAX
-from streams.tenure import PartitionLimits, Tenure
+from streams.tenure import Tenure
 
 ARRIVALS: Final = "clickstream"
 """The topic through which everything comes: with one topic the order of arrival is the order of the log."""

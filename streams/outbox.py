@@ -13,8 +13,9 @@ from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from schemas.outputs import Outgoing
+from schemas.outputs import Outgoing, Rejected
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import FORWARDS
 from streams.rows import decode_row, reject_row, row_of_reject
@@ -248,3 +249,22 @@ def _decoded(stored: bytes, partition: int) -> Outgoing:
         value = msgspec.json.encode(stored.decode("utf-8", "replace"))
         row = Outgoing("outbox", "damaged", "", partition, msgspec.Raw(value))
         return row_of_reject(reject_row(row, "damaged_row", "a row of the outbox is no row"))
+
+
+async def publish_rejects(publisher: Publisher, rejected: Sequence[Rejected]) -> None:
+    """Publish rejects and wait until they are acknowledged: after the commit nobody would read their originals again.
+
+    One that the broker refuses for good goes out without its original.
+    """
+    rows = [row_of_reject(one) for one in rejected]
+    outcomes = await publisher.publish(rows)
+    for reject, row, why in zip(rejected, rows, outcomes, strict=True):
+        if why is not None:
+            bare = replace(reject, key=None, original=None, original_base64=None)
+            (again,) = await publisher.publish([row_of_reject(bare)])
+            _log.error(
+                "a reject was published without its original (%s, then %s)",
+                why,
+                again or "taken",
+                extra={"facts": {"record": row.record_id}},
+            )

@@ -13,13 +13,16 @@ from typing import Final
 
 from schemas.decode import Decoder
 from streams.batch import Steps
+from streams.engine_errors import EngineErrors
 from streams.faults import NO_FAULTS, Faults
 from streams.log import Log, LogError, Reach
+from streams.lost_state import LostState
 from streams.outbox import Publisher
+from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
 from streams.stats import NO_STATS, Stats, StopReason
 from streams.table import Fenced, Refused, RolledBack, Table, TableError, Unavailable
-from streams.tenure import DEFAULT_LIMITS, EngineErrors, LostState, PartitionLimits, Tenure
+from streams.tenure import Tenure
 
 __all__ = ["EngineErrors", "LostState", "Partition", "PartitionLimits"]
 

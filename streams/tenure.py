@@ -12,24 +12,23 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from operator import itemgetter
+from functools import partial
 from typing import Final
 
-from msgspec import Struct
-
 from schemas.decode import Decoder, Problem
-from schemas.outputs import Rejected
 from schemas.topics import CONSUMED
 from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
 from streams.cache import Cache
 from streams.clock import Clock
+from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
+from streams.lost_state import refuse_forgotten, starting_offsets
 from streams.merge import Item, Merge
-from streams.outbox import Outbox, Publisher
+from streams.outbox import Outbox, Publisher, publish_rejects
+from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
-from streams.rows import row_of_reject
 from streams.stats import NO_STATS, BatchStats, Stats
 from streams.table import Claim, Commit, Refused, Table, Unavailable
 
@@ -37,45 +36,8 @@ _log = logging.getLogger(__name__)
 
 COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
-ENGINE_ERRORS_MAX: Final = 100
-ENGINE_ERRORS_WINDOW_MS: Final = 60_000
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
-
-
-class LostState(Exception):
-    """What the table holds does not fit the log: state was lost, or it belongs to another log.
-
-    Nothing is read and nothing is written. The message says what is missing. Operator action: `regulars offsets accept-gap`
-    to go on without the missing records, or `regulars rebuild` to make the state anew from the log.
-    """
-
-
-class EngineErrors(Exception):
-    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release.
-
-    The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
-    to the last release, or install a repaired one; then have the rejected records sent again.
-    """
-
-
-class PartitionLimits(Struct, frozen=True, kw_only=True):
-    """Bounds of one partition, and how order and time are judged. See the settings of the same names."""
-
-    inbox_records: int = 8000
-    batch_records: int = 1000
-    batch_profiles: int = 1000
-    batch_bytes: int = 4 * 1024 * 1024
-    due_timers: int = 1000
-    cache_profiles: int = 50_000
-    cache_bytes: int = 256 * 1024 * 1024
-    disorder_ms: int = 60_000
-    grace_ms: int = 60_000
-    idle_ms: int = 250
-    idle_commit_ms: int = 5000
-
-
-DEFAULT_LIMITS: Final = PartitionLimits()
 
 
 class Tenure:
@@ -122,7 +84,12 @@ class Tenure:
             due_max=limits.due_timers,
         )
         self.inboxes = {
-            topic: Inbox(topic, bound=limits.inbox_records, on_full=self._pause, on_half=self._resume)
+            topic: Inbox(
+                topic,
+                bound=limits.inbox_records,
+                on_full=partial(log.pause, number),
+                on_half=partial(log.resume, number),
+            )
             for topic in topics
         }
         self._merge = Merge(list(self.inboxes.values()), decoder, wall_ms)
@@ -139,7 +106,7 @@ class Tenure:
         self._stored_clock = (0, 0)
         self._idle_since_ms = 0
         self._foreign: deque[tuple[int, int]] = deque(maxlen=64)
-        self._engine_errors: deque[int] = deque(maxlen=ENGINE_ERRORS_MAX)
+        self._faults_seen = FaultCount(number)
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -204,7 +171,7 @@ class Tenure:
         """Claim, check and seek. Raises LostState, TableError or LogError; then nothing was read."""
         self.state = "claiming"
         if await self._table.meta(self.number) is None:
-            self._refuse_forgotten(await self._log.group_offsets(self.number))
+            refuse_forgotten(self.number, await self._log.group_offsets(self.number))
         claim = await self._table.claim(self.number)
         self._faults.at("in_claim")
         meta = claim.meta
@@ -217,43 +184,12 @@ class Tenure:
         self.state = "running"
         self._stats.claimed(self.number)
 
-    def _refuse_forgotten(self, group: dict[str, int | None]) -> None:
-        read = {topic: offset for topic, offset in group.items() if offset}
-        if read:
-            topic, offset = max(read.items(), key=itemgetter(1))
-            raise LostState(
-                f"partition {self.number}: the table knows nothing of it, but {len(read)} topics were read before "
-                f"({topic} up to offset {offset:,}): the state is lost. Restore the table from its backup, or run "
-                f"`regulars rebuild --partition {self.number}` to make it anew from the log"
-            )
-
     async def _seek(self, claim: Claim) -> None:
         meta = claim.meta
         topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
         asked_ms = self._now_ms()
         bounds = await self._log.bounds(self.number)
-        gaps = []
-        start: dict[str, int] = {}
-        for topic in self.inboxes:
-            bound = bounds.get(topic)
-            if bound is None:
-                raise LogError(f"partition {self.number} of {topic} is not to be had")
-            stored = meta.offsets.get(topic)
-            known = meta.topic_ids.get(topic)
-            if known is not None and topic in topic_ids and known != topic_ids[topic]:
-                gaps.append(
-                    f"{topic} is another topic than the one read before (deleted and made again, or another cluster)"
-                )
-            elif stored is not None and stored < bound.start:
-                gaps.append(f"{topic}: records {stored:,} to {bound.start - 1:,} are gone from the log unread")
-            elif stored is not None and stored > bound.end:
-                gaps.append(f"{topic}: read up to {stored:,}, but the log ends at {bound.end:,}")
-            start[topic] = bound.start if stored is None else stored
-        if gaps:
-            raise LostState(
-                f"partition {self.number}: {'; '.join(gaps)}. Run `regulars offsets accept-gap` to go on without what is "
-                f"missing, or `regulars rebuild --partition {self.number}` to make the state anew from the log"
-            )
+        start = starting_offsets(self.number, self.inboxes, meta, bounds, topic_ids)
         self._faults.at("in_seek")
         sessions = await self._log.open(self.number, start)
         if sessions.keys() != start.keys():
@@ -320,7 +256,7 @@ class Tenure:
         changes = batch.changes()
         self._faults.at("after_compute")
         if batch.rejected:
-            await self._publish_rejects(batch.rejected)
+            await publish_rejects(self._publisher, batch.rejected)
         began = time.perf_counter()
         await self._commit(batch, changes)
         commit_s = time.perf_counter() - began
@@ -352,7 +288,7 @@ class Tenure:
                     await self._load(batch, need)
                 raise LogError(f"partition {self.number}: a step never has enough")
             except Faulty as fault:
-                self._note_fault(fault)
+                self._faults_seen.note(fault, self._mono_ms())
                 if fault.place is None:
                     stuck.add(fault.profile_id)
                 else:
@@ -391,27 +327,6 @@ class Tenure:
         return clock_ms
 
     # --- committing -----------------------------------------------------------------------------------------------
-
-    async def _publish_rejects(self, rejected: list[Rejected]) -> None:
-        """Rejects are acknowledged before the commit: afterwards nobody would read their originals again."""
-        rows = [row_of_reject(one) for one in rejected]
-        outcomes = await self._publisher.publish(rows)
-        for place, why in enumerate(outcomes):
-            if why is not None:
-                bare = Rejected(
-                    reason=rejected[place].reason,
-                    detail=rejected[place].detail,
-                    topic=rejected[place].topic,
-                    partition=rejected[place].partition,
-                    offset=rejected[place].offset,
-                )
-                (again,) = await self._publisher.publish([row_of_reject(bare)])
-                _log.error(
-                    "a reject was published without its original (%s, %s)",
-                    why,
-                    again,
-                    extra={"facts": {"record": rows[place].record_id}},
-                )
 
     async def _commit(self, batch: Batch, changes: Changes) -> None:
         trim, tails = self.outbox.trim()
@@ -549,35 +464,12 @@ class Tenure:
         except TimeoutError:
             return
 
-    def _note_fault(self, fault: Faulty) -> None:
-        _log.error(
-            "%s; %s",
-            fault,
-            "the record is set aside" if fault.place is not None else "its timers are left alone for an hour",
-            exc_info=fault.error,
-            extra={"facts": {"partition": self.number, "profile": fault.profile_id}},
-        )
-        now_ms = self._mono_ms()
-        errors = self._engine_errors
-        errors.append(now_ms)
-        if len(errors) == ENGINE_ERRORS_MAX and now_ms - errors[0] < ENGINE_ERRORS_WINDOW_MS:
-            raise EngineErrors(
-                f"partition {self.number}: the engine failed {ENGINE_ERRORS_MAX} times within a minute, last with "
-                f"{type(fault.error).__name__}. The partition pauses; install a release that is not at fault"
-            )
-
     def _many_from_elsewhere(self) -> bool:
         records = sum(count for count, _ in self._foreign)
         return 100 * sum(foreign for _, foreign in self._foreign) > records
 
     def _now_ms(self) -> int:
         return 0 if self._wall_ms is None else self._wall_ms()
-
-    def _pause(self, topic: str) -> None:
-        self._log.pause(self.number, topic)
-
-    def _resume(self, topic: str) -> None:
-        self._log.resume(self.number, topic)
 
     def _new_outbox(self, claim: Claim | None = None) -> Outbox:
         return Outbox(

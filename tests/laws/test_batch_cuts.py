@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.events import Event
-from streams.tenure import PartitionLimits
+from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
 from tests.shell.world import CrashAt, Died, World, no_pause, run
 

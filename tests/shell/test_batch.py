@@ -10,10 +10,11 @@ from profiles.engine import Engine
 from profiles.state import Ledger, Moment, NeedLedger, Profile, decode_profile
 from profiles.turn import Output
 from schemas.events import Arrival
+from streams.engine_errors import EngineErrors
 from streams.forwards import origin_of
 from streams.home import home_partition
+from streams.partition_limits import PartitionLimits
 from streams.rows import ROW_BYTES_MAX
-from streams.tenure import EngineErrors, PartitionLimits
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
 
 DAY_MS = 86_400_000

@@ -20,8 +20,9 @@ from streams.batch import Steps
 from streams.faults import NO_FAULTS, Faults, Point
 from streams.memory_log import MemoryLog, MemoryPublisher
 from streams.memory_table import MemoryTable
+from streams.partition_limits import PartitionLimits
 from streams.stats import BatchStats, NoStats, StopReason
-from streams.tenure import PartitionLimits, Tenure
+from streams.tenure import Tenure
 
 T = TypeVar("T")
 START_MS = 1_772_409_600_000
