@@ -161,10 +161,10 @@ class Limits(Section, frozen=True, kw_only=True):
             unit="records",
             ge=1,
             le=100_000,
-            why="Work per event is flat above 500, and a commit stays below 5 ms in Redis.",
+            why="Under load several events of a customer share one write; a commit holds at most 1,000 profiles anyway.",
             extremes="1: a round trip for each event. Large: a slow script stalls everybody on that Redis.",
         ),
-    ] = 1000
+    ] = 4000
     cache_profiles: Annotated[
         int,
         about(
