@@ -198,6 +198,7 @@ class MemoryTable:
         self._seize(part)
         assert part.meta is not None
         for topic, offset in offsets.items():
+            part.meta.topic_ids.pop(topic, None)
             if offset is None:
                 part.meta.offsets.pop(topic, None)
             else:

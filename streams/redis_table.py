@@ -254,7 +254,8 @@ class RedisTable:
         await self._take_away(
             partition,
             {f"offset:{topic}": offset for topic, offset in offsets.items() if offset is not None},
-            [f"offset:{topic}" for topic, offset in offsets.items() if offset is None],
+            [f"offset:{topic}" for topic, offset in offsets.items() if offset is None]
+            + [f"topic_id:{topic}" for topic in offsets],
         )
 
     async def wipe(self, partition: int) -> int:

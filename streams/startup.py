@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec import Struct
 
-from streams.kafka_admin import admin_client, check_topics, describe_cluster
+from streams.kafka_admin import TopicState, admin_client, check_topics, describe_cluster
 from streams.redis_checks import check_redis
 from streams.redis_table import RedisTable
 from streams.settings import Settings
@@ -34,4 +34,9 @@ def read_topic_ids(settings: Settings) -> dict[str, str]:
     with admin_client(settings) as client:
         states = check_topics(client, settings)
         cluster_id = describe_cluster(client).cluster_id
-    return {name: f"{cluster_id}/{state.topic_id}" for name, state in states.items()}
+    return {name: topic_key(cluster_id, state) for name, state in states.items()}
+
+
+def topic_key(cluster_id: str, state: TopicState) -> str:
+    """What tells a topic from all others, also from one of the same name made later or on another cluster."""
+    return f"{cluster_id}/{state.topic_id}"

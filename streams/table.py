@@ -196,7 +196,10 @@ class Table(Protocol):
         """The partition's meta as it stands, None if it was never claimed. Takes no ownership."""
 
     async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
-        """Move or (None) forget stored offsets by an operator's decision. Whoever holds the partition loses it."""
+        """Move or (None) forget stored offsets by an operator's decision. Whoever holds the partition loses it.
+
+        The ids of these topics are forgotten: the next claim takes them as it finds them.
+        """
 
     async def wipe(self, partition: int) -> int:
         """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`).

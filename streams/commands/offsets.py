@@ -78,8 +78,8 @@ def accept_gap(ctx: click.Context, *, only: int | None, yes: bool) -> None:
 def _standings(settings: "Settings") -> list["Standing"]:
     from streams.commands.tables import with_table
     from streams.kafka_admin import admin_client
-    from streams.offsets import standings, stored_offsets
+    from streams.offsets import standings, stored_metas
 
-    stored = with_table(settings, lambda table: stored_offsets(table, settings.kafka.partitions))
+    stored = with_table(settings, lambda table: stored_metas(table, settings.kafka.partitions))
     with admin_client(settings) as client:
         return standings(client, settings, stored)

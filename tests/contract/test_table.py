@@ -454,7 +454,12 @@ async def test_twenty_thousand_profiles_in_one_commit_work(table: Table) -> None
 
 @in_loop
 async def test_set_offsets_moves_and_forgets_offsets_and_takes_ownership_away(table: Table) -> None:
-    one = after(await table.claim(P), offsets={"orders": 5, "carts": 6, "messages": 7}, profiles={"a": b"1"})
+    one = after(
+        await table.claim(P),
+        offsets={"orders": 5, "carts": 6, "messages": 7},
+        topic_ids={"orders": "o", "carts": "c", "messages": "m"},
+        profiles={"a": b"1"},
+    )
     await table.commit(P, one)
 
     await table.set_offsets(P, {"orders": 50, "carts": None, "feedback": 3, "never there": None})
@@ -463,6 +468,7 @@ async def test_set_offsets_moves_and_forgets_offsets_and_takes_ownership_away(ta
         await table.commit(P, then(one, profiles={"a": b"2"}))
     claim = await table.claim(P)
     assert claim.meta.offsets == {"orders": 50, "messages": 7, "feedback": 3}
+    assert claim.meta.topic_ids == {"messages": "m"}
     assert (claim.meta.epoch, claim.meta.commits) == (3, 1)
     assert await table.profile(P, "a") == b"1"
 
