@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.producer.sender import SendProduceReqHandler
@@ -67,6 +67,9 @@ WATCHED: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka Fetcher.seek_to": (Fetcher.seek_to, "f0ba6aba6c22ef83"),
     "aiokafka FetchResult.getall": (FetchResult.getall, "3e717e30de5068d5"),
     "aiokafka FetchResult.check_assignment": (FetchResult.check_assignment, "b5340df67e3f330f"),
+    "aiokafka FetchResult.__init__": (FetchResult.__init__, "126a3e45763bd404"),
+    "aiokafka PartitionRecords._unpack_records": (PartitionRecords._unpack_records, "b803e6d46480732c"),
+    "aiokafka PartitionRecords._consumer_record": (PartitionRecords._consumer_record, "e668541600b047ab"),
     "aiokafka Fetcher._update_fetch_positions": (Fetcher._update_fetch_positions, "d7774d8241dc6a7e"),
     "aiokafka TopicPartitionState.seek": (TopicPartitionState.seek, "c20b56d7ba7b2872"),
     "aiokafka GroupCoordinator._do_commit_offsets": (GroupCoordinator._do_commit_offsets, "c3a3ea5613f39cac"),
