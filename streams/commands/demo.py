@@ -27,6 +27,7 @@ def command(*, out: Path, seed: int, limit: int | None) -> None:
     The same engine, partition loop and commits as a live worker, on a log and a table in memory.
     """
     import time
+    from functools import partial
     from itertools import islice
 
     from streams.book_files import load_book
@@ -34,13 +35,13 @@ def command(*, out: Path, seed: int, limit: int | None) -> None:
     from streams.commands.run_report import day, print_report
     from streams.replay import demo_settings, replay
     from streams.results import Results
-    from streams.sources import completejourney, synthetic
+    from streams.sources import synthetic
+    from streams.sources.ahead import ahead
 
     settings = demo_settings()
     began = time.monotonic()
     with Progress("demo") as display, Results(out) as results:
         display.update("reading The Complete Journey", force=True)
-        journey = completejourney.load()
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
@@ -49,7 +50,7 @@ def command(*, out: Path, seed: int, limit: int | None) -> None:
                 f"{pace.profiles:,} customers  {pace.triggers:,} triggers"
             )
 
-        lines = islice(synthetic.around(journey, seed), limit)
+        lines = islice(ahead(partial(synthetic.year, seed)), limit)
         summary = replay(lines, load_book(settings), settings, results, progress=progress)
     print_report(summary, results.tally, settings.shop.currency, time.monotonic() - began, out)
     click.echo()

@@ -31,7 +31,7 @@ from schemas.events import (
 )
 from schemas.routing import topic_of
 from streams.sources import Line
-from streams.sources.completejourney import CURRENCY, TIMEZONE, Basket, Journey, baskets, facts_of, order
+from streams.sources.completejourney import CURRENCY, TIMEZONE, Basket, Journey, baskets, facts_of, load, order
 
 SOURCE: Final = "synthetic"
 CONSENTING: Final = 0.80
@@ -74,6 +74,11 @@ def around(journey: Journey, seed: int = 1) -> Iterator[Line]:
             yield heappop(waiting)[2]
     while waiting:
         yield heappop(waiting)[2]
+
+
+def year(seed: int = 1) -> Iterator[Line]:
+    """The whole year of The Complete Journey with made-up events around it. Raises SourceError without the package."""
+    return around(load(), seed)
 
 
 class _Generator:
