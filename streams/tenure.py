@@ -83,15 +83,8 @@ class Tenure:
             bytes_max=limits.batch_bytes,
             due_max=limits.due_timers,
         )
-        self.inboxes = {
-            topic: Inbox(
-                topic,
-                bound=limits.inbox_records,
-                on_full=partial(log.pause, number),
-                on_half=partial(log.resume, number),
-            )
-            for topic in topics
-        }
+        gates = {"on_full": partial(log.pause, number), "on_half": partial(log.resume, number)}
+        self.inboxes = {topic: Inbox(topic, bound=limits.inbox_records, **gates) for topic in topics}
         self._merge = Merge(list(self.inboxes.values()), decoder, wall_ms)
         self._cache = Cache(limits.cache_profiles, limits.cache_bytes)
         self.clock = Clock(topics, disorder_ms=limits.disorder_ms, grace_ms=limits.grace_ms)
@@ -187,7 +180,7 @@ class Tenure:
     async def _seek(self, claim: Claim) -> None:
         meta = claim.meta
         topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
-        asked_ms = self._now_ms()
+        asked_ms = 0 if self._wall_ms is None else self._wall_ms()
         bounds = await self._log.bounds(self.number)
         start = starting_offsets(self.number, self.inboxes, meta, bounds, topic_ids)
         self._faults.at("in_seek")
@@ -467,9 +460,6 @@ class Tenure:
     def _many_from_elsewhere(self) -> bool:
         records = sum(count for count, _ in self._foreign)
         return 100 * sum(foreign for _, foreign in self._foreign) > records
-
-    def _now_ms(self) -> int:
-        return 0 if self._wall_ms is None else self._wall_ms()
 
     def _new_outbox(self, claim: Claim | None = None) -> Outbox:
         return Outbox(

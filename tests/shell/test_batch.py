@@ -93,6 +93,27 @@ def test_after_the_last_record_nothing_fires_until_the_clock_moves() -> None:
     assert engine.calls[-1][0] == "fire"
 
 
+@pytest.mark.parametrize("records", [2, 100])
+def test_a_timer_that_the_last_record_brought_fires_before_the_next_one_wherever_the_batch_ends(records: int) -> None:
+    engine = Recording()
+    made = world(engine, limits=PartitionLimits(batch_records=records))
+    # The clock stands at minute 299; bob's event comes late, and its timer (minute 160) is due at once.
+    made.send(added("dee", 300, "m1"), added("bob", 100, "m2"), added("cid", 290, "m3"))
+    run(made.all_done())
+
+    assert [name for _, name, _ in engine.calls] == ["m1", "m2", "user_id:bob", "m3"]
+
+
+def test_timers_of_the_batch_do_not_overtake_those_that_are_not_known_yet() -> None:
+    made = world(limits=PartitionLimits(batch_records=2, due_timers=1))
+    made.send(added("ada", 0, "m1"), added("bob", 1, "m2"), added("cid", 2, "m3"), added("dee", 200, "m4"))
+    run(made.all_done())
+
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [
+        "user_id:ada", "user_id:bob", "user_id:cid",
+    ]  # fmt: skip
+
+
 def test_a_step_that_fails_half_way_leaves_no_torn_profile() -> None:
     engine = Recording(m2=ZeroDivisionError)
     made = world(engine)
