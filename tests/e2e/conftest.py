@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: an installation of its own on the shared real servers."""
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,15 @@ import pytest
 from streams.local.kafka_server import KafkaServer
 from streams.local.redis_server import RedisServer
 from tests.e2e.kit import Shop, running
+
+
+@pytest.fixture(autouse=True)
+def _quiet_clients() -> Iterator[None]:
+    """What the plain clients say of themselves would bury the workers' logs when a check fails."""
+    level = logging.getLogger("kafka").level
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("kafka").setLevel(level)
 
 
 @pytest.fixture

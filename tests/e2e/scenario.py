@@ -1,12 +1,15 @@
 """A small shop's afternoon as Kafka records, and by plain arithmetic what must come of it.
 
-Nothing here knows the engine: the expected money, carts and triggers follow from how the story was written. Events carry
-times of a few hours ago, so that every reminder is due by the time a worker has caught up, and none has expired.
+Nothing here knows the engine: the expected money, carts and triggers follow from how the story was written.
+
+A `Scenario` has times of a few hours ago, so that every reminder is due by the time a worker has caught up, and none has
+expired. It is for logs that are complete when the first worker starts: a worker that was there before would have a clock
+far past it. For stories told to workers that run there is `stories`, see there.
 """
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -34,21 +37,95 @@ class Expected:
 
 @dataclass
 class Record:
-    """One record to produce: logical topic, key, JSON value, and its event time (production order)."""
+    """One record to produce: logical topic, key, value, its event time (production order), and where it goes if not home."""
 
     topic: str
-    key: str
-    value: bytes
+    key: str | None
+    value: bytes | None
     at_ms: int
+    partition: int | None = None
+
+    @classmethod
+    def of(cls, topic: str, user: str, at_ms: int, name: str, **fields: object) -> "Record":
+        """One event of a customer, received when it happened."""
+        event = {
+            "event": name,
+            "message_id": f"{user}-{name}-{at_ms}",
+            "timestamp_ms": at_ms,
+            "received_at_ms": at_ms,
+            "user_id": user,
+            **fields,
+        }
+        return cls(topic, user, json.dumps(event).encode(), at_ms)
+
+
+def left_cart(user: str, at_ms: int) -> list[Record]:
+    """A customer who may be written to puts something into a cart `user`-c and leaves it there."""
+    consent = [{"state": "GRANT", "channel": "email"}]
+    product = {"product_id": "tea", "price_minor": 1250, "quantity": 2}
+    return [
+        Record.of("identities", user, at_ms - MINUTE_MS, "Identified", imported=True, consent=consent),
+        Record.of("carts", user, at_ms, "Product Added", cart_id=f"{user}-c", product=product),
+    ]
+
+
+BRISK_RULES = """
+[cart_abandoned]
+delay = "1min"
+"""
+BRISK_SETTINGS = {"REGULARS_CLOCK_GRACE_MS": "3600000", "REGULARS_CLOCK_DISORDER_MS": "420000"}
+"""For `stories`: an idle partition's clock stays an hour behind, and any partition's seven minutes behind its events."""
+
+
+def stories(parts: int, customers: int, seed: int, now_ms: int) -> "tuple[list[list[Record]], Scenario]":
+    """Stories of different customers, each to be told at another moment, and what all of them together must come to.
+
+    To be told to workers that run, with BRISK_SETTINGS and BRISK_RULES: a minute is a second here, so each story is over in
+    six, and the clock is at no time past a story that is still to be told, in whatever order its topics are read. So what
+    comes of it is exact. An order that is late by minutes is no late one then: its cart is never reminded of.
+    `last_words` make the clock pass it all.
+    """
+    begin_ms = now_ms - 55 * MINUTE_MS
+    step_ms = 36 * MINUTE_MS // max(1, parts - 1)
+    told = [
+        Scenario(seed + part, customers, now_ms, prefix=f"s{part}-", start_ms=begin_ms + part * step_ms, minute_ms=1000)
+        for part in range(parts)
+    ]
+    whole = Scenario(seed, 0, now_ms)
+    for part in told:
+        whole.expected |= part.expected
+    for expected in whole.expected.values():
+        expected.abandoned -= expected.bought_late
+        expected.bought_late.clear()
+    return [part.records for part in told], whole
+
+
+def last_words(partitions: int, at_ms: int) -> list[Record]:
+    """A click for every partition."""
+    product = {"product_id": "clock", "price_minor": 1}
+    return [
+        replace(Record.of("clickstream", f"last{p}-{at_ms}", at_ms, "Product Viewed", product=product), partition=p)
+        for p in range(partitions)
+    ]
 
 
 class Scenario:
     """`customers` customers with carts and orders; the same seed gives the same records and the same expectations."""
 
-    def __init__(self, seed: int, customers: int, now_ms: int, *, prefix: str = "") -> None:
+    def __init__(
+        self,
+        seed: int,
+        customers: int,
+        now_ms: int,
+        *,
+        prefix: str = "",
+        start_ms: int | None = None,
+        minute_ms: int = MINUTE_MS,
+    ) -> None:
         self._random = random.Random(seed)
         self._numbers = 0
-        self.start_ms = now_ms - 6 * HOUR_MS
+        self._minute_ms = minute_ms
+        self.start_ms = now_ms - 6 * HOUR_MS if start_ms is None else start_ms
         self.records: list[Record] = []
         self.expected: dict[str, Expected] = {}
         for number in range(customers):
@@ -57,18 +134,20 @@ class Scenario:
 
     def _customer(self, user: str) -> None:
         expected = self.expected[user] = Expected()
-        begin_ms = self.start_ms + self._random.randrange(60) * MINUTE_MS
+        begin_ms = self.start_ms + self._random.randrange(60) * self._minute_ms
         self._tell(
             "identities", user, begin_ms, "Identified", imported=True, consent=[{"state": "GRANT", "channel": "email"}]
         )
         for _ in range(self._random.randrange(4)):
-            at_ms = begin_ms + self._random.randrange(1, 30) * MINUTE_MS
+            at_ms = begin_ms + self._random.randrange(1, 30) * self._minute_ms
             self._tell(
                 "clickstream", user, at_ms, "Product Viewed", product=self._product("A"), anonymous_id=f"a-{user}"
             )
-        self._cart(user, expected, begin_ms + 30 * MINUTE_MS)
+        self._cart(user, expected, begin_ms + 30 * self._minute_ms)
         for number in range(self._random.randrange(3)):
-            self._order(user, expected, f"{user}-x{number}", begin_ms + self._random.randrange(40, 300) * MINUTE_MS)
+            self._order(
+                user, expected, f"{user}-x{number}", begin_ms + self._random.randrange(40, 300) * self._minute_ms
+            )
 
     def _cart(self, user: str, expected: Expected, at_ms: int) -> None:
         cart = f"{user}-c"
@@ -79,10 +158,10 @@ class Scenario:
             self.records.append(added)
         fate = self._random.choice(("abandoned", "bought in time", "bought late", "emptied"))
         if fate == "emptied":
-            self._tell("carts", user, at_ms + 5 * MINUTE_MS, "Product Removed", cart_id=cart, product=what)
+            self._tell("carts", user, at_ms + 5 * self._minute_ms, "Product Removed", cart_id=cart, product=what)
             return
         if fate != "abandoned":
-            placed_ms = at_ms + (20 if fate == "bought in time" else 150) * MINUTE_MS
+            placed_ms = at_ms + (20 if fate == "bought in time" else 150) * self._minute_ms
             line = {**what, "list_minor": 2 * price}
             self._tell(
                 "orders", user, placed_ms, "Order Completed", order_id=f"{user}-o", cart_id=cart, products=[line]
@@ -113,7 +192,7 @@ class Scenario:
             self.records.append(told)
         fate = self._random.choice(("kept", "kept", "refunded", "cancelled"))
         if fate == "cancelled":
-            self._tell("orders", user, at_ms + MINUTE_MS, "Order Cancelled", order_id=order_id)
+            self._tell("orders", user, at_ms + self._minute_ms, "Order Cancelled", order_id=order_id)
             expected.cancelled += 1
             return
         expected.orders += 1
@@ -124,7 +203,7 @@ class Scenario:
             refund = self._tell(
                 "orders",
                 user,
-                at_ms - MINUTE_MS,
+                at_ms - self._minute_ms,
                 "Order Refunded",
                 order_id=order_id,
                 refund_id=f"{order_id}-r",
@@ -138,14 +217,6 @@ class Scenario:
 
     def _tell(self, topic: str, user: str, at_ms: int, name: str, **fields: object) -> Record:
         self._numbers += 1
-        event = {
-            "event": name,
-            "message_id": f"{user}-m{self._numbers}",
-            "timestamp_ms": at_ms,
-            "received_at_ms": at_ms,
-            "user_id": user,
-            **fields,
-        }
-        record = Record(topic, user, json.dumps(event).encode(), at_ms)
+        record = Record.of(topic, user, at_ms, name, **{"message_id": f"{user}-m{self._numbers}", **fields})
         self.records.append(record)
         return record

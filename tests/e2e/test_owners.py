@@ -1,49 +1,72 @@
 """Who owns a partition: frozen owners, workers that come and go. A zombie is refused, and nothing is applied twice."""
 
+import psutil
 import pytest
 
-from tests.e2e.kit import Shop, check_money_and_carts, check_triggers, triggers_complete
-from tests.e2e.scenario import Scenario
+from tests.e2e.kit import Shop, Worker, check_money_and_carts, check_triggers, end_of_stories
+from tests.e2e.scenario import stories
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(300)]
+
+def stopped(worker: Worker) -> bool:
+    return psutil.Process(worker.process.pid).status() == psutil.STATUS_STOPPED
 
 
 def test_a_frozen_owner_that_wakes_up_is_refused_and_changes_nothing(shop: Shop, now_ms: int) -> None:
-    scenario = Scenario(seed=5, customers=150, now_ms=now_ms)
-    third = len(scenario.records) // 3
-    shop.produce(scenario.records[:third])
-    frozen = shop.start()
-    shop.wait_caught_up()
+    (first, second), whole = stories(2, 100, seed=5, now_ms=now_ms)
+    shop.brisk()
+    shop.settings["REGULARS_LIMITS_BATCH_RECORDS"] = "20"
+    shop.produce(first)
+    # It stands still with a commit in its hands, whose place another worker's commits take.
+    frozen = shop.start(REGULARS_FAULTS="before_send:9:freeze")
+    shop.expect(lambda: stopped(frozen), "the owner is frozen")
 
-    frozen.freeze()
-    shop.produce(scenario.records[third : 2 * third])
     shop.start()
     shop.wait_caught_up()
+    before = shop.profiles()
     frozen.thaw()
-    shop.produce(scenario.records[2 * third :])
-    shop.wait_caught_up()
-    shop.expect(lambda: triggers_complete(shop, scenario), "all reminders are out")
+    shop.expect(lambda: frozen.metric("regulars_fenced_total") > 0, "the commit of the frozen owner is refused")
 
-    check_money_and_carts(shop, scenario)
-    check_triggers(shop, scenario, repeats=True)
+    money = {profile_id: (one.get("ltv"), one.get("orders")) for profile_id, one in before.items()}
+    assert money == {profile_id: (one.get("ltv"), one.get("orders")) for profile_id, one in shop.profiles().items()}
+
+    shop.expect(
+        lambda: frozen.metric("regulars_partitions") == shop.partitions / 2, "it is a worker like any other again"
+    )
+    shop.produce(second)
+    end_of_stories(shop, whole)
+    check_money_and_carts(shop, whole)
+    check_triggers(shop, whole, repeats=True)
+
+
+def storm(shop: Shop, now_ms: int, rounds: int, customers: int) -> None:
+    """Workers are added, stopped and killed while events stream in."""
+    parts, whole = stories(rounds, customers, seed=6, now_ms=now_ms)
+    shop.brisk()
+    shop.settings["REGULARS_LIMITS_BATCH_RECORDS"] = "50"
+    shop.start()
+    for number, records in enumerate(parts):
+        shop.produce(records)
+        living = [worker for worker in shop.workers if worker.running]
+        if number % 2 == 0 and len(living) < 3:
+            newest = shop.start()
+            shop.expect(lambda newest=newest: newest.metric("regulars_partitions") > 0, "it has a share")  # type: ignore[misc]
+        elif number % 4 == 1:
+            living[0].kill()
+        else:
+            assert living[0].stop() == 0
+    if not any(worker.running for worker in shop.workers):
+        shop.start()
+    end_of_stories(shop, whole, 120)
+
+    check_money_and_carts(shop, whole)
+    check_triggers(shop, whole)
 
 
 def test_workers_that_come_and_go_under_load_lose_and_double_nothing(shop: Shop, now_ms: int) -> None:
-    scenario = Scenario(seed=6, customers=600, now_ms=now_ms)
-    parts = 6
-    size = len(scenario.records) // parts + 1
-    shop.start()
-    for part in range(parts):
-        shop.produce(scenario.records[part * size : (part + 1) * size])
-        living = [worker for worker in shop.workers if worker.running]
-        if part % 2 == 0:
-            shop.start()
-        elif part % 3 == 0:
-            living[0].kill()
-        else:
-            living[0].stop()
-    shop.wait_caught_up(120)
-    shop.expect(lambda: triggers_complete(shop, scenario), "all reminders are out", 120)
+    storm(shop, now_ms, rounds=6, customers=150)
 
-    check_money_and_carts(shop, scenario)
-    check_triggers(shop, scenario)
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_long_storm_of_workers_loses_and_doubles_nothing(shop: Shop, now_ms: int) -> None:
+    storm(shop, now_ms, rounds=60, customers=200)
