@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from schemas import reference
+from streams import operation_reference
 from streams.rules_reference import rules_toml, triggers_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,11 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/events.md": reference.events_page,
     "docs/reference/triggers.md": triggers_page,
     "docs/reference/rejected-reasons.md": reference.reasons_page,
+    "docs/reference/topics.md": operation_reference.topics_page,
+    "docs/reference/settings.md": operation_reference.settings_page,
+    "docs/reference/metrics.md": operation_reference.metrics_page,
+    "docs/reference/errors.md": operation_reference.errors_page,
+    "docs/reference/redis-keys.md": operation_reference.redis_keys_page,
     "docs/reference/asyncapi.json": lambda: _json(reference.asyncapi()),
     **{f"docs/reference/schema/{name}.schema.json": _schema(name) for name in reference.json_schemas()},
     "deploy/rules.toml": rules_toml,
