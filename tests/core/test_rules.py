@@ -60,7 +60,8 @@ def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], me
 
 
 @pytest.mark.parametrize(
-    "text, ms", [("90s", 90_000), ("30 min", 30 * MINUTE_MS), ("1h", HOUR_MS), ("14d", 14 * DAY_MS), ("0.5h", 1_800_000)]
+    "text, ms",
+    [("90s", 90_000), ("30 min", 30 * MINUTE_MS), ("1h", HOUR_MS), ("14d", 14 * DAY_MS), ("0.5h", 1_800_000)],
 )
 def test_durations_are_a_number_with_a_unit(text: str, ms: int) -> None:
     assert parse_duration_ms(text, "here") == ms

@@ -18,7 +18,9 @@ def arrival(kind: type[Event], minute: int, message_id: str, *, received: int | 
     """An event of user ada at a minute of the history."""
     at_ms = START_MS + minute * MINUTE_MS
     event = kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields)
-    return Arrival(event, at_ms, START_MS + (minute if received is None else received) * MINUTE_MS, "user_id:ada", "ada")
+    return Arrival(
+        event, at_ms, START_MS + (minute if received is None else received) * MINUTE_MS, "user_id:ada", "ada"
+    )
 
 
 @st.composite

@@ -60,7 +60,9 @@ class Run:
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_any_order_and_repetition_of_events_gives_the_same_ledger_cart_and_money(story: list[Arrival], random: Any) -> None:
+def test_any_order_and_repetition_of_events_gives_the_same_ledger_cart_and_money(
+    story: list[Arrival], random: Any
+) -> None:
     shuffled = story + story[::2]
     random.shuffle(shuffled)
 
@@ -154,5 +156,3 @@ def test_totals_are_the_sum_of_what_each_order_contributes(story: list[Arrival])
     assert run.profile.ltv.gross == sum(one.shop.gross for one in counted)
     assert run.profile.ltv.net == run.profile.ltv.gross - run.profile.ltv.discount - run.profile.ltv.refund
     assert run.profile.orders.count == sum(one.counted for one in counted)
-
-
