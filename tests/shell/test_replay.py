@@ -116,7 +116,7 @@ def test_a_cart_left_behind_is_reminded_and_its_order_recovers_it(replay: Replay
         agreed(0), added(DAY_MS), ordered("o1", DAY_MS + 90 * MINUTE_MS), event("Page Viewed", 3 * DAY_MS, "bob")
     )
 
-    triggers = [row for row in rows(out, "triggers") if row["name"] != "welcome"]
+    triggers = [row for row in rows(out, "triggers") if "welcome" not in {row["name"], row.get("of_name")}]
     assert [row["name"] for row in triggers] == ["cart.abandoned", "trigger.converted", "cart.recovered"]
     abandoned, _, recovered = triggers
     assert abandoned["due_at_ms"] == abandoned["emitted_at_ms"] == START_MS + DAY_MS + HOUR_MS
