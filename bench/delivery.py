@@ -70,6 +70,7 @@ async def stock(bootstrap: str, events: int) -> float:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         store="memory://",
+        datadir=tempfile.gettempdir(),
     )
     done = asyncio.Event()
     seen = 0

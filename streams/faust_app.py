@@ -1,7 +1,9 @@
 """The Faust app of a worker: its settings, and one agent for each consumed topic that hands on what it gets."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -41,6 +43,8 @@ def make_app(settings: Settings, receiver: Receiver, *, crash: Callable[[BaseExc
         autodiscover=False,
         web_enabled=False,
         store="memory://",
+        # Faust makes a folder for tables, which we have none of; never in the folder the worker was started in.
+        datadir=Path(tempfile.gettempdir()) / "regulars-faust",
         key_serializer="raw",
         value_serializer="raw",
         topic_partitions=kafka.partitions,
