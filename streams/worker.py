@@ -74,6 +74,7 @@ class Worker:
         self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes)
         self._faults = faults_of(os.environ)
         self._ended: asyncio.Future[None] | None = None
+        self._leaving = False
         self._started_ms = _wall_ms()
 
     # --- what delivery tells; none of these waits -----------------------------------------------------------------
@@ -86,6 +87,8 @@ class Worker:
 
     def assigned(self, tps: set[TP]) -> None:
         """Keep running what is held now; the rest was given up when the rebalance began."""
+        if self._leaving:
+            return
         self.stats.rebalanced()
         self.watch.ready()
         held = held_partitions(tps, self.settings.consumed())
@@ -168,6 +171,7 @@ class Worker:
             await app.start()
             await self._ended
         finally:
+            self._leaving = True
             for keeper in self.keepers.values():
                 keeper.stop()
             await asyncio.gather(*(keeper.ended(STOP_PATIENCE_S) for keeper in self.keepers.values()))
