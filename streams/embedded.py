@@ -141,6 +141,7 @@ class Embedded:
             batch_records=batch_records,
             batch_profiles=batch_records,
             batch_bytes=_BATCH_BYTES,
+            due_timers=2 * batch_records,
             cache_profiles=cache_profiles,
             cache_bytes=_CACHE_BYTES,
             disorder_ms=disorder_ms,
