@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from profiles import supply
 from profiles.book import Book
-from profiles.definition import Content
+from profiles.definition import Content, TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
 from profiles.state import Emitted, Episode, Profile, RecentOrder
@@ -21,13 +21,9 @@ def episode_key(profile: Profile, product_id: str, order_id: str) -> str:
     return f"{profile.id}|{product_id}|{order_id}"
 
 
-def _product_of(profile: Profile, key: str) -> str:
-    """The product of an episode key. Ids may hold bars themselves, so the known ends are taken off instead of splitting."""
-    rest = key.removeprefix(f"{profile.id}|")
-    for product_id, state in profile.supply.items():
-        if any(rest == f"{product_id}|{purchase.order_id}" for purchase in state.purchases):
-            return product_id
-    return rest.rpartition("|")[0]
+def _product_of(profile: Profile, episode: Episode) -> str:
+    """The product of an episode. Ids may hold bars themselves; both ends of the key are known, the anchor is the order."""
+    return episode.key.removeprefix(f"{profile.id}|").removesuffix(f"|{episode.anchor}")
 
 
 class _Replenishment:
@@ -37,7 +33,7 @@ class _Replenishment:
     version = 1
 
     def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        product_id = _product_of(profile, episode.key)
+        product_id = _product_of(profile, episode)
         state = profile.supply.get(product_id)
         if state is None or not state.purchases:
             return "refunded"
@@ -52,7 +48,7 @@ class _Replenishment:
         return False
 
     def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        product_id = _product_of(profile, episode.key)
+        product_id = _product_of(profile, episode)
         forecast = supply.forecast(profile, product_id, book)
         shown = product_id
         details: dict[str, Any] = {"supply": product_id}
@@ -72,8 +68,12 @@ class _Replenishment:
 
     def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         """Whether the order bought the product, or what stands in for it, again."""
-        state = profile.supply.get(_product_of(profile, emitted.key))
-        return state is not None and any(purchase.order_id == order.order_id for purchase in state.purchases)
+        rest = emitted.key.removeprefix(f"{profile.id}|")
+        return any(
+            rest.startswith(f"{product_id}|")
+            and any(purchase.order_id == order.order_id for purchase in state.purchases)
+            for product_id, state in profile.supply.items()
+        )
 
     def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         return True
@@ -93,14 +93,19 @@ class ReplenishmentDue(_Replenishment):
         for product_id in change.products:
             forecast = supply.forecast(profile, product_id, turn.book)
             current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
-            for order_id in change.orders_of(product_id):
-                stale = episode_key(profile, product_id, order_id)
-                if stale != current:
-                    reason = "repurchased" if current is not None else "refunded"
-                    cancel(turn, self, stale, reason)
-                    cancel(turn, REPLENISHMENT_LATE, stale, reason)
+            self._end_stale(turn, product_id, current)
             if rule.enabled and forecast is not None and current is not None and not self._decided(profile, current):
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+
+    def _end_stale(self, turn: Turn, product_id: str, current: str | None) -> None:
+        """End what waits for this product because of any purchase but the present one."""
+        reason = "repurchased" if current is not None else "refunded"
+        for waiting in list(turn.profile.episodes.values()):
+            definition = WAITING.get(waiting.name)
+            if definition is None or waiting.key == current:
+                continue
+            if waiting.key == episode_key(turn.profile, product_id, waiting.anchor):
+                cancel(turn, definition, waiting.key, reason)
 
     def _decided(self, profile: Profile, key: str) -> bool:
         """Whether this purchase has had its reminder: one is sent, or the late one is already waiting."""
@@ -113,7 +118,7 @@ class ReplenishmentDue(_Replenishment):
         rule = turn.book.rules.replenishment_late
         if state not in ("emitted", "suppressed") or not rule.enabled:
             return
-        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode.key), turn.book)
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
         if forecast is not None:
             plan(turn, REPLENISHMENT_LATE, episode.key, episode.anchor, episode.opened_ms, forecast.late_ms)
 
@@ -132,3 +137,7 @@ class ReplenishmentLate(_Replenishment):
 
 REPLENISHMENT_DUE: Final = ReplenishmentDue()
 REPLENISHMENT_LATE: Final = ReplenishmentLate()
+WAITING: Final[dict[str, TriggerDefinition]] = {
+    REPLENISHMENT_DUE.name: REPLENISHMENT_DUE,
+    REPLENISHMENT_LATE.name: REPLENISHMENT_LATE,
+}
