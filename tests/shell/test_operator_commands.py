@@ -1,0 +1,195 @@
+"""What an operator runs against a real Kafka and a real Redis: doctor, profile, audit, offsets, rebuild."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+
+from profiles.state import Contribution, OrderEntry, OrderStats, Profile, Totals, encode
+from streams import cli
+from streams.home import home_partition
+from streams.kafka_admin import create_topics, delete_topics
+from streams.local.kafka_server import KafkaServer
+from streams.local.redis_server import RedisServer
+from streams.redis_table import RedisTable
+from streams.settings import Settings, build_settings
+from streams.table import Commit
+
+PARTITIONS = 2
+ANN = home_partition("ann", PARTITIONS)
+
+Regulars = Callable[..., int]
+
+
+@pytest.fixture
+def settings(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, redis_server: RedisServer, prefix: str
+) -> Iterator[Settings]:
+    made = build_settings(
+        {
+            "kafka": {
+                "bootstrap": kafka_server.bootstrap,
+                "topic_prefix": f"{prefix}.",
+                "partitions": PARTITIONS,
+                "replication": 1,
+            },
+            "redis": {"url": redis_server.url, "prefix": prefix},
+        }
+    )
+    create_topics(kafka_admin, made)
+    yield made
+    delete_topics(kafka_admin, made)
+
+
+@pytest.fixture
+def regulars(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Regulars:
+    """Run a command on this test's topics and keys; settings come from the environment here."""
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, value in (
+        ("KAFKA_BOOTSTRAP", settings.kafka.bootstrap),
+        ("KAFKA_TOPIC_PREFIX", settings.kafka.topic_prefix),
+        ("KAFKA_PARTITIONS", str(PARTITIONS)),
+        ("REDIS_URL", settings.redis.url),
+        ("REDIS_PREFIX", settings.redis.prefix),
+    ):
+        monkeypatch.setenv(f"REGULARS_{name}", value)
+    return lambda *arguments: cli.run(arguments)
+
+
+@pytest.fixture
+def ann(settings: Settings) -> Profile:
+    """A customer with one order, stored together with an offset."""
+    totals = Totals(gross=1000, discount=100, net=900, margin=900)
+    profile = Profile(
+        "user_id:ann",
+        ids={"user_id": ["ann"]},
+        orders=OrderStats(count=1, valued=1, first=(1_700_000_000_000, "o1"), recent=[(1_700_000_000_000, "o1")]),
+        ltv=totals,
+        by_currency={"USD": totals},
+    )
+    part = Contribution("USD", counted=True, valued=True, amounts=totals, shop=totals, rate="1")
+    entry = OrderEntry("o1", placed_ms=1_700_000_000_000, completed=True, contribution=part)
+    store(settings, profile, {"o1": entry}, {"orders": 1})
+    return profile
+
+
+def store(settings: Settings, profile: Profile, entries: dict[str, OrderEntry], offsets: dict[str, int]) -> None:
+    async def work() -> None:
+        table = RedisTable(settings.redis.url, prefix=settings.redis.prefix)
+        await table.ensure_install(PARTITIONS)
+        claim = await table.claim(ANN)
+        await table.commit(
+            ANN,
+            Commit(
+                token=claim.meta.token,
+                expected=claim.meta.commits,
+                profiles={profile.id: encode(profile)},
+                entries={(profile.id, order_id): encode(entry) for order_id, entry in entries.items()},
+                offsets=offsets,
+            ),
+        )
+        await table.close()
+
+    asyncio.run(work())
+
+
+def produce(settings: Settings, topic: str, count: int) -> None:
+    producer = KafkaProducer(**settings.to_kafka_python())
+    for _ in range(count):
+        producer.send(settings.topic(topic), b"{}", partition=ANN)
+    producer.flush()
+    producer.close()
+
+
+def test_the_doctor_ticks_off_everything_and_names_what_is_missing(
+    settings: Settings, regulars: Regulars, kafka_admin: KafkaAdminClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("doctor") == 0
+    ticks = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("✓")]
+    assert ticks == [["✓", "settings"], ["✓", "documents"], ["✓", "Kafka"], ["✓", "topics"], ["✓", "Redis"]]
+
+    assert regulars("doctor", "--redis-url", "redis://127.0.0.1:1", "--files-rules", "none.toml") == 2
+    shown = capsys.readouterr()
+    crosses = [line.split()[1] for line in shown.out.splitlines() if line.startswith("✗")]
+    assert crosses == ["documents", "Redis"]
+    assert "2 of 5 checks failed" in shown.err
+
+    assert regulars("doctor", "--kafka-topic-prefix", f"{settings.redis.prefix}-other.") == 2
+    assert "regulars topics create" in capsys.readouterr().out
+
+
+def test_a_profile_is_shown_as_a_page_and_as_json(
+    regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("profile", "show", "ann") == 0
+    assert "USD 9.00" in capsys.readouterr().out
+    assert regulars("profile", "show", "user_id:ann", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["id"], shown["ltv"]["net_minor"], shown["orders"]["count"]) == ("user_id:ann", 900, 1)
+    assert regulars("profile", "explain", "ann") == 0
+    assert "no trigger is waiting" in capsys.readouterr().out
+    assert regulars("profile", "show", "bob") == 2
+    assert "no profile of 'bob'; looked for user_id:bob, email:bob" in capsys.readouterr().err
+
+
+def test_the_audit_passes_sound_profiles_and_exits_with_1_for_others(
+    settings: Settings, regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("audit") == 0
+    assert "1 profiles, 0 disagree" in capsys.readouterr().out
+
+    ann.ltv.net += 1
+    store(settings, ann, {}, {})
+    assert regulars("audit") == 1
+    shown = capsys.readouterr().out
+    assert f"user_id:ann (partition {ANN}): ltv.net: profile has 901, ledger gives 900" in shown
+    assert regulars("audit", "--partition", str(1 - ANN)) == 0
+    assert regulars("audit", "--partition", "2") == 2
+
+
+def test_another_number_of_partitions_is_refused(
+    regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("audit", "--kafka-partitions", "3") == 2
+    assert "partitions" in capsys.readouterr().err
+
+
+def test_offsets_are_shown_and_a_gap_is_accepted_only_when_told_to(
+    settings: Settings, regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    produce(settings, "orders", 3)
+    assert regulars("offsets", "show") == 0
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("orders ")]
+    assert row == ["orders", str(ANN), "1", "0", "3", "2"]
+    assert regulars("offsets", "accept-gap", "--yes") == 0
+    assert "no gap" in capsys.readouterr().out
+
+    store(settings, ann, {}, {"orders": 10})  # as if another log had been read up to 10
+    assert regulars("offsets", "show") == 0
+    assert "the log ends 7 records before" in capsys.readouterr().out
+    assert regulars("offsets", "accept-gap", "--yes") == 0
+    assert "would read on at 3" in capsys.readouterr().out
+    assert regulars("offsets", "show") == 0
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("orders ")]
+    assert row == ["orders", str(ANN), "3", "0", "3", "0"]
+
+
+def test_rebuild_deletes_profiles_and_offsets_after_asking(
+    regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.confirm", _no)
+    assert regulars("rebuild") == 130
+    assert regulars("profile", "show", "ann") == 0
+
+    assert regulars("rebuild", "--yes", "--partition", str(ANN)) == 0
+    assert f"keys of 1 of {PARTITIONS} partitions deleted" in capsys.readouterr().out
+    assert regulars("profile", "show", "ann") == 2
+    assert regulars("audit") == 0
+
+
+def _no(*_: object, **__: object) -> bool:
+    import click
+
+    raise click.Abort
