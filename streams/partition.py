@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 1.0
 PAUSE_MAX_S: Final = 30.0
-ASIDE_S: Final = 30.0
+ASIDE_S: Final = 10.0
 """Between looks at a partition that needs a person: a decision is then found by itself."""
 GOOD_MS: Final = 30_000
 """A claim that held this long lets the pauses begin anew."""
@@ -66,6 +66,7 @@ class Partition:
         self._log, self._stats, self._mono_ms, self._sleep = log, stats, mono_ms, sleep
         self._stopping = asyncio.Event()
         self._trouble = ""
+        self._told = ""
         self._make: Callable[[], Tenure] = lambda: Tenure(
             number,
             partitions=partitions,
@@ -176,9 +177,11 @@ class Partition:
 
     async def _ended(self, error: Exception) -> StopReason:
         reason, level = _reason(error)
-        self._trouble = f"{reason}: {error}"
+        trouble = f"{reason}: {error}"
         facts = {"facts": {"partition": self.number, "reason": reason}}
-        _log.log(level, "%s", error, extra=facts, exc_info=error if reason == "bug" else None)
+        if reason != "lost_state" or trouble != self._told:  # the same one every few seconds would bury all else
+            _log.log(level, "%s", error, extra=facts, exc_info=error if reason == "bug" else None)
+        self._trouble = self._told = trouble
         self._stats.stopped(self.number, reason, str(error))
         await self._close()
         return reason

@@ -384,9 +384,9 @@ class RedisTable:
     async def _replies(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:
         """The replies, none of them an error. Sent once."""
         replies = await self.link.call(key, commands)
-        for reply in replies:
+        for command, reply in zip(commands, replies, strict=True):
             if isinstance(reply, ResponseError):
-                raise as_table_error(reply) from reply
+                raise as_table_error(reply, command[1]) from reply
         return replies
 
     async def _read(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:

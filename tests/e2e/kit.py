@@ -157,9 +157,14 @@ class Shop:
     def close(self) -> None:
         for worker in self.workers:
             worker.close()
+        self.close_clients()
+
+    def close_clients(self) -> None:
+        """Let go of our own connections to Kafka; the next call makes new ones."""
         for client in (self._reader, self._producer):
             if client is not None:
                 client.close()
+        self._reader = self._producer = None
 
     def command(self, *arguments: str, patience_s: float = 60.0) -> str:
         """Run `regulars ...` as an operator would; gives what it printed. Fails unless it succeeds."""

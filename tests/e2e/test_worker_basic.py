@@ -19,7 +19,6 @@ def told(user: str, topic: str, event: str, at_ms: int, **fields: object) -> Rec
 def test_clicks_carts_and_orders_become_profiles_and_a_trigger(shop: Shop) -> None:
     began_ms = now_ms() - 180 * MINUTE_MS
     product = {"product_id": "tea", "price_minor": 1250, "quantity": 2}
-    worker = shop.start()
     shop.produce(
         [
             told("ann", "identities", "Identified", began_ms, imported=True, consent=[{"state": "GRANT"}]),
@@ -29,6 +28,7 @@ def test_clicks_carts_and_orders_become_profiles_and_a_trigger(shop: Shop) -> No
             Record("orders", "eve", b"this is no JSON", began_ms),
         ]
     )
+    worker = shop.start()
 
     shop.wait_caught_up()
     shop.expect(lambda: bool(shop.read("triggers")), "a trigger")
