@@ -187,18 +187,17 @@ class Shop:
         rules.write_text(BRISK_RULES)
         self.settings |= {**BRISK_SETTINGS, "REGULARS_FILES_RULES": str(rules)}
 
-    def produce(self, records: list[Record]) -> None:
-        """Produce records to the home partitions of their keys (or where they say), stamped now, and wait for all."""
+    def produce(self, records: list[Record]) -> list[tuple[str, int, int]]:
+        """Produce records to the home partitions of their keys (or where they say), stamped now, and wait for all.
+
+        Gives where each one went: logical topic, partition, offset.
+        """
         if self._producer is None:
             self._producer = KafkaProducer(
                 bootstrap_servers=self.bootstrap, acks="all", compression_type="lz4", linger_ms=5
             )
-        self._send(self._producer, records)
-        self._producer.flush()
-
-    def _send(self, producer: Any, records: list[Record]) -> None:
         sent = [
-            producer.send(
+            self._producer.send(
                 self.topic(record.topic),
                 key=None if record.key is None else record.key.encode(),
                 value=record.value,
@@ -208,8 +207,9 @@ class Shop:
             )
             for record in records
         ]
-        for future in sent:
-            future.get(timeout=60)
+        self._producer.flush()
+        found = [future.get(timeout=60) for future in sent]
+        return [(record.topic, told.partition, told.offset) for record, told in zip(records, found, strict=True)]
 
     # --- what came of it ------------------------------------------------------------------------------------------
 
@@ -271,6 +271,13 @@ class Shop:
         except AssertionError as error:
             logs = "\n".join(f"--- {worker.log_path.name}\n{worker.log()[-4000:]}" for worker in self.workers)
             raise AssertionError(f"{error}\n{logs}") from None
+
+    def homes(self) -> list[tuple[int, str]]:
+        """Partition and id of every stored profile."""
+        with contextlib.closing(self.client()) as client:
+            keys = [key.decode() for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000)]
+        parts = [key.removeprefix(f"{self.prefix}:{{").partition("}:c:") for key in keys]
+        return [(int(partition), profile_id) for partition, _, profile_id in parts]
 
     def profiles(self) -> dict[str, dict[str, Any]]:
         """Every stored profile by id."""
