@@ -17,7 +17,7 @@ from streams.settings import Settings, build_settings
 from streams.sources import Line, files
 from streams.sources.completejourney import CURRENCY, TIMEZONE
 
-_COLLECT_EVERY = 50
+_COLLECT_EVERY = 20
 """Batches between two looks for garbage in cycles. Profiles make none, and looking at them all costs an eighth of a run."""
 
 

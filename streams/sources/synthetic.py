@@ -35,7 +35,7 @@ from streams.sources.completejourney import CURRENCY, TIMEZONE, Basket, Journey,
 
 SOURCE: Final = "synthetic"
 CONSENTING: Final = 0.80
-VISIT_BEFORE_ORDER: Final = 0.30
+VISIT_BEFORE_ORDER: Final = 0.25
 CHECKOUT_IN_VISIT: Final = 0.70
 CART_VIEW_IN_VISIT: Final = 0.60
 BOUGHT_LATER: Final = 0.03
