@@ -116,10 +116,10 @@ def _order(turn: Turn, arrival: Arrival, orders: Ledger) -> None:
     entry = change.entry
     if entry.placed_ms is not None and not entry.test:
         if change.is_new:
-            for line in entry.lines:
-                facts = turn.book.catalogue.lookup(line.product_id, line.category)
-                category = line.category or facts.category
-                interests.touch(profile.interests, "purchase", category, facts.brand, facts.occasions, entry.placed_ms)
+            lookup = turn.book.catalogue.lookup
+            known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
+            bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
+            interests.purchase(profile.interests, bought, entry.placed_ms)
         if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
             _close_carts(turn, entry, is_new=change.is_new)
     REPLENISHMENT_DUE.replan(turn, supplies)

@@ -33,6 +33,21 @@ def touch(
         add(interests.occasions, occasion, weight, at_ms)
 
 
+def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
+    """Note an order: (category, brand, occasions) of each line. The bounds are met once, after all of them."""
+    weight = WEIGHTS["purchase"]
+    for category, brand, occasions in bought:
+        if category is not None:
+            _add(interests.categories, category, weight, at_ms, HALF_LIFE_MS)
+        if brand is not None:
+            _add(interests.brands, brand, weight, at_ms, HALF_LIFE_MS)
+        for occasion in occasions:
+            _add(interests.occasions, occasion, weight, at_ms, HALF_LIFE_MS)
+    for scores in (interests.categories, interests.brands, interests.occasions):
+        if len(scores) > INTERESTS_MAX:
+            _keep_strongest(scores, HALF_LIFE_MS)
+
+
 def read(score: Score, now_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
     """The score at a moment; before its newest event it is what it was then.
 
@@ -45,11 +60,15 @@ def read(score: Score, now_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
 
 def add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_life_ms: int = HALF_LIFE_MS) -> None:
     """Add a weight at a moment to one score. Above INTERESTS_MAX names the one with the lowest decayed score goes."""
+    _add(scores, name, weight, at_ms, half_life_ms)
+    if len(scores) > INTERESTS_MAX:
+        del scores[_weakest(scores, half_life_ms)]
+
+
+def _add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_life_ms: int) -> None:
     score = scores.get(name)
     if score is None:
         scores[name] = Score(weight, at_ms)
-        if len(scores) > INTERESTS_MAX:
-            del scores[_weakest(scores, half_life_ms)]
         return
     age_ms = at_ms - score.at_ms
     if age_ms >= 0:
@@ -68,6 +87,13 @@ def unite(into: Interests, other: Interests) -> None:
     ):
         for name, score in theirs.items():
             add(ours, name, score.value, score.at_ms)
+
+
+def _keep_strongest(scores: dict[str, Score], half_life_ms: int) -> None:
+    """Take out the lowest decayed scores until the bound is met; of equal ones the first by text."""
+    ranked = sorted(scores, key=lambda name: (log2(scores[name].value) + scores[name].at_ms / half_life_ms, name))
+    for name in ranked[: len(scores) - INTERESTS_MAX]:
+        del scores[name]
 
 
 def _weakest(scores: dict[str, Score], half_life_ms: int) -> str:

@@ -127,7 +127,7 @@ class Embedded:
         *,
         on_row: Callable[[Outgoing], None],
         shop_id: str = "shop",
-        batch_records: int = 20_000,
+        batch_records: int = 40_000,
         cache_profiles: int = 200_000,
         disorder_ms: int = 60_000,
     ) -> None:
