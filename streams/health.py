@@ -5,7 +5,7 @@ watchdog (streams.watchdog) ends a worker that stays stalled.
 """
 
 from collections import deque
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -39,6 +39,10 @@ class Report(Struct, kw_only=True):
     def http_status(self) -> int:
         """503 where a restart or a hand is needed; a degraded worker works."""
         return 503 if self.status in {"failing", "starting"} else 200
+
+
+LOST_STATE: Final = "lost_state"
+"""How the state of a partition begins that waits for `regulars offsets accept-gap` or `regulars rebuild`."""
 
 
 class _Seen(Struct):
@@ -89,8 +93,12 @@ class Watch:
         return (rejected - rejected_before) / total if total >= SHARE_RECORDS_MIN else 0.0
 
     def stalled_ms(self, now_ms: int) -> int:
-        """The longest time that a partition has had lag and made no progress."""
-        return max((now_ms - seen.moved_ms for seen in self._partitions.values() if seen.lag), default=0)
+        """The longest time that a partition has had lag and made no progress for a reason that a restart could heal.
+
+        A partition that was refused because its state is lost waits for a person; it fails /health, but ends no worker.
+        """
+        stuck = (seen for seen in self._partitions.values() if seen.lag and not seen.state.startswith(LOST_STATE))
+        return max((now_ms - seen.moved_ms for seen in stuck), default=0)
 
     def report(self, now_ms: int) -> Report:
         """The state of the worker."""

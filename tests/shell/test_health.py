@@ -163,3 +163,13 @@ def test_the_watchdog_waits_while_kafka_or_redis_is_down() -> None:
 
 def test_the_watchdog_can_be_told_to_keep_quiet() -> None:
     asyncio.run(_watchdog(servers_answer=True, exit_ms=0))
+
+
+def test_a_partition_that_waits_for_a_person_fails_health_but_ends_no_worker() -> None:
+    subject = Watch(Health())
+    subject.ready()
+    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=0)
+    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=10_000_000)
+
+    assert subject.stalled_ms(10_000_000) == 0
+    assert subject.report(10_000_000).status == "failing"
