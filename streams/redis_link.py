@@ -100,7 +100,9 @@ def as_table_error(error: Exception, key: Arg | None = None) -> TableError:
     """What an error reply means for the table. The commands were not carried out. `key` is the one a read was about."""
     code = error_code(error)
     if code == "WRONGTYPE" and isinstance(key, bytes):
-        return Refused(f"{_REFUSED[code]} ({code}): {key.decode('utf-8', 'replace')}; look at it, then delete or rename it")
+        return Refused(
+            f"{_REFUSED[code]} ({code}): {key.decode('utf-8', 'replace')}; look at it, then delete or rename it"
+        )
     if code in _UNAVAILABLE:
         return Unavailable(f"{_UNAVAILABLE[code]} ({code})")
     if code in _REFUSED:
