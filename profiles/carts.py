@@ -263,7 +263,10 @@ def fold_into_base(cart: Cart, horizon_ms: int) -> None:
     """Move operations older than the horizon (or over the bound) into the base; the cart itself stays as it is."""
     ops = cart.ops
     count = sum(op.at_ms < horizon_ms for op in ops)
-    count = max(count, len(ops) - CART_OPS_MAX)
+    if len(ops) - count > CART_OPS_MAX:
+        count = (
+            len(ops) - CART_OPS_MAX // 2
+        )  # half of them at a time, or a busy cart would be folded anew for each event
     cart.ops = ops[:count]
     fold(cart)
     cart.base_lines, cart.base_opened_ms, cart.base_opened_by = cart.lines, cart.opened_ms, cart.opened_by
