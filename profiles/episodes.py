@@ -24,11 +24,6 @@ def slot(name: str, key: str) -> str:
     return f"{name}|{key}"
 
 
-def find(profile: Profile, definition: TriggerDefinition, key: str) -> Episode | None:
-    """The armed episode of a trigger about `key`, None if there is none."""
-    return profile.episodes.get(slot(definition.name, key))
-
-
 def id_of(turn: Turn, definition: TriggerDefinition, episode: Episode) -> str:
     """The trigger id of an episode as it stands; reminders carry the first one's anchor and their number."""
     return trigger_id(

@@ -307,7 +307,7 @@ class Episode(Struct, omit_defaults=True, gc=False):
     """An armed trigger. `due_ms` is its timer; `measured_from_ms` is set when it was already past due when planned.
 
     `held_until_ms` is set for one that came due while the customer could not be reached: it goes out when she can be, or
-    expires then. `first_*` belong to reminders: the id and due time of the first one.
+    expires then. `first_due_ms` belongs to reminders: the due time of the first one.
     """
 
     name: str
@@ -317,7 +317,6 @@ class Episode(Struct, omit_defaults=True, gc=False):
     due_ms: int
     measured_from_ms: int | None = None
     occurrence: int = 1
-    first_trigger_id: str | None = None
     first_due_ms: int | None = None
     held_until_ms: int | None = None
 
