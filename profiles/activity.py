@@ -11,7 +11,8 @@ the touches alone, so the last touch is the last non-direct one.
 
 from typing import Final
 
-from profiles.state import Activity, Profile, Touch
+from profiles.profile import Profile
+from profiles.state import Activity, Touch
 from schemas.events import (
     Aliased,
     Arrival,
@@ -58,10 +59,13 @@ def see(profile: Profile, arrival: Arrival) -> None:
     """Note one event. Whoever calls this has dropped repeats."""
     activity, event, at_ms = profile.activity, arrival.event, arrival.time_ms
     activity.events += 1
-    if activity.first_ms is None or at_ms < activity.first_ms:
-        activity.first_ms = at_ms
-    if activity.last_ms is None or at_ms > activity.last_ms:
+    first_ms, last_ms = activity.first_ms, activity.last_ms
+    if first_ms is None or last_ms is None:
+        activity.first_ms = activity.last_ms = at_ms
+    elif at_ms > last_ms:
         activity.last_ms = at_ms
+    elif at_ms < first_ms:
+        activity.first_ms = at_ms
     kind = type(event)
     if kind is ProductViewed:
         activity.views += 1
@@ -70,11 +74,18 @@ def see(profile: Profile, arrival: Arrival) -> None:
     channel = event.channel
     if channel:
         channels = activity.channels
-        if channel not in channels and len(channels) >= CHANNELS_MAX - 1:
-            channel = OTHER_CHANNEL
-        channels[channel] = channels.get(channel, 0) + 1
+        if channel in channels:
+            channels[channel] += 1
+        else:
+            if len(channels) >= CHANNELS_MAX - 1:
+                channel = OTHER_CHANNEL
+            channels[channel] = channels.get(channel, 0) + 1
     if (event.anonymous_id is not None or event.channel in _VISIT_CHANNELS) and kind not in _NO_VISITS:
-        _visit(activity, at_ms)
+        last_ms = activity.session_last_ms
+        if last_ms is not None and last_ms <= at_ms < last_ms + SESSION_PAUSE_MS:  # the usual case: the session goes on
+            activity.session_last_ms = at_ms
+        else:
+            _visit(activity, at_ms)
         if event.campaign is not None or event.referrer is not None:
             touch = _touch_of(event, at_ms)
             if touch is not None:

@@ -8,10 +8,13 @@ only an item added opens a new episode, after any other end any change does.
 Start at `apply_cart_event` and `apply_order`; `fold` is the heart.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
+from profiles.profile import Profile
 from profiles.state import (
     CART_LINES_MAX,
     CART_OPS_MAX,
@@ -19,16 +22,17 @@ from profiles.state import (
     Cart,
     CartLine,
     CartOp,
+    Description,
+    OpLine,
     OrderEntry,
-    Profile,
     RecentOrder,
+    encode,
 )
 from schemas.events import (
     Arrival,
     CartProductEvent,
     CartProductsEvent,
     CartUpdated,
-    Event,
     Product,
     ProductRemoved,
     WishlistProductAddedToCart,
@@ -53,7 +57,7 @@ DAY_MS: Final = 86_400_000
 RECENT_ORDERS_KEPT_MS: Final = 30 * DAY_MS
 RECENT_ORDERS_MAX: Final = 16
 
-_copy = msgspec.structs.replace
+_decode = msgspec.json.Decoder(Cart).decode
 
 
 def line_key(product_id: str, variant_id: str | None) -> str:
@@ -62,59 +66,85 @@ def line_key(product_id: str, variant_id: str | None) -> str:
 
 
 def line_of(product: Product, at_ms: int) -> CartLine:
-    """A cart line as an event describes it."""
-    return CartLine(
-        product_id=product.product_id,
-        quantity=float(product.quantity),  # an int would come back from storage as a float
-        added_ms=at_ms,
-        price_minor=product.price_minor,
-        price_at_add_minor=product.price_minor,
-        variant_id=product.variant_id,
-        sku=product.sku,
-        name=product.name,
-        category=product.category,
-        brand=product.brand,
-        url=product.url,
-        image_url=product.image_url,
+    """A cart line as an event shows it."""
+    price = product.price_minor
+    return CartLine(product.product_id, product.variant_id, float(product.quantity), at_ms, price, price)
+
+
+def describe(described: dict[str, Description], product: Product, at_ms: int) -> None:
+    """Keep how an event describes a product: the fullest description, of equally full ones the newest.
+
+    So no order of arrival matters, and a terse event does not take a name or a picture away.
+    """
+    said = Description(
+        at_ms, product.sku, product.name, product.category, product.brand, product.url, product.image_url
     )
+    keep_description(described, line_key(product.product_id, product.variant_id), said)
 
 
-def value_minor(cart: Cart) -> int:
-    """What the cart is worth at the prices last seen, minor units of its currency; half-even for parts of units."""
-    return sum(round(line.price_minor * line.quantity) for line in cart.lines.values() if line.price_minor is not None)
+def keep_description(described: dict[str, Description], key: str, said: Description) -> None:
+    """As `describe`, for a description that was made already; one that says nothing is not kept."""
+    known = described.get(key, _NOT_DESCRIBED)
+    gained = _left_out(known) - _left_out(said)
+    if gained > 0 or (gained == 0 and known is not _NOT_DESCRIBED and _newness(said) > _newness(known)):
+        described[key] = said
+
+
+def description_of(described: dict[str, Description], line: CartLine) -> Description:
+    """How the product of a line was described; an empty description where no event said anything."""
+    return described.get(line_key(line.product_id, line.variant_id)) or _NOT_DESCRIBED
+
+
+_NOT_DESCRIBED: Final = Description(0)
+
+
+def _left_out(one: Description) -> int:
+    return (one.sku, one.name, one.category, one.brand, one.url, one.image_url).count(None)
+
+
+def _newness(one: Description) -> tuple[int, str, str, str, str, str, str]:
+    """By time; at the same moment by the texts, so that every order of arrival agrees."""
+    texts = (one.sku or "", one.name or "", one.category or "", one.brand or "", one.url or "", one.image_url or "")
+    return (one.at_ms, *texts)
+
+
+def value_minor(lines: Iterable[CartLine]) -> int:
+    """What lines are worth at the prices last seen, minor units of their currency; half-even for parts of units."""
+    return sum(round(line.price_minor * line.quantity) for line in lines if line.price_minor is not None)
 
 
 def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Cart | None:
     """Apply a cart event. The cart it changed, or None where the very event was applied before."""
-    event = arrival.event
-    kind, lines, cart_id = _operation(event, arrival.time_ms)
-    cart = profile.carts.get(cart_id)
+    event, at_ms = arrival.event, arrival.time_ms
+    products: tuple[Product, ...] = ()
+    url = None
+    if isinstance(event, CartProductEvent | WishlistProductAddedToCart):
+        kind = REMOVE if type(event) is ProductRemoved else ADD
+        products = (event.product,)
+    else:
+        assert isinstance(event, CartProductsEvent)
+        kind, url = VIEW, event.url
+        if type(event) is CartUpdated:
+            kind, products = SET, event.products[:CART_LINES_MAX]
+    cart_id = event.cart_id or DEFAULT_CART
+    cart = find(profile, cart_id)
     if cart is None:
-        cart = _new_cart(profile, cart_id, arrival.time_ms, lateness_ms)
-    op = CartOp(arrival.time_ms, event.message_id, kind, lines)
+        cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
+    op = CartOp(at_ms, event.message_id, kind, [_op_line(product) for product in products])
     if not _insert(cart, op, lateness_ms):
         return None
-    currency = getattr(event, "currency", None)
-    if currency is not None:
-        cart.currency = currency
-    url = getattr(event, "url", None)
+    for product in products:
+        describe(cart.described, product, at_ms)
+    if event.currency is not None:
+        cart.currency = event.currency
     if url is not None:
         cart.url = url
     return cart
 
 
-def _operation(event: Event, at_ms: int) -> tuple[str, list[CartLine], str]:
-    if isinstance(event, CartProductEvent | WishlistProductAddedToCart):
-        kind = REMOVE if type(event) is ProductRemoved else ADD
-        return kind, [line_of(event.product, at_ms)], event.cart_id or DEFAULT_CART
-    assert isinstance(event, CartProductsEvent)
-    if type(event) is CartUpdated:
-        return (
-            SET,
-            [line_of(product, at_ms) for product in event.products[:CART_LINES_MAX]],
-            event.cart_id or DEFAULT_CART,
-        )
-    return VIEW, [], event.cart_id or DEFAULT_CART
+def _op_line(product: Product) -> OpLine:
+    # The quantity as a float, since an int would come back from storage as one and be other bytes than before.
+    return OpLine(product.product_id, product.variant_id, float(product.quantity), product.price_minor)
 
 
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:
@@ -124,14 +154,14 @@ def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> N
 
 def hand_over(profile: Profile, cart_id: str, at_ms: int, message_id: str, lateness_ms: int) -> Cart:
     """A checkout takes a cart over; the cart need not be known yet."""
-    cart = profile.carts.get(cart_id) or _new_cart(profile, cart_id, at_ms, lateness_ms)
+    cart = find(profile, cart_id) or _new_cart(profile, cart_id, at_ms, lateness_ms)
     _insert(cart, CartOp(at_ms, message_id, CHECKOUT), lateness_ms)
     return cart
 
 
 def newest_cart(profile: Profile) -> Cart | None:
     """The customer's non-empty cart that changed last."""
-    full = [cart for cart in profile.carts.values() if cart.lines]
+    full = [cart for cart in all_carts(profile).values() if cart.lines]
     return max(full, key=lambda cart: (cart.mutated_ms, cart.cart_id), default=None)
 
 
@@ -154,7 +184,12 @@ def apply_order(profile: Profile, entry: OrderEntry, cart_id: str | None, latene
     if order == known:
         return []
     touched = []
-    for cart in profile.carts.values():
+    if cart_id is not None and known is None:
+        named = find(profile, cart_id)
+        concerned = [] if named is None else [named]
+    else:
+        concerned = list(all_carts(profile).values())
+    for cart in concerned:
         op = order_op(order, cart.cart_id)
         if known is not None:
             cart.ops = [other for other in cart.ops if other.message_id != order_mark(order)]
@@ -178,7 +213,7 @@ def order_op(order: RecentOrder, cart_id: str) -> CartOp | None:
         return CartOp(order.at_ms, order_mark(order), ORDER) if order.cart_id == cart_id else None
     if not order.product_ids:
         return None
-    lines = [CartLine(product_id, 0.0, order.at_ms) for product_id in order.product_ids]
+    lines = [OpLine(product_id, None, 0.0) for product_id in order.product_ids]
     return CartOp(order.at_ms, order_mark(order), COVER, lines)
 
 
@@ -192,9 +227,6 @@ def remember_order(profile: Profile, order: RecentOrder) -> None:
         profile.recent_orders = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
 
 
-# --- the fold -----------------------------------------------------------------------------------------------------
-
-
 def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> Cart:
     cart = Cart(cart_id)
     profile.carts[cart_id] = cart
@@ -205,56 +237,108 @@ def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> C
                 cart.ops.append(op)
     if cart.ops:
         fold(cart)
-    if len(profile.carts) > CARTS_MAX:
-        oldest = min(profile.carts.values(), key=lambda other: (other is cart, other.changed_ms, other.cart_id))
-        del profile.carts[oldest.cart_id]
+    while len(profile.carts) + len(profile.left_carts) > CARTS_MAX:
+        if profile.left_carts:
+            del profile.left_carts[min(profile.left_carts, key=lambda left: (profile.left_carts[left][0], left))]
+        else:
+            oldest = min(profile.carts.values(), key=lambda other: (other is cart, other.changed_ms, other.cart_id))
+            del profile.carts[oldest.cart_id]
     return cart
 
 
+# --- carts that were left -----------------------------------------------------------------------------------------
+
+
+def find(profile: Profile, cart_id: str) -> Cart | None:
+    """A cart of the customer, taken back from those that were left days ago if need be; None where there is none."""
+    cart = profile.carts.get(cart_id)
+    if cart is None and profile.has_left(cart_id) and cart_id in profile.left_carts:
+        _, stored = profile.left_carts.pop(cart_id)
+        cart = profile.carts[cart_id] = _decode(stored)
+        # It was left without operations, when its base was as it stands.
+        cart.base_lines = {key: _copy(line) for key, line in cart.lines.items()}
+        cart.base_opened_ms, cart.base_opened_by, cart.base_needs_add = cart.opened_ms, cart.opened_by, cart.needs_add
+        cart.base_changed_ms, cart.base_mutated_ms = cart.changed_ms, cart.mutated_ms
+    return cart
+
+
+def all_carts(profile: Profile) -> dict[str, Cart]:
+    """All carts of the customer by cart id; those that were left are taken back."""
+    for cart_id in list(profile.left_carts):
+        find(profile, cart_id)
+    return profile.carts
+
+
 def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> None:
-    """Keep carts small: operations that can't be overtaken any more go into the base, and a cart is dropped once it is
-    empty for that long, or once its last change is longer ago than `forget_ms`.
+    """Keep carts small: operations that can't be overtaken any more go into the base, and a cart that has none left is put
+    aside. A cart is dropped once it is empty for that long, or once its last change is longer ago than `forget_ms`.
     """
+    if not profile.carts:
+        return
     settled_ms = now_ms - 2 * lateness_ms
-    gone = []
+    done = []
     for cart in profile.carts.values():
         changed_ms = max(cart.mutated_ms, cart.changed_ms)
-        if changed_ms < now_ms - forget_ms or (changed_ms < settled_ms and not cart.lines):
-            gone.append(cart.cart_id)
+        if changed_ms < settled_ms:
+            done.append(cart)
         elif cart.ops and cart.ops[0].at_ms < settled_ms:
             fold_into_base(cart, settled_ms)
-    for cart_id in gone:
-        del profile.carts[cart_id]
+    for cart in done:
+        del profile.carts[cart.cart_id]
+        if cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms:
+            _leave(profile, cart)
+    if done:
+        left = profile.left_carts
+        for cart_id in [cart_id for cart_id, (changed_ms, _) in left.items() if changed_ms < now_ms - forget_ms]:
+            del left[cart_id]
+
+
+def _leave(profile: Profile, cart: Cart) -> None:
+    fold_into_base(cart, cart.ops[-1].at_ms + 1 if cart.ops else 0)
+    bare = Cart(
+        cart.cart_id,
+        currency=cart.currency,
+        lines=cart.lines,
+        opened_ms=cart.opened_ms,
+        opened_by=cart.opened_by,
+        needs_add=cart.needs_add,
+        changed_ms=cart.changed_ms,
+        mutated_ms=cart.mutated_ms,
+        url=cart.url,
+        described=cart.described,
+    )
+    profile.left_carts[cart.cart_id] = (max(cart.mutated_ms, cart.changed_ms), Raw(encode(bare)))
+
+
+# --- the fold -----------------------------------------------------------------------------------------------------
 
 
 def _insert(cart: Cart, op: CartOp, lateness_ms: int) -> bool:
     """Put an operation in its place and bring the cart up to date. False if it is there already."""
-    ops = cart.ops
-    last = ops[-1] if ops else None
-    if last is None or (op.at_ms, op.message_id) > (last.at_ms, last.message_id):
-        if any(other.message_id == op.message_id for other in ops):
+    ops, at_ms, message_id = cart.ops, op.at_ms, op.message_id
+    for other in ops:
+        if other.message_id == message_id:
             return False
-        ops.append(op)
-        _apply(cart, op)
-        if op.at_ms - ops[0].at_ms > lateness_ms or len(ops) > CART_OPS_MAX:
-            fold_into_base(cart, op.at_ms - lateness_ms)
-        return True
-    if any(other.message_id == op.message_id for other in ops):
-        return False
     ops.append(op)
-    ops.sort(key=lambda other: (other.at_ms, other.message_id))
-    fold(cart)
-    if len(ops) > CART_OPS_MAX:
-        fold_into_base(cart, ops[-1].at_ms - lateness_ms)
+    newest = ops[-2] if len(ops) > 1 else op
+    if newest.at_ms < at_ms or newest is op or (newest.at_ms == at_ms and newest.message_id < message_id):
+        _apply(cart, op)
+    else:
+        ops.sort(key=_place)
+        at_ms = ops[-1].at_ms
+        fold(cart)
+    if ops[0].at_ms < at_ms - lateness_ms or len(ops) > CART_OPS_MAX:
+        fold_into_base(cart, at_ms - lateness_ms)
     return True
+
+
+def _place(op: CartOp) -> tuple[int, str]:
+    return (op.at_ms, op.message_id)
 
 
 def fold(cart: Cart) -> None:
     """Work the cart out anew from its base and its operations."""
-    cart.lines = {key: _copy(line) for key, line in cart.base_lines.items()}
-    cart.opened_ms, cart.opened_by = cart.base_opened_ms, cart.base_opened_by
-    cart.needs_add = cart.base_needs_add
-    cart.changed_ms = cart.mutated_ms = cart.base_ms
+    _take(cart, _base(cart))
     for op in cart.ops:
         _apply(cart, op)
 
@@ -262,36 +346,70 @@ def fold(cart: Cart) -> None:
 def fold_into_base(cart: Cart, horizon_ms: int) -> None:
     """Move operations older than the horizon (or over the bound) into the base; the cart itself stays as it is."""
     ops = cart.ops
-    count = sum(op.at_ms < horizon_ms for op in ops)
+    count = 0
+    while count < len(ops) and ops[count].at_ms < horizon_ms:
+        count += 1
     if len(ops) - count > CART_OPS_MAX:
-        count = (
-            len(ops) - CART_OPS_MAX // 2
-        )  # half of them at a time, or a busy cart would be folded anew for each event
-    cart.ops = ops[:count]
-    fold(cart)
-    cart.base_lines, cart.base_opened_ms, cart.base_opened_by = cart.lines, cart.opened_ms, cart.opened_by
-    cart.base_needs_add = cart.needs_add
-    cart.base_ms = cart.changed_ms
-    cart.ops = ops[count:]
-    fold(cart)
+        # Half of them at a time, or a busy cart would be folded for each event.
+        count = len(ops) - CART_OPS_MAX // 2
+    base = _base(cart)
+    for op in ops[:count]:
+        _apply(base, op)
+    cart.base_lines, cart.base_opened_ms, cart.base_opened_by = base.lines, base.opened_ms, base.opened_by
+    cart.base_needs_add = base.needs_add
+    cart.base_changed_ms, cart.base_mutated_ms = base.changed_ms, base.mutated_ms
+    del ops[:count]
+    if len(cart.described) > len(cart.lines) + len(cart.base_lines) + len(ops):
+        named = {line_key(line.product_id, line.variant_id) for op in ops for line in op.lines}
+        for key in [key for key in cart.described if not (key in cart.lines or key in cart.base_lines or key in named)]:
+            del cart.described[key]
+
+
+def _base(cart: Cart) -> Cart:
+    """The cart as it was before its operations, to be changed freely."""
+    return Cart(
+        cart.cart_id,
+        lines={key: _copy(line) for key, line in cart.base_lines.items()},
+        opened_ms=cart.base_opened_ms,
+        opened_by=cart.base_opened_by,
+        needs_add=cart.base_needs_add,
+        changed_ms=cart.base_changed_ms,
+        mutated_ms=cart.base_mutated_ms,
+    )
+
+
+def _take(cart: Cart, other: Cart) -> None:
+    cart.lines, cart.opened_ms, cart.opened_by = other.lines, other.opened_ms, other.opened_by
+    cart.needs_add, cart.changed_ms, cart.mutated_ms = other.needs_add, other.changed_ms, other.mutated_ms
+
+
+def _copy(line: CartLine) -> CartLine:
+    return CartLine(
+        line.product_id,
+        line.variant_id,
+        line.quantity,
+        line.added_ms,
+        line.price_minor,
+        line.price_at_add_minor,
+    )
 
 
 def _apply(cart: Cart, op: CartOp) -> None:
     kind, at_ms = op.kind, op.at_ms
-    if kind == VIEW:
-        cart.changed_ms = max(cart.changed_ms, at_ms)
-        return
-    if kind in MARKS:
-        cart.opened_ms = cart.opened_by = None
-        cart.needs_add = kind == EMITTED or (kind == CHECKOUT and cart.needs_add)
-        return
     added = False
     if kind == ADD:
         for line in op.lines:
-            added |= _add(cart, line, at_ms)
+            added = _add(cart.lines, line, at_ms) or added
+    elif kind == VIEW:
+        cart.changed_ms = max(cart.changed_ms, at_ms)
+        return
     elif kind == REMOVE:
         for line in op.lines:
-            _remove(cart, line)
+            _remove(cart.lines, line)
+    elif kind in MARKS:
+        cart.opened_ms = cart.opened_by = None
+        cart.needs_add = kind == EMITTED or (kind == CHECKOUT and cart.needs_add)
+        return
     elif kind == SET:
         added = _set(cart, op.lines, at_ms)
     elif kind == ORDER:
@@ -309,59 +427,53 @@ def _apply(cart: Cart, op: CartOp) -> None:
         cart.needs_add = False
 
 
-def _add(cart: Cart, line: CartLine, at_ms: int) -> bool:
-    if line.quantity <= 0:
+def _add(lines: dict[str, CartLine], line: OpLine, at_ms: int) -> bool:
+    quantity, price = line.quantity, line.price_minor
+    if quantity <= 0:
         return False
-    key = line_key(line.product_id, line.variant_id)
-    known = cart.lines.get(key)
+    key = line.product_id if line.variant_id is None else line_key(line.product_id, line.variant_id)
+    known = lines.get(key)
     if known is None:
-        if len(cart.lines) >= CART_LINES_MAX:
+        if len(lines) >= CART_LINES_MAX:
             return False
-        cart.lines[key] = _copy(line)
+        lines[key] = CartLine(line.product_id, line.variant_id, quantity, at_ms, price, price)
         return True
-    known.quantity += line.quantity
+    known.quantity += quantity
     known.added_ms = max(known.added_ms, at_ms)
-    _take_facts(known, line)
+    if price is not None:
+        known.price_minor = price
     return True
 
 
-def _remove(cart: Cart, line: CartLine) -> None:
+def _remove(lines: dict[str, CartLine], line: OpLine) -> None:
     key = line_key(line.product_id, line.variant_id)
-    known = cart.lines.get(key)
+    known = lines.get(key)
     if known is None:
         return
     known.quantity -= line.quantity
     if known.quantity <= 0:
-        del cart.lines[key]
+        del lines[key]
 
 
-def _set(cart: Cart, lines: list[CartLine], at_ms: int) -> bool:
+def _set(cart: Cart, lines: list[OpLine], at_ms: int) -> bool:
     """Replace all lines by a snapshot. True if it brought a line or raised a quantity."""
     before = cart.lines
     cart.lines = {}
+    for told in lines:
+        _add(cart.lines, told, at_ms)
     added = False
-    for line in lines:
-        if line.quantity <= 0:
-            continue
-        key = line_key(line.product_id, line.variant_id)
-        twin = cart.lines.get(key)
-        if twin is not None:
-            twin.quantity += line.quantity
-            continue
-        cart.lines[key] = _copy(line)
     for key, line in cart.lines.items():
         known = before.get(key)
-        if known is None or line.quantity > known.quantity:
+        if known is None:
             added = True
-            line.added_ms = at_ms
+            continue
+        if line.quantity > known.quantity:
+            added = True
         else:
             line.added_ms = known.added_ms
-        if known is not None:
-            line.price_at_add_minor = known.price_at_add_minor
-            quantity, added_ms = line.quantity, line.added_ms
-            _take_facts(known, line)
-            cart.lines[key] = known
-            known.quantity, known.added_ms = quantity, added_ms
+        line.price_at_add_minor = known.price_at_add_minor
+        if line.price_minor is None:
+            line.price_minor = known.price_minor
     return added
 
 
@@ -375,14 +487,3 @@ def _cover(cart: Cart, op: CartOp) -> None:
         del cart.lines[key]
     cart.opened_ms = cart.opened_by = None
     cart.needs_add = cart.needs_add and bool(cart.lines)
-
-
-def _take_facts(known: CartLine, line: CartLine) -> None:
-    """The newest price and description of a product; what the newer event leaves out stays."""
-    known.price_minor = line.price_minor if line.price_minor is not None else known.price_minor
-    known.sku = line.sku or known.sku
-    known.name = line.name or known.name
-    known.category = line.category or known.category
-    known.brand = line.brand or known.brand
-    known.url = line.url or known.url
-    known.image_url = line.image_url or known.image_url

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from profiles.state import Consent, Profile
+from profiles.profile import Profile
+from profiles.state import Consent
 from schemas.events import Arrival, ConsentChange, MessageMarkedAsSpam, Unsubscribed
 
 MARKETING: Final = "marketing"

@@ -14,8 +14,9 @@ from typing import Final
 
 from xxhash import xxh3_64_digest
 
+from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import SEEN_MAX, Profile
+from profiles.state import SEEN_MAX
 
 GENERATION_MAX: Final = SEEN_MAX // 2
 KEEP_MS: Final = DAY_MS

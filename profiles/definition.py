@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from profiles.book import Book
+from profiles.profile import Profile
 from profiles.rules import TriggerRule
-from profiles.state import Emitted, Episode, Profile, RecentOrder
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
 

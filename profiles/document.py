@@ -3,8 +3,9 @@
 from profiles import carts, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
-from profiles.state import Cart, Profile, Score, Totals
+from profiles.state import Cart, Totals
 from schemas.profile_document import (
     CartItem,
     CartShown,
@@ -38,11 +39,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
         carts=tuple(_cart(cart, book) for cart in _newest_first(profile)),
-        interests=InterestsShown(
-            categories=_scores(profile.interests.categories, now_ms),
-            brands=_scores(profile.interests.brands, now_ms),
-            occasions=_scores(profile.interests.occasions, now_ms),
-        ),
+        interests=_interests(profile, now_ms),
         replenishment=_replenishment(profile, book),
         feedback=_feedback(profile),
         messages=dict(sorted(profile.messages.items())),
@@ -56,7 +53,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
                 reason=kept.reason,
                 trigger_id=kept.trigger_id,
             )
-            for kept in reversed(profile.decisions)
+            for kept in reversed(profile.last_decisions())
         ),
         predicted=None,
     )
@@ -130,7 +127,7 @@ def _totals(totals: Totals) -> CurrencyTotals:
 
 
 def _newest_first(profile: Profile) -> list[Cart]:
-    full = [cart for cart in profile.carts.values() if cart.lines]
+    full = [cart for cart in carts.all_carts(profile).values() if cart.lines]
     return sorted(full, key=lambda cart: (-cart.mutated_ms, cart.cart_id))
 
 
@@ -141,22 +138,33 @@ def _cart(cart: Cart, book: Book) -> CartShown:
             CartItem(
                 product_id=line.product_id,
                 variant_id=line.variant_id,
-                name=line.name,
-                category=line.category,
+                name=said.name,
+                category=said.category,
                 quantity=line.quantity,
                 price_minor=line.price_minor,
             )
             for line in cart.lines.values()
+            for said in (carts.description_of(cart.described, line),)
         ),
-        value_minor=carts.value_minor(cart),
+        value_minor=carts.value_minor(cart.lines.values()),
         currency=cart.currency or book.shop_currency,
         updated_ms=cart.mutated_ms,
     )
 
 
-def _scores(scores: dict[str, Score], now_ms: int) -> dict[str, float]:
+def _interests(profile: Profile, now_ms: int) -> InterestsShown:
+    """Interests as of now, or of the newest event where that is later."""
+    found, now_ms = profile.interests, max(now_ms, profile.activity.last_ms or 0)
+    return InterestsShown(
+        categories=_scores(found.categories, found.landmark_ms, now_ms),
+        brands=_scores(found.brands, found.landmark_ms, now_ms),
+        occasions=_scores(found.occasions, found.landmark_ms, now_ms),
+    )
+
+
+def _scores(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[str, float]:
     """Scores as of now, highest first, to four decimals: what is smaller is no interest any more."""
-    now = {name: round(interests.read(score, now_ms), 4) for name, score in scores.items()}
+    now = {name: round(interests.read(units, landmark_ms, now_ms), 4) for name, units in scores.items()}
     return dict(
         sorted(((name, score) for name, score in now.items() if score > 0), key=lambda item: (-item[1], item[0]))
     )

@@ -13,7 +13,9 @@ from typing import Final, TypeVar, cast
 from profiles import activity, carts, dedupe, episodes, identity, interests, ledger, messages, supply
 from profiles.book import Book
 from profiles.consent import apply_consent
-from profiles.state import Ledger, Moment, OrderEntry, Profile, RecentOrder
+from profiles.interests import WEIGHTS
+from profiles.profile import Profile
+from profiles.state import Ledger, Moment, OrderEntry, RecentOrder
 from profiles.triggers import BY_NAME, CART_ABANDONED, CHECKOUT_ABANDONED, REPLENISHMENT_DUE, WELCOME
 from profiles.turn import Output, Turn
 from schemas import events
@@ -38,16 +40,7 @@ class Engine:
         """
         event = arrival.event
         kind = type(event)
-        turn = Turn(
-            profile,
-            self.book,
-            at,
-            out,
-            cause=event.message_id,
-            time_ms=arrival.time_ms,
-            received_ms=arrival.received_ms,
-            imported=event.imported,
-        )
+        turn = Turn(profile, self.book, at, out, event.message_id, arrival.time_ms, arrival.received_ms, event.imported)
         if kind in ORDER_EVENTS:
             _order(turn, arrival, orders)
             return
@@ -74,22 +67,25 @@ class Engine:
             episode = min(profile.episodes.values(), key=lambda waiting: (waiting.wake_ms, waiting.name, waiting.key))
             # In replay the clock stops at each due time it passes, however far it jumps.
             stop = at if at.wall_ms is not None else Moment(max(due_ms, episode.measured_from_ms or 0))
-            turn = Turn(profile, self.book, stop, out, cause="timer", time_ms=due_ms, received_ms=due_ms)
+            turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, BY_NAME[episode.name], episode)
 
 
 def _remember(turn: Turn, arrival: Arrival) -> None:
     """What every event tells: that she was here, who she is, what she consents to."""
     profile, event = turn.profile, arrival.event
+    kind = type(event)
     activity.see(profile, arrival)
-    could_be_reached = not profile.episodes or identity.reachable(profile)
-    identity.remember(profile, arrival)
-    if not could_be_reached and identity.reachable(profile):
-        episodes.release_held(turn)
-    if profile.carts and (type(event) in CART_EVENTS or type(event) in ORDER_EVENTS):
+    if not profile.episodes or identity.reachable(profile):
+        identity.remember(profile, arrival)
+    else:
+        identity.remember(profile, arrival)
+        if identity.reachable(profile):
+            episodes.release_held(turn)
+    if kind in SHOPPING_EVENTS:
         rules = turn.book.rules
         carts.tidy(profile, arrival.time_ms, rules.cart_abandoned.forget_ms, rules.allowed_lateness_ms)
-    if event.consent or type(event) in CONSENT_WITHDRAWN:
+    if event.consent or kind in CONSENT_WITHDRAWN:
         granted = apply_consent(profile, arrival)
         if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
             profile.milestones.granted = opening(arrival)
@@ -140,7 +136,9 @@ def _close_carts(turn: Turn, entry: OrderEntry, *, is_new: bool) -> None:
     CHECKOUT_ABANDONED.ordered(turn, order)
     if turn.book.rules.cart_abandoned.any_order:
         touched = [
-            cart for cart in profile.carts.values() if cart.opened_ms is not None and order.at_ms >= cart.opened_ms
+            cart
+            for cart in carts.all_carts(profile).values()
+            if cart.opened_ms is not None and order.at_ms >= cart.opened_ms
         ]
         for cart in touched:
             carts.mark(cart, carts.ENDED, order.at_ms, f"any:{order.order_id}", lateness_ms)
@@ -160,8 +158,10 @@ def _cart(turn: Turn, arrival: Arrival) -> None:
         return
     _remember(turn, arrival)
     if type(event) in ADDING:
-        product = cast(events.ProductEvent, event).product
-        interests.touch(profile.interests, "add", product.category, product.brand, product.occasions, arrival.time_ms)
+        product = event.product  # type: ignore[attr-defined] # as each of ADDING has
+        interests.touch(
+            profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
+        )
     CHECKOUT_ABANDONED.cart_changed(turn, cart)
     CART_ABANDONED.replan(turn, cart, "changed")
 
@@ -173,11 +173,11 @@ def _checkout(turn: Turn, arrival: Arrival) -> None:
 # --- the rest -----------------------------------------------------------------------------------------------------
 
 
-def _product_interest(kind: str) -> Handler:
+def _product_interest(weight: float) -> Handler:
     def touch(turn: Turn, arrival: Arrival) -> None:
-        product = cast(events.ProductEvent, arrival.event).product
+        product = arrival.event.product  # type: ignore[attr-defined] # only of events about a product
         interests.touch(
-            turn.profile.interests, kind, product.category, product.brand, product.occasions, arrival.time_ms
+            turn.profile.interests, weight, product.category, product.brand, product.occasions, arrival.time_ms
         )
 
     return touch
@@ -185,7 +185,7 @@ def _product_interest(kind: str) -> Handler:
 
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ListEvent, arrival.event)
-    interests.touch(turn.profile.interests, "list", event.category, None, (), arrival.time_ms)
+    interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
 
 
 def _signed_up(turn: Turn, arrival: Arrival) -> None:
@@ -235,11 +235,12 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     }
 )
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
+SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
 HANDLERS: Final[dict[type[Event], Handler]] = {
     events.SignedUp: _signed_up,
-    events.ProductViewed: _product_interest("view"),
-    events.ProductAddedToWishlist: _product_interest("wishlist"),
+    events.ProductViewed: _product_interest(WEIGHTS["view"]),
+    events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
     events.ProductListViewed: _list_interest,
     events.CheckoutStarted: _checkout,
     events.CheckoutStepViewed: _checkout,

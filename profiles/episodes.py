@@ -11,7 +11,8 @@ from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
-from profiles.state import EMITTED_MAX, EPISODES_MAX, Emitted, Episode, Profile, RecentOrder
+from profiles.profile import Profile
+from profiles.state import EMITTED_MAX, EPISODES_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Customer, DecisionTrail, ProfileSummary, Trigger, TriggerOutcome
 
@@ -221,11 +222,12 @@ def _emit(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: i
             cart_id=content.cart_id,
             checkout_id=content.checkout_id,
             product_ids=sorted({item.product_id for item in content.items}),
-            trigger_class=rule.trigger_class,
+            service=rule.trigger_class == "service",
+            until_ms=now_ms + rule.memory_ms,
         )
     )
-    if len(sent) > EMITTED_MAX:
-        del sent[0]
+    if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
+        profile.emitted = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
     _end(turn, definition, episode, "emitted", None, now_ms)
 
 
@@ -265,7 +267,7 @@ def settle(turn: Turn, definitions: dict[str, TriggerDefinition], order: RecentO
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
         definition = definitions.get(sent.name)
-        if definition is None or sent.outcome is not None or sent.trigger_class != "marketing":
+        if definition is None or sent.outcome is not None or sent.service:
             continue
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):

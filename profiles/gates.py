@@ -8,8 +8,9 @@ from typing import Final
 from profiles.consent import may_market
 from profiles.definition import TriggerDefinition
 from profiles.identity import reachable
+from profiles.profile import Profile
 from profiles.rules import CartAbandonedRule, TriggerRule
-from profiles.state import Episode, Profile
+from profiles.state import Episode
 from profiles.turn import Turn
 
 GATES: Final = ("reachable", "consent", "precedence", "cooldown")

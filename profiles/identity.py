@@ -1,11 +1,8 @@
 """Who a customer is: her identifiers, traits, zone and language, as events name them. Newest word wins."""
 
-from typing import Final
-
-from profiles.state import IDS_PER_TYPE_MAX, TRAITS_MAX, Profile
+from profiles.profile import Profile
+from profiles.state import IDS_PER_TYPE_MAX, TRAITS_MAX
 from schemas.events import Aliased, Arrival, Event, Identified
-
-REACHABLE_BY: Final = ("email", "phone", "user_id")
 
 
 def remember(profile: Profile, arrival: Arrival) -> None:
@@ -14,16 +11,16 @@ def remember(profile: Profile, arrival: Arrival) -> None:
     at_ms = arrival.time_ms
     ids = profile.ids
     # Written out, since every event comes through here and attributes read by name cost several times as much.
-    if event.user_id is not None:
-        _note_id(ids, "user_id", event.user_id)
-    if event.anonymous_id is not None:
-        _note_id(ids, "anonymous_id", event.anonymous_id)
-    if event.email is not None:
-        _note_id(ids, "email", event.email)
-    if event.phone is not None:
-        _note_id(ids, "phone", event.phone)
-    if event.loyalty_id is not None:
-        _note_id(ids, "loyalty_id", event.loyalty_id)
+    if (user_id := event.user_id) is not None and user_id not in ids.get("user_id", ()):
+        _add_id(ids, "user_id", user_id)
+    if (anonymous_id := event.anonymous_id) is not None and anonymous_id not in ids.get("anonymous_id", ()):
+        _add_id(ids, "anonymous_id", anonymous_id)
+    if (email := event.email) is not None and email not in ids.get("email", ()):
+        _add_id(ids, "email", email)
+    if (phone := event.phone) is not None and phone not in ids.get("phone", ()):
+        _add_id(ids, "phone", phone)
+    if (loyalty_id := event.loyalty_id) is not None and loyalty_id not in ids.get("loyalty_id", ()):
+        _add_id(ids, "loyalty_id", loyalty_id)
     if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
         profile.timezone = (at_ms, event.timezone)
     if event.locale is not None and (profile.locale is None or profile.locale < (at_ms, event.locale)):
@@ -39,15 +36,8 @@ def remember(profile: Profile, arrival: Arrival) -> None:
         _remember_alias(profile, event)
 
 
-def _note_id(ids: dict[str, list[str]], kind: str, value: str) -> None:
-    known = ids.get(kind)
-    if known is None:
-        ids[kind] = [value]
-    elif value not in known:
-        _add_id(known, value)
-
-
-def _add_id(known: list[str], value: str) -> None:
+def _add_id(ids: dict[str, list[str]], kind: str, value: str) -> None:
+    known = ids.setdefault(kind, [])
     known.append(value)
     known.sort()
     if len(known) > IDS_PER_TYPE_MAX:
@@ -70,14 +60,14 @@ def _remember_traits(profile: Profile, event: Event, at_ms: int) -> None:
 
 def _remember_alias(profile: Profile, event: Event) -> None:
     assert isinstance(event, Aliased)
-    known = profile.ids.setdefault("anonymous_id", [])
-    if event.previous_id not in known:
-        _add_id(known, event.previous_id)
+    if event.previous_id not in profile.ids.get("anonymous_id", ()):
+        _add_id(profile.ids, "anonymous_id", event.previous_id)
 
 
 def reachable(profile: Profile) -> bool:
     """Whether any messaging system could address this customer: e-mail, phone, push token or user id."""
-    return profile.push or any(profile.ids.get(kind) for kind in REACHABLE_BY)
+    ids = profile.ids
+    return profile.push or "user_id" in ids or "email" in ids or "phone" in ids
 
 
 def only(values: list[str] | None) -> str | None:

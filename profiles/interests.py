@@ -1,109 +1,127 @@
 """What a customer is interested in: decayed scores of categories, brands and occasion tags.
 
-score(t) = sum of w_i * 2^-((t - t_i) / h) with h = 14 days and the weights below. A score is stored as its value at the
-newest time it has seen (forward decay: Cormode, Shkapenyuk, Srivastava & Xu 2009, with a landmark that moves along), and an
-event before that time adds its own decayed weight to the value. So events may come in any order, up to the rounding of
-floating-point sums.
+score(t) = sum of w_i * 2^-((t - t_i) / h) with h = 14 days and the weights below. Forward decay (Cormode, Shkapenyuk,
+Srivastava & Xu, "Forward decay", ICDE 2009): each weight is added grown from a landmark L on, w_i * 2^((t_i - L) / h),
+and a reader takes all growth out again, 2^((L - t) / h). So an event costs one power, and one addition for each name.
+
+Grown weights are kept as whole numbers of 1/UNITS, each rounded once when it is added. Sums of integers do not depend on
+their order, so events may come in any order. The landmark moves in steps of STEP_MS, which shrinks all numbers by a power
+of two; only scores below 1/UNITS feel the rounding of that.
 
 Category paths ("garden/tools") are names like any other and kept whole.
 """
 
 from collections.abc import Iterable
-from math import exp2, inf, log2
+from math import exp2
 from typing import Final
 
 from profiles.rates import DAY_MS
-from profiles.state import INTERESTS_MAX, Interests, Score
+from profiles.state import INTERESTS_MAX, Interests
 
 HALF_LIFE_MS: Final = 14 * DAY_MS
+STEP_MS: Final = 16 * HALF_LIFE_MS
+"""Landmarks are multiples of this, 224 days. Within a step weights grow to 2^16 times themselves."""
+UNITS: Final = 10_000
+"""A score of 1 at the landmark is this many. The smallest weight, 0.5, is thus exact to one in 5,000."""
 WEIGHTS: Final = {"list": 0.5, "view": 1.0, "search": 1.0, "wishlist": 3.0, "add": 4.0, "purchase": 5.0}
-"""Weight of what was done; the kinds that `touch` knows."""
+"""Weight of what was done."""
 
 
 def touch(
-    interests: Interests, kind: str, category: str | None, brand: str | None, occasions: Iterable[str], at_ms: int
+    interests: Interests, weight: float, category: str | None, brand: str | None, occasions: Iterable[str], at_ms: int
 ) -> None:
-    """Note that something of this category, brand and occasion was viewed, bought ... (a key of WEIGHTS)."""
-    weight = WEIGHTS[kind]
+    """Note that something of this category, brand and occasion was viewed, bought ... (`weight`: see WEIGHTS)."""
+    units = grown(interests, weight, at_ms)
     if category is not None:
-        add(interests.categories, category, weight, at_ms)
+        if category in interests.categories:
+            interests.categories[category] += units
+        else:
+            add(interests.categories, category, units)
     if brand is not None:
-        add(interests.brands, brand, weight, at_ms)
+        if brand in interests.brands:
+            interests.brands[brand] += units
+        else:
+            add(interests.brands, brand, units)
     for occasion in occasions:
-        add(interests.occasions, occasion, weight, at_ms)
+        add(interests.occasions, occasion, units)
 
 
 def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
     """Note an order: (category, brand, occasions) of each line. The bounds are met once, after all of them."""
-    weight = WEIGHTS["purchase"]
+    units = grown(interests, WEIGHTS["purchase"], at_ms)
+    categories, brands, by_occasion = interests.categories, interests.brands, interests.occasions
     for category, brand, occasions in bought:
         if category is not None:
-            _add(interests.categories, category, weight, at_ms, HALF_LIFE_MS)
+            categories[category] = categories.get(category, 0) + units
         if brand is not None:
-            _add(interests.brands, brand, weight, at_ms, HALF_LIFE_MS)
+            brands[brand] = brands.get(brand, 0) + units
         for occasion in occasions:
-            _add(interests.occasions, occasion, weight, at_ms, HALF_LIFE_MS)
-    for scores in (interests.categories, interests.brands, interests.occasions):
+            by_occasion[occasion] = by_occasion.get(occasion, 0) + units
+    for scores in (categories, brands, by_occasion):
         if len(scores) > INTERESTS_MAX:
-            _keep_strongest(scores, HALF_LIFE_MS)
+            _keep_strongest(scores)
 
 
-def read(score: Score, now_ms: int, half_life_ms: int = HALF_LIFE_MS) -> float:
-    """The score at a moment; before its newest event it is what it was then.
+def grown(interests: Interests, weight: float, at_ms: int) -> int:
+    """A weight grown from the landmark to its moment, in units; the landmark moves on first where that is a step beyond."""
+    beyond_ms = at_ms - interests.landmark_ms
+    if beyond_ms >= STEP_MS:
+        move_landmark(interests, at_ms // STEP_MS * STEP_MS)
+        beyond_ms = at_ms - interests.landmark_ms
+    return int(weight * UNITS * exp2(beyond_ms / HALF_LIFE_MS) + 0.5)
 
-    >>> read(Score(8.0, 0), 28 * DAY_MS)
-    2.0
+
+def read(units: int, landmark_ms: int, now_ms: int) -> float:
+    """The score at a moment, which is not before the newest event.
+
+    >>> read(4 * 80_000, 0, 31 * DAY_MS) < 8.0 == read(4 * 80_000, 0, 28 * DAY_MS)
+    True
     """
-    age_ms = now_ms - score.at_ms
-    return score.value if age_ms <= 0 else score.value * exp2(-age_ms / half_life_ms)
+    return units / UNITS * exp2((landmark_ms - now_ms) / HALF_LIFE_MS)
 
 
-def add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_life_ms: int = HALF_LIFE_MS) -> None:
-    """Add a weight at a moment to one score. Above INTERESTS_MAX names the one with the lowest decayed score goes."""
-    _add(scores, name, weight, at_ms, half_life_ms)
-    if len(scores) > INTERESTS_MAX:
-        del scores[_weakest(scores, half_life_ms)]
-
-
-def _add(scores: dict[str, Score], name: str, weight: float, at_ms: int, half_life_ms: int) -> None:
-    score = scores.get(name)
-    if score is None:
-        scores[name] = Score(weight, at_ms)
+def add(scores: dict[str, int], name: str, units: int) -> None:
+    """Add to one score. Above INTERESTS_MAX names the lowest goes; of equal ones the first by text."""
+    known = scores.get(name)
+    if known is not None:
+        scores[name] = known + units
         return
-    age_ms = at_ms - score.at_ms
-    if age_ms >= 0:
-        score.value = score.value * exp2(-age_ms / half_life_ms) + weight
-        score.at_ms = at_ms
-    else:
-        score.value += weight * exp2(age_ms / half_life_ms)
+    scores[name] = units
+    if len(scores) > INTERESTS_MAX:
+        _keep_strongest(scores)
+
+
+def move_landmark(interests: Interests, landmark_ms: int) -> None:
+    """Move the landmark on to a later multiple of STEP_MS."""
+    bits = (landmark_ms - interests.landmark_ms) // HALF_LIFE_MS
+    for scores in (interests.categories, interests.brands, interests.occasions):
+        for name, units in scores.items():
+            scores[name] = units >> bits
+    interests.landmark_ms = landmark_ms
 
 
 def unite(into: Interests, other: Interests) -> None:
-    """Add all scores of another profile; the same as if its events had come to this one."""
+    """Add all scores of another profile; the same as if its events had come to this one. Changes `other` too."""
+    newer_ms = max(into.landmark_ms, other.landmark_ms)
+    move_landmark(into, newer_ms)
+    move_landmark(other, newer_ms)
     for ours, theirs in (
         (into.categories, other.categories),
         (into.brands, other.brands),
         (into.occasions, other.occasions),
     ):
-        for name, score in theirs.items():
-            add(ours, name, score.value, score.at_ms)
+        for name, units in theirs.items():
+            ours[name] = ours.get(name, 0) + units
+        if len(ours) > INTERESTS_MAX:
+            _keep_strongest(ours)
 
 
-def _keep_strongest(scores: dict[str, Score], half_life_ms: int) -> None:
-    """Take out the lowest decayed scores until the bound is met; of equal ones the first by text."""
-    ranked = sorted(scores, key=lambda name: (log2(scores[name].value) + scores[name].at_ms / half_life_ms, name))
+def _keep_strongest(scores: dict[str, int]) -> None:
+    """Take out the lowest scores until the bound is met; of equal ones the first by text."""
+    if len(scores) == INTERESTS_MAX + 1:
+        least = min(scores.values())
+        del scores[min(name for name, units in scores.items() if units == least)]
+        return
+    ranked = sorted(scores, key=lambda name: (scores[name], name))
     for name in ranked[: len(scores) - INTERESTS_MAX]:
         del scores[name]
-
-
-def _weakest(scores: dict[str, Score], half_life_ms: int) -> str:
-    """The name with the lowest decayed score, of equal ones the first by text.
-
-    log2(value) + time / half-life orders scores as their values at any one moment would, without underflow for old ones.
-    """
-    weakest, lowest = "", inf
-    for name, score in scores.items():
-        rank = log2(score.value) + score.at_ms / half_life_ms
-        if rank < lowest or (rank == lowest and name < weakest):
-            weakest, lowest = name, rank
-    return weakest

@@ -25,8 +25,9 @@ from profiles import order_stats
 from profiles.book import Book
 from profiles.contribution import contribute, net_units, settled_refunds
 from profiles.order_stats import Key
+from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
-from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Profile, Refund, Totals
+from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
 from schemas.events import (
     ANONYMOUS,
     Arrival,

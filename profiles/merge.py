@@ -9,9 +9,12 @@ Triggers are not decided here: episodes and emissions of both are kept, and the 
 Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 """
 
+from msgspec import Raw
+
 from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
+from profiles.profile import Profile, decode_profile
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
@@ -23,9 +26,7 @@ from profiles.state import (
     Ledger,
     Milestones,
     OrderEntry,
-    Profile,
     decode_entry,
-    decode_profile,
     encode,
 )
 
@@ -42,7 +43,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """
     if from_entries or from_.supply or from_.recent_orders:
         into_ledger.all()
-    other = decode_profile(encode(from_))
+    other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
     again = other.id in into.absorbed
 
@@ -165,9 +166,9 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
         known.outcome = known.outcome or emitted.outcome
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
-    kept = {encode(decision): decision for decision in [*into.decisions, *other.decisions]}
-    in_time = sorted(kept.items(), key=lambda item: (item[1].at_ms, item[0]))
-    into.decisions = [decision for _, decision in in_time[-DECISIONS_KEPT:]]
+    kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
+    in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
+    into.decisions = [Raw(text) for text in in_time[-DECISIONS_KEPT:]]
 
 
 def _note_absorbed(into: Profile, other: Profile) -> None:

@@ -8,6 +8,7 @@ newer word.
 import msgspec
 
 from profiles import carts
+from profiles.profile import Profile
 from profiles.state import (
     CART_LINES_MAX,
     CART_OPS_MAX,
@@ -17,7 +18,6 @@ from profiles.state import (
     CartLine,
     Checkout,
     Ledger,
-    Profile,
     RecentOrder,
 )
 
@@ -30,6 +30,8 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
     Orders of either are held against the carts of both. `again` says that `other` was absorbed before: operations that
     have since been folded into a base are not added a second time.
     """
+    carts.all_carts(into)
+    carts.all_carts(other)
     _unite_checkouts(into, other)
     changed = _unite_orders(into, other, ledger)
     before = set(into.carts)
@@ -59,7 +61,7 @@ def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
 
 def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOrder:
     """An order as its entry has it; its cart is the one it names, itself or through its checkout."""
-    entry = ledger.entries.get(order.order_id)
+    entry = ledger.known(order.order_id)
     if entry is None or entry.placed_ms is None:
         return order
     checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
@@ -79,16 +81,18 @@ def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
     else:
         ours.currency = ours.currency or theirs.currency
         ours.url = ours.url or theirs.url
+    for key, said in theirs.described.items():
+        carts.keep_description(ours.described, key, said)
     known = {op.message_id for op in ours.ops}
     # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
-    folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_ms else (0, "")
+    folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_changed_ms else (0, "")
     ours.ops += [op for op in theirs.ops if op.message_id not in known and (op.at_ms, op.message_id) >= folded_to]
     if not again:
         _unite_base(ours, theirs)
 
 
 def _unite_base(ours: Cart, theirs: Cart) -> None:
-    if not theirs.base_ms:
+    if not theirs.base_changed_ms:
         return
     lines: dict[str, CartLine] = dict(ours.base_lines)
     for key, line in theirs.base_lines.items():
@@ -101,15 +105,16 @@ def _unite_base(ours: Cart, theirs: Cart) -> None:
         (cart.base_opened_ms, cart.base_opened_by or "") for cart in (ours, theirs) if cart.base_opened_ms is not None
     ]
     ours.base_opened_ms, ours.base_opened_by = min(openings, default=(None, None))
-    newer = max((ours, theirs), key=lambda cart: (cart.base_ms, cart.base_needs_add))
+    newer = max((ours, theirs), key=lambda cart: (cart.base_changed_ms, cart.base_needs_add))
     ours.base_needs_add = newer.base_needs_add
-    ours.base_ms = newer.base_ms
+    ours.base_changed_ms = newer.base_changed_ms
+    ours.base_mutated_ms = max(ours.base_mutated_ms, theirs.base_mutated_ms)
 
 
 def _refold(cart: Cart, orders: list[RecentOrder], lateness_ms: int) -> None:
     """Hold the orders against the cart and work it out anew."""
     ops = {op.message_id: op for op in cart.ops}
-    newest_ms = max((op.at_ms for op in cart.ops), default=cart.base_ms)
+    newest_ms = max((op.at_ms for op in cart.ops), default=cart.base_changed_ms)
     for order in orders:
         ops.pop(carts.order_mark(order), None)
         op = carts.order_op(order, cart.cart_id)
@@ -147,5 +152,7 @@ def _united_checkout(ours: Checkout, theirs: Checkout) -> Checkout:
         currency=newer.currency or older.currency,
         url=newer.url or older.url,
         lines=newer.lines or older.lines,
+        described=(newer if newer.lines else older).described,
+        reminded=newer.reminded or older.reminded,
         done=newer.done or older.done,
     )

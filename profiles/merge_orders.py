@@ -12,7 +12,8 @@ from profiles import ledger, order_stats
 from profiles.book import Book
 from profiles.contribution import contribute
 from profiles.ledger import Version
-from profiles.state import RECENT_ORDERS_MAX, Ledger, OrderEntry, OrderMoney, Profile, Refund
+from profiles.profile import Profile
+from profiles.state import RECENT_ORDERS_MAX, Ledger, OrderEntry, OrderMoney, Refund
 
 
 def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: Book) -> None:

@@ -2,7 +2,8 @@
 
 from profiles.book import Book
 from profiles.ledger import OrderChange
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, OrderEntry, Profile, Supply
+from profiles.profile import Profile
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, OrderEntry, Supply
 from profiles.supply import record_purchases
 from schemas.events import OrderUpdated
 
@@ -33,4 +34,5 @@ def _united(key: str, ours: Supply, theirs: Supply) -> Supply:
     purchases = sorted(by_order.values(), key=lambda purchase: (purchase.at_ms, purchase.order_id))
     newest = purchases[-1]
     side = ours if ours.purchases[-1].order_id == newest.order_id else theirs
-    return Supply(newest.product_id or key, side.category, purchases[-SUPPLY_PURCHASES_MAX:])
+    reminded = max((ours.reminded, theirs.reminded), key=lambda order_id: (order_id == newest.order_id, order_id or ""))
+    return Supply(newest.product_id or key, side.category, purchases[-SUPPLY_PURCHASES_MAX:], reminded)

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from profiles.state import Profile
+from profiles.profile import Profile
 from schemas import events
 from schemas.events import Arrival
 

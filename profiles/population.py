@@ -6,7 +6,7 @@ more in the anonymous_* counters; they are nobody's, so they are in no count of 
 
 from typing import Final
 
-from profiles.state import Profile
+from profiles.profile import Profile
 from schemas.events import ANONYMOUS
 
 FIELDS: Final = (

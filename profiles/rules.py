@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
+from typing_extensions import override
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -44,6 +45,11 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
     attribution_ms: int = 7 * DAY_MS
     """An order within this time after the emission counts as its conversion."""
 
+    @property
+    def memory_ms(self) -> int:
+        """How long an emission has to be remembered: as long as it can convert or stand in another one's way."""
+        return max(self.attribution_ms, self.cooldown_ms)
+
 
 class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """cart.abandoned: items were left in a cart."""
@@ -62,6 +68,11 @@ class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     forget_ms: int = 30 * DAY_MS
     """A cart is dropped this long after its last change."""
 
+    @property
+    @override
+    def memory_ms(self) -> int:
+        return max(self.attribution_ms, self.cooldown_ms, self.window_ms)
+
 
 class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """checkout.abandoned: a checkout was begun and not finished. Reminders follow while it stays so."""
@@ -77,6 +88,11 @@ class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """When the third reminder is due, from the first one's due time; 0 is none."""
     blocks_cart_ms: int = 2 * DAY_MS
     """After its first emission cart.abandoned is held back this long."""
+
+    @property
+    @override
+    def memory_ms(self) -> int:
+        return max(self.attribution_ms, self.cooldown_ms, self.blocks_cart_ms)
 
 
 class ReplenishmentRule(TriggerRule, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What is remembered about one customer: the profile, and beside it one ledger entry for each order.
+"""What a profile is made of, and the ledger entry of an order. `profiles.profile` puts the profile together.
 
 These are the only mutable types. One partition owns a profile; reducers change it in place for speed, and nothing
 outside the engine keeps a reference to it. Everything here is bounded; the bounds are the constants below. The JSON form
@@ -7,13 +7,10 @@ outside the engine keeps a reference to it. Everything here is bounded; the boun
 Units: instants are epoch milliseconds UTC, money is integer minor units of the currency it stands under.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
-
-VERSION = 1
-"""Schema version of a stored profile. A worker that meets a higher one stops."""
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -68,19 +65,17 @@ class Consent(Struct, omit_defaults=True, gc=False):
     text_version: str | None = None
 
 
-class Score(Struct, array_like=True, gc=False):
-    """A decayed score: its value at `at_ms`. Later reads multiply by 2^-(age / half-life)."""
-
-    value: float
-    at_ms: int
-
-
 class Interests(Struct, omit_defaults=True, gc=False):
-    """Decayed interest in categories, brands and occasion tags; at most INTERESTS_MAX of each."""
+    """Decayed interest in categories, brands and occasion tags; at most INTERESTS_MAX of each.
 
-    categories: dict[str, Score] = {}
-    brands: dict[str, Score] = {}
-    occasions: dict[str, Score] = {}
+    Each number is a sum of weights grown from the landmark on, w * 2^((t - landmark_ms) / half-life), in units of
+    1 / UNITS. See `profiles.interests`.
+    """
+
+    landmark_ms: int = 0
+    categories: dict[str, int] = {}
+    brands: dict[str, int] = {}
+    occasions: dict[str, int] = {}
 
 
 # --- orders and money ---------------------------------------------------------------------------------------------
@@ -223,25 +218,33 @@ class Supply(Struct, omit_defaults=True, gc=False):
     """Purchases of one replenishable product (or substitute group), oldest first, at most SUPPLY_PURCHASES_MAX.
 
     `product_id` and `category` are those of the newest purchase: what to offer, and where its facts are found.
+    `reminded` is the order of the purchase whose end a reminder was sent for last.
     """
 
     product_id: str
     category: str | None = None
     purchases: list[Purchase] = []
+    reminded: str | None = None
 
 
 # --- carts --------------------------------------------------------------------------------------------------------
 
 
-class CartLine(Struct, omit_defaults=True, gc=False):
+class CartLine(Struct, array_like=True, gc=False):
     """A line of a cart as it stands. `added_ms` is the newest moment at which units were added."""
 
     product_id: str
+    variant_id: str | None
     quantity: float
     added_ms: int
     price_minor: int | None = None
     price_at_add_minor: int | None = None
-    variant_id: str | None = None
+
+
+class Description(Struct, array_like=True, gc=False):
+    """How events of the cart described a product, and the time of the event that said so."""
+
+    at_ms: int
     sku: str | None = None
     name: str | None = None
     category: str | None = None
@@ -250,13 +253,22 @@ class CartLine(Struct, omit_defaults=True, gc=False):
     image_url: str | None = None
 
 
-class CartOp(Struct, array_like=True, omit_defaults=True, gc=False):
+class OpLine(Struct, array_like=True, gc=False):
+    """What one operation says about one product."""
+
+    product_id: str
+    variant_id: str | None
+    quantity: float
+    price_minor: int | None = None
+
+
+class CartOp(Struct, array_like=True, gc=False):
     """One thing that happened to a cart. The cart is the fold of its operations in (time, message id) order."""
 
     at_ms: int
     message_id: str
     kind: str
-    lines: list[CartLine] = []
+    lines: list[OpLine] = []
 
 
 class Cart(Struct, omit_defaults=True, gc=False):
@@ -264,7 +276,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
 
     `base*` is the fold of everything older than `ops`. `opened_*` names the event that opened the present episode, and
     `changed_ms` is the newest operation (it resets the reminder), `mutated_ms` the newest that could change lines.
-    `needs_add`: a reminder went out, so only an item added opens a new episode.
+    `needs_add`: a reminder went out, so only an item added opens a new episode. `described` is by the key of the line.
     """
 
     cart_id: str
@@ -276,16 +288,18 @@ class Cart(Struct, omit_defaults=True, gc=False):
     changed_ms: int = 0
     mutated_ms: int = 0
     url: str | None = None
+    described: dict[str, Description] = {}
     ops: list[CartOp] = []
     base_lines: dict[str, CartLine] = {}
     base_opened_ms: int | None = None
     base_opened_by: str | None = None
     base_needs_add: bool = False
-    base_ms: int = 0
+    base_changed_ms: int = 0
+    base_mutated_ms: int = 0
 
 
 class Checkout(Struct, omit_defaults=True, gc=False):
-    """A checkout under way: which cart it took over, when it began and when it last moved."""
+    """A checkout under way: which cart it took over, when it began and when it last moved. `reminded`: of it, by us."""
 
     checkout_id: str
     cart_id: str | None = None
@@ -297,6 +311,8 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     currency: str | None = None
     url: str | None = None
     lines: list[CartLine] = []
+    described: dict[str, Description] = {}
+    reminded: bool = False
     done: str | None = None
 
 
@@ -327,7 +343,10 @@ class Episode(Struct, omit_defaults=True, gc=False):
 
 
 class Emitted(Struct, omit_defaults=True, gc=False):
-    """A trigger that went out, kept for conversion, cooldown and precedence. `outcome`: None, retracted or converted."""
+    """A trigger that went out, kept until `until_ms` for conversion, cooldown and precedence.
+
+    `outcome`: None, retracted or converted. `service`: its class was not marketing.
+    """
 
     trigger_id: str
     name: str
@@ -339,8 +358,9 @@ class Emitted(Struct, omit_defaults=True, gc=False):
     cart_id: str | None = None
     checkout_id: str | None = None
     product_ids: list[str] = []
-    trigger_class: str = "marketing"
+    service: bool = False
     outcome: str | None = None
+    until_ms: int = 0
 
 
 class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -374,83 +394,68 @@ class Milestones(Struct, omit_defaults=True, gc=False):
     imported: bool = False
 
 
-class Profile(Struct, omit_defaults=True, gc=False):
-    """Everything remembered about one customer. `id` is "type:value" of its home identifier."""
-
-    id: str
-    v: int = VERSION
-    ids: dict[str, list[str]] = {}
-    traits: dict[str, tuple[int, Any]] = {}
-    timezone: tuple[int, str] | None = None
-    locale: tuple[int, str] | None = None
-    country: tuple[int, str] | None = None
-    push: bool = False
-    consent: dict[str, Consent] = {}
-    activity: Activity = msgspec.field(default_factory=Activity)
-    interests: Interests = msgspec.field(default_factory=Interests)
-    carts: dict[str, Cart] = {}
-    checkouts: dict[str, Checkout] = {}
-    orders: OrderStats = msgspec.field(default_factory=OrderStats)
-    ltv: Totals = msgspec.field(default_factory=Totals)
-    by_currency: dict[str, Totals] = {}
-    supply: dict[str, Supply] = {}
-    subscriptions: dict[str, list[str]] = {}
-    recent_orders: list[RecentOrder] = []
-    feedback: dict[str, Any] = {}
-    messages: dict[str, int] = {}
-    milestones: Milestones = msgspec.field(default_factory=Milestones)
-    episodes: dict[str, Episode] = {}
-    emitted: list[Emitted] = []
-    decisions: list[DecisionKept] = []
-    seen: list[str] = []
-    seen_since_ms: int = 0
-    compact_ms: int | None = None
-    population: list[int] = []
-    absorbed: list[str] = []
-
-    def next_due_ms(self) -> int | None:
-        """The earliest moment at which something here wants to be looked at, or None."""
-        due = self.compact_ms
-        for episode in self.episodes.values():
-            wake_ms = episode.due_ms if episode.held_until_ms is None else episode.held_until_ms
-            if due is None or wake_ms < due:
-                due = wake_ms
-        return due
-
-
 class Ledger:
     """The ledger entries of one customer that are in memory, and which of them changed.
 
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
-    absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again.
+    absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
+    JSON text until somebody asks for them.
     """
 
-    __slots__ = ("changed", "complete", "entries")
+    __slots__ = ("_entries", "changed", "complete")
 
-    def __init__(self, entries: dict[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
-        self.entries: dict[str, OrderEntry | None] = {} if entries is None else entries
+    def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
         self.changed: set[str] = set()
+        self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, order_id: object) -> bool:
+        """Whether it is known if there is an entry of this order."""
+        return self.complete or order_id in self._entries
+
+    def load(self, order_id: str, stored: bytes | None) -> None:
+        """Take an entry as it was read, None where there is none; one that is known already stays as it is."""
+        if self._entries.get(order_id) is None:
+            self._entries[order_id] = stored
 
     def get(self, order_id: str) -> OrderEntry | None:
         """The entry of an order, None if there is none. Raises NeedLedger if that is not known yet."""
         try:
-            return self.entries[order_id]
+            found = self._entries[order_id]
         except KeyError:
             if self.complete:
                 return None
             raise NeedLedger(order_id) from None
+        if isinstance(found, bytes):
+            found = self._entries[order_id] = decode_entry(found)
+        return found
+
+    def known(self, order_id: str) -> OrderEntry | None:
+        """The entry of an order if it is loaded."""
+        return self.get(order_id) if order_id in self._entries else None
 
     def all(self) -> list[OrderEntry]:
         """Every entry. Raises NeedLedger(None) if not all are loaded."""
         if not self.complete:
             raise NeedLedger(None)
-        return [entry for entry in self.entries.values() if entry is not None]
+        return [entry for order_id in self._entries if (entry := self.get(order_id)) is not None]
 
     def put(self, entry: OrderEntry) -> None:
         """Keep a new or changed entry and mark it to be written."""
-        self.entries[entry.order_id] = entry
+        self._entries[entry.order_id] = entry
         self.changed.add(entry.order_id)
+
+    def pack(self) -> list[tuple[str, bytes]]:
+        """Order id and stored form of every entry that changed since the last call, by order id."""
+        packed = []
+        for order_id in sorted(self.changed):
+            stored = self._entries[order_id] = encode(self._entries[order_id])
+            packed.append((order_id, stored))
+        self.changed.clear()
+        return packed
 
 
 class Need(Exception):
@@ -482,22 +487,8 @@ class Moment(Struct, frozen=True, gc=False):
     wall_ms: int | None = None
 
 
-class UnsupportedVersion(Exception):
-    """A stored profile was written by a newer release. The worker stops the partition; deploy the newer release."""
-
-
-_encoder = msgspec.json.Encoder()
-_profile_decoder = msgspec.json.Decoder(Profile)
+encode = msgspec.json.Encoder().encode
 _entry_decoder = msgspec.json.Decoder(OrderEntry)
-encode = _encoder.encode
-
-
-def decode_profile(stored: bytes) -> Profile:
-    """Read a stored profile. Raises UnsupportedVersion for one of a newer release, msgspec.DecodeError for damage."""
-    profile = _profile_decoder.decode(stored)
-    if profile.v > VERSION:
-        raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
-    return profile
 
 
 def decode_entry(stored: bytes) -> OrderEntry:

@@ -24,8 +24,9 @@ from profiles.book import Book
 from profiles.catalogue import Facts, supply_key
 from profiles.contribution import net_units
 from profiles.ledger import OrderChange
+from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Profile, Purchase, Supply
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Purchase, Supply
 
 JOINED_MS: Final = 2 * DAY_MS
 """Purchases no further than this after the first of them count as one."""

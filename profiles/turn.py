@@ -1,44 +1,31 @@
 """One turn of the engine: an event being applied to a profile, or its timers being fired. Passed to all that takes part."""
 
-from typing import Final
+from msgspec import Raw, Struct
 
 from profiles.book import Book
-from profiles.ids import uuid5
-from profiles.state import DECISIONS_KEPT, DecisionKept, Moment, Profile
+from profiles.ids import decision_id
+from profiles.profile import Profile
+from profiles.state import DECISIONS_KEPT, DecisionKept, Moment, encode
 from schemas.outputs import Decision, State, Trigger, TriggerOutcome
 
 Output = Trigger | TriggerOutcome | Decision
 
 
-class Turn:
+class Turn(Struct, gc=False):
     """The profile, the book, the clocks and the list that outputs are appended to.
 
     `cause` is the message id of the event, or "timer". `received_ms` and `time_ms` are the event's, and the clock's when
     timers are fired. `imported` says that the event is a fact of the past whose missed reminders are no news.
     """
 
-    __slots__ = ("at", "book", "cause", "imported", "out", "profile", "received_ms", "time_ms")
-
-    def __init__(
-        self,
-        profile: Profile,
-        book: Book,
-        at: Moment,
-        out: list[Output],
-        *,
-        cause: str,
-        time_ms: int,
-        received_ms: int,
-        imported: bool = False,
-    ) -> None:
-        self.profile: Final = profile
-        self.book: Final = book
-        self.at: Final = at
-        self.out: Final = out
-        self.cause: Final = cause
-        self.time_ms: Final = time_ms
-        self.received_ms: Final = received_ms
-        self.imported: Final = imported
+    profile: Profile
+    book: Book
+    at: Moment
+    out: list[Output]
+    cause: str
+    time_ms: int
+    received_ms: int
+    imported: bool = False
 
     @property
     def now_ms(self) -> int:
@@ -68,7 +55,7 @@ class Turn:
         """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
         self.out.append(
             Decision(
-                decision_id=uuid5(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
+                decision_id=decision_id(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
                 name=name,
                 episode_key=key,
                 customer_id=self.profile.id,
@@ -82,6 +69,6 @@ class Turn:
             )
         )
         kept = self.profile.decisions
-        kept.append(DecisionKept(at_ms, name, key, state, reason, trigger_id))
+        kept.append(Raw(encode(DecisionKept(at_ms, name, key, state, reason, trigger_id))))
         if len(kept) > DECISIONS_KEPT:
             del kept[0]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from profiles.state import Profile
+from profiles.profile import Profile
 
 LATEST_MS: Final = 221_845_392_000_000
 """The year 9000. Later instants count as this one: nothing is planned for then, and calendars end in 9999."""

@@ -6,7 +6,7 @@ key. Canonical JSON takes the fast path (one typed decode); Segment's and Rudder
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -24,16 +24,19 @@ from schemas.scalars import (
     phone_number,
     storable,
 )
-from schemas.times import event_time
+from schemas.times import FUTURE_TOLERANCE_MS, event_time
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
 """Levels of nesting, as many as RudderStack takes. Far below the parser's own limit, which moves with the call stack."""
 
 DETAIL_MAX = 300
+NAMES_MAX = 100_000
+"""Identifiers remembered at once: as many customers as are about, some 15 MB."""
 
 _SHORT = 2 * MAX_DEPTH
 _CHECKED = frozenset({Identified, Grouped, Aliased})
+_WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in kind.__struct_fields__)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bfnrt])")
@@ -60,6 +63,10 @@ class Decoder:
         self._shop_currency = shop_currency
         self._max_bytes = max_bytes
         self._default_source = default_source
+        # Identifiers met lately that are in their normal form already, with the profile id each stands for.
+        self._users: dict[str, str] = {}
+        self._visitors: dict[str | None, str] = {}
+        self._currencies: set[str | None] = {None}
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
@@ -80,9 +87,32 @@ class Decoder:
                     return found
                 event = found
             else:
-                if b"\\" in value or type(event) in _CHECKED:
+                kind = type(event)
+                if b"\\" in value or kind in _CHECKED:
                     check(event, value)
-            return self._arrive(event, record_ms)
+                if kind in _WITH_CURRENCY and event.currency not in self._currencies:  # type: ignore[attr-defined]
+                    self._currencies.add(currency(event.currency))  # type: ignore[attr-defined]
+            user_id, anonymous_id = event.user_id, event.anonymous_id
+            if user_id is not None:
+                customer, home = self._users.get(user_id), user_id
+                if anonymous_id is not None and anonymous_id not in self._visitors:
+                    customer = None
+            else:
+                customer, home = self._visitors.get(anonymous_id), anonymous_id or ""
+            time_ms, received_ms = event.timestamp_ms, event.received_at_ms
+            if (
+                customer is None
+                or event.email is not None
+                or event.phone is not None
+                or event.loyalty_id is not None
+                or received_ms is None
+                or event.sent_at_ms is not None
+                or time_ms > received_ms + FUTURE_TOLERANCE_MS
+                or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
+                or self._default_source
+            ):
+                return self._arrive(event, record_ms)
+            return Arrival(event, time_ms, received_ms, customer, home)
         except AdapterError as error:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
@@ -110,7 +140,7 @@ class Decoder:
         return refused(refusal)
 
     def _arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
-        # Written out, not looped over ID_TYPES: attributes read by name cost a tenth, and every event comes through here.
+        """Normal forms, customer and times of an event. `decode` does this itself for the usual event."""
         user_id = event.user_id and identifier(event.user_id)
         email = event.email and email_address(event.email)
         phone = event.phone and phone_number(event.phone)
@@ -130,6 +160,7 @@ class Decoder:
             customer, home = ANONYMOUS, event.order_id
         else:
             return Problem("no_customer", "no identifier that identifies anybody")
+        self._note_usual(event, user_id, anonymous_id)
         if (
             user_id != event.user_id
             or email != event.email
@@ -146,6 +177,23 @@ class Decoder:
             event.timestamp_ms, event.original_timestamp_ms, event.sent_at_ms, event.received_at_ms, record_ms
         )
         return Arrival(event, time_ms, received_ms, customer, home)
+
+    def _note_usual(self, event: Event, user_id: str | None, anonymous_id: str | None) -> None:
+        """Remember identifiers that were in their normal form, for the next events of this customer."""
+        if len(self._users) >= NAMES_MAX or len(self._visitors) >= NAMES_MAX:
+            self._users.clear()
+            self._visitors.clear()
+        if user_id and user_id == event.user_id:
+            self._users[user_id] = f"user_id:{user_id}"
+        if anonymous_id and anonymous_id == event.anonymous_id:
+            self._visitors[anonymous_id] = f"anonymous_id:{anonymous_id}"
+
+
+def currency(code: str) -> str:
+    """A currency code. Raises AdapterError unless it is three capital letters."""
+    if not (code.isascii() and code.isalpha() and code.isupper()):
+        raise AdapterError("out_of_bounds", "$.currency is not three capital letters")
+    return code
 
 
 def check(event: Event, value: bytes) -> None:

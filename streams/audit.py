@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from profiles.order_stats import RECENT_EXACT
-from profiles.state import OrderEntry, Profile, Totals, decode_entry, decode_profile
+from profiles.profile import Profile, decode_profile
+from profiles.state import OrderEntry, Totals, decode_entry
 from schemas.events import ANONYMOUS
 from streams.table import Table
 

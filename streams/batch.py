@@ -2,22 +2,27 @@
 
 Synchronous and without I/O. The exactness rule: before each record, every timer of the partition that is due strictly
 before the clock (with this record merged) is fired, in the order (due time, profile id). So what comes out does not
-depend on where the log was cut into batches, and a batch may stop anywhere: between two timers too.
+depend on where the log was cut into batches, and a batch may stop anywhere.
+
+Profiles know nothing of each other, so the rule is kept one customer at a time: her records and her timers in their
+order, each timer under the clock of the record before which it is due, while her profile is at hand in the processor's
+cache. What comes out is put into the order of the rule at the end.
 
 When a step needs more than was loaded it has changed nothing: `run` says what to load, and is called again. An exception
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
+from bisect import bisect_right
 from collections import Counter
-from heapq import heapify, heappop, heappush
-from operator import itemgetter
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from profiles import population
 from profiles.engine import ORDER_EVENTS
-from profiles.state import Ledger, Moment, NeedLedger, NeedProfile, Profile, decode_entry, decode_profile, encode
+from profiles.profile import Profile, decode_profile
+from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
+from profiles.state import Need as Needed
 from profiles.turn import Output
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, Arrival
@@ -82,13 +87,35 @@ class Terms(Struct, frozen=True, kw_only=True):
     due_max: int = DUE_MAX
 
 
+class _Group:
+    """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
+
+    __slots__ = ("customer", "done", "indexed", "next", "places", "since")
+
+    def __init__(self, customer: str) -> None:
+        self.customer = customer
+        self.places: list[int] = []
+        self.next = 0
+        self.since = 0
+        """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
+        self.indexed = False
+        """Whether the table's index has a timer of hers before the clock."""
+        self.done = False
+
+
+_Order = tuple[int, int, int, str]
+"""Where an output belongs: place in the batch, timers (0) before the record (1), and among timers due time and profile."""
+
+
 class Batch:
     """Records in merge order, the profiles they touch, and what comes of them.
 
-    `clock_ms` is the clock at its beginning: the last one, or what the wall allows. `wall_ms` is None in replay. `origins`
-    are the highest offsets taken from each foreign source. Timers of the profiles in `stuck` are left alone. After `run`,
-    `at` is the number of records done; it stops early where it has grown enough, or knows of no further timers. `cut` says
-    that timers that should have fired by `clock_ms` are left for the next batch.
+    `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
+    stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
+    of the profiles in `stuck` are left alone. After `run`, `at` is the number of records done; it stops early where it would
+    grow too large, or where no further timers are known. `cut` says that timers which should have fired by `clock_ms` are
+    left for the next batch; `timers_left` that there are any before `clock_ms`, those that the last record brought included:
+    they wait for the next record or for the clock to move, as they would have in the middle of a batch.
     """
 
     def __init__(
@@ -109,76 +136,88 @@ class Batch:
         self.rejected: list[Rejected] = []
         self.origins: dict[str, int] = {}
         self.fired = self.forwarded = self.repeated = self.hits = self.misses = 0
+        self.timers_left = False
         self._known_origins = origins
         self._end = len(items)
+        self._clocks: list[int] = []
+        self._groups: dict[str, _Group] = {}
+        self._others: list[int] = []
+        self._repeats: set[int] = set()
         self._out: list[Output] = []
+        self._order: list[_Order] = []
         self._caused_ms: list[int] = []
         self._forwards: list[Outgoing] = []
         self._touched: dict[str, Live] = {}
         self._outdated: dict[str, int | None] = {}
-        self._size = 0
-        self._heap: list[tuple[int, str]] = []
         self._last_known: tuple[int, str] | None = None
-        self._horizon_ms = clock_ms
 
     # --- loading --------------------------------------------------------------------------------------------------
 
     def plan(self, cache: Cache) -> Need:
         """Take the profiles concerned out of the cache, mark foreign records, and say what is to be loaded.
 
-        The batch ends before the record whose profile would be one too many.
+        The batch ends before the record whose profile would be one too many, and after the one that fills it.
         """
-        terms, items, live = self.terms, self.items, self.live
-        several, profiles_max = terms.partitions > 1, terms.profiles_max
+        live, groups, clocks, clock_ms = self.live, self._groups, self._clocks, self.clock_ms
+        disorder_ms, profiles_max, room = self.terms.disorder_ms, self.terms.profiles_max, self.terms.bytes_max
         entries: dict[tuple[str, str], None] = {}
         missing: dict[str, None] = {}
-        for place, item in enumerate(items):
-            what = item[3]
-            if type(what) is not Arrival:
-                continue
-            customer = what.customer
-            found = live.get(customer)
-            if found is None and customer not in missing:
-                # A profile that is in memory is at home here: only new faces are asked where they live.
-                found = cache.get(customer)
-                if found is None and several and customer != ANONYMOUS and self._send_home(place, item, what):
-                    continue
-                if len(live) + len(missing) >= profiles_max:
-                    self._end = place
-                    break
-                if found is None:
-                    missing[customer] = None
-                else:
-                    live[customer] = cache.take(customer)
-            # Orders that name nobody live where their order id says.
-            if several and customer == ANONYMOUS and self._send_home(place, item, what):
-                continue
-            if type(what.event) in ORDER_EVENTS:
-                order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
-                if found is None or not (found.ledger.complete or order_id in found.ledger.entries):
-                    entries[customer, order_id] = None
+        place = -1
+        for item in self.items:
+            place += 1
+            what = item.what
+            if item.merge_ms - disorder_ms > clock_ms:
+                clock_ms = item.merge_ms - disorder_ms
+            group = groups.get(what.customer) if type(what) is Arrival else None
+            if type(what) is not Arrival or (
+                (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
+            ):
+                self._others.append(place)
+            else:
+                if group is None:
+                    customer = what.customer
+                    if len(groups) >= profiles_max:
+                        self._end = place
+                        break
+                    group = groups[customer] = _Group(customer)
+                    if customer in cache:
+                        subject = live[customer] = cache.take(customer)
+                        room -= subject.size
+                    else:
+                        missing[customer] = None
+                if type(what.event) in ORDER_EVENTS:
+                    order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
+                    known = live.get(what.customer)
+                    if known is None or order_id not in known.ledger:
+                        entries[what.customer, order_id] = None
+                group.places.append(place)
+                if item.topic == FORWARDS:
+                    self._others.append(place)
+            clocks.append(clock_ms)
+            room -= len(item.record.value or b"")
+            if room <= 0:
+                self._end = place + 1
+                break
+        if not self.items:
+            clocks.append(clock_ms)  # the wall moved the clock
+        self.clock_ms = clocks[-1]
         self.hits, self.misses = len(live), len(missing)
-        newest_ms = max(map(itemgetter(0), items[: self._end]), default=0)
-        self._horizon_ms = max(self.clock_ms, newest_ms - terms.disorder_ms)
         return Need(list(missing), list(entries))
 
-    def _send_home(self, place: int, item: Item, arrival: Arrival) -> bool:
+    def _is_foreign(self, place: int, arrival: Arrival, cache: Cache) -> bool:
+        """Whether the record belongs to another partition. A profile that is in memory is at home here: only new faces are
+        asked where they live. Orders that name nobody live where their order id says, so they are never grouped.
+        """
+        if self.terms.partitions == 1 or (arrival.customer in cache and arrival.customer != ANONYMOUS):
+            return False
         home = home_partition(arrival.home, self.terms.partitions)
         if home == self.terms.partition:
             return False
-        self.items[place] = item._replace(what=Foreign(home, arrival.customer))
+        self.items[place].what = Foreign(home, arrival.customer)
         return True
 
-    @property
-    def horizon_ms(self) -> int:
-        """Where the clock will stand after the last record, known after `plan`. Timers before it may fire."""
-        return self._horizon_ms
-
     def start_timers(self, due: list[tuple[str, int]], *, all_known: bool, cache: Cache) -> Need:
-        """The timers before `horizon_ms`, and whether these are all; gives what is to be loaded for them."""
-        self._heap = [(due_ms, profile_id) for profile_id, due_ms in due]
-        heapify(self._heap)
-        self._last_known = None if all_known else max(self._heap)
+        """The timers before `clock_ms` as the index has them, and whether these are all; gives what is to be loaded."""
         missing = []
         for profile_id, _ in due:
             if profile_id not in self.live:
@@ -187,7 +226,23 @@ class Batch:
                     missing.append(profile_id)
                 else:
                     self.live[profile_id] = cache.take(profile_id)
+            if profile_id not in self._groups:
+                self._groups[profile_id] = _Group(profile_id)
+            self._groups[profile_id].indexed = True
+        if not all_known:
+            self._last_known = max((due_ms, profile_id) for profile_id, due_ms in due)
+            place = bisect_right(self._clocks, self._last_known[0])
+            if place < len(self._clocks):
+                # The clock goes as far as this record moves it; the record itself has to wait for the other timers.
+                self._stop_at(place)
+                self.cut = self.timers_left = True
         return Need(missing)
+
+    def _stop_at(self, place: int) -> None:
+        """End before this place, with the clock it moves to."""
+        self._end = min(self._end, place)
+        del self._clocks[place + 1 :]
+        self.clock_ms = self._clocks[-1]
 
     def add(self, loaded: Loaded) -> None:
         """Take in what was read from the table. Raises UnsupportedVersion, msgspec.DecodeError for damage."""
@@ -200,142 +255,135 @@ class Batch:
                 profile = decode_profile(stored)
                 live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
         for (profile_id, order_id), stored in loaded.entries.items():
-            entries = live[profile_id].ledger.entries
-            if order_id not in entries:
-                entries[order_id] = None if stored is None else decode_entry(stored)
+            live[profile_id].ledger.load(order_id, stored)
         for profile_id, whole in loaded.whole.items():
             ledger = live[profile_id].ledger
             for order_id, stored in whole.items():
-                if ledger.entries.get(order_id) is None:
-                    ledger.entries[order_id] = decode_entry(stored)
+                ledger.load(order_id, stored)
             ledger.complete = True
 
     # --- running --------------------------------------------------------------------------------------------------
 
     def run(self) -> Need | None:
-        """Apply the records. None when done or full; else what to load before calling it again.
+        """Apply the records and fire the timers. None when done; else what to load before calling it again.
 
         Raises Faulty when the engine raises: then nothing of this batch may be kept.
         """
-        terms, items, live, touched, heap = self.terms, self.items, self.live, self._touched, self._heap
-        step, out, wall_ms = terms.engine.step, self._out, self.wall_ms
-        disorder_ms, bytes_max, profiles_max = terms.disorder_ms, terms.bytes_max, terms.profiles_max
-        clock_ms, horizon_ms, size, outputs = self.clock_ms, self._horizon_ms, self._size, len(out)
-        moment = Moment(clock_ms, wall_ms)
-        if not items:
-            # No record: the wall moved the clock.
-            need = self._fire(moment)
-            self.cut = need is None and self.timers_left
+        self._settle_others()
+        need = Need([], [], [])
+        for group in self._groups.values():
+            if not group.done:
+                try:
+                    self._apply(group)
+                except NeedLedger as more:
+                    if more.order_id is None:
+                        need.whole.append(group.customer)
+                    else:
+                        need.entries.append((group.customer, more.order_id))
+                except NeedProfile as more:
+                    need.profiles.append(more.profile_id)
+        if need:
             return need
-        for place in range(self.at, self._end):
-            merge_ms, topic, _, what, record = items[place]
-            if merge_ms - disorder_ms > clock_ms:
-                self.clock_ms = clock_ms = merge_ms - disorder_ms
-                moment = Moment(clock_ms, wall_ms)
-            if (heap and heap[0][0] < clock_ms) or self._last_known is not None:
-                self._size = size
-                need = self._fire(moment)
-                if need is not None or self.timers_left:
-                    self.cut = need is None
-                    return need
-                size, outputs = self._size, len(out)
-            if size >= bytes_max:
-                return None
+        self.at = self._end
+        return None
+
+    def _apply(self, group: _Group) -> None:
+        """One customer's records and timers, from where they were left off."""
+        items, clocks, end, out = self.items, self._clocks, self._end, self._out
+        step, wall_ms, customer, places = self.terms.engine.step, self.wall_ms, group.customer, group.places
+        repeats = self._repeats
+        subject = self.live[customer]
+        profile, ledger = subject.profile, subject.ledger
+        due_ms = profile.next_due_ms()
+        if places and places[0] < end:
+            self._touched[customer] = subject
+        for number in range(group.next, len(places)):
+            place = places[number]
+            if place >= end:
+                break
+            group.next = number
+            clock_ms = clocks[place]
+            if due_ms is not None and due_ms < clock_ms:
+                due_ms = self._fire(group, subject, due_ms, place)
+            group.since = place + 1
+            if place in repeats:
+                continue
+            item, before = items[place], len(out)
+            try:
+                step(profile, item.what, Moment(clock_ms, wall_ms), ledger, out)  # type: ignore[arg-type] # see `plan`
+            except Needed:
+                raise
+            except Exception as error:
+                raise Faulty(place, customer, error) from error
+            if len(out) != before:
+                self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
+            due_ms = profile.next_due_ms() if profile.episodes else profile.compact_ms
+        else:
+            group.next = len(places)
+        if due_ms is not None and due_ms < self.clock_ms:
+            due_ms = self._fire(group, subject, due_ms, len(clocks) - 1)
+        if due_ms is not None and due_ms < self.clock_ms:
+            self.timers_left = True
+        if group.indexed and customer not in self._touched and customer not in self._outdated:
+            self._outdated[customer] = due_ms  # the index had it wrong
+        group.done = True
+
+    def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
+        """Fire her timers as far as the clock of `place` allows; gives what is due next.
+
+        Each under the clock of the first place that moves beyond it. Timers that are not known yet may come before: what
+        lies beyond the last known one waits for the next batch.
+        """
+        clocks, customer, profile = self._clocks, subject.profile.id, subject.profile
+        if customer in self.stuck:
+            self._outdated[customer] = self.clock_ms + STUCK_MS
+            return None
+        next_ms: int | None = due_ms
+        while next_ms is not None and next_ms < clocks[place] and group.since <= place:
+            if self._last_known is not None and (next_ms, customer) > self._last_known:
+                return next_ms
+            at = bisect_right(clocks, next_ms, group.since, place)
+            fired_ms, clock_ms = next_ms, clocks[at]
+            self._touched[customer] = subject
+            try:
+                self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
+            except Needed:
+                raise
+            except Exception as error:
+                raise Faulty(None, customer, error) from error
+            self.fired += 1
+            self._note_outputs((at, 0, fired_ms, customer), fired_ms)
+            next_ms = profile.next_due_ms()
+            if next_ms is not None and next_ms < clock_ms:
+                raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
+            group.since = at
+        return next_ms
+
+    def _note_outputs(self, order: _Order, caused_ms: int) -> None:
+        """Note where outputs that were just appended belong, and the time of their cause."""
+        count = len(self._out) - len(self._order)
+        self._order += [order] * count
+        self._caused_ms += [caused_ms] * count
+
+    def _settle_others(self) -> None:
+        """Records that no profile here is about are forwarded or set aside; repeats of forwarded ones are marked."""
+        others, self._others = self._others, []
+        for place in others:
+            if place >= self._end:
+                break
+            item = self.items[place]
+            topic, what, record = item.topic, item.what, item.record
             origin = origin_of(record.headers) if topic == FORWARDS else None
             if origin is not None and self._is_repeated(origin):
                 self.repeated += 1
-                origin = None
-            elif type(what) is Arrival:
-                customer = what.customer
-                subject = live[customer]
-                if customer not in touched:
-                    if len(touched) >= profiles_max:
-                        return None
-                    touched[customer] = subject
-                    size += subject.size
-                try:
-                    step(subject.profile, what, moment, subject.ledger, out)
-                except NeedLedger as need_ledger:
-                    self._size = size
-                    return _ledger_need(customer, need_ledger)
-                except NeedProfile as need_profile:
-                    self._size = size
-                    return Need([need_profile.profile_id])
-                except Exception as error:
-                    raise Faulty(place, customer, error) from error
-                if (value := record[3]) is not None:
-                    size += len(value)
-                profile = subject.profile
-                if profile.episodes or profile.compact_ms is not None:
-                    due_ms = profile.next_due_ms()
-                    if due_ms is not None and due_ms < horizon_ms:
-                        heappush(heap, (due_ms, customer))
-                if len(out) != outputs:
-                    self._caused_ms += [record.timestamp_ms] * (len(out) - outputs)
-                    outputs = len(out)
-            elif type(what) is Foreign:
-                size += self._forward(topic, record, what, origin)
-            else:
-                assert isinstance(what, Problem)
-                self.rejected.append(reject(record, topic, terms.partition, what.reason, what.detail))
+                self._repeats.add(place)
+                continue
+            if type(what) is Foreign:
+                self._forward(topic, record, what, origin)
+            elif isinstance(what, Problem):
+                self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
             if origin is not None:
                 self.origins[origin.source] = origin.offset
-            self.at = place + 1
-        self._size = size
-        return None
-
-    @property
-    def timers_left(self) -> bool:
-        """Whether there are timers before the clock, or may be in the table. The last record may have brought some: they wait
-        for the next record or for the clock to move, as they would have in the middle of a batch.
-        """
-        if self._heap and self._heap[0][0] < self.clock_ms:
-            return True
-        return self._last_known is not None and self._last_known[0] < self.clock_ms
-
-    def _fire(self, moment: Moment) -> Need | None:
-        """Fire timers before the clock, as many as are known and fit in."""
-        heap, clock_ms, terms, touched = self._heap, moment.clock_ms, self.terms, self._touched
-        while heap and heap[0][0] < clock_ms:
-            if self._last_known is not None and heap[0] > self._last_known:
-                return None
-            due_ms, profile_id = timer = heappop(heap)
-            subject = self.live[profile_id]
-            next_ms = subject.profile.next_due_ms()
-            if profile_id in self.stuck:
-                self._outdated[profile_id] = clock_ms + STUCK_MS
-                continue
-            if next_ms != due_ms:
-                # Either it was moved in this batch and waits at its new place, or the index had it wrong.
-                if profile_id not in touched and profile_id not in self._outdated:
-                    self._outdated[profile_id] = next_ms
-                    if next_ms is not None and next_ms < self._horizon_ms:
-                        heappush(heap, (next_ms, profile_id))
-                continue
-            if profile_id not in touched:
-                if len(touched) >= terms.profiles_max or self._size >= terms.bytes_max:
-                    heappush(heap, timer)
-                    return None
-                touched[profile_id] = subject
-                self._size += subject.size
-            try:
-                terms.engine.fire(subject.profile, moment, subject.ledger, self._out)
-            except NeedLedger as need:
-                heappush(heap, timer)
-                return _ledger_need(profile_id, need)
-            except NeedProfile as need_profile:
-                heappush(heap, timer)
-                return Need([need_profile.profile_id])
-            except Exception as error:
-                raise Faulty(None, profile_id, error) from error
-            self.fired += 1
-            self._caused_ms += [due_ms] * (len(self._out) - len(self._caused_ms))
-            next_ms = subject.profile.next_due_ms()
-            if next_ms is not None and next_ms < self._horizon_ms:
-                if next_ms < clock_ms:
-                    raise Faulty(None, profile_id, RuntimeError("a timer that fired is still due"))
-                heappush(heap, (next_ms, profile_id))
-        return None
 
     def _is_repeated(self, origin: Origin) -> bool:
         known = self.origins.get(origin.source)
@@ -343,17 +391,16 @@ class Batch:
             known = self._known_origins.get(origin.source, -1)
         return origin.offset <= known
 
-    def _forward(self, topic: str, record: Record, foreign: Foreign, origin: Origin | None) -> int:
+    def _forward(self, topic: str, record: Record, foreign: Foreign, origin: Origin | None) -> None:
         hops = 1 if origin is None else origin.hops + 1
         partition = self.terms.partition
         if hops > HOPS_MAX:
             detail = f"sent on {HOPS_MAX} times and still not at home"
             self.rejected.append(reject(record, topic, partition, "too_many_hops", detail))
-            return 0
+            return
         row = row_of_forward(topic, partition, record, customer=foreign.customer, home=foreign.home, hops=hops)
         self._forwards.append(row)
         self.forwarded += 1
-        return len(record.value or b"")
 
     # --- what it changed ------------------------------------------------------------------------------------------
 
@@ -364,29 +411,29 @@ class Batch:
         sums = changes.population
         for profile_id, subject in self._touched.items():
             profile, ledger = subject.profile, subject.ledger
-            for name, amount in population.delta(profile).items():
-                sums[name] = sums.get(name, 0) + amount
-            stored = encode(profile)
-            changes.profiles[profile_id] = stored
+            if ledger.changed or not subject.size:
+                for name, amount in population.delta(profile).items():
+                    sums[name] = sums.get(name, 0) + amount
+            stored = changes.profiles[profile_id] = profile.pack()
             changes.created += not subject.size
             subject.size = len(stored)
             due_ms = profile.next_due_ms()
             if due_ms != subject.due_ms:
                 changes.due[profile_id] = subject.due_ms = due_ms
             if ledger.changed:
-                for order_id in ledger.changed:
-                    changes.entries[profile_id, order_id] = encode(ledger.entries[order_id])
-                ledger.changed.clear()
+                for order_id, entry in ledger.pack():
+                    changes.entries[profile_id, order_id] = entry
         changes.population = {name: amount for name, amount in sums.items() if amount}
         done = self.items[: self.at]
-        changes.offsets = dict(map(itemgetter(1, 2), done))
-        changes.records = dict(Counter(map(itemgetter(1), done)))
+        changes.offsets = {item.topic: item.next_offset for item in done}
+        changes.records = dict(Counter([item.topic for item in done]))
         self._add_rows(changes)
         return changes
 
     def _add_rows(self, changes: "Changes") -> None:
         partition, shop_id = self.terms.partition, self.terms.shop_id
-        for output, caused_ms in zip(self._out, self._caused_ms, strict=True):
+        for number in sorted(range(len(self._out)), key=self._order.__getitem__):
+            output, caused_ms = self._out[number], self._caused_ms[number]
             row = row_of(output, partition, shop_id)
             stored = encode_row(row)
             if len(stored) > ROW_BYTES_MAX:

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from profiles.state import Ledger, Profile
+from profiles.profile import Profile
+from profiles.state import Ledger
 
 PROFILES_MAX = 50_000
 BYTES_MAX = 256 * 1024 * 1024
@@ -45,7 +46,7 @@ class Cache:
 
     def keep(self, live: Live) -> None:
         """Put a committed profile in, as the most recently used one."""
-        if len(live.ledger.entries) > LEDGER_ENTRIES_MAX:
+        if len(live.ledger) > LEDGER_ENTRIES_MAX:
             live.ledger = Ledger()
         self._live[live.profile.id] = live
         self.size += live.size

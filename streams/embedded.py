@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, Self, TypeVar
 
 from typing_extensions import override
 
-from profiles.state import OrderEntry, Profile, decode_entry, decode_profile
+from profiles.profile import Profile, decode_profile
+from profiles.state import OrderEntry, decode_entry
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED

@@ -18,8 +18,6 @@ from streams.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-IN_FLIGHT_MAX = 5000
-"""Rows handed to the client and not yet acknowledged, over all partitions."""
 BATCH_BYTES = 512 * 1024
 """Half of what brokers accept by default, so a batch of rows is not refused for its size."""
 ROW_BYTES_MAX = 1_000_000
@@ -36,7 +34,6 @@ class KafkaPublisher:
         self._reader: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
         self._renewing = asyncio.Lock()
-        self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._farewells: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -101,40 +98,41 @@ class KafkaPublisher:
         return ids, end
 
     async def _attempt(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        places: dict[tuple[str, int], list[int]] = {}
+        for number, row in enumerate(rows):
+            places.setdefault((row.topic, row.partition), []).append(number)
+        outcomes: list[str | None] = [None] * len(rows)
+        await asyncio.gather(*(self._send(rows, numbers, outcomes) for numbers in places.values()))
+        return outcomes
+
+    async def _send(self, rows: Sequence[Outgoing], numbers: list[int], outcomes: list[str | None]) -> None:
+        """Send rows of one partition of one topic, in whole batches: handing rows to the client one by one costs ten times
+        as much. Notes what became of each.
+        """
         producer = self._producer
         assert producer is not None, "publish before start"
-        futures: list[asyncio.Future[Any] | str] = []
-        for row in rows:
-            await self._in_flight.acquire()
-            try:
-                future = await producer.send(
-                    self._settings.topic(row.topic),
-                    value=bytes(row.value),
-                    key=row.key.encode(),
-                    partition=row.partition,
-                    headers=headers_of(row),
-                )
-            except MessageSizeTooLargeError as error:
-                self._in_flight.release()
-                futures.append(type(error).__name__)
-            except BaseException:
-                self._in_flight.release()
-                raise
-            else:
-                future.add_done_callback(lambda _: self._in_flight.release())
-                futures.append(future)
-        outcomes: list[str | None] = []
-        for found in futures:
-            if isinstance(found, str):
-                outcomes.append(found)
+        topic, partition = self._settings.topic(rows[numbers[0]].topic), rows[numbers[0]].partition
+        sent: list[tuple[asyncio.Future[Any], list[int]]] = []
+        batch, members = producer.create_batch(), list[int]()
+        for number in numbers:
+            row = rows[number]
+            key, value, headers = row.key.encode(), bytes(row.value), headers_of(row)
+            if len(key) + len(value) > ROW_BYTES_MAX:
+                outcomes[number] = MessageSizeTooLargeError.__name__
                 continue
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+                batch, members = producer.create_batch(), []
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+            members.append(number)
+        if members:
+            sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+        for future, members in sent:
             try:
-                await found
+                await future
             except KafkaError as error:
-                outcomes.append(type(error).__name__)
-            else:
-                outcomes.append(None)
-        return outcomes
+                for number in members:
+                    outcomes[number] = type(error).__name__
 
     async def _renew(self) -> None:
         """Take a new producer; the old one finishes what other partitions gave it."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from profiles.catalogue import CatalogueError
 from profiles.costs import CostsError
+from profiles.profile import UnsupportedVersion
 from profiles.rates import RatesError
 from profiles.rules import RulesError
-from profiles.state import UnsupportedVersion
 from schemas.topics import TOPICS
 from streams.book_files import BookError
 from streams.engine_errors import EngineErrors

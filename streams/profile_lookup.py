@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from profiles.state import Profile, decode_profile
+from profiles.profile import Profile, decode_profile
 from schemas.events import ID_TYPES
 from streams.home import home_partition
 from streams.table import Table

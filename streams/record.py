@@ -1,12 +1,10 @@
 """A record as it came from a log, and where it stands. What the inbox takes and the partition loop works on."""
 
-from typing import NamedTuple
-
 from msgspec import Struct
 
 
-class Record(NamedTuple):
-    """One record: position, broker timestamp (epoch ms), key, value and headers as bytes."""
+class Record(Struct, gc=False):
+    """One record, never changed: position, broker timestamp (epoch ms), key, value and headers as bytes."""
 
     offset: int
     timestamp_ms: int

@@ -7,8 +7,8 @@ from collections import Counter
 
 from msgspec import Struct, field
 
+from profiles.profile import Profile
 from profiles.rates import scaled
-from profiles.state import Profile
 from schemas.events import ANONYMOUS
 
 

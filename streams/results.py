@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.document import document
-from profiles.state import Profile
+from profiles.profile import Profile
 from schemas.events import ANONYMOUS
 from streams.report import Summary, Sums, Tally
 

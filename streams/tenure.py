@@ -286,18 +286,18 @@ class Tenure:
                     stuck.add(fault.profile_id)
                 else:
                     problem = Problem("engine_error", type(fault.error).__name__)
-                    items[fault.place] = items[fault.place]._replace(what=problem)
+                    items[fault.place].what = problem
 
     async def _prepare(self, batch: Batch) -> None:
         """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
         need = batch.plan(self._cache)
-        ask_timers = batch.horizon_ms > self._no_timers_before_ms or self._unfinished
+        ask_timers = batch.clock_ms > self._no_timers_before_ms or self._unfinished
         if need or ask_timers:
             loaded = await self._table.load(
                 self.number,
                 need.profiles,
                 need.entries,
-                due_before_ms=batch.horizon_ms if ask_timers else None,
+                due_before_ms=batch.clock_ms if ask_timers else None,
                 due_limit=self._limits.due_timers,
             )
             batch.add(loaded)

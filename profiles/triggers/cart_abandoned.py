@@ -6,8 +6,9 @@ from profiles import carts
 from profiles.book import Book
 from profiles.definition import Content
 from profiles.episodes import cancel, plan
+from profiles.profile import Profile
 from profiles.rules import CartAbandonedRule
-from profiles.state import Cart, CartLine, Emitted, Episode, Profile, RecentOrder
+from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -19,24 +20,25 @@ def episode_key(profile: Profile, cart_id: str) -> str:
     return f"{profile.id}|cart" if cart_id == carts.DEFAULT_CART else cart_id
 
 
-def items_of(lines: list[CartLine]) -> tuple[Item, ...]:
+def items_of(lines: list[CartLine], described: dict[str, Description]) -> tuple[Item, ...]:
     """The lines as a trigger shows them, most valuable first, at most ITEMS_MAX."""
     ordered = sorted(lines, key=lambda line: (-(line.price_minor or 0) * line.quantity, line.product_id))
     return tuple(
         Item(
             product_id=line.product_id,
             variant_id=line.variant_id,
-            sku=line.sku,
-            name=line.name,
-            category=line.category,
-            brand=line.brand,
+            sku=said.sku,
+            name=said.name,
+            category=said.category,
+            brand=said.brand,
             price_minor=line.price_minor,
             price_at_add_minor=line.price_at_add_minor,
             quantity=line.quantity,
-            url=line.url,
-            image_url=line.image_url,
+            url=said.url,
+            image_url=said.image_url,
         )
         for line in ordered[:ITEMS_MAX]
+        for said in (carts.description_of(described, line),)
     )
 
 
@@ -88,8 +90,8 @@ class CartAbandoned:
         cart = self._cart(profile, episode)
         assert cart is not None
         return Content(
-            items=items_of(list(cart.lines.values())),
-            value_minor=carts.value_minor(cart),
+            items=items_of(list(cart.lines.values()), cart.described),
+            value_minor=carts.value_minor(cart.lines.values()),
             currency=cart.currency,
             recovery_url=cart.url,
             details={"cart_id": cart.cart_id},
@@ -114,11 +116,9 @@ class CartAbandoned:
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 
     def _cart(self, profile: Profile, episode: Episode) -> Cart | None:
-        if episode.key in profile.carts:
-            return profile.carts[episode.key]
-        return (
-            profile.carts.get(carts.DEFAULT_CART) if episode.key == episode_key(profile, carts.DEFAULT_CART) else None
-        )
+        if episode.key == episode_key(profile, carts.DEFAULT_CART):
+            return carts.find(profile, carts.DEFAULT_CART)
+        return carts.find(profile, episode.key)
 
 
 CHECKOUT: Final = "checkout.abandoned"

@@ -6,18 +6,9 @@ from profiles import carts
 from profiles.book import Book
 from profiles.definition import Content
 from profiles.episodes import cancel, plan, slot
+from profiles.profile import Profile
 from profiles.rules import CheckoutAbandonedRule
-from profiles.state import (
-    CART_LINES_MAX,
-    CHECKOUTS_MAX,
-    Cart,
-    CartLine,
-    Checkout,
-    Emitted,
-    Episode,
-    Profile,
-    RecentOrder,
-)
+from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Cart, Checkout, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
@@ -61,7 +52,11 @@ class CheckoutAbandoned:
         checkout.currency = event.currency or checkout.currency
         checkout.url = event.url or checkout.url
         if event.products:
-            checkout.lines = [carts.line_of(product, at_ms) for product in event.products[:CART_LINES_MAX]]
+            products = event.products[:CART_LINES_MAX]
+            checkout.lines = [carts.line_of(product, at_ms) for product in products]
+            checkout.described = {}
+            for product in products:
+                carts.describe(checkout.described, product, at_ms)
         if type(event) is CheckoutStarted:
             self._replace_others(turn, checkout)
         self.replan(turn, checkout)
@@ -82,11 +77,11 @@ class CheckoutAbandoned:
         rule = self.rule(turn.book)
         profile = turn.profile
         waiting = profile.episodes.get(slot(self.name, checkout.checkout_id))
-        if not rule.enabled or checkout.done is not None or (waiting is not None and waiting.occurrence > 1):
+        if not rule.enabled or checkout.done is not None or checkout.reminded:
             return
-        if any(sent.name == self.name and sent.key == checkout.checkout_id for sent in profile.emitted):
+        if waiting is not None and waiting.occurrence > 1:
             return
-        if not checkout.lines and not _cart_lines(profile, checkout):
+        if not _has_lines(profile, checkout):
             return
         due_ms = checkout.moved_ms + rule.delay_ms
         plan(turn, self, checkout.checkout_id, checkout.started_by, checkout.started_ms, due_ms)
@@ -113,18 +108,19 @@ class CheckoutAbandoned:
             return "forgotten"
         if checkout.done is not None:
             return "ordered"
-        return None if checkout.lines or _cart_lines(profile, checkout) else "empty"
+        return None if _has_lines(profile, checkout) else "empty"
 
     def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
         return False
 
     def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
         checkout = profile.checkouts[episode.key]
-        lines = checkout.lines or _cart_lines(profile, checkout)
-        value = sum(round(line.price_minor * line.quantity) for line in lines if line.price_minor is not None)
+        lines, described = checkout.lines, checkout.described
+        if not lines and (cart := _cart(profile, checkout)) is not None:
+            lines, described = list(cart.lines.values()), cart.described
         return Content(
-            items=items_of(lines),
-            value_minor=value if checkout.value_minor is None else checkout.value_minor,
+            items=items_of(lines, described),
+            value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
             currency=checkout.currency,
             recovery_url=checkout.url,
             details={"checkout_id": checkout.checkout_id, "cart_id": checkout.cart_id},
@@ -147,12 +143,13 @@ class CheckoutAbandoned:
         if checkout is None:
             return
         if episode.occurrence == 1 and checkout.cart_id is not None:
-            cart = turn.profile.carts.get(checkout.cart_id)
+            cart = carts.find(turn.profile, checkout.cart_id)
             if cart is not None:
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
                 at_ms = max(now_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         if state == "emitted":
+            checkout.reminded = True
             self._plan_next(turn, episode)
 
     def _plan_next(self, turn: Turn, episode: Episode) -> None:
@@ -174,9 +171,15 @@ class CheckoutAbandoned:
                 following.first_due_ms = first_due_ms
 
 
-def _cart_lines(profile: Profile, checkout: Checkout) -> list[CartLine]:
-    cart = profile.carts.get(checkout.cart_id) if checkout.cart_id is not None else None
-    return list(cart.lines.values()) if cart is not None else []
+def _cart(profile: Profile, checkout: Checkout) -> Cart | None:
+    return carts.find(profile, checkout.cart_id) if checkout.cart_id is not None else None
+
+
+def _has_lines(profile: Profile, checkout: Checkout) -> bool:
+    if checkout.lines:
+        return True
+    cart = _cart(profile, checkout)
+    return cart is not None and bool(cart.lines)
 
 
 def _make_room(profile: Profile) -> None:

@@ -10,8 +10,9 @@ from profiles import supply
 from profiles.book import Book
 from profiles.definition import Content, TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.profile import Profile
 from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
-from profiles.state import Emitted, Episode, Profile, RecentOrder
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -94,7 +95,9 @@ class ReplenishmentDue(_Replenishment):
             forecast = supply.forecast(profile, product_id, turn.book)
             current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
             self._end_stale(turn, product_id, current)
-            if rule.enabled and forecast is not None and current is not None and not self._decided(profile, current):
+            if forecast is None or current is None or f"{REPLENISHMENT_LATE.name}|{current}" in profile.episodes:
+                continue
+            if rule.enabled and profile.supply[product_id].reminded != forecast.last_order_id:
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
     def _end_stale(self, turn: Turn, product_id: str, current: str | None) -> None:
@@ -107,18 +110,17 @@ class ReplenishmentDue(_Replenishment):
             if waiting.key == episode_key(turn.profile, product_id, waiting.anchor):
                 cancel(turn, definition, waiting.key, reason)
 
-    def _decided(self, profile: Profile, key: str) -> bool:
-        """Whether this purchase has had its reminder: one is sent, or the late one is already waiting."""
-        return f"{REPLENISHMENT_LATE.name}|{key}" in profile.episodes or any(
-            sent.name == self.name and sent.key == key for sent in profile.emitted
-        )
-
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Once it was sent, or would have been but for a gate, the late reminder waits."""
         rule = turn.book.rules.replenishment_late
-        if state not in ("emitted", "suppressed") or not rule.enabled:
+        if state not in ("emitted", "suppressed"):
             return
-        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
+        key = _product_of(turn.profile, episode)
+        if state == "emitted" and key in turn.profile.supply:
+            turn.profile.supply[key].reminded = episode.anchor
+        if not rule.enabled:
+            return
+        forecast = supply.forecast(turn.profile, key, turn.book)
         if forecast is not None:
             plan(turn, REPLENISHMENT_LATE, episode.key, episode.anchor, episode.opened_ms, forecast.late_ms)
 

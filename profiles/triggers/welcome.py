@@ -5,8 +5,9 @@ from typing import Final
 from profiles.book import Book
 from profiles.definition import Content
 from profiles.episodes import plan
+from profiles.profile import Profile
 from profiles.rules import WelcomeRule
-from profiles.state import Emitted, Episode, Profile, RecentOrder
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 
 

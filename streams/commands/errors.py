@@ -5,7 +5,7 @@ import sys
 
 def explain(error: Exception) -> str | None:
     """The message for an error a user can mend; None for a fault of ours."""
-    from profiles.state import UnsupportedVersion
+    from profiles.profile import UnsupportedVersion
     from streams.book_files import BookError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError

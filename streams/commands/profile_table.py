@@ -7,7 +7,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from profiles.state import Profile
+from profiles.profile import Profile
 from schemas.money import exponent
 from schemas.profile_document import ProfileDocument
 
@@ -62,7 +62,7 @@ def print_explanation(profile: Profile) -> None:
             trigger.name, Text(trigger.key), at(trigger.emitted_ms), trigger.outcome or "-", trigger.trigger_id
         )
     decided = Table("decided", "trigger", "about", "state", "reason", box=None, pad_edge=False, header_style="bold")
-    for decision in profile.decisions:
+    for decision in profile.last_decisions():
         decided.add_row(at(decision.at_ms), decision.name, Text(decision.key), decision.state, decision.reason or "-")
     parts: list[Any] = [Text(profile.id, style="bold")]
     for table, nothing in (

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from profiles.activity import CHANNELS_MAX, host_of, see
-from profiles.state import Activity, Profile, Touch
+from profiles.profile import Profile
+from profiles.state import Activity, Touch
 from schemas import events
 from schemas.events import Arrival, Campaign, Event
 

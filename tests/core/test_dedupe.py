@@ -1,7 +1,8 @@
 """Remembered messages: known for a day, bounded in number."""
 
 from profiles.dedupe import GENERATION_MAX, already_seen, remembered, unite
-from profiles.state import SEEN_MAX, Profile, decode_profile, encode
+from profiles.profile import Profile, decode_profile
+from profiles.state import SEEN_MAX
 
 HOUR_MS = 3_600_000
 
@@ -30,7 +31,7 @@ def test_a_message_is_known_for_a_day_at_least_through_storage_too() -> None:
     ada = Profile("user_id:ada")
     for hour in range(100):
         assert not already_seen(ada, "web", f"m{hour}", hour * HOUR_MS)
-        ada = decode_profile(encode(ada))
+        ada = decode_profile(ada.pack())
         assert all(
             already_seen(ada, "web", f"m{before}", hour * HOUR_MS) for before in range(max(0, hour - 24), hour + 1)
         )

@@ -9,7 +9,8 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.document import document
 from profiles.engine import Engine
-from profiles.state import Ledger, Moment, Profile
+from profiles.profile import Profile
+from profiles.state import Ledger, Moment
 from schemas.events import (
     Arrival,
     ConsentChange,

@@ -6,7 +6,8 @@ import pytest
 
 from profiles.book import Book
 from profiles.ledger import REFUND_WINDOW_MS, OrderChange, apply_order, compact
-from profiles.state import Ledger, NeedLedger, OrderEntry, Profile, encode
+from profiles.profile import Profile
+from profiles.state import Ledger, NeedLedger, OrderEntry
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product
 
@@ -34,7 +35,7 @@ class Customer:
         return self.profile.ltv.net
 
     def entry(self, order_id: str = "o1") -> OrderEntry:
-        entry = self.ledger.entries[order_id]
+        entry = self.ledger.get(order_id)
         assert entry is not None
         return entry
 
@@ -168,11 +169,11 @@ def test_a_repeat_writes_nothing() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, revenue_minor=100, message_id="same")
     ada.ledger.changed.clear()
-    before = encode(ada.profile)
+    before = ada.profile.pack()
     change = ada.tell(events.OrderCompleted, 1, revenue_minor=100, message_id="same")
 
     assert not ada.ledger.changed
-    assert encode(ada.profile) == before
+    assert ada.profile.pack() == before
     assert not change.is_new
 
 
@@ -216,12 +217,12 @@ def test_lines_go_after_the_refund_window_in_rounds_of_a_month() -> None:
 def test_compaction_asks_for_the_whole_ledger_first() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 0, products=(Product(product_id="tea", price_minor=100),))
-    before = encode(ada.profile)
+    before = ada.profile.pack()
 
     with pytest.raises(NeedLedger):
         compact(ada.profile, REFUND_WINDOW_MS, Ledger({"o1": ada.entry()}))
 
-    assert encode(ada.profile) == before
+    assert ada.profile.pack() == before
 
 
 def test_an_old_order_from_an_import_waits_a_month_with_its_lines() -> None:

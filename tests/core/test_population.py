@@ -1,7 +1,8 @@
 """A profile's part in the counters of its partition."""
 
 from profiles import population
-from profiles.state import OrderStats, Profile, Totals
+from profiles.profile import Profile
+from profiles.state import OrderStats, Totals
 from schemas.events import ANONYMOUS
 
 
@@ -36,7 +37,8 @@ def test_a_change_is_told_once_and_only_where_something_changed() -> None:
 
 
 def test_orders_of_nobody_are_in_the_totals_but_make_no_customer() -> None:
-    nobody = Profile(ANONYMOUS, orders=OrderStats(count=2, valued=2), ltv=Totals(gross=10, net=10, margin=4))
+    nobody = Profile(ANONYMOUS)
+    nobody.orders, nobody.ltv = OrderStats(count=2, valued=2), Totals(gross=10, net=10, margin=4)
 
     assert population.delta(nobody) == {
         "orders": 2,
@@ -52,7 +54,8 @@ def test_orders_of_nobody_are_in_the_totals_but_make_no_customer() -> None:
 
 
 def test_a_forgotten_profile_takes_back_exactly_what_it_added() -> None:
-    ada = Profile("user_id:ada", orders=OrderStats(count=1, valued=1), ltv=Totals(gross=10, net=10))
+    ada = Profile("user_id:ada")
+    ada.orders, ada.ltv = OrderStats(count=1, valued=1), Totals(gross=10, net=10)
     added = population.delta(ada)
     ada.ltv.net = 99
 
@@ -61,6 +64,7 @@ def test_a_forgotten_profile_takes_back_exactly_what_it_added() -> None:
 
 
 def test_a_stored_contribution_of_an_older_release_is_shorter_and_still_right() -> None:
-    ada = Profile("user_id:ada", population=[1], orders=OrderStats(count=1))
+    ada = Profile("user_id:ada", population=[1])
+    ada.orders = OrderStats(count=1)
 
     assert population.delta(ada) == {"buyers": 1, "orders": 1}

@@ -7,8 +7,9 @@ import pytest
 from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.ledger import apply_order
+from profiles.profile import Profile
 from profiles.rules import ReplenishmentRule, Rules
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, Profile
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger
 from profiles.supply import Forecast, SupplyChange, forecast, joined, own_pace, record_purchases, units_on_hand
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product

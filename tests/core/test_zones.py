@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from profiles.state import Profile
+from profiles.profile import Profile
 from profiles.zones import COUNTRY_ZONES, LATEST_MS, at_hour, find_zone, instant, local_time, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")

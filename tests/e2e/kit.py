@@ -332,7 +332,7 @@ def check_money_and_carts(shop: Shop, scenario: Scenario) -> None:
         found = money_of(profile)
         assert (expected.orders, expected.gross, expected.discount, expected.refund, expected.net) == found, user
         carts = {
-            cart_id: {key: line["quantity"] for key, line in cart.get("lines", {}).items()}
+            cart_id: {key: quantity for key, (_, _, quantity, *_) in cart.get("lines", {}).items()}
             for cart_id, cart in profile.get("carts", {}).items()
             if cart.get("lines")
         }

@@ -59,12 +59,10 @@ def embedded(every: int) -> dict[str, Any]:
     """The same orders in one process without servers."""
     import json
 
-    from profiles.state import encode
-
     book = Book()
     with Embedded(Engine(book), Decoder(book.shop_currency), on_row=lambda row: None) as run:
         run.feed((line.value, line.time_ms) for line in lines(every))
-        return {profile.id: json.loads(encode(profile)) for profile in run.profiles()}
+        return {profile.id: json.loads(profile.pack()) for profile in run.profiles()}
 
 
 def through_servers(shop: Shop, every: int) -> dict[str, tuple[int, int, int, int, int]]:

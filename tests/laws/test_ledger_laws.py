@@ -18,18 +18,9 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.costs import build_costs
 from profiles.ledger import apply_order, compact
+from profiles.profile import Profile, decode_profile
 from profiles.rates import build_rates
-from profiles.state import (
-    RECENT_ORDERS_MAX,
-    Ledger,
-    NeedLedger,
-    OrderEntry,
-    Profile,
-    Totals,
-    decode_entry,
-    decode_profile,
-    encode,
-)
+from profiles.state import RECENT_ORDERS_MAX, Ledger, NeedLedger, OrderEntry, Totals, decode_entry, encode
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product
 
@@ -429,17 +420,17 @@ def test_totals_are_the_sum_of_all_contributions_at_all_times(history: list[Arri
 def test_going_through_storage_after_every_event_changes_nothing(history: list[Arrival]) -> None:
     profile, entries = Profile("user_id:ada"), dict[str, bytes]()
     for arrival in history:
-        profile = decode_profile(encode(profile))
+        profile = decode_profile(profile.pack())
         ledger = Ledger({name: decode_entry(stored) for name, stored in entries.items()}, complete=True)
         apply_order(profile, arrival, ledger, BOOKS["full"])
         for name in ledger.changed:
-            entry = ledger.entries[name]
+            entry = ledger.get(name)
             assert entry is not None
             entries[name] = encode(entry)
             assert encode(decode_entry(entries[name])) == entries[name]
     straight, straight_ledger = play(history, BOOKS["full"])
 
-    assert encode(straight) == encode(profile)
+    assert straight.pack() == profile.pack()
     assert {entry.order_id: encode(entry) for entry in straight_ledger.all()} == entries
 
 
@@ -448,7 +439,7 @@ def test_going_through_storage_after_every_event_changes_nothing(history: list[A
 def test_an_entry_that_is_not_loaded_is_asked_for_before_anything_changes(history: list[Arrival]) -> None:
     profile, stored = Profile("user_id:ada"), Ledger(complete=True)
     for arrival in history:
-        before = encode(profile)
+        before = profile.pack()
         event = arrival.event
         assert isinstance(event, OrderEvent)
 
@@ -456,7 +447,7 @@ def test_an_entry_that_is_not_loaded_is_asked_for_before_anything_changes(histor
             apply_order(profile, arrival, Ledger(), BOOKS["full"])
 
         assert need.value.order_id == event.order_id
-        assert encode(profile) == before
+        assert profile.pack() == before
         apply_order(profile, arrival, stored, BOOKS["full"])
 
 
@@ -484,16 +475,16 @@ def test_first_and_newest_orders_are_right_and_the_whole_ledger_is_asked_for_wit
         event = arrival.event
         assert isinstance(event, OrderEvent)
         ledger = Ledger({event.order_id: entries.get(event.order_id)})
-        before = encode(profile)
+        before = profile.pack()
         try:
             apply_order(profile, arrival, ledger, BOOKS["plain"])
         except NeedLedger as need:
-            asked_for, left = need.order_id, (encode(profile), ledger.changed)
+            asked_for, left = need.order_id, (profile.pack(), ledger.changed)
             assert (asked_for, left) == (None, (before, set()))
             ledger = Ledger(dict(entries), complete=True)
             apply_order(profile, arrival, ledger, BOOKS["plain"])
         for name in ledger.changed:
-            entry = ledger.entries[name]
+            entry = ledger.get(name)
             assert entry is not None
             entries[name] = entry
 

@@ -8,7 +8,8 @@ import pytest
 
 from profiles.book import Book
 from profiles.ledger import apply_order
-from profiles.state import Ledger, Profile, Totals, encode
+from profiles.profile import Profile
+from profiles.state import Ledger, Totals, encode
 from schemas.events import ANONYMOUS, Arrival, OrderCancelled, OrderCompleted, OrderEvent, OrderRefunded, Product
 from streams.audit import Difference, audit, compare
 from streams.memory_table import MemoryTable
@@ -50,7 +51,7 @@ def stored(*customers: tuple[Profile, Ledger]) -> MemoryTable:
         claim = await table.claim(0)
         commit = Commit(token=claim.meta.token, expected=claim.meta.commits)
         for profile, ledger in customers:
-            commit.profiles[profile.id] = encode(profile)
+            commit.profiles[profile.id] = profile.pack()
             commit.entries |= {(profile.id, entry.order_id): encode(entry) for entry in ledger.all()}
         await table.commit(0, commit)
         return table

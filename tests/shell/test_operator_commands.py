@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
-from profiles.state import Contribution, OrderEntry, OrderStats, Profile, Totals, encode
+from profiles.profile import Profile
+from profiles.state import Contribution, OrderEntry, OrderStats, Totals, encode
 from streams import cli
 from streams.home import home_partition
 from streams.kafka_admin import create_topics, delete_topics
@@ -62,13 +63,9 @@ def regulars(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Regulars:
 def ann(settings: Settings) -> Profile:
     """A customer with one order, stored together with an offset."""
     totals = Totals(gross=1000, discount=100, net=900, margin=900)
-    profile = Profile(
-        "user_id:ann",
-        ids={"user_id": ["ann"]},
-        orders=OrderStats(count=1, valued=1, first=(1_700_000_000_000, "o1"), recent=[(1_700_000_000_000, "o1")]),
-        ltv=totals,
-        by_currency={"USD": totals},
-    )
+    profile = Profile("user_id:ann", ids={"user_id": ["ann"]})
+    profile.orders = OrderStats(1, 1, (1_700_000_000_000, "o1"), [(1_700_000_000_000, "o1")])
+    profile.ltv, profile.by_currency = totals, {"USD": totals}
     part = Contribution("USD", counted=True, valued=True, amounts=totals, shop=totals, rate="1")
     entry = OrderEntry("o1", placed_ms=1_700_000_000_000, completed=True, contribution=part)
     store(settings, profile, {"o1": entry}, {"orders": 1})
@@ -85,7 +82,7 @@ def store(settings: Settings, profile: Profile, entries: dict[str, OrderEntry], 
             Commit(
                 token=claim.meta.token,
                 expected=claim.meta.commits,
-                profiles={profile.id: encode(profile)},
+                profiles={profile.id: profile.pack()},
                 entries={(profile.id, order_id): encode(entry) for order_id, entry in entries.items()},
                 offsets=offsets,
             ),

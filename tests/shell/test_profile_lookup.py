@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from msgspec import Raw
 
 from profiles.book import Book
 from profiles.document import document
-from profiles.state import Consent, DecisionKept, Emitted, Episode, Profile, encode
+from profiles.profile import Profile
+from profiles.state import Consent, DecisionKept, Emitted, Episode, encode
 from streams.commands.profile_table import print_explanation, print_profile
 from streams.home import home_partition
 from streams.memory_table import MemoryTable
@@ -22,7 +24,7 @@ def stored(*profiles: Profile) -> MemoryTable:
         for profile in profiles:
             partition = home_partition(profile.id.partition(":")[2], PARTITIONS)
             claim = await table.claim(partition)
-            commit = Commit(token=claim.meta.token, expected=claim.meta.commits, profiles={profile.id: encode(profile)})
+            commit = Commit(token=claim.meta.token, expected=claim.meta.commits, profiles={profile.id: profile.pack()})
             await table.commit(partition, commit)
         return table
 
@@ -61,9 +63,8 @@ def profile() -> Profile:
     shown.orders.count, shown.ltv.gross, shown.ltv.net = 2, 123456, 123456
     shown.episodes["k"] = Episode("cart.abandoned", "cart-1", "m1", 0, 1_700_000_000_000)
     shown.emitted.append(Emitted("t-1", "welcome", "user_id:7", 0, 1_700_000_000_000, outcome="converted"))
-    shown.decisions.append(
-        DecisionKept(1_700_000_000_000, "cart.abandoned", "cart-0", "suppressed", "no_consent", "t-0")
-    )
+    kept = DecisionKept(1_700_000_000_000, "cart.abandoned", "cart-0", "suppressed", "no_consent", "t-0")
+    shown.decisions.append(Raw(encode(kept)))
     return shown
 
 

@@ -10,8 +10,8 @@ from typing_extensions import override
 
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.profile import Profile, decode_profile
 from profiles.rules import CartAbandonedRule, CheckoutAbandonedRule, Rules
-from profiles.state import Profile, decode_profile
 from schemas.decode import Decoder
 from schemas.events import Event, OrderCompleted, Product, ProductAdded
 from schemas.routing import topic_of

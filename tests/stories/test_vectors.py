@@ -12,8 +12,8 @@ import pytest
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
+from profiles.profile import Profile
 from profiles.rules import CartAbandonedRule, Rules
-from profiles.state import Profile
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded

@@ -8,7 +8,8 @@ from typing import Any
 
 from profiles.book import Book
 from profiles.engine import Engine
-from profiles.state import Ledger, Moment, Profile
+from profiles.profile import Profile
+from profiles.state import Ledger, Moment
 from profiles.turn import Output
 from schemas import events
 from schemas.events import Arrival, ConsentChange, Event, Product

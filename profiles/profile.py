@@ -1,0 +1,347 @@
+"""The profile: everything remembered about one customer, one JSON document in Redis.
+
+What nearly every event touches is plain fields. The rest are parts: a part stays the JSON text it came as until somebody
+asks for it, and is text again once the profile is written. A profile of 7 kB is some 400 Python objects, and walking over
+them costs a memory access each; as text it is one. So an event pays for the parts it touches, and memory holds several
+times as many customers.
+
+A new part is a field, a property and a line in `_PARTS`; what was opened is written again, changed or not.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from profiles.state import (
+    Activity,
+    Cart,
+    Checkout,
+    Consent,
+    DecisionKept,
+    Emitted,
+    Episode,
+    Interests,
+    Milestones,
+    OrderStats,
+    RecentOrder,
+    Supply,
+    Totals,
+    encode,
+)
+
+VERSION = 1
+"""Schema version of a stored profile. A worker that meets a higher one stops."""
+
+# A part is read as text and holds, once opened, what it stands for.
+if TYPE_CHECKING:
+    Part = Any
+else:
+    Part = Raw
+
+_NOTHING: Final = Raw()
+_NOTHING_STORED: Final = frozenset((b"{}", b"[]"))
+
+T = TypeVar("T")
+
+
+def _part(name: str) -> Any:
+    return field(name=name, default=_NOTHING)
+
+
+class Profile(Struct, omit_defaults=True, gc=False):
+    """Everything remembered about one customer. `id` is "type:value" of its home identifier."""
+
+    id: str
+    v: int = VERSION
+    ids: dict[str, list[str]] = {}
+    timezone: tuple[int, str] | None = None
+    locale: tuple[int, str] | None = None
+    country: tuple[int, str] | None = None
+    push: bool = False
+    activity: Activity = msgspec.field(default_factory=Activity)
+    episodes: dict[str, Episode] = {}
+    seen: list[str] = []
+    seen_since_ms: int = 0
+    compact_ms: int | None = None
+    population: list[int] = []
+    _traits: Part = _part("traits")
+    _consent: Part = _part("consent")
+    _milestones: Part = _part("milestones")
+    _interests: Part = _part("interests")
+    _carts: Part = _part("carts")
+    _left_carts: Part = _part("left_carts")
+    _checkouts: Part = _part("checkouts")
+    _orders: Part = _part("orders")
+    _ltv: Part = _part("ltv")
+    _by_currency: Part = _part("by_currency")
+    _recent_orders: Part = _part("recent_orders")
+    _supply: Part = _part("supply")
+    _subscriptions: Part = _part("subscriptions")
+    _feedback: Part = _part("feedback")
+    _messages: Part = _part("messages")
+    _emitted: Part = _part("emitted")
+    _decisions: Part = _part("decisions")
+    _absorbed: Part = _part("absorbed")
+
+    def next_due_ms(self) -> int | None:
+        """The earliest moment at which something here wants to be looked at, or None."""
+        due = self.compact_ms
+        for episode in self.episodes.values():
+            wake_ms = episode.due_ms if episode.held_until_ms is None else episode.held_until_ms
+            if due is None or wake_ms < due:
+                due = wake_ms
+        return due
+
+    def pack(self) -> bytes:
+        """The stored form. Parts that were opened are text again afterwards."""
+        for name, part in zip(_PARTS, msgspec.structs.astuple(self)[-len(_PARTS) :], strict=True):
+            if part is _NOTHING:
+                continue
+            if type(part) is Raw:
+                # Cut out of the text the whole profile was read from, which is let go so.
+                setattr(self, name, part.copy())
+            else:
+                stored = encode(part)
+                setattr(self, name, _NOTHING if stored in _NOTHING_STORED else Raw(stored))
+        return encode(self)
+
+    def last_decisions(self) -> list[DecisionKept]:
+        """The last decisions, oldest first."""
+        return [_decision_decoder.decode(kept) for kept in self.decisions]
+
+    # --- the parts ------------------------------------------------------------------------------------------------
+
+    @property
+    def traits(self) -> dict[str, tuple[int, Any]]:
+        """Traits with the time at which each was said."""
+        part: dict[str, tuple[int, Any]] | Raw = self._traits
+        if isinstance(part, Raw):
+            part = self._traits = _open(part, _TRAITS)
+        return part
+
+    @traits.setter
+    def traits(self, part: dict[str, tuple[int, Any]]) -> None:
+        self._traits = part
+
+    @property
+    def consent(self) -> dict[str, Consent]:
+        """Consent decisions by "channel.purpose"."""
+        part: dict[str, Consent] | Raw = self._consent
+        if isinstance(part, Raw):
+            part = self._consent = _open(part, _CONSENT)
+        return part
+
+    @consent.setter
+    def consent(self, part: dict[str, Consent]) -> None:
+        self._consent = part
+
+    @property
+    def milestones(self) -> Milestones:
+        """Once-in-a-life moments."""
+        part: Milestones | Raw = self._milestones
+        if isinstance(part, Raw):
+            part = self._milestones = _open(part, _MILESTONES)
+        return part
+
+    @property
+    def interests(self) -> Interests:
+        """Decayed interest in categories, brands and occasions."""
+        part: Interests | Raw = self._interests
+        if isinstance(part, Raw):
+            part = self._interests = _open(part, _INTERESTS)
+        return part
+
+    @property
+    def carts(self) -> dict[str, Cart]:
+        """Carts by cart id, those of the last days."""
+        part: dict[str, Cart] | Raw = self._carts
+        if isinstance(part, Raw):
+            part = self._carts = _open(part, _CARTS)
+        return part
+
+    @carts.setter
+    def carts(self, part: dict[str, Cart]) -> None:
+        self._carts = part
+
+    @property
+    def left_carts(self) -> dict[str, tuple[int, Raw]]:
+        """Carts that nothing happened to for days, by cart id: when the last thing did, and the cart as JSON text."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
+        if isinstance(part, Raw):
+            part = self._left_carts = _open(part, _LEFT_CARTS)
+        return part
+
+    def has_left(self, cart_id: str) -> bool:
+        """Whether a cart may be among the left ones; the text is only searched for its id."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
+        return encode(cart_id) in bytes(part) if isinstance(part, Raw) else cart_id in part
+
+    @property
+    def checkouts(self) -> dict[str, Checkout]:
+        """Checkouts by checkout id."""
+        part: dict[str, Checkout] | Raw = self._checkouts
+        if isinstance(part, Raw):
+            part = self._checkouts = _open(part, _CHECKOUTS)
+        return part
+
+    @property
+    def orders(self) -> OrderStats:
+        """Counts and times of orders."""
+        part: OrderStats | Raw = self._orders
+        if isinstance(part, Raw):
+            part = self._orders = _open(part, _ORDERS)
+        return part
+
+    @orders.setter
+    def orders(self, part: OrderStats) -> None:
+        self._orders = part
+
+    @property
+    def ltv(self) -> Totals:
+        """Sums over all orders in the shop's currency."""
+        part: Totals | Raw = self._ltv
+        if isinstance(part, Raw):
+            part = self._ltv = _open(part, _LTV)
+        return part
+
+    @ltv.setter
+    def ltv(self, part: Totals) -> None:
+        self._ltv = part
+
+    @property
+    def by_currency(self) -> dict[str, Totals]:
+        """The same by the currency of the orders."""
+        part: dict[str, Totals] | Raw = self._by_currency
+        if isinstance(part, Raw):
+            part = self._by_currency = _open(part, _BY_CURRENCY)
+        return part
+
+    @by_currency.setter
+    def by_currency(self, part: dict[str, Totals]) -> None:
+        self._by_currency = part
+
+    @property
+    def recent_orders(self) -> list[RecentOrder]:
+        """Placed orders of the last 30 days, oldest first."""
+        part: list[RecentOrder] | Raw = self._recent_orders
+        if isinstance(part, Raw):
+            part = self._recent_orders = _open(part, _RECENT_ORDERS)
+        return part
+
+    @recent_orders.setter
+    def recent_orders(self, part: list[RecentOrder]) -> None:
+        self._recent_orders = part
+
+    @property
+    def supply(self) -> dict[str, Supply]:
+        """Purchases of replenishable products."""
+        part: dict[str, Supply] | Raw = self._supply
+        if isinstance(part, Raw):
+            part = self._supply = _open(part, _SUPPLY)
+        return part
+
+    @property
+    def subscriptions(self) -> dict[str, list[str]]:
+        """Products by subscription id."""
+        part: dict[str, list[str]] | Raw = self._subscriptions
+        if isinstance(part, Raw):
+            part = self._subscriptions = _open(part, _SUBSCRIPTIONS)
+        return part
+
+    @property
+    def feedback(self) -> dict[str, Any]:
+        """Survey answers and reviews."""
+        part: dict[str, Any] | Raw = self._feedback
+        if isinstance(part, Raw):
+            part = self._feedback = _open(part, _FEEDBACK)
+        return part
+
+    @property
+    def messages(self) -> dict[str, int]:
+        """Receipts of messages, counted by kind."""
+        part: dict[str, int] | Raw = self._messages
+        if isinstance(part, Raw):
+            part = self._messages = _open(part, _MESSAGES)
+        return part
+
+    @property
+    def emitted(self) -> list[Emitted]:
+        """Triggers that went out, oldest first."""
+        part: list[Emitted] | Raw = self._emitted
+        if isinstance(part, Raw):
+            part = self._emitted = _open(part, _EMITTED)
+        return part
+
+    @emitted.setter
+    def emitted(self, part: list[Emitted]) -> None:
+        self._emitted = part
+
+    @property
+    def decisions(self) -> list[Raw]:
+        """The last decisions, oldest first, as JSON texts: they are added for the few who read them (`last_decisions`)."""
+        part: list[Raw] | Raw = self._decisions
+        if isinstance(part, Raw):
+            part = self._decisions = _open(part, _DECISIONS)
+        return part
+
+    @decisions.setter
+    def decisions(self, part: list[Raw]) -> None:
+        self._decisions = part
+
+    @property
+    def absorbed(self) -> list[str]:
+        """Ids of profiles that were merged into this one."""
+        part: list[str] | Raw = self._absorbed
+        if isinstance(part, Raw):
+            part = self._absorbed = _open(part, _ABSORBED)
+        return part
+
+
+def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
+    decoder, make = kind
+    if part is _NOTHING:
+        made: T = make()
+        return made
+    return decoder.decode(part)
+
+
+_TRAITS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Any]]), dict)
+_CONSENT: Final = (msgspec.json.Decoder(dict[str, Consent]), dict)
+_MILESTONES: Final = (msgspec.json.Decoder(Milestones), Milestones)
+_INTERESTS: Final = (msgspec.json.Decoder(Interests), Interests)
+_CARTS: Final = (msgspec.json.Decoder(dict[str, Cart]), dict)
+_LEFT_CARTS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_CHECKOUTS: Final = (msgspec.json.Decoder(dict[str, Checkout]), dict)
+_ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
+_LTV: Final = (msgspec.json.Decoder(Totals), Totals)
+_BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
+_RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
+_SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
+_SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
+_FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
+_MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
+_EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
+_DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+
+_PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
+
+
+class UnsupportedVersion(Exception):
+    """A stored profile was written by a newer release. The worker stops the partition; deploy the newer release."""
+
+
+_decoder = msgspec.json.Decoder(Profile)
+_decision_decoder = msgspec.json.Decoder(DecisionKept)
+
+
+def decode_profile(stored: bytes) -> Profile:
+    """Read a stored profile. Raises UnsupportedVersion for one of a newer release, msgspec.DecodeError for damage.
+
+    Damage inside a part shows when that part is opened.
+    """
+    profile = _decoder.decode(stored)
+    if profile.v > VERSION:
+        raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
+    return profile
