@@ -90,7 +90,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "done", "indexed", "next", "places", "since")
+    __slots__ = ("customer", "indexed", "next", "places", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
@@ -100,7 +100,6 @@ class _Group:
         """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
         self.indexed = False
         """Whether the table's index has a timer of hers before the clock."""
-        self.done = False
 
 
 _Order = tuple[int, int, int, str]
@@ -130,7 +129,7 @@ class Batch:
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
         self.at = 0
-        self.cut = False
+        self.cut = self.done = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
@@ -147,8 +146,13 @@ class Batch:
         self._order: list[_Order] = []
         self._caused_ms: list[int] = []
         self._forwards: list[Outgoing] = []
-        self._touched: dict[str, Live] = {}
-        self._outdated: dict[str, int | None] = {}
+        self._todo: list[_Group] | None = None
+        self._touched: set[str] = set()
+        self._profiles: dict[str, bytes] = {}
+        self._entries: dict[tuple[str, str], bytes] = {}
+        self._due: dict[str, int | None] = {}
+        self._population: dict[str, int] = {}
+        self._created = 0
         self._last_known: tuple[int, str] | None = None
 
     # --- loading --------------------------------------------------------------------------------------------------
@@ -264,28 +268,35 @@ class Batch:
 
     # --- running --------------------------------------------------------------------------------------------------
 
-    def run(self) -> Need | None:
-        """Apply the records and fire the timers. None when done; else what to load before calling it again.
+    def run(self, records: int = RECORDS_MAX) -> Need:
+        """Apply about so many records and fire the timers of their customers. To be called until `done`, each time after
+        loading what the last call asked for.
 
         Raises Faulty when the engine raises: then nothing of this batch may be kept.
         """
-        self._settle_others()
+        if self._todo is None:
+            self._settle_others()
+            self._todo = list(self._groups.values())[::-1]
         need = Need([], [], [])
-        for group in self._groups.values():
-            if not group.done:
-                try:
-                    self._apply(group)
-                except NeedLedger as more:
-                    if more.order_id is None:
-                        need.whole.append(group.customer)
-                    else:
-                        need.entries.append((group.customer, more.order_id))
-                except NeedProfile as more:
-                    need.profiles.append(more.profile_id)
-        if need:
-            return need
-        self.at = self._end
-        return None
+        held: list[_Group] = []
+        while self._todo and records > 0:
+            group = self._todo.pop()
+            records -= 1 + len(group.places)
+            try:
+                self._apply(group)
+            except NeedLedger as more:
+                held.append(group)
+                if more.order_id is None:
+                    need.whole.append(group.customer)
+                else:
+                    need.entries.append((group.customer, more.order_id))
+            except NeedProfile as more:
+                held.append(group)
+                need.profiles.append(more.profile_id)
+        self._todo += held
+        self.done = not self._todo
+        self.at = self._end if self.done else 0
+        return need
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
@@ -296,7 +307,7 @@ class Batch:
         profile, ledger = subject.profile, subject.ledger
         due_ms = profile.next_due_ms()
         if places and places[0] < end:
-            self._touched[customer] = subject
+            self._touched.add(customer)
         for number in range(group.next, len(places)):
             place = places[number]
             if place >= end:
@@ -324,9 +335,12 @@ class Batch:
             due_ms = self._fire(group, subject, due_ms, len(clocks) - 1)
         if due_ms is not None and due_ms < self.clock_ms:
             self.timers_left = True
-        if group.indexed and customer not in self._touched and customer not in self._outdated:
-            self._outdated[customer] = due_ms  # the index had it wrong
-        group.done = True
+        if customer in self._touched:
+            self._pack(subject)
+        elif customer in self.stuck:
+            self._due[customer] = self.clock_ms + STUCK_MS
+        elif group.indexed and customer not in self._due:
+            self._due[customer] = due_ms  # the index had it wrong
 
     def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
         """Fire her timers as far as the clock of `place` allows; gives what is due next.
@@ -336,7 +350,6 @@ class Batch:
         """
         clocks, customer, profile = self._clocks, subject.profile.id, subject.profile
         if customer in self.stuck:
-            self._outdated[customer] = self.clock_ms + STUCK_MS
             return None
         next_ms: int | None = due_ms
         while next_ms is not None and next_ms < clocks[place] and group.since <= place:
@@ -344,7 +357,7 @@ class Batch:
                 return next_ms
             at = bisect_right(clocks, next_ms, group.since, place)
             fired_ms, clock_ms = next_ms, clocks[at]
-            self._touched[customer] = subject
+            self._touched.add(customer)
             try:
                 self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
             except Needed:
@@ -358,6 +371,22 @@ class Batch:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at
         return next_ms
+
+    def _pack(self, subject: Live) -> None:
+        """Encode what is to be stored of a customer, while all of it is at hand."""
+        profile, ledger = subject.profile, subject.ledger
+        if ledger.changed or not subject.size:
+            for name, amount in population.delta(profile).items():
+                self._population[name] = self._population.get(name, 0) + amount
+        stored = self._profiles[profile.id] = profile.pack()
+        self._created += not subject.size
+        subject.size = len(stored)
+        due_ms = profile.next_due_ms()
+        if due_ms != subject.due_ms:
+            self._due[profile.id] = subject.due_ms = due_ms
+        if ledger.changed:
+            for order_id, entry in ledger.pack():
+                self._entries[profile.id, order_id] = entry
 
     def _note_outputs(self, order: _Order, caused_ms: int) -> None:
         """Note where outputs that were just appended belong, and the time of their cause."""
@@ -405,25 +434,11 @@ class Batch:
     # --- what it changed ------------------------------------------------------------------------------------------
 
     def changes(self) -> "Changes":
-        """Everything as the commit takes it; each profile is encoded once. To be called once, when `run` is done."""
+        """Everything as the commit takes it. To be called once, when `done`."""
         changes = Changes()
-        changes.due.update(self._outdated)
-        sums = changes.population
-        for profile_id, subject in self._touched.items():
-            profile, ledger = subject.profile, subject.ledger
-            if ledger.changed or not subject.size:
-                for name, amount in population.delta(profile).items():
-                    sums[name] = sums.get(name, 0) + amount
-            stored = changes.profiles[profile_id] = profile.pack()
-            changes.created += not subject.size
-            subject.size = len(stored)
-            due_ms = profile.next_due_ms()
-            if due_ms != subject.due_ms:
-                changes.due[profile_id] = subject.due_ms = due_ms
-            if ledger.changed:
-                for order_id, entry in ledger.pack():
-                    changes.entries[profile_id, order_id] = entry
-        changes.population = {name: amount for name, amount in sums.items() if amount}
+        changes.profiles, changes.entries, changes.due = self._profiles, self._entries, self._due
+        changes.created = self._created
+        changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
         changes.records = dict(Counter([item.topic for item in done]))

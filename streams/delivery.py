@@ -183,13 +183,15 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
                 # The client would make an object of twelve fields of each record, and we a record of that: half of the
                 # cost of delivery.
                 found._partition_records._consumer_record = _to_record
-        try:
-            drained: dict[TP, Any] = await fetcher.fetched_records(ready, timeout=0, max_records=max_records)
-        except OffsetOutOfRangeError as error:
-            for tp, offset in error.args[0].items():
-                if self._sessions.pop(TP(*tp), None) is not None:
-                    self.parent_loop.call_soon_threadsafe(self.consumer.receiver.lost, TP(*tp), offset)
-            return {}
+        drained: dict[TP, Any] = {}
+        # So much of each partition, not of all together: one that has much must not keep the others waiting for a turn.
+        for tp in [tp for tp in fetcher._records if tp in ready]:
+            try:
+                drained |= await fetcher.fetched_records({tp}, timeout=0, max_records=max_records)
+            except OffsetOutOfRangeError as error:
+                for lost, offset in error.args[0].items():
+                    if self._sessions.pop(TP(*lost), None) is not None:
+                        self.parent_loop.call_soon_threadsafe(self.consumer.receiver.lost, TP(*lost), offset)
         return drained
 
     def _numbered(self, consumer: AIOKafkaConsumer, records: Mapping[TP, list[Any]]) -> dict[TP, Any]:

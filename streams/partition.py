@@ -23,6 +23,7 @@ from streams.record import Chunk
 from streams.stats import NO_STATS, Stats, StopReason
 from streams.table import Fenced, Refused, RolledBack, Table, TableError, Unavailable
 from streams.tenure import Tenure
+from streams.turnstile import Turnstile
 
 __all__ = ["EngineErrors", "LostState", "Partition", "PartitionLimits"]
 
@@ -57,6 +58,7 @@ class Partition:
         wall_ms: Callable[[], int] | None = None,
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         others_t0_ms: Callable[[], int] | None = None,
+        turnstile: Turnstile | None = None,
         stats: Stats = NO_STATS,
         faults: Faults = NO_FAULTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -80,6 +82,7 @@ class Partition:
             wall_ms=wall_ms,
             mono_ms=mono_ms,
             others_t0_ms=others_t0_ms,
+            turnstile=turnstile,
             stats=stats,
             faults=faults,
             sleep=sleep,

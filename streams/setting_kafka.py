@@ -205,14 +205,14 @@ class Kafka(Section, frozen=True, kw_only=True):
     chunk_records: Annotated[
         int,
         about(
-            "Most records handed over at once.",
+            "Most records of one partition handed over at once.",
             unit="records",
             ge=1,
             le=100_000,
-            why="Delivery cost per chunk is spread over this many; measured flat above 500.",
-            extremes="1: delivery as slow as stock Faust. Large: partitions take turns less often.",
+            why="Under load a partition has a batch's worth at hand when its turn comes.",
+            extremes="1: delivery as slow as stock Faust. Large: memory, times all partitions.",
         ),
-    ] = 1000
+    ] = 4000
     end_offsets_every_ms: Annotated[
         int,
         about(

@@ -31,6 +31,7 @@ from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
 from streams.stats import NO_STATS, BatchStats, Stats
 from streams.table import Claim, Commit, Refused, Table, Unavailable
+from streams.turnstile import SLICE_RECORDS, Turnstile
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Tenure:
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         others_t0_ms: Callable[[], int] | None = None,
         topics: tuple[str, ...] = CONSUMED,
+        turnstile: Turnstile | None = None,
         stats: Stats = NO_STATS,
         faults: Faults = NO_FAULTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -73,6 +75,7 @@ class Tenure:
         self._table, self._log, self._publisher = table, log, publisher
         self._limits, self._wall_ms, self._mono_ms, self._others_t0_ms = limits, wall_ms, mono_ms, others_t0_ms
         self._stats, self._faults, self._sleep = stats, faults, sleep
+        self._turnstile = turnstile or Turnstile()
         self._terms = Terms(
             engine=engine,
             partition=number,
@@ -231,7 +234,8 @@ class Tenure:
         began = time.perf_counter()
         items = self._items
         if len(items) < self._limits.batch_records and not self.outbox.full:
-            taken = self._merge.take(self._limits.batch_records - len(items))
+            async with self._turnstile:
+                taken = self._merge.take(self._limits.batch_records - len(items))
             if taken:
                 items += taken
                 self._faults.at("after_fetch")
@@ -271,15 +275,19 @@ class Tenure:
             began = time.perf_counter()
             await self._prepare(batch)
             load_s += time.perf_counter() - began
-            began = time.perf_counter()
             try:
-                for _ in range(NEEDS_MAX):
-                    need = batch.run()
-                    if need is None:
+                needs = 0
+                while not batch.done:
+                    async with self._turnstile:
+                        began = time.perf_counter()
+                        need = batch.run(SLICE_RECORDS)
                         work_s += time.perf_counter() - began
-                        return batch, load_s, work_s
-                    await self._load(batch, need)
-                raise LogError(f"partition {self.number}: a step never has enough")
+                    if need:
+                        await self._load(batch, need)
+                        needs += 1
+                        if needs > NEEDS_MAX:
+                            raise LogError(f"partition {self.number}: a step never has enough")
+                return batch, load_s, work_s
             except Faulty as fault:
                 self._faults_seen.note(fault, self._mono_ms())
                 if fault.place is None:

@@ -39,6 +39,7 @@ from streams.redis_table import RedisTable
 from streams.settings import Settings
 from streams.startup import check_ground
 from streams.table import TableError
+from streams.turnstile import Turnstile
 from streams.watchdog import watch_over
 from streams.worker_stats import WorkerStats
 
@@ -73,6 +74,7 @@ class Worker:
         self._engine = Engine(book)
         self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes)
         self._faults = faults_of(os.environ)
+        self._turnstile = Turnstile()
         self._ended: asyncio.Future[None] | None = None
         self._leaving = False
         self._started_ms = _wall_ms()
@@ -225,6 +227,7 @@ class Worker:
             ),
             wall_ms=_wall_ms,
             others_t0_ms=self._others.least_t0_ms,
+            turnstile=self._turnstile,
             stats=self.stats,
             faults=self._faults,
         )

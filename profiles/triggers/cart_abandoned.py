@@ -111,7 +111,8 @@ class CartAbandoned:
         if cart is None or (cart.opened_ms is None and state != "emitted"):
             return
         kind = carts.EMITTED if state == "emitted" else carts.ENDED
-        at_ms = max(now_ms, cart.changed_ms)
+        # At the time it was due, not when it was decided: behind a backlog what happened in between is still to be read.
+        at_ms = max(episode.due_ms, cart.changed_ms)
         mark_id = f"{kind}:{episode.anchor}:{at_ms}"
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 

@@ -146,7 +146,7 @@ class CheckoutAbandoned:
             cart = carts.find(turn.profile, checkout.cart_id)
             if cart is not None:
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
-                at_ms = max(now_ms, cart.changed_ms)
+                at_ms = max(episode.due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         if state == "emitted":
             checkout.reminded = True

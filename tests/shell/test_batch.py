@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typing_extensions import override
 
 from profiles.engine import Engine
@@ -361,3 +362,16 @@ def test_what_a_profile_adds_to_the_population_is_in_the_same_commit() -> None:
     assert decode_profile(stored).orders.count == 2
     counters = run(made.table.population(0))
     assert (counters["customers"], counters["orders"], counters["net"]) == (2, 3, 3000)
+
+
+def test_behind_a_backlog_an_item_added_after_a_reminder_was_due_opens_the_next_one() -> None:
+    # The wall is days ahead of all events, as after an outage; the reminder of minute 60 goes out before minute 90 is read.
+    patient = replace(EAGER.rules.cart_abandoned, max_lateness_ms=30 * DAY_MS)
+    engine = Engine(replace(EAGER, rules=replace(EAGER.rules, cart_abandoned=patient)))
+    made = world(engine, wall_ms=START_MS + 3 * DAY_MS)
+    made.send(added("ada", 0, "m1"), added("ada", 90, "m2", product="milk"), added("bob", 400, "m3"))
+    run(made.all_done())
+
+    assert [trigger["due_at_ms"] for trigger in made.values("triggers") if trigger["customer"]["id"] == "user_id:ada"] == [
+        START_MS + 60 * MINUTE_MS, START_MS + 150 * MINUTE_MS,
+    ]  # fmt: skip
