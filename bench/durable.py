@@ -15,6 +15,10 @@ class Progress(Protocol):
         """Records of the input that are durably worked off."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections of its own."""
+        ...
+
 
 class GroupOffsets:
     """What a consumer group has committed in Kafka, counted up to the end of what is measured."""
@@ -38,6 +42,9 @@ class GroupOffsets:
         )
         return self._last
 
+    def close(self) -> None:
+        """The administration client belongs to the session."""
+
 
 class RedisOffsets:
     """What the partitions of a Regulars installation hold as their next offset of one topic, in the same commit as state."""
@@ -51,6 +58,9 @@ class RedisOffsets:
             asked.hget(f"{self._prefix}:{{{partition}}}:meta", f"offset:{self._topic}")
         return sum(min(int(offset or 0), end) for offset, end in zip(asked.execute(), self._ends, strict=True))
 
+    def close(self) -> None:
+        self._client.close()
+
 
 class CheckpointFiles:
     """How many records the last completed checkpoint of a Flink job covers, which the job writes to a file for each subtask."""
@@ -61,3 +71,6 @@ class CheckpointFiles:
     def done(self) -> int:
         found = sum(int(path.read_text()) for path in self._folder.glob("progress-*[0-9]"))
         return min(found, self._records)
+
+    def close(self) -> None:
+        """Nothing is held open."""

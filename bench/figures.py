@@ -8,8 +8,11 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec import Struct
+
+KEEP_EVERY_S: Final = 1.0
 
 
 class Mark(Struct, array_like=True):
@@ -21,6 +24,10 @@ class Mark(Struct, array_like=True):
     kafka_cpu_s: float
     redis_cpu_s: float
 
+    def cpu(self) -> tuple[float, float, float]:
+        """The CPU seconds of engine, broker and Redis."""
+        return self.engine_cpu_s, self.kafka_cpu_s, self.redis_cpu_s
+
 
 class Rates(Struct, kw_only=True):
     """The figures of one run. CPU is seconds per million events."""
@@ -31,7 +38,6 @@ class Rates(Struct, kw_only=True):
     redis_cpu: float
     kafka_cpu: float
     start_s: float
-    commit_every_s: float
 
 
 def rates(marks: Sequence[Mark], records: int) -> Rates:
@@ -49,8 +55,17 @@ def rates(marks: Sequence[Mark], records: int) -> Rates:
         redis_cpu=(last.redis_cpu_s - first.redis_cpu_s) / worked * 1e6,
         kafka_cpu=(last.kafka_cpu_s - first.kafka_cpu_s) / worked * 1e6,
         start_s=first.at_s,
-        commit_every_s=(last.at_s - first.at_s) / (len(marks) - 1),
     )
+
+
+def thinned(marks: Sequence[Mark], records: int) -> list[Mark]:
+    """Fewer marks that give the same figures: the first, that of the half, the last, and of the rest one each KEEP_EVERY_S."""
+    kept: list[Mark] = []
+    half = next((mark for mark in marks if mark.done * 2 >= records), None)
+    for mark in marks:
+        if not kept or mark is half or mark is marks[-1] or mark.at_s - kept[-1].at_s >= KEEP_EVERY_S:
+            kept.append(Mark(round(mark.at_s, 3), mark.done, *(round(cpu_s, 3) for cpu_s in mark.cpu())))
+    return kept
 
 
 class Spread(Struct, frozen=True):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from math import isclose
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
@@ -144,8 +144,3 @@ def _customer_differs(wanted: Totals, told: Totals) -> str | None:
         if not isclose(score, told.interests[category], rel_tol=SCORE_TOLERANCE):
             return f"interest in {category} {told.interests[category]}, right is {score}"
     return None
-
-
-def as_json(value: Any) -> bytes:
-    """JSON of anything the harness sends."""
-    return msgspec.json.encode(value)

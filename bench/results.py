@@ -4,6 +4,7 @@ bench/results/<label>/<study>-<case>.json. The file holds every round as it was 
 the report is written, so a better way to look at them needs no new measurement.
 """
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from msgspec import Struct
 from bench.machine import Machine
 
 RESULTS: Final = Path(__file__).parent / "results"
+_NUMBERS: Final = re.compile(r"\[\s+((?:-?\d[-+.\deE]*,?\s+)+)\]")
 
 
 class Result(Struct, kw_only=True):
@@ -39,8 +41,9 @@ def write_result(result: Result, folder: Path = RESULTS) -> Path:
     """Write a result to its file; an older one of the same label and case is replaced."""
     path = folder / result.label / f"{result.study}-{result.case}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    packed = msgspec.json.encode(result)
-    path.write_bytes(msgspec.json.format(packed, indent=1) + b"\n")
+    text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode()
+    # Rows of figures on one line each: they are most of the file.
+    path.write_text(_NUMBERS.sub(lambda row: f"[{' '.join(row[1].split())}]", text) + "\n")
     return path
 
 

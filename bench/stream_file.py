@@ -7,7 +7,7 @@ facts of the stream (mix, sizes, records by partition) and the result that `benc
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -109,8 +109,7 @@ def _write(path: Path, scenario: Scenario) -> None:
     _facts_path(path).write_bytes(msgspec.json.encode(facts))
 
 
-def _write_block(write: object, packer: zstandard.ZstdCompressor, block: list[Record]) -> None:
-    assert callable(write)
+def _write_block(write: Callable[[bytes], object], packer: zstandard.ZstdCompressor, block: list[Record]) -> None:
     packed = packer.compress(msgspec.msgpack.encode(block))
     write(len(packed).to_bytes(4, "little") + packed)
 

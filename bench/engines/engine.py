@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from bench.durable import GroupOffsets, Progress
-from bench.job import CartTrigger, Expected, Totals
-from bench.outcome import Topic, as_json, peer_trigger, read_totals
+from bench.generator import Record
+from bench.job import TOTALS_ASKED, CartTrigger, Expected, Totals
+from bench.outcome import Topic, peer_trigger, read_totals
 from bench.servers import Servers, folder_bytes
 from bench.stream_file import Stream
+from streams.home import home_partition
 from streams.local.redis_server import RedisServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -126,15 +129,11 @@ class Peer:
         return peer_trigger(value)
 
     def totals(self, ground: Ground, expected: Expected) -> dict[str, Totals]:
-        from bench.generator import Record
-        from bench.job import TOTALS_ASKED
-        from streams.home import home_partition
-
         asked = [
             Record(
                 home_partition(user, ground.partitions),
                 user,
-                as_json(
+                msgspec.json.encode(
                     {
                         "event": TOTALS_ASKED,
                         "message_id": f"totals-{user}",

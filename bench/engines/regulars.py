@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Final
 
 from bench.durable import Progress, RedisOffsets
-from bench.engines.engine import REPOSITORY, Ground
+from bench.engines.engine import Ground
 from bench.job import CartTrigger, Expected, Totals
 from bench.redis_state import key_batches, keys_bytes
 from bench.reference import decayed
@@ -58,7 +58,6 @@ class Regulars:
         rules = ground.state / "rules.toml"
         rules.write_text(RULES)
         return {
-            "PYTHONPATH": str(REPOSITORY),
             "REGULARS_KAFKA_BOOTSTRAP": ground.servers.kafka.bootstrap,
             "REGULARS_KAFKA_TOPIC_PREFIX": ground.topic(""),
             "REGULARS_KAFKA_GROUP": ground.prefix,

@@ -6,14 +6,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from bench.engines.engine import REPOSITORY, Engine, Ground
-from bench.figures import Mark
+from bench.figures import Mark, thinned
 from bench.job import Expected
 from bench.outcome import Topic, difference, read_triggers
 from bench.sampling import Tree
@@ -27,12 +27,16 @@ LOG_TAIL: Final = 3_000
 
 
 class Round(Struct, kw_only=True):
-    """What one run showed. `problem` says why it has no speed: it stopped, stood still, or its result is wrong."""
+    """What one run showed. `moves` counts how often durable progress was seen to move; `marks` are some of those moments.
+
+    `problem` says why it has no speed: it stopped, stood still, or its result is wrong.
+    """
 
     engine: str
     number: int
     records: int
     marks: list[Mark] = []
+    moves: int = 0
     rss_peak_bytes: int = 0
     state_bytes: dict[str, int] = {}
     cpu_in_all_s: float = 0.0
@@ -57,7 +61,7 @@ def run_engine(
         stack.callback(servers.delete_topics, prefix)
         engine.topics(ground)
         servers.fill(ground.topic("clickstream"), stream.blocks())
-        found.command = engine.commands(ground)[0]
+        found.command = [_without_place(part, folder) for part in engine.commands(ground)[0]]
         log = folder / "engine.log"
         with _started(engine, ground, log) as processes:
             try:
@@ -68,8 +72,15 @@ def run_engine(
                 totals = engine.totals(ground, expected)
                 found.problem = difference(expected, totals, triggers)
             except EngineStopped as error:
-                found.problem = f"{error}\n{log.read_text(errors='replace')[-LOG_TAIL:]}".strip()
+                found.problem = _without_place(
+                    f"{error}\n{log.read_text(errors='replace')[-LOG_TAIL:]}".strip(), folder
+                )
     return found
+
+
+def _without_place(text: str, folder: Path) -> str:
+    """Without the folders of this machine, since results are shown to others."""
+    return text.replace(str(folder), "STATE").replace(str(REPOSITORY), ".")
 
 
 @contextmanager
@@ -109,20 +120,22 @@ def _watch(engine: Engine, ground: Ground, processes: list[subprocess.Popen[byte
     tree = Tree([process.pid for process in processes])
     kafka = Tree([ground.servers.kafka_pid])
     redis = Tree([pid] if ground.redis is not None and (pid := ground.redis.process.pid) else [])
-    progress = engine.progress(ground)
     done = 0
-    while done < found.records:
-        time.sleep(LOOK_EVERY_S)
-        for process in processes:
-            if process.poll() is not None:
-                raise EngineStopped(f"it ended with exit code {process.returncode} at {done:,} records")
-        last, done = done, progress.done()
-        now = time.monotonic()
-        tree.look_at_memory()
-        if done > last:
-            moved = now
-            found.marks.append(Mark(now - began, done, tree.cpu_s(), kafka.cpu_s(), redis.cpu_s()))
-        elif now - moved > STANDSTILL_S:
-            raise EngineStopped(f"it stood still for {STANDSTILL_S:g} s at {done:,} of {found.records:,} records")
+    marks: list[Mark] = []
+    with closing(engine.progress(ground)) as progress:
+        while done < found.records:
+            time.sleep(LOOK_EVERY_S)
+            for process in processes:
+                if process.poll() is not None:
+                    raise EngineStopped(f"it ended with exit code {process.returncode} at {done:,} records")
+            last, done = done, progress.done()
+            now = time.monotonic()
+            tree.look_at_memory()
+            if done > last:
+                moved = now
+                marks.append(Mark(now - began, done, tree.cpu_s(), kafka.cpu_s(), redis.cpu_s()))
+            elif now - moved > STANDSTILL_S:
+                raise EngineStopped(f"it stood still for {STANDSTILL_S:g} s at {done:,} of {found.records:,} records")
+    found.marks, found.moves = thinned(marks, found.records), len(marks)
     found.rss_peak_bytes = tree.rss_peak_bytes
     found.cpu_in_all_s = tree.cpu_s()

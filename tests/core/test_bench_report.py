@@ -4,10 +4,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import asdict as attrs
 from msgspec.structs import replace
 
 from bench import report
-from bench.figures import Mark, rates
+from bench.figures import Mark, rates, thinned
 from bench.results import Result, newest_results, write_result
 
 FOLDER = Path(__file__).parent / "bench-results"
@@ -32,7 +33,15 @@ def test_a_run_is_measured_between_its_durable_commits() -> None:
     assert found.engine_cpu == pytest.approx(3.0 * 1e6 / 1_000)
     assert found.kafka_cpu == pytest.approx(1.0 * 1e6 / 1_000)
     assert found.redis_cpu == pytest.approx(0.5 * 1e6 / 1_000)
-    assert (found.start_s, found.commit_every_s) == (5.0, 1.5)
+    assert found.start_s == 5.0
+
+
+def test_marks_that_are_left_out_change_no_figure() -> None:
+    marks = [Mark(0.1 * number, 10 * number, 0.05 * number, 0.01 * number, 0.0) for number in range(1, 101)]
+    fewer = thinned(marks, 1_000)
+
+    assert len(fewer) < 15
+    assert attrs(rates(fewer, 1_000)) == pytest.approx(attrs(rates(marks, 1_000)))
 
 
 def test_a_run_that_did_not_end_or_shows_one_commit_only_has_no_speed() -> None:
@@ -53,7 +62,7 @@ def test_an_engine_is_shown_by_median_and_spread(page: str) -> None:
         "13.0 (13.0 to 14.0)",
         "500 MB",
         "40 MB (Redis, append-only file)",
-        "2.25 s (1.00 s to 2.25 s)",
+        "1.5 s (0.5 s to 1.5 s)",
     ]
 
 
