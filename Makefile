@@ -83,5 +83,5 @@ bench-quick: setup ## the same small and once, in five minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target
 	@find schemas profiles streams tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,8 @@ of it mod n, in event-time order but for repeats. For each customer, in the orde
    sum of its refunds, net = gross - discount - refund; a refund counts once its order is there. The customer's totals are
    the sums over the ledger, and the number of orders.
 5. Interests. Per category a decayed score, half-life 14 days: a view adds 1, something put into the cart 4, a line of an
-   order 5 (once for each order). After each event only the CATEGORIES_MAX highest are kept.
+   order 5 (once for each order). After each event only the CATEGORIES_MAX highest are kept;
+   of equal ones (lines of one order) the first by name goes first.
 6. Carts, by cart id, per product the quantity and the price last seen. Product Added adds, Product Removed takes away,
    Order Completed empties the cart it names. Each Added or Removed is a change of the cart. A cart is armed by a change
    that leaves it with something in it, and disarmed when it becomes empty. A cart that has sent its trigger and still holds

@@ -107,8 +107,8 @@ def _interest(customer: Customer, products: list[dict[str, Any]], weight: float,
         value, at_ms = scores.get(product["category"], (0.0, now_ms))
         scores[product["category"]] = (decayed(value, now_ms - at_ms) + weight, now_ms)
     if len(scores) > CATEGORIES_MAX:
-        ranked = sorted(scores, key=lambda name: decayed(scores[name][0], now_ms - scores[name][1]), reverse=True)
-        customer["scores"] = {name: scores[name] for name in ranked[:CATEGORIES_MAX]}
+        ranked = sorted(scores, key=lambda name: (decayed(scores[name][0], now_ms - scores[name][1]), name))
+        customer["scores"] = {name: scores[name] for name in ranked[-CATEGORIES_MAX:]}
 
 
 def _change_cart(customer: Customer, event: dict[str, Any]) -> None:

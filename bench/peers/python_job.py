@@ -137,7 +137,7 @@ def _interest(customer: Customer, products: Any, weight: float, now_ms: int) -> 
         score = scores.get(product["category"])
         scores[product["category"]] = [weight if score is None else _decayed(score, now_ms) + weight, now_ms]
     while len(scores) > CATEGORIES_MAX:
-        del scores[min(scores, key=lambda name: _decayed(scores[name], now_ms))]
+        del scores[min(scores, key=lambda name: (_decayed(scores[name], now_ms), name))]
 
 
 def _contribution(order: Order) -> tuple[int, int, int, int]:

@@ -155,6 +155,14 @@ def test_the_weakest_category_goes_when_there_are_too_many() -> None:
     assert len(found.interests) == CATEGORIES_MAX
 
 
+def test_of_equally_weak_categories_the_first_by_name_goes() -> None:
+    many = [product(f"p{number}", category=f"c{number}") for number in range(CATEGORIES_MAX - 1)]
+    found = totals(order(0, "o1", product(category="y"), product(category="x")), order(14 * DAY_MS, "o2", *many))
+
+    assert "x" not in found.interests
+    assert found.interests["y"] == 2.5
+
+
 def test_a_result_is_right_only_if_every_customer_and_every_reminder_is() -> None:
     expected = expected_result([add(0), order(HOUR_MS, "o1", product()), end()])
     wrong = expected.totals | {"u": Totals(orders=1, gross_minor=999, net_minor=999)}

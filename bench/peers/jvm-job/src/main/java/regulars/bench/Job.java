@@ -91,7 +91,9 @@ public final class Job {
     }
     while (customer.scores.size() > CATEGORIES_MAX) {
       String weakest = customer.scores.entrySet().stream()
-          .min(Comparator.comparingDouble(entry -> entry.getValue().at(event.timestampMs))).orElseThrow().getKey();
+          .min(Comparator.comparingDouble((Map.Entry<String, Customer.Score> entry) -> entry.getValue().at(event.timestampMs))
+              .thenComparing(Map.Entry::getKey))
+          .orElseThrow().getKey();
       customer.scores.remove(weakest);
     }
   }
