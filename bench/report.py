@@ -61,6 +61,7 @@ def _sources(results: list[Result]) -> str:
                     ["Python", machine.python],
                     ["commit", machine.commit],
                 ],
+                figures=False,
             )
             + "\n"
             + table(
@@ -69,6 +70,7 @@ def _sources(results: list[Result]) -> str:
                     [f"{result.study}, {result.case}", result.began.removesuffix("+00:00"), f"`{result.command}`"]
                     for result in of_it
                 ],
+                figures=False,
             )
         )
     return "\n".join(parts)

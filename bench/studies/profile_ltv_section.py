@@ -137,4 +137,4 @@ def _versions(all_data: Sequence["ProfileLtvData"]) -> str:
         for name in ENGINES
         if name in told
     ]
-    return "### Versions\n\n" + table(["engine", "what it runs on"], rows)
+    return "### Versions\n\n" + table(["engine", "what it runs on"], rows, figures=False)
