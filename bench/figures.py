@@ -85,6 +85,6 @@ def spread(values: Sequence[float]) -> Spread:
     """The spread of at least one value.
 
     >>> spread([3.0, 1.0, 2.0])
-    Spread(2.0, 1.0, 3.0)
+    Spread(median=2.0, least=1.0, most=3.0)
     """
     return Spread(statistics.median(values), min(values), max(values))

@@ -1,13 +1,15 @@
 """The report of the benchmarks, written from small result files whose figures are worked out by hand."""
 
+import doctest
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
 from msgspec.structs import asdict as attrs
 from msgspec.structs import replace
 
-from bench import report
+from bench import figures, reference, report, tables
 from bench.figures import Mark, rates, thinned
 from bench.results import Result, newest_results, write_result
 
@@ -123,3 +125,11 @@ def test_a_result_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
     path = write_result(some, tmp_path)
 
     assert some == msgspec.json.decode(path.read_bytes(), type=Result)
+
+
+@pytest.mark.parametrize("module", [figures, reference, tables])
+def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+
+    assert found.attempted > 0
+    assert found.failed == 0
