@@ -9,7 +9,7 @@ UV     := 0.13.8
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-long check format reference kafka-jars services services-stop bench clean
+.PHONY: help setup run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick clean
 
 help: ## this list
 	@echo "Regulars: customer profiles and triggers from a shop's event stream"
@@ -75,9 +75,13 @@ services: setup ## start a real Kafka and a real Redis here, without Docker
 services-stop: setup ## stop them
 	@$(BIN)/python -m streams.local.services stop
 
-bench: setup ## the benchmarks (they start their own servers)
-	@$(BIN)/python -m bench $(ARGS)
+bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (hours; see bench/README.md)
+	@$(BIN)/python -m bench run $(ARGS)
+	@$(BIN)/python -m bench report
+
+bench-quick: setup ## the same small and once, in five minutes; nothing is kept
+	@$(BIN)/python -m bench run --quick $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target
 	@find schemas profiles streams tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,17 @@
+"""The engines as the harness sees them: how each is built, started, watched, and what it says of itself.
+
+`ENGINES` is the list, by name. A new peer is a program under bench/peers and an `Engine` here.
+"""
+
+from bench.engines.engine import Engine, Ground
+from bench.engines.jvm import FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS
+from bench.engines.python import FAUST, QUIX_STREAMS, REDIS_LOOP
+from bench.engines.regulars import REGULARS
+
+__all__ = ["ENGINES", "Engine", "Ground"]
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (REGULARS, FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS, QUIX_STREAMS, REDIS_LOOP, FAUST)
+}
+"""In the order in which they run and are shown."""

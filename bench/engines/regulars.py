@@ -1,0 +1,112 @@
+"""Regulars itself, as a user would start it: `python -m streams worker` with settings in the environment.
+
+The rules differ from the built-in ones only where the job says so (delay of the cart trigger, no cap on how many a customer
+gets), and where the stream's age would change the outcome: its events lie months back, and a trigger or cart that old
+would expire. It does more than the job: brands, sessions, touches, margin, decisions with reasons, conversions.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Final
+
+from bench.durable import Progress, RedisOffsets
+from bench.engines.engine import Ground
+from bench.job import CartTrigger, Expected, Totals
+from bench.redis_state import key_batches, keys_bytes
+from bench.reference import decayed
+from profiles.state import Profile, decode_profile
+from schemas.topics import TOPICS
+
+RULES: Final = """\
+version = "profile-ltv"
+soft_opt_in = true
+
+[cart_abandoned]
+delay = "30min"
+cooldown = "0ms"
+max_in_window = 1000000000
+max_lateness = "36500d"
+forget = "36500d"
+"""
+
+
+class Regulars:
+    """This project's worker."""
+
+    name = "regulars"
+    title = "Regulars"
+    guarantee = "exactly once"
+    durable_state = "Redis, append-only file"
+    needs_redis = True
+    runs_prefix = False
+
+    def build(self) -> None:
+        """Nothing to build."""
+
+    def versions(self) -> Mapping[str, str]:
+        names = ("regulars", "faust-streaming", "aiokafka", "redis", "msgspec")
+        return {name: version(name) for name in names} | {"Python": platform.python_version()}
+
+    def commands(self, ground: Ground) -> list[list[str]]:
+        return [[sys.executable, "-m", "streams", "worker"] for _ in range(ground.threads)]
+
+    def environment(self, ground: Ground) -> Mapping[str, str]:
+        assert ground.redis is not None
+        rules = ground.state / "rules.toml"
+        rules.write_text(RULES)
+        return {
+            "REGULARS_KAFKA_BOOTSTRAP": ground.servers.kafka.bootstrap,
+            "REGULARS_KAFKA_TOPIC_PREFIX": ground.topic(""),
+            "REGULARS_KAFKA_GROUP": ground.prefix,
+            "REGULARS_KAFKA_PARTITIONS": str(ground.partitions),
+            "REGULARS_REDIS_URL": ground.redis.url,
+            "REGULARS_FILES_RULES": str(rules),
+            "REGULARS_HTTP_PORT": "0",
+            "REGULARS_LOG_LEVEL": "WARNING",
+        }
+
+    def topics(self, ground: Ground) -> None:
+        ground.servers.make_topics([ground.topic(topic.name) for topic in TOPICS], ground.partitions)
+
+    def progress(self, ground: Ground) -> Progress:
+        assert ground.redis is not None
+        return RedisOffsets(ground.redis.client(), "regulars", "clickstream", ground.stream.facts.by_partition)
+
+    def state_bytes(self, ground: Ground) -> dict[str, int]:
+        assert ground.redis is not None
+        return {"Redis keys": keys_bytes(ground.redis)}
+
+    def trigger(self, value: bytes) -> CartTrigger | None:
+        found = json.loads(value)
+        if found["name"] != "cart.abandoned":
+            return None
+        customer = found["customer"]["user_id"]
+        return CartTrigger(customer, found["details"]["cart_id"], found["due_at_ms"], found["value_minor"])
+
+    def totals(self, ground: Ground, expected: Expected) -> dict[str, Totals]:
+        assert ground.redis is not None
+        totals = {}
+        with ground.redis.client(timeout_s=60.0) as client:
+            for keys in key_batches(client, "regulars:{*}:c:*"):
+                for stored in client.mget(keys):
+                    profile = decode_profile(stored)
+                    totals[profile.id.partition(":")[2]] = _totals(profile, expected.end_ms)
+        return totals
+
+
+def _totals(profile: Profile, at_ms: int) -> Totals:
+    money, scores = profile.ltv, profile.interests.categories
+    return Totals(
+        orders=profile.orders.count,
+        gross_minor=money.gross,
+        discount_minor=money.discount,
+        refund_minor=money.refund,
+        net_minor=money.net,
+        interests={name: decayed(score.value, at_ms - score.at_ms) for name, score in scores.items()},
+    )
+
+
+REGULARS = Regulars()

@@ -1,0 +1,1 @@
+"""Stock Faust with its own tables."""

@@ -1,0 +1,1 @@
+"""Quix Streams with its RocksDB state."""

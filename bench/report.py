@@ -1,0 +1,76 @@
+"""docs/benchmarks.md, written from the raw results that are committed under bench/results."""
+
+from pathlib import Path
+from typing import Final
+
+from bench.machine import Machine
+from bench.results import RESULTS, Result, newest_results
+from bench.studies import STUDIES
+from bench.tables import table
+
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+HEAD: Final = """\
+# Benchmarks
+
+Generated from the raw results under `bench/results` by `python -m bench report`; `make bench` measures anew. What is measured,
+and how, stands in [bench/README.md](../bench/README.md). Figures of different machines can't be compared, nor can those of
+different days on a shared one: what counts is the ratio within one table, whose rounds alternate between the engines.
+"""
+
+
+def write(folder: Path = RESULTS, document: Path = DOCUMENT) -> Path:
+    """Write the report; gives the path. Raises ValueError where there are no results, or some of an unknown study."""
+    document.write_text(compose(newest_results(folder)))
+    return document
+
+
+def compose(results: list[Result]) -> str:
+    """The whole page."""
+    unknown = {result.study for result in results} - STUDIES.keys()
+    if unknown:
+        raise ValueError(f"results of unknown studies: {', '.join(sorted(unknown))}; known are {', '.join(STUDIES)}")
+    if not results:
+        raise ValueError("there are no results to report: run `make bench` first")
+    parts = [HEAD]
+    for name, study in STUDIES.items():
+        found = [result for result in results if result.study == name]
+        if found:
+            parts.append(study.section(found))
+    parts.append(_sources(results))
+    return "\n".join(parts)
+
+
+def _sources(results: list[Result]) -> str:
+    """Where the figures come from: machines, and the command of each result."""
+    parts = ["## Where these figures come from\n"]
+    machines: dict[Machine, list[Result]] = {}
+    for result in results:
+        machines.setdefault(result.machine, []).append(result)
+    for machine, of_it in machines.items():
+        parts.append(
+            table(
+                ["", "machine"],
+                [
+                    ["processor", f"{machine.cpu}, {machine.cores} cores"],
+                    ["memory", f"{machine.memory_gb:g} GB"],
+                    ["system", machine.system],
+                    ["Kafka broker", f"{machine.kafka}, one, on the same machine"],
+                    ["Redis", machine.redis],
+                    ["Java", machine.java],
+                    ["Python", machine.python],
+                    ["commit", machine.commit],
+                ],
+                figures=False,
+            )
+            + "\n"
+            + table(
+                ["result", "began (UTC)", "command"],
+                [
+                    [f"{result.study}, {result.case}", result.began.removesuffix("+00:00"), f"`{result.command}`"]
+                    for result in of_it
+                ],
+                figures=False,
+            )
+        )
+    return "\n".join(parts)
