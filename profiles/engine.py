@@ -38,21 +38,17 @@ class Engine:
 
         Raises NeedLedger or NeedProfile before changing anything when more must be loaded first.
         """
-        event = arrival.event
+        event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
-        turn = Turn(profile, self.book, at, out, event.message_id, arrival.time_ms, arrival.received_ms, event.imported)
+        turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
         if kind in ORDER_EVENTS:
             _order(turn, arrival, orders)
-            return
-        if dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
-            return
-        if kind in CART_EVENTS:
-            _cart(turn, arrival)
-            return
-        _remember(turn, arrival)
-        handler = HANDLERS.get(kind)
-        if handler is not None:
-            handler(turn, arrival)
+        elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
+            if kind not in CART_EVENTS:
+                _remember(turn, arrival)
+            handler = HANDLERS.get(kind)
+            if handler is not None:
+                handler(turn, arrival)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -238,6 +234,7 @@ ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.W
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
 HANDLERS: Final[dict[type[Event], Handler]] = {
+    **dict.fromkeys(CART_EVENTS, _cart),
     events.SignedUp: _signed_up,
     events.ProductViewed: _product_interest(WEIGHTS["view"]),
     events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import astuple
 
 from profiles.state import (
     Activity,
@@ -95,13 +96,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""
-        for name, part in zip(_PARTS, msgspec.structs.astuple(self)[-len(_PARTS) :], strict=True):
-            if part is _NOTHING:
-                continue
-            if type(part) is Raw:
-                # Cut out of the text the whole profile was read from, which is let go so.
-                setattr(self, name, part.copy())
-            else:
+        for name, part in zip(_PARTS, astuple(self)[-len(_PARTS) :]):  # noqa: B905 -- as many of each; strict costs time
+            if type(part) is not Raw:
                 stored = encode(part)
                 setattr(self, name, _NOTHING if stored in _NOTHING_STORED else Raw(stored))
         return encode(self)
@@ -342,6 +338,10 @@ def decode_profile(stored: bytes) -> Profile:
     Damage inside a part shows when that part is opened.
     """
     profile = _decoder.decode(stored)
+    for name, part in zip(_PARTS, astuple(profile)[-len(_PARTS) :], strict=True):
+        if part is not _NOTHING:
+            # Cut out of the text of the whole profile, which would stay in memory as long as any part of it.
+            setattr(profile, name, part.copy())
     if profile.v > VERSION:
         raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
     return profile

@@ -152,7 +152,7 @@ class Batch:
         self._entries: dict[tuple[str, str], bytes] = {}
         self._due: dict[str, int | None] = {}
         self._population: dict[str, int] = {}
-        self._created = 0
+        self._created: dict[str, bytes] = {}
         self._last_known: tuple[int, str] | None = None
 
     # --- loading --------------------------------------------------------------------------------------------------
@@ -378,8 +378,8 @@ class Batch:
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
-        stored = self._profiles[profile.id] = profile.pack()
-        self._created += not subject.size
+        stored = profile.pack()
+        (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)
         due_ms = profile.next_due_ms()
         if due_ms != subject.due_ms:
@@ -436,8 +436,8 @@ class Batch:
     def changes(self) -> "Changes":
         """Everything as the commit takes it. To be called once, when `done`."""
         changes = Changes()
-        changes.profiles, changes.entries, changes.due = self._profiles, self._entries, self._due
-        changes.created = self._created
+        changes.profiles, changes.created = self._created | self._profiles, len(self._created)
+        changes.entries, changes.due = self._entries, self._due
         changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
@@ -465,7 +465,10 @@ class Batch:
 
 
 class Changes:
-    """What a batch changed, in bytes; its rows for publishing, with the time of the cause for triggers."""
+    """What a batch changed, in bytes; its rows for publishing, with the time of the cause for triggers.
+
+    `created` is the number of profiles that are new; they stand first.
+    """
 
     __slots__ = (
         "created",

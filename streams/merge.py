@@ -9,6 +9,7 @@ last one handed out, so an event below its topic's maximum comes next either way
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -42,14 +43,13 @@ class Item(Struct, gc=False):
 
 
 class _Lane:
-    """One topic: its inbox, the decoded chunk being taken (with the keys beside it), and the running maximum."""
+    """One topic: its inbox, the decoded chunk being taken, and the running maximum."""
 
-    __slots__ = ("at", "inbox", "items", "keys", "max_ms", "rank")
+    __slots__ = ("at", "inbox", "items", "max_ms", "rank")
 
     def __init__(self, rank: int, inbox: Inbox) -> None:
         self.rank, self.inbox = rank, inbox
         self.items: list[Item] = []
-        self.keys: list[int] = []
         self.at = 0
         self.max_ms = 0
 
@@ -71,7 +71,7 @@ class Merge:
     def restart(self) -> None:
         """Forget what was taken and not handed out; the inboxes are opened anew."""
         for lane in self._lanes:
-            lane.items, lane.keys, lane.at, lane.max_ms = [], [], 0, 0
+            lane.items, lane.at, lane.max_ms = [], 0, 0
 
     def take(self, limit: int) -> list[Item]:
         """The next records in merge order, at most `limit`; fewer while a topic has to be waited for (`blocked`)."""
@@ -81,12 +81,12 @@ class Merge:
             best: _Lane | None = None
             best_key, second_key = _LAST, _LAST
             for lane in self._lanes:
-                if lane.at >= len(lane.keys) and not self._refill(lane):
+                if lane.at >= len(lane.items) and not self._refill(lane):
                     if lane.inbox.behind:
                         self.blocked = True
                         return taken
                     continue
-                key = (lane.keys[lane.at], lane.rank)
+                key = (lane.items[lane.at].merge_ms, lane.rank)
                 if key < best_key:
                     best, best_key, second_key = lane, key, best_key
                 elif key < second_key:
@@ -95,7 +95,7 @@ class Merge:
                 return taken
             # Gallop: this topic stays next while its keys are below the second best topic's.
             find = bisect_right if best.rank < second_key[1] else bisect_left
-            stop = min(find(best.keys, second_key[0], best.at), best.at + limit - len(taken))
+            stop = min(find(best.items, second_key[0], best.at, key=_merge_ms), best.at + limit - len(taken))
             taken += best.items[best.at : stop]
             best.at = stop
         return taken
@@ -103,7 +103,7 @@ class Merge:
     def nothing_left(self, topic: str) -> bool:
         """Whether everything that was delivered of a topic has been handed out."""
         lane = self._by_topic[topic]
-        return lane.at >= len(lane.keys) and lane.inbox.empty
+        return lane.at >= len(lane.items) and lane.inbox.empty
 
     def _refill(self, lane: _Lane) -> bool:
         """Make sure there is a next item, if anything was delivered."""
@@ -113,18 +113,18 @@ class Merge:
         topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
         cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
         forwarded = topic == FORWARDS
-        keys: list[int] = []
         items: list[Item] = []
+        add = items.append
         for record in records:
             at_ms = record.timestamp_ms
             what = decode(record.value, arrival_ms(record.headers, at_ms) if forwarded else at_ms)
             if type(what) is Arrival and (time_ms := what.time_ms) > max_ms:
                 max_ms = time_ms if time_ms <= cap_ms else max(cap_ms, max_ms)
-            keys.append(max_ms)
-            items.append(Item(max_ms, topic, record.offset + 1, what, record))
-        lane.keys, lane.items, lane.at, lane.max_ms = keys, items, 0, max_ms
+            add(Item(max_ms, topic, record.offset + 1, what, record))
+        lane.items, lane.at, lane.max_ms = items, 0, max_ms
         return True
 
 
+_merge_ms = attrgetter("merge_ms")
 _FOREVER = 1 << 62
 _LAST = (_FOREVER, -1)

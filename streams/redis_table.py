@@ -328,7 +328,7 @@ class RedisTable:
                 meta.extend((f"{name}:{field}", value))
         args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
         args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
-        args.extend((len(commit.outbox), len(commit.population), len(meta) // 2))
+        args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
         args.extend(commit.profiles.values())
         for fields in ledgers.values():
             args.append(len(fields) // 2)

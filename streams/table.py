@@ -72,6 +72,7 @@ class Loaded(Struct, kw_only=True):
 class Commit(Struct, kw_only=True):
     """Everything one batch changed. `expected` is the commit counter before it.
 
+    The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
     `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
     `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew.
@@ -81,6 +82,7 @@ class Commit(Struct, kw_only=True):
     token: str
     expected: int
     profiles: dict[str, bytes] = {}
+    known: int = 0
     entries: dict[tuple[str, str], bytes] = {}
     deleted: list[str] = []
     due: dict[str, int | None] = {}

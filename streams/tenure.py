@@ -276,18 +276,7 @@ class Tenure:
             await self._prepare(batch)
             load_s += time.perf_counter() - began
             try:
-                needs = 0
-                while not batch.done:
-                    async with self._turnstile:
-                        began = time.perf_counter()
-                        need = batch.run(SLICE_RECORDS)
-                        work_s += time.perf_counter() - began
-                    if need:
-                        await self._load(batch, need)
-                        needs += 1
-                        if needs > NEEDS_MAX:
-                            raise LogError(f"partition {self.number}: a step never has enough")
-                return batch, load_s, work_s
+                work_s += await self._run(batch)
             except Faulty as fault:
                 self._faults_seen.note(fault, self._mono_ms())
                 if fault.place is None:
@@ -295,6 +284,23 @@ class Tenure:
                 else:
                     problem = Problem("engine_error", type(fault.error).__name__)
                     items[fault.place].what = problem
+            else:
+                return batch, load_s, work_s
+
+    async def _run(self, batch: Batch) -> float:
+        """Run a batch to its end, slice by slice; gives the seconds of work."""
+        work_s, needs = 0.0, 0
+        while not batch.done:
+            async with self._turnstile:
+                began = time.perf_counter()
+                need = batch.run(SLICE_RECORDS)
+                work_s += time.perf_counter() - began
+            if need:
+                needs += 1
+                if needs > NEEDS_MAX:
+                    raise LogError(f"partition {self.number}: a step never has enough")
+                await self._load(batch, need)
+        return work_s
 
     async def _prepare(self, batch: Batch) -> None:
         """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
@@ -336,6 +342,7 @@ class Tenure:
             token=self._token,
             expected=self.commits,
             profiles=changes.profiles,
+            known=len(changes.profiles) - changes.created,
             entries=changes.entries,
             due=changes.due,
             outbox=changes.outbox,

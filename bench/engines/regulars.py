@@ -16,8 +16,8 @@ from bench.durable import Progress, RedisOffsets
 from bench.engines.engine import Ground
 from bench.job import CartTrigger, Expected, Totals
 from bench.redis_state import key_batches, keys_bytes
-from bench.reference import decayed
-from profiles.state import Profile, decode_profile
+from profiles.interests import read
+from profiles.profile import Profile, decode_profile
 from schemas.topics import TOPICS
 
 RULES: Final = """\
@@ -98,14 +98,14 @@ class Regulars:
 
 
 def _totals(profile: Profile, at_ms: int) -> Totals:
-    money, scores = profile.ltv, profile.interests.categories
+    money, interests = profile.ltv, profile.interests
     return Totals(
         orders=profile.orders.count,
         gross_minor=money.gross,
         discount_minor=money.discount,
         refund_minor=money.refund,
         net_minor=money.net,
-        interests={name: decayed(score.value, at_ms - score.at_ms) for name, score in scores.items()},
+        interests={name: read(units, interests.landmark_ms, at_ms) for name, units in interests.categories.items()},
     )
 
 

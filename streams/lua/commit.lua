@@ -2,8 +2,8 @@
 --
 -- EVALSHA sha <number of keys>
 --   KEYS: meta due outbox pop, <P profile keys>, <L ledger keys>, <D pairs: profile key, ledger key, to delete>
---   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M, then
---         P profile values
+--   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M K, then
+--         P profile values; the last K of them are of keys this owner has read as strings, or written, before
 --         for each of the L ledger keys: the number of fields, then order id, entry, ...
 --         D profile ids (the deleted ones)
 --         S pairs due_ms, profile id (timers to set)
@@ -56,14 +56,15 @@ if commits ~= expected then return { 'moved', stored[2] } end
 
 -- Are the arguments whole? A wrong count would read one group's values as another's.
 local count = {}
-for i = 7, 14 do
+for i = 7, 15 do
   count[i] = tonumber(ARGV[i])
   if not count[i] or count[i] < 0 then return { 'refused', 'count ' .. i .. ' of the commit is no number' } end
 end
 local P, L, D, S, R, O, N, M = count[7], count[8], count[9], count[10], count[11], count[12], count[13], count[14]
-if #KEYS ~= 4 + P + L + 2 * D then return { 'refused', 'the keys of the commit are not as many as it says' } end
+local K = count[15]
+if K > P or #KEYS ~= 4 + P + L + 2 * D then return { 'refused', 'the keys of the commit are not as many as it says' } end
 
-local profile_at = 15
+local profile_at = 16
 local ledger_at = profile_at + P
 local at = ledger_at
 for _ = 1, L do
@@ -90,7 +91,7 @@ end
 -- Is every key that will be written what it should be?
 problem = wrong_type(due, 'zset') or wrong_type(outbox, 'list') or wrong_type(pop, 'hash')
 if problem then return problem end
-for i = 5, 4 + P do
+for i = 5, 4 + P - K do
   problem = wrong_type(KEYS[i], 'string')
   if problem then return problem end
 end
