@@ -4,12 +4,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
+COMPILED := .venv-compiled
+# Those that look at nothing but the installed package.
+CORE_TESTS := tests/laws tests/stories tests/golden $(addprefix tests/core/test_, activity.py contribution.py \
+  costs.py decode.py dedupe.py ledger.py merge.py money.py order_stats.py population.py rates.py scalars.py \
+  segment.py supply.py times.py zones.py)
 UV     := 0.13.8
 # Extra arguments for pytest or the demo: make test ARGS="-k cart"
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick clean
+.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick clean
 
 help: ## this list
 	@echo "Regulars: customer profiles and triggers from a shop's event stream"
@@ -40,6 +45,27 @@ $(STAMP): pyproject.toml uv.lock
 	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
 	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet
 	@touch $@
+
+# The wheel with the hot path as C (mypyc), in an environment of its own. Made anew when a source of it changed.
+$(COMPILED)/.done: $(STAMP) $(wildcard schemas/*.py schemas/adapters/*.py profiles/*.py profiles/*/*.py streams/*.py streams/*/*.py)
+	@command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || { \
+	  echo "The compiled worker needs a C compiler (apt-get install gcc); everything runs without it too, only slower."; exit 1; }
+	@$(BIN)/python -c 'import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { \
+	  echo "The compiled worker needs Python's C headers (apt-get install python3-dev)."; exit 1; }
+	@echo "Compiling the hot path (half a minute) ..."
+	@rm -rf $(COMPILED) dist/compiled
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/uv build --quiet --wheel -o dist/compiled
+	@$(BIN)/uv venv --quiet --python $(BIN)/python $(COMPILED)
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(COMPILED) $(BIN)/uv sync --quiet --frozen --no-install-project --extra parquet
+	@VIRTUAL_ENV=$(COMPILED) $(BIN)/uv pip install --quiet --no-deps dist/compiled/*.whl
+	@touch $@
+
+compiled: $(COMPILED)/.done ## the worker with its hot path compiled, a fifth faster: .venv-compiled/bin/regulars worker
+
+test-compiled: compiled ## the tests of the pure core on the compiled modules
+	@rm -rf $(COMPILED)/tests && mkdir -p $(COMPILED)/tests && cp -r tests pyproject.toml $(COMPILED)/tests/
+	@cd $(COMPILED)/tests && ../bin/python -c 'import profiles.engine as e; assert e.__file__.endswith(".so"), e.__file__'
+	@cd $(COMPILED)/tests && ../bin/python -m pytest -q -p no:cacheprovider $(CORE_TESTS) $(ARGS)
 
 run: setup ## the main job on a real shop's year of orders, no server needed; results in ./out
 	@$(BIN)/regulars demo $(ARGS)
@@ -83,5 +109,5 @@ bench-quick: setup ## the same small and once, in five minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target
+	@rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target
 	@find schemas profiles streams tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

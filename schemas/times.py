@@ -57,7 +57,7 @@ def parse_iso(text: str) -> int:
     return _in_bounds(at_ms)
 
 
-def parse_epoch(number: float) -> int:
+def parse_epoch(number: int | float) -> int:  # noqa: PYI041 -- compiled, `float` alone would turn whole numbers into floats
     """Epoch seconds, milliseconds or microseconds, told apart by their size, in epoch milliseconds.
 
     Seconds from 1973-03-03 on (10^8 to 10^11), milliseconds (10^11 to 10^14), microseconds (10^14 to 10^17). Raises
