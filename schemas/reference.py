@@ -129,8 +129,8 @@ def asyncapi() -> dict[str, Any]:
 
 
 _KEY = (
-    "The value of the strongest identifier (user id, e-mail, phone, loyalty id, anonymous id); the partition is its "
-    "murmur2 hash. Records elsewhere are forwarded."
+    "The value of the strongest identifier (user id, e-mail, phone, loyalty id, anonymous id, cart token), or of the "
+    "product; the partition is its murmur2 hash. Records elsewhere are forwarded."
 )
 _CUSTOMER_KEY = "The customer's profile id, type:value."
 
@@ -212,7 +212,8 @@ def events_page() -> str:
         "",
         "An event is a JSON object; the field `event` names it. Amounts are integers in minor units of `currency`",
         "(the shop's where there is none), instants are UTC epoch milliseconds. `schema/event.schema.json` is the same",
-        "for programs. Unknown fields are ignored. At least one identifier is needed, except for orders.",
+        "for programs. Unknown fields are ignored. At least one identifier is needed, except for orders; events about the",
+        "shop itself (its catalogue, and Erase Shop) have none.",
         "",
         "Calls of Segment's and RudderStack's libraries are taken as they are; see the names at the end.",
         "",
@@ -293,6 +294,7 @@ _NAMES: tuple[tuple[Any, str], ...] = (
     (e.Minor, "minor units"),
     (e.Currency, "currency (ISO 4217)"),
     (e.Small, "small integer"),
+    (e.Days, "days (above 0, up to 3650)"),
     (e.Quantity, "quantity (0 to 10^9)"),
     (e.Products, "list of Product (up to 500)"),
 )

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from profiles import population
-from profiles.engine import ORDER_EVENTS
+from profiles.engine import ORDER_EVENTS, UNHANDLED
 from profiles.state import Ledger, Moment, NeedLedger, NeedProfile, Profile, decode_entry, decode_profile, encode
 from profiles.turn import Output
 from schemas.decode import Problem
@@ -135,6 +135,10 @@ class Batch:
         for place, item in enumerate(items):
             what = item[3]
             if type(what) is not Arrival:
+                continue
+            if type(what.event) in UNHANDLED:
+                name = what.event.__struct_config__.tag
+                items[place] = item._replace(what=Problem("not_handled", f"{name} has no effect in this version"))
                 continue
             customer = what.customer
             found = live.get(customer)

@@ -5,35 +5,23 @@ units of a currency and leave in minor units of it: the event's currency, else t
 shop's.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from schemas import events as e
-from schemas.scalars import AdapterError, Fields, number_of, text_of
+from schemas.adapters import segment_facts as facts
+from schemas.adapters.segment_facts import currency_of, tags
+from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
 """Reads properties, given the shop's currency (by position), into the fields that the event's type adds to every event's."""
 
-OCCASIONS_MAX: Final = 16
-_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _URLS: Final = ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")
 
 
 # --- products and currencies --------------------------------------------------------------------------------------
-
-
-def currency_of(fields: Fields) -> str | None:
-    """The currency an object names, None where it names none."""
-    code = fields.ident("currency", "currency_code", "currencyCode")
-    if code is None:
-        return None
-    code = code.upper()
-    if _CURRENCY.fullmatch(code) is None:
-        raise AdapterError("out_of_bounds", f"{fields.at('currency')} is no ISO 4217 code")
-    return code
 
 
 def stated_currency(properties: Fields, products: list[Fields]) -> str | None:
@@ -67,17 +55,8 @@ def product(fields: Fields, currency: str) -> e.Product:
         url=fields.link("url"),
         image_url=fields.link("image_url", "imageUrl"),
         position=fields.small("position"),
-        occasions=_occasions(fields.values.get("occasions")),
+        occasions=tags(fields, "occasions"),
     )
-
-
-def _occasions(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list):
-        return ()
-    named = (text.strip()[:1024] for item in value if (text := text_of(item)) is not None)
-    return tuple(dict.fromkeys(filter(None, named)))[:OCCASIONS_MAX]
 
 
 def _with_products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
@@ -353,6 +332,13 @@ def mail(properties: Fields, shop_currency: str) -> dict[str, Any]:
     return message(properties, shop_currency) | {"message_channel": "email"}
 
 
+def push(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """What became of a push message, as the mobile libraries tell it by themselves."""
+    named = properties.inner("campaign").ident("name")
+    found = message(properties, shop_currency)
+    return found | {"message_channel": "push", "campaign_id": found["campaign_id"] or named}
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 _READERS: Final[dict[type[e.Event], Read]] = {
@@ -376,6 +362,7 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.CouponDenied: coupon,
     e.CouponRemoved: coupon,
     e.CouponIssued: coupon_issued,
+    e.CouponUsed: coupon,
     e.ProductAdded: cart_product,
     e.ProductRemoved: cart_product,
     e.CartViewed: cart,
@@ -398,6 +385,9 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.SubscriptionCancelled: subscription,
     e.NpsSubmitted: nps,
     e.ProductReviewed: review,
+    e.TicketOpened: facts.ticket,
+    e.TicketUpdated: facts.ticket,
+    e.TicketResolved: facts.resolved_ticket,
     e.MessageSent: message,
     e.MessageFailed: message,
     e.MessageDelivered: message,
@@ -406,6 +396,16 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.MessageBounced: message,
     e.MessageMarkedAsSpam: message,
     e.Unsubscribed: message,
+    e.ProductUpdated: facts.product_facts,
+    e.ProductPriceChanged: facts.price,
+    e.ProductStockChanged: facts.stock,
+    e.ProductBackInStock: facts.back_in_stock,
+    e.SuppressCustomer: facts.command,
+    e.UnsuppressCustomer: facts.command,
+    e.EraseCustomer: facts.command,
+    e.ExportCustomer: facts.command,
+    e.AnonymiseCustomer: facts.command,
+    e.EraseShop: facts.erase_shop,
 }
 """Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""
 
@@ -431,6 +431,10 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     "Email Link Clicked": (e.MessageClicked, mail),
     "Email Bounced": (e.MessageBounced, mail),
     "Email Marked as Spam": (e.MessageMarkedAsSpam, mail),
+    # what mobile libraries tell of push messages
+    "Push Notification Received": (e.MessageDelivered, push),
+    "Push Notification Tapped": (e.MessageClicked, push),
+    "Push Notification Bounced": (e.MessageBounced, push),
     # consent platforms
     "Consent Updated": (e.ConsentChanged, plain),
     "Segment Consent Preference Updated": (e.ConsentChanged, plain),
