@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from schemas.adapters import segment
+from schemas.adapters import data_layer, ga4, segment, snowplow
 from schemas.adapters.adapter import Adapter
 
-ADAPTERS: tuple[Adapter, ...] = (segment.ADAPTER,)
+ADAPTERS: tuple[Adapter, ...] = (snowplow.ADAPTER, ga4.ADAPTER, data_layer.ADAPTER, segment.ADAPTER)
 """Every source, in the order in which they are asked. Segment comes last: it takes any object with a `type`."""
 
 

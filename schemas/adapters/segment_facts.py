@@ -3,28 +3,16 @@
 Our own additions to Segment's specification, which has none of them. Readers have the form of `segment_tracks.Read`.
 """
 
-import re
 from typing import Any, Final
 
+from schemas.adapters.commerce import currency_of
 from schemas.scalars import ID_MAX, TEXT_MAX, AdapterError, Fields, number_of, text_of
 
 TAGS_MAX: Final = 16
 RELATED_MAX: Final = 64
-_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
-
-
-def currency_of(fields: Fields) -> str | None:
-    """The currency an object names, None where it names none."""
-    code = fields.ident("currency", "currency_code", "currencyCode")
-    if code is None:
-        return None
-    code = code.upper()
-    if _CURRENCY.fullmatch(code) is None:
-        raise AdapterError("out_of_bounds", f"{fields.at('currency')} is no ISO 4217 code")
-    return code
 
 
 def tags(fields: Fields, name: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ import msgspec
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
-from schemas.adapters.segment_facts import currency_of, tags
+from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
+from schemas.adapters.segment_facts import tags
 from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
@@ -21,19 +22,7 @@ Read = Callable[[Fields, str], dict[str, Any]]
 _URLS: Final = ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")
 
 
-# --- products and currencies --------------------------------------------------------------------------------------
-
-
-def stated_currency(properties: Fields, products: list[Fields]) -> str | None:
-    """The one currency of an event: its own, and that of all its products that name one."""
-    stated = currency_of(properties)
-    for product in products:
-        own = currency_of(product)
-        if own is not None and own != stated:
-            if stated is not None:
-                raise AdapterError("mixed_currencies", f"{product.at('currency')} is {own}, others are {stated}")
-            stated = own
-    return stated
+# --- products -----------------------------------------------------------------------------------------------------
 
 
 def product(fields: Fields, currency: str) -> e.Product:
@@ -206,7 +195,7 @@ def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """The state of an order."""
     products, stated, currency = _with_products(properties, shop_currency)
     fields: dict[str, Any] = {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "updated_at_ms": properties.instant("updated_at", "updatedAt", "updated_at_ms"),
         "checkout_id": properties.ident("checkout_id", "checkoutId"),
@@ -260,7 +249,7 @@ def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
     amount = properties.amount(currency, "refund_amount", "total")
     restocked = properties.flag("restocked", "restock")
     return {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "refund_id": properties.ident("refund_id", "refundId"),
         "amount_minor": None if amount is None else abs(amount),
@@ -276,7 +265,7 @@ def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """An order that moves, and the products in the parcel."""
     products, stated, _ = _with_products(properties, shop_currency)
     return {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "products": products,
     }
