@@ -10,10 +10,18 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from schemas.adapters import data_layer, ga4, segment, snowplow
+from schemas.adapters import braze, data_layer, ga4, segment, shopify, shopify_pixel, snowplow
 from schemas.adapters.adapter import Adapter
 
-ADAPTERS: tuple[Adapter, ...] = (snowplow.ADAPTER, ga4.ADAPTER, data_layer.ADAPTER, segment.ADAPTER)
+ADAPTERS: tuple[Adapter, ...] = (
+    shopify.ADAPTER,
+    shopify_pixel.ADAPTER,
+    snowplow.ADAPTER,
+    ga4.ADAPTER,
+    data_layer.ADAPTER,
+    braze.ADAPTER,
+    segment.ADAPTER,
+)
 """Every source, in the order in which they are asked. Segment comes last: it takes any object with a `type`."""
 
 
