@@ -43,11 +43,13 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
 """Levels of nesting, as many as RudderStack takes. Far below the parser's own limit, which moves with the call stack."""
 
-__all__ = ("Decoder", "Problem")
+NOT_ONE = frozenset({"several_events", "no_event"})
+"""Reasons for a record that is understood and does not hold exactly one event: `decode_all` gives what is in it."""
+
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "NOT_ONE", "Decoder", "Problem")
 
 _SHORT = 2 * MAX_DEPTH
 _CHECKED = frozenset({Identified, Grouped, Aliased, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
-_NOT_ONE = frozenset({"several_events", "no_event"})
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bfnrt])")
@@ -106,7 +108,7 @@ class Decoder:
     def decode_all(self, value: bytes | None, record_ms: int) -> list[Arrival | Problem]:
         """As `decode`, for a value that may hold any number of events: each of them, or why it can't be taken."""
         found = self.decode(value, record_ms)
-        if isinstance(found, Arrival) or found.reason not in _NOT_ONE or value is None:
+        if isinstance(found, Arrival) or found.reason not in NOT_ONE or value is None:
             return [found]
         message = self._any(value)
         events = next(
@@ -131,7 +133,7 @@ class Decoder:
         for adapter in self._adapters:
             if adapter.fits(message):
                 found = self._adapt(adapter, message, value, record_ms)
-                return found[0] if len(found) == 1 else not_one(len(found), adapter.title)
+                return found[0] if len(found) == 1 else not_one(found, adapter.title)
         if "event" not in message:
             return Problem("unknown_shape", "there is neither `event` nor the marks of a known source")
         return refused(refusal)
@@ -259,11 +261,13 @@ def unreadable(value: bytes, error: ValueError) -> Problem:
     return Problem("not_json", text[:DETAIL_MAX])
 
 
-def not_one(count: int, title: str) -> Problem:
+def not_one(found: list[Event | Problem], title: str) -> Problem:
     """The reason for a record of a known source that does not hold exactly one event."""
-    if count == 0:
+    if not found:
         return Problem("no_event", f"{title}: nothing in it is of use to a profile")
-    return Problem("several_events", f"{title}: {count} events in one record; split it before it reaches the topic")
+    faults = [what.detail for what in found if isinstance(what, Problem)]
+    also = f"; of these {len(faults)} can't be taken, the first: {faults[0]}" if faults else ""
+    return Problem("several_events", f"{title}: {len(found)} events in one record{also}"[:DETAIL_MAX])
 
 
 def refused(error: ValueError) -> Problem:

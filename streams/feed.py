@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
+from schemas.split import unfold
 from schemas.topics import CONSUMED
 from streams.home import home_partition
 from streams.kafka_admin import admin_client, describe_topics
@@ -46,11 +47,11 @@ def as_lines(values: Iterable[bytes], shop_currency: str) -> Iterator[Line]:
     """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
     decoder = Decoder(shop_currency)
     for value in values:
-        arrival = decoder.decode(value, 0)
-        if isinstance(arrival, Problem):
-            yield Line(0, UNKNOWN_TOPIC, "", value)
-        else:
-            yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, value)
+        for arrival, record in unfold(value, decoder):
+            if arrival is None:
+                yield Line(0, UNKNOWN_TOPIC, "", record)
+            else:
+                yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
 
 
 def shifted(lines: Iterable[Line], by_ms: int, shop_currency: str) -> Iterator[Line]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from profiles.book import Book
 from profiles.engine import Engine
-from schemas.decode import Decoder, Problem
+from schemas.decode import Decoder
 from schemas.outputs import Outgoing
+from schemas.split import unfold
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
 from streams.results import Results
@@ -88,12 +89,12 @@ def _timed(values: Iterable[bytes], decoder: Decoder) -> Iterator[tuple[int, Lin
     """Each line with the time of its event, corrected by its own stamps."""
     last_ms = 0
     for value in values:
-        arrival = decoder.decode(value, 0)
-        if isinstance(arrival, Problem):
-            yield last_ms, Line(last_ms, ARRIVALS, "", value)
-            continue
-        last_ms = arrival.event.timestamp_ms
-        yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, value)
+        for arrival, record in unfold(value, decoder):
+            if arrival is None:
+                yield last_ms, Line(last_ms, ARRIVALS, "", record)
+            else:
+                last_ms = arrival.event.timestamp_ms
+                yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, record)
 
 
 def demo_settings() -> Settings:

@@ -56,7 +56,7 @@ class Adapter(Struct, frozen=True, kw_only=True):
     options: Options = Options()
 
     def adapt(self, message: dict[str, Any], given: Given) -> Found:
-        """The events of a message."""
+        """The events of a message: a JSON object as a strict parser gives it, without lone surrogates or NaN."""
         try:
             return self.read(message, given, self.options)
         except AdapterError as error:

@@ -16,15 +16,17 @@ from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_e
 from schemas.scalars import AdapterError, Fields, consent_state_of
 
 _COMMANDS: Final = frozenset({"event", "consent", "config", "js", "set", "get"})
+_OTHERS: Final = frozenset({"timestamp_ms", "type", "properties", "collector_tstamp"})
+"""Fields of canonical events, Segment's calls and Snowplow's events, which name their event `event` too."""
 _CONSENTS: Final = ("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage")
 
 
 def fits(message: dict[str, Any]) -> bool:
     """Whether this is such a push or call."""
-    if message.get("0") in _COMMANDS:
+    command, name = message.get("0"), message.get("event")
+    if isinstance(command, str) and command in _COMMANDS:
         return True
-    name = message.get("event")
-    if not isinstance(name, str) or "timestamp_ms" in message or "type" in message:
+    if not isinstance(name, str) or not _OTHERS.isdisjoint(message):
         return False
     return isinstance(message.get("ecommerce"), dict) or name in EVENTS or name in NOTHING or name.startswith("gtm.")
 
@@ -32,7 +34,7 @@ def fits(message: dict[str, Any]) -> bool:
 def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     """The events of a push or a call."""
     root = Fields(message, "")
-    if "0" not in message:
+    if not isinstance(message.get("0"), str):
         # What is common to several pushes stands beside `ecommerce`, what the event says in it.
         inner = message.get("ecommerce")
         params = Fields({**message, **inner}, "ecommerce") if isinstance(inner, dict) else root

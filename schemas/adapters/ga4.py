@@ -27,12 +27,13 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     """The events of a body."""
     body = Fields(message, "")
     visitor = _visitor(body)
+    who = (visitor["user_id"], visitor["anonymous_id"])
     ids = ContentIds()
     found: Found = []
     traits = _traits(body)
     if traits:
         common = visitor | _time(body, body, given.record_ms)
-        common["message_id"] = ids.of(common, "user_properties", traits)
+        common["message_id"] = ids.of(*who, common["timestamp_ms"], "user_properties", traits)
         found.append(e.Identified(**common, traits=traits))
 
     def of_event(fields: Fields) -> list[e.Event]:
@@ -45,7 +46,7 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
             return []
         common = visitor | _time(fields, body, given.record_ms) | _page(params)
         stated = params.ident("event_id")
-        message_id = stated or ids.of(visitor, common["timestamp_ms"], fields.values.get("name"), params.values)
+        message_id = stated or ids.of(*who, common["timestamp_ms"], fields.values["name"], params.values)
         return [
             kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)
         ]

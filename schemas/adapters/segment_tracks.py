@@ -398,14 +398,31 @@ _READERS: Final[dict[type[e.Event], Read]] = {
 }
 """Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""
 
+
+def first_form(read: Read) -> Read:
+    """A reader for Segment's first e-commerce specification, in which a product's own id is `id`, beside its sku."""
+
+    def named(values: dict[str, Any]) -> dict[str, Any]:
+        return {"product_id": values["id"], **values} if "id" in values else values
+
+    def read_first(properties: Fields, shop_currency: str) -> dict[str, Any]:
+        values = named(properties.values)
+        listed = values.get("products")
+        if isinstance(listed, list):
+            values = {**values, "products": [named(one) if isinstance(one, dict) else one for one in listed]}
+        return read(Fields(values, properties.path), shop_currency)
+
+    return read_first
+
+
 ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     # Segment's first e-commerce specification
-    "Viewed Product Category": (e.ProductListViewed, product_list),
-    "Viewed Product": (e.ProductViewed, one_product),
-    "Clicked Product": (e.ProductClicked, one_product),
-    "Added Product": (e.ProductAdded, cart_product),
-    "Removed Product": (e.ProductRemoved, cart_product),
-    "Completed Order": (e.OrderCompleted, order_state),
+    "Viewed Product Category": (e.ProductListViewed, first_form(product_list)),
+    "Viewed Product": (e.ProductViewed, first_form(one_product)),
+    "Clicked Product": (e.ProductClicked, first_form(one_product)),
+    "Added Product": (e.ProductAdded, first_form(cart_product)),
+    "Removed Product": (e.ProductRemoved, first_form(cart_product)),
+    "Completed Order": (e.OrderCompleted, first_form(order_state)),
     "Viewed Promotion": (e.PromotionViewed, promotion),
     "Clicked Promotion": (e.PromotionClicked, promotion),
     "Viewed Checkout Step": (e.CheckoutStepViewed, checkout),

@@ -33,7 +33,10 @@ _KINDS: Final = frozenset({"standard", "custom", "advanced_standard", "dom", "me
 
 def fits(message: dict[str, Any]) -> bool:
     """Whether this is such an event."""
-    return "clientId" in message and "name" in message and "data" in message and message.get("type") in _KINDS
+    kind = message.get("type")
+    return (
+        "clientId" in message and "name" in message and "data" in message and isinstance(kind, str) and kind in _KINDS
+    )
 
 
 class Seen(Struct, frozen=True):
