@@ -65,11 +65,12 @@ REASONS: dict[str, Reason] = {
     ),
     "several_events": Reason(
         "The record holds more than one event; one record can only be one.",
-        "Let it go through `regulars feed`, `regulars replay` or the collector: they make one record of each event.",
+        "Let it go through `regulars feed` or `regulars replay`, which make one record of each event; a producer of your own "
+        "calls `schemas.split`.",
     ),
     "no_event": Reason(
         "The record is understood and holds nothing that a profile could use: a scroll, a keep-alive, an empty batch.",
-        "Leave such records out of the topic, or let `regulars feed` or the collector drop them.",
+        "Leave such records out of the topic; `regulars feed` and `schemas.split` do.",
     ),
     "mixed_currencies": Reason(
         "The products of one event are in different currencies.",

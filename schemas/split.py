@@ -1,8 +1,8 @@
 """One record for each event: what stands before a topic makes of whatever trackers and shop systems send.
 
 A record in Kafka is one event, since its place in the log, its key and its fate are one event's. A request of a tracker may
-be many. `split` is the step in between: pure, for `regulars feed`, `regulars replay`, the collector, or anything else
-that writes to the topics.
+be many. `split` is the step in between: pure, for `regulars feed`, `regulars replay`, or anything else that writes to the
+topics.
 """
 
 from collections.abc import Iterator
