@@ -19,9 +19,8 @@ from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
 """Events in one body. Braze takes 75."""
-_LISTS: Final = ("attributes", "events", "purchases")
-_OTHERS: Final = frozenset({"type", "client_id", "app_instance_id"})
-"""Fields of other sources that send lists of events."""
+_OTHERS: Final = frozenset({"event", "type", "client_id", "app_instance_id"})
+"""Fields of canonical events, and of other sources that send lists of events."""
 _PREFIX: Final = "ecommerce."
 # What a profile keeps in fields of its own, and what tells Braze how to write.
 _NOT_TRAITS: Final = frozenset(
@@ -43,10 +42,10 @@ _NOT_TRAITS: Final = frozenset(
 
 def fits(message: dict[str, Any]) -> bool:
     """Whether this is such an event, or a body of users/track."""
+    if "events" in message or "attributes" in message or "purchases" in message:
+        return _OTHERS.isdisjoint(message)
     name = message.get("name")
-    if isinstance(name, str) and name.startswith(_PREFIX):
-        return True
-    return any(isinstance(message.get(part), list) for part in _LISTS) and _OTHERS.isdisjoint(message)
+    return isinstance(name, str) and name.startswith(_PREFIX)
 
 
 def read(message: dict[str, Any], given: Given, _options: Options) -> Found:

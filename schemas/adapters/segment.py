@@ -185,7 +185,10 @@ def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None 
         at_ms = next((value for value in times.values() if value is not None), record_ms)
     if at_ms <= 0 and "timestamp" not in message.values:
         raise AdapterError("missing_field", f"{message.at('timestamp')} is missing")
-    holders = (*call.traits, call.properties, *_external_ids(context))
+    holders = (*call.traits, call.properties)
+    if "externalIds" in context.values:
+        holders = (*holders, _external_ids(context))
+    cart = call.properties if "cart_token" in call.properties.values else context
     return {
         "message_id": message.ident("messageId") or make_id(),
         "timestamp_ms": at_ms,
@@ -195,7 +198,7 @@ def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None 
         "phone": _first(holders, "phone"),
         "loyalty_id": _first(holders, "loyalty_id", "loyaltyId"),
         "anonymous_id": message.ident("anonymousId"),
-        "cart_token": call.properties.ident("cart_token") or context.ident("cart_token"),
+        "cart_token": cart.ident("cart_token"),
         "source": message.text("source") or "",
         "channel": _channel(message, context),
         "timezone": context.text("timezone") or _described(call.traits, "timezone"),
@@ -208,20 +211,18 @@ def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None 
     }
 
 
-def _external_ids(context: Fields) -> tuple[Fields, ...]:
+def _external_ids(context: Fields) -> Fields:
     """`context.externalIds` as one more object to look for identifiers in: {type: id}, of plain ids of users only."""
-    stated = context.values.get("externalIds")
-    if not isinstance(stated, list):
-        return ()
+    stated = context.values["externalIds"]
     found = {
         item["type"]: item.get("id")
-        for item in stated
+        for item in (stated if isinstance(stated, list) else ())
         if isinstance(item, dict)
         and isinstance(item.get("type"), str)
         and item.get("collection", "users") == "users"
         and item.get("encoding", "none") == "none"
     }
-    return (Fields(found, context.at("externalIds")),)
+    return Fields(found, context.at("externalIds"))
 
 
 def _first(holders: tuple[Fields, ...], *names: str) -> str | None:
