@@ -366,6 +366,18 @@ def test_identify_brings_traits_and_identifiers() -> None:
     )
 
 
+def test_an_identify_call_may_have_its_traits_in_the_context_alone() -> None:
+    found = event(
+        {**MINIMAL, "type": "identify", "context": {"traits": {"plan": "gold", "email": "A@x.org", "logins": 4}}}
+    )
+    both = event(
+        {**MINIMAL, "type": "identify", "traits": {"plan": "new"}, "context": {"traits": {"plan": "old", "n": 1}}}
+    )
+
+    assert (found.traits, found.email) == ({"plan": "gold", "logins": 4}, "a@x.org")
+    assert both.traits == {"plan": "new", "n": 1}
+
+
 def test_no_more_traits_are_kept_than_a_profile_holds() -> None:
     found = event({**MINIMAL, "type": "identify", "traits": {f"t{n}": n for n in range(100)}})
 
