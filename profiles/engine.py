@@ -230,6 +230,22 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
         events.CartUpdated,
     }
 )
+UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+    {
+        events.ProductUpdated,
+        events.ProductPriceChanged,
+        events.ProductStockChanged,
+        events.ProductBackInStock,
+        events.SuppressCustomer,
+        events.UnsuppressCustomer,
+        events.EraseCustomer,
+        events.ExportCustomer,
+        events.AnonymiseCustomer,
+        events.EraseShop,
+    }
+)
+"""Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
+is swallowed in silence would be worse than one refused."""
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})

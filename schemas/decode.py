@@ -1,7 +1,7 @@
 """Bytes of a record into an event, or the reason why not. The one door by which foreign data enters.
 
 `Decoder.decode` never raises, whatever the bytes, and what it lets through can be encoded again, stored and used in a
-key. Canonical JSON takes the fast path (one typed decode); Segment's and RudderStack's calls go through their adapter.
+key. Canonical JSON takes the fast path (one typed decode); what trackers and shop systems send goes through its adapter.
 """
 
 import re
@@ -9,11 +9,24 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.adapters import ADAPTERS
-from schemas.events import ANONYMOUS, ID_TYPES, Aliased, AnyEvent, Arrival, Event, Grouped, Identified, OrderEvent
+from schemas.adapters.adapter import Adapter, Given
+from schemas.events import (
+    ANONYMOUS,
+    ID_TYPES,
+    SHOP,
+    Aliased,
+    AnyEvent,
+    Arrival,
+    Event,
+    Grouped,
+    Identified,
+    OrderEvent,
+    ShopEvent,
+)
+from schemas.reasons import DETAIL_MAX, Problem
 from schemas.scalars import (
     CONTROL,
     TRAIT_BYTES_MAX,
@@ -30,12 +43,15 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
 """Levels of nesting, as many as RudderStack takes. Far below the parser's own limit, which moves with the call stack."""
 
-DETAIL_MAX = 300
 NAMES_MAX = 100_000
 """Identifiers remembered at once: as many customers as are about, some 15 MB."""
+NOT_ONE = frozenset({"several_events", "no_event"})
+"""Reasons for a record that is understood and does not hold exactly one event: `decode_all` gives what is in it."""
+
+__all__ = ("MAX_BYTES", "MAX_DEPTH", "NOT_ONE", "Decoder", "Problem")
 
 _SHORT = 2 * MAX_DEPTH
-_CHECKED = frozenset({Identified, Grouped, Aliased})
+_CHECKED = frozenset({Identified, Grouped, Aliased, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
 _WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in kind.__struct_fields__)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -43,21 +59,21 @@ _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bfnrt])")
 _ID_FIELDS = frozenset({*ID_TYPES, "sku", "channel", "purpose"})
 
 
-class Problem(Struct, frozen=True):
-    """Why a record can't be taken: `reason` is a code of `schemas.reasons.REASONS`, `detail` says where and what."""
-
-    reason: str
-    detail: str
-
-
 class Decoder:
     """Turns the bytes of records into arrivals.
 
     `shop_currency` is the currency of amounts whose event names none. Values longer than `max_bytes` are refused.
-    `default_source` names the sender where the event does not. Raises ValueError for a limit that no event fits in.
+    `default_source` names the sender where the event does not. `adapters` are the foreign forms that are taken, asked in
+    their order. Raises ValueError for a limit that no event fits in.
     """
 
-    def __init__(self, shop_currency: str, max_bytes: int = MAX_BYTES, default_source: str = "") -> None:
+    def __init__(
+        self,
+        shop_currency: str,
+        max_bytes: int = MAX_BYTES,
+        default_source: str = "",
+        adapters: tuple[Adapter, ...] = ADAPTERS,
+    ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
         self._shop_currency = shop_currency
@@ -67,6 +83,7 @@ class Decoder:
         self._users: dict[str, str] = {}
         self._visitors: dict[str | None, str] = {}
         self._currencies: set[str | None] = {None}
+        self._adapters = adapters
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
@@ -105,6 +122,7 @@ class Decoder:
                 or event.email is not None
                 or event.phone is not None
                 or event.loyalty_id is not None
+                or event.cart_token is not None
                 or received_ms is None
                 or event.sent_at_ms is not None
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
@@ -117,6 +135,17 @@ class Decoder:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
             return Problem("decoder_failed", type(fault).__name__)
+
+    def decode_all(self, value: bytes | None, record_ms: int) -> list[Arrival | Problem]:
+        """As `decode`, for a value that may hold any number of events: each of them, or why it can't be taken."""
+        found = self.decode(value, record_ms)
+        if isinstance(found, Arrival) or found.reason not in NOT_ONE or value is None:
+            return [found]
+        message = self._any(value)
+        events = next(
+            self._adapt(adapter, message, value, record_ms) for adapter in self._adapters if adapter.fits(message)
+        )
+        return [event if isinstance(event, Problem) else self._arrive(event, record_ms) for event in events]
 
     def _oversized(self, value: bytes, size: int) -> Problem | None:
         if size > self._max_bytes:
@@ -132,12 +161,16 @@ class Decoder:
             return unreadable(value, error)
         if not isinstance(message, dict):
             return Problem("not_object", f"the value is {_kind(message)}")
-        for adapter in ADAPTERS:
+        for adapter in self._adapters:
             if adapter.fits(message):
-                return adapter.adapt(message, value, self._shop_currency, record_ms)
+                found = self._adapt(adapter, message, value, record_ms)
+                return found[0] if len(found) == 1 else not_one(found, adapter.title)
         if "event" not in message:
-            return Problem("unknown_shape", "there is neither `event` nor `type`")
+            return Problem("unknown_shape", "there is neither `event` nor the marks of a known source")
         return refused(refusal)
+
+    def _adapt(self, adapter: Adapter, message: dict[str, Any], value: bytes, record_ms: int) -> list[Event | Problem]:
+        return adapter.adapt(message, Given(original=value, shop_currency=self._shop_currency, record_ms=record_ms))
 
     def _arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
         """Normal forms, customer and times of an event. `decode` does this itself for the usual event."""
@@ -146,6 +179,7 @@ class Decoder:
         phone = event.phone and phone_number(event.phone)
         loyalty_id = event.loyalty_id and identifier(event.loyalty_id)
         anonymous_id = event.anonymous_id and identifier(event.anonymous_id)
+        cart_token = event.cart_token and identifier(event.cart_token)
         if user_id:
             customer, home = f"user_id:{user_id}", user_id
         elif email:
@@ -156,8 +190,14 @@ class Decoder:
             customer, home = f"loyalty_id:{loyalty_id}", loyalty_id
         elif anonymous_id:
             customer, home = f"anonymous_id:{anonymous_id}", anonymous_id
+        elif cart_token:
+            customer, home = f"cart_token:{cart_token}", cart_token
         elif isinstance(event, OrderEvent):
             customer, home = ANONYMOUS, event.order_id
+        elif isinstance(event, ShopEvent):
+            if event.subject is None:
+                return Problem("missing_field", "$.product_id is missing, and so is all else that names the product")
+            customer, home = SHOP, event.subject
         else:
             return Problem("no_customer", "no identifier that identifies anybody")
         self._note_usual(event, user_id, anonymous_id)
@@ -167,9 +207,16 @@ class Decoder:
             or phone != event.phone
             or loyalty_id != event.loyalty_id
             or anonymous_id != event.anonymous_id
+            or cart_token != event.cart_token
         ):
             event = replace(
-                event, user_id=user_id, email=email, phone=phone, loyalty_id=loyalty_id, anonymous_id=anonymous_id
+                event,
+                user_id=user_id,
+                email=email,
+                phone=phone,
+                loyalty_id=loyalty_id,
+                anonymous_id=anonymous_id,
+                cart_token=cart_token,
             )
         if self._default_source and not event.source:
             event = replace(event, source=self._default_source)
@@ -214,6 +261,8 @@ def check(event: Event, value: bytes) -> None:
         assert isinstance(event, Aliased)
         if identifier(event.previous_id) is None:
             raise AdapterError("missing_field", "$.previous_id identifies nobody")
+    elif isinstance(event, ShopEvent) and any(getattr(event, name) is not None for name in ID_TYPES):
+        raise AdapterError("bad_id", "$: an event about the shop names no customer")
 
 
 def _refuse_control_characters(value: object, path: str) -> None:
@@ -259,6 +308,15 @@ def unreadable(value: bytes, error: ValueError) -> Problem:
     if "out of range" in text:
         return Problem("number_out_of_range", text[:DETAIL_MAX])
     return Problem("not_json", text[:DETAIL_MAX])
+
+
+def not_one(found: list[Event | Problem], title: str) -> Problem:
+    """The reason for a record of a known source that does not hold exactly one event."""
+    if not found:
+        return Problem("no_event", f"{title}: nothing in it is of use to a profile")
+    faults = [what.detail for what in found if isinstance(what, Problem)]
+    also = f"; of these {len(faults)} can't be taken, the first: {faults[0]}" if faults else ""
+    return Problem("several_events", f"{title}: {len(found)} events in one record{also}"[:DETAIL_MAX])
 
 
 def refused(error: ValueError) -> Problem:

@@ -4,12 +4,16 @@ The tag is the field `event`. Every amount is an integer in minor units of the e
 where the event names none); every instant is UTC epoch milliseconds. Foreign shapes (Segment's track and identify calls,
 numbers as strings ...) become these types in `schemas.adapters`; this module knows only the strict form.
 
+Most events are about a customer. Those of the catalogue, and the command to forget the whole shop, are about the shop
+(`ShopEvent`): they name no customer.
+
 Start reading at `Event` (what every event carries), then at the families below it.
 """
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from typing_extensions import override
 
 Text = Annotated[str, Meta(max_length=1024)]
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -22,7 +26,9 @@ Minor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, extra_json_schema={"pattern": "^[A-Z]{3}$"})]
 """Three capital letters. That they are capitals is checked by the decoder: a pattern costs as much as the whole event."""
 Small = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
-"""A position, a step, a number of results."""
+"""A position, a step, a number of results, a stock (below zero where more was sold than there is)."""
+Days = Annotated[float, Meta(gt=0, le=3650)]
+"""A span of days, at most ten years."""
 
 ConsentState = Literal["GRANT", "DENY", "REVOKED"]
 
@@ -88,6 +94,9 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     `timestamp_ms` is when it happened by the sender's word. Where `original_timestamp_ms`, `sent_at_ms` and
     `received_at_ms` are all there they win: event time = received - (sent - original). `source` names the sender and is
     the namespace of `message_id` in de-duplication.
+
+    `cart_token` is the shop system's secret name of a cart. It is the weakest identifier: it tells whose an event is only
+    where nothing else does, for a cart that names no visitor.
     """
 
     message_id: Id
@@ -100,6 +109,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     phone: Id | None = None
     loyalty_id: Id | None = None
     anonymous_id: Id | None = None
+    cart_token: Id | None = None
     source: Text = ""
     channel: Text = ""
     timezone: Text | None = None
@@ -271,6 +281,10 @@ class CouponIssued(CouponEvent, frozen=True, kw_only=True, tag="Coupon Issued"):
     """The shop gave this customer a coupon."""
 
     expires_ms: Instant | None = None
+
+
+class CouponUsed(CouponEvent, frozen=True, kw_only=True, tag="Coupon Used"):
+    """A coupon was spent on an order, and is no longer of use."""
 
 
 # --- carts --------------------------------------------------------------------------------------------------------
@@ -470,6 +484,30 @@ class ProductReviewed(Event, frozen=True, kw_only=True, tag="Product Reviewed"):
     review_body: Annotated[str, Meta(max_length=8192)] | None = None
 
 
+class TicketEvent(Event, frozen=True, kw_only=True):
+    """A customer asked the shop's service for something. `topic` is the shop's own word for it ("delivery", "damage")."""
+
+    ticket_id: Id
+    topic: Text | None = None
+    order_id: Id | None = None
+    product_id: Id | None = None
+    ticket_channel: Text | None = None
+
+
+class TicketOpened(TicketEvent, frozen=True, kw_only=True, tag="Ticket Opened"):
+    """A ticket was opened: from here on she has an open complaint."""
+
+
+class TicketUpdated(TicketEvent, frozen=True, kw_only=True, tag="Ticket Updated"):
+    """A ticket was changed or answered, and is still open; one that was resolved is open again."""
+
+
+class TicketResolved(TicketEvent, frozen=True, kw_only=True, tag="Ticket Resolved"):
+    """A ticket was closed. `satisfaction` is how content she was with it, on the shop's own scale."""
+
+    satisfaction: float | None = None
+
+
 class MessageEvent(Event, frozen=True, kw_only=True):
     """A messaging system tells what became of a message. `trigger_id` is the one it was sent for."""
 
@@ -511,6 +549,134 @@ class Unsubscribed(MessageEvent, frozen=True, kw_only=True, tag="Unsubscribed"):
     """The customer unsubscribed: consent for the message's channel is revoked."""
 
 
+# --- the shop -----------------------------------------------------------------------------------------------------
+
+
+class ShopEvent(Event, frozen=True, kw_only=True):
+    """It is about the shop and names no customer: identifiers of a customer are refused on it."""
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, by whose hash it finds its partition; None where it does not say."""
+        return None
+
+
+class CatalogueEvent(ShopEvent, frozen=True, kw_only=True):
+    """Something is true of a product, or of one variant of it, from now on.
+
+    At least one of `product_id`, `variant_id`, `sku` and `inventory_item_id` names it. A shop system that tells of stock by
+    inventory item names the product's item in Product Updated.
+    """
+
+    product_id: Id | None = None
+    variant_id: Id | None = None
+    sku: Id | None = None
+    inventory_item_id: Id | None = None
+
+    @property
+    @override
+    def subject(self) -> str | None:
+        return self.product_id or self.variant_id or self.sku or self.inventory_item_id
+
+
+class ProductUpdated(CatalogueEvent, frozen=True, kw_only=True, tag="Product Updated"):
+    """Facts of a product; those left out stay as they were.
+
+    `price_minor` and `cost_minor` are of one unit. `supply_days` is how long one unit lasts (replenishable goods), `group`
+    the products that stand in for each other, `substitutes` such products one by one, `complementary` what goes with it.
+    `contents` are ids of what there is to tell about it (use tips, care, recipes), `occasions` what it is bought for.
+    """
+
+    name: Text | None = None
+    category: Text | None = None
+    brand: Text | None = None
+    variant: Text | None = None
+    url: Annotated[str, Meta(max_length=2048)] | None = None
+    image_url: Annotated[str, Meta(max_length=2048)] | None = None
+    price_minor: Minor | None = None
+    cost_minor: Minor | None = None
+    currency: Currency | None = None
+    available: Small | None = None
+    supply_days: Days | None = None
+    group: Text | None = None
+    complementary: Annotated[tuple[Id, ...], Meta(max_length=64)] = ()
+    substitutes: Annotated[tuple[Id, ...], Meta(max_length=64)] = ()
+    contents: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    occasions: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+
+
+class ProductPriceChanged(CatalogueEvent, frozen=True, kw_only=True, tag="Product Price Changed"):
+    """The list price of one unit is now `price_minor`; `previous_price_minor` is what it was, where the sender knows."""
+
+    price_minor: Minor
+    previous_price_minor: Minor | None = None
+    currency: Currency | None = None
+
+
+class ProductStockChanged(CatalogueEvent, frozen=True, kw_only=True, tag="Product Stock Changed"):
+    """`available` units can be sold now: at `location_id`, or in all where none is named."""
+
+    available: Small
+    previous_available: Small | None = None
+    location_id: Id | None = None
+
+
+class ProductBackInStock(CatalogueEvent, frozen=True, kw_only=True, tag="Product Back In Stock"):
+    """The product can be bought again. For senders that know the moment; others send Product Stock Changed."""
+
+    available: Small | None = None
+    location_id: Id | None = None
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+class CommandEvent(Event, frozen=True, kw_only=True):
+    """Something is to be done about the customer whom the identifiers name; each of them counts.
+
+    `request_id` is the request's number where it was made; `requested_at_ms` is when (the event's own time where absent).
+    `order_ids` are orders the request names, which may have been placed under no identifier.
+    """
+
+    request_id: Id
+    requested_at_ms: Instant | None = None
+    order_ids: Annotated[tuple[Id, ...], Meta(max_length=500)] = ()
+    reason: Text | None = None
+
+
+class SuppressCustomer(CommandEvent, frozen=True, kw_only=True, tag="Suppress Customer"):
+    """Collect nothing more about her and send nothing; what is known stays until it is erased."""
+
+
+class UnsuppressCustomer(CommandEvent, frozen=True, kw_only=True, tag="Unsuppress Customer"):
+    """Take a suppression back."""
+
+
+class EraseCustomer(CommandEvent, frozen=True, kw_only=True, tag="Erase Customer"):
+    """Erase everything that is known about her."""
+
+
+class ExportCustomer(CommandEvent, frozen=True, kw_only=True, tag="Export Customer"):
+    """Hand out everything that is known about her."""
+
+
+class AnonymiseCustomer(CommandEvent, frozen=True, kw_only=True, tag="Anonymise Customer"):
+    """Keep the shop's figures and erase who she is."""
+
+
+class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
+    """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain."""
+
+    request_id: Id
+    shop_id: Id
+    requested_at_ms: Instant | None = None
+
+    @property
+    @override
+    def subject(self) -> str | None:
+        return self.shop_id
+
+
 AnyEvent = (
     Identified
     | Aliased
@@ -535,6 +701,7 @@ AnyEvent = (
     | CouponDenied
     | CouponRemoved
     | CouponIssued
+    | CouponUsed
     | ProductAdded
     | ProductRemoved
     | CartViewed
@@ -557,6 +724,9 @@ AnyEvent = (
     | SubscriptionCancelled
     | NpsSubmitted
     | ProductReviewed
+    | TicketOpened
+    | TicketUpdated
+    | TicketResolved
     | MessageSent
     | MessageFailed
     | MessageDelivered
@@ -565,13 +735,26 @@ AnyEvent = (
     | MessageBounced
     | MessageMarkedAsSpam
     | Unsubscribed
+    | ProductUpdated
+    | ProductPriceChanged
+    | ProductStockChanged
+    | ProductBackInStock
+    | SuppressCustomer
+    | UnsuppressCustomer
+    | EraseCustomer
+    | ExportCustomer
+    | AnonymiseCustomer
+    | EraseShop
 )
 """Every canonical event. A new one is a class above and a line here."""
 
 ANONYMOUS = "~anonymous"
 """Profile id that stands, in each partition, for the orders that name no customer."""
 
-ID_TYPES = ("user_id", "email", "phone", "loyalty_id", "anonymous_id")
+SHOP = "~shop"
+"""Stands in the place of a customer where an event is about the shop. There is no such profile."""
+
+ID_TYPES = ("user_id", "email", "phone", "loyalty_id", "anonymous_id", "cart_token")
 """Identifier types, strongest first. The strongest one of an event is its home identifier."""
 
 
@@ -579,8 +762,9 @@ class Arrival(Struct, frozen=True, gc=False):
     """An event as it reached us: what happened, when, and whose it is.
 
     `time_ms` is the corrected event time, `received_ms` when a server of the shop received it. `customer` is the profile
-    id, "type:value" of the strongest identifier, or `ANONYMOUS` for an order that names nobody. `home` is the text whose
-    murmur2 hash gives the home partition: the identifier's value, or the order id of an anonymous order.
+    id, "type:value" of the strongest identifier, `ANONYMOUS` for an order that names nobody, or `SHOP` for what is about
+    the shop. `home` is the text whose murmur2 hash gives the home partition: the identifier's value, the order id of an
+    anonymous order, the product of a catalogue event.
     """
 
     event: Event

@@ -5,6 +5,16 @@ The codes are stable: they stand on the `rejected` topic and as a label of a met
 
 from msgspec import Struct
 
+DETAIL_MAX = 300
+"""Characters of a detail."""
+
+
+class Problem(Struct, frozen=True):
+    """Why a record, or one event of it, can't be taken: `reason` is a code of `REASONS`, `detail` says where and what."""
+
+    reason: str
+    detail: str
+
 
 class Reason(Struct, frozen=True):
     """What a reason code says: what is wrong with the record, and what whoever runs the shop can do."""
@@ -42,23 +52,33 @@ REASONS: dict[str, Reason] = {
         "A field is too long, too large, too small or has too many entries.", "Correct the field the detail names."
     ),
     "bad_id": Reason(
-        "An identifier holds control characters.",
-        "Look for a sender that takes ids from binary data or broken encodings.",
+        "An identifier holds control characters, or names a customer on an event that is about the shop.",
+        "Look for a sender that takes ids from binary data or broken encodings; send catalogue events without a customer.",
     ),
     "unknown_event": Reason(
         "The event's name or the call's type is not one this version knows.",
         "Rename the event to the name of the event reference, or ignore it if the shop needs nothing of it.",
     ),
     "unknown_shape": Reason(
-        "The object is neither a canonical event nor a Segment or RudderStack call.",
-        "Send a canonical event (field `event`) or a call with `type`.",
+        "The object is neither a canonical event nor a message of a source that is known.",
+        "Send a canonical event (field `event`), or what one of the known trackers sends.",
+    ),
+    "several_events": Reason(
+        "The record holds more than one event; one record can only be one.",
+        "Let it go through `regulars feed` or `regulars replay`, which make one record of each event; a producer of your own "
+        "calls `schemas.split`.",
+    ),
+    "no_event": Reason(
+        "The record is understood and holds nothing that a profile could use: a scroll, a keep-alive, an empty batch.",
+        "Leave such records out of the topic; `regulars feed` and `schemas.split` do.",
     ),
     "mixed_currencies": Reason(
         "The products of one event are in different currencies.",
         "Send one event a currency, or convert before sending.",
     ),
     "no_customer": Reason(
-        "The event names no customer: no user id, e-mail, phone, loyalty id or anonymous id that identifies anybody.",
+        "The event names no customer: no user id, e-mail, phone, loyalty id, anonymous id or cart token that identifies "
+        "anybody.",
         "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent.",
     ),
     "decoder_failed": Reason(
@@ -68,6 +88,10 @@ REASONS: dict[str, Reason] = {
     "too_many_hops": Reason(
         "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
         "Report it with the original of this record: it is a fault of ours.",
+    ),
+    "not_handled": Reason(
+        "The event is a known one, but this version does nothing with it yet.",
+        "Keep the record: feed it again after the upgrade that handles it. A privacy request has to be met by hand.",
     ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",

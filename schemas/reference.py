@@ -14,7 +14,6 @@ from msgspec.structs import fields as fields_of
 from schemas import events as e
 from schemas import outputs, topics
 from schemas.adapters.segment import CALLS
-from schemas.adapters.segment_tracks import ALIASES
 from schemas.profile_document import ProfileDocument
 from schemas.reasons import REASONS
 from schemas.routing import TOPIC_OF
@@ -129,8 +128,8 @@ def asyncapi() -> dict[str, Any]:
 
 
 _KEY = (
-    "The value of the strongest identifier (user id, e-mail, phone, loyalty id, anonymous id); the partition is its "
-    "murmur2 hash. Records elsewhere are forwarded."
+    "The value of the strongest identifier (user id, e-mail, phone, loyalty id, anonymous id, cart token), or of the "
+    "product; the partition is its murmur2 hash. Records elsewhere are forwarded."
 )
 _CUSTOMER_KEY = "The customer's profile id, type:value."
 
@@ -140,7 +139,7 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": str(tag or kind.__name__),
         "title": str(tag or kind.__name__),
-        "summary": _doc(kind).split(". ")[0].rstrip(".") + ".",
+        "summary": one_line(kind).split(". ")[0].rstrip(".") + ".",
         "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
         "bindings": {"kafka": {"key": {"type": "string", "description": _KEY if tag else _CUSTOMER_KEY}}},
     }
@@ -202,7 +201,7 @@ def _operation(action: str, topic: topics.Topic) -> dict[str, Any]:
 
 
 def events_page() -> str:
-    """Every event with its fields, and the names under which Segment's and RudderStack's libraries send it."""
+    """Every event with its fields."""
     kinds: list[type[e.Event]] = list(get_args(e.AnyEvent))
     common = [field.name for field in fields_of(e.Event)]
     lines = [
@@ -212,37 +211,27 @@ def events_page() -> str:
         "",
         "An event is a JSON object; the field `event` names it. Amounts are integers in minor units of `currency`",
         "(the shop's where there is none), instants are UTC epoch milliseconds. `schema/event.schema.json` is the same",
-        "for programs. Unknown fields are ignored. At least one identifier is needed, except for orders.",
+        "for programs. Unknown fields are ignored. At least one identifier is needed, except for orders; events about the",
+        "shop itself (its catalogue, and Erase Shop) have none.",
         "",
-        "Calls of Segment's and RudderStack's libraries are taken as they are; see the names at the end.",
+        "What trackers and shop systems send is taken as it is: [sources.md](sources.md) says which, and under which names.",
         "",
         "## Every event",
         "",
-        _doc(e.Event),
+        one_line(e.Event),
         "",
-        *_field_table(e.Event, common),
+        *field_table(e.Event, common),
         "",
     ]
     for kind in kinds:
         own = [field.name for field in fields_of(kind) if field.name not in common]
-        bases = [_doc(base) for base in kind.__mro__[1:] if base not in e.Event.__mro__ and base is not e.Event]
-        lines += [f"## {kind.__struct_config__.tag}", "", _doc(kind), *bases, f"Topic: `{TOPIC_OF[kind]}`.", ""]
+        bases = [one_line(base) for base in kind.__mro__[1:] if base not in e.Event.__mro__ and base is not e.Event]
+        lines += [f"## {kind.__struct_config__.tag}", "", one_line(kind), *bases, f"Topic: `{TOPIC_OF[kind]}`.", ""]
         if own:
-            lines += [*_field_table(kind, own), ""]
+            lines += [*field_table(kind, own), ""]
     for part in (e.Product, e.ConsentChange, e.Campaign):
-        lines += [f"## Part: {part.__name__}", "", _doc(part), ""]
-        lines += [*_field_table(part, [field.name for field in fields_of(part)]), ""]
-    lines += [
-        "## Calls of Segment and RudderStack",
-        "",
-        "`identify`, `group`, `alias`, `page` and `screen` become Identified, Grouped, Aliased and Page Viewed. A `track`",
-        "call becomes the event of its name; case and underscores do not matter. These names mean the same:",
-        "",
-        "| name | event |",
-        "|---|---|",
-        *(f"| {name} | {kind.__struct_config__.tag} |" for name, (kind, _) in ALIASES.items()),
-        "",
-    ]
+        lines += [f"## Part: {part.__name__}", "", one_line(part), ""]
+        lines += [*field_table(part, [field.name for field in fields_of(part)]), ""]
     return "\n".join(lines)
 
 
@@ -264,11 +253,13 @@ def reasons_page() -> str:
     return "\n".join(lines)
 
 
-def _doc(kind: type) -> str:
+def one_line(kind: type) -> str:
+    """A type's docstring on one line."""
     return " ".join((kind.__doc__ or "").split())
 
 
-def _field_table(kind: type[Struct], names: list[str]) -> list[str]:
+def field_table(kind: type[Struct], names: list[str]) -> list[str]:
+    """A table of these fields of a type."""
     hints = get_type_hints(kind, include_extras=True)
     lines = ["| field | type | default |", "|---|---|---|"]
     lines += [
@@ -293,6 +284,7 @@ _NAMES: tuple[tuple[Any, str], ...] = (
     (e.Minor, "minor units"),
     (e.Currency, "currency (ISO 4217)"),
     (e.Small, "small integer"),
+    (e.Days, "days (above 0, up to 3650)"),
     (e.Quantity, "quantity (0 to 10^9)"),
     (e.Products, "list of Product (up to 500)"),
 )

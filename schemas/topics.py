@@ -29,7 +29,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="orders", role="input", holds="Orders, their changes, refunds, cancellations, fulfilment."),
     Topic(name="carts", role="input", holds="Cart and checkout events."),
     Topic(name="clickstream", role="input", holds="Page, product, search, list, promotion and wishlist events."),
-    Topic(name="feedback", role="input", holds="Survey answers and reviews."),
+    Topic(name="feedback", role="input", holds="Survey answers, reviews and tickets."),
     Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
     Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from profiles import population
-from profiles.engine import ORDER_EVENTS
+from profiles.engine import ORDER_EVENTS, UNHANDLED
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
 from profiles.state import Need as Needed
@@ -172,6 +172,9 @@ class Batch:
             what = item.what
             if item.merge_ms - disorder_ms > clock_ms:
                 clock_ms = item.merge_ms - disorder_ms
+            if type(what) is Arrival and type(what.event) in UNHANDLED:
+                name = what.event.__struct_config__.tag
+                what = item.what = Problem("not_handled", f"{name} has no effect in this version")
             group = groups.get(what.customer) if type(what) is Arrival else None
             if type(what) is not Arrival or (
                 (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)

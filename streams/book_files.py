@@ -1,4 +1,5 @@
-"""The shop's documents, read once at start and made into the book: rules (TOML), catalogue, exchange rates.
+"""The shop's documents, read once at start: rules (TOML), catalogue and exchange rates make the book, and options of sources
+(TOML) the adapters of the decoder.
 
 A catalogue or a table of rates is CSV (lines that begin with # are comments) or JSON lines (`.jsonl`, `.ndjson`).
 The rules document may hold a table [costs] beside the triggers: see `profiles.costs`.
@@ -17,6 +18,8 @@ from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
 from profiles.costs import Costs, CostsError, build_costs
 from profiles.rates import Rates, RatesError, build_rates
 from profiles.rules import Rules, RulesError, read_rules
+from schemas.adapters import ADAPTERS, OptionsError, configured
+from schemas.adapters.adapter import Adapter
 from schemas.money import exponent
 from streams.settings import Settings
 
@@ -41,6 +44,17 @@ def load_book(settings: Settings) -> Book:
         rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
     )
+
+
+def load_adapters(settings: Settings) -> tuple[Adapter, ...]:
+    """The sources an installation takes, with the options of its document. Raises BookError."""
+    if not settings.files.sources:
+        return ADAPTERS
+    path = Path(settings.files.sources)
+    try:
+        return configured(tomllib.loads(_text(path)))
+    except (tomllib.TOMLDecodeError, OptionsError) as error:
+        raise BookError(f"sources file {path}: {error}") from None
 
 
 def read_rules_file(path: Path) -> tuple[Rules, Costs]:

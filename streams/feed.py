@@ -13,9 +13,12 @@ from kafka import KafkaProducer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from schemas.adapters import ADAPTERS
+from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
+from schemas.split import unfold
 from schemas.topics import CONSUMED
 from streams.home import home_partition
 from streams.kafka_admin import admin_client, describe_topics
@@ -42,24 +45,26 @@ class Fed(Struct):
         return sum(self.by_topic.values())
 
 
-def as_lines(values: Iterable[bytes], shop_currency: str) -> Iterator[Line]:
+def as_lines(values: Iterable[bytes], shop_currency: str, adapters: tuple[Adapter, ...] = ADAPTERS) -> Iterator[Line]:
     """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
-    decoder = Decoder(shop_currency)
+    decoder = Decoder(shop_currency, adapters=adapters)
     for value in values:
-        arrival = decoder.decode(value, 0)
-        if isinstance(arrival, Problem):
-            yield Line(0, UNKNOWN_TOPIC, "", value)
-        else:
-            yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, value)
+        for arrival, record in unfold(value, decoder):
+            if arrival is None:
+                yield Line(0, UNKNOWN_TOPIC, "", record)
+            else:
+                yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
 
 
-def shifted(lines: Iterable[Line], by_ms: int, shop_currency: str) -> Iterator[Line]:
+def shifted(
+    lines: Iterable[Line], by_ms: int, shop_currency: str, adapters: tuple[Adapter, ...] = ADAPTERS
+) -> Iterator[Line]:
     """The events with all their instants moved by `by_ms`, in canonical form.
 
     An event that does not say when it was received is given its own (moved) time: else the worker would take all that is
     older than a day for an import, which arms nothing. What can't be decoded passes as it is.
     """
-    decoder = Decoder(shop_currency)
+    decoder = Decoder(shop_currency, adapters=adapters)
     canonical = msgspec.json.Decoder(AnyEvent)
     for line in lines:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from schemas import reference
+from schemas.source_reference import sources_page
 from streams import operation_reference
 from streams.rules_reference import rules_toml, triggers_page
 
@@ -29,6 +30,7 @@ def _schema(name: str) -> Callable[[], str]:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/events.md": reference.events_page,
+    "docs/reference/sources.md": sources_page,
     "docs/reference/triggers.md": triggers_page,
     "docs/reference/rejected-reasons.md": reference.reasons_page,
     "docs/reference/topics.md": operation_reference.topics_page,

@@ -8,8 +8,12 @@ from pathlib import Path
 
 from profiles.book import Book
 from profiles.engine import Engine
-from schemas.decode import Decoder, Problem
+from schemas.adapters import ADAPTERS
+from schemas.adapters.adapter import Adapter
+from schemas.decode import Decoder
 from schemas.outputs import Outgoing
+from schemas.split import unfold
+from streams.book_files import load_adapters
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
 from streams.results import Results
@@ -50,7 +54,7 @@ def replay(
             progress(pace)
 
     try:
-        decoder = Decoder(book.shop_currency, settings.limits.record_bytes)
+        decoder = Decoder(book.shop_currency, settings.limits.record_bytes, adapters=load_adapters(settings))
         disorder_ms = settings.clock.disorder_ms
         with Embedded(Engine(book), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms) as embedded:
             # No record times: an event was received when it says so, or else when it happened.
@@ -69,13 +73,15 @@ def replay(
             gc.enable()
 
 
-def file_lines(paths: Iterable[Path], shop_currency: str, *, sort: bool = False) -> Iterator[Line]:
+def file_lines(
+    paths: Iterable[Path], shop_currency: str, *, sort: bool = False, adapters: tuple[Adapter, ...] = ADAPTERS
+) -> Iterator[Line]:
     """The lines of files in arrival order, or with `sort` in the order of their event times (then all are in memory).
 
     An event that does not say when it was received was received when it happened; a line that can't be decoded, when the
     line before it was.
     """
-    decoder = Decoder(shop_currency)
+    decoder = Decoder(shop_currency, adapters=adapters)
     lines = _timed(files.read(paths), decoder)
     if not sort:
         yield from (line for _, line in lines)
@@ -88,12 +94,12 @@ def _timed(values: Iterable[bytes], decoder: Decoder) -> Iterator[tuple[int, Lin
     """Each line with the time of its event, corrected by its own stamps."""
     last_ms = 0
     for value in values:
-        arrival = decoder.decode(value, 0)
-        if isinstance(arrival, Problem):
-            yield last_ms, Line(last_ms, ARRIVALS, "", value)
-            continue
-        last_ms = arrival.event.timestamp_ms
-        yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, value)
+        for arrival, record in unfold(value, decoder):
+            if arrival is None:
+                yield last_ms, Line(last_ms, ARRIVALS, "", record)
+            else:
+                last_ms = arrival.event.timestamp_ms
+                yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, record)
 
 
 def demo_settings() -> Settings:

@@ -69,6 +69,15 @@ class Files(Section, frozen=True, kw_only=True):
             extremes="An order older than the first rate of its currency is not converted.",
         ),
     ] = ""
+    sources: Annotated[
+        str,
+        about(
+            "How the shop fills in what its trackers send (TOML: a table for each source, see the reference of sources).",
+            unit="path",
+            why="Empty: as the documents of each tracker ask for.",
+            extremes="A document with an unknown source or option is refused at start.",
+        ),
+    ] = ""
 
 
 class Redis(Section, frozen=True, kw_only=True):

@@ -1,30 +1,49 @@
-"""Foreign shapes of events, each turned into canonical ones by a pure function.
+"""Foreign forms of events, each turned into canonical ones by a pure function.
 
-`ADAPTERS` is the table of them, asked in order. A new one is a module beside this file and a line in the table.
+`ADAPTERS` is the table of the sources that are known. A new one is a module beside this file and a line in the table.
+`configured` gives the table with other options than the vendors' documents call for.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec.structs import replace
 
-from schemas.adapters import segment
-from schemas.events import Event
+from schemas.adapters import braze, data_layer, ga4, segment, shopify, shopify_pixel, snowplow
+from schemas.adapters.adapter import Adapter
 
-
-class Adapt(Protocol):
-    """The message, its bytes, the shop's currency, and the record's time (epoch ms) into an event, or AdapterError."""
-
-    def __call__(self, message: dict[str, Any], original: bytes, shop_currency: str, record_ms: int) -> Event: ...
-
-
-class Adapter(Struct, frozen=True):
-    """A foreign shape: how to tell it, and how to read it."""
-
-    name: str
-    fits: Callable[[dict[str, Any]], bool]
-    adapt: Adapt
+ADAPTERS: tuple[Adapter, ...] = (
+    shopify.ADAPTER,
+    shopify_pixel.ADAPTER,
+    snowplow.ADAPTER,
+    ga4.ADAPTER,
+    data_layer.ADAPTER,
+    braze.ADAPTER,
+    segment.ADAPTER,
+)
+"""Every source, in the order in which they are asked. Segment comes last: it takes any object with a `type`."""
 
 
-ADAPTERS: tuple[Adapter, ...] = (Adapter("segment", segment.fits, segment.adapt),)
-"""Every foreign shape, in the order in which they are asked."""
+class OptionsError(ValueError):
+    """Options of a source can't be used: there is no such source or option, or its value is of the wrong kind.
+
+    Nothing is started with them. Correct the place the text names.
+    """
+
+
+def configured(options: Mapping[str, Mapping[str, Any]]) -> tuple[Adapter, ...]:
+    """The sources with these options, {source: {option: value}}; what is not named keeps its default. Raises OptionsError."""
+    known = {adapter.name: adapter for adapter in ADAPTERS}
+    for name in options:
+        if name not in known:
+            raise OptionsError(f"there is no source {name!r}; there are {', '.join(known)}")
+    try:
+        return tuple(
+            replace(adapter, options=msgspec.convert(dict(options[name]), type(adapter.options)))
+            if name in options
+            else adapter
+            for name, adapter in known.items()
+        )
+    except msgspec.ValidationError as error:
+        raise OptionsError(f"options of a source: {error}") from None

@@ -30,7 +30,7 @@ def consents(stated: Fields | None, traits: tuple[Fields, ...], context: Fields)
             _add(found, _form(values["consent"], fields.at("consent")))
         for name, channel in (("email_marketing_consent", "email"), ("sms_marketing_consent", "sms")):
             if name in values:
-                _add(found, _of_channel(values[name], channel, fields.at(name)))
+                _add(found, channel_consent(values[name], channel, fields.at(name)))
     categories = context.inner("consent").inner("categoryPreferences")
     if categories.values:
         _add(found, [_change(value, categories.at(name), "any", name) for name, value in categories.values.items()])
@@ -61,11 +61,12 @@ def _form(value: Any, path: str) -> list[ConsentChange]:
         if name.strip().lower() in _PURPOSES:
             changes += _of_purpose(item, name, fields.at(name))
         else:
-            changes += _of_channel(item, name, fields.at(name))
+            changes += channel_consent(item, name, fields.at(name))
     return changes
 
 
-def _of_channel(value: Any, channel: str, path: str) -> list[ConsentChange]:
+def channel_consent(value: Any, channel: str, path: str) -> list[ConsentChange]:
+    """The decisions that a value states for one channel: a state, a record with its particulars, or one for each purpose."""
     if value is None:
         return []
     if not isinstance(value, dict):

@@ -1,23 +1,38 @@
-"""Segment's and RudderStack's calls: identify, track, page, screen, group and alias.
+"""Segment's and RudderStack's calls: identify, track, page, screen, group, alias and merge, alone or in a batch.
 
 What every call carries (ids, times, context) is read here, the properties of track calls in `segment_tracks`, consent in
 `consent_forms`. A call that can't become an event is refused with the reason and the path of the field; none is dropped.
 
 Our own additions, for senders that have them: `imported` (in the message, `context` or `properties`) marks history that
-must not arm anything by its own date; `properties.email`, `phone` and `loyalty_id` identify where no trait does.
+must not arm anything by its own date; `properties.email`, `phone` and `loyalty_id` identify where no trait does, and so
+does `cart_token` (in `properties` or `context`) where nothing else does.
 """
 
-from hashlib import blake2b
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import Struct
 
 from schemas import events as e
+from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, content_id, each, entries
 from schemas.adapters.consent_forms import consents
-from schemas.adapters.segment_tracks import TRACKS, plain_name
-from schemas.scalars import TRAITS_MAX, AdapterError, Fields, identifier, storable
+from schemas.adapters.segment_tracks import ALIASES, TRACKS, plain_name
+from schemas.scalars import TRAITS_MAX, AdapterError, Fields, email_address, identifier, phone_number, storable
 
-CALLS: Final = ("track", "identify", "page", "screen", "group", "alias")
+MakeId = Callable[[], str]
+
+CALLS: Final = ("track", "identify", "page", "screen", "group", "alias", "merge")
+BATCH_MAX: Final = 2500
+"""Calls in one batch, as many as Segment takes."""
+
+_BECOMES: Final[dict[str, tuple[type[e.Event], ...]]] = {
+    "identify": (e.Identified,),
+    "page": (e.PageViewed,),
+    "screen": (e.PageViewed,),
+    "group": (e.Grouped,),
+    "alias": (e.Aliased,),
+    "merge": (e.Identified,),
+}
 
 _CHANNELS: Final = {"web": "browser", "client": "browser", "app": "mobile", "sources": "server"}
 
@@ -26,19 +41,46 @@ _NOT_TRAITS: Final = frozenset({"email", "phone", "consent", "email_marketing_co
 
 
 def fits(message: dict[str, Any]) -> bool:
-    """Whether this is such a call: it has a `type`, or is a track call that lost it."""
+    """Whether this is such a call, or a batch: it has a `type`, or is a track call that lost it."""
     if message.get("type") in CALLS:
         return True
-    return "timestamp_ms" not in message and ("type" in message or ("event" in message and "properties" in message))
+    if "timestamp_ms" in message:
+        return False
+    return (
+        "type" in message or ("event" in message and "properties" in message) or isinstance(message.get("batch"), list)
+    )
 
 
-def content_id(original: bytes) -> str:
-    """A message id for a message without one: the same bytes always give the same id, so a repeat stays a repeat.
+def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
+    """The event of a call, or those of a batch."""
+    if "batch" not in message or "type" in message:
+        return [adapt(message, given.original, given.shop_currency, given.record_ms)]
+    ids = ContentIds()
+    return each(_calls(Fields(message, "")), lambda call: [_event(call, lambda: ids.of(_content(call)), given)])
 
-    >>> content_id(b"{}")
-    'content:2afb9b83f9314e5d029766197f539792'
-    """
-    return "content:" + blake2b(original, digest_size=16).hexdigest()
+
+def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_ms: int) -> e.Event:
+    """The canonical event of one call; see `Given` for what it is told besides. Raises AdapterError."""
+    given = Given(original=original, shop_currency=shop_currency, record_ms=record_ms)
+    return _event(Fields(message, ""), lambda: content_id(original), given)
+
+
+def _calls(batch: Fields) -> list[Fields]:
+    """The calls of a batch, each with what the batch says for all of them where it does not say it itself."""
+    shared: dict[str, Any] = {name: batch.values[name] for name in ("sentAt", "receivedAt") if name in batch.values}
+    context = batch.inner("context").values
+    calls = entries(batch, "batch", BATCH_MAX)
+    for call in calls:
+        own = call.values.get("context")
+        call.values = {**shared, **call.values}
+        if context:
+            call.values["context"] = {**context, **own} if isinstance(own, dict) else context
+    return calls
+
+
+def _content(call: Fields) -> dict[str, Any]:
+    """What a call of a batch says, whenever the batch was sent."""
+    return {name: value for name, value in call.values.items() if name not in {"sentAt", "receivedAt"}}
 
 
 class _Call(Struct):
@@ -50,61 +92,95 @@ class _Call(Struct):
     traits: tuple[Fields, ...]
 
 
-def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_ms: int) -> e.Event:
-    """The canonical event of a call. Raises AdapterError.
-
-    `original` are the message's bytes, `shop_currency` is the currency of amounts that name none, `record_ms` stands for
-    the time where the call names none.
-    """
-    root = Fields(message, "")
+def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event:
+    """The canonical event of a call; `make_id` makes its id where it has none. Raises AdapterError."""
     context = root.inner("context")
     # Traits of the call itself come before those the library remembered.
     call = _Call(root, context, root.inner("properties"), (root.inner("traits"), context.inner("traits")))
-    kind = message.get("type", "track")
+    kind = root.values.get("type", "track")
     if not isinstance(kind, str):
         raise AdapterError("unknown_event", "type is no text")
+    record_ms = given.record_ms
     if kind == "track":
-        return _track(call, original, shop_currency, record_ms)
+        return _track(call, make_id, given)
     if kind == "identify":
-        return e.Identified(**_common(call, original, record_ms), traits=_traits(call), push_token=_push_token(call))
+        # RudderStack's browser library puts the traits of an identify call into the context alone.
+        traits = _traits(*call.traits)
+        return e.Identified(**_common(call, make_id, record_ms), traits=traits, push_token=_push_token(call))
     if kind in {"page", "screen"}:
         name = root.text("name") or call.properties.text("name", "title")
         url = call.properties.link("url") or context.inner("page").link("url")
-        return e.PageViewed(**_common(call, original, record_ms), name=name, url=url)
+        return e.PageViewed(**_common(call, make_id, record_ms), name=name, url=url)
     if kind == "group":
         group_id = root.required_ident("groupId")
         # The traits of a group call are the company's: neither her e-mail nor her consent.
         own = _Call(root, context, call.properties, (context.inner("traits"),))
-        return e.Grouped(**_common(own, original, record_ms), group_id=group_id, traits=_traits(call))
+        return e.Grouped(**_common(own, make_id, record_ms), group_id=group_id, traits=_traits(root.inner("traits")))
     if kind == "alias":
         previous = root.required_ident("previousId")
         if identifier(previous) is None:
             raise AdapterError("missing_field", "previousId identifies nobody")
-        return e.Aliased(**_common(call, original, record_ms), previous_id=previous)
+        return e.Aliased(**_common(call, make_id, record_ms), previous_id=previous)
+    if kind == "merge":
+        common = _common(call, make_id, record_ms)
+        return e.Identified(**(common | _merged(root, common)))
     raise AdapterError("unknown_event", f"no call of type {kind[:64]!r} is known")
 
 
-def _track(call: _Call, original: bytes, shop_currency: str, record_ms: int) -> e.Event:
+def _track(call: _Call, make_id: MakeId, given: Given) -> e.Event:
     name = call.message.values.get("event")
     if name is None or name == "":
-        raise AdapterError("missing_field", "event is missing")
+        raise AdapterError("missing_field", f"{call.message.at('event')} is missing")
     if not isinstance(name, str):
-        raise AdapterError("wrong_type", "event is no text")
+        raise AdapterError("wrong_type", f"{call.message.at('event')} is no text")
     found = TRACKS.get(plain_name(name[:256]))
     if found is None:
         raise AdapterError("unknown_event", f"no event {name[:64]!r} is known")
-    kind, read = found
-    own = read(call.properties, shop_currency)
-    common = _common(call, original, record_ms, stated=call.properties if kind in _STATES_CONSENT else None)
+    kind, reader = found
+    own = reader(call.properties, given.shop_currency)
+    stated = call.properties if kind in _STATES_CONSENT else None
+    common = _common(call, make_id, given.record_ms, stated=stated)
     if kind is e.ConsentChanged and not common["consent"]:
-        raise AdapterError("missing_field", "properties.consent is missing")
+        raise AdapterError("missing_field", f"{call.properties.at('consent')} is missing")
+    if issubclass(kind, e.ShopEvent):
+        # The libraries insist on a user id or an anonymous id; here it is that of a server.
+        common |= dict.fromkeys(e.ID_TYPES)
     return kind(**common, **own)
+
+
+_MERGEABLE: Final = {
+    "user_id": "user_id", "userId": "user_id", "email": "email", "phone": "phone", "mobile": "phone",
+    "loyalty_id": "loyalty_id", "anonymous_id": "anonymous_id", "anonymousId": "anonymous_id",
+}  # fmt: skip
+
+
+_NORMAL: Final = {"email": email_address, "phone": phone_number}
+
+
+def _merged(root: Fields, known: dict[str, Any]) -> dict[str, str]:
+    """The identifiers that RudderStack's merge call says are one customer's. One event can name one of each type."""
+    found: dict[str, str] = {}
+    for stated in root.objects("mergeProperties"):
+        kind = _MERGEABLE.get(stated.required_ident("type"))
+        if kind is None:
+            raise AdapterError("wrong_type", f"{stated.at('type')} is no type of identifier that is known")
+        value = stated.required_ident("value")
+        normal = _NORMAL.get(kind, identifier)
+        other = found.get(kind, known[kind])
+        if other is not None and normal(other) != normal(value):
+            raise AdapterError(
+                "out_of_bounds", f"{stated.at('value')} is a second {kind}; a merge can name one of each"
+            )
+        found[kind] = value
+    if not found:
+        raise AdapterError("missing_field", f"{root.at('mergeProperties')} is missing")
+    return found
 
 
 _STATES_CONSENT: Final = (e.ConsentChanged, e.SignedUp)
 
 
-def _common(call: _Call, original: bytes, record_ms: int, stated: Fields | None = None) -> dict[str, Any]:
+def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None = None) -> dict[str, Any]:
     """What every event carries."""
     message, context = call.message, call.context
     times = {
@@ -116,10 +192,13 @@ def _common(call: _Call, original: bytes, record_ms: int, stated: Fields | None 
     if at_ms is None:
         at_ms = next((value for value in times.values() if value is not None), record_ms)
     if at_ms <= 0 and "timestamp" not in message.values:
-        raise AdapterError("missing_field", "timestamp is missing")
+        raise AdapterError("missing_field", f"{message.at('timestamp')} is missing")
     holders = (*call.traits, call.properties)
+    if "externalIds" in context.values:
+        holders = (*holders, _external_ids(context))
+    cart = call.properties if "cart_token" in call.properties.values else context
     return {
-        "message_id": message.ident("messageId") or content_id(original),
+        "message_id": message.ident("messageId") or make_id(),
         "timestamp_ms": at_ms,
         **times,
         "user_id": message.ident("userId"),
@@ -127,6 +206,7 @@ def _common(call: _Call, original: bytes, record_ms: int, stated: Fields | None 
         "phone": _first(holders, "phone"),
         "loyalty_id": _first(holders, "loyalty_id", "loyaltyId"),
         "anonymous_id": message.ident("anonymousId"),
+        "cart_token": cart.ident("cart_token"),
         "source": message.text("source") or "",
         "channel": _channel(message, context),
         "timezone": context.text("timezone") or _described(call.traits, "timezone"),
@@ -137,6 +217,20 @@ def _common(call: _Call, original: bytes, record_ms: int, stated: Fields | None 
         "consent": consents(stated, call.traits, context),
         "imported": any(fields.flag("imported") for fields in (message, context, call.properties)),
     }
+
+
+def _external_ids(context: Fields) -> Fields:
+    """`context.externalIds` as one more object to look for identifiers in: {type: id}, of plain ids of users only."""
+    stated = context.values["externalIds"]
+    found = {
+        item["type"]: item.get("id")
+        for item in (stated if isinstance(stated, list) else ())
+        if isinstance(item, dict)
+        and isinstance(item.get("type"), str)
+        and item.get("collection", "users") == "users"
+        and item.get("encoding", "none") == "none"
+    }
+    return Fields(found, context.at("externalIds"))
 
 
 def _first(holders: tuple[Fields, ...], *names: str) -> str | None:
@@ -178,10 +272,36 @@ def _push_token(call: _Call) -> str | None:
     return token[:256] if isinstance(token, str) and token.strip() else None
 
 
-def _traits(call: _Call) -> dict[str, Any]:
-    """The traits worth keeping: the first TRAITS_MAX, without values too long, too deep or null."""
+def _traits(*holders: Fields) -> dict[str, Any]:
+    """The traits worth keeping: the first TRAITS_MAX, without values too long, too deep or null. Earlier holders win."""
     kept: dict[str, Any] = {}
-    for name, value in call.message.inner("traits").values.items():
-        if len(kept) < TRAITS_MAX and name not in _NOT_TRAITS and value is not None and storable(name, value):
-            kept[name] = value
+    for fields in holders:
+        for name, value in fields.values.items():
+            if (
+                len(kept) < TRAITS_MAX
+                and name not in kept
+                and name not in _NOT_TRAITS
+                and value is not None
+                and storable(name, value)
+            ):
+                kept[name] = value
     return kept
+
+
+ADAPTER: Final[Adapter] = Adapter(
+    name="segment",
+    title="Segment, RudderStack",
+    recognised_by="`type` is one of " + ", ".join(f"`{call}`" for call in CALLS) + "; or a list `batch` of such calls",
+    documents=(
+        "https://segment.com/docs/connections/spec/ecommerce/v2/",
+        "https://segment.com/docs/connections/spec/common/",
+        "https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/",
+    ),
+    fits=fits,
+    read=read,
+    names={
+        **_BECOMES,
+        **{str(kind.__struct_config__.tag): (kind,) for kind, _ in dict.fromkeys(TRACKS.values())},
+        **{name: (kind,) for name, (kind, _) in ALIASES.items()},
+    },
+)

@@ -5,47 +5,24 @@ units of a currency and leave in minor units of it: the event's currency, else t
 shop's.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from schemas import events as e
-from schemas.scalars import AdapterError, Fields, number_of, text_of
+from schemas.adapters import segment_facts as facts
+from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
+from schemas.adapters.segment_facts import tags
+from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
 """Reads properties, given the shop's currency (by position), into the fields that the event's type adds to every event's."""
 
-OCCASIONS_MAX: Final = 16
-_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _URLS: Final = ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")
 
 
-# --- products and currencies --------------------------------------------------------------------------------------
-
-
-def currency_of(fields: Fields) -> str | None:
-    """The currency an object names, None where it names none."""
-    code = fields.ident("currency", "currency_code", "currencyCode")
-    if code is None:
-        return None
-    code = code.upper()
-    if _CURRENCY.fullmatch(code) is None:
-        raise AdapterError("out_of_bounds", f"{fields.at('currency')} is no ISO 4217 code")
-    return code
-
-
-def stated_currency(properties: Fields, products: list[Fields]) -> str | None:
-    """The one currency of an event: its own, and that of all its products that name one."""
-    stated = currency_of(properties)
-    for product in products:
-        own = currency_of(product)
-        if own is not None and own != stated:
-            if stated is not None:
-                raise AdapterError("mixed_currencies", f"{product.at('currency')} is {own}, others are {stated}")
-            stated = own
-    return stated
+# --- products -----------------------------------------------------------------------------------------------------
 
 
 def product(fields: Fields, currency: str) -> e.Product:
@@ -67,17 +44,8 @@ def product(fields: Fields, currency: str) -> e.Product:
         url=fields.link("url"),
         image_url=fields.link("image_url", "imageUrl"),
         position=fields.small("position"),
-        occasions=_occasions(fields.values.get("occasions")),
+        occasions=tags(fields, "occasions"),
     )
-
-
-def _occasions(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list):
-        return ()
-    named = (text.strip()[:1024] for item in value if (text := text_of(item)) is not None)
-    return tuple(dict.fromkeys(filter(None, named)))[:OCCASIONS_MAX]
 
 
 def _with_products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
@@ -227,7 +195,7 @@ def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """The state of an order."""
     products, stated, currency = _with_products(properties, shop_currency)
     fields: dict[str, Any] = {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "updated_at_ms": properties.instant("updated_at", "updatedAt", "updated_at_ms"),
         "checkout_id": properties.ident("checkout_id", "checkoutId"),
@@ -281,7 +249,7 @@ def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
     amount = properties.amount(currency, "refund_amount", "total")
     restocked = properties.flag("restocked", "restock")
     return {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "refund_id": properties.ident("refund_id", "refundId"),
         "amount_minor": None if amount is None else abs(amount),
@@ -297,7 +265,7 @@ def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """An order that moves, and the products in the parcel."""
     products, stated, _ = _with_products(properties, shop_currency)
     return {
-        "order_id": properties.required_ident("order_id", "orderId"),
+        "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "products": products,
     }
@@ -353,6 +321,13 @@ def mail(properties: Fields, shop_currency: str) -> dict[str, Any]:
     return message(properties, shop_currency) | {"message_channel": "email"}
 
 
+def push(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """What became of a push message, as the mobile libraries tell it by themselves."""
+    named = properties.inner("campaign").ident("name")
+    found = message(properties, shop_currency)
+    return found | {"message_channel": "push", "campaign_id": found["campaign_id"] or named}
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 _READERS: Final[dict[type[e.Event], Read]] = {
@@ -376,6 +351,7 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.CouponDenied: coupon,
     e.CouponRemoved: coupon,
     e.CouponIssued: coupon_issued,
+    e.CouponUsed: coupon,
     e.ProductAdded: cart_product,
     e.ProductRemoved: cart_product,
     e.CartViewed: cart,
@@ -398,6 +374,9 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.SubscriptionCancelled: subscription,
     e.NpsSubmitted: nps,
     e.ProductReviewed: review,
+    e.TicketOpened: facts.ticket,
+    e.TicketUpdated: facts.ticket,
+    e.TicketResolved: facts.resolved_ticket,
     e.MessageSent: message,
     e.MessageFailed: message,
     e.MessageDelivered: message,
@@ -406,17 +385,44 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.MessageBounced: message,
     e.MessageMarkedAsSpam: message,
     e.Unsubscribed: message,
+    e.ProductUpdated: facts.product_facts,
+    e.ProductPriceChanged: facts.price,
+    e.ProductStockChanged: facts.stock,
+    e.ProductBackInStock: facts.back_in_stock,
+    e.SuppressCustomer: facts.command,
+    e.UnsuppressCustomer: facts.command,
+    e.EraseCustomer: facts.command,
+    e.ExportCustomer: facts.command,
+    e.AnonymiseCustomer: facts.command,
+    e.EraseShop: facts.erase_shop,
 }
 """Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""
 
+
+def first_form(read: Read) -> Read:
+    """A reader for Segment's first e-commerce specification, in which a product's own id is `id`, beside its sku."""
+
+    def named(values: dict[str, Any]) -> dict[str, Any]:
+        return {"product_id": values["id"], **values} if "id" in values else values
+
+    def read_first(properties: Fields, shop_currency: str) -> dict[str, Any]:
+        values = named(properties.values)
+        listed = values.get("products")
+        if isinstance(listed, list):
+            values = {**values, "products": [named(one) if isinstance(one, dict) else one for one in listed]}
+        return read(Fields(values, properties.path), shop_currency)
+
+    return read_first
+
+
 ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     # Segment's first e-commerce specification
-    "Viewed Product Category": (e.ProductListViewed, product_list),
-    "Viewed Product": (e.ProductViewed, one_product),
-    "Clicked Product": (e.ProductClicked, one_product),
-    "Added Product": (e.ProductAdded, cart_product),
-    "Removed Product": (e.ProductRemoved, cart_product),
-    "Completed Order": (e.OrderCompleted, order_state),
+    "Viewed Product Category": (e.ProductListViewed, first_form(product_list)),
+    "Viewed Product": (e.ProductViewed, first_form(one_product)),
+    "Clicked Product": (e.ProductClicked, first_form(one_product)),
+    "Added Product": (e.ProductAdded, first_form(cart_product)),
+    "Removed Product": (e.ProductRemoved, first_form(cart_product)),
+    "Completed Order": (e.OrderCompleted, first_form(order_state)),
     "Viewed Promotion": (e.PromotionViewed, promotion),
     "Clicked Promotion": (e.PromotionClicked, promotion),
     "Viewed Checkout Step": (e.CheckoutStepViewed, checkout),
@@ -431,6 +437,10 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     "Email Link Clicked": (e.MessageClicked, mail),
     "Email Bounced": (e.MessageBounced, mail),
     "Email Marked as Spam": (e.MessageMarkedAsSpam, mail),
+    # what mobile libraries tell of push messages
+    "Push Notification Received": (e.MessageDelivered, push),
+    "Push Notification Tapped": (e.MessageClicked, push),
+    "Push Notification Bounced": (e.MessageBounced, push),
     # consent platforms
     "Consent Updated": (e.ConsentChanged, plain),
     "Segment Consent Preference Updated": (e.ConsentChanged, plain),

@@ -37,13 +37,15 @@ def command(
 ) -> None:
     """Publish a file's events, or a year of a real grocer, to Kafka.
 
-    FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet. Each event goes to the topic of its kind. Events
+    FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet: canonical events, or what a tracker or shop system
+    sends; a line that holds several events becomes one record for each. Each event goes to the topic of its kind. Events
     older than a day that do not say when they were received count as an import, which fires no trigger;
     --shift-to-now makes them recent.
     """
     import time
 
     from schemas.topics import CONSUMED
+    from streams.book_files import load_adapters
     from streams.commands.display import Progress
     from streams.feed import feed, shifted
 
@@ -57,7 +59,8 @@ def command(
         with Progress("looking for the last event's time") as display:
             display.update("", force=True)
             last_ms = _last_ms(source, settings, limit, orders_only=orders_only)
-        lines = shifted(lines, int(time.time() * 1000) - last_ms, settings.shop.currency)
+        by_ms = int(time.time() * 1000) - last_ms
+        lines = shifted(lines, by_ms, settings.shop.currency, load_adapters(settings))
     began = time.monotonic()
     with Progress(f"feeding {source} to {settings.kafka.bootstrap}") as display:
 
@@ -80,10 +83,11 @@ def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only:
         journey = completejourney.load()
         found = completejourney.orders(journey) if orders_only else synthetic.around(journey)
     else:
+        from streams.book_files import load_adapters
         from streams.feed import as_lines
         from streams.sources import files
 
-        found = as_lines(files.read([Path(source)]), settings.shop.currency)
+        found = as_lines(files.read([Path(source)]), settings.shop.currency, load_adapters(settings))
     return islice(found, limit)
 
 

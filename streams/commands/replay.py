@@ -39,16 +39,16 @@ def command(
 ) -> None:
     """Run events from files through the same engine as a live worker, and write what comes of it to DIR.
 
-    FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet, in Segment's shape or the canonical one. A line's
-    order is its arrival order, and what stands in a later FILE arrived later. An event that does not say when it was
-    received was received when it happened. Triggers still waiting at the end stay waiting, unless --until moves the
-    clock on.
+    FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet: canonical events, or what a tracker or shop system
+    sends (Segment, GA4, Shopify ...). A line's order is its arrival order, and what stands in a later FILE arrived later.
+    An event that does not say when it was received was received when it happened. Triggers still waiting at the end stay
+    waiting, unless --until moves the clock on.
 
     DIR then holds profiles.jsonl, triggers.jsonl, decisions.jsonl, rejected.jsonl and summary.json.
     """
     import time
 
-    from streams.book_files import load_book
+    from streams.book_files import load_adapters, load_book
     from streams.commands.display import Progress
     from streams.commands.run_report import day, print_report
     from streams.replay import file_lines, replay
@@ -69,7 +69,7 @@ def command(
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
             display.update(f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers")
 
-        lines = file_lines(files, settings.shop.currency, sort=sort)
+        lines = file_lines(files, settings.shop.currency, sort=sort, adapters=load_adapters(settings))
         summary = replay(lines, book, settings, results, until_ms=until_ms, progress=progress)
     print_report(summary, results.tally, settings.shop.currency, time.monotonic() - began, out)
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from schemas.decode import MAX_DEPTH, Decoder, Problem, depth
-from schemas.events import ANONYMOUS, Aliased, Arrival, Identified, OrderCompleted, Product, ProductViewed
+from schemas.events import ANONYMOUS, SHOP, Aliased, Arrival, Identified, OrderCompleted, Product, ProductViewed
 from schemas.reasons import REASONS
 
 AT_MS = 1_714_564_800_000
@@ -61,7 +61,14 @@ def test_a_canonical_event_arrives_as_it_was_sent() -> None:
     (0, "user_id:u"), (1, "email:e@x.org"), (2, "phone:+491"), (3, "loyalty_id:l"), (4, "anonymous_id:a"),
 ])  # fmt: skip
 def test_the_strongest_identifier_says_whose_it_is(strongest: int, customer: str) -> None:
-    ids = {"user_id": "u", "email": "E@x.org", "phone": "+49 1", "loyalty_id": "l", "anonymous_id": "a"}
+    ids = {
+        "user_id": "u",
+        "email": "E@x.org",
+        "phone": "+49 1",
+        "loyalty_id": "l",
+        "anonymous_id": "a",
+        "cart_token": "t",
+    }
     named = canonical() | {"user_id": None} | dict(list(ids.items())[strongest:])
 
     arrival = accept(named)
@@ -95,6 +102,68 @@ def test_an_order_that_names_nobody_is_anonymous_and_lives_by_its_order_id() -> 
     arrival = accept(canonical("Order Completed", user_id="guest", order_id="o7"))
 
     assert (arrival.customer, arrival.home) == (ANONYMOUS, "o7")
+
+
+def test_an_order_that_names_only_its_cart_belongs_to_that_cart() -> None:
+    arrival = accept(canonical("Order Completed", user_id=None, order_id="o7", cart_token=" t1 "))
+
+    assert (arrival.customer, arrival.home, arrival.event.cart_token) == ("cart_token:t1", "t1", "t1")
+    assert accept(canonical(cart_token="null")).event.cart_token is None
+
+
+@pytest.mark.parametrize("named,home", [
+    ({"product_id": "p", "variant_id": "v"}, "p"), ({"variant_id": "v", "sku": "s"}, "v"), ({"sku": "s"}, "s"),
+    ({"inventory_item_id": "i"}, "i"),
+])  # fmt: skip
+def test_an_event_of_the_catalogue_is_the_shops_and_lives_by_its_product(named: dict[str, str], home: str) -> None:
+    arrival = accept(canonical("Product Stock Changed", user_id=None, available=-2, **named))
+
+    assert (arrival.customer, arrival.home) == (SHOP, home)
+
+
+def test_an_event_of_the_shop_names_a_product_and_no_customer() -> None:
+    assert refuse(canonical("Product Price Changed", user_id=None, price_minor=5)) == "missing_field"
+    assert refuse(canonical("Product Price Changed", product_id="p", price_minor=5)) == "bad_id"
+    assert (
+        refuse(canonical("Erase Shop", shop_id="x.example", request_id="r", cart_token="t", user_id=None)) == "bad_id"
+    )
+    assert accept(canonical("Erase Shop", shop_id="x.example", request_id="r", user_id=None)).home == "x.example"
+
+
+def test_a_privacy_command_is_the_customers() -> None:
+    arrival = accept(canonical("Erase Customer", user_id=None, email="Ada@x.org", phone="+49 1", request_id="r1"))
+
+    assert (arrival.customer, arrival.event.phone) == ("email:ada@x.org", "+491")
+
+
+def test_a_record_is_one_event_and_says_where_it_belongs_when_it_is_not() -> None:
+    batch = [
+        {"type": "page", "userId": "u", "messageId": f"m{n}", "timestamp": "2024-05-01T12:00:00Z"} for n in range(2)
+    ]
+
+    found = decode({"batch": batch})
+
+    assert isinstance(found, Problem)
+    assert found.reason == "several_events"
+    assert "2 events" in found.detail
+    assert "regulars feed" in REASONS[found.reason].remedy
+    assert refuse({"batch": []}) == "no_event"
+    assert accept({"batch": batch[:1]}).event.message_id == "m0"
+
+
+def test_all_events_of_a_record_are_given_on_demand_the_bad_ones_with_their_reasons() -> None:
+    call = {"type": "page", "userId": "u", "timestamp": "2024-05-01T12:00:00Z"}
+    batch = [{**call, "messageId": "m1"}, {**call, "type": "shout"}, 5, {**call, "messageId": "m2", "userId": "guest"}]
+
+    found = DECODER.decode_all(json.dumps({"batch": batch}).encode(), 0)
+
+    assert [what.reason if isinstance(what, Problem) else what.event.message_id for what in found] == [
+        "m1", "unknown_event", "missing_field", "no_customer",
+    ]  # fmt: skip
+    assert DECODER.decode_all(json.dumps({"batch": []}).encode(), 0) == []
+    assert DECODER.decode_all(MESSAGE, AT_MS) == [DECODER.decode(MESSAGE, AT_MS)]
+    assert DECODER.decode_all(b"no", 0) == [DECODER.decode(b"no", 0)]
+    assert DECODER.decode_all(None, 0) == [DECODER.decode(None, 0)]
 
 
 def test_the_default_source_stands_where_the_event_names_none() -> None:

@@ -17,6 +17,7 @@ from profiles.catalogue import build_catalogue
 from profiles.gates import REASONS
 from profiles.rules import read_rules
 from profiles.triggers import BY_NAME
+from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
@@ -32,6 +33,7 @@ PAGES = sorted(
 )
 OUTCOMES = {"trigger.cancelled", "trigger.converted", "cart.recovered"}
 SECTIONS = {setting.path.partition(".")[0] for setting in SETTINGS}
+SOURCES = {adapter.name for adapter in ADAPTERS}
 NO_SETTINGS = {"REGULARS_CONFIG"}
 """Variables that name no setting but where the settings are."""
 
@@ -134,11 +136,13 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
 
 
 @on_every_page
-def test_every_settings_and_rules_example_is_accepted(page: Path) -> None:
+def test_every_example_of_settings_rules_and_sources_is_accepted(page: Path) -> None:
     for text in blocks(page, "toml"):
         document = tomllib.loads(text)
         if set(document) <= SECTIONS:
             build_settings(document)
+        elif set(document) <= SOURCES:
+            configured(document)
         else:
             read_rules(document)
 

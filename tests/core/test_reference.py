@@ -14,9 +14,11 @@ import pytest
 
 from schemas import events as e
 from schemas import outputs, reference, topics
+from schemas.adapters import ADAPTERS
 from schemas.decode import Decoder
 from schemas.events import Product
 from schemas.reasons import REASONS
+from schemas.source_reference import sources_page
 from streams.reference import PAGES, main, stale, write
 
 ASYNCAPI_SCHEMA = json.loads((Path(__file__).parent / "asyncapi-3.0.0.schema.json").read_text(encoding="utf-8"))
@@ -139,6 +141,29 @@ def test_the_page_of_events_names_every_event_and_every_field() -> None:
         }
         assert all(f"| `{name}` |" in section for name in own)
     assert all(f"| `{field.name}` |" in page for field in msgspec.structs.fields(Product))
+
+
+def test_the_page_of_sources_names_every_source_every_name_and_every_option() -> None:
+    page = sources_page()
+
+    for adapter in ADAPTERS:
+        section = page.split(f"\n## {adapter.title}\n")[1].split("\n## ")[0]
+        assert all(link in section for link in adapter.documents)
+        options = {field.name for field in msgspec.structs.fields(type(adapter.options))}
+        assert all(f"| `{name}` |" in section and f"`{name}`" in section for name in options)
+        canonical = {kind.__struct_config__.tag for kind in get_args(e.AnyEvent)}
+        assert all(f"`{name}`" in page for name in adapter.names if name not in canonical)
+
+
+def test_a_source_stands_in_the_row_of_each_event_it_sends() -> None:
+    rows = {
+        line.split(" | ")[0].removeprefix("| "): line for line in sources_page().splitlines() if line.startswith("| ")
+    }
+
+    for kind in get_args(e.AnyEvent):
+        cells = rows[kind.__struct_config__.tag].removesuffix(" |").split(" | ")[1:]
+        for adapter, cell in zip(ADAPTERS, cells, strict=True):
+            assert bool(cell.strip()) is any(kind in kinds for kinds in adapter.names.values())
 
 
 def test_the_page_of_reasons_names_every_reason() -> None:

@@ -12,7 +12,7 @@ import pytest
 from schemas import events as e
 from schemas.adapters.segment_tracks import ALIASES, TRACKS, plain_name
 from schemas.decode import Decoder, Problem
-from schemas.events import ANONYMOUS, Arrival, Campaign, ConsentChange, Event, Product
+from schemas.events import ANONYMOUS, SHOP, Arrival, Campaign, ConsentChange, Event, Product
 
 AT_MS = 1_714_564_800_000  # 2024-05-01T12:00:00Z
 RECORD_MS = AT_MS + 1000
@@ -63,6 +63,12 @@ def event(message: dict[str, Any]) -> Any:
     found = decode(message)
     assert isinstance(found, Arrival), found
     return found.event
+
+
+def all_of(message: dict[str, Any]) -> list[Any]:
+    found = DECODER.decode_all(json.dumps(message).encode(), RECORD_MS)
+    assert all(isinstance(arrival, Arrival) for arrival in found), found
+    return found
 
 
 def track(name: str, properties: dict[str, Any], **envelope: Any) -> Any:
@@ -360,6 +366,18 @@ def test_identify_brings_traits_and_identifiers() -> None:
     )
 
 
+def test_an_identify_call_may_have_its_traits_in_the_context_alone() -> None:
+    found = event(
+        {**MINIMAL, "type": "identify", "context": {"traits": {"plan": "gold", "email": "A@x.org", "logins": 4}}}
+    )
+    both = event(
+        {**MINIMAL, "type": "identify", "traits": {"plan": "new"}, "context": {"traits": {"plan": "old", "n": 1}}}
+    )
+
+    assert (found.traits, found.email) == ({"plan": "gold", "logins": 4}, "a@x.org")
+    assert both.traits == {"plan": "new", "n": 1}
+
+
 def test_no_more_traits_are_kept_than_a_profile_holds() -> None:
     found = event({**MINIMAL, "type": "identify", "traits": {f"t{n}": n for n in range(100)}})
 
@@ -404,6 +422,136 @@ def test_alias_links_who_she_was_with_who_she_is() -> None:
     assert event({**ENVELOPE, "type": "alias", "previousId": "39239-239239"}) == e.Aliased(
         **COMMON, previous_id="39239-239239"
     )
+
+
+def test_a_merge_names_one_customers_identifiers() -> None:
+    stated = [{"type": "email", "value": "Alex@Example.com"}, {"type": "mobile", "value": "+1-202-555-0146"}]
+
+    found = event({**ENVELOPE, "type": "merge", "mergeProperties": stated})
+
+    assert found == e.Identified(**COMMON, email="alex@example.com", phone="+12025550146")
+
+
+@pytest.mark.parametrize("stated,reason,place", [
+    ([{"type": "device_id", "value": "d"}], "wrong_type", "mergeProperties[0].type"),
+    ([{"type": "email", "value": "a@x.org"}, {"type": "email", "value": "b@x.org"}], "out_of_bounds", "mergeProperties[1]"),
+    ([{"type": "user_id", "value": "another"}], "out_of_bounds", "mergeProperties[0].value"),
+    ([{"type": "email"}], "missing_field", "mergeProperties[0].value"),
+    ([], "missing_field", "mergeProperties"),
+])  # fmt: skip
+def test_a_merge_that_can_not_be_one_event_is_refused(stated: Any, reason: str, place: str) -> None:
+    found = decode({**MINIMAL, "type": "merge", "mergeProperties": stated})
+
+    assert isinstance(found, Problem)
+    assert found.reason == reason
+    assert place in found.detail
+
+
+def test_what_a_batch_says_counts_for_each_of_its_calls() -> None:
+    batch = {
+        "sentAt": "2024-05-01T13:00:00.400Z",
+        "context": {"locale": "de-DE", "timezone": "Europe/Berlin"},
+        "batch": [
+            {**MINIMAL, "type": "page", "name": "Home", "context": {"locale": "en-GB"}},
+            {**MINIMAL, "type": "track", "event": "Products Searched", "properties": {"query": "tea"}, "messageId": "m2",
+             "sentAt": "2024-05-01T13:00:00.900Z"},
+        ],
+    }  # fmt: skip
+
+    first, second = (found.event for found in all_of(batch))
+
+    assert (first.locale, first.timezone, first.sent_at_ms) == ("en-GB", "Europe/Berlin", AT_MS + 3_600_400)
+    assert (second.locale, second.message_id, second.sent_at_ms) == ("de-DE", "m2", AT_MS + 3_600_900)
+
+
+def test_a_call_of_a_batch_keeps_the_id_of_its_content_in_whatever_batch_it_comes_again() -> None:
+    def call(query: str) -> dict[str, Any]:
+        return {"type": "track", "event": "Products Searched", "userId": "u", "properties": {"query": query}}
+
+    def ids(*queries: str, sent: str) -> list[str]:
+        found = all_of({"batch": [call(query) for query in queries], "sentAt": sent})
+        return [arrival.event.message_id for arrival in found]
+
+    tea, more_tea, milk = ids("tea", "tea", "milk", sent="2024-05-01T12:00:00Z")
+
+    assert len({tea, more_tea, milk}) == 3
+    assert ids("milk", "tea", sent="2024-05-01T12:00:07Z") == [milk, tea]
+
+
+def test_external_ids_identify_where_nothing_stronger_does() -> None:
+    stated = [
+        {"id": "Ada@x.org", "type": "email", "collection": "users", "encoding": "none"},
+        {"id": "9e107d9d", "type": "phone", "collection": "users", "encoding": "md5"},
+        {"id": "acme", "type": "loyalty_id", "collection": "accounts", "encoding": "none"},
+        "nothing",
+    ]
+
+    found = event({**MINIMAL, "type": "page", "userId": None, "context": {"externalIds": stated}})
+
+    assert (found.email, found.phone, found.loyalty_id) == ("ada@x.org", None, None)
+
+
+@pytest.mark.parametrize("place", [{"properties": {"cart_token": "t1"}}, {"context": {"cart_token": "t1"}}])
+def test_a_cart_token_tells_whose_it_is_where_nothing_else_does(place: dict[str, Any]) -> None:
+    found = decode({"type": "track", "event": "Cart Updated", "messageId": "m", **place})
+
+    assert isinstance(found, Arrival)
+    assert found.customer == "cart_token:t1"
+
+
+def test_facts_of_the_catalogue_belong_to_no_customer_whoever_sends_them() -> None:
+    found = decode({
+        **MINIMAL, "type": "track", "event": "Product Updated", "anonymousId": "server-7",
+        "properties": {
+            "product_id": "p1", "variant_id": 7, "name": "Espresso", "category": "Coffee", "price": "12.90", "cost": 4.1,
+            "currency": "eur", "supply_days": "30", "available": "12", "complementary": ["p2", "p3", "p2"],
+            "substitutes": "p4, p5", "contents": ["grind-guide"], "occasions": "gift,breakfast",
+        },
+    })  # fmt: skip
+
+    assert isinstance(found, Arrival)
+    assert (found.customer, found.home) == (SHOP, "p1")
+    assert found.event == e.ProductUpdated(
+        message_id="m1", timestamp_ms=AT_MS, product_id="p1", variant_id="7", name="Espresso", category="Coffee",
+        price_minor=1290, cost_minor=410, currency="EUR", available=12, supply_days=30.0, complementary=("p2", "p3"),
+        substitutes=("p4", "p5"), contents=("grind-guide",), occasions=("gift", "breakfast"),
+    )  # fmt: skip
+
+
+def test_prices_and_stock_are_told_with_what_they_were() -> None:
+    price = track("Product Price Changed", {"sku": "s1", "price": 9.5, "previous_price": "12.00"})
+    stock = track("Product Stock Changed", {"product_id": "p1", "available": -3, "location_id": 5})
+    back = track("Product Back In Stock", {"product_id": "p1", "available": 4.0})
+
+    assert (price.sku, price.price_minor, price.previous_price_minor) == ("s1", 950, 1200)
+    assert (stock.available, stock.location_id) == (-3, "5")
+    assert back.available == 4
+
+
+def test_a_ticket_is_opened_and_closed() -> None:
+    opened = track("Ticket Opened", {"ticket_id": 55, "topic": "delivery", "order_id": "o1", "channel": "chat"})
+    closed = track("Ticket Resolved", {"ticket_id": 55, "satisfaction": "4"})
+
+    assert (opened.ticket_id, opened.topic, opened.order_id, opened.ticket_channel) == ("55", "delivery", "o1", "chat")
+    assert (closed.ticket_id, closed.satisfaction) == ("55", 4.0)
+
+
+def test_a_privacy_request_keeps_its_number_and_all_its_orders() -> None:
+    found = track("Erase Customer", {"request_id": 9, "requested_at": "2024-05-01T12:00:00Z", "order_ids": [1, "2"]})
+
+    assert found == e.EraseCustomer(
+        message_id="m1", timestamp_ms=AT_MS, user_id="u1", request_id="9", requested_at_ms=AT_MS, order_ids=("1", "2")
+    )
+
+
+@pytest.mark.parametrize("name,kind", [
+    ("Push Notification Received", e.MessageDelivered), ("Push Notification Tapped", e.MessageClicked),
+    ("Push Notification Bounced", e.MessageBounced),
+])  # fmt: skip
+def test_what_mobile_libraries_tell_of_push_messages_is_taken(name: str, kind: type[Event]) -> None:
+    found = track(name, {"campaign": {"name": "spring", "medium": "Push"}})
+
+    assert (type(found), found.message_channel, found.campaign_id) == (kind, "push", "spring")
 
 
 def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
@@ -677,6 +825,19 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     ("NPS Submitted", {}, "missing_field", "properties.score"),
     ("Consent Changed", {}, "missing_field", "properties.consent"),
     ("Subscription Started", {}, "missing_field", "properties.subscription_id"),
+    ("Product Updated", {"name": "Espresso"}, "missing_field", "properties.product_id"),
+    ("Product Updated", {"product_id": "p", "supply_days": 0}, "out_of_bounds", "properties.supply_days"),
+    ("Product Updated", {"product_id": "p", "supply_days": "a week"}, "wrong_type", "properties.supply_days"),
+    ("Product Updated", {"product_id": "p", "cost": "cheap"}, "wrong_type", "properties.cost"),
+    ("Product Price Changed", {"product_id": "p"}, "missing_field", "properties.price"),
+    ("Product Stock Changed", {"product_id": "p"}, "missing_field", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": 1.5}, "out_of_bounds", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": "some"}, "wrong_type", "properties.available"),
+    ("Ticket Opened", {}, "missing_field", "properties.ticket_id"),
+    ("Erase Customer", {}, "missing_field", "properties.request_id"),
+    ("Erase Customer", {"request_id": "r", "order_ids": "o1"}, "out_of_bounds", "properties.order_ids"),
+    ("Erase Customer", {"request_id": "r", "order_ids": [None]}, "missing_field", "properties.order_ids"),
+    ("Erase Shop", {"request_id": "r"}, "missing_field", "properties.shop_id"),
     ("Teapot Boiled", {}, "unknown_event", "Teapot Boiled"),
 ])  # fmt: skip
 def test_what_matters_is_read_or_refused_with_its_place(
@@ -692,7 +853,8 @@ def test_what_matters_is_read_or_refused_with_its_place(
     ({"userId": {}}, "wrong_type"), ({"messageId": []}, "wrong_type"), ({"timestamp": "soon"}, "wrong_type"),
     ({"timestamp": 5}, "number_out_of_range"), ({"timestamp": 2**64}, "number_out_of_range"),
     ({"timestamp": {}}, "wrong_type"), ({"sentAt": "1969-01-01"}, "wrong_type"), ({"event": None}, "missing_field"),
-    ({"event": 5}, "wrong_type"), ({"type": "merge"}, "unknown_event"), ({"type": 7}, "unknown_event"),
+    ({"event": 5}, "wrong_type"),
+    ({"type": "merge"}, "missing_field"), ({"type": "shout"}, "unknown_event"), ({"type": 7}, "unknown_event"),
     ({"type": "group"}, "missing_field"), ({"type": "alias"}, "missing_field"),
     ({"type": "alias", "previousId": "undefined"}, "missing_field"), ({"userId": "guest"}, "no_customer"),
     ({"context": {"imported": "x"}}, "wrong_type"), ({"traits": {"email": {}}}, "wrong_type"),

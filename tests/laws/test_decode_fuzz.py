@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.adapters.segment_tracks import ALIASES
 from schemas.decode import Decoder, Problem
-from schemas.events import ANONYMOUS, ID_TYPES, AnyEvent, Arrival
+from schemas.events import ANONYMOUS, ID_TYPES, SHOP, AnyEvent, Arrival, ShopEvent
 from schemas.reasons import REASONS
 
 DECODER = Decoder("EUR")
@@ -43,6 +43,8 @@ PROPERTIES: dict[str, Any] = {
     "order_id": "o1", "cart_id": "c1", "checkout_id": "k1", "subscription_id": "s1", "products": [PRODUCT, PRODUCT],
     "revenue": 2.0, "total": "3.00", "shipping": 1, "tax": 0, "discount": "0.50", "query": "socks", "score": 9, "rating": "5",
     "updated_at": "2024-05-01T12:00:00Z", "expires_at": 1714564800, "test": False, "state": "GRANT", "channel": "email",
+    "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": "3", "previous_price": 2, "supply_days": 30,
+    "complementary": ["p2"], "contents": "tips, care", "order_ids": ["o1", 2], "satisfaction": 4, "cart_token": "k",
     "consent": {"email": True}, "email": "a@x.org", "step": 2, "occasions": ["gift"], "url": "https://x.org",
 }  # fmt: skip
 ENVELOPE: dict[str, Any] = {
@@ -50,6 +52,7 @@ ENVELOPE: dict[str, Any] = {
     "userId": "u1",
     "anonymousId": "a1",
     "previousId": "a0",
+    "mergeProperties": [{"type": "mobile", "value": "+4 9"}, {"type": "loyalty_id", "value": "l1"}],
     "groupId": "g1",
     "timestamp": "2024-05-01T12:00:00.123Z",
     "sentAt": "2024-05-01T12:00:01Z",
@@ -60,17 +63,29 @@ ENVELOPE: dict[str, Any] = {
         "locale": "de", "timezone": "Europe/Berlin", "campaign": {"name": "c"}, "page": {"url": "u", "referrer": "r"},
         "traits": {"email_marketing_consent": {"state": "subscribed", "consent_updated_at": 1714564800000}},
         "consent": {"categoryPreferences": {"Advertising": False}}, "device": {"token": "t"}, "imported": False,
+        "externalIds": [{"id": "x@x.org", "type": "email", "collection": "users", "encoding": "none"}],
     },
 }  # fmt: skip
-NAMES = [kind.__struct_config__.tag for kind in get_args(AnyEvent)]
+NAMES = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyEvent)}
 TRACK_NAMES = sorted({*NAMES, *ALIASES} - {"Identified", "Aliased", "Grouped"})  # these three are calls of their own
 CANONICAL_FIELDS: dict[str, Any] = {
     **{kind: f"{kind}-1" for kind in ID_TYPES},
     "message_id": "m1", "timestamp_ms": 1_714_564_800_000, "received_at_ms": 1_714_564_801_000, "previous_id": "a0",
     "group_id": "g1", "traits": {"a": [1, {"b": None}]}, "product": PRODUCT, "products": [PRODUCT], "order_id": "o1",
-    "subscription_id": "s1", "query": "q", "score": 3, "product_id": "p1", "currency": "EUR", "revenue_minor": 100,
+    "subscription_id": "s1", "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": 3, "query": "q",
+    "price_minor": 100, "order_ids": ["o1"], "complementary": ["p2"], "supply_days": 30,
+    "score": 3, "product_id": "p1", "currency": "EUR", "revenue_minor": 100,
     "consent": [{"state": "GRANT", "channel": "email"}], "campaign": {"name": "c"}, "step": 1, "updated_at_ms": 5,
 }  # fmt: skip
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """Fields that fit any event of this kind: what is about the shop names no customer."""
+    return {
+        name: value
+        for name, value in CANONICAL_FIELDS.items()
+        if not (issubclass(kind, ShopEvent) and name in ID_TYPES)
+    }
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -98,11 +113,11 @@ def mutated(draw: st.DrawFn, originals: st.SearchStrategy[dict[str, Any]]) -> by
     return json.dumps(message).encode()
 
 
-canonical_events = st.sampled_from(NAMES).map(lambda name: {"event": name, **CANONICAL_FIELDS})
+canonical_events = st.sampled_from(sorted(NAMES)).map(lambda name: {"event": name, **fields_of(NAMES[name])})
 tracks = st.sampled_from(TRACK_NAMES).map(
     lambda name: {"type": "track", "event": name, "properties": PROPERTIES, **ENVELOPE}
 )
-calls = st.sampled_from(("identify", "page", "screen", "group", "alias")).map(
+calls = st.sampled_from(("identify", "page", "screen", "group", "alias", "merge")).map(
     lambda kind: {"type": kind, "properties": PROPERTIES, **ENVELOPE}
 )
 
@@ -129,7 +144,9 @@ def whole(arrival: Arrival) -> None:
     assert DECODER.decode(encoded, arrival.received_ms) == arrival
 
     kind, _, value = arrival.customer.partition(":")
-    if arrival.customer != ANONYMOUS:
+    if arrival.customer == SHOP:
+        assert isinstance(event, ShopEvent)
+    elif arrival.customer != ANONYMOUS:
         assert kind in ID_TYPES
         assert value == arrival.home == getattr(event, kind)
     assert 0 < len(arrival.home) <= 256

@@ -11,7 +11,7 @@ from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger
 from profiles.turn import Output
-from schemas.events import Arrival
+from schemas.events import Arrival, EraseCustomer, ProductPriceChanged
 from streams.engine_errors import EngineErrors
 from streams.forwards import origin_of
 from streams.home import home_partition
@@ -117,6 +117,22 @@ def test_timers_of_the_batch_do_not_overtake_those_that_are_not_known_yet() -> N
     assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [
         "user_id:ada", "user_id:bob", "user_id:cid",
     ]  # fmt: skip
+
+
+def test_what_no_version_handles_yet_is_set_aside_and_touches_nobody() -> None:
+    made = world()
+    erase = EraseCustomer(message_id="m2", timestamp_ms=START_MS + 1, user_id="ada", email="ada@x.org", request_id="r1")
+    price = ProductPriceChanged(message_id="m3", timestamp_ms=START_MS + 2, product_id="tea", price_minor=450)
+    made.send(added("ada", 0, "m1"), erase, price)
+    run(made.all_done())
+    untouched = world()
+    untouched.send(added("ada", 0, "m1"))
+    run(untouched.all_done())
+
+    assert {one["reason"] for one in made.values("rejected")} == {"not_handled"}
+    assert {one["topic"] for one in made.values("rejected")} == {"commands", "catalogue"}
+    assert made.profile("user_id:ada") == untouched.profile("user_id:ada")
+    assert made.profile("~shop") is None
 
 
 def test_a_step_that_fails_half_way_leaves_no_torn_profile() -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from streams.book_files import BookError, load_book
+from schemas.adapters import ADAPTERS
+from schemas.adapters.ga4_events import Ga4Options
+from schemas.adapters.shopify_parts import ShopifyOptions
+from streams.book_files import BookError, load_adapters, load_book
 from streams.replay import demo_settings
 from streams.settings import build_settings
 
@@ -80,3 +83,25 @@ def test_the_demo_catalogue_covers_the_eighteen_replenishable_categories() -> No
     assert (milk.supply_days, milk.group) == (14, "FLUID MILK PRODUCTS")
     assert book.catalogue.lookup("1", "FD WRAPS/BAGS/TRSH BG").supply_days == 36
     assert book.catalogue.lookup("1", "CANDY").supply_days is None
+
+
+def test_the_options_of_sources_come_from_a_document(write: Write) -> None:
+    sources = write("sources.toml", '[ga4]\nvalue_includes_tax = true\n\n[shopify]\ncompleted_on = "paid"\n')
+
+    options = {
+        adapter.name: adapter.options for adapter in load_adapters(build_settings({"files": {"sources": sources}}))
+    }
+
+    assert options["ga4"] == Ga4Options(value_includes_tax=True)
+    assert options["shopify"] == ShopifyOptions(completed_on="paid")
+    assert load_adapters(build_settings({})) == ADAPTERS
+
+
+@pytest.mark.parametrize("text,told", [
+    ("[ga5]\n", r"sources\.toml: there is no source 'ga5'"),
+    ("[ga4]\nvalue_includes_tax = 1\n", r"sources\.toml: options of a source: .*value_includes_tax"),
+    ("[ga4\n", r"sources\.toml: "),
+])  # fmt: skip
+def test_a_document_of_sources_that_can_not_be_used_is_told_in_plain_words(write: Write, text: str, told: str) -> None:
+    with pytest.raises(BookError, match=told):
+        load_adapters(build_settings({"files": {"sources": write("sources.toml", text)}}))

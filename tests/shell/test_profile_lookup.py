@@ -53,7 +53,7 @@ def test_a_bare_value_or_a_typed_one_finds_the_profile(text: str, found: str | N
 
 
 def test_the_strongest_type_is_tried_first() -> None:
-    assert candidates("7") == ["user_id:7", "email:7", "phone:7", "loyalty_id:7", "anonymous_id:7"]
+    assert candidates("7") == ["user_id:7", "email:7", "phone:7", "loyalty_id:7", "anonymous_id:7", "cart_token:7"]
 
 
 def profile() -> Profile:

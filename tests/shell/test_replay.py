@@ -111,6 +111,42 @@ def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(replay: Re
     assert {row["state"] for row in rows(out, "decisions")} >= {"armed", "emitted"}
 
 
+def payload(name: str) -> str:
+    """A payload of tests/golden/adapters on one line."""
+    path = Path(__file__).parents[1] / "golden" / "adapters" / f"{name}.json"
+    return json.dumps(json.loads(path.read_bytes()))
+
+
+def test_what_trackers_and_shop_systems_send_adds_up_as_reckoned_by_hand(replay: Replay, tmp_path: Path) -> None:
+    settings = tmp_path / "shop.toml"
+    settings.write_text('[shop]\ncurrency = "EUR"\n')
+    out = replay(
+        payload("shopify/order_with_tax_on_top"),
+        # Again, with a refund of 4.00 for the goods: two events in one line.
+        payload("shopify/order_updated_after_its_refund"),
+        payload("shopify/order_updated_after_its_refund"),
+        payload("shopify/refund_of_a_line_and_shipping"),
+        payload("snowplow/transaction_of_a_known_user"),
+        # Five events, of which one is unknown.
+        payload("ga4/several_events_in_one_body"),
+        payload("shopify/redact_a_customer"),
+        payload("shopify_pixel/keystroke"),
+        arguments=("--settings", str(settings)),
+    )
+
+    profiles = {profile["id"]: profile for profile in rows(out, "profiles")}
+    shopify, snowplow = profiles["user_id:7358"]["ltv"], profiles["user_id:cust-81"]["ltv"]
+    # 2 x 5.00 + 20.00, off 4.00, back 4.00; and 2 x 5.00 + 191.00, off 1.00.
+    assert (shopify["gross_minor"], shopify["discount_minor"], shopify["refund_minor"], shopify["net_minor"]) == (
+        3000, 400, 400, 2200,
+    )  # fmt: skip
+    assert (snowplow["gross_minor"], snowplow["discount_minor"], snowplow["net_minor"]) == (20100, 100, 20000)
+    assert [row["product_id"] for row in profiles["user_id:cust-81"]["carts"][0]["items"]] == ["tea-green", "pot-1l"]
+    assert sorted(row["reason"] for row in rows(out, "rejected")) == ["not_handled", "several_events"]
+    (several,) = (row for row in rows(out, "rejected") if row["reason"] == "several_events")
+    assert "no event 'teapot_boiled' is known" in several["detail"]
+
+
 def test_a_cart_left_behind_is_reminded_and_its_order_recovers_it(replay: Replay) -> None:
     out = replay(
         agreed(0), added(DAY_MS), ordered("o1", DAY_MS + 90 * MINUTE_MS), event("Page Viewed", 3 * DAY_MS, "bob")

@@ -1,0 +1,280 @@
+"""Braze: the e-commerce recommended events (`ecommerce.*`), as its users/track body, one by one, or as Currents exports them.
+
+`external_id` (Currents: `external_user_id`) is the user id. Braze's own id of a profile, or an alias, stands for a visitor
+whom the shop does not know. Currents gives each event an `id`; the REST form has none, and gets one made of its content.
+
+Amounts: `total_value` holds tax and shipping where these are named, `subtotal_value` is after discounts without both, and a
+product's `price` is its list price. An update of the cart is a snapshot unless `action` says add or remove.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from schemas import events as e
+from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
+from schemas.adapters.commerce import bounded, numbered, required_order_id, stated_currency
+from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
+
+EVENTS_MAX: Final = 500
+"""Events in one body. Braze takes 75."""
+_OTHERS: Final = frozenset({"event", "type", "client_id", "app_instance_id"})
+"""Fields of canonical events, and of other sources that send lists of events."""
+_PREFIX: Final = "ecommerce."
+# What a profile keeps in fields of its own, and what tells Braze how to write.
+_NOT_TRAITS: Final = frozenset(
+    {
+        *(
+            "external_id",
+            "braze_id",
+            "user_alias",
+            "email",
+            "phone",
+            "email_subscribe",
+            "push_subscribe",
+            "push_tokens",
+        ),
+        *("_update_existing_only", "app_id"),
+    }
+)
+
+
+def fits(message: dict[str, Any]) -> bool:
+    """Whether this is such an event, or a body of users/track."""
+    if "events" in message or "attributes" in message or "purchases" in message:
+        return _OTHERS.isdisjoint(message)
+    name = message.get("name")
+    return isinstance(name, str) and name.startswith(_PREFIX)
+
+
+def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
+    """The event, or those of a body: first what it says about users, then what they did."""
+    root, ids = Fields(message, ""), ContentIds()
+    if "name" in message:
+        return list(_event(root, ids, given))
+    found: Found = []
+    if "attributes" in message:
+        found += each(entries(root, "attributes", EVENTS_MAX), lambda fields: _attributes(fields, ids, given))
+    if "events" in message:
+        found += each(entries(root, "events", EVENTS_MAX), lambda fields: _event(fields, ids, given))
+    if "purchases" in message:
+        found += each(entries(root, "purchases", EVENTS_MAX), _purchase)
+    return found
+
+
+# --- envelopes ----------------------------------------------------------------------------------------------------
+
+
+def _event(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
+    name = fields.values.get("name")
+    if not isinstance(name, str) or not name:
+        raise AdapterError("missing_field", f"{fields.at('name')} is missing")
+    read_own = EVENTS.get(name)
+    if read_own is None:
+        raise AdapterError("unknown_event", f"{fields.at('name')}: no event {name[:64]!r} is known")
+    common = _common(fields, given)
+    message_id = fields.ident("id") or ids.of(common["timestamp_ms"], fields.values)
+    for number, (kind, own) in enumerate(read_own[1](_properties(fields), given.shop_currency), 1):
+        yield kind(**common, **own, message_id=numbered(message_id, number))
+
+
+def _properties(fields: Fields) -> Fields:
+    """The properties: an object, or in Currents an object written as text."""
+    stated = fields.values.get("properties")
+    if not isinstance(stated, str):
+        return fields.inner("properties")
+    try:
+        read_again = msgspec.json.decode(stated)
+    except (ValueError, RecursionError):
+        read_again = None
+    if not isinstance(read_again, dict):
+        raise AdapterError("wrong_type", f"{fields.at('properties')} is text that is no JSON object")
+    return Fields(read_again, fields.at("properties"))
+
+
+def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
+    """What is known of a user."""
+    common = _common(fields, given)
+    kept = {
+        name: value
+        for name, value in fields.values.items()
+        if name not in _NOT_TRAITS and value is not None and storable(name, value)
+    }
+    traits = dict(list(kept.items())[:TRAITS_MAX])
+    yield e.Identified(
+        **common, traits=traits, consent=_consent(fields), message_id=ids.of(common["timestamp_ms"], fields.values)
+    )
+
+
+def _consent(fields: Fields) -> tuple[e.ConsentChange, ...]:
+    """What Braze's subscription states say: `subscribed` is where everybody begins, and is nobody's decision."""
+    found = []
+    for name, channel in (("email_subscribe", "email"), ("push_subscribe", "push")):
+        stated = fields.values.get(name)
+        if stated == "opted_in":
+            found.append(e.ConsentChange(state="GRANT", channel=channel, source="braze"))
+        elif stated == "unsubscribed":
+            found.append(e.ConsentChange(state="REVOKED", channel=channel, source="braze"))
+        elif stated not in (None, "", "subscribed"):
+            raise AdapterError("wrong_type", f"{fields.at(name)} is no subscription state")
+    return tuple(found)
+
+
+def _purchase(fields: Fields) -> Iterator[e.Event]:
+    raise AdapterError("unknown_event", f"{fields.path}: purchases name no order; send ecommerce.order_placed")
+
+
+def _common(fields: Fields, given: Given) -> dict[str, Any]:
+    at_ms = fields.instant("time")
+    if at_ms is None:
+        if given.record_ms <= 0:
+            raise AdapterError("missing_field", f"{fields.at('time')} is missing")
+        at_ms = given.record_ms
+    return {
+        "timestamp_ms": at_ms,
+        # `user_id` of Currents is Braze's own id of the profile.
+        "user_id": fields.ident("external_id", "external_user_id"),
+        "email": fields.ident("email"),
+        "phone": fields.ident("phone"),
+        "anonymous_id": fields.ident("braze_id", "user_id") or _alias(fields.inner("user_alias")),
+        "source": "braze",
+        "timezone": fields.text("timezone"),
+    }
+
+
+def _alias(stated: Fields) -> str | None:
+    label, name = stated.ident("alias_label"), stated.ident("alias_name")
+    return Fields({"alias": f"{label}:{name}"}, stated.path).ident("alias") if label and name else None
+
+
+# --- properties ---------------------------------------------------------------------------------------------------
+
+Made = Iterator[tuple[type[e.Event], dict[str, Any]]]
+Read = Callable[[Fields, str], Made]
+
+
+def _product(fields: Fields, currency: str) -> e.Product:
+    more = fields.inner("metadata")
+    return e.Product(
+        product_id=fields.required_ident("product_id"),
+        variant_id=fields.ident("variant_id"),
+        sku=fields.ident("sku") or more.ident("sku"),
+        name=fields.text("product_name"),
+        category=more.text("category"),
+        brand=more.text("brand"),
+        price_minor=fields.amount(currency, "price"),
+        quantity=fields.quantity("quantity"),
+        url=fields.link("product_url"),
+        image_url=fields.link("image_url"),
+    )
+
+
+def _products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
+    listed = list(properties.objects("products"))
+    stated = stated_currency(properties, listed)
+    currency = stated or shop_currency
+    return tuple(_product(fields, currency) for fields in listed), stated, currency
+
+
+def _viewed(properties: Fields, shop_currency: str) -> Made:
+    stated = stated_currency(properties, ())
+    yield e.ProductViewed, {"product": _product(properties, stated or shop_currency), "currency": stated}
+
+
+def _cart(properties: Fields, shop_currency: str) -> Made:
+    products, stated, _ = _products(properties, shop_currency)
+    cart_id = properties.required_ident("cart_id")
+    action = properties.text("action") or "replace"
+    if action == "replace":
+        yield e.CartUpdated, {"cart_id": cart_id, "products": products, "currency": stated}
+        return
+    kind = {"add": e.ProductAdded, "remove": e.ProductRemoved}.get(action)
+    if kind is None:
+        raise AdapterError("wrong_type", f"{properties.at('action')} is none of add, remove, replace")
+    for product in products:
+        yield kind, {"cart_id": cart_id, "product": product, "currency": stated}
+
+
+def _checkout(properties: Fields, shop_currency: str) -> Made:
+    products, stated, currency = _products(properties, shop_currency)
+    yield (
+        e.CheckoutStarted,
+        {
+            "checkout_id": properties.required_ident("checkout_id"),
+            "cart_id": properties.ident("cart_id"),
+            "products": products,
+            "value_minor": properties.amount(currency, "total_value"),
+            "currency": stated,
+            "url": properties.link("checkout_url") or properties.inner("metadata").link("checkout_url"),
+        },
+    )
+
+
+def _order(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    products, stated, currency = _products(properties, shop_currency)
+    return {
+        "order_id": required_order_id(properties, "order_id"),
+        "cart_id": properties.ident("cart_id"),
+        "currency": stated,
+        "subtotal_minor": properties.amount(currency, "subtotal_value"),
+        "total_minor": properties.amount(currency, "total_value"),
+        "shipping_minor": properties.amount(currency, "shipping"),
+        "tax_minor": properties.amount(currency, "tax"),
+        "discount_minor": properties.amount(currency, "total_discounts"),
+        "coupon": next((code for one in properties.objects("discounts") if (code := one.text("code"))), None),
+        "products": products,
+    }
+
+
+def _placed(properties: Fields, shop_currency: str) -> Made:
+    yield e.OrderCompleted, _order(properties, shop_currency)
+
+
+def _cancelled(properties: Fields, shop_currency: str) -> Made:
+    yield e.OrderCancelled, _order(properties, shop_currency) | {"reason": properties.text("cancel_reason")}
+
+
+def _refunded(properties: Fields, shop_currency: str) -> Made:
+    """A refund: the goods' share of it is what is refunded of the order's worth."""
+    products, stated, currency = _products(properties, shop_currency)
+    amount = properties.amount(currency, "subtotal_value")
+    if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
+        sign = -1 if amount < 0 else 1
+        extras = (properties.amount(currency, "tax") or 0) + (properties.amount(currency, "shipping") or 0)
+        amount = bounded(amount - sign * extras, properties.at("total_value"))
+    yield (
+        e.OrderRefunded,
+        {
+            "order_id": required_order_id(properties, "order_id"),
+            "currency": stated,
+            "amount_minor": None if amount is None else abs(amount),
+            "products": products,
+            "reason": properties.inner("metadata").text("order_note"),
+        },
+    )
+
+
+EVENTS: Final[dict[str, tuple[tuple[type[e.Event], ...], Read]]] = {
+    "ecommerce.product_viewed": ((e.ProductViewed,), _viewed),
+    "ecommerce.cart_updated": ((e.CartUpdated, e.ProductAdded, e.ProductRemoved), _cart),
+    "ecommerce.checkout_started": ((e.CheckoutStarted,), _checkout),
+    "ecommerce.order_placed": ((e.OrderCompleted,), _placed),
+    "ecommerce.order_refunded": ((e.OrderRefunded,), _refunded),
+    "ecommerce.order_cancelled": ((e.OrderCancelled,), _cancelled),
+}
+"""Braze's name, what it may become, and the function that reads the properties."""
+
+ADAPTER: Final[Adapter] = Adapter(
+    name="braze",
+    title="Braze",
+    recognised_by="`name` begins with `ecommerce.`; or a list `events`, `attributes` or `purchases`",
+    documents=(
+        "https://www.braze.com/docs/user_guide/data/activation/events/recommended_events/",
+        "https://www.braze.com/docs/api/endpoints/user_data/post_user_track/",
+        "https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/customer_behavior_events/",
+    ),
+    fits=fits,
+    read=read,
+    names={**{name: kinds for name, (kinds, _) in EVENTS.items()}, "attributes": (e.Identified,)},
+)

@@ -1,0 +1,125 @@
+"""What all sources have in common: currencies, ids of orders, the worth of a line, campaigns in links."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from schemas.adapters.adapter import content_id
+from schemas.events import Campaign
+from schemas.money import MINOR_MAX
+from schemas.scalars import ID_MAX, TEXT_MAX, URL_MAX, AdapterError, Fields, identifier
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_UTM: Final = {
+    "utm_source": "source",
+    "utm_medium": "medium",
+    "utm_campaign": "name",
+    "utm_term": "term",
+    "utm_content": "content",
+}
+
+
+# --- money --------------------------------------------------------------------------------------------------------
+
+
+def currency_of(fields: Fields) -> str | None:
+    """The currency an object names, None where it names none."""
+    code = fields.ident("currency", "currency_code", "currencyCode")
+    if code is None:
+        return None
+    code = code.upper()
+    if _CURRENCY.fullmatch(code) is None:
+        raise AdapterError("out_of_bounds", f"{fields.at('currency')} is no ISO 4217 code")
+    return code
+
+
+def stated_currency(properties: Fields, parts: Iterable[Fields]) -> str | None:
+    """The one currency of an event: its own, and that of all its parts that name one."""
+    stated = currency_of(properties)
+    for part in parts:
+        own = currency_of(part)
+        if own is not None and own != stated:
+            if stated is not None:
+                raise AdapterError("mixed_currencies", f"{part.at('currency')} is {own}, others are {stated}")
+            stated = own
+    return stated
+
+
+def times(minor: int, quantity: float, place: str) -> int:
+    """An amount of one unit, for that many units, exact; parts of a minor unit go to the even one.
+
+    Raises AdapterError naming `place` beyond the bound of amounts.
+
+    >>> times(250, 3, "x"), times(199, 0.5, "x"), times(201, 0.5, "x")
+    (750, 100, 100)
+    """
+    if isinstance(quantity, int):
+        return bounded(minor * quantity, place)
+    return bounded(round(minor * Fraction(Decimal(repr(quantity)))), place)
+
+
+def bounded(minor: int, place: str) -> int:
+    """A computed amount, if it is within the bound of amounts. Raises AdapterError."""
+    if not -MINOR_MAX <= minor <= MINOR_MAX:
+        raise AdapterError("number_out_of_range", f"{place}: an amount is beyond {MINOR_MAX} minor units")
+    return minor
+
+
+# --- ids ----------------------------------------------------------------------------------------------------------
+
+
+def required_order_id(fields: Fields, *names: str) -> str:
+    """The id of an order. One that a script failed to fill in ("undefined", "null") would make all orders one."""
+    found = fields.required_ident(*names)
+    if identifier(found) is None:
+        raise AdapterError("missing_field", f"{fields.at(names[0])} is the id of no order")
+    return found
+
+
+def numbered(message_id: str, number: int) -> str:
+    """The id of the event of this number (from 1) that one message of the source became.
+
+    >>> numbered("m1", 1), numbered("m1", 2)
+    ('m1', 'm1#2')
+    """
+    if number == 1:
+        return message_id
+    made = f"{message_id}#{number}"
+    return made if len(made) <= ID_MAX else content_id(made.encode())
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+
+
+def campaign_in(url: str | None) -> Campaign | None:
+    """The campaign that the utm_* parameters of a link name.
+
+    >>> campaign_in("https://shop.example/tea?utm_source=news&utm_campaign=spring%20tea&x=1")
+    Campaign(source='news', medium=None, name='spring tea', term=None, content=None)
+    """
+    if not url or "utm_" not in url:
+        return None
+    try:
+        query = parse_qsl(urlsplit(url[:URL_MAX]).query, max_num_fields=64)
+    except ValueError:
+        return None
+    found: dict[str, Any] = {_UTM[name]: value[:TEXT_MAX] for name, value in query if name in _UTM}
+    return Campaign(**found) if found else None
+
+
+def absolute(url: object, site: str | None) -> str | None:
+    """A link with its scheme and host; `site` ("https://shop.example") completes one that has none.
+
+    >>> absolute("/products/tea", "https://shop.example"), absolute("//cdn.example/tea.jpg", None), absolute("", None)
+    ('https://shop.example/products/tea', 'https://cdn.example/tea.jpg', None)
+    """
+    if not isinstance(url, str) or not url:
+        return None
+    if url.startswith("//"):
+        url = f"https:{url}"
+    elif url.startswith("/") and site:
+        url = f"{site}{url}"
+    return url if len(url) <= URL_MAX else None

@@ -1,0 +1,116 @@
+"""Google Tag Manager's data layer: `{event, ecommerce: {...}}` pushes and gtag() calls, forwarded one by one.
+
+A push does not say who the visitor is, nor when it was made: whoever forwards it adds `client_id` (of the _ga cookie),
+`user_id` where it is known, and `timestamp_micros` (or `timestamp`). The parameters are GA4's. gtag() calls are its
+arguments, as JSON writes them: {"0": "event", "1": "purchase", "2": {...}}.
+
+Ids are made as for the Measurement Protocol; an `event_id` that the shop adds is kept.
+"""
+
+from typing import Any, Final
+
+from schemas import events as e
+from schemas.adapters.adapter import Adapter, ContentIds, Found, Given
+from schemas.adapters.commerce import campaign_in, numbered
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event
+from schemas.scalars import AdapterError, Fields, consent_state_of
+
+_COMMANDS: Final = frozenset({"event", "consent", "config", "js", "set", "get"})
+_OTHERS: Final = frozenset({"timestamp_ms", "type", "properties", "collector_tstamp"})
+"""Fields of canonical events, Segment's calls and Snowplow's events, which name their event `event` too."""
+_CONSENTS: Final = ("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage")
+
+
+def fits(message: dict[str, Any]) -> bool:
+    """Whether this is such a push or call."""
+    command, name = message.get("0"), message.get("event")
+    if isinstance(command, str) and command in _COMMANDS:
+        return True
+    if not isinstance(name, str) or not _OTHERS.isdisjoint(message):
+        return False
+    return isinstance(message.get("ecommerce"), dict) or name in EVENTS or name in NOTHING or name.startswith("gtm.")
+
+
+def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
+    """The events of a push or a call."""
+    root = Fields(message, "")
+    if not isinstance(message.get("0"), str):
+        # What is common to several pushes stands beside `ecommerce`, what the event says in it.
+        inner = message.get("ecommerce")
+        params = Fields({**message, **inner}, "ecommerce") if isinstance(inner, dict) else root
+        return _events(message.get("event"), "event", params, root, given, options)
+    if message["0"] == "event":
+        return _events(message.get("1"), "1", root.inner("2"), root, given, options)
+    if message["0"] == "consent" and message.get("1") == "update":
+        return _consent(root, given)
+    return []
+
+
+def _events(name: object, place: str, params: Fields, root: Fields, given: Given, options: Ga4Options) -> Found:
+    client, session = _client(root), params.ident("session_id", "ga_session_id")
+    key = f"{client}.{session}" if client and session else None
+    made = read_event(name, Hit(params, given.shop_currency, options, key), place)
+    if not made:
+        return []
+    common = _common(root, given) | {
+        "referrer": params.link("page_referrer"),
+        "campaign": campaign_in(params.link("page_location")),
+    }
+    message_id = params.ident("event_id") or ContentIds().of(common["timestamp_ms"], root.values)
+    return [
+        kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)
+    ]
+
+
+def _consent(root: Fields, given: Given) -> Found:
+    """What a consent banner tells Google: decisions for Google's purposes, none of them for marketing messages."""
+    stated, changes = root.inner("2"), []
+    for name in _CONSENTS:
+        if name in stated.values:
+            state = consent_state_of(stated.values[name])
+            if state is None:
+                raise AdapterError("wrong_type", f"{stated.at(name)} is no consent state")
+            changes.append(e.ConsentChange(state=state, purpose=name))
+    if not changes:
+        return []
+    common = _common(root, given)
+    message_id = root.ident("event_id") or ContentIds().of(common["timestamp_ms"], root.values)
+    return [e.ConsentChanged(**common, consent=tuple(changes), message_id=message_id)]
+
+
+def _client(root: Fields) -> str | None:
+    return root.ident("client_id", "clientId")
+
+
+def _common(root: Fields, given: Given) -> dict[str, Any]:
+    at_ms = root.instant("timestamp_micros", "timestamp")
+    if at_ms is None:
+        if given.record_ms <= 0:
+            raise AdapterError("missing_field", "timestamp_micros is missing")
+        at_ms = given.record_ms
+    return {
+        "timestamp_ms": at_ms,
+        "user_id": root.ident("user_id", "userId"),
+        "anonymous_id": _client(root),
+        "source": "data_layer",
+        "channel": "browser",
+    }
+
+
+ADAPTER: Final[Adapter] = Adapter(
+    name="data_layer",
+    title="GTM data layer, gtag",
+    recognised_by='`event` with an object `ecommerce`, or with a name of GA4; `"0"` is "event" or "consent"',
+    documents=(
+        "https://developers.google.com/analytics/devguides/collection/ga4/ecommerce",
+        "https://developers.google.com/tag-platform/tag-manager/datalayer",
+    ),
+    fits=fits,
+    read=read,
+    names={
+        **{name: (kind,) for name, (kind, _) in EVENTS.items()},
+        "consent update": (e.ConsentChanged,),
+        "gtm.*": (),
+    },
+    options=Ga4Options(),
+)

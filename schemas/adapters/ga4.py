@@ -1,0 +1,126 @@
+"""Google Analytics 4, Measurement Protocol: the JSON body of a request, with one visitor and up to 25 events.
+
+`client_id` (web) or `app_instance_id` (apps) is the anonymous id. User properties become the traits of an Identified event
+of their own, before the events. GA4 gives its events no ids: they get ids made of their content and their time, so that a
+request sent again is recognised. Send `timestamp_micros`: without it the time of receipt is the event's, and a repeat has
+another. An `event_id` among the parameters, where the shop adds one, is kept.
+"""
+
+from typing import Any, Final
+
+from schemas import events as e
+from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, each, entries
+from schemas.adapters.commerce import campaign_in, numbered
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event
+from schemas.scalars import TRAITS_MAX, AdapterError, Fields, consent_state_of, storable
+
+EVENTS_MAX: Final = 500
+"""Events in one body. Google takes 25."""
+
+
+def fits(message: dict[str, Any]) -> bool:
+    """Whether this is such a body: a visitor and a list of events."""
+    return "events" in message and ("client_id" in message or "app_instance_id" in message)
+
+
+def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
+    """The events of a body."""
+    body = Fields(message, "")
+    visitor = _visitor(body)
+    who = (visitor["user_id"], visitor["anonymous_id"])
+    ids = ContentIds()
+    found: Found = []
+    traits = _traits(body)
+    if traits:
+        common = visitor | _time(body, body, given.record_ms)
+        common["message_id"] = ids.of(*who, common["timestamp_ms"], "user_properties", traits)
+        found.append(e.Identified(**common, traits=traits))
+
+    def of_event(fields: Fields) -> list[e.Event]:
+        params = fields.inner("params")
+        session = params.ident("session_id", "ga_session_id")
+        client = visitor["anonymous_id"]
+        hit = Hit(params, given.shop_currency, options, f"{client}.{session}" if session and client else None)
+        made = read_event(fields.values.get("name"), hit, fields.at("name"))
+        if not made:
+            return []
+        common = visitor | _time(fields, body, given.record_ms) | _page(params)
+        stated = params.ident("event_id")
+        message_id = stated or ids.of(*who, common["timestamp_ms"], fields.values["name"], params.values)
+        return [
+            kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)
+        ]
+
+    return found + each(entries(body, "events", EVENTS_MAX), of_event)
+
+
+def _visitor(body: Fields) -> dict[str, Any]:
+    """Who it is and where: the same for all events of a body."""
+    app = body.ident("app_instance_id")
+    place, device = body.inner("user_location"), body.inner("device")
+    return {
+        "user_id": body.ident("user_id"),
+        "anonymous_id": body.ident("client_id") or app,
+        "source": "ga4",
+        "channel": "mobile" if app else "browser",
+        "country": place.text("country_id"),
+        "locale": device.text("language"),
+        "consent": _consent(body.inner("consent")),
+    }
+
+
+def _consent(stated: Fields) -> tuple[e.ConsentChange, ...]:
+    """Google's own purposes (ad_user_data, ad_personalization); none of them is consent to marketing messages."""
+    found = []
+    for name in ("ad_user_data", "ad_personalization"):
+        value = stated.values.get(name)
+        if value is not None:
+            state = consent_state_of(value)
+            if state is None:
+                raise AdapterError("wrong_type", f"{stated.at(name)} is no consent state")
+            found.append(e.ConsentChange(state=state, purpose=name))
+    return tuple(found)
+
+
+def _traits(body: Fields) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, stated in body.inner("user_properties").values.items():
+        value = stated.get("value") if isinstance(stated, dict) else stated
+        if len(kept) < TRAITS_MAX and value is not None and storable(name, value):
+            kept[name] = value
+    return kept
+
+
+def _time(event: Fields, body: Fields, record_ms: int) -> dict[str, int]:
+    at_ms = event.instant("timestamp_micros")
+    if at_ms is None:
+        at_ms = body.instant("timestamp_micros")
+    if at_ms is None:
+        if record_ms <= 0:
+            raise AdapterError("missing_field", f"{body.at('timestamp_micros')} is missing")
+        at_ms = record_ms
+    return {"timestamp_ms": at_ms}
+
+
+def _page(params: Fields) -> dict[str, Any]:
+    return {"referrer": params.link("page_referrer"), "campaign": campaign_in(params.link("page_location"))}
+
+
+ADAPTER: Final[Adapter] = Adapter(
+    name="ga4",
+    title="Google Analytics 4",
+    recognised_by="`client_id` or `app_instance_id`, and a list `events`",
+    documents=(
+        "https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference",
+        "https://developers.google.com/analytics/devguides/collection/ga4/reference/events",
+        "https://developers.google.com/analytics/devguides/collection/ga4/apply-discount",
+    ),
+    fits=fits,
+    read=read,
+    names={
+        "user_properties": (e.Identified,),
+        **{name: (kind,) for name, (kind, _) in EVENTS.items()},
+        **dict.fromkeys(sorted(NOTHING), ()),
+    },
+    options=Ga4Options(),
+)

@@ -1,0 +1,275 @@
+"""Shopify's webhooks of carts, checkouts, orders, refunds and fulfilments, read into canonical events.
+
+A cart names no customer: its token does, which the order repeats. A refund names only its order; orders/updated follows
+each refund and repeats it together with the customer, under the same refund id: subscribe to both, or to that alone.
+"""
+
+from typing import Final
+
+from schemas import events as e
+from schemas.adapters.commerce import absolute, campaign_in, required_order_id, stated_currency
+from schemas.adapters.shopify_parts import (
+    Delivery,
+    Made,
+    Own,
+    buyer,
+    cart_token,
+    checkout_consent,
+    country,
+    currency_in,
+    described,
+    line,
+    required_time,
+    total,
+)
+from schemas.scalars import AdapterError, Fields
+
+_UNPAID: Final = frozenset({"pending", "authorized", "voided", "expired"})
+
+
+# --- carts and checkouts ------------------------------------------------------------------------------------------
+
+
+def cart(delivery: Delivery) -> Made:
+    """A cart as it is now."""
+    body = delivery.body
+    listed = list(body.objects("line_items"))
+    stated = currency_in(body, listed)
+    token = cart_token(body, "token", "id")
+    if token is None:
+        raise AdapterError("missing_field", f"{body.at('token')} is missing")
+    yield (
+        e.CartUpdated,
+        buyer(body, delivery.options)
+        | {
+            "timestamp_ms": required_time(body, "updated_at", "created_at"),
+            "cart_token": token,
+            "cart_id": token,
+            "products": tuple(line(fields, stated or delivery.shop_currency) for fields in listed),
+            "currency": stated,
+        },
+    )
+
+
+def checkout(delivery: Delivery) -> Made:
+    """A checkout that began, or went on. One that is complete is told by its order."""
+    body = delivery.body
+    if body.find("completed_at") is not None:
+        return
+    listed = list(body.objects("line_items"))
+    stated = currency_in(body, listed)
+    currency = stated or delivery.shop_currency
+    began = delivery.topic == "checkouts/create"
+    yield (
+        e.CheckoutStarted if began else e.CheckoutStepCompleted,
+        buyer(body, delivery.options)
+        | {
+            "timestamp_ms": required_time(body, *(("created_at",) if began else ("updated_at", "created_at"))),
+            "checkout_id": body.required_ident("token", "id"),
+            "cart_id": cart_token(body, "cart_token"),
+            "products": tuple(line(fields, currency) for fields in listed),
+            "value_minor": body.amount(currency, "total_price"),
+            "currency": stated,
+            "url": body.link("abandoned_checkout_url"),
+            "consent": checkout_consent(body),
+            **_whence(body, delivery),
+        },
+    )
+
+
+def _whence(body: Fields, delivery: Delivery) -> Own:
+    site = f"https://{delivery.shop_domain}" if delivery.shop_domain else None
+    return {
+        "country": country(body),
+        "locale": body.text("customer_locale"),
+        "referrer": body.link("referring_site"),
+        "campaign": campaign_in(absolute(body.values.get("landing_site"), site)),
+    }
+
+
+# --- orders -------------------------------------------------------------------------------------------------------
+
+
+def order(delivery: Delivery) -> Made:
+    """An order that was placed or changed, and the refunds it tells of."""
+    body, topic = delivery.body, delivery.topic
+    if delivery.options.completed_on == "paid" and body.text("financial_status") in _UNPAID:
+        return
+    placed = topic == ("orders/paid" if delivery.options.completed_on == "paid" else "orders/create")
+    kind = e.OrderCompleted if placed else e.OrderUpdated
+    at_ms = required_time(body, *(("processed_at", "created_at") if placed else ("updated_at", "processed_at")))
+    state = _state(delivery)
+    yield kind, state | {"timestamp_ms": at_ms}
+    yield from _refunds_of(delivery, state)
+
+
+def cancelled_order(delivery: Delivery) -> Made:
+    """An order that was cancelled."""
+    body, state = delivery.body, _state(delivery)
+    at_ms = required_time(body, "cancelled_at", "updated_at")
+    yield e.OrderCancelled, state | {"timestamp_ms": at_ms, "reason": body.text("cancel_reason")}
+    yield from _refunds_of(delivery, state)
+
+
+def fulfilled_order(delivery: Delivery) -> Made:
+    """An order all of which left the shop."""
+    body = delivery.body
+    state = _state(delivery)
+    yield e.OrderFulfilled, _whose(state) | {"timestamp_ms": required_time(body, "updated_at", "processed_at")}
+
+
+def _whose(state: Own) -> Own:
+    """Of an order's state, what its other events carry too."""
+    kept = ("order_id", "currency", "products", "user_id", "email", "phone", "anonymous_id", "cart_token")
+    return {name: state[name] for name in kept}
+
+
+def _state(delivery: Delivery) -> Own:
+    body = delivery.body
+    listed = list(body.objects("line_items"))
+    stated = currency_in(body, listed)
+    currency = stated or delivery.shop_currency
+    included = bool(body.flag("taxes_included"))
+    shipping, shipping_tax = _shipping(body, currency)
+    tax = body.amount(currency, "total_tax")
+    goods = body.amount(currency, "subtotal_price")
+    if included and goods is not None:
+        of_lines = sum(total(fields.objects("tax_lines"), currency, "price") for fields in listed)
+        goods -= of_lines or (tax or 0) - shipping_tax
+        shipping -= shipping_tax
+    return buyer(body, delivery.options) | {
+        "order_id": required_order_id(body, "id"),
+        "updated_at_ms": body.instant("updated_at"),
+        "checkout_id": body.ident("checkout_token"),
+        "cart_id": cart_token(body, "cart_token"),
+        "affiliation": delivery.shop_domain,
+        "currency": stated,
+        "revenue_minor": goods,
+        "total_minor": body.amount(currency, "total_price"),
+        "shipping_minor": shipping,
+        "tax_minor": tax,
+        "coupon": next((code for one in body.objects("discount_codes") if (code := one.text("code"))), None),
+        "products": tuple(line(fields, currency, taxes_included=included) for fields in listed),
+        "test": bool(body.flag("test")),
+        "consent": checkout_consent(body),
+        **_whence(body, delivery),
+    }
+
+
+def _shipping(body: Fields, currency: str) -> tuple[int, int]:
+    """What the customer paid for shipping, and the tax on it."""
+    lines = list(body.objects("shipping_lines"))
+    paid = total(lines, currency, "discounted_price", "price")
+    if not lines:
+        paid = body.inner("total_shipping_price_set").inner("shop_money").amount(currency, "amount") or 0
+    return paid, sum(total(fields.objects("tax_lines"), currency, "price") for fields in lines)
+
+
+# --- refunds ------------------------------------------------------------------------------------------------------
+
+
+def _refunds_of(delivery: Delivery, state: Own) -> Made:
+    """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told."""
+    included = bool(delivery.body.flag("taxes_included"))
+    for fields in delivery.body.objects("refunds"):
+        own = _refund(fields, delivery, taxes_included=included)
+        whose = {name: value for name, value in _whose(state).items() if name not in own}
+        yield e.OrderRefunded, whose | own | {"message_id": f"refund/{own['refund_id']}"}
+
+
+def refund(delivery: Delivery) -> Made:
+    """A refund told by itself, which does not say whose it is."""
+    yield e.OrderRefunded, _refund(delivery.body, delivery, taxes_included=delivery.options.taxes_included)
+
+
+def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
+    """How much of what went back was for the goods, without tax and shipping.
+
+    What went back is the sum of the refund transactions that succeeded or are under way. Where there are none (lines taken
+    off before they were paid), or where they are in another currency than the lines, the lines count. Shipping that was
+    given back is what the return cost the shop.
+    """
+    lines = list(body.objects("refund_line_items"))
+    adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
+    payments = [one for one in body.objects("transactions") if one.text("kind") == "refund"]
+    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments])
+    paid_in = stated_currency(Fields({}, ""), payments)
+    stated = of_shop or paid_in
+    currency = stated or delivery.shop_currency
+    tax = total(lines, currency, "total_tax")
+    listed = total(lines, currency, "subtotal") - (tax if taxes_included else 0)
+    shipping, shipping_tax = _refunded_shipping(parcels, adjustments, currency)
+    if payments and paid_in in (None, currency):
+        sent = (one for one in payments if one.text("status") not in {"failure", "error"})
+        amount = total(sent, currency, "amount")
+        goods = amount - tax - shipping - (0 if taxes_included else shipping_tax)
+        # More tax and shipping than money: somebody gave back a sum of her own choice.
+        amount = goods if goods >= 0 else amount
+    elif payments and not lines:
+        stated, currency, shipping = paid_in, paid_in or currency, 0
+        amount = total(payments, currency, "amount")
+    else:
+        other = total((one for one in adjustments if one.text("kind") != "shipping_refund"), currency, "amount")
+        amount = listed - other
+    return {
+        "order_id": required_order_id(body, "order_id"),
+        "refund_id": body.required_ident("id"),
+        "timestamp_ms": required_time(body, "processed_at", "created_at"),
+        "currency": stated,
+        "amount_minor": max(0, amount),
+        "products": tuple(_refunded_line(fields) for fields in lines),
+        "restocked": all(fields.text("restock_type") != "no_restock" for fields in lines),
+        "return_shipping_minor": shipping,
+        "reason": body.text("note"),
+    }
+
+
+def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currency: str) -> tuple[int, int]:
+    """Shipping that was given back, and the tax on it. Shopify tells it in either of two places, or in both."""
+    of_shipping = [one for one in adjustments if one.text("kind") == "shipping_refund"]
+    tax = abs(total(of_shipping, currency, "tax_amount"))
+    if parcels:
+        sets = (one.inner("subtotal_amount_set").inner("shop_money") for one in parcels)
+        return total(sets, currency, "amount"), tax
+    return abs(total(of_shipping, currency, "amount")), tax
+
+
+def _refunded_line(fields: Fields) -> e.Product:
+    """What came back, without its worth: the refund states that."""
+    quantity, sold = fields.quantity("quantity"), fields.inner("line_item")
+    if sold.values:
+        return e.Product(**described(sold), quantity=quantity)
+    return e.Product(product_id=fields.required_ident("line_item_id"), quantity=quantity)
+
+
+# --- fulfilments --------------------------------------------------------------------------------------------------
+
+
+def fulfilment(delivery: Delivery) -> Made:
+    """A parcel that left, or that arrived. It names the customer by her e-mail address at most."""
+    body = delivery.body
+    if body.text("status") in {"cancelled", "error", "failure"}:
+        return
+    arrived = body.text("shipment_status") == "delivered"
+    if not arrived and delivery.topic != "fulfillments/create":
+        return
+    listed = list(body.objects("line_items"))
+    stated = currency_in(body, listed)
+    own = {
+        "order_id": required_order_id(body, "order_id"),
+        "email": body.ident("email"),
+        "currency": stated,
+        "products": tuple(line(fields, stated or delivery.shop_currency) for fields in listed),
+    }
+    if arrived:
+        yield e.OrderDelivered, own | {"timestamp_ms": required_time(body, "updated_at", "created_at")}
+    else:
+        yield e.OrderFulfilled, own | {"timestamp_ms": required_time(body, "created_at")}
+
+
+def parcel_event(delivery: Delivery) -> Made:
+    """A carrier's word on a parcel; only that it arrived is of interest."""
+    body = delivery.body
+    if body.text("status") == "delivered":
+        at_ms = required_time(body, "happened_at", "created_at")
+        yield e.OrderDelivered, {"order_id": required_order_id(body, "order_id"), "timestamp_ms": at_ms}

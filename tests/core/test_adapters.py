@@ -1,0 +1,335 @@
+"""What the payloads of tests/golden/adapters do not show: options, odd spellings, forms of delivery, splitting."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas import events as e
+from schemas.adapters import ADAPTERS, configured
+from schemas.adapters.shopify import envelope
+from schemas.decode import Decoder, Problem
+from schemas.events import ANONYMOUS, Arrival
+from schemas.split import Keyed, split, unfold
+
+NOON_MS = 1_714_564_800_000  # 2024-05-01T12:00:00Z
+SENT = {"X-Shopify-Triggered-At": "2024-05-01T12:00:00Z", "X-Shopify-Shop-Domain": "leaf.myshopify.com"}
+
+
+def all_of(message: Any, record_ms: int = NOON_MS, **options: Any) -> list[Arrival | Problem]:
+    return Decoder("EUR", adapters=configured(options)).decode_all(json.dumps(message).encode(), record_ms)
+
+
+def events(message: Any, **options: Any) -> list[Any]:
+    found = all_of(message, **options)
+    assert all(isinstance(what, Arrival) for what in found), found
+    return [what.event for what in found if isinstance(what, Arrival)]
+
+
+def one(message: Any, **options: Any) -> Any:
+    (event,) = events(message, **options)
+    return event
+
+
+def refused(message: Any, record_ms: int = NOON_MS) -> tuple[str, str]:
+    (found,) = all_of(message, record_ms)
+    assert isinstance(found, Problem), found
+    return found.reason, found.detail
+
+
+# --- GA4 ----------------------------------------------------------------------------------------------------------
+
+
+def ga4(name: str, **params: Any) -> dict[str, Any]:
+    return {"client_id": "c1", "events": [{"name": name, "params": params}]}
+
+
+PURCHASE = {"transaction_id": "T1", "value": 119, "tax": 19, "shipping": 5, "currency": "EUR"}
+
+
+@pytest.mark.parametrize("options,revenue", [
+    ({}, 11900),
+    ({"value_includes_tax": True}, 10000),
+    ({"value_includes_shipping": True}, 11400),
+    ({"value_includes_tax": True, "value_includes_shipping": True}, 9500),
+])  # fmt: skip
+def test_the_goods_are_the_value_without_what_the_shop_puts_into_it(options: dict[str, bool], revenue: int) -> None:
+    order = one(ga4("purchase", **PURCHASE), ga4=options)
+    refund = one(ga4("refund", **{**PURCHASE, "value": -119}), ga4=options)
+    push = one({"event": "purchase", "client_id": "c1", "ecommerce": PURCHASE}, data_layer=options)
+
+    assert (order.revenue_minor, order.tax_minor, order.shipping_minor) == (revenue, 1900, 500)
+    assert refund.amount_minor == revenue
+    assert push.revenue_minor == revenue
+
+
+def test_a_shop_may_send_list_prices_beside_discounts() -> None:
+    item = {"item_id": "a", "price": 10, "discount": 2, "quantity": 3}
+
+    by_the_book = one(ga4("purchase", transaction_id="T1", items=[item])).products[0]
+    by_hand = one(ga4("purchase", transaction_id="T1", items=[item]), ga4={"price_after_discount": False}).products[0]
+
+    assert (by_the_book.price_minor, by_the_book.discount_minor) == (1200, 600)
+    assert (by_hand.price_minor, by_hand.discount_minor) == (1000, 600)
+
+
+def test_an_order_without_a_currency_is_in_the_shops_and_not_in_dollars() -> None:
+    found = Decoder("JPY").decode(json.dumps(ga4("purchase", transaction_id="T1", value=500)).encode(), NOON_MS)
+
+    assert isinstance(found, Arrival)
+    assert isinstance(found.event, e.OrderCompleted)
+    assert (found.event.revenue_minor, found.event.currency) == (500, None)
+
+
+def test_without_any_time_the_time_of_receipt_counts_and_without_that_the_event_is_refused() -> None:
+    assert one(ga4("login")).timestamp_ms == NOON_MS
+    assert refused(ga4("login"), 0) == ("missing_field", "timestamp_micros is missing")
+
+
+def test_consent_that_can_not_be_read_refuses_the_whole_body() -> None:
+    assert refused({**ga4("login"), "consent": {"ad_user_data": "perhaps"}})[0] == "wrong_type"
+
+
+def test_sales_of_app_stores_are_refused_by_name_since_nobody_knows_what_they_are_worth() -> None:
+    assert refused(ga4("in_app_purchase", value=5)) == (
+        "unknown_event", "events[0].name: no event 'in_app_purchase' is known",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [
+    {"client_id": "c1", "events": []}, {"0": "config", "1": "G-1"}, {"0": "js", "1": {}},
+    {"0": "consent", "1": "default", "2": {"ad_storage": "denied"}}, {"event": "gtm.js", "gtm.start": 1714564800000},
+])  # fmt: skip
+def test_what_is_no_event_is_none(body: dict[str, Any]) -> None:
+    assert all_of(body) == []
+
+
+# --- Snowplow -----------------------------------------------------------------------------------------------------
+
+
+def test_revenue_is_the_whole_unless_the_shop_says_it_is_the_goods() -> None:
+    entities = "contexts_com_snowplowanalytics_snowplow_ecommerce_"
+    message = {
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "snowplow_ecommerce_action",
+        "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1": {"type": "transaction"},
+        entities + "transaction_1": [{"transaction_id": "T1", "revenue": 230, "tax": 20, "shipping": 10, "currency": "USD"}],
+    }  # fmt: skip
+    goods_alone = {"revenue_includes_tax": False, "revenue_includes_shipping": False}
+
+    assert one(message).revenue_minor == 20000
+    assert one(message, snowplow=goods_alone).revenue_minor == 23000
+
+
+def test_an_action_of_another_vendor_is_refused_by_name() -> None:
+    message = {"event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "event_name": "teapot", "user_id": "u1"}
+
+    assert refused(message) == ("unknown_event", "event_name: no event 'teapot' is known")
+
+
+# --- Shopify ------------------------------------------------------------------------------------------------------
+
+
+def webhook(topic: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+    return {"headers": {"X-Shopify-Topic": topic, "X-Shopify-Webhook-Id": "w1", **SENT, **headers}, "body": body}
+
+
+ORDER: dict[str, Any] = {
+    "id": 1, "currency": "EUR", "subtotal_price": "10.00", "total_price": "10.00", "user_id": 99, "financial_status": "pending",
+    "created_at": "2024-05-01T12:00:00Z", "updated_at": "2024-05-01T12:00:00Z", "customer": {"id": 7},
+    "line_items": [{"id": 5, "product_id": 71, "variant_id": 4411, "title": "Green tea", "variant_title": "100 g",
+                    "vendor": "Leaf", "quantity": 2, "price": "5.00"}],
+}  # fmt: skip
+
+
+def test_a_line_keeps_its_variant_and_each_title_has_its_place() -> None:
+    line = one(webhook("orders/create", ORDER)).products[0]
+
+    assert (line.product_id, line.variant_id, line.name, line.variant, line.brand) == (
+        "71", "4411", "Green tea", "100 g", "Leaf",
+    )  # fmt: skip
+
+
+def test_staff_at_the_till_are_no_customers() -> None:
+    found = all_of(webhook("orders/create", {**ORDER, "customer": None}))
+
+    assert isinstance(found[0], Arrival)
+    assert (found[0].customer, found[0].event.user_id) == (ANONYMOUS, None)
+
+
+def test_nobody_is_made_up_for_a_cart_without_a_customer() -> None:
+    cart = webhook("carts/update", {"token": "t1", "updated_at": "2024-05-01T12:00:00Z", "line_items": []})
+
+    first, second = (all_of(cart)[0] for _ in range(2))
+
+    assert isinstance(first, Arrival)
+    assert first == second
+    assert (first.customer, first.event.anonymous_id) == ("cart_token:t1", None)
+    assert (
+        refused(webhook("carts/update", {"updated_at": "2024-05-01T12:00:00Z", "line_items": []}))[0] == "missing_field"
+    )
+
+
+def test_the_attribute_with_the_trackers_id_is_a_setting() -> None:
+    attributes = [{"name": "visitor", "value": "v1"}, {"name": "rudderAnonymousId", "value": "r1"}]
+    cart = webhook("carts/update", {"token": "t1", "updated_at": "2024-05-01T12:00:00Z", "note_attributes": attributes})
+
+    assert one(cart).anonymous_id == "r1"
+    assert one(cart, shopify={"anonymous_id_attributes": ["visitor"]}).anonymous_id == "v1"
+    assert one(cart, shopify={"anonymous_id_attributes": []}).anonymous_id is None
+
+
+def test_a_shop_may_count_orders_from_their_payment_on() -> None:
+    paid = {**ORDER, "financial_status": "paid"}
+    late = {"shopify": {"completed_on": "paid"}}
+
+    assert isinstance(one(webhook("orders/create", ORDER)), e.OrderCompleted)
+    assert isinstance(one(webhook("orders/paid", paid)), e.OrderUpdated)
+    assert events(webhook("orders/create", ORDER), **late) == []
+    assert events(webhook("orders/updated", ORDER), **late) == []
+    assert isinstance(one(webhook("orders/paid", paid), **late), e.OrderCompleted)
+    assert isinstance(one(webhook("orders/updated", paid), **late), e.OrderUpdated)
+
+
+def test_a_shop_whose_prices_include_tax_refunds_without_it() -> None:
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [],
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "11.90", "total_tax": "1.90"}],
+    }  # fmt: skip
+    paid = {**refund, "transactions": [{"kind": "refund", "status": "success", "amount": "11.90", "currency": "EUR"}]}
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 1190
+    assert one(webhook("refunds/create", refund), shopify={"taxes_included": True}).amount_minor == 1000
+    # Where money moved, what moved less its tax is the same in both kinds of shop.
+    assert one(webhook("refunds/create", paid)).amount_minor == 1000
+
+
+def test_a_refund_of_nothing_is_not_a_refund_of_everything() -> None:
+    refund = {"id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [], "refund_line_items": []}
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 0
+
+
+def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
+        "transactions": [{"kind": "refund", "status": "success", "amount": "1.00", "currency": "EUR"}],
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "100.00", "total_tax": "19.00"}],
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 100
+
+
+def test_a_checkout_and_its_order_name_the_same_checkout_and_cart() -> None:
+    named = {"token": "chk", "cart_token": "crt?key=1", "line_items": [], "created_at": "2024-05-01T12:00:00Z"}
+
+    checkout = one(webhook("checkouts/create", {**named, "email": "a@x.org"}))
+    order = one(webhook("orders/create", {**ORDER, "token": "another", "checkout_token": "chk", "cart_token": "crt"}))
+
+    assert (checkout.checkout_id, checkout.cart_id, checkout.cart_token) == ("chk", "crt", "crt")
+    assert (order.checkout_id, order.cart_id, order.cart_token) == ("chk", "crt", "crt")
+
+
+@pytest.mark.parametrize("headers,message_id", [
+    ({}, "w1"),
+    ({"X-Shopify-Event-Id": "ev"}, "ev/orders/create/"),
+    ({"x-shopify-event-id": "ev"}, "ev/orders/create/"),
+    ({"X-Shopify-Webhook-Id": ""}, "content:"),
+    ({"X-Shopify-Event-Id": "e" * 250}, "content:"),
+])  # fmt: skip
+def test_the_best_id_there_is_is_the_message_id(headers: dict[str, str], message_id: str) -> None:
+    assert one(webhook("orders/create", ORDER, **headers)).message_id.startswith(message_id)
+
+
+def test_an_envelope_keeps_the_body_as_it_is_and_of_the_headers_what_is_of_use() -> None:
+    body = b'{"id": 1,  "total_price": "1.10"}'
+
+    record = envelope({"X-Shopify-Topic": "orders/create", "Authorization": "secret", "X-SHOPIFY-EVENT-ID": "ev"}, body)
+
+    assert body in record
+    assert json.loads(record)["headers"] == {"x-shopify-topic": "orders/create", "x-shopify-event-id": "ev"}
+
+
+# --- Braze --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state,expected", [
+    ("opted_in", "GRANT"), ("unsubscribed", "REVOKED"), ("subscribed", None), (None, None),
+])  # fmt: skip
+def test_where_everybody_begins_is_nobodys_decision(state: str | None, expected: str | None) -> None:
+    consent = one({"attributes": [{"external_id": "u1", "email_subscribe": state}]}).consent
+
+    assert [change.state for change in consent] == ([expected] if expected else [])
+
+
+def test_a_word_for_consent_that_nobody_knows_is_refused() -> None:
+    assert refused({"attributes": [{"external_id": "u1", "email_subscribe": "yes"}]})[0] == "wrong_type"
+
+
+def test_properties_that_are_broken_text_are_refused() -> None:
+    message = {"external_id": "u1", "name": "ecommerce.order_placed", "time": 1714564800, "properties": "{broken"}
+
+    assert refused(message) == ("wrong_type", "properties is text that is no JSON object")
+
+
+def test_an_update_of_a_cart_that_is_neither_of_three_things_is_refused() -> None:
+    properties = {"cart_id": "c", "action": "shuffle", "products": [{"product_id": "p"}]}
+
+    assert refused(
+        {"external_id": "u1", "name": "ecommerce.cart_updated", "time": 1714564800, "properties": properties}
+    )[0] == ("wrong_type")
+
+
+# --- splitting ----------------------------------------------------------------------------------------------------
+
+BODY = {**ga4("login"), "timestamp_micros": NOON_MS * 1000, "user_id": "u1"}
+BODY["events"] = [
+    *BODY["events"],
+    {"name": "scroll"},
+    {"name": "teapot"},
+    {"name": "purchase", "params": {"transaction_id": "T1", "value": 5}},
+]
+
+
+def test_a_message_is_split_into_records_of_their_topics() -> None:
+    login, teapot, order = split(json.dumps(BODY).encode(), Decoder("EUR"), 0)
+
+    assert isinstance(login, Keyed)
+    assert (login.topic, login.key) == ("identities", "u1")
+    assert isinstance(teapot, Problem)
+    assert isinstance(order, Keyed)
+    assert (order.topic, order.key) == ("orders", "u1")
+    assert msgspec.json.decode(order.value)["order_id"] == "T1"
+
+
+def test_a_line_unfolds_into_its_events_and_itself_where_some_can_not_be_taken() -> None:
+    decoder = Decoder("EUR")
+    line, good = json.dumps(BODY).encode(), json.dumps({**BODY, "events": BODY["events"][:2]}).encode()
+
+    found = list(unfold(line, decoder))
+
+    assert [arrival and type(arrival.event) for arrival, _ in found] == [e.Identified, e.OrderCompleted, None]
+    assert found[-1][1] == line
+    # One event: the line stays what it was.
+    assert [value for _, value in unfold(good, decoder)] == [good]
+    assert list(unfold(json.dumps({**BODY, "events": []}).encode(), decoder)) == []
+    assert list(unfold(b"no json", decoder)) == [(None, b"no json")]
+
+
+def test_a_record_of_several_events_says_how_many_and_what_is_wrong_with_them() -> None:
+    found = Decoder("EUR").decode(json.dumps(BODY).encode(), 0)
+
+    assert found == Problem(
+        "several_events",
+        "Google Analytics 4: 3 events in one record; of these 1 can't be taken, the first: events[2].name: no event 'teapot' "
+        "is known",
+    )
+
+
+def test_every_source_says_where_its_documents_are_and_how_it_is_recognised() -> None:
+    for adapter in ADAPTERS:
+        assert adapter.documents
+        assert all(link.startswith("https://") for link in adapter.documents)
+        assert adapter.recognised_by
+        assert adapter.title
+    assert len({adapter.name for adapter in ADAPTERS}) == len(ADAPTERS)
