@@ -180,7 +180,8 @@ def _amended(
     extras, known = _extras(entry, money, goods, currency, rate, book)
     old_extras, _ = _extras(before, old_money, old_goods, currency, rate, book)
     margin = was.margin + (net - was.net) + (extras - old_extras)
-    estimate = max(0, min(was.estimated_gross, gross)) if known else gross
+    all_estimated = not known or was.estimated_gross == was.gross
+    estimate = gross if all_estimated else max(0, min(was.estimated_gross, gross))
     return Totals(gross, gross - goods, refund, net, margin, estimate), source, goods > 0
 
 
