@@ -169,7 +169,8 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def named(model: ValueModel) -> ValueModel:
-    """The model with the id of its content."""
+    """The model with the id of its content, which it has in the form in which a reader will decode it (7 becomes 7.0)."""
+    model = _MODEL.decode(encode_model(model))
     return replace(model, id=_id_of(model))
 
 

@@ -23,7 +23,7 @@ from profiles.value.counts import phases, tails
 from profiles.value.special import beta_mean
 from profiles.value.timing import Buyer, Timing
 
-RELATIVE_ERROR: Final = 1e-10
+RELATIVE_ERROR: Final = 1e-13
 _SERIES_TERMS_MAX: Final = 400
 """Twenty terms are usual. More than these are wanted where the horizon is twenty times her age: an integral is then faster."""
 _TAILS_MAX: Final = 200

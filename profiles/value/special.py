@@ -191,7 +191,8 @@ def beta_mean(of: Callable[[float], float], a: float, b: float) -> float:
         log_p = -log1p(exp(-y)) if y > 0.0 else y - log1p(exp(y))
         log_rest = log_p - y
         weight = a * log_p + b * log_rest - scale
-        return exp(weight) * 1.5 * cosh(w) * of(exp(log_p)) if weight > -700.0 else 0.0
+        # A tiny p stands for one too small for a float: nothing depends on how small it is.
+        return exp(weight) * 1.5 * cosh(w) * of(max(exp(log_p), 1e-300)) if weight > -700.0 else 0.0
 
     total = weighted(0.0)
     for side in (_MEAN_STEP, -_MEAN_STEP):

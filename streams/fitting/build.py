@@ -26,7 +26,7 @@ from profiles.value.timing import Family
 from streams.fitting.calibration import RENEWED_AFTER_DAYS, calibrated, outlook_of
 from streams.fitting.cuts import rfm_cuts
 from streams.fitting.optimum import Refused
-from streams.fitting.population import Floats, Ints, Population, population_of
+from streams.fitting.population import CountsError, Floats, Ints, Population, population_of
 from streams.fitting.spend import fit_margin, fit_spend
 from streams.fitting.timing import fit_regular_timing, fit_segments, fit_timing
 
@@ -83,6 +83,7 @@ def fit_model(
     the shop by name. Raises CountsError for counters that can't be.
     """
     population = population_of(counters)
+    _agreeing(population)
     refusals = _Refusals()
     thin = _thin(population, today)
     timing: TimingFit | None = None
@@ -122,6 +123,19 @@ def fit_model(
             annual_discount=plan.annual_discount,
         )
     )
+
+
+def _agreeing(population: Population) -> None:
+    """Each buyer is in `buyers` and `value`, each repeat buyer in `spend` and `margin`. Raises CountsError otherwise."""
+    for kind, count, wanted in (
+        ("value", population.value_count, population.buyers),
+        ("spend", population.spend_count, population.repeat_buyers),
+        ("margin", population.margin_count, population.repeat_buyers),
+    ):
+        if int(count.sum()) != wanted:
+            raise CountsError(
+                f"counters `{kind}` hold {int(count.sum())} customers, counters `buyers` hold {wanted} of them"
+            )
 
 
 def _thin(population: Population, today: int) -> Absent | None:

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class CountsError(ValueError):
-    """A counter can't be: below zero, or its name is none of ours.
+    """A counter can't be: below zero, its name is none of ours, or the kinds disagree about how many customers there are.
 
     The fit is refused and the last model stays. Compare profiles with their counters by `regulars audit`, which names the
     partition to rebuild.

@@ -65,11 +65,11 @@ def buyers(name: str) -> Buyers:
     first, last, count = known["day"].min(), known["day"].max(), known.size()
     later = days[days["day"] > CALIBRATED_UNTIL].groupby("customer")["cents"]
     return Buyers(
-        x=(count - 1).to_numpy(dtype=np.int64),
+        x=(count - 1).to_numpy().astype(np.int64),
         t_x=((last - first) / 7).to_numpy(),
         age=((CALIBRATED_UNTIL - first) / 7).to_numpy(),
         repeat_dollars=((known["cents"].sum() - known["cents"].first()) / 100).to_numpy(),
-        holdout_orders=later.size().reindex(count.index).fillna(0).to_numpy(dtype=np.int64),
+        holdout_orders=later.size().reindex(count.index).fillna(0).to_numpy().astype(np.int64),
         holdout_dollars=(later.sum().reindex(count.index).fillna(0) / 100).to_numpy(),
     )
 

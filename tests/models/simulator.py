@@ -70,9 +70,13 @@ def simulate(model: Timing, customers: int, join_days: int, last_day: int, seed:
 
 
 def counters_of(x: Ints, first_day: Ints, last_day: Ints, log_gaps: float = 0.0) -> dict[str, int]:
-    """The counters of customers, written here anew: `buyers|x|first|last` and `gaps`."""
+    """The counters of customers, written here anew. Everybody's orders are worth the same."""
     keys, counts = np.unique(np.c_[x, first_day, last_day], axis=0, return_counts=True)
     counters = {f"buyers|{a}|{b}|{c}": n for (a, b, c), n in zip(keys.tolist(), counts.tolist(), strict=True)}
+    counters["value|100500"] = len(x)
+    repeats, customers = np.unique(x[x > 0], return_counts=True)
+    for a, n in zip(repeats.tolist(), customers.tolist(), strict=True):
+        counters[f"spend|{a}|100500"] = counters[f"margin|{a}|100400"] = n
     if log_gaps:
         counters["gaps"] = round(log_gaps * 1_000_000)
     return counters
