@@ -44,7 +44,7 @@ ordinary = st.builds(
     Timing,
     family=st.sampled_from(("bg_nbd", "mbg_nbd")),
     regularity=st.sampled_from((1, 1, 1, 2, 3)),
-    r=sizes(0.2, 3.0),
+    r=sizes(0.2, 60.0),
     alpha=sizes(1.0, 30.0),
     a=sizes(0.3, 3.0),
     b=sizes(0.5, 10.0),
@@ -72,9 +72,9 @@ def test_every_figure_is_finite_and_within_its_bounds(model: Timing, buyer: Buye
     assert 0.0 <= within <= alive
     assert isfinite(orders)
     # One order at least with probability `within`; and nobody orders more than a customer who never leaves.
-    assert within * (1.0 - 1e-6) <= orders
+    assert within * (1.0 - 1e-5) <= orders + 1e-12
     most = (model.r + model.regularity * (buyer.x + 1)) / (model.alpha + buyer.age) * weeks
-    assert orders <= most * (1.0 + 1e-6)
+    assert orders <= most * (1.0 + 1e-5)
 
 
 @few
@@ -83,7 +83,7 @@ def test_more_time_never_makes_an_order_less_likely_nor_fewer(model: Timing, buy
     longer = 1.5 * weeks
 
     assert p_order_within(model, buyer, longer) >= p_order_within(model, buyer, weeks) - 1e-12
-    assert expected_orders(model, buyer, longer) >= expected_orders(model, buyer, weeks) * (1.0 - 1e-6)
+    assert expected_orders(model, buyer, longer) >= expected_orders(model, buyer, weeks) * (1.0 - 1e-5) - 1e-12
 
 
 @few
@@ -116,7 +116,7 @@ def test_expected_orders_are_the_sum_of_the_tails(model: Timing, buyer: Buyer, w
 def test_moments_agree_with_the_mean(model: Timing, buyer: Buyer, weeks: float) -> None:
     first, second = order_moments_alive(model, buyer, weeks)
 
-    assert p_alive(model, buyer) * first == pytest.approx(expected_orders(model, buyer, weeks), rel=1e-6)
+    assert p_alive(model, buyer) * first == pytest.approx(expected_orders(model, buyer, weeks), rel=1e-5)
     # Y^2 >= Y for whole numbers, and E[Y^2] >= E[Y]^2.
     assert second >= first * (1.0 - 1e-3)
     assert second >= first * first * (1.0 - 1e-3)
