@@ -48,7 +48,7 @@ test: setup ## all tests (those with Kafka and Redis need the servers' programs,
 	@$(BIN)/pytest $(ARGS)
 
 test-quick: setup ## the tests that need no server, in half a minute
-	@$(BIN)/pytest tests/core tests/laws tests/stories tests/golden $(ARGS)
+	@$(BIN)/pytest tests/core tests/laws tests/models tests/stories tests/golden $(ARGS)
 
 test-long: setup ## the long variants as well
 	@$(BIN)/pytest -m "long or not long" $(ARGS)
