@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from math import exp, lgamma, log
+from time import process_time
 from typing import get_args
 
 import numpy as np
@@ -17,6 +18,7 @@ from profiles.value.tallies import tallies
 from profiles.value.timing import Buyer, Family, Timing
 from streams.fitting.likelihood import TimingLikelihood, timing_counts
 from streams.fitting.population import population_of
+from streams.fitting.timing import fit_timing
 from tests.models.simulator import counters_of, simulate
 
 Floats = NDArray[np.float64]
@@ -117,3 +119,20 @@ def test_the_gradient_is_the_slope(family: Family, regularity: int) -> None:
 
     slope = [(likelihood.at(at + step)[0] - likelihood.at(at - step)[0]) / (2 * step.sum()) for step in steps]
     assert likelihood.at(at)[1] == pytest.approx(slope, rel=1e-5, abs=1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_million_customers_are_fitted_within_a_second_of_work(family: Family) -> None:
+    made = simulate(Timing(family=family, r=0.6, alpha=4.5, a=0.8, b=2.4), 1_000_000, 365, 364, seed=1)
+    x, last = made.until(364)
+    counters = counters_of(x, made.first_day, last)
+    work = []
+    for _ in range(3):
+        before = process_time()
+        fit = fit_timing(population_of(counters), 364, family)
+        work.append(process_time() - before)
+
+    one_by_one = naive(fit.parameters, x.astype(np.float64), (last - made.first_day) / 7, (364 - made.first_day) / 7)
+    assert fit.log_likelihood == pytest.approx(one_by_one.sum(), rel=1e-6)
+    assert min(work) <= 1.0
