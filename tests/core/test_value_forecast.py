@@ -220,6 +220,12 @@ def test_counts_are_calibrated_by_cohort_and_probabilities_are_not() -> None:
         assert new.p_order == old.p_order
         assert new.orders == pytest.approx(1.25 * old.orders)
         assert new.residual_net_minor == pytest.approx(1.25 * old.residual_net_minor, abs=1)
+        assert old.residual_net_interval is not None
+        assert new.residual_net_interval is not None
+        assert new.residual_net_interval[1] == pytest.approx(1.25 * old.residual_net_interval[1], abs=2)
+        assert old.orders_interval is not None
+        assert new.orders_interval is not None
+        assert new.orders_interval[1] == -(-5 * old.orders_interval[1] // 4)
     other = forecast(found, customer(5), TODAY)
     assert other.horizons[0].orders == pytest.approx(
         0.5 * (forecast(plain, customer(5), TODAY).horizons[0].orders or 0.0)

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from profiles.value.absent import Absent
 from profiles.value.model import Rejection, ValueModel
 from profiles.value.timing import Timing
-from streams.fitting import build
+from streams.fitting import build, timing
 from streams.fitting.build import FitPlan, fit_model
-from streams.fitting.optimum import Refused, maximise
+from streams.fitting.optimum import Objective, Optimum, Refused, maximise
 from streams.fitting.population import CountsError, added, population_of
 from streams.fitting.spend import fit_margin, fit_spend
 from streams.fitting.timing import fit_segments, fit_timing
@@ -102,6 +102,23 @@ def test_the_last_good_fit_stays_where_the_new_one_is_refused(
     assert later.as_of_day == TODAY + 7
     assert later.timing is not None
     assert later.timing.as_of_day == TODAY
+
+
+def test_parameters_that_explain_the_data_worse_than_the_last_are_refused(
+    fitted: ValueModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that ends far from the top, as one would with a fault in it."""
+
+    def astray(objective: Objective, start: Floats, size: int, names: tuple[str, ...]) -> Optimum:
+        away = 1.5 * start
+        return Optimum(away, objective(away)[0], None, 1)
+
+    assert fitted.timing is not None
+    monkeypatch.setattr(timing, "maximise", astray)
+    with pytest.raises(Refused) as refused:
+        fit_timing(cdnow.population("sample"), TODAY, last=fitted.timing.parameters)
+    assert refused.value.reason is Rejection.WORSE_THAN_LAST
+    assert "-9582.1" in refused.value.detail
 
 
 def test_without_a_last_good_fit_there_are_rules_of_thumb(monkeypatch: pytest.MonkeyPatch) -> None:
