@@ -4,7 +4,9 @@ Money is in minor units, discounted to today. What was earned (`historic` elsewh
 share a field; `total_*` is named as the sum of both.
 """
 
+from collections.abc import Callable
 from math import ceil, floor
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,11 +18,11 @@ from profiles.value.history import History
 from profiles.value.margin import margin_variances
 from profiles.value.model import Heuristic, ValueModel
 from profiles.value.spend import Interval, spend_variances
-from profiles.value.timing import DAYS_PER_WEEK, Buyer, Timing
-from profiles.value.worth import order_flow, positive_interval, signed_interval, sum_moments
+from profiles.value.timing import DAYS_PER_WEEK, Timing
+from profiles.value.worth import SumMoments, order_flow, positive_interval, signed_interval, sum_moments
 
 Whole = tuple[int, int]
-_DAYS_PER_YEAR = 365.25
+_DAYS_PER_YEAR: Final = 365.25
 
 
 class Horizon(Struct, frozen=True, kw_only=True, gc=False):
@@ -84,6 +86,17 @@ def model_horizon(
     flow = order_flow(timing, buyer, days, model.annual_discount)
     low, high = order_interval(timing, buyer, weeks)
     scale = factor * (flow.discounted / flow.orders if flow.orders > 0.0 else 1.0)
+
+    def interval(
+        mean: float | Absent, variances: tuple[float, float] | Absent, of: Callable[[SumMoments], Interval]
+    ) -> Whole | Absent:
+        if isinstance(mean, Absent):
+            return mean
+        if isinstance(variances, Absent):
+            return variances
+        low_value, high_value = of(sum_moments(timing, buyer, weeks, mean, *variances))
+        return floor(low_value * scale), ceil(high_value * scale)
+
     return _horizon(
         days,
         history,
@@ -91,47 +104,21 @@ def model_horizon(
         factor * flow.orders,
         (floor(factor * low), ceil(factor * high)),
         _times(order_net, factor * flow.discounted),
-        _net_interval(model, timing, history, buyer, weeks, order_net, scale),
+        interval(order_net, _net_variances(model, history), positive_interval),
         _times(order_margin, factor * flow.discounted),
-        _margin_interval(model, timing, history, buyer, weeks, order_margin, scale),
+        interval(order_margin, _margin_variances(model, history), signed_interval),
     )
 
 
-def _net_interval(
-    model: ValueModel,
-    timing: Timing,
-    history: History,
-    buyer: Buyer,
-    weeks: float,
-    mean: float | Absent,
-    scale: float,
-) -> Whole | Absent:
-    if isinstance(mean, Absent):
-        return mean
+def _net_variances(model: ValueModel, history: History) -> tuple[float, float] | Absent:
     if model.spend is None:
         return Absent.NO_GOOD_FIT
     x = history.x
-    variances = spend_variances(model.spend.parameters, x, history.repeat_net_minor / x if x else 0.0)
-    if isinstance(variances, Absent):
-        return variances
-    return _whole(positive_interval(sum_moments(timing, buyer, weeks, mean, *variances)), scale)
+    return spend_variances(model.spend.parameters, x, history.repeat_net_minor / x if x else 0.0)
 
 
-def _margin_interval(
-    model: ValueModel,
-    timing: Timing,
-    history: History,
-    buyer: Buyer,
-    weeks: float,
-    mean: float | Absent,
-    scale: float,
-) -> Whole | Absent:
-    if isinstance(mean, Absent):
-        return mean
-    if model.margin is None:
-        return Absent.NO_GOOD_FIT
-    variances = margin_variances(model.margin.parameters, history.x)
-    return _whole(signed_interval(sum_moments(timing, buyer, weeks, mean, *variances)), scale)
+def _margin_variances(model: ValueModel, history: History) -> tuple[float, float] | Absent:
+    return Absent.NO_GOOD_FIT if model.margin is None else margin_variances(model.margin.parameters, history.x)
 
 
 def _horizon(
@@ -165,7 +152,3 @@ def _horizon(
 
 def _times(mean: float | Absent, orders: float) -> int | Absent:
     return mean if isinstance(mean, Absent) else round(mean * orders)
-
-
-def _whole(interval: Interval, scale: float) -> Whole:
-    return floor(interval[0] * scale), ceil(interval[1] * scale)

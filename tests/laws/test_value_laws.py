@@ -22,8 +22,8 @@ from profiles.value.thresholds import alive_falls_below, next_order_median, orde
 from profiles.value.timing import Buyer, Timing
 from profiles.value.worth import order_flow, positive_interval, signed_interval, sum_moments
 
-few = settings(max_examples=60, deadline=None)
-many = settings(max_examples=200, deadline=None)
+few = settings(max_examples=40, deadline=None)
+many = settings(max_examples=120, deadline=None)
 
 
 def sizes(low: float, high: float) -> st.SearchStrategy[float]:

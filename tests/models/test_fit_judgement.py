@@ -170,6 +170,18 @@ def test_a_shop_without_buyers_has_a_model_that_says_so() -> None:
     assert model.heuristic.reason is Absent.FEW_BUYERS
 
 
+def test_parts_of_the_shop_and_the_regularity_are_fitted_on_request(fitted: ValueModel) -> None:
+    counters = cdnow.counters("sample")
+    model = fit_model(counters, TODAY, FitPlan(currency="USD", regularity=None), segments={"web": counters})
+
+    assert fitted.timing is not None
+    assert model.timing is not None
+    assert model.timing.log_likelihood == pytest.approx(fitted.timing.log_likelihood, abs=1e-6)
+    assert model.segments["web"].parameters.alpha == pytest.approx(model.timing.parameters.alpha, rel=1e-4)
+    assert model.timing_of("web") == model.segments["web"].parameters
+    assert model.timing_of("shop around the corner") == model.timing_of(None) == model.timing.parameters
+
+
 def test_a_hopeless_segment_has_the_shops_parameters(fitted: ValueModel) -> None:
     assert fitted.timing is not None
     fits, rejected = fit_segments({"fax": population_of({"buyers|0|0|0": 20})}, fitted.timing, TODAY)
