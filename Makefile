@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml uv.lock
 	@echo "Installing what uv.lock names into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || { \
 	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
-	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet --extra fit
 	@touch $@
 
 # The wheel with the hot path as C (mypyc), in an environment of its own. Made anew when a source of it changed.
@@ -74,7 +74,7 @@ test: setup ## all tests (those with Kafka and Redis need the servers' programs,
 	@$(BIN)/pytest $(ARGS)
 
 test-quick: setup ## the tests that need no server, in half a minute
-	@$(BIN)/pytest tests/core tests/laws tests/stories tests/golden $(ARGS)
+	@$(BIN)/pytest tests/core tests/laws tests/models tests/stories tests/golden $(ARGS)
 
 test-long: setup ## the long variants as well
 	@$(BIN)/pytest -m "long or not long" $(ARGS)
