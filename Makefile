@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml uv.lock
 	@echo "Installing what uv.lock names into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || { \
 	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
-	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet --extra fit
 	@touch $@
 
 run: setup ## the main job on a real shop's year of orders, no server needed; results in ./out
