@@ -2,8 +2,10 @@
 
 from itertools import combinations
 
+import msgspec
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from profiles.insight import pairs
 from profiles.insight.pair_table import measure
@@ -35,6 +37,7 @@ def test_a_years_strongest_pairs_are_found_with_half_a_percent_of_them_kept() ->
     kept_after_drop: list[int] = []
 
     class Watched(PairCounter):
+        @override
         def _keep_pairs(self, least: int) -> None:
             super()._keep_pairs(least)
             kept_after_drop.append(len(self))
@@ -101,7 +104,8 @@ def test_a_cancelled_order_is_taken_out_whole() -> None:
     counter.remove(receipts[0])
     counter.remove(receipts[2])
 
-    assert counter.table().items == counter.table().pairs == {}
+    assert counter.table().items == {}
+    assert counter.table().pairs == {}
     assert counter.baskets == 0
 
 
@@ -190,9 +194,9 @@ def test_counts_are_those_of_the_definition() -> None:
 def test_foreign_bytes_are_refused_with_what_to_do() -> None:
     with pytest.raises(ValueError, match="count the orders anew"):
         PairCounter.decode(b"nonsense")
-    newer = pairs.msgspec.msgpack.decode(PairCounter().encode())
+    newer = msgspec.msgpack.decode(PairCounter().encode())
     newer["version"] = 9
     with pytest.raises(ValueError, match="version 9"):
-        PairCounter.decode(pairs.msgspec.msgpack.encode(newer))
+        PairCounter.decode(msgspec.msgpack.encode(newer))
     with pytest.raises(ValueError, match="bounds >= 2"):
         PairCounter(pairs_max=0)
