@@ -62,24 +62,24 @@ def t_quantile(probability: float, degrees: float) -> float:
         raise ValueError(f"a quantile is asked for a probability between 0 and 1, not {probability}")
     if probability < 0.5:
         return -t_quantile(1 - probability, degrees)
-    start = NORMAL.inv_cdf(probability)
-    if degrees == inf or start == 0:
-        return start
-    low, high = start, start + 1
-    while t_cdf(high, degrees) < probability:
-        low, high = high, 2 * high
-    # Newton's steps inside a bracket that closes; cdf is concave above 0, so they converge from the left.
-    t = low
-    for _ in range(100):
+    z = NORMAL.inv_cdf(probability)
+    if degrees == inf or z == 0:
+        return z
+    # The expansion of Abramowitz & Stegun 26.7.5 is below the root or near it; Newton's steps do the rest, halving where
+    # they would leave the bracket (few degrees of freedom, far out).
+    t = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees * degrees)
+    low, high = 0.0, inf
+    for _ in range(200):
         short = probability - t_cdf(t, degrees)
         if short > 0:
             low = t
         else:
             high = t
         step = t + short / _t_density(t, degrees)
-        step = step if low < step < high else (low + high) / 2
-        if abs(step - t) <= 1e-13 * step:
-            break
+        if not low < step < high:
+            step = 2 * low if high == inf else (low + high) / 2
+        if abs(step - t) <= 1e-12 * step:
+            return step
         t = step
     return t
 
