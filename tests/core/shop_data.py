@@ -76,7 +76,7 @@ def purchase_days() -> dict[tuple[str, int], list[int]]:
 def cdnow() -> pd.DataFrame:
     """Every line of CDNOW's first buyers of 1997: customer, day (since 1970), month (year * 12 + month - 1), cents."""
     path = _folder("lifetimes", "datasets") / "CDNOW_master.txt"
-    table = pd.read_csv(path, sep=r"\s+", names=["customer", "date", "discs", "dollars"], dtype={"date": str})
+    table = pd.read_csv(path, sep=r"\s+", header=0, names=["customer", "date", "discs", "dollars"], dtype={"date": str})
     date = pd.to_datetime(table.date, format="%Y%m%d")
     table["day"] = (date - pd.Timestamp("1970-01-01")).dt.days
     table["month"] = date.dt.year * 12 + date.dt.month - 1
