@@ -18,6 +18,7 @@ from profiles.insight.rhythm import (
     contribution,
     pace,
     record,
+    record_and_count,
     unite,
     withdraw,
 )
@@ -88,6 +89,29 @@ def test_counters_changed_step_by_step_are_the_sum_of_all_customers(
             before = after
 
     assert counters == merged(contribution(told(events), exponent) for events in parts)
+
+
+@few
+@given(events=purchases, in_time=st.booleans(), exponent=st.sampled_from([0.0, 0.3]))
+def test_the_short_way_to_the_change_is_the_long_one(
+    events: list[tuple[int, float]], in_time: bool, exponent: float
+) -> None:
+    rhythm, plain = Rhythm(), Rhythm()
+    for day, units in sorted(events) if in_time else events:
+        before = contribution(plain, exponent)
+        record(plain, day, 1.0 if in_time else units)
+        change = record_and_count(rhythm, day, 1.0 if in_time else units, exponent)
+
+        assert change == difference(contribution(plain, exponent), before)
+        assert rhythm == plain
+
+
+def test_the_short_way_holds_beyond_the_bound() -> None:
+    rhythm, total = Rhythm(), dict[str, int]()
+    for place in range(PURCHASES_MAX + 10):
+        add(total, record_and_count(rhythm, 17_000 + 5 * place + place % 3))
+
+    assert total == contribution(rhythm)
 
 
 @few
