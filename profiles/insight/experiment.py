@@ -39,6 +39,17 @@ class Experiment(Struct, frozen=True, omit_defaults=True, gc=False):
     after_days: int | None = None
     cap_minor: int | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.holdout_share <= 1:
+            raise ValueError(f"experiment {self.name}: holdout_share lies between 0 and 1, not {self.holdout_share}")
+        if self.before_days < 0 or (self.after_days is not None and self.after_days < 1):
+            raise ValueError(
+                f"experiment {self.name}: before_days is at least 0 and after_days at least 1, "
+                f"not {self.before_days} and {self.after_days}"
+            )
+        if self.cap_minor is not None and self.cap_minor < 1:
+            raise ValueError(f"experiment {self.name}: cap_minor is above 0, not {self.cap_minor}")
+
 
 class Exposure(Struct, omit_defaults=True, gc=False):
     """One customer in one experiment: since when, in which arm, and her amounts before and after, minor units."""

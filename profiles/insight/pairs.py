@@ -27,7 +27,7 @@ GATE: Final = 20
 ITEMS_PER_BASKET_MAX: Final = 200
 """Products of one basket that are paired, those sold most first: at most 19,900 pairs."""
 PAIRS_MAX: Final = 2_000_000
-"""About 230 bytes each at the time of a drop: below half a gigabyte."""
+"""About 260 bytes each at the time of a drop: 530 MB for all of them."""
 ITEMS_MAX: Final = 1_000_000
 MONTH_DAYS: Final = 30
 

@@ -23,6 +23,17 @@ class RepurchaseRule(Struct, frozen=True, forbid_unknown_fields=True):
     confidence_min: float = 0.3
     quantity_exponent: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not (self.half_width_days >= 1 and self.lead_days >= 0):
+            raise ValueError(
+                f"half_width_days is at least 1 and lead_days at least 0, not {self.half_width_days} and {self.lead_days}"
+            )
+        if not (0 <= self.confidence_min <= 1 and -1 <= self.quantity_exponent <= 1):
+            raise ValueError(
+                f"confidence_min lies between 0 and 1 and quantity_exponent between -1 and 1, "
+                f"not {self.confidence_min} and {self.quantity_exponent}"
+            )
+
 
 class RepurchaseRules(Struct, frozen=True, forbid_unknown_fields=True):
     """The rule for everything, and those of single keys: a product, a group of substitutes, a category."""

@@ -5,7 +5,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from river.drift import ADWIN, PageHinkley
 from scipy import stats
 
 from profiles.insight.change import cusum, order_value, returns
@@ -94,8 +93,11 @@ def test_silence_is_news_when_only_one_gap_in_twenty_lasts_longer() -> None:
     assert shift.path == (1.645,)
 
 
+@pytest.mark.long
 def test_the_sum_finds_a_shift_when_page_hinkley_does_and_sooner_than_adwin() -> None:
     """Page-Hinkley is the same sum against a running mean; ADWIN needs no idea of the shift and pays for it."""
+    from river.drift import ADWIN, PageHinkley  # two seconds to import
+
     ours, theirs, windows = list[int](), list[int](), list[int]()
     for seed in range(60):
         random = Random(seed)

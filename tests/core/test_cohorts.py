@@ -1,6 +1,8 @@
 """Cohorts: CDNOW's buyers of 1997 against published figures and pandas, and how counters follow a first order that moves."""
 
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 
 import pytest
 from hypothesis import given
@@ -22,13 +24,16 @@ LAST_DAY = 10_407
 def counters() -> Tally:
     """CDNOW's customers as the stream would count them: a line of the file is an order."""
     total: Tally = {}
-    for _, lines in cdnow().sort_values(["customer", "day"], kind="stable").groupby("customer", sort=False):
-        days, months, cents = lines.day.tolist(), lines.month.tolist(), lines.cents.tolist()
+    lines = cdnow().sort_values(["customer", "day"], kind="stable")
+    orders = zip(*(lines[name].tolist() for name in ("customer", "day", "month", "cents")), strict=True)
+    for _, group in groupby(orders, key=itemgetter(0)):
+        bought = list(group)
+        _, first_day, first_month, _ = bought[0]
         # Lines of one day are one visit: a repurchase is a second day.
-        later = [day for day in days if day > days[0]]
-        past = Past(first_day=days[0], first_month=months[0], second_day=later[0] if later else None, channel="shop")
-        for month, amount in zip(months, cents, strict=True):
-            count_order(past, month, 1, amount, amount // 4)
+        second_day = next((day for _, day, _, _ in bought if day > first_day), None)
+        past = Past(first_day=first_day, first_month=first_month, second_day=second_day, channel="shop")
+        for _, _, month, cents in bought:
+            count_order(past, month, 1, cents, cents // 4)
         add(total, contribution(past))
     return total
 

@@ -113,3 +113,16 @@ def test_two_profiles_in_one_arm_stay_in_it() -> None:
     merge(one, other)
 
     assert (one.contaminated, one.since_ms) == (False, 50)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"holdout_share": 1.5}, "between 0 and 1, not 1.5"),
+        ({"after_days": 0}, "after_days at least 1"),
+        ({"cap_minor": 0}, "cap_minor is above 0"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused_with_the_experiment_s_name(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=f"experiment spring: .*{message}"):
+        Experiment(**{"name": "spring", "salt": "s", "holdout_share": 0.1, **wrong})  # type: ignore[arg-type]  # wrong on purpose

@@ -127,3 +127,10 @@ def test_a_category_has_its_own_rule_and_those_below_it_follow() -> None:
     assert rules.of("tea/green/sencha").half_width_days == 3
     assert rules.of("tea").half_width_days == 3
     assert rules.of("teapot") == RepurchaseRule()
+
+
+def test_rules_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="half_width_days is at least 1"):
+        RepurchaseRule(half_width_days=0)
+    with pytest.raises(ValueError, match="confidence_min lies between 0 and 1"):
+        RepurchaseRule(confidence_min=30)
