@@ -1,13 +1,26 @@
 """The book: all the shop has decided, read once and never changed while workers run on it. Rules, costs, rates, products."""
 
+from functools import cache
+from typing import TypeVar
+
 import msgspec
 from msgspec import Struct
 
 from profiles.catalogue import Catalogue
+from profiles.conditions import Conditions
 from profiles.costs import Costs
+from profiles.profile import Profile
 from profiles.rates import Rates
-from profiles.rules import Rules
+from profiles.rules import Rules, TriggerRule
+from profiles.state import Episode
 from schemas.money import exponent
+
+R = TypeVar("R", bound=TriggerRule)
+
+
+@cache
+def _default(kind: type[R]) -> R:
+    return kind()
 
 
 class Book(Struct, frozen=True, kw_only=True):
@@ -20,6 +33,17 @@ class Book(Struct, frozen=True, kw_only=True):
     costs: Costs = msgspec.field(default_factory=Costs)
     rates: Rates = msgspec.field(default_factory=Rates)
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
+    conditions: Conditions = {}
+
+    def rule(self, kind: type[R]) -> R:
+        """The rules of a trigger, by their type."""
+        found = self.rules.triggers.get(kind.trigger)
+        return _default(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
+
+    def holds(self, trigger: str, profile: Profile, episode: Episode, now_ms: int) -> bool:
+        """Whether the further condition that the rules give a trigger holds for this customer; true where there is none."""
+        condition = self.conditions.get(trigger)
+        return condition is None or condition(profile, episode, now_ms)
 
     def exponent(self, currency: str | None) -> int:
         """Decimals of a currency's minor unit, the shop currency's where none is named."""

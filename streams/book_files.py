@@ -6,10 +6,11 @@ The rules document may hold a table [costs] beside the triggers: see `profiles.c
 """
 
 import csv
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +23,7 @@ from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.money import exponent
 from streams.settings import Settings
+from streams.trigger_registry import all_triggers
 
 
 class BookError(ValueError):
@@ -59,12 +61,42 @@ def load_adapters(settings: Settings) -> tuple[Adapter, ...]:
 
 def read_rules_file(path: Path) -> tuple[Rules, Costs]:
     """Rules and costs of a rules document. Raises BookError."""
+    text = _text(path)
     try:
-        document = tomllib.loads(_text(path))
+        document = tomllib.loads(text)
         costs = document.pop("costs", {})
-        return read_rules(document), build_costs(costs)
-    except (tomllib.TOMLDecodeError, RulesError, CostsError) as error:
+        return read_rules(document, (trigger.rule_type for trigger in all_triggers())), build_costs(costs)
+    except RulesError as error:
+        line = line_of(text, error.path)
+        raise BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}") from None
+    except (tomllib.TOMLDecodeError, CostsError) as error:
         raise BookError(f"rules file {path}: {error}") from None
+
+
+def line_of(text: str, path: str) -> int | None:
+    """The line of a TOML document at which a key stands, named by its path ("cart_abandoned.delay"); None if not found.
+
+    >>> line_of('[cart_abandoned]' + chr(10) + 'delay = "x"', "cart_abandoned.delay")
+    2
+    """
+    table, nearest = "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = header[1].replace('"', "").replace(" ", "") + "."
+            place = table[:-1]
+        elif pair := _KEY.match(line):
+            place = table + pair[1].replace('"', "").replace(" ", "")
+        else:
+            continue
+        if place == path:
+            return number
+        if path.startswith(f"{place}."):  # it stands in an inline table or below this header
+            nearest = number
+    return nearest
+
+
+_HEADER: Final = re.compile(r"\s*\[+([^\]]+)\]")
+_KEY: Final = re.compile(r"\s*([\w\"\-. ]+?)\s*=")
 
 
 def read_catalogue_file(path: Path, shop_currency: str) -> Catalogue:

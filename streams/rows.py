@@ -43,7 +43,7 @@ def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
     if isinstance(output, Trigger):
-        topic, key = "triggers", output.customer.id
+        topic, key = "triggers-shadow" if output.shadow else "triggers", output.customer.id
     else:
         topic, key = OUTCOME_TOPICS[output.name], output.customer_id
     headers = {

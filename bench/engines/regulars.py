@@ -24,12 +24,20 @@ RULES: Final = """\
 version = "profile-ltv"
 soft_opt_in = true
 
+[caps]
+max_in_24h = 1000000000
+max_in_7d = 1000000000
+max_in_day = 1000000000
+
+[quiet_hours]
+enabled = false
+
 [cart_abandoned]
 delay = "30min"
 cooldown = "0ms"
-max_in_window = 1000000000
-max_lateness = "36500d"
-forget = "36500d"
+max_in_window = 0
+max_lateness = "3650d"
+forget = "3650d"
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from profiles.catalogue import build_catalogue
 from profiles.gates import REASONS
 from profiles.rules import read_rules
-from profiles.triggers import BY_NAME
+from profiles.triggers import BY_NAME, RULE_TYPES
 from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
 from schemas.events import Arrival
@@ -144,7 +144,7 @@ def test_every_example_of_settings_rules_and_sources_is_accepted(page: Path) -> 
         elif set(document) <= SOURCES:
             configured(document)
         else:
-            read_rules(document)
+            read_rules(document, RULE_TYPES)
 
 
 @on_every_page
