@@ -9,6 +9,7 @@ from msgspec import Struct
 from profiles.catalogue import Catalogue
 from profiles.conditions import Conditions
 from profiles.costs import Costs
+from profiles.models import Models
 from profiles.profile import Profile
 from profiles.rates import Rates
 from profiles.rules import Rules, TriggerRule
@@ -34,6 +35,7 @@ class Book(Struct, frozen=True, kw_only=True):
     rates: Rates = msgspec.field(default_factory=Rates)
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
     conditions: Conditions = {}
+    models: Models = Models()
 
     def rule(self, kind: type[R]) -> R:
         """The rules of a trigger, by their type."""

@@ -71,7 +71,7 @@ class TriggerDefinition(Generic[R]):
 
     # --- what it is asked ---
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         """Asked when due: None if it still holds, otherwise the reason why not."""
         return None
 
@@ -87,7 +87,7 @@ class TriggerDefinition(Generic[R]):
         """Whether an earlier emission of this trigger counts for its cooldown and its window."""
         return True
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
+    def content(self, turn: Turn, episode: Episode) -> Content:
         """What to send."""
         return Content(rule=self.name)
 

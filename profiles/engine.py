@@ -77,7 +77,7 @@ class Engine:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue
-            stop = at if at.wall_ms is not None else Moment(due_ms)
+            stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
                 del profile.wakes[wake]
@@ -88,7 +88,8 @@ class Engine:
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
                 # In replay the clock stops at each due time it passes, however far it jumps.
-                turn = Turn(profile, self.book, Moment(episode.measured_from_ms), out, "timer", due_ms, due_ms)
+                stop = Moment(episode.measured_from_ms, goods=at.goods)
+                turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
 
     # --- what every event tells -----------------------------------------------------------------------------------

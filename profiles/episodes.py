@@ -173,7 +173,7 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     rule = definition.rule(book)
     now_ms, wake_ms = _now_ms(turn, episode), episode.wake_ms
     waited_for, episode.wait, episode.wait_ms = episode.wait, None, None
-    reason = "disabled" if not rule.enabled else definition.check(profile, episode, book, now_ms)
+    reason = "disabled" if not rule.enabled else definition.check(turn, episode, now_ms)
     if reason is None and not book.holds(definition.name, profile, episode, now_ms):
         reason = "condition"
     if reason is not None:
@@ -258,7 +258,7 @@ def _emit(
 ) -> None:
     profile, book = turn.profile, turn.book
     rule = definition.rule(book)
-    content = definition.content(profile, episode, book)
+    content = definition.content(turn, episode)
     currency = content.currency or book.shop_currency
     ghost, place = verdict.shut == gates.HELD_OUT, verdict.place
     turn.out.append(

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from profiles.goods import Goods
+
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
 CARTS_MAX = 16
@@ -490,11 +492,12 @@ class NeedProfile(Need):
 
 class Moment(Struct, frozen=True, gc=False):
     """The clocks a step is run under. `clock_ms` is the partition's clock. `wall_ms` is the wall clock live and None in
-    replay, where "now" at a due timer is its due time.
+    replay, where "now" at a due timer is its due time. `goods` is what the partition knows of prices and stock.
     """
 
     clock_ms: int
     wall_ms: int | None = None
+    goods: Goods = {}
 
 
 encode = msgspec.json.Encoder().encode

@@ -106,14 +106,14 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         cart = self._cart(turn.profile, episode)
         return None if cart is None else self._due_ms(turn.book, cart)
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        cart = self._cart(profile, episode)
-        if cart is None or now_ms - cart.mutated_ms > self.rule(book).forget_ms:
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        cart = self._cart(turn.profile, episode)
+        if cart is None or now_ms - cart.mutated_ms > self.rule(turn.book).forget_ms:
             return "forgotten"
         return None if cart.lines else "empty"
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        cart = self._cart(profile, episode)
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        cart = self._cart(turn.profile, episode)
         assert cart is not None
         return Content(
             items=items_of(list(cart.lines.values()), cart.described),

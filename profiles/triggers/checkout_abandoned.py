@@ -92,18 +92,18 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         after_ms = self._after_ms(turn.book, episode.occurrence)
         return episode.first_due_ms + after_ms if after_ms else None
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        checkout = profile.checkouts.get(episode.key)
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        checkout = turn.profile.checkouts.get(episode.key)
         if checkout is None:
             return "forgotten"
         if checkout.done is not None:
             return "ordered"
-        return None if _has_lines(profile, checkout) else "empty"
+        return None if _has_lines(turn.profile, checkout) else "empty"
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        checkout = profile.checkouts[episode.key]
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        checkout = turn.profile.checkouts[episode.key]
         lines, described = checkout.lines, checkout.described
-        if not lines and (cart := _cart(profile, checkout)) is not None:
+        if not lines and (cart := _cart(turn.profile, checkout)) is not None:
             lines, described = list(cart.lines.values()), cart.described
         return Content(
             items=items_of(lines, described),

@@ -7,7 +7,6 @@ substitute group) and last purchase: buying again ends it and opens the next.
 from typing import Any, Final, TypeVar
 
 from profiles import supply
-from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot
@@ -35,21 +34,21 @@ R = TypeVar("R", bound=TriggerRule)
 class _Replenishment(TriggerDefinition[R]):
     """What both share: the condition, the content and what an order means for them."""
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        product_id = _product_of(profile, episode)
-        state = profile.supply.get(product_id)
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        product_id = _product_of(turn.profile, episode)
+        state = turn.profile.supply.get(product_id)
         if state is None or not state.purchases:
             return "refunded"
-        if episode_key(profile, product_id, state.purchases[-1].order_id) != episode.key:
+        if episode_key(turn.profile, product_id, state.purchases[-1].order_id) != episode.key:
             return "repurchased"
         bought = {product_id, *(purchase.product_id for purchase in state.purchases)}
-        if any(not bought.isdisjoint(products) for products in profile.subscriptions.values()):
+        if any(not bought.isdisjoint(products) for products in turn.profile.subscriptions.values()):
             return "subscribed"
         return None
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        product_id = _product_of(profile, episode)
-        forecast = supply.forecast(profile, product_id, book)
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        product_id = _product_of(turn.profile, episode)
+        forecast = supply.forecast(turn.profile, product_id, turn.book)
         shown = product_id
         details: dict[str, Any] = {"supply": product_id}
         if forecast is not None:

@@ -2,11 +2,9 @@
 
 from typing import ClassVar, Final
 
-from profiles.book import Book
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
-from profiles.profile import Profile
 from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn
@@ -57,15 +55,15 @@ class Welcome(TriggerDefinition[WelcomeRule]):
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        if profile.milestones.imported:
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        if turn.profile.milestones.imported:
             return "imported"
-        first = profile.orders.first
-        if first is not None and first[0] < episode.due_ms - self.rule(book).existing_after_ms:
+        first = turn.profile.orders.first
+        if first is not None and first[0] < episode.due_ms - self.rule(turn.book).existing_after_ms:
             return "existing_customer"
         return None
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
+    def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(rule="first consent or sign-up of a customer who has not bought before")
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
