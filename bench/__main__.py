@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report
+from bench.engines import ENGINES
 from bench.machine import this_machine
 from bench.results import RESULTS, Result, new_label, write_result
 from bench.stream_file import DEFAULT_CACHE, open_stream
@@ -48,6 +49,15 @@ def main() -> None:
 
 def _run_command(parser: argparse.ArgumentParser, studies: list[Study]) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: ends within five minutes")
+    parser.add_argument("--rounds", type=int, default=None, help="instead of the study's own number")
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        choices=list(ENGINES),
+        default=list(ENGINES),
+        metavar="ENGINE",
+        help="only these, of those that a study compares",
+    )
     parser.add_argument("--label", default=None, help="the folder under bench/results (default: date and time)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="generated streams (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=None, help="where servers and state live meanwhile")

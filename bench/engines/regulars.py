@@ -34,7 +34,7 @@ forget = "36500d"
 
 
 class Regulars:
-    """This project's worker."""
+    """This project's worker; a study may give it other rules and settings (variables)."""
 
     name = "regulars"
     title = "Regulars"
@@ -42,6 +42,9 @@ class Regulars:
     durable_state = "Redis, append-only file"
     needs_redis = True
     runs_prefix = False
+
+    def __init__(self, rules: str = RULES, settings: Mapping[str, str] | None = None) -> None:
+        self._rules, self._settings = rules, dict(settings or {})
 
     def build(self) -> None:
         """Nothing to build."""
@@ -56,7 +59,7 @@ class Regulars:
     def environment(self, ground: Ground) -> Mapping[str, str]:
         assert ground.redis is not None
         rules = ground.state / "rules.toml"
-        rules.write_text(RULES)
+        rules.write_text(self._rules)
         return {
             "REGULARS_KAFKA_BOOTSTRAP": ground.servers.kafka.bootstrap,
             "REGULARS_KAFKA_TOPIC_PREFIX": ground.topic(""),
@@ -66,6 +69,7 @@ class Regulars:
             "REGULARS_FILES_RULES": str(rules),
             "REGULARS_HTTP_PORT": "0",
             "REGULARS_LOG_LEVEL": "WARNING",
+            **self._settings,
         }
 
     def topics(self, ground: Ground) -> None:
@@ -73,7 +77,7 @@ class Regulars:
 
     def progress(self, ground: Ground) -> Progress:
         assert ground.redis is not None
-        return RedisOffsets(ground.redis.client(), "regulars", "clickstream", ground.stream.facts.by_partition)
+        return RedisOffsets(ground.redis.client(), "regulars", "clickstream", ground.ends)
 
     def state_bytes(self, ground: Ground) -> dict[str, int]:
         assert ground.redis is not None
