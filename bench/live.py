@@ -4,9 +4,11 @@ A study that starts workers itself (to kill them) leaves `start` alone and uses 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import Final, Self
+
+from msgspec import Struct
 
 from bench.engines.engine import Engine, new_ground
 from bench.figures import Mark
@@ -15,7 +17,7 @@ from bench.job import Expected
 from bench.outcome import totals_differ
 from bench.processes import EngineStopped, Processes
 from bench.reference import Reference
-from bench.schedule import Load
+from bench.schedule import Load, live_load
 from bench.sender import Sent, sending
 from bench.servers import Servers
 from bench.timetable import Stretch, Timetable
@@ -23,6 +25,36 @@ from bench.timetable import Stretch, Timetable
 LOOK_EVERY_S: Final = 0.1
 STANDSTILL_S: Final = 120.0
 FAR: Final = 1 << 60
+BEYOND: Final = 1.25
+"""Saturation is sought with this many times what the engine has shown so far, until it can't keep up."""
+ATTEMPTS: Final = 4
+KEPT_UP_S: Final = 0.5
+"""An engine that is less than this far behind at the end of a load has kept up."""
+
+
+class Saturated(Struct, kw_only=True):
+    """The time in which an engine had more than enough to do. `counted` is by how much a counter of the caller's moved."""
+
+    marks: list[Mark]
+    counted: int
+    record_batches_per_event: float
+
+    @property
+    def per_s(self) -> float:
+        """Events a second."""
+        return speed(self.marks)
+
+
+def speed(marks: Sequence[Mark]) -> float:
+    """Events a second from the first mark to the last. Raises EngineStopped for fewer than two."""
+    if len(marks) < 2:
+        raise EngineStopped("it committed too seldom to tell its speed: take more events")
+    return (marks[-1].done - marks[0].done) / (marks[-1].at_s - marks[0].at_s)
+
+
+def now_ms() -> int:
+    """The wall clock, by which events of a live load are stamped."""
+    return time.time_ns() // 1_000_000
 
 
 class LiveRun:
@@ -109,6 +141,31 @@ class LiveRun:
     def catch_up(self) -> list[Mark]:
         """Wait until all that was sent is durable."""
         return list(self.marks(self.sent))
+
+    def saturation(self, shown_per_s: float, seconds: float, counter: Callable[[], int] = lambda: 0) -> Saturated:
+        """What the engine does while more than that is offered to it at a constant rate, everything else as in any live load.
+
+        Begins with more than it has shown, and offers more until it can't keep up. Raises EngineStopped where it commits too
+        seldom to tell.
+        """
+        offered_per_s = shown_per_s * BEYOND
+        for _ in range(ATTEMPTS):
+            stretch = self.begin(live_load(offered_per_s, seconds, now_ms()))
+            since_s, due_s = time.monotonic(), stretch.began_s + seconds
+            seen = [(mark, counter()) for mark in self.marks(self.sent) if since_s + mark.at_s <= due_s]
+            behind_s = time.monotonic() - due_s
+            self.sender.ended()
+            # By then it works on what waits, and not on what it has kept up with.
+            seen = seen[len(seen) // 3 :]
+            found = Saturated(
+                marks=[mark for mark, _ in seen],
+                counted=seen[-1][1] - seen[0][1] if seen else 0,
+                record_batches_per_event=stretch.record_batches / stretch.load.count,
+            )
+            if behind_s > KEPT_UP_S:
+                break
+            offered_per_s *= 1.5
+        return found
 
     def problem(self) -> str | None:
         """What is wrong with the customers' totals and interests, None where all is right. Triggers are not looked at."""

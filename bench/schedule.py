@@ -13,7 +13,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.generator import Record, Scenario, records
+from bench.job import DAY_MS
 
+TICK_S: Final = 0.005
+"""What is due within this time goes out together, one record batch for each partition."""
+BACKLOG_TICK: Final = 1_000
+"""Records that go out together where there is no rate."""
+HISTORY_MS: Final = 30 * DAY_MS
+"""Over so long the events are spread that give customers a past. Live events come to them far more often than to real ones, so
+there should be many customers: what is remembered of each for a day would grow beyond anything real.
+"""
 ENDLESS: Final = 1 << 40
 READY_MS: Final = 0.015
 """About what it takes, for each record, to get a load ready. Event times are that much later than the order to get ready."""

@@ -20,13 +20,10 @@ from msgspec import Struct
 
 from bench.generator import Record, Scenario
 from bench.latencies import Latencies, gathered
-from bench.schedule import LiveStream, Load
+from bench.schedule import BACKLOG_TICK, TICK_S, LiveStream, Load
 from streams.event_loop import new_event_loop
 
-TICK_S: Final = 0.005
 BATCH_BYTES: Final = 900_000
-BACKLOG_TICK: Final = 1_000
-"""Records sent together where there is no rate."""
 IN_FLIGHT: Final = 64
 START_PATIENCE_S: Final = 60.0
 LEAD_S: Final = 0.2

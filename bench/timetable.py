@@ -5,12 +5,13 @@ The sender and the timetable take the same loads of the same stream, each in its
 
 from array import array
 from collections.abc import Callable, Iterable, MutableSequence
+from math import ceil
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from bench.generator import Record, Scenario
-from bench.schedule import LiveStream, Load
+from bench.schedule import BACKLOG_TICK, TICK_S, LiveStream, Load
 
 _MESSAGE: Final = b'"message_id":"'
 _ORDER: Final = b'"order_id":"'
@@ -70,6 +71,13 @@ class Stretch(Struct, kw_only=True):
     def end(self) -> list[int]:
         """The offset after the last record, by partition."""
         return [first + len(due) for first, due in zip(self.first, self.due, strict=True)]
+
+    @property
+    def record_batches(self) -> int:
+        """How many record batches the sender makes of it."""
+        if self.load.per_s is None:
+            return len(self.due) * ceil(self.load.count / BACKLOG_TICK)
+        return sum(len({int(due_s / TICK_S) for due_s in due}) for due in self.due)
 
     def of_profiles(self, moves: Iterable[Move], *, settle_s: float) -> list[float]:
         """Milliseconds from when each record was due to when its effects were durable; the first seconds are left out."""

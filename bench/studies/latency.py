@@ -6,19 +6,18 @@ shares of that, each begun caught up. Open loop: a latency counts from when its 
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from bench.figures import Mark
 from bench.generator import Scenario
 from bench.latencies import Latencies, gathered
-from bench.live import LiveRun
+from bench.live import LiveRun, now_ms, speed
 from bench.processes import EngineStopped
 from bench.results import Result
-from bench.schedule import backlog, live_load
+from bench.schedule import HISTORY_MS, backlog, live_load
 from bench.servers import Servers
 from bench.studies import latency_section
 from bench.studies.latency_section import quantiles
@@ -26,11 +25,6 @@ from bench.studies.latency_sides import SIDES, Side
 from bench.studies.study import Case, Session
 
 SHARES: Final = (0.1, 0.5, 0.9)
-BEYOND: Final = 1.25
-"""Saturation is sought with this many times what the engine has shown so far, until it can't keep up."""
-ATTEMPTS: Final = 4
-KEPT_UP_S: Final = 0.5
-"""An engine that is less than this far behind at the end of a load has kept up."""
 OUTPUTS_SETTLE_S: Final = 1.0
 
 
@@ -44,10 +38,10 @@ class Lengths(Struct, frozen=True, kw_only=True):
     rounds: int
 
 
-OFFICIAL: Final = Lengths(backlog=500_000, saturate_s=15.0, level_s=40.0, settle_s=5.0, rounds=3)
+OFFICIAL: Final = Lengths(backlog=1_000_000, saturate_s=10.0, level_s=40.0, settle_s=5.0, rounds=3)
 QUICK: Final = Lengths(backlog=20_000, saturate_s=2.0, level_s=2.0, settle_s=0.5, rounds=1)
-SCENARIO: Final = Scenario(events=0, customers=100_000)
-QUICK_SCENARIO: Final = Scenario(events=0, customers=10_000)
+SCENARIO: Final = Scenario(events=0, customers=200_000)
+QUICK_SCENARIO: Final = Scenario(events=0, customers=30_000)
 
 
 class Level(Struct, kw_only=True):
@@ -126,10 +120,10 @@ def _round(side: Side, servers: Servers, scenario: Scenario, lengths: Lengths, n
     found = LatencyRound(engine=side.engine.name, number=number)
     with LiveRun(side.engine, servers, scenario, sampled=side.sampled) as run:
         try:
-            run.send(backlog(lengths.backlog, 60_000, _now_ms()))
+            run.send(backlog(lengths.backlog, HISTORY_MS, now_ms()))
             run.start()
-            found.backlog_per_s = _per_s(run.catch_up())
-            found.saturation_per_s = _saturation(run, found.backlog_per_s, lengths.saturate_s)
+            found.backlog_per_s = speed(run.catch_up())
+            found.saturation_per_s = run.saturation(found.backlog_per_s, lengths.saturate_s).per_s
             print(
                 f"  round {number}  {found.engine:14} saturated at {found.saturation_per_s:,.0f} events/s", flush=True
             )
@@ -145,25 +139,9 @@ def _round(side: Side, servers: Servers, scenario: Scenario, lengths: Lengths, n
     return found
 
 
-def _saturation(run: LiveRun, shown_per_s: float, seconds: float) -> float:
-    """What the engine does while more than that is offered to it; everything else of the machine works as in the levels."""
-    offered_per_s = shown_per_s * BEYOND
-    for _ in range(ATTEMPTS):
-        stretch = run.begin(live_load(offered_per_s, seconds, _now_ms()))
-        since_s, due_s = time.monotonic(), stretch.began_s + seconds
-        marks = [mark for mark in run.marks(run.sent) if since_s + mark.at_s <= due_s]
-        behind_s = time.monotonic() - due_s
-        run.sender.ended()
-        shown_per_s = _per_s(marks[len(marks) // 3 :])
-        if behind_s > KEPT_UP_S:
-            return shown_per_s
-        offered_per_s *= 1.5
-    return shown_per_s
-
-
 def _level(side: Side, run: LiveRun, share: float, saturation_per_s: float, lengths: Lengths) -> Level:
     per_s = share * saturation_per_s
-    stretch = run.prepare(live_load(per_s, lengths.level_s, _now_ms()))
+    stretch = run.prepare(live_load(per_s, lengths.level_s, now_ms()))
     with side.profiles(run, stretch) as profiles, side.outputs(run) as outputs:
         meter = run.ground.meter(run.processes.pids)
         stretch.began_s = run.sender.begin()
@@ -186,16 +164,6 @@ def _level(side: Side, run: LiveRun, share: float, saturation_per_s: float, leng
         witnesses=getattr(profiles, "seen", 0) + getattr(profiles, "unseen", 0),
         blind=getattr(profiles, "unseen", 0),
     )
-
-
-def _per_s(marks: Sequence[Mark]) -> float:
-    if len(marks) < 2:
-        raise EngineStopped("it committed too seldom to tell its speed: take more events")
-    return (marks[-1].done - marks[0].done) / (marks[-1].at_s - marks[0].at_s)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _line(level: Level) -> str:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from bench.engines.regulars import Regulars
 from bench.figures import spread
 from bench.generator import Scenario
-from bench.live import LiveRun
+from bench.live import LiveRun, now_ms
 from bench.processes import EngineStopped, Process
 from bench.schedule import live_load
 from bench.servers import Servers
@@ -108,7 +108,7 @@ def _once(servers: Servers, session_ms: int, per_s: float, number: int) -> tuple
     with LiveRun(engine, servers, SCENARIO) as run:
         workers = [_Worker(run), _Worker(run)]
         _await_all(run, workers)
-        stretch = run.begin(live_load(per_s, seconds, time.time_ns() // 1_000_000))
+        stretch = run.begin(live_load(per_s, seconds, now_ms()))
         assert run.ground.redis is not None
         found = []
         with OffsetWatch(run.ground.redis, run.ground.partitions, every_s=LOOK_EVERY_S) as watch:

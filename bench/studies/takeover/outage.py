@@ -10,7 +10,7 @@ from msgspec import Struct
 from bench.engines.regulars import Regulars
 from bench.figures import spread
 from bench.generator import Scenario
-from bench.live import LiveRun
+from bench.live import LiveRun, now_ms
 from bench.processes import EngineStopped
 from bench.schedule import backlog, live_load
 from bench.servers import Servers
@@ -77,13 +77,13 @@ def measure(servers: Servers, *, quick: bool, rounds: int, engines: Sequence[str
 def _once(servers: Servers, per_s: float, before: int, number: int) -> tuple[Outage, str | None]:
     missed = round(per_s * HOUR_S)
     with LiveRun(Regulars(), servers, SCENARIO) as run:
-        run.send(backlog(before, HOUR_S * 1_000, _now_ms() - HOUR_S * 1_000))
+        run.send(backlog(before, HOUR_S * 1_000, now_ms() - HOUR_S * 1_000))
         run.start()
         run.catch_up()
         run.processes.stop_all()
-        run.send(backlog(missed, HOUR_S * 1_000, _now_ms()))
+        run.send(backlog(missed, HOUR_S * 1_000, now_ms()))
         behind = run.sent
-        stretch = run.begin(live_load(per_s, missed / SLOWEST_PER_S + 8.0, _now_ms()))
+        stretch = run.begin(live_load(per_s, missed / SLOWEST_PER_S + 8.0, now_ms()))
         began_s = time.monotonic()
         run.start()
         start_s = time.monotonic()
@@ -107,10 +107,6 @@ def _once(servers: Servers, per_s: float, before: int, number: int) -> tuple[Out
             worked_off=found[1] - first[1],
         )
         return outage, run.problem()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def section(raw: Any) -> str:

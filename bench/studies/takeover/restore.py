@@ -15,7 +15,7 @@ from bench.engines.jvm import KafkaStreamsPeer
 from bench.engines.regulars import Regulars
 from bench.figures import spread
 from bench.generator import Scenario
-from bench.live import LiveRun
+from bench.live import LiveRun, now_ms
 from bench.processes import EngineStopped
 from bench.schedule import backlog
 from bench.servers import Servers
@@ -72,7 +72,7 @@ def measure(servers: Servers, *, quick: bool, rounds: int, engines: Sequence[str
 def _once(servers: Servers, name: str, data: RestoreData, number: int) -> None:
     scenario = Scenario(events=0, customers=data.customers, draw="cold")
     with LiveRun(SIDES[name](), servers, scenario, checked=False) as run:
-        run.send(backlog(data.customers, DAY_MS, _now_ms() - HOUR_MS))
+        run.send(backlog(data.customers, DAY_MS, now_ms() - HOUR_MS))
         run.start()
         run.catch_up()
         for lost in AGAIN[name]:
@@ -81,7 +81,7 @@ def _once(servers: Servers, name: str, data: RestoreData, number: int) -> None:
             if name == "kafka-streams" and "empty disk" in lost:
                 shutil.rmtree(run.ground.state / run.ground.prefix)  # the folder of its application
             before = run.sent
-            run.send(backlog(MORE, 60_000, _now_ms()))
+            run.send(backlog(MORE, 60_000, now_ms()))
             began_s = time.monotonic()
             run.start()
             since_s = time.monotonic() - began_s
@@ -114,10 +114,6 @@ def _empty_group(run: LiveRun) -> None:
     left = admin.describe_groups([group])[group]["members"]
     if left:
         admin.remove_group_members(group, [MemberToRemove(member_id=member["member_id"]) for member in left])
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def section(raw: Any) -> str:
