@@ -1,6 +1,7 @@
 """`python -m bench`: run the benchmarks, or write the report from the results there are.
 
 python -m bench run [STUDY ...] [--quick] [--label NAME] [options of a single study]
+python -m bench check [--accept]   instructions of an event against their thresholds
 python -m bench report
 python -m bench stream [CASE]      what the generated stream of a scenario looks like
 """
@@ -19,6 +20,7 @@ from bench.machine import this_machine
 from bench.results import RESULTS, Result, new_label, write_result
 from bench.stream_file import DEFAULT_CACHE, open_stream
 from bench.studies import STUDIES, Study
+from bench.studies.guard import check
 from bench.studies.profile_ltv import QUICK, SCENARIOS
 from bench.studies.study import Session
 
@@ -34,6 +36,8 @@ def main() -> None:
     for study in STUDIES.values():
         one = _run_command(commands.add_parser(study.name, help=f"run {study.name} alone"), [study])
         one.set_defaults(studies=[study])
+    guard = commands.add_parser("check", help="compare the instructions of an event with their thresholds")
+    guard.add_argument("--accept", action="store_true", help="take what is counted as the new thresholds")
     commands.add_parser("report", help="write docs/benchmarks.md from the committed results")
     show = commands.add_parser("stream", help="make the stream of a scenario and tell what is in it")
     show.add_argument("case", choices=[*SCENARIOS, *QUICK])
@@ -41,6 +45,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.command == "report":
         print(f"wrote {report.write()}")
+    elif chosen.command == "check":
+        sys.exit(check(accept=chosen.accept))
     elif chosen.command == "stream":
         _show_stream(chosen)
     else:

@@ -6,7 +6,7 @@ A study that starts workers itself (to kill them) leaves `start` alone and uses 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from msgspec import Struct
 
@@ -33,10 +33,10 @@ KEPT_UP_S: Final = 0.5
 
 
 class Saturated(Struct, kw_only=True):
-    """The time in which an engine had more than enough to do. `counted` is by how much a counter of the caller's moved."""
+    """The time in which an engine had more than enough to do. `counted` is what a counter of the caller's showed at each mark."""
 
     marks: list[Mark]
-    counted: int
+    counted: list[Any]
     record_batches_per_event: float
 
     @property
@@ -142,7 +142,7 @@ class LiveRun:
         """Wait until all that was sent is durable."""
         return list(self.marks(self.sent))
 
-    def saturation(self, shown_per_s: float, seconds: float, counter: Callable[[], int] = lambda: 0) -> Saturated:
+    def saturation(self, shown_per_s: float, seconds: float, counter: Callable[[], Any] = lambda: None) -> Saturated:
         """What the engine does while more than that is offered to it at a constant rate, everything else as in any live load.
 
         Begins with more than it has shown, and offers more until it can't keep up. Raises EngineStopped where it commits too
@@ -159,7 +159,7 @@ class LiveRun:
             seen = seen[len(seen) // 3 :]
             found = Saturated(
                 marks=[mark for mark, _ in seen],
-                counted=seen[-1][1] - seen[0][1] if seen else 0,
+                counted=[count for _, count in seen],
                 record_batches_per_event=stretch.record_batches / stretch.load.count,
             )
             if behind_s > KEPT_UP_S:

@@ -16,7 +16,7 @@ from bench.generator import Record, Scenario, records
 from bench.job import DAY_MS
 
 TICK_S: Final = 0.005
-"""What is due within this time goes out together, one record batch for each partition."""
+"""What is due within a tick goes out together at its end, one record batch for each partition."""
 BACKLOG_TICK: Final = 1_000
 """Records that go out together where there is no rate."""
 HISTORY_MS: Final = 30 * DAY_MS
@@ -40,16 +40,18 @@ class Load(Struct, frozen=True, kw_only=True):
     first_ms: int
     step_ms: float
     per_s: float | None = None
+    tick_s: float = TICK_S
 
     def event_ms(self, number: int) -> int:
         """The event time of a record."""
         return self.first_ms + int(number * self.step_ms)
 
 
-def live_load(per_s: float, seconds: float, now_ms: int) -> Load:
+def live_load(per_s: float, seconds: float, now_ms: int, *, tick_s: float = TICK_S) -> Load:
     """So many events a second for so long, in event time as in real time, beginning as soon as they can be ready."""
     count = round(per_s * seconds)
-    return Load(count=count, first_ms=now_ms + round(count * READY_MS), step_ms=1_000 / per_s, per_s=per_s)
+    first_ms = now_ms + round(count * READY_MS)
+    return Load(count=count, first_ms=first_ms, step_ms=1_000 / per_s, per_s=per_s, tick_s=tick_s)
 
 
 def backlog(count: int, span_ms: int, now_ms: int) -> Load:

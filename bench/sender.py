@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from bench.generator import Record, Scenario
 from bench.latencies import Latencies, gathered
-from bench.schedule import BACKLOG_TICK, TICK_S, LiveStream, Load
+from bench.schedule import BACKLOG_TICK, LiveStream, Load
 from streams.event_loop import new_event_loop
 
 BATCH_BYTES: Final = 900_000
@@ -117,7 +117,7 @@ async def _send(connection: Connection, producer: AIOKafkaProducer, stream: Live
     waiting: set[asyncio.Future[object]] = set()
     acknowledged_ms: list[float] = []
     for number, batches in enumerate(ticks, 1):
-        due_s = began_s + number * TICK_S
+        due_s = began_s + number * load.tick_s
         if load.per_s is not None:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
         elif len(waiting) > IN_FLIGHT:
@@ -142,7 +142,7 @@ async def _send(connection: Connection, producer: AIOKafkaProducer, stream: Live
 
 def _ticks(producer: AIOKafkaProducer, stream: LiveStream, load: Load) -> Iterator[dict[int, object]]:
     """Built batches by partition, for one tick after the other; without a rate as many records as a batch holds."""
-    per_tick = BACKLOG_TICK if load.per_s is None else load.per_s * TICK_S
+    per_tick = BACKLOG_TICK if load.per_s is None else load.per_s * load.tick_s
     batches: dict[int, object] = {}
     tick = 1
     for number, record in enumerate(stream.take(load)):
@@ -158,7 +158,7 @@ def _append(producer: AIOKafkaProducer, batches: dict[int, object], record: Reco
     if batch is None:
         batch = batches[record.partition] = producer.create_batch()
     if batch.append(key=record.user.encode(), value=record.value, timestamp=None) is None:  # type: ignore[attr-defined]  # untyped library
-        raise ValueError(f"one tick of {TICK_S * 1_000:g} ms holds more than {BATCH_BYTES:,} bytes of one partition")
+        raise ValueError(f"one tick holds more than {BATCH_BYTES:,} bytes of one partition: shorter ticks, please")
 
 
 def _built(batches: dict[int, object]) -> dict[int, object]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from bench.generator import Record, Scenario
-from bench.schedule import BACKLOG_TICK, TICK_S, LiveStream, Load
+from bench.schedule import BACKLOG_TICK, LiveStream, Load
 
 _MESSAGE: Final = b'"message_id":"'
 _ORDER: Final = b'"order_id":"'
@@ -77,7 +77,7 @@ class Stretch(Struct, kw_only=True):
         """How many record batches the sender makes of it."""
         if self.load.per_s is None:
             return len(self.due) * ceil(self.load.count / BACKLOG_TICK)
-        return sum(len({int(due_s / TICK_S) for due_s in due}) for due in self.due)
+        return sum(len({int(due_s / self.load.tick_s) for due_s in due}) for due in self.due)
 
     def of_profiles(self, moves: Iterable[Move], *, settle_s: float) -> list[float]:
         """Milliseconds from when each record was due to when its effects were durable; the first seconds are left out."""

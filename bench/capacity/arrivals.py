@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from streams.home import murmur2
 
-TICK_S: Final = 0.005
 PLACED: Final = 20_000
 """Customers who are placed one by one; the rest is spread evenly."""
 _MULTIPLIED_UP_TO: Final = 30.0
@@ -21,15 +20,15 @@ class Arrival(NamedTuple):
     events: int
 
 
-def arrivals(per_s: float, shares: list[float], *, seconds: float, seed: int) -> Iterator[Arrival]:
-    """Arrivals to partitions by their shares, told once for each tick and partition, as senders batch them."""
+def arrivals(per_s: float, shares: list[float], *, seconds: float, seed: int, tick_s: float) -> Iterator[Arrival]:
+    """Arrivals to partitions by their shares, told once for each tick and partition: one record batch of the senders."""
     rng = Random(seed)
-    means = [per_s * share * TICK_S for share in shares]
-    for tick in range(round(seconds / TICK_S)):
+    means = [per_s * share * tick_s for share in shares]
+    for tick in range(round(seconds / tick_s)):
         for partition, mean in enumerate(means):
             count = poisson(rng, mean)
             if count:
-                yield Arrival(tick * TICK_S, partition, count)
+                yield Arrival(tick * tick_s, partition, count)
 
 
 def poisson(rng: Random, mean: float) -> int:

@@ -1,7 +1,7 @@
-"""What an event, a record batch, a commit, a trigger and a second of readiness cost in processor time, fitted to measured loads.
+"""What an event, a record batch, a fetch, a commit, a trigger and a second of readiness cost in processor time.
 
-The processor seconds of a process over a stretch are taken as base x seconds + per commit x commits + per record batch x record
-batches + per event x events. Loads of different rates tell these apart: at a low rate commits and record batches are small.
+The processor seconds of a process over a stretch are taken as base x seconds + so much for each commit, fetch, record batch and
+event, and fitted to measured loads. Loads of different rates tell these apart: at a low rate commits and fetches are small.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,28 @@ from typing import Final
 from msgspec import Struct
 
 PARTS: Final = ("worker", "redis", "kafka")
+_PAYS: Final = {
+    "worker": ("commits", "fetches", "record_batches", "events"),
+    # It sees commits and what is in them.
+    "redis": ("commits", "events"),
+    # A commit has outputs published.
+    "kafka": ("commits", "fetches", "record_batches", "events"),
+}
+"""What each part is taken to pay for."""
 
 
 class Load(Struct, kw_only=True):
     """One measured stretch. CPU is seconds, by PARTS; `p50_ms` and `p99_ms` are from due to durable, 0 where not measured.
 
-    `record_batches` are those of Kafka's log, as the sender made them. `offered_per_s` is the rate of a load that had one.
+    `record_batches` are those of Kafka's log, as the sender made them; `fetches` are those of the worker that brought some.
+    `offered_per_s` is the rate of a load that had one.
     """
 
     name: str
     seconds: float
     events: int
     record_batches: int
+    fetches: int
     commits: int
     cpu_s: tuple[float, float, float]
     p50_ms: float = 0.0
@@ -41,27 +51,34 @@ class Load(Struct, kw_only=True):
 
 
 class Cost(Struct, frozen=True, kw_only=True):
-    """Processor seconds: for each second of being there, for each commit, record batch, event."""
+    """Processor seconds: for each second of being there, for each commit, fetch, record batch, event."""
 
     base: float
     commit_s: float = 0.0
+    fetch_s: float = 0.0
     record_batch_s: float = 0.0
     event_s: float = 0.0
 
-    def full_s(self, commit_events: float, record_batch_events: float) -> float:
-        """What an event takes in commits and record batches of so many."""
-        return self.event_s + self.commit_s / commit_events + self.record_batch_s / record_batch_events
+    def full_s(self, commit_events: float, fetch_events: float, record_batch_events: float) -> float:
+        """What an event takes in commits, fetches and record batches of so many."""
+        return (
+            self.event_s
+            + self.commit_s / commit_events
+            + self.fetch_s / fetch_events
+            + self.record_batch_s / record_batch_events
+        )
 
 
 class Coefficients(Struct, frozen=True, kw_only=True):
-    """Everything a plan rests on. `commit_max` is the number of events in a commit under full load, `trigger_s` the processor
-    seconds of all parts for one trigger, its timer and its decisions included.
+    """Everything a plan rests on. `commit_max` and `fetch_max` are the numbers of events in a commit and a fetch under full
+    load, `trigger_s` the processor seconds of all parts for one trigger, its timer and its decisions included.
     """
 
     worker: Cost
     redis: Cost
     kafka: Cost
     commit_max: float
+    fetch_max: float
     trigger_s: float
     triggers_per_event: float
     customer_bytes: float
@@ -78,14 +95,18 @@ def fitted(base: float, loads: Sequence[Load], part: int) -> Cost:
         raise ValueError(
             "three loads at least are needed to tell the costs of commits, record batches and events apart"
         )
-    rows, targets = [], []
-    for load in loads:
-        spent_s = load.cpu_s[part]
-        if spent_s > 0:
-            rows.append([load.commits / spent_s, load.record_batches / spent_s, load.events / spent_s])
-            targets.append((spent_s - base * load.seconds) / spent_s)
-    commit_s, record_batch_s, event_s = nonnegative_least_squares(rows, targets)
-    return Cost(base=base, commit_s=commit_s, record_batch_s=record_batch_s, event_s=event_s)
+    pays = _PAYS[PARTS[part]]
+    spent = [(load, load.cpu_s[part]) for load in loads if load.cpu_s[part] > 0]
+    rows = [[getattr(load, name) / spent_s for name in pays] for load, spent_s in spent]
+    targets = [(spent_s - base * load.seconds) / spent_s for load, spent_s in spent]
+    found = dict(zip(pays, nonnegative_least_squares(rows, targets), strict=True))
+    return Cost(
+        base=base,
+        commit_s=found["commits"],
+        fetch_s=found.get("fetches", 0.0),
+        record_batch_s=found.get("record_batches", 0.0),
+        event_s=found["events"],
+    )
 
 
 def nonnegative_least_squares(rows: Sequence[Sequence[float]], targets: Sequence[float]) -> list[float]:

@@ -13,10 +13,10 @@ _BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:
-    """A page with its blocks written anew. Raises ValueError where page and blocks do not have the same names.
+    r"""A page with its blocks written anew. Raises ValueError where page and blocks do not have the same names.
 
-    >>> filled("a\\n<!-- generated: x -->\\nold\\n<!-- end -->\\nb\\n", {"x": "new"})
-    'a\\n<!-- generated: x -->\\nnew\\n<!-- end -->\\nb\\n'
+    >>> filled("a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n", {"x": "new"})
+    'a\n<!-- generated: x -->\nnew\n<!-- end -->\nb\n'
     """
     names = [match[2] for match in _BLOCK.finditer(text)]
     if sorted(names) != sorted(blocks):

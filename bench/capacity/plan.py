@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bench.capacity.arrivals import arrivals, shares_of_partitions
 from bench.capacity.coefficients import Coefficients
-from bench.capacity.simulation import Model, Outcome, simulate
+from bench.capacity.simulation import Model, Outcome, Times, simulate
 
 PRICES: Final = Path(__file__).parent / "prices.toml"
 RATES: Final = (1_000, 10_000, 100_000, 1_000_000)
@@ -21,6 +21,8 @@ DAY_S: Final = 86_400.0
 SIMULATED_S: Final = 4.0
 SETTLE_S: Final = 1.0
 GB_WITH_VCPU: Final = 4.0
+TICK_MOST_S: Final = 0.05
+"""Senders wait at most this long for a record batch to become as full as is assumed."""
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,11 +102,11 @@ def read_basis(path: Path = PRICES) -> Basis:
     return msgspec.convert(tomllib.loads(path.read_text()), Basis)
 
 
-def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, fetch_s: float, *, seed: int = 1) -> Plan:
+def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, times: Times, *, seed: int = 1) -> Plan:
     """What a rate needs, and how that fares in the simulation."""
     given, found = basis.assumptions, coefficients
     trigger_s = found.trigger_s * found.triggers_per_event
-    full = (found.commit_max, given.record_batch_events)
+    full = (found.commit_max, found.fetch_max, given.record_batch_events)
     worker_s = found.worker.full_s(*full) + trigger_s
     redis_s, kafka_s = found.redis.full_s(*full), found.kafka.full_s(*full)
     customers = per_s * given.customers_per_event_s
@@ -133,11 +135,12 @@ def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, fetch_s: floa
         worker=msgspec.structs.replace(found.worker, event_s=found.worker.event_s + trigger_s),
         redis=found.redis,
         commit_max=max(1, round(found.commit_max)),
-        fetch_s=fetch_s,
+        times=times,
     )
     shares = shares_of_partitions(partitions, max(1, round(customers)), most=given.hot_events_s / per_s)
     money = _money(basis, workers, shards, brokers, redis_gb, disk_gb)
-    coming = arrivals(per_s, shares, seconds=SIMULATED_S, seed=seed)
+    tick_s = min(TICK_MOST_S, given.record_batch_events * partitions / per_s)
+    coming = arrivals(per_s, shares, seconds=SIMULATED_S, seed=seed, tick_s=tick_s)
     return Plan(
         per_s=per_s,
         customers=customers,

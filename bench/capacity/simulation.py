@@ -31,10 +31,17 @@ _Group = tuple[float, int]
 """When events came, and how many: one record batch."""
 
 
+class Times(Struct, frozen=True, kw_only=True):
+    """What takes time and no processor: a fetch, and the way from the sender until the event lies in Kafka."""
+
+    fetch_s: float = 0.0
+    way_s: float = 0.0
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """What is simulated. Partition p belongs to worker p mod workers and to shard p mod shards. An arrival is a record batch.
 
-    `core` is the share of a core that a worker gets when it wants all of it. `fetch_s` is the time of a fetch.
+    `core` is the share of a core that a worker gets when it wants all of it.
     """
 
     partitions: int
@@ -43,7 +50,7 @@ class Model(Struct, frozen=True, kw_only=True):
     worker: Cost
     redis: Cost
     commit_max: int
-    fetch_s: float = 0.0
+    times: Times = Times()
     core: float = 1.0
     slice_records: int = SLICE_RECORDS
     chunk_max: int = CHUNK_MAX
@@ -83,7 +90,10 @@ class _Shard(Struct):
 
 
 class _Worker(Struct):
-    """`log` is what has come and was not fetched, `fetched` what is on its way to the inboxes, both by partition."""
+    """`log` is what has come and was not fetched, `fetched` what is on its way to the inboxes, both by partition.
+
+    What fetches have cost is added to the next slice: the thread that fetches takes it from the one that computes.
+    """
 
     speed: float
     queue: deque[_Batch | int]
@@ -92,6 +102,7 @@ class _Worker(Struct):
     busy: bool = False
     busy_s: float = 0.0
     fetching: bool = False
+    fetch_cost_s: float = 0.0
 
 
 class _Event(NamedTuple):
@@ -147,6 +158,7 @@ class _Run:
         if event.what == "fetch":
             worker = self.workers[number]
             worker.fetching = False
+            worker.fetch_cost_s += self.model.worker.fetch_s
             worker.fetched = {
                 partition: _first(log, self.model.chunk_max) for partition, log in worker.log.items() if log
             }
@@ -166,7 +178,7 @@ class _Run:
         worker = self.workers[number]
         if not worker.fetching and not worker.fetched:
             worker.fetching = True
-            self._later(now_s + self.model.fetch_s, "fetch", number, None)
+            self._later(now_s + self.model.times.fetch_s, "fetch", number, None)
 
     def _hand_over(self, now_s: float, number: int) -> None:
         """One round: one chunk, and then one slice."""
@@ -195,6 +207,7 @@ class _Run:
         cost_s = cost.event_s * count
         if batch.left == batch.events:
             cost_s += cost.commit_s + cost.record_batch_s * len(batch.groups)
+        cost_s, worker.fetch_cost_s = cost_s + worker.fetch_cost_s, 0.0
         batch.left -= count
         worker.busy = True
         worker.busy_s += cost_s
@@ -252,6 +265,7 @@ class _Run:
     def _outcome(self, until_s: float) -> Outcome:
         model, latencies = self.model, sorted(self.latencies)
         total = sum(count for _, count in latencies)
+        mean_s = sum(latency_s * count for latency_s, count in latencies) / max(1, total)
         worker_use = [worker.busy_s / until_s + model.worker.base for worker in self.workers]
         shard_use = [shard.busy_s / until_s + model.redis.base for shard in self.shards]
         waiting = [*self.inboxes, *(log for worker in self.workers for log in worker.log.values())]
@@ -261,9 +275,9 @@ class _Run:
             shard_most=max(shard_use),
             shard_mean=sum(shard_use) / len(shard_use),
             commit_mean=self.committed / max(1, self.commits),
-            mean_ms=sum(latency_s * count for latency_s, count in latencies) / max(1, total) * 1_000,
-            p50_ms=_quantile(latencies, 0.5 * total) * 1_000,
-            p99_ms=_quantile(latencies, 0.99 * total) * 1_000,
+            mean_ms=(mean_s + model.times.way_s) * 1_000,
+            p50_ms=(_quantile(latencies, 0.5 * total) + model.times.way_s) * 1_000,
+            p99_ms=(_quantile(latencies, 0.99 * total) + model.times.way_s) * 1_000,
             unfinished=sum(count for groups in waiting for _, count in groups),
         )
 

@@ -10,11 +10,15 @@ import platform
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
+
+from typing_extensions import override
 
 from bench.durable import Progress, RedisOffsets
 from bench.engines.engine import Ground
 from bench.job import CartTrigger, Expected, Totals
+from bench.observed_worker import VARIABLE, Sheet
 from bench.redis_state import key_batches, keys_bytes
 from profiles.interests import read
 from profiles.profile import Profile, decode_profile
@@ -99,6 +103,27 @@ class Regulars:
                     profile = decode_profile(stored)
                     totals[profile.id.partition(":")[2]] = _totals(profile, expected.end_ms)
         return totals
+
+
+class ObservedRegulars(Regulars):
+    """The same with a view of its inside (bench/observed_worker.py)."""
+
+    @override
+    def commands(self, ground: Ground) -> list[list[str]]:
+        assert ground.threads == 1, "all workers would count on one sheet"
+        return [[sys.executable, "-m", "bench.observed_worker"]]
+
+    @override
+    def environment(self, ground: Ground) -> Mapping[str, str]:
+        Sheet.make(self._path(ground))
+        return {**super().environment(ground), VARIABLE: str(self._path(ground))}
+
+    def sheet(self, ground: Ground) -> Sheet:
+        """The numbers."""
+        return Sheet(self._path(ground))
+
+    def _path(self, ground: Ground) -> Path:
+        return ground.state / "observed"
 
 
 def _totals(profile: Profile, at_ms: int) -> Totals:

@@ -10,7 +10,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from bench.capacity.coefficients import PARTS, Coefficients, Load, fitted
 from bench.engines import ENGINES
 from bench.engines.engine import Engine
-from bench.engines.regulars import RULES, Regulars
+from bench.engines.regulars import RULES, ObservedRegulars, Regulars
 from bench.engines.run import run_engine
 from bench.figures import Mark, rates
 from bench.generator import Scenario
@@ -28,7 +28,7 @@ from bench.live import LiveRun, now_ms, speed
 from bench.memory import measure_memory
 from bench.processes import EngineStopped
 from bench.results import Result
-from bench.schedule import HISTORY_MS, backlog, live_load
+from bench.schedule import HISTORY_MS, TICK_S, backlog, live_load
 from bench.servers import Servers
 from bench.stream_file import open_stream
 from bench.studies import capacity_section
@@ -37,9 +37,14 @@ from bench.watches import OffsetWatch
 
 SHARES: Final = (0.1, 0.3, 0.5, 0.7)
 """Of what the worker does when more comes at a constant rate than it can take."""
+LONG_TICK_S: Final = 0.025
+LONG_TICKS: Final = "long ticks"
+"""One load comes in fewer and larger record batches, which tells their cost from that of fetches."""
+LONG_SHARE: Final = 0.3
 FULL: Final = "backlog"
 SATURATED: Final = "saturated"
-SETTLE_S: Final = 1.0
+SETTLE_S: Final = 0.5
+ENGINE: Final = ObservedRegulars()
 LOOK_EVERY_S: Final = 0.004
 
 
@@ -110,6 +115,7 @@ class CapacityData(Struct, kw_only=True):
             redis=redis,
             kafka=kafka,
             commit_max=sum(load.events for load in full) / sum(load.commits for load in full),
+            fetch_max=sum(load.events for load in full) / sum(load.fetches for load in full),
             trigger_s=statistics.median(told.trigger_s for told in self.triggers),
             triggers_per_event=self.triggers[0].triggers / self.triggers[0].events,
             customer_bytes=self.customer_bytes,
@@ -147,7 +153,7 @@ class Capacity:
 
 
 def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) -> CapacityData:
-    nothing = Load(name="idle", seconds=0.0, events=0, record_batches=0, commits=0, cpu_s=(0.0, 0.0, 0.0))
+    nothing = Load(name="idle", seconds=0.0, events=0, record_batches=0, fetches=0, commits=0, cpu_s=(0.0, 0.0, 0.0))
     data = CapacityData(
         scenario=scenario,
         idle=nothing,
@@ -158,14 +164,15 @@ def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) ->
         customer_bytes=0.0,
     )
     for number in range(1, rounds + 1):
-        with LiveRun(ENGINES["regulars"], servers, scenario) as run:
+        with LiveRun(ENGINE, servers, scenario) as run:
             _backlog(run, data, sizes.backlog)
             data.idle = _idle(run, sizes.idle_s)
             shown_per_s = data.loads[-1].per_s
             data.loads.append(_saturated(run, shown_per_s, sizes.saturate_s))
             saturation_per_s = data.loads[-1].per_s
-            data.loads += [_level(run, share, share * saturation_per_s, sizes.level_s) for share in SHARES]
-            for load in data.loads[-len(SHARES) - 2 :]:
+            data.loads += [_level(run, f"{share:.0%}", share * saturation_per_s, sizes.level_s) for share in SHARES]
+            data.loads.append(_level(run, LONG_TICKS, LONG_SHARE * saturation_per_s, sizes.level_s, tick_s=LONG_TICK_S))
+            for load in data.loads[-len(SHARES) - 3 :]:
                 print(f"  round {number}  {_line(load)}", flush=True)
             problem = run.problem()
             if problem is not None:
@@ -198,7 +205,7 @@ def _backlog(run: LiveRun, data: CapacityData, events: int) -> None:
     warm = [mark for mark in marks if mark.done * 2 >= events]
     speed(warm)
     share = (warm[-1].done - warm[0].done) / events
-    data.loads.append(_load(FULL, warm[0], warm[-1], stretch.record_batches * share, _commits(run) * share))
+    data.loads.append(_load(FULL, warm[0], warm[-1], stretch.record_batches * share, _counts(run).part(share)))
 
 
 def _idle(run: LiveRun, seconds: float) -> Load:
@@ -207,31 +214,31 @@ def _idle(run: LiveRun, seconds: float) -> Load:
         meter = run.ground.meter(run.processes.pids)
         first = meter.mark(0)
         time.sleep(seconds)
-        return _load("idle", first, meter.mark(0), 0, 0)
+        return _load("idle", first, meter.mark(0), 0, Counts(0, 0))
 
 
 def _saturated(run: LiveRun, shown_per_s: float, seconds: float) -> Load:
     with _watch(run):
-        found = run.saturation(shown_per_s, seconds, partial(_commits, run))
+        found = run.saturation(shown_per_s, seconds, partial(_counts, run))
     speed(found.marks)
     first, last = found.marks[0], found.marks[-1]
     record_batches = found.record_batches_per_event * (last.done - first.done)
-    return _load(SATURATED, first, last, record_batches, found.counted)
+    return _load(SATURATED, first, last, record_batches, found.counted[-1].since(found.counted[0]))
 
 
-def _level(run: LiveRun, share: float, per_s: float, seconds: float) -> Load:
-    stretch = run.prepare(live_load(per_s, seconds, now_ms()))
+def _level(run: LiveRun, name: str, per_s: float, seconds: float, *, tick_s: float = TICK_S) -> Load:
+    stretch = run.prepare(live_load(per_s, seconds, now_ms(), tick_s=tick_s))
     with _watch(run) as watch:
-        commits = _commits(run)
         meter = run.ground.meter(run.processes.pids)
         stretch.began_s = run.sender.begin()
-        first = meter.mark(0)
+        time.sleep(max(0.0, stretch.began_s + SETTLE_S - time.monotonic()))
+        first, before = meter.mark(run.done), _counts(run)
         run.sender.ended()
+        last, counts = meter.mark(run.done), _counts(run).since(before)
         run.catch_up()
-        last = meter.mark(stretch.load.count)
-        commits = _commits(run) - commits
     latencies = gathered(stretch.of_profiles(watch.moves, settle_s=SETTLE_S))
-    load = _load(f"{share:.0%}", first, last, stretch.record_batches, commits)
+    share = (last.done - first.done) / stretch.load.count
+    load = _load(name, first, last, stretch.record_batches * share, counts)
     return replace(load, offered_per_s=per_s, p50_ms=latencies.quantile_ms(0.5), p99_ms=latencies.quantile_ms(0.99))
 
 
@@ -258,14 +265,30 @@ def _trigger_cost(servers: Servers, stream: Any, number: int) -> TriggerCost:
     )
 
 
-def _load(name: str, first: Mark, last: Mark, record_batches: float, commits: float) -> Load:
+class Counts(NamedTuple):
+    """Commits and fetches so far, or between two moments."""
+
+    commits: float
+    fetches: float
+
+    def since(self, before: "Counts") -> "Counts":
+        """What came between."""
+        return Counts(self.commits - before.commits, self.fetches - before.fetches)
+
+    def part(self, share: float) -> "Counts":
+        """A share of it."""
+        return Counts(self.commits * share, self.fetches * share)
+
+
+def _load(name: str, first: Mark, last: Mark, record_batches: float, counts: Counts) -> Load:
     """What lies between two marks."""
     return Load(
         name=name,
         seconds=last.at_s - first.at_s,
         events=last.done - first.done,
         record_batches=round(record_batches),
-        commits=max(1, round(commits)),
+        fetches=max(1, round(counts.fetches)),
+        commits=max(1, round(counts.commits)),
         cpu_s=(
             last.engine_cpu_s - first.engine_cpu_s,
             last.redis_cpu_s - first.redis_cpu_s,
@@ -279,11 +302,11 @@ def _watch(run: LiveRun) -> OffsetWatch:
     return OffsetWatch(run.ground.redis, run.ground.partitions, every_s=LOOK_EVERY_S)
 
 
-def _commits(run: LiveRun) -> int:
+def _counts(run: LiveRun) -> Counts:
     assert run.ground.redis is not None
     with run.ground.redis.client() as client:
         found = [client.hget(f"regulars:{{{number}}}:meta", "commits") for number in range(run.ground.partitions)]
-    return sum(int(commits or 0) for commits in found)
+    return Counts(sum(int(commits or 0) for commits in found), ENGINE.sheet(run.ground).read().fetches)
 
 
 def _redis_in(run: LiveRun) -> int:

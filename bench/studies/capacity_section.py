@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.capacity import page
-from bench.capacity.check import LATENCY_FACTOR, USE_TOLERANCE, Compared, compare, fetch_s
+from bench.capacity.check import P50_FACTOR, P99_FACTOR, USE_TOLERANCE, Compared, calibrated, compare
 from bench.capacity.coefficients import Cost, Load
 from bench.capacity.plan import RATES, Basis, plan_for
 from bench.figures import spread
@@ -18,13 +18,13 @@ INTRODUCTION: Final = """\
 
 What a plan needs. The plan itself, and what it takes for granted, is [Capacity](explanation/capacity.md).
 """
-PER: Final = ("us an event", "us a record batch", "us a commit")
+PER: Final = ("us an event", "us a record batch", "us a fetch", "us a commit")
 
 
 def live_loads(data: "CapacityData") -> list[Load]:
     """One load for each share of the saturation: the round in the middle by p99."""
     found = []
-    for name in dict.fromkeys(load.name for load in data.loads if load.p99_ms):
+    for name in dict.fromkeys(load.name for load in data.loads if load.name.endswith("%")):
         rounds = sorted(data.named(name), key=lambda load: load.p99_ms)
         found.append(rounds[len(rounds) // 2])
     return found
@@ -49,7 +49,9 @@ def costs(data: "CapacityData") -> str:
     found = data.coefficients()
 
     def row(name: str, cost: Cost) -> list[str]:
-        values = [f"{value_s * 1e6:,.1f}" for value_s in (cost.event_s, cost.record_batch_s, cost.commit_s)]
+        values = [
+            f"{value_s * 1e6:,.1f}" for value_s in (cost.event_s, cost.record_batch_s, cost.fetch_s, cost.commit_s)
+        ]
         return [name, *values, f"{cost.base * 1e3:.0f}"]
 
     return (
@@ -57,7 +59,8 @@ def costs(data: "CapacityData") -> str:
             ["processor time", *PER, "ms a second, idle"],
             [row("worker", found.worker), row("Redis", found.redis), row("Kafka broker", found.kafka)],
         )
-        + f"\nA commit under full load has {found.commit_max:,.0f} events. A trigger, with its timer and decisions, takes "
+        + f"\nUnder full load a commit has {found.commit_max:,.0f} events and a fetch {found.fetch_max:,.0f}. "
+        "A trigger, with its timer and decisions, takes "
         f"{found.trigger_s * 1e6:,.0f} us of all three together; there is one for {1 / found.triggers_per_event:,.0f} events. "
         f"Redis is written {found.redis_bytes_per_event:,.0f} bytes an event and holds {found.customer_bytes:,.0f} bytes for a "
         f"typical buyer; an event takes {found.log_bytes_per_event:,.0f} bytes in Kafka's log.\n"
@@ -84,9 +87,10 @@ def check(data: "CapacityData") -> str:
     ]
     return (
         "One worker, measured, and the simulation of it. Costs are fitted to processor seconds; of a core the worker gets what "
-        f"it got when more came than it could take ({data.core:.2f}); the time of a fetch is set so that the median of the "
-        "lowest load agrees; everything else is foretold. It holds where the use of the worker is within "
-        f"{USE_TOLERANCE:.0%} and latencies are within a factor of {LATENCY_FACTOR:g}.\n\n"
+        f"it got when more came than it could take ({data.core:.2f}); the time of a fetch and that of the way to Kafka are set "
+        "so that the lowest load agrees in events a commit and median; everything else is foretold. It holds where the use of "
+        f"the worker is within {USE_TOLERANCE:.0%}, the median within a factor of {P50_FACTOR:g}, and p99 within one of "
+        f"{P99_FACTOR:g}.\n\n"
         + table(
             [
                 *("events/s", "cores of the worker: measured", "simulated", "events a commit: measured", "simulated"),
@@ -100,8 +104,8 @@ def check(data: "CapacityData") -> str:
 def page_blocks(data: "CapacityData", basis: Basis) -> dict[str, str]:
     """The tables of docs/explanation/capacity.md."""
     found, loads, partitions = data.coefficients(), live_loads(data), data.scenario.partitions
-    fetch = fetch_s(found, loads, partitions, data.core)
-    plans = [plan_for(per_s, found, basis, fetch) for per_s in RATES]
+    times = calibrated(found, loads, partitions, data.core)
+    plans = [plan_for(per_s, found, basis, times) for per_s in RATES]
     return {
         "costs": costs(data),
         "needs": page.needs(plans),
