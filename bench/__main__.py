@@ -44,7 +44,8 @@ def main() -> None:
     show.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
     chosen = parser.parse_args()
     if chosen.command == "report":
-        print(f"wrote {report.write()}")
+        for path in report.write():
+            print(f"wrote {path}")
     elif chosen.command == "check":
         sys.exit(check(accept=chosen.accept))
     elif chosen.command == "stream":
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def _run_command(parser: argparse.ArgumentParser, studies: list[Study]) -> argparse.ArgumentParser:
-    parser.add_argument("--quick", action="store_true", help="small sizes, one round: ends within five minutes")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it works")
     parser.add_argument("--rounds", type=int, default=None, help="instead of the study's own number")
     parser.add_argument(
         "--engines",

@@ -6,7 +6,7 @@ A study that starts workers itself (to kill them) leaves `start` alone and uses 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from msgspec import Struct
 
@@ -36,7 +36,7 @@ class Saturated(Struct, kw_only=True):
     """The time in which an engine had more than enough to do. `counted` is what a counter of the caller's showed at each mark."""
 
     marks: list[Mark]
-    counted: list[Any]
+    counted: list[int]
     record_batches_per_event: float
 
     @property
@@ -142,7 +142,7 @@ class LiveRun:
         """Wait until all that was sent is durable."""
         return list(self.marks(self.sent))
 
-    def saturation(self, shown_per_s: float, seconds: float, counter: Callable[[], Any] = lambda: None) -> Saturated:
+    def saturation(self, shown_per_s: float, seconds: float, counter: Callable[[], int] = lambda: 0) -> Saturated:
         """What the engine does while more than that is offered to it at a constant rate, everything else as in any live load.
 
         Begins with more than it has shown, and offers more until it can't keep up. Raises EngineStopped where it commits too

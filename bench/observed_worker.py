@@ -1,4 +1,4 @@
-"""`regulars worker` with a few numbers of its inside shown to the harness: fetches, and what the garbage collector does.
+"""`regulars worker` with a few numbers of its inside shown to the harness: what the garbage collector does, and memory.
 
     python -m bench.observed_worker [arguments of `regulars worker`]
 
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -25,13 +25,12 @@ _BYTES: Final = 8
 class Observed(Struct, frozen=True, kw_only=True):
     """Running totals, but for the last three.
 
-    `fetches` brought something. `collections_0` to `_2` are of Python's three generations, `freed` the objects they found;
+    `collections_0` to `_2` are of Python's three generations, `freed` the objects they found;
     `longest_pause_ns` is the longest of all collections so far. `asked` is written by the harness: when it goes up, the worker
     looks at itself and answers in `answered`, `tracked` (objects the collector looks at), `frozen` (those it was told to leave
     alone) and `blocks` (pieces of memory that Python has given out).
     """
 
-    fetches: int
     collections_0: int
     collections_1: int
     collections_2: int
@@ -80,19 +79,8 @@ class Sheet:
 
 def observe(sheet: Sheet) -> None:
     """Count from now on, in this process."""
-    from streams.delivery import ChunkConsumerThread
-
     numbers = sheet.numbers
-    fetches, pause_ns, longest_ns, freed = (_AT[name] for name in ("fetches", "pause_ns", "longest_pause_ns", "freed"))
-    fetch = ChunkConsumerThread._fetch_records
-
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        found = await fetch(*args, **kwargs)
-        if found:
-            numbers[fetches] += 1
-        return found
-
-    ChunkConsumerThread._fetch_records = counted  # type: ignore[method-assign]  # that is the point
+    pause_ns, longest_ns, freed = (_AT[name] for name in ("pause_ns", "longest_pause_ns", "freed"))
     began_ns = 0
 
     def collected(phase: str, info: dict[str, int]) -> None:

@@ -1,7 +1,7 @@
-"""What an event, a record batch, a fetch, a commit, a trigger and a second of readiness cost in processor time.
+"""What an event, a record batch, a commit, a trigger and a second of readiness cost in processor time.
 
-The processor seconds of a process over a stretch are taken as base x seconds + so much for each commit, fetch, record batch and
-event, and fitted to measured loads. Loads of different rates tell these apart: at a low rate commits and fetches are small.
+The processor seconds of a process over a stretch are taken as base x seconds + so much for each commit, record batch and event,
+and fitted to measured loads. Loads of different rates and with record batches of different sizes tell these apart.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from msgspec import Struct
 
 PARTS: Final = ("worker", "redis", "kafka")
 _PAYS: Final = {
-    "worker": ("commits", "fetches", "record_batches", "events"),
+    "worker": ("commits", "record_batches", "events"),
     # It sees commits and what is in them.
     "redis": ("commits", "events"),
     # A commit has outputs published.
-    "kafka": ("commits", "fetches", "record_batches", "events"),
+    "kafka": ("commits", "record_batches", "events"),
 }
 """What each part is taken to pay for."""
 
@@ -24,15 +24,13 @@ _PAYS: Final = {
 class Load(Struct, kw_only=True):
     """One measured stretch. CPU is seconds, by PARTS; `p50_ms` and `p99_ms` are from due to durable, 0 where not measured.
 
-    `record_batches` are those of Kafka's log, as the sender made them; `fetches` are those of the worker that brought some.
-    `offered_per_s` is the rate of a load that had one.
+    `record_batches` are those of Kafka's log, as the sender made them. `offered_per_s` is the rate of a load that had one.
     """
 
     name: str
     seconds: float
     events: int
     record_batches: int
-    fetches: int
     commits: int
     cpu_s: tuple[float, float, float]
     p50_ms: float = 0.0
@@ -51,34 +49,27 @@ class Load(Struct, kw_only=True):
 
 
 class Cost(Struct, frozen=True, kw_only=True):
-    """Processor seconds: for each second of being there, for each commit, fetch, record batch, event."""
+    """Processor seconds: for each second of being there, for each commit, record batch, event."""
 
     base: float
     commit_s: float = 0.0
-    fetch_s: float = 0.0
     record_batch_s: float = 0.0
     event_s: float = 0.0
 
-    def full_s(self, commit_events: float, fetch_events: float, record_batch_events: float) -> float:
-        """What an event takes in commits, fetches and record batches of so many."""
-        return (
-            self.event_s
-            + self.commit_s / commit_events
-            + self.fetch_s / fetch_events
-            + self.record_batch_s / record_batch_events
-        )
+    def full_s(self, commit_events: float, record_batch_events: float) -> float:
+        """What an event takes in commits and record batches of so many."""
+        return self.event_s + self.commit_s / commit_events + self.record_batch_s / record_batch_events
 
 
 class Coefficients(Struct, frozen=True, kw_only=True):
-    """Everything a plan rests on. `commit_max` and `fetch_max` are the numbers of events in a commit and a fetch under full
-    load, `trigger_s` the processor seconds of all parts for one trigger, its timer and its decisions included.
+    """Everything a plan rests on. `commit_max` is the number of events in a commit under full load, `trigger_s` the processor
+    seconds of all parts for one trigger, its timer and its decisions included.
     """
 
     worker: Cost
     redis: Cost
     kafka: Cost
     commit_max: float
-    fetch_max: float
     trigger_s: float
     triggers_per_event: float
     customer_bytes: float
@@ -103,7 +94,6 @@ def fitted(base: float, loads: Sequence[Load], part: int) -> Cost:
     return Cost(
         base=base,
         commit_s=found["commits"],
-        fetch_s=found.get("fetches", 0.0),
         record_batch_s=found.get("record_batches", 0.0),
         event_s=found["events"],
     )

@@ -106,7 +106,7 @@ def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, times: Times,
     """What a rate needs, and how that fares in the simulation."""
     given, found = basis.assumptions, coefficients
     trigger_s = found.trigger_s * found.triggers_per_event
-    full = (found.commit_max, found.fetch_max, given.record_batch_events)
+    full = (found.commit_max, given.record_batch_events)
     worker_s = found.worker.full_s(*full) + trigger_s
     redis_s, kafka_s = found.redis.full_s(*full), found.kafka.full_s(*full)
     customers = per_s * given.customers_per_event_s

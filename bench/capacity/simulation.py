@@ -90,10 +90,7 @@ class _Shard(Struct):
 
 
 class _Worker(Struct):
-    """`log` is what has come and was not fetched, `fetched` what is on its way to the inboxes, both by partition.
-
-    What fetches have cost is added to the next slice: the thread that fetches takes it from the one that computes.
-    """
+    """`log` is what has come and was not fetched, `fetched` what is on its way to the inboxes, both by partition."""
 
     speed: float
     queue: deque[_Batch | int]
@@ -102,7 +99,6 @@ class _Worker(Struct):
     busy: bool = False
     busy_s: float = 0.0
     fetching: bool = False
-    fetch_cost_s: float = 0.0
 
 
 class _Event(NamedTuple):
@@ -158,7 +154,6 @@ class _Run:
         if event.what == "fetch":
             worker = self.workers[number]
             worker.fetching = False
-            worker.fetch_cost_s += self.model.worker.fetch_s
             worker.fetched = {
                 partition: _first(log, self.model.chunk_max) for partition, log in worker.log.items() if log
             }
@@ -207,7 +202,6 @@ class _Run:
         cost_s = cost.event_s * count
         if batch.left == batch.events:
             cost_s += cost.commit_s + cost.record_batch_s * len(batch.groups)
-        cost_s, worker.fetch_cost_s = cost_s + worker.fetch_cost_s, 0.0
         batch.left -= count
         worker.busy = True
         worker.busy_s += cost_s

@@ -1,6 +1,6 @@
 """What an event, a batch, a trigger and a customer cost, and whether the simulation that plans rest on agrees with a worker.
 
-First a backlog, then nothing, then more than it can take at a constant rate, then shares of that: from their processor seconds
+First a backlog, then more than it can take at a constant rate, then shares of that, then nothing: from their processor seconds
 the costs are fitted. The simulation gets these costs, what a worker gets of a core when it wants all of it, and one number from
 the lowest load, the time of a fetch; the other loads it has to foretell.
 """
@@ -10,7 +10,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from bench.capacity.coefficients import PARTS, Coefficients, Load, fitted
 from bench.engines import ENGINES
 from bench.engines.engine import Engine
-from bench.engines.regulars import RULES, ObservedRegulars, Regulars
+from bench.engines.regulars import RULES, Regulars
 from bench.engines.run import run_engine
 from bench.figures import Mark, rates
 from bench.generator import Scenario
@@ -39,12 +39,12 @@ SHARES: Final = (0.1, 0.3, 0.5, 0.7)
 """Of what the worker does when more comes at a constant rate than it can take."""
 LONG_TICK_S: Final = 0.025
 LONG_TICKS: Final = "long ticks"
-"""One load comes in fewer and larger record batches, which tells their cost from that of fetches."""
+"""One load comes in fewer and larger record batches, which tells their cost."""
 LONG_SHARE: Final = 0.3
 FULL: Final = "backlog"
 SATURATED: Final = "saturated"
+IDLE: Final = "idle"
 SETTLE_S: Final = 0.5
-ENGINE: Final = ObservedRegulars()
 LOOK_EVERY_S: Final = 0.004
 
 
@@ -88,7 +88,6 @@ class CapacityData(Struct, kw_only=True):
     """What a result file of this study holds."""
 
     scenario: Scenario
-    idle: Load
     loads: list[Load]
     triggers: list[TriggerCost]
     redis_bytes_per_event: float
@@ -107,15 +106,17 @@ class CapacityData(Struct, kw_only=True):
 
     def coefficients(self) -> Coefficients:
         """What follows from the loads."""
-        base = [cpu_s / self.idle.seconds for cpu_s in self.idle.cpu_s]
-        worker, redis, kafka = (fitted(base[part], self.loads, part) for part in range(len(PARTS)))
-        full = self.named(FULL)
+        idle, full = self.named(IDLE), self.named(FULL)
+        busy = [load for load in self.loads if load.events]
+        worker, redis, kafka = (
+            fitted(statistics.median(load.cpu_s[part] / load.seconds for load in idle), busy, part)
+            for part in range(len(PARTS))
+        )
         return Coefficients(
             worker=worker,
             redis=redis,
             kafka=kafka,
             commit_max=sum(load.events for load in full) / sum(load.commits for load in full),
-            fetch_max=sum(load.events for load in full) / sum(load.fetches for load in full),
             trigger_s=statistics.median(told.trigger_s for told in self.triggers),
             triggers_per_event=self.triggers[0].triggers / self.triggers[0].events,
             customer_bytes=self.customer_bytes,
@@ -153,10 +154,8 @@ class Capacity:
 
 
 def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) -> CapacityData:
-    nothing = Load(name="idle", seconds=0.0, events=0, record_batches=0, fetches=0, commits=0, cpu_s=(0.0, 0.0, 0.0))
     data = CapacityData(
         scenario=scenario,
-        idle=nothing,
         loads=[],
         triggers=[],
         redis_bytes_per_event=0.0,
@@ -164,15 +163,15 @@ def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) ->
         customer_bytes=0.0,
     )
     for number in range(1, rounds + 1):
-        with LiveRun(ENGINE, servers, scenario) as run:
+        with LiveRun(ENGINES["regulars"], servers, scenario) as run:
             _backlog(run, data, sizes.backlog)
-            data.idle = _idle(run, sizes.idle_s)
             shown_per_s = data.loads[-1].per_s
             data.loads.append(_saturated(run, shown_per_s, sizes.saturate_s))
             saturation_per_s = data.loads[-1].per_s
             data.loads += [_level(run, f"{share:.0%}", share * saturation_per_s, sizes.level_s) for share in SHARES]
             data.loads.append(_level(run, LONG_TICKS, LONG_SHARE * saturation_per_s, sizes.level_s, tick_s=LONG_TICK_S))
-            for load in data.loads[-len(SHARES) - 3 :]:
+            data.loads.append(_idle(run, sizes.idle_s))
+            for load in data.loads[-len(SHARES) - 4 :]:
                 print(f"  round {number}  {_line(load)}", flush=True)
             problem = run.problem()
             if problem is not None:
@@ -183,7 +182,7 @@ def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) ->
 def _line(load: Load) -> str:
     cores = ", ".join(f"{cpu_s / load.seconds:.2f}" for cpu_s in load.cpu_s)
     return (
-        f"{load.name:9} {load.per_s:8,.0f} events/s: {load.events / load.commits:7.1f} a commit, cores {cores}, "
+        f"{load.name:10} {load.per_s:8,.0f} events/s: {load.events / max(1, load.commits):7.1f} a commit, cores {cores}, "
         f"p50 {load.p50_ms:.0f} ms, p99 {load.p99_ms:.0f} ms"
     )
 
@@ -205,7 +204,7 @@ def _backlog(run: LiveRun, data: CapacityData, events: int) -> None:
     warm = [mark for mark in marks if mark.done * 2 >= events]
     speed(warm)
     share = (warm[-1].done - warm[0].done) / events
-    data.loads.append(_load(FULL, warm[0], warm[-1], stretch.record_batches * share, _counts(run).part(share)))
+    data.loads.append(_load(FULL, warm[0], warm[-1], stretch.record_batches * share, _commits(run) * share))
 
 
 def _idle(run: LiveRun, seconds: float) -> Load:
@@ -214,16 +213,16 @@ def _idle(run: LiveRun, seconds: float) -> Load:
         meter = run.ground.meter(run.processes.pids)
         first = meter.mark(0)
         time.sleep(seconds)
-        return _load("idle", first, meter.mark(0), 0, Counts(0, 0))
+        return _load(IDLE, first, meter.mark(0), 0, 0)
 
 
 def _saturated(run: LiveRun, shown_per_s: float, seconds: float) -> Load:
     with _watch(run):
-        found = run.saturation(shown_per_s, seconds, partial(_counts, run))
+        found = run.saturation(shown_per_s, seconds, partial(_commits, run))
     speed(found.marks)
     first, last = found.marks[0], found.marks[-1]
     record_batches = found.record_batches_per_event * (last.done - first.done)
-    return _load(SATURATED, first, last, record_batches, found.counted[-1].since(found.counted[0]))
+    return _load(SATURATED, first, last, record_batches, found.counted[-1] - found.counted[0])
 
 
 def _level(run: LiveRun, name: str, per_s: float, seconds: float, *, tick_s: float = TICK_S) -> Load:
@@ -232,13 +231,13 @@ def _level(run: LiveRun, name: str, per_s: float, seconds: float, *, tick_s: flo
         meter = run.ground.meter(run.processes.pids)
         stretch.began_s = run.sender.begin()
         time.sleep(max(0.0, stretch.began_s + SETTLE_S - time.monotonic()))
-        first, before = meter.mark(run.done), _counts(run)
+        first, before = meter.mark(run.done), _commits(run)
         run.sender.ended()
-        last, counts = meter.mark(run.done), _counts(run).since(before)
+        last, commits = meter.mark(run.done), _commits(run) - before
         run.catch_up()
     latencies = gathered(stretch.of_profiles(watch.moves, settle_s=SETTLE_S))
     share = (last.done - first.done) / stretch.load.count
-    load = _load(name, first, last, stretch.record_batches * share, counts)
+    load = _load(name, first, last, stretch.record_batches * share, commits)
     return replace(load, offered_per_s=per_s, p50_ms=latencies.quantile_ms(0.5), p99_ms=latencies.quantile_ms(0.99))
 
 
@@ -265,30 +264,14 @@ def _trigger_cost(servers: Servers, stream: Any, number: int) -> TriggerCost:
     )
 
 
-class Counts(NamedTuple):
-    """Commits and fetches so far, or between two moments."""
-
-    commits: float
-    fetches: float
-
-    def since(self, before: "Counts") -> "Counts":
-        """What came between."""
-        return Counts(self.commits - before.commits, self.fetches - before.fetches)
-
-    def part(self, share: float) -> "Counts":
-        """A share of it."""
-        return Counts(self.commits * share, self.fetches * share)
-
-
-def _load(name: str, first: Mark, last: Mark, record_batches: float, counts: Counts) -> Load:
+def _load(name: str, first: Mark, last: Mark, record_batches: float, commits: float) -> Load:
     """What lies between two marks."""
     return Load(
         name=name,
         seconds=last.at_s - first.at_s,
         events=last.done - first.done,
         record_batches=round(record_batches),
-        fetches=max(1, round(counts.fetches)),
-        commits=max(1, round(counts.commits)),
+        commits=round(commits),
         cpu_s=(
             last.engine_cpu_s - first.engine_cpu_s,
             last.redis_cpu_s - first.redis_cpu_s,
@@ -302,11 +285,11 @@ def _watch(run: LiveRun) -> OffsetWatch:
     return OffsetWatch(run.ground.redis, run.ground.partitions, every_s=LOOK_EVERY_S)
 
 
-def _counts(run: LiveRun) -> Counts:
+def _commits(run: LiveRun) -> int:
     assert run.ground.redis is not None
     with run.ground.redis.client() as client:
         found = [client.hget(f"regulars:{{{number}}}:meta", "commits") for number in range(run.ground.partitions)]
-    return Counts(sum(int(commits or 0) for commits in found), ENGINE.sheet(run.ground).read().fetches)
+    return sum(int(commits or 0) for commits in found)
 
 
 def _redis_in(run: LiveRun) -> int:

@@ -18,7 +18,7 @@ INTRODUCTION: Final = """\
 
 What a plan needs. The plan itself, and what it takes for granted, is [Capacity](explanation/capacity.md).
 """
-PER: Final = ("us an event", "us a record batch", "us a fetch", "us a commit")
+PER: Final = ("us an event", "us a record batch", "us a commit")
 
 
 def live_loads(data: "CapacityData") -> list[Load]:
@@ -49,9 +49,7 @@ def costs(data: "CapacityData") -> str:
     found = data.coefficients()
 
     def row(name: str, cost: Cost) -> list[str]:
-        values = [
-            f"{value_s * 1e6:,.1f}" for value_s in (cost.event_s, cost.record_batch_s, cost.fetch_s, cost.commit_s)
-        ]
+        values = [f"{value_s * 1e6:,.1f}" for value_s in (cost.event_s, cost.record_batch_s, cost.commit_s)]
         return [name, *values, f"{cost.base * 1e3:.0f}"]
 
     return (
@@ -59,7 +57,7 @@ def costs(data: "CapacityData") -> str:
             ["processor time", *PER, "ms a second, idle"],
             [row("worker", found.worker), row("Redis", found.redis), row("Kafka broker", found.kafka)],
         )
-        + f"\nUnder full load a commit has {found.commit_max:,.0f} events and a fetch {found.fetch_max:,.0f}. "
+        + f"\nUnder full load a commit has {found.commit_max:,.0f} events. "
         "A trigger, with its timer and decisions, takes "
         f"{found.trigger_s * 1e6:,.0f} us of all three together; there is one for {1 / found.triggers_per_event:,.0f} events. "
         f"Redis is written {found.redis_bytes_per_event:,.0f} bytes an event and holds {found.customer_bytes:,.0f} bytes for a "
@@ -75,7 +73,7 @@ def check(data: "CapacityData") -> str:
             f"{told.measured.offered_per_s:,.0f}" + (" (calibrates)" if told.calibrates else ""),
             _use(data, told.measured.name),
             f"{told.simulated.worker_mean:.2f}",
-            f"{told.measured.events / told.measured.commits:.1f}",
+            f"{told.measured.events / max(1, told.measured.commits):.1f}",
             f"{told.simulated.commit_mean:.1f}",
             f"{told.measured.p50_ms:.0f}",
             f"{told.simulated.p50_ms:.0f}",
