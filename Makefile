@@ -75,14 +75,14 @@ services: setup ## start a real Kafka and a real Redis here, without Docker
 services-stop: setup ## stop them
 	@$(BIN)/python -m streams.local.services stop
 
-bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (hours; see bench/README.md)
+bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (half a day; see bench/README.md)
 	@$(BIN)/python -m bench run $(ARGS)
 	@$(BIN)/python -m bench report
 
 bench-quick: setup ## the same small and once, in ten minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
 
-bench-check: setup ## whether an event costs more instructions than it may (a minute; needs valgrind)
+bench-check: setup ## whether an event costs more instructions than it may (half a minute, needs valgrind)
 	@$(BIN)/python -m bench check $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)

@@ -60,9 +60,9 @@ def _runs(runs: "dict[str, Runs]") -> str:
         )
     scenario = base.variant.scenario
     return (
-        f"Regulars on {scenario.events:,} events of the benchmark's stream, {scenario.partitions} partitions, one process unless "
-        "said otherwise; the same visits and mix in all but the last, so fewer customers have longer histories. A hot customer: "
-        f"{LAWS['hot']}. Every result was compared with the reference.\n\n"
+        f"Regulars on {scenario.events:,} events of the benchmark's stream (half of that where all customers are new), "
+        f"{scenario.partitions} partitions, one process unless said otherwise; the same visits and mix in all but the last, so "
+        f"fewer customers have longer histories. A hot customer: {LAWS['hot']}. Every result was compared with the reference.\n\n"
         + table(
             [
                 *("", "customers seen", "events of each", "events/s", f"to {base_name}"),
