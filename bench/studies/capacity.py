@@ -66,8 +66,13 @@ OFFICIAL: Final = Sizes(
 QUICK: Final = Sizes(
     backlog=30_000, idle_s=3.0, saturate_s=2.0, level_s=2.0, trigger_events=30_000, buyers=1_000, rounds=1
 )
-SCENARIO: Final = Scenario(events=0, customers=200_000)
-QUICK_SCENARIO: Final = Scenario(events=0, customers=30_000)
+# Customers with some history: what an event makes a worker encode and Redis store is the whole profile.
+SCENARIO: Final = Scenario(events=0, customers=50_000)
+QUICK_SCENARIO: Final = Scenario(events=0, customers=7_500)
+TRIGGER_SCENARIO: Final = Scenario(events=0, customers=200_000)
+QUICK_TRIGGER_SCENARIO: Final = Scenario(events=0, customers=30_000)
+BYTES_AT: Final = "50%"
+"""The load by which the bytes written to Redis are told: live, commits are small, and few events share a write."""
 
 
 class TriggerCost(Struct, kw_only=True):
@@ -136,7 +141,8 @@ class Capacity:
     def run(self, session: Session, chosen: Namespace) -> Iterator[Case]:
         sizes, scenario = (QUICK, QUICK_SCENARIO) if session.quick else (OFFICIAL, SCENARIO)
         rounds = chosen.rounds or sizes.rounds
-        trigger_stream = open_stream(replace(scenario, events=sizes.trigger_events), session.cache)
+        of_triggers = QUICK_TRIGGER_SCENARIO if session.quick else TRIGGER_SCENARIO
+        trigger_stream = open_stream(replace(of_triggers, events=sizes.trigger_events), session.cache)
         servers = Servers(session.folder)
         try:
             data = _measure(servers, scenario, sizes, rounds)
@@ -168,7 +174,11 @@ def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) ->
             shown_per_s = data.loads[-1].per_s
             data.loads.append(_saturated(run, shown_per_s, sizes.saturate_s))
             saturation_per_s = data.loads[-1].per_s
-            data.loads += [_level(run, f"{share:.0%}", share * saturation_per_s, sizes.level_s) for share in SHARES]
+            for share in SHARES:
+                bytes_before, sent_before = _redis_in(run), run.sent
+                data.loads.append(_level(run, f"{share:.0%}", share * saturation_per_s, sizes.level_s))
+                if data.loads[-1].name == BYTES_AT:
+                    data.redis_bytes_per_event = (_redis_in(run) - bytes_before) / (run.sent - sent_before)
             data.loads.append(_level(run, LONG_TICKS, LONG_SHARE * saturation_per_s, sizes.level_s, tick_s=LONG_TICK_S))
             data.loads.append(_idle(run, sizes.idle_s))
             for load in data.loads[-len(SHARES) - 4 :]:
@@ -196,10 +206,8 @@ def _backlog(run: LiveRun, data: CapacityData, events: int) -> None:
     ground, servers = run.ground, run.servers
     others = servers.bytes_on_disk(ground.prefix, without=[ground.topic("clickstream")])
     data.log_bytes_per_event = (servers.bytes_on_disk(ground.prefix) - others) / events
-    bytes_before = _redis_in(run)
     run.start()
     marks = run.catch_up()
-    data.redis_bytes_per_event = (_redis_in(run) - bytes_before) / events
     # The second half: caches and interpreter are warm by then. Commits are alike in both.
     warm = [mark for mark in marks if mark.done * 2 >= events]
     speed(warm)
