@@ -20,6 +20,11 @@ class EngineStopped(Exception):
     """A process of the engine ended, or it stood still; the end of its log is in the message."""
 
 
+def without_place(text: str, folder: Path) -> str:
+    """Without the folders of this machine, since results are shown to others."""
+    return text.replace(str(folder), "STATE").replace(str(REPOSITORY), ".")
+
+
 class Processes:
     """What runs of one engine. All write into one log; whatever still runs at the end is stopped."""
 

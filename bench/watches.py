@@ -24,9 +24,13 @@ _ORDER: Final = b'"order_id":"'
 
 
 class Watch:
-    """A thread that looks until it is left. An error in it comes out there."""
+    """A thread that looks until it is left. An error in it comes out there.
+
+    `seen` and `unseen` count witnesses, where it asks some.
+    """
 
     def __init__(self) -> None:
+        self.seen = self.unseen = 0
         sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._stopped, self._ready = threading.Event(), threading.Event()
@@ -59,8 +63,7 @@ class Watch:
 class OffsetWatch(Watch):
     """Every move of the offsets that a Regulars installation holds in Redis; `moves` begins with how they stand at the start.
 
-    `witnesses`: where an offset (partition, offset) has just been passed, the profile must show that event; `seen` and `unseen`
-    count whether it did.
+    `witnesses`: where an offset (partition, offset) has just been passed, the profile must show that event.
     """
 
     def __init__(
@@ -75,7 +78,6 @@ class OffsetWatch(Watch):
     ) -> None:
         super().__init__()
         self.moves: list[Move] = []
-        self.seen = self.unseen = 0
         self._redis, self._partitions, self._every_s = redis, partitions, every_s
         self._prefix, self._field = prefix, f"offset:{topic}"
         self._witnesses = {} if witnesses is None else witnesses

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from bench.engines.engine import Engine, Ground, new_ground
 from bench.figures import Mark, thinned
 from bench.job import Expected
 from bench.outcome import Topic, difference, read_triggers
-from bench.processes import REPOSITORY, EngineStopped, Processes
+from bench.processes import EngineStopped, Processes, without_place
 from bench.servers import Servers
 from bench.stream_file import Stream
 
@@ -45,7 +44,7 @@ def run_engine(
     ends = stream.facts.by_partition
     with new_ground(engine, servers, ends, name=str(number), threads=threads) as ground:
         servers.fill(ground.topic("clickstream"), stream.blocks())
-        found.command = [_without_place(part, ground.state) for part in engine.commands(ground)[0]]
+        found.command = [without_place(part, ground.state) for part in engine.commands(ground)[0]]
         with Processes(engine.environment(ground), ground.log) as processes:
             try:
                 for command in engine.commands(ground):
@@ -57,13 +56,8 @@ def run_engine(
                 totals = engine.totals(ground, expected)
                 found.problem = difference(expected, totals, triggers)
             except EngineStopped as error:
-                found.problem = _without_place(f"{error}\n{processes.log_tail()}".strip(), ground.state)
+                found.problem = without_place(f"{error}\n{processes.log_tail()}".strip(), ground.state)
     return found
-
-
-def _without_place(text: str, folder: Path) -> str:
-    """Without the folders of this machine, since results are shown to others."""
-    return text.replace(str(folder), "STATE").replace(str(REPOSITORY), ".")
 
 
 def _watch(engine: Engine, ground: Ground, processes: Processes, found: Round) -> None:

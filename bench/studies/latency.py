@@ -15,7 +15,7 @@ from msgspec import Struct
 from bench.generator import Scenario
 from bench.latencies import Latencies, gathered
 from bench.live import LiveRun, now_ms, speed
-from bench.processes import EngineStopped
+from bench.processes import EngineStopped, without_place
 from bench.results import Result
 from bench.schedule import HISTORY_MS, backlog, live_load
 from bench.servers import Servers
@@ -47,7 +47,8 @@ QUICK_SCENARIO: Final = Scenario(events=0, customers=30_000)
 class Level(Struct, kw_only=True):
     """One load. CPU is in cores, of engine, broker and Redis. `acknowledged`: from due to the broker's acknowledgement.
 
-    `witnesses` are profiles read right after an offset had passed an event of theirs; `blind` those that did not show it.
+    `orders` were due after the first seconds, of which `outputs` holds those that led to a record. `witnesses` are profiles read
+    right after an offset had passed an event of theirs; `blind` those that did not show it.
     """
 
     share: float
@@ -55,6 +56,7 @@ class Level(Struct, kw_only=True):
     behind_s: float
     profiles: Latencies
     outputs: Latencies
+    orders: int
     acknowledged: Latencies
     cpu: tuple[float, float, float]
     witnesses: int = 0
@@ -133,7 +135,7 @@ def _round(side: Side, servers: Servers, scenario: Scenario, lengths: Lengths, n
                 print(f"  round {number}  {found.engine:14} {_line(level)}", flush=True)
             found.problem = run.problem()
         except EngineStopped as error:
-            found.problem = f"{error}\n{run.processes.log_tail()}"
+            found.problem = without_place(f"{error}\n{run.processes.log_tail()}", run.ground.state)
     if found.problem is not None:
         print(f"  round {number}  {found.engine:14} WRONG: {found.problem}", flush=True)
     return found
@@ -159,10 +161,11 @@ def _level(side: Side, run: LiveRun, share: float, saturation_per_s: float, leng
         behind_s=max(0.0, behind_s),
         profiles=gathered(side.latencies(stretch, profiles, lengths.settle_s)),
         outputs=gathered(stretch.of_orders(outputs.found, settle_s=lengths.settle_s)),
+        orders=sum(due_s >= lengths.settle_s for due_s in stretch.orders.values()),
         acknowledged=sent.acknowledged,
         cpu=(cores[0], cores[1], cores[2]),
-        witnesses=getattr(profiles, "seen", 0) + getattr(profiles, "unseen", 0),
-        blind=getattr(profiles, "unseen", 0),
+        witnesses=profiles.seen + profiles.unseen,
+        blind=profiles.unseen,
     )
 
 

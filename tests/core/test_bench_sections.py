@@ -64,6 +64,7 @@ def level(share: float, ms: float) -> Level:
         behind_s=0.1,
         profiles=gathered([ms] * 99 + [10 * ms]),
         outputs=gathered([2 * ms] * 100),
+        orders=125,
         acknowledged=gathered([1.0]),
         cpu=(0.5, 0.25, 0.1),
         witnesses=10,
@@ -100,6 +101,7 @@ def test_latencies_are_shown_by_load_with_their_spread_over_rounds() -> None:
     assert cells[6:] == ["0.50", "0.10", "0.25", "0.1 s"]
     assert "Of 60 profiles read in Redis when the offset had just passed an event of theirs, 0 did not show it." in text
     assert "every load lasts 40 s, of which the first 5 s do not count; 3 rounds, engines in turn" in text
+    assert "Regulars: 600 of 750 orders led to a record." in text
     assert "totals and interests were right" in text
 
 

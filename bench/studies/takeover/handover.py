@@ -133,6 +133,8 @@ def _once(servers: Servers, session_ms: int, per_s: float, number: int) -> tuple
             run.processes.kill(stayed.process)
             _sleep_until(at_s + session_s + AFTER_S)
             found.append(_event("kill", watch.moves, held, run, at_s, session_ms, number))
+            if run.sender.has_ended():
+                raise EngineStopped("the load ended before everything was seen: workers took too long to start")
             run.sender.ended()
             run.catch_up()
         return found, run.problem()
