@@ -14,7 +14,7 @@ UV     := 0.13.8
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick clean
+.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick bench-check clean
 
 help: ## this list
 	@echo "Regulars: customer profiles and triggers from a shop's event stream"
@@ -101,12 +101,15 @@ services: setup ## start a real Kafka and a real Redis here, without Docker
 services-stop: setup ## stop them
 	@$(BIN)/python -m streams.local.services stop
 
-bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (hours; see bench/README.md)
+bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (half a day; see bench/README.md)
 	@$(BIN)/python -m bench run $(ARGS)
 	@$(BIN)/python -m bench report
 
-bench-quick: setup ## the same small and once, in five minutes; nothing is kept
+bench-quick: setup ## the same small and once, in ten minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
+
+bench-check: setup ## whether an event costs more instructions than it may (half a minute, needs valgrind)
+	@$(BIN)/python -m bench check $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)
 	@rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target
