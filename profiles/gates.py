@@ -27,10 +27,15 @@ REASONS: Final = {
 
 def first_shut(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: int) -> str | None:
     """The reason of the first gate that is shut, None if all are open."""
+    if not reachable(turn.profile):
+        return UNREACHABLE
+    return first_shut_on_site(turn, definition, episode, now_ms)
+
+
+def first_shut_on_site(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: int) -> str | None:
+    """As `first_shut` for a customer who is in the shop now: she is reached by the page she looks at."""
     profile, rules = turn.profile, turn.book.rules
     rule = definition.rule(turn.book)
-    if not reachable(profile):
-        return UNREACHABLE
     if rule.trigger_class == "marketing" and not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in):
         return "no_consent"
     if definition.superseded(profile, episode, turn.book, now_ms):

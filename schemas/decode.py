@@ -82,7 +82,7 @@ class Decoder:
             else:
                 if b"\\" in value or type(event) in _CHECKED:
                     check(event, value)
-            return self._arrive(event, record_ms)
+            return self.arrive(event, record_ms)
         except AdapterError as error:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
@@ -91,7 +91,7 @@ class Decoder:
     def _oversized(self, value: bytes, size: int) -> Problem | None:
         if size > self._max_bytes:
             return Problem("too_large", f"{size} bytes, {self._max_bytes} are allowed")
-        if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+        if too_deep(value):
             return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
         return None
 
@@ -101,7 +101,7 @@ class Decoder:
         except ValueError as error:
             return unreadable(value, error)
         if not isinstance(message, dict):
-            return Problem("not_object", f"the value is {_kind(message)}")
+            return Problem("not_object", f"the value is {kind_of(message)}")
         for adapter in ADAPTERS:
             if adapter.fits(message):
                 return adapter.adapt(message, value, self._shop_currency, record_ms)
@@ -109,7 +109,8 @@ class Decoder:
             return Problem("unknown_shape", "there is neither `event` nor `type`")
         return refused(refusal)
 
-    def _arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
+    def arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
+        """Whose an event is and when it happened; for who has an event already, made by an adapter."""
         # Written out, not looped over ID_TYPES: attributes read by name cost a tenth, and every event comes through here.
         user_id = event.user_id and identifier(event.user_id)
         email = event.email and email_address(event.email)
@@ -197,6 +198,11 @@ def depth(value: bytes) -> int:
     return deepest
 
 
+def too_deep(value: bytes) -> bool:
+    """Whether JSON text is nested more than MAX_DEPTH levels deep; text with fewer brackets costs no closer look."""
+    return value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
+
+
 def unreadable(value: bytes, error: ValueError) -> Problem:
     """The reason for bytes that no JSON reader takes."""
     if not value.strip():
@@ -229,6 +235,7 @@ def refused(error: ValueError) -> Problem:
     return Problem("out_of_bounds", text)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What JSON value this is, in words."""
     kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
     return kinds.get(type(value), "null")

@@ -66,7 +66,9 @@ def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_m
     if kind == "track":
         return _track(call, original, shop_currency, record_ms)
     if kind == "identify":
-        return e.Identified(**_common(call, original, record_ms), traits=_traits(call), push_token=_push_token(call))
+        # RudderStack's browser library puts the traits of an identify call into the context alone.
+        traits = _traits(*call.traits)
+        return e.Identified(**_common(call, original, record_ms), traits=traits, push_token=_push_token(call))
     if kind in {"page", "screen"}:
         name = root.text("name") or call.properties.text("name", "title")
         url = call.properties.link("url") or context.inner("page").link("url")
@@ -75,7 +77,7 @@ def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_m
         group_id = root.required_ident("groupId")
         # The traits of a group call are the company's: neither her e-mail nor her consent.
         own = _Call(root, context, call.properties, (context.inner("traits"),))
-        return e.Grouped(**_common(own, original, record_ms), group_id=group_id, traits=_traits(call))
+        return e.Grouped(**_common(own, original, record_ms), group_id=group_id, traits=_traits(root.inner("traits")))
     if kind == "alias":
         previous = root.required_ident("previousId")
         if identifier(previous) is None:
@@ -178,10 +180,17 @@ def _push_token(call: _Call) -> str | None:
     return token[:256] if isinstance(token, str) and token.strip() else None
 
 
-def _traits(call: _Call) -> dict[str, Any]:
-    """The traits worth keeping: the first TRAITS_MAX, without values too long, too deep or null."""
+def _traits(*holders: Fields) -> dict[str, Any]:
+    """The traits worth keeping: the first TRAITS_MAX, without values too long, too deep or null. Earlier holders win."""
     kept: dict[str, Any] = {}
-    for name, value in call.message.inner("traits").values.items():
-        if len(kept) < TRAITS_MAX and name not in _NOT_TRAITS and value is not None and storable(name, value):
-            kept[name] = value
+    for fields in holders:
+        for name, value in fields.values.items():
+            if (
+                len(kept) < TRAITS_MAX
+                and name not in kept
+                and name not in _NOT_TRAITS
+                and value is not None
+                and storable(name, value)
+            ):
+                kept[name] = value
     return kept
