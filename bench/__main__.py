@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-BENCHMARKS = ("bench.delivery", "bench.profile_job")
+BENCHMARKS = ("bench.delivery", "bench.profile_job", "bench.collector")
 
 
 def main() -> None:

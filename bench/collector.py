@@ -1,9 +1,9 @@
 """`regulars serve` under load on this machine: events accepted a second, and how long reads of a profile take.
 
-    python -m bench.collector [--batches N] [--rates 250,500,1000,2000] [--seconds S]
+    python -m bench.collector [--batches N] [--connections N] [--rates 250,500,1000,2000] [--seconds S]
 
 A real Kafka, a real Redis and one serving process. First `/v1/batch` with 100 events a call (40 KB, a third of them orders,
-50 customers a call) over 16 connections, as fast as it is answered; every answer means that Kafka has the records, and at
+100 customers a call) over 16 connections, as fast as it is answered; every answer means that Kafka has the records, and at
 the end the records in Kafka are counted: a wrong count has no speed. Then reads of 2,000 different profiles at rising rates:
 requests are sent by the clock whether or not earlier ones were answered, so waiting counts. Everything stays on 127.0.0.1.
 """
@@ -33,7 +33,6 @@ from streams.local.process import free_ports, wait_until
 from streams.local.redis_server import RedisServer
 
 PARTITIONS = 8
-CONNECTIONS = 16
 EVENTS_PER_CALL = 100
 PROFILES = 2_000
 READ_CONNECTIONS = 64
@@ -77,7 +76,7 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, r
     return head.partition(b"\r\n")[0]
 
 
-async def send_batches(port: int, requests: list[bytes]) -> tuple[list[float], int]:
+async def send_batches(port: int, requests: list[bytes], connections: int) -> tuple[list[float], int]:
     """Latencies in ms, and how many calls were told to come back (and did)."""
     latencies: list[float] = []
     busy = 0
@@ -98,7 +97,7 @@ async def send_batches(port: int, requests: list[bytes]) -> tuple[list[float], i
                 await asyncio.sleep(0.05)
         writer.close()
 
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(one() for _ in range(connections)))
     return latencies, busy
 
 
@@ -204,6 +203,7 @@ def main() -> None:
     """Run both parts and print their figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--batches", type=int, default=2_000)
+    parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--rates", default="250,500,1000,2000")
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
@@ -222,10 +222,10 @@ def main() -> None:
             def cpu_s() -> float:
                 return sum(process.cpu_times()[:2])
 
-            uvloop.run(send_batches(port, [batch_request(-number) for number in range(1, 101)]))
+            uvloop.run(send_batches(port, [batch_request(-number) for number in range(1, 101)], options.connections))
             requests = [batch_request(number) for number in range(options.batches)]
             before, began = cpu_s(), time.perf_counter()
-            latencies, busy = uvloop.run(send_batches(port, requests))
+            latencies, busy = uvloop.run(send_batches(port, requests, options.connections))
             took_s = time.perf_counter() - began
             events = len(latencies) * EVENTS_PER_CALL
             show("POST /v1/batch", latencies, events / took_s, cpu_s() - before, "events")

@@ -243,7 +243,7 @@ BAD: list[tuple[Any, str]] = [
     ({"userId": "u1"}, "unknown_shape"),
     ({"type": "track", "userId": "u1"}, "missing_field"),
     ({"type": "track", "userId": "u1", "event": "Product Viewed", "properties": {"product_id": ["x"]}}, "wrong_type"),
-    ({"type": "track", "userId": "u" * 1_000_0, "event": "Signed Up"}, "out_of_bounds"),
+    ({"type": "track", "userId": "u" * 30_000, "event": "Signed Up"}, "out_of_bounds"),
     ({"type": "track", "userId": "u1", "event": "Signed Up", "timestamp": "yesterday"}, "wrong_type"),
     ({"type": "track", "userId": "u1", "event": "Signed Up", "context": {"x": "y" * 33_000}}, "too_large"),
     ({"type": "track", "userId": "u1", "event": "Signed Up", "x": json.loads("[" * 250 + "]" * 250)}, "too_deep"),
@@ -263,6 +263,17 @@ def test_a_bad_message_is_set_aside_with_its_reason_and_spoils_no_other(message:
     assert json.loads(rejected["original"]) == message
     assert shop.metric("regulars_collect_rejected_total", source="back", reason=reason) == 1
     assert shop.metric("regulars_collected_total", source="back", topic="clickstream") == 2
+
+
+def test_an_id_of_a_megabyte_is_set_aside_cut_off_and_harms_nobody() -> None:
+    shop = site(serve={"batch_bytes": 4_096_000})
+
+    assert shop.post("/v1/batch", {"batch": [viewed(1), viewed(2, userId="u" * 1_000_000)]}).status == 200
+    assert [event["message_id"] for event in shop.events] == ["m1"]
+    (rejected,) = shop.rejected
+    assert rejected["reason"] == "too_large"
+    assert len(rejected["original"]) + rejected["truncated_bytes"] > 1_000_000
+    assert len(shop.log.rows[1].value) < 300_000
 
 
 @pytest.mark.parametrize("poison", [b'"\\ud83d"', b"NaN", b'"\xff"'], ids=["half an emoji", "NaN", "not UTF-8"])
