@@ -60,14 +60,22 @@ class Verdict(NamedTuple):
     place: Place | None = None
 
 
-def ask(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, now_ms: int, trigger_id: str) -> Verdict:
-    """Go through the gates until one is shut."""
+def ask(
+    turn: Turn,
+    definition: TriggerDefinition[Any],
+    episode: Episode,
+    now_ms: int,
+    trigger_id: str,
+    *,
+    on_site: bool = False,
+) -> Verdict:
+    """Go through the gates until one is shut. A customer `on_site` is in the shop now: she is awake, and reached by the page."""
     profile, book = turn.profile, turn.book
     rules, rule = book.rules, definition.rule(book)
     marketing = rule.trigger_class == "marketing"
 
     shut: str | None = None
-    if not reachable(profile):
+    if not on_site and not reachable(profile):
         return Verdict((), UNREACHABLE)
     if profile.suppressed:
         shut = "suppressed"
@@ -83,7 +91,7 @@ def ask(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, now_ms
         return Verdict(GATES[:4], shut)
     if marketing and _capped(profile, book, now_ms):
         return Verdict(GATES[:5], "frequency_cap")
-    if marketing and (until_ms := _quiet_until(profile, book, now_ms, trigger_id)) is not None:
+    if marketing and not on_site and (until_ms := _quiet_until(profile, book, now_ms, trigger_id)) is not None:
         return Verdict(GATES[:6], QUIET, until_ms)
     if (shut := definition.recheck(turn, episode)) is not None:
         return Verdict(GATES[:7], shut)

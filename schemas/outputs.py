@@ -165,7 +165,8 @@ class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A record that was set aside: where it was, why, and at most 256 KB of it.
 
     `original` is its text where it is UTF-8, else `original_base64` holds the bytes. `truncated_bytes` counts what was
-    cut off.
+    cut off. What came in over HTTP never was a record: `topic` is then "http/" and the source's name, `offset` -1, and
+    `timestamp_ms` the time of receipt.
     """
 
     reason: str

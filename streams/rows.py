@@ -19,7 +19,7 @@ OUTCOME_TOPICS: Final = {
     "cart.recovered": "cart-recovered",
 }
 NO_OFFSET: Final = -1
-"""Stands in a `Rejected` for what never had an offset: an output that could not be published."""
+"""Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY_BYTES_MAX: Final = 1024
