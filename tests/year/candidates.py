@@ -218,7 +218,7 @@ def supplies(
 def _runs_low(
     bought: list[tuple[int, str]], unit_days: float, orders: list[tuple[int, str]], zone: ZoneInfo
 ) -> tuple[int, int]:
-    joined: list[list[float]] = []
+    joined: list[list[int]] = []
     for at, _ in bought:
         if joined and at - joined[-1][0] <= 2 * DAY_MS:
             joined[-1][1] += 1
