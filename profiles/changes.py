@@ -13,7 +13,7 @@ from schemas.profile_document import ProfileDocument
 Changed = frozenset[str]
 
 EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
-"""A merge, an erased part, a profile looked at for the first time."""
+"""All fields."""
 TIMERS: Final[Changed] = frozenset({"triggers"})
 """What timers of episodes change."""
 

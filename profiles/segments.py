@@ -19,7 +19,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from profiles.book import Book
-from profiles.changes import Changed
+from profiles.changes import EVERYTHING, Changed
 from profiles.expressions.errors import ExpressionError, Failed
 from profiles.expressions.expression import Expression
 from profiles.expressions.failures import Failures
@@ -68,7 +68,17 @@ class Changes(Struct, frozen=True, gc=False):
 class Segments:
     """All segments of a shop, compiled. The same for every profile, and changed only by new rules."""
 
-    __slots__ = ("_by_key", "_by_read", "_timed", "_touched", "failures", "fingerprint", "segments", "windows")
+    __slots__ = (
+        "_by_key",
+        "_by_read",
+        "_timed",
+        "_touched",
+        "everything",
+        "failures",
+        "fingerprint",
+        "segments",
+        "windows",
+    )
 
     def __init__(
         self, segments: Iterable[Segment] = (), others: Iterable[Expression] = (), failures: Failures | None = None
@@ -96,6 +106,8 @@ class Segments:
             for count in segment.when.counts:
                 self._by_read.setdefault(count.counter.moved_by, set()).add(segment.key)
         self._touched: dict[Changed, tuple[Segment, ...]] = {}
+        self.everything: Changed = EVERYTHING.union(self._by_read)
+        """What a merge changes: all fields and all counters."""
 
     @staticmethod
     def compile(
@@ -147,7 +159,7 @@ class Segments:
             again = self._timed.union(profile.memberships.held)
             touched = self._in_order(again.union(segment.key for segment in touched))
             wake_ms = None
-        if not touched:
+        elif not touched:
             return Changes((), wake_ms)
         return self._look(view, touched, wake_ms)
 

@@ -86,12 +86,8 @@ class Compiler:
 
     def run(self, node: Node) -> Run:
         """The closure of a node. Raises Problem for what a condition must not contain."""
-        if self.exact and self._moves(node) is not None:
-            raise self.problem(
-                node,
-                "this changes by itself as time goes on; in a segment it can only be compared, by < <= > or >=, "
-                "with a number or a field that does not",
-            )
+        if self.exact and (moving := self._moves(node)) is not None:
+            raise self.problem(node, self._only_compared(node, moving))
         match node:
             case Constant(value=value):
                 return _constant(Uint(value) if node.type == "uint" else value)
@@ -140,15 +136,24 @@ class Compiler:
             case Call(name="ago" | "ahead", args=(span,)):
                 offset_ms = span_of(self.text, span, LONGEST_MS)
                 return Clock(-offset_ms if node.name == "ago" else offset_ms)
-            case Select(operand=Node(type="InterestsShown"), name=name) if name in _SCORES:
+            case Select(operand=Node(type="InterestsShown"), name=name, test=False) if name in _SCORES:
                 return Names()
-            case Select(operand=Node(type="Orders"), name="per_year"):
+            case Select(operand=Node(type="Orders"), name="per_year", test=False):
                 return Pace()
             case Select(operand=operand, name=name, test=False) if isinstance(self._moves(operand), Names):
                 return Fading(operand, Constant(type="string", at=node.at, value=name))
             case Call(name="_[_]", args=(operand, key)) if isinstance(self._moves(operand), Names):
                 return Fading(operand, key)
         return None
+
+    def _only_compared(self, node: Node, moving: Moving) -> str:
+        if isinstance(moving, Moment):
+            return "`now` changes by itself as time goes on; a segment compares now_ms, ago(...) or ahead(...) with a field"
+        what = f"{self._words(moving.scores)}[...]" if isinstance(moving, Fading) else self._words(node)
+        return (
+            f"`{what}` changes by itself as time goes on; a segment can only compare it, by < <= > or >=, "
+            "with a number or a field that does not"
+        )
 
     def _names(self, node: Node) -> Run:
         """The closure of a map or list of which it is only asked what is in it."""
@@ -268,9 +273,8 @@ class Compiler:
             return has_key
         bare = Select(type=field.type, at=node.at, operand=node.operand, name=name, test=False)
         if self.exact and isinstance(self._moves(bare), Pace):
-            raise self.problem(
-                node, "this gets a value by itself as time goes on; in a segment it can only be compared"
-            )
+            raise self.problem(node, self._only_compared(bare, Pace()))
+        self.timed = self.timed or isinstance(self._moves(bare), Names)
         path = self.path(bare)
         if path is not None:
             self._note_read(path)
@@ -290,6 +294,10 @@ class Compiler:
         path = self.path(node)
         if path is not None:
             return ".".join(path)
+        if isinstance(node, Ident):
+            return node.name
+        if isinstance(node, Call) and node.name in ("ago", "ahead"):
+            return f"{node.name}(...)"
         return f".{node.name}" if isinstance(node, Select) else "a value"
 
     def _present(self, node: Node) -> Run:
@@ -446,7 +454,10 @@ class Compiler:
                 function("", node.args[1].value)
         except Failed:
             wrong = next((arg for arg in reversed(node.args) if isinstance(arg, Constant)), node)
-            raise self.problem(wrong, f"`{node.name}` can't be done with this") from None
+            what = (
+                "this is no regular expression" if node.name == "matches" else f"`{node.name}` can't be done with this"
+            )
+            raise self.problem(wrong, what) from None
         return self._applied(function, node.args)
 
     def _comparison(self, node: Call) -> Run:

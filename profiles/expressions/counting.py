@@ -1,7 +1,7 @@
 """How a condition reads what `profiles.windows` keeps: a count, or a question about it, and until when the answer holds.
 
 A question such as "at least 3" is answered by the third newest moment alone, and holds until that one leaves the window.
-So a customer with thirty views is looked at again once, not thirty times.
+So a customer with thirty views is looked at again once or twice, not thirty times.
 """
 
 from collections.abc import Callable

@@ -44,7 +44,7 @@ _WORDS_OF_OTHERS: Final = {
     "is": "==",
 }
 """What other languages write, and how this one does."""
-_TOKEN: Final = re.compile(r"\w+|[<>=!]=|&&|\|\||=+|\S")
+_TOKEN: Final = re.compile(r"\w+|\"[^\"\n]+\"|'[^'\n]+'|[<>=!]=|&&|\|\||=+|\S")
 STANDARD_FUNCTIONS: Final = (
     "size",
     "has",

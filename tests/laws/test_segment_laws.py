@@ -37,6 +37,8 @@ DEFINITIONS = {
     "tea": 'profile.interests.categories["tea"] > 3.9',
     "cooled": 'profile.interests.categories["tea/green"] < 4.995 || profile.interests.brands.acme <= 2.5',
     "interested": '"tea" in profile.interests.categories || has(profile.interests.brands.acme)',
+    "any_brand": "has(profile.interests.brands) && size(profile.interests.categories) > 1",
+    "green": 'profile.interests.categories.exists(c, c.startsWith("tea/") && profile.interests.categories[c] >= 2.0)',
     "full_cart": "profile.carts.exists(c, c.value_minor > 3000)",
     "old_cart": 'profile.carts.exists(c, c.updated_ms < ago("2h") && c.items.size() >= 1)',
     "gold": 'profile.traits.tier == "gold"',
