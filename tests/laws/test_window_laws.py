@@ -253,12 +253,13 @@ def test_a_count_stops_at_its_bound_and_is_right_below_it() -> None:
 
 
 @given(
-    st.lists(st.integers(0, 1000), max_size=30),
-    st.integers(1, 200),
+    st.lists(st.integers(0, 30), max_size=30),
+    st.integers(1, 30),
     st.integers(1, 10),
     st.randoms(use_true_random=False),
 )
 @example([5, 5, 5], 1, 2, None)
+@example([0, 5], 5, 2, None)
 def test_a_list_of_moments_keeps_the_newest_of_its_span_whatever_their_order(
     times: list[int], span: int, most: int, random: Any
 ) -> None:
@@ -357,17 +358,20 @@ def test_windows_over_orders_follow_the_ledger_through_cancellations_and_refunds
 
 
 @given(order_events(), st.randoms(use_true_random=False))
-def test_orders_in_any_order_and_rebuilt_from_the_ledger_are_kept_alike(told: list[Arrival], random: Any) -> None:
-    windows = windows_for(order_counts())
+def test_orders_in_any_order_and_rebuilt_from_the_ledger_answer_alike(told: list[Arrival], random: Any) -> None:
+    asked = order_counts()
+    windows = windows_for(asked)
     shuffled = [*told, *told[::2]]
     random.shuffle(shuffled)
     (one, entries), (other, _) = ordered(windows, told), ordered(windows, shuffled)
     rebuilt = Profile("user_id:ada")
     windows.rebuild(rebuilt, entries.all(), BOOK)
-    rebuilt.windows.orders_of = ""
 
-    assert msgspec.to_builtins(one.windows) == msgspec.to_builtins(other.windows)
-    assert msgspec.to_builtins(one.windows) == msgspec.to_builtins(rebuilt.windows)
+    # What is kept may differ by an order that has left every window: the newest one is cancelled after it was dropped.
+    for count in asked:
+        answer = count.read(view(one, NEWEST_MS))
+        assert count.read(view(other, NEWEST_MS)) == answer
+        assert count.read(view(rebuilt, NEWEST_MS)) == answer
 
 
 @given(order_events(), st.sampled_from(sorted(SIGNS)), st.integers(-200, 6000), st.integers(0, 60 * MINUTE_MS))
