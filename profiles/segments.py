@@ -29,7 +29,7 @@ from profiles.expressions.source import NO_SOURCE, Source, compile_at
 from profiles.profile import Profile
 from profiles.state import Ledger, Memberships
 from profiles.view import ProfileView
-from profiles.windows import Windows, fingerprint
+from profiles.windows import NOTHING, Windows, fingerprint
 
 SEGMENTS_MAX: Final = 200
 COALESCE_MS: Final = 5000
@@ -141,6 +141,13 @@ class Segments:
             entries = ledger.all() if profile.orders.count else []
             self.windows.rebuild(profile, entries, book)
         self.windows.tidy(profile)
+
+    def catch_up(self, profile: Profile, book: Book, until_ms: int) -> list[SegmentChange]:
+        """Look at the profile at each instant up to `until_ms` at which it wants to be looked at, one after the other."""
+        found: list[SegmentChange] = []
+        while profile.wake_ms is not None and profile.wake_ms <= until_ms:
+            found += self.after(ProfileView(profile, book, profile.wake_ms), NOTHING).changes
+        return found
 
     def after(self, view: ProfileView, changed: Changed) -> Changes:
         """Look again at what may have changed, and keep the outcome in the profile.

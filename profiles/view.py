@@ -8,17 +8,17 @@ can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `hold
 there: the earliest instant at which what it saw may be otherwise.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from math import log2
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from typing_extensions import override
 
-from profiles import document, interests
+from profiles import document
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
+from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
     CartShown,
@@ -28,11 +28,6 @@ from schemas.profile_document import (
     Replenishment,
     Sessions,
 )
-
-FOREVER_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: what holds until then holds for ever."""
-SMALLEST_SCORE: Final = 0.00005
-"""Scores are shown to four decimals; one that rounds to zero is not there any more."""
 
 
 class ProfileView:
@@ -256,94 +251,18 @@ class InterestsView:
         self._found: Interests = view.profile.interests
 
     @property
-    def categories(self) -> "Scores":
-        return Scores(self._found.categories, self._found.landmark_ms, self._view)
+    def categories(self) -> Scores:
+        return self._scores(self._found.categories)
 
     @property
-    def brands(self) -> "Scores":
-        return Scores(self._found.brands, self._found.landmark_ms, self._view)
+    def brands(self) -> Scores:
+        return self._scores(self._found.brands)
 
     @property
-    def occasions(self) -> "Scores":
-        return Scores(self._found.occasions, self._found.landmark_ms, self._view)
+    def occasions(self) -> Scores:
+        return self._scores(self._found.occasions)
 
-
-class Scores(Mapping[str, float]):
-    """Faded scores by name, highest first, as of the view's instant or of the newest event where that is later.
-
-    Whoever looks which names there are is told through `holds_until` when the first of them goes.
-    """
-
-    __slots__ = ("_landmark_ms", "_now_ms", "_units", "_view")
-
-    def __init__(self, units: dict[str, int], landmark_ms: int, view: ProfileView) -> None:
-        self._units = units
-        self._landmark_ms = landmark_ms
-        self._view = view
-        self._now_ms = max(view.now_ms, view.profile.activity.last_ms or 0)
-
-    def at(self, name: str, at_ms: int) -> float:
-        """The score of a name at an instant, if nothing happens until then; 0.0 where it is not there."""
-        return round(interests.read(self._units.get(name, 0), self._landmark_ms, at_ms), 4)
-
-    def falls_to_ms(self, name: str, score: float) -> int:
-        """About when a score will have fallen to `score` (above zero); exact but for the rounding of both."""
-        grown = self._units.get(name, 0) / interests.UNITS
-        return self._landmark_ms + int(interests.HALF_LIFE_MS * log2(grown / score)) if grown > 0 else self._now_ms
-
-    def gone_ms(self, name: str) -> int | None:
-        """The first instant at which a score that is there now is not there any more."""
-        return first_without(
-            lambda at_ms: self.at(name, at_ms) > 0, self._now_ms, self.falls_to_ms(name, SMALLEST_SCORE)
-        )
-
-    @override
-    def __getitem__(self, name: str) -> float:
-        score = self.at(name, self._now_ms)
-        if score <= 0:
-            raise KeyError(name)
-        return score
-
-    @override
-    def __contains__(self, name: object) -> bool:
-        there = isinstance(name, str) and self.at(name, self._now_ms) > 0
-        if there:
-            assert isinstance(name, str)
-            self._view.holds_until(self.gone_ms(name))
-        return there
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._shown())
-
-    @override
-    def __len__(self) -> int:
-        return len(self._shown())
-
-    def _shown(self) -> dict[str, float]:
-        shown = document.scores_shown(self._units, self._landmark_ms, self._now_ms)
-        if shown:
-            # All fade at one pace, so the lowest goes first.
-            self._view.holds_until(self.gone_ms(min(shown, key=lambda name: self._units[name])))
-        return shown
-
-
-def first_without(holds: Callable[[int], bool], now_ms: int, about_ms: int) -> int | None:
-    """The first instant after `now_ms` at which `holds(instant)` is false, given that it holds now and ends once, or never.
-
-    `about_ms` is where that is expected: the search starts there and goes outward, then halves. None beyond FOREVER_MS.
-    """
-    step = 1
-    low, high = now_ms, max(about_ms, now_ms + 1)
-    while holds(high):
-        if high > FOREVER_MS:
-            return None
-        low, high, step = high, high + step, 2 * step
-    step = 1
-    while high - step > low and not holds(high - step):
-        high, step = high - step, 2 * step
-    low = max(low, high - step)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return high
+    def _scores(self, units: dict[str, int]) -> Scores:
+        view = self._view
+        now_ms = max(view.now_ms, view.profile.activity.last_ms or 0)
+        return Scores(units, self._found.landmark_ms, now_ms, view.holds_until)

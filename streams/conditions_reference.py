@@ -1,5 +1,6 @@
 """docs/reference/conditions.md, made from the code: every field and function that a condition can use, and its bounds."""
 
+from profiles.expressions.calendar import GETTERS
 from profiles.expressions.expression import LENGTH_MAX, OF_EPISODE, OF_EVENT, OF_PROFILE
 from profiles.expressions.functions import FILTER_FUNCTIONS, TIME_FUNCTIONS, WINDOW_FUNCTIONS
 from profiles.expressions.library import Function
@@ -9,6 +10,9 @@ from profiles.rates import DAY_MS
 from profiles.segments import COALESCE_MS, SEGMENTS_MAX
 from profiles.windows import COUNT_MAX, ORDERS_MAX, SPAN_MAX_MS
 
+_CALENDAR = (
+    "What a calendar and a clock show, in UTC where no zone is given; from 0 on but for getDate, a week from Sunday on."
+)
 STANDARD = (
     ("`==` `!=`", "The same or not. null is the same as null alone; lists and maps compare by what they hold."),
     ("`<` `<=` `>` `>=`", "Order of numbers, texts (by code point), instants, spans; false before true."),
@@ -35,11 +39,7 @@ STANDARD = (
     ("`int(x)` `double(x)` `string(x)` `bool(x)` `bytes(x)` `uint(x)`", "A value as another type."),
     ("`dyn(x)` `type(x)`", "The value without its type being checked in advance; the type of a value."),
     ("`timestamp(text)` `duration(text)`", 'An instant such as "2026-03-01T00:00:00Z", a span such as "36h".'),
-    (
-        "`now.getHours(zone)` and its like",
-        "getFullYear, getMonth (from 0), getDate (from 1), getDayOfMonth (from 0), getDayOfWeek (Sunday is 0), "
-        "getDayOfYear (from 0), getHours, getMinutes, getSeconds, getMilliseconds; UTC where no zone is given.",
-    ),
+    (f"`now.getHours(zone)`, and so {', '.join(f'`{name}`' for name in GETTERS)}", _CALENDAR),
 )
 """What the language brings along: what is written, and what it means."""
 
@@ -103,6 +103,7 @@ def conditions_page() -> str:
         "|---|---|",
         f"| segments | {SEGMENTS_MAX} |",
         f"| characters of a condition | {LENGTH_MAX} |",
+        "| levels of nesting, operators in a row included (but not `&&` and `\\|\\|`) | 32 |",
         f"| elements that all loops of one evaluation pass together | {STEPS_MAX} |",
         f"| span of a window | {SPAN_MAX_MS // DAY_MS} d |",
         f"| `views`, `adds`, `searches`, `sessions`, `events` count up to | {COUNT_MAX} |",

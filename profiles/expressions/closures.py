@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from profiles.expressions import calendar, rare, values
+from profiles.expressions import calendar, combinators, rare, values
+from profiles.expressions.combinators import Run
 from profiles.expressions.counting import SIGNS, Count, Spend
 from profiles.expressions.errors import Failed, Problem
 from profiles.expressions.instants import (
@@ -45,8 +46,6 @@ from profiles.expressions.syntax import (
 from profiles.expressions.values import COMPARISONS, MISSING, TypeName, Uint
 from profiles.rates import DAY_MS
 
-Run = Callable[[Scope], Any]
-
 TYPE_NAMES: Final = frozenset({"bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"})
 _NO_ENTRIES: Final[Mapping[str, Any]] = {}
 _MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_", "_==_": "_==_", "_!=_": "_!=_"}
@@ -72,6 +71,7 @@ class Compiler:
             if isinstance(shape, Shape):
                 self._gather(shape)
         self._places: dict[str, int] = {}
+        self._next_place = 0
 
     def _gather(self, shape: Shape) -> None:
         self._shapes[shape.name] = shape
@@ -89,8 +89,8 @@ class Compiler:
         if self.exact and (moving := self._moves(node)) is not None:
             raise self.problem(node, self._only_compared(node, moving))
         match node:
-            case Constant(value=value):
-                return _constant(Uint(value) if node.type == "uint" else value)
+            case Constant():
+                return combinators.constant(_written(node))
             case Ident(name=name):
                 return self._ident(node, name)
             case Select(test=True):
@@ -112,9 +112,9 @@ class Compiler:
             place = self._places[name]
             return lambda scope: scope.variables[place]
         if node.type == "type" and name in TYPE_NAMES:
-            return _constant(TypeName(name))
+            return combinators.constant(TypeName(name))
         if node.type == "type" and name.startswith("google.protobuf."):
-            return _constant(
+            return combinators.constant(
                 TypeName({"Timestamp": "timestamp", "Duration": "duration"}.get(name.rpartition(".")[2], name))
             )
         match name:
@@ -182,14 +182,9 @@ class Compiler:
             case Pace():
                 pace = left if other is right else right
                 assert isinstance(pace, Select)
-                return pace_comparison(sign, self._orders(pace), self._present(other))
+                self._note_read(self.path(pace) or ("profile", "orders"))
+                return pace_comparison(sign, self.run(pace.operand), self._present(other))
         return None
-
-    def _orders(self, pace: Select) -> Run:
-        path = self.path(pace)
-        assert path is not None
-        self._note_read(path)
-        return attrgetter(".".join(path[:-1]))
 
     # --- fields -------------------------------------------------------------------------------------------------------
 
@@ -228,12 +223,15 @@ class Compiler:
         if path is not None and path[0] == "event" and len(path) == 2:
             return _of_event(field)
         above, name, what = self._without_note(node.operand), node.name, self._words(node.operand)
+        broken = field.type == "double"
 
         def select(scope: Scope) -> Any:
             found = above(scope)
             if found is None:
                 raise Failed(f"{what} is null")
-            return getattr(found, name)
+            value = getattr(found, name)
+            # A quantity may be kept as a whole number.
+            return float(value) if broken and type(value) is int else value
 
         return select
 
@@ -279,7 +277,7 @@ class Compiler:
         if path is not None:
             self._note_read(path)
         if path == ("event", "event"):
-            return _constant(True)
+            return combinators.constant(True)
         above, holds_many = self._without_note(node.operand), field.is_list or field.is_map
 
         def has(scope: Scope) -> bool:
@@ -320,7 +318,7 @@ class Compiler:
     def _items(self, items: tuple[Node, ...]) -> Run:
         runs = tuple(self.run(item) for item in items)
         if all(isinstance(item, Constant) for item in items):
-            return _constant(tuple(item.value for item in items if isinstance(item, Constant)))
+            return combinators.constant(tuple(_written(item) for item in items if isinstance(item, Constant)))
         return lambda scope: tuple([run(scope) for run in runs])
 
     def _entries(self, entries: tuple[tuple[Node, Node], ...]) -> Run:
@@ -339,20 +337,21 @@ class Compiler:
 
     def _comprehension(self, node: Comprehension) -> Run:
         over = self._names(node.over)
-        start: Run = _new_list if isinstance(node.start, Items) else self.run(node.start)
+        start: Run = combinators.new_list if isinstance(node.start, Items) else self.run(node.start)
         outer = self._places
-        item, total = 2 * len(outer), 2 * len(outer) + 1
+        item, total = self._next_place, self._next_place + 1  # never shared: a name may stand for two variables
+        self._next_place += 2
         self._places = {**outer, node.item: item, node.total: total}
         try:
             match node.step:
                 case Call(name="_||_", args=(Ident(), test)) if isinstance(node.result, Ident):
-                    return _search(over, self.run(test), item, found=True)
+                    return combinators.search(over, self.run(test), item, found=True)
                 case Call(name="_&&_", args=(Ident(), test)) if isinstance(node.result, Ident):
-                    return _search(over, self.run(test), item, found=False)
+                    return combinators.search(over, self.run(test), item, found=False)
             step, result = self._step(node.step, node.total, total), self.run(node.result)
         finally:
             self._places = outer
-        return _fold(over, start, step, result, item, total)
+        return combinators.fold(over, start, step, result, item, total)
 
     def _step(self, node: Node, name: str, total: int) -> Run:
         """The step of `map`, `filter` and `exists_one`; a list grows in place instead of being copied each time."""
@@ -367,7 +366,9 @@ class Compiler:
 
                 return append
             case Call(name="_?_:_", args=(condition, then, otherwise)):
-                return _choice(self.run(condition), self._step(then, name, total), self._step(otherwise, name, total))
+                return combinators.choice(
+                    self.run(condition), self._step(then, name, total), self._step(otherwise, name, total)
+                )
         return self.run(node)
 
     # --- operators and functions ------------------------------------------------------------------------------------------
@@ -381,13 +382,13 @@ class Compiler:
             return self._comparison(node)
         match name:
             case "_&&_":
-                return _both(self.run(args[0]), self.run(args[1]))
+                return combinators.both(self.run(args[0]), self.run(args[1]))
             case "_||_":
-                return _either(self.run(args[0]), self.run(args[1]))
+                return combinators.either(self.run(args[0]), self.run(args[1]))
             case "!_":
-                return _not(self.run(args[0]))
+                return combinators.negation(self.run(args[0]))
             case "_?_:_":
-                return _choice(self.run(args[0]), self.run(args[1]), self.run(args[2]))
+                return combinators.choice(self.run(args[0]), self.run(args[1]), self.run(args[2]))
             case "@in":
                 return self._contained(node)
             case "_[_]":
@@ -446,10 +447,10 @@ class Compiler:
     def _rare(self, node: Call) -> Run:
         """A function that the library carries out; one of written-out values is carried out now."""
         function = rare.carried_out(node.name, tuple(arg.type for arg in node.args))
-        written = [arg.value for arg in node.args if isinstance(arg, Constant)]
+        written = [_written(arg) for arg in node.args if isinstance(arg, Constant)]
         try:
             if len(written) == len(node.args):
-                return _constant(function(*written))
+                return combinators.constant(function(*written))
             if node.name == "matches" and isinstance(node.args[1], Constant):
                 function("", node.args[1].value)
         except Failed:
@@ -474,7 +475,7 @@ class Compiler:
         if _alike(left, right):
             one, other_one = self._present(left), self._present(right)
             if isinstance(right, Constant):
-                value = right.value
+                value = _written(right)
                 return lambda scope: compare(one(scope), value)
             return lambda scope: compare(one(scope), other_one(scope))
         one, other_one = self.run(left), self.run(right)
@@ -490,7 +491,7 @@ class Compiler:
         one, other = self.run(left), self.run(right)
         if _alike(left, right):  # null included: null is null, and no number
             if isinstance(right, Constant):
-                constant = right.value
+                constant = _written(right)
                 return lambda scope: (one(scope) == constant) is wanted
             return lambda scope: (one(scope) == other(scope)) is wanted
         return lambda scope: values.equal(one(scope), other(scope)) is wanted
@@ -500,8 +501,13 @@ class Compiler:
         value, items = self.run(sought), self._names(among)
         if sought.type == "string" and isinstance(among, Items) and all(item.type == "string" for item in among.items):
             return lambda scope: value(scope) in items(scope)
-        if sought.type == "string" and isinstance(self._moves(among), Names):
-            return lambda scope: value(scope) in items(scope)
+        if isinstance(self._moves(among), Names):
+
+            def named(scope: Scope) -> bool:
+                name, names = value(scope), items(scope)
+                return name in names if isinstance(name, str) else values.contains(names, name)
+
+            return named
         return lambda scope: values.contains(items(scope), value(scope))
 
     def _arithmetic(self, node: Call) -> Run:
@@ -530,15 +536,8 @@ class Compiler:
         return lambda scope: values.calculate(sign, one(scope), other(scope))
 
 
-# --- closures that more than one node makes -----------------------------------------------------------------------------
-
-
-def _constant(value: Any) -> Run:
-    return lambda _: value
-
-
-def _new_list(_: Scope) -> list[Any]:
-    return []
+def _written(node: Constant) -> Any:
+    return Uint(node.value) if node.type == "uint" else node.value
 
 
 def _alike(left: Node, right: Node) -> bool:
@@ -553,107 +552,3 @@ def _of_event(field: Field) -> Run:
         return lambda scope: type(scope.event).__struct_config__.tag
     default: Any = () if field.is_list else {} if field.is_map else None
     return lambda scope: getattr(scope.event, name, default)
-
-
-def _both(left: Run, right: Run) -> Run:
-    def both(scope: Scope) -> bool:
-        try:
-            ours = left(scope)
-        except Failed:
-            if right(scope) is False:
-                return False
-            raise
-        if ours is False:
-            return False
-        theirs = right(scope)
-        if theirs is False or (ours is True and theirs is True):
-            return bool(theirs)
-        raise Failed(f"`&&` on {values.null_or_kind(ours)} and {values.null_or_kind(theirs)}")
-
-    return both
-
-
-def _either(left: Run, right: Run) -> Run:
-    def either(scope: Scope) -> bool:
-        try:
-            ours = left(scope)
-        except Failed:
-            if right(scope) is True:
-                return True
-            raise
-        if ours is True:
-            return True
-        theirs = right(scope)
-        if theirs is True or (ours is False and theirs is False):
-            return bool(theirs)
-        raise Failed(f"`||` on {values.null_or_kind(ours)} and {values.null_or_kind(theirs)}")
-
-    return either
-
-
-def _not(value: Run) -> Run:
-    def negated(scope: Scope) -> bool:
-        found = value(scope)
-        if found is True:
-            return False
-        if found is False:
-            return True
-        raise Failed(f"`!` on {values.null_or_kind(found)}")
-
-    return negated
-
-
-def _choice(condition: Run, then: Run, otherwise: Run) -> Run:
-    def choice(scope: Scope) -> Any:
-        met = condition(scope)
-        if met is True:
-            return then(scope)
-        if met is False:
-            return otherwise(scope)
-        raise Failed(f"`?:` on {values.null_or_kind(met)}")
-
-    return choice
-
-
-def _elements(scope: Scope, found: Any) -> Any:
-    if isinstance(found, Mapping):
-        found = list(found)
-    elif not isinstance(found, list | tuple):
-        raise Failed(f"a loop over {values.null_or_kind(found)}")
-    scope.take_steps(len(found))
-    return found
-
-
-def _search(over: Run, test: Run, item: int, *, found: bool) -> Run:
-    """`exists` (found: true) and `all` (found: false): the first element that decides ends it, whatever failed before."""
-
-    def search(scope: Scope) -> bool:
-        failure: Failed | None = None
-        variables = scope.variables
-        for variables[item] in _elements(scope, over(scope)):
-            try:
-                met = test(scope)
-            except Failed as failed:
-                failure = failed
-                continue
-            if met is found:
-                return bool(found)
-            if not isinstance(met, bool):
-                failure = Failed(f"a loop asks a bool, and this is {values.null_or_kind(met)}")
-        if failure is not None:
-            raise failure
-        return not found
-
-    return search
-
-
-def _fold(over: Run, start: Run, step: Run, result: Run, item: int, total: int) -> Run:
-    def fold(scope: Scope) -> Any:
-        elements = _elements(scope, over(scope))
-        variables = scope.variables
-        variables[total] = start(scope)
-        for variables[item] in elements:
-            variables[total] = step(scope)
-        return result(scope)
-
-    return fold

@@ -3,11 +3,14 @@
 from functools import cache
 from typing import Any, Final
 
-from profiles.expressions.closures import Compiler, Run
+from google.protobuf.message import DecodeError
+
+from profiles.expressions.closures import Compiler
+from profiles.expressions.combinators import Run
 from profiles.expressions.errors import Failed, Problem, Span
 from profiles.expressions.functions import FUNCTIONS
 from profiles.expressions.library import Vocabulary
-from profiles.expressions.messages import problem_of, word_at
+from profiles.expressions.messages import problem_of, too_deep, word_at
 from profiles.expressions.scope import Scope
 from profiles.expressions.shapes import EPISODE, EVENT, PROFILE, Shape
 from profiles.expressions.syntax import Unsupported, read_checked
@@ -73,6 +76,8 @@ def compile_expression(text: str, seen: str = "profile", *, exact: bool = False)
         tree = read_checked(vocabulary.check(text))
     except RuntimeError as error:
         raise problem_of(text, str(error), vocabulary) from None
+    except DecodeError:  # its bytes are nested more deeply than they may be read
+        raise too_deep(text) from None
     except Unsupported as error:
         raise Problem(f"`{error}` can't be made in a condition", word_at(text, error.at)) from None
     compiler = Compiler(text, _VARIABLES[seen], exact=exact)

@@ -5,20 +5,19 @@ Each comparison tells the view until when its answer holds, so a segment that no
 then and not before.
 """
 
-from collections.abc import Callable
-from math import ceil, floor
-from typing import Any, Final
+from math import ceil, floor, isfinite
+from typing import Final
 
 from msgspec import Struct
 
 from profiles.document import FREQUENCY_AFTER_MS
+from profiles.expressions.combinators import Run
 from profiles.expressions.errors import Failed
 from profiles.expressions.scope import Scope
 from profiles.expressions.syntax import Node
 from profiles.expressions.values import COMPARISONS, null_or_kind
-from profiles.view import SMALLEST_SCORE, OrdersView, Scores, first_without
-
-Run = Callable[[Scope], Any]
+from profiles.scores import SMALLEST_SCORE, Scores, first_without
+from profiles.view import OrdersView
 
 
 class Clock(Struct, frozen=True):
@@ -48,17 +47,18 @@ class Moment(Struct, frozen=True):
 
 Moving = Clock | Fading | Pace | Names | Moment
 
-_ONE_LATER: Final = frozenset({"_>_", "_<=_"})
+_AFTER_IT: Final = frozenset({"_>_", "_<=_"})
+"""They turn right after the instant at which both sides are equal, the others at it."""
 _RISING_TRUE: Final = frozenset({"_>_", "_>=_"})
 
 
 def clock_comparison(sign: str, offset_ms: int, other: Run) -> Run:
     """`now + offset SIGN other` for an instant `other` that does not move."""
-    later = offset_ms - 1 if sign in _ONE_LATER else offset_ms
-    true_after = sign in _RISING_TRUE
+    after_it, true_after = sign in _AFTER_IT, sign in _RISING_TRUE
 
     def compare(scope: Scope) -> bool:
-        edge_ms = other(scope) - later
+        equal_ms = _number(sign, other(scope)) - offset_ms
+        edge_ms = floor(equal_ms) + 1 if after_it else ceil(equal_ms)
         passed = scope.now_ms >= edge_ms
         if not passed:
             scope.profile.holds_until(edge_ms)
@@ -73,12 +73,11 @@ def fading_comparison(sign: str, scores: Run, name: Run, other: Run) -> Run:
 
     def compare(scope: Scope) -> bool:
         found: Scores = scores(scope)
-        key, number = name(scope), other(scope)
-        score = found.get(key)
+        key = name(scope)
+        score = found.get(key) if isinstance(key, str) else None
         if score is None:
             raise Failed("a key that is not there")
-        if not isinstance(number, int | float) or isinstance(number, bool):
-            raise Failed(f"`{sign.strip('_')}` on double and {null_or_kind(number)}")
+        number = _number(sign, other(scope))
         answer = bool(holds(score, number))
         turns_at = _edge(sign, number) if score > number else SMALLEST_SCORE
 
@@ -93,10 +92,17 @@ def fading_comparison(sign: str, scores: Run, name: Run, other: Run) -> Run:
     return compare
 
 
+def _number(sign: str, value: object) -> float:
+    """A finite number, which is all that a number that moves can meet."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise Failed(f"`{sign.strip('_')}` on a number and {null_or_kind(value)}")
+    return value
+
+
 def _edge(sign: str, number: float) -> float:
     """Where a falling score turns the answer: half a step below the lowest shown score on its far side."""
     steps = number / (2 * SMALLEST_SCORE)
-    lowest = floor(steps) + 1 if sign in _ONE_LATER else ceil(steps)
+    lowest = floor(steps) + 1 if sign in _AFTER_IT else ceil(steps)
     return max((lowest - 0.5) * 2 * SMALLEST_SCORE, SMALLEST_SCORE)
 
 
@@ -106,7 +112,7 @@ def pace_comparison(sign: str, orders: Run, other: Run) -> Run:
 
     def compare(scope: Scope) -> bool:
         found: OrdersView = orders(scope)
-        number, now_ms = other(scope), scope.now_ms
+        number, now_ms = _number(sign, other(scope)), scope.now_ms
         pace = found.per_year_at(now_ms)
         if pace is None:
             if found.count > 1 and found.first_ms is not None:

@@ -82,6 +82,8 @@ STANDARD_FUNCTIONS: Final = (
 
 def problem_of(text: str, said: str, vocabulary: Vocabulary) -> Problem:
     """The first mistake the library found in a text."""
+    if "recursion" in said:
+        return too_deep(text)
     problems = [_explained(text, match, vocabulary) for match in _FOUND.finditer(said)]
     if not problems:
         return Problem(said.partition("\n")[0], Span(0, max(len(text), 1)))
@@ -96,6 +98,13 @@ def _explained(text: str, match: re.Match[str], vocabulary: Vocabulary) -> Probl
         if (found := pattern.match(what)) is not None:
             return explain(text, at, found, vocabulary)
     return Problem(what, word_at(text, at))
+
+
+def too_deep(text: str) -> Problem:
+    """An expression that only a machine would write."""
+    return Problem(
+        "it is nested too deeply; at most 32 levels, operators in a row included", Span(0, max(len(text), 1))
+    )
 
 
 def word_at(text: str, at: int) -> Span:

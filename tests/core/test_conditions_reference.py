@@ -41,4 +41,4 @@ def test_the_examples_in_the_notes_of_functions_are_accepted() -> None:
         for example in re.findall(r"`([^`]+)`", function.note):
             if "(" in example and not example.startswith("category"):
                 text = example if re.search(r"[<>]|exists", example) else f"{example} > 0"
-                assert compile_expression(text, exact=True)
+                assert compile_expression(text, exact=True).text == text

@@ -48,6 +48,21 @@ def test_an_expression_and_a_rules_file_have_bounds() -> None:
         Segments.compile({"segments": {f"s{number}": {"when": "true"} for number in range(SEGMENTS_MAX + 1)}})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 1500 + "true" + ")" * 1500,
+        "1" + " + 1" * 900 + " > 0",
+        "profile.carts.exists(c, " * 30 + "true" + ")" * 30,
+        "[1]" + ".map(x, x)" * 300 + ".size() > 0",
+    ],
+    ids=len,
+)
+def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
+    with pytest.raises(Problem, match="nested too deeply"):
+        compile_expression(text)
+
+
 def test_the_event_is_there_for_conditions_of_events_and_the_episode_for_those_of_episodes() -> None:
     assert compile_expression('event.product.category == "tea"', "event").reads == {"event"}
     assert compile_expression("episode.value_minor > 500", "episode").reads == {"episode"}

@@ -10,8 +10,9 @@ from profiles.expressions.expression import compile_expression
 from profiles.expressions.failures import REASONS_MAX, Failure, Failures
 from profiles.expressions.scope import STEPS_MAX, Scope
 from profiles.profile import Profile
+from profiles.scores import first_without
 from profiles.state import Cart, CartLine
-from profiles.view import ProfileView, first_without
+from profiles.view import ProfileView
 from schemas import events
 from schemas.conditions import EpisodeShown
 from schemas.events import Product
@@ -78,6 +79,11 @@ def test_an_event_is_read_by_its_fields_and_its_name() -> None:
     assert met('event.event == "Product Viewed" && event.product.category == "tea"', seen="event", event=event)
     assert met('event.product.occasions.exists(o, o == "easter")', seen="event", event=event)
     assert met("event.product.quantity >= 1.0 && event.timestamp_ms == now_ms", seen="event", event=event)
+
+
+def test_a_whole_quantity_is_a_number_with_a_fraction_all_the_same() -> None:
+    assert met("event.product.quantity / 4.0 == 0.5", seen="event", event=viewed(quantity=2))
+    assert met("type(event.product.quantity) == double", seen="event", event=viewed(quantity=2))
 
 
 def test_what_a_kind_of_event_does_not_have_is_null_or_empty() -> None:

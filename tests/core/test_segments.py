@@ -1,5 +1,6 @@
 """Segments of one customer: entering and leaving, waiting a little, new definitions, merges, and what lies in the profile."""
 
+from math import ceil, floor
 from typing import Any
 
 import pytest
@@ -86,6 +87,35 @@ def test_a_date_is_passed_without_any_event() -> None:
     ordered(shop, 70 * DAY_MIN, "o2", 5000)
 
     assert changes(shop) == [("lapsed", True, at(60 * DAY_MIN) + 1), ("lapsed", False, at(70 * DAY_MIN))]
+
+
+def test_a_date_in_a_trait_is_passed_whether_it_is_whole_or_not() -> None:
+    for date in (at(10), at(10) + 0.5):
+        shop = shop_with(passed="profile.traits.date < now_ms", reached="now_ms >= profile.traits.date")
+        happens(shop, events.Identified, 0, traits={"date": date})
+        shop.wait(at(20))
+
+        assert {segment: at_ms for segment, _, at_ms in changes(shop)} == {
+            "reached": ceil(date),
+            "passed": floor(date) + 1,
+        }
+
+
+@pytest.mark.parametrize("date", ["tomorrow", None, True, [], float("nan"), float("inf")])
+def test_what_is_no_date_makes_the_comparison_fail(date: object) -> None:
+    shop = shop_with(
+        passed="profile.traits.date < now_ms",
+        liked="profile.interests.categories[profile.traits.date] > 1.0",
+        likes='profile.interests.categories["tea/green"] > profile.traits.date',
+        among="profile.traits.date in profile.interests.categories",
+        paced="profile.orders.per_year > profile.traits.date",
+    )
+    happens(shop, events.ProductViewed, 0, product=TEA)
+    ordered(shop, 1, "o1", 100)
+    ordered(shop, 50 * DAY_MIN, "o2", 100)
+    happens(shop, events.Identified, 50 * DAY_MIN + 1, traits={"date": date})
+
+    assert shop.inside() == set()
 
 
 def test_an_interest_fades_below_its_threshold_without_any_event() -> None:

@@ -17,6 +17,7 @@ INT_FIELDS = (
     'profile.ltv.by_currency["EUR"].net_minor',
     "size(profile.carts)",
     "profile.triggers.size()",
+    "now_ms",
 )
 DOUBLE_FIELDS = (
     "profile.orders.per_year",

@@ -11,8 +11,6 @@ from profiles.state import Ledger, Moment
 from profiles.view import ProfileView
 from schemas.events import Arrival, OrderEvent
 
-NOTHING: Changed = frozenset()
-
 
 class SegmentShop:
     """One profile under a simulated clock, and all segment changes there were."""
@@ -36,7 +34,7 @@ class SegmentShop:
             assert wake_ms >= self.now_ms
             self.now_ms = wake_ms
             self.wakes += 1
-            self.look(NOTHING, wake_ms)
+            self.told += self.segments.catch_up(self.profile, self.book, wake_ms)
             assert self.profile.wake_ms is None or self.profile.wake_ms > wake_ms
         self.now_ms = max(self.now_ms, until_ms)
 

@@ -43,9 +43,9 @@ def customer(story: list[Arrival], traits: dict[str, Any]) -> Profile:
     return profile
 
 
-def ours(text: str, profile: Profile, now_ms: int) -> object:
+def ours(text: str, profile: Profile, now_ms: int, *, exact: bool = False) -> object:
     try:
-        return compile_expression(text).met(Scope(ProfileView(profile, BOOK, now_ms)))
+        return compile_expression(text, exact=exact).met(Scope(ProfileView(profile, BOOK, now_ms)))
     except Failed:
         return "failed"
 
@@ -91,6 +91,88 @@ def test_an_expression_gives_what_the_library_gives(text: str, story: list[Arriv
         expected = "failed"
 
     assert ours(text, profile, now_ms) == expected
+    try:
+        exact = ours(text, profile, now_ms, exact=True)
+    except Problem:  # it does with time what a segment must not
+        return
+    assert exact == expected
+
+
+WORDS = (
+    "profile",
+    ".",
+    "orders",
+    "count",
+    "has",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "?",
+    "&&",
+    "||",
+    "!",
+    "-",
+    "+",
+)
+MORE_WORDS = (
+    "==",
+    "<",
+    "in",
+    "1",
+    "2.5",
+    "1u",
+    "'a'",
+    '"7d"',
+    "null",
+    "true",
+    "views",
+    "ago",
+    "category",
+    "now",
+    "now_ms",
+)
+STILL_MORE = (
+    "carts",
+    "exists",
+    "map",
+    "c",
+    "interests",
+    "categories",
+    "ltv",
+    "traits",
+    "x",
+    "dyn",
+    "int",
+    "timestamp",
+    "\n",
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from((*WORDS, *MORE_WORDS, *STILL_MORE)), max_size=14).map("".join) | st.text(max_size=20),
+    st.booleans(),
+)
+@example("[profile.orders][0].per_year > 2.0", True)
+@example('[profile.interests][0].categories["a"] > 2.0 && profile.interests.categories == {}', True)
+@example("views(ago)", True)
+@example("profile.orders{count: 1}", False)
+@example("type(profile.ltv) == profile.ltv", False)
+def test_any_text_is_an_expression_or_is_refused_with_a_place(text: str, exact: bool) -> None:
+    refused: Problem | None = None
+    try:
+        compile_expression(text, exact=exact)
+    except Problem as problem:
+        refused = problem
+
+    if refused is not None:
+        assert refused.message
+        assert 0 <= refused.span.start <= len(text)
 
 
 PLAIN = cel.NewEnv()
@@ -139,6 +221,9 @@ PLAIN = cel.NewEnv()
         "!dyn(3) || true",
         "[1, 2] + [3] == [1, 2, 3] && b'a' + b'b' == b'ab' && 'a' + 'b' == 'ab'",
         "true ? true : (1 / 0 == 1)",
+        "[1].exists(c, [2].exists(c, [3].exists(d, c == 2 && d == 3)))",
+        "[1].map(c, [2].map(d, [3].map(c, c + d))) == [[[5]]] && [1].exists(c, [5].exists(d, d > 1) && c == 1)",
+        "[1u, 2u][0] + 3u == 4u && {'a': 1u}.a < 2u && [1u] == [1u] && 1u in [1u]",
         "'x'.contains('') && ''.startsWith('') && 'aé'.endsWith('é')",
     ],
 )
