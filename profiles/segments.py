@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.changes import EVERYTHING, Changed
-from profiles.expressions.errors import ExpressionError, Failed
+from profiles.expressions.errors import ExpressionError
 from profiles.expressions.expression import Expression
 from profiles.expressions.failures import Failures
 from profiles.expressions.messages import near
@@ -186,11 +186,7 @@ class Segments:
         _forget(memberships, view.now_ms)
         changes = []
         for segment in touched:
-            try:
-                met = segment.when.met(Scope(view))
-            except Failed as failed:
-                self.failures.note(f"segments.{segment.key}", failed.reason)
-                met = False
+            met = self.failures.ask(f"segments.{segment.key}", segment.when, Scope(view))
             change = _settle(memberships, segment, view, met=met)
             if change is not None:
                 changes.append(change)

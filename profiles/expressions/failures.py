@@ -4,6 +4,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from profiles.expressions.errors import Failed
+from profiles.expressions.expression import Expression
+from profiles.expressions.scope import Scope
+
 REASONS_MAX: Final = 8
 """Different reasons kept for one condition."""
 
@@ -23,6 +27,14 @@ class Failures:
 
     def __init__(self) -> None:
         self._found: dict[str, dict[str, int]] = {}
+
+    def ask(self, condition: str, expression: Expression, scope: Scope) -> bool:
+        """Whether a condition holds. One that fails does not, and is counted."""
+        try:
+            return expression.met(scope)
+        except Failed as failed:
+            self.note(condition, failed.reason)
+            return False
 
     def note(self, condition: str, reason: str) -> None:
         """Count one failure of a condition (its place in the rules)."""

@@ -277,6 +277,17 @@ def test_what_no_condition_asks_for_any_more_is_dropped() -> None:
     assert b'"windows"' not in again.pack()
 
 
+def test_a_shop_that_gives_up_its_segments_is_rid_of_them_with_the_next_event() -> None:
+    shop = shop_with(buyers="profile.orders.count > 0", looking='views("1d") >= 1 && orders("9d") >= 1')
+    happens(shop, events.ProductViewed, 0, product=TEA)
+    ordered(shop, 1, "o1", 5000)
+    rules_changed(shop)
+    happens(shop, events.PageViewed, 2)
+
+    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wake_ms"'):
+        assert word not in shop.profile.pack()
+
+
 def test_a_shop_without_segments_keeps_nothing_and_looks_at_nothing() -> None:
     shop = SegmentShop(Segments(), BOOK)
     happens(shop, events.ProductViewed, 0, product=TEA)
