@@ -1,4 +1,4 @@
-# Worker, command line and topic tool in one image, without compiler or package cache.
+# Worker, HTTP side, command line and topic tool in one image, without compiler or package cache.
 FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_PROJECT_ENVIRONMENT=/opt/regulars
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev && pip install --no-cache-dir uv==0.13.8
@@ -20,8 +20,8 @@ COPY --from=build /opt/regulars /opt/regulars
 ENV PATH=/opt/regulars/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 WORKDIR /tmp
-# Metrics and health: /metrics, /health.
-EXPOSE 8080
+# 8080: a worker's metrics and health. 8000: `regulars serve`.
+EXPOSE 8080 8000
 # /health fails when records wait and none is taken, so a worker that hangs is seen as well as one that died.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health', timeout=4)"]

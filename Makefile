@@ -14,7 +14,7 @@ UV     := 0.13.8
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick clean
+.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick bench-check clean
 
 help: ## this list
 	@echo "Regulars: customer profiles and triggers from a shop's event stream"
@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml uv.lock
 	@echo "Installing what uv.lock names into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || { \
 	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
-	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet --extra fit
 	@touch $@
 
 # The wheel with the hot path as C (mypyc), in an environment of its own. Made anew when a source of it changed.
@@ -74,7 +74,7 @@ test: setup ## all tests (those with Kafka and Redis need the servers' programs,
 	@$(BIN)/pytest $(ARGS)
 
 test-quick: setup ## the tests that need no server, in half a minute
-	@$(BIN)/pytest tests/core tests/laws tests/stories tests/golden $(ARGS)
+	@$(BIN)/pytest tests/core tests/laws tests/models tests/stories tests/golden $(ARGS)
 
 test-long: setup ## the long variants as well
 	@$(BIN)/pytest -m "long or not long" $(ARGS)
@@ -101,12 +101,15 @@ services: setup ## start a real Kafka and a real Redis here, without Docker
 services-stop: setup ## stop them
 	@$(BIN)/python -m streams.local.services stop
 
-bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (hours; see bench/README.md)
+bench: setup ## all benchmarks side by side with other engines, then docs/benchmarks.md (half a day; see bench/README.md)
 	@$(BIN)/python -m bench run $(ARGS)
 	@$(BIN)/python -m bench report
 
-bench-quick: setup ## the same small and once, in five minutes; nothing is kept
+bench-quick: setup ## the same small and once, in ten minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
+
+bench-check: setup ## whether an event costs more instructions than it may (half a minute, needs valgrind)
+	@$(BIN)/python -m bench check $(ARGS)
 
 clean: ## remove the environment, caches and output (not the state of `make services`)
 	@rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist out .bench-cache bench/peers/*/target

@@ -1,6 +1,7 @@
 """`python -m bench`: run the benchmarks, or write the report from the results there are.
 
 python -m bench run [STUDY ...] [--quick] [--label NAME] [options of a single study]
+python -m bench check [--accept]   instructions of an event against their thresholds
 python -m bench report
 python -m bench stream [CASE]      what the generated stream of a scenario looks like
 """
@@ -14,10 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report
+from bench.engines import ENGINES
 from bench.machine import this_machine
 from bench.results import RESULTS, Result, new_label, write_result
 from bench.stream_file import DEFAULT_CACHE, open_stream
 from bench.studies import STUDIES, Study
+from bench.studies.guard import check
 from bench.studies.profile_ltv import QUICK, SCENARIOS
 from bench.studies.study import Session
 
@@ -33,13 +36,18 @@ def main() -> None:
     for study in STUDIES.values():
         one = _run_command(commands.add_parser(study.name, help=f"run {study.name} alone"), [study])
         one.set_defaults(studies=[study])
+    guard = commands.add_parser("check", help="compare the instructions of an event with their thresholds")
+    guard.add_argument("--accept", action="store_true", help="take what is counted as the new thresholds")
     commands.add_parser("report", help="write docs/benchmarks.md from the committed results")
     show = commands.add_parser("stream", help="make the stream of a scenario and tell what is in it")
     show.add_argument("case", choices=[*SCENARIOS, *QUICK])
     show.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
     chosen = parser.parse_args()
     if chosen.command == "report":
-        print(f"wrote {report.write()}")
+        for path in report.write():
+            print(f"wrote {path}")
+    elif chosen.command == "check":
+        sys.exit(check(accept=chosen.accept))
     elif chosen.command == "stream":
         _show_stream(chosen)
     else:
@@ -47,7 +55,16 @@ def main() -> None:
 
 
 def _run_command(parser: argparse.ArgumentParser, studies: list[Study]) -> argparse.ArgumentParser:
-    parser.add_argument("--quick", action="store_true", help="small sizes, one round: ends within five minutes")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it works")
+    parser.add_argument("--rounds", type=int, default=None, help="instead of the study's own number")
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        choices=list(ENGINES),
+        default=list(ENGINES),
+        metavar="ENGINE",
+        help="only these, of those that a study compares",
+    )
     parser.add_argument("--label", default=None, help="the folder under bench/results (default: date and time)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="generated streams (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=None, help="where servers and state live meanwhile")

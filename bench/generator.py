@@ -2,9 +2,10 @@
 
 A visit is a run of events 20 to 60 seconds apart, geometric with mean VISIT_EVENTS. Customers come back VISIT_EVERY_MS apart
 on average (Poisson), so N events of C customers span about N / C / 6 x 5 days; under a Zipf law (s = 1) the hot ones come
-far more often. Within a visit one looks around in few categories, puts things into the cart, takes some out, buys or leaves.
-A quarter of the orders is refunded in part 1 to 48 hours later. One message in a hundred comes again 2 to 30 seconds later,
-byte for byte the same, as after a tracker's retry; it then stands behind younger events.
+far more often. In a `hot` stream customer 0 makes half of the events of her partition; in a `cold` one every event is the only
+one of a new customer. Within a visit one looks around in few categories, puts things into the cart, takes some out, buys or
+leaves. A quarter of the orders is refunded in part 1 to 48 hours later. One message in a hundred comes again 2 to 30 seconds
+later, byte for byte the same, as after a tracker's retry; it then stands behind younger events.
 
 The same scenario gives the same bytes, and a shorter one is a prefix of a longer one. Only `random.Random.random` and
 `getrandbits` are used, whose sequences Python keeps from release to release.
@@ -47,7 +48,7 @@ REFUND_OF_ORDER: Final = 0.26
 REPEAT: Final = 0.01
 DISCOUNT: Final = 0.3
 
-Draw = Literal["uniform", "zipf"]
+Draw = Literal["uniform", "zipf", "hot", "cold"]
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -108,8 +109,10 @@ class _Shop:
         self.products = _products(self.large)
         self.prices = _prices()
         self.visitors: dict[int, _Visitor] = {}
-        self.orders = 0
+        self.orders = self.newcomers = 0
         customers = scenario.customers
+        # The share of visits with which one customer makes half of what comes to her partition.
+        self.hot = 1 / (scenario.partitions + 1) if scenario.draw == "hot" else 0.0
         self.weights = list(accumulate(1 / rank for rank in range(1, customers + 1))) if scenario.draw == "zipf" else []
 
     def __iter__(self) -> Iterator[Record]:
@@ -134,7 +137,7 @@ class _Shop:
                     later_ms = at_ms + HOUR_MS + int(random() * 47 * HOUR_MS)
                     heappush(heap, (later_ms, number, visitor, category, refund))
                     number += 1
-                if random() * VISIT_EVENTS >= 1.0:
+                if random() * VISIT_EVENTS >= 1.0 and self.scenario.draw != "cold":
                     gap_ms = GAP_LEAST_MS + int(random() * (GAP_MOST_MS - GAP_LEAST_MS + 1))
                     heappush(heap, (at_ms + gap_ms, number, visitor, category, None))
                     number += 1
@@ -146,13 +149,19 @@ class _Shop:
 
     def _visitor(self) -> _Visitor:
         number = bisect(self.weights, self.random() * self.weights[-1]) if self.weights else 0
-        if not self.weights:
+        if self.scenario.draw == "cold":
+            self.newcomers += 1
+            return self._newcomer(self.newcomers)
+        if not self.weights and not (self.hot and self.random() < self.hot):
             number = int(self.random() * self.scenario.customers)
         visitor = self.visitors.get(number)
         if visitor is None:
-            context = _CONTEXTS[number % len(_CONTEXTS)] if self.large else '"channel":"browser"'
-            visitor = self.visitors[number] = _Visitor(number, self.scenario.partitions, context)
+            visitor = self.visitors[number] = self._newcomer(number)
         return visitor
+
+    def _newcomer(self, number: int) -> _Visitor:
+        context = _CONTEXTS[number % len(_CONTEXTS)] if self.large else '"channel":"browser"'
+        return _Visitor(number, self.scenario.partitions, context)
 
     def _visit_event(self, visitor: _Visitor, at_ms: int, category: int) -> tuple[Record, tuple[str, int] | None]:
         """One event of a visit, and the order and amount of the refund it will lead to, if any."""

@@ -107,7 +107,7 @@ def read_totals(topic: Topic, customers: int) -> dict[str, Totals]:
 
 def difference(expected: Expected, totals: dict[str, Totals], triggers: list[CartTrigger]) -> str | None:
     """What is wrong with a result, in words and with examples; None where it is right."""
-    return _triggers_differ(expected.triggers, triggers) or _totals_differ(expected.totals, totals)
+    return _triggers_differ(expected.triggers, triggers) or totals_differ(expected.totals, totals)
 
 
 def _triggers_differ(expected: list[CartTrigger], found: list[CartTrigger]) -> str | None:
@@ -123,7 +123,8 @@ def _triggers_differ(expected: list[CartTrigger], found: list[CartTrigger]) -> s
     )
 
 
-def _totals_differ(expected: dict[str, Totals], found: dict[str, Totals]) -> str | None:
+def totals_differ(expected: dict[str, Totals], found: dict[str, Totals]) -> str | None:
+    """What is wrong with the customers, in words and with examples; None where all are right."""
     wrong = []
     for customer, wanted in expected.items():
         told = found.get(customer)

@@ -1,11 +1,16 @@
-"""docs/benchmarks.md, written from the raw results that are committed under bench/results."""
+"""docs/benchmarks.md, and the tables of docs/explanation/capacity.md, written from the raw results under bench/results."""
 
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from bench.capacity.page import PAGE, filled
+from bench.capacity.plan import read_basis
 from bench.machine import Machine
-from bench.results import RESULTS, Result, newest_results
-from bench.studies import STUDIES
+from bench.results import RESULTS, Result, newest_of, newest_results
+from bench.studies import STUDIES, capacity_section
+from bench.studies.capacity import CapacityData
 from bench.tables import table
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -19,10 +24,38 @@ different days on a shared one: what counts is the ratio within one table, whose
 """
 
 
-def write(folder: Path = RESULTS, document: Path = DOCUMENT) -> Path:
-    """Write the report; gives the path. Raises ValueError where there are no results, or some of an unknown study."""
-    document.write_text(compose(newest_results(folder)))
-    return document
+def write(folder: Path = RESULTS, document: Path = DOCUMENT, page: Path = PAGE) -> list[Path]:
+    """Write the report, where there is something to report, and the page on capacity; gives what was written.
+
+    Raises ValueError where there are no results at all, or some of an unknown study.
+    """
+    written = []
+    plan = capacity_page(page.read_text(), folder)
+    if plan is not None:
+        page.write_text(plan)
+        written.append(page)
+    results = newest_results(folder)
+    if results or not written:
+        document.write_text(compose(results))
+        written.append(document)
+    return written
+
+
+def capacity_page(text: str, folder: Path = RESULTS) -> str | None:
+    """The page with its tables by the newest result of that study; a quick one counts where there is no other.
+
+    None where there is no result. Raises ValueError where the page has other tables.
+    """
+    result = newest_of("capacity", folder)
+    if result is None:
+        return None
+    data = msgspec.convert(result.data, CapacityData)
+    machine = result.machine
+    source = (
+        f"Measured {result.began.removesuffix('+00:00')} (UTC) on {machine.cpu}, {machine.cores} cores, Python {machine.python}, "
+        f"by `{result.command}`" + ("; a small run, good for the order of things only." if result.quick else ".")
+    )
+    return filled(text, {"source": source, **capacity_section.page_blocks(data, read_basis())})
 
 
 def compose(results: list[Result]) -> str:

@@ -50,9 +50,18 @@ def write_result(result: Result, folder: Path = RESULTS) -> Path:
 def newest_results(folder: Path = RESULTS) -> list[Result]:
     """The newest result of every study and case that was not a quick one, in the order of study and case."""
     newest: dict[tuple[str, str], Result] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        result = msgspec.json.decode(path.read_bytes(), type=Result)
+    for result in _all(folder):
         key = (result.study, result.case)
         if not result.quick and (key not in newest or result.began > newest[key].began):
             newest[key] = result
     return [newest[key] for key in sorted(newest)]
+
+
+def newest_of(study: str, folder: Path = RESULTS) -> Result | None:
+    """The newest result of a study; a quick one only where there is no other. None where there is none at all."""
+    found = [result for result in _all(folder) if result.study == study]
+    return max(found, key=lambda result: (not result.quick, result.began), default=None)
+
+
+def _all(folder: Path) -> list[Result]:
+    return [msgspec.json.decode(path.read_bytes(), type=Result) for path in sorted(folder.glob("*/*.json"))]

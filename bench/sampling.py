@@ -7,6 +7,8 @@ from typing import Final
 
 import psutil
 
+from bench.figures import Mark
+
 CHILDREN_EVERY_S: Final = 1.0
 
 
@@ -47,3 +49,17 @@ class Tree:
             with suppress(psutil.Error):
                 found += root.children(recursive=True)
         self._processes = found
+
+
+class Meter:
+    """CPU of an engine, the broker and Redis, and the engine's memory, from now on."""
+
+    def __init__(self, engine: Iterable[int], kafka: int, redis: int | None) -> None:
+        self.engine = Tree(engine)
+        self._kafka, self._redis = Tree([kafka]), Tree([redis] if redis else [])
+        self._began_s = time.monotonic()
+
+    def mark(self, done: int) -> Mark:
+        """How things stand when `done` records are durable."""
+        at_s = time.monotonic() - self._began_s
+        return Mark(at_s, done, self.engine.cpu_s(), self._kafka.cpu_s(), self._redis.cpu_s())

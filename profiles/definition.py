@@ -1,56 +1,110 @@
-"""What a trigger is: the questions the engine asks of each one. Built-in triggers are one module each in `profiles.triggers`.
+"""What a trigger is: the questions the engine asks of each one, and what it tells them.
 
-A trigger plans episodes when events change the profile, is asked again when one comes due, and says what to send.
+A trigger plans episodes when it is told that something happened (`on_...`), is asked again when one comes due (`check`), and
+says what to send (`content`). It keeps nothing itself: what it has to remember lies in the profile. Built-in triggers are one
+module for each family in `profiles.triggers`; a company's own are loaded beside them and held to the same laws.
 """
 
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec import Struct
+from typing_extensions import override
 
 from profiles.book import Book
+from profiles.content import Content, OrderTold
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
-from profiles.state import Emitted, Episode, RecentOrder
+from profiles.segments import SegmentChange
+from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
-from schemas.outputs import Item
+from schemas.events import Arrival, Event
+
+R = TypeVar("R", bound=TriggerRule)
 
 
-class Content(Struct, kw_only=True):
-    """What an emitted trigger carries beyond its envelope. Amounts in minor units of `currency` (None: the shop's)."""
+class TriggerDefinition(Generic[R]):
+    """A trigger. Subclasses name it, say which rules it has and which events it wants to hear of, and answer `content`.
 
-    items: tuple[Item, ...] = ()
-    value_minor: int | None = None
-    currency: str | None = None
-    recovery_url: str | None = None
-    details: dict[str, Any] = {}
-    cart_id: str | None = None
-    checkout_id: str | None = None
-    rule: str = ""
+    `version` is the definition's major version: raising it gives new trigger ids. Methods get the profile with the event
+    already in it and may change only what is theirs. Everything else has a default that does nothing.
+    """
 
+    name: str = ""
+    version: int = 1
+    rule_type: type[R]
+    listens: frozenset[type[Event]] = frozenset()
+    """Kinds of events that `on_event` is called for."""
+    speaks: bool = True
+    """Whether it says something to the customer; others tell systems about her, and are no answer to what to show her now."""
+    reasons: ClassVar[Mapping[str, str]] = {}
+    """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 
-class TriggerDefinition(Protocol):
-    """A built-in trigger. `version` is the definition's major version: raising it gives new ids."""
+    @override
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raises TypeError for a hook that is none, so that a slip of the pen does not make a trigger deaf."""
+        super().__init_subclass__(**options)
+        for told in vars(cls):
+            if told.startswith("on_") and not hasattr(TriggerDefinition, told):
+                hooks = ", ".join(name for name in vars(TriggerDefinition) if name.startswith("on_"))
+                raise TypeError(f"{cls.__name__}.{told} is never called; triggers are told by {hooks}")
 
-    name: str
-    version: int
+    def rule(self, book: Book) -> R:
+        """Its rules in this book."""
+        return book.rule(self.rule_type)
 
-    def rule(self, book: Book) -> TriggerRule:
-        """Its settings in this book."""
+    # --- what it is told, after the profile has taken it in ---
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        """Asked when due: None if it still holds, otherwise the reason why not."""
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        """An event of a kind in `listens`, never the same one twice."""
 
-    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
-        """Whether a trigger of higher precedence stands in its way."""
+    def on_consent(self, turn: Turn, arrival: Arrival) -> None:
+        """An event carried consent decisions, or took consent back."""
 
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        """What to send."""
+    def on_cart(self, turn: Turn, cart: Cart) -> None:
+        """A cart changed, or was looked at."""
 
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        """Whether an order is what this emission was about: at or before the emission it takes it back."""
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """An order event was applied to the ledger; it may be one that changed nothing."""
 
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        """Whether an order after the emission counts as its conversion."""
+    def on_segment(self, turn: Turn, change: SegmentChange) -> None:
+        """She entered a segment or left one; the turn's time is that of the change."""
+
+    def on_wake(self, turn: Turn, what: str) -> None:
+        """A timer of its own in `profile.wakes` ("<name>|<what>") has come; it is taken out before."""
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Called after an episode ended in any way, to mark state or plan what follows."""
+        """One of its episodes ended in any way: emitted, cancelled, suppressed or expired."""
+
+    # --- what it is asked ---
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        """Asked when due: None if it still holds, otherwise the reason why not."""
+        return None
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        """When a waiting episode is due by the present rules; None where its time stands. Asked when the rules changed."""
+        return None
+
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        """The last question before hold-outs: whether what it offers can still be had; the reason why not."""
+        return None
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Whether an earlier emission of this trigger counts for its cooldown and its window."""
+        return True
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        """What to send."""
+        return Content(rule=self.name)
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Whether an order is what this emission was about: at or before the emission it takes it back."""
+        return False
+
+    def converts(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Whether an order after the emission counts as its conversion."""
+        return True
+
+
+Definitions = Sequence[TriggerDefinition[Any]]
+"""Triggers in the order in which they are told of things."""

@@ -1,23 +1,27 @@
 """The engine: how one event changes one profile (`step`), and what its timers do (`fire`). Pure and deterministic.
 
-`step` first does what may ask for more of the ledger (orders), then remembers, then lets the triggers concerned plan anew.
-A `Need` is raised before anything was changed. Every other exception is a fault of ours: the caller throws the touched
+`step` first does what may ask for more of the ledger (orders), then remembers, then tells the triggers concerned, which plan
+anew. A `Need` is raised before anything was changed. Every other exception is a fault of ours: the caller throws the touched
 profiles away and sets the record aside.
 
-The tables at the end say which event goes where; a new event or trigger is a line there.
+The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
 from profiles.book import Book
 from profiles.consent import apply_consent
+from profiles.content import OrderTold
+from profiles.definition import TriggerDefinition
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
-from profiles.state import Ledger, Moment, OrderEntry, RecentOrder
-from profiles.triggers import BY_NAME, CART_ABANDONED, CHECKOUT_ABANDONED, REPLENISHMENT_DUE, WELCOME
+from profiles.segments import WAKE, Segments
+from profiles.state import Cart, Ledger, Moment, RecentOrder
+from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
+from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
 
@@ -26,12 +30,29 @@ E = TypeVar("E", bound=Event)
 
 
 class Engine:
-    """Applies events and timers to profiles by one book. Keeps no state of its own; a new book is a new engine."""
+    """Applies events and timers to profiles by one book and one set of triggers. Keeps no state of its own; a new book is a
+    new engine.
+    """
 
-    __slots__ = ("book",)
-
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
+        """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
+        self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
+        told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
+        self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
+        for trigger in told:
+            for kind in trigger.listens:
+                self._by_kind.setdefault(kind, []).append(trigger)
+        self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
+        self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        if asleep := [
+            name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
+        ]:
+            raise ValueError(f"the book lacks the conditions of {asleep}: make it by compile_conditions")
+        segments = book.segments if book.segments is not None else Segments()
+        self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
+        self._is_watching = segments.fingerprint != ""
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -41,14 +62,26 @@ class Engine:
         event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
+        # What a shop kept for segments it has given up goes with the next event.
+        watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
+        if watching:
+            self._watch.before(turn, orders)
         if kind in ORDER_EVENTS:
-            _order(turn, arrival, orders)
+            self._order(turn, arrival, orders, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
-            if kind not in CART_EVENTS:
-                _remember(turn, arrival)
-            handler = HANDLERS.get(kind)
-            if handler is not None:
-                handler(turn, arrival)
+            if kind in CART_EVENTS:
+                self._cart(turn, arrival)
+            else:
+                self._remember(turn, arrival)
+                handler = HANDLERS.get(kind)
+                if handler is not None:
+                    handler(turn, arrival)
+                listeners = self._by_kind.get(kind)
+                if listeners is not None:
+                    for trigger in listeners:
+                        trigger.on_event(turn, arrival)
+            if watching:
+                self._watch.after(turn, arrival)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -60,33 +93,108 @@ class Engine:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue
-            episode = min(profile.episodes.values(), key=lambda waiting: (waiting.wake_ms, waiting.name, waiting.key))
-            # In replay the clock stops at each due time it passes, however far it jumps.
-            stop = at if at.wall_ms is not None else Moment(max(due_ms, episode.measured_from_ms or 0))
+            stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
-            episodes.decide_due(turn, BY_NAME[episode.name], episode)
+            if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+                if wake == WAKE:
+                    self._watch.wake(turn, orders, due_ms)
+                    continue
+                del profile.wakes[wake]
+                name, _, what = wake.partition("|")
+                if (woken := self.triggers.get(name)) is not None:
+                    woken.on_wake(turn, what)
+                    if self._is_watching:
+                        self._watch.after_timer(turn, clock_ms)
+                continue
+            episode = episodes.next_of(profile, self.triggers, turn)
+            if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
+                # In replay the clock stops at each due time it passes, however far it jumps.
+                stop = Moment(episode.measured_from_ms, goods=at.goods)
+                turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
+            episodes.decide_due(turn, self.triggers, episode)
+            if self._is_watching:
+                self._watch.after_timer(turn, clock_ms)
+
+    # --- what every event tells -----------------------------------------------------------------------------------
+
+    def _remember(self, turn: Turn, arrival: Arrival) -> None:
+        """That she was here, who she is, what she consents to."""
+        profile, event = turn.profile, arrival.event
+        kind = type(event)
+        activity.see(profile, arrival)
+        if not profile.episodes or identity.reachable(profile):
+            identity.remember(profile, arrival)
+        else:
+            identity.remember(profile, arrival)
+            if identity.reachable(profile):
+                episodes.release_held(turn)
+        if kind in SHOPPING_EVENTS:
+            forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+            carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
+        if event.consent or kind in CONSENT_WITHDRAWN:
+            granted = apply_consent(profile, arrival)
+            if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
+                profile.milestones.granted = opening(arrival)
+            if kind in CONSENT_WITHDRAWN:
+                episodes.cancel_marketing(turn, self.triggers, "unsubscribed")
+            for trigger in self._on_consent:
+                trigger.on_consent(turn, arrival)
+
+    # --- orders ---------------------------------------------------------------------------------------------------
+
+    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, *, watching: bool) -> None:
+        profile, event = turn.profile, arrival.event
+        change = ledger.apply_order(profile, arrival, orders, turn.book)
+        if profile.id == ANONYMOUS:
+            return
+        fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
+        if fresh:
+            self._remember(turn, arrival)
+        told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        entry = change.entry
+        if entry.placed_ms is not None and not entry.test:
+            if change.is_new:
+                lookup = turn.book.catalogue.lookup
+                known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
+                bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
+                interests.purchase(profile.interests, bought, entry.placed_ms)
+            if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
+                told.order, told.carts = _close_carts(turn, told)
+        for trigger in self._on_order:
+            trigger.on_order(turn, told)
+        if told.order is not None and change.is_new and entry.cancelled_ms is None:
+            episodes.settle(turn, self.triggers, told.order)
+        if watching:
+            self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    # --- carts ----------------------------------------------------------------------------------------------------
+
+    def _cart(self, turn: Turn, arrival: Arrival) -> None:
+        profile, event = turn.profile, arrival.event
+        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms)
+        if cart is None:
+            return
+        self._remember(turn, arrival)
+        if type(event) in ADDING:
+            product = event.product  # type: ignore[attr-defined] # as each of ADDING has
+            interests.touch(
+                profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
+            )
+        for trigger in self._on_cart:
+            trigger.on_cart(turn, cart)
+        for trigger in self._by_kind.get(type(event), ()):
+            trigger.on_event(turn, arrival)
 
 
-def _remember(turn: Turn, arrival: Arrival) -> None:
-    """What every event tells: that she was here, who she is, what she consents to."""
-    profile, event = turn.profile, arrival.event
-    kind = type(event)
-    activity.see(profile, arrival)
-    if not profile.episodes or identity.reachable(profile):
-        identity.remember(profile, arrival)
-    else:
-        identity.remember(profile, arrival)
-        if identity.reachable(profile):
-            episodes.release_held(turn)
-    if kind in SHOPPING_EVENTS:
-        rules = turn.book.rules
-        carts.tidy(profile, arrival.time_ms, rules.cart_abandoned.forget_ms, rules.allowed_lateness_ms)
-    if event.consent or kind in CONSENT_WITHDRAWN:
-        granted = apply_consent(profile, arrival)
-        if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
-            profile.milestones.granted = opening(arrival)
-        if granted:
-            WELCOME.replan(turn)
+def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
+    """Whether a trigger does anything with what it is told."""
+    return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
+
+
+def _next_wake(profile: Profile) -> str | None:
+    """The timer of a trigger's own that comes first."""
+    wakes = profile.wakes
+    return min(wakes, key=lambda what: (wakes[what], what)) if wakes else None
 
 
 def opening(arrival: Arrival) -> tuple[int, str]:
@@ -94,76 +202,19 @@ def opening(arrival: Arrival) -> tuple[int, str]:
     return (arrival.time_ms, arrival.event.message_id)
 
 
-# --- orders -------------------------------------------------------------------------------------------------------
-
-
-def _order(turn: Turn, arrival: Arrival, orders: Ledger) -> None:
-    profile, event = turn.profile, arrival.event
-    change = ledger.apply_order(profile, arrival, orders, turn.book)
-    if profile.id == ANONYMOUS:
-        return
-    if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
-        _remember(turn, arrival)
-    supplies = supply.record_purchases(profile, change, turn.book)
-    entry = change.entry
-    if entry.placed_ms is not None and not entry.test:
-        if change.is_new:
-            lookup = turn.book.catalogue.lookup
-            known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
-            bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
-            interests.purchase(profile.interests, bought, entry.placed_ms)
-        if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
-            _close_carts(turn, entry, is_new=change.is_new)
-    REPLENISHMENT_DUE.replan(turn, supplies)
-
-
-def _close_carts(turn: Turn, entry: OrderEntry, *, is_new: bool) -> None:
-    """An order takes what it bought out of the carts, ends checkouts, and settles what was emitted about them."""
-    profile = turn.profile
+def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
+    """An order takes what it bought out of the carts and ends checkouts."""
+    profile, entry = turn.profile, told.change.entry
     checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
-    lateness_ms = turn.book.rules.allowed_lateness_ms
-    touched = carts.apply_order(profile, entry, cart_id, lateness_ms)
+    touched = carts.apply_order(profile, entry, cart_id, turn.book.rules.allowed_lateness_ms)
     order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
     if order is None:
         assert entry.placed_ms is not None
         products = sorted({line.product_id for line in entry.lines})
         order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
-    CHECKOUT_ABANDONED.ordered(turn, order)
-    if turn.book.rules.cart_abandoned.any_order:
-        touched = [
-            cart
-            for cart in carts.all_carts(profile).values()
-            if cart.opened_ms is not None and order.at_ms >= cart.opened_ms
-        ]
-        for cart in touched:
-            carts.mark(cart, carts.ENDED, order.at_ms, f"any:{order.order_id}", lateness_ms)
-    for cart in touched:
-        CART_ABANDONED.replan(turn, cart, "ordered")
-    if is_new and entry.cancelled_ms is None:
-        episodes.settle(turn, BY_NAME, order)
-
-
-# --- carts and checkouts ------------------------------------------------------------------------------------------
-
-
-def _cart(turn: Turn, arrival: Arrival) -> None:
-    profile, event = turn.profile, arrival.event
-    cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms)
-    if cart is None:
-        return
-    _remember(turn, arrival)
-    if type(event) in ADDING:
-        product = event.product  # type: ignore[attr-defined] # as each of ADDING has
-        interests.touch(
-            profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
-        )
-    CHECKOUT_ABANDONED.cart_changed(turn, cart)
-    CART_ABANDONED.replan(turn, cart, "changed")
-
-
-def _checkout(turn: Turn, arrival: Arrival) -> None:
-    CHECKOUT_ABANDONED.apply(turn, arrival)
+    checkouts.end_by_order(profile, order)
+    return order, touched
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
@@ -184,11 +235,14 @@ def _list_interest(turn: Turn, arrival: Arrival) -> None:
     interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
 
 
+def _checkout(turn: Turn, arrival: Arrival) -> None:
+    checkouts.apply_checkout_event(turn.profile, arrival)
+
+
 def _signed_up(turn: Turn, arrival: Arrival) -> None:
     past = turn.profile.milestones
     if past.signed_up is None or opening(arrival) < past.signed_up:
         past.signed_up = opening(arrival)
-    WELCOME.replan(turn)
 
 
 def _subscribed(turn: Turn, arrival: Arrival) -> None:
@@ -209,7 +263,6 @@ def _message(turn: Turn, arrival: Arrival) -> None:
 
 
 SUBSCRIPTIONS_MAX: Final = 32
-
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.OrderCompleted,
@@ -250,15 +303,11 @@ ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.W
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
 HANDLERS: Final[dict[type[Event], Handler]] = {
-    **dict.fromkeys(CART_EVENTS, _cart),
+    **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
     events.ProductViewed: _product_interest(WEIGHTS["view"]),
     events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
     events.ProductListViewed: _list_interest,
-    events.CheckoutStarted: _checkout,
-    events.CheckoutStepViewed: _checkout,
-    events.CheckoutStepCompleted: _checkout,
-    events.PaymentInfoEntered: _checkout,
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,
     events.SubscriptionCancelled: _subscribed,

@@ -1,23 +1,39 @@
-"""The life of a trigger episode: armed, due, then emitted, suppressed, cancelled or expired; later retracted or converted.
+"""The life of a trigger episode: armed, due, then emitted, suppressed, deferred, cancelled or expired; afterwards retracted or
+converted.
 
-An episode is armed or planned anew whenever an event changes what it is about (`plan`), ended when its ground is gone
-(`cancel`), and decided when its timer comes (`decide_due`). Timers only wake: the condition is asked again.
+A definition plans episodes (`plan`, `cancel`); when one comes due (`decide_due`) its condition is asked again, then the gates.
+An episode that comes due while the customer can't be reached is held until she can, or until it is too late; one that comes
+due in her quiet hours is put off to their end. Nothing here depends on where a batch was cut: a timer is decided at the clock
+it fires at, which in replay is its due time.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from profiles import gates
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
+from profiles.gates import Verdict
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
-from profiles.state import EMITTED_MAX, EPISODES_MAX, Emitted, Episode, RecentOrder
+from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
-from schemas.outputs import Customer, DecisionTrail, ProfileSummary, Trigger, TriggerOutcome
+from schemas.outputs import (
+    Customer,
+    DecisionTrail,
+    HoldoutShown,
+    ProfileSummary,
+    State,
+    Trigger,
+    TriggerOutcome,
+)
 
 TOO_LATE: Final = "max_lateness"
-EVIDENCE_MAX: Final = 20
+TURN: Final = "turn"
+
+Triggers = Mapping[str, TriggerDefinition[Any]]
+"""The triggers there are, by name."""
 
 
 def slot(name: str, key: str) -> str:
@@ -25,7 +41,7 @@ def slot(name: str, key: str) -> str:
     return f"{name}|{key}"
 
 
-def id_of(turn: Turn, definition: TriggerDefinition, episode: Episode) -> str:
+def id_of(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> str:
     """The trigger id of an episode as it stands; reminders carry the first one's anchor and their number."""
     return trigger_id(
         turn.book.shop_id, definition.name, definition.version, episode.key, episode.anchor, episode.occurrence
@@ -34,92 +50,100 @@ def id_of(turn: Turn, definition: TriggerDefinition, episode: Episode) -> str:
 
 def plan(
     turn: Turn,
-    definition: TriggerDefinition,
+    definition: TriggerDefinition[Any],
     key: str,
     anchor: str,
     opened_ms: int,
     due_ms: int,
     *,
     occurrence: int = 1,
+    data: dict[str, Any] | None = None,
 ) -> None:
     """Arm an episode, or move the armed one to what is now known of it.
 
     One that opened with another anchor and is no correction (its opening is later) is taken as a new episode. An event that
-    came later than the allowed lateness arms only what is due after it was received.
+    came later than the allowed lateness arms only what is due after it was received. `data` is what the trigger keeps about
+    the episode; it takes the place of what was kept.
     """
     profile = turn.profile
     place = slot(definition.name, key)
     episode = profile.episodes.get(place)
-    if episode is not None and (episode.due_ms, episode.anchor, episode.opened_ms) == (due_ms, anchor, opened_ms):
-        return
+    if episode is not None:
+        if data is not None:
+            episode.data = data
+        if (episode.due_ms, episode.anchor, episode.opened_ms) == (due_ms, anchor, opened_ms):
+            return
     past_due = due_ms < turn.at.clock_ms
     if episode is None:
+        episode = Episode(definition.name, key, anchor, opened_ms, due_ms, occurrence=occurrence, data=data or {})
         if turn.too_late and due_ms <= turn.received_ms:
             if not turn.imported:
-                _refuse(turn, definition, key, anchor, due_ms)
+                _refuse(turn, definition, episode, TOO_LATE)
             return
         if len(profile.episodes) >= EPISODES_MAX:
-            _refuse(turn, definition, key, anchor, due_ms, "too_many")
+            _refuse(turn, definition, episode, "too_many")
             return
-        episode = Episode(definition.name, key, anchor, opened_ms, due_ms, occurrence=occurrence)
         profile.episodes[place] = episode
-        turn.decide(
-            name=definition.name,
-            key=key,
-            trigger_id=id_of(turn, definition, episode),
-            state="armed",
-            at_ms=turn.now_ms,
-            occurrence=occurrence,
-            due_ms=due_ms,
-        )
+        turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
     else:
         episode.anchor, episode.opened_ms, episode.due_ms = anchor, opened_ms, due_ms
-        episode.held_until_ms = None
+        episode.wait_ms = episode.wait = None
+        _note_evidence(episode, turn.cause)
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
-def _refuse(
-    turn: Turn, definition: TriggerDefinition, key: str, anchor: str, due_ms: int, reason: str = TOO_LATE
-) -> None:
-    turn.decide(
-        name=definition.name,
-        key=key,
-        trigger_id=trigger_id(turn.book.shop_id, definition.name, definition.version, key, anchor),
-        state="expired",
-        reason=reason,
-        at_ms=turn.now_ms,
-        due_ms=due_ms,
-    )
+def _note_evidence(episode: Episode, message_id: str) -> None:
+    """The events that moved an episode, the newest EVIDENCE_MAX of them."""
+    if message_id != episode.anchor and message_id not in episode.evidence:
+        episode.evidence.append(message_id)
+        if len(episode.evidence) > EVIDENCE_MAX:
+            del episode.evidence[0]
 
 
-def cancel(turn: Turn, definition: TriggerDefinition, key: str, reason: str, order_id: str | None = None) -> None:
+def _refuse(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, reason: str) -> None:
+    turn.decide(episode, id_of(turn, definition, episode), "expired", reason=reason, at_ms=turn.now_ms)
+
+
+def waiting(profile: Profile, definition: TriggerDefinition[Any], key: str) -> Episode | None:
+    """The armed episode of a trigger about something, None if there is none."""
+    return profile.episodes.get(slot(definition.name, key))
+
+
+def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, order_id: str | None = None) -> None:
     """End an armed episode whose ground is gone; nothing happens if there is none."""
-    episode = turn.profile.episodes.get(slot(definition.name, key))
+    episode = waiting(turn.profile, definition, key)
     if episode is not None:
-        _end(turn, definition, episode, "cancelled", reason, turn.now_ms, order_id)
+        _end(turn, definition, episode, "cancelled", reason, turn.now_ms, order_id=order_id)
+
+
+def cancel_marketing(turn: Turn, triggers: Triggers, reason: str) -> None:
+    """End all armed marketing episodes."""
+    for episode in list(turn.profile.episodes.values()):
+        definition = triggers.get(episode.name)
+        if definition is not None and definition.rule(turn.book).trigger_class == "marketing":
+            _end(turn, definition, episode, "cancelled", reason, turn.now_ms)
 
 
 def _end(
     turn: Turn,
-    definition: TriggerDefinition,
+    definition: TriggerDefinition[Any],
     episode: Episode,
-    state: str,
+    state: State,
     reason: str | None,
     now_ms: int,
+    *,
     order_id: str | None = None,
+    passed: tuple[str, ...] = (),
 ) -> None:
     del turn.profile.episodes[slot(definition.name, episode.key)]
-    assert state in ("emitted", "cancelled", "suppressed", "expired")
     turn.decide(
-        name=definition.name,
-        key=episode.key,
-        trigger_id=id_of(turn, definition, episode),
-        state=state,  # type: ignore[arg-type]  # narrowed by the assertion above
+        episode,
+        id_of(turn, definition, episode),
+        state,
         reason=reason,
         at_ms=now_ms,
-        occurrence=episode.occurrence,
-        due_ms=episode.due_ms,
         order_id=order_id,
+        gates=passed,
     )
     definition.ended(turn, episode, state, now_ms)
 
@@ -127,25 +151,74 @@ def _end(
 # --- coming due ---------------------------------------------------------------------------------------------------
 
 
-def decide_due(turn: Turn, definition: TriggerDefinition, episode: Episode) -> None:
+def next_of(profile: Profile, triggers: Triggers, turn_of: Turn) -> Episode:
+    """The waiting episode that comes first: by its time, then by priority, then by due time."""
+
+    def rank(episode: Episode) -> tuple[int, int, int, str, str]:
+        definition = triggers.get(episode.name)
+        priority = 0 if definition is None else definition.rule(turn_of.book).priority
+        return (episode.wake_ms, priority, episode.due_ms, episode.name, episode.key)
+
+    episodes = profile.episodes.values()
+    return min(episodes, key=rank) if len(episodes) > 1 else next(iter(episodes))
+
+
+def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     """Decide an episode whose timer has come: condition, lateness, gates, emission."""
     profile, book = turn.profile, turn.book
+    definition = triggers.get(episode.name)
+    if definition is None:  # a trigger of an earlier release, or of a company's package that is gone
+        del profile.episodes[slot(episode.name, episode.key)]
+        return
     rule = definition.rule(book)
-    now_ms = _now_ms(turn, episode)
-    reason = definition.check(profile, episode, book, now_ms)
+    now_ms, wake_ms = _now_ms(turn, episode), episode.wake_ms
+    waited_for, episode.wait, episode.wait_ms = episode.wait, None, None
+    reason = "disabled" if not rule.enabled else definition.check(turn, episode, now_ms)
+    if (
+        reason is None
+        and (condition := book.conditions.get(definition.name)) is not None
+        and not condition.holds(turn, definition, episode, now_ms)
+    ):
+        reason = "condition"
     if reason is not None:
         _end(turn, definition, episode, "cancelled", reason, now_ms)
         return
-    if now_ms - episode.due_ms > rule.max_lateness_ms or episode.wake_ms != episode.due_ms:
-        _end(turn, definition, episode, "expired", gates.UNREACHABLE if episode.held_until_ms else TOO_LATE, now_ms)
+    if waited_for == gates.UNREACHABLE or now_ms - episode.due_ms > rule.max_lateness_ms:
+        late = gates.UNREACHABLE if waited_for == gates.UNREACHABLE else TOO_LATE
+        _end(turn, definition, episode, "expired", late, now_ms)
         return
-    shut = gates.first_shut(turn, definition, episode, now_ms)
-    if shut == gates.UNREACHABLE:
-        _hold(turn, definition, episode, now_ms)
-    elif shut is not None:
-        _end(turn, definition, episode, "suppressed", shut, now_ms)
+    if rule.trigger_class == "marketing" and _gives_way(turn, triggers, episode, wake_ms, rule.priority):
+        return
+    identity = id_of(turn, definition, episode)
+    verdict = gates.ask(turn, definition, episode, now_ms, identity)
+    if verdict.shut is None or verdict.shut == gates.HELD_OUT:
+        _emit(turn, definition, episode, now_ms, identity, verdict)
+    elif verdict.shut == gates.UNREACHABLE:
+        _wait(turn, definition, episode, now_ms, verdict, "unreachable", episode.due_ms + rule.max_lateness_ms + 1)
+    elif verdict.until_ms is not None:
+        _wait(turn, definition, episode, now_ms, verdict, "deferred", verdict.until_ms)
     else:
-        _emit(turn, definition, episode, now_ms)
+        _end(turn, definition, episode, "suppressed", verdict.shut, now_ms, passed=verdict.passed)
+
+
+def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int) -> bool:
+    """Whether a more important trigger of the customer is due within a minute: it goes first, and this one then asks the
+    gates again. No decision is taken, so none is recorded.
+    """
+    together_ms = turn.book.rules.precedence.together_ms
+    wakes = [
+        other.wake_ms
+        for other in turn.profile.episodes.values()
+        if other is not episode
+        and wake_ms < other.wake_ms <= wake_ms + together_ms
+        and other.wait != gates.UNREACHABLE
+        and (definition := triggers.get(other.name)) is not None
+        and definition.rule(turn.book).priority < priority
+    ]
+    if not wakes:
+        return False
+    episode.wait, episode.wait_ms = TURN, min(wakes)
+    return True
 
 
 def _now_ms(turn: Turn, episode: Episode) -> int:
@@ -155,34 +228,43 @@ def _now_ms(turn: Turn, episode: Episode) -> int:
     return max(episode.wake_ms, episode.measured_from_ms or 0)
 
 
-def _hold(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: int) -> None:
-    episode.held_until_ms = episode.due_ms + definition.rule(turn.book).max_lateness_ms + 1
+def _wait(
+    turn: Turn,
+    definition: TriggerDefinition[Any],
+    episode: Episode,
+    now_ms: int,
+    verdict: Verdict,
+    state: State,
+    until_ms: int,
+) -> None:
+    episode.wait, episode.wait_ms = verdict.shut, until_ms
     turn.decide(
-        name=definition.name,
-        key=episode.key,
-        trigger_id=id_of(turn, definition, episode),
-        state="unreachable",
-        reason=gates.UNREACHABLE,
+        episode,
+        id_of(turn, definition, episode),
+        state,
+        reason=verdict.shut,
         at_ms=now_ms,
-        occurrence=episode.occurrence,
-        due_ms=episode.due_ms,
+        until_ms=until_ms,
+        gates=verdict.passed,
     )
 
 
 def release_held(turn: Turn) -> None:
     """The customer can be reached from now on: what waited for that is due at once."""
     for episode in turn.profile.episodes.values():
-        if episode.held_until_ms is not None:
-            episode.held_until_ms = None
+        if episode.wait == gates.UNREACHABLE:
+            episode.wait = episode.wait_ms = None
             episode.measured_from_ms = turn.now_ms
 
 
-def _emit(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: int) -> None:
+def _emit(
+    turn: Turn, definition: TriggerDefinition[Any], episode: Episode, now_ms: int, identity: str, verdict: Verdict
+) -> None:
     profile, book = turn.profile, turn.book
     rule = definition.rule(book)
-    content = definition.content(profile, episode, book)
-    identity = id_of(turn, definition, episode)
+    content = definition.content(turn, episode)
     currency = content.currency or book.shop_currency
+    ghost, place = verdict.shut == gates.HELD_OUT, verdict.place
     turn.out.append(
         Trigger(
             trigger_id=identity,
@@ -193,7 +275,7 @@ def _emit(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: i
             priority=rule.priority,
             trigger_class=rule.trigger_class,
             shop_id=book.shop_id,
-            customer=_customer(profile),
+            customer=_customer(profile, contact_details=rule.contact_details),
             occurred_at_ms=episode.opened_ms,
             due_at_ms=episode.due_ms,
             emitted_at_ms=now_ms,
@@ -205,8 +287,10 @@ def _emit(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: i
             recovery_url=content.recovery_url,
             profile=_summary(profile),
             details=content.details,
-            decision=DecisionTrail(gates=gates.GATES, rule=content.rule),
-            evidence=(episode.anchor,),
+            holdout=None if place is None else HoldoutShown(group=place.group, bucket=place.bucket),
+            shadow=ghost,
+            decision=DecisionTrail(gates=verdict.passed, rule=content.rule, rules=book.rules.version),
+            evidence=(episode.anchor, *episode.evidence),
         )
     )
     sent = profile.emitted
@@ -223,22 +307,33 @@ def _emit(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: i
             checkout_id=content.checkout_id,
             product_ids=sorted({item.product_id for item in content.items}),
             service=rule.trigger_class == "service",
-            until_ms=now_ms + rule.memory_ms,
+            ghost=ghost,
+            until_ms=now_ms + rule.memory_ms(book.rules.precedence),
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
         profile.emitted = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
-    _end(turn, definition, episode, "emitted", None, now_ms)
+    # A ghost counts in everything as an emission would: both arms must go on alike.
+    del profile.episodes[slot(definition.name, episode.key)]
+    turn.decide(
+        episode,
+        identity,
+        "suppressed" if ghost else "emitted",
+        reason=verdict.shut,
+        at_ms=now_ms,
+        gates=verdict.passed,
+    )
+    definition.ended(turn, episode, "emitted", now_ms)
 
 
-def _customer(profile: Profile) -> Customer:
+def _customer(profile: Profile, *, contact_details: bool) -> Customer:
     ids = profile.ids
     return Customer(
         id=profile.id,
         user_id=only(ids.get("user_id")),
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
-        email=only(ids.get("email")),
-        phone=only(ids.get("phone")),
+        email=only(ids.get("email")) if contact_details else None,
+        phone=only(ids.get("phone")) if contact_details else None,
         timezone=profile.timezone[1] if profile.timezone else None,
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
@@ -252,21 +347,23 @@ def _summary(profile: Profile) -> ProfileSummary:
         orders=orders.count,
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
+        segments=tuple(sorted(profile.memberships.inside_ms)),
     )
 
 
 # --- after the emission -------------------------------------------------------------------------------------------
 
 
-def settle(turn: Turn, definitions: dict[str, TriggerDefinition], order: RecentOrder) -> None:
+def settle(turn: Turn, triggers: Triggers, order: RecentOrder) -> None:
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts;
     an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the credit.
+    Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back.
     """
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
-        definition = definitions.get(sent.name)
+        definition = triggers.get(sent.name)
         if definition is None or sent.outcome is not None or sent.service:
             continue
         if order.at_ms <= sent.emitted_ms:
@@ -283,11 +380,21 @@ def settle(turn: Turn, definitions: dict[str, TriggerDefinition], order: RecentO
                 _outcome(turn, sent, "cart.recovered", order, None)
 
 
-def _in_time(turn: Turn, definition: TriggerDefinition, order: RecentOrder, sent: Emitted) -> bool:
-    return order.at_ms - sent.emitted_ms <= definition.rule(turn.book).attribution_ms
+def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder, sent: Emitted) -> bool:
+    attribution_ms: int = definition.rule(turn.book).attribution_ms
+    return order.at_ms - sent.emitted_ms <= attribution_ms
+
+
+_STATES: Final[dict[str, State]] = {
+    "trigger.cancelled": "retracted",
+    "trigger.converted": "converted",
+    "cart.recovered": "recovered",
+}
 
 
 def _outcome(turn: Turn, sent: Emitted, name: str, order: RecentOrder, reason: str | None) -> None:
+    if sent.ghost:
+        return
     assert name in ("trigger.cancelled", "trigger.converted", "cart.recovered")
     turn.out.append(
         TriggerOutcome(
@@ -304,15 +411,5 @@ def _outcome(turn: Turn, sent: Emitted, name: str, order: RecentOrder, reason: s
             emitted_at_ms=turn.now_ms,
         )
     )
-    state = {"trigger.cancelled": "retracted", "trigger.converted": "converted", "cart.recovered": "recovered"}[name]
-    turn.decide(
-        name=sent.name,
-        key=sent.key,
-        trigger_id=sent.trigger_id,
-        state=state,  # type: ignore[arg-type]  # one of the three above
-        reason=reason,
-        at_ms=turn.now_ms,
-        occurrence=sent.occurrence,
-        due_ms=sent.due_ms,
-        order_id=order.order_id,
-    )
+    episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
+    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order.order_id)

@@ -1,56 +1,201 @@
 """The gates between a trigger that is due and its emission, in their order; the first one shut gives the reason.
 
-Names of gates passed travel in the trigger; the reasons below stand in decisions.
+Names of gates passed travel in the trigger and its decision; the reasons below stand in decisions. Two gates do not end an
+episode: who can't be reached is waited for, and in quiet hours a trigger is put off to their end. Hold-out comes last of all:
+it would have been sent now.
 """
 
-from typing import Final
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
+from xxhash import xxh3_64_intdigest
+
+from profiles import zones
+from profiles.book import Book
 from profiles.consent import may_market
 from profiles.definition import TriggerDefinition
+from profiles.holdout import Place, place_of
 from profiles.identity import reachable
 from profiles.profile import Profile
-from profiles.rules import CartAbandonedRule, TriggerRule
-from profiles.state import Episode
+from profiles.rules import DAY_MS, Excluded, QuietHours, Rules, TriggerRule, minute_of_day
+from profiles.state import Emitted, Episode
 from profiles.turn import Turn
 
-GATES: Final = ("reachable", "consent", "precedence", "cooldown")
+GATES: Final = (
+    "reachable",
+    "consent",
+    "included",
+    "precedence",
+    "cooldown",
+    "frequency_cap",
+    "quiet_hours",
+    "availability",
+    "holdout",
+)
 UNREACHABLE: Final = "unreachable"
+QUIET: Final = "quiet_hours"
+HELD_OUT: Final = "holdout"
 
 REASONS: Final = {
     UNREACHABLE: "No e-mail, phone, push token or user id is known; kept until its lateness bound, released by a login.",
     "no_consent": "Marketing without a GRANT for any channel.",
+    "suppressed": "The customer asked not to be contacted at all, or was erased.",
+    "excluded": "Staff, a test, or another customer whom the rules exclude.",
     "superseded": "A trigger of higher precedence is pending or was sent within its block.",
     "cooldown": "The same trigger went to this customer too short a time ago.",
     "cap": "The same trigger went to this customer too often within its window.",
+    "frequency_cap": "The customer has had as much marketing as the rules allow her in a day or a week.",
+    QUIET: "It was due in the customer's quiet hours and is put off to their end.",
+    HELD_OUT: "The customer is held out, to measure what the trigger is worth; it stands on the shadow topic.",
 }
 """Reason codes of gates, and what they mean."""
 
 
-def first_shut(turn: Turn, definition: TriggerDefinition, episode: Episode, now_ms: int) -> str | None:
-    """The reason of the first gate that is shut, None if all are open."""
-    profile, rules = turn.profile, turn.book.rules
-    rule = definition.rule(turn.book)
-    if not reachable(profile):
-        return UNREACHABLE
-    if rule.trigger_class == "marketing" and not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in):
-        return "no_consent"
-    if definition.superseded(profile, episode, turn.book, now_ms):
-        return "superseded"
-    if episode.occurrence == 1:
-        return _rate_limit(profile, definition.name, rule, now_ms)
-    return None
+class Verdict(NamedTuple):
+    """What the gates say: those passed, the reason of the one that is shut, when to ask again, and the hold-out."""
+
+    passed: tuple[str, ...]
+    shut: str | None = None
+    until_ms: int | None = None
+    place: Place | None = None
 
 
-def _rate_limit(profile: Profile, name: str, rule: TriggerRule, now_ms: int) -> str | None:
-    """Cooldown and cap over first occurrences of this trigger; reminders of one episode do not count anew."""
-    times = [sent.emitted_ms for sent in profile.emitted if sent.name == name and sent.occurrence == 1]
+def ask(
+    turn: Turn,
+    definition: TriggerDefinition[Any],
+    episode: Episode,
+    now_ms: int,
+    trigger_id: str,
+    *,
+    on_site: bool = False,
+) -> Verdict:
+    """Go through the gates until one is shut. A customer `on_site` is in the shop now: she is awake, and reached by the page."""
+    profile, book = turn.profile, turn.book
+    rules, rule = book.rules, definition.rule(book)
+    marketing = rule.trigger_class == "marketing"
+
+    shut: str | None = None
+    if not on_site and not reachable(profile):
+        return Verdict((), UNREACHABLE)
+    if profile.suppressed:
+        shut = "suppressed"
+    elif marketing and not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in):
+        shut = "no_consent"
+    if shut is not None:
+        return Verdict(GATES[:1], shut)
+    if is_excluded(profile, rules.excluded):
+        return Verdict(GATES[:2], "excluded")
+    if _superseded(profile, episode, rules, now_ms):
+        return Verdict(GATES[:3], "superseded")
+    if episode.occurrence == 1 and (shut := _rate_limit(profile, definition, episode, rule, now_ms)) is not None:
+        return Verdict(GATES[:4], shut)
+    if marketing and _capped(profile, book, now_ms):
+        return Verdict(GATES[:5], "frequency_cap")
+    if marketing and not on_site and (until_ms := _quiet_until(profile, book, now_ms, trigger_id)) is not None:
+        return Verdict(GATES[:6], QUIET, until_ms)
+    if (shut := definition.recheck(turn, episode)) is not None:
+        return Verdict(GATES[:7], shut)
+    place = place_of(profile, rule, definition.name, rules)
+    if place is not None and place.held_out:
+        return Verdict(GATES[:8], HELD_OUT, None, place)
+    return Verdict(GATES, None, None, place)
+
+
+def is_excluded(profile: Profile, excluded: Excluded) -> bool:
+    """Whether the customer bears one of the tags that exclude her."""
+    if not excluded.tags or not profile.has_traits:
+        return False
+    traits = profile.traits
+    told = traits.get("tags")
+    tags = told[1] if told is not None else ()
+    if isinstance(tags, str):
+        tags = [tag.strip() for tag in tags.split(",")]
+    for tag in excluded.tags:
+        if isinstance(tags, list) and tag in tags:
+            return True
+        if (flag := traits.get(tag)) is not None and flag[1] is True:
+            return True
+    return False
+
+
+def _superseded(profile: Profile, episode: Episode, rules: Rules, now_ms: int) -> bool:
+    """Whether a higher one of the ladder waits for its first reminder, or was sent within the block."""
+    ladder = rules.precedence.ladder
+    if episode.name not in ladder:
+        return False
+    higher = ladder[: ladder.index(episode.name)]
+    if not higher:
+        return False
+    if any(waiting.name in higher and waiting.occurrence == 1 for waiting in profile.episodes.values()):
+        return True
+    block_ms = rules.precedence.block_ms
+    return any(
+        sent.name in higher and sent.occurrence == 1 and now_ms - sent.emitted_ms < block_ms for sent in profile.emitted
+    )
+
+
+def _rate_limit(
+    profile: Profile, definition: TriggerDefinition[Any], episode: Episode, rule: TriggerRule, now_ms: int
+) -> str | None:
+    """Cooldown and window over first occurrences of this trigger; reminders of one episode do not count anew."""
+    if not rule.cooldown_ms and not rule.max_in_window:
+        return None
+    times = [
+        sent.emitted_ms
+        for sent in profile.emitted
+        if sent.name == definition.name and sent.occurrence == 1 and definition.cools(episode, sent)
+    ]
     if rule.cooldown_ms and any(now_ms - sent_ms < rule.cooldown_ms for sent_ms in times):
         return "cooldown"
-    if isinstance(rule, CartAbandonedRule):
-        recent = sum(now_ms - sent_ms < rule.window_ms for sent_ms in times)
-        if recent >= rule.max_in_window:
-            return "cap"
+    if rule.max_in_window and sum(now_ms - sent_ms < rule.window_ms for sent_ms in times) >= rule.max_in_window:
+        return "cap"
     return None
+
+
+def counted(profile: Profile) -> list[Emitted]:
+    """The emissions that count towards the caps: marketing, ghosts included, without those that could not be delivered."""
+    return [sent for sent in profile.emitted if not sent.service and not sent.failed]
+
+
+def _capped(profile: Profile, book: Book, now_ms: int) -> bool:
+    caps = book.rules.caps
+    times = [sent.emitted_ms for sent in counted(profile)]
+    if not times:
+        return False
+    if sum(now_ms - sent_ms < DAY_MS for sent_ms in times) >= caps.max_in_24h:
+        return True
+    if sum(now_ms - sent_ms < 7 * DAY_MS for sent_ms in times) >= caps.max_in_7d:
+        return True
+    zone = zones.zone_of(profile, book.shop_timezone)
+    today = zones.local_time(now_ms, zone).date()
+    return sum(zones.local_time(sent_ms, zone).date() == today for sent_ms in times) >= caps.max_in_day
+
+
+def _quiet_until(profile: Profile, book: Book, now_ms: int, trigger_id: str) -> int | None:
+    """The end of the quiet hours that hold now, with the trigger's own jitter; None outside of them."""
+    quiet = book.rules.quiet_hours
+    if not quiet.enabled or quiet.start_at == quiet.end_at:
+        return None
+    end_ms = quiet_end_ms(now_ms, zones.zone_of(profile, book.shop_timezone), quiet)
+    if end_ms is None:
+        return None
+    return end_ms + xxh3_64_intdigest(trigger_id.encode()) % (quiet.jitter_ms + 1)
+
+
+def quiet_end_ms(now_ms: int, zone: ZoneInfo, quiet: QuietHours) -> int | None:
+    """When the quiet hours that hold at an instant end; None where none hold."""
+    start, end = minute_of_day(quiet.start_at), minute_of_day(quiet.end_at)
+    local = zones.local_time(now_ms, zone)
+    minute = local.hour * 60 + local.minute
+    if start < end:
+        if not start <= minute < end:
+            return None
+        days = 0
+    else:
+        if end <= minute < start:
+            return None
+        days = 1 if minute >= start else 0
+    return zones.at_minute(now_ms, zone, end, days)
 
 
 END_REASONS: Final = {
@@ -64,6 +209,9 @@ END_REASONS: Final = {
     "subscribed": "The product comes by subscription.",
     "existing_customer": "The customer had bought before.",
     "imported": "The customer was imported from another system.",
+    "condition": "The further condition of its rules does not hold.",
+    "disabled": "The rules switched the trigger off.",
+    "unsubscribed": "The customer took her consent back.",
     "max_lateness": "It could only have gone out too long after it was due.",
     "unreachable": "The customer could not be reached until it was too late.",
     "too_many": "The customer has as many open episodes as a profile holds.",

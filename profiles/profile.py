@@ -55,8 +55,9 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `definitions` names the segments and windows the profile was last looked at by, `wake_ms` when one of its segments may
-    change by itself (see `profiles.segments`).
+    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
+    segments. `suppressed`: the customer asked not to be contacted at all, or was erased. `definitions` names the segments
+    and windows the profile was last looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -66,14 +67,15 @@ class Profile(Struct, omit_defaults=True, gc=False):
     locale: tuple[int, str] | None = None
     country: tuple[int, str] | None = None
     push: bool = False
+    suppressed: bool = False
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
     seen_since_ms: int = 0
     compact_ms: int | None = None
+    wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
-    wake_ms: int | None = None
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -99,7 +101,10 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """The earliest moment at which something here wants to be looked at, or None."""
         due = self.compact_ms
         for episode in self.episodes.values():
-            wake_ms = episode.due_ms if episode.held_until_ms is None else episode.held_until_ms
+            wake_ms = episode.due_ms if episode.wait_ms is None else episode.wait_ms
+            if due is None or wake_ms < due:
+                due = wake_ms
+        for wake_ms in self.wakes.values():
             if due is None or wake_ms < due:
                 due = wake_ms
         return due
@@ -115,6 +120,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def last_decisions(self) -> list[DecisionKept]:
         """The last decisions, oldest first."""
         return [_decision_decoder.decode(kept) for kept in self.decisions]
+
+    @property
+    def has_traits(self) -> bool:
+        """Whether there are any traits, without opening them."""
+        return self._traits is not _NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 

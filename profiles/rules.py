@@ -1,150 +1,167 @@
-"""The rules of the triggers: every number a marketer may set, with its default, read from one TOML document.
+"""The rules: every number a marketer may set, with its default, read from one TOML document.
+
+Here is what all triggers have in common, and what holds for a customer as a whole: caps, quiet hours, hold-outs, precedence.
+Each trigger's own numbers stand beside the trigger, in a subclass of `TriggerRule`; its table in the document is named after
+the trigger with "_" for ".".
 
 `read_rules` turns the parsed document into `Rules` and refuses what it does not know, with a suggestion. Durations are
-written as text with a unit ("1h", "30 min", "14d") and kept as milliseconds in fields that end in `_ms`; in the document
-they stand without that ending (`delay = "1h"`).
+written as text with a unit ("1h", "30 min", "14d") and kept as milliseconds in fields that end in `_ms`; times of day are
+text ("21:00") in fields that end in `_at`. In the document fields stand without `_ms` and `_at` (`delay = "1h"`).
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
-from typing_extensions import override
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+MUST_ASK_MS = 10 * 366 * DAY_MS
+"""No duration of a rule is longer: ten years."""
 
-T = TypeVar("T", bound=Struct)
+S = TypeVar("S", bound=Struct)
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+TriggerClass = Literal["marketing", "service"]
 
 _UNITS = {"ms": 1, "s": SECOND_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
+_TIME_OF_DAY = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
 
 
 class RulesError(ValueError):
-    """The rules document is wrong. The message names the place and what would be right; nothing was loaded."""
+    """The rules document is wrong. `path` names the place ("cart_abandoned.delay"), the message what would be right.
+
+    Nothing was loaded; a running worker keeps the rules it has.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
 
 
 class TriggerRule(Struct, frozen=True, kw_only=True):
     """What every trigger can be set to."""
 
+    trigger: ClassVar[str] = ""
+    """The name of the trigger these are the rules of."""
+
     enabled: bool = True
     """Whether the trigger is looked at all."""
-    priority: int = 500
+    priority: Annotated[int, Meta(ge=0, le=10_000)] = 500
     """Lower goes first when several are due."""
-    trigger_class: Literal["marketing", "service"] = "marketing"
-    """"marketing" needs consent; "service" does not."""
+    trigger_class: TriggerClass = "marketing"
+    """"marketing" needs consent and counts towards the caps; "service" does neither."""
     max_lateness_ms: int = DAY_MS
     """A trigger that could only go out this much after it was due expires instead."""
     cooldown_ms: int = 0
     """Least time between two of this trigger for one customer; 0 is none."""
-    attribution_ms: int = 7 * DAY_MS
-    """An order within this time after the emission counts as its conversion."""
-
-    @property
-    def memory_ms(self) -> int:
-        """How long an emission has to be remembered: as long as it can convert or stand in another one's way."""
-        return max(self.attribution_ms, self.cooldown_ms)
-
-
-class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """cart.abandoned: items were left in a cart."""
-
-    priority: int = 200
-    cooldown_ms: int = DAY_MS
-    attribution_ms: int = 3 * DAY_MS
-    delay_ms: int = HOUR_MS
-    """Quiet time after the last change of the cart before it counts as abandoned."""
-    max_in_window: int = 2
-    """At most this many for one customer within `window`."""
+    max_in_window: Count = 0
+    """At most this many of this trigger for one customer within `window`; 0 is any number."""
     window_ms: int = 7 * DAY_MS
     """The time over which `max_in_window` counts."""
-    any_order: bool = False
-    """Whether any order of the customer ends the reminder, also one that has nothing of the cart."""
-    forget_ms: int = 30 * DAY_MS
-    """A cart is dropped this long after its last change."""
+    attribution_ms: int = 7 * DAY_MS
+    """An order within this time after the emission counts as its conversion."""
+    condition: str = ""
+    """A further condition, asked when it is due: an expression over the profile and the episode. Empty: none."""
+    holdout: Share = 0.0
+    """Share of customers who are not sent this trigger, so that its effect can be measured; advice: 0.1."""
+    holdout_group: str = ""
+    """Triggers of one group hold out the same customers. Empty: the trigger is a group of its own."""
+    topic: Literal["triggers"] = "triggers"
+    """Where it is published."""
+    contact_details: bool = True
+    """Whether e-mail address and phone number travel in the trigger, or ids alone."""
 
-    @property
-    @override
-    def memory_ms(self) -> int:
-        return max(self.attribution_ms, self.cooldown_ms, self.window_ms)
-
-
-class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """checkout.abandoned: a checkout was begun and not finished. Reminders follow while it stays so."""
-
-    priority: int = 100
-    cooldown_ms: int = DAY_MS
-    attribution_ms: int = 3 * DAY_MS
-    delay_ms: int = HOUR_MS
-    """Quiet time after the last step before the checkout counts as abandoned."""
-    second_after_ms: int = DAY_MS
-    """When the second reminder is due, from the first one's due time; 0 is none."""
-    third_after_ms: int = 3 * DAY_MS
-    """When the third reminder is due, from the first one's due time; 0 is none."""
-    blocks_cart_ms: int = 2 * DAY_MS
-    """After its first emission cart.abandoned is held back this long."""
-
-    @property
-    @override
-    def memory_ms(self) -> int:
-        return max(self.attribution_ms, self.cooldown_ms, self.blocks_cart_ms)
+    def memory_ms(self, precedence: "Precedence") -> int:
+        """How long an emission has to be remembered: as long as it can convert, or stand in the way of another one."""
+        window_ms = self.window_ms if self.max_in_window else 0
+        return max(self.attribution_ms, self.cooldown_ms, window_ms, precedence.block_ms, Caps.LONGEST_MS)
 
 
-class ReplenishmentRule(TriggerRule, frozen=True, kw_only=True):
-    """replenishment.due: the customer will soon run out of something she buys again and again."""
+class Caps(Struct, frozen=True, kw_only=True):
+    """How many marketing triggers one customer may get, whatever they are about."""
 
-    priority: int = 300
-    max_lateness_ms: int = 7 * DAY_MS
-    lead_ms: int = 3 * DAY_MS
-    """Least time before running out at which the reminder is due."""
-    lead_share: float = 0.1
-    """Share of the supply's span before running out at which it is due, if that is more."""
-    delivery_ms: int = 0
-    """Delivery time taken off the due time."""
-    shrinkage: float = 3.0
-    """Weight of the product's own interval against the customer's, in intervals."""
+    LONGEST_MS: ClassVar[int] = 7 * DAY_MS
+
+    max_in_24h: Count = 2
+    """At most this many in any 24 hours."""
+    max_in_7d: Count = 5
+    """At most this many in any 7 days."""
+    max_in_day: Count = 2
+    """At most this many on one calendar day in the customer's own time zone."""
 
 
-class ReplenishmentLateRule(TriggerRule, frozen=True, kw_only=True):
-    """replenishment.late: the reminder is past and she still has not bought."""
+class QuietHours(Struct, frozen=True, kw_only=True):
+    """When marketing waits, in the customer's own time zone. It is put off to the end, never dropped for it."""
 
-    priority: int = 310
-    max_lateness_ms: int = 7 * DAY_MS
-    after_ms: int = 7 * DAY_MS
-    """Least time after running out."""
-    after_share: float = 0.5
-    """Share of the unit interval after running out, if that is more."""
+    enabled: bool = True
+    """Whether there are quiet hours."""
+    start_at: str = "21:00"
+    """When they begin."""
+    end_at: str = "08:00"
+    """When they end."""
+    jitter_ms: int = 15 * MINUTE_MS
+    """Spread after their end, by a hash of the trigger id: not everybody at the same second."""
 
 
-class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
-    """welcome: somebody signed up, or agreed to hear from the shop, for the first time."""
+class Holdout(Struct, frozen=True, kw_only=True):
+    """Customers who are sent no marketing at all, to measure what all of it together is worth."""
 
-    priority: int = 600
-    delay_ms: int = 5 * MINUTE_MS
-    """Time for a confirmation to arrive, at most 5 min."""
-    existing_after_ms: int = DAY_MS
-    """A customer whose first order is older than this is not new."""
+    share: Share = 0.0
+    """Their share; advice: 0.05."""
+    salt: str = "global"
+    """Another text draws other customers."""
+
+
+class Excluded(Struct, frozen=True, kw_only=True):
+    """Customers who get no triggers at all: staff, tests, business customers."""
+
+    tags: tuple[str, ...] = ("employee", "test", "b2b")
+    """Whoever has one of these in the trait `tags`, or has a trait of that name that is true."""
+
+
+class Precedence(Struct, frozen=True, kw_only=True):
+    """Which of several reminders about the same shopping trip goes out."""
+
+    ladder: tuple[str, ...] = ("checkout.abandoned", "cart.abandoned")
+    """Highest first. While a higher one is pending, a lower one that comes due is dropped."""
+    block_ms: int = 2 * DAY_MS
+    """After one was sent, lower ones are dropped this long."""
+    together_ms: int = MINUTE_MS
+    """Of triggers due within this time of each other the one with the lowest priority number goes first."""
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """All rules."""
+    """All rules. `triggers` holds those of each trigger that differ from its defaults, by the trigger's name."""
 
     version: str = "reference"
-    """The shop's own name of this version of the rules; it is shown in the log."""
+    """The shop's own name of this version of the rules; decisions carry it."""
     soft_opt_in: bool = False
     """Whether a customer without any consent decision may be sent marketing (where the law lets the shop)."""
     allowed_lateness_ms: int = DAY_MS
     """How late an event may arrive and still correct carts and timers."""
-    cart_abandoned: CartAbandonedRule = CartAbandonedRule()
-    checkout_abandoned: CheckoutAbandonedRule = CheckoutAbandonedRule()
-    replenishment_due: ReplenishmentRule = ReplenishmentRule()
-    replenishment_late: ReplenishmentLateRule = ReplenishmentLateRule()
-    welcome: WelcomeRule = WelcomeRule()
+    caps: Caps = Caps()
+    quiet_hours: QuietHours = QuietHours()
+    holdout: Holdout = Holdout()
+    excluded: Excluded = Excluded()
+    precedence: Precedence = Precedence()
+    triggers: Mapping[str, TriggerRule] = {}
+
+    @classmethod
+    def of(cls, *triggers: TriggerRule, **general: Any) -> "Rules":
+        """Rules with these triggers' own settings, each known by its type."""
+        return cls(triggers={rule.trigger: rule for rule in triggers}, **general)
+
+
+GENERAL = tuple(field.name for field in fields(Rules) if field.name != "triggers")
 
 
 def parse_duration_ms(text: object, where: str) -> int:
@@ -152,9 +169,12 @@ def parse_duration_ms(text: object, where: str) -> int:
     match = _DURATION.match(text) if isinstance(text, str) else None
     if match is None:
         raise RulesError(
-            f'{where}: {text!r} is no duration; write a number with a unit, such as "90s", "30min", "1h" or "14d"'
+            where, f'{text!r} is no duration; write a number with a unit, such as "90s", "30min", "1h" or "14d"'
         )
-    return round(float(match[1]) * _UNITS[match[2]])
+    duration_ms = round(float(match[1]) * _UNITS[match[2]])
+    if duration_ms > MUST_ASK_MS:
+        raise RulesError(where, f"{text!r} is longer than ten years")
+    return duration_ms
 
 
 def format_duration(ms: int) -> str:
@@ -165,28 +185,75 @@ def format_duration(ms: int) -> str:
     return f"{ms}ms"
 
 
+def minute_of_day(text: str) -> int:
+    """Minutes since midnight of a time of day.
+
+    >>> minute_of_day("21:30")
+    1290
+    """
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
 def key_of(field: FieldInfo) -> str:
-    """A field's key in the document: durations lose their `_ms`."""
-    return field.name.removesuffix("_ms")
+    """A field's key in the document: durations lose their `_ms`, times of day their `_at`."""
+    return field.name.removesuffix("_ms").removesuffix("_at")
 
 
-def read_rules(document: dict[str, Any]) -> Rules:
-    """Rules of a parsed TOML document. Raises RulesError for an unknown key (with a suggestion) or a wrong value."""
-    return _read_table(Rules, document, "")
+def table_of(trigger: str) -> str:
+    """The table of a trigger in the document.
+
+    >>> table_of("cart.abandoned")
+    'cart_abandoned'
+    """
+    return trigger.replace(".", "_")
 
 
-def _read_table(kind: type[T], table: dict[str, Any], path: str) -> T:
+def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) -> Rules:
+    """Rules of a parsed TOML document; `known` are the rules of all triggers there are.
+
+    Raises RulesError for an unknown table or key (with a suggestion), a wrong value, and a ladder that contradicts itself.
+    """
+    kinds = {table_of(kind.trigger): kind for kind in known}
+    general = {key_of(field): field for field in fields(Rules) if field.name != "triggers"}
+    values: dict[str, Any] = {}
+    triggers: dict[str, TriggerRule] = {}
+    for key, value in document.items():
+        if key in general:
+            values[general[key].name] = _read_value(general[key], value, key)
+        elif key in kinds:
+            triggers[kinds[key].trigger] = _read_table(kinds[key], value, key)
+        else:
+            raise RulesError(key, f"unknown key; {_near(key, [*general, *kinds])}")
+    rules = Rules(triggers=triggers, **values)
+    _check_ladder(rules.precedence.ladder, {kind.trigger for kind in kinds.values()})
+    return rules
+
+
+def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:
+    for place, name in enumerate(ladder):
+        if name not in names:
+            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {_near(name, names)}")
+        if name in ladder[:place]:
+            raise RulesError("precedence.ladder", f"{name!r} stands twice: it can't be both above and below the others")
+
+
+def _near(key: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = get_close_matches(key, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+
+
+def _read_table(kind: type[S], table: object, path: str) -> S:
+    if not isinstance(table, dict):
+        raise RulesError(path, f"expected a table [{path}], got {table!r}")
     known = {key_of(field): field for field in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in table.items():
-        where = f"{path}{key}"
+        where = f"{path}.{key}"
         field = known.get(key)
         if field is None:
-            close = get_close_matches(key, known, n=1)
-            raise RulesError(
-                f"{where}: unknown key; "
-                + (f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}")
-            )
+            raise RulesError(where, f"unknown key; {_near(key, known)}")
         values[field.name] = _read_value(field, value, where)
     return kind(**values)
 
@@ -194,11 +261,11 @@ def _read_table(kind: type[T], table: dict[str, Any], path: str) -> T:
 def _read_value(field: FieldInfo, value: Any, where: str) -> Any:
     if field.name.endswith("_ms"):
         return parse_duration_ms(value, where)
+    if field.name.endswith("_at") and not (isinstance(value, str) and _TIME_OF_DAY.match(value)):
+        raise RulesError(where, f'{value!r} is no time of day; write "08:00"')
     if isinstance(field.type, type) and issubclass(field.type, Struct):
-        if not isinstance(value, dict):
-            raise RulesError(f"{where}: expected a table [{where}], got {value!r}")
-        return _read_table(field.type, value, f"{where}.")
+        return _read_table(field.type, value, where)
     try:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:
-        raise RulesError(f"{where}: {error}") from None
+        raise RulesError(where, str(error)) from None

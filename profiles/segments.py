@@ -3,7 +3,7 @@
 `[segments.big_spenders]` in the rules gives a segment its condition. Which segments she is in, and since when, lies in her
 profile. After an event only those are looked at that read something it can have changed; what changes with time alone
 (a window that an order leaves, a date that is passed, an interest that fades) is looked at in the very millisecond it turns,
-by the profile's `wake_ms`. Entering and leaving are facts (`SegmentChange`) that become triggers.
+by the profile's timer WAKE. Entering and leaving are facts (`SegmentChange`) that become triggers.
 
 A change so soon after the last one of the same segment (COALESCE_MS) waits that long and is dropped if it is taken back in
 the meantime. A condition that can't be evaluated counts as not met, and is counted in `failures`.
@@ -14,25 +14,28 @@ event changes anything; `after` once, when all of its changes are made.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from profiles.book import Book
-from profiles.changes import EVERYTHING, Changed
+from profiles.changes import Changed
 from profiles.expressions.errors import ExpressionError
-from profiles.expressions.expression import Expression
 from profiles.expressions.failures import Failures
-from profiles.expressions.messages import near
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
 from profiles.profile import Profile
 from profiles.state import Ledger, Memberships
 from profiles.view import ProfileView
-from profiles.windows import NOTHING, Windows, fingerprint
+from profiles.windows import Windows, fingerprint
+
+if TYPE_CHECKING:
+    from profiles.expressions.expression import Expression
 
 SEGMENTS_MAX: Final = 200
 COALESCE_MS: Final = 5000
+WAKE: Final = "segments"
+"""The timer among `Profile.wakes` at which one of her segments may change by itself."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEYS: Final = ("when", "version", "description")
 _KINDS_OF_CHANGE_MAX: Final = 4096
@@ -45,7 +48,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     key: str
     version: int
     description: str
-    when: Expression
+    when: "Expression"
 
 
 class SegmentChange(Struct, frozen=True, kw_only=True):
@@ -73,7 +76,6 @@ class Segments:
         "_by_read",
         "_timed",
         "_touched",
-        "everything",
         "failures",
         "fingerprint",
         "segments",
@@ -81,7 +83,7 @@ class Segments:
     )
 
     def __init__(
-        self, segments: Iterable[Segment] = (), others: Iterable[Expression] = (), failures: Failures | None = None
+        self, segments: Iterable[Segment] = (), others: Iterable["Expression"] = (), failures: Failures | None = None
     ) -> None:
         """`others` are the conditions of triggers: what they count over a time is kept together with ours."""
         self.segments = tuple(segments)
@@ -106,14 +108,12 @@ class Segments:
             for count in segment.when.counts:
                 self._by_read.setdefault(count.counter.moved_by, set()).add(segment.key)
         self._touched: dict[Changed, tuple[Segment, ...]] = {}
-        self.everything: Changed = EVERYTHING.union(self._by_read)
-        """What a merge changes: all fields and all counters."""
 
     @staticmethod
     def compile(
         document: Mapping[str, Any],
         source: Source = NO_SOURCE,
-        others: Iterable[Expression] = (),
+        others: Iterable["Expression"] = (),
         failures: Failures | None = None,
     ) -> "Segments":
         """The segments of a rules document (its table `segments`). Raises ExpressionError with the place of what is wrong."""
@@ -142,13 +142,6 @@ class Segments:
             self.windows.rebuild(profile, entries, book)
         self.windows.tidy(profile)
 
-    def catch_up(self, profile: Profile, book: Book, until_ms: int) -> list[SegmentChange]:
-        """Look at the profile at each instant up to `until_ms` at which it wants to be looked at, one after the other."""
-        found: list[SegmentChange] = []
-        while profile.wake_ms is not None and profile.wake_ms <= until_ms:
-            found += self.after(ProfileView(profile, book, profile.wake_ms), NOTHING).changes
-        return found
-
     def after(self, view: ProfileView, changed: Changed) -> Changes:
         """Look again at what may have changed, and keep the outcome in the profile.
 
@@ -161,7 +154,7 @@ class Segments:
         touched = self._touched.get(changed)
         if touched is None:
             touched = self._index(changed)
-        wake_ms = profile.wake_ms
+        wake_ms = profile.wakes.get(WAKE)
         if wake_ms is not None and view.now_ms >= wake_ms:
             again = self._timed.union(profile.memberships.held)
             touched = self._in_order(again.union(segment.key for segment in touched))
@@ -169,6 +162,21 @@ class Segments:
         elif not touched:
             return Changes((), wake_ms)
         return self._look(view, touched, wake_ms)
+
+    def named(self, key: str) -> Segment | None:
+        """A segment by its name, None if there is none."""
+        return self._by_key.get(key)
+
+    def unite(self, into: Profile, orders: Ledger, other: Profile, book: Book) -> None:
+        """Add what another profile of the same customer counted, where the orders of both are in one ledger already.
+
+        Which segments she is in now shows when she is looked at next: all of them then are.
+        """
+        if self.fingerprint:
+            self.windows.unite(into, other)
+            if orders.complete and not self.windows.needs_ledger(into):
+                self.windows.rebuild(into, orders.all(), book)
+            into.definitions = ""
 
     def _anew(self, view: ProfileView) -> Changes:
         profile = view.profile
@@ -190,7 +198,10 @@ class Segments:
             change = _settle(memberships, segment, view, met=met)
             if change is not None:
                 changes.append(change)
-        view.profile.wake_ms = view.holds_until_ms
+        if view.holds_until_ms is not None:
+            view.profile.wakes[WAKE] = view.holds_until_ms
+        else:
+            view.profile.wakes.pop(WAKE, None)
         return Changes(tuple(changes), view.holds_until_ms)
 
     def _index(self, changed: Changed) -> tuple[Segment, ...]:
@@ -237,6 +248,8 @@ def _forget(memberships: Memberships, now_ms: int) -> None:
 
 
 def _segment(key: str, table: Any, source: Source) -> Segment:
+    from profiles.expressions.messages import near  # as in compile_at: only who defines segments needs the library
+
     where = f"segments.{key}"
     if _NAME.fullmatch(key) is None:
         raise ExpressionError(f"{source.file}: {where}: a segment's name has small letters, digits and _, at most 64")

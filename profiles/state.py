@@ -8,9 +8,12 @@ Units: instants are epoch milliseconds UTC, money is integer minor units of the 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+from profiles.goods import Goods
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -25,6 +28,7 @@ SUPPLY_PRODUCTS_MAX = 32
 SUPPLY_PURCHASES_MAX = 12
 EPISODES_MAX = 64
 EMITTED_MAX = 32
+EVIDENCE_MAX = 8
 DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
 
@@ -322,8 +326,10 @@ class Checkout(Struct, omit_defaults=True, gc=False):
 class Episode(Struct, omit_defaults=True, gc=False):
     """An armed trigger. `due_ms` is its timer; `measured_from_ms` is set when it was already past due when planned.
 
-    `held_until_ms` is set for one that came due while the customer could not be reached: it goes out when she can be, or
-    expires then. `first_due_ms` belongs to reminders: the due time of the first one.
+    `wait` says what one that came due waits for, and `wait_ms` how long: "unreachable" (it goes out when the customer can
+    be reached, or expires then), "quiet_hours", or "turn" (a more important one is due within a minute). `first_due_ms`
+    belongs to reminders: the due time of the first one. `evidence` are message ids of events that moved it, newest last;
+    `data` is what the trigger itself keeps about it.
     """
 
     name: str
@@ -334,18 +340,22 @@ class Episode(Struct, omit_defaults=True, gc=False):
     measured_from_ms: int | None = None
     occurrence: int = 1
     first_due_ms: int | None = None
-    held_until_ms: int | None = None
+    wait_ms: int | None = None
+    wait: str | None = None
+    evidence: list[str] = []
+    data: dict[str, Any] = {}
 
     @property
     def wake_ms(self) -> int:
         """When this episode wants to be looked at next."""
-        return self.due_ms if self.held_until_ms is None else self.held_until_ms
+        return self.due_ms if self.wait_ms is None else self.wait_ms
 
 
 class Emitted(Struct, omit_defaults=True, gc=False):
     """A trigger that went out, kept until `until_ms` for conversion, cooldown and precedence.
 
-    `outcome`: None, retracted or converted. `service`: its class was not marketing.
+    `outcome`: None, retracted or converted. `service`: its class was not marketing. `ghost`: the customer is held out, so
+    it was decided but not sent. `failed`: the messaging system said that it could not send it.
     """
 
     trigger_id: str
@@ -359,6 +369,8 @@ class Emitted(Struct, omit_defaults=True, gc=False):
     checkout_id: str | None = None
     product_ids: list[str] = []
     service: bool = False
+    ghost: bool = False
+    failed: bool = False
     outcome: str | None = None
     until_ms: int = 0
 
@@ -508,11 +520,12 @@ class NeedProfile(Need):
 
 class Moment(Struct, frozen=True, gc=False):
     """The clocks a step is run under. `clock_ms` is the partition's clock. `wall_ms` is the wall clock live and None in
-    replay, where "now" at a due timer is its due time.
+    replay, where "now" at a due timer is its due time. `goods` is what the partition knows of prices and stock.
     """
 
     clock_ms: int
     wall_ms: int | None = None
+    goods: Goods = {}
 
 
 encode = msgspec.json.Encoder().encode

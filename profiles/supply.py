@@ -27,6 +27,7 @@ from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Purchase, Supply
+from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 
 JOINED_MS: Final = 2 * DAY_MS
 """Purchases no further than this after the first of them count as one."""
@@ -116,7 +117,7 @@ def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
     product_days = _unit_days(book.catalogue.lookup(supply.product_id, supply.category))
     if product_days is None:
         return None
-    rule, late_rule = book.rules.replenishment_due, book.rules.replenishment_late
+    rule, late_rule = book.rule(ReplenishmentDueRule), book.rule(ReplenishmentLateRule)
     bought = joined(supply.purchases)
     unit_days, intervals = own_pace(bought, product_days, rule.shrinkage)
     on_hand = units_on_hand(bought, unit_days)

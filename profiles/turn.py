@@ -5,7 +5,7 @@ from msgspec import Raw, Struct
 from profiles.book import Book
 from profiles.ids import decision_id
 from profiles.profile import Profile
-from profiles.state import DECISIONS_KEPT, DecisionKept, Moment, encode
+from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, encode
 from schemas.outputs import Decision, State, Trigger, TriggerOutcome
 
 Output = Trigger | TriggerOutcome | Decision
@@ -41,18 +41,18 @@ class Turn(Struct, gc=False):
 
     def decide(
         self,
-        *,
-        name: str,
-        key: str,
+        episode: Episode,
         trigger_id: str,
         state: State,
+        *,
         at_ms: int,
         reason: str | None = None,
-        occurrence: int = 1,
-        due_ms: int | None = None,
+        until_ms: int | None = None,
         order_id: str | None = None,
+        gates: tuple[str, ...] = (),
     ) -> None:
         """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
+        name, key, due_ms = episode.name, episode.key, episode.due_ms
         self.out.append(
             Decision(
                 decision_id=decision_id(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
@@ -62,10 +62,14 @@ class Turn(Struct, gc=False):
                 state=state,
                 reason=reason,
                 trigger_id=trigger_id,
-                occurrence=occurrence,
+                occurrence=episode.occurrence,
                 due_at_ms=due_ms,
                 at_ms=at_ms,
+                until_ms=until_ms,
                 order_id=order_id,
+                gates=gates,
+                evidence=(episode.anchor, *episode.evidence),
+                rules=self.book.rules.version,
             )
         )
         kept = self.profile.decisions

@@ -62,13 +62,17 @@ def instant(local: datetime) -> int:
 
 
 def at_hour(at_ms: int, zone: ZoneInfo, hour: int) -> int:
-    """`hour` o'clock on the local day of an instant.
+    """`hour` o'clock on the local day of an instant; see `at_minute`."""
+    return at_minute(at_ms, zone, hour * 60)
 
-    The first of the two when clocks go back; when the hour is left out in spring, as much later as the clocks jumped.
+
+def at_minute(at_ms: int, zone: ZoneInfo, minute: int, days: int = 0) -> int:
+    """A minute of the day (0 to 1439) on the local day of an instant, or so many days later.
+
+    The first of the two when clocks go back; when the time is left out in spring, as much later as the clocks jumped.
     """
-    return instant(
-        local_time(at_ms, zone).replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-    )
+    day = local_time(at_ms, zone).replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0, fold=0)
+    return instant((day + timedelta(days=days)).astimezone(UTC))
 
 
 # Countries that keep one time, so that the country alone tells it. Those with several are left to the shop's zone: a guess

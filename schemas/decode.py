@@ -129,7 +129,7 @@ class Decoder:
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
                 or self._default_source
             ):
-                return self._arrive(event, record_ms)
+                return self.arrive(event, record_ms)
             return Arrival(event, time_ms, received_ms, customer, home)
         except AdapterError as error:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
@@ -145,12 +145,12 @@ class Decoder:
         events = next(
             self._adapt(adapter, message, value, record_ms) for adapter in self._adapters if adapter.fits(message)
         )
-        return [event if isinstance(event, Problem) else self._arrive(event, record_ms) for event in events]
+        return [event if isinstance(event, Problem) else self.arrive(event, record_ms) for event in events]
 
     def _oversized(self, value: bytes, size: int) -> Problem | None:
         if size > self._max_bytes:
             return Problem("too_large", f"{size} bytes, {self._max_bytes} are allowed")
-        if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+        if too_deep(value):
             return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
         return None
 
@@ -160,7 +160,7 @@ class Decoder:
         except ValueError as error:
             return unreadable(value, error)
         if not isinstance(message, dict):
-            return Problem("not_object", f"the value is {_kind(message)}")
+            return Problem("not_object", f"the value is {kind_of(message)}")
         for adapter in self._adapters:
             if adapter.fits(message):
                 found = self._adapt(adapter, message, value, record_ms)
@@ -172,8 +172,10 @@ class Decoder:
     def _adapt(self, adapter: Adapter, message: dict[str, Any], value: bytes, record_ms: int) -> list[Event | Problem]:
         return adapter.adapt(message, Given(original=value, shop_currency=self._shop_currency, record_ms=record_ms))
 
-    def _arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
-        """Normal forms, customer and times of an event. `decode` does this itself for the usual event."""
+    def arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
+        """Normal forms, customer and times of an event: `decode` does this itself for the usual one, and who makes events by an
+        adapter of its own calls it.
+        """
         user_id = event.user_id and identifier(event.user_id)
         email = event.email and email_address(event.email)
         phone = event.phone and phone_number(event.phone)
@@ -294,6 +296,11 @@ def depth(value: bytes) -> int:
     return deepest
 
 
+def too_deep(value: bytes) -> bool:
+    """Whether JSON text is nested more than MAX_DEPTH levels deep; text with fewer brackets costs no closer look."""
+    return value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
+
+
 def unreadable(value: bytes, error: ValueError) -> Problem:
     """The reason for bytes that no JSON reader takes."""
     if not value.strip():
@@ -335,6 +342,7 @@ def refused(error: ValueError) -> Problem:
     return Problem("out_of_bounds", text)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What JSON value this is, in words."""
     kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
     return kinds.get(type(value), "null")

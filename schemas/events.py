@@ -31,6 +31,8 @@ Days = Annotated[float, Meta(gt=0, le=3650)]
 """A span of days, at most ten years."""
 
 ConsentState = Literal["GRANT", "DENY", "REVOKED"]
+SourceKind = Literal["client", "server"]
+"""Whose key an event came in under: a public one in a web page or an app, or one that the shop's servers keep secret."""
 
 
 class Campaign(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -93,7 +95,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
 
     `timestamp_ms` is when it happened by the sender's word. Where `original_timestamp_ms`, `sent_at_ms` and
     `received_at_ms` are all there they win: event time = received - (sent - original). `source` names the sender and is
-    the namespace of `message_id` in de-duplication.
+    the namespace of `message_id` in de-duplication. `source_kind` is set by the collector, never by a sender; events that
+    were written to a topic directly have none and count as a server's, since who may write there is trusted.
 
     `cart_token` is the shop system's secret name of a cart. It is the weakest identifier: it tells whose an event is only
     where nothing else does, for a cart that names no visitor.
@@ -111,6 +114,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     anonymous_id: Id | None = None
     cart_token: Id | None = None
     source: Text = ""
+    source_kind: SourceKind | None = None
     channel: Text = ""
     timezone: Text | None = None
     locale: Text | None = None

@@ -10,7 +10,16 @@ from msgspec import Raw, Struct
 
 TriggerClass = Literal["marketing", "service"]
 State = Literal[
-    "armed", "emitted", "suppressed", "cancelled", "expired", "unreachable", "retracted", "converted", "recovered"
+    "armed",
+    "emitted",
+    "suppressed",
+    "deferred",
+    "cancelled",
+    "expired",
+    "unreachable",
+    "retracted",
+    "converted",
+    "recovered",
 ]
 
 
@@ -54,10 +63,18 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 
 class DecisionTrail(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Why it was sent: the gates it passed, in order, and the rule in words."""
+    """Why it was sent: the gates it passed, in order, the rule in words, and the version of the rules."""
 
     gates: tuple[str, ...] = ()
     rule: str = ""
+    rules: str = ""
+
+
+class HoldoutShown(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """In which hold-out the customer takes part, and her place in it, 0 to 1: below the group's share she is held out."""
+
+    group: str
+    bucket: float
 
 
 class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -65,7 +82,8 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `occurred_at_ms` is the cause's event time, `due_at_ms` when it was due, `emitted_at_ms` when it was decided,
     `expires_at_ms` after when it should not be acted upon. Amounts are minor units of `currency`, which has
-    `exponent` decimals. `evidence` holds at most 20 message ids.
+    `exponent` decimals. `evidence` holds at most 20 message ids. A `shadow` trigger would have been sent and was not: its
+    customer is held out, or the rules are only tried; it stands on the shadow topic.
     """
 
     trigger_id: str
@@ -88,6 +106,8 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     recovery_url: str | None = None
     profile: ProfileSummary
     details: dict[str, Any] = {}
+    holdout: HoldoutShown | None = None
+    shadow: bool = False
     decision: DecisionTrail
     evidence: tuple[str, ...] = ()
     schema: str = "regulars/trigger/1"
@@ -118,7 +138,9 @@ class TriggerOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One change in the life of a trigger episode. `decision_id` is the same whenever it is taken again.
 
-    `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay).
+    `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay), `until_ms` how long it waits.
+    `gates` are those it passed; the one that held it back is the `reason`. `evidence` are message ids, the one that opened
+    the episode first. `rules` is the version of the rules.
     """
 
     decision_id: str
@@ -131,7 +153,11 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     occurrence: int = 1
     due_at_ms: int | None = None
     at_ms: int
+    until_ms: int | None = None
     order_id: str | None = None
+    gates: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    rules: str = ""
     schema: str = "regulars/decision/1"
 
 
@@ -139,7 +165,8 @@ class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A record that was set aside: where it was, why, and at most 256 KB of it.
 
     `original` is its text where it is UTF-8, else `original_base64` holds the bytes. `truncated_bytes` counts what was
-    cut off.
+    cut off. What came in over HTTP never was a record: `topic` is then "http/" and the source's name, `offset` -1, and
+    `timestamp_ms` the time of receipt.
     """
 
     reason: str

@@ -81,6 +81,10 @@ REASONS: dict[str, Reason] = {
         "anybody.",
         "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent.",
     ),
+    "not_allowed": Reason(
+        "The event came in under a client key, which is public, and only a server key may send it.",
+        "Send it from a server. If nobody of yours sent it, somebody tries out what your public key can do.",
+    ),
     "decoder_failed": Reason(
         "The decoder met something it was not written for.",
         "Report it with the original of this record: it is a fault of ours.",
@@ -109,4 +113,4 @@ REASONS: dict[str, Reason] = {
         "A row of the outbox in the table was no row of this program.", "Find out who else writes to the table."
     ),
 }
-"""Every reason code. The decoder gives those up to `decoder_failed`, the worker the others."""
+"""Every reason code. The decoder gives those up to `decoder_failed` (`not_allowed` is the collector's), the worker the others."""

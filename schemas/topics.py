@@ -36,6 +36,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
     Topic(
+        name="triggers-shadow",
+        role="output",
+        holds="Triggers that would have been sent: of customers held out, and of rules that are only tried.",
+        retention_ms=30 * DAY_MS,
+    ),
+    Topic(
         name="trigger-cancelled", role="output", holds="Triggers taken back after emission.", retention_ms=30 * DAY_MS
     ),
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "services": "streams.commands.services",
     "topics": "streams.commands.topics",
     "worker": "streams.commands.worker",
+    "serve": "streams.commands.serve",
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
     "profile": "streams.commands.profile",

@@ -1,6 +1,7 @@
-"""What a worker measures: one table, from which the Prometheus objects and the reference page are made.
+"""What a worker and the HTTP side measure: one table, from which the Prometheus objects and the reference page are made.
 
-Everything is counted per batch, never per event. Labels name topics, stages, triggers and reasons; never a customer.
+Everything is counted per batch or request, never per event. Labels name topics, stages, triggers, sources, operations and
+reasons; never a customer.
 """
 
 from typing import Literal
@@ -10,6 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.registry import Collector
 
 Kind = Literal["counter", "gauge", "histogram"]
+Shower = Literal["worker", "serve"]
+"""Whose page a metric stands on: that of `regulars worker` or of `regulars serve`."""
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -26,6 +29,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     remedy: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    of: Shower = "worker"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -127,18 +131,54 @@ METRICS: tuple[Metric, ...] = (
         name="regulars_cached_profiles", kind="gauge", unit="profiles", meaning="Profiles in memory.",
         remedy="None; bounded by limits.cache_profiles.",
     ),
+    Metric(
+        name="regulars_http_requests_total", kind="counter", unit="requests", labels=("operation", "status"), of="serve",
+        meaning="Requests answered, by operation and status.",
+        remedy="Many 4xx: regulars_http_refused_total says why. Any 500: report it, the log names the place.",
+    ),
+    Metric(
+        name="regulars_http_refused_total", kind="counter", unit="requests", labels=("reason",), of="serve",
+        meaning="Requests refused as a whole, by reason.",
+        remedy="busy: Kafka is slow, or serve.inflight_bytes is small. kafka_away: look at the brokers. no_key: ask the sender.",
+    ),
+    Metric(
+        name="regulars_http_seconds", kind="histogram", unit="seconds", labels=("operation",), buckets=STAGE_BUCKETS_S,
+        of="serve", meaning="From the request's headers to its answer.",
+        remedy="Collecting slow: Kafka, or slow clients. Reading slow: Redis.",
+    ),
+    Metric(
+        name="regulars_collected_total", kind="counter", unit="events", labels=("source", "topic"), of="serve",
+        meaning="Events written to Kafka and acknowledged, by source and topic.",
+        remedy="Flat for one source: look at its key, its origins, its page.",
+    ),
+    Metric(
+        name="regulars_collect_rejected_total", kind="counter", unit="events", labels=("source", "reason"), of="serve",
+        meaning="Events set aside by the collector, by source and reason.",
+        remedy="Read the rejected topic: it holds the originals.",
+    ),
+    Metric(
+        name="regulars_collect_stripped_total", kind="counter", unit="values", labels=("source",), of="serve",
+        meaning="Traits, costs and marks taken out of events since a client key may not set them.",
+        remedy="Send them from a server, or change serve.protected_traits.",
+    ),
+    Metric(
+        name="regulars_http_inflight_bytes", kind="gauge", unit="bytes", of="serve",
+        meaning="Bytes of requests and of records not yet acknowledged, in memory.",
+        remedy="Near serve.inflight_bytes requests are answered with 429: Kafka is slow, or add processes.",
+    ),
 )  # fmt: skip
 """Every metric, in the order of the reference."""
 
 
 class Metrics:
-    """The Prometheus objects of one worker. A registry of its own, so that tests and workers do not share figures."""
+    """The Prometheus objects of one process. A registry of its own, so that tests and workers do not share figures."""
 
-    def __init__(self) -> None:
+    def __init__(self, of: Shower = "worker") -> None:
         self.registry = CollectorRegistry()
         self._made: dict[str, Collector] = {}
         for metric in METRICS:
-            self._made[metric.name] = _make(metric, self.registry)
+            if metric.of == of:
+                self._made[metric.name] = _make(metric, self.registry)
 
     def count(self, name: str, amount: float = 1, /, **labels: str) -> None:
         """Add to a counter."""

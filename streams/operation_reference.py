@@ -19,7 +19,10 @@ from streams.lost_state import LostState
 from streams.metrics import METRICS
 from streams.redis_checks import UnfitRedis
 from streams.redis_table import REDIS_KEYS
-from streams.settings import SETTINGS, SettingsError
+from streams.serve.answer import REASONS
+from streams.serve.event_log import LogAway
+from streams.setting import Setting
+from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError
 from streams.sources.errors import SourceError
 from streams.table import Fenced, Refused, RolledBack, Unavailable, WrongInstall
 from streams.watchdog import Stalled
@@ -44,6 +47,7 @@ ERRORS: tuple[type[Exception], ...] = (
     Refused,
     Unavailable,
     LogError,
+    LogAway,
     EngineErrors,
     Stalled,
 )
@@ -73,27 +77,44 @@ def settings_page() -> str:
         "Each can stand in the settings file (`[section]` and `name`), in its variable, or be given as a flag; the later"
         " wins. `deploy/regulars.toml` holds all of them."
     )
-    rows = [
-        (
-            f"`{one.path}`",
-            f"`{one.env}`",
-            _shown(one.shown(one.default)),
-            one.unit,
-            f"{one.meaning} {one.why} {one.extremes}",
-        )
-        for one in SETTINGS
-    ]
-    return _page("Settings", words, _table(("setting", "variable", "default", "unit", "meaning"), rows))
+    lines = _table(_SETTING_HEAD, [_setting_row(one, _shown(one.shown(one.default))) for one in SETTINGS])
+    entry_words = (
+        "Entries, as many as there are: `[sources.web]`, `[webhooks.shop]`, `[tokens.crm]`. The name is yours: small letters,"
+        " digits and `_`; in variables it stands in capitals. Lists are separated by commas there. There are no flags."
+    )
+    entries = _table(
+        _SETTING_HEAD,
+        [
+            _setting_row(one, _shown(one.shown(one.default)) if one.default is not None else "required")
+            for one in ENTRY_SETTINGS
+        ],
+    )
+    return _page("Settings", words, [*lines, "", "## Sources, webhooks and tokens", "", entry_words, "", *entries])
+
+
+_SETTING_HEAD = ("setting", "variable", "default", "unit", "meaning")
+
+
+def _setting_row(one: Setting, default: str) -> tuple[str, ...]:
+    return f"`{one.path}`", f"`{one.env}`", default, one.unit, f"{one.meaning} {one.why} {one.extremes}"
 
 
 def metrics_page() -> str:
     """docs/reference/metrics.md."""
-    words = "Shown by each worker at `/metrics`, counted once for each batch."
+    words = "Shown at `/metrics` by each worker (counted once for each batch) or by `regulars serve` (once for each request)."
     rows = [
-        (f"`{one.name}`", one.kind, one.unit, ", ".join(f"`{label}`" for label in one.labels), one.meaning, one.remedy)
+        (
+            f"`{one.name}`",
+            one.of,
+            one.kind,
+            one.unit,
+            ", ".join(f"`{label}`" for label in one.labels),
+            one.meaning,
+            one.remedy,
+        )
         for one in METRICS
     ]
-    return _page("Metrics", words, _table(("metric", "kind", "unit", "labels", "meaning", "what to do"), rows))
+    return _page("Metrics", words, _table(("metric", "of", "kind", "unit", "labels", "meaning", "what to do"), rows))
 
 
 def errors_page() -> str:
@@ -102,6 +123,19 @@ def errors_page() -> str:
     for error in ERRORS:
         lines += [f"## {error.__name__}", "", inspect.cleandoc(error.__doc__ or ""), ""]
     return _page("Errors", "What happened, what the system does now, what you can do.", lines[:-1])
+
+
+def refusals_page() -> str:
+    """docs/reference/http-refusals.md."""
+    words = (
+        "Why `regulars serve` refuses a request as a whole; the answer is a problem document (RFC 9457) whose `reason` is one"
+        " of these. Problems of single events are no refusals: they go to the topic `rejected`."
+    )
+    rows = [
+        (f"`{code}`", str(one.status), f"{one.title}.", one.remedy)
+        for code, one in sorted(REASONS.items(), key=lambda item: item[1].status)
+    ]
+    return _page("Refusals over HTTP", words, _table(("reason", "status", "what happened", "what to do"), rows))
 
 
 def topics_page() -> str:

@@ -9,10 +9,11 @@ from streams.table import Table
 
 
 class Found(Struct):
-    """A profile and the partition it lies in."""
+    """A profile, the partition it lies in, and the bytes it is stored as."""
 
     partition: int
     profile: Profile
+    stored: bytes
 
 
 def candidates(text: str) -> list[str]:
@@ -36,5 +37,5 @@ async def find(table: Table, text: str, partitions: int) -> Found | None:
         partition = home_partition(profile_id.partition(":")[2], partitions)
         stored = await table.profile(partition, profile_id)
         if stored is not None:
-            return Found(partition, decode_profile(stored))
+            return Found(partition, decode_profile(stored), stored)
     return None

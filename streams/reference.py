@@ -16,6 +16,7 @@ from schemas.source_reference import sources_page
 from streams import operation_reference
 from streams.conditions_reference import conditions_page
 from streams.rules_reference import rules_toml, triggers_page
+from streams.serve import openapi
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder: generated files lie in the tree, beside the code."""
@@ -40,6 +41,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": operation_reference.metrics_page,
     "docs/reference/errors.md": operation_reference.errors_page,
     "docs/reference/redis-keys.md": operation_reference.redis_keys_page,
+    "docs/reference/http-refusals.md": operation_reference.refusals_page,
+    "docs/reference/openapi.json": lambda: _json(openapi.document()),
     "docs/reference/asyncapi.json": lambda: _json(reference.asyncapi()),
     **{f"docs/reference/schema/{name}.schema.json": _schema(name) for name in reference.json_schemas()},
     "deploy/rules.toml": rules_toml,

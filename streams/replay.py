@@ -20,6 +20,7 @@ from streams.results import Results
 from streams.settings import Settings, build_settings
 from streams.sources import Line, files
 from streams.sources.completejourney import CURRENCY, TIMEZONE
+from streams.trigger_registry import all_triggers
 
 _COLLECT_EVERY = 20
 """Batches between two looks for garbage in cycles. Profiles make none, and looking at them all costs an eighth of a run."""
@@ -56,7 +57,9 @@ def replay(
     try:
         decoder = Decoder(book.shop_currency, settings.limits.record_bytes, adapters=load_adapters(settings))
         disorder_ms = settings.clock.disorder_ms
-        with Embedded(Engine(book), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms) as embedded:
+        with Embedded(
+            Engine(book, all_triggers()), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms
+        ) as embedded:
             # No record times: an event was received when it says so, or else when it happened.
             embedded.feed(((line.value, 0) for line in lines), after_batch)
             now_ms = embedded.pace.clock_ms + disorder_ms  # the newest event's time

@@ -19,7 +19,7 @@ OUTCOME_TOPICS: Final = {
     "cart.recovered": "cart-recovered",
 }
 NO_OFFSET: Final = -1
-"""Stands in a `Rejected` for what never had an offset: an output that could not be published."""
+"""Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY_BYTES_MAX: Final = 1024
@@ -43,7 +43,7 @@ def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
     if isinstance(output, Trigger):
-        topic, key = "triggers", output.customer.id
+        topic, key = "triggers-shadow" if output.shadow else "triggers", output.customer.id
     else:
         topic, key = OUTCOME_TOPICS[output.name], output.customer_id
     headers = {

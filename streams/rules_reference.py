@@ -1,17 +1,20 @@
 """The reference of triggers and rules, made from the code: `deploy/rules.toml` with every default, and docs pages.
 
-The comment of each rule is the text that stands under its field in `profiles.rules`, so there is one place to write it.
+The comment of each rule is the text that stands under its field where it is defined, so there is one place to write it.
 """
 
 import ast
 import inspect
+import sys
+from functools import cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
-from profiles import gates, rules
-from profiles.rules import Rules, TriggerRule, format_duration, key_of
+from profiles import gates
+from profiles.rules import Rules, format_duration, key_of, table_of
 from profiles.triggers import BUILT_IN
 
 HEADER = """\
@@ -20,11 +23,11 @@ HEADER = """\
 """
 
 
-def notes() -> dict[str, dict[str, str]]:
-    """The text under each field, by class name and field name."""
-    tree = ast.parse(inspect.getsource(rules))
+@cache
+def _notes(module: str) -> dict[str, dict[str, str]]:
+    """The text under each field of a module's classes, by class name and field name."""
     found: dict[str, dict[str, str]] = {}
-    for node in tree.body:
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.ClassDef):
             texts = found.setdefault(node.name, {})
             for field, text in zip(node.body, node.body[1:], strict=False):
@@ -40,42 +43,63 @@ def notes() -> dict[str, dict[str, str]]:
 
 def note_of(kind: type[Struct], name: str) -> str:
     """The text of a field, looked up through the base classes."""
-    texts = notes()
     for base in kind.__mro__:
-        if name in texts.get(base.__name__, {}):
-            return texts[base.__name__][name]
+        if issubclass(base, Struct) and base is not Struct:
+            texts = _notes(base.__module__).get(base.__name__, {})
+            if name in texts:
+                return texts[name]
     return ""
 
 
 def _toml(value: Any, name: str) -> str:
     if name.endswith("_ms"):
         return f'"{format_duration(value)}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    return str(value)
+    return msgspec.json.encode(value).decode()
 
 
-def rules_toml(defaults: Rules | None = None) -> str:
+def _general() -> list[FieldInfo]:
+    return [field for field in fields(Rules) if field.name != "triggers"]
+
+
+def _is_table(field: FieldInfo) -> bool:
+    return isinstance(field.type, type) and issubclass(field.type, Struct)
+
+
+def _about(kind: type[Struct]) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def rules_toml() -> str:
     """The reference rules document: every rule with its default and a comment."""
-    defaults = defaults or Rules()
-    lines = [HEADER]
-    tables: list[tuple[str, TriggerRule]] = []
-    for field in fields(Rules):
-        value = getattr(defaults, field.name)
-        if isinstance(value, TriggerRule):
-            tables.append((field.name, value))
-        else:
-            lines += [f"# {note_of(Rules, field.name)}".rstrip(), f"{key_of(field)} = {_toml(value, field.name)}"]
+    lines, defaults = [HEADER], Rules()
+    for field in _general():
+        if not _is_table(field):
+            value = getattr(defaults, field.name)
+            lines += [f"# {note_of(Rules, field.name)}", f"{key_of(field)} = {_toml(value, field.name)}"]
+    tables = [(field.name, getattr(defaults, field.name)) for field in _general() if _is_table(field)]
+    tables += [(table_of(definition.name), definition.rule_type()) for definition in BUILT_IN]
     for name, table in tables:
-        lines += ["", f"# {' '.join((type(table).__doc__ or '').split())}", f"[{name}]"]
-        for field in fields(table):
+        kind = type(table)
+        lines += ["", f"# {_about(kind)}", f"[{name}]"]
+        for field in fields(kind):
             lines += [
-                f"# {note_of(type(table), field.name)}",
+                f"# {note_of(kind, field.name)}",
                 f"{key_of(field)} = {_toml(getattr(table, field.name), field.name)}",
             ]
     return "\n".join(lines) + "\n"
+
+
+def _table(name: str, kind: type[Struct]) -> list[str]:
+    default = kind()
+    return [
+        "| rule | default | meaning |",
+        "|---|---|---|",
+        *(
+            f"| `{name}.{key_of(field)}` | `{_toml(getattr(default, field.name), field.name)}` "
+            f"| {note_of(kind, field.name)} |"
+            for field in fields(kind)
+        ),
+    ]
 
 
 def triggers_page() -> str:
@@ -85,17 +109,19 @@ def triggers_page() -> str:
         "",
         "Generated from the code; every number is a rule in the rules document (`deploy/rules.toml` holds all defaults).",
     ]
+    lines += ["", "## For all triggers", "", "| rule | default | meaning |", "|---|---|---|"]
     defaults = Rules()
+    lines += [
+        f"| `{key_of(field)}` | `{_toml(getattr(defaults, field.name), field.name)}` | {note_of(Rules, field.name)} |"
+        for field in _general()
+        if not _is_table(field)
+    ]
+    for field in _general():
+        if _is_table(field):
+            lines += ["", f"### {field.name}", "", _about(field.type), "", *_table(field.name, field.type)]
     for definition in BUILT_IN:
-        name = definition.name.replace(".", "_")
-        rule = getattr(defaults, name)
-        lines += ["", f"## {definition.name}", "", " ".join((type(rule).__doc__ or "").split()), ""]
-        lines += ["| rule | default | meaning |", "|---|---|---|"]
-        lines += [
-            f"| `{name}.{key_of(field)}` | `{_toml(getattr(rule, field.name), field.name)}` "
-            f"| {note_of(type(rule), field.name)} |"
-            for field in fields(rule)
-        ]
+        kind = definition.rule_type
+        lines += ["", f"## {definition.name}", "", _about(kind), "", *_table(table_of(definition.name), kind)]
     lines += ["", "## Why a trigger was held back", "", "| reason | meaning |", "|---|---|"]
     lines += [f"| `{reason}` | {meaning} |" for reason, meaning in gates.REASONS.items()]
     lines += ["", "## Why an episode ended without a message", "", "| reason | meaning |", "|---|---|"]

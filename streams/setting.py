@@ -71,7 +71,9 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     def shown(self, value: Any) -> str:
         """A value of this setting as people may see it: secrets and passwords masked."""
-        return _MASK if self.secret and value else str(_without_password(value))
+        if self.secret and value:
+            return _MASK
+        return ", ".join(value) if isinstance(value, tuple) else str(_without_password(value))
 
 
 def items(section: type[Section], path: str) -> Iterator[Setting]:
@@ -85,7 +87,7 @@ def items(section: type[Section], path: str) -> Iterator[Setting]:
             path=f"{path}.{field.name}",
             name=field.name,
             unit=extra["unit"],
-            default=field.default,
+            default=None if field.default is msgspec.NODEFAULT else field.default,
             meaning=meta.description or "",
             why=extra["why"],
             extremes=extra["extremes"],

@@ -1,9 +1,10 @@
 """The settings of an installation: one frozen object, built by a pure function from mappings.
 
 Three sources, the later wins: a TOML file, variables REGULARS_<SECTION>_<NAME>, flags given as {"section.name": value}.
-Unknown names are refused with a suggestion. What can be set stands in `streams.setting_sections` and
-`streams.setting_kafka`; `SETTINGS` is the table of it, printed into the reference. How triggers behave is not set here
-but in the rules document (`files.rules`).
+Unknown names are refused with a suggestion. What can be set stands in `streams.setting_sections`,
+`streams.setting_kafka` and `streams.setting_serve`; `SETTINGS` is the table of it, printed into the reference, and
+`ENTRY_SETTINGS` that of the named entries (sources, webhooks, tokens), which have no flags. How triggers behave is not
+set here but in the rules document (`files.rules`).
 """
 
 import re
@@ -12,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,9 @@ from schemas.topics import CONSUMED
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
 from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Redis, Shop
+from streams.setting_serve import ENTRIES, Serve, Source, Token, Webhook
+
+T = TypeVar("T", bound=Struct)
 
 
 class SettingsError(ValueError):
@@ -42,6 +46,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http: Http = Http()
     health: Health = Health()
     log: Log = Log()
+    serve: Serve = Serve()
+    sources: dict[str, Source] = {}
+    webhooks: dict[str, Webhook] = {}
+    tokens: dict[str, Token] = {}
 
     def topic(self, name: str) -> str:
         """The name on the broker of a logical topic."""
@@ -90,11 +98,21 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SETTINGS: tuple[Setting, ...] = tuple(
-    item for section in msgspec.structs.fields(Settings) for item in items(section.type, section.name)
+    item
+    for section in msgspec.structs.fields(Settings)
+    if section.name not in ENTRIES
+    for item in items(section.type, section.name)
 )
 """Every setting, in the order of the reference."""
 
+ENTRY_SETTINGS: tuple[Setting, ...] = tuple(
+    item for table, kind in ENTRIES.items() for item in items(kind, f"{table}.<name>")
+)
+"""What an entry of each table may say."""
+
 _BY_PATH = {setting.path: setting for setting in SETTINGS}
+_BY_ENTRY = {setting.path: setting for setting in ENTRY_SETTINGS}
+_ENTRY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def build_settings(
@@ -112,23 +130,26 @@ def build_settings(
     Traceback (most recent call last):
     streams.settings.SettingsError: unknown setting kafka.partition; did you mean kafka.partitions?
     """
-    merged: dict[str, dict[str, Any]] = {}
+    merged: dict[str, Any] = {}
     for path, value in _from_document(document or {}):
         _put(merged, path, value)
-    for path, text in _from_environment(environment or {}):
-        _put(merged, path, _parse(_BY_PATH[path], text))
+    for path, setting, text in _from_environment(environment or {}):
+        _put(merged, path, _parse(setting, text))
     for path, value in (flags or {}).items():
         if value is not None:
             _known(path, "flag " + "--" + path.replace(".", "-").replace("_", "-"))
             _put(merged, path, _parse(_BY_PATH[path], value) if isinstance(value, str) else value)
-    try:
-        settings = msgspec.convert(merged, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_readable(str(error))) from None
+    for table, kind in ENTRIES.items():
+        for name, entry in merged.get(table, {}).items():
+            _convert(entry, kind, f"{table}.{name}")
+    settings = _convert(merged, Settings)
     if settings.kafka.session_timeout_ms > settings.kafka.request_timeout_ms:
         raise SettingsError("kafka.session_timeout_ms must not be above kafka.request_timeout_ms")
     if 3 * settings.kafka.heartbeat_ms > settings.kafka.session_timeout_ms:
         raise SettingsError("kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms")
+    if settings.serve.batch_bytes > settings.serve.inflight_bytes:
+        raise SettingsError("serve.batch_bytes must not be above serve.inflight_bytes")
+    _refuse_equal_secrets(settings)
     return settings
 
 
@@ -156,19 +177,50 @@ def _from_document(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             raise SettingsError(f"{section} must be a table: [{section}]")
         for name, value in table.items():
             path = f"{section}.{name}"
-            _known(path, path)
-            yield path, value
+            if section in ENTRIES:
+                yield from _from_entry(section, name, value)
+            else:
+                _known(path, path)
+                yield path, value
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    by_env = {setting.env: setting.path for setting in SETTINGS}
+def _from_entry(table: str, name: str, entry: Any) -> Iterator[tuple[str, Any]]:
+    if not _ENTRY_NAME.fullmatch(name):
+        raise SettingsError(f"[{table}.{name}]: a name is small letters, digits and _, and begins with a letter")
+    if not isinstance(entry, Mapping):
+        raise SettingsError(f"{table}.{name} must be a table: [{table}.{name}]")
+    known = [setting.name for setting in ENTRY_SETTINGS if setting.path.startswith(f"{table}.")]
+    for field, value in entry.items():
+        if field not in known:
+            raise SettingsError(f"unknown setting {table}.{name}.{field}{_suggest(field, known)}")
+        yield f"{table}.{name}.{field}", value
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Setting, str]]:
+    by_env = {setting.env: setting for setting in SETTINGS}
     for variable, text in environment.items():
         # The place of the local broker's jars is no setting of an installation.
         if not variable.startswith(ENV_PREFIX) or variable in _FOREIGN_VARIABLES:
             continue
-        if variable not in by_env:
+        entry = _entry_variable(variable)
+        if entry is not None:
+            yield *entry, text
+        elif variable in by_env:
+            yield by_env[variable].path, by_env[variable], text
+        else:
             raise SettingsError(f"unknown setting in the environment: {variable}{_suggest(variable, list(by_env))}")
-        yield by_env[variable], text
+
+
+def _entry_variable(variable: str) -> tuple[str, Setting] | None:
+    """Path and setting of a variable such as REGULARS_SOURCES_WEB_KEY, None where it names no entry's field."""
+    for setting in ENTRY_SETTINGS:
+        table, _, field = setting.path.split(".")
+        start, end = f"{ENV_PREFIX}{table.upper()}_", f"_{field.upper()}"
+        if variable.startswith(start) and variable.endswith(end):
+            name = variable[len(start) : -len(end)].lower()
+            if _ENTRY_NAME.fullmatch(name):
+                return f"{table}.{name}.{field}", setting
+    return None
 
 
 _FOREIGN_VARIABLES = {"REGULARS_KAFKA_LIBS", "REGULARS_CONFIG", "REGULARS_FAULTS"}
@@ -184,15 +236,36 @@ def _suggest(given: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _put(merged: dict[str, dict[str, Any]], path: str, value: Any) -> None:
-    section, name = path.split(".", 1)
-    merged.setdefault(section, {})[name] = value
+def _put(merged: dict[str, Any], path: str, value: Any) -> None:
+    *tables, name = path.split(".")
+    for table in tables:
+        merged = merged.setdefault(table, {})
+    merged[name] = value
+
+
+def _refuse_equal_secrets(settings: Settings) -> None:
+    """Two sources with one key, or two tokens with one hash: which of them a caller is could not be told."""
+    for table, field, values in (
+        ("sources", "key", {name: source.key for name, source in settings.sources.items()}),
+        ("tokens", "sha256", {name: token.sha256 for name, token in settings.tokens.items()}),
+    ):
+        names: dict[str, str] = {}
+        for name, value in values.items():
+            if value in names:
+                raise SettingsError(f"{table}.{names[value]}.{field} and {table}.{name}.{field} must differ")
+            names[value] = name
+    if equal := sorted(settings.sources.keys() & settings.webhooks.keys()):
+        raise SettingsError(
+            f"sources.{equal[0]} and webhooks.{equal[0]} must have different names: it is their events' source"
+        )
 
 
 def _parse(setting: Setting, text: str) -> Any:
     """The value a text from the environment or the command line stands for; wrong ones are left for the check."""
     if setting.type is bool:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
+    if get_origin(setting.type) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
     for number in (int, float):
         if setting.type is number:
             try:
@@ -202,7 +275,12 @@ def _parse(setting: Setting, text: str) -> Any:
     return text
 
 
-def _readable(message: str) -> str:
-    """The message of msgspec with the setting's path first: `kafka.partitions: Expected int >= 1`."""
-    found = re.match(r"(.*) - at `\$\.(.*)`$", message)
-    return f"{found[2]}: {found[1]}" if found else message
+def _convert(values: Any, kind: type[T], at: str = "") -> T:
+    """Values as a struct. Raises SettingsError with the setting's path first: `kafka.partitions: Expected int >= 1`."""
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        found = re.match(r"(.*) - at `\$\.?(.*)`$", str(error))
+        message, place = (found[1], found[2]) if found else (str(error), "")
+        path = ".".join(part for part in (at, place) if part)
+        raise SettingsError(f"{path}: {message}" if path else message) from None

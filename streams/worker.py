@@ -39,6 +39,7 @@ from streams.redis_table import RedisTable
 from streams.settings import Settings
 from streams.startup import check_ground
 from streams.table import TableError
+from streams.trigger_registry import all_triggers
 from streams.turnstile import Turnstile
 from streams.watchdog import watch_over
 from streams.worker_stats import WorkerStats
@@ -71,7 +72,7 @@ class Worker:
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch)
         self.keepers: dict[int, Keeper] = {}
-        self._engine = Engine(book)
+        self._engine = Engine(book, all_triggers())
         self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()

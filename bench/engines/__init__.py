@@ -6,12 +6,21 @@
 from bench.engines.engine import Engine, Ground
 from bench.engines.jvm import FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS
 from bench.engines.python import FAUST, QUIX_STREAMS, REDIS_LOOP
-from bench.engines.regulars import REGULARS
+from bench.engines.regulars import REGULARS, REGULARS_IN_PYTHON
 
 __all__ = ["ENGINES", "Engine", "Ground"]
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine
-    for engine in (REGULARS, FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS, QUIX_STREAMS, REDIS_LOOP, FAUST)
+    for engine in (
+        REGULARS,
+        REGULARS_IN_PYTHON,
+        FLINK_HEAP,
+        FLINK_ROCKSDB,
+        KAFKA_STREAMS,
+        QUIX_STREAMS,
+        REDIS_LOOP,
+        FAUST,
+    )
 }
 """In the order in which they run and are shown."""

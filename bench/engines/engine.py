@@ -1,6 +1,9 @@
 """What the harness wants to know of an engine."""
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -11,33 +14,42 @@ from bench.durable import GroupOffsets, Progress
 from bench.generator import Record
 from bench.job import TOTALS_ASKED, CartTrigger, Expected, Totals
 from bench.outcome import Topic, peer_trigger, read_totals
+from bench.sampling import Meter
 from bench.servers import Servers, folder_bytes
-from bench.stream_file import Stream
 from streams.home import home_partition
 from streams.local.redis_server import RedisServer
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 class Ground(Struct, kw_only=True):
     """Where one run takes place. `prefix` begins the names of its topics and is its consumer group; `threads` is what it may
     use: threads or task slots of one process, or as many processes of an engine in Python.
+
+    `ends` says up to which offset of each partition of the input progress counts.
     """
 
     servers: Servers
-    stream: Stream
     prefix: str
     state: Path
+    ends: list[int]
     threads: int = 1
     redis: RedisServer | None = None
 
     @property
     def partitions(self) -> int:
-        return self.stream.scenario.partitions
+        return len(self.ends)
 
     def topic(self, name: str) -> str:
         """A topic of the run."""
         return f"{self.prefix}.{name}"
+
+    @property
+    def log(self) -> Path:
+        """Where its processes write."""
+        return self.state / "engine.log"
+
+    def meter(self, pids: Iterable[int]) -> Meter:
+        """Measures the engine's processes and the servers of the run."""
+        return Meter(pids, self.servers.kafka_pid, self.redis.process.pid if self.redis is not None else None)
 
 
 class Engine(Protocol):
@@ -87,6 +99,19 @@ class Engine(Protocol):
         ...
 
 
+@contextmanager
+def new_ground(engine: Engine, servers: Servers, ends: list[int], *, name: str, threads: int = 1) -> Iterator[Ground]:
+    """Fresh topics, a fresh state folder and, where the engine needs one, a fresh Redis; all gone afterwards."""
+    prefix = f"{engine.name}-{name}-{os.urandom(3).hex()}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=servers.folder)))
+        redis = stack.enter_context(servers.redis()) if engine.needs_redis else None
+        ground = Ground(servers=servers, prefix=prefix, state=folder, ends=ends, threads=threads, redis=redis)
+        stack.callback(servers.delete_topics, prefix)
+        engine.topics(ground)
+        yield ground
+
+
 class Peer:
     """What all peers have in common: their variables, a consumer group, and totals that are asked for by records."""
 
@@ -115,8 +140,7 @@ class Peer:
         ground.servers.make_topics(names, ground.partitions)
 
     def progress(self, ground: Ground) -> Progress:
-        ends = ground.stream.facts.by_partition
-        return GroupOffsets(ground.servers.admin, ground.prefix, ground.topic("clickstream"), ends)
+        return GroupOffsets(ground.servers.admin, ground.prefix, ground.topic("clickstream"), ground.ends)
 
     def state_bytes(self, ground: Ground) -> dict[str, int]:
         own = [ground.topic(name) for name in ("clickstream", "triggers", "totals")]

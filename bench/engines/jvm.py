@@ -9,7 +9,8 @@ from typing import ClassVar
 from typing_extensions import override
 
 from bench.durable import CheckpointFiles, Progress
-from bench.engines.engine import REPOSITORY, Ground, Peer
+from bench.engines.engine import Ground, Peer
+from bench.processes import REPOSITORY
 from bench.servers import folder_bytes
 from streams.local.kafka_server import find_java
 
@@ -75,7 +76,7 @@ def _jar_version(jars: list[str], artifact: str) -> str:
 
 
 class KafkaStreamsPeer(JvmPeer):
-    """Kafka Streams."""
+    """Kafka Streams; a study may give it other variables."""
 
     name = "kafka-streams"
     title = "Kafka Streams"
@@ -84,6 +85,13 @@ class KafkaStreamsPeer(JvmPeer):
     main = "regulars.bench.streams.KafkaStreamsPeer"
     heap = "3g"
     libraries: ClassVar = {"Kafka Streams": "kafka-streams", "RocksDB": "rocksdbjni"}
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = dict(variables or {})
+
+    @override
+    def environment(self, ground: Ground) -> Mapping[str, str]:
+        return {**super().environment(ground), **self._variables}
 
 
 class FlinkPeer(JvmPeer):
@@ -108,7 +116,7 @@ class FlinkPeer(JvmPeer):
 
     @override
     def progress(self, ground: Ground) -> Progress:
-        return CheckpointFiles(ground.state, ground.stream.facts.records)
+        return CheckpointFiles(ground.state, sum(ground.ends))
 
     @override
     def state_bytes(self, ground: Ground) -> dict[str, int]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from bench.engines.engine import REPOSITORY, Ground, Peer
+from bench.engines.engine import Ground, Peer
+from bench.processes import REPOSITORY
 from bench.redis_state import keys_bytes
 
 VENVS = REPOSITORY / ".bench-cache" / "venvs"

@@ -1,4 +1,5 @@
-"""Regulars itself, as a user would start it: `python -m streams worker` with settings in the environment.
+"""Regulars itself, as a user would start it: `regulars worker` with settings in the environment, from the environment of
+`make compiled` as in the container image, and once more as Python alone.
 
 The rules differ from the built-in ones only where the job says so (delay of the cart trigger, no cap on how many a customer
 gets), and where the stream's age would change the outcome: its events lie months back, and a trigger or cart that old
@@ -7,14 +8,19 @@ would expire. It does more than the job: brands, sessions, touches, margin, deci
 
 import json
 import platform
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
+
+from typing_extensions import override
 
 from bench.durable import Progress, RedisOffsets
 from bench.engines.engine import Ground
 from bench.job import CartTrigger, Expected, Totals
+from bench.observed_worker import VARIABLE, Sheet
 from bench.redis_state import key_batches, keys_bytes
 from profiles.interests import read
 from profiles.profile import Profile, decode_profile
@@ -24,17 +30,29 @@ RULES: Final = """\
 version = "profile-ltv"
 soft_opt_in = true
 
+[caps]
+max_in_24h = 1000000000
+max_in_7d = 1000000000
+max_in_day = 1000000000
+
+[quiet_hours]
+enabled = false
+
 [cart_abandoned]
 delay = "30min"
 cooldown = "0ms"
-max_in_window = 1000000000
-max_lateness = "36500d"
-forget = "36500d"
+max_in_window = 0
+max_lateness = "3650d"
+forget = "3650d"
 """
 
 
+ROOT: Final = Path(__file__).parents[2]
+COMPILED: Final = ROOT / ".venv-compiled/bin/regulars"
+
+
 class Regulars:
-    """This project's worker."""
+    """This project's worker, its hot path compiled; a study may give it other rules and settings (variables)."""
 
     name = "regulars"
     title = "Regulars"
@@ -43,20 +61,28 @@ class Regulars:
     needs_redis = True
     runs_prefix = False
 
+    def __init__(self, rules: str = RULES, settings: Mapping[str, str] | None = None) -> None:
+        self._rules, self._settings = rules, dict(settings or {})
+
     def build(self) -> None:
-        """Nothing to build."""
+        """Compile it unless that was done. Raises RuntimeError with the end of the output."""
+        done = subprocess.run(
+            ["make", "-C", str(ROOT), "compiled"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"make compiled failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def versions(self) -> Mapping[str, str]:
         names = ("regulars", "faust-streaming", "aiokafka", "redis", "msgspec")
         return {name: version(name) for name in names} | {"Python": platform.python_version()}
 
     def commands(self, ground: Ground) -> list[list[str]]:
-        return [[sys.executable, "-m", "streams", "worker"] for _ in range(ground.threads)]
+        return [[str(COMPILED), "worker"] for _ in range(ground.threads)]
 
     def environment(self, ground: Ground) -> Mapping[str, str]:
         assert ground.redis is not None
         rules = ground.state / "rules.toml"
-        rules.write_text(RULES)
+        rules.write_text(self._rules)
         return {
             "REGULARS_KAFKA_BOOTSTRAP": ground.servers.kafka.bootstrap,
             "REGULARS_KAFKA_TOPIC_PREFIX": ground.topic(""),
@@ -66,6 +92,7 @@ class Regulars:
             "REGULARS_FILES_RULES": str(rules),
             "REGULARS_HTTP_PORT": "0",
             "REGULARS_LOG_LEVEL": "WARNING",
+            **self._settings,
         }
 
     def topics(self, ground: Ground) -> None:
@@ -73,7 +100,7 @@ class Regulars:
 
     def progress(self, ground: Ground) -> Progress:
         assert ground.redis is not None
-        return RedisOffsets(ground.redis.client(), "regulars", "clickstream", ground.stream.facts.by_partition)
+        return RedisOffsets(ground.redis.client(), "regulars", "clickstream", ground.ends)
 
     def state_bytes(self, ground: Ground) -> dict[str, int]:
         assert ground.redis is not None
@@ -97,6 +124,42 @@ class Regulars:
         return totals
 
 
+class RegularsInPython(Regulars):
+    """The same, none of it compiled."""
+
+    name = "regulars-python"
+    title = "Regulars, not compiled"
+
+    @override
+    def build(self) -> None:
+        """Nothing to build."""
+
+    @override
+    def commands(self, ground: Ground) -> list[list[str]]:
+        return [[sys.executable, "-m", "streams", "worker"] for _ in range(ground.threads)]
+
+
+class ObservedRegulars(RegularsInPython):
+    """The same with a view of its inside (bench/observed_worker.py)."""
+
+    @override
+    def commands(self, ground: Ground) -> list[list[str]]:
+        assert ground.threads == 1, "all workers would count on one sheet"
+        return [[sys.executable, "-m", "bench.observed_worker"]]
+
+    @override
+    def environment(self, ground: Ground) -> Mapping[str, str]:
+        Sheet.make(self._path(ground))
+        return {**super().environment(ground), VARIABLE: str(self._path(ground))}
+
+    def sheet(self, ground: Ground) -> Sheet:
+        """The numbers."""
+        return Sheet(self._path(ground))
+
+    def _path(self, ground: Ground) -> Path:
+        return ground.state / "observed"
+
+
 def _totals(profile: Profile, at_ms: int) -> Totals:
     money, interests = profile.ltv, profile.interests
     return Totals(
@@ -110,3 +173,4 @@ def _totals(profile: Profile, at_ms: int) -> Totals:
 
 
 REGULARS = Regulars()
+REGULARS_IN_PYTHON = RegularsInPython()

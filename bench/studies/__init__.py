@@ -1,8 +1,20 @@
 """The benchmarks, one module each. `STUDIES` lists them by name; a new one is a module and a line here."""
 
-from bench.studies import delivery, profile_ltv
+from bench.studies import capacity, delivery, guard, latency, profile, profile_ltv, scale, takeover
 from bench.studies.study import Study
 
 __all__ = ["STUDIES", "Study"]
 
-STUDIES: dict[str, Study] = {study.name: study for study in (profile_ltv.STUDY, delivery.STUDY)}
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        profile_ltv.STUDY,
+        latency.STUDY,
+        takeover.STUDY,
+        scale.STUDY,
+        capacity.STUDY,
+        profile.STUDY,
+        guard.STUDY,
+        delivery.STUDY,
+    )
+}

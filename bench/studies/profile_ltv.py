@@ -49,9 +49,7 @@ class ProfileLtv:
     name = "profile-ltv"
 
     def options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), metavar="ENGINE")
         parser.add_argument("--cases", nargs="+", choices=[*SCENARIOS, *QUICK], default=None, metavar="CASE")
-        parser.add_argument("--rounds", type=int, default=None)
         parser.add_argument("--threads", type=int, default=1, help="threads, task slots or processes of each engine")
         parser.add_argument("--events", type=int, default=None, help="instead of the scenario's own")
         parser.add_argument("--customers", type=int, default=None, help="instead of the scenario's own")

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from bench.studies.profile_ltv import ProfileLtvData
 
 OURS: Final = "regulars"
+LAWS: Final = {
+    "uniform": "uniform",
+    "zipf": "Zipf (s = 1)",
+    "hot": "one makes half of her partition's events, the others uniform",
+    "cold": "each event a new one's",
+}
 
 INTRODUCTION: Final = """\
 ## The same job on several engines
@@ -41,7 +47,7 @@ def section(results: Sequence[tuple[Result, "ProfileLtvData"]]) -> str:
 
 def _case(result: Result, data: "ProfileLtvData") -> str:
     scenario, facts = data.scenario, data.facts
-    law = {"uniform": "uniform", "zipf": "Zipf (s = 1)"}[scenario.draw]
+    law = LAWS[scenario.draw]
     mix = ", ".join(f"{share:.1%} {kind}" for kind, share in facts.mix.items())
     threads = "" if data.threads == 1 else f", {data.threads} threads (Python: processes) each"
     text = (

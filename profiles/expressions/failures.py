@@ -1,12 +1,14 @@
 """How often conditions could not be evaluated on a customer's data, and why: counted here, told by whoever runs the engine."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from profiles.expressions.errors import Failed
-from profiles.expressions.expression import Expression
 from profiles.expressions.scope import Scope
+
+if TYPE_CHECKING:
+    from profiles.expressions.expression import Expression
 
 REASONS_MAX: Final = 8
 """Different reasons kept for one condition."""
@@ -28,7 +30,7 @@ class Failures:
     def __init__(self) -> None:
         self._found: dict[str, dict[str, int]] = {}
 
-    def ask(self, condition: str, expression: Expression, scope: Scope) -> bool:
+    def ask(self, condition: str, expression: "Expression", scope: Scope) -> bool:
         """Whether a condition holds. One that fails does not, and is counted."""
         try:
             return expression.met(scope)

@@ -1,12 +1,14 @@
 """An expression with its place in the rules: compiled, or refused with file, line, column and the piece of it that is wrong."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from profiles.expressions.errors import ExpressionError, Problem
-from profiles.expressions.expression import Expression, compile_expression
 from profiles.expressions.places import places_of
+
+if TYPE_CHECKING:
+    from profiles.expressions.expression import Expression
 
 
 class Source(Struct, frozen=True):
@@ -21,11 +23,14 @@ NO_SOURCE: Final = Source()
 
 def compile_at(
     text: object, path: tuple[str, ...], source: Source, seen: str = "profile", *, exact: bool = False
-) -> Expression:
+) -> "Expression":
     """Compile the expression at a path of the rules. Raises ExpressionError.
 
     See `compile_expression` for `seen` and `exact`.
     """
+    # Whoever has no conditions need not have the language's library in memory: some 25 MB.
+    from profiles.expressions.expression import compile_expression
+
     where = ".".join(path)
     if not isinstance(text, str):
         raise ExpressionError(f'{source.file}: {where}: a condition is a text such as "profile.orders.count >= 2"')

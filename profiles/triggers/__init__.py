@@ -1,23 +1,32 @@
-"""Built-in triggers, one module each, and the table of them. Adding one is a module and a line in BUILT_IN.
+"""Built-in triggers, a module for each family, and the table of them. Adding one is a module and a line in BUILT_IN.
 
-Start with `profiles.definition` for what a trigger must answer.
+Start with `profiles.definition` for what a trigger must answer. The order of the table is the order in which triggers are
+told of what happens: checkouts before carts, since they take carts over.
 """
 
-from profiles.definition import TriggerDefinition
-from profiles.triggers.cart_abandoned import CART_ABANDONED
-from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED
-from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
-from profiles.triggers.welcome import WELCOME
+from typing import Any, Final
 
-BUILT_IN: tuple[TriggerDefinition, ...] = (
+from profiles.definition import TriggerDefinition
+from profiles.rules import TriggerRule
+from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
+from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
+from profiles.triggers.welcome import WELCOME, WelcomeRule
+
+BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
     CART_ABANDONED,
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
-BY_NAME: dict[str, TriggerDefinition] = {definition.name: definition for definition in BUILT_IN}
+BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}
+
+RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
     "BUILT_IN",
@@ -26,6 +35,10 @@ __all__ = [
     "CHECKOUT_ABANDONED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
+    "RULE_TYPES",
     "WELCOME",
+    "CartAbandonedRule",
+    "CheckoutAbandonedRule",
     "TriggerDefinition",
+    "WelcomeRule",
 ]

@@ -1,18 +1,36 @@
 """cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from profiles import carts
 from profiles.book import Book
-from profiles.definition import Content
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.profile import Profile
-from profiles.rules import CartAbandonedRule
+from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
 
 ITEMS_MAX: Final = 20
+
+
+class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
+    """Items were left in a cart."""
+
+    trigger: ClassVar[str] = "cart.abandoned"
+
+    priority: int = 200
+    cooldown_ms: int = DAY_MS
+    max_in_window: Count = 2
+    attribution_ms: int = 3 * DAY_MS
+    delay_ms: int = HOUR_MS
+    """Quiet time after the last change of the cart before it counts as abandoned."""
+    any_order: bool = False
+    """Whether any order of the customer ends the reminder, also one that has nothing of the cart."""
+    forget_ms: int = 30 * DAY_MS
+    """A cart is dropped this long after its last change."""
 
 
 def episode_key(profile: Profile, cart_id: str) -> str:
@@ -49,45 +67,53 @@ def covers_cart(order: RecentOrder, emitted: Emitted) -> bool:
     return not set(order.product_ids).isdisjoint(emitted.product_ids)
 
 
-class CartAbandoned:
+class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
     """The trigger. Episodes are keyed by cart."""
 
     name = "cart.abandoned"
-    version = 1
+    rule_type = CartAbandonedRule
 
-    def rule(self, book: Book) -> CartAbandonedRule:
-        return book.rules.cart_abandoned
+    def on_cart(self, turn: Turn, cart: Cart) -> None:
+        self.replan(turn, cart, "changed")
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if told.order is None:
+            return
+        touched = told.carts
+        if self.rule(turn.book).any_order:
+            touched = _begun_before(turn.profile, told.order)
+            for cart in touched:
+                mark_id = f"any:{told.order.order_id}"
+                carts.mark(cart, carts.ENDED, told.order.at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
+        for cart in touched:
+            self.replan(turn, cart, "ordered")
 
     def replan(self, turn: Turn, cart: Cart, ground_gone: str) -> None:
         """Arm, move or cancel this cart's episode after the cart changed; `ground_gone` is the reason if it has none."""
-        rule = self.rule(turn.book)
         key = episode_key(turn.profile, cart.cart_id)
-        if rule.enabled and cart.lines and cart.opened_ms is not None and cart.opened_by is not None:
+        if cart.lines and cart.opened_ms is not None and cart.opened_by is not None:
             if pending_checkout(turn.profile, cart.cart_id):
                 cancel(turn, self, key, "checkout_started")
             else:
-                plan(turn, self, key, cart.opened_by, cart.opened_ms, cart.changed_ms + rule.delay_ms)
+                plan(turn, self, key, cart.opened_by, cart.opened_ms, self._due_ms(turn.book, cart))
         else:
             cancel(turn, self, key, ground_gone if cart.lines else _empty_reason(ground_gone))
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        cart = self._cart(profile, episode)
-        if cart is None or now_ms - cart.mutated_ms > book.rules.cart_abandoned.forget_ms:
+    def _due_ms(self, book: Book, cart: Cart) -> int:
+        return cart.changed_ms + self.rule(book).delay_ms
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        cart = self._cart(turn.profile, episode)
+        return None if cart is None else self._due_ms(turn.book, cart)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        cart = self._cart(turn.profile, episode)
+        if cart is None or now_ms - cart.mutated_ms > self.rule(turn.book).forget_ms:
             return "forgotten"
         return None if cart.lines else "empty"
 
-    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
-        """Checkout stands above cart: while one is pending, and for a while after its first emission."""
-        block_ms = book.rules.checkout_abandoned.blocks_cart_ms
-        return any(
-            waiting.name == CHECKOUT and waiting.occurrence == 1 for waiting in profile.episodes.values()
-        ) or any(
-            sent.name == CHECKOUT and sent.occurrence == 1 and now_ms - sent.emitted_ms < block_ms
-            for sent in profile.emitted
-        )
-
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        cart = self._cart(profile, episode)
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        cart = self._cart(turn.profile, episode)
         assert cart is not None
         return Content(
             items=items_of(list(cart.lines.values()), cart.described),
@@ -120,6 +146,12 @@ class CartAbandoned:
         if episode.key == episode_key(profile, carts.DEFAULT_CART):
             return carts.find(profile, carts.DEFAULT_CART)
         return carts.find(profile, episode.key)
+
+
+def _begun_before(profile: Profile, order: RecentOrder) -> list[Cart]:
+    """The carts whose present episode was open when an order was placed."""
+    known = carts.all_carts(profile).values()
+    return [cart for cart in known if cart.opened_ms is not None and order.at_ms >= cart.opened_ms]
 
 
 CHECKOUT: Final = "checkout.abandoned"

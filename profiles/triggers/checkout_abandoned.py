@@ -1,122 +1,109 @@
 """checkout.abandoned: a checkout was begun and not finished. Up to three reminders; any order of the customer ends it."""
 
-from typing import Final
+from typing import ClassVar, Final
 
-from profiles import carts
+from profiles import carts, checkouts
 from profiles.book import Book
-from profiles.definition import Content
-from profiles.episodes import cancel, plan, slot
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
 from profiles.profile import Profile
-from profiles.rules import CheckoutAbandonedRule
-from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Cart, Checkout, Emitted, Episode, RecentOrder
+from profiles.rules import DAY_MS, HOUR_MS, TriggerRule
+from profiles.state import Cart, Checkout, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
 
 
-def checkout_id_of(event: CheckoutEvent) -> str | None:
-    """A checkout's id is its checkout_id, or the order id that stands in its place."""
-    return event.checkout_id or event.order_id
+class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
+    """A checkout was begun and not finished. Reminders follow while it stays so."""
+
+    trigger: ClassVar[str] = "checkout.abandoned"
+
+    priority: int = 100
+    cooldown_ms: int = DAY_MS
+    attribution_ms: int = 3 * DAY_MS
+    delay_ms: int = HOUR_MS
+    """Quiet time after the last step before the checkout counts as abandoned."""
+    second_after_ms: int = DAY_MS
+    """When the second reminder is due, from the first one's due time; 0 is none."""
+    third_after_ms: int = 3 * DAY_MS
+    """When the third reminder is due, from the first one's due time; 0 is none."""
 
 
-class CheckoutAbandoned:
+class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
     """The trigger. Episodes are keyed by checkout."""
 
     name = "checkout.abandoned"
-    version = 1
+    rule_type = CheckoutAbandonedRule
+    listens = checkouts.EVENTS
 
-    def rule(self, book: Book) -> CheckoutAbandonedRule:
-        return book.rules.checkout_abandoned
-
-    def apply(self, turn: Turn, arrival: Arrival) -> None:
-        """A step of a checkout: it takes its cart over, resets its reminder, and a new one replaces older ones."""
-        event = arrival.event
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        """A step of a checkout takes its cart over and resets its reminder; a new one replaces older ones."""
+        event, profile = arrival.event, turn.profile
         assert isinstance(event, CheckoutEvent)
-        profile, at_ms = turn.profile, arrival.time_ms
-        lateness_ms = turn.book.rules.allowed_lateness_ms
-        checkout_id = checkout_id_of(event) or f"{profile.id}|checkout"
-        checkout = profile.checkouts.get(checkout_id)
-        if checkout is None:
-            checkout = Checkout(checkout_id, started_ms=at_ms, started_by=event.message_id, moved_ms=at_ms)
-            _make_room(profile)
-            profile.checkouts[checkout_id] = checkout
-        elif (at_ms, event.message_id) < (checkout.started_ms, checkout.started_by):
-            checkout.started_ms, checkout.started_by = at_ms, event.message_id
-        checkout.moved_ms = max(checkout.moved_ms, at_ms)
-        if checkout.cart_id is None:
-            cart_of = carts.newest_cart(profile)
-            checkout.cart_id = event.cart_id or (cart_of.cart_id if cart_of else None)
-        checkout.order_id = event.order_id or checkout.order_id
-        if event.value_minor is not None:
-            checkout.value_minor = event.value_minor
-        checkout.currency = event.currency or checkout.currency
-        checkout.url = event.url or checkout.url
-        if event.products:
-            products = event.products[:CART_LINES_MAX]
-            checkout.lines = [carts.line_of(product, at_ms) for product in products]
-            checkout.described = {}
-            for product in products:
-                carts.describe(checkout.described, product, at_ms)
+        checkout = checkouts.of_event(profile, event)
         if type(event) is CheckoutStarted:
-            self._replace_others(turn, checkout)
+            for other in profile.checkouts.values():
+                if other.done == checkouts.REPLACED:
+                    cancel(turn, self, other.checkout_id, "replaced")
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
-                profile, checkout.cart_id, checkout.started_ms, f"checkout:{checkout_id}", lateness_ms
+                profile,
+                checkout.cart_id,
+                checkout.started_ms,
+                f"checkout:{checkout.checkout_id}",
+                turn.book.rules.allowed_lateness_ms,
             )
             CART_ABANDONED.replan(turn, cart, "checkout_started")
 
-    def _replace_others(self, turn: Turn, checkout: Checkout) -> None:
-        for other in list(turn.profile.checkouts.values()):
-            if other is not checkout and other.started_ms <= checkout.started_ms and other.done is None:
-                other.done = "replaced"
-                cancel(turn, self, other.checkout_id, "replaced")
-
-    def replan(self, turn: Turn, checkout: Checkout) -> None:
-        """Arm the first reminder, or move it; reminders that follow an emission keep their times."""
-        rule = self.rule(turn.book)
-        profile = turn.profile
-        waiting = profile.episodes.get(slot(self.name, checkout.checkout_id))
-        if not rule.enabled or checkout.done is not None or checkout.reminded:
-            return
-        if waiting is not None and waiting.occurrence > 1:
-            return
-        if not _has_lines(profile, checkout):
-            return
-        due_ms = checkout.moved_ms + rule.delay_ms
-        plan(turn, self, checkout.checkout_id, checkout.started_by, checkout.started_ms, due_ms)
-
-    def cart_changed(self, turn: Turn, cart: Cart) -> None:
+    def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
         for checkout in turn.profile.checkouts.values():
             if checkout.cart_id == cart.cart_id and checkout.done is None and cart.changed_ms > checkout.moved_ms:
                 checkout.moved_ms = cart.changed_ms
                 self.replan(turn, checkout)
 
-    def ordered(self, turn: Turn, order: RecentOrder) -> None:
-        """An order ends the checkout it names, and every other one begun before it."""
-        for checkout in list(turn.profile.checkouts.values()):
-            if checkout.done is None and (
-                checkout.checkout_id == order.checkout_id or checkout.started_ms <= order.at_ms
-            ):
-                checkout.done = order.order_id
-                cancel(turn, self, checkout.checkout_id, "ordered", order.order_id)
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """An order ended the checkout it names, and every other one begun before it."""
+        if told.order is not None:
+            for checkout in turn.profile.checkouts.values():
+                if checkout.done == told.order.order_id:
+                    cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        checkout = profile.checkouts.get(episode.key)
+    def replan(self, turn: Turn, checkout: Checkout) -> None:
+        """Arm the first reminder, or move it; reminders that follow an emission keep their times."""
+        profile = turn.profile
+        if checkout.done is not None or checkout.reminded:
+            return
+        episode = waiting(profile, self, checkout.checkout_id)
+        if (episode is not None and episode.occurrence > 1) or not _has_lines(profile, checkout):
+            return
+        due_ms = checkout.moved_ms + self.rule(turn.book).delay_ms
+        plan(turn, self, checkout.checkout_id, checkout.started_by, checkout.started_ms, due_ms)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        checkout = turn.profile.checkouts.get(episode.key)
+        if checkout is None:
+            return None
+        if episode.first_due_ms is None:
+            return checkout.moved_ms + self.rule(turn.book).delay_ms
+        after_ms = self._after_ms(turn.book, episode.occurrence)
+        return episode.first_due_ms + after_ms if after_ms else None
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        checkout = turn.profile.checkouts.get(episode.key)
         if checkout is None:
             return "forgotten"
         if checkout.done is not None:
             return "ordered"
-        return None if _has_lines(profile, checkout) else "empty"
+        return None if _has_lines(turn.profile, checkout) else "empty"
 
-    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
-        return False
-
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        checkout = profile.checkouts[episode.key]
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        checkout = turn.profile.checkouts[episode.key]
         lines, described = checkout.lines, checkout.described
-        if not lines and (cart := _cart(profile, checkout)) is not None:
+        if not lines and (cart := _cart(turn.profile, checkout)) is not None:
             lines, described = list(cart.lines.values()), cart.described
         return Content(
             items=items_of(lines, described),
@@ -153,22 +140,20 @@ class CheckoutAbandoned:
             self._plan_next(turn, episode)
 
     def _plan_next(self, turn: Turn, episode: Episode) -> None:
-        rule = self.rule(turn.book)
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms
-        after_ms = {1: rule.second_after_ms, 2: rule.third_after_ms}.get(episode.occurrence, 0)
+        occurrence = episode.occurrence + 1
+        after_ms = self._after_ms(turn.book, occurrence)
         if after_ms:
-            plan(
-                turn,
-                self,
-                episode.key,
-                episode.anchor,
-                episode.opened_ms,
-                first_due_ms + after_ms,
-                occurrence=episode.occurrence + 1,
-            )
-            following = turn.profile.episodes.get(slot(self.name, episode.key))
+            due_ms = first_due_ms + after_ms
+            plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=occurrence)
+            following = waiting(turn.profile, self, episode.key)
             if following is not None:
                 following.first_due_ms = first_due_ms
+
+    def _after_ms(self, book: Book, occurrence: int) -> int:
+        """How long after the first reminder's due time a further one is due; 0 is none."""
+        rule = self.rule(book)
+        return {2: rule.second_after_ms, 3: rule.third_after_ms}.get(occurrence, 0)
 
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:
@@ -180,12 +165,6 @@ def _has_lines(profile: Profile, checkout: Checkout) -> bool:
         return True
     cart = _cart(profile, checkout)
     return cart is not None and bool(cart.lines)
-
-
-def _make_room(profile: Profile) -> None:
-    if len(profile.checkouts) >= CHECKOUTS_MAX:
-        oldest = min(profile.checkouts.values(), key=lambda checkout: (checkout.moved_ms, checkout.checkout_id))
-        del profile.checkouts[oldest.checkout_id]
 
 
 CHECKOUT_ABANDONED: Final = CheckoutAbandoned()

@@ -4,15 +4,16 @@ When is arithmetic of `profiles.supply`; here is only what it means for the remi
 substitute group) and last purchase: buying again ends it and opens the next.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from profiles import supply
-from profiles.book import Book
-from profiles.definition import Content, TriggerDefinition
-from profiles.episodes import cancel, plan
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, slot
 from profiles.profile import Profile
-from profiles.rules import ReplenishmentLateRule, ReplenishmentRule
+from profiles.rules import TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder
+from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -27,30 +28,27 @@ def _product_of(profile: Profile, episode: Episode) -> str:
     return episode.key.removeprefix(f"{profile.id}|").removesuffix(f"|{episode.anchor}")
 
 
-class _Replenishment:
+R = TypeVar("R", bound=TriggerRule)
+
+
+class _Replenishment(TriggerDefinition[R]):
     """What both share: the condition, the content and what an order means for them."""
 
-    name = ""
-    version = 1
-
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        product_id = _product_of(profile, episode)
-        state = profile.supply.get(product_id)
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        product_id = _product_of(turn.profile, episode)
+        state = turn.profile.supply.get(product_id)
         if state is None or not state.purchases:
             return "refunded"
-        if episode_key(profile, product_id, state.purchases[-1].order_id) != episode.key:
+        if episode_key(turn.profile, product_id, state.purchases[-1].order_id) != episode.key:
             return "repurchased"
         bought = {product_id, *(purchase.product_id for purchase in state.purchases)}
-        if any(not bought.isdisjoint(products) for products in profile.subscriptions.values()):
+        if any(not bought.isdisjoint(products) for products in turn.profile.subscriptions.values()):
             return "subscribed"
         return None
 
-    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
-        return False
-
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
-        product_id = _product_of(profile, episode)
-        forecast = supply.forecast(profile, product_id, book)
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        product_id = _product_of(turn.profile, episode)
+        forecast = supply.forecast(turn.profile, product_id, turn.book)
         shown = product_id
         details: dict[str, Any] = {"supply": product_id}
         if forecast is not None:
@@ -76,29 +74,28 @@ class _Replenishment:
             for product_id, state in profile.supply.items()
         )
 
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return True
 
-
-class ReplenishmentDue(_Replenishment):
+class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
     """The reminder before she runs out."""
 
     name = "replenishment.due"
+    rule_type = ReplenishmentDueRule
 
-    def rule(self, book: Book) -> ReplenishmentRule:
-        return book.rules.replenishment_due
-
-    def replan(self, turn: Turn, change: supply.SupplyChange) -> None:
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
         """Plan the products an order event bought, changed or took back."""
-        rule, profile = self.rule(turn.book), turn.profile
-        for product_id in change.products:
+        profile = turn.profile
+        for product_id in told.supplies.products:
             forecast = supply.forecast(profile, product_id, turn.book)
             current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
             self._end_stale(turn, product_id, current)
-            if forecast is None or current is None or f"{REPLENISHMENT_LATE.name}|{current}" in profile.episodes:
+            if forecast is None or current is None or slot(REPLENISHMENT_LATE.name, current) in profile.episodes:
                 continue
-            if rule.enabled and profile.supply[product_id].reminded != forecast.last_order_id:
+            if profile.supply[product_id].reminded != forecast.last_order_id:
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
+        return None if forecast is None else forecast.due_ms
 
     def _end_stale(self, turn: Turn, product_id: str, current: str | None) -> None:
         """End what waits for this product because of any purchase but the present one."""
@@ -112,34 +109,32 @@ class ReplenishmentDue(_Replenishment):
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Once it was sent, or would have been but for a gate, the late reminder waits."""
-        rule = turn.book.rules.replenishment_late
         if state not in ("emitted", "suppressed"):
             return
         key = _product_of(turn.profile, episode)
         if state == "emitted" and key in turn.profile.supply:
             turn.profile.supply[key].reminded = episode.anchor
-        if not rule.enabled:
+        if not REPLENISHMENT_LATE.rule(turn.book).enabled:
             return
         forecast = supply.forecast(turn.profile, key, turn.book)
         if forecast is not None:
             plan(turn, REPLENISHMENT_LATE, episode.key, episode.anchor, episode.opened_ms, forecast.late_ms)
 
 
-class ReplenishmentLate(_Replenishment):
+class ReplenishmentLate(_Replenishment[ReplenishmentLateRule]):
     """The reminder after she should have run out."""
 
     name = "replenishment.late"
+    rule_type = ReplenishmentLateRule
 
-    def rule(self, book: Book) -> ReplenishmentLateRule:
-        return book.rules.replenishment_late
-
-    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Nothing follows."""
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
+        return None if forecast is None else forecast.late_ms
 
 
 REPLENISHMENT_DUE: Final = ReplenishmentDue()
 REPLENISHMENT_LATE: Final = ReplenishmentLate()
-WAITING: Final[dict[str, TriggerDefinition]] = {
+WAITING: Final[dict[str, TriggerDefinition[Any]]] = {
     REPLENISHMENT_DUE.name: REPLENISHMENT_DUE,
     REPLENISHMENT_LATE.name: REPLENISHMENT_LATE,
 }

@@ -1,30 +1,46 @@
 """welcome: somebody signed up, or agreed to hear from the shop, for the first time. Once per customer."""
 
-from typing import Final
+from typing import ClassVar, Final
 
-from profiles.book import Book
-from profiles.definition import Content
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
-from profiles.profile import Profile
-from profiles.rules import WelcomeRule
-from profiles.state import Emitted, Episode, RecentOrder
+from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
+from profiles.state import Episode
 from profiles.turn import Turn
+from schemas.events import Arrival, SignedUp
 
 
-class Welcome:
+class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
+    """Somebody signed up, or agreed to hear from the shop, for the first time."""
+
+    trigger: ClassVar[str] = "welcome"
+
+    priority: int = 600
+    delay_ms: int = 5 * MINUTE_MS
+    """Time for a confirmation to arrive, at most 5 min."""
+    existing_after_ms: int = DAY_MS
+    """A customer whose first order is older than this is not new."""
+
+
+class Welcome(TriggerDefinition[WelcomeRule]):
     """The trigger. There is one episode a customer at a time."""
 
     name = "welcome"
-    version = 1
+    rule_type = WelcomeRule
+    listens = frozenset({SignedUp})
 
-    def rule(self, book: Book) -> WelcomeRule:
-        return book.rules.welcome
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        self.replan(turn)
+
+    def on_consent(self, turn: Turn, arrival: Arrival) -> None:
+        self.replan(turn)
 
     def replan(self, turn: Turn) -> None:
         """Arm by the earliest opening since the last try; nothing once she was welcomed."""
-        profile, rule = turn.profile, self.rule(turn.book)
+        profile = turn.profile
         past = profile.milestones
-        if not rule.enabled or past.welcomed_ms is not None:
+        if past.welcomed_ms is not None:
             return
         since_ms = past.welcome_ended_ms
         openings = [
@@ -34,27 +50,21 @@ class Welcome:
         ]
         if openings:
             opened_ms, message_id = min(openings)
-            plan(turn, self, profile.id, message_id, opened_ms, opened_ms + rule.delay_ms)
+            plan(turn, self, profile.id, message_id, opened_ms, opened_ms + self.rule(turn.book).delay_ms)
 
-    def check(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> str | None:
-        if profile.milestones.imported:
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        if turn.profile.milestones.imported:
             return "imported"
-        first = profile.orders.first
-        if first is not None and first[0] < episode.due_ms - book.rules.welcome.existing_after_ms:
+        first = turn.profile.orders.first
+        if first is not None and first[0] < episode.due_ms - self.rule(turn.book).existing_after_ms:
             return "existing_customer"
         return None
 
-    def superseded(self, profile: Profile, episode: Episode, book: Book, now_ms: int) -> bool:
-        return False
-
-    def content(self, profile: Profile, episode: Episode, book: Book) -> Content:
+    def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(rule="first consent or sign-up of a customer who has not bought before")
-
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return False
-
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return True
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         past = turn.profile.milestones

@@ -1,15 +1,22 @@
 """Profiles as tables for people."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from profiles import episodes, gates
 from profiles.profile import Profile
 from schemas.money import exponent
 from schemas.profile_document import ProfileDocument
+
+WAITS_FOR: Final = {
+    gates.UNREACHABLE: "can't be reached",
+    gates.QUIET: "quiet hours",
+    episodes.TURN: "another goes first",
+}
 
 
 def at(at_ms: int | None) -> str:
@@ -53,8 +60,8 @@ def print_explanation(profile: Profile) -> None:
     """Print what a customer's triggers are doing: waiting ones, emitted ones, and the last decisions with their reasons."""
     waiting = Table("waiting", "about", "due", title=None, box=None, pad_edge=False, header_style="bold")
     for episode in sorted(profile.episodes.values(), key=lambda e: (e.due_ms, e.name, e.key)):
-        held_ms = episode.held_until_ms
-        held = "" if held_ms is None else f"  (can't be reached; waits until {at(held_ms)})"
+        wait_ms = episode.wait_ms
+        held = "" if wait_ms is None else f"  ({WAITS_FOR[episode.wait or '']}; waits until {at(wait_ms)})"
         waiting.add_row(episode.name, Text(episode.key), at(episode.due_ms) + held)
     emitted = Table("emitted", "about", "at", "became", "trigger id", box=None, pad_edge=False, header_style="bold")
     for trigger in profile.emitted:

@@ -19,7 +19,7 @@ def show(ctx: click.Context, *, changed: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from streams.settings import SETTINGS
+    from streams.settings import ENTRY_SETTINGS, SETTINGS
 
     settings = settings_of(ctx)
     table = Table("setting", "value", "unit", "meaning", box=None, pad_edge=False, header_style="bold")
@@ -30,4 +30,9 @@ def show(ctx: click.Context, *, changed: bool) -> None:
         if differs or not changed:
             text = escape(setting.shown(value))
             table.add_row(setting.path, f"[bold]{text}[/]" if differs else text, setting.unit, escape(setting.meaning))
+    for setting in ENTRY_SETTINGS:
+        section, _, field = setting.path.split(".")
+        for name, entry in getattr(settings, section).items():
+            text = escape(setting.shown(getattr(entry, field)))
+            table.add_row(f"{section}.{name}.{field}", f"[bold]{text}[/]", setting.unit, escape(setting.meaning))
     Console().print(table)

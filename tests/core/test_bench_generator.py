@@ -104,6 +104,25 @@ def test_hot_customers_come_more_often_under_a_zipf_law(made: list[Record]) -> N
     assert uniform.most_common(1)[0][1] / SCENARIO.events < 0.01
 
 
+def test_a_hot_customer_makes_half_of_what_comes_to_her_partition() -> None:
+    hot = list(records(replace(SCENARIO, draw="hot", customers=5_000)))
+    home = [record.user for record in hot if record.partition == home_partition("user-0", SCENARIO.partitions)]
+    elsewhere = Counter(
+        record.user for record in hot if record.partition != home_partition("user-0", SCENARIO.partitions)
+    )
+
+    assert home.count("user-0") / len(home) == pytest.approx(0.5, abs=0.05)
+    assert elsewhere.most_common(1)[0][1] < 0.01 * len(hot)
+
+
+def test_in_a_cold_stream_every_event_is_the_only_one_of_a_new_customer() -> None:
+    cold = list(records(replace(SCENARIO, draw="cold", events=4_000)))
+    first = {record.user: record.value for record in reversed(cold)}
+
+    assert len(first) == pytest.approx(len(cold) * 0.99, rel=0.005)
+    assert all(record.value == first[record.user] for record in cold)
+
+
 def cart_gaps(made: list[Record]) -> list[int]:
     """Time from one thing that happened to a cart to the next."""
     last: dict[str, int] = {}

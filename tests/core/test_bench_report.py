@@ -9,9 +9,11 @@ import pytest
 from msgspec.structs import asdict as attrs
 from msgspec.structs import replace
 
-from bench import figures, reference, report, tables
+from bench import figures, latencies, redis_state, reference, report, schedule, tables
+from bench.capacity import arrivals, coefficients
+from bench.capacity import page as capacity_page
 from bench.figures import Mark, rates, thinned
-from bench.results import Result, newest_results, write_result
+from bench.results import Result, newest_of, newest_results, write_result
 
 FOLDER = Path(__file__).parent / "bench-results"
 
@@ -104,6 +106,20 @@ def test_the_newest_result_of_a_case_is_taken_and_quick_ones_are_not(tmp_path: P
     assert [result.label for result in newest_results(tmp_path)] == ["newer"]
 
 
+def test_a_quick_result_counts_only_where_there_is_no_other_and_that_is_wanted(tmp_path: Path) -> None:
+    (some,) = [result for result in newest_results(FOLDER) if result.study == "delivery"]
+    write_result(replace(some, label="quick", began="2026-03-01T00:00:00+00:00", quick=True), tmp_path)
+    found = newest_of("delivery", tmp_path)
+    write_result(replace(some, label="whole", began="2026-02-01T00:00:00+00:00"), tmp_path)
+    whole = newest_of("delivery", tmp_path)
+
+    assert found is not None
+    assert found.label == "quick"
+    assert whole is not None
+    assert whole.label == "whole"
+    assert newest_of("latency", tmp_path) is None
+
+
 def test_no_results_and_results_of_an_unknown_study_are_errors(tmp_path: Path) -> None:
     (some, _) = newest_results(FOLDER)
 
@@ -113,11 +129,22 @@ def test_no_results_and_results_of_an_unknown_study_are_errors(tmp_path: Path) -
         report.compose([replace(some, study="telepathy")])
 
 
-def test_the_report_in_the_docs_is_the_one_of_the_committed_results(tmp_path: Path) -> None:
+def test_the_report_in_the_docs_is_the_one_of_the_committed_results() -> None:
     if report.DOCUMENT.exists():
-        assert report.DOCUMENT.read_text() == report.write(document=tmp_path / "page.md").read_text()
+        assert report.DOCUMENT.read_text() == report.compose(newest_results())
     else:
         assert newest_results() == []
+
+
+def test_report_and_page_are_written_each_from_its_own_results(tmp_path: Path) -> None:
+    document, page = tmp_path / "benchmarks.md", tmp_path / "capacity.md"
+    page.write_text("words without a table\n")
+
+    assert report.write(FOLDER, document, page) == [document]
+    assert document.read_text() == report.compose(newest_results(FOLDER))
+    assert page.read_text() == "words without a table\n"
+    with pytest.raises(ValueError, match="make bench"):
+        report.write(tmp_path, document, page)
 
 
 def test_a_result_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -127,9 +154,12 @@ def test_a_result_file_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert some == msgspec.json.decode(path.read_bytes(), type=Result)
 
 
-@pytest.mark.parametrize("module", [figures, reference, tables])
+@pytest.mark.parametrize(
+    "module",
+    [figures, reference, tables, latencies, schedule, redis_state, arrivals, coefficients, capacity_page],
+)
 def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
-    found = doctest.testmod(module)
+    found = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
 
     assert found.attempted > 0
     assert found.failed == 0

@@ -18,14 +18,14 @@ from profiles.expressions.source import Source
 from profiles.gates import REASONS
 from profiles.rules import read_rules
 from profiles.segments import Segments
-from profiles.triggers import BY_NAME
+from profiles.triggers import BY_NAME, RULE_TYPES
 from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams.cli import COMMANDS, cli
 from streams.metrics import METRICS
-from streams.settings import SETTINGS, build_settings
+from streams.settings import ENTRY_SETTINGS, SETTINGS, build_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -34,8 +34,9 @@ PAGES = sorted(
     if "reference" not in path.relative_to(ROOT).parts
 )
 OUTCOMES = {"trigger.cancelled", "trigger.converted", "cart.recovered"}
-SECTIONS = {setting.path.partition(".")[0] for setting in SETTINGS}
 SOURCES = {adapter.name for adapter in ADAPTERS}
+SECTIONS = {setting.path.partition(".")[0] for setting in (*SETTINGS, *ENTRY_SETTINGS)}
+ENTRY_VARIABLES = re.compile("|".join(setting.env.replace("<NAME>", "[A-Z0-9_]+") for setting in ENTRY_SETTINGS))
 NO_SETTINGS = {"REGULARS_CONFIG"}
 """Variables that name no setting but where the settings are."""
 
@@ -134,7 +135,8 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     named = {code for code in inline_code(page) if re.fullmatch(rf"({'|'.join(sorted(SECTIONS))})\.[a-z_]+", code)}
 
     assert named - paths == set()
-    assert set(re.findall(r"REGULARS_[A-Z_]+", page.read_text())) - variables == set()
+    said = set(re.findall(r"REGULARS_[A-Z_]+", page.read_text())) - variables
+    assert {variable for variable in said if not ENTRY_VARIABLES.fullmatch(variable)} == set()
 
 
 @on_every_page
@@ -147,7 +149,7 @@ def test_every_example_of_settings_rules_and_sources_is_accepted(page: Path) -> 
             configured(document)
         else:
             Segments.compile({"segments": document.pop("segments", {})}, Source(text, page.name))
-            read_rules(document)
+            read_rules(document, RULE_TYPES)
 
 
 @on_every_page

@@ -7,19 +7,21 @@ from pathlib import Path
 import pytest
 
 from profiles import rules
+from profiles.book import Book
 from profiles.gates import END_REASONS, REASONS
 from profiles.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules, RulesError, format_duration, parse_duration_ms, read_rules
+from profiles.triggers import RULE_TYPES, CartAbandonedRule, WelcomeRule
 from streams.rules_reference import rules_toml
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_an_empty_document_gives_the_defaults() -> None:
-    assert read_rules({}) == Rules()
+    assert read_rules({}, RULE_TYPES) == Rules()
 
 
 def test_the_reference_document_holds_exactly_the_defaults() -> None:
-    assert read_rules(tomllib.loads(rules_toml())) == Rules()
+    assert read_rules(tomllib.loads(rules_toml()), RULE_TYPES) == Rules.of(*(kind() for kind in RULE_TYPES))
 
 
 def test_the_reference_document_in_deploy_is_current() -> None:
@@ -34,12 +36,11 @@ def test_every_rule_says_what_it_is() -> None:
 
 
 def test_a_changed_number_is_taken() -> None:
-    read = read_rules({"cart_abandoned": {"delay": "4h", "max_in_window": 3}, "soft_opt_in": True})
+    read = read_rules({"cart_abandoned": {"delay": "4h", "max_in_window": 3}, "soft_opt_in": True}, RULE_TYPES)
 
-    assert read.cart_abandoned.delay_ms == 4 * HOUR_MS
-    assert read.cart_abandoned.max_in_window == 3
-    assert read.soft_opt_in is True
-    assert read.welcome == Rules().welcome
+    assert read == Rules.of(CartAbandonedRule(delay_ms=4 * HOUR_MS, max_in_window=3), soft_opt_in=True)
+    assert Book(rules=read).rule(CartAbandonedRule).delay_ms == 4 * HOUR_MS
+    assert Book(rules=read).rule(WelcomeRule) == WelcomeRule()
 
 
 @pytest.mark.parametrize(
@@ -52,11 +53,25 @@ def test_a_changed_number_is_taken() -> None:
         ({"cart_abandoned": {"enabled": "yes"}}, "cart_abandoned.enabled: Expected `bool`, got `str`"),
         ({"cart_abandoned": 5}, "cart_abandoned: expected a table [cart_abandoned]"),
         ({"welcome": {"trigger_class": "spam"}}, "welcome.trigger_class: Invalid enum value 'spam'"),
+        ({"welcome": {"holdout": 1.5}}, "welcome.holdout: Expected `float` <= 1.0"),
+        ({"welcome": {"delay": "4000d"}}, "welcome.delay: '4000d' is longer than ten years"),
+        ({"welcome": {"max_in_window": -1}}, "welcome.max_in_window: Expected `int` >= 0"),
+        ({"quiet_hours": {"start": "24:00"}}, "quiet_hours.start: '24:00' is no time of day; write \"08:00\""),
+        ({"quiet_hours": {"begin": "21:00"}}, "quiet_hours.begin: unknown key; known are enabled, end, jitter, start"),
+        ({"caps": {"max_in_24h": "two"}}, "caps.max_in_24h: Expected `int`, got `str`"),
+        (
+            {"precedence": {"ladder": ["cart.abandonned"]}},
+            "precedence.ladder: 'cart.abandonned' is no trigger; did you mean 'cart.abandoned'?",
+        ),
+        (
+            {"precedence": {"ladder": ["cart.abandoned", "checkout.abandoned", "cart.abandoned"]}},
+            "precedence.ladder: 'cart.abandoned' stands twice",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], message: str) -> None:
     with pytest.raises(RulesError, match=f"^{re.escape(message)}"):
-        read_rules(document)
+        read_rules(document, RULE_TYPES)
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,25 @@ def test_an_identify_call_may_have_its_traits_in_the_context_alone() -> None:
     assert both.traits == {"plan": "new", "n": 1}
 
 
+def test_the_traits_of_an_identify_call_may_stand_in_the_context_as_rudderstacks_browser_library_sends_them() -> None:
+    found = event(
+        {
+            **MINIMAL,
+            "type": "identify",
+            "context": {"traits": {"plan": "gold", "city": "Bonn"}},
+            "traits": {"plan": "silver"},
+        }
+    )
+
+    assert found.traits == {"plan": "silver", "city": "Bonn"}
+
+
+def test_the_traits_that_a_library_remembers_are_no_traits_of_other_calls() -> None:
+    found = event({**MINIMAL, "type": "group", "groupId": "g", "context": {"traits": {"plan": "gold"}}})
+
+    assert found.traits == {}
+
+
 def test_no_more_traits_are_kept_than_a_profile_holds() -> None:
     found = event({**MINIMAL, "type": "identify", "traits": {f"t{n}": n for n in range(100)}})
 

@@ -10,7 +10,7 @@ from profiles.book import Book
 from profiles.changes import CHANGED_BY, EVERYTHING
 from profiles.expressions.expression import compile_expression
 from profiles.profile import decode_profile
-from profiles.segments import COALESCE_MS, SegmentChange, Segments
+from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
 from profiles.state import Ledger, NeedLedger
 from profiles.view import ProfileView
 from schemas import events
@@ -77,7 +77,7 @@ def test_she_leaves_in_the_millisecond_in_which_the_window_ends_without_any_even
     ]
     # Twice for the turns, and once at minute 30, which was right until the fourth view.
     assert shop.wakes == 3
-    assert shop.profile.wake_ms is None
+    assert shop.profile.wakes.get(WAKE) is None
 
 
 def test_a_date_is_passed_without_any_event() -> None:
@@ -181,7 +181,7 @@ def test_a_change_that_is_taken_back_within_five_seconds_was_none() -> None:
     shop.wait(at(10))
 
     assert changes(shop) == [("gold", True, START_MS)]
-    assert shop.profile.wake_ms is None
+    assert shop.profile.wakes.get(WAKE) is None
 
 
 def test_a_change_that_stays_is_told_five_seconds_after_the_last_one() -> None:
@@ -210,7 +210,7 @@ def test_five_seconds_later_a_change_is_told_at_once() -> None:
 
 
 def rules_changed(shop: SegmentShop, **tables: Any) -> None:
-    shop.segments = Segments.compile({"segments": tables})
+    shop.by_rules(Segments.compile({"segments": tables}), BOOK)
 
 
 def test_a_changed_definition_is_looked_at_with_the_next_event_and_tells_its_version() -> None:
@@ -236,32 +236,31 @@ def test_a_job_can_look_at_a_profile_that_nothing_happens_to() -> None:
     shop = shop_with(buyers="profile.orders.count >= 1")
     ordered(shop, 0, "o1", 20_000)
     rules_changed(shop, regulars={"when": 'orders("30d") >= 1'})
-    shop.segments.prepare(shop.profile, shop.orders, BOOK)
-    shop.look(frozenset(), at(10))
+    shop.look_anew(at(10))
 
     assert shop.inside() == {"regulars"}
-    assert shop.profile.wake_ms == at(30 * DAY_MIN)
+    assert shop.profile.wakes.get(WAKE) == at(30 * DAY_MIN)
 
 
 def test_new_windows_over_orders_ask_for_the_whole_ledger_before_anything_is_changed() -> None:
     shop = shop_with(buyers="profile.orders.count >= 1")
     ordered(shop, 0, "o1", 20_000)
     rules_changed(shop, spending={"when": 'spend_minor("30d") > 10000'})
-    before = shop.profile.pack()
-
+    before, known = shop.profile.pack(), shop.orders
+    shop.orders = Ledger()
     with pytest.raises(NeedLedger):
-        shop.segments.prepare(shop.profile, Ledger(), BOOK)
+        happens(shop, events.PageViewed, 1)
     assert shop.profile.pack() == before
 
-    shop.segments.prepare(shop.profile, shop.orders, BOOK)
-    shop.look(frozenset(), at(1))
+    shop.orders = known
+    happens(shop, events.PageViewed, 1)
     assert shop.inside() == {"spending"}
 
 
 def test_a_new_customer_never_needs_the_whole_ledger() -> None:
     shop = shop_with(spending='spend_minor("30d") > 10000')
-    shop.segments.prepare(shop.profile, Ledger(), BOOK)
-    shop.look(frozenset(), at(0))
+    shop.orders = Ledger()
+    happens(shop, events.PageViewed, 0)
 
     assert not shop.segments.windows.needs_ledger(shop.profile)
 
@@ -284,7 +283,7 @@ def test_a_shop_that_gives_up_its_segments_is_rid_of_them_with_the_next_event() 
     rules_changed(shop)
     happens(shop, events.PageViewed, 2)
 
-    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wake_ms"'):
+    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wakes"'):
         assert word not in shop.profile.pack()
 
 
@@ -294,7 +293,7 @@ def test_a_shop_without_segments_keeps_nothing_and_looks_at_nothing() -> None:
     ordered(shop, 1, "o1", 5000)
 
     assert shop.told == []
-    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wake_ms"'):
+    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wakes"'):
         assert word not in shop.profile.pack()
 
 
@@ -343,13 +342,10 @@ def test_a_merge_counts_what_both_did_and_may_change_segments() -> None:
     happens(visitor, events.ProductViewed, 2, product=TEA)
     happens(visitor, events.ProductViewed, 3, product=TEA)
     ordered(visitor, 4, "o2", 5000)
-    shop, segments = ada, ada.segments
-
-    segments.prepare(shop.profile, shop.orders, BOOK)
-    merge.merge(shop.profile, shop.orders, visitor.profile, visitor.orders.all(), BOOK)
-    segments.windows.unite(shop.profile, visitor.profile)
-    segments.windows.rebuild(shop.profile, shop.orders.all(), BOOK)
-    shop.look(segments.everything, at(5))
+    shop = ada
+    merge.merge(shop.profile, shop.orders, visitor.profile, visitor.orders.all(), shop.book)
+    assert shop.segments.stale(shop.profile)
+    happens(shop, events.PageViewed, 5)
 
     assert shop.inside() == {"looking", "spending"} == shop.by_hand(at(5))
     shop.wait(at(20 * DAY_MIN))

@@ -1,12 +1,14 @@
 """Settings: three sources, unknown names refused with a suggestion, secrets never shown, reference files kept complete."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streams.settings import SETTINGS, SettingsError, build_settings, load_settings
+from streams.setting_serve import ENTRIES
+from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError, build_settings, load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -38,6 +40,14 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({}, {}, {"http.prt": 1}, "unknown setting flag --http-prt; did you mean http.port?"),
         ({"kafka": {"partitions": 0}}, {}, {}, "kafka.partitions: Expected `int` >= 1"),
         ({"kafka": {"partitions": "4"}}, {}, {}, "kafka.partitions: Expected `int`, got `str`"),
+        ({"sources": {"web": {"key": "wk_12345678"}}}, {}, {}, "sources.web: Object missing required field `kind`"),
+        ({"sources": {"web": {"kee": "x"}}}, {}, {}, "unknown setting sources.web.kee; did you mean key?"),
+        ({"sources": {"My-Web": {}}}, {}, {}, "[sources.My-Web]: a name is small letters, digits and _, and begins with a letter"),  # noqa: E501
+        ({"sources": {"web": 3}}, {}, {}, "sources.web must be a table: [sources.web]"),
+        ({"sources": {"a": {"key": "wk_12345678", "kind": "client"}, "b": {"key": "wk_12345678", "kind": "server"}}}, {}, {}, "sources.a.key and sources.b.key must differ"),  # noqa: E501
+        ({"sources": {"a": {"key": "wk_12345678", "kind": "client"}}, "webhooks": {"a": {"scheme": "shopify", "secrets": ["12345678"]}}}, {}, {}, "sources.a and webhooks.a must have different names: it is their events' source"),  # noqa: E501
+        ({}, {"REGULARS_TOKENS_CRM_SHA256": "a" * 64}, {}, "tokens.crm: Object missing required field `scopes`"),
+        ({"serve": {"batch_bytes": 100_000, "inflight_bytes": 65_536}}, {}, {}, "serve.batch_bytes must not be above serve.inflight_bytes"),  # noqa: E501
         ({}, {"REGULARS_KAFKA_PARTITIONS": "many"}, {}, "kafka.partitions: Expected `int`, got `str`"),
         ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
         ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
@@ -66,11 +76,39 @@ def test_texts_of_the_environment_become_the_type_of_their_setting() -> None:
     assert settings.http.port == 0
 
 
+def test_entries_come_from_the_file_and_from_the_environment_alike() -> None:
+    document = {"sources": {"web": {"key": "wk_from_file", "kind": "client", "origins": ["https://a.example"]}}}
+    environment = {
+        "REGULARS_SOURCES_WEB_KEY": "wk_from_environment",
+        "REGULARS_SOURCES_BACK_END_KEY": "sk_12345678",
+        "REGULARS_SOURCES_BACK_END_KIND": "server",
+        "REGULARS_WEBHOOKS_SHOP_SCHEME": "shopify",
+        "REGULARS_WEBHOOKS_SHOP_SECRETS": "new_secret, old_secret",
+    }
+
+    settings = build_settings(document, environment)
+
+    assert settings.sources["web"].key == "wk_from_environment"
+    assert settings.sources["web"].origins == ("https://a.example",)
+    assert settings.sources["back_end"].kind == "server"
+    assert settings.webhooks["shop"].secrets == ("new_secret", "old_secret")
+
+
+@pytest.mark.parametrize(
+    "origin", ["shop.example", "https://shop.example/", "https://shop.example/path", "ftp://x", ""]
+)
+def test_an_origin_is_a_scheme_and_a_host(origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"^sources\.web\.origins\[0\]: "):
+        build_settings({"sources": {"web": {"key": "wk_12345678", "kind": "client", "origins": [origin]}}})
+
+
 def test_no_secret_is_ever_shown() -> None:
     settings = build_settings(
         {
             "kafka": {"sasl_password": "hunter2", "ssl_password": "hunter3", "sasl_username": "ann"},
             "redis": {"url": "rediss://app:hunter4@cache:6380/0"},
+            "sources": {"web": {"key": "hunter5_key", "kind": "client"}},
+            "webhooks": {"shop": {"scheme": "shopify", "secrets": ["hunter6_secret", "hunter7_secret"]}},
         }
     )
 
@@ -82,7 +120,7 @@ def test_no_secret_is_ever_shown() -> None:
 
 
 def test_every_setting_says_what_why_and_what_happens_at_the_extremes() -> None:
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *ENTRY_SETTINGS):
         for text in (setting.meaning, setting.why, setting.extremes):
             assert text.endswith("."), setting.path
             assert len(text) > 12, setting.path
@@ -94,6 +132,21 @@ def test_the_reference_file_holds_every_setting_with_its_default() -> None:
 
     assert [f"{section}.{name}" for section, table in document.items() for name in table] == [s.path for s in SETTINGS]
     assert build_settings(document) == build_settings()
+
+
+def test_the_entries_shown_in_the_reference_file_say_everything_and_are_accepted_when_they_are_uncommented() -> None:
+    _, shown = (DEPLOY / "regulars.toml").read_text().split("# Entries")
+    document = tomllib.loads("\n".join(re.findall(r"^# (\[.*\]|[a-z0-9_]+ = .*)$", shown, re.MULTILINE)))
+
+    build_settings(document)
+    said = {
+        f"{table}.<name>.{field}"
+        for table, entries in document.items()
+        for entry in entries.values()
+        for field in entry
+    }
+    assert set(document) == set(ENTRIES)
+    assert said == {setting.path for setting in ENTRY_SETTINGS}
 
 
 def test_the_minimal_file_is_enough() -> None:

@@ -8,9 +8,10 @@ from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.ledger import apply_order
 from profiles.profile import Profile
-from profiles.rules import ReplenishmentRule, Rules
+from profiles.rules import Rules
 from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger
 from profiles.supply import Forecast, SupplyChange, forecast, joined, own_pace, record_purchases, units_on_hand
+from profiles.supply_rules import ReplenishmentDueRule
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product
 
@@ -113,7 +114,7 @@ def test_the_reminder_comes_at_the_customers_usual_hour_on_that_local_day() -> N
 
 
 def test_delivery_time_and_lead_are_taken_off() -> None:
-    rules = Rules(replenishment_due=ReplenishmentRule(lead_ms=5 * DAY_MS, lead_share=0.0, delivery_ms=2 * DAY_MS))
+    rules = Rules.of(ReplenishmentDueRule(lead_ms=5 * DAY_MS, lead_share=0.0, delivery_ms=2 * DAY_MS))
     ada = Customer(rules=rules)
     ada.buy(0, "beans")
 

@@ -24,7 +24,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas.topics import CONSUMED, TOPICS
 from streams.home import home_partition
-from tests.e2e.scenario import BRISK_RULES, BRISK_SETTINGS, Record, Scenario, last_words
+from tests.e2e.scenario import BRISK_RULES, BRISK_SETTINGS, RULES, Record, Scenario, last_words
 
 PATIENCE_S = 60.0
 
@@ -119,6 +119,11 @@ class Shop:
     _reader: Any = None
     _producer: Any = None
 
+    def __post_init__(self) -> None:
+        rules = self.folder / "rules.toml"
+        rules.write_text(RULES)
+        self.settings.setdefault("REGULARS_FILES_RULES", str(rules))
+
     def environment(self) -> dict[str, str]:
         return {
             "REGULARS_KAFKA_BOOTSTRAP": self.bootstrap,
@@ -183,9 +188,8 @@ class Shop:
 
     def brisk(self) -> None:
         """Set it up for `stories`; to be called before the first worker starts."""
-        rules = self.folder / "rules.toml"
-        rules.write_text(BRISK_RULES)
-        self.settings |= {**BRISK_SETTINGS, "REGULARS_FILES_RULES": str(rules)}
+        (self.folder / "rules.toml").write_text(BRISK_RULES)
+        self.settings |= BRISK_SETTINGS
 
     def produce(self, records: list[Record]) -> list[tuple[str, int, int]]:
         """Produce records to the home partitions of their keys (or where they say), stamped now, and wait for all.

@@ -69,7 +69,18 @@ def left_cart(user: str, at_ms: int) -> list[Record]:
     ]
 
 
-BRISK_RULES = """
+RULES = """
+[quiet_hours]
+enabled = false
+
+[caps]
+max_in_24h = 1000
+max_in_7d = 1000
+max_in_day = 1000
+"""
+"""Nothing waits for the morning, whatever the time is when the tests run, or for tomorrow."""
+
+BRISK_RULES = f"""{RULES}
 [cart_abandoned]
 delay = "1min"
 """

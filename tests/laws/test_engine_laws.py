@@ -11,8 +11,9 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
 from profiles.rates import Rates
-from profiles.rules import CartAbandonedRule, CheckoutAbandonedRule, Rules
+from profiles.rules import Caps, Precedence, QuietHours, Rules
 from profiles.state import Ledger, Moment
+from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.outputs import Decision, Trigger
@@ -20,10 +21,13 @@ from tests.laws.histories import MINUTE_MS, START_MS, histories
 
 DAY_MIN = 24 * 60
 EAGER = Book(
-    rules=Rules(
+    rules=Rules.of(
+        CartAbandonedRule(cooldown_ms=0, max_in_window=0),
+        CheckoutAbandonedRule(cooldown_ms=0),
         soft_opt_in=True,
-        cart_abandoned=CartAbandonedRule(cooldown_ms=0, max_in_window=1000),
-        checkout_abandoned=CheckoutAbandonedRule(cooldown_ms=0, blocks_cart_ms=0),
+        caps=Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000),
+        quiet_hours=QuietHours(enabled=False),
+        precedence=Precedence(block_ms=0),
     )
 )
 """A shop that sends whatever it may: more triggers for the laws to look at."""

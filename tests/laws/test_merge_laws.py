@@ -38,8 +38,8 @@ Folded = tuple[Profile, Ledger]
 
 
 def fold(story: list[Arrival], name: str = "user_id:ada") -> Folded:
-    """A profile that saw this history, without timers: what triggers did is no part of the laws."""
-    profile, ledger, engine = Profile(name), Ledger(complete=True), Engine(BOOK)
+    """A profile that saw this history, without timers or triggers: what those did is no part of the laws."""
+    profile, ledger, engine = Profile(name), Ledger(complete=True), Engine(BOOK, ())
     for told in story:
         engine.step(profile, told, NOW, ledger, [])
     return profile, ledger

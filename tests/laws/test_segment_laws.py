@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from profiles.book import Book
 from profiles.profile import decode_profile
 from profiles.rates import build_rates
-from profiles.segments import COALESCE_MS, Segments
+from profiles.segments import COALESCE_MS, WAKE, Segments
 from schemas.events import Arrival
 from schemas.money import exponent
 from tests.laws.histories import MINUTE_MS, START_MS, histories
@@ -96,7 +96,7 @@ def test_she_changes_in_the_very_millisecond_in_which_her_condition_turns(story:
         shop.wait(told.time_ms - 1)
         shop.apply(told)
     for _ in range(30):
-        wake_ms, told_before = shop.profile.wake_ms, len(shop.told)
+        wake_ms, told_before = shop.profile.wakes.get(WAKE), len(shop.told)
         if wake_ms is None:
             break
         before = shop.by_hand(wake_ms - 1)
@@ -108,6 +108,18 @@ def test_she_changes_in_the_very_millisecond_in_which_her_condition_turns(story:
         others = settled(shop) - {change.segment for change in shop.told[told_before:]}
 
         assert before & others == now & others
+
+
+@given(histories(span_minutes=2 * DAY_MIN))
+def test_a_clock_that_stays_behind_the_events_changes_nothing(story: list[Arrival]) -> None:
+    exact, behind = SegmentShop(SEGMENTS, BOOK), SegmentShop(SEGMENTS, BOOK)
+    for told in story:
+        exact.wait(told.time_ms - 1)
+        for shop in (exact, behind):
+            shop.apply(told)
+
+    assert behind.told == exact.told
+    assert behind.profile.pack() == exact.profile.pack()
 
 
 @settings(max_examples=100)
@@ -154,8 +166,7 @@ def test_looking_at_everything_anew_changes_nothing(story: list[Arrival]) -> Non
     shop.profile.definitions = "of other rules"
 
     assert SEGMENTS.stale(shop.profile)
-    shop.segments.prepare(shop.profile, shop.orders, BOOK)
-    shop.look(frozenset(), shop.now_ms)
+    shop.look_anew(shop.now_ms)
     assert not SEGMENTS.stale(shop.profile)
     known = settled(shop)
     assert shop.inside() & known == inside & known

@@ -10,6 +10,7 @@ from typing_extensions import override
 from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger
+from profiles.triggers import CartAbandonedRule
 from profiles.turn import Output
 from schemas.events import Arrival, EraseCustomer, ProductPriceChanged
 from streams.engine_errors import EngineErrors
@@ -382,8 +383,8 @@ def test_what_a_profile_adds_to_the_population_is_in_the_same_commit() -> None:
 
 def test_behind_a_backlog_an_item_added_after_a_reminder_was_due_opens_the_next_one() -> None:
     # The wall is days ahead of all events, as after an outage; the reminder of minute 60 goes out before minute 90 is read.
-    patient = replace(EAGER.rules.cart_abandoned, max_lateness_ms=30 * DAY_MS)
-    engine = Engine(replace(EAGER, rules=replace(EAGER.rules, cart_abandoned=patient)))
+    patient = replace(EAGER.rule(CartAbandonedRule), max_lateness_ms=30 * DAY_MS)
+    engine = Engine(replace(EAGER, rules=replace(EAGER.rules, triggers={"cart.abandoned": patient})))
     made = world(engine, wall_ms=START_MS + 3 * DAY_MS)
     made.send(added("ada", 0, "m1"), added("ada", 90, "m2", product="milk"), added("bob", 400, "m3"))
     run(made.all_done())

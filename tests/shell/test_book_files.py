@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from profiles.triggers import CartAbandonedRule
 from schemas.adapters import ADAPTERS
 from schemas.adapters.ga4_events import Ga4Options
 from schemas.adapters.shopify_parts import ShopifyOptions
@@ -28,7 +29,7 @@ def test_without_documents_the_reference_rules_hold() -> None:
     book = load_book(build_settings({"shop": {"currency": "EUR", "id": "s1", "timezone": "Europe/Berlin"}}))
 
     assert (book.shop_currency, book.shop_id, book.shop_timezone) == ("EUR", "s1", "Europe/Berlin")
-    assert book.rules.cart_abandoned.delay_ms == 3_600_000
+    assert book.rule(CartAbandonedRule).delay_ms == 3_600_000
     assert book.catalogue.products == {}
 
 
@@ -41,7 +42,7 @@ def test_all_documents_come_together(write: Write) -> None:
     rates = write("rates.jsonl", '{"currency":"GBP","date":"2026-01-01","rate":"1.25"}\n\n')
     book = load_book(build_settings({"files": {"rules": rules, "catalogue": catalogue, "rates": rates}}))
 
-    assert book.rules.cart_abandoned.delay_ms == 1_800_000
+    assert book.rule(CartAbandonedRule).delay_ms == 1_800_000
     assert book.costs.shipping_cost_minor == 490
     assert book.catalogue.lookup("A").cost_minor == 120
     assert book.catalogue.lookup("B", "coffee").supply_days == 21
@@ -53,7 +54,9 @@ def test_all_documents_come_together(write: Write) -> None:
 @pytest.mark.parametrize(
     "kind, name, text, told",
     [
-        ("rules", "r.toml", "[cart_abandonned]\n", r"r\.toml: cart_abandonned: unknown .*cart_abandoned"),
+        ("rules", "r.toml", "[cart_abandonned]\n", r"r\.toml, line 1: cart_abandonned: unknown .*cart_abandoned"),
+        ("rules", "r.toml", "# ours\n[welcome]\n\ndelay = 5\n", r"r\.toml, line 4: welcome\.delay: 5 is no duration"),
+        ("rules", "r.toml", "caps = {max_in_day = -1}\n", r"r\.toml, line 1: caps\.max_in_day: Expected `int` >= 0"),
         ("rules", "r.toml", "[costs]\nshiping = 1\n", r"r\.toml: shiping: no such cost setting"),
         ("rules", "r.toml", "=", r"r\.toml: "),
         ("catalogue", "c.csv", "product_id,cost\nA,cheap\n", r"c\.csv: row 1, column cost"),

@@ -176,3 +176,27 @@ def test_health_says_when_nobody_answers() -> None:
 def test_only_what_a_user_can_mend_is_explained() -> None:
     assert explain(ZeroDivisionError()) is None
     assert explain(FileNotFoundError(2, "No such file or directory", "x.jsonl")) == "x.jsonl: No such file or directory"
+
+
+def test_serve_starts_for_nobody_only_after_saying_how_to_name_somebody() -> None:
+    done = regulars("serve")
+
+    assert done.returncode == cli.EXIT_USER
+    assert "nobody may call" in done.stderr
+    assert "REGULARS_SOURCES_WEB_KEY" in done.stderr
+
+
+def test_entries_are_shown_with_their_secrets_masked() -> None:
+    done = regulars(
+        "settings",
+        "show",
+        "--changed",
+        REGULARS_SOURCES_WEB_KEY="wk_hunter2_key",
+        REGULARS_SOURCES_WEB_KIND="client",
+        COLUMNS="200",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "sources.web.kind" in done.stdout
+    assert "sources.web.key" in done.stdout
+    assert "hunter2" not in done.stdout

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from streams.local.redis_server import DEFAULT_CONFIG
+from streams.serve.kafka_event_log import STOP_PATIENCE_S
+from streams.settings import build_settings
 
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
+SERVE_PORT = 8000
 
 
 @pytest.fixture
@@ -24,6 +27,13 @@ def compose() -> dict[str, Any]:
 def worker_pod() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/worker.yaml").read_text())
     pod: dict[str, Any] = loaded["spec"]["template"]["spec"]
+    return pod
+
+
+@pytest.fixture
+def serve_pod() -> dict[str, Any]:
+    _, deployment, _ = yaml.safe_load_all((ROOT / "deploy/kubernetes/serve.yaml").read_text())
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return pod
 
 
@@ -103,11 +113,46 @@ def test_kubernetes_probes_ask_the_health_page(worker_pod: dict[str, Any]) -> No
         assert worker[probe]["httpGet"] == {"path": "/health", "port": "http"}
 
 
-def test_kubernetes_pods_have_no_more_rights_than_they_need(worker_pod: dict[str, Any]) -> None:
-    assert worker_pod["securityContext"]["runAsNonRoot"] is True
-    for container in [*worker_pod["initContainers"], *worker_pod["containers"]]:
+def test_kubernetes_probes_of_the_http_side_tell_a_dead_process_from_an_absent_kafka(serve_pod: dict[str, Any]) -> None:
+    serve = serve_pod["containers"][0]
+
+    assert serve["ports"] == [{"name": "http", "containerPort": SERVE_PORT}]
+    assert build_settings().serve.port == SERVE_PORT
+    assert serve["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+    assert serve["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+
+
+def test_kubernetes_waits_longer_for_the_http_side_than_it_may_take_to_stop(serve_pod: dict[str, Any]) -> None:
+    grace_s = serve_pod["terminationGracePeriodSeconds"]
+
+    assert grace_s > build_settings().serve.shutdown_ms / 1000 + STOP_PATIENCE_S + 5
+
+
+@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
+def test_kubernetes_pods_have_no_more_rights_than_they_need(pod: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(pod)
+
+    assert found["securityContext"]["runAsNonRoot"] is True
+    for container in [*found["initContainers"], *found["containers"]]:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_what_compose_and_kubernetes_set_is_accepted(compose: dict[str, Any]) -> None:
+    config = yaml.safe_load((ROOT / "deploy/kubernetes/configmap.yaml").read_text())["data"]
+    serve, _, _ = yaml.safe_load_all((ROOT / "deploy/kubernetes/serve.yaml").read_text())
+    secret = {"REGULARS_SOURCES_WEB_KEY": "wk_12345678", "REGULARS_SOURCES_BACK_END_KEY": "sk_12345678"}
+
+    assert build_settings({}, config).kafka.partitions == 32
+    assert build_settings({}, config | serve["data"] | secret).sources["web"].kind == "client"
+    for service in compose["services"].values():
+        environment = service.get("environment", {})
+        given = {
+            name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value)
+            for name, value in environment.items()
+            if name.startswith("REGULARS_")
+        }
+        build_settings({}, given)
 
 
 def test_the_lock_file_names_no_index_but_the_public_one() -> None:

@@ -41,7 +41,7 @@ def test_every_metric_says_what_it_means_and_what_to_do() -> None:
 def test_no_label_can_hold_a_customer() -> None:
     labels = {label for metric in METRICS for label in metric.labels}
 
-    assert labels <= {"topic", "stage", "name", "reason"}
+    assert labels <= {"topic", "stage", "name", "reason", "source", "operation", "status"}
 
 
 def test_the_page_shows_what_was_counted() -> None:
@@ -65,3 +65,9 @@ def test_two_workers_in_one_process_do_not_share_figures() -> None:
     one.count("regulars_commits_total")
 
     assert other.value("regulars_commits_total") == 0
+
+
+def test_each_process_shows_its_own_metrics_alone() -> None:
+    assert "regulars_http_inflight_bytes" in Metrics("serve").page().decode()
+    assert "regulars_http_inflight_bytes" not in Metrics().page().decode()
+    assert "regulars_partitions" not in Metrics("serve").page().decode()

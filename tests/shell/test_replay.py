@@ -148,14 +148,18 @@ def test_what_trackers_and_shop_systems_send_adds_up_as_reckoned_by_hand(replay:
 
 
 def test_a_cart_left_behind_is_reminded_and_its_order_recovers_it(replay: Replay) -> None:
+    morning_ms = DAY_MS + 10 * HOUR_MS
     out = replay(
-        agreed(0), added(DAY_MS), ordered("o1", DAY_MS + 90 * MINUTE_MS), event("Page Viewed", 3 * DAY_MS, "bob")
+        agreed(0),
+        added(morning_ms),
+        ordered("o1", morning_ms + 90 * MINUTE_MS),
+        event("Page Viewed", 3 * DAY_MS, "bob"),
     )
 
     triggers = [row for row in rows(out, "triggers") if "welcome" not in {row["name"], row.get("of_name")}]
     assert [row["name"] for row in triggers] == ["cart.abandoned", "trigger.converted", "cart.recovered"]
     abandoned, _, recovered = triggers
-    assert abandoned["due_at_ms"] == abandoned["emitted_at_ms"] == START_MS + DAY_MS + HOUR_MS
+    assert abandoned["due_at_ms"] == abandoned["emitted_at_ms"] == START_MS + morning_ms + HOUR_MS
     assert [item["product_id"] for item in abandoned["items"]] == ["tea"]
     assert recovered["of_trigger_id"] == abandoned["trigger_id"]
     assert recovered["order_id"] == "o1"
@@ -174,10 +178,11 @@ def test_triggers_wait_at_the_end_unless_until_moves_the_clock_on(replay: Replay
 
 
 def test_a_sparse_history_expires_nothing(replay: Replay) -> None:
-    out = replay(agreed(0), added(DAY_MS), event("Page Viewed", 200 * DAY_MS, "bob"))
+    morning_ms = DAY_MS + 10 * HOUR_MS
+    out = replay(agreed(0), added(morning_ms), event("Page Viewed", 200 * DAY_MS, "bob"))
 
     (abandoned,) = [row for row in rows(out, "triggers") if row["name"] == "cart.abandoned"]
-    assert abandoned["emitted_at_ms"] == START_MS + DAY_MS + HOUR_MS
+    assert abandoned["emitted_at_ms"] == START_MS + morning_ms + HOUR_MS
 
 
 def test_segments_shape_and_ours_give_the_same_profile(replay: Replay) -> None:

@@ -11,7 +11,8 @@ from typing_extensions import override
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
-from profiles.rules import CartAbandonedRule, CheckoutAbandonedRule, Rules
+from profiles.rules import Caps, Precedence, QuietHours, Rules
+from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from schemas.decode import Decoder
 from schemas.events import Event, OrderCompleted, Product, ProductAdded
 from schemas.routing import topic_of
@@ -29,10 +30,13 @@ START_MS = 1_772_409_600_000
 MINUTE_MS = 60_000
 OUTPUTS = tuple(topic.name for topic in TOPICS if topic.role == "output")
 EAGER = Book(
-    rules=Rules(
+    rules=Rules.of(
+        CartAbandonedRule(cooldown_ms=0, max_in_window=0),
+        CheckoutAbandonedRule(cooldown_ms=0),
         soft_opt_in=True,
-        cart_abandoned=CartAbandonedRule(cooldown_ms=0, max_in_window=1000),
-        checkout_abandoned=CheckoutAbandonedRule(cooldown_ms=0, blocks_cart_ms=0),
+        caps=Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000),
+        quiet_hours=QuietHours(enabled=False),
+        precedence=Precedence(block_ms=0),
     )
 )
 """A shop that sends whatever it may."""

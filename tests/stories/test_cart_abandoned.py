@@ -2,10 +2,9 @@
 
 import pytest
 
-from profiles.book import Book
-from profiles.rules import CartAbandonedRule, Rules
+from profiles.triggers import CartAbandonedRule
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CART = "cart.abandoned"
 
@@ -109,7 +108,7 @@ def test_an_order_of_one_cart_leaves_the_other_cart_abandoned(ada: Timeline) -> 
 
 
 def test_with_the_any_order_setting_an_order_ends_every_cart() -> None:
-    ada = Timeline(Book(rules=Rules(cart_abandoned=CartAbandonedRule(any_order=True))))
+    ada = Timeline(shop(CartAbandonedRule(any_order=True)))
     ada.add("A", 0, cart="c1").add("B", 20, cart="c2").order("o1", 30, "A", cart_id="c1").until(DAY)
 
     assert ada.emitted(CART) == []

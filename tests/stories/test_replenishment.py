@@ -1,9 +1,8 @@
 """Replenishment: reminded before it runs out, once per purchase, and again when it should long be gone."""
 
-from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product
+from tests.stories.timeline import DAY, Timeline, product, shop
 
 DUE = "replenishment.due"
 LATE = "replenishment.late"
@@ -11,7 +10,7 @@ LATE = "replenishment.late"
 
 def coffee_lover() -> Timeline:
     catalogue = build_catalogue([{"product_id": "coffee", "supply_days": 30}])
-    return Timeline(Book(catalogue=catalogue))
+    return Timeline(shop(catalogue=catalogue))
 
 
 def test_two_units_of_thirty_days_are_due_on_day_54() -> None:

@@ -13,10 +13,11 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.profile import Profile
-from profiles.rules import CartAbandonedRule, Rules
+from profiles.triggers import CartAbandonedRule
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded
+from tests.stories.timeline import shop
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, DAY = 60, 24 * 60
@@ -31,7 +32,7 @@ class Story:
     """Calls of one customer, in order of arrival."""
 
     def __init__(self, book: Book | None = None) -> None:
-        self.book = book or Book()
+        self.book = book or shop()
         self.lines: list[bytes] = []
         self.rows: list[Outgoing] = []
         self.profiles: dict[str, Profile] = {}
@@ -153,7 +154,7 @@ def test_11_the_other_cart_is_reminded_of() -> None:
 
 
 def test_11_unless_any_order_ends_every_reminder() -> None:
-    book = Book(rules=Rules(cart_abandoned=CartAbandonedRule(any_order=True)))
+    book = shop(CartAbandonedRule(any_order=True))
 
     assert Story(book).add("A", 0, "c1").add("B", 20, "c2").order(30, "c1").run(DAY).sent() == []
 
@@ -188,7 +189,7 @@ def test_14_the_newer_version_of_an_order_stays_whichever_comes_first() -> None:
 
 
 def test_18_after_an_outage_of_36_hours_carts_are_let_go_and_longer_lived_triggers_are_not() -> None:
-    book = Book(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 10}]))
+    book = shop(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 10}]))
     story = Story(book)
     bought = {"order_id": "o1", "cart_id": "other", "products": [{"product_id": "tea", "price": 5}]}
     story.track("Order Completed", 0, bought)

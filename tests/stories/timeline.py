@@ -7,8 +7,10 @@ clock is the newest event time seen (no disorder allowance, so that a story's mi
 from typing import Any
 
 from profiles.book import Book
+from profiles.catalogue import Catalogue
 from profiles.engine import Engine
 from profiles.profile import Profile
+from profiles.rules import Caps, QuietHours, Rules, TriggerRule
 from profiles.state import Ledger, Moment
 from profiles.turn import Output
 from schemas import events
@@ -20,6 +22,16 @@ HOUR = 60
 DAY = 24 * HOUR
 START_MS = 1_772_409_600_000
 """2026-03-02 00:00 UTC, a Monday: minute 0 of every story."""
+
+
+def shop(*triggers: TriggerRule, catalogue: Catalogue | None = None, **general: Any) -> Book:
+    """A shop with these rules of triggers; unless said, it has no quiet hours and caps that nobody reaches.
+
+    So each story tells of one thing; what caps and quiet hours do has stories of its own.
+    """
+    many = Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000)
+    rules = Rules.of(*triggers, **{"caps": many, "quiet_hours": QuietHours(enabled=False), **general})
+    return Book(rules=rules, catalogue=catalogue or Catalogue())
 
 
 def ms(minutes: float) -> int:
@@ -36,7 +48,7 @@ class Timeline:
     """A customer with marketing consent, and everything that comes out of her story."""
 
     def __init__(self, book: Book | None = None, *, customer: str = "user_id:ada", consent: bool = True) -> None:
-        self.engine = Engine(book or Book())
+        self.engine = Engine(book or shop())
         self.profile = Profile(customer)
         self.orders = Ledger(complete=True)
         self.out: list[Output] = []

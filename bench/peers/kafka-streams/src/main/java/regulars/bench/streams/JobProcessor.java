@@ -26,6 +26,7 @@ final class JobProcessor implements Processor<String, ShopEvent, String, String>
   static final String TRIGGERS = "triggers";
   static final String TOTALS = "totals";
   private static final byte[] NOTHING = new byte[0];
+  private static final boolean ORDER_OUTPUT = Boolean.parseBoolean(KafkaStreamsPeer.variable("BENCH_ORDER_OUTPUT", "false"));
 
   private ProcessorContext<String, String> context;
   private KeyValueStore<String, Customer> customers;
@@ -68,6 +69,10 @@ final class JobProcessor implements Processor<String, ShopEvent, String, String>
     };
     boolean changed = Job.apply(
         customer, event, ledger, trigger -> context.forward(record.withValue(trigger), TRIGGERS));
+    if (ORDER_OUTPUT && event.kind == ShopEvent.Kind.COMPLETED) {
+      String told = "{\"customer\":\"" + user + "\",\"order_id\":\"" + event.orderId + "\"}";
+      context.forward(record.withValue(told), TRIGGERS);
+    }
     if (changed) {
       setTimer(user, customer);
       customers.put(user, customer);

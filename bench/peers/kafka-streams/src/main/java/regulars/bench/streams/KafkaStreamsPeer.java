@@ -44,6 +44,9 @@ import regulars.bench.ShopEvent;
  * all the rest. It is held against stream time five times a second by the wall clock: a stream-time punctuation is called
  * for every record of a backlog (events of one partition lie further apart than any useful interval) and costs as much again
  * as half of the job.
+ *
+ * <p>The study of latency takes the default interval of commits (BENCH_COMMIT_MS) and has each order answered at once by a
+ * record on the output topic (BENCH_ORDER_OUTPUT).
  */
 public final class KafkaStreamsPeer {
   private KafkaStreamsPeer() {}
@@ -98,7 +101,7 @@ public final class KafkaStreamsPeer {
     set.put(StreamsConfig.STATE_DIR_CONFIG, variable("BENCH_STATE"));
     set.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     set.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, variable("BENCH_THREADS"));
-    set.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
+    set.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, variable("BENCH_COMMIT_MS", "1000"));
     set.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 512L << 20);
     set.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 5_000);
     set.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
@@ -119,6 +122,10 @@ public final class KafkaStreamsPeer {
       throw new IllegalStateException("the environment has no " + name + "; bench/engines sets it");
     }
     return value;
+  }
+
+  static String variable(String name, String otherwise) {
+    return System.getenv().getOrDefault(name, otherwise);
   }
 
   private interface Writer<T> {

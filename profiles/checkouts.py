@@ -1,0 +1,75 @@
+"""Checkouts: what each event of one tells, which cart it took over, and what ends it.
+
+A checkout is known by its checkout id, or by the order id that stands in its place; where an event has neither, the customer
+has one at a time.
+"""
+
+from typing import Final
+
+from profiles import carts
+from profiles.profile import Profile
+from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Checkout, RecentOrder
+from schemas import events
+from schemas.events import Arrival, CheckoutEvent, CheckoutStarted, Event
+
+EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {events.CheckoutStarted, events.CheckoutStepViewed, events.CheckoutStepCompleted, events.PaymentInfoEntered}
+)
+REPLACED: Final = "replaced"
+"""Stands in `Checkout.done` where a newer one of the customer took its place; an order's id where that ended it."""
+
+
+def id_of(profile: Profile, event: CheckoutEvent) -> str:
+    """The checkout an event is about."""
+    return event.checkout_id or event.order_id or f"{profile.id}|checkout"
+
+
+def of_event(profile: Profile, event: CheckoutEvent) -> Checkout:
+    """The checkout an event is about, after it was applied."""
+    return profile.checkouts[id_of(profile, event)]
+
+
+def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
+    """Take in a step of a checkout. A new one (Checkout Started) replaces those begun before it."""
+    event, at_ms = arrival.event, arrival.time_ms
+    assert isinstance(event, CheckoutEvent)
+    checkout_id = id_of(profile, event)
+    checkout = profile.checkouts.get(checkout_id)
+    if checkout is None:
+        checkout = Checkout(checkout_id, started_ms=at_ms, started_by=event.message_id, moved_ms=at_ms)
+        _make_room(profile)
+        profile.checkouts[checkout_id] = checkout
+    elif (at_ms, event.message_id) < (checkout.started_ms, checkout.started_by):
+        checkout.started_ms, checkout.started_by = at_ms, event.message_id
+    checkout.moved_ms = max(checkout.moved_ms, at_ms)
+    if checkout.cart_id is None:
+        cart_of = carts.newest_cart(profile)
+        checkout.cart_id = event.cart_id or (cart_of.cart_id if cart_of else None)
+    checkout.order_id = event.order_id or checkout.order_id
+    if event.value_minor is not None:
+        checkout.value_minor = event.value_minor
+    checkout.currency = event.currency or checkout.currency
+    checkout.url = event.url or checkout.url
+    if event.products:
+        products = event.products[:CART_LINES_MAX]
+        checkout.lines = [carts.line_of(product, at_ms) for product in products]
+        checkout.described = {}
+        for product in products:
+            carts.describe(checkout.described, product, at_ms)
+    if type(event) is CheckoutStarted:
+        for other in profile.checkouts.values():
+            if other is not checkout and other.started_ms <= checkout.started_ms and other.done is None:
+                other.done = REPLACED
+
+
+def end_by_order(profile: Profile, order: RecentOrder) -> None:
+    """An order ends the checkout it names, and every other one begun before it."""
+    for checkout in profile.checkouts.values():
+        if checkout.done is None and (checkout.checkout_id == order.checkout_id or checkout.started_ms <= order.at_ms):
+            checkout.done = order.order_id
+
+
+def _make_room(profile: Profile) -> None:
+    if len(profile.checkouts) >= CHECKOUTS_MAX:
+        oldest = min(profile.checkouts.values(), key=lambda checkout: (checkout.moved_ms, checkout.checkout_id))
+        del profile.checkouts[oldest.checkout_id]

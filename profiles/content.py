@@ -1,0 +1,36 @@
+"""What an emitted trigger carries beyond its envelope."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from profiles.ledger import OrderChange
+from profiles.state import Cart, RecentOrder
+from profiles.supply import SupplyChange
+from schemas.events import Arrival
+from schemas.outputs import Item
+
+
+class Content(Struct, kw_only=True):
+    """Amounts are minor units of `currency` (None: the shop's). `rule` says in words why it is sent."""
+
+    items: tuple[Item, ...] = ()
+    value_minor: int | None = None
+    currency: str | None = None
+    recovery_url: str | None = None
+    details: dict[str, Any] = {}
+    cart_id: str | None = None
+    checkout_id: str | None = None
+    rule: str = ""
+
+
+class OrderTold(Struct, kw_only=True):
+    """An order event as triggers hear of it: what it changed in the ledger and in supplies, the order for carts and
+    conversions (None where it is not placed, or a test), and the carts it took something out of.
+    """
+
+    arrival: Arrival
+    change: OrderChange
+    supplies: SupplyChange
+    order: RecentOrder | None = None
+    carts: list[Cart] = []

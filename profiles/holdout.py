@@ -1,0 +1,40 @@
+"""Hold-outs: who is not sent a trigger, or no marketing at all, so that its effect can be measured.
+
+A customer's place u in a group is the first 8 bytes of sha256("<salt>:<id>") as a number between 0 and 1; she is held out where
+u is below the group's share. The id is that of the home identifier without its type, as a shop's analyst has it; after two
+profiles became one, that of the one that stayed. The salt of a trigger's group is the group's name.
+"""
+
+from msgspec import Struct
+
+from profiles.insight.experiment import assignment
+from profiles.profile import Profile
+from profiles.rules import Rules, TriggerRule
+
+GLOBAL = "global"
+
+
+class Place(Struct, frozen=True, gc=False):
+    """A customer's place in a hold-out, and whether she is held out by it."""
+
+    group: str
+    bucket: float
+    held_out: bool
+
+
+def place_of(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> Place | None:
+    """The hold-out that decides about this trigger for this customer; None where no share is held out.
+
+    Held out of everything stands above held out of one group. Triggers of the service class are never held out of
+    everything: what they are about is owed to the customer.
+    """
+    customer = profile.id.partition(":")[2]
+    if rules.holdout.share and rule.trigger_class == "marketing":
+        bucket = assignment(rules.holdout.salt, customer)
+        if bucket < rules.holdout.share:
+            return Place(GLOBAL, bucket, True)
+    if rule.holdout:
+        group = rule.holdout_group or name
+        bucket = assignment(group, customer)
+        return Place(group, bucket, bucket < rule.holdout)
+    return None

@@ -1,0 +1,48 @@
+"""Churn bands: the risk that no order comes within the horizon, in three bands that do not flutter.
+
+risk = 1 - P(at least one order within the horizon). Not 1 - P(alive): that is 0 for every one-time buyer under BG/NBD and ranks
+regulars badly under any model of the family.
+
+The edges are 33 and 66 %. A band is left only when the risk is beyond its edge by MARGIN, so a customer whose risk moves
+around an edge stays where she was, and a trigger on the band does not fire again and again.
+"""
+
+from typing import Final, Literal
+
+from profiles.value.absent import Absent
+from profiles.value.thresholds import order_within_falls_below
+from profiles.value.timing import Buyer, Timing
+
+Band = Literal["low", "medium", "high"]
+
+BANDS: Final[tuple[Band, ...]] = ("low", "medium", "high")
+EDGES: Final = (0.33, 0.66)
+MARGIN: Final = 0.03
+
+
+def churn_band(risk: float, previous: Band | None = None) -> Band:
+    """The band of a risk between 0 and 1, for a customer who was in `previous` before.
+
+    >>> churn_band(0.34), churn_band(0.34, "low"), churn_band(0.37, "low"), churn_band(0.34, "high")
+    ('medium', 'low', 'medium', 'medium')
+    """
+    place = sum(risk >= edge for edge in EDGES)
+    if previous is None:
+        return BANDS[place]
+    before = BANDS.index(previous)
+    while place > before and risk < EDGES[place - 1] + MARGIN:
+        place -= 1
+    while place < before and risk > EDGES[place] - MARGIN:
+        place += 1
+    return BANDS[place]
+
+
+def band_worsens_at(model: Timing, buyer: Buyer, band: Band, horizon_weeks: float) -> float | Absent:
+    """The age (weeks since her first order) at which she passes into a worse band if no order comes; a timer for it.
+
+    NEVER in the highest band. ALREADY where she would have been in a worse one right after her newest order.
+    """
+    place = BANDS.index(band)
+    if place == len(EDGES):
+        return Absent.NEVER
+    return order_within_falls_below(model, buyer, horizon_weeks, 1.0 - EDGES[place] - MARGIN)

@@ -1,0 +1,143 @@
+"""The counts of a whole shop, as arrays: what `profiles.value.tallies` keeps for each partition, added up.
+
+Counters of several partitions are merged by plain addition, before or after they are read.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiles.value.buckets import amount_of
+from profiles.value.history import LOG_UNIT
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class CountsError(ValueError):
+    """A counter can't be: below zero, its name is none of ours, or the kinds disagree about how many customers there are.
+
+    The fit is refused and the last model stays. Compare profiles with their counters by `regulars audit`, which names the
+    partition to rebuild.
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Population:
+    """Buyers by (x, first day, last day), and what their orders after the first are worth, each row with its count.
+
+    `log_gaps` is the sum of ln(days between purchases). Of `spend` and `margin`, the amounts are means per purchase after the
+    first, for customers who have one; `spread` are sums of squared deviations of margins; `value` is total net.
+    """
+
+    x: Ints
+    first_day: Ints
+    last_day: Ints
+    count: Ints
+    log_gaps: float
+    spend_x: Ints
+    spend: Floats
+    spend_count: Ints
+    margin_x: Ints
+    margin: Floats
+    margin_count: Ints
+    spread: Floats
+    spread_count: Ints
+    value: Floats
+    value_count: Ints
+
+    @property
+    def buyers(self) -> int:
+        """Customers with a purchase."""
+        return int(self.count.sum())
+
+    @property
+    def repeat_buyers(self) -> int:
+        """Customers with two or more."""
+        return int(self.count[self.x > 0].sum())
+
+
+_KEYS: Final = {"buyers": 3, "spend": 2, "margin": 2, "spread": 1, "value": 1}
+"""Kinds of counters, and how many whole numbers follow in the name."""
+
+
+def added(partitions: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The counters of all partitions together, without zeros.
+
+    >>> added([{"value|7": 2, "gaps": 5}, {"value|7": -2, "gaps": 1}])
+    {'gaps': 6}
+    """
+    total: dict[str, int] = {}
+    for counters in partitions:
+        for name, amount in counters.items():
+            total[name] = total.get(name, 0) + amount
+    return {name: amount for name, amount in total.items() if amount}
+
+
+def population_of(counters: Mapping[str, int]) -> Population:
+    """Counters as arrays. Names without a bar that are not `gaps` belong to others and are passed over.
+
+    Raises CountsError for a count below zero and for a name that can't be read.
+    """
+    keys: dict[str, list[str]] = {kind: [] for kind in _KEYS}
+    counts: dict[str, list[int]] = {kind: [] for kind in _KEYS}
+    log_gaps = 0
+    for name, count in counters.items():
+        kind, bar, key = name.partition("|")
+        if not bar:
+            log_gaps += count if name == "gaps" else 0
+            continue
+        if kind not in keys:
+            raise CountsError(f"counter {name!r} is of no kind this program knows ({', '.join(_KEYS)})")
+        if count < 0:
+            raise CountsError(f"counter {name!r} is {count}, below zero")
+        if count:
+            keys[kind].append(key)
+            counts[kind].append(count)
+    rows = {kind: _numbers(kind, names) for kind, names in keys.items()}
+    return Population(
+        x=rows["buyers"][:, 0],
+        first_day=rows["buyers"][:, 1],
+        last_day=rows["buyers"][:, 2],
+        count=np.array(counts["buyers"], np.int64),
+        log_gaps=log_gaps / LOG_UNIT,
+        spend_x=rows["spend"][:, 0],
+        spend=_amounts(rows["spend"][:, 1]),
+        spend_count=np.array(counts["spend"], np.int64),
+        margin_x=rows["margin"][:, 0],
+        margin=_amounts(rows["margin"][:, 1]),
+        margin_count=np.array(counts["margin"], np.int64),
+        spread=_amounts(rows["spread"][:, 0]),
+        spread_count=np.array(counts["spread"], np.int64),
+        value=_amounts(rows["value"][:, 0]),
+        value_count=np.array(counts["value"], np.int64),
+    )
+
+
+def _numbers(kind: str, names: list[str]) -> Ints:
+    """The whole numbers in the keys of one kind, a row each."""
+    width = _KEYS[kind]
+    if not names:
+        return np.empty((0, width), np.int64)
+    try:
+        numbers = np.array("|".join(names).split("|"), dtype=np.int64)
+    except ValueError:
+        numbers = np.empty(0, np.int64)
+    if numbers.size != width * len(names):
+        bad = next((name for name in names if not _readable(name, width)), names[0])
+        raise CountsError(f"counter '{kind}|{bad}' is not followed by {width} whole numbers")
+    return numbers.reshape(-1, width)
+
+
+def _readable(name: str, width: int) -> bool:
+    parts = name.split("|")
+    return len(parts) == width and all(part.removeprefix("-").isdecimal() for part in parts)
+
+
+def _amounts(buckets: Ints) -> Floats:
+    """The middle of each bucket. There are few different ones, so each is worked out once, by the core's own function."""
+    different, places = np.unique(buckets, return_inverse=True)
+    return np.array([amount_of(int(bucket)) for bucket in different], np.float64)[places]

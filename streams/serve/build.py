@@ -1,0 +1,116 @@
+"""The parts of the HTTP side put together: from settings, a log, a table and clocks to an app that answers requests."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from profiles.book import Book
+from profiles.definition import TriggerDefinition
+from profiles.triggers import BUILT_IN
+from schemas.adapters import ADAPTERS
+from schemas.adapters.adapter import Adapter
+from streams.metrics import Metrics
+from streams.serve.app import App, Handler
+from streams.serve.budget import Budget
+from streams.serve.collect import Collector, Hook
+from streams.serve.event_log import EventLog
+from streams.serve.formats import Formats
+from streams.serve.intake import Intake
+from streams.serve.keys import Readers, Senders
+from streams.serve.read import Reading
+from streams.serve.status import Status
+from streams.settings import Settings, SettingsError
+from streams.table import Table
+
+
+def wall_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Served(Struct):
+    """What is served, and what a server needs of it."""
+
+    app: App
+    status: Status
+    metrics: Metrics
+    budget: Budget
+
+    def stopping(self) -> None:
+        """Take no further work; /ready says so. What is under way goes on."""
+        self.app.stopping = self.status.stopping = True
+
+
+def make_budget(settings: Settings) -> Budget:
+    """The budget that bodies and records share."""
+    serve = settings.serve
+    return Budget(bytes_max=serve.inflight_bytes, records_max=serve.inflight_records)
+
+
+def build(
+    settings: Settings,
+    *,
+    book: Book,
+    adapters: tuple[Adapter, ...] = ADAPTERS,
+    triggers: tuple[TriggerDefinition[Any], ...] = BUILT_IN,
+    log: EventLog,
+    table: Table,
+    budget: Budget,
+    now_ms: Callable[[], int] = wall_ms,
+    mono_s: Callable[[], float] = time.monotonic,
+) -> Served:
+    """Put it together. Raises SettingsError for a webhook's secret or format that is none."""
+    metrics = Metrics("serve")
+    senders = Senders(settings.sources)
+    formats = Formats(adapters, settings.shop.currency)
+    hooks: dict[str, Hook] = {}
+    for name, webhook in settings.webhooks.items():
+        try:
+            hooks[name] = Hook(name, webhook, formats.names)
+        except ValueError as error:
+            raise SettingsError(f"webhooks.{name}: {error}") from None
+    intake = Intake(
+        shop_currency=settings.shop.currency,
+        partitions=settings.kafka.partitions,
+        event_bytes=settings.serve.event_bytes,
+        protected_traits=settings.serve.protected_traits,
+    )
+    collector = Collector(
+        settings.serve,
+        senders=senders,
+        hooks=hooks,
+        formats=formats,
+        intake=intake,
+        log=log,
+        budget=budget,
+        metrics=metrics,
+        wall_ms=now_ms,
+    )
+    reading = Reading(
+        readers=Readers(settings.tokens),
+        table=table,
+        book=book,
+        triggers={trigger.name: trigger for trigger in triggers},
+        partitions=settings.kafka.partitions,
+        wall_ms=now_ms,
+        mono_s=mono_s,
+    )
+    status = Status(log=log, budget=budget, metrics=metrics)
+    handlers: dict[str, Handler] = {
+        "collect.track": collector.track,
+        "collect.batch": collector.batch,
+        "collect.webhook": collector.webhook,
+        "collect.shopify": collector.shopify,
+        "read.profile": reading.profile,
+        "read.segments": reading.segments,
+        "read.cart": reading.cart,
+        "read.next": reading.next,
+        "status.health": status.health,
+        "status.ready": status.ready,
+        "status.metrics": status.metrics,
+        "status.openapi": status.openapi,
+    }
+    app = App(handlers, senders=senders, profile_origins=settings.serve.profile_origins, metrics=metrics)
+    return Served(app, status, metrics, budget)

@@ -1,0 +1,147 @@
+"""A tracking call's body into its messages: one for a single call, many for a batch, what the batch says merged into each.
+
+Messages stay apart: one that can't be read spoils no other. What is refused here is only what makes the whole request
+unreadable.
+"""
+
+import json
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from streams.serve.answer import Refusal
+
+MESSAGES_MAX: Final = 2500
+"""Messages in one batch, as Segment allows."""
+
+CALLS: Final = {
+    **{name: name for name in ("identify", "track", "page", "screen", "group", "alias", "merge")},
+    # What Segment's browser library calls them.
+    "i": "identify",
+    "t": "track",
+    "p": "page",
+    "s": "screen",
+    "g": "group",
+    "a": "alias",
+}
+"""The type of call by the last part of the path."""
+
+BATCH_PATHS: Final = ("batch", "b", "import")
+
+
+class Message(Struct, frozen=True):
+    """One message: its fields, or None where it could not be read, and its own bytes as they came."""
+
+    fields: dict[str, Any] | None
+    original: bytes
+
+
+class Envelope(Struct, frozen=True):
+    """What came in one request. `write_key` is the one in the body, None where there is none."""
+
+    write_key: object
+    messages: list[Message]
+
+
+class _Batch(Struct, gc=False):
+    batch: list[Raw] | None = None
+    write_key: Any = msgspec.field(name="writeKey", default=None)
+    context: Any = None
+    integrations: Any = None
+    sent_at: Any = msgspec.field(name="sentAt", default=None)
+
+
+_batch = msgspec.json.Decoder(_Batch).decode
+_any = msgspec.json.Decoder().decode
+
+
+def read_calls(body: bytes) -> Envelope:
+    """The messages of a body that is a batch or one call that says its own type. Raises as `read_call` and `read_batch`."""
+    try:
+        batched = _batch(body).batch is not None
+    except (ValueError, RecursionError):
+        batched = False
+    return read_batch(body) if batched else read_call(body, None)
+
+
+def read_call(body: bytes, kind: str | None) -> Envelope:
+    """The one message of a call of this type (None: as it says itself). Raises Refusal: `not_json`, `wrong_shape`."""
+    try:
+        fields = _any(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal("not_json", _words(error)) from None
+    if not isinstance(fields, dict):
+        raise Refusal("wrong_shape", "a call is a JSON object")
+    write_key = fields.pop("writeKey", None)
+    if kind is not None:
+        fields["type"] = kind
+    # The key is taken out of what may be kept: a server's key is a secret.
+    original = body if write_key is None else msgspec.json.encode(fields)
+    return Envelope(write_key, [Message(fields, original)])
+
+
+def read_batch(body: bytes) -> Envelope:
+    """The messages of a batch. Raises Refusal: `not_json`, `wrong_shape`, `empty_batch`, `too_many`."""
+    try:
+        found = _batch(body)
+    except msgspec.ValidationError as error:
+        raise Refusal("wrong_shape", _words(error)) from None
+    except (ValueError, RecursionError) as error:
+        found = _leniently(body, error)
+    if found.batch is None:
+        raise Refusal("wrong_shape", "`batch` is missing")
+    if not found.batch:
+        raise Refusal("empty_batch")
+    if len(found.batch) > MESSAGES_MAX:
+        raise Refusal("too_many", f"it holds {len(found.batch)}")
+    shared = {
+        name: value
+        for name, value in (("context", found.context), ("integrations", found.integrations))
+        if isinstance(value, dict)
+    }
+    return Envelope(found.write_key, [_message(bytes(raw), shared, found.sent_at) for raw in found.batch])
+
+
+def _leniently(body: bytes, error: Exception) -> _Batch:
+    """The batch as Python's own JSON reader takes it.
+
+    It lets through NaN and half a surrogate pair (a browser that cuts a text inside an emoji sends that). The message that
+    holds it stays unreadable, but must not cost the others of its batch.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal("not_json", _words(error)) from None
+    if not isinstance(found, dict) or not isinstance(found.get("batch"), list):
+        raise Refusal("not_json", _words(error))
+    return _Batch(
+        batch=[Raw(json.dumps(item).encode()) for item in found["batch"]],
+        write_key=found.get("writeKey"),
+        context=found.get("context"),
+        integrations=found.get("integrations"),
+        sent_at=found.get("sentAt"),
+    )
+
+
+def _message(original: bytes, shared: dict[str, dict[str, Any]], sent_at: object) -> Message:
+    try:
+        fields = _any(original)
+    except (ValueError, RecursionError):
+        return Message(None, original)
+    if not isinstance(fields, dict):
+        return Message(None, original)
+    for name, common in shared.items():
+        own = fields.get(name)
+        # The message's own word wins, field by field.
+        fields[name] = common | own if isinstance(own, dict) else common
+    if sent_at is not None:
+        # When the batch left: a message that is sent again carries its first time at best.
+        fields["sentAt"] = sent_at
+    if fields.pop("writeKey", None) is not None:
+        original = msgspec.json.encode(fields)
+    return Message(fields, original)
+
+
+def _words(error: Exception) -> str:
+    return str(error)[:200] or type(error).__name__

@@ -1,0 +1,165 @@
+"""Messages into records for the log: adapted, held against the trust model, stamped, routed; or set aside with the reason.
+
+Pure: the time of receipt is an argument. Nothing about a single message ever becomes an HTTP status: what can't be used goes to
+the topic `rejected` with its reason and original, as it does in a worker.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from xxhash import xxh3_128_hexdigest
+
+from schemas.adapters import segment
+from schemas.decode import MAX_DEPTH, Decoder, kind_of, too_deep
+from schemas.events import Arrival, Event
+from schemas.reasons import DETAIL_MAX, Problem
+from schemas.routing import topic_of
+from schemas.scalars import AdapterError
+from schemas.trust import protected_names, restrict
+from streams.home import home_partition
+from streams.record import Record
+from streams.rows import NO_OFFSET, reject
+from streams.serve.envelope import Message
+from streams.serve.keys import Sender
+
+REJECTED: Final = "rejected"
+
+_encode = msgspec.json.Encoder().encode
+_decode_any = msgspec.json.Decoder().decode
+
+
+class Row(NamedTuple):
+    """One record to write: logical topic, partition, key and value; and what tells a repeat of it."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    identity: str
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Taken(Struct):
+    """What a request's messages became: rows, and their numbers by topic and by reason.
+
+    `stripped` counts what a client key was not allowed to say.
+    """
+
+    rows: list[Row] = []
+    accepted: dict[str, int] = {}
+    rejected: dict[str, int] = {}
+    stripped: int = 0
+
+
+class Intake:
+    """Makes records of messages for one installation.
+
+    `shop_currency` is that of amounts which name none; larger messages than `event_bytes` are set aside.
+    """
+
+    def __init__(
+        self, *, shop_currency: str, partitions: int, event_bytes: int, protected_traits: tuple[str, ...]
+    ) -> None:
+        self._currency = shop_currency
+        self._partitions = partitions
+        self._event_bytes = event_bytes
+        self._protected = protected_names(protected_traits)
+        self._decoder = Decoder(shop_currency, max(event_bytes, 1024))
+
+    def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
+        """The records of tracking calls, in their order."""
+        taken = Taken()
+        for place, message in enumerate(messages):
+            self._add(taken, self._event(message, place, received_ms), message.original, sender, received_ms)
+        return taken
+
+    def take_events(
+        self, events: Iterable[Event | Problem], original: bytes, sender: Sender, received_ms: int
+    ) -> Taken:
+        """The records of what a webhook's adapter made of one body."""
+        taken = Taken()
+        for event in events:
+            self._add(taken, event, original, sender, received_ms)
+        return taken
+
+    def _add(self, taken: Taken, event: Event | Problem, original: bytes, sender: Sender, received_ms: int) -> None:
+        found = event if isinstance(event, Problem) else self._arrival(taken, event, sender, received_ms)
+        if isinstance(found, Problem):
+            taken.rows.append(self._reject(found, original, sender, received_ms))
+            taken.rejected[found.reason] = taken.rejected.get(found.reason, 0) + 1
+        else:
+            topic = topic_of(found.event)
+            taken.rows.append(self._row(topic, found))
+            taken.accepted[topic] = taken.accepted.get(topic, 0) + 1
+
+    def _event(self, message: Message, place: int, received_ms: int) -> Event | Problem:
+        if len(message.original) > self._event_bytes:
+            size = len(message.original)
+            return Problem("too_large", f"{size} bytes, {self._event_bytes} are allowed")
+        fields = message.fields
+        if fields is None:
+            return _unreadable(message.original)
+        if too_deep(message.original):
+            return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
+        try:
+            if not segment.fits(fields):
+                return Problem("unknown_shape", "there is neither `type` nor `event` with `properties`")
+            _state_times(fields, received_ms)
+            original = message.original
+            if fields["timestamp"] == received_ms and not fields.get("messageId"):
+                # Neither an id nor a time of its own: the same words said twice are two events.
+                original = b"%d/%d/%b" % (received_ms, place, original)
+            return segment.adapt(fields, original, self._currency, received_ms)
+        except AdapterError as error:
+            return Problem(error.reason, error.detail[:DETAIL_MAX])
+        except Exception as fault:  # noqa: BLE001 -- the message is set aside with the reason; its batch must not die of it
+            return Problem("decoder_failed", type(fault).__name__)
+
+    def _arrival(self, taken: Taken, event: Event, sender: Sender, received_ms: int) -> Arrival | Problem:
+        try:
+            if sender.kind == "client":
+                event, stripped = restrict(event, self._protected)
+                taken.stripped += stripped
+        except AdapterError as error:
+            return Problem(error.reason, error.detail[:DETAIL_MAX])
+        # Said by the collector, whatever the message claimed.
+        event = replace(event, source=sender.name, source_kind=sender.kind, received_at_ms=received_ms)
+        return self._decoder.arrive(event, received_ms)
+
+    def _row(self, topic: str, arrival: Arrival) -> Row:
+        event, home = arrival.event, arrival.home
+        identity = f"{event.source}\n{home}\n{event.__struct_config__.tag}\n{event.message_id}"
+        return Row(topic, home_partition(home, self._partitions), home.encode(), _encode(event), identity)
+
+    def _reject(self, problem: Problem, original: bytes, sender: Sender, received_ms: int) -> Row:
+        """What is published of a message that is set aside; the same bytes at the same time have the same record id."""
+        digest = xxh3_128_hexdigest(original)
+        topic, partition = f"http/{sender.name}", home_partition(digest, self._partitions)
+        rejected = reject(
+            Record(NO_OFFSET, received_ms, None, original), topic, partition, problem.reason, problem.detail
+        )
+        record_id = f"{topic}/{received_ms}/{digest}"
+        return Row(REJECTED, partition, b"", _encode(rejected), record_id, (("record-id", record_id.encode()),))
+
+
+def _state_times(fields: dict[str, Any], received_ms: int) -> None:
+    """Segment's rule: the `timestamp` of a client is its own clock's, and is corrected by when it says it sent the message."""
+    if fields.get("timestamp") in (None, ""):
+        fields["timestamp"] = fields.get("originalTimestamp") or received_ms
+    elif fields.get("originalTimestamp") in (None, "") and fields.get("sentAt") not in (None, ""):
+        fields["originalTimestamp"] = fields["timestamp"]
+
+
+def _unreadable(original: bytes) -> Problem:
+    """Why a message could not be read."""
+    try:
+        value = _decode_any(original)
+    except RecursionError:
+        return Problem("too_deep", "it is nested too deeply")
+    except ValueError as error:
+        reason = "not_utf8" if isinstance(error, UnicodeDecodeError) else "not_json"
+        return Problem(reason, str(error)[:DETAIL_MAX])
+    return Problem("not_object", f"the message is {kind_of(value)}")

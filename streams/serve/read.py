@@ -1,0 +1,139 @@
+"""Profiles out: the document, or a part of it, straight from the table. Tokens, scopes and a rate limit guard it.
+
+Finding a profile is `streams.profile_lookup`'s matter alone. An answer's ETag comes from the stored bytes, so an unchanged
+profile costs one look-up and no document.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from profiles.book import Book
+from profiles.document import document
+from profiles.episodes import Triggers
+from profiles.next_trigger import next_trigger
+from profiles.profile import UnsupportedVersion
+from schemas.events import ID_TYPES
+from schemas.profile_document import ProfileDocument
+from streams.profile_lookup import Found, find
+from streams.serve.answer import Answer, Refusal, json_answer
+from streams.serve.call import Call
+from streams.serve.keys import Readers
+from streams.setting_serve import Scope
+from streams.table import Table, TableError
+
+FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(ProfileDocument))
+STORE_RETRY_S: Final = 2
+AS_OF_MS: Final = 3_600_000
+"""Decayed scores and rates move with every millisecond, but not so that it matters within an hour: an ETag lasts that long."""
+
+VALUE_MAX: Final = 256
+
+
+class Reading:
+    """Takes requests for profiles. `wall_ms` is the wall clock, `mono_s` any clock that does not go back."""
+
+    def __init__(
+        self,
+        *,
+        readers: Readers,
+        table: Table,
+        book: Book,
+        triggers: Triggers,
+        partitions: int,
+        wall_ms: Callable[[], int],
+        mono_s: Callable[[], float],
+    ) -> None:
+        self._readers = readers
+        self._table = table
+        self._book = book
+        self._triggers = triggers
+        self._partitions = partitions
+        self._wall_ms = wall_ms
+        self._mono_s = mono_s
+
+    async def profile(self, call: Call) -> Answer:
+        """GET /v1/profiles/<type>:<value>[?fields=orders,ltv]."""
+        self._admit(call, "profiles")
+        fields = _fields(call)
+        return await self._answer(call, ",".join(fields), lambda found, now_ms: self._document(found, fields, now_ms))
+
+    async def segments(self, call: Call) -> Answer:
+        """GET /v1/profiles/<type>:<value>/segments."""
+        self._admit(call, "segments")
+        return await self._answer(
+            call, "segments", lambda found, now_ms: self._document(found, ("id", "segments"), now_ms)
+        )
+
+    async def cart(self, call: Call) -> Answer:
+        """GET /v1/profiles/<type>:<value>/cart: the newest cart with items, null where there is none."""
+        self._admit(call, "carts")
+
+        def newest(found: Found, now_ms: int) -> Any:
+            shown = document(found.profile, self._book, now_ms)
+            return {"id": shown.id, "cart": shown.carts[0] if shown.carts else None}
+
+        return await self._answer(call, "cart", newest)
+
+    async def next(self, call: Call) -> Answer:
+        """GET /v1/profiles/<type>:<value>/next: the best trigger now, null where there is none. It is never cached."""
+        self._admit(call, "next")
+        found = await self._find(call)
+        trigger = next_trigger(found.profile, self._book, self._triggers, self._wall_ms())
+        shown = {"id": found.profile.id, "trigger": trigger}
+        return json_answer(shown, headers={"Cache-Control": "no-store"})
+
+    def _document(self, found: Found, fields: tuple[str, ...], now_ms: int) -> Any:
+        shown = document(found.profile, self._book, now_ms)
+        return {name: getattr(shown, name) for name in FIELDS if name in fields} if fields else shown
+
+    def _admit(self, call: Call, scope: Scope) -> None:
+        self._readers.admit(call.header("authorization"), scope, self._mono_s())
+
+    async def _answer(self, call: Call, what: str, shape: Callable[[Found, int], Any]) -> Answer:
+        found = await self._find(call)
+        now_ms = self._wall_ms()
+        # Weak: the same profile within the same hour says the same, though a score may differ in its last digit.
+        tag = f'W/"{xxh3_64_hexdigest(found.stored, seed=now_ms // AS_OF_MS)}-{xxh3_64_hexdigest(what.encode())[:8]}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if _matches(call.header("if-none-match"), tag):
+            return Answer(304, headers=headers)
+        return json_answer(shape(found, now_ms), headers=headers)
+
+    async def _find(self, call: Call) -> Found:
+        text = _identifier(call.parts)
+        try:
+            found = await find(self._table, text, self._partitions)
+        except (TableError, UnsupportedVersion):
+            raise Refusal("store_away", headers={"Retry-After": str(STORE_RETRY_S)}) from None
+        if found is None:
+            raise Refusal("no_profile")
+        return found
+
+
+def _identifier(parts: Mapping[str, str]) -> str:
+    """The "type:value" of a path. Raises Refusal (`bad_id`)."""
+    kind, colon, value = parts["id"].partition(":")
+    if not colon or kind not in ID_TYPES:
+        raise Refusal("bad_id", f"types are {', '.join(ID_TYPES)}")
+    if not 0 < len(value.strip()) <= VALUE_MAX or "\ufffd" in value:
+        raise Refusal("bad_id", f"a value has 1 to {VALUE_MAX} characters of UTF-8")
+    return f"{kind}:{value}"
+
+
+def _fields(call: Call) -> tuple[str, ...]:
+    """The fields asked for, () for all. Raises Refusal (`unknown_field`)."""
+    asked = {name.strip() for text in call.asked("fields") for name in text.split(",")} - {""}
+    unknown = sorted(asked - set(FIELDS))
+    if unknown:
+        raise Refusal("unknown_field", f"{unknown[0][:64]!r} is none of {', '.join(FIELDS)}")
+    return tuple(name for name in FIELDS if name in asked or name == "id") if asked else ()
+
+
+def _matches(given: str, tag: str) -> bool:
+    """Whether If-None-Match names the tag (weak comparison, RFC 9110 section 13.1.2)."""
+    return given.strip() == "*" or tag.removeprefix("W/") in {
+        part.strip().removeprefix("W/") for part in given.split(",")
+    }

@@ -1,0 +1,52 @@
+"""The triggers of an installation: the built-in ones and those that installed packages bring along.
+
+A package offers a trigger in its project file under the entry point group `regulars.triggers`:
+
+    [project.entry-points."regulars.triggers"]
+    "loyalty.reward" = "our_shop.loyalty:LOYALTY_REWARD"
+"""
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from profiles.definition import TriggerDefinition
+from profiles.triggers import BUILT_IN
+
+GROUP: Final = "regulars.triggers"
+
+
+class TriggerLoadError(ValueError):
+    """A trigger that an installed package offers can't be used. The message names the entry point and what is wrong.
+
+    Operator action: mend or remove the package.
+    """
+
+
+@cache
+def all_triggers() -> tuple[TriggerDefinition[Any], ...]:
+    """Built-in triggers, then those of packages by name. Raises TriggerLoadError."""
+    found = list(BUILT_IN)
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            loaded = point.load()
+        except Exception as error:
+            raise TriggerLoadError(f"entry point {point.name} ({point.value}) can't be loaded: {error}") from error
+        found.append(check_trigger(loaded, point.name, found))
+    return tuple(found)
+
+
+def check_trigger(loaded: object, where: str, known: list[TriggerDefinition[Any]]) -> TriggerDefinition[Any]:
+    """A loaded object as a trigger beside those known. Raises TriggerLoadError where it is none, or its name is taken."""
+    if not isinstance(loaded, TriggerDefinition):
+        raise TriggerLoadError(
+            f"entry point {where}: {loaded!r} is no TriggerDefinition; name an instance, not a class"
+        )
+    if not loaded.name or loaded.rule_type.trigger != loaded.name:
+        raise TriggerLoadError(
+            f"entry point {where}: the trigger is named {loaded.name!r} and its rules are those of "
+            f"{loaded.rule_type.trigger!r}; both must be the same"
+        )
+    if any(other.name == loaded.name for other in known):
+        raise TriggerLoadError(f"entry point {where}: there is already a trigger {loaded.name!r}")
+    return loaded
