@@ -17,7 +17,9 @@ from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
+from profiles.replan import replan
 from profiles.segments import WAKE, Segments
+from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
@@ -38,6 +40,7 @@ class Engine:
         """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
+        self.stamp = stamp_of(book, self.triggers.values())
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
         self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
         for trigger in told:
@@ -114,6 +117,10 @@ class Engine:
             episodes.decide_due(turn, self.triggers, episode)
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
+
+    def replan(self, profile: Profile, at: Moment) -> bool:
+        """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
+        return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
 
     # --- what every event tells -----------------------------------------------------------------------------------
 

@@ -162,6 +162,23 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     schema: str = "regulars/decision/1"
 
 
+class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
+    """From here on this partition decides by other rules. Stands among the decisions, one in each partition of the topic.
+
+    Versions are the shop's own names; digests tell apart rules that bear the same one. `at_ms` is the wall clock.
+    """
+
+    decision_id: str
+    name: Literal["rules.changed"] = "rules.changed"
+    partition: int
+    old_version: str
+    old_digest: str
+    new_version: str
+    new_digest: str
+    at_ms: int
+    schema: str = "regulars/rules-changed/1"
+
+
 class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A record that was set aside: where it was, why, and at most 256 KB of it.
 

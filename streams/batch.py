@@ -14,6 +14,7 @@ of the engine leaves half-changed profiles behind: then nothing of the batch may
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from msgspec import Struct
 from profiles import population
 from profiles.engine import ORDER_EVENTS, UNHANDLED
 from profiles.profile import Profile, decode_profile
+from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
 from profiles.state import Need as Needed
 from profiles.turn import Output
@@ -50,6 +52,11 @@ class Steps(Protocol):
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
+
+    def replan(self, profile: Profile, at: Moment) -> bool: ...
+
+    @property
+    def stamp(self) -> RulesStamp: ...
 
 
 class Need(Struct, frozen=True):
@@ -90,7 +97,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "indexed", "next", "places", "since")
+    __slots__ = ("customer", "indexed", "next", "places", "replans", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
@@ -100,6 +107,8 @@ class _Group:
         """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
         self.indexed = False
         """Whether the table's index has a timer of hers before the clock."""
+        self.replans = False
+        """Whether the rules have changed since her timers were planned."""
 
 
 _Order = tuple[int, int, int, str]
@@ -111,10 +120,11 @@ class Batch:
 
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
     stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
-    of the profiles in `stuck` are left alone. After `run`, `at` is the number of records done; it stops early where it would
-    grow too large, or where no further timers are known. `cut` says that timers which should have fired by `clock_ms` are
-    left for the next batch; `timers_left` that there are any before `clock_ms`, those that the last record brought included:
-    they wait for the next record or for the clock to move, as they would have in the middle of a batch.
+    of the profiles in `stuck` are left alone, those in `replans` are planned anew by the rules. After `run`, `at` is the
+    number of records done; it stops early where it would grow too large, or where no further timers are known. `cut` says
+    that timers which should have fired by `clock_ms` are left for the next batch; `timers_left` that there are any before
+    `clock_ms`, those that the last record brought included: they wait for the next record or for the clock to move, as they
+    would have in the middle of a batch.
     """
 
     def __init__(
@@ -126,15 +136,17 @@ class Batch:
         wall_ms: int | None,
         origins: dict[str, int],
         stuck: frozenset[str] = frozenset(),
+        replans: Sequence[str] = (),
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
+        self.replans = replans
         self.at = 0
         self.cut = self.done = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
         self.origins: dict[str, int] = {}
-        self.fired = self.forwarded = self.repeated = self.hits = self.misses = 0
+        self.fired = self.forwarded = self.repeated = self.replanned = self.hits = self.misses = 0
         self.timers_left = False
         self._known_origins = origins
         self._end = len(items)
@@ -208,6 +220,14 @@ class Batch:
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
+        for customer in self.replans:
+            if customer not in groups:
+                groups[customer] = _Group(customer)
+                if customer in cache:
+                    live[customer] = cache.take(customer)
+                else:
+                    missing[customer] = None
+            groups[customer].replans = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
 
@@ -308,6 +328,8 @@ class Batch:
         repeats = self._repeats
         subject = self.live[customer]
         profile, ledger = subject.profile, subject.ledger
+        if group.replans:
+            self._replan(group, profile)
         due_ms = profile.next_due_ms()
         if places and places[0] < end:
             self._touched.add(customer)
@@ -346,6 +368,17 @@ class Batch:
             self._due[customer] = self.clock_ms + STUCK_MS
         elif group.indexed and customer not in self._due:
             self._due[customer] = due_ms  # the index had it wrong
+
+    def _replan(self, group: _Group, profile: Profile) -> None:
+        """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
+        group.replans = False
+        try:
+            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+        except Exception as error:
+            raise Faulty(None, profile.id, error) from error
+        if moved:
+            self._touched.add(profile.id)
+            self.replanned += 1
 
     def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
         """Fire her timers as far as the clock of `place` allows; gives what is due next.

@@ -23,6 +23,7 @@ from streams.table import (
     RolledBack,
     TableError,
     Unavailable,
+    Waiting,
     WrongInstall,
     broken_number,
 )
@@ -174,6 +175,12 @@ class MemoryTable:
             due=part.earliest(due_before_ms, due_limit) if due_before_ms is not None else [],
         )
 
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles with timers, page by page, by id."""
+        self._maybe_fail("load", "before")
+        after = sorted(profile_id for profile_id in self._part(partition).due if profile_id > cursor)
+        return Waiting(after[:count], after[count - 1] if len(after) > count else "")
+
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call is repeated."""
         pending = self._open.get(partition)
@@ -302,6 +309,7 @@ class MemoryTable:
         meta.tails.update(commit.tails)
         meta.origins.update(commit.origins)
         meta.topic_ids.update(commit.topic_ids)
+        meta.rules.update(commit.rules)
         meta.clock_ms = max(meta.clock_ms, commit.clock_ms)
         meta.t0_ms = max(meta.t0_ms, commit.t0_ms)
         meta.outbox_base += commit.trim
@@ -317,4 +325,5 @@ def _copy_meta(meta: Meta | None) -> Meta | None:
         tails=dict(meta.tails),
         origins=dict(meta.origins),
         topic_ids=dict(meta.topic_ids),
+        rules=dict(meta.rules),
     )

@@ -41,6 +41,7 @@ from streams.table import (
     RolledBack,
     TableError,
     Unavailable,
+    Waiting,
     WrongInstall,
     broken_number,
 )
@@ -75,7 +76,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:meta",
         "hash",
         "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
-        "origin:<source topic>/<partition>, topic_id:<topic>",
+        "origin:<source topic>/<partition>, topic_id:<topic>, rules:version, rules:digest, rules:replanned",
         "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
         "mark of the last one, its clock, and the next offset to read of every input topic.",
     ),
@@ -89,7 +90,9 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
 )
 
 # Maps of Meta, each spread over fields of the meta hash, so that a commit writes only what moved.
-_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids"}
+_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids", "rules": "rules"}
+_TEXTS = {"topic_id", "rules"}
+"""Those whose values are text; the others are numbers."""
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -210,6 +213,13 @@ class RedisTable:
         if due_before_ms is not None:
             loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
         return loaded
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles with timers, page by page (ZSCAN)."""
+        key = self._key(partition, "due")
+        ((after, pairs),) = await self._read(key, [("ZSCAN", key, cursor or "0", "COUNT", count)])
+        found = [_text(member) for member, _ in _pairs(pairs)]
+        return Waiting(found, "" if after == b"0" else bytes(after).decode())
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
@@ -472,5 +482,5 @@ def _read_meta(flat: list[bytes]) -> Meta | None:
     for field, value in fields.items():
         name, colon, rest = field.partition(":")
         if colon and name in _MAPS:
-            getattr(meta, _MAPS[name])[rest] = value if name == "topic_id" else int(value)
+            getattr(meta, _MAPS[name])[rest] = value if name in _TEXTS else int(value)
     return meta

@@ -31,6 +31,8 @@ class Meta(Struct, kw_only=True):
     everything is known to have been read. `tails` are output end offsets by topic, `origins` the highest offset taken
     from each foreign source ("topic/partition") of internal records. `topic_ids` are Kafka's ids of the topics read.
     `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`.
+    `rules` says by which rules it is worked on: their `version` and `digest`, and as `replanned` the digest of those by which
+    all its timers were planned.
     """
 
     token: str
@@ -42,6 +44,7 @@ class Meta(Struct, kw_only=True):
     tails: dict[str, int] = {}
     origins: dict[str, int] = {}
     topic_ids: dict[str, str] = {}
+    rules: dict[str, str] = {}
     outbox_base: int = 0
 
 
@@ -69,12 +72,19 @@ class Loaded(Struct, kw_only=True):
     due: list[tuple[str, int]] = []
 
 
+class Waiting(Struct, frozen=True):
+    """Profiles that have a timer, and where to go on asking; "" when these were the last."""
+
+    profile_ids: list[str]
+    cursor: str
+
+
 class Commit(Struct, kw_only=True):
     """Everything one batch changed. `expected` is the commit counter before it.
 
     The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
-    `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
+    `trim` rows are taken off. `offsets`, `tails`, `origins` and `rules` name only what moved. `population` is added up.
     `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew.
     `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.
     """
@@ -94,6 +104,7 @@ class Commit(Struct, kw_only=True):
     tails: dict[str, int] = {}
     origins: dict[str, int] = {}
     topic_ids: dict[str, str] = {}
+    rules: dict[str, str] = {}
     population: dict[str, int] = {}
 
 
@@ -187,6 +198,12 @@ class Table(Protocol):
         due_limit: int = 1000,
     ) -> Loaded:
         """Read what is missing in one round trip. `due_before_ms` asks for timers strictly before that moment."""
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """About `count` profiles with timers, in no order, from a cursor on ("" is the beginning).
+
+        Whoever has a timer from the first call to the last one is among them, perhaps more than once.
+        """
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.

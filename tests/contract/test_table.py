@@ -98,6 +98,7 @@ async def test_everything_of_a_commit_is_read_back(table: Table) -> None:
             tails={"triggers": 3},
             origins={"forwards/4": 99},
             topic_ids={"orders": "xYz-1"},
+            rules={"version": "spring", "digest": "00ff"},
             population={"x:1": 2, "y": -1},
         ),
     )
@@ -129,6 +130,7 @@ async def test_everything_of_a_commit_is_read_back(table: Table) -> None:
         tails={"triggers": 3},
         origins={"forwards/4": 99},
         topic_ids={"orders": "xYz-1"},
+        rules={"version": "spring", "digest": "00ff"},
         outbox_base=0,
     )
     assert await table.population(P) == {"x:1": 2, "y": -1}
@@ -304,6 +306,26 @@ async def test_a_timer_moved_away_and_back_is_listed_once(table: Table) -> None:
 
     assert (await table.load(P, [], [], due_before_ms=100)).due == [("a", 10)]
     assert (await table.load(P, [], [], due_before_ms=100)).due == [("a", 10)]
+
+
+@in_loop
+async def test_all_profiles_with_timers_are_listed_page_by_page_while_timers_move(table: Table) -> None:
+    claim = await table.claim(P)
+    many = {f"user_id:{number}": number for number in range(1_000)}
+    commit = after(claim, profiles=dict.fromkeys(many, b"{}"), due=dict(many))
+    await table.commit(P, commit)
+    found: list[str] = []
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        page = await table.waiting(P, cursor, 100)
+        commit = then(commit, due=dict.fromkeys(page.profile_ids, 5000 + pages))
+        await table.commit(P, commit)
+        found += page.profile_ids
+        cursor, pages = page.cursor, pages + 1
+
+    assert set(found) == set(many)
+    assert 1 < pages <= 100
+    assert (await table.waiting(P + 1, "", 100)).profile_ids == []
 
 
 @in_loop
