@@ -29,6 +29,7 @@ def _default(kind: type[R]) -> R:
 class Book(Struct, frozen=True, kw_only=True):
     """What the engine goes by. `shop_timezone` is an IANA name, used where a customer's own zone is unknown.
 
+    `shadow` says that the rules are only tried: every trigger is marked as one that would have been sent.
     `conditions` are the further conditions of the rules, compiled, by the name of the trigger; `segments` are None where
     nothing has to be kept up for either. Both come from `profiles.conditions.compile_conditions`.
     """
@@ -42,6 +43,7 @@ class Book(Struct, frozen=True, kw_only=True):
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
     conditions: "Mapping[str, Condition]" = {}
     segments: "Segments | None" = None
+    shadow: bool = False
     models: Models = Models()
 
     def rule(self, kind: type[R]) -> R:
