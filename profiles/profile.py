@@ -28,6 +28,7 @@ from profiles.state import (
     RecentOrder,
     Supply,
     Totals,
+    Watch,
     encode,
 )
 
@@ -90,6 +91,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _watches: Part = _part("watches")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -307,6 +309,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._absorbed = _open(part, _ABSORBED)
         return part
 
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """Products she has an eye on, by their key among the goods."""
+        part: dict[str, Watch] | Raw = self._watches
+        if isinstance(part, Raw):
+            part = self._watches = _open(part, _WATCHES)
+        return part
+
+    @watches.setter
+    def watches(self, part: dict[str, Watch]) -> None:
+        self._watches = part
+
+    @property
+    def watches_text(self) -> Raw:
+        """The watches as they are stored: of a packed profile, without opening them."""
+        part: Raw = self._watches
+        return part
+
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
     decoder, make = kind
@@ -334,6 +354,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
 
