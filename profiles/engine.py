@@ -27,7 +27,7 @@ from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.goods import GoodChange
+from profiles.goods import Good, GoodChange, change_of
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
 from profiles.state import Cart, Ledger, Moment, RecentOrder
@@ -80,6 +80,10 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
+
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
+        """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
+        return change_of(good, arrival, self.book.shop_currency)
 
     def wakes(self, change: GoodChange) -> bool:
         """Whether those who watch a product want to hear of this change."""
@@ -331,6 +335,15 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
         events.CartUpdated,
     }
 )
+CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {
+        events.ProductUpdated,
+        events.ProductPriceChanged,
+        events.ProductStockChanged,
+        events.ProductBackInStock,
+    }
+)
+"""They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
 UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
     {
         events.SuppressCustomer,

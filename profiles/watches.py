@@ -18,7 +18,7 @@ from profiles.goods import good_key
 from profiles.profile import Profile
 from profiles.rules import DAY_MS
 from profiles.state import SEEN_PRICES_MAX, WATCHES_MAX, Watch
-from schemas.events import Product
+from schemas.events import CartProductsEvent, Event, Product, ProductEvent
 
 SEEN_FOR_MS: Final = 30 * DAY_MS
 """A price counts as seen this long. What was only viewed is watched no longer."""
@@ -126,6 +126,15 @@ def unite(into: Profile, other: Profile) -> None:
         watch.alert = max((one for one in (watch.alert, theirs.alert) if one is not None), default=None)
         watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
     _let_go(ours, max((watch.touched_ms for watch in ours.values()), default=0))
+
+
+def mentioned(event: Event) -> list[str]:
+    """The products that a customer's event may make her watch."""
+    if isinstance(event, ProductEvent):
+        return [good_key(event.product.product_id, event.product.variant_id)]
+    if isinstance(event, CartProductsEvent):
+        return [good_key(product.product_id, product.variant_id) for product in event.products]
+    return []
 
 
 def keys_of(stored: Raw) -> dict[str, int | None]:

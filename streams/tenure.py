@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from profiles.goods import Good
 from schemas.decode import Decoder, Problem
 from schemas.topics import CONSUMED
 from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
@@ -22,6 +23,7 @@ from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
+from streams.goods import WAKES_MAX, Wake, decode_good, decode_wake, encode_good, encode_wake
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
@@ -96,6 +98,8 @@ class Tenure:
         self._token = ""
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
+        self._goods: dict[str, Good] = {}
+        self._busy: Wake | None = None
         self._unfinished = False
         self._no_timers_before_ms = 0
         self._asked_to_ms = 0
@@ -173,6 +177,8 @@ class Tenure:
         meta = claim.meta
         self._token, self.commits = meta.token, meta.commits
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
+        self._goods = {key: decode_good(stored) for key, stored in (await self._table.goods(self.number)).items()}
+        self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
         self.outbox = self._new_outbox(claim)
@@ -241,11 +247,14 @@ class Tenure:
                 self._faults.at("after_fetch")
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
-        if not items and not self._unfinished and clock_ms <= self.clock.now_ms:
+        if self._busy is not None:
+            # Records wait until all have heard of the last change: what they then find does not depend on who was first.
+            items = []
+        elif not items and not self._unfinished and clock_ms <= self.clock.now_ms:
             return await self._commit_idle()
         take_s = time.perf_counter() - began
         batch, load_s, work_s = await self._worked(items, clock_ms)
-        if not items and not batch.fired and not batch.cut:
+        if not items and not batch.fired and not batch.cut and self._busy is None:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
@@ -270,7 +279,14 @@ class Tenure:
         while True:
             wall_ms = None if self._wall_ms is None else self._wall_ms()
             batch = Batch(
-                self._terms, items, clock_ms=clock_ms, wall_ms=wall_ms, origins=self._origins, stuck=frozenset(stuck)
+                self._terms,
+                items,
+                clock_ms=clock_ms,
+                wall_ms=wall_ms,
+                origins=self._origins,
+                stuck=frozenset(stuck),
+                goods=self._goods,
+                wake=self._busy,
             )
             began = time.perf_counter()
             await self._prepare(batch)
@@ -306,17 +322,23 @@ class Tenure:
         """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
         need = batch.plan(self._cache)
         ask_timers = batch.clock_ms > self._no_timers_before_ms or self._unfinished
-        if need or ask_timers:
+        news = batch.goods.news is not None
+        if need or ask_timers or news:
             loaded = await self._table.load(
                 self.number,
                 need.profiles,
                 need.entries,
                 due_before_ms=batch.clock_ms if ask_timers else None,
                 due_limit=self._limits.due_timers,
+                watchers_of=batch.goods.asks,
+                watchers_limit=WAKES_MAX + 1 if news else 0,
             )
             batch.add(loaded)
             all_known = len(loaded.due) < self._limits.due_timers
             more = batch.start_timers(loaded.due, all_known=all_known, cache=self._cache)
+            if news:
+                called = batch.start_news(loaded.watchers, loaded.due, self._cache)
+                more = Need(list(dict.fromkeys(more.profiles + called.profiles)))
             if more:
                 await self._load(batch, more)
 
@@ -353,6 +375,11 @@ class Tenure:
             tails=tails,
             origins=batch.origins,
             population=changes.population,
+            goods={key: None if good is None else encode_good(good) for key, good in changes.goods.items()},
+            watchers=changes.watchers,
+            queue=batch.goods.queue,
+            unqueue=batch.goods.unqueue,
+            wake=None if batch.goods.wake == self._busy else encode_wake(batch.goods.wake),
         )
         await self._send(commit)
         self.outbox.trimmed(trim, tails)
@@ -422,9 +449,18 @@ class Tenure:
         self._stored_clock = (self.clock.now_ms, self.clock.t0_ms)
         self._idle_since_ms = self._mono_ms()
         self._unfinished = batch.cut
-        if not batch.timers_left and batch.at == len(batch.items):
+        if batch.timers_left:
+            # Also where the clock stood still: a late record, or a change that was told late, brought a timer behind it.
+            self._no_timers_before_ms = 0
+        elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)
+        self._busy = batch.goods.wake
+        for key, good in changes.goods.items():
+            if good is None:
+                self._goods.pop(key, None)
+            else:
+                self._goods[key] = good
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
         del self._items[: batch.at]

@@ -53,7 +53,7 @@ def test_who_only_looked_at_it_is_not_told() -> None:
     assert story.until(DAY).emitted(NAME) == []
 
 
-@pytest.mark.parametrize(("place", "minute"), [(0, 100), (29, 100), (30, 110), (95, 130)])
+@pytest.mark.parametrize("place, minute", [(0, 100), (29, 100), (30, 110), (95, 130)])
 def test_ten_are_told_for_each_piece_and_as_many_again_every_ten_minutes(place: int, minute: int) -> None:
     story = ada().stock("tent", 10, 0).stock("tent", 100, 3, place=place)
 
