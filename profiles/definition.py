@@ -6,7 +6,7 @@ module for each family in `profiles.triggers`; a company's own are loaded beside
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -15,6 +15,7 @@ from profiles.content import Content, OrderTold
 from profiles.goods import GoodChange
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
+from profiles.segments import SegmentChange
 from profiles.state import Cart, Emitted, Episode, RecentOrder, Watch
 from profiles.turn import Turn
 from schemas.events import Arrival, Event
@@ -34,7 +35,9 @@ class TriggerDefinition(Generic[R]):
     rule_type: type[R]
     listens: frozenset[type[Event]] = frozenset()
     """Kinds of events that `on_event` is called for."""
-    reasons: Mapping[str, str] = {}
+    speaks: bool = True
+    """Whether it says something to the customer; others tell systems about her, and are no answer to what to show her now."""
+    reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 
     @override
@@ -70,6 +73,9 @@ class TriggerDefinition(Generic[R]):
 
     def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
         """A product she watches changed, as `wakes` asked for. `place` counts the stock alerts before hers."""
+
+    def on_segment(self, turn: Turn, change: SegmentChange) -> None:
+        """She entered a segment or left one; the turn's time is that of the change."""
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """A timer of its own in `profile.wakes` ("<name>|<what>") has come; it is taken out before."""

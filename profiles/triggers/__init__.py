@@ -14,6 +14,7 @@ from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAba
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
@@ -25,6 +26,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

@@ -43,7 +43,7 @@ UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
 
 @st.composite
 def customer_event(draw: st.DrawFn, minute: int, message_id: str) -> Event:
-    kind = draw(
+    kind: Any = draw(
         st.sampled_from(
             (
                 events.ProductViewed,
@@ -60,8 +60,9 @@ def customer_event(draw: st.DrawFn, minute: int, message_id: str) -> Event:
     product = Product(product_id=draw(st.sampled_from("AB")), price_minor=draw(st.sampled_from((None, 800, 1000))))
     fields: dict[str, Any] = {"user_id": user, "message_id": message_id, "timestamp_ms": START_MS + minute * MINUTE_MS}
     if kind is events.OrderCompleted:
-        return kind(order_id=f"o-{message_id}", products=(product,), **fields)
-    return kind(product=product, **fields)
+        return events.OrderCompleted(order_id=f"o-{message_id}", products=(product,), **fields)
+    made: Event = kind(product=product, **fields)
+    return made
 
 
 @st.composite
@@ -71,12 +72,13 @@ def catalogue_event(draw: st.DrawFn, minute: int, message_id: str) -> CatalogueE
         "timestamp_ms": START_MS + minute * MINUTE_MS,
         "product_id": draw(st.sampled_from("AB")),
     }
-    kind = draw(st.sampled_from((events.ProductPriceChanged, events.ProductStockChanged, events.ProductUpdated)))
+    kind: Any = draw(st.sampled_from((events.ProductPriceChanged, events.ProductStockChanged, events.ProductUpdated)))
     if kind is not events.ProductStockChanged:
         fields["price_minor"] = draw(st.sampled_from((500, 700, 900, 1000)))
     if kind is not events.ProductPriceChanged:
         fields["available"] = draw(st.sampled_from((0, 1, 2, 3, 10)))
-    return kind(**fields)
+    made: CatalogueEvent = kind(**fields)
+    return made
 
 
 @st.composite
