@@ -24,7 +24,10 @@ State = Literal[
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A product a trigger talks about. `price_minor` is the last price seen, `price_at_add_minor` the one when added."""
+    """A product a trigger talks about. `price_minor` is the last price known, `price_at_add_minor` the one when added.
+
+    `in_stock` is there only where catalogue events told it.
+    """
 
     product_id: str
     variant_id: str | None = None
@@ -37,6 +40,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     quantity: float = 1
     url: str | None = None
     image_url: str | None = None
+    in_stock: bool | None = None
 
 
 class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
