@@ -10,7 +10,21 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    activity,
+    browsing,
+    carts,
+    checkouts,
+    coupons,
+    dedupe,
+    episodes,
+    identity,
+    interests,
+    ledger,
+    messages,
+    supply,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
@@ -98,7 +112,8 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        activity.see(profile, arrival)
+        if activity.see(profile, arrival) and profile.has_browsing:
+            browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
             identity.remember(profile, arrival)
         else:
@@ -134,8 +149,10 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
+                browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                coupons.note_order(profile, event, entry.placed_ms)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
@@ -154,6 +171,7 @@ class Engine:
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
@@ -202,6 +220,36 @@ def _product_interest(weight: float) -> Handler:
         )
 
     return touch
+
+
+_view_interest: Final = _product_interest(WEIGHTS["view"])
+_wish_interest: Final = _product_interest(WEIGHTS["wishlist"])
+
+
+def _viewed(turn: Turn, arrival: Arrival) -> None:
+    _view_interest(turn, arrival)
+    browsing.note_view(turn.profile, arrival)
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
+
+
+def _wished(turn: Turn, arrival: Arrival) -> None:
+    _wish_interest(turn, arrival)
+    wishes.apply_wishlist_event(turn.profile, arrival)
+
+
+def _unwished(turn: Turn, arrival: Arrival) -> None:
+    wishes.apply_wishlist_event(turn.profile, arrival)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
 
 
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
@@ -279,8 +327,12 @@ CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribe
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
-    events.ProductViewed: _product_interest(WEIGHTS["view"]),
-    events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
+    events.ProductViewed: _viewed,
+    events.ProductClicked: _clicked,
+    events.ProductsSearched: _searched,
+    events.ProductAddedToWishlist: _wished,
+    events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,

@@ -109,6 +109,13 @@ def waiting(profile: Profile, definition: TriggerDefinition[Any], key: str) -> E
     return profile.episodes.get(slot(definition.name, key))
 
 
+def waiting_of(profile: Profile, definition: TriggerDefinition[Any]) -> list[Episode]:
+    """All armed episodes of a trigger."""
+    if not profile.episodes:
+        return []
+    return [episode for episode in profile.episodes.values() if episode.name == definition.name]
+
+
 def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, order_id: str | None = None) -> None:
     """End an armed episode whose ground is gone; nothing happens if there is none."""
     episode = waiting(turn.profile, definition, key)

@@ -8,14 +8,22 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
+from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
+from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
     CART_ABANDONED,
+    WISHLIST_REMINDER,
+    SEARCH_ABANDONED,
+    BROWSE_ABANDONED,
+    CATEGORY_INTEREST,
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,

@@ -61,6 +61,10 @@ class Run:
             "ltv": msgspec.to_builtins(profile.ltv),
             "by_currency": msgspec.to_builtins(profile.by_currency),
             "orders": msgspec.to_builtins(profile.orders),
+            "wishes": {key: (wish.adds, wish.removed_ms) for key, wish in sorted(profile.wishes.items())},
+            "coupons": msgspec.to_builtins(dict(sorted(profile.coupons.items()))),
+            "viewed": [(view.at_ms, view.message_id, view.product_id) for view in profile.browsing.views],
+            "searches": msgspec.to_builtins(profile.browsing.searches),
         }
 
 
@@ -148,6 +152,11 @@ def test_a_profile_stays_bounded(stories: list[list[Arrival]]) -> None:
     assert len(profile.episodes) <= state.EPISODES_MAX
     assert len(profile.emitted) <= state.EMITTED_MAX
     assert len(profile.decisions) <= state.DECISIONS_KEPT
+    assert len(profile.browsing.views) <= state.VIEWS_MAX
+    assert len(profile.browsing.visits) <= state.VISITS_MAX
+    assert len(profile.browsing.searches) <= state.SEARCHES_MAX
+    assert len(profile.wishes) <= state.WISHES_MAX
+    assert len(profile.coupons) <= state.COUPONS_MAX
     assert dedupe.remembered(profile) <= state.SEEN_MAX
     assert all(len(cart.ops) <= state.CART_OPS_MAX for cart in profile.carts.values())
 

@@ -9,6 +9,7 @@ from typing import Any
 from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.engine import Engine
+from profiles.goods import Good
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
 from profiles.state import Ledger, Moment
@@ -52,6 +53,7 @@ class Timeline:
         self.profile = Profile(customer)
         self.orders = Ledger(complete=True)
         self.out: list[Output] = []
+        self.goods: dict[str, Good] = {}
         self.clock_ms = START_MS - 1
         self._count = 0
         if consent:
@@ -70,7 +72,7 @@ class Timeline:
         event = kind(timestamp_ms=ms(minute), **fields)
         received_ms = ms(minute if arrives is None else arrives)
         self.clock_ms = max(self.clock_ms, ms(minute), received_ms if arrives is not None else 0)
-        at = Moment(self.clock_ms)
+        at = Moment(self.clock_ms, goods=self.goods)
         self.engine.fire(self.profile, at, self.orders, self.out)
         self.engine.step(
             self.profile, Arrival(event, ms(minute), received_ms, self.profile.id, value), at, self.orders, self.out
@@ -80,7 +82,7 @@ class Timeline:
     def until(self, minute: float) -> "Timeline":
         """Nothing more happens until this minute; timers due at it fire too."""
         self.clock_ms = max(self.clock_ms, ms(minute) + 1)
-        self.engine.fire(self.profile, Moment(self.clock_ms), self.orders, self.out)
+        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
         return self
 
     # --- the words of a shop -------------------------------------------------------------------------------------
@@ -96,6 +98,20 @@ class Timeline:
     def order(self, order_id: str, minute: float, *what: str | Product, **fields: Any) -> "Timeline":
         items = tuple(product(item) if isinstance(item, str) else item for item in what)
         return self.tell(events.OrderCompleted, minute, order_id=order_id, products=items, **fields)
+
+    def view(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        """She looks at a product in the browser."""
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductViewed, minute, product=item, **{"channel": "browser", **fields})
+
+    def search(self, query: str, minute: float, **fields: Any) -> "Timeline":
+        """She searches in the browser."""
+        return self.tell(events.ProductsSearched, minute, query=query, **{"channel": "browser", **fields})
+
+    def wish(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        """She puts a product on her wishlist."""
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductAddedToWishlist, minute, product=item, **{"channel": "browser", **fields})
 
     # --- what came out -------------------------------------------------------------------------------------------
 
