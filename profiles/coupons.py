@@ -103,4 +103,5 @@ def unite(into: Profile, other: Profile) -> None:
         ours.used_ms = min((ms for ms in (ours.used_ms, theirs.used_ms) if ms is not None), default=None)
         ours.in_cart_ms = max(ours.in_cart_ms, theirs.in_cart_ms)
         ours.out_ms = max(ours.out_ms, theirs.out_ms)
+        ours.told_ms = max(ours.told_ms, theirs.told_ms)
     _make_room(into)

@@ -152,7 +152,8 @@ class Engine:
                 browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
-                coupons.note_order(profile, event, entry.placed_ms)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:

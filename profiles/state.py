@@ -116,7 +116,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
 
     `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
     than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
-    `unconverted` counts orders whose currency had no exchange rate into the shop currency.
+    `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon.
     """
 
     count: int = 0
@@ -126,6 +126,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     refunded: int = 0
     cancelled: int = 0
     unconverted: int = 0
+    couponed: int = 0
 
 
 class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -186,16 +187,17 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     shop: Totals = msgspec.field(default_factory=Totals)
     rate: str | None = None
     revenue_from: str | None = None
+    couponed: bool = False
 
 
 class OrderEntry(Struct, omit_defaults=True, gc=False):
     """The ledger entry of one order: its newest state, its refunds, and its present contribution.
 
-    `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
-    and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
-    versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
-    None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
-    their contribution stays.
+        `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
+        and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
+        versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
+        None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
+    their contribution stays. `couponed`: some version of it named a coupon.
     """
 
     order_id: str
@@ -219,6 +221,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     delivered_ms: int | None = None
     contribution: Contribution | None = None
     compact: bool = False
+    couponed: bool = False
 
 
 class Purchase(Struct, array_like=True, gc=False):
@@ -401,7 +404,8 @@ class Wish(Struct, omit_defaults=True, gc=False):
 
 class Coupon(Struct, omit_defaults=True, gc=False):
     """A coupon of the customer's own. `issued` is [time, message id] of the newest word of its issue, None where only its use
-    is known. `in_cart_ms` and `out_ms` are when it was last put into a cart or an order, and taken off one.
+    is known. `in_cart_ms` and `out_ms` are when it was last put into a cart or an order, and taken off one; `told_ms` is the
+    newest issue that a reminder is done with.
     """
 
     coupon_id: str
@@ -412,6 +416,7 @@ class Coupon(Struct, omit_defaults=True, gc=False):
     used_ms: int | None = None
     in_cart_ms: int = -1
     out_ms: int = -1
+    told_ms: int = -1
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------

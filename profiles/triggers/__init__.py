@@ -12,10 +12,15 @@ from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
+from profiles.triggers.gift_threshold import GIFT_THRESHOLD
+from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
+from profiles.triggers.payment_failed import PAYMENT_FAILED
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
+from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
@@ -27,6 +32,13 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    SECOND_ORDER_WELCOME,
+    PAYMENT_FAILED,
+    GIFT_THRESHOLD,
+    NEXT_ORDER_COUPON,
+    COUPON_EXPIRING,
+    BIRTHDAY,
+    ANNIVERSARY,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

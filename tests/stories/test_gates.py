@@ -322,13 +322,12 @@ def test_a_message_that_could_not_be_sent_counts_towards_no_cap(failed: bool) ->
 
 def test_of_failure_and_success_the_newest_word_holds() -> None:
     ada = Timeline().add("A", 0).until(60)
-    of = {"trigger_id": ada.triggers[0].trigger_id}
-    ada.tell(events.MessageFailed, 61, **of).tell(events.MessageSent, 63, **of).tell(
-        events.MessageFailed, 62, arrives=64, **of
-    )
+    told = ada.triggers[0].trigger_id
+    ada.tell(events.MessageFailed, 61, trigger_id=told).tell(events.MessageSent, 63, trigger_id=told)
+    ada.tell(events.MessageFailed, 62, arrives=64, trigger_id=told)
 
     assert not ada.profile.emitted[0].failed
 
-    ada.tell(events.MessageFailed, 65, **of)
+    ada.tell(events.MessageFailed, 65, trigger_id=told)
 
     assert ada.profile.emitted[0].failed
