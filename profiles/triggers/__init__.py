@@ -18,6 +18,7 @@ from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
 from profiles.triggers.payment_failed import PAYMENT_FAILED
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.search_abandoned import SEARCH_ABANDONED
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
 from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
@@ -39,6 +40,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     COUPON_EXPIRING,
     BIRTHDAY,
     ANNIVERSARY,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

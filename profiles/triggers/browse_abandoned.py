@@ -49,7 +49,7 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
     name = "browse.abandoned"
     rule_type = BrowseAbandonedRule
     listens = frozenset({ProductViewed})
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "recent_order": "The customer ordered only days ago.",
         "added_to_cart": "Something was put into a cart since.",
         "cart_pending": "There is a cart with items, which has a reminder of its own.",

@@ -54,7 +54,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
     name = "category.interest"
     rule_type = CategoryInterestRule
     listens = frozenset(_WEIGHT_OF)
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "bought": "Something of the category was bought only days ago.",
         "faded": "The interest is over.",
     }

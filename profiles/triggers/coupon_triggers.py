@@ -53,7 +53,7 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
 
     name = "next.order.coupon"
     rule_type = NextOrderCouponRule
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "margin": "The order's margin is below the floor.",
         "discount_habit": "The customer mostly orders with coupons anyway.",
         "issued": "A coupon was issued to her since, which has a reminder of its own.",
@@ -133,7 +133,7 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
     name = "coupon.expiring"
     rule_type = CouponExpiringRule
     listens = coupons.EVENTS
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "used": "The coupon was used.",
         "coupon_expired": "The coupon had lapsed, or holds longer than was said.",
         "coupon_in_cart": "The coupon is in a cart already.",

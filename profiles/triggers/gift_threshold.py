@@ -1,7 +1,7 @@
 """gift.threshold: a little more in the cart, and there is a gift or free shipping. Meant for the page she is on; once a cart."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from profiles import carts
 from profiles.content import Content
@@ -19,7 +19,7 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
 
     name = "gift.threshold"
     rule_type = GiftThresholdRule
-    reasons: Mapping[str, str] = {"not_near": "The cart is worth enough now, or far less than enough."}
+    reasons: ClassVar[Mapping[str, str]] = {"not_near": "The cart is worth enough now, or far less than enough."}
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         if not self.rule(turn.book).threshold_minor:

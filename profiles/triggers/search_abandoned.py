@@ -44,7 +44,9 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
     name = "search.abandoned"
     rule_type = SearchAbandonedRule
     listens = frozenset({ProductsSearched, ProductClicked, ProductViewed, ProductAdded, WishlistProductAddedToCart})
-    reasons: Mapping[str, str] = {"found": "She looked at a product, put one into a cart or bought one since."}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "found": "She looked at a product, put one into a cart or bought one since."
+    }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         if type(arrival.event) is ProductsSearched or waiting_of(turn.profile, self):

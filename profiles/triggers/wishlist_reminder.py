@@ -31,7 +31,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
     name = "wishlist.reminder"
     rule_type = WishlistReminderRule
     listens = frozenset({ProductAddedToWishlist, ProductRemovedFromWishlist})
-    reasons: Mapping[str, str] = {"removed": "The product was taken off the wishlist."}
+    reasons: ClassVar[Mapping[str, str]] = {"removed": "The product was taken off the wishlist."}
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event, profile = arrival.event, turn.profile

@@ -109,7 +109,7 @@ class Birthday(_Yearly[BirthdayRule]):
     name = "birthday"
     rule_type = BirthdayRule
     listens = frozenset({Identified})
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "age": "She is younger than the rules ask for, or her age is not known.",
         "no_birthday": "Her birthday is not known any more, or is another day.",
     }
@@ -179,7 +179,7 @@ class Anniversary(_Yearly[AnniversaryRule]):
 
     name = "anniversary"
     rule_type = AnniversaryRule
-    reasons: Mapping[str, str] = {"lapsed": "The customer has ordered nothing for too long."}
+    reasons: ClassVar[Mapping[str, str]] = {"lapsed": "The customer has ordered nothing for too long."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """The first order there is may have changed: by a new one, an earlier one, or a cancellation."""
