@@ -10,7 +10,19 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    activity,
+    carts,
+    checkouts,
+    dedupe,
+    episodes,
+    identity,
+    interests,
+    ledger,
+    messages,
+    statistics,
+    supply,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
@@ -126,6 +138,7 @@ class Engine:
             return
         if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
             self._remember(turn, arrival)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

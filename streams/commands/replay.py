@@ -20,6 +20,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--rules", type=_FILE, metavar="FILE", help="Rules (TOML); default: the reference rules.")
 @click.option("--catalogue", type=_FILE, metavar="FILE", help="Product facts (CSV, JSON lines): cost, supply_days ...")
+@click.option("--models", type=_FILE, metavar="FILE", help="Models that `regulars fit --out` wrote, for predictions.")
 @click.option("--rates", type=_FILE, metavar="FILE", help="Exchange rates (CSV, JSON lines): currency, date, rate.")
 @click.option("--sort", is_flag=True, help="Order all events by time first (reads them into memory).")
 @click.option(
@@ -33,6 +34,7 @@ def command(
     out: Path,
     rules: Path | None,
     catalogue: Path | None,
+    models: Path | None,
     rates: Path | None,
     sort: bool,
     until: str | None,
@@ -57,7 +59,12 @@ def command(
     until_ms = _instant_ms(until) if until else None
     documents = {
         f"files__{name}": str(path)
-        for name, path in (("rules", rules), ("catalogue", catalogue), ("rates", rates))
+        for name, path in (
+            ("rules", rules),
+            ("catalogue", catalogue),
+            ("models", models),
+            ("rates", rates),
+        )
         if path is not None
     }
     settings = settings_of(ctx, **documents)
