@@ -87,8 +87,8 @@ def from_scratch(entries: list[OrderEntry]) -> Tally:
         on = datetime.fromtimestamp(entry.placed_ms / 1000, tz=UTC)
         day = (on.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
         if part.valued:
-            for sums, key in ((days, day), (months, on.year * 12 + on.month - 1)):
-                found = sums.setdefault(key, [0, 0, 0])
+            for sums, when in ((days, day), (months, on.year * 12 + on.month - 1)):
+                found = sums.setdefault(when, [0, 0, 0])
                 for place, amount in enumerate((1, part.shop.net, part.shop.margin)):
                     found[place] += amount
         everything = any(refund.amount is None and not refund.units for refund in entry.refunds.values())
@@ -109,7 +109,7 @@ def from_scratch(entries: list[OrderEntry]) -> Tally:
             where = f"unknown|{cohort}|{month - cohort}"
             cells.update({f"cohort:active|{where}": 1, f"cohort:orders|{where}": orders})
             cells.update({f"cohort:net|{where}": net, f"cohort:margin|{where}": margin})
-        add(total, {name: amount for name, amount in cells.items() if amount})
+        add(total, {cell: amount for cell, amount in cells.items() if amount})
     for key, bought in rhythms.items():
         rhythm = Rhythm()
         for on_day in sorted(bought):
