@@ -14,6 +14,7 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
+from profiles.standing import StandingChange
 from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.events import Arrival, Event
@@ -62,6 +63,9 @@ class TriggerDefinition(Generic[R]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order event was applied to the ledger; it may be one that changed nothing."""
+
+    def on_standing(self, turn: Turn, change: StandingChange) -> None:
+        """Her churn band, tier or value was looked at again; the band and tier before are in `change`."""
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """A timer of its own in `profile.wakes` ("<name>|<what>") has come; it is taken out before."""

@@ -3,6 +3,7 @@
 from profiles import carts, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
@@ -55,7 +56,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
             )
             for kept in reversed(profile.last_decisions())
         ),
-        predicted=None,
+        predicted=predictions(profile, book, now_ms),
     )
 
 

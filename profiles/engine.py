@@ -20,6 +20,7 @@ from profiles import (
     interests,
     ledger,
     messages,
+    standing,
     statistics,
     supply,
 )
@@ -53,6 +54,7 @@ class Engine:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
 
@@ -74,6 +76,8 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -93,6 +97,9 @@ class Engine:
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
                 del profile.wakes[wake]
+                if wake == standing.LOOK:
+                    self._look(turn)
+                    continue
                 name, _, what = wake.partition("|")
                 if (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
@@ -149,10 +156,18 @@ class Engine:
                 interests.purchase(profile.interests, bought, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_subscriptions(into, other)
+    _unite_standing(into, other)
     _unite_triggers(into, other)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
@@ -152,6 +153,19 @@ def _unite_subscriptions(into: Profile, other: Profile) -> None:
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------
+
+
+def _unite_standing(into: Profile, other: Profile) -> None:
+    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    ours, theirs = into.standing, other.standing
+    if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
+        ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
+    ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
+    if theirs.tier > ours.tier:
+        ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
+    ours.milestone = max(ours.milestone, theirs.milestone)
+    for what, wake_ms in other.wakes.items():
+        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
 
 
 def _unite_triggers(into: Profile, other: Profile) -> None:

@@ -27,6 +27,7 @@ from profiles.state import (
     Milestones,
     OrderStats,
     RecentOrder,
+    Standing,
     Supply,
     Totals,
     encode,
@@ -88,6 +89,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _purchases: Part = _part("purchases")
     _past: Part = _part("past")
     _rhythms: Part = _part("rhythms")
+    _standing: Part = _part("standing")
     _supply: Part = _part("supply")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
@@ -285,6 +287,18 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._rhythms = part
 
     @property
+    def standing(self) -> Standing:
+        """Churn band and tier."""
+        part: Standing | Raw = self._standing
+        if isinstance(part, Raw):
+            part = self._standing = _open(part, _STANDING)
+        return part
+
+    @standing.setter
+    def standing(self, part: Standing) -> None:
+        self._standing = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -371,6 +385,7 @@ _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
 _PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
 _PAST: Final = (msgspec.json.Decoder(Past), Past)
 _RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from profiles.goods import Goods
 from profiles.insight.tallies import Tally
+from profiles.value.churn import Band
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -395,6 +396,20 @@ class RecentOrder(Struct, array_like=True, gc=False):
     cart_id: str | None
     checkout_id: str | None
     product_ids: list[str]
+
+
+class Standing(Struct, omit_defaults=True, gc=False):
+    """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
+
+    `left_high_ms` is when she last left the band "high".
+    """
+
+    band: Band | None = None
+    band_since_ms: int = 0
+    left_high_ms: int | None = None
+    tier: int = 0
+    tier_since_ms: int = 0
+    milestone: int = 0
 
 
 class Milestones(Struct, omit_defaults=True, gc=False):

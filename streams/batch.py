@@ -331,7 +331,7 @@ class Batch:
                 raise Faulty(place, customer, error) from error
             if len(out) != before:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
-            due_ms = profile.next_due_ms() if profile.episodes else profile.compact_ms
+            due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
         else:
             group.next = len(places)
         if due_ms is not None and due_ms < self.clock_ms:
