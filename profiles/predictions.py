@@ -9,11 +9,11 @@ from profiles.profile import Profile
 from profiles.standing import concern
 from profiles.value.alive import p_order_within
 from profiles.value.forecast import Forecast, forecast
-from profiles.value.horizon import Horizon
+from profiles.value.horizon import Horizon, Whole
 from profiles.value.model import ValueModel
 from profiles.value.timing import DAYS_PER_WEEK
 from profiles.zones import find_zone, start_of_day
-from schemas.profile_document import Churn, Expected, Predicted
+from schemas.profile_document import Churn, Expected, Interval, Predicted
 
 ORDER_WITHIN_DAYS = (7, 30, 90)
 """Horizons of the probability of an order."""
@@ -60,6 +60,14 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
     )
 
 
+def holds_until_ms(book: Book, now_ms: int) -> int | None:
+    """Until when predictions made now stay as they are if nothing happens: the end of the shop's day.
+
+    None before the first fit.
+    """
+    return None if book.models.value is None else _start_ms(book.shop_day(now_ms) + 1, book)
+
+
 def _risk(said: Forecast, concern: float) -> float | None:
     p_order = said.pulse.p_order
     return None if p_order is None else min(1.0, 1.0 - p_order + concern)
@@ -69,15 +77,19 @@ def _expected(horizon: Horizon) -> Expected:
     return Expected(
         p_order=horizon.p_order,
         orders=horizon.orders,
-        orders_interval=horizon.orders_interval,
+        orders_interval=_interval(horizon.orders_interval),
         residual_net_minor=horizon.residual_net_minor,
-        residual_net_interval=horizon.residual_net_interval,
+        residual_net_interval=_interval(horizon.residual_net_interval),
         residual_margin_minor=horizon.residual_margin_minor,
-        residual_margin_interval=horizon.residual_margin_interval,
+        residual_margin_interval=_interval(horizon.residual_margin_interval),
         total_net_minor=horizon.total_net_minor,
         total_margin_minor=horizon.total_margin_minor,
         absent={name: str(reason) for name, reason in sorted(horizon.absent.items())},
     )
+
+
+def _interval(whole: Whole | None) -> Interval | None:
+    return None if whole is None else Interval(low=whole[0], high=whole[1])
 
 
 def _start_ms(day: int | None, book: Book) -> int | None:

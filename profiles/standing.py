@@ -97,9 +97,11 @@ def concern(profile: Profile, book: Book, at_ms: int) -> float:
     """What her last answer to "would you recommend us" adds to her churn risk."""
     rule, said = book.rule(ChurnRiskRule), profile.feedback
     score = said.get("nps_score")
-    if score is None or score > DETRACTOR_MAX or at_ms - said.get("nps_at_ms", 0) > rule.concern_for_ms:
+    if score is None or score > DETRACTOR_MAX:
         return 0.0
-    return rule.concern
+    # Whole days, as in everything that is foretold: so that predictions change at the end of a day and not within one.
+    until_day = book.shop_day(said.get("nps_at_ms", 0) + rule.concern_for_ms)
+    return rule.concern if book.shop_day(at_ms) <= until_day else 0.0
 
 
 def tier_limits(book: Book) -> tuple[int, ...]:

@@ -132,6 +132,13 @@ class Churn(Struct, frozen=True, kw_only=True, gc=False):
     worsens_ms: int | None
 
 
+class Interval(Struct, frozen=True, kw_only=True, gc=False):
+    """From where to where, both included."""
+
+    low: int
+    high: int
+
+
 class Expected(Struct, frozen=True, kw_only=True, gc=False):
     """What is expected of the days to come; intervals cover 90 %. Money is discounted to today.
 
@@ -141,11 +148,11 @@ class Expected(Struct, frozen=True, kw_only=True, gc=False):
 
     p_order: float | None
     orders: float | None
-    orders_interval: tuple[int, int] | None
+    orders_interval: Interval | None
     residual_net_minor: int | None
-    residual_net_interval: tuple[int, int] | None
+    residual_net_interval: Interval | None
     residual_margin_minor: int | None
-    residual_margin_interval: tuple[int, int] | None
+    residual_margin_interval: Interval | None
     total_net_minor: int | None
     total_margin_minor: int | None
     absent: dict[str, str]

@@ -13,6 +13,7 @@ from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAba
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
 from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 from profiles.triggers.winback import WINBACK, WinbackRule
@@ -28,6 +29,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     VIP_ENTERED,
     VIP_LEFT,
     LTV_MILESTONE,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

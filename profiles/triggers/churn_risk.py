@@ -6,7 +6,7 @@ whom an order leaves in the highest band (most first-time buyers of many shops) 
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
@@ -25,7 +25,7 @@ class ChurnRisk(TriggerDefinition[ChurnRiskRule]):
 
     name = "churn.risk"
     rule_type = ChurnRiskRule
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "came_back": "She ordered, or her churn band fell for another reason, before it was sent."
     }
 

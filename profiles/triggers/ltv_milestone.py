@@ -4,7 +4,7 @@ Of several passed at once only the highest is told.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
@@ -22,7 +22,9 @@ class LtvMilestone(TriggerDefinition[LtvMilestoneRule]):
 
     name = "ltv.milestone"
     rule_type = LtvMilestoneRule
-    reasons: Mapping[str, str] = {"refunded": "A refund or cancellation took her below the sum before it was sent."}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "refunded": "A refund or cancellation took her below the sum before it was sent."
+    }
 
     def on_standing(self, turn: Turn, change: StandingChange) -> None:
         net, standing = turn.profile.ltv.net, turn.profile.standing

@@ -4,7 +4,7 @@ One episode a tier and passage.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=TriggerRule)
 class _Vip(TriggerDefinition[R]):
     """What both share: the episode of a passage is about the tier she is in from then on."""
 
-    reasons: Mapping[str, str] = {"moved_on": "Her tier changed again before it was sent."}
+    reasons: ClassVar[Mapping[str, str]] = {"moved_on": "Her tier changed again before it was sent."}
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         return None if turn.profile.standing.tier == episode.data.get("tier") else "moved_on"

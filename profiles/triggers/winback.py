@@ -53,7 +53,7 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     name = "winback"
     rule_type = WinbackRule
-    reasons: Mapping[str, str] = {"ordered": "She ordered, or the order it counted from is no more."}
+    reasons: ClassVar[Mapping[str, str]] = {"ordered": "She ordered, or the order it counted from is no more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         profile, entry = turn.profile, told.change.entry

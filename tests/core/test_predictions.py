@@ -72,7 +72,7 @@ def test_probabilities_and_expectations_are_those_of_the_reference_points() -> N
     assert found["expected"]["90"]["p_order"] == found["p_order"]["90"]
     assert found["churn"]["risk"] == pytest.approx(1 - found["p_order"]["90"])
     year = found["expected"]["365"]
-    assert year["orders_interval"][0] <= year["orders"] <= year["orders_interval"][1]
+    assert year["orders_interval"]["low"] <= year["orders"] <= year["orders_interval"]["high"]
     assert year["total_net_minor"] == year["residual_net_minor"] + 7_470
     assert year["residual_net_minor"] == pytest.approx(year["orders"] * 2_466, rel=0.06)  # discounted
     assert year["residual_margin_minor"] is None
