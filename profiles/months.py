@@ -8,6 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from profiles.book import Book
 from profiles.insight.cohorts import MONTHS_MAX, Past, contribution, count_order, month_contribution
 from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
@@ -17,11 +18,11 @@ from profiles.value.purchases import Piece
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
-def count_change(profile: Profile, change: OrderChange) -> Tally:
-    """Bring the months in line with an order's change; what that changes in the counters of cohorts."""
+def count_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
+    """Bring the months in line with an order's change, and add what that changes in the counters, "cohort:<counter>"."""
     old, new = change.piece_before, change.piece
     if old == new:
-        return {}
+        return
     past, purchases = profile.past, profile.purchases
     history = purchases.history
     first_day = None if history is None else history.first_day
@@ -34,12 +35,14 @@ def count_change(profile: Profile, change: OrderChange) -> Tally:
             count_order(past, month_of(piece[0]), sign, sign * piece[1], sign * piece[2])
     past.first_day, past.second_day = first_day, purchases.second_day
     past.first_month = None if first_day is None else month_of(first_day)
-    return difference(contribution(past) if whole else _of(past, months), before)
+    for name, amount in difference(contribution(past) if whole else _of(past, months), before).items():
+        full = f"cohort:{name}"
+        counted[full] = counted.get(full, 0) + amount
 
 
-def counters(profile: Profile) -> Tally:
+def counters(profile: Profile, _: Book) -> Tally:
     """The customer's part in the counters of cohorts, from the profile as it stands."""
-    return contribution(profile.past)
+    return {f"cohort:{name}": amount for name, amount in contribution(profile.past).items()}
 
 
 def fold(profile: Profile, pieces: list[Piece]) -> None:
