@@ -53,8 +53,10 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>". `suppressed`: the
-    customer asked not to be contacted at all, or was erased.
+    `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
+    nothing else is here. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    that wait for something else than an episode, as "<trigger>|<what>". `suppressed`: the customer asked not to be
+    contacted at all, or was erased.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     country: tuple[int, str] | None = None
     push: bool = False
     suppressed: bool = False
+    redirect: list[tuple[int, str]] = []
+    merging: list[str] = []
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
@@ -90,6 +94,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _linked: Part = _part("linked")
+    _refused: Part = _part("refused")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -119,6 +125,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
         return self._traits is not _NOTHING
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether any identifier was refused, without opening the part."""
+        return self._refused is not _NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -307,6 +318,30 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._absorbed = _open(part, _ABSORBED)
         return part
 
+    @property
+    def linked(self) -> dict[str, int]:
+        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        part: dict[str, int] | Raw = self._linked
+        if isinstance(part, Raw):
+            part = self._linked = _open(part, _LINKED)
+        return part
+
+    @linked.setter
+    def linked(self, part: dict[str, int]) -> None:
+        self._linked = part
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
+        part: dict[str, int] | Raw = self._refused
+        if isinstance(part, Raw):
+            part = self._refused = _open(part, _LINKED)
+        return part
+
+    @refused.setter
+    def refused(self, part: dict[str, int]) -> None:
+        self._refused = part
+
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
     decoder, make = kind
@@ -333,6 +368,7 @@ _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))

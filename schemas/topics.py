@@ -33,6 +33,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
     Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
+    Topic(name="moves", role="internal", holds="Profiles on their way to the customer they turned out to belong to."),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
     Topic(
@@ -47,6 +48,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
     Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(
+        name="identity-changes",
+        role="output",
+        holds="Profiles that were merged or split, identifiers refused, aliases that contradict each other.",
+        retention_ms=30 * DAY_MS,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

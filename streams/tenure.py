@@ -319,6 +319,8 @@ class Tenure:
             more = batch.start_timers(loaded.due, all_known=all_known, cache=self._cache)
             if more:
                 await self._load(batch, more)
+        while more := batch.tie(self._cache):
+            await self._load(batch, more)
 
     async def _load(self, batch: Batch, need: Need) -> None:
         batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole))
@@ -344,6 +346,7 @@ class Tenure:
             profiles=changes.profiles,
             known=len(changes.profiles) - changes.created,
             entries=changes.entries,
+            deleted=changes.deleted,
             due=changes.due,
             outbox=changes.outbox,
             trim=trim,
