@@ -30,7 +30,7 @@ class Told:
             orders = net = events = 0
             for device in devices:
                 for step in range(dice.randint(2, 6)):
-                    known = {"user_id": user} if dice.random() < 0.3 else {}
+                    known: dict[str, object] = {"user_id": user} if dice.random() < 0.3 else {}
                     when = at_ms + dice.randint(0, 7_000_000)
                     if dice.random() < 0.4:
                         orders, net = orders + 1, net + 100 + step
