@@ -62,6 +62,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
     assert empty == {
         "id": "user_id:7",
         "ids": {},
+        "merging": [],
         "traits": {},
         "consent": {},
         "first_seen_ms": None,
