@@ -17,7 +17,7 @@ from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED
 from streams.batch import Steps
-from streams.forwards import TO_OTHERS
+from streams.forwards import ELSEWHERE
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
 from streams.partition_limits import PartitionLimits
@@ -104,7 +104,7 @@ class _Here:
     async def publish(self, rows: Iterable[Outgoing]) -> list[str | None]:
         outcomes: list[str | None] = []
         for row in rows:
-            assert row.topic not in TO_OTHERS, "one partition holds everybody"
+            assert row.topic not in ELSEWHERE, "one partition holds everybody"
             self._on_row(row)
             outcomes.append(None)
         return outcomes

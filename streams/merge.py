@@ -20,7 +20,7 @@ from schemas.events import Arrival
 from schemas.moves import MOVES, Move, decode_move
 from schemas.reasons import DETAIL_MAX
 from schemas.times import FUTURE_TOLERANCE_MS
-from streams.forwards import FORWARDS, arrival_ms, redirected
+from streams.forwards import ELSEWHERE, arrival_ms, redirected
 from streams.inbox import Inbox
 from streams.record import Record
 
@@ -118,7 +118,7 @@ class Merge:
             return True
         topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
         cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
-        forwarded = topic == FORWARDS
+        forwarded = topic in ELSEWHERE
         items: list[Item] = []
         add = items.append
         for record in records:

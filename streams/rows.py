@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from schemas.moves import MOVES, Move, encode_move
-from schemas.outputs import Decision, IdentityChange, Outgoing, Rejected, Trigger, TriggerOutcome
+from schemas.outputs import Decision, IdentityChange, Outgoing, Rejected, RulesChanged, Trigger, TriggerOutcome
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
@@ -67,6 +67,11 @@ def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
 def row_of_move(move: Move, home: int) -> Outgoing:
     """The record that carries a move to the home of its receiver."""
     return Outgoing(MOVES, f"{move.cause}/{move.customer}", move.customer, home, Raw(encode_move(move)))
+
+
+def row_of_rules(change: RulesChanged) -> Outgoing:
+    """The record that announces other rules in a partition of the decisions."""
+    return Outgoing("decisions", change.decision_id, change.name, change.partition, Raw(_encode(change)))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:
