@@ -610,6 +610,8 @@ class Batch:
         if left:
             for name, amount in population.forget(live.profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            for name, amount in live.ledger.counted.items():
+                self._population[name] = self._population.get(name, 0) + amount
             if live.size:
                 self._gone.append(customer)
             live.ledger = Ledger(complete=True)
@@ -712,6 +714,10 @@ class Batch:
         if (ledger.changed or not subject.size or counted) and not profile.redirect:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
         stored = profile.pack()
         self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored
