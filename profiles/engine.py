@@ -169,8 +169,18 @@ class Engine:
     def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
         """Take in what another identifier's home says to this one; gives whether the profile became a redirect.
 
-        Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything.
+        Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything. What the population counts of
+        the profile goes along with the ledger.
         """
+        before = statistics.counters(profile, self.book)
+        left = self._take_move(profile, what, at, orders, out)
+        after = {} if left else statistics.counters(profile, self.book)
+        for name in before.keys() | after.keys():
+            if change := after.get(name, 0) - before.get(name, 0):
+                orders.counted[name] = orders.counted.get(name, 0) + change
+        return left
+
+    def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
         if isinstance(what, Link):
             return links.take_link(profile, orders, what, out)
         onwards = links.passed_on(profile, what, self.book.rules.identity)

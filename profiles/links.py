@@ -390,7 +390,7 @@ def _publish(turn: Turn, name: str, other: str, holder: str | None, reason: str 
     turn.out.append(
         IdentityChange(
             change_id=decision_id(f"{name}|{turn.profile.id}|{other}|{reason}|{turn.cause}"),
-            name=name,  # type: ignore[arg-type] # one of the four, by each caller
+            name=name,  # type: ignore[arg-type] # one of these, by each caller
             customer_id=turn.profile.id,
             other=other,
             holder=holder,

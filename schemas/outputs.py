@@ -182,13 +182,13 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class IdentityChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who is who has changed. `change_id` is the same whenever it is found again.
 
-    `name`: `profile.merged` (all of `other` is now `customer_id`'s), `profile.split` (it is not any more), `link.refused` or
+    `name`: `profile.merged` (all of `other` is now that of `customer_id`), `link.refused` or
     `identity.conflict` (`other` was claimed for `customer_id` and is not hers, `reason` says why; `holder` is whose it is).
     `cause` is the message id of the event that named both.
     """
 
     change_id: str
-    name: Literal["profile.merged", "profile.split", "link.refused", "identity.conflict"]
+    name: Literal["profile.merged", "link.refused", "identity.conflict"]
     customer_id: str
     other: str
     holder: str | None = None

@@ -610,6 +610,8 @@ class Batch:
         if left:
             for name, amount in population.forget(live.profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            for name, amount in live.ledger.counted.items():
+                self._population[name] = self._population.get(name, 0) + amount
             if live.size:
                 self._gone.append(customer)
             live.ledger = Ledger(complete=True)

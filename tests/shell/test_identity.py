@@ -161,6 +161,23 @@ def test_customers_are_counted_once_each() -> None:
     assert sum(count.get("customers", 0) for count in counts) == 1
 
 
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_the_counters_of_the_population_are_those_of_one_who_was_known_from_the_start(device: str) -> None:
+    def counted(*log: Event) -> dict[str, int]:
+        world = told(*log)
+        run(everywhere(world, []))
+        sums: dict[str, int] = {}
+        for partition in range(PARTITIONS):
+            for name, amount in run(world.table.population(partition)).items():
+                sums[name] = sums.get(name, 0) + amount
+        return {name: amount for name, amount in sums.items() if amount}
+
+    orders = [ordered(ADA, minute * 3000, f"o{minute}") for minute in range(1, 4)]
+    unnamed = [msgspec.structs.replace(order, user_id=None, anonymous_id=device) for order in orders[:2]]
+
+    assert counted(*unnamed, login(device, 8000), orders[2]) == counted(login(device, 0), *orders)
+
+
 def test_what_is_no_move_is_set_aside() -> None:
     world = told(login(PHONE, 0))
     for value in (b"{", b'{"move":"what"}', None):
