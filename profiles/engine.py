@@ -10,11 +10,27 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    activity,
+    browsing,
+    carts,
+    checkouts,
+    coupons,
+    dedupe,
+    episodes,
+    identity,
+    interests,
+    ledger,
+    messages,
+    supply,
+    watches,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
+from profiles.goods import Good, GoodChange, change_of
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
 from profiles.replan import replan
@@ -49,6 +65,7 @@ class Engine:
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
         ]:
@@ -85,6 +102,30 @@ class Engine:
                         trigger.on_event(turn, arrival)
             if watching:
                 self._watch.after(turn, arrival)
+
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
+        """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
+        return change_of(good, arrival, self.book.shop_currency)
+
+    def wakes(self, change: GoodChange) -> bool:
+        """Whether those who watch a product want to hear of this change."""
+        return any(trigger.wakes(self.book, change) for trigger in self._on_good)
+
+    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None:
+        """Tell a customer who watches a product that it changed; outputs are appended to `out`.
+
+        `at.goods` has the change already. `place` counts the stock alerts of this partition for the product that are
+        older than hers. A customer who does not watch it any more is left as she is.
+        """
+        watch = profile.watches.get(change.key)
+        if watch is None:
+            return
+        turn = Turn(profile, self.book, at, out, change.message_id, change.time_ms, change.received_ms, change.imported)
+        for trigger in self._on_good:
+            if trigger.wakes(self.book, change):
+                trigger.on_good(turn, change, watch, place)
+        if self._is_watching:
+            self._watch.after_timer(turn, at.clock_ms)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -128,7 +169,8 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        activity.see(profile, arrival)
+        if activity.see(profile, arrival) and profile.has_browsing:
+            browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
             identity.remember(profile, arrival)
         else:
@@ -165,8 +207,11 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
+                browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
@@ -182,11 +227,13 @@ class Engine:
         if cart is None:
             return
         self._remember(turn, arrival)
+        _watch_cart(turn, arrival)
         if type(event) in ADDING:
             product = event.product  # type: ignore[attr-defined] # as each of ADDING has
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
@@ -237,6 +284,60 @@ def _product_interest(weight: float) -> Handler:
     return touch
 
 
+def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
+    """The price a customer saw, where it can be held against those of the shop."""
+    return product.price_minor if currency is None or currency == turn.book.shop_currency else None
+
+
+def _watch_cart(turn: Turn, arrival: Arrival) -> None:
+    """What is in a cart is watched, at the price the event shows."""
+    event = arrival.event
+    if isinstance(event, events.CartProductsEvent):
+        for product in watches.shown(event.products):
+            watches.see(turn.profile, product, arrival.time_ms, _price_seen(turn, product, event.currency))
+    elif type(event) in ADDING:
+        added = cast(events.ProductEvent, event)
+        watches.see(turn.profile, added.product, arrival.time_ms, _price_seen(turn, added.product, added.currency))
+
+
+def _viewed(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _VIEW_INTEREST(turn, arrival)
+    browsing.note_view(turn.profile, arrival)
+    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
+
+
+def _wished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _WISH_INTEREST(turn, arrival)
+    wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _unwished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.unwish(turn.profile, event.product, arrival.time_ms)
+
+
+def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.StockAlertSubscribed, arrival.event)
+    alert_id = event.subscription_id or event.message_id
+    watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
+
+
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ListEvent, arrival.event)
     interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
@@ -269,6 +370,8 @@ def _message(turn: Turn, arrival: Arrival) -> None:
     messages.note_message(turn.profile, arrival)
 
 
+_VIEW_INTEREST: Final = _product_interest(WEIGHTS["view"])
+_WISH_INTEREST: Final = _product_interest(WEIGHTS["wishlist"])
 SUBSCRIPTIONS_MAX: Final = 32
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
@@ -290,12 +393,17 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
         events.CartUpdated,
     }
 )
-UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.ProductUpdated,
         events.ProductPriceChanged,
         events.ProductStockChanged,
         events.ProductBackInStock,
+    }
+)
+"""They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
+UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+    {
         events.SuppressCustomer,
         events.UnsuppressCustomer,
         events.EraseCustomer,
@@ -312,8 +420,13 @@ CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribe
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
-    events.ProductViewed: _product_interest(WEIGHTS["view"]),
-    events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
+    events.ProductViewed: _viewed,
+    events.ProductClicked: _clicked,
+    events.ProductsSearched: _searched,
+    events.ProductAddedToWishlist: _wished,
+    events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
+    events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,

@@ -17,6 +17,7 @@ from typing import Final
 
 from msgspec import structs
 
+from profiles.goods import Good
 from profiles.ids import decision_id
 from schemas.decode import Decoder, Problem
 from schemas.outputs import Outgoing, RulesChanged
@@ -26,6 +27,7 @@ from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
+from streams.goods import WAKES_MAX, Wake, decode_good, decode_wake, encode_good, encode_wake
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
@@ -107,6 +109,8 @@ class Tenure:
         self._token = ""
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
+        self._goods: dict[str, Good] = {}
+        self._busy: Wake | None = None
         self._unfinished = False
         self._no_timers_before_ms = 0
         self._asked_to_ms = 0
@@ -192,6 +196,8 @@ class Tenure:
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
             self._cursor = ""  # whoever had the partition did not get to the end of it
+        self._goods = {key: decode_good(stored) for key, stored in (await self._table.goods(self.number)).items()}
+        self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
         self.outbox = self._new_outbox(claim)
@@ -268,11 +274,14 @@ class Tenure:
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
         replans, cursor = await self._to_replan()
-        if not items and not self._unfinished and clock_ms <= self.clock.now_ms and cursor is None:
+        if self._busy is not None:
+            # Records wait until all have heard of the last change: what they then find does not depend on who was first.
+            items = []
+        elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and cursor is None:
             return await self._commit_idle()
         take_s = time.perf_counter() - began
         batch, load_s, work_s = await self._worked(items, clock_ms, replans)
-        if not items and not batch.fired and not batch.cut and cursor is None:
+        if not items and not batch.fired and not batch.cut and cursor is None and self._busy is None:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
@@ -351,6 +360,8 @@ class Tenure:
                 origins=self._origins,
                 stuck=frozenset(stuck),
                 replans=replans,
+                goods=self._goods,
+                wake=self._busy,
             )
             began = time.perf_counter()
             await self._prepare(batch)
@@ -386,17 +397,23 @@ class Tenure:
         """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
         need = batch.plan(self._cache)
         ask_timers = batch.clock_ms > self._no_timers_before_ms or self._unfinished
-        if need or ask_timers:
+        news = batch.goods.news is not None
+        if need or ask_timers or news:
             loaded = await self._table.load(
                 self.number,
                 need.profiles,
                 need.entries,
                 due_before_ms=batch.clock_ms if ask_timers else None,
                 due_limit=self._limits.due_timers,
+                watchers_of=batch.goods.asks,
+                watchers_limit=WAKES_MAX + 1 if news else 0,
             )
             batch.add(loaded)
             all_known = len(loaded.due) < self._limits.due_timers
             more = batch.start_timers(loaded.due, all_known=all_known, cache=self._cache)
+            if news:
+                called = batch.start_news(loaded.watchers, loaded.due, self._cache)
+                more = Need(list(dict.fromkeys(more.profiles + called.profiles)))
             if more:
                 await self._load(batch, more)
 
@@ -434,6 +451,11 @@ class Tenure:
             origins=batch.origins,
             rules=rules,
             population=changes.population,
+            goods={key: None if good is None else encode_good(good) for key, good in changes.goods.items()},
+            watchers=changes.watchers,
+            queue=batch.goods.queue,
+            unqueue=batch.goods.unqueue,
+            wake=None if batch.goods.wake == self._busy else encode_wake(batch.goods.wake),
         )
         await self._send(commit)
         self.outbox.trimmed(trim, tails)
@@ -503,9 +525,18 @@ class Tenure:
         self._stored_clock = (self.clock.now_ms, self.clock.t0_ms)
         self._idle_since_ms = self._mono_ms()
         self._unfinished = batch.cut
-        if not batch.timers_left and batch.at == len(batch.items):
+        if batch.timers_left:
+            # Also where the clock stood still: a late record, or a change that was told late, brought a timer behind it.
+            self._no_timers_before_ms = 0
+        elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)
+        self._busy = batch.goods.wake
+        for key, good in changes.goods.items():
+            if good is None:
+                self._goods.pop(key, None)
+            else:
+                self._goods[key] = good
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
         del self._items[: batch.at]
