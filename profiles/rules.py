@@ -18,6 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from profiles.insight.repurchase_plan import RepurchaseRules
+
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
@@ -177,6 +179,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
+    repurchase: RepurchaseRules = RepurchaseRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -285,7 +288,10 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         if field is None:
             raise RulesError(where, f"unknown key; {near(key, known)}")
         values[field.name] = _read_value(field, value, where)
-    read = kind(**values)
+    try:
+        read = kind(**values)
+    except ValueError as error:
+        raise RulesError(path, str(error)) from None
     if isinstance(read, TriggerRule | QuietHours) and (found := read.impossible()) is not None:
         name, why = found
         key = next(key for key, field in known.items() if field.name == name)
