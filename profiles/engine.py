@@ -131,6 +131,8 @@ class Engine:
         for trigger in self._on_good:
             if trigger.wakes(self.book, change):
                 trigger.on_good(turn, change, watch, place)
+        if self._is_watching:
+            self._watch.after_timer(turn, at.clock_ms)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.

@@ -7,10 +7,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.conditions import compile_conditions
+from profiles.engine import Engine
 from schemas.events import Event
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.shell.world import CrashAt, Died, World, no_pause, run
+from tests.shell.world import EAGER, CrashAt, Died, World, no_pause, run
 
 DAY_MIN = 24 * 60
 
@@ -59,8 +61,20 @@ async def play(world: World, chunk: int = 500) -> World:
     return world
 
 
+CONDITIONS, SEGMENTS = compile_conditions(
+    EAGER.rules,
+    {
+        "looking": {"when": 'views("90m") >= 1'},
+        "spending": {"when": 'spend_minor("2d") > 1000'},
+        "lapsing": {"when": 'profile.last_seen_ms < ago("1d")'},
+    },
+)
+BOOK = msgspec.structs.replace(EAGER, conditions=CONDITIONS, segments=SEGMENTS)
+
+
 def told(log: Sequence[Event], **options: Any) -> World:
-    world = World(**options)
+    """A world with the log, and segments that change with events and by themselves."""
+    world = World(engine=Engine(BOOK), **options)
     world.send(*log)
     return world
 
