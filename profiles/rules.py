@@ -178,8 +178,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
-    identity: IdentityRules = IdentityRules()
     repurchase: RepurchaseRules = RepurchaseRules()
+    identity: IdentityRules = IdentityRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod

@@ -53,17 +53,17 @@ TOPICS: tuple[Topic, ...] = (
         holds="Every change in the life of a trigger, with its reason; changes of the rules.",
     ),
     Topic(
-        name="identity-changes",
-        role="output",
-        holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
-        retention_ms=30 * DAY_MS,
-    ),
-    Topic(
         name="models",
         role="output",
         holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
         retention_ms=-1,
         compacted=True,
+    ),
+    Topic(
+        name="identity-changes",
+        role="output",
+        holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
+        retention_ms=30 * DAY_MS,
     ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
