@@ -62,7 +62,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="identity-changes",
         role="output",
-        holds="Profiles that were merged or split, identifiers refused, aliases that contradict each other.",
+        holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
         retention_ms=30 * DAY_MS,
     ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
