@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from profiles.insight.pair_table import Recommendations
 from profiles.insight.repurchase import RepurchaseModel
 from profiles.value.model import ValueModel
 
@@ -13,3 +14,5 @@ class Models(Struct, frozen=True, kw_only=True):
     """Orders to come, churn and worth of customers."""
     repurchase: RepurchaseModel | None = None
     """How long products last until they are bought again."""
+    together: Recommendations | None = None
+    """What is bought together with each product."""

@@ -11,6 +11,7 @@ from profiles.rules import TriggerRule
 from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.cross_sell import BUNDLE_SUGGEST, CROSS_SELL, BundleSuggestRule, CrossSellRule
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
@@ -26,6 +27,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    CROSS_SELL,
+    BUNDLE_SUGGEST,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -37,9 +40,11 @@ RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type fo
 __all__ = [
     "BACK_IN_STOCK",
     "BUILT_IN",
+    "BUNDLE_SUGGEST",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "CROSS_SELL",
     "LOW_STOCK",
     "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
@@ -47,8 +52,10 @@ __all__ = [
     "RULE_TYPES",
     "WELCOME",
     "BackInStockRule",
+    "BundleSuggestRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "CrossSellRule",
     "LowStockRule",
     "PriceDroppedRule",
     "TriggerDefinition",
