@@ -56,7 +56,8 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
+    `rewatched` are products whose place in the index of watchers may have changed since the profile was last written; it is
+    empty then. `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
     segments. `suppressed`: the customer asked not to be contacted at all, or was erased. `definitions` names the segments
     and windows the profile was last looked at by (see `profiles.segments`).
     """
@@ -77,6 +78,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -326,12 +328,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @watches.setter
     def watches(self, part: dict[str, Watch]) -> None:
         self._watches = part
-
-    @property
-    def watches_text(self) -> Raw:
-        """The watches as they are stored: of a packed profile, without opening them."""
-        part: Raw = self._watches
-        return part
 
     @property
     def windows(self) -> WindowsKept:
