@@ -36,7 +36,9 @@ def see(profile: Profile, product: Product, at_ms: int, price_minor: int | None)
 def view(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
     """She viewed a product."""
     views = see(profile, product, at_ms, price_minor).views
-    if at_ms not in views:
+    if not views:
+        views.append(at_ms)
+    elif at_ms not in views:
         views.append(at_ms)
         views.sort(reverse=True)
         del views[2:]
@@ -71,6 +73,9 @@ def close_alert(profile: Profile, watch: Watch, alert: tuple[int, str]) -> None:
 
 def note_price(watch: Watch, at_ms: int, price_minor: int) -> None:
     """Keep a price that was seen, unless a later one was as low."""
+    if not watch.seen:
+        watch.seen = [(at_ms, price_minor)]
+        return
     kept = [seen for seen in watch.seen if not (seen[0] <= at_ms and seen[1] >= price_minor)]
     if not any(seen[0] >= at_ms and seen[1] <= price_minor for seen in kept):
         kept.append((at_ms, price_minor))
@@ -112,7 +117,9 @@ def unite(into: Profile, other: Profile) -> None:
         watch = ours.get(key)
         if watch is None:
             ours[key] = theirs
+            into.rewatched.append(key)
             continue
+        before = (watch.alert, watch.alert_done)
         watch.touched_ms = max(watch.touched_ms, theirs.touched_ms)
         for at_ms, price_minor in theirs.seen:
             note_price(watch, at_ms, price_minor)
@@ -122,7 +129,8 @@ def unite(into: Profile, other: Profile) -> None:
         watch.wish = max(words, key=lambda word: (word[0], not word[1]), default=None)
         watch.alert = max((one for one in (watch.alert, theirs.alert) if one is not None), default=None)
         watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
-    into.rewatched.extend(ours)
+        if (watch.alert, watch.alert_done) != before:
+            into.rewatched.append(key)
     _let_go(into, max((watch.touched_ms for watch in ours.values()), default=0))
 
 
@@ -186,8 +194,12 @@ def _least(watches: dict[str, Watch]) -> str:
     """
     least, worth = "", (True, True, 1 << 62, "")
     for key, watch in watches.items():
-        waits = watch.alert is not None and watch.waits
-        found = (waits, watch.wish is not None and watch.wish[1], watch.touched_ms, key)
+        if watch.alert is None and watch.wish is None:
+            if watch.touched_ms > worth[2] and not (worth[0] or worth[1]):
+                continue
+            found = (False, False, watch.touched_ms, key)
+        else:
+            found = (watch.waits, watch.wished, watch.touched_ms, key)
         if found < worth:
             least, worth = key, found
     return least
