@@ -505,6 +505,10 @@ class Batch:
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
         if profile.rewatched:
             self.goods.note(profile)
         stored = profile.pack()
