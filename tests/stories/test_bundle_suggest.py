@@ -23,7 +23,11 @@ def ada(**rule: Any) -> Timeline:
 
 
 def offered(story: Timeline) -> list[tuple[str, list[str]]]:
-    return [(trigger.details["bundle"], [item.product_id for item in trigger.items]) for trigger in story.triggers]
+    return [
+        (trigger.details["bundle"], [item.product_id for item in trigger.items])
+        for trigger in story.triggers
+        if trigger.name == NAME
+    ]
 
 
 def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
@@ -31,7 +35,7 @@ def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
 
     assert story.emitted(NAME) == [DAY + 10]
     assert offered(story) == [("weekend", ["tent", "mat", "stove"])]
-    assert story.triggers[0].episode_key == "user_id:ada|weekend"
+    assert [one.episode_key for one in story.triggers if one.name == NAME] == ["user_id:ada|weekend"]
 
 
 def test_one_view_or_the_same_product_twice_is_not_enough() -> None:

@@ -35,15 +35,16 @@ def ada(*, learned: dict[str, list[Partner]] | None = None, **rule: Any) -> Time
 
 
 def offered(story: Timeline) -> list[list[str]]:
-    return [[item.product_id for item in trigger.items] for trigger in story.triggers]
+    return [[item.product_id for item in trigger.items] for trigger in story.triggers if trigger.name == NAME]
 
 
 def test_it_is_offered_three_days_after_the_delivery() -> None:
     story = ada().order("o1", 0, "tent").tell(events.OrderDelivered, 2 * DAY, order_id="o1").until(20 * DAY)
 
     assert story.emitted(NAME) == [5 * DAY]
-    assert story.triggers[0].details == {"order_id": "o1", "bought": ["tent"]}
-    assert story.triggers[0].episode_key == "o1"
+    (trigger,) = [trigger for trigger in story.triggers if trigger.name == NAME]
+    assert trigger.details == {"order_id": "o1", "bought": ["tent"]}
+    assert trigger.episode_key == "o1"
 
 
 def test_without_a_delivery_seven_days_after_the_order() -> None:
