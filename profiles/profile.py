@@ -63,7 +63,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
     `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
-    nothing else is here. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    nothing else is here. `rewatched` are products whose place in the index of watchers may have changed since the profile was
+    last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
     that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `suppressed`: the
     customer asked not to be contacted at all, or was erased. `definitions` names the segments and windows the profile was
     last looked at by (see `profiles.segments`).
@@ -87,6 +88,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -422,12 +424,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @watches.setter
     def watches(self, part: dict[str, Watch]) -> None:
         self._watches = part
-
-    @property
-    def watches_text(self) -> Raw:
-        """The watches as they are stored: of a packed profile, without opening them."""
-        part: Raw = self._watches
-        return part
 
     @property
     def browsing(self) -> Browsing:

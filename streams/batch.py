@@ -402,12 +402,12 @@ class Batch:
                 # Nobody's orders are never held whole: they may be millions.
                 profile = Profile(profile_id)
                 ledger = Ledger(complete=profile_id != ANONYMOUS)
-                live[profile_id] = Live(profile, ledger, None, 0, profile.watches_text)
+                live[profile_id] = Live(profile, ledger, None, 0)
             else:
                 profile = decode_profile(stored)
                 if profile.redirect:
                     self._ties.tie(profile_id)
-                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored), profile.watches_text)
+                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
         for (profile_id, order_id), stored in loaded.entries.items():
             live[profile_id].ledger.load(order_id, stored)
         for profile_id, whole in loaded.whole.items():
@@ -718,8 +718,9 @@ class Batch:
                 for name, amount in ledger.counted.items():
                     self._population[name] = self._population.get(name, 0) + amount
                 ledger.counted.clear()
+        if profile.rewatched:
+            self.goods.note(profile)
         stored = profile.pack()
-        self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)
         due_ms = profile.next_due_ms()

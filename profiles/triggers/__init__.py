@@ -15,6 +15,7 @@ from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
 from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
+from profiles.triggers.cross_sell import BUNDLE_SUGGEST, CROSS_SELL, BundleSuggestRule, CrossSellRule
 from profiles.triggers.gift_threshold import GIFT_THRESHOLD
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
@@ -43,6 +44,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    CROSS_SELL,
+    BUNDLE_SUGGEST,
     SECOND_ORDER_WELCOME,
     PAYMENT_FAILED,
     GIFT_THRESHOLD,
@@ -66,10 +69,12 @@ RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type fo
 __all__ = [
     "BACK_IN_STOCK",
     "BUILT_IN",
+    "BUNDLE_SUGGEST",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
     "CHURN_RISK",
+    "CROSS_SELL",
     "LOW_STOCK",
     "LTV_MILESTONE",
     "PRICE_DROPPED",
@@ -81,9 +86,11 @@ __all__ = [
     "WELCOME",
     "WINBACK",
     "BackInStockRule",
+    "BundleSuggestRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
     "ChurnRiskRule",
+    "CrossSellRule",
     "LowStockRule",
     "LtvMilestoneRule",
     "PriceDroppedRule",
