@@ -174,7 +174,7 @@ def item_of(browsing: Browsing, product_id: str) -> Item:
 def in_stock(known: Goods, product_id: str, offered: Priced | None) -> bool | None:
     """Whether a product can be had, in the variant it was offered in; None where no event ever told."""
     variant_id = None if offered is None else offered.variant_id
-    told = goods.in_stock(known, carts.line_key(product_id, variant_id))
+    told = goods.in_stock(known, goods.good_key(product_id, variant_id))
     return goods.in_stock(known, product_id) if told is None else told
 
 

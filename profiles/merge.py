@@ -11,7 +11,18 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, browsing, coupons, dedupe, interests, merge_carts, merge_orders, merge_supply, wishes
+from profiles import (
+    activity,
+    browsing,
+    coupons,
+    dedupe,
+    interests,
+    merge_carts,
+    merge_orders,
+    merge_supply,
+    watches,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
@@ -56,6 +67,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     browsing.unite(into, other)
     wishes.unite(into, other)
     coupons.unite(into, other)
+    watches.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if not again:

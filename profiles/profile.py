@@ -31,6 +31,7 @@ from profiles.state import (
     RecentOrder,
     Supply,
     Totals,
+    Watch,
     WindowsKept,
     Wish,
     encode,
@@ -100,6 +101,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _browsing: Part = _part("browsing")
     _wishes: Part = _part("wishes")
     _coupons: Part = _part("coupons")
+    _watches: Part = _part("watches")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -370,6 +372,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part is not _NOTHING if isinstance(part, Raw) else bool(part)
 
     @property
+    def watches(self) -> dict[str, Watch]:
+        """Products she has an eye on, by their key among the goods."""
+        part: dict[str, Watch] | Raw = self._watches
+        if isinstance(part, Raw):
+            part = self._watches = _open(part, _WATCHES)
+        return part
+
+    @watches.setter
+    def watches(self, part: dict[str, Watch]) -> None:
+        self._watches = part
+
+    @property
+    def watches_text(self) -> Raw:
+        """The watches as they are stored: of a packed profile, without opening them."""
+        part: Raw = self._watches
+        return part
+
+    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -415,6 +435,7 @@ _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
 _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
+_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

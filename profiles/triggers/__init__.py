@@ -8,14 +8,17 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
 from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
 from profiles.triggers.gift_threshold import GIFT_THRESHOLD
+from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
 from profiles.triggers.payment_failed import PAYMENT_FAILED
+from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
@@ -40,6 +43,9 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     COUPON_EXPIRING,
     BIRTHDAY,
     ANNIVERSARY,
+    BACK_IN_STOCK,
+    PRICE_DROPPED,
+    LOW_STOCK,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -49,16 +55,22 @@ BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition
 RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
+    "BACK_IN_STOCK",
     "BUILT_IN",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "LOW_STOCK",
+    "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "RULE_TYPES",
     "WELCOME",
+    "BackInStockRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "LowStockRule",
+    "PriceDroppedRule",
     "TriggerDefinition",
     "WelcomeRule",
 ]

@@ -41,7 +41,7 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         cart = cart_of(turn.profile, episode)
         assert cart is not None
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described),
+            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
             value_minor=carts.value_minor(cart.lines.values()),
             currency=cart.currency,
             recovery_url=cart.url,

@@ -74,7 +74,7 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         if not lines and cart is not None:
             lines, described = list(cart.lines.values()), cart.described
         return Content(
-            items=items_of(lines, described),
+            items=items_of(lines, described, turn.at.goods),
             value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
             currency=checkout.currency,
             recovery_url=checkout.url,

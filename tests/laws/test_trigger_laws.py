@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
@@ -60,6 +61,7 @@ class EveryPage(TriggerDefinition[EveryPageRule]):
     rule_type = EveryPageRule
     listens = frozenset({PageViewed})
 
+    @override
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         key = f"{turn.profile.id}|{arrival.event.message_id}"
         plan(turn, self, key, arrival.event.message_id, arrival.time_ms, arrival.time_ms + 5 * MINUTE_MS)
@@ -68,6 +70,7 @@ class EveryPage(TriggerDefinition[EveryPageRule]):
 class Forgetful(EveryPage):
     """It sends the same episode again and again."""
 
+    @override
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         plan(turn, self, turn.profile.id, "the same", arrival.time_ms, arrival.time_ms)
 
@@ -77,6 +80,7 @@ class Keeper(EveryPage):
 
     told = 0
 
+    @override
     def content(self, turn: Turn, episode: Episode) -> Content:
         self.told += 1
         return Content(details={"told": self.told})
@@ -85,6 +89,7 @@ class Keeper(EveryPage):
 class Hoarder(EveryPage):
     """It fills the profile."""
 
+    @override
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         key = f"{turn.profile.id}|{arrival.event.message_id}"
         data = {"page": "x" * 40_000}
@@ -94,9 +99,11 @@ class Hoarder(EveryPage):
 class InMemory(EveryPage):
     """It remembers on the profile object what is not stored with it."""
 
+    @override
     def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(details={"same_object": id(turn.profile) == episode.data.get("object")})
 
+    @override
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         key = f"{turn.profile.id}|{arrival.event.message_id}"
         due_ms = arrival.time_ms + 5 * MINUTE_MS

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from profiles.book import Book
 from profiles.content import Content, OrderTold
@@ -137,11 +138,13 @@ class Thanks(TriggerDefinition[ThanksRule]):
     name = "shop.thanks"
     rule_type = ThanksRule
 
+    @override
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         order: Any = told.order
         if order is not None and told.change.is_new:
             plan(turn, self, order.order_id, order.order_id, order.at_ms, order.at_ms + HOUR_MS)
 
+    @override
     def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(rule="an order")
 
