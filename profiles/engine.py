@@ -22,6 +22,8 @@ from profiles import (
     interests,
     ledger,
     messages,
+    standing,
+    statistics,
     supply,
     watches,
     wishes,
@@ -63,6 +65,7 @@ class Engine:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
@@ -96,6 +99,8 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -143,10 +148,12 @@ class Engine:
                     continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
-                if (woken := self.triggers.get(name)) is not None:
+                if wake == standing.LOOK:
+                    self._look(turn)
+                elif (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
-                    if self._is_watching:
-                        self._watch.after_timer(turn, clock_ms)
+                if self._is_watching:
+                    self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -197,6 +204,7 @@ class Engine:
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:
@@ -210,12 +218,20 @@ class Engine:
                 told.order, told.carts = _close_carts(turn, told)
                 if entry.couponed:
                     coupons.note_order(profile, event, entry.placed_ms)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
         if watching:
             self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 
@@ -282,18 +298,6 @@ def _product_interest(weight: float) -> Handler:
     return touch
 
 
-def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_found(turn.profile, arrival.time_ms)
-
-
-def _searched(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_search(turn.profile, arrival)
-
-
-def _coupon(turn: Turn, arrival: Arrival) -> None:
-    coupons.apply_coupon_event(turn.profile, arrival)
-
-
 def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
     """The price a customer saw, where it can be held against those of the shop."""
     return product.price_minor if currency is None or currency == turn.book.shop_currency else None
@@ -313,27 +317,39 @@ def _watch_cart(turn: Turn, arrival: Arrival) -> None:
 def _viewed(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _VIEW_INTEREST(turn, arrival)
-    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
     browsing.note_view(turn.profile, arrival)
+    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
 
 
 def _wished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _WISH_INTEREST(turn, arrival)
-    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
     wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
 
 
 def _unwished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
-    watches.unwish(turn.profile, event.product, arrival.time_ms)
     wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.unwish(turn.profile, event.product, arrival.time_ms)
 
 
 def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.StockAlertSubscribed, arrival.event)
     alert_id = event.subscription_id or event.message_id
     watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
 
 
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
@@ -421,9 +437,9 @@ HANDLERS: Final[dict[type[Event], Handler]] = {
     events.ProductViewed: _viewed,
     events.ProductClicked: _clicked,
     events.ProductsSearched: _searched,
-    **dict.fromkeys(coupons.EVENTS, _coupon),
     events.ProductAddedToWishlist: _wished,
     events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
     events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,

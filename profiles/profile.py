@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.insight.cohorts import Past
 from profiles.state import (
     Activity,
     Browsing,
@@ -29,6 +30,7 @@ from profiles.state import (
     Milestones,
     OrderStats,
     RecentOrder,
+    Standing,
     Supply,
     Totals,
     Watch,
@@ -36,6 +38,7 @@ from profiles.state import (
     Wish,
     encode,
 )
+from profiles.value.purchases import Purchases
 
 VERSION = 1
 """Schema version of a stored profile. A worker that meets a higher one stops."""
@@ -91,6 +94,10 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _ltv: Part = _part("ltv")
     _by_currency: Part = _part("by_currency")
     _recent_orders: Part = _part("recent_orders")
+    _purchases: Part = _part("purchases")
+    _past: Part = _part("past")
+    _rhythms: Part = _part("rhythms")
+    _standing: Part = _part("standing")
     _supply: Part = _part("supply")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
@@ -98,10 +105,10 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _watches: Part = _part("watches")
     _browsing: Part = _part("browsing")
     _wishes: Part = _part("wishes")
     _coupons: Part = _part("coupons")
-    _watches: Part = _part("watches")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -258,6 +265,54 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._recent_orders = part
 
     @property
+    def purchases(self) -> Purchases:
+        """Purchase days, as the models of customer value want them."""
+        part: Purchases | Raw = self._purchases
+        if isinstance(part, Raw):
+            part = self._purchases = _open(part, _PURCHASES)
+        return part
+
+    @purchases.setter
+    def purchases(self, part: Purchases) -> None:
+        self._purchases = part
+
+    @property
+    def past(self) -> Past:
+        """Orders by month, as the tables of cohorts want them."""
+        part: Past | Raw = self._past
+        if isinstance(part, Raw):
+            part = self._past = _open(part, _PAST)
+        return part
+
+    @past.setter
+    def past(self, part: Past) -> None:
+        self._past = part
+
+    @property
+    def rhythms(self) -> dict[str, tuple[int, Raw]]:
+        """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
+        if isinstance(part, Raw):
+            part = self._rhythms = _open(part, _RHYTHMS)
+        return part
+
+    @rhythms.setter
+    def rhythms(self, part: dict[str, tuple[int, Raw]]) -> None:
+        self._rhythms = part
+
+    @property
+    def standing(self) -> Standing:
+        """Churn band and tier."""
+        part: Standing | Raw = self._standing
+        if isinstance(part, Raw):
+            part = self._standing = _open(part, _STANDING)
+        return part
+
+    @standing.setter
+    def standing(self, part: Standing) -> None:
+        self._standing = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -322,6 +377,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def watches(self) -> dict[str, Watch]:
+        """Products she has an eye on, by their key among the goods."""
+        part: dict[str, Watch] | Raw = self._watches
+        if isinstance(part, Raw):
+            part = self._watches = _open(part, _WATCHES)
+        return part
+
+    @watches.setter
+    def watches(self, part: dict[str, Watch]) -> None:
+        self._watches = part
+
+    @property
+    def watches_text(self) -> Raw:
+        """The watches as they are stored: of a packed profile, without opening them."""
+        part: Raw = self._watches
+        return part
+
+    @property
     def browsing(self) -> Browsing:
         """Views and searches of the last days."""
         part: Browsing | Raw = self._browsing
@@ -372,24 +445,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part is not _NOTHING if isinstance(part, Raw) else bool(part)
 
     @property
-    def watches(self) -> dict[str, Watch]:
-        """Products she has an eye on, by their key among the goods."""
-        part: dict[str, Watch] | Raw = self._watches
-        if isinstance(part, Raw):
-            part = self._watches = _open(part, _WATCHES)
-        return part
-
-    @watches.setter
-    def watches(self, part: dict[str, Watch]) -> None:
-        self._watches = part
-
-    @property
-    def watches_text(self) -> Raw:
-        """The watches as they are stored: of a packed profile, without opening them."""
-        part: Raw = self._watches
-        return part
-
-    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -425,6 +480,10 @@ _ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
 _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
 _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
+_PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
+_PAST: Final = (msgspec.json.Decoder(Past), Past)
+_RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
@@ -432,10 +491,10 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
 _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
-_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

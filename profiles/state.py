@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from profiles.goods import Goods
+from profiles.insight.tallies import Tally
+from profiles.value.churn import Band
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -31,14 +33,14 @@ EMITTED_MAX = 32
 EVIDENCE_MAX = 8
 DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
+WATCHES_MAX = 16
+SEEN_PRICES_MAX = 6
 VIEWS_MAX = 16
 VISITS_MAX = 8
 SEARCHES_MAX = 8
 WISHES_MAX = 32
 WISH_ADDS_MAX = 4
 COUPONS_MAX = 16
-WATCHES_MAX = 16
-SEEN_PRICES_MAX = 6
 
 
 class Touch(Struct, omit_defaults=True, gc=False):
@@ -340,6 +342,35 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     done: str | None = None
 
 
+class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
+    """A product a customer has an eye on. `touched_ms` is when she last viewed, wished for or put it into a cart.
+
+    `seen` are the prices she saw, [time, minor units of the shop currency], only those that are the lowest of the time after
+    them, at most SEEN_PRICES_MAX; `views` the times of her newest two views, newest first. `wish` is the newest word about
+    her wishlist: when, and whether it is on it. `alert` is her newest stock alert: when, and its id; `alert_done` the newest
+    one that needs no answer any more.
+    """
+
+    product_id: str
+    variant_id: str | None = None
+    touched_ms: int = 0
+    seen: list[tuple[int, int]] = []
+    views: list[int] = []
+    wish: tuple[int, bool] | None = None
+    alert: tuple[int, str] | None = None
+    alert_done: tuple[int, str] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a stock alert is open."""
+        return self.alert is not None and (self.alert_done is None or self.alert > self.alert_done)
+
+    @property
+    def wished(self) -> bool:
+        """Whether it is on a wishlist."""
+        return self.wish is not None and self.wish[1]
+
+
 # --- what she looked at, wishes for, and was given ----------------------------------------------------------------
 
 
@@ -421,35 +452,6 @@ class Coupon(Struct, omit_defaults=True, gc=False):
     told_ms: int = -1
 
 
-class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
-    """A product a customer has an eye on. `touched_ms` is when she last viewed, wished for or put it into a cart.
-
-    `seen` are the prices she saw, [time, minor units of the shop currency], only those that are the lowest of the time after
-    them, at most SEEN_PRICES_MAX; `views` the times of her newest two views, newest first. `wish` is the newest word about
-    her wishlist: when, and whether it is on it. `alert` is her newest stock alert: when, and its id; `alert_done` the newest
-    one that needs no answer any more.
-    """
-
-    product_id: str
-    variant_id: str | None = None
-    touched_ms: int = 0
-    seen: list[tuple[int, int]] = []
-    views: list[int] = []
-    wish: tuple[int, bool] | None = None
-    alert: tuple[int, str] | None = None
-    alert_done: tuple[int, str] | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether a stock alert is open."""
-        return self.alert is not None and (self.alert_done is None or self.alert > self.alert_done)
-
-    @property
-    def wished(self) -> bool:
-        """Whether it is on a wishlist."""
-        return self.wish is not None and self.wish[1]
-
-
 # --- triggers -----------------------------------------------------------------------------------------------------
 
 
@@ -527,6 +529,20 @@ class RecentOrder(Struct, array_like=True, gc=False):
     product_ids: list[str]
 
 
+class Standing(Struct, omit_defaults=True, gc=False):
+    """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
+
+    `left_high_ms` is when she last left the band "high".
+    """
+
+    band: Band | None = None
+    band_since_ms: int = 0
+    left_high_ms: int | None = None
+    tier: int = 0
+    tier_since_ms: int = 0
+    milestone: int = 0
+
+
 class WindowsKept(Struct, omit_defaults=True, gc=False):
     """What conditions count over a time that ends now, and nothing where none does. See `profiles.windows`.
 
@@ -577,13 +593,17 @@ class Ledger:
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
     JSON text until somebody asks for them.
+
+    `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
+    counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete")
+    __slots__ = ("_entries", "changed", "complete", "counted")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
         self.changed: set[str] = set()
+        self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ State = Literal[
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A product a trigger talks about. `price_minor` is the last price known, `price_at_add_minor` the one when added.
 
-    `in_stock` is there only where catalogue events told it.
+    `in_stock` is whether it could be had at the emission; it is there only where catalogue events told of its stock.
     """
 
     product_id: str
@@ -64,6 +64,7 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     aov_minor: int | None = None
     last_order_at_ms: int | None = None
     segments: tuple[str, ...] = ()
+    churn_band: str | None = None
 
 
 class CouponShown(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
