@@ -13,11 +13,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from profiles import gates
-from profiles.carts import line_key
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
-from profiles.goods import Goods, in_stock
+from profiles.goods import Goods, good_key, in_stock
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
@@ -344,7 +343,7 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
     """The items with what is known of their stock now."""
     if not known:
         return items
-    keys = [line_key(item.product_id, item.variant_id) for item in items]
+    keys = [good_key(item.product_id, item.variant_id) for item in items]
     return tuple(
         item if (stocked := in_stock(known, key)) is None else replace(item, in_stock=stocked)
         for item, key in zip(items, keys, strict=True)
