@@ -1,4 +1,5 @@
-"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags.
+"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags,
+and what there is to tell about them.
 
 Built once from rows and never changed; a new catalogue is a new book. A row names a product, or, without a product id,
 a category whose facts hold for every product in it that has none of its own.
@@ -21,6 +22,7 @@ class Facts(Struct, frozen=True, gc=False):
 
     `supply_days` is how long one unit lasts (None: not replenishable). Products of one `group` stand in for each other;
     `share` is then how much of the group's smallest unit one unit of this product is worth (2.0: lasts twice as long).
+    `contents` are ids of what there is to tell about the product (use tips, care, recipes).
     """
 
     cost_minor: int | None = None
@@ -30,6 +32,7 @@ class Facts(Struct, frozen=True, gc=False):
     group: str | None = None
     occasions: tuple[str, ...] = ()
     share: float = 1.0
+    contents: tuple[str, ...] = ()
 
 
 NOTHING: Final = Facts()
@@ -68,7 +71,7 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
     """A catalogue from rows such as a CSV reader gives them.
 
     Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
-    cost_minor, supply_days, group, occasions (a list, or text separated by ";"). Others are ignored, empty ones are
+    cost_minor, supply_days, group, occasions and contents (lists, or texts separated by ";"). Others are ignored, empty ones are
     unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from 1) and column.
     """
     products: dict[str, Facts] = {}
@@ -81,7 +84,8 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             brand=_text(row, "brand"),
             supply_days=_days(row, number),
             group=_text(row, "group"),
-            occasions=_tags(row, number),
+            occasions=_tags(row, "occasions", number),
+            contents=_tags(row, "contents", number),
         )
         if product_id is not None:
             products[product_id] = facts
@@ -123,6 +127,7 @@ def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
         supply_days=general.supply_days if facts.supply_days is None else facts.supply_days,
         group=facts.group or general.group,
         occasions=facts.occasions or general.occasions,
+        contents=facts.contents or general.contents,
     )
 
 
@@ -170,12 +175,12 @@ def _days(row: Mapping[str, Any], number: int) -> float | None:
     return None if value is None else float(value)
 
 
-def _tags(row: Mapping[str, Any], number: int) -> tuple[str, ...]:
-    value = row.get("occasions")
+def _tags(row: Mapping[str, Any], column: str, number: int) -> tuple[str, ...]:
+    value = row.get(column)
     if value is None or isinstance(value, str):
         parts = (value or "").split(";")
     elif isinstance(value, list | tuple):
         parts = [str(part) for part in value]
     else:
-        raise CatalogueError(f"row {number}, column occasions: {value!r} is neither a list nor text separated by ';'")
+        raise CatalogueError(f"row {number}, column {column}: {value!r} is neither a list nor text separated by ';'")
     return tuple(dict.fromkeys(tag for part in parts if (tag := part.strip())))

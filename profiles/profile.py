@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.feedback_state import Feedback
 from profiles.state import (
     Activity,
     Cart,
     Checkout,
     Consent,
     DecisionKept,
+    Delivery,
     Emitted,
     Episode,
     Interests,
@@ -84,6 +86,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _by_currency: Part = _part("by_currency")
     _recent_orders: Part = _part("recent_orders")
     _supply: Part = _part("supply")
+    _deliveries: Part = _part("deliveries")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
     _messages: Part = _part("messages")
@@ -260,16 +263,29 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
-    def feedback(self) -> dict[str, Any]:
-        """Survey answers and reviews."""
-        part: dict[str, Any] | Raw = self._feedback
+    def deliveries(self) -> dict[str, Delivery]:
+        """Parcels by order id."""
+        part: dict[str, Delivery] | Raw = self._deliveries
+        if isinstance(part, Raw):
+            part = self._deliveries = _open(part, _DELIVERIES)
+        return part
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether she ever said anything, without opening it."""
+        return self._feedback is not _NOTHING
+
+    @property
+    def feedback(self) -> Feedback:
+        """Survey answers, cases, tickets and reviews."""
+        part: Feedback | Raw = self._feedback
         if isinstance(part, Raw):
             part = self._feedback = _open(part, _FEEDBACK)
         return part
 
     @property
     def messages(self) -> dict[str, int]:
-        """Receipts of messages, counted by kind."""
+        """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
         if isinstance(part, Raw):
             part = self._messages = _open(part, _MESSAGES)
@@ -328,8 +344,9 @@ _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
 _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
+_DELIVERIES: Final = (msgspec.json.Decoder(dict[str, Delivery]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
-_FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
+_FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)

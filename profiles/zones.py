@@ -17,7 +17,7 @@ LATEST_MS: Final = 221_845_392_000_000
 QUARTER_MS: Final = 900_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UTC: Final = ZoneInfo("UTC")
+UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
@@ -29,7 +29,7 @@ def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
         general = COUNTRY_ZONES.get(profile.country[1].strip().upper())
         if general is not None and (found := find_zone(general)) is not None:
             return found
-    return find_zone(shop_timezone) or _UTC
+    return find_zone(shop_timezone) or UTC_ZONE
 
 
 def told_zone(profile: Profile) -> str | None:

@@ -10,7 +10,14 @@ from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
+from profiles.triggers.nps_survey import NPS_SURVEY
+from profiles.triggers.post_purchase import POST_PURCHASE_CONTENT
+from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.review_request import REVIEW_REQUEST
+from profiles.triggers.satisfaction import SATISFACTION_DROPPED
+from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
@@ -19,6 +26,14 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    POST_PURCHASE_CONTENT,
+    REVIEW_REQUEST,
+    NPS_SURVEY,
+    NPS_DETRACTOR,
+    FEEDBACK_OVERDUE,
+    SATISFACTION_DROPPED,
+    NPS_PROMOTER,
+    UNSUBSCRIBE_FEEDBACK,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}
@@ -30,9 +45,17 @@ __all__ = [
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "FEEDBACK_OVERDUE",
+    "NPS_DETRACTOR",
+    "NPS_PROMOTER",
+    "NPS_SURVEY",
+    "POST_PURCHASE_CONTENT",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
+    "REVIEW_REQUEST",
     "RULE_TYPES",
+    "SATISFACTION_DROPPED",
+    "UNSUBSCRIBE_FEEDBACK",
     "WELCOME",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",

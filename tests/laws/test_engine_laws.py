@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles import dedupe, state
+from profiles import dedupe, deliveries, feedback_state, state
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
@@ -53,7 +53,7 @@ class Run:
         return self
 
     def facts(self) -> dict[str, Any]:
-        """Ledger, cart and money: what no order of arrival may change."""
+        """Ledger, cart, money, parcels and what she said: what no order of arrival may change."""
         profile = self.profile
         return {
             "ledger": {entry.order_id: msgspec.to_builtins(entry) for entry in self.orders.all()},
@@ -61,13 +61,21 @@ class Run:
             "ltv": msgspec.to_builtins(profile.ltv),
             "by_currency": msgspec.to_builtins(profile.by_currency),
             "orders": msgspec.to_builtins(profile.orders),
+            "deliveries": msgspec.to_builtins(profile.deliveries),
+            "feedback": {**msgspec.to_builtins(profile.feedback), "cases": told_apart(profile)},
         }
 
 
+def told_apart(profile: Profile) -> dict[str, Any]:
+    """Cases without what was told of them: that is the triggers', and a matter of the clock."""
+    return {
+        key: msgspec.to_builtins(msgspec.structs.replace(case, told=False, overdue=False))
+        for key, case in profile.feedback.cases.items()
+    }
+
+
 @given(histories(), st.randoms(use_true_random=False))
-def test_any_order_and_repetition_of_events_gives_the_same_ledger_cart_and_money(
-    story: list[Arrival], random: Any
-) -> None:
+def test_any_order_and_repetition_of_events_gives_the_same_facts(story: list[Arrival], random: Any) -> None:
     shuffled = story + story[::2]
     random.shuffle(shuffled)
 
@@ -106,7 +114,7 @@ def test_no_two_triggers_share_an_id_and_none_is_sent_twice(story: list[Arrival]
 
 
 @given(histories(span_minutes=20 * DAY_MIN))
-def test_nothing_is_sent_without_consent(story: list[Arrival]) -> None:
+def test_no_marketing_is_sent_without_consent(story: list[Arrival]) -> None:
     strict = Run(Book())
     for told in story:
         before = len(strict.out)
@@ -114,7 +122,7 @@ def test_nothing_is_sent_without_consent(story: list[Arrival]) -> None:
         strict.play([told])
         sent = [output for output in strict.out[before:] if isinstance(output, Trigger)]
         if not any(one.state == "GRANT" for one in consent.values()):
-            assert sent == []
+            assert [trigger.name for trigger in sent if trigger.trigger_class == "marketing"] == []
 
 
 @given(histories(span_minutes=20 * DAY_MIN))
@@ -147,6 +155,11 @@ def test_a_profile_stays_bounded(stories: list[list[Arrival]]) -> None:
     assert len(profile.checkouts) <= state.CHECKOUTS_MAX
     assert len(profile.episodes) <= state.EPISODES_MAX
     assert len(profile.emitted) <= state.EMITTED_MAX
+    assert len(profile.deliveries) <= deliveries.DELIVERIES_MAX
+    assert len(profile.feedback.surveys) <= feedback_state.SURVEYS_MAX
+    assert len(profile.feedback.cases) <= feedback_state.SURVEYS_MAX
+    assert len(profile.feedback.tickets) <= feedback_state.TICKETS_MAX
+    assert len(profile.feedback.reviews) <= feedback_state.REVIEWS_MAX
     assert len(profile.decisions) <= state.DECISIONS_KEPT
     assert dedupe.remembered(profile) <= state.SEEN_MAX
     assert all(len(cart.ops) <= state.CART_OPS_MAX for cart in profile.carts.values())
