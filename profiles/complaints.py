@@ -79,6 +79,20 @@ def holds_marketing(profile: Profile, book: Book, now_ms: int) -> bool:
     return rule.tickets and has_open_ticket(profile, rule, now_ms)
 
 
+def changes_ms(profile: Profile, book: Book, now_ms: int) -> int | None:
+    """When the next of her cases and tickets expires by itself, None if none will."""
+    if not profile.has_feedback:
+        return None
+    rule = book.rules.open_feedback
+    open_cases = [case.opened_ms + rule.expires_ms for _, case in cases(profile, book, now_ms) if case.is_open]
+    open_tickets = [
+        ticket.changed[0] + rule.ticket_ms
+        for ticket in profile.feedback.tickets.values()
+        if is_open(ticket, rule, now_ms)
+    ]
+    return min((*open_cases, *open_tickets), default=None)
+
+
 def low_score_since(profile: Profile, since_ms: int) -> bool:
     """Whether she gave a low score at or after `since_ms`."""
     if not profile.has_feedback:

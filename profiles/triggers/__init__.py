@@ -17,6 +17,7 @@ from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.review_request import REVIEW_REQUEST
 from profiles.triggers.satisfaction import SATISFACTION_DROPPED
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 
@@ -34,6 +35,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     SATISFACTION_DROPPED,
     NPS_PROMOTER,
     UNSUBSCRIBE_FEEDBACK,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

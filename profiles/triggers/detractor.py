@@ -117,7 +117,7 @@ class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
     name = "feedback.overdue"
     rule_type = FeedbackOverdueRule
     listens = frozenset({NpsSubmitted, CaseUpdated})
-    reasons: Mapping[str, str] = {"contacted": "Somebody spoke with the customer, or her case is closed."}
+    reasons: ClassVar[Mapping[str, str]] = {"contacted": "Somebody spoke with the customer, or her case is closed."}
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event, profile = arrival.event, turn.profile

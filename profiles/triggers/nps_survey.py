@@ -38,7 +38,7 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
     name = "nps.survey"
     rule_type = NpsSurveyRule
     listens = frozenset({NpsSubmitted})
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "asked_lately": "She was asked, or answered, a short time ago.",
         "inactive": "She was not seen for long.",
     }

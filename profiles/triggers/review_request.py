@@ -44,7 +44,7 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
     name = "review.request"
     rule_type = ReviewRequestRule
     listens = frozenset({ProductReviewed})
-    reasons: Mapping[str, str] = {
+    reasons: ClassVar[Mapping[str, str]] = {
         "reviewed": "She reviewed it already.",
         "low_score": "She gave the shop a low score a short time ago.",
     }

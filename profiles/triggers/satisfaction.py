@@ -59,7 +59,9 @@ class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
     name = "satisfaction.dropped"
     rule_type = SatisfactionDroppedRule
     listens = frozenset({NpsSubmitted, ProductReviewed})
-    reasons: Mapping[str, str] = {"recovered": "Her newest word is not worse than her earlier ones, or was corrected."}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "recovered": "Her newest word is not worse than her earlier ones, or was corrected."
+    }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         profile = turn.profile
