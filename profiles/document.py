@@ -5,6 +5,7 @@ from math import fsum
 from profiles import carts, complaints, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.feedback_state import OlderReviews
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
@@ -205,16 +206,17 @@ def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
 def feedback_shown(profile: Profile, book: Book, now_ms: int) -> FeedbackShown:
     """What she said, and what is open of it at `now_ms`."""
     said, rule = profile.feedback, book.rules.open_feedback
+    older = said.older_reviews or OlderReviews()
     answers = sorted(said.surveys.values(), key=lambda one: (-one.answered_ms, one.survey_id))
     rated = [review.rating for review in said.reviews.values() if review.rating is not None]
-    ratings = said.older_reviews.rated + len(rated)
+    ratings = older.rated + len(rated)
     newest = answers[0] if answers else None
     cases = sorted(complaints.cases(profile, book, now_ms), key=lambda one: (-one[1].opened_ms, one[0]))
     return FeedbackShown(
         nps_score=None if newest is None else newest.score,
         nps_at_ms=None if newest is None else newest.answered_ms,
-        reviews=said.older_reviews.count + len(said.reviews),
-        mean_rating=(said.older_reviews.rating_sum + fsum(rated)) / ratings if ratings else None,
+        reviews=older.count + len(said.reviews),
+        mean_rating=(older.rating_sum + fsum(rated)) / ratings if ratings else None,
         complains=complaints.complains(profile, book, now_ms),
         surveys=tuple(
             SurveyShown(survey_id=one.survey_id, kind=one.kind, score=one.score, at_ms=one.answered_ms)

@@ -131,10 +131,7 @@ def unite(into: Profile, other: Profile, *, again: bool) -> None:
     for review_id, review in theirs.reviews.items():
         _keep_review(ours, review_id, review)
     if not again:
-        old, more = ours.older_reviews, theirs.older_reviews
-        ours.older_reviews = OlderReviews(
-            old.count + more.count, old.rated + more.rated, old.rating_sum + more.rating_sum
-        )
+        _add_older(ours, theirs.older_reviews)
     ours.asked_ms = max((ms for ms in (ours.asked_ms, theirs.asked_ms) if ms is not None), default=None)
 
 
@@ -170,11 +167,15 @@ def _keep_review(feedback: Feedback, review_id: str, told: Review) -> None:
     feedback.reviews[review_id] = told
     gone = _bound(feedback.reviews, REVIEWS_MAX, lambda kept: kept.at_ms)
     if gone is not None:
-        older = feedback.older_reviews
-        older.count += 1
-        if gone.rating is not None:
-            older.rated += 1
-            older.rating_sum += gone.rating
+        _add_older(feedback, OlderReviews(1) if gone.rating is None else OlderReviews(1, 1, gone.rating))
+
+
+def _add_older(feedback: Feedback, more: OlderReviews | None) -> None:
+    if more is not None:
+        old = feedback.older_reviews or OlderReviews()
+        feedback.older_reviews = OlderReviews(
+            old.count + more.count, old.rated + more.rated, old.rating_sum + more.rating_sum
+        )
 
 
 def _united_case(ours: CaseKept, theirs: CaseKept) -> CaseKept:

@@ -4,7 +4,6 @@ Mutable like the rest of `profiles.state`, and bounded by the constants below. N
 events came: of two that tell of the same thing the later (time, message id) counts, and first moments are the earliest.
 """
 
-import msgspec
 from msgspec import Struct
 
 from profiles.insight.nps import Answer
@@ -70,5 +69,5 @@ class Feedback(Struct, omit_defaults=True, gc=False):
     cases: dict[str, CaseKept] = {}
     tickets: dict[str, Ticket] = {}
     reviews: dict[str, Review] = {}
-    older_reviews: OlderReviews = msgspec.field(default_factory=OlderReviews)
+    older_reviews: OlderReviews | None = None
     asked_ms: int | None = None
