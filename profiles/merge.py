@@ -21,6 +21,7 @@ from profiles import (
     merge_orders,
     merge_supply,
     messages,
+    watches,
 )
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
@@ -66,6 +67,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     deliveries.unite(into, into_ledger, other, entries)
     feedback.unite(into, other, again=again)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
+    watches.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if not again:

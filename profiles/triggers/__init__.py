@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
+from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.nps_survey import NPS_SURVEY
 from profiles.triggers.post_purchase import POST_PURCHASE_CONTENT
+from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.review_request import REVIEW_REQUEST
@@ -35,6 +38,9 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     SATISFACTION_DROPPED,
     NPS_PROMOTER,
     UNSUBSCRIBE_FEEDBACK,
+    BACK_IN_STOCK,
+    PRICE_DROPPED,
+    LOW_STOCK,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -44,15 +50,18 @@ BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition
 RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
+    "BACK_IN_STOCK",
     "BUILT_IN",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
     "FEEDBACK_OVERDUE",
+    "LOW_STOCK",
     "NPS_DETRACTOR",
     "NPS_PROMOTER",
     "NPS_SURVEY",
     "POST_PURCHASE_CONTENT",
+    "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "REVIEW_REQUEST",
@@ -60,8 +69,11 @@ __all__ = [
     "SATISFACTION_DROPPED",
     "UNSUBSCRIBE_FEEDBACK",
     "WELCOME",
+    "BackInStockRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "LowStockRule",
+    "PriceDroppedRule",
     "TriggerDefinition",
     "WelcomeRule",
 ]
