@@ -106,6 +106,23 @@ def ask(
     return Verdict(GATES, None, None, place)
 
 
+def shut_now(profile: Profile, book: Book, now_ms: int) -> list[str]:
+    """The reasons for which no marketing trigger of any name would go out to her at `now_ms`, in the order of the gates."""
+    rules = book.rules
+    held_out = place_of(profile, TriggerRule(), "", rules)
+    asked = {
+        UNREACHABLE: not reachable(profile),
+        "suppressed": profile.suppressed,
+        "no_consent": not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in),
+        "excluded": is_excluded(profile, rules.excluded),
+        "open_feedback": complaints.holds_marketing(profile, book, now_ms),
+        "frequency_cap": _capped(profile, book, now_ms),
+        QUIET: _quiet_until(profile, book, now_ms, "") is not None,
+        HELD_OUT: held_out is not None and held_out.held_out,
+    }
+    return [reason for reason, shut in asked.items() if shut]
+
+
 def is_excluded(profile: Profile, excluded: Excluded) -> bool:
     """Whether the customer bears one of the tags that exclude her."""
     if not excluded.tags or not profile.has_traits:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
     "profile": "streams.commands.profile",
+    "explain": "streams.commands.explain",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",
