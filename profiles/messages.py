@@ -21,15 +21,22 @@ COUNTS: Final[dict[type[Event], str]] = {
 
 
 def note_message(profile: Profile, arrival: Arrival) -> None:
-    """Count a receipt. A trigger whose message failed did not reach her and leaves the caps; one that was sent counts."""
+    """Count a receipt of a messaging system; one that could not be sent counts towards no cap."""
     event = arrival.event
-    _note(profile.messages, COUNTS[type(event)], arrival.time_ms)
+    assert isinstance(event, events.MessageEvent)
+    name = COUNTS[type(event)]
+    _note(profile.messages, name, arrival.time_ms)
     if is_hard_bounce(event):
         _note(profile.messages, "hard_bounced", arrival.time_ms)
-    if isinstance(event, events.MessageSent | events.MessageFailed) and event.trigger_id is not None:
-        for sent in profile.emitted:
-            if sent.trigger_id == event.trigger_id:
-                sent.failed = isinstance(event, events.MessageFailed)
+    if event.trigger_id is not None and name in ("sent", "failed"):
+        _note_receipt(profile, event.trigger_id, arrival.time_ms, failed=name == "failed")
+
+
+def _note_receipt(profile: Profile, trigger_id: str, at_ms: int, *, failed: bool) -> None:
+    """Whether an emission reached its messaging system: the newest word holds, of two at one moment that it was sent."""
+    for sent in profile.emitted:
+        if sent.trigger_id == trigger_id and (at_ms, not failed) > (sent.receipt_ms, not sent.failed):
+            sent.receipt_ms, sent.failed = at_ms, failed
 
 
 def is_hard_bounce(event: Event) -> bool:

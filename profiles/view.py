@@ -23,11 +23,13 @@ from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 
@@ -94,6 +96,14 @@ class ProfileView:
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
         return document.replenishment(self.profile, self.book)
+
+    @property
+    def wishlist(self) -> tuple[WishShown, ...]:
+        return document.wishlist_shown(self.profile)
+
+    @property
+    def coupons(self) -> tuple[CouponKnown, ...]:
+        return document.coupons_shown(self.profile)
 
     @property
     def feedback(self) -> FeedbackShown:

@@ -9,24 +9,37 @@ from typing import Any, Final
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
 from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
+from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
+from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
 from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
+from profiles.triggers.gift_threshold import GIFT_THRESHOLD
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
+from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
 from profiles.triggers.nps_survey import NPS_SURVEY
+from profiles.triggers.payment_failed import PAYMENT_FAILED
 from profiles.triggers.post_purchase import POST_PURCHASE_CONTENT
 from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.review_request import REVIEW_REQUEST
 from profiles.triggers.satisfaction import SATISFACTION_DROPPED
+from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
 from profiles.triggers.welcome import WELCOME, WelcomeRule
+from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
+from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
     CART_ABANDONED,
+    WISHLIST_REMINDER,
+    SEARCH_ABANDONED,
+    BROWSE_ABANDONED,
+    CATEGORY_INTEREST,
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
@@ -41,6 +54,13 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    SECOND_ORDER_WELCOME,
+    PAYMENT_FAILED,
+    GIFT_THRESHOLD,
+    NEXT_ORDER_COUPON,
+    COUPON_EXPIRING,
+    BIRTHDAY,
+    ANNIVERSARY,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
