@@ -14,8 +14,8 @@ Changed = frozenset[str]
 
 EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
 """All fields."""
-TIMERS: Final[Changed] = frozenset({"triggers"})
-"""What timers of episodes change."""
+TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
+"""What timers change."""
 
 _ALWAYS: Final[Changed] = frozenset({"first_seen_ms", "last_seen_ms", "sessions", "ids", "triggers", "predicted"})
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (

@@ -7,7 +7,7 @@ good score verifies a resolved case by itself. A score that was corrected upward
 from collections.abc import Iterator
 
 from profiles.book import Book
-from profiles.feedback import is_low, local_day
+from profiles.feedback import is_low
 from profiles.feedback_state import Ticket
 from profiles.insight.cases import Case
 from profiles.profile import Profile
@@ -31,7 +31,7 @@ def case_of(profile: Profile, key: str, book: Book, now_ms: int) -> Case | None:
     elif verified_ms is None and now_ms >= kept.opened_ms + book.rules.open_feedback.expires_ms:
         expired_ms = kept.opened_ms + book.rules.open_feedback.expires_ms
     return Case(
-        opened_day=local_day(kept.opened_ms, book),
+        opened_day=book.shop_day(kept.opened_ms),
         opened_ms=kept.opened_ms,
         assigned_ms=kept.assigned_ms,
         contacted_ms=kept.contacted_ms,

@@ -6,6 +6,7 @@ from profiles import carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.feedback_state import OlderReviews
+from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
@@ -55,7 +56,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
         triggers=triggers_shown(profile),
-        predicted=None,
+        predicted=predictions(profile, book, now_ms),
     )
 
 

@@ -24,6 +24,8 @@ from profiles import (
     interests,
     ledger,
     messages,
+    standing,
+    statistics,
     supply,
     watches,
     wishes,
@@ -65,6 +67,7 @@ class Engine:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
@@ -98,6 +101,8 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -145,10 +150,12 @@ class Engine:
                     continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
-                if (woken := self.triggers.get(name)) is not None:
+                if wake == standing.LOOK:
+                    self._look(turn)
+                elif (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
-                    if self._is_watching:
-                        self._watch.after_timer(turn, clock_ms)
+                if self._is_watching:
+                    self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -201,6 +208,7 @@ class Engine:
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
@@ -215,12 +223,20 @@ class Engine:
                 told.order, told.carts = _close_carts(turn, told)
                 if entry.couponed:
                     coupons.note_order(profile, event, entry.placed_ms)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
         if watching:
             self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 

@@ -372,6 +372,7 @@ def _summary(profile: Profile) -> ProfileSummary:
         orders=orders.count,
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
+        churn_band=profile.standing.band if orders.recent else None,
         segments=tuple(sorted(profile.memberships.inside_ms)),
     )
 

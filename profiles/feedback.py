@@ -4,11 +4,10 @@ What is open at a moment, and what it holds back, is asked in `profiles.complain
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
-from profiles import zones
 from profiles.book import Book
 from profiles.feedback_state import (
     REVIEWS_MAX,
@@ -32,9 +31,6 @@ from schemas.events import (
     TicketResolved,
 )
 
-_EPOCH_ORDINAL: Final = 719_163
-"""The proleptic ordinal of 1970-01-01."""
-
 T = TypeVar("T")
 
 
@@ -48,10 +44,11 @@ def is_low(answer: Answer) -> bool:
     return group_of(answer.score) == "detractors"
 
 
-def local_day(at_ms: int, book: Book) -> int:
-    """The day in the shop's zone, since 1970."""
-    zone = zones.find_zone(book.shop_timezone) or zones.UTC_ZONE
-    return zones.local_time(at_ms, zone).toordinal() - _EPOCH_ORDINAL
+def newest_answer(profile: Profile) -> Answer | None:
+    """The last answer she gave, to whichever survey."""
+    if not profile.has_feedback:
+        return None
+    return max(profile.feedback.surveys.values(), key=lambda one: (one.answered_ms, one.survey_id), default=None)
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -71,7 +68,7 @@ def note_answer(profile: Profile, arrival: Arrival, book: Book) -> None:
         key,
         "relational" if event.order_id is None else "transactional",
         event.score,
-        local_day(asked_ms, book),
+        book.shop_day(asked_ms),
         arrival.time_ms,
     )
     if is_low(answer):

@@ -29,6 +29,7 @@ from profiles import (
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
+from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
@@ -51,11 +52,11 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. The population counters (`profiles.population`) and the waiting triggers are the caller's to bring
-    up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
-    is loaded.
+    all the rest in one. The population counters (`profiles.population`, `profiles.statistics`) and the waiting triggers are the
+    caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
+    ledger is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders or from_.deliveries:
+    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -69,6 +70,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     messages.unite_moments(into, other)
     deliveries.unite(into, into_ledger, other, entries)
     feedback.unite(into, other, again=again)
+    if entries or other.rhythms:
+        unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
     browsing.unite(into, other)
@@ -81,6 +84,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_subscriptions(into, other)
+    _unite_standing(into, other)
     _unite_triggers(into, other)
     if book.segments is not None:
         book.segments.unite(into, into_ledger, other, book)
@@ -169,6 +173,19 @@ def _unite_subscriptions(into: Profile, other: Profile) -> None:
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------
+
+
+def _unite_standing(into: Profile, other: Profile) -> None:
+    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    ours, theirs = into.standing, other.standing
+    if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
+        ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
+    ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
+    if theirs.tier > ours.tier:
+        ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
+    ours.milestone = max(ours.milestone, theirs.milestone)
+    for what, wake_ms in other.wakes.items():
+        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
 
 
 def _unite_triggers(into: Profile, other: Profile) -> None:

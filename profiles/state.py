@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from profiles.goods import Goods
+from profiles.insight.tallies import Tally
+from profiles.value.churn import Band
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -553,6 +555,20 @@ class RecentOrder(Struct, array_like=True, gc=False):
     product_ids: list[str]
 
 
+class Standing(Struct, omit_defaults=True, gc=False):
+    """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
+
+    `left_high_ms` is when she last left the band "high".
+    """
+
+    band: Band | None = None
+    band_since_ms: int = 0
+    left_high_ms: int | None = None
+    tier: int = 0
+    tier_since_ms: int = 0
+    milestone: int = 0
+
+
 class WindowsKept(Struct, omit_defaults=True, gc=False):
     """What conditions count over a time that ends now, and nothing where none does. See `profiles.windows`.
 
@@ -603,13 +619,17 @@ class Ledger:
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
     JSON text until somebody asks for them.
+
+    `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
+    counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete")
+    __slots__ = ("_entries", "changed", "complete", "counted")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
         self.changed: set[str] = set()
+        self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from typing_extensions import override
 from profiles import complaints, document
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.predictions import holds_until_ms, predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
@@ -27,6 +28,7 @@ from schemas.profile_document import (
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
+    Predicted,
     Replenishment,
     Sessions,
     WishShown,
@@ -123,8 +125,9 @@ class ProfileView:
         return document.triggers_shown(self.profile)
 
     @property
-    def predicted(self) -> dict[str, Any] | None:
-        return None
+    def predicted(self) -> Predicted | None:
+        self.holds_until(holds_until_ms(self.book, self.now_ms))
+        return predictions(self.profile, self.book, self.now_ms)
 
 
 class Traits(Mapping[str, Any]):

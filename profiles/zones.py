@@ -17,7 +17,9 @@ LATEST_MS: Final = 221_845_392_000_000
 QUARTER_MS: Final = 900_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-UTC_ZONE: Final = ZoneInfo("UTC")
+_EPOCH_ORDINAL: Final = _EPOCH.toordinal()
+_LAST_ORDINAL: Final = datetime(9000, 1, 1, tzinfo=UTC).toordinal()
+_UTC: Final = ZoneInfo("UTC")
 
 
 def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
@@ -29,7 +31,7 @@ def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
         general = COUNTRY_ZONES.get(profile.country[1].strip().upper())
         if general is not None and (found := find_zone(general)) is not None:
             return found
-    return find_zone(shop_timezone) or UTC_ZONE
+    return find_zone(shop_timezone) or _UTC
 
 
 def told_zone(profile: Profile) -> str | None:
@@ -61,6 +63,22 @@ def local_hour(at_ms: int, zone: ZoneInfo) -> int:
 def _hour_of_quarter(quarter: int, zone: ZoneInfo) -> int:
     # No zone is off by anything but whole quarters of an hour since 1972.
     return local_time(quarter * QUARTER_MS, zone).hour
+
+
+def day_of(at_ms: int, zone: ZoneInfo) -> int:
+    """The local day of an instant, as days since 1970-01-01 on the zone's calendar."""
+    return _day_of_quarter(at_ms // QUARTER_MS, zone)
+
+
+@lru_cache(maxsize=1 << 16)
+def _day_of_quarter(quarter: int, zone: ZoneInfo) -> int:
+    return local_time(quarter * QUARTER_MS, zone).toordinal() - _EPOCH_ORDINAL
+
+
+def start_of_day(day: int, zone: ZoneInfo) -> int:
+    """The first instant of a local day."""
+    midnight = datetime.fromordinal(min(day + _EPOCH_ORDINAL, _LAST_ORDINAL)).replace(tzinfo=zone)
+    return instant(midnight.astimezone(UTC))
 
 
 def instant(local: datetime) -> int:

@@ -64,6 +64,7 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     aov_minor: int | None = None
     last_order_at_ms: int | None = None
     segments: tuple[str, ...] = ()
+    churn_band: str | None = None
 
 
 class CouponShown(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -51,6 +51,13 @@ TOPICS: tuple[Topic, ...] = (
         role="output",
         holds="Every change in the life of a trigger, with its reason; changes of the rules.",
     ),
+    Topic(
+        name="models",
+        role="output",
+        holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
+        retention_ms=-1,
+        compacted=True,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

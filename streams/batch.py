@@ -505,6 +505,10 @@ class Batch:
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
         stored = profile.pack()
         self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored

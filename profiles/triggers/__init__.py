@@ -13,10 +13,12 @@ from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
 from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
 from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
 from profiles.triggers.gift_threshold import GIFT_THRESHOLD
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
+from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
 from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
 from profiles.triggers.nps_survey import NPS_SURVEY
 from profiles.triggers.payment_failed import PAYMENT_FAILED
@@ -29,7 +31,9 @@ from profiles.triggers.satisfaction import SATISFACTION_DROPPED
 from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
+from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
 from profiles.triggers.welcome import WELCOME, WelcomeRule
+from profiles.triggers.winback import WINBACK, WinbackRule
 from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
 from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
 
@@ -61,6 +65,11 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     COUPON_EXPIRING,
     BIRTHDAY,
     ANNIVERSARY,
+    CHURN_RISK,
+    WINBACK,
+    VIP_ENTERED,
+    VIP_LEFT,
+    LTV_MILESTONE,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -75,8 +84,10 @@ __all__ = [
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "CHURN_RISK",
     "FEEDBACK_OVERDUE",
     "LOW_STOCK",
+    "LTV_MILESTONE",
     "NPS_DETRACTOR",
     "NPS_PROMOTER",
     "NPS_SURVEY",
@@ -88,12 +99,20 @@ __all__ = [
     "RULE_TYPES",
     "SATISFACTION_DROPPED",
     "UNSUBSCRIBE_FEEDBACK",
+    "VIP_ENTERED",
+    "VIP_LEFT",
     "WELCOME",
+    "WINBACK",
     "BackInStockRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "ChurnRiskRule",
     "LowStockRule",
+    "LtvMilestoneRule",
     "PriceDroppedRule",
     "TriggerDefinition",
+    "VipEnteredRule",
+    "VipLeftRule",
     "WelcomeRule",
+    "WinbackRule",
 ]
