@@ -1,4 +1,5 @@
-"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags.
+"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags,
+and what there is to tell about them.
 
 Built once from rows and never changed; a new catalogue is a new book. A row names a product, or, without a product id,
 a category whose facts hold for every product in it that has none of its own.
@@ -22,6 +23,7 @@ class Facts(Struct, frozen=True, gc=False):
     `supply_days` is how long one unit lasts (None: not replenishable). Products of one `group` stand in for each other;
     `share` is then how much of the group's smallest unit one unit of this product is worth (2.0: lasts twice as long).
     `complementary` products go with it, the best first; `bundles` names the sets that the shop offers it in.
+    `contents` are ids of what there is to tell about the product (use tips, care, recipes).
     """
 
     cost_minor: int | None = None
@@ -33,6 +35,7 @@ class Facts(Struct, frozen=True, gc=False):
     share: float = 1.0
     complementary: tuple[str, ...] = ()
     bundles: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 NOTHING: Final = Facts()
@@ -72,9 +75,9 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
     """A catalogue from rows such as a CSV reader gives them.
 
     Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
-    cost_minor, supply_days, group, occasions, complementary, bundles (lists, or text separated by ";"). Others are ignored,
-    empty ones are unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from 1) and
-    column.
+    cost_minor, supply_days, group, occasions, contents, complementary, bundles (lists, or text separated by ";"). Others are
+    ignored, empty ones are unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from
+    1) and column.
     """
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
@@ -89,6 +92,7 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             occasions=_tags(row, "occasions", number),
             complementary=_tags(row, "complementary", number),
             bundles=_tags(row, "bundles", number),
+            contents=_tags(row, "contents", number),
         )
         if product_id is not None:
             products[product_id] = facts
@@ -135,6 +139,7 @@ def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
         supply_days=general.supply_days if facts.supply_days is None else facts.supply_days,
         group=facts.group or general.group,
         occasions=facts.occasions or general.occasions,
+        contents=facts.contents or general.contents,
     )
 
 

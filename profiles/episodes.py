@@ -395,15 +395,15 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contributi
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
-                _outcome(turn, sent, "trigger.cancelled", order, worth, "late_conversion")
+                _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
         elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
             settled.add((sent.name, sent.key))
-            _outcome(turn, sent, "trigger.converted", order, worth, None)
+            _outcome(turn, sent, "trigger.converted", order.order_id, order.at_ms, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
-                _outcome(turn, sent, "cart.recovered", order, worth, None)
+                _outcome(turn, sent, "cart.recovered", order.order_id, order.at_ms, worth, None)
 
 
 def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder, sent: Emitted) -> bool:
@@ -418,8 +418,22 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
+def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str) -> None:
+    """Take back what was emitted about something and had no outcome yet: its ground was a mistake, as is known now."""
+    for sent in turn.profile.emitted:
+        if sent.name == definition.name and sent.key == key and sent.outcome is None:
+            sent.outcome = "retracted"
+            _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+
+
 def _outcome(
-    turn: Turn, sent: Emitted, name: str, order: RecentOrder, worth: Contribution | None, reason: str | None
+    turn: Turn,
+    sent: Emitted,
+    name: str,
+    order_id: str | None,
+    at_ms: int,
+    worth: Contribution | None,
+    reason: str | None,
 ) -> None:
     if sent.ghost:
         return
@@ -434,13 +448,13 @@ def _outcome(
             episode_key=sent.key,
             shop_id=turn.book.shop_id,
             customer_id=turn.profile.id,
-            order_id=order.order_id,
+            order_id=order_id,
             reason=reason,
-            occurred_at_ms=order.at_ms,
+            occurred_at_ms=at_ms,
             emitted_at_ms=turn.now_ms,
             value_minor=worth.shop.net if worth is not None and known else None,
             currency=turn.book.shop_currency if known else None,
         )
     )
     episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
-    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order.order_id)
+    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)

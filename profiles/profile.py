@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.feedback_state import Feedback
 from profiles.insight.cohorts import Past
 from profiles.state import (
     Activity,
@@ -23,6 +24,7 @@ from profiles.state import (
     Consent,
     Coupon,
     DecisionKept,
+    Delivery,
     Emitted,
     Episode,
     Interests,
@@ -105,6 +107,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _rhythms: Part = _part("rhythms")
     _standing: Part = _part("standing")
     _supply: Part = _part("supply")
+    _deliveries: Part = _part("deliveries")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
     _messages: Part = _part("messages")
@@ -342,16 +345,29 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
-    def feedback(self) -> dict[str, Any]:
-        """Survey answers and reviews."""
-        part: dict[str, Any] | Raw = self._feedback
+    def deliveries(self) -> dict[str, Delivery]:
+        """Parcels by order id."""
+        part: dict[str, Delivery] | Raw = self._deliveries
+        if isinstance(part, Raw):
+            part = self._deliveries = _open(part, _DELIVERIES)
+        return part
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether she ever said anything, without opening it."""
+        return self._feedback is not _NOTHING
+
+    @property
+    def feedback(self) -> Feedback:
+        """Survey answers, cases, tickets and reviews."""
+        part: Feedback | Raw = self._feedback
         if isinstance(part, Raw):
             part = self._feedback = _open(part, _FEEDBACK)
         return part
 
     @property
     def messages(self) -> dict[str, int]:
-        """Receipts of messages, counted by kind."""
+        """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
         if isinstance(part, Raw):
             part = self._messages = _open(part, _MESSAGES)
@@ -516,8 +532,9 @@ _PAST: Final = (msgspec.json.Decoder(Past), Past)
 _RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
 _STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
+_DELIVERIES: Final = (msgspec.json.Decoder(dict[str, Delivery]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
-_FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
+_FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "tail": "streams.commands.tail",
     "fit": "streams.commands.fit",
     "profile": "streams.commands.profile",
+    "explain": "streams.commands.explain",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",
