@@ -60,10 +60,10 @@ def pulse(
         if rules is None:
             return _nothing(Absent.NO_GOOD_FIT)
         absent = dict.fromkeys(("p_alive", "p_order"), Absent.HEURISTIC)
-        worsens = thumb_band_worsens_day(rules, history, today)
+        thumb = thumb_band_worsens_day(rules, history, today)
         return Pulse(
             band=thumb_band(rules, history, today),
-            band_worsens_day=present("band_worsens_day", worsens, absent),
+            band_worsens_day=present("band_worsens_day", thumb, absent),
             absent=absent,
         )
     buyer = history.buyer(today)
