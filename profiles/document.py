@@ -2,7 +2,7 @@
 
 from math import inf
 
-from profiles import carts, interests, supply
+from profiles import carts, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.predictions import predictions
@@ -12,6 +12,7 @@ from profiles.state import Cart, Totals
 from schemas.profile_document import (
     CartItem,
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
@@ -21,6 +22,7 @@ from schemas.profile_document import (
     ProfileDocument,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 YEAR_DAYS = 365.25
@@ -44,6 +46,8 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
+        wishlist=wishlist_shown(profile),
+        coupons=coupons_shown(profile),
         feedback=feedback_shown(profile),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
@@ -204,6 +208,24 @@ def _coming(coming: supply.Forecast) -> Replenishment:
         window_end_ms=None if learned is None else last_ms + learned.window_end * DAY_MS,
         confidence=None if learned is None else learned.confidence,
         stopped_ms=last_ms + round(learned.stopped_days * DAY_MS) if learned is not None and stops else None,
+    )
+
+
+def wishlist_shown(profile: Profile) -> tuple[WishShown, ...]:
+    """What is on the wishlist, newest first."""
+    there = [(since, wish) for wish in profile.wishes.values() if (since := wishes.since(wish)) is not None]
+    return tuple(
+        WishShown(product_id=wish.product_id, name=wish.said.name, category=wish.said.category, since_ms=since[0])
+        for since, wish in sorted(there, key=lambda one: (-one[0][0], one[1].product_id))
+    )
+
+
+def coupons_shown(profile: Profile) -> tuple[CouponKnown, ...]:
+    """Coupons that were issued to her, newest first."""
+    issued = [(coupon.issued, coupon) for coupon in profile.coupons.values() if coupon.issued is not None]
+    return tuple(
+        CouponKnown(coupon_id=coupon.coupon_id, issued_ms=at[0], expires_ms=coupon.expires_ms, used_ms=coupon.used_ms)
+        for at, coupon in sorted(issued, key=lambda one: (-one[0][0], one[1].coupon_id))
     )
 
 

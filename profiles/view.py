@@ -23,12 +23,14 @@ from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
     Predicted,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 
@@ -95,6 +97,14 @@ class ProfileView:
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
         return document.replenishment(self.profile, self.book)
+
+    @property
+    def wishlist(self) -> tuple[WishShown, ...]:
+        return document.wishlist_shown(self.profile)
+
+    @property
+    def coupons(self) -> tuple[CouponKnown, ...]:
+        return document.coupons_shown(self.profile)
 
     @property
     def feedback(self) -> FeedbackShown:
