@@ -31,7 +31,7 @@ def test_nothing_is_armed_while_it_only_waits() -> None:
     ada = buys(Timeline(), 0)
 
     assert ada.decisions("winback") == []
-    assert ada.waiting("winback") == []
+    assert not any(episode.name == "winback" for episode in ada.profile.episodes.values())
 
 
 def test_somebody_slow_gets_two_and_a_half_of_her_own_intervals() -> None:
