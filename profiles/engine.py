@@ -10,11 +10,24 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    activity,
+    carts,
+    checkouts,
+    dedupe,
+    episodes,
+    exposures,
+    identity,
+    interests,
+    ledger,
+    messages,
+    supply,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
+from profiles.holdout import is_measured
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
 from profiles.state import Cart, Ledger, Moment, RecentOrder
@@ -43,6 +56,7 @@ class Engine:
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._measured = {trigger.name: rule for trigger in told if is_measured(rule := trigger.rule(book), book.rules)}
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -70,9 +84,12 @@ class Engine:
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
 
-        Raises NeedLedger(None) before changing anything when old orders are to be compacted.
+        Raises NeedLedger(None) before changing anything when old orders are to be compacted, or when what comes due may
+        put the customer into a hold-out's comparison.
         """
         clock_ms = at.clock_ms
+        if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
+            orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
@@ -80,6 +97,9 @@ class Engine:
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+                if wake == exposures.WAKE:
+                    exposures.count(profile, orders)
+                    continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
                 if (woken := self.triggers.get(name)) is not None:
@@ -91,6 +111,16 @@ class Engine:
                 stop = Moment(episode.measured_from_ms, goods=at.goods)
                 turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
+
+    def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
+        """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison."""
+        rules, measured = self.book.rules, self._measured
+        return any(
+            episode.wake_ms < clock_ms
+            and (rule := measured.get(episode.name)) is not None
+            and exposures.is_new(profile, rule, episode.name, rules)
+            for episode in profile.episodes.values()
+        )
 
     # --- what every event tells -----------------------------------------------------------------------------------
 
@@ -126,6 +156,8 @@ class Engine:
             return
         if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
             self._remember(turn, arrival)
+        if profile.has_exposures:
+            exposures.note_order(profile, change)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

@@ -11,7 +11,7 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply
+from profiles import activity, dedupe, exposures, interests, merge_carts, merge_orders, merge_supply
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
@@ -41,7 +41,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
     is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders:
+    compared = into.has_exposures or from_.has_exposures
+    if from_entries or from_.supply or from_.recent_orders or compared:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -61,6 +62,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         _add_counts(into, other)
         _unite_subscriptions(into, other)
     _unite_triggers(into, other)
+    if compared:
+        exposures.unite(into, other, into_ledger)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.insight.experiment import Exposure
 from profiles.state import (
     Activity,
     Cart,
@@ -90,6 +91,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _exposures: Part = _part("exposures")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -119,6 +121,16 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
         return self._traits is not _NOTHING
+
+    @property
+    def has_exposures(self) -> bool:
+        """Whether the customer is in any comparison, without opening them."""
+        return self._exposures is not _NOTHING
+
+    @property
+    def exposures_opened(self) -> bool:
+        """Whether somebody asked for the comparisons: only then they may have changed."""
+        return type(self._exposures) is not Raw
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -307,6 +319,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._absorbed = _open(part, _ABSORBED)
         return part
 
+    @property
+    def exposures(self) -> dict[str, Exposure]:
+        """The comparisons the customer is in, by hold-out group."""
+        part: dict[str, Exposure] | Raw = self._exposures
+        if isinstance(part, Raw):
+            part = self._exposures = _open(part, _EXPOSURES)
+        return part
+
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
     decoder, make = kind
@@ -334,6 +354,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
 

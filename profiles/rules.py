@@ -118,6 +118,12 @@ class Holdout(Struct, frozen=True, kw_only=True):
     """Their share; advice: 0.05."""
     salt: str = "global"
     """Another text draws other customers."""
+    before_ms: int = 182 * DAY_MS
+    """Orders this long before her first trigger tell what a customer would have bought anyway, in all hold-outs."""
+    after_ms: int = 90 * DAY_MS
+    """Orders this long from her first trigger on are what its effect is looked for in, in all hold-outs."""
+    cap_minor: Count = 0
+    """Net revenue and margin of a customer beyond this count as this; 0 is no cap. Fix it before you look at any effect."""
 
 
 class Excluded(Struct, frozen=True, kw_only=True):

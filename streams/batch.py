@@ -23,7 +23,7 @@ from profiles.engine import ORDER_EVENTS, UNHANDLED
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
 from profiles.state import Need as Needed
-from profiles.turn import Output
+from profiles.turn import Output, counter_of
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, Arrival
 from schemas.outputs import Decision, Outgoing, Rejected, Trigger
@@ -331,7 +331,7 @@ class Batch:
                 raise Faulty(place, customer, error) from error
             if len(out) != before:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
-            due_ms = profile.next_due_ms() if profile.episodes else profile.compact_ms
+            due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
         else:
             group.next = len(places)
         if due_ms is not None and due_ms < self.clock_ms:
@@ -364,6 +364,8 @@ class Batch:
             try:
                 self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
             except Needed:
+                # Timers before the one that needs more have fired, once and for all.
+                self._note_outputs((at, 0, fired_ms, customer), fired_ms)
                 raise
             except Exception as error:
                 raise Faulty(None, customer, error) from error
@@ -378,7 +380,7 @@ class Batch:
     def _pack(self, subject: Live) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand."""
         profile, ledger = subject.profile, subject.ledger
-        if ledger.changed or not subject.size:
+        if ledger.changed or not subject.size or profile.exposures_opened:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
         stored = profile.pack()
@@ -460,8 +462,10 @@ class Batch:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if type(output) is not Decision:
+            if not isinstance(output, Decision):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
+                counter = counter_of(output)
+                changes.population[counter] = changes.population.get(counter, 0) + 1
         for row in self._forwards:
             changes.rows.append((row, None))
             changes.outbox.append(encode_row(row))
