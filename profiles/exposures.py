@@ -107,7 +107,7 @@ def forget(profile: Profile) -> Tally:
 
 def _add(change: Tally, group: str, new: list[int], exposure: Exposure) -> None:
     moved = difference(experiment.tally(new), experiment.tally(exposure.told))
-    change.update({f"{PREFIX}|{group}|{name}": value for name, value in moved.items()})
+    change.update({f"{PREFIX}:{group}|{name}": value for name, value in moved.items()})
     exposure.told = new
 
 

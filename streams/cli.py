@@ -20,6 +20,8 @@ EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 COMMANDS: dict[str, str] = {
     "demo": "streams.commands.demo",
     "replay": "streams.commands.replay",
+    "simulate": "streams.commands.simulate",
+    "report": "streams.commands.report",
     "services": "streams.commands.services",
     "topics": "streams.commands.topics",
     "worker": "streams.commands.worker",

@@ -1,6 +1,7 @@
 """The sums of one arm of an experiment, and the moments that follow from them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -48,7 +49,7 @@ class ArmSums(Struct, frozen=True):
 
 def arm_sums(counters: Mapping[str, int], group: str, measure: Measure, arm: Arm) -> ArmSums:
     """The sums of an arm of a comparison from the population's counters (see `profiles.insight.experiment.tally`)."""
-    place = f"{PREFIX}|{group}|{arm}"
+    place = f"{PREFIX}:{group}|{arm}"
 
     def wide(name: str) -> int:
         sums = f"{place}|{measure}|{name}"
@@ -66,16 +67,15 @@ def arm_sums(counters: Mapping[str, int], group: str, measure: Measure, arm: Arm
 
 def contaminated(counters: Mapping[str, int], group: str) -> int:
     """Customers who were seen in both arms of a comparison, and are in neither."""
-    return counters.get(f"{PREFIX}|{group}|{CONTAMINATED}|customers|n", 0)
+    return counters.get(f"{PREFIX}:{group}|{CONTAMINATED}|customers|n", 0)
 
 
 def compared_groups(counters: Mapping[str, int]) -> set[str]:
     """The comparisons that the counters hold anything of."""
-    return {
-        name.split("|", 1)[1].rsplit("|", 3)[0]
-        for name in counters
-        if name.startswith(f"{PREFIX}|") and name.count("|") >= 4
-    }
+    return {name.removeprefix(_START).rsplit("|", 3)[0] for name in counters if name.startswith(_START)}
+
+
+_START: Final = f"{PREFIX}:"
 
 
 def proportion(successes: int, n: int) -> ArmSums:

@@ -9,14 +9,12 @@ have bought anyway are in it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from profiles.book import Book
-from profiles.definition import TriggerDefinition
-from profiles.holdout import GLOBAL, group_of, is_measured
+from profiles.holdout_plans import Plan
 from profiles.insight.experiment import MEASURES, Arm, Measure
 from streams.insight.arms import ArmSums, arm_sums, compared_groups, contaminated
 from streams.insight.effect import Estimate, NoEffect, Warning_, difference, discoveries, relative_difference, warnings
@@ -28,27 +26,14 @@ FALSE_DISCOVERIES: Final = 0.05
 Standing = Literal["found", "not_found", "no_number", "not_believed"]
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """One hold-out as the rules set it: which triggers it holds out, of what share of customers.
-
-    The windows (days) say which orders count: so many days before the first trigger, and from it on.
-    """
-
-    group: str
-    share: float
-    triggers: tuple[str, ...]
-    before_days: float
-    after_days: float
-
-
 class Sent(Struct, frozen=True, kw_only=True):
     """Messages of one trigger: sent, withheld (ghosts), followed by an order within the attribution time, taken back.
 
-    `measured`: somebody is held out of it. Otherwise nothing says what it brings.
+    `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells.
     """
 
     trigger: str
-    measured: bool
+    group: str | None
     sent: int = 0
     withheld: int = 0
     converted: int = 0
@@ -96,52 +81,16 @@ class Effect(Struct, frozen=True, kw_only=True):
         return next(outcome for outcome in self.outcomes if outcome.measure == measure)
 
 
-def plans(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> list[Plan]:
-    """The hold-outs of a shop's rules: everything together first, then groups by name."""
-    holdout = book.rules.holdout
-    day_ms = 86_400_000
-    shares: dict[str, float] = {}
-    members: dict[str, list[str]] = {}
-    for trigger in triggers:
-        rule = trigger.rule(book)
-        if not rule.enabled:
-            continue
-        if holdout.share and rule.trigger_class == "marketing":
-            shares[GLOBAL] = holdout.share
-            members.setdefault(GLOBAL, []).append(trigger.name)
-        if rule.holdout:
-            group = group_of(rule, trigger.name)
-            # Triggers of one group are meant to have one share; where they differ, the larger arm decides what is expected.
-            shares[group] = max(rule.holdout, shares.get(group, 0.0))
-            members.setdefault(group, []).append(trigger.name)
-    return [
-        Plan(
-            group=group,
-            share=shares[group],
-            triggers=tuple(sorted(members[group])),
-            before_days=holdout.before_ms / day_ms,
-            after_days=holdout.after_ms / day_ms,
-        )
-        for group in sorted(shares, key=lambda name: (name != GLOBAL, name))
-    ]
-
-
-def measured_triggers(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> set[str]:
-    """The triggers of which somebody is held out."""
-    return {trigger.name for trigger in triggers if is_measured(trigger.rule(book), book.rules)}
-
-
-def sent(counters: Mapping[str, int], measured: Iterable[str]) -> list[Sent]:
+def sent(counters: Mapping[str, int], measured: Mapping[str, str]) -> list[Sent]:
     """What was sent and what followed, by trigger name; those of which nothing is counted are left out."""
-    measured = set(measured)
     by_name: dict[str, dict[str, int]] = {}
     for name, count in counters.items():
-        kind, _, rest = name.partition("|")
+        kind, _, rest = name.partition(":")
         if kind == "trigger":
             trigger, _, what = rest.rpartition("|")
             if what in _COUNTED:
                 by_name.setdefault(trigger, {})[what] = count
-    return [Sent(trigger=name, measured=name in measured, **found) for name, found in sorted(by_name.items())]
+    return [Sent(trigger=name, group=measured.get(name), **found) for name, found in sorted(by_name.items())]
 
 
 def effects(counters: Mapping[str, int], planned: Iterable[Plan]) -> list[Effect]:

@@ -19,6 +19,7 @@ from profiles.triggers.welcome import WelcomeRule
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded, Pace
+from streams.reporting.snapshot import EarlierKeeper, Snapshot, day_of, snapshot
 from streams.simulation.catalogue import CURRENCY, GOODS, TIMEZONE
 from streams.simulation.world import Extra, World
 from streams.trigger_registry import all_triggers
@@ -40,11 +41,10 @@ class Truth(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What a run left behind: the counters, the truth, and how far the clock came."""
+    """What a run left behind: the counters, the truth, and how far it came."""
 
-    counters: dict[str, int]
+    snapshot: Snapshot
     truths: list[Truth]
-    now_ms: int
     pace: Pace
 
 
@@ -101,6 +101,7 @@ def simulate(
     """Play the world to its end. `on_row` gets all that goes out; `finish` sees the engine's state before it is closed."""
     sent: list[_Sent] = []
     decode = msgspec.json.Decoder(_Sent).decode
+    keeper = EarlierKeeper(book.shop_timezone)
 
     def take(row: Outgoing) -> None:
         if row.topic == "triggers":
@@ -117,13 +118,14 @@ def simulate(
                 customer = message.customer.id.partition(":")[2]
                 world.answer(message.trigger_id, message.name, customer, message.emitted_at_ms, products, day)
             sent.clear()
+            keeper.see(embedded.pace.clock_ms, embedded.population)
         now_ms = world.end_ms + SETTLING_MS
         embedded.advance_to(now_ms, progress)
         finish(embedded)
+        earlier = keeper.before(day_of(now_ms, book.shop_timezone))
         return Outcome(
-            counters=embedded.population(),
+            snapshot=snapshot(book, all_triggers(), embedded.population(), now_ms, earlier),
             truths=truths(world, embedded.profiles(), book),
-            now_ms=now_ms,
             pace=embedded.pace,
         )
 

@@ -92,7 +92,7 @@ def test_sums_moved_order_by_order_are_those_of_the_final_amounts(
             add(counters, difference(tally(part_of(exposure)), old))
         final[arm].append((exposure.before.margin, exposure.after.margin))
 
-    named = {f"effect|cart|{name}": value for name, value in counters.items()}
+    named = {f"effect:cart|{name}": value for name, value in counters.items()}
     assert compared_groups(named) == ({"cart"} if histories else set())
     for arm, pairs in final.items():
         sums = arm_sums(named, "cart", "margin", arm)
@@ -123,7 +123,7 @@ def test_a_customer_seen_in_both_arms_is_counted_apart() -> None:
 
     assert one.since_ms == 100 * DAY_MS
     assert tally(part_of(one)) == {"contaminated|customers|n": 1}
-    assert contaminated({"effect|cart|contaminated|customers|n": 3}, "cart") == 3
+    assert contaminated({"effect:cart|contaminated|customers|n": 3}, "cart") == 3
 
 
 def test_two_profiles_in_one_arm_stay_in_it_from_the_earlier_moment_on() -> None:
@@ -140,7 +140,7 @@ def test_two_profiles_in_one_arm_stay_in_it_from_the_earlier_moment_on() -> None
 
 
 def test_a_group_may_have_any_name() -> None:
-    assert compared_groups({"effect|a|b|treated|customers|n": 1, "effect|x|holdout|net|y2.low": 1, "orders": 2}) == {
+    assert compared_groups({"effect:a|b|treated|customers|n": 1, "effect:x|holdout|net|y2.low": 1, "orders": 2}) == {
         "a|b",
         "x",
     }

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from profiles.holdout import GLOBAL
+from profiles.holdout_plans import Plan, measured_triggers, plans
 from profiles.insight.experiment import Amounts, Window, begin, part_of, recount, tally
 from profiles.insight.tallies import Tally, add
 from profiles.rules import DAY_MS, Holdout, Rules
@@ -11,7 +12,7 @@ from profiles.triggers.cart_abandoned import CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
 from profiles.triggers.welcome import WelcomeRule
 from streams.insight.effect import Estimate, NoEffect
-from streams.insight.trigger_effects import Plan, effects, measured_triggers, plans, sent
+from streams.insight.trigger_effects import effects, sent
 from streams.trigger_registry import all_triggers
 from tests.stories.timeline import shop
 
@@ -29,7 +30,7 @@ def customers(group: str, arm: str, past: np.ndarray, later: np.ndarray) -> Tall
         exposure = begin("holdout" if arm == "holdout" else "treated", SINCE, Window(182 * DAY_MS, 90 * DAY_MS))
         recount(exposure, [(SINCE - 1, Amounts(1, round(before), 0)), (SINCE, Amounts(1, round(after), 0))])
         add(counters, tally(part_of(exposure)))
-    return {f"effect|{group}|{name}": value for name, value in counters.items()}
+    return {f"effect:{group}|{name}": value for name, value in counters.items()}
 
 
 def comparison(group: str, seed: int, uplift: float, sizes: tuple[int, int] = (400, 400), chosen: float = 0.0) -> Tally:
@@ -119,11 +120,12 @@ def test_the_rules_say_which_triggers_share_a_hold_out() -> None:
 
 def test_messages_without_a_hold_out_are_listed_as_such() -> None:
     book = shop(CartAbandonedRule(holdout=0.1))
-    counters = {"trigger|cart.abandoned|sent": 9, "trigger|cart.abandoned|converted": 2, "trigger|welcome|sent": 4}
-    cart, welcome = sent(counters | {"trigger|welcome|recovered": 1}, measured_triggers(book, all_triggers()))
+    counters = {"trigger:cart.abandoned|sent": 9, "trigger:cart.abandoned|converted": 2, "trigger:welcome|sent": 4}
+    cart, welcome = sent(counters | {"trigger:welcome|recovered": 1}, measured_triggers(book, all_triggers()))
 
-    assert (cart.trigger, cart.measured, cart.sent, cart.converted) == ("cart.abandoned", True, 9, 2)
-    assert (welcome.trigger, welcome.measured, welcome.sent) == ("welcome", False, 4)
+    assert (cart.trigger, cart.group, cart.sent, cart.converted) == ("cart.abandoned", "cart.abandoned", 9, 2)
+    assert (welcome.trigger, welcome.group, welcome.sent) == ("welcome", None, 4)
+    assert measured_triggers(shop(holdout=Holdout(share=0.1)), all_triggers())["welcome"] == GLOBAL
 
 
 def test_defaults_hold_nobody_out() -> None:

@@ -9,10 +9,9 @@ from profiles.insight.experiment import Exposure, part_of, recount, tally
 from profiles.insight.tallies import Tally, add
 from streams.embedded import Embedded
 from streams.insight.effect import Estimate
-from streams.insight.trigger_effects import Effect, effects, measured_triggers, plans, sent
+from streams.insight.trigger_effects import Effect, effects, sent
 from streams.simulation.run import Outcome, Truth, simulate, simulated_book
 from streams.simulation.world import World
-from streams.trigger_registry import all_triggers
 
 BOOK = simulated_book()
 
@@ -28,29 +27,29 @@ def run() -> tuple[Outcome, Tally]:
             for group, exposure in profile.exposures.items():
                 fresh = Exposure(exposure.arm, exposure.since_ms, exposure.from_ms, exposure.until_ms)
                 recount(fresh, orders)
-                add(anew, {f"effect|{group}|{name}": value for name, value in tally(part_of(fresh)).items()})
+                add(anew, {f"effect:{group}|{name}": value for name, value in tally(part_of(fresh)).items()})
 
     return simulate(World(3, 1_000, 365), BOOK, finish=finish), anew
 
 
 def found() -> dict[str, tuple[Effect, Truth]]:
     outcome, _ = run()
-    by_group = {effect.group: effect for effect in effects(outcome.counters, plans(BOOK, all_triggers()))}
+    by_group = {effect.group: effect for effect in effects(outcome.snapshot.counters, outcome.snapshot.plans)}
     return {truth.group: (by_group[truth.group], truth) for truth in outcome.truths}
 
 
 def test_counters_moved_event_by_event_are_those_made_anew_from_all_ledgers() -> None:
     outcome, anew = run()
 
-    assert {name: value for name, value in outcome.counters.items() if name.startswith("effect|")} == anew
+    assert {name: value for name, value in outcome.snapshot.counters.items() if name.startswith("effect:")} == anew
     assert len(anew) > 100
 
 
 def test_every_customer_answers_to_what_was_sent_and_not_to_what_was_withheld() -> None:
     outcome, _ = run()
-    told = {row.trigger: row for row in sent(outcome.counters, measured_triggers(BOOK, all_triggers()))}
+    told = {row.trigger: row for row in sent(outcome.snapshot.counters, outcome.snapshot.measured)}
 
-    assert told["cart.abandoned"].measured
+    assert told["cart.abandoned"].group == "left behind"
     assert min(told["cart.abandoned"].sent, told["cart.abandoned"].withheld) > 500
     # Nobody is held out of it by itself; what is withheld is of those held out of everything.
     assert told["replenishment.late"].sent > 5 * told["replenishment.late"].withheld > 0
@@ -76,6 +75,6 @@ def test_the_effect_that_is_there_is_found_and_none_where_there_is_none() -> Non
 
 
 def test_the_same_seed_gives_the_same_shop() -> None:
-    one, other = (simulate(World(5, 40, 90), BOOK).counters for _ in range(2))
+    one, other = (simulate(World(5, 40, 90), BOOK).snapshot.counters for _ in range(2))
 
     assert one == other

@@ -46,7 +46,7 @@ class Told(Timeline):
         return self
 
     def effect(self) -> Tally:
-        return {name: value for name, value in self.counters.items() if name.startswith("effect|")}
+        return {name: value for name, value in self.counters.items() if name.startswith("effect:")}
 
 
 HALF = CartAbandonedRule(holdout=0.5)
@@ -61,8 +61,8 @@ def test_a_customer_enters_with_her_first_reminder_and_brings_her_past() -> None
     assert story.emitted(GROUP) == [60]
     assert (exposure.arm, exposure.since_ms) == ("treated", ms(60))
     assert exposure.before == Amounts(1, 500, 500)  # the first order is older than half a year
-    assert story.effect()["effect|cart.abandoned|treated|net|x"] == 500
-    assert story.effect()["effect|cart.abandoned|treated|customers|n"] == 1
+    assert story.effect()["effect:cart.abandoned|treated|net|x"] == 500
+    assert story.effect()["effect:cart.abandoned|treated|customers|n"] == 1
 
 
 def test_who_is_held_out_is_compared_from_the_same_moment_on() -> None:
@@ -73,13 +73,13 @@ def test_who_is_held_out_is_compared_from_the_same_moment_on() -> None:
     assert [trigger.shadow for trigger in story.triggers] == [True]
     assert story.profile.exposures[GROUP].since_ms == ms(60)
     assert story.effect() == {
-        "effect|cart.abandoned|holdout|customers|n": 1,
-        "effect|cart.abandoned|holdout|orders|y": 1,
-        "effect|cart.abandoned|holdout|orders|y2.low": 1,
-        "effect|cart.abandoned|holdout|net|y": 1_300,
-        "effect|cart.abandoned|holdout|net|y2.low": 1_690_000,
-        "effect|cart.abandoned|holdout|margin|y": 1_300,
-        "effect|cart.abandoned|holdout|margin|y2.low": 1_690_000,
+        "effect:cart.abandoned|holdout|customers|n": 1,
+        "effect:cart.abandoned|holdout|orders|y": 1,
+        "effect:cart.abandoned|holdout|orders|y2.low": 1,
+        "effect:cart.abandoned|holdout|net|y": 1_300,
+        "effect:cart.abandoned|holdout|net|y2.low": 1_690_000,
+        "effect:cart.abandoned|holdout|margin|y": 1_300,
+        "effect:cart.abandoned|holdout|margin|y2.low": 1_690_000,
     }
 
 
@@ -94,7 +94,7 @@ def test_a_cancelled_order_is_taken_out_and_a_refund_counts_where_its_order_does
 
     story.tell(events.OrderCancelled, 3 * DAY, order_id="after")
     assert exposure.after == Amounts()
-    assert "effect|cart.abandoned|treated|net|y" not in story.effect()
+    assert "effect:cart.abandoned|treated|net|y" not in story.effect()
 
 
 def test_orders_beyond_the_time_that_counts_change_nothing() -> None:
@@ -166,7 +166,7 @@ def test_a_share_that_changes_leaves_out_those_it_moves() -> None:
     story.engine = type(story.engine)(shop(HALF))
     story.add("tea", 20 * DAY, cart="c2").until(21 * DAY)
 
-    assert story.effect() == {"effect|cart.abandoned|contaminated|customers|n": 1}
+    assert story.effect() == {"effect:cart.abandoned|contaminated|customers|n": 1}
 
 
 def test_two_profiles_that_become_one_are_counted_once_by_all_their_orders() -> None:
@@ -182,7 +182,7 @@ def test_two_profiles_that_become_one_are_counted_once_by_all_their_orders() -> 
     add(counters, population.delta(one.profile))
 
     assert one.profile.exposures[GROUP].before == Amounts(2, 800, 800)
-    assert counters["effect|cart.abandoned|treated|customers|n"] == 1
-    assert counters["effect|cart.abandoned|treated|net|x"] == 800
+    assert counters["effect:cart.abandoned|treated|customers|n"] == 1
+    assert counters["effect:cart.abandoned|treated|net|x"] == 800
     add(counters, population.forget(one.profile))
-    assert not [name for name in counters if name.startswith("effect|")]
+    assert not [name for name in counters if name.startswith("effect:")]
