@@ -15,7 +15,15 @@ def explain(error: Exception) -> str | None:
 
     if isinstance(
         error,
-        AdminError | BookError | LocalServiceError | SettingsError | SourceError | TableError | UnsupportedVersion,
+        AdminError
+        | BookError
+        | LocalServiceError
+        | SettingsError
+        | SnapshotError
+        | SourceError
+        | SpendError
+        | TableError
+        | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__
     # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.

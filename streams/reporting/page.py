@@ -352,7 +352,8 @@ def _effects(page: Page, document: ReportDocument) -> None:
     page.heading(
         "What triggers bring",
         "Customers who got the messages against customers held out by lot, from the moment their first one was due. The bar is "
-        "the 95 % interval of net revenue per customer; it holds however often one looks. Where it crosses zero, chance may be all.",
+        "the 95 % interval of net revenue per customer; it holds however often one looks. Where it crosses zero, chance may be "
+        "all.",
     )
     currency = document.currency
     if not document.effects:
