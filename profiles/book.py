@@ -14,6 +14,7 @@ from profiles.profile import Profile
 from profiles.rates import Rates
 from profiles.rules import Rules, TriggerRule
 from profiles.state import Episode
+from profiles.zones import day_of, find_zone
 from schemas.money import exponent
 
 R = TypeVar("R", bound=TriggerRule)
@@ -36,6 +37,10 @@ class Book(Struct, frozen=True, kw_only=True):
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
     conditions: Conditions = {}
     models: Models = Models()
+
+    def shop_day(self, at_ms: int) -> int:
+        """The day of an instant on the shop's calendar, since 1970-01-01: the days that models and cohorts count in."""
+        return day_of(at_ms, find_zone(self.shop_timezone) or find_zone("UTC"))  # type: ignore[arg-type] # UTC is always there
 
     def rule(self, kind: type[R]) -> R:
         """The rules of a trigger, by their type."""

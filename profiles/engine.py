@@ -21,6 +21,7 @@ from profiles import (
     interests,
     ledger,
     messages,
+    statistics,
     supply,
 )
 from profiles.book import Book
@@ -158,6 +159,7 @@ class Engine:
             self._remember(turn, arrival)
         if profile.has_exposures:
             exposures.note_order(profile, change)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

@@ -15,6 +15,7 @@ from profiles import activity, dedupe, exposures, interests, merge_carts, merge_
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
+from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
@@ -37,12 +38,12 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. The population counters (`profiles.population`) and the waiting triggers are the caller's to bring
-    up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
-    is loaded.
+    all the rest in one. The population counters (`profiles.population`, `profiles.statistics`) and the waiting triggers are the
+    caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
+    ledger is loaded.
     """
     compared = into.has_exposures or from_.has_exposures
-    if from_entries or from_.supply or from_.recent_orders or compared:
+    if from_entries or from_.supply or from_.recent_orders or from_.rhythms or compared:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -53,6 +54,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
     merge_supply.unite(into, into_ledger, other, entries, book)
+    if entries or other.rhythms:
+        unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)

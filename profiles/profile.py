@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
 from profiles.state import (
     Activity,
@@ -31,6 +32,7 @@ from profiles.state import (
     Totals,
     encode,
 )
+from profiles.value.purchases import Purchases
 
 VERSION = 1
 """Schema version of a stored profile. A worker that meets a higher one stops."""
@@ -84,6 +86,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _ltv: Part = _part("ltv")
     _by_currency: Part = _part("by_currency")
     _recent_orders: Part = _part("recent_orders")
+    _purchases: Part = _part("purchases")
+    _past: Part = _part("past")
+    _rhythms: Part = _part("rhythms")
     _supply: Part = _part("supply")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
@@ -256,6 +261,42 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._recent_orders = part
 
     @property
+    def purchases(self) -> Purchases:
+        """Purchase days, as the models of customer value want them."""
+        part: Purchases | Raw = self._purchases
+        if isinstance(part, Raw):
+            part = self._purchases = _open(part, _PURCHASES)
+        return part
+
+    @purchases.setter
+    def purchases(self, part: Purchases) -> None:
+        self._purchases = part
+
+    @property
+    def past(self) -> Past:
+        """Orders by month, as the tables of cohorts want them."""
+        part: Past | Raw = self._past
+        if isinstance(part, Raw):
+            part = self._past = _open(part, _PAST)
+        return part
+
+    @past.setter
+    def past(self, part: Past) -> None:
+        self._past = part
+
+    @property
+    def rhythms(self) -> dict[str, tuple[int, Raw]]:
+        """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
+        if isinstance(part, Raw):
+            part = self._rhythms = _open(part, _RHYTHMS)
+        return part
+
+    @rhythms.setter
+    def rhythms(self, part: dict[str, tuple[int, Raw]]) -> None:
+        self._rhythms = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -347,6 +388,9 @@ _ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
 _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
 _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
+_PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
+_PAST: Final = (msgspec.json.Decoder(Past), Past)
+_RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)

@@ -18,6 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from profiles.insight.repurchase_plan import RepurchaseRules
+
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
@@ -158,6 +160,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
+    repurchase: RepurchaseRules = RepurchaseRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -260,7 +263,10 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         if field is None:
             raise RulesError(where, f"unknown key; {_near(key, known)}")
         values[field.name] = _read_value(field, value, where)
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise RulesError(path, str(error)) from None
 
 
 def _read_value(field: FieldInfo, value: Any, where: str) -> Any:

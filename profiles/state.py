@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from profiles.goods import Goods
+from profiles.insight.tallies import Tally
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -412,13 +413,17 @@ class Ledger:
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
     JSON text until somebody asks for them.
+
+    `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
+    counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete")
+    __slots__ = ("_entries", "changed", "complete", "counted")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
         self.changed: set[str] = set()
+        self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
 
     def __len__(self) -> int:

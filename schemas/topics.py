@@ -47,6 +47,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
     Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(
+        name="models",
+        role="output",
+        holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
+        retention_ms=-1,
+        compacted=True,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

@@ -383,6 +383,10 @@ class Batch:
         if ledger.changed or not subject.size or profile.exposures_opened:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
         stored = profile.pack()
         (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "serve": "streams.commands.serve",
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
+    "fit": "streams.commands.fit",
     "profile": "streams.commands.profile",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",

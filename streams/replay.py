@@ -16,7 +16,7 @@ from schemas.split import unfold
 from streams.book_files import load_adapters
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
-from streams.reporting.snapshot import EarlierKeeper, day_of, snapshot, write_snapshot
+from streams.reporting.snapshot import EarlierKeeper, snapshot, write_snapshot
 from streams.results import Results
 from streams.settings import Settings, build_settings
 from streams.sources import Line, files
@@ -44,7 +44,7 @@ def replay(
     """
     began = time.monotonic()
     was_collecting, batches = gc.isenabled(), 0
-    keeper = EarlierKeeper(book.shop_timezone)
+    keeper = EarlierKeeper(book.shop_day)
     gc.disable()
 
     def take(row: Outgoing) -> None:
@@ -76,7 +76,7 @@ def replay(
             results.tally.events = embedded.pace.events
             sums = results.write_profiles(embedded.profiles(), book, now_ms)
             counters = embedded.population()
-            earlier = keeper.before(day_of(now_ms, book.shop_timezone))
+            earlier = keeper.before(book.shop_day(now_ms))
             write_snapshot(snapshot(book, all_triggers(), counters, now_ms, earlier), results.folder)
         summary = summarise(sums, results.tally, time.monotonic() - began)
         results.write_summary(summary)

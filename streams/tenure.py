@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from schemas.decode import Decoder, Problem
 from schemas.topics import CONSUMED
 from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
@@ -128,6 +130,10 @@ class Tenure:
         """The log no longer holds what was to be read next: the claim ends, and the next one names the gap."""
         self.inboxes[topic].gap = True
         self._wake.set()
+
+    def renew(self, engine: Steps) -> None:
+        """Use another engine from the next batch on: the shop's book or its models are new."""
+        self._terms = replace(self._terms, engine=engine)
 
     def stop(self) -> None:
         """Finish the batch at hand, publish it, then return from `run`."""

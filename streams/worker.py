@@ -16,9 +16,11 @@ from typing import Any, cast
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
+from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.models import Models
 from schemas.decode import Decoder
 from streams.book_files import load_adapters, load_book
 from streams.delivery import ChunkConsumer, Taken
@@ -32,6 +34,7 @@ from streams.kill_points import faults_of
 from streams.log import LogError
 from streams.logs import configure_logs
 from streams.metrics import Metrics
+from streams.model_source import ModelWatch
 from streams.others_time import OthersTime
 from streams.pages import Pages
 from streams.partition import Partition, PartitionLimits
@@ -72,6 +75,7 @@ class Worker:
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch)
         self.keepers: dict[int, Keeper] = {}
+        self._book = book
         self._engine = Engine(book, all_triggers())
         self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
         self._faults = faults_of(os.environ)
@@ -138,6 +142,8 @@ class Worker:
             stack.push_async_callback(self._table.close)
             for warning in (await check_ground(self.settings, self._table)).warnings:
                 _log.warning("%s", warning)
+            self._models = ModelWatch(self._table, self._renew, self._book.models)
+            await self._models.look()
             self._publisher = KafkaPublisher(self.settings)
             await self._publisher.start()
             stack.push_async_callback(self._publisher.stop)
@@ -167,6 +173,7 @@ class Worker:
             self._beside(self._ask_ends(), "ends"),
             self._beside(self._look(), "look"),
             self._beside(self._others.keep(self.keepers), "others"),
+            self._beside(self._models.keep(), "models"),
             self._beside(self._guard(), "watchdog"),
             self._beside(_crash_of(app), "faust"),
         ]
@@ -204,6 +211,14 @@ class Worker:
 
         task.add_done_callback(done)
         return task
+
+    def _renew(self, models: Models) -> None:
+        """New models were fitted: every partition takes them between two batches."""
+        self._book = replace(self._book, models=models)
+        self._engine = Engine(self._book, all_triggers())
+        for keeper in self.keepers.values():
+            if keeper.partition is not None:
+                keeper.partition.renew(self._engine)
 
     # --- partitions -----------------------------------------------------------------------------------------------
 

@@ -39,13 +39,3 @@ def merged(tallies: Iterable[Mapping[str, int]]) -> Tally:
     for tally in tallies:
         add(total, tally)
     return total
-
-
-def part_of(counters: Mapping[str, int], name: str) -> Tally:
-    """The counters "<name>:<counter>" of one statistic, under their own names.
-
-    >>> part_of({"value:gaps": 5, "cohort:first|9": 1, "orders": 7}, "value")
-    {'gaps': 5}
-    """
-    start = f"{name}:"
-    return {counter.removeprefix(start): count for counter, count in counters.items() if counter.startswith(start)}

@@ -11,10 +11,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from profiles.insight.tallies import part_of
+from profiles.months import month_of
+from profiles.statistics import part_of
 from streams.insight.cohort_report import Cohort, cohorts, payback_month
 from streams.reporting.missing import Missing
-from streams.reporting.snapshot import Snapshot, month_of
+from streams.reporting.snapshot import Snapshot
 from streams.reporting.worth import NO_FULL_MONTH, NO_ORDERS
 
 AGES: Final = (1, 3, 6, 12)

@@ -15,7 +15,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from profiles.insight.tallies import part_of
+from profiles.months import month_of
+from profiles.statistics import part_of
 from profiles.value.alive import p_alive, p_order_within
 from profiles.value.buckets import amount_of
 from profiles.value.margin import mean_margin
@@ -25,7 +26,7 @@ from profiles.value.spend import mean_spend
 from profiles.value.timing import DAYS_PER_WEEK, Buyer
 from profiles.value.worth import order_flow
 from streams.reporting.missing import Missing
-from streams.reporting.snapshot import Snapshot, month_name, month_of
+from streams.reporting.snapshot import Snapshot, month_name
 
 HORIZON_DAYS: Final = 365
 NO_FIT: Final = Missing("no_fit_installed", "predictions need numpy and scipy: pip install 'regulars[fit]'")

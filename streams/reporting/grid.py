@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from profiles.insight.tallies import part_of
+from profiles.statistics import part_of
 from streams.reporting.missing import Missing
 from streams.reporting.snapshot import Snapshot
 from streams.reporting.worth import NO_ORDERS, weighted_quantiles

@@ -5,10 +5,9 @@ one of the same shop lets a report hold what was foretold then against what came
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -77,7 +76,7 @@ def snapshot(
         currency=book.shop_currency,
         timezone=book.shop_timezone,
         now_ms=now_ms,
-        today=day_of(now_ms, book.shop_timezone),
+        today=book.shop_day(now_ms),
         counters=dict(sorted(counters.items())),
         plans=tuple(plans(book, triggers)),
         measured=measured_triggers(book, triggers),
@@ -89,21 +88,6 @@ def earlier_of(counters: Mapping[str, int], today: int) -> Earlier:
     """What is kept of counters to be compared with later."""
     kept = {name: count for name, count in counters.items() if name.startswith(KEPT_OF_EARLIER)}
     return Earlier(today=today, counters=dict(sorted(kept.items())))
-
-
-def day_of(at_ms: int, timezone: str) -> int:
-    """The day of an instant on a shop's calendar, since 1970-01-01.
-
-    >>> day_of(0, "UTC"), day_of(-1, "UTC"), day_of(86_400_000 - 1, "Europe/Berlin")
-    (0, -1, 1)
-    """
-    return datetime.fromtimestamp(at_ms / 1000, tz=ZoneInfo(timezone)).date().toordinal() - EPOCH_ORDINAL
-
-
-def month_of(day: int) -> int:
-    """The month of a day since 1970-01-01, as year * 12 + month - 1."""
-    on = date.fromordinal(day + EPOCH_ORDINAL)
-    return on.year * 12 + on.month - 1
 
 
 def month_name(month: int) -> str:
@@ -151,19 +135,19 @@ class EarlierKeeper:
     """Counters of some weeks before the end of a run, when nobody knows yet where the end is.
 
     `see` is told of the clock now and then, and keeps counters every EVERY_DAYS; `before` gives the newest that are at least
-    HELD_OUT_DAYS old at the end, None where the run was too short.
+    HELD_OUT_DAYS old at the end, None where the run was too short. `day_of` gives the shop's day of an instant.
     """
 
     EVERY_DAYS: Final = 14
     HELD_OUT_DAYS: Final = 60
 
-    def __init__(self, timezone: str) -> None:
-        self._timezone = timezone
+    def __init__(self, day_of: Callable[[int], int]) -> None:
+        self._day_of = day_of
         self._kept: list[Earlier] = []
 
     def see(self, clock_ms: int, counters: Callable[[], Mapping[str, int]]) -> None:
         """Take the counters as of this clock where it is time for it."""
-        today = day_of(clock_ms, self._timezone)
+        today = self._day_of(clock_ms)
         if self._kept and today < self._kept[-1].today + self.EVERY_DAYS:
             return
         self._kept.append(earlier_of(counters(), today))

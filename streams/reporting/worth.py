@@ -11,11 +11,12 @@ from typing import Final
 from msgspec import Struct
 
 from profiles.insight.cohorts import HORIZONS
-from profiles.insight.tallies import part_of
+from profiles.months import month_of
+from profiles.statistics import part_of
 from profiles.value.buckets import amount_of
 from streams.insight.cohort_report import Cohort, cohorts, repurchase_rate
 from streams.reporting.missing import Missing
-from streams.reporting.snapshot import Snapshot, month_of
+from streams.reporting.snapshot import Snapshot
 
 NO_ORDERS: Final = Missing("no_orders", "no order of a customer has been counted yet")
 NO_FULL_MONTH: Final = Missing("no_full_month", "no month is over yet since the first order; come back in the next one")

@@ -19,7 +19,7 @@ from profiles.triggers.welcome import WelcomeRule
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded, Pace
-from streams.reporting.snapshot import EarlierKeeper, Snapshot, day_of, snapshot
+from streams.reporting.snapshot import EarlierKeeper, Snapshot, snapshot
 from streams.simulation.catalogue import CURRENCY, GOODS, TIMEZONE
 from streams.simulation.world import Extra, World
 from streams.trigger_registry import all_triggers
@@ -101,7 +101,7 @@ def simulate(
     """Play the world to its end. `on_row` gets all that goes out; `finish` sees the engine's state before it is closed."""
     sent: list[_Sent] = []
     decode = msgspec.json.Decoder(_Sent).decode
-    keeper = EarlierKeeper(book.shop_timezone)
+    keeper = EarlierKeeper(book.shop_day)
 
     def take(row: Outgoing) -> None:
         if row.topic == "triggers":
@@ -122,7 +122,7 @@ def simulate(
         now_ms = world.end_ms + SETTLING_MS
         embedded.advance_to(now_ms, progress)
         finish(embedded)
-        earlier = keeper.before(day_of(now_ms, book.shop_timezone))
+        earlier = keeper.before(book.shop_day(now_ms))
         return Outcome(
             snapshot=snapshot(book, all_triggers(), embedded.population(), now_ms, earlier),
             truths=truths(world, embedded.profiles(), book),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from profiles.months import month_of
 from profiles.value.buckets import bucket_of
 from streams.reporting.channels import Channels, channels
 from streams.reporting.document import report
@@ -19,7 +20,6 @@ from streams.reporting.snapshot import (
     Snapshot,
     SnapshotError,
     earlier_of,
-    month_of,
     read_snapshot,
     write_snapshot,
 )
@@ -248,7 +248,8 @@ def test_a_snapshot_survives_its_file_and_others_are_refused(tmp_path: Path) -> 
 
 
 def test_counters_of_two_months_before_the_end_are_kept_wherever_the_end_is() -> None:
-    keeper, day_ms = EarlierKeeper("UTC"), 86_400_000
+    day_ms = 86_400_000
+    keeper = EarlierKeeper(lambda at_ms: at_ms // day_ms)
     for day in range(0, 200, 3):
         keeper.see(day * day_ms, lambda day=day: {"value:gaps": day + 1, "orders": 1})  # type: ignore[misc]
         if day == 30:
