@@ -1,12 +1,13 @@
 """The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
 
-from profiles import carts, interests, supply
+from profiles import acquisition, carts, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartItem,
     CartShown,
     CurrencyTotals,
@@ -36,6 +37,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         first_seen_ms=activity.first_ms,
         last_seen_ms=activity.last_ms,
         sessions=Sessions(count=activity.sessions),
+        acquisition=_acquisition(profile, book),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
         carts=tuple(_cart(cart, book) for cart in _newest_first(profile)),
@@ -56,6 +58,15 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
             for kept in reversed(profile.last_decisions())
         ),
         predicted=None,
+    )
+
+
+def _acquisition(profile: Profile, book: Book) -> AcquisitionShown:
+    first, last = profile.activity.first_touch, profile.activity.last_touch
+    return AcquisitionShown(
+        channel=acquisition.channel_of(profile, book),
+        first_touch=None if first is None else acquisition.label(first),
+        last_touch=None if last is None else acquisition.label(last),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
 from profiles import (
+    acquisition,
     activity,
     carts,
     checkouts,
@@ -29,6 +30,7 @@ from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.holdout import is_measured
+from profiles.insight.tallies import Tally, add
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
 from profiles.state import Cart, Ledger, Moment, RecentOrder
@@ -81,6 +83,8 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
+            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
+                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -192,6 +196,11 @@ class Engine:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
             trigger.on_event(turn, arrival)
+
+
+def _named(statistic: str, change: Tally) -> Tally:
+    """Counters under their full names."""
+    return {f"{statistic}:{name}": amount for name, amount in change.items()}
 
 
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:

@@ -11,7 +11,7 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, dedupe, exposures, interests, merge_carts, merge_orders, merge_supply
+from profiles import acquisition, activity, dedupe, exposures, interests, merge_carts, merge_orders, merge_supply
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
@@ -59,6 +59,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
+    if into.has_past:
+        acquisition.settle(into, book)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)

@@ -137,6 +137,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Whether somebody asked for the comparisons: only then they may have changed."""
         return type(self._exposures) is not Raw
 
+    @property
+    def has_past(self) -> bool:
+        """Whether the customer has ordered, without opening what is known of it."""
+        return self._past is not _NOTHING
+
     # --- the parts ------------------------------------------------------------------------------------------------
 
     @property

@@ -128,6 +128,13 @@ class Holdout(Struct, frozen=True, kw_only=True):
     """Net revenue and margin of a customer beyond this count as this; 0 is no cap. Fix it before you look at any effect."""
 
 
+class Acquisition(Struct, frozen=True, kw_only=True):
+    """Which visit is credited with having won a customer."""
+
+    by: Literal["first_touch", "last_touch"] = "last_touch"
+    """The first visit that had a source, or the last one before the first order. Direct visits never take the credit."""
+
+
 class Excluded(Struct, frozen=True, kw_only=True):
     """Customers who get no triggers at all: staff, tests, business customers."""
 
@@ -159,6 +166,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours = QuietHours()
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
+    acquisition: Acquisition = Acquisition()
     precedence: Precedence = Precedence()
     repurchase: RepurchaseRules = RepurchaseRules()
     triggers: Mapping[str, TriggerRule] = {}

@@ -30,6 +30,7 @@ SUPPLY_PURCHASES_MAX = 12
 EPISODES_MAX = 64
 EMITTED_MAX = 32
 EVIDENCE_MAX = 8
+TOUCHES_MAX = 4
 DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
 
@@ -45,7 +46,10 @@ class Touch(Struct, omit_defaults=True, gc=False):
 
 
 class Activity(Struct, omit_defaults=True, gc=False):
-    """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app."""
+    """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app.
+
+    `touches` are the newest TOUCHES_MAX, oldest first.
+    """
 
     first_ms: int | None = None
     last_ms: int | None = None
@@ -58,6 +62,7 @@ class Activity(Struct, omit_defaults=True, gc=False):
     channels: dict[str, int] = {}
     first_touch: Touch | None = None
     last_touch: Touch | None = None
+    touches: list[Touch] = []
 
 
 class Consent(Struct, omit_defaults=True, gc=False):

@@ -39,7 +39,7 @@ STATISTICS: Final = (
     ),
     Statistic(
         "cohort",
-        lambda profile, change, _: months.count_change(profile, change),
+        months.count_change,
         lambda profile, _: months.counters(profile),
     ),
     Statistic("gaps", rhythms.count_change, rhythms.counters),

@@ -108,6 +108,17 @@ class FeedbackShown(Struct, frozen=True, kw_only=True, gc=False):
     mean_rating: float | None
 
 
+class AcquisitionShown(Struct, frozen=True, kw_only=True, gc=False):
+    """Where she came from. `channel` is the one that won her, by the shop's rules; null until she has ordered.
+
+    `first_touch` and `last_touch` are the first and the newest visit that had a source; null where none had.
+    """
+
+    channel: str | None
+    first_touch: str | None
+    last_touch: str | None
+
+
 class DecisionShown(Struct, frozen=True, kw_only=True, gc=False):
     """A recent change in the life of a trigger, newest first."""
 
@@ -132,6 +143,7 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     first_seen_ms: int | None
     last_seen_ms: int | None
     sessions: Sessions
+    acquisition: AcquisitionShown
     orders: Orders
     ltv: LifetimeValue
     carts: tuple[CartShown, ...]

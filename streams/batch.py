@@ -380,7 +380,7 @@ class Batch:
     def _pack(self, subject: Live) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand."""
         profile, ledger = subject.profile, subject.ledger
-        if ledger.changed or not subject.size or profile.exposures_opened:
+        if ledger.changed or ledger.counted or not subject.size or profile.exposures_opened:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
             if ledger.counted:
