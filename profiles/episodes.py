@@ -20,6 +20,7 @@ from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
+from profiles.zones import told_zone
 from schemas.outputs import (
     Customer,
     DecisionTrail,
@@ -285,7 +286,7 @@ def _emit(
             profile=_summary(profile),
             details=content.details,
             holdout=None if place is None else HoldoutShown(group=place.group, bucket=place.bucket),
-            shadow=ghost,
+            shadow=ghost or book.shadow,
             decision=DecisionTrail(gates=verdict.passed, rule=content.rule, rules=book.rules.version),
             evidence=(episode.anchor, *episode.evidence),
         )
@@ -333,7 +334,7 @@ def _customer(profile: Profile, *, contact_details: bool) -> Customer:
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
         email=only(ids.get("email")) if contact_details else None,
         phone=only(ids.get("phone")) if contact_details else None,
-        timezone=profile.timezone[1] if profile.timezone else None,
+        timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
     )
