@@ -22,6 +22,7 @@ from profiles import (
     interests,
     ledger,
     messages,
+    standing,
     statistics,
     supply,
 )
@@ -33,9 +34,11 @@ from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
+from profiles.segments import WAKE, Segments
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
+from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
 
@@ -49,6 +52,7 @@ class Engine:
     """
 
     def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
+        """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
@@ -57,9 +61,17 @@ class Engine:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
         self._measured = {trigger.name: rule for trigger in told if is_measured(rule := trigger.rule(book), book.rules)}
+        if asleep := [
+            name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
+        ]:
+            raise ValueError(f"the book lacks the conditions of {asleep}: make it by compile_conditions")
+        segments = book.segments if book.segments is not None else Segments()
+        self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
+        self._is_watching = segments.fingerprint != ""
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -69,8 +81,12 @@ class Engine:
         event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
+        # What a shop kept for segments it has given up goes with the next event.
+        watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
+        if watching:
+            self._watch.before(turn, orders)
         if kind in ORDER_EVENTS:
-            self._order(turn, arrival, orders)
+            self._order(turn, arrival, orders, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
             if kind in CART_EVENTS:
                 self._cart(turn, arrival)
@@ -79,12 +95,16 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
             if (event.campaign is not None or event.referrer is not None) and profile.has_past:
                 add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+            if watching:
+                self._watch.after(turn, arrival)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -105,10 +125,17 @@ class Engine:
                 if wake == exposures.WAKE:
                     exposures.count(profile, orders)
                     continue
+                if wake == WAKE:
+                    self._watch.wake(turn, orders, due_ms)
+                    continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
-                if (woken := self.triggers.get(name)) is not None:
+                if wake == standing.LOOK:
+                    self._look(turn)
+                elif (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
+                if self._is_watching:
+                    self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -116,6 +143,8 @@ class Engine:
                 stop = Moment(episode.measured_from_ms, goods=at.goods)
                 turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
+            if self._is_watching:
+                self._watch.after_timer(turn, clock_ms)
 
     def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
         """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison."""
@@ -154,12 +183,13 @@ class Engine:
 
     # --- orders ---------------------------------------------------------------------------------------------------
 
-    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, *, watching: bool) -> None:
         profile, event = turn.profile, arrival.event
         change = ledger.apply_order(profile, arrival, orders, turn.book)
         if profile.id == ANONYMOUS:
             return
-        if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
+        fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
+        if fresh:
             self._remember(turn, arrival)
         if profile.has_exposures:
             exposures.note_order(profile, change)
@@ -174,10 +204,20 @@ class Engine:
                 interests.purchase(profile.interests, bought, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
+        if watching:
+            self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 Everything a fact decides (ledger and money, carts, consent, remembered message ids, first and last moments) comes out the
 same as if one profile had seen both histories, whichever of the two is folded into the other and however often it is
 repeated. What is only counted (sessions, views, interests, receipts) is added once for each absorbed profile; `absorbed`
-remembers which those were.
+remembers which those were. Segments are looked at anew with the next event.
 
 Triggers are not decided here: episodes and emissions of both are kept, and the caller plans anew on the united profile.
 Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
@@ -66,9 +66,12 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_subscriptions(into, other)
+    _unite_standing(into, other)
     _unite_triggers(into, other)
     if compared:
         exposures.unite(into, other, into_ledger)
+    if book.segments is not None:
+        book.segments.unite(into, into_ledger, other, book)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
 
@@ -157,6 +160,19 @@ def _unite_subscriptions(into: Profile, other: Profile) -> None:
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------
+
+
+def _unite_standing(into: Profile, other: Profile) -> None:
+    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    ours, theirs = into.standing, other.standing
+    if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
+        ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
+    ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
+    if theirs.tier > ours.tier:
+        ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
+    ours.milestone = max(ours.milestone, theirs.milestone)
+    for what, wake_ms in other.wakes.items():
+        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
 
 
 def _unite_triggers(into: Profile, other: Profile) -> None:

@@ -19,8 +19,8 @@ from profiles.value.purchases import Piece
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
-def count_change(profile: Profile, change: OrderChange, book: Book) -> Tally:
-    """Bring the months in line with an order's change; what that changes in the counters of cohorts.
+def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tally) -> None:
+    """Bring the months in line with an order's change, and add what that changes in the counters, "cohort:<counter>".
 
     When the first order moves, the channel that won the customer is asked for anew.
     """
@@ -28,7 +28,7 @@ def count_change(profile: Profile, change: OrderChange, book: Book) -> Tally:
     past, purchases = profile.past, profile.purchases
     channel = acquisition.channel_of(profile, book) or ""
     if old == new and channel == past.channel:
-        return {}
+        return
     history = purchases.history
     first_day = None if history is None else history.first_day
     # Usually one month changes, and only what is counted of it is worked out anew.
@@ -41,12 +41,14 @@ def count_change(profile: Profile, change: OrderChange, book: Book) -> Tally:
             count_order(past, month_of(piece[0]), sign, sign * piece[1], sign * piece[2])
     past.first_day, past.second_day, past.channel = first_day, purchases.second_day, channel
     past.first_month = None if first_day is None else month_of(first_day)
-    return difference(contribution(past) if whole else _of(past, months), before)
+    for name, amount in difference(contribution(past) if whole else _of(past, months), before).items():
+        full = f"cohort:{name}"
+        counted[full] = counted.get(full, 0) + amount
 
 
-def counters(profile: Profile) -> Tally:
+def counters(profile: Profile, _: Book) -> Tally:
     """The customer's part in the counters of cohorts, from the profile as it stands."""
-    return contribution(profile.past)
+    return {f"cohort:{name}": amount for name, amount in contribution(profile.past).items()}
 
 
 def fold(profile: Profile, pieces: list[Piece]) -> None:

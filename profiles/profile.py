@@ -25,11 +25,14 @@ from profiles.state import (
     Emitted,
     Episode,
     Interests,
+    Memberships,
     Milestones,
     OrderStats,
     RecentOrder,
+    Standing,
     Supply,
     Totals,
+    WindowsKept,
     encode,
 )
 from profiles.value.purchases import Purchases
@@ -56,8 +59,9 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>". `suppressed`: the
-    customer asked not to be contacted at all, or was erased.
+    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
+    segments. `suppressed`: the customer asked not to be contacted at all, or was erased. `definitions` names the segments
+    and windows the profile was last looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -75,6 +79,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     compact_ms: int | None = None
     wakes: dict[str, int] = {}
     population: list[int] = []
+    definitions: str = ""
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -89,6 +94,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _purchases: Part = _part("purchases")
     _past: Part = _part("past")
     _rhythms: Part = _part("rhythms")
+    _standing: Part = _part("standing")
     _supply: Part = _part("supply")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
@@ -97,6 +103,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
     _exposures: Part = _part("exposures")
+    _windows: Part = _part("windows")
+    _memberships: Part = _part("memberships")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -302,6 +310,18 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._rhythms = part
 
     @property
+    def standing(self) -> Standing:
+        """Churn band and tier."""
+        part: Standing | Raw = self._standing
+        if isinstance(part, Raw):
+            part = self._standing = _open(part, _STANDING)
+        return part
+
+    @standing.setter
+    def standing(self, part: Standing) -> None:
+        self._standing = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -373,6 +393,22 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._exposures = _open(part, _EXPOSURES)
         return part
 
+    @property
+    def windows(self) -> WindowsKept:
+        """What conditions count over a time that ends now."""
+        part: WindowsKept | Raw = self._windows
+        if isinstance(part, Raw):
+            part = self._windows = _open(part, _WINDOWS)
+        return part
+
+    @property
+    def memberships(self) -> Memberships:
+        """The segments she is in."""
+        part: Memberships | Raw = self._memberships
+        if isinstance(part, Raw):
+            part = self._memberships = _open(part, _MEMBERSHIPS)
+        return part
+
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
     decoder, make = kind
@@ -396,6 +432,7 @@ _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
 _PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
 _PAST: Final = (msgspec.json.Decoder(Past), Past)
 _RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
@@ -404,6 +441,8 @@ _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
+_WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
+_MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
 

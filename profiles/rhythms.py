@@ -17,7 +17,7 @@ from profiles.catalogue import supply_key
 from profiles.contribution import net_units
 from profiles.insight.repurchase_plan import SEPARATOR
 from profiles.insight.rhythm import Rhythm, contribution, record, record_and_count, unite, withdraw
-from profiles.insight.tallies import Tally, add, difference
+from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.state import OrderEntry, encode
@@ -31,19 +31,18 @@ Bought = dict[str, tuple[int, float]]
 _decoder: Final = msgspec.json.Decoder(Rhythm)
 
 
-def count_change(profile: Profile, change: OrderChange, book: Book) -> Tally:
-    """Bring the rhythms in line with an order's change; what that changes in the counters, named "<counter>:<key>".
+def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tally) -> None:
+    """Bring the rhythms in line with an order's change, and add what that changes in the counters, "gaps:<counter>:<key>".
 
     Nothing of an order that has lost its lines: what it was stays.
     """
     entry, before = change.entry, change.before
-    if entry is before or entry.compact:
-        return {}
+    if entry.compact:
+        return
     old = {} if before is None else bought(before, book)
     new = bought(entry, book)
     if old == new:
-        return {}
-    counted: Tally = {}
+        return
     rhythms = profile.rhythms
     for key in sorted({*old, *new}):
         was, now = old.get(key), new.get(key)
@@ -63,7 +62,6 @@ def count_change(profile: Profile, change: OrderChange, book: Book) -> Tally:
         exponent = book.rules.repurchase.of(oldest).quantity_exponent
         _add(counted, oldest, difference({}, contribution(_of(profile, oldest), exponent)))
         del rhythms[oldest]
-    return counted
 
 
 def counters(profile: Profile, book: Book) -> Tally:
@@ -147,4 +145,6 @@ def _keep(rhythms: dict[str, tuple[int, Raw]], key: str, rhythm: Rhythm) -> None
 
 
 def _add(counted: Tally, key: str, change: Tally) -> None:
-    add(counted, {f"{name}:{key}": amount for name, amount in change.items()})
+    for name, amount in change.items():
+        full = f"gaps:{name}:{key}"
+        counted[full] = counted.get(full, 0) + amount

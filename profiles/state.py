@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from profiles.goods import Goods
 from profiles.insight.tallies import Tally
+from profiles.value.churn import Band
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -400,6 +401,48 @@ class RecentOrder(Struct, array_like=True, gc=False):
     cart_id: str | None
     checkout_id: str | None
     product_ids: list[str]
+
+
+class Standing(Struct, omit_defaults=True, gc=False):
+    """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
+
+    `left_high_ms` is when she last left the band "high".
+    """
+
+    band: Band | None = None
+    band_since_ms: int = 0
+    left_high_ms: int | None = None
+    tier: int = 0
+    tier_since_ms: int = 0
+    milestone: int = 0
+
+
+class WindowsKept(Struct, omit_defaults=True, gc=False):
+    """What conditions count over a time that ends now, and nothing where none does. See `profiles.windows`.
+
+    `counts` are lists of moments (see `profiles.moments`) by counter. `visit_starts` and `order_gaps` are such lists too;
+    beside them stand the sessions' lengths, and the orders' net values in the shop's currency and the filters they pass.
+    `orders_of` says for which conditions the orders were gathered.
+    """
+
+    orders_of: str = ""
+    counts: dict[str, list[int]] = {}
+    visit_starts: list[int] = []
+    visit_lengths: list[int] = []
+    order_gaps: list[int] = []
+    order_nets: list[int] = []
+    order_marks: list[int] = []
+
+
+class Memberships(Struct, omit_defaults=True, gc=False):
+    """The segments a customer is in, each since when, and what `profiles.segments` has to come back to.
+
+    `left_ms` has the segments she left a moment ago, `held` those whose change waits because the last one was so near.
+    """
+
+    inside_ms: dict[str, int] = {}
+    left_ms: dict[str, int] = {}
+    held: list[str] = []
 
 
 class Milestones(Struct, omit_defaults=True, gc=False):

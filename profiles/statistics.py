@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from profiles import months, rhythms
 from profiles.book import Book
-from profiles.insight.tallies import Tally, add
+from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.state import Ledger
@@ -22,47 +22,46 @@ from profiles.value.tallies import tallies, tally_change
 
 
 class Statistic(NamedTuple):
-    """One statistic: what an order changes in its counters (after bringing its part of the profile in line), and all of a
-    profile's counters from the profile as it stands.
+    """One statistic.
+
+    `count_change` brings its part of the profile in line with an order's change and adds what that changes to the counters,
+    under full names. `counters` are all counters of a profile, from the profile as it stands.
     """
 
     name: str
-    count_change: Callable[[Profile, OrderChange, Book], Tally]
+    count_change: Callable[[Profile, OrderChange, Book, Tally], None]
     counters: Callable[[Profile, Book], Tally]
 
 
+def _value_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
+    before, after = change.purchases_before.history, profile.purchases.history
+    if before is not after:
+        for name, amount in tally_change(before, after).items():
+            full = f"value:{name}"
+            counted[full] = counted.get(full, 0) + amount
+
+
+def _value_counters(profile: Profile, _: Book) -> Tally:
+    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history).items()}
+
+
 STATISTICS: Final = (
-    Statistic(
-        "value",
-        lambda profile, change, _: _value_change(profile, change),
-        lambda profile, _: tallies(profile.purchases.history),
-    ),
-    Statistic(
-        "cohort",
-        months.count_change,
-        lambda profile, _: months.counters(profile),
-    ),
+    Statistic("value", _value_change, _value_counters),
+    Statistic("cohort", months.count_change, months.counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
 )
 
 
 def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book) -> None:
     """Let every statistic take in what an order event did; the changes of counters go along with the ledger."""
-    if change.entry is change.before:
-        return
-    counted = ledger.counted
-    for name, count_change, _ in STATISTICS:
-        for counter, amount in count_change(profile, change, book).items():
-            full = f"{name}:{counter}"
-            counted[full] = counted.get(full, 0) + amount
+    if change.entry is not change.before:
+        for statistic in STATISTICS:
+            statistic.count_change(profile, change, book, ledger.counted)
 
 
 def counters(profile: Profile, book: Book) -> Tally:
     """All counters of a profile as it stands, without zeros."""
-    total: Tally = {}
-    for name, _, whole in STATISTICS:
-        add(total, {f"{name}:{counter}": amount for counter, amount in whole(profile, book).items()})
-    return total
+    return merged(statistic.counters(profile, book) for statistic in STATISTICS)
 
 
 def part_of(counters: Mapping[str, int], name: str) -> Tally:
@@ -73,8 +72,3 @@ def part_of(counters: Mapping[str, int], name: str) -> Tally:
     """
     start = f"{name}:"
     return {counter.removeprefix(start): amount for counter, amount in counters.items() if counter.startswith(start)}
-
-
-def _value_change(profile: Profile, change: OrderChange) -> Tally:
-    before, after = change.purchases_before.history, profile.purchases.history
-    return {} if before is after else tally_change(before, after)

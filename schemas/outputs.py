@@ -60,6 +60,7 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     aov_minor: int | None = None
     last_order_at_ms: int | None = None
     segments: tuple[str, ...] = ()
+    churn_band: str | None = None
 
 
 class DecisionTrail(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

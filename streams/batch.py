@@ -326,6 +326,8 @@ class Batch:
             try:
                 step(profile, item.what, Moment(clock_ms, wall_ms), ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
+                if len(out) != before:  # of segments that turned before the event
+                    self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
                 raise
             except Exception as error:
                 raise Faulty(place, customer, error) from error

@@ -25,6 +25,7 @@ from schemas.decode import Decoder
 from streams.book_files import load_adapters, load_book
 from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
+from streams.failed_conditions import FailedConditions
 from streams.faust_app import ChunkApp, make_app
 from streams.health import Report, Watch
 from streams.kafka_log import KafkaLog, held_partitions
@@ -86,6 +87,7 @@ class Worker:
         self.keepers: dict[int, Keeper] = {}
         self._book = book
         self._engine = Engine(book, all_triggers())
+        self._failed = FailedConditions(self.metrics)
         self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
@@ -278,6 +280,8 @@ class Worker:
 
     async def _look(self) -> None:
         while True:
+            segments = self._book.segments
+            self._failed.look(None if segments is None else segments.failures, _mono_ms())
             self.stats.look(self.keepers, now_ms=_mono_ms(), wall_ms=_wall_ms, started_ms=self._started_ms)
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -10,8 +10,13 @@ from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
+from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
+from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
 from profiles.triggers.welcome import WELCOME, WelcomeRule
+from profiles.triggers.winback import WINBACK, WinbackRule
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
@@ -19,6 +24,13 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    CHURN_RISK,
+    WINBACK,
+    VIP_ENTERED,
+    VIP_LEFT,
+    LTV_MILESTONE,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}
@@ -30,12 +42,22 @@ __all__ = [
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "CHURN_RISK",
+    "LTV_MILESTONE",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "RULE_TYPES",
+    "VIP_ENTERED",
+    "VIP_LEFT",
     "WELCOME",
+    "WINBACK",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "ChurnRiskRule",
+    "LtvMilestoneRule",
     "TriggerDefinition",
+    "VipEnteredRule",
+    "VipLeftRule",
     "WelcomeRule",
+    "WinbackRule",
 ]
