@@ -3,6 +3,7 @@
 from profiles import acquisition, carts, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.insight.pair_table import for_set
 from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
@@ -22,6 +23,7 @@ from schemas.profile_document import (
     Sessions,
 )
 
+RECOMMENDED_MAX = 8
 YEAR_DAYS = 365.25
 FREQUENCY_AFTER_MS = 30 * DAY_MS
 """With less history than this, orders per year would be a wild number."""
@@ -38,12 +40,13 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         first_seen_ms=activity.first_ms,
         last_seen_ms=activity.last_ms,
         sessions=Sessions(count=activity.sessions),
-        acquisition=_acquisition(profile, book),
+        acquisition=acquisition_shown(profile, book),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
         carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
+        recommended=recommended(profile, book),
         feedback=feedback_shown(profile),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
@@ -52,7 +55,8 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
     )
 
 
-def _acquisition(profile: Profile, book: Book) -> AcquisitionShown:
+def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
+    """The channel that won her, and her first and newest visits with a source."""
     first, last = profile.activity.first_touch, profile.activity.last_touch
     return AcquisitionShown(
         channel=acquisition.channel_of(profile, book),
@@ -207,6 +211,16 @@ def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
         )
         for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
     )
+
+
+def recommended(profile: Profile, book: Book) -> tuple[str, ...]:
+    """What is bought together with what lies in her carts and what she ordered of late, without any of these."""
+    together = book.models.together
+    if not together:
+        return ()
+    items = {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+    items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
+    return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
 
 
 def feedback_shown(profile: Profile) -> FeedbackShown:

@@ -201,6 +201,7 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
 class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose".
 
+    `recommended` are products that go with those of her carts and newest orders, best first; empty until pairs were counted.
     `predicted` is null until a model was fitted.
     """
 
@@ -217,6 +218,7 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     carts: tuple[CartShown, ...]
     interests: InterestsShown
     replenishment: tuple[Replenishment, ...]
+    recommended: tuple[str, ...]
     feedback: FeedbackShown
     messages: dict[str, int]
     segments: tuple[str, ...]

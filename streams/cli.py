@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
     "fit": "streams.commands.fit",
+    "pairs": "streams.commands.pairs",
     "profile": "streams.commands.profile",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",

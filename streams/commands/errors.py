@@ -10,6 +10,7 @@ def explain(error: Exception) -> str | None:
     from streams.book_files import BookError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
+    from streams.pairing.state import PairStateError
     from streams.reporting.snapshot import SnapshotError
     from streams.reporting.spend import SpendError
     from streams.settings import SettingsError
@@ -22,6 +23,7 @@ def explain(error: Exception) -> str | None:
         | BookError
         | LocalServiceError
         | ModelError
+        | PairStateError
         | SettingsError
         | SnapshotError
         | SourceError

@@ -79,6 +79,7 @@ def _live(settings: "Settings") -> "Snapshot":
     from profiles.insight.tallies import Tally, add
     from streams.book_files import load_book
     from streams.commands.tables import with_table
+    from streams.model_source import with_models
     from streams.redis_table import RedisTable
     from streams.reporting.snapshot import snapshot
     from streams.trigger_registry import all_triggers
@@ -92,6 +93,6 @@ def _live(settings: "Settings") -> "Snapshot":
             add(total, await table.population(partition))
             meta = await table.meta(partition)
             clock_ms = max(clock_ms, 0 if meta is None else meta.clock_ms)
-        return snapshot(book, all_triggers(), total, clock_ms)
+        return snapshot(await with_models(book, table), all_triggers(), total, clock_ms)
 
     return with_table(settings, work)

@@ -11,6 +11,7 @@ from profiles.holdout import GLOBAL
 from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.trigger_effects import Effect, Sent
+from streams.reporting.bundles import Bundles
 from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels
 from streams.reporting.document import ReportDocument
 from streams.reporting.foresight import HORIZON_DAYS, Check, Outlook
@@ -56,6 +57,7 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     _cohorts(console, document.cohorts)
     _channels(console, document.channels, currency)
     _grid(console, document.grid)
+    _bundles(console, document.together)
     _check(console, document.check)
     _effects(console, document, currency)
 
@@ -187,6 +189,18 @@ def _grid(console: Console, found: Grid | Missing) -> None:
     assert isinstance(found, Grid)
     for label, row in zip(found.recency, found.customers, strict=True):
         table.add_row(label, *(f"{count:,}" for count in row))
+    console.print(table)
+
+
+def _bundles(console: Console, found: Bundles | Missing) -> None:
+    table = _table("Bought together most surely", ["products", "baskets", "times chance", "NPMI", "G2"])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Bundles)
+    for pair in found.pairs:
+        table.add_row(
+            f"{pair.a} + {pair.b}", f"{pair.count:,}", f"{pair.lift:.1f}", f"{pair.npmi:.2f}", f"{pair.g2:,.0f}"
+        )
     console.print(table)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from streams.insight.trigger_effects import Effect, Sent, effects, sent
+from streams.reporting.bundles import Bundles, bundles
 from streams.reporting.channels import Channels, channels
 from streams.reporting.foresight import Check, Outlook, check, outlook
 from streams.reporting.grid import Grid, grid
@@ -31,6 +32,7 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     repurchase: Repurchase | Missing
     channels: Channels | Missing
     grid: Grid | Missing
+    together: Bundles | Missing
     check: Check | Missing
     effects: tuple[Effect, ...]
     sent: tuple[Sent, ...]
@@ -50,6 +52,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         repurchase=repurchase(found),
         channels=channels(found, spend or {}),
         grid=grid(found),
+        together=bundles(found),
         check=check(found),
         effects=tuple(effects(found.counters, found.plans)),
         sent=tuple(sent(found.counters, found.measured)),

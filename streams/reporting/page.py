@@ -22,6 +22,7 @@ from streams.commands.report_tables import (
 from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
+from streams.reporting.bundles import Bundles
 from streams.reporting.channels import AGES as CHANNEL_AGES
 from streams.reporting.channels import Channels
 from streams.reporting.document import ReportDocument
@@ -56,6 +57,7 @@ def build_page(document: ReportDocument) -> Page:
     _channels(page, document)
     _effects(page, document)
     _grid(page, document.grid)
+    _bundles(page, document.together)
     _check(page, document.check)
     return page
 
@@ -494,6 +496,21 @@ def _grid(page: Page, found: Grid | Missing) -> None:
             },
         ),
         height=130 + 48 * len(found.recency),
+    )
+
+
+def _bundles(page: Page, found: Bundles | Missing) -> None:
+    page.heading(
+        "What is bought together",
+        "Pairs by how sure it is that it is no chance. Times chance: how much more often they share a basket than two products "
+        "that have nothing to do with each other.",
+    )
+    if _absent(page, found):
+        return
+    assert isinstance(found, Bundles)
+    page.table(
+        ["products", "baskets with both", "times chance", "closeness (NPMI)"],
+        [[f"{pair.a} + {pair.b}", f"{pair.count:,}", f"{pair.lift:.1f}", f"{pair.npmi:.2f}"] for pair in found.pairs],
     )
 
 

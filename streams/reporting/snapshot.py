@@ -15,6 +15,7 @@ from msgspec import Struct
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.holdout_plans import Plan, measured_triggers, plans
+from profiles.insight.pair_table import Recommendations
 
 FILE: Final = "population.json"
 VERSION: Final = 1
@@ -60,6 +61,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...] = ()
     measured: dict[str, str] = {}
     earlier: Earlier | None = None
+    together: Recommendations | None = None
 
 
 def snapshot(
@@ -81,6 +83,7 @@ def snapshot(
         plans=tuple(plans(book, triggers)),
         measured=measured_triggers(book, triggers),
         earlier=earlier,
+        together=book.models.together,
     )
 
 

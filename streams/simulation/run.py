@@ -5,11 +5,13 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.holdout import GLOBAL, group_of
+from profiles.models import Models
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, Holdout, Rules
 from profiles.supply_rules import ReplenishmentDueRule
@@ -17,8 +19,11 @@ from profiles.triggers.cart_abandoned import CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
 from profiles.triggers.welcome import WelcomeRule
 from schemas.decode import Decoder
+from schemas.events import Arrival
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded, Pace
+from streams.pairing.baskets import Baskets
+from streams.pairing.learn import with_pairs
 from streams.reporting.snapshot import EarlierKeeper, Snapshot, snapshot
 from streams.simulation.catalogue import CURRENCY, GOODS, TIMEZONE
 from streams.simulation.world import Extra, World
@@ -101,18 +106,20 @@ def simulate(
     """Play the world to its end. `on_row` gets all that goes out; `finish` sees the engine's state before it is closed."""
     sent: list[_Sent] = []
     decode = msgspec.json.Decoder(_Sent).decode
-    keeper = EarlierKeeper(book.shop_day)
+    keeper, baskets, decoder = EarlierKeeper(book.shop_day), Baskets(), Decoder(book.shop_currency)
 
     def take(row: Outgoing) -> None:
         if row.topic == "triggers":
             sent.append(decode(bytes(row.value)))
         on_row(row)
 
-    with Embedded(
-        Engine(book, all_triggers()), Decoder(book.shop_currency), on_row=take, shop_id=book.shop_id
-    ) as embedded:
+    with Embedded(Engine(book, all_triggers()), decoder, on_row=take, shop_id=book.shop_id) as embedded:
         for day in range(world.days):
-            embedded.feed(((line.value, 0) for line in world.lines_of(day)), progress)
+            lines = world.lines_of(day)
+            embedded.feed(((line.value, 0) for line in lines), progress)
+            for line in lines:
+                if line.topic == "orders" and isinstance(arrival := decoder.decode(line.value, 0), Arrival):
+                    baskets.take(arrival.event, arrival.time_ms)
             for message in sent:
                 products = [item.product_id for item in message.items]
                 customer = message.customer.id.partition(":")[2]
@@ -122,9 +129,10 @@ def simulate(
         now_ms = world.end_ms + SETTLING_MS
         embedded.advance_to(now_ms, progress)
         finish(embedded)
+        learned = replace(book, models=with_pairs(Models(), baskets.counter))
         earlier = keeper.before(book.shop_day(now_ms))
         return Outcome(
-            snapshot=snapshot(book, all_triggers(), embedded.population(), now_ms, earlier),
+            snapshot=snapshot(learned, all_triggers(), embedded.population(), now_ms, earlier),
             truths=truths(world, embedded.profiles(), book),
             pace=embedded.pace,
         )

@@ -85,6 +85,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "carts": [],
         "interests": {"categories": {}, "brands": {}, "occasions": {}},
         "replenishment": [],
+        "recommended": [],
         "feedback": {"nps_score": None, "nps_at_ms": None, "reviews": 0, "mean_rating": None},
         "messages": {},
         "segments": [],
