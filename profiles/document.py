@@ -1,5 +1,7 @@
 """The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
 
+from math import inf
+
 from profiles import acquisition, carts, interests, supply
 from profiles.book import Book
 from profiles.consent import summary
@@ -202,14 +204,21 @@ def scores_shown(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[
 def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
     """What will run out, soonest first."""
     found = [coming for key in profile.supply if (coming := supply.forecast(profile, key, book)) is not None]
-    return tuple(
-        Replenishment(
-            product_id=coming.product_id,
-            due_ms=coming.due_ms,
-            run_out_ms=coming.run_out_ms,
-            interval_days=coming.unit_days,
-        )
-        for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
+    return tuple(_coming(coming) for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id)))
+
+
+def _coming(coming: supply.Forecast) -> Replenishment:
+    last_ms, learned = coming.last_purchase_ms, coming.learned
+    stops = learned is not None and learned.stopped_days < inf
+    return Replenishment(
+        product_id=coming.product_id,
+        due_ms=coming.due_ms,
+        run_out_ms=coming.run_out_ms,
+        interval_days=coming.unit_days,
+        window_start_ms=None if learned is None else last_ms + learned.window_start * DAY_MS,
+        window_end_ms=None if learned is None else last_ms + learned.window_end * DAY_MS,
+        confidence=None if learned is None else learned.confidence,
+        stopped_ms=last_ms + round(learned.stopped_days * DAY_MS) if learned is not None and stops else None,
     )
 
 

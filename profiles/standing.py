@@ -26,7 +26,8 @@ from profiles.zones import find_zone, start_of_day
 
 LOOK: Final = "standing|look"
 """The timer, among `Profile.wakes`."""
-LOOK_EVERY_MS: Final = 30 * DAY_MS
+LOOK_EVERY_DAYS: Final = 30
+LOOK_EVERY_MS: Final = LOOK_EVERY_DAYS * DAY_MS
 SILENT_MS: Final = 730 * DAY_MS
 DETRACTOR_MAX: Final = 6
 """Who answers "would you recommend us" with this or less is a detractor."""
@@ -73,7 +74,14 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
             band, wake_ms = standing.band, None if silent else wake_ms
         else:
             today = book.shop_day(at_ms)
-            found = pulse(model, history, today, standing.band, concern=concern(profile, book, at_ms))
+            found = pulse(
+                model,
+                history,
+                today,
+                standing.band,
+                concern=concern(profile, book, at_ms),
+                ahead_days=LOOK_EVERY_DAYS,
+            )
             band = found.band
             if band == "high":
                 wake_ms = None

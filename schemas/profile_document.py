@@ -91,12 +91,20 @@ class InterestsShown(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Replenishment(Struct, frozen=True, kw_only=True, gc=False):
-    """A product that is bought again and again: when to remind, when it runs out, how long one unit lasts this customer."""
+    """A product that is bought again and again: when to remind, when it runs out, how long one unit lasts this customer.
+
+    The rest is null until repurchase was learned from all customers: the window in which she will most likely buy it and how
+    likely that is (`confidence`, 0 to 1), and when she counts as having stopped.
+    """
 
     product_id: str
     due_ms: int
     run_out_ms: int
     interval_days: float
+    window_start_ms: int | None
+    window_end_ms: int | None
+    confidence: float | None
+    stopped_ms: int | None
 
 
 class FeedbackShown(Struct, frozen=True, kw_only=True, gc=False):

@@ -195,6 +195,10 @@ def test_what_will_run_out_is_shown_with_its_dates() -> None:
             "due_ms": START_MS + 54 * DAY_MS,
             "run_out_ms": START_MS + 60 * DAY_MS,
             "interval_days": 30.0,
+            "window_start_ms": None,
+            "window_end_ms": None,
+            "confidence": None,
+            "stopped_ms": None,
         }
     ]
 
