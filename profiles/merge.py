@@ -68,6 +68,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         _unite_subscriptions(into, other)
     _unite_standing(into, other)
     _unite_triggers(into, other)
+    if other.has_behaviour:
+        _unite_behaviour(into, other)
     if compared:
         exposures.unite(into, other, into_ledger)
     if book.segments is not None:
@@ -193,6 +195,19 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
     into.decisions = [Raw(text) for text in in_time[-DECISIONS_KEPT:]]
+
+
+def _unite_behaviour(into: Profile, other: Profile) -> None:
+    """How she orders is watched as it comes and can't be watched again: the side that has seen more goes on."""
+    ours, theirs = into.behaviour, other.behaviour
+    if (theirs.gaps.count, theirs.values.orders, theirs.newest_ms or 0) > (
+        ours.gaps.count,
+        ours.values.orders,
+        ours.newest_ms or 0,
+    ):
+        into.behaviour, theirs = theirs, ours
+    newest = [ms for ms in (into.behaviour.newest_ms, theirs.newest_ms) if ms is not None]
+    into.behaviour.newest_ms = max(newest, default=None)
 
 
 def _note_absorbed(into: Profile, other: Profile) -> None:

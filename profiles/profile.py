@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
 from profiles.state import (
@@ -103,6 +104,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
     _exposures: Part = _part("exposures")
+    _behaviour: Part = _part("behaviour")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -144,6 +146,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def exposures_opened(self) -> bool:
         """Whether somebody asked for the comparisons: only then they may have changed."""
         return type(self._exposures) is not Raw
+
+    @property
+    def has_behaviour(self) -> bool:
+        """Whether anything was watched of how she orders, without opening it."""
+        return self._behaviour is not _NOTHING
 
     @property
     def has_past(self) -> bool:
@@ -386,6 +393,18 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def behaviour(self) -> Behaviour:
+        """What is watched of how she orders."""
+        part: Behaviour | Raw = self._behaviour
+        if isinstance(part, Raw):
+            part = self._behaviour = _open(part, _BEHAVIOUR)
+        return part
+
+    @behaviour.setter
+    def behaviour(self, part: Behaviour) -> None:
+        self._behaviour = part
+
+    @property
     def exposures(self) -> dict[str, Exposure]:
         """The comparisons the customer is in, by hold-out group."""
         part: dict[str, Exposure] | Raw = self._exposures
@@ -440,6 +459,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.behaviour_change import BEHAVIOUR_CHANGE, BehaviourChangeRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
@@ -29,6 +30,7 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     VIP_ENTERED,
     VIP_LEFT,
     LTV_MILESTONE,
+    BEHAVIOUR_CHANGE,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -38,6 +40,7 @@ BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition
 RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
+    "BEHAVIOUR_CHANGE",
     "BUILT_IN",
     "BY_NAME",
     "CART_ABANDONED",
@@ -51,6 +54,7 @@ __all__ = [
     "VIP_LEFT",
     "WELCOME",
     "WINBACK",
+    "BehaviourChangeRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
     "ChurnRiskRule",
