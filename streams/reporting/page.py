@@ -181,7 +181,7 @@ def _distribution(page: Page, document: ReportDocument) -> None:
     page.note(
         f"{best}Half of all customers have brought less than {amount(found.quantiles[SHARES.index(0.5)], currency)}, the mean "
         f"is {amount(found.mean, currency)}: it is made by few. "
-        + (f"Of {found.not_above_zero:,} refunds ate everything." if found.not_above_zero else "")
+        + (f"What {found.not_above_zero:,} customers had brought was eaten by refunds." if found.not_above_zero else "")
     )
     names = [f"{amount(low, currency)} to {amount(high, currency)}" for low, high, _ in found.bins]
     page.plot(
@@ -521,7 +521,7 @@ def _check(page: Page, found: Check | Missing) -> None:
     assert isinstance(found, Check)
     off = found.actual / found.expected - 1 if found.expected else None
     page.note(
-        f"A model fitted {found.days} days ago, on what was known then, held against what came since. It expected "
+        f"A model fitted on what was known {found.days} days ago, held against what came since. It expected "
         f"{found.expected:,.0f} further orders, {found.actual:,} came"
         + ("." if off is None else f" ({off:+.0%}).")
         + " Left: of customers who were given a chance, as many should have ordered (calibration error "
