@@ -11,7 +11,17 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import acquisition, activity, dedupe, exposures, interests, merge_carts, merge_orders, merge_supply
+from profiles import (
+    acquisition,
+    activity,
+    dedupe,
+    exposures,
+    interests,
+    merge_carts,
+    merge_orders,
+    merge_supply,
+    watches,
+)
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
@@ -57,6 +67,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     if entries or other.rhythms:
         unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
+    watches.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:

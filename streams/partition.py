@@ -70,6 +70,7 @@ class Partition:
         self._stopping = asyncio.Event()
         self._trouble = ""
         self._told = ""
+        self._engine = engine
         self._make: Callable[[], Tenure] = lambda: Tenure(
             number,
             partitions=partitions,
@@ -104,10 +105,10 @@ class Partition:
         """The log no longer holds what was to be read next."""
         self._tenure.lost(topic)
 
-    def renew(self, engine: Steps) -> None:
-        """Use another engine from the next batch on, and in claims to come."""
+    def use(self, engine: Steps) -> None:
+        """Go by other rules from the next batch on, and in all later claims."""
         self._engine = engine
-        self._tenure.renew(engine)
+        self._tenure.use(engine)
 
     def stop(self) -> None:
         """Finish the batch at hand, publish it, then return from `run`."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from profiles.turn import Output
-from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from schemas.outputs import Decision, Outgoing, Rejected, RulesChanged, Trigger
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
@@ -55,6 +55,11 @@ def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
         "content-type": "application/json",
     }
     return Outgoing(topic, output.trigger_id, key, partition, value, headers)
+
+
+def row_of_rules(change: RulesChanged) -> Outgoing:
+    """The record that announces other rules in a partition of the decisions."""
+    return Outgoing("decisions", change.decision_id, change.name, change.partition, Raw(_encode(change)))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:

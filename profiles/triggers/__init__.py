@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
 from profiles.triggers.behaviour_change import BEHAVIOUR_CHANGE, BehaviourChangeRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
+from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
+from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
@@ -31,6 +34,9 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     VIP_LEFT,
     LTV_MILESTONE,
     BEHAVIOUR_CHANGE,
+    BACK_IN_STOCK,
+    PRICE_DROPPED,
+    LOW_STOCK,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -40,13 +46,16 @@ BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition
 RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
+    "BACK_IN_STOCK",
     "BEHAVIOUR_CHANGE",
     "BUILT_IN",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
     "CHURN_RISK",
+    "LOW_STOCK",
     "LTV_MILESTONE",
+    "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "RULE_TYPES",
@@ -54,11 +63,14 @@ __all__ = [
     "VIP_LEFT",
     "WELCOME",
     "WINBACK",
+    "BackInStockRule",
     "BehaviourChangeRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
     "ChurnRiskRule",
+    "LowStockRule",
     "LtvMilestoneRule",
+    "PriceDroppedRule",
     "TriggerDefinition",
     "VipEnteredRule",
     "VipLeftRule",

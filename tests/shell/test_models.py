@@ -66,10 +66,10 @@ def test_a_partition_takes_another_engine_between_two_batches() -> None:
 
     async def story() -> None:
         subject = partition(world)
-        subject.renew(old)
+        subject.use(old)
         await until(world, subject, done(world, subject))
         subject = partition(world)
-        subject.renew(new)
+        subject.use(new)
         world.send(ordered("ada", 1, "o2"))
         await until(world, subject, done(world, subject))
 
@@ -86,7 +86,7 @@ def test_a_running_claim_takes_another_engine_from_its_next_batch_on() -> None:
     async def story() -> None:
         world.send(ordered("ada", 0, "o1"))
         tenure = await world.all_done()
-        tenure.renew(second)
+        tenure.use(second)
         world.send(ordered("ada", 1, "o2"))
         await world.work(tenure)
 
