@@ -2,7 +2,7 @@
 
 from math import inf
 
-from profiles import acquisition, carts, interests, supply
+from profiles import acquisition, carts, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.insight.pair_table import for_set
@@ -14,6 +14,7 @@ from schemas.profile_document import (
     AcquisitionShown,
     CartItem,
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
@@ -23,6 +24,7 @@ from schemas.profile_document import (
     ProfileDocument,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 RECOMMENDED_MAX = 8
@@ -49,6 +51,8 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
         recommended=recommended(profile, book),
+        wishlist=wishlist_shown(profile),
+        coupons=coupons_shown(profile),
         feedback=feedback_shown(profile),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
@@ -230,6 +234,24 @@ def recommended(profile: Profile, book: Book) -> tuple[str, ...]:
     items = {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
     items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
     return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
+
+
+def wishlist_shown(profile: Profile) -> tuple[WishShown, ...]:
+    """What is on the wishlist, newest first."""
+    there = [(since, wish) for wish in profile.wishes.values() if (since := wishes.since(wish)) is not None]
+    return tuple(
+        WishShown(product_id=wish.product_id, name=wish.said.name, category=wish.said.category, since_ms=since[0])
+        for since, wish in sorted(there, key=lambda one: (-one[0][0], one[1].product_id))
+    )
+
+
+def coupons_shown(profile: Profile) -> tuple[CouponKnown, ...]:
+    """Coupons that were issued to her, newest first."""
+    issued = [(coupon.issued, coupon) for coupon in profile.coupons.values() if coupon.issued is not None]
+    return tuple(
+        CouponKnown(coupon_id=coupon.coupon_id, issued_ms=at[0], expires_ms=coupon.expires_ms, used_ms=coupon.used_ms)
+        for at, coupon in sorted(issued, key=lambda one: (-one[0][0], one[1].coupon_id))
+    )
 
 
 def feedback_shown(profile: Profile) -> FeedbackShown:

@@ -13,8 +13,10 @@ from typing import Any, Final, TypeVar, cast
 from profiles import (
     acquisition,
     activity,
+    browsing,
     carts,
     checkouts,
+    coupons,
     dedupe,
     episodes,
     exposures,
@@ -26,6 +28,7 @@ from profiles import (
     statistics,
     supply,
     watches,
+    wishes,
 )
 from profiles.book import Book
 from profiles.consent import apply_consent
@@ -194,7 +197,8 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        activity.see(profile, arrival)
+        if activity.see(profile, arrival) and profile.has_browsing:
+            browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
             identity.remember(profile, arrival)
         else:
@@ -234,8 +238,11 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
+                browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
         if profile.purchases is not change.purchases_before and change.entry is not change.before:
             self._look(turn, by_order=True)
         for trigger in self._on_order:
@@ -265,6 +272,7 @@ class Engine:
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
@@ -339,17 +347,28 @@ def _watch_cart(turn: Turn, arrival: Arrival) -> None:
 def _viewed(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _VIEW_INTEREST(turn, arrival)
+    browsing.note_view(turn.profile, arrival)
     watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
 
 
 def _wished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _WISH_INTEREST(turn, arrival)
+    wishes.apply_wishlist_event(turn.profile, arrival)
     watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
 
 
 def _unwished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
+    wishes.apply_wishlist_event(turn.profile, arrival)
     watches.unwish(turn.profile, event.product, arrival.time_ms)
 
 
@@ -357,6 +376,10 @@ def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.StockAlertSubscribed, arrival.event)
     alert_id = event.subscription_id or event.message_id
     watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
 
 
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
@@ -442,8 +465,11 @@ HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
     events.ProductViewed: _viewed,
+    events.ProductClicked: _clicked,
+    events.ProductsSearched: _searched,
     events.ProductAddedToWishlist: _wished,
     events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
     events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,

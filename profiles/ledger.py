@@ -5,7 +5,7 @@ An entry does not depend on the order in which its events arrive, nor on how oft
   of the newest version that has them, newest by (updated_at or event time, received time, message id). A version that
   lacks one leaves the older one standing.
 - The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
-- A cancellation stays, also one that comes before its order; so does the mark of a test order.
+- A cancellation stays, also one that comes before its order; so does the mark of a test order, and that it named a coupon.
 - A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
   message id) counts. Refunds of an order that is not there yet are parked in its entry.
 
@@ -235,6 +235,8 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
         new.cancelled_ms, changed = at_ms, True
     if event.test and not new.test:
         new.test, changed = True, True
+    if not new.couponed and names_coupon(event):
+        new.couponed, changed = True, True
 
     # Versions that are left out stand for the main one, which is about to move: spell them out first.
     main = new.money_version or new.lines_version
@@ -278,6 +280,11 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
     return new
 
 
+def names_coupon(event: OrderStateEvent) -> bool:
+    """Whether an order, or a line of it, was bought with a coupon."""
+    return event.coupon is not None or any(product.coupon is not None for product in event.products)
+
+
 def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderEntry:
     """The entry of an order nothing was known of: what `_with_state` would make of an empty one, in a third of the time."""
     kind = type(event)
@@ -314,6 +321,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         cart_version=version if names_cart else None,
         cancelled_ms=at_ms if kind is OrderCancelled else None,
         test=event.test,
+        couponed=names_coupon(event),
     )
 
 
@@ -408,6 +416,8 @@ def _count(stats: OrderStats, contribution: Contribution, sign: int) -> None:
             stats.refunded += sign
         if contribution.rate is None:
             stats.unconverted += sign
+        if contribution.couponed:
+            stats.couponed += sign
 
 
 def _add(profile: Profile, contribution: Contribution, sign: int) -> None:

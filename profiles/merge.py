@@ -14,6 +14,8 @@ from msgspec import Raw
 from profiles import (
     acquisition,
     activity,
+    browsing,
+    coupons,
     dedupe,
     exposures,
     interests,
@@ -21,6 +23,7 @@ from profiles import (
     merge_orders,
     merge_supply,
     watches,
+    wishes,
 )
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
@@ -68,6 +71,9 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
+    browsing.unite(into, other)
+    wishes.unite(into, other)
+    coupons.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
@@ -147,6 +153,8 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
     into.welcome_ended_ms = max(
         (ms for ms in (into.welcome_ended_ms, other.welcome_ended_ms) if ms is not None), default=None
     )
+    into.new_buyer_ms = _earliest(into.new_buyer_ms, other.new_buyer_ms)
+    into.birthday_ms = max((ms for ms in (into.birthday_ms, other.birthday_ms) if ms is not None), default=None)
     into.imported = into.imported or other.imported
 
 
@@ -197,10 +205,16 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
         first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
         into.episodes = dict(first[:EPISODES_MAX])
 
+    for what, theirs_ms in other.wakes.items():
+        # Whoever wakes up looks at everything anew, so the earlier time never does harm.
+        into.wakes[what] = min(theirs_ms, into.wakes.get(what, theirs_ms))
+
     sent = {emitted.trigger_id: emitted for emitted in into.emitted}
     for emitted in other.emitted:
         known = sent.setdefault(emitted.trigger_id, emitted)
         known.outcome = known.outcome or emitted.outcome
+        if emitted.receipt_ms > known.receipt_ms:
+            known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}

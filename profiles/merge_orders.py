@@ -54,6 +54,7 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
         refunds=_refunds(ours, theirs),
         cancelled_ms=_earliest(ours.cancelled_ms, theirs.cancelled_ms),
         test=ours.test or theirs.test,
+        couponed=ours.couponed or theirs.couponed,
         fulfilled_ms=_earliest(ours.fulfilled_ms, theirs.fulfilled_ms),
         delivered_ms=_earliest(ours.delivered_ms, theirs.delivered_ms),
         compact=described.compact,

@@ -19,9 +19,11 @@ from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
 from profiles.state import (
     Activity,
+    Browsing,
     Cart,
     Checkout,
     Consent,
+    Coupon,
     DecisionKept,
     Emitted,
     Episode,
@@ -35,6 +37,7 @@ from profiles.state import (
     Totals,
     Watch,
     WindowsKept,
+    Wish,
     encode,
 )
 from profiles.value.purchases import Purchases
@@ -107,6 +110,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _exposures: Part = _part("exposures")
     _behaviour: Part = _part("behaviour")
     _watches: Part = _part("watches")
+    _browsing: Part = _part("browsing")
+    _wishes: Part = _part("wishes")
+    _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -433,6 +439,56 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def browsing(self) -> Browsing:
+        """Views and searches of the last days."""
+        part: Browsing | Raw = self._browsing
+        if isinstance(part, Raw):
+            part = self._browsing = _open(part, _BROWSING)
+        return part
+
+    @property
+    def has_browsing(self) -> bool:
+        """Whether any view or search is remembered, without opening them."""
+        part: Browsing | Raw = self._browsing
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part.views or part.searches)
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """Products on the wishlist, or taken off it of late, by product id."""
+        part: dict[str, Wish] | Raw = self._wishes
+        if isinstance(part, Raw):
+            part = self._wishes = _open(part, _WISHES)
+        return part
+
+    @wishes.setter
+    def wishes(self, part: dict[str, Wish]) -> None:
+        self._wishes = part
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether there ever was a wishlist, without opening it."""
+        part: dict[str, Wish] | Raw = self._wishes
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
+    def coupons(self) -> dict[str, Coupon]:
+        """Coupons of the customer's own, by coupon id."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        if isinstance(part, Raw):
+            part = self._coupons = _open(part, _COUPONS)
+        return part
+
+    @coupons.setter
+    def coupons(self, part: dict[str, Coupon]) -> None:
+        self._coupons = part
+
+    @property
+    def has_coupons(self) -> bool:
+        """Whether any coupon is known, without opening them."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -482,6 +538,9 @@ _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
 _WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
+_BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
+_WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
+_COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

@@ -146,7 +146,13 @@ class Excluded(Struct, frozen=True, kw_only=True):
 class Precedence(Struct, frozen=True, kw_only=True):
     """Which of several reminders about the same shopping trip goes out."""
 
-    ladder: tuple[str, ...] = ("checkout.abandoned", "cart.abandoned")
+    ladder: tuple[str, ...] = (
+        "checkout.abandoned",
+        "cart.abandoned",
+        "wishlist.reminder",
+        "search.abandoned",
+        "browse.abandoned",
+    )
     """Highest first. While a higher one is pending, a lower one that comes due is dropped."""
     block_ms: int = 2 * DAY_MS
     """After one was sent, lower ones are dropped this long."""

@@ -24,12 +24,14 @@ from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
     AcquisitionShown,
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
     Predicted,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 
@@ -104,6 +106,14 @@ class ProfileView:
     @property
     def recommended(self) -> tuple[str, ...]:
         return document.recommended(self.profile, self.book)
+
+    @property
+    def wishlist(self) -> tuple[WishShown, ...]:
+        return document.wishlist_shown(self.profile)
+
+    @property
+    def coupons(self) -> tuple[CouponKnown, ...]:
+        return document.coupons_shown(self.profile)
 
     @property
     def feedback(self) -> FeedbackShown:

@@ -127,6 +127,24 @@ class AcquisitionShown(Struct, frozen=True, kw_only=True, gc=False):
     last_touch: str | None
 
 
+class WishShown(Struct, frozen=True, kw_only=True, gc=False):
+    """A product on the wishlist, and since when it is there."""
+
+    product_id: str
+    name: str | None
+    category: str | None
+    since_ms: int
+
+
+class CouponKnown(Struct, frozen=True, kw_only=True, gc=False):
+    """A coupon of the customer's own. `used_ms` is null while it was not used, `expires_ms` where it has no end."""
+
+    coupon_id: str
+    issued_ms: int
+    expires_ms: int | None
+    used_ms: int | None
+
+
 class DecisionShown(Struct, frozen=True, kw_only=True, gc=False):
     """A recent change in the life of a trigger, newest first."""
 
@@ -227,6 +245,8 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     interests: InterestsShown
     replenishment: tuple[Replenishment, ...]
     recommended: tuple[str, ...]
+    wishlist: tuple[WishShown, ...]
+    coupons: tuple[CouponKnown, ...]
     feedback: FeedbackShown
     messages: dict[str, int]
     segments: tuple[str, ...]

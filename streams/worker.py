@@ -190,8 +190,8 @@ class Worker:
             self._beside(self._ask_ends(), "ends"),
             self._beside(self._look(), "look"),
             self._beside(self._others.keep(self.keepers), "others"),
-            self._beside(self._models.keep(), "models"),
             self._beside(self._keep_rules(), "rules"),
+            self._beside(self._models.keep(), "models"),
             self._beside(self._guard(), "watchdog"),
             self._beside(_crash_of(app), "faust"),
         ]
@@ -303,6 +303,7 @@ class Worker:
             self._rules_signal.clear()
             book = await asyncio.to_thread(file.read)
             if book is not None:
+                # Models may have come since the file was read for the first time.
                 self._use(replace(book, models=self._book.models))
             self._show_rules(file)
 
