@@ -14,9 +14,12 @@ from profiles.models import Models, decode_models, encode_models
 from profiles.profile import Profile
 from profiles.state import Cart, CartLine
 from schemas.events import OrderCancelled, OrderCompleted, OrderStateEvent, OrderUpdated, Product
+from streams.cli import run
 from streams.pairing.baskets import Baskets
 from streams.pairing.learn import strongest, with_pairs
 from streams.pairing.state import PairState, PairStateError, load, save
+from streams.simulation.catalogue import BUNDLES
+from streams.simulation.world import World
 
 DAY_MS = 86_400_000
 
@@ -127,3 +130,23 @@ def test_a_profile_is_recommended_what_goes_with_her_cart_and_is_not_in_it() -> 
 
     assert document(profile, Book(models=bought()), 0).recommended == ("honey",)
     assert document(profile, Book(), 0).recommended == ()
+
+
+def test_the_command_finds_what_the_simulated_shop_sells_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(1, 400, 200)
+    events_file, document_file = tmp_path / "events.jsonl", tmp_path / "models.json"
+    events_file.write_bytes(b"\n".join(line.value for day in range(200) for line in world.lines_of(day)))
+
+    assert run(["pairs", str(events_file), "--out", str(document_file)]) == 0
+    assert "cat-food + cat-litter" in capsys.readouterr().out
+    together = decode_models(document_file.read_bytes()).together
+    assert together is not None
+    best = [{pair.a, pair.b} for pair in strongest(together, 4)]
+    assert all(pair in [{a, b} for a, b in BUNDLES.items()] for pair in best)
+
+
+def test_the_command_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["pairs"]) == 2
+    assert "--state FILE" in capsys.readouterr().err
