@@ -23,6 +23,7 @@ from profiles import (
     identity,
     interests,
     ledger,
+    links,
     messages,
     standing,
     statistics,
@@ -48,6 +49,7 @@ from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
+from schemas.moves import Link, LinkRefused, Move
 
 Handler = Callable[[Turn, Arrival], None]
 E = TypeVar("E", bound=Event)
@@ -187,6 +189,41 @@ class Engine:
             for episode in profile.episodes.values()
         )
 
+    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        """Take in what another identifier's home says to this one; gives whether the profile became a redirect.
+
+        Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything.
+        """
+        if isinstance(what, Link):
+            return links.take_link(profile, orders, what, out)
+        onwards = links.passed_on(profile, what, self.book.rules.identity)
+        if onwards is not None:
+            out.append(onwards)
+            return False
+        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
+        if isinstance(what, LinkRefused):
+            links.refuse(turn, what)
+        else:
+            brought = links.take_absorb(turn, orders, what)
+            if brought is not None:
+                self._look_again(turn, brought)
+        return False
+
+    def holder_at(self, profile: Profile, at_ms: int) -> str | None:
+        """To whom a redirect led at a moment; None where it leads nowhere any more."""
+        return links.holder_at(profile, at_ms, self.book.rules.identity)
+
+    def _look_again(self, turn: Turn, brought: Profile) -> None:
+        """What waits is planned anew on the united profile: for carts that came, and for what waited for a login."""
+        profile = turn.profile
+        if identity.reachable(profile):
+            episodes.release_held(turn)
+        for cart_id in brought.carts:
+            cart = profile.carts.get(cart_id)
+            if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
+                for trigger in self._on_cart:
+                    trigger.on_cart(turn, cart)
+
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
         return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
@@ -200,9 +237,9 @@ class Engine:
         if activity.see(profile, arrival) and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
         else:
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
             if identity.reachable(profile):
                 episodes.release_held(turn)
         if kind in SHOPPING_EVENTS:

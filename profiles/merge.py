@@ -35,6 +35,8 @@ from profiles.state import (
     EMITTED_MAX,
     EPISODES_MAX,
     IDS_PER_TYPE_MAX,
+    MERGING_MAX,
+    REFUSED_MAX,
     TRAITS_MAX,
     Consent,
     Ledger,
@@ -109,6 +111,14 @@ def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[i
 def _unite_identity(into: Profile, other: Profile) -> None:
     for kind, values in other.ids.items():
         into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
+    for identifier, since_ms in other.linked.items():
+        into.linked[identifier] = min(since_ms, into.linked.get(identifier, since_ms))
+    for identifier, at_ms in other.refused.items():
+        into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
+    while len(into.refused) > REFUSED_MAX:
+        del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
+    into.suppressed = into.suppressed or other.suppressed
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.

@@ -64,9 +64,11 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
-    segments. `suppressed`: the customer asked not to be contacted at all, or was erased. `definitions` names the segments
-    and windows the profile was last looked at by (see `profiles.segments`).
+    `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
+    nothing else is here. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `suppressed`: the
+    customer asked not to be contacted at all, or was erased. `definitions` names the segments and windows the profile was
+    last looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -77,6 +79,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     country: tuple[int, str] | None = None
     push: bool = False
     suppressed: bool = False
+    redirect: list[tuple[int, str]] = []
+    merging: list[str] = []
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
@@ -109,6 +113,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _absorbed: Part = _part("absorbed")
     _exposures: Part = _part("exposures")
     _behaviour: Part = _part("behaviour")
+    _linked: Part = _part("linked")
+    _refused: Part = _part("refused")
     _watches: Part = _part("watches")
     _browsing: Part = _part("browsing")
     _wishes: Part = _part("wishes")
@@ -164,6 +170,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_past(self) -> bool:
         """Whether the customer has ordered, without opening what is known of it."""
         return self._past is not _NOTHING
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether any identifier was refused, without opening the part."""
+        return self._refused is not _NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -421,6 +432,30 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def linked(self) -> dict[str, int]:
+        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        part: dict[str, int] | Raw = self._linked
+        if isinstance(part, Raw):
+            part = self._linked = _open(part, _LINKED)
+        return part
+
+    @linked.setter
+    def linked(self, part: dict[str, int]) -> None:
+        self._linked = part
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
+        part: dict[str, int] | Raw = self._refused
+        if isinstance(part, Raw):
+            part = self._refused = _open(part, _LINKED)
+        return part
+
+    @refused.setter
+    def refused(self, part: dict[str, int]) -> None:
+        self._refused = part
+
+    @property
     def watches(self) -> dict[str, Watch]:
         """Products she has an eye on, by their key among the goods."""
         part: dict[str, Watch] | Raw = self._watches
@@ -534,6 +569,7 @@ _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)

@@ -160,6 +160,23 @@ class Precedence(Struct, frozen=True, kw_only=True):
     """Of triggers due within this time of each other the one with the lowest priority number goes first."""
 
 
+class IdentityRules(Struct, frozen=True, kw_only=True):
+    """How many identifiers one customer may have. One more than that is not believed to be hers."""
+
+    emails_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """E-mail addresses."""
+    phones_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Phone numbers."""
+    loyalty_ids_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Loyalty cards."""
+    devices_max: Annotated[int, Meta(ge=1, le=200)] = 50
+    """Anonymous ids (browsers, apps) within `devices_window`."""
+    devices_window_ms: int = 90 * DAY_MS
+    """The time over which `devices_max` counts; older ones make room."""
+    cart_tokens_ms: int = 30 * DAY_MS
+    """How long the secret token of a cart stands for the customer it was seen with."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """All rules. `triggers` holds those of each trigger that differ from its defaults, by the trigger's name."""
 
@@ -176,6 +193,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     acquisition: Acquisition = Acquisition()
     precedence: Precedence = Precedence()
     repurchase: RepurchaseRules = RepurchaseRules()
+    identity: IdentityRules = IdentityRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod

@@ -6,9 +6,10 @@ from profiles.book import Book
 from profiles.ids import decision_id
 from profiles.profile import Profile
 from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, encode
-from schemas.outputs import Decision, State, Trigger, TriggerOutcome
+from schemas.moves import Move
+from schemas.outputs import Decision, IdentityChange, State, Trigger, TriggerOutcome
 
-Output = Trigger | TriggerOutcome | Decision
+Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move
 
 
 class Turn(Struct, gc=False):

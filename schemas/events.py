@@ -768,7 +768,8 @@ class Arrival(Struct, frozen=True, gc=False):
     `time_ms` is the corrected event time, `received_ms` when a server of the shop received it. `customer` is the profile
     id, "type:value" of the strongest identifier, `ANONYMOUS` for an order that names nobody, or `SHOP` for what is about
     the shop. `home` is the text whose murmur2 hash gives the home partition: the identifier's value, the order id of an
-    anonymous order, the product of a catalogue event.
+    anonymous order, the product of a catalogue event. `others` are the event's further identifiers, (type, value) from
+    strong to weak; an alias call's earlier id is among them as ("alias", value).
     """
 
     event: Event
@@ -776,3 +777,4 @@ class Arrival(Struct, frozen=True, gc=False):
     received_ms: int
     customer: str
     home: str
+    others: tuple[tuple[str, str], ...] = ()

@@ -416,6 +416,8 @@ class Tenure:
                 more = Need(list(dict.fromkeys(more.profiles + called.profiles)))
             if more:
                 await self._load(batch, more)
+        while more := batch.tie(self._cache):
+            await self._load(batch, more)
 
     async def _load(self, batch: Batch, need: Need) -> None:
         batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole))
@@ -441,6 +443,7 @@ class Tenure:
             profiles=changes.profiles,
             known=len(changes.profiles) - changes.created,
             entries=changes.entries,
+            deleted=changes.deleted,
             due=changes.due,
             outbox=changes.outbox,
             trim=trim,

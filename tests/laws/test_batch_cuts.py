@@ -30,6 +30,12 @@ def logs(draw: st.DrawFn) -> list[Event]:
         event = draw(one_event(minute, f"m{number}")).event
         user = draw(st.sampled_from(("ada", "bob", "cid", "dee")))
         fields: dict[str, Any] = {"user_id": user}
+        if draw(st.booleans()):
+            # On a device, sometimes one that others use too; not always logged in.
+            fields = {
+                "user_id": draw(st.sampled_from((user, None))),
+                "anonymous_id": draw(st.sampled_from((f"{user}-phone", "kiosk"))),
+            }
         for name in ("cart_id", "checkout_id", "order_id"):
             if getattr(event, name, None):
                 fields[name] = f"{user}-{getattr(event, name)}"
