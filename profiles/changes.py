@@ -17,7 +17,9 @@ EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
 TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
 """What timers change."""
 
-_ALWAYS: Final[Changed] = frozenset({"first_seen_ms", "last_seen_ms", "sessions", "ids", "triggers", "predicted"})
+_ALWAYS: Final[Changed] = frozenset(
+    {"first_seen_ms", "last_seen_ms", "sessions", "ids", "merging", "acquisition", "triggers", "predicted"}
+)
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.Identified, frozenset({"traits"})),
     (events.ProductViewed, frozenset({"interests"})),

@@ -108,7 +108,9 @@ def note_review(profile: Profile, arrival: Arrival) -> None:
     """Keep the newest version of a review."""
     event = arrival.event
     assert isinstance(event, ProductReviewed)
-    told = Review(arrival.time_ms, event.message_id, event.product_id, event.rating)
+    # As a float, since a whole number would come back from storage as one, and be other bytes than before.
+    rating = None if event.rating is None else float(event.rating)
+    told = Review(arrival.time_ms, event.message_id, event.product_id, rating)
     _keep_review(profile.feedback, event.review_id or event.message_id, told)
 
 

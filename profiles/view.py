@@ -23,6 +23,7 @@ from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartShown,
     CouponKnown,
     CurrencyTotals,
@@ -60,6 +61,10 @@ class ProfileView:
         return {kind: tuple(values) for kind, values in sorted(self.profile.ids.items())}
 
     @property
+    def merging(self) -> tuple[str, ...]:
+        return tuple(self.profile.merging)
+
+    @property
     def traits(self) -> "Traits":
         return Traits(self.profile.traits)
 
@@ -80,6 +85,10 @@ class ProfileView:
         return Sessions(count=self.profile.activity.sessions)
 
     @property
+    def acquisition(self) -> AcquisitionShown:
+        return document.acquisition_shown(self.profile, self.book)
+
+    @property
     def orders(self) -> "OrdersView":
         return OrdersView(self)
 
@@ -98,6 +107,10 @@ class ProfileView:
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
         return document.replenishment(self.profile, self.book)
+
+    @property
+    def recommended(self) -> tuple[str, ...]:
+        return document.recommended(self.profile, self.book)
 
     @property
     def wishlist(self) -> tuple[WishShown, ...]:

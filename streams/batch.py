@@ -28,7 +28,7 @@ from profiles.profile import Profile, decode_profile
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger
 from profiles.state import Need as Needed
-from profiles.turn import Output
+from profiles.turn import Output, counter_of
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, Arrival
 from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
@@ -711,7 +711,8 @@ class Batch:
     def _pack(self, subject: Live, *, counted: bool = False) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand. `counted`: the counters may have changed."""
         profile, ledger = subject.profile, subject.ledger
-        if (ledger.changed or not subject.size or counted) and not profile.redirect:
+        told = ledger.changed or ledger.counted or profile.exposures_opened or not subject.size or counted
+        if told and not profile.redirect:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
             if ledger.counted:
@@ -830,6 +831,8 @@ class Batch:
             changes.outbox.append(stored)
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
+                counter = counter_of(output)
+                changes.population[counter] = changes.population.get(counter, 0) + 1
         # Their home takes them for repeated unless those of one topic come in the order in which they were read.
         for _, row in sorted(self._forwards, key=itemgetter(0)):
             changes.rows.append((row, None))

@@ -45,6 +45,8 @@ _FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "coupon_id": st.sampled_from(("x1", "x2")),
     "subscription_id": st.sampled_from(("s1", "s2")),
     "ticket_id": st.sampled_from(("t1", "t2")),
+    "state": st.sampled_from(("assigned", "contacted", "resolved", "verified")),
+    "case_id": st.sampled_from(("case1", "case2")),
     "query": st.sampled_from(("tea", "green tea")),
     "results": st.sampled_from((None, 0, 0, 9)),
     "amount_minor": st.none() | st.integers(0, 3000),
