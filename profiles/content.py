@@ -5,10 +5,10 @@ from typing import Any
 from msgspec import Struct
 
 from profiles.ledger import OrderChange
-from profiles.state import Cart, RecentOrder
+from profiles.state import Cart, Delivery, RecentOrder
 from profiles.supply import SupplyChange
 from schemas.events import Arrival
-from schemas.outputs import Item
+from schemas.outputs import CouponShown, Item
 
 
 class Content(Struct, kw_only=True):
@@ -21,12 +21,14 @@ class Content(Struct, kw_only=True):
     details: dict[str, Any] = {}
     cart_id: str | None = None
     checkout_id: str | None = None
+    coupon: CouponShown | None = None
     rule: str = ""
 
 
 class OrderTold(Struct, kw_only=True):
     """An order event as triggers hear of it: what it changed in the ledger and in supplies, the order for carts and
-    conversions (None where it is not placed, or a test), and the carts it took something out of.
+    conversions (None where it is not placed, or a test), the carts it took something out of, and its delivery (None where
+    that is as it was).
     """
 
     arrival: Arrival
@@ -34,3 +36,4 @@ class OrderTold(Struct, kw_only=True):
     supplies: SupplyChange
     order: RecentOrder | None = None
     carts: list[Cart] = []
+    delivery: Delivery | None = None

@@ -1,14 +1,22 @@
 """The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
 
-from profiles import carts, interests, supply
+from math import fsum, inf
+
+from profiles import acquisition, carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.feedback_state import OlderReviews
+from profiles.insight.pair_table import for_set
+from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartItem,
     CartShown,
+    CaseShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
@@ -18,8 +26,12 @@ from schemas.profile_document import (
     ProfileDocument,
     Replenishment,
     Sessions,
+    SurveyShown,
+    TicketShown,
+    WishShown,
 )
 
+RECOMMENDED_MAX = 8
 YEAR_DAYS = 365.25
 FREQUENCY_AFTER_MS = 30 * DAY_MS
 """With less history than this, orders per year would be a wild number."""
@@ -31,21 +43,36 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
     return ProfileDocument(
         id=profile.id,
         ids={kind: tuple(values) for kind, values in sorted(profile.ids.items())},
+        merging=tuple(profile.merging),
         traits={name: value for name, (_, value) in sorted(profile.traits.items())},
         consent=summary(profile),
         first_seen_ms=activity.first_ms,
         last_seen_ms=activity.last_ms,
         sessions=Sessions(count=activity.sessions),
+        acquisition=acquisition_shown(profile, book),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
         carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
-        feedback=feedback_shown(profile),
+        recommended=recommended(profile, book),
+        wishlist=wishlist_shown(profile),
+        coupons=coupons_shown(profile),
+        feedback=feedback_shown(profile, book, now_ms),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
         triggers=triggers_shown(profile),
-        predicted=None,
+        predicted=predictions(profile, book, now_ms),
+    )
+
+
+def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
+    """The channel that won her, and her first and newest visits with a source."""
+    first, last = profile.activity.first_touch, profile.activity.last_touch
+    return AcquisitionShown(
+        channel=acquisition.channel_of(profile, book),
+        first_touch=None if first is None else acquisition.label(first),
+        last_touch=None if last is None else acquisition.label(last),
     )
 
 
@@ -186,24 +213,90 @@ def scores_shown(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[
 def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
     """What will run out, soonest first."""
     found = [coming for key in profile.supply if (coming := supply.forecast(profile, key, book)) is not None]
-    return tuple(
-        Replenishment(
-            product_id=coming.product_id,
-            due_ms=coming.due_ms,
-            run_out_ms=coming.run_out_ms,
-            interval_days=coming.unit_days,
-        )
-        for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
+    return tuple(_coming(coming) for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id)))
+
+
+def _coming(coming: supply.Forecast) -> Replenishment:
+    last_ms, learned = coming.last_purchase_ms, coming.learned
+    stops = learned is not None and learned.stopped_days < inf
+    return Replenishment(
+        product_id=coming.product_id,
+        due_ms=coming.due_ms,
+        run_out_ms=coming.run_out_ms,
+        interval_days=coming.unit_days,
+        window_start_ms=None if learned is None else last_ms + learned.window_start * DAY_MS,
+        window_end_ms=None if learned is None else last_ms + learned.window_end * DAY_MS,
+        confidence=None if learned is None else learned.confidence,
+        stopped_ms=last_ms + round(learned.stopped_days * DAY_MS) if learned is not None and stops else None,
     )
 
 
-def feedback_shown(profile: Profile) -> FeedbackShown:
-    """What she said of the shop, as the document has it."""
-    said = profile.feedback
-    ratings = said.get("ratings", 0)
+def recommended(profile: Profile, book: Book) -> tuple[str, ...]:
+    """What is bought together with what lies in her carts and what she ordered of late, without any of these."""
+    together = book.models.together
+    if not together:
+        return ()
+    items = {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+    items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
+    return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
+
+
+def wishlist_shown(profile: Profile) -> tuple[WishShown, ...]:
+    """What is on the wishlist, newest first."""
+    there = [(since, wish) for wish in profile.wishes.values() if (since := wishes.since(wish)) is not None]
+    return tuple(
+        WishShown(product_id=wish.product_id, name=wish.said.name, category=wish.said.category, since_ms=since[0])
+        for since, wish in sorted(there, key=lambda one: (-one[0][0], one[1].product_id))
+    )
+
+
+def coupons_shown(profile: Profile) -> tuple[CouponKnown, ...]:
+    """Coupons that were issued to her, newest first."""
+    issued = [(coupon.issued, coupon) for coupon in profile.coupons.values() if coupon.issued is not None]
+    return tuple(
+        CouponKnown(coupon_id=coupon.coupon_id, issued_ms=at[0], expires_ms=coupon.expires_ms, used_ms=coupon.used_ms)
+        for at, coupon in sorted(issued, key=lambda one: (-one[0][0], one[1].coupon_id))
+    )
+
+
+def feedback_shown(profile: Profile, book: Book, now_ms: int) -> FeedbackShown:
+    """What she said, and what is open of it at `now_ms`."""
+    said, rule = profile.feedback, book.rules.open_feedback
+    older = said.older_reviews or OlderReviews()
+    answers = sorted(said.surveys.values(), key=lambda one: (-one.answered_ms, one.survey_id))
+    rated = [review.rating for review in said.reviews.values() if review.rating is not None]
+    ratings = older.rated + len(rated)
+    newest = answers[0] if answers else None
+    cases = sorted(complaints.cases(profile, book, now_ms), key=lambda one: (-one[1].opened_ms, one[0]))
     return FeedbackShown(
-        nps_score=said.get("nps_score"),
-        nps_at_ms=said.get("nps_at_ms"),
-        reviews=said.get("reviews", 0),
-        mean_rating=said["rating_sum"] / ratings if ratings else None,
+        nps_score=None if newest is None else newest.score,
+        nps_at_ms=None if newest is None else newest.answered_ms,
+        reviews=older.count + len(said.reviews),
+        mean_rating=(older.rating_sum + fsum(rated)) / ratings if ratings else None,
+        complains=complaints.complains(profile, book, now_ms),
+        surveys=tuple(
+            SurveyShown(survey_id=one.survey_id, kind=one.kind, score=one.score, at_ms=one.answered_ms)
+            for one in answers
+        ),
+        cases=tuple(
+            CaseShown(
+                case_id=key,
+                state=case.state,
+                opened_ms=case.opened_ms,
+                contacted_ms=case.contacted_ms,
+                owner=None if (owner := said.cases[key].owner) is None else owner[2],
+            )
+            for key, case in cases
+        ),
+        tickets=tuple(
+            TicketShown(
+                ticket_id=ticket_id,
+                open=complaints.is_open(ticket, rule, now_ms),
+                opened_ms=ticket.opened_ms,
+                updated_ms=ticket.changed[0],
+                topic=None if ticket.topic is None else ticket.topic[2],
+                satisfaction=None if ticket.satisfaction is None else ticket.satisfaction[2],
+            )
+            for ticket_id, ticket in sorted(said.tickets.items(), key=lambda item: (-item[1].changed[0], item[0]))
+        ),
     )

@@ -10,20 +10,48 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    acquisition,
+    activity,
+    browsing,
+    carts,
+    checkouts,
+    coupons,
+    dedupe,
+    deliveries,
+    episodes,
+    exposures,
+    feedback,
+    identity,
+    interests,
+    ledger,
+    links,
+    messages,
+    standing,
+    statistics,
+    supply,
+    watches,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
+from profiles.goods import Good, GoodChange, change_of
+from profiles.holdout import is_measured
+from profiles.insight.tallies import Tally, add
 from profiles.interests import WEIGHTS
 from profiles.profile import Profile
+from profiles.replan import replan
 from profiles.segments import WAKE, Segments
+from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
+from schemas.moves import Link, LinkRefused, Move
 
 Handler = Callable[[Turn, Arrival], None]
 E = TypeVar("E", bound=Event)
@@ -38,14 +66,18 @@ class Engine:
         """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
+        self.stamp = stamp_of(book, self.triggers.values())
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
         self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
         for trigger in told:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._measured = {trigger.name: rule for trigger in told if is_measured(rule := trigger.rule(book), book.rules)}
+        self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
         ]:
@@ -76,19 +108,50 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
+            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
+                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
             if watching:
                 self._watch.after(turn, arrival)
+
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
+        """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
+        return change_of(good, arrival, self.book.shop_currency)
+
+    def wakes(self, change: GoodChange) -> bool:
+        """Whether those who watch a product want to hear of this change."""
+        return any(trigger.wakes(self.book, change) for trigger in self._on_good)
+
+    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None:
+        """Tell a customer who watches a product that it changed; outputs are appended to `out`.
+
+        `at.goods` has the change already. `place` counts the stock alerts of this partition for the product that are
+        older than hers. A customer who does not watch it any more is left as she is.
+        """
+        watch = profile.watches.get(change.key)
+        if watch is None:
+            return
+        turn = Turn(profile, self.book, at, out, change.message_id, change.time_ms, change.received_ms, change.imported)
+        for trigger in self._on_good:
+            if trigger.wakes(self.book, change):
+                trigger.on_good(turn, change, watch, place)
+        if self._is_watching:
+            self._watch.after_timer(turn, at.clock_ms)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
 
-        Raises NeedLedger(None) before changing anything when old orders are to be compacted.
+        Raises NeedLedger(None) before changing anything when old orders are to be compacted, or when what comes due may
+        put the customer into a hold-out's comparison.
         """
         clock_ms = at.clock_ms
+        if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
+            orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
@@ -96,15 +159,20 @@ class Engine:
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+                if wake == exposures.WAKE:
+                    exposures.count(profile, orders)
+                    continue
                 if wake == WAKE:
                     self._watch.wake(turn, orders, due_ms)
                     continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
-                if (woken := self.triggers.get(name)) is not None:
+                if wake == standing.LOOK:
+                    self._look(turn)
+                elif (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
-                    if self._is_watching:
-                        self._watch.after_timer(turn, clock_ms)
+                if self._is_watching:
+                    self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -115,28 +183,90 @@ class Engine:
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
 
+    def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
+        """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison."""
+        rules, measured = self.book.rules, self._measured
+        return any(
+            episode.wake_ms < clock_ms
+            and (rule := measured.get(episode.name)) is not None
+            and exposures.is_new(profile, rule, episode.name, rules)
+            for episode in profile.episodes.values()
+        )
+
+    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        """Take in what another identifier's home says to this one; gives whether the profile became a redirect.
+
+        Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything. What the population counts of
+        the profile goes along with the ledger.
+        """
+        before = statistics.counters(profile, self.book)
+        left = self._take_move(profile, what, at, orders, out)
+        after = {} if left else statistics.counters(profile, self.book)
+        for name in before.keys() | after.keys():
+            if change := after.get(name, 0) - before.get(name, 0):
+                orders.counted[name] = orders.counted.get(name, 0) + change
+        return left
+
+    def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        if isinstance(what, Link):
+            return links.take_link(profile, orders, what, out)
+        onwards = links.passed_on(profile, what, self.book.rules.identity)
+        if onwards is not None:
+            out.append(onwards)
+            return False
+        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
+        if isinstance(what, LinkRefused):
+            links.refuse(turn, what)
+        else:
+            brought = links.take_absorb(turn, orders, what)
+            if brought is not None:
+                self._look_again(turn, brought)
+        return False
+
+    def holder_at(self, profile: Profile, at_ms: int) -> str | None:
+        """To whom a redirect led at a moment; None where it leads nowhere any more."""
+        return links.holder_at(profile, at_ms, self.book.rules.identity)
+
+    def _look_again(self, turn: Turn, brought: Profile) -> None:
+        """What waits is planned anew on the united profile: for carts that came, and for what waited for a login."""
+        profile = turn.profile
+        if identity.reachable(profile):
+            episodes.release_held(turn)
+        for cart_id in brought.carts:
+            cart = profile.carts.get(cart_id)
+            if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
+                for trigger in self._on_cart:
+                    trigger.on_cart(turn, cart)
+
+    def replan(self, profile: Profile, at: Moment) -> bool:
+        """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
+        return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
+
     # --- what every event tells -----------------------------------------------------------------------------------
 
     def _remember(self, turn: Turn, arrival: Arrival) -> None:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        activity.see(profile, arrival)
+        if activity.see(profile, arrival) and profile.has_browsing:
+            browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
         else:
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
             if identity.reachable(profile):
                 episodes.release_held(turn)
         if kind in SHOPPING_EVENTS:
             forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
-        if event.consent or kind in CONSENT_WITHDRAWN:
+        if event.consent or kind in CHANNEL_LOST:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
                 profile.milestones.granted = opening(arrival)
             if kind in CONSENT_WITHDRAWN:
                 episodes.cancel_marketing(turn, self.triggers, "unsubscribed")
+            elif messages.is_hard_bounce(event):
+                episodes.cancel_marketing(turn, self.triggers, "bounced")
             for trigger in self._on_consent:
                 trigger.on_consent(turn, arrival)
 
@@ -150,7 +280,11 @@ class Engine:
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
+        if profile.has_exposures:
+            exposures.note_order(profile, change)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:
             if change.is_new:
@@ -158,14 +292,25 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
+                browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
         if watching:
             self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 
@@ -175,15 +320,22 @@ class Engine:
         if cart is None:
             return
         self._remember(turn, arrival)
+        _watch_cart(turn, arrival)
         if type(event) in ADDING:
             product = event.product  # type: ignore[attr-defined] # as each of ADDING has
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
             trigger.on_event(turn, arrival)
+
+
+def _named(statistic: str, change: Tally) -> Tally:
+    """Counters under their full names."""
+    return {f"{statistic}:{name}": amount for name, amount in change.items()}
 
 
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
@@ -230,6 +382,60 @@ def _product_interest(weight: float) -> Handler:
     return touch
 
 
+def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
+    """The price a customer saw, where it can be held against those of the shop."""
+    return product.price_minor if currency is None or currency == turn.book.shop_currency else None
+
+
+def _watch_cart(turn: Turn, arrival: Arrival) -> None:
+    """What is in a cart is watched, at the price the event shows."""
+    event = arrival.event
+    if isinstance(event, events.CartProductsEvent):
+        for product in watches.shown(event.products):
+            watches.see(turn.profile, product, arrival.time_ms, _price_seen(turn, product, event.currency))
+    elif type(event) in ADDING:
+        added = cast(events.ProductEvent, event)
+        watches.see(turn.profile, added.product, arrival.time_ms, _price_seen(turn, added.product, added.currency))
+
+
+def _viewed(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _VIEW_INTEREST(turn, arrival)
+    browsing.note_view(turn.profile, arrival)
+    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
+
+
+def _wished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _WISH_INTEREST(turn, arrival)
+    wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _unwished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    wishes.apply_wishlist_event(turn.profile, arrival)
+    watches.unwish(turn.profile, event.product, arrival.time_ms)
+
+
+def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.StockAlertSubscribed, arrival.event)
+    alert_id = event.subscription_id or event.message_id
+    watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
+
+
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ListEvent, arrival.event)
     interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
@@ -254,14 +460,28 @@ def _subscribed(turn: Turn, arrival: Arrival) -> None:
         subscriptions[event.subscription_id] = sorted({product.product_id for product in event.products})
 
 
-def _feedback(turn: Turn, arrival: Arrival) -> None:
-    messages.note_feedback(turn.profile, arrival)
+def _answer(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_answer(turn.profile, arrival, turn.book)
+
+
+def _case(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_case(turn.profile, arrival)
+
+
+def _ticket(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_ticket(turn.profile, arrival)
+
+
+def _review(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_review(turn.profile, arrival)
 
 
 def _message(turn: Turn, arrival: Arrival) -> None:
     messages.note_message(turn.profile, arrival)
 
 
+_VIEW_INTEREST: Final = _product_interest(WEIGHTS["view"])
+_WISH_INTEREST: Final = _product_interest(WEIGHTS["wishlist"])
 SUBSCRIPTIONS_MAX: Final = 32
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
@@ -283,12 +503,17 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
         events.CartUpdated,
     }
 )
-UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.ProductUpdated,
         events.ProductPriceChanged,
         events.ProductStockChanged,
         events.ProductBackInStock,
+    }
+)
+"""They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
+UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+    {
         events.SuppressCustomer,
         events.UnsuppressCustomer,
         events.EraseCustomer,
@@ -302,17 +527,27 @@ is swallowed in silence would be worse than one refused."""
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
+CHANNEL_LOST: Final[frozenset[type[Event]]] = CONSENT_WITHDRAWN | {events.MessageBounced}
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
-    events.ProductViewed: _product_interest(WEIGHTS["view"]),
-    events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
+    events.ProductViewed: _viewed,
+    events.ProductClicked: _clicked,
+    events.ProductsSearched: _searched,
+    events.ProductAddedToWishlist: _wished,
+    events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
+    events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,
     events.SubscriptionCancelled: _subscribed,
-    events.NpsSubmitted: _feedback,
-    events.ProductReviewed: _feedback,
+    events.NpsSubmitted: _answer,
+    events.CaseUpdated: _case,
+    events.ProductReviewed: _review,
+    events.TicketOpened: _ticket,
+    events.TicketUpdated: _ticket,
+    events.TicketResolved: _ticket,
     events.MessageSent: _message,
     events.MessageFailed: _message,
     events.MessageDelivered: _message,

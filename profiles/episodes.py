@@ -10,11 +10,15 @@ it fires at, which in replay is its due time.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from profiles import gates
+from msgspec.structs import replace
+
+from profiles import exposures, gates
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
-from profiles.identity import only
+from profiles.goods import Goods, good_key, in_stock
+from profiles.holdout import is_measured
+from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
@@ -24,6 +28,7 @@ from schemas.outputs import (
     Customer,
     DecisionTrail,
     HoldoutShown,
+    Item,
     ProfileSummary,
     State,
     Trigger,
@@ -108,6 +113,13 @@ def _refuse(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, re
 def waiting(profile: Profile, definition: TriggerDefinition[Any], key: str) -> Episode | None:
     """The armed episode of a trigger about something, None if there is none."""
     return profile.episodes.get(slot(definition.name, key))
+
+
+def waiting_of(profile: Profile, definition: TriggerDefinition[Any]) -> list[Episode]:
+    """All armed episodes of a trigger."""
+    if not profile.episodes:
+        return []
+    return [episode for episode in profile.episodes.values() if episode.name == definition.name]
 
 
 def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, order_id: str | None = None) -> None:
@@ -281,11 +293,12 @@ def _emit(
             due_at_ms=episode.due_ms,
             emitted_at_ms=now_ms,
             expires_at_ms=episode.due_ms + rule.max_lateness_ms,
-            items=content.items,
+            items=_stocked(content.items, turn.at.goods),
             value_minor=content.value_minor,
             currency=currency,
             exponent=book.exponent(currency),
             recovery_url=content.recovery_url,
+            coupon=content.coupon,
             profile=_summary(profile),
             details=content.details,
             holdout=None if place is None else HoldoutShown(group=place.group, bucket=place.bucket),
@@ -315,6 +328,8 @@ def _emit(
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
         profile.emitted = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
     # A ghost counts in everything as an emission would: both arms must go on alike.
+    if is_measured(rule, book.rules):
+        exposures.expose(profile, rule, definition.name, book.rules, now_ms, turn.time_ms)
     del profile.episodes[slot(definition.name, episode.key)]
     turn.decide(
         episode,
@@ -327,14 +342,25 @@ def _emit(
     definition.ended(turn, episode, "emitted", now_ms)
 
 
+def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
+    """The items with what is known of their stock now."""
+    if not known:
+        return items
+    keys = [good_key(item.product_id, item.variant_id) for item in items]
+    return tuple(
+        item if (stocked := in_stock(known, key)) is None else replace(item, in_stock=stocked)
+        for item, key in zip(items, keys, strict=True)
+    )
+
+
 def _customer(profile: Profile, *, contact_details: bool) -> Customer:
     ids = profile.ids
     return Customer(
         id=profile.id,
         user_id=only(ids.get("user_id")),
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
-        email=only(ids.get("email")) if contact_details else None,
-        phone=only(ids.get("phone")) if contact_details else None,
+        email=contact(profile, "email") if contact_details else None,
+        phone=contact(profile, "phone") if contact_details else None,
         timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
@@ -348,6 +374,7 @@ def _summary(profile: Profile) -> ProfileSummary:
         orders=orders.count,
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
+        churn_band=profile.standing.band if orders.recent else None,
         segments=tuple(sorted(profile.memberships.inside_ms)),
     )
 
@@ -371,15 +398,15 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contributi
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
-                _outcome(turn, sent, "trigger.cancelled", order, worth, "late_conversion")
+                _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
         elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
             settled.add((sent.name, sent.key))
-            _outcome(turn, sent, "trigger.converted", order, worth, None)
+            _outcome(turn, sent, "trigger.converted", order.order_id, order.at_ms, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
-                _outcome(turn, sent, "cart.recovered", order, worth, None)
+                _outcome(turn, sent, "cart.recovered", order.order_id, order.at_ms, worth, None)
 
 
 def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder, sent: Emitted) -> bool:
@@ -394,8 +421,22 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
+def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str) -> None:
+    """Take back what was emitted about something and had no outcome yet: its ground was a mistake, as is known now."""
+    for sent in turn.profile.emitted:
+        if sent.name == definition.name and sent.key == key and sent.outcome is None:
+            sent.outcome = "retracted"
+            _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+
+
 def _outcome(
-    turn: Turn, sent: Emitted, name: str, order: RecentOrder, worth: Contribution | None, reason: str | None
+    turn: Turn,
+    sent: Emitted,
+    name: str,
+    order_id: str | None,
+    at_ms: int,
+    worth: Contribution | None,
+    reason: str | None,
 ) -> None:
     if sent.ghost:
         return
@@ -410,13 +451,13 @@ def _outcome(
             episode_key=sent.key,
             shop_id=turn.book.shop_id,
             customer_id=turn.profile.id,
-            order_id=order.order_id,
+            order_id=order_id,
             reason=reason,
-            occurred_at_ms=order.at_ms,
+            occurred_at_ms=at_ms,
             emitted_at_ms=turn.now_ms,
             value_minor=worth.shop.net if worth is not None and known else None,
             currency=turn.book.shop_currency if known else None,
         )
     )
     episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
-    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order.order_id)
+    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)

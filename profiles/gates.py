@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from xxhash import xxh3_64_intdigest
 
-from profiles import zones
+from profiles import complaints, zones
 from profiles.book import Book
 from profiles.consent import may_market
 from profiles.definition import TriggerDefinition
@@ -34,6 +34,7 @@ GATES: Final = (
 )
 UNREACHABLE: Final = "unreachable"
 QUIET: Final = "quiet_hours"
+OUT_OF_STOCK: Final = "out_of_stock"
 HELD_OUT: Final = "holdout"
 
 REASONS: Final = {
@@ -41,11 +42,13 @@ REASONS: Final = {
     "no_consent": "Marketing without a GRANT for any channel.",
     "suppressed": "The customer asked not to be contacted at all, or was erased.",
     "excluded": "Staff, a test, or another customer whom the rules exclude.",
+    "open_feedback": "She complained a short time ago, or her complaint is still open: marketing rests.",
     "superseded": "A trigger of higher precedence is pending or was sent within its block.",
     "cooldown": "The same trigger went to this customer too short a time ago.",
     "cap": "The same trigger went to this customer too often within its window.",
     "frequency_cap": "The customer has had as much marketing as the rules allow her in a day or a week.",
     QUIET: "It was due in the customer's quiet hours and is put off to their end.",
+    OUT_OF_STOCK: "Nothing of what it is about can be had any more.",
     HELD_OUT: "The customer is held out, to measure what the trigger is worth; it stands on the shadow topic.",
 }
 """Reason codes of gates, and what they mean."""
@@ -85,6 +88,8 @@ def ask(
         return Verdict(GATES[:1], shut)
     if is_excluded(profile, rules.excluded):
         return Verdict(GATES[:2], "excluded")
+    if marketing and complaints.holds_marketing(profile, book, now_ms):
+        return Verdict(GATES[:3], "open_feedback")
     if _superseded(profile, episode, rules, now_ms):
         return Verdict(GATES[:3], "superseded")
     if episode.occurrence == 1 and (shut := _rate_limit(profile, definition, episode, rule, now_ms)) is not None:
@@ -99,6 +104,23 @@ def ask(
     if place is not None and place.held_out:
         return Verdict(GATES[:8], HELD_OUT, None, place)
     return Verdict(GATES, None, None, place)
+
+
+def shut_now(profile: Profile, book: Book, now_ms: int) -> list[str]:
+    """The reasons for which no marketing trigger of any name would go out to her at `now_ms`, in the order of the gates."""
+    rules = book.rules
+    held_out = place_of(profile, TriggerRule(), "", rules)
+    asked = {
+        UNREACHABLE: not reachable(profile),
+        "suppressed": profile.suppressed,
+        "no_consent": not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in),
+        "excluded": is_excluded(profile, rules.excluded),
+        "open_feedback": complaints.holds_marketing(profile, book, now_ms),
+        "frequency_cap": _capped(profile, book, now_ms),
+        QUIET: _quiet_until(profile, book, now_ms, "") is not None,
+        HELD_OUT: held_out is not None and held_out.held_out,
+    }
+    return [reason for reason, shut in asked.items() if shut]
 
 
 def is_excluded(profile: Profile, excluded: Excluded) -> bool:
@@ -214,6 +236,10 @@ END_REASONS: Final = {
     "unsubscribed": "The customer took her consent back.",
     "max_lateness": "It could only have gone out too long after it was due.",
     "unreachable": "The customer could not be reached until it was too late.",
+    "returned": "The goods were sent back.",
+    "open_complaint": "A low score or a ticket of hers is still open.",
+    "score_corrected": "The customer corrected her score.",
+    "bounced": "A message came back for good: the address is none.",
     "too_many": "The customer has as many open episodes as a profile holds.",
     "late_conversion": "An order placed before the emission became known after it: the trigger is taken back.",
 }

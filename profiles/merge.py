@@ -11,16 +11,35 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply
+from profiles import (
+    acquisition,
+    activity,
+    browsing,
+    coupons,
+    dedupe,
+    deliveries,
+    exposures,
+    feedback,
+    interests,
+    merge_carts,
+    merge_orders,
+    merge_supply,
+    messages,
+    watches,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
+from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
     EMITTED_MAX,
     EPISODES_MAX,
     IDS_PER_TYPE_MAX,
+    MERGING_MAX,
+    REFUSED_MAX,
     TRAITS_MAX,
     Consent,
     Ledger,
@@ -37,11 +56,12 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. The population counters (`profiles.population`) and the waiting triggers are the caller's to bring
-    up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
-    is loaded.
+    all the rest in one. The population counters (`profiles.population`, `profiles.statistics`) and the waiting triggers are the
+    caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
+    ledger is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders:
+    compared = into.has_exposures or from_.has_exposures
+    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms or compared:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -52,15 +72,31 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
     merge_supply.unite(into, into_ledger, other, entries, book)
+    messages.unite_moments(into, other)
+    deliveries.unite(into, into_ledger, other, entries)
+    feedback.unite(into, other, again=again)
+    if entries or other.rhythms:
+        unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
+    watches.unite(into, other)
+    browsing.unite(into, other)
+    wishes.unite(into, other)
+    coupons.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
+    if into.has_past:
+        acquisition.settle(into, book)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_subscriptions(into, other)
+    _unite_standing(into, other)
     _unite_triggers(into, other)
+    if other.has_behaviour:
+        _unite_behaviour(into, other)
+    if compared:
+        exposures.unite(into, other, into_ledger)
     if book.segments is not None:
         book.segments.unite(into, into_ledger, other, book)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
@@ -81,6 +117,14 @@ def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[i
 def _unite_identity(into: Profile, other: Profile) -> None:
     for kind, values in other.ids.items():
         into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
+    for identifier, since_ms in other.linked.items():
+        into.linked[identifier] = min(since_ms, into.linked.get(identifier, since_ms))
+    for identifier, at_ms in other.refused.items():
+        into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
+    while len(into.refused) > REFUSED_MAX:
+        del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
+    into.suppressed = into.suppressed or other.suppressed
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.
@@ -125,6 +169,8 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
     into.welcome_ended_ms = max(
         (ms for ms in (into.welcome_ended_ms, other.welcome_ended_ms) if ms is not None), default=None
     )
+    into.new_buyer_ms = _earliest(into.new_buyer_ms, other.new_buyer_ms)
+    into.birthday_ms = max((ms for ms in (into.birthday_ms, other.birthday_ms) if ms is not None), default=None)
     into.imported = into.imported or other.imported
 
 
@@ -133,13 +179,8 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
 
 def _add_counts(into: Profile, other: Profile) -> None:
     for name, count in other.messages.items():
-        into.messages[name] = into.messages.get(name, 0) + count
-    ours, theirs = into.feedback, other.feedback
-    if theirs.get("nps_at_ms", -1) > ours.get("nps_at_ms", -1):
-        ours["nps_score"], ours["nps_at_ms"] = theirs["nps_score"], theirs["nps_at_ms"]
-    for name in ("reviews", "ratings", "rating_sum"):
-        if name in theirs:
-            ours[name] = ours.get(name, 0) + theirs[name]
+        if not name.startswith(messages.LAST):
+            into.messages[name] = into.messages.get(name, 0) + count
 
 
 def _unite_subscriptions(into: Profile, other: Profile) -> None:
@@ -153,6 +194,19 @@ def _unite_subscriptions(into: Profile, other: Profile) -> None:
 # --- triggers -----------------------------------------------------------------------------------------------------
 
 
+def _unite_standing(into: Profile, other: Profile) -> None:
+    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    ours, theirs = into.standing, other.standing
+    if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
+        ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
+    ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
+    if theirs.tier > ours.tier:
+        ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
+    ours.milestone = max(ours.milestone, theirs.milestone)
+    for what, wake_ms in other.wakes.items():
+        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
+
+
 def _unite_triggers(into: Profile, other: Profile) -> None:
     for place, theirs in other.episodes.items():
         ours = into.episodes.get(place)
@@ -162,15 +216,34 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
         first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
         into.episodes = dict(first[:EPISODES_MAX])
 
+    for what, theirs_ms in other.wakes.items():
+        # Whoever wakes up looks at everything anew, so the earlier time never does harm.
+        into.wakes[what] = min(theirs_ms, into.wakes.get(what, theirs_ms))
+
     sent = {emitted.trigger_id: emitted for emitted in into.emitted}
     for emitted in other.emitted:
         known = sent.setdefault(emitted.trigger_id, emitted)
         known.outcome = known.outcome or emitted.outcome
+        if emitted.receipt_ms > known.receipt_ms:
+            known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
     into.decisions = [Raw(text) for text in in_time[-DECISIONS_KEPT:]]
+
+
+def _unite_behaviour(into: Profile, other: Profile) -> None:
+    """How she orders is watched as it comes and can't be watched again: the side that has seen more goes on."""
+    ours, theirs = into.behaviour, other.behaviour
+    if (theirs.gaps.count, theirs.values.orders, theirs.newest_ms or 0) > (
+        ours.gaps.count,
+        ours.values.orders,
+        ours.newest_ms or 0,
+    ):
+        into.behaviour, theirs = theirs, ours
+    newest = [ms for ms in (into.behaviour.newest_ms, theirs.newest_ms) if ms is not None]
+    into.behaviour.newest_ms = max(newest, default=None)
 
 
 def _note_absorbed(into: Profile, other: Profile) -> None:

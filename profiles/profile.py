@@ -14,12 +14,19 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.feedback_state import Feedback
+from profiles.insight.change.behaviour import Behaviour
+from profiles.insight.cohorts import Past
+from profiles.insight.experiment import Exposure
 from profiles.state import (
     Activity,
+    Browsing,
     Cart,
     Checkout,
     Consent,
+    Coupon,
     DecisionKept,
+    Delivery,
     Emitted,
     Episode,
     Interests,
@@ -27,11 +34,15 @@ from profiles.state import (
     Milestones,
     OrderStats,
     RecentOrder,
+    Standing,
     Supply,
     Totals,
+    Watch,
     WindowsKept,
+    Wish,
     encode,
 )
+from profiles.value.purchases import Purchases
 
 VERSION = 1
 """Schema version of a stored profile. A worker that meets a higher one stops."""
@@ -55,9 +66,12 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
-    segments. `suppressed`: the customer asked not to be contacted at all, or was erased. `definitions` names the segments
-    and windows the profile was last looked at by (see `profiles.segments`).
+    `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
+    nothing else is here. `rewatched` are products whose place in the index of watchers may have changed since the profile was
+    last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `suppressed`: the
+    customer asked not to be contacted at all, or was erased. `definitions` names the segments and windows the profile was
+    last looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -68,6 +82,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     country: tuple[int, str] | None = None
     push: bool = False
     suppressed: bool = False
+    redirect: list[tuple[int, str]] = []
+    merging: list[str] = []
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
@@ -76,6 +92,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -87,13 +104,26 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _ltv: Part = _part("ltv")
     _by_currency: Part = _part("by_currency")
     _recent_orders: Part = _part("recent_orders")
+    _purchases: Part = _part("purchases")
+    _past: Part = _part("past")
+    _rhythms: Part = _part("rhythms")
+    _standing: Part = _part("standing")
     _supply: Part = _part("supply")
+    _deliveries: Part = _part("deliveries")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
     _messages: Part = _part("messages")
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _exposures: Part = _part("exposures")
+    _behaviour: Part = _part("behaviour")
+    _linked: Part = _part("linked")
+    _refused: Part = _part("refused")
+    _watches: Part = _part("watches")
+    _browsing: Part = _part("browsing")
+    _wishes: Part = _part("wishes")
+    _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -125,6 +155,31 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
         return self._traits is not _NOTHING
+
+    @property
+    def has_exposures(self) -> bool:
+        """Whether the customer is in any comparison, without opening them."""
+        return self._exposures is not _NOTHING
+
+    @property
+    def exposures_opened(self) -> bool:
+        """Whether somebody asked for the comparisons: only then they may have changed."""
+        return type(self._exposures) is not Raw
+
+    @property
+    def has_behaviour(self) -> bool:
+        """Whether anything was watched of how she orders, without opening it."""
+        return self._behaviour is not _NOTHING
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the customer has ordered, without opening what is known of it."""
+        return self._past is not _NOTHING
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether any identifier was refused, without opening the part."""
+        return self._refused is not _NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -250,6 +305,54 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._recent_orders = part
 
     @property
+    def purchases(self) -> Purchases:
+        """Purchase days, as the models of customer value want them."""
+        part: Purchases | Raw = self._purchases
+        if isinstance(part, Raw):
+            part = self._purchases = _open(part, _PURCHASES)
+        return part
+
+    @purchases.setter
+    def purchases(self, part: Purchases) -> None:
+        self._purchases = part
+
+    @property
+    def past(self) -> Past:
+        """Orders by month, as the tables of cohorts want them."""
+        part: Past | Raw = self._past
+        if isinstance(part, Raw):
+            part = self._past = _open(part, _PAST)
+        return part
+
+    @past.setter
+    def past(self, part: Past) -> None:
+        self._past = part
+
+    @property
+    def rhythms(self) -> dict[str, tuple[int, Raw]]:
+        """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
+        if isinstance(part, Raw):
+            part = self._rhythms = _open(part, _RHYTHMS)
+        return part
+
+    @rhythms.setter
+    def rhythms(self, part: dict[str, tuple[int, Raw]]) -> None:
+        self._rhythms = part
+
+    @property
+    def standing(self) -> Standing:
+        """Churn band and tier."""
+        part: Standing | Raw = self._standing
+        if isinstance(part, Raw):
+            part = self._standing = _open(part, _STANDING)
+        return part
+
+    @standing.setter
+    def standing(self, part: Standing) -> None:
+        self._standing = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -266,16 +369,29 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
-    def feedback(self) -> dict[str, Any]:
-        """Survey answers and reviews."""
-        part: dict[str, Any] | Raw = self._feedback
+    def deliveries(self) -> dict[str, Delivery]:
+        """Parcels by order id."""
+        part: dict[str, Delivery] | Raw = self._deliveries
+        if isinstance(part, Raw):
+            part = self._deliveries = _open(part, _DELIVERIES)
+        return part
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether she ever said anything, without opening it."""
+        return self._feedback is not _NOTHING
+
+    @property
+    def feedback(self) -> Feedback:
+        """Survey answers, cases, tickets and reviews."""
+        part: Feedback | Raw = self._feedback
         if isinstance(part, Raw):
             part = self._feedback = _open(part, _FEEDBACK)
         return part
 
     @property
     def messages(self) -> dict[str, int]:
-        """Receipts of messages, counted by kind."""
+        """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
         if isinstance(part, Raw):
             part = self._messages = _open(part, _MESSAGES)
@@ -314,6 +430,112 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def behaviour(self) -> Behaviour:
+        """What is watched of how she orders."""
+        part: Behaviour | Raw = self._behaviour
+        if isinstance(part, Raw):
+            part = self._behaviour = _open(part, _BEHAVIOUR)
+        return part
+
+    @behaviour.setter
+    def behaviour(self, part: Behaviour) -> None:
+        self._behaviour = part
+
+    @property
+    def exposures(self) -> dict[str, Exposure]:
+        """The comparisons the customer is in, by hold-out group."""
+        part: dict[str, Exposure] | Raw = self._exposures
+        if isinstance(part, Raw):
+            part = self._exposures = _open(part, _EXPOSURES)
+        return part
+
+    @property
+    def linked(self) -> dict[str, int]:
+        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        part: dict[str, int] | Raw = self._linked
+        if isinstance(part, Raw):
+            part = self._linked = _open(part, _LINKED)
+        return part
+
+    @linked.setter
+    def linked(self, part: dict[str, int]) -> None:
+        self._linked = part
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
+        part: dict[str, int] | Raw = self._refused
+        if isinstance(part, Raw):
+            part = self._refused = _open(part, _LINKED)
+        return part
+
+    @refused.setter
+    def refused(self, part: dict[str, int]) -> None:
+        self._refused = part
+
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """Products she has an eye on, by their key among the goods."""
+        part: dict[str, Watch] | Raw = self._watches
+        if isinstance(part, Raw):
+            part = self._watches = _open(part, _WATCHES)
+        return part
+
+    @watches.setter
+    def watches(self, part: dict[str, Watch]) -> None:
+        self._watches = part
+
+    @property
+    def browsing(self) -> Browsing:
+        """Views and searches of the last days."""
+        part: Browsing | Raw = self._browsing
+        if isinstance(part, Raw):
+            part = self._browsing = _open(part, _BROWSING)
+        return part
+
+    @property
+    def has_browsing(self) -> bool:
+        """Whether any view or search is remembered, without opening them."""
+        part: Browsing | Raw = self._browsing
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part.views or part.searches)
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """Products on the wishlist, or taken off it of late, by product id."""
+        part: dict[str, Wish] | Raw = self._wishes
+        if isinstance(part, Raw):
+            part = self._wishes = _open(part, _WISHES)
+        return part
+
+    @wishes.setter
+    def wishes(self, part: dict[str, Wish]) -> None:
+        self._wishes = part
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether there ever was a wishlist, without opening it."""
+        part: dict[str, Wish] | Raw = self._wishes
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
+    def coupons(self) -> dict[str, Coupon]:
+        """Coupons of the customer's own, by coupon id."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        if isinstance(part, Raw):
+            part = self._coupons = _open(part, _COUPONS)
+        return part
+
+    @coupons.setter
+    def coupons(self, part: dict[str, Coupon]) -> None:
+        self._coupons = part
+
+    @property
+    def has_coupons(self) -> bool:
+        """Whether any coupon is known, without opening them."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -349,13 +571,25 @@ _ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
 _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
 _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
+_PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
+_PAST: Final = (msgspec.json.Decoder(Past), Past)
+_RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
+_DELIVERIES: Final = (msgspec.json.Decoder(dict[str, Delivery]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
-_FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
+_FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
+_EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
+_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
+_BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
+_WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
+_COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

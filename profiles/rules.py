@@ -12,11 +12,13 @@ text ("21:00") in fields that end in `_at`. In the document fields stand without
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
+
+from profiles.insight.repurchase_plan import RepurchaseRules
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -80,6 +82,18 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
     contact_details: bool = True
     """Whether e-mail address and phone number travel in the trigger, or ids alone."""
 
+    def impossible(self) -> tuple[str, str] | None:
+        """A field whose value can't work, or not beside the others, and why; None where all is well."""
+        if self.max_lateness_ms < MINUTE_MS:
+            return ("max_lateness_ms", "less than a minute: every trigger would be too late by the time it is decided")
+        if self.max_in_window and not self.window_ms:
+            return ("window_ms", "no time at all, so that max_in_window would hold nothing back")
+        return None
+
+    def segments_named(self) -> tuple[str, ...]:
+        """Names of segments it refers to, which must exist."""
+        return ()
+
     def memory_ms(self, precedence: "Precedence") -> int:
         """How long an emission has to be remembered: as long as it can convert, or stand in the way of another one."""
         window_ms = self.window_ms if self.max_in_window else 0
@@ -111,6 +125,12 @@ class QuietHours(Struct, frozen=True, kw_only=True):
     jitter_ms: int = 15 * MINUTE_MS
     """Spread after their end, by a hash of the trigger id: not everybody at the same second."""
 
+    def impossible(self) -> tuple[str, str] | None:
+        """As that of a trigger's rules."""
+        if self.jitter_ms > 12 * HOUR_MS:
+            return ("jitter_ms", "more than 12 h: it would reach into the next quiet hours")
+        return None
+
 
 class Holdout(Struct, frozen=True, kw_only=True):
     """Customers who are sent no marketing at all, to measure what all of it together is worth."""
@@ -119,6 +139,19 @@ class Holdout(Struct, frozen=True, kw_only=True):
     """Their share; advice: 0.05."""
     salt: str = "global"
     """Another text draws other customers."""
+    before_ms: int = 182 * DAY_MS
+    """Orders this long before her first trigger tell what a customer would have bought anyway, in all hold-outs."""
+    after_ms: int = 90 * DAY_MS
+    """Orders this long from her first trigger on are what its effect is looked for in, in all hold-outs."""
+    cap_minor: Count = 0
+    """Net revenue and margin of a customer beyond this count as this; 0 is no cap. Fix it before you look at any effect."""
+
+
+class Acquisition(Struct, frozen=True, kw_only=True):
+    """Which visit is credited with having won a customer."""
+
+    by: Literal["first_touch", "last_touch"] = "last_touch"
+    """The first visit that had a source, or the last one before the first order. Direct visits never take the credit."""
 
 
 class Excluded(Struct, frozen=True, kw_only=True):
@@ -131,12 +164,59 @@ class Excluded(Struct, frozen=True, kw_only=True):
 class Precedence(Struct, frozen=True, kw_only=True):
     """Which of several reminders about the same shopping trip goes out."""
 
-    ladder: tuple[str, ...] = ("checkout.abandoned", "cart.abandoned")
+    ladder: tuple[str, ...] = (
+        "checkout.abandoned",
+        "cart.abandoned",
+        "wishlist.reminder",
+        "search.abandoned",
+        "browse.abandoned",
+    )
     """Highest first. While a higher one is pending, a lower one that comes due is dropped."""
     block_ms: int = 2 * DAY_MS
     """After one was sent, lower ones are dropped this long."""
     together_ms: int = MINUTE_MS
     """Of triggers due within this time of each other the one with the lowest priority number goes first."""
+
+
+class IdentityRules(Struct, frozen=True, kw_only=True):
+    """How many identifiers one customer may have. One more than that is not believed to be hers."""
+
+    emails_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """E-mail addresses."""
+    phones_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Phone numbers."""
+    loyalty_ids_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Loyalty cards."""
+    devices_max: Annotated[int, Meta(ge=1, le=200)] = 50
+    """Anonymous ids (browsers, apps) within `devices_window`."""
+    devices_window_ms: int = 90 * DAY_MS
+    """The time over which `devices_max` counts; older ones make room."""
+    cart_tokens_ms: int = 30 * DAY_MS
+    """How long the secret token of a cart stands for the customer it was seen with."""
+
+
+class OpenFeedback(Struct, frozen=True, kw_only=True):
+    """What is held back from a customer who complains: after a low score all marketing, until her case is closed."""
+
+    block_ms: int = 7 * DAY_MS
+    """After a low score marketing rests at least this long, however soon the case is closed."""
+    expires_ms: int = 30 * DAY_MS
+    """A case that nobody resolved in this time expires, and holds nothing back any more."""
+    tickets: bool = False
+    """Whether an open ticket of the shop's service holds all marketing back too, and not only surveys and review requests."""
+    ticket_ms: int = 30 * DAY_MS
+    """A ticket that nobody touched for so long counts as closed."""
+
+
+class DeliveryRules(Struct, frozen=True, kw_only=True):
+    """How long parcels travel, where nobody tells that they arrived."""
+
+    home_countries: tuple[str, ...] = ()
+    """Countries (two capital letters) where a parcel takes `transit`; elsewhere `transit_abroad`. Empty: all are home."""
+    transit_ms: int = 7 * DAY_MS
+    """Time from Order Fulfilled to the customer."""
+    transit_abroad_ms: int = 14 * DAY_MS
+    """The same to other countries."""
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -152,7 +232,12 @@ class Rules(Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours = QuietHours()
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
+    acquisition: Acquisition = Acquisition()
     precedence: Precedence = Precedence()
+    open_feedback: OpenFeedback = OpenFeedback()
+    delivery: DeliveryRules = DeliveryRules()
+    repurchase: RepurchaseRules = RepurchaseRules()
+    identity: IdentityRules = IdentityRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -161,6 +246,8 @@ class Rules(Struct, frozen=True, kw_only=True):
         return cls(triggers={rule.trigger: rule for rule in triggers}, **general)
 
 
+ELSEWHERE: Final = ("costs", "segments")
+"""Tables of the document that others read: `profiles.costs`, `profiles.segments`."""
 GENERAL = tuple(field.name for field in fields(Rules) if field.name != "triggers")
 
 
@@ -212,7 +299,8 @@ def table_of(trigger: str) -> str:
 def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) -> Rules:
     """Rules of a parsed TOML document; `known` are the rules of all triggers there are.
 
-    Raises RulesError for an unknown table or key (with a suggestion), a wrong value, and a ladder that contradicts itself.
+    Raises RulesError for an unknown table or key (with a suggestion), a wrong value, values that can't work together, and a
+    ladder that contradicts itself.
     """
     kinds = {table_of(kind.trigger): kind for kind in known}
     general = {key_of(field): field for field in fields(Rules) if field.name != "triggers"}
@@ -224,7 +312,7 @@ def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) 
         elif key in kinds:
             triggers[kinds[key].trigger] = _read_table(kinds[key], value, key)
         else:
-            raise RulesError(key, f"unknown key; {_near(key, [*general, *kinds])}")
+            raise RulesError(key, f"unknown key; {near(key, [*general, *kinds, *ELSEWHERE])}")
     rules = Rules(triggers=triggers, **values)
     _check_ladder(rules.precedence.ladder, {kind.trigger for kind in kinds.values()})
     return rules
@@ -233,13 +321,16 @@ def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) 
 def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:
     for place, name in enumerate(ladder):
         if name not in names:
-            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {_near(name, names)}")
+            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {near(name, names)}")
         if name in ladder[:place]:
             raise RulesError("precedence.ladder", f"{name!r} stands twice: it can't be both above and below the others")
 
 
-def _near(key: str, known: Iterable[str]) -> str:
+def near(key: str, known: Iterable[str]) -> str:
+    """A word on what was probably meant, or on what there is."""
     names = sorted(known)
+    if not names:
+        return "there are none"
     close = get_close_matches(key, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
 
@@ -253,9 +344,18 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         where = f"{path}.{key}"
         field = known.get(key)
         if field is None:
-            raise RulesError(where, f"unknown key; {_near(key, known)}")
+            raise RulesError(where, f"unknown key; {near(key, known)}")
         values[field.name] = _read_value(field, value, where)
-    return kind(**values)
+    try:
+        read = kind(**values)
+    except ValueError as error:
+        raise RulesError(path, str(error)) from None
+    if isinstance(read, TriggerRule | QuietHours) and (found := read.impossible()) is not None:
+        name, why = found
+        key = next(key for key, field in known.items() if field.name == name)
+        shown = format_duration(getattr(read, name)) if name.endswith("_ms") else repr(getattr(read, name))
+        raise RulesError(f"{path}.{key}", f"{shown} is {why}")
+    return read
 
 
 def _read_value(field: FieldInfo, value: Any, where: str) -> Any:

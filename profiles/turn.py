@@ -6,9 +6,10 @@ from profiles.book import Book
 from profiles.ids import decision_id
 from profiles.profile import Profile
 from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, encode
-from schemas.outputs import Decision, State, Trigger, TriggerOutcome
+from schemas.moves import Move
+from schemas.outputs import Decision, IdentityChange, State, Trigger, TriggerOutcome
 
-Output = Trigger | TriggerOutcome | Decision
+Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move
 
 
 class Turn(Struct, gc=False):
@@ -76,3 +77,13 @@ class Turn(Struct, gc=False):
         kept.append(Raw(encode(DecisionKept(at_ms, name, key, state, reason, trigger_id))))
         if len(kept) > DECISIONS_KEPT:
             del kept[0]
+
+
+def counter_of(output: Trigger | TriggerOutcome) -> str:
+    """The population's counter of what went out: "trigger:<name>|<what>", what being sent, withheld, converted ...
+
+    They count messages, not customers, and stay when a customer is erased.
+    """
+    if isinstance(output, Trigger):
+        return f"trigger:{output.name}|{'withheld' if output.shadow else 'sent'}"
+    return f"trigger:{output.of_name}|{output.name.rpartition('.')[2]}"

@@ -3,9 +3,10 @@
 `ProfileView(profile, book, now_ms).ltv.net_minor` opens the part of the profile that holds lifetime value and no other.
 What the fields mean is said in `schemas.profile_document`, and their values are those of `profiles.document`.
 
-Two kinds of values change by themselves as time goes on: interest scores fade, and `orders.per_year` falls. Who reads one
-can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down
-there: the earliest instant at which what it saw may be otherwise.
+Three kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, and complaints that
+nobody took up expire. Who reads one of the first two can ask for it at another instant (`Scores.at`,
+`OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down there: the earliest instant at which what it saw may be
+otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,20 +14,25 @@ from typing import Any
 
 from typing_extensions import override
 
-from profiles import document
+from profiles import complaints, document
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.predictions import holds_until_ms, predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
+    Predicted,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 
@@ -55,6 +61,10 @@ class ProfileView:
         return {kind: tuple(values) for kind, values in sorted(self.profile.ids.items())}
 
     @property
+    def merging(self) -> tuple[str, ...]:
+        return tuple(self.profile.merging)
+
+    @property
     def traits(self) -> "Traits":
         return Traits(self.profile.traits)
 
@@ -73,6 +83,10 @@ class ProfileView:
     @property
     def sessions(self) -> Sessions:
         return Sessions(count=self.profile.activity.sessions)
+
+    @property
+    def acquisition(self) -> AcquisitionShown:
+        return document.acquisition_shown(self.profile, self.book)
 
     @property
     def orders(self) -> "OrdersView":
@@ -95,8 +109,21 @@ class ProfileView:
         return document.replenishment(self.profile, self.book)
 
     @property
+    def recommended(self) -> tuple[str, ...]:
+        return document.recommended(self.profile, self.book)
+
+    @property
+    def wishlist(self) -> tuple[WishShown, ...]:
+        return document.wishlist_shown(self.profile)
+
+    @property
+    def coupons(self) -> tuple[CouponKnown, ...]:
+        return document.coupons_shown(self.profile)
+
+    @property
     def feedback(self) -> FeedbackShown:
-        return document.feedback_shown(self.profile)
+        self.holds_until(complaints.changes_ms(self.profile, self.book, self.now_ms))
+        return document.feedback_shown(self.profile, self.book, self.now_ms)
 
     @property
     def messages(self) -> dict[str, int]:
@@ -111,8 +138,9 @@ class ProfileView:
         return document.triggers_shown(self.profile)
 
     @property
-    def predicted(self) -> dict[str, Any] | None:
-        return None
+    def predicted(self) -> Predicted | None:
+        self.holds_until(holds_until_ms(self.book, self.now_ms))
+        return predictions(self.profile, self.book, self.now_ms)
 
 
 class Traits(Mapping[str, Any]):

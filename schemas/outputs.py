@@ -24,7 +24,10 @@ State = Literal[
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A product a trigger talks about. `price_minor` is the last price seen, `price_at_add_minor` the one when added."""
+    """A product a trigger talks about. `price_minor` is the last price known, `price_at_add_minor` the one when added.
+
+    `in_stock` is whether it could be had at the emission; it is there only where catalogue events told of its stock.
+    """
 
     product_id: str
     variant_id: str | None = None
@@ -37,6 +40,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     quantity: float = 1
     url: str | None = None
     image_url: str | None = None
+    in_stock: bool | None = None
 
 
 class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -60,6 +64,18 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     aov_minor: int | None = None
     last_order_at_ms: int | None = None
     segments: tuple[str, ...] = ()
+    churn_band: str | None = None
+
+
+class CouponShown(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A coupon that goes with a trigger. Without an id it is still to be made by whoever sends the message.
+
+    It holds until `expires_at_ms`; `discount_minor` is in minor units of the trigger's currency, where the shop told it.
+    """
+
+    coupon_id: str | None = None
+    expires_at_ms: int | None = None
+    discount_minor: int | None = None
 
 
 class DecisionTrail(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -104,6 +120,7 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     currency: str
     exponent: int
     recovery_url: str | None = None
+    coupon: CouponShown | None = None
     profile: ProfileSummary
     details: dict[str, Any] = {}
     holdout: HoldoutShown | None = None
@@ -160,6 +177,42 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     evidence: tuple[str, ...] = ()
     rules: str = ""
     schema: str = "regulars/decision/1"
+
+
+class IdentityChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Who is who has changed. `change_id` is the same whenever it is found again.
+
+    `name`: `profile.merged` (all of `other` is now that of `customer_id`), `link.refused` or
+    `identity.conflict` (`other` was claimed for `customer_id` and is not hers, `reason` says why; `holder` is whose it is).
+    `cause` is the message id of the event that named both.
+    """
+
+    change_id: str
+    name: Literal["profile.merged", "link.refused", "identity.conflict"]
+    customer_id: str
+    other: str
+    holder: str | None = None
+    reason: str | None = None
+    cause: str
+    at_ms: int
+    schema: str = "regulars/identity-change/1"
+
+
+class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
+    """From here on this partition decides by other rules. Stands among the decisions, one in each partition of the topic.
+
+    Versions are the shop's own names; digests tell apart rules that bear the same one. `at_ms` is the wall clock.
+    """
+
+    decision_id: str
+    name: Literal["rules.changed"] = "rules.changed"
+    partition: int
+    old_version: str
+    old_digest: str
+    new_version: str
+    new_digest: str
+    at_ms: int
+    schema: str = "regulars/rules-changed/1"
 
 
 class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

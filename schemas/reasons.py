@@ -93,6 +93,9 @@ REASONS: dict[str, Reason] = {
         "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
         "Report it with the original of this record: it is a fault of ours.",
     ),
+    "not_a_move": Reason(
+        "A record of the internal topic of moves is none of this program.", "Find out who else writes to that topic."
+    ),
     "not_handled": Reason(
         "The event is a known one, but this version does nothing with it yet.",
         "Keep the record: feed it again after the upgrade that handles it. A privacy request has to be met by hand.",

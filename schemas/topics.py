@@ -33,6 +33,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
     Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
+    Topic(name="moves", role="internal", holds="Profiles on their way to the customer they turned out to belong to."),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
     Topic(
@@ -46,7 +47,24 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
-    Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(
+        name="decisions",
+        role="output",
+        holds="Every change in the life of a trigger, with its reason; changes of the rules.",
+    ),
+    Topic(
+        name="models",
+        role="output",
+        holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
+        retention_ms=-1,
+        compacted=True,
+    ),
+    Topic(
+        name="identity-changes",
+        role="output",
+        holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
+        retention_ms=30 * DAY_MS,
+    ),
     Topic(
         name="relay-failed",
         role="output",

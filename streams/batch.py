@@ -14,30 +14,41 @@ of the engine leaves half-changed profiles behind: then nothing of the batch may
 
 from bisect import bisect_right
 from collections import Counter
-from typing import Final, Protocol
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final, Protocol, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import ORDER_EVENTS, UNHANDLED
+from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
+from profiles.goods import Good, GoodChange
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
+from profiles.stamp import RulesStamp
+from profiles.state import Ledger, Moment, NeedLedger
 from profiles.state import Need as Needed
-from profiles.turn import Output
+from profiles.turn import Output, counter_of
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, Arrival
-from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
+from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
-from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward
+from streams.forwards import FANOUT, FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, rows_of_fanout
+from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
-from streams.record import Record
-from streams.rows import ROW_BYTES_MAX, encode_row, reject, reject_row, row_of
+from streams.rows import MOVE_BYTES_MAX, ROW_BYTES_MAX, encode_row, reject, reject_row, row_of, row_of_move
 from streams.table import Loaded
+from streams.ties import Cluster, Ties
 
 RECORDS_MAX: Final = 1000
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
+EVERYWHERE: Final = -1
+"""Stands in the place of a home partition where a record is about the shop."""
+UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS
+"""Events that no profile takes in."""
 DUE_MAX: Final = 1000
 """Timers asked for at once. When there are more, the batch ends where the known ones end."""
 STUCK_MS: Final = 3_600_000
@@ -50,6 +61,20 @@ class Steps(Protocol):
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
+
+    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
+
+    def holder_at(self, profile: Profile, at_ms: int) -> str | None: ...
+
+    def replan(self, profile: Profile, at: Moment) -> bool: ...
+
+    @property
+    def stamp(self) -> RulesStamp: ...
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
+
+    def wakes(self, change: GoodChange) -> bool: ...
+
+    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None: ...
 
 
 class Need(Struct, frozen=True):
@@ -90,16 +115,22 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "indexed", "next", "places", "since")
+    __slots__ = ("customer", "hears", "indexed", "next", "others", "places", "replans", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
         self.places: list[int] = []
+        self.others: tuple[tuple[str, str], ...] = ()
+        """Further identifiers of the last event, which were asked about."""
         self.next = 0
         self.since = 0
         """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
         self.indexed = False
         """Whether the table's index has a timer of hers before the clock."""
+        self.replans = False
+        """Whether the rules have changed since her timers were planned."""
+        self.hears: tuple[int, int] | None = None
+        """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
 
 
 _Order = tuple[int, int, int, str]
@@ -111,10 +142,11 @@ class Batch:
 
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
     stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
-    of the profiles in `stuck` are left alone. After `run`, `at` is the number of records done; it stops early where it would
-    grow too large, or where no further timers are known. `cut` says that timers which should have fired by `clock_ms` are
-    left for the next batch; `timers_left` that there are any before `clock_ms`, those that the last record brought included:
-    they wait for the next record or for the clock to move, as they would have in the middle of a batch.
+    of the profiles in `stuck` are left alone, those in `replans` are planned anew by the rules. After `run`, `at` is the
+    number of records done; it stops early where it would grow too large, or where no further timers are known. `cut` says
+    that timers which should have fired by `clock_ms` are left for the next batch; `timers_left` that there are any before
+    `clock_ms`, those that the last record brought included: they wait for the next record or for the clock to move, as they
+    would have in the middle of a batch.
     """
 
     def __init__(
@@ -126,27 +158,34 @@ class Batch:
         wall_ms: int | None,
         origins: dict[str, int],
         stuck: frozenset[str] = frozenset(),
+        replans: Sequence[str] = (),
+        goods: dict[str, Good] | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
+        self.replans = replans
         self.at = 0
         self.cut = self.done = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
         self.origins: dict[str, int] = {}
-        self.fired = self.forwarded = self.repeated = self.hits = self.misses = 0
+        self.fired = self.forwarded = self.repeated = self.replanned = self.hits = self.misses = 0
         self.timers_left = False
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, wake, terms.partitions)
         self._known_origins = origins
         self._end = len(items)
         self._clocks: list[int] = []
         self._groups: dict[str, _Group] = {}
         self._others: list[int] = []
+        self._ties = Ties(terms.partition, terms.partitions)
+        self._gone: list[str] = []
         self._repeats: set[int] = set()
         self._out: list[Output] = []
         self._order: list[_Order] = []
         self._caused_ms: list[int] = []
-        self._forwards: list[Outgoing] = []
-        self._todo: list[_Group] | None = None
+        self._forwards: list[tuple[int, Outgoing]] = []
+        self._todo: list[_Group | Cluster[_Group]] | None = None
         self._touched: set[str] = set()
         self._profiles: dict[str, bytes] = {}
         self._entries: dict[tuple[str, str], bytes] = {}
@@ -166,15 +205,37 @@ class Batch:
         disorder_ms, profiles_max, room = self.terms.disorder_ms, self.terms.profiles_max, self.terms.bytes_max
         entries: dict[tuple[str, str], None] = {}
         missing: dict[str, None] = {}
-        place = -1
+        customers: list[Arrival] = []
+        ties, place, moved = self._ties, -1, False  # what a move brings may be watched: the catalogue waits for it
         for item in self.items:
             place += 1
             what = item.what
             if item.merge_ms - disorder_ms > clock_ms:
                 clock_ms = item.merge_ms - disorder_ms
-            if type(what) is Arrival and type(what.event) in UNHANDLED:
-                name = what.event.__struct_config__.tag
-                what = item.what = Problem("not_handled", f"{name} has no effect in this version")
+            if type(what) is Arrival and type(what.event) in UNUSUAL:
+                if type(what.event) in UNHANDLED:
+                    name = what.event.__struct_config__.tag
+                    what = item.what = Problem("not_handled", f"{name} has no effect in this version")
+                elif item.topic != FANOUT and self.terms.partitions > 1:
+                    what = item.what = Foreign(EVERYWHERE, what.home)
+                elif not moved and self.goods.take(place, what, customers):
+                    clocks.append(clock_ms)
+                    continue
+                else:
+                    self._end = place
+                    break
+            if item.topic == MOVES and isinstance(what, Link | Absorb | LinkRefused):
+                if what.customer not in groups and len(groups) >= profiles_max:
+                    self._end = place
+                    break
+                self._plan_move(place, what, cache, missing)
+                moved = True
+                clocks.append(clock_ms)
+                room -= len(item.record.value or b"")
+                if room <= 0:
+                    self._end = place + 1
+                    break
+                continue
             group = groups.get(what.customer) if type(what) is Arrival else None
             if type(what) is not Arrival or (
                 (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
@@ -190,14 +251,21 @@ class Batch:
                     if customer in cache:
                         subject = live[customer] = cache.take(customer)
                         room -= subject.size
+                        if subject.profile.redirect:
+                            ties.tie(customer)
                     else:
                         missing[customer] = None
+                if what.others is not group.others:
+                    group.others = what.others
+                    if what.others:
+                        ties.ask(what.customer, what.others)
                 if type(what.event) in ORDER_EVENTS:
                     order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
                     known = live.get(what.customer)
                     if known is None or order_id not in known.ledger:
                         entries[what.customer, order_id] = None
                 group.places.append(place)
+                customers.append(what)
                 if item.topic == FORWARDS:
                     self._others.append(place)
             clocks.append(clock_ms)
@@ -208,8 +276,28 @@ class Batch:
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
+        for customer in self.replans:
+            if customer not in groups:
+                groups[customer] = _Group(customer)
+                if customer in cache:
+                    live[customer] = cache.take(customer)
+                else:
+                    missing[customer] = None
+            groups[customer].replans = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
+
+    def _plan_move(self, place: int, move: Move, cache: Cache, missing: dict[str, None]) -> None:
+        customer = move.customer
+        if customer not in self._groups:
+            self._groups[customer] = _Group(customer)
+            if customer not in self.live:
+                if customer in cache:
+                    self.live[customer] = cache.take(customer)
+                else:
+                    missing[customer] = None
+        self._groups[customer].places.append(place)
+        self._ties.tie(customer)
 
     def _is_foreign(self, place: int, arrival: Arrival, cache: Cache) -> bool:
         """Whether the record belongs to another partition. A profile that is in memory is at home here: only new faces are
@@ -245,6 +333,61 @@ class Batch:
                 self.cut = self.timers_left = True
         return Need(missing)
 
+    def tie(self, cache: Cache) -> Need:
+        """Find the customers who may become one in this batch; gives what is to be loaded before that is known.
+
+        To be called until it needs nothing more. Their records are then applied together, in their order.
+        """
+        while True:
+            wanted = self._ties.settle(self._known_profile, self._whats)
+            cached = [profile_id for profile_id in wanted if profile_id in cache]
+            for profile_id in cached:
+                self.live[profile_id] = cache.take(profile_id)
+            if not cached:
+                return Need(wanted)
+
+    def _known_profile(self, profile_id: str) -> Profile | None:
+        subject = self.live.get(profile_id)
+        return None if subject is None else subject.profile
+
+    def _whats(self, profile_id: str) -> list[Arrival | Move]:
+        """Events and moves of this batch that were addressed to a profile."""
+        group = self._groups.get(profile_id)
+        return [] if group is None else [self.items[place].what for place in group.places]  # type: ignore[misc] # see `plan`
+
+    def start_news(self, watchers: list[tuple[str, int]], due: list[tuple[str, int]], cache: Cache) -> Need:
+        """Call those who hear of the batch's news; gives what is to be loaded. `due` are the timers as the index has them.
+
+        Timers due before a change come before it, in a batch of their own where there are any: they may close stock alerts.
+        """
+        goods = self.goods
+        if goods.asks is None:
+            first = self.cut
+        else:
+            first = self._end == 0 or any(due_ms < self._clocks[0] for _, due_ms in due)
+            if first:
+                self._stop_at(0)
+                self.cut = self.timers_left = True
+        if first:
+            goods.put_off()
+            return Need()
+        missing = []
+        for number, (profile_id, place) in enumerate(goods.call(watchers).items()):
+            group = self._groups.get(profile_id)
+            if group is None:
+                group = self._groups[profile_id] = _Group(profile_id)
+            group.hears = (number, place)
+            if profile_id not in self.live:
+                if cache.get(profile_id) is None:
+                    missing.append(profile_id)
+                else:
+                    self.live[profile_id] = cache.take(profile_id)
+        if goods.ends_batch and self.items:
+            self._end = 1
+            del self._clocks[1:]
+            self.clock_ms = self._clocks[0]
+        return Need(missing)
+
     def _stop_at(self, place: int) -> None:
         """End before this place, with the clock it moves to."""
         self._end = min(self._end, place)
@@ -257,9 +400,13 @@ class Batch:
         for profile_id, stored in loaded.profiles.items():
             if stored is None:
                 # Nobody's orders are never held whole: they may be millions.
-                live[profile_id] = Live(Profile(profile_id), Ledger(complete=profile_id != ANONYMOUS), None, 0)
+                profile = Profile(profile_id)
+                ledger = Ledger(complete=profile_id != ANONYMOUS)
+                live[profile_id] = Live(profile, ledger, None, 0)
             else:
                 profile = decode_profile(stored)
+                if profile.redirect:
+                    self._ties.tie(profile_id)
                 live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
         for (profile_id, order_id), stored in loaded.entries.items():
             live[profile_id].ledger.load(order_id, stored)
@@ -279,27 +426,36 @@ class Batch:
         """
         if self._todo is None:
             self._settle_others()
-            self._todo = list(self._groups.values())[::-1]
+            self._todo = self._arranged()
         need = Need([], [], [])
-        held: list[_Group] = []
+        held: list[_Group | Cluster[_Group]] = []
         while self._todo and records > 0:
             group = self._todo.pop()
             records -= 1 + len(group.places)
             try:
-                self._apply(group)
+                if type(group) is _Group:
+                    self._apply(group)
+                else:
+                    self._apply_together(cast("Cluster[_Group]", group))
             except NeedLedger as more:
                 held.append(group)
                 if more.order_id is None:
                     need.whole.append(group.customer)
                 else:
                     need.entries.append((group.customer, more.order_id))
-            except NeedProfile as more:
-                held.append(group)
-                need.profiles.append(more.profile_id)
         self._todo += held
         self.done = not self._todo
         self.at = self._end if self.done else 0
         return need
+
+    def _arranged(self) -> "list[_Group | Cluster[_Group]]":
+        """What is to be done, last things first: customers who may become one together, all others one by one."""
+        tied = self._ties.clusters(lambda customer: self._groups.setdefault(customer, _Group(customer)))
+        together = {group.customer for cluster in tied for group in cluster.groups}
+        todo: list[_Group | Cluster[_Group]] = [*tied]
+        todo += [group for group in self._groups.values() if group.customer not in together]
+        todo.reverse()
+        return todo
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
@@ -308,7 +464,12 @@ class Batch:
         repeats = self._repeats
         subject = self.live[customer]
         profile, ledger = subject.profile, subject.ledger
+        if group.replans:
+            self._replan(group, profile)
+        goods_at = self.goods.at
         due_ms = profile.next_due_ms()
+        if group.hears is not None:
+            due_ms = self._hear(group, subject, due_ms)
         if places and places[0] < end:
             self._touched.add(customer)
         for number in range(group.next, len(places)):
@@ -324,7 +485,7 @@ class Batch:
                 continue
             item, before = items[place], len(out)
             try:
-                step(profile, item.what, Moment(clock_ms, wall_ms), ledger, out)  # type: ignore[arg-type] # see `plan`
+                step(profile, item.what, Moment(clock_ms, wall_ms, goods_at(place)), ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
                 if len(out) != before:  # of segments that turned before the event
                     self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
@@ -347,6 +508,152 @@ class Batch:
         elif group.indexed and customer not in self._due:
             self._due[customer] = due_ms  # the index had it wrong
 
+    def _replan(self, group: _Group, profile: Profile) -> None:
+        """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
+        group.replans = False
+        try:
+            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+        except Exception as error:
+            raise Faulty(None, profile.id, error) from error
+        if moved:
+            self._touched.add(profile.id)
+            self.replanned += 1
+
+    # --- customers who may become one ------------------------------------------------------------------------------
+
+    def _apply_together(self, cluster: "Cluster[_Group]") -> None:
+        """The records and timers of customers who may become one, in their order, from where they were left off."""
+        clocks, places = self._clocks, cluster.places
+        for group in cluster.groups:
+            subject = self.live[group.customer]
+            cluster.customer = group.customer
+            if group.replans:
+                self._replan(group, subject.profile)
+            if group.hears is not None:
+                self._hear(group, subject, subject.profile.next_due_ms())
+        while cluster.next < len(places) and (place := places[cluster.next][0]) < self._end:
+            group = places[cluster.next][1]
+            if not cluster.begun:
+                self._fire_together(cluster, place)
+                if place not in self._repeats:
+                    self._step_together(cluster, group, place)
+                cluster.begun = True
+            while cluster.moves:
+                self._move(cluster, cluster.moves[0], place)
+                del cluster.moves[0]
+            cluster.begun = False
+            cluster.next += 1
+        self._fire_together(cluster, len(clocks) - 1)
+        for group in cluster.groups:
+            self._leave_off(group)
+
+    def _fire_together(self, cluster: "Cluster[_Group]", place: int) -> None:
+        for group in cluster.groups:
+            subject = self.live[group.customer]
+            cluster.customer = group.customer
+            due_ms = subject.profile.next_due_ms()
+            if due_ms is not None and due_ms < self._clocks[place]:
+                self._fire(group, subject, due_ms, place)
+
+    def _step_together(self, cluster: "Cluster[_Group]", group: _Group, place: int) -> None:
+        """One record: a move for whom it names, an event for whom its identifier belongs to at its time."""
+        what = self.items[place].what
+        if type(what) is not Arrival:
+            self._move(cluster, what, place)  # type: ignore[arg-type] # a group has events and moves
+            return
+        customer, hops = group.customer, 0
+        while (live := self.live.get(customer)) is not None and live.profile.redirect:
+            holder = self.terms.engine.holder_at(live.profile, what.time_ms)
+            if holder is None:
+                live.profile.redirect = []  # an old cart token is somebody else's, or nobody's
+                break
+            customer, hops = holder, hops + 1
+        if live is None or hops > HOPS_MAX:
+            self._send_on(place, customer, hops)
+            return
+        arrival = what if customer == what.customer else replace(what, customer=customer)
+        cluster.customer = customer
+        before = len(self._out)
+        self._touched.add(customer)
+        try:
+            self.terms.engine.step(
+                live.profile,
+                arrival,
+                Moment(self._clocks[place], self.wall_ms, self.goods.at(place)),
+                live.ledger,
+                self._out,
+            )
+        except Needed:
+            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+            raise
+        except Exception as error:
+            raise Faulty(place, customer, error) from error
+        self._take_moves(cluster, before, place)
+        self._groups[customer].since = place + 1
+
+    def _move(self, cluster: "Cluster[_Group]", move: Move, place: int) -> None:
+        customer = cluster.customer = move.customer
+        live, before = self.live[customer], len(self._out)
+        self._touched.add(customer)
+        try:
+            left = self.terms.engine.move(
+                live.profile,
+                move,
+                Moment(self._clocks[place], self.wall_ms, self.goods.at(place)),
+                live.ledger,
+                self._out,
+            )
+        except Needed:
+            raise
+        except Exception as error:
+            raise Faulty(place, customer, error) from error
+        if left:
+            for name, amount in population.forget(live.profile).items():
+                self._population[name] = self._population.get(name, 0) + amount
+            for name, amount in live.ledger.counted.items():
+                self._population[name] = self._population.get(name, 0) + amount
+            if live.size:
+                self._gone.append(customer)
+            live.ledger = Ledger(complete=True)
+        self._take_moves(cluster, before, place)
+        self._groups[customer].since = place + 1
+
+    def _take_moves(self, cluster: "Cluster[_Group]", before: int, place: int) -> None:
+        """Moves among these customers are made at once; those for other partitions stay among the outputs."""
+        here = [
+            output
+            for output in self._out[before:]
+            if isinstance(output, Link | Absorb | LinkRefused) and output.customer in cluster.members
+        ]
+        if here:
+            cluster.moves += here
+            self._out[before:] = [output for output in self._out[before:] if output not in here]
+        if len(self._out) != before:
+            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+
+    def _send_on(self, place: int, customer: str, hops: int) -> None:
+        """The event of an identifier that belongs to a customer in another partition."""
+        item = self.items[place]
+        origin = origin_of(item.record.headers) if item.topic == FORWARDS else None
+        home = home_partition(customer.partition(":")[2], self.terms.partitions)
+        self._forward(place, item, Foreign(home, customer), origin, hops=hops, redirected=True)
+
+    def _leave_off(self, group: _Group) -> None:
+        """A customer's part of the batch is done: note what is to be stored of her."""
+        customer, subject = group.customer, self.live[group.customer]
+        group.next = len(group.places)
+        due_ms = subject.profile.next_due_ms()
+        if due_ms is not None and due_ms < self.clock_ms and customer not in self.stuck:
+            self.timers_left = True
+        if customer in self._touched:
+            self._pack(subject, counted=True)
+        elif customer in self.stuck:
+            self._due[customer] = self.clock_ms + STUCK_MS
+        elif group.indexed and customer not in self._due:
+            self._due[customer] = due_ms
+
+    # --- the rest -------------------------------------------------------------------------------------------------
+
     def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
         """Fire her timers as far as the clock of `place` allows; gives what is due next.
 
@@ -360,32 +667,60 @@ class Batch:
         while next_ms is not None and next_ms < clocks[place] and group.since <= place:
             if self._last_known is not None and (next_ms, customer) > self._last_known:
                 return next_ms
-            at = bisect_right(clocks, next_ms, group.since, place)
-            fired_ms, clock_ms = next_ms, clocks[at]
+            at_place = bisect_right(clocks, next_ms, group.since, place)
+            fired_ms, clock_ms = next_ms, clocks[at_place]
             self._touched.add(customer)
             try:
-                self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
+                at = Moment(clock_ms, self.wall_ms, self.goods.at(at_place))
+                self.terms.engine.fire(profile, at, subject.ledger, self._out)
             except Needed:
-                self._note_outputs(
-                    (at, 0, fired_ms, customer), fired_ms
-                )  # of timers that came before the one that needs
+                self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
                 raise
             except Exception as error:
                 raise Faulty(None, customer, error) from error
             self.fired += 1
-            self._note_outputs((at, 0, fired_ms, customer), fired_ms)
+            self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)
             next_ms = profile.next_due_ms()
             if next_ms is not None and next_ms < clock_ms:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
-            group.since = at
+            group.since = at_place
         return next_ms
 
-    def _pack(self, subject: Live) -> None:
-        """Encode what is to be stored of a customer, while all of it is at hand."""
+    def _hear(self, group: _Group, subject: Live, due_ms: int | None) -> int | None:
+        """Tell a customer of the batch's news, after her timers before it; gives what is due next."""
+        assert group.hears is not None
+        assert self.goods.news is not None
+        news, profile, customer = self.goods.news, subject.profile, group.customer
+        if due_ms is not None and due_ms < self._clocks[0]:
+            due_ms = self._fire(group, subject, due_ms, 0)
+        if customer in self.stuck:
+            return due_ms
+        number, alerts_before = group.hears
+        group.hears = None
+        at, before = Moment(self._clocks[0], self.wall_ms, self.goods.at(1)), len(self._out)
+        self._touched.add(customer)
+        try:
+            self.terms.engine.hear(profile, news, alerts_before, at, self._out)
+        except Exception as error:
+            raise Faulty(None, customer, error) from error
+        if len(self._out) != before:
+            self._note_outputs((0, 1, number, customer), news.received_ms)
+        group.since = 1
+        return profile.next_due_ms()
+
+    def _pack(self, subject: Live, *, counted: bool = False) -> None:
+        """Encode what is to be stored of a customer, while all of it is at hand. `counted`: the counters may have changed."""
         profile, ledger = subject.profile, subject.ledger
-        if ledger.changed or not subject.size:
+        told = ledger.changed or ledger.counted or profile.exposures_opened or not subject.size or counted
+        if told and not profile.redirect:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
+        if profile.rewatched:
+            self.goods.note(profile)
         stored = profile.pack()
         (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)
@@ -416,7 +751,12 @@ class Batch:
                 self._repeats.add(place)
                 continue
             if type(what) is Foreign:
-                self._forward(topic, record, what, origin)
+                if what.home == EVERYWHERE:
+                    partition, partitions = self.terms.partition, self.terms.partitions
+                    rows = rows_of_fanout(topic, partition, record, subject=what.customer, partitions=partitions)
+                    self._forwards += [(place, row) for row in rows]
+                else:
+                    self._forward(place, item, what, origin)
             elif isinstance(what, Problem):
                 self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
             if origin is not None:
@@ -428,15 +768,33 @@ class Batch:
             known = self._known_origins.get(origin.source, -1)
         return origin.offset <= known
 
-    def _forward(self, topic: str, record: Record, foreign: Foreign, origin: Origin | None) -> None:
-        hops = 1 if origin is None else origin.hops + 1
-        partition = self.terms.partition
+    def _forward(
+        self,
+        place: int,
+        item: Item,
+        foreign: Foreign,
+        origin: Origin | None,
+        *,
+        hops: int = 1,
+        redirected: bool = False,
+    ) -> None:
+        """Send a record to where it belongs; `hops` redirects led there."""
+        hops += 0 if origin is None else origin.hops
+        topic, record, partition = item.topic, item.record, self.terms.partition
         if hops > HOPS_MAX:
             detail = f"sent on {HOPS_MAX} times and still not at home"
             self.rejected.append(reject(record, topic, partition, "too_many_hops", detail))
             return
-        row = row_of_forward(topic, partition, record, customer=foreign.customer, home=foreign.home, hops=hops)
-        self._forwards.append(row)
+        row = row_of_forward(
+            topic,
+            partition,
+            record,
+            customer=foreign.customer,
+            home=foreign.home,
+            hops=hops,
+            redirected=redirected,
+        )
+        self._forwards.append((place, row))
         self.forwarded += 1
 
     # --- what it changed ------------------------------------------------------------------------------------------
@@ -445,7 +803,8 @@ class Batch:
         """Everything as the commit takes it. To be called once, when `done`."""
         changes = Changes()
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
-        changes.entries, changes.due = self._entries, self._due
+        changes.entries, changes.due, changes.deleted = self._entries, self._due, self._gone
+        changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
@@ -457,17 +816,25 @@ class Batch:
         partition, shop_id = self.terms.partition, self.terms.shop_id
         for number in sorted(range(len(self._out)), key=self._order.__getitem__):
             output, caused_ms = self._out[number], self._caused_ms[number]
-            row = row_of(output, partition, shop_id)
+            if isinstance(output, Link | Absorb | LinkRefused):
+                home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
+                row = row_of_move(output, home)
+            else:
+                row = row_of(output, partition, shop_id)
             stored = encode_row(row)
-            if len(stored) > ROW_BYTES_MAX:
-                detail = f"{len(stored)} bytes, {ROW_BYTES_MAX} are allowed"
+            bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
+            if len(stored) > bytes_max:
+                detail = f"{len(stored)} bytes, {bytes_max} are allowed"
                 self.rejected.append(reject_row(row, "output_too_large", detail))
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if type(output) is not Decision:
+            if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
-        for row in self._forwards:
+                counter = counter_of(output)
+                changes.population[counter] = changes.population.get(counter, 0) + 1
+        # Their home takes them for repeated unless those of one topic come in the order in which they were read.
+        for _, row in sorted(self._forwards, key=itemgetter(0)):
             changes.rows.append((row, None))
             changes.outbox.append(encode_row(row))
 
@@ -480,8 +847,10 @@ class Changes:
 
     __slots__ = (
         "created",
+        "deleted",
         "due",
         "entries",
+        "goods",
         "offsets",
         "outbox",
         "population",
@@ -489,6 +858,7 @@ class Changes:
         "records",
         "rows",
         "triggers",
+        "watchers",
     )
 
     def __init__(self) -> None:
@@ -496,12 +866,15 @@ class Changes:
         self.profiles: dict[str, bytes] = {}
         self.entries: dict[tuple[str, str], bytes] = {}
         self.due: dict[str, int | None] = {}
+        self.deleted: list[str] = []
         self.population: dict[str, int] = {}
         self.offsets: dict[str, int] = {}
         self.records: dict[str, int] = {}
         self.outbox: list[bytes] = []
         self.rows: list[tuple[Outgoing, int | None]] = []
         self.triggers: dict[str, int] = {}
+        self.goods: dict[str, Good | None] = {}
+        self.watchers: dict[tuple[str, str], int | None] = {}
 
 
 def _ledger_need(profile_id: str, need: NeedLedger) -> Need:

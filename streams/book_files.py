@@ -22,9 +22,11 @@ from profiles.conditions import Conditions, compile_conditions
 from profiles.costs import Costs, CostsError, build_costs
 from profiles.expressions.errors import ExpressionError
 from profiles.expressions.source import Source
+from profiles.models import Models, decode_models
 from profiles.rates import Rates, RatesError, build_rates
 from profiles.rules import Rules, RulesError, read_rules
 from profiles.segments import Segments
+from profiles.value.model import ModelError
 from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.money import exponent
@@ -35,8 +37,12 @@ from streams.trigger_registry import all_triggers
 class BookError(ValueError):
     """A document of the shop can't be used. The message names file, place and remedy; nothing was started.
 
-    Operator action: mend the file at the place named.
+    `line` is where in the file it is, None where that can't be told. Operator action: mend the file at the place named.
     """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class RulesRead(Struct, frozen=True, kw_only=True):
@@ -62,6 +68,7 @@ def load_book(settings: Settings) -> Book:
         segments=read.segments,
         rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
+        models=read_models_file(Path(files.models)) if files.models else Models(),
     )
 
 
@@ -87,12 +94,19 @@ def read_rules_file(path: Path) -> RulesRead:
         conditions, segments = compile_conditions(rules, tables, Source(text, str(path)))
         return RulesRead(rules=rules, costs=build_costs(costs), conditions=conditions, segments=segments)
     except RulesError as error:
-        line = line_of(text, error.path)
-        raise BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}") from None
-    except ExpressionError as error:  # it names the file itself
-        raise BookError(f"rules file {error}") from None
-    except (tomllib.TOMLDecodeError, CostsError) as error:
-        raise BookError(f"rules file {path}: {error}") from None
+        raise _in_rules(path, error, line_of(text, error.path)) from None
+    except CostsError as error:
+        raise _in_rules(path, f"costs.{error}", line_of(text, f"costs.{str(error).partition(':')[0]}")) from None
+    except ExpressionError as error:
+        if error.line is not None:  # it names file and line itself
+            raise BookError(f"rules file {error}", error.line) from None
+        raise _in_rules(path, error, line_of(text, error.path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _no_toml(path, text, error) from None
+
+
+def _in_rules(path: Path, error: object, line: int | None) -> BookError:
+    return BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}", line)
 
 
 def line_of(text: str, path: str) -> int | None:
@@ -101,15 +115,8 @@ def line_of(text: str, path: str) -> int | None:
     >>> line_of('[cart_abandoned]' + chr(10) + 'delay = "x"', "cart_abandoned.delay")
     2
     """
-    table, nearest = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = header[1].replace('"', "").replace(" ", "") + "."
-            place = table[:-1]
-        elif pair := _KEY.match(line):
-            place = table + pair[1].replace('"', "").replace(" ", "")
-        else:
-            continue
+    nearest = None
+    for number, place in _places(text):
         if place == path:
             return number
         if path.startswith(f"{place}."):  # it stands in an inline table or below this header
@@ -117,6 +124,29 @@ def line_of(text: str, path: str) -> int | None:
     return nearest
 
 
+def _places(text: str) -> Iterator[tuple[int, str]]:
+    """Each line that begins a table or a key, with its path."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = header[1].replace('"', "").replace(" ", "") + "."
+            yield number, table[:-1]
+        elif pair := _KEY.match(line):
+            yield number, table + pair[1].replace('"', "").replace(" ", "")
+
+
+def _no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> BookError:
+    """What is wrong with a document that is not even TOML; that a name stands twice is said with both its lines."""
+    at = _TOML_PLACE.search(str(error))
+    line = int(at[1]) if at else None
+    here = next((place for number, place in _places(text) if number == line), None)
+    first = next((number for number, place in _places(text) if place == here), None)
+    if here is not None and line is not None and first is not None and first < line:
+        return _in_rules(path, f"{here}: stands twice, on line {first} and here; give it one place or two names", line)
+    return BookError(f"rules file {path}: {error}", line)
+
+
+_TOML_PLACE: Final = re.compile(r"at line (\d+), column")
 _HEADER: Final = re.compile(r"\s*\[+([^\]]+)\]")
 _KEY: Final = re.compile(r"\s*([\w\"\-. ]+?)\s*=")
 
@@ -135,6 +165,14 @@ def read_rates_file(path: Path, shop_currency: str) -> Rates:
         return build_rates(_rows(path), shop_currency, exponent)
     except RatesError as error:
         raise BookError(f"rates {path}: {error}") from None
+
+
+def read_models_file(path: Path) -> Models:
+    """Models from the document of a fit. Raises BookError."""
+    try:
+        return decode_models(_text(path).encode())
+    except ModelError as error:
+        raise BookError(f"models {path}: {error}") from None
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:

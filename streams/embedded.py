@@ -17,6 +17,7 @@ from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED
 from streams.batch import Steps
+from streams.forwards import ELSEWHERE
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
 from streams.partition_limits import PartitionLimits
@@ -103,6 +104,7 @@ class _Here:
     async def publish(self, rows: Iterable[Outgoing]) -> list[str | None]:
         outcomes: list[str | None] = []
         for row in rows:
+            assert row.topic not in ELSEWHERE, "one partition holds everybody"
             self._on_row(row)
             outcomes.append(None)
         return outcomes
@@ -204,11 +206,13 @@ class Embedded:
         )
 
     def profiles(self) -> Iterator[Profile]:
-        """All profiles, sorted by id, each decoded as it is asked for."""
+        """All profiles, sorted by id, each decoded as it is asked for. Redirects are none."""
         for profile_id in sorted(self._ask(self.table.profile_ids(P))):
             stored = self._ask(self.table.profile(P, profile_id))
             assert stored is not None
-            yield decode_profile(stored)
+            profile = decode_profile(stored)
+            if not profile.redirect:
+                yield profile
 
     def ledger(self, profile_id: str) -> dict[str, OrderEntry]:
         """The ledger of one customer."""

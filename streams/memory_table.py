@@ -23,6 +23,7 @@ from streams.table import (
     RolledBack,
     TableError,
     Unavailable,
+    Waiting,
     WrongInstall,
     broken_number,
 )
@@ -45,6 +46,9 @@ class _Partition(Struct, kw_only=True):
     heap: list[tuple[int, str]] = []
     outbox: list[bytes] = []
     population: dict[str, int] = {}
+    goods: dict[str, bytes] = {}
+    watchers: dict[str, dict[str, int]] = {}
+    queue: list[tuple[str, int]] = []
 
     def copy(self) -> "_Partition":
         """An independent copy. Bytes are shared: nobody can change them."""
@@ -57,7 +61,15 @@ class _Partition(Struct, kw_only=True):
             heap=list(self.heap),
             outbox=list(self.outbox),
             population=dict(self.population),
+            goods=dict(self.goods),
+            watchers={key: dict(scores) for key, scores in self.watchers.items()},
+            queue=list(self.queue),
         )
+
+    def watching(self, key: str) -> list[tuple[str, int]]:
+        """Who watches a product, in the order of their scores, of equal ones by their ids' bytes."""
+        scores = self.watchers.get(key, {})
+        return sorted(scores.items(), key=lambda pair: (pair[1], pair[0].encode("utf-8", "surrogatepass")))
 
     def earliest(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
         """At most `limit` timers strictly before a moment, in the order (due_ms, id)."""
@@ -97,6 +109,7 @@ class MemoryTable:
         self._partitions: dict[int, _Partition] = {}
         self._failures: dict[tuple[Call, When], list[TableError]] = {}
         self._installed: int | None = None
+        self._models: bytes | None = None
         # Commits whose outcome their caller does not know, with their marks, as RedisTable keeps them.
         self._open: dict[int, tuple[Commit, int]] = {}
         self._marks = count(1)
@@ -159,6 +172,8 @@ class MemoryTable:
         whole: list[str] | None = None,
         due_before_ms: int | None = None,
         due_limit: int = 1000,
+        watchers_of: str | None = None,
+        watchers_limit: int = 0,
     ) -> Loaded:
         """Read what is asked for."""
         self._maybe_fail("load", "before")
@@ -172,7 +187,14 @@ class MemoryTable:
             },
             whole={profile_id: dict(part.ledgers.get(profile_id, nothing)) for profile_id in whole or ()},
             due=part.earliest(due_before_ms, due_limit) if due_before_ms is not None else [],
+            watchers=(part.queue if watchers_of is None else part.watching(watchers_of))[:watchers_limit],
         )
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles with timers, page by page, by id."""
+        self._maybe_fail("load", "before")
+        after = sorted(profile_id for profile_id in self._part(partition).due if profile_id > cursor)
+        return Waiting(after[:count], after[count - 1] if len(after) > count else "")
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call is repeated."""
@@ -208,7 +230,7 @@ class MemoryTable:
         """Delete everything except the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population)
+        kinds = (part.due, part.outbox, part.population, part.goods, part.queue, *part.watchers.values())
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
@@ -220,9 +242,21 @@ class MemoryTable:
         )
         return deleted
 
+    async def models(self) -> bytes | None:
+        """The document of models that is in use."""
+        return self._models
+
+    async def put_models(self, document: bytes) -> None:
+        """Put another document of models in its place."""
+        self._models = document
+
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters that are not 0."""
         return dict(self._part(partition).population)
+
+    async def goods(self, partition: int) -> dict[str, bytes]:
+        """The products that are watched in the partition."""
+        return dict(self._part(partition).goods)
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
@@ -274,6 +308,8 @@ class MemoryTable:
         problem = broken_number(commit)
         if problem:
             raise Refused(problem)
+        if commit.unqueue and commit.queue is None and commit.unqueue > len(part.queue):
+            raise Refused(f"the queue has {len(part.queue)} watchers, {commit.unqueue} can't be taken off")
         if commit.trim > len(part.outbox):
             raise Refused(f"the outbox has {len(part.outbox)} rows, {commit.trim} can't be trimmed")
         for name, change in commit.population.items():
@@ -298,14 +334,37 @@ class MemoryTable:
                 part.population[name] = total
             else:
                 part.population.pop(name, None)
+        self._apply_goods(part, meta, commit)
         meta.offsets.update(commit.offsets)
         meta.tails.update(commit.tails)
         meta.origins.update(commit.origins)
         meta.topic_ids.update(commit.topic_ids)
+        meta.rules.update(commit.rules)
         meta.clock_ms = max(meta.clock_ms, commit.clock_ms)
         meta.t0_ms = max(meta.t0_ms, commit.t0_ms)
         meta.outbox_base += commit.trim
         meta.commits = commit.expected + 1
+
+    def _apply_goods(self, part: _Partition, meta: Meta, commit: Commit) -> None:
+        if commit.queue is not None:
+            key, start = commit.queue
+            part.queue = part.watching(key)[start:]
+        del part.queue[: commit.unqueue]
+        for key, good in commit.goods.items():
+            if good is None:
+                part.goods.pop(key, None)
+            else:
+                part.goods[key] = good
+        for (key, profile_id), score in commit.watchers.items():
+            scores = part.watchers.setdefault(key, {})
+            if score is None:
+                scores.pop(profile_id, None)
+            else:
+                scores[profile_id] = score
+            if not scores:
+                del part.watchers[key]
+        if commit.wake is not None:
+            meta.wake = commit.wake
 
 
 def _copy_meta(meta: Meta | None) -> Meta | None:
@@ -317,4 +376,5 @@ def _copy_meta(meta: Meta | None) -> Meta | None:
         tails=dict(meta.tails),
         origins=dict(meta.origins),
         topic_ids=dict(meta.topic_ids),
+        rules=dict(meta.rules),
     )

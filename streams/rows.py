@@ -7,11 +7,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from profiles.turn import Output
-from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from schemas.moves import MOVES, Move, encode_move
+from schemas.outputs import Decision, IdentityChange, Outgoing, Rejected, RulesChanged, Trigger, TriggerOutcome
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
+MOVE_BYTES_MAX: Final = 900_000
+"""For the one cart that can't be cut: below what brokers take."""
 ORIGINAL_BYTES_MAX: Final = 256 * 1024
 OUTCOME_TOPICS: Final = {
     "trigger.cancelled": "trigger-cancelled",
@@ -20,6 +22,9 @@ OUTCOME_TOPICS: Final = {
 }
 NO_OFFSET: Final = -1
 """Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
+
+Published = Trigger | TriggerOutcome | Decision | IdentityChange
+"""Outputs of the engine that are for others to read."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY_BYTES_MAX: Final = 1024
@@ -37,9 +42,11 @@ def decode_row(stored: bytes) -> Outgoing:
     return _decode(stored)
 
 
-def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
+def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
     """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything."""
     value = Raw(_encode(output))
+    if isinstance(output, IdentityChange):
+        return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
     if isinstance(output, Trigger):
@@ -55,6 +62,16 @@ def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
         "content-type": "application/json",
     }
     return Outgoing(topic, output.trigger_id, key, partition, value, headers)
+
+
+def row_of_move(move: Move, home: int) -> Outgoing:
+    """The record that carries a move to the home of its receiver."""
+    return Outgoing(MOVES, f"{move.cause}/{move.customer}", move.customer, home, Raw(encode_move(move)))
+
+
+def row_of_rules(change: RulesChanged) -> Outgoing:
+    """The record that announces other rules in a partition of the decisions."""
+    return Outgoing("decisions", change.decision_id, change.name, change.partition, Raw(_encode(change)))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:

@@ -63,7 +63,7 @@ class Relay(Section, frozen=True, kw_only=True):
         about(
             "Names of triggers that are delivered; others pass by.",
             unit="names",
-            why="Empty: all.",
+            why="Empty: all there are.",
             extremes="A misspelt name delivers nothing.",
         ),
     ] = ()

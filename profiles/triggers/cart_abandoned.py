@@ -1,14 +1,20 @@
 """cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
 
-from typing import ClassVar, Final
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
+
+from typing_extensions import override
 
 from profiles import carts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.gates import OUT_OF_STOCK
+from profiles.gift_rules import missing_minor
+from profiles.goods import Goods, good_key, in_stock
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
+from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule, format_duration
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
@@ -32,13 +38,19 @@ class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     forget_ms: int = 30 * DAY_MS
     """A cart is dropped this long after its last change."""
 
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.delay_ms >= self.forget_ms:
+            return ("delay_ms", f"not before the cart is dropped, after {format_duration(self.forget_ms)} (forget)")
+        return super().impossible()
+
 
 def episode_key(profile: Profile, cart_id: str) -> str:
     """The cart id; for a sender without cart ids the customer's one cart."""
     return f"{profile.id}|cart" if cart_id == carts.DEFAULT_CART else cart_id
 
 
-def items_of(lines: list[CartLine], described: dict[str, Description]) -> tuple[Item, ...]:
+def items_of(lines: list[CartLine], described: dict[str, Description], goods: Goods) -> tuple[Item, ...]:
     """The lines as a trigger shows them, most valuable first, at most ITEMS_MAX."""
     ordered = sorted(lines, key=lambda line: (-(line.price_minor or 0) * line.quantity, line.product_id))
     return tuple(
@@ -54,10 +66,16 @@ def items_of(lines: list[CartLine], described: dict[str, Description]) -> tuple[
             quantity=line.quantity,
             url=said.url,
             image_url=said.image_url,
+            in_stock=in_stock(goods, good_key(line.product_id, line.variant_id)),
         )
         for line in ordered[:ITEMS_MAX]
         for said in (carts.description_of(described, line),)
     )
+
+
+def sold_out(lines: Iterable[CartLine], goods: Goods) -> bool:
+    """Whether none of the lines can be had: each is known to be out of stock."""
+    return all(in_stock(goods, good_key(line.product_id, line.variant_id)) is False for line in lines)
 
 
 def covers_cart(order: RecentOrder, emitted: Emitted) -> bool:
@@ -103,24 +121,31 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         return cart.changed_ms + self.rule(book).delay_ms
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         return None if cart is None else self._due_ms(turn.book, cart)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         if cart is None or now_ms - cart.mutated_ms > self.rule(turn.book).forget_ms:
             return "forgotten"
         return None if cart.lines else "empty"
 
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        cart = cart_of(turn.profile, episode)
+        return OUT_OF_STOCK if cart is not None and sold_out(cart.lines.values(), turn.at.goods) else None
+
     def content(self, turn: Turn, episode: Episode) -> Content:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         assert cart is not None
+        details: dict[str, Any] = {"cart_id": cart.cart_id}
+        if (missing := missing_minor(turn.book, cart)) is not None:
+            details["gift_missing_minor"] = missing
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described),
+            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
             value_minor=carts.value_minor(cart.lines.values()),
             currency=cart.currency,
             recovery_url=cart.url,
-            details={"cart_id": cart.cart_id},
+            details=details,
             cart_id=cart.cart_id,
             rule="a cart with items, unchanged for the delay, not bought and not in checkout",
         )
@@ -133,7 +158,7 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After an emission only an item added arms again, after any other end any change of the cart."""
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         if cart is None or (cart.opened_ms is None and state != "emitted"):
             return
         kind = carts.EMITTED if state == "emitted" else carts.ENDED
@@ -142,10 +167,12 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         mark_id = f"{kind}:{episode.anchor}:{at_ms}"
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 
-    def _cart(self, profile: Profile, episode: Episode) -> Cart | None:
-        if episode.key == episode_key(profile, carts.DEFAULT_CART):
-            return carts.find(profile, carts.DEFAULT_CART)
-        return carts.find(profile, episode.key)
+
+def cart_of(profile: Profile, episode: Episode) -> Cart | None:
+    """The cart an episode is about; None where it was forgotten."""
+    if episode.key == episode_key(profile, carts.DEFAULT_CART):
+        return carts.find(profile, carts.DEFAULT_CART)
+    return carts.find(profile, episode.key)
 
 
 def _begun_before(profile: Profile, order: RecentOrder) -> list[Cart]:

@@ -6,16 +6,30 @@ import sys
 def explain(error: Exception) -> str | None:
     """The message for an error a user can mend; None for a fault of ours."""
     from profiles.profile import UnsupportedVersion
+    from profiles.value.model import ModelError
     from streams.book_files import BookError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
+    from streams.pairing.state import PairStateError
+    from streams.reporting.snapshot import SnapshotError
+    from streams.reporting.spend import SpendError
     from streams.settings import SettingsError
     from streams.sources.errors import SourceError
     from streams.table import TableError
 
     if isinstance(
         error,
-        AdminError | BookError | LocalServiceError | SettingsError | SourceError | TableError | UnsupportedVersion,
+        AdminError
+        | BookError
+        | LocalServiceError
+        | ModelError
+        | PairStateError
+        | SettingsError
+        | SnapshotError
+        | SourceError
+        | SpendError
+        | TableError
+        | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__
     # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.

@@ -23,15 +23,19 @@ def command() -> None:
 def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
     """Show one profile. ID is a value (tried as user id, e-mail, phone ...) or type:value, such as email:ann@example.org."""
     import time
+    from functools import partial
 
     import msgspec
 
     from profiles.document import document
     from streams.book_files import load_book
+    from streams.commands.tables import with_table
+    from streams.model_source import with_models
 
     settings = settings_of(ctx)
     found = _find(settings, id_)
-    shown = document(found.profile, load_book(settings), int(time.time() * 1000))
+    book = with_table(settings, partial(with_models, load_book(settings)))
+    shown = document(found.profile, book, int(time.time() * 1000))
     if as_json:
         click.echo(msgspec.json.encode(shown))
     else:
@@ -42,12 +46,24 @@ def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
 
 @command.command("explain", cls=WithSettings)
 @click.argument("id_", metavar="ID")
+@click.option("--trigger", "name", metavar="NAME", help="Of one trigger alone, such as cart.abandoned.")
 @click.pass_context
-def explain(ctx: click.Context, *, id_: str) -> None:
-    """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`."""
-    from streams.commands.profile_table import print_explanation
+def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
+    """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`.
 
-    print_explanation(_find(settings_of(ctx), id_).profile)
+    The whole life of one trigger: regulars explain TRIGGER_ID.
+    """
+    import time
+
+    from streams.book_files import load_book
+    from streams.commands.profile_table import print_explanation
+    from streams.trigger_registry import all_triggers
+
+    names = sorted(trigger.name for trigger in all_triggers())
+    if name is not None and name not in names:
+        raise click.UsageError(f"no trigger {name!r}; there are {', '.join(names)}")
+    settings = settings_of(ctx)
+    print_explanation(_find(settings, id_).profile, load_book(settings), int(time.time() * 1000), name)
 
 
 def _find(settings: "Settings", id_: str) -> "Found":

@@ -27,6 +27,14 @@ class Call(NamedTuple):
     body: bytes
 
 
+class Letter(NamedTuple):
+    """A record on its way: its bytes as they stand in the log, what they say, and the present in epoch seconds."""
+
+    value: bytes
+    record: dict[str, Any]
+    now_s: int
+
+
 class NobodyNamed(ValueError):
     """The messaging system can't be told whom a trigger is for: the customer has no identifier that it knows."""
 
@@ -36,27 +44,28 @@ def call_of(relay: Relay, value: bytes, now_s: int) -> Call:
 
     Raises NobodyNamed; ValueError for a secret that is none.
     """
-    return FORMATS[relay.format](relay, value, msgspec.json.decode(value), now_s)
+    return FORMATS[relay.format](relay, Letter(value, msgspec.json.decode(value), now_s))
 
 
-def _standard(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> Call:
+def _standard(relay: Relay, letter: Letter) -> Call:
     """The record itself under the three headers of Standard Webhooks; the id is the trigger's, so repeats are recognised."""
-    message_id = str(record["trigger_id"])
-    signed = b"%s.%d.%s" % (message_id.encode(), now_s, value)
+    message_id = str(letter.record["trigger_id"])
+    signed = b"%s.%d.%s" % (message_id.encode(), letter.now_s, letter.value)
     signature = base64.b64encode(hmac.digest(standard_secret(relay.secret), signed, sha256)).decode()
     return Call(
         {
             "content-type": JSON,
             "webhook-id": message_id,
-            "webhook-timestamp": str(now_s),
+            "webhook-timestamp": str(letter.now_s),
             "webhook-signature": f"v1,{signature}",
         },
-        value,
+        letter.value,
     )
 
 
-def _braze(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> Call:
+def _braze(relay: Relay, letter: Letter) -> Call:
     """A custom event of `/users/track` (Braze: Event Object)."""
+    record = letter.record
     customer = _customer(record)
     if user_id := customer.get("user_id"):
         who: dict[str, Any] = {"external_id": user_id}
@@ -74,8 +83,9 @@ def _braze(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> Ca
     return _json({"authorization": f"Bearer {relay.secret}"}, {"events": [event]})
 
 
-def _klaviyo(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> Call:
+def _klaviyo(relay: Relay, letter: Letter) -> Call:
     """An event of the Events API (Klaviyo: Create Event). Klaviyo drops repeats by `unique_id`."""
+    record = letter.record
     customer = _customer(record)
     names = {"user_id": "external_id", "email": "email", "phone": "phone_number"}
     who = {theirs: customer[ours] for ours, theirs in names.items() if customer.get(ours)}
@@ -94,8 +104,9 @@ def _klaviyo(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> 
     return _json(headers, {"data": {"type": "event", "attributes": attributes}}, "application/vnd.api+json")
 
 
-def _customerio(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) -> Call:
+def _customerio(relay: Relay, letter: Letter) -> Call:
     """An event of a person (Customer.io: Track API v2, `/api/v2/entity`)."""
+    record = letter.record
     customer = _customer(record)
     if user_id := customer.get("user_id"):
         who = {"id": user_id}
@@ -115,7 +126,7 @@ def _customerio(relay: Relay, value: bytes, record: dict[str, Any], now_s: int) 
     return _json({"authorization": f"Basic {basic}"}, body)
 
 
-FORMATS: Final[dict[str, Callable[[Relay, bytes, dict[str, Any], int], Call]]] = {
+FORMATS: Final[dict[str, Callable[[Relay, Letter], Call]]] = {
     "standard": _standard,
     "braze": _braze,
     "klaviyo": _klaviyo,
@@ -170,7 +181,7 @@ def _amount(record: dict[str, Any]) -> float | None:
 
 
 def _whole(minor: int, currency: str) -> float:
-    return minor / 10 ** exponent(currency)
+    return float(minor / 10 ** exponent(currency))
 
 
 def _json(headers: dict[str, str], body: dict[str, Any], content_type: str = JSON) -> Call:

@@ -6,11 +6,13 @@ between a check and a call is of no use to anybody.
 
 import ipaddress
 import socket
-from typing import Any
+from typing import Any, Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from typing_extensions import override
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class PrivateAddress(OSError):
@@ -24,9 +26,17 @@ def is_public(address: str) -> bool:
     (True, False, False, False)
     """
     found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    found = mapped or found
-    return found.is_global and not found.is_multicast
+    return all(one.is_global and not one.is_multicast for one in (found, *_carried(found)))
+
+
+def _carried(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """The IPv4 addresses inside an IPv6 one: mapped, 6to4, Teredo's client, NAT64."""
+    if isinstance(found, ipaddress.IPv4Address):
+        return []
+    inside = [found.ipv4_mapped, found.sixtofour, None if found.teredo is None else found.teredo[1]]
+    if found in _NAT64:
+        inside.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    return [one for one in inside if one is not None]
 
 
 def check_host(host: str) -> None:

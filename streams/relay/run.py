@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 from typing_extensions import override
 from yarl import URL
 
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.logs import configure_logs
+from streams.metrics import Metrics
+from streams.pages import METRICS_TYPE
 from streams.relay import guard
 from streams.relay.calls import Call
 from streams.relay.delivery import Answer, Courier, Disabled, message_failed
@@ -126,6 +126,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
         if begins:
             await self._consumer.commit(begins)
+            _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
 
     async def _put(self, tp: TopicPartition, record: Any) -> None:
         lanes = self._lanes
@@ -217,37 +218,19 @@ async def _http(relay: Relay) -> Any:
         yield post
 
 
-class _Counts(Collector):
-    def __init__(self, name: str, courier: Courier) -> None:
-        self._name, self._courier = name, courier
-
-    @override
-    def collect(self) -> Any:
-        counts = CounterMetricFamily(
-            "regulars_relay_records", "Records by what became of them.", labels=["relay", "outcome"]
-        )
-        for outcome, count in self._courier.counts.items():
-            counts.add_metric([self._name, outcome], count)
-        yield counts
-        taken = GaugeMetricFamily(
-            "regulars_relay_taken_timestamp_seconds", "When the receiver last took something.", labels=["relay"]
-        )
-        taken.add_metric([self._name], self._courier.taken_ms / 1000)
-        yield taken
-
-
 @contextlib.asynccontextmanager
 async def _metrics_page(settings: Settings, name: str, courier: Courier) -> Any:
-    from aiohttp import web
+    shown, told = Metrics("relay"), dict.fromkeys(courier.counts, 0)
 
-    registry = CollectorRegistry()
-    registry.register(_Counts(name, courier))
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+    async def page(_: web.Request) -> web.Response:
+        for outcome, count in courier.counts.items():
+            shown.count("regulars_relay_records_total", count - told[outcome], relay=name, outcome=outcome)
+            told[outcome] = count
+        shown.show("regulars_relay_taken_timestamp_seconds", courier.taken_ms / 1000, relay=name)
+        return web.Response(body=shown.page(), headers={"Content-Type": METRICS_TYPE})
 
     app = web.Application()
-    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/metrics", page)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.http.host, settings.http.port).start()

@@ -11,20 +11,29 @@ from profiles.document import document
 from profiles.engine import Engine
 from profiles.profile import Profile
 from profiles.state import Ledger, Moment
+from schemas.decode import others_of
 from schemas.events import (
     Arrival,
+    CaseUpdated,
     ConsentChange,
     ConsentChanged,
+    CouponIssued,
+    CouponUsed,
     Event,
     Identified,
+    MessageOpened,
     NpsSubmitted,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     Product,
     ProductAdded,
+    ProductAddedToWishlist,
+    ProductRemovedFromWishlist,
     ProductReviewed,
     ProductViewed,
+    TicketOpened,
+    TicketResolved,
 )
 
 DAY_MS = 86_400_000
@@ -38,7 +47,13 @@ def shown(*story: tuple[type[Event], float, dict[str, Any]], now_day: float = 0.
     for number, (kind, day, fields) in enumerate(story):
         at_ms = START_MS + round(day * DAY_MS)
         event = kind(**{"message_id": f"m{number}", "timestamp_ms": at_ms, "user_id": "7", **fields})
-        engine.step(profile, Arrival(event, at_ms, at_ms, "user_id:7", "7"), Moment(at_ms), ledger, [])
+        engine.step(
+            profile,
+            Arrival(event, at_ms, at_ms, "user_id:7", "7", others_of(event, "user_id:7")),
+            Moment(at_ms),
+            ledger,
+            [],
+        )
     found: dict[str, Any] = msgspec.json.decode(
         msgspec.json.encode(document(profile, book, START_MS + round(now_day * DAY_MS)))
     )
@@ -55,11 +70,13 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
     assert empty == {
         "id": "user_id:7",
         "ids": {},
+        "merging": [],
         "traits": {},
         "consent": {},
         "first_seen_ms": None,
         "last_seen_ms": None,
         "sessions": {"count": 0},
+        "acquisition": {"channel": None, "first_touch": None, "last_touch": None},
         "orders": {
             "count": 0,
             "first_ms": None,
@@ -84,12 +101,51 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "carts": [],
         "interests": {"categories": {}, "brands": {}, "occasions": {}},
         "replenishment": [],
-        "feedback": {"nps_score": None, "nps_at_ms": None, "reviews": 0, "mean_rating": None},
+        "recommended": [],
+        "wishlist": [],
+        "coupons": [],
+        "feedback": {
+            "nps_score": None,
+            "nps_at_ms": None,
+            "reviews": 0,
+            "mean_rating": None,
+            "complains": False,
+            "surveys": [],
+            "cases": [],
+            "tickets": [],
+        },
         "messages": {},
         "segments": [],
         "triggers": [],
         "predicted": None,
     }
+
+
+def test_wishes_still_wished_for_and_coupons_issued_to_her_are_shown_newest_first() -> None:
+    tent, boots = Product(product_id="tent", name="Tent", category="camping"), Product(product_id="boots")
+    found = shown(
+        (ProductAddedToWishlist, 1, {"product": tent}),
+        (ProductAddedToWishlist, 2, {"product": boots}),
+        (ProductAddedToWishlist, 3, {"product": Product(product_id="hat")}),
+        (ProductRemovedFromWishlist, 4, {"product": Product(product_id="hat")}),
+        (CouponIssued, 5, {"coupon_id": "x1", "expires_ms": START_MS + 30 * DAY_MS}),
+        (CouponUsed, 6, {"coupon_id": "x1"}),
+        (CouponUsed, 7, {"coupon_id": "of-everybody"}),
+        now_day=10,
+    )
+
+    assert found["wishlist"] == [
+        {"product_id": "boots", "name": None, "category": None, "since_ms": START_MS + 2 * DAY_MS},
+        {"product_id": "tent", "name": "Tent", "category": "camping", "since_ms": START_MS + DAY_MS},
+    ]
+    assert found["coupons"] == [
+        {
+            "coupon_id": "x1",
+            "issued_ms": START_MS + 5 * DAY_MS,
+            "expires_ms": START_MS + 30 * DAY_MS,
+            "used_ms": START_MS + 6 * DAY_MS,
+        }
+    ]
 
 
 def test_orders_and_money_follow_their_definitions() -> None:
@@ -193,6 +249,10 @@ def test_what_will_run_out_is_shown_with_its_dates() -> None:
             "due_ms": START_MS + 54 * DAY_MS,
             "run_out_ms": START_MS + 60 * DAY_MS,
             "interval_days": 30.0,
+            "window_start_ms": None,
+            "window_end_ms": None,
+            "confidence": None,
+            "stopped_ms": None,
         }
     ]
 
@@ -210,7 +270,41 @@ def test_who_she_is_and_what_she_said() -> None:
     assert found["traits"] == {"tier": "gold"}
     assert found["consent"] == {"email.marketing": "GRANT"}
     assert (found["first_seen_ms"], found["last_seen_ms"]) == (START_MS, START_MS + 4 * DAY_MS)
-    assert found["feedback"] == {"nps_score": 9, "nps_at_ms": START_MS + 2 * DAY_MS, "reviews": 2, "mean_rating": 4.5}
+    said = found["feedback"]
+    assert (said["nps_score"], said["nps_at_ms"]) == (9, START_MS + 2 * DAY_MS)
+    assert (said["reviews"], said["mean_rating"], said["complains"]) == (2, 4.5, False)
+
+
+def test_what_is_open_of_a_complaint_shows_with_its_state() -> None:
+    found = shown(
+        (NpsSubmitted, 0, {"score": 3, "survey_id": "s1", "order_id": "o1"}),
+        (CaseUpdated, 1, {"case_id": "s1|o1", "state": "contacted", "owner": "bob"}),
+        (TicketOpened, 2, {"ticket_id": "t1", "topic": "delivery"}),
+        (TicketResolved, 3, {"ticket_id": "t1", "satisfaction": 4.0}),
+        (MessageOpened, 4, {}),
+    )["feedback"]
+
+    assert found["complains"] is True
+    assert found["surveys"] == [{"survey_id": "s1|o1", "kind": "transactional", "score": 3, "at_ms": START_MS}]
+    assert found["cases"] == [
+        {
+            "case_id": "s1|o1",
+            "state": "contacted",
+            "opened_ms": START_MS,
+            "contacted_ms": START_MS + DAY_MS,
+            "owner": "bob",
+        }
+    ]
+    assert found["tickets"] == [
+        {
+            "ticket_id": "t1",
+            "open": False,
+            "opened_ms": START_MS + 2 * DAY_MS,
+            "updated_ms": START_MS + 3 * DAY_MS,
+            "topic": "delivery",
+            "satisfaction": 4.0,
+        }
+    ]
 
 
 def test_the_newest_decision_comes_first() -> None:
@@ -218,6 +312,7 @@ def test_the_newest_decision_comes_first() -> None:
     triggers = shown((ProductAdded, 0, cart), order(0.01, "o1", 100, cart_id="c1"))["triggers"]
 
     assert [(one["name"], one["episode_key"], one["state"], one["reason"]) for one in triggers] == [
+        ("second.order.welcome", "user_id:7", "armed", None),
         ("cart.abandoned", "c1", "cancelled", "ordered"),
         ("cart.abandoned", "c1", "armed", None),
     ]

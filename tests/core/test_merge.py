@@ -20,6 +20,7 @@ from profiles.state import (
     NeedLedger,
     OrderEntry,
 )
+from schemas.decode import others_of
 from schemas.events import (
     Arrival,
     CheckoutStarted,
@@ -58,7 +59,7 @@ class Side:
             at_ms = START_MS + round(minute * MINUTE_MS)
             ids = {"message_id": f"{name}{number}", "timestamp_ms": at_ms}
             event = kind(**{**ids, **fields})
-            arrival = Arrival(event, at_ms, at_ms, name, name)
+            arrival = Arrival(event, at_ms, at_ms, name, name, others_of(event, name))
             Engine(BOOK).step(self.profile, arrival, Moment(START_MS - 1), self.ledger, self.out)
 
     def absorb(self, other: "Side") -> Profile:
@@ -235,7 +236,7 @@ def test_identifiers_and_traits_of_both_are_known_and_the_newer_word_holds() -> 
         visitor(old, (ProductViewed, 3, {"anonymous_id": "v1", "product": Product(product_id="A")}))
     )
 
-    assert profile.ids == {"anonymous_id": ["v1"], "email": ["a@example.org"]}
+    assert profile.ids == {"user_id": ["ada"], "anonymous_id": ["v1"], "email": ["a@example.org"]}
     assert {name: value for name, (_, value) in profile.traits.items()} == {"tier": "gold", "town": "Ulm"}
     assert profile.timezone == (START_MS + 2 * MINUTE_MS, "Europe/Berlin")
 
@@ -274,10 +275,10 @@ def test_counts_are_added_once_however_often_the_same_profile_comes() -> None:
     profile = side.profile
 
     assert (profile.activity.events, profile.activity.sessions, profile.activity.views) == (5, 1, 1)
-    assert profile.messages == {"opened": 1}
-    assert profile.feedback["reviews"] == 2
-    assert profile.feedback["rating_sum"] == 6.0
-    assert profile.feedback["nps_score"] == 9
+    assert profile.messages == {"opened": 1, "last_opened_ms": START_MS + 3 * MINUTE_MS}
+    assert len(profile.feedback.reviews) == 2
+    assert sorted(review.rating or 0 for review in profile.feedback.reviews.values()) == [2.0, 4.0]
+    assert [answer.score for answer in profile.feedback.surveys.values()] == [9]
     assert interests.read(profile.interests.categories["tea"], profile.interests.landmark_ms, START_MS + MINUTE_MS) == (
         pytest.approx(1.0, abs=1e-4)
     )

@@ -5,22 +5,24 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import events
+from schemas.decode import others_of
 from schemas.events import Arrival, ConsentChange, ConsentState, Event, Product
 
 START_MS = 1_772_409_600_000
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
 PRODUCTS = ("A", "B", "C")
 CARTS = ("c1", "c2", None)
 ORDERS = ("o1", "o2", "o3")
+SURVEYS = ("s1", "s2", "s3")
 
 
 def arrival(kind: type[Event], minute: int, message_id: str, *, received: int | None = None, **fields: Any) -> Arrival:
     """An event of user ada at a minute of the history."""
     at_ms = START_MS + minute * MINUTE_MS
     event = kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields)
-    return Arrival(
-        event, at_ms, START_MS + (minute if received is None else received) * MINUTE_MS, "user_id:ada", "ada"
-    )
+    received_ms = START_MS + (minute if received is None else received) * MINUTE_MS
+    return Arrival(event, at_ms, received_ms, "user_id:ada", "ada", others_of(event, "user_id:ada"))
 
 
 @st.composite
@@ -62,6 +64,26 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         fields["order_id"] = draw(st.sampled_from(ORDERS))
         fields["refund_id"] = draw(st.sampled_from(("r1", "r2", None)))
         fields["amount_minor"] = draw(st.none() | st.integers(0, 3000))
+    elif issubclass(kind, events.OrderEvent):
+        fields["order_id"] = draw(st.sampled_from(ORDERS))
+        if kind is events.OrderReturned:
+            fields["products"] = tuple(draw(st.lists(products(), max_size=2)))
+    elif kind is events.NpsSubmitted:
+        fields["score"] = draw(st.integers(0, 10))
+        fields["survey_id"] = draw(st.sampled_from(SURVEYS))
+    elif kind is events.CaseUpdated:
+        fields["case_id"] = draw(st.sampled_from(SURVEYS))
+        fields["state"] = draw(st.sampled_from(("assigned", "contacted", "resolved", "verified")))
+        fields["owner"] = draw(st.sampled_from((None, "bob", "eve")))
+    elif kind is events.ProductReviewed:
+        fields["product_id"] = draw(st.sampled_from(PRODUCTS))
+        fields["review_id"] = draw(st.sampled_from(("v1", "v2", None)))
+        fields["rating"] = draw(st.sampled_from((None, 1.0, 5.0)))
+    elif issubclass(kind, events.TicketEvent):
+        fields["ticket_id"] = draw(st.sampled_from(("t1", "t2")))
+        fields["topic"] = draw(st.sampled_from((None, "delivery", "damage")))
+    elif kind is events.MessageBounced:
+        fields["bounce"] = draw(st.sampled_from((None, "soft", "hard")))
     elif kind is events.Identified:
         fields["email"] = draw(st.sampled_from((None, "ada@example.org")))
         fields["traits"] = {"tier": draw(st.sampled_from(("gold", "silver")))}
@@ -69,7 +91,14 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         state: ConsentState = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
         fields["consent"] = (ConsentChange(state=state, channel=draw(st.sampled_from(("email", "any")))),)
     elif kind is events.ProductsSearched:
-        fields["query"] = "tea"
+        fields["query"] = draw(st.sampled_from(("tea", "green tea")))
+        fields["results"] = draw(st.sampled_from((None, 0, 7)))
+    elif issubclass(kind, events.CouponEvent):
+        fields["coupon_id"] = draw(st.sampled_from(("x1", "x2")))
+        if kind is events.CouponIssued:
+            fields["expires_ms"] = draw(st.none() | st.integers(0, 30).map(lambda days: START_MS + days * DAY_MS))
+    if issubclass(kind, IN_THE_SHOP):
+        fields["channel"] = draw(st.sampled_from(("browser", "server")))
     return arrival(kind, minute, message_id, **fields)
 
 
@@ -89,13 +118,34 @@ KINDS: tuple[type[Event], ...] = (
     events.Identified,
     events.ConsentChanged,
     events.ProductViewed,
+    events.ProductViewed,
+    events.ProductClicked,
     events.ProductAddedToWishlist,
+    events.ProductRemovedFromWishlist,
     events.WishlistProductAddedToCart,
     events.ProductsSearched,
     events.PageViewed,
     events.SignedUp,
     events.Unsubscribed,
+    events.OrderFulfilled,
+    events.OrderDelivered,
+    events.OrderReturned,
+    events.NpsSubmitted,
+    events.CaseUpdated,
+    events.ProductReviewed,
+    events.TicketOpened,
+    events.TicketUpdated,
+    events.TicketResolved,
+    events.MessageOpened,
+    events.MessageBounced,
+    events.CouponIssued,
+    events.CouponApplied,
+    events.CouponRemoved,
+    events.CouponUsed,
+    events.PaymentFailed,
 )
+IN_THE_SHOP = (events.PageViewed, events.ProductEvent, events.ProductsSearched)
+"""What customers do in a browser or an app, so that it may be part of a visit."""
 
 
 @st.composite

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from profiles.changes import CHANGED_BY, changed_by
 from profiles.document import document
-from profiles.engine import UNHANDLED, Engine
+from profiles.engine import CATALOGUE_EVENTS, UNHANDLED, Engine
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Memberships, Moment
 from profiles.view import ProfileView
@@ -52,7 +52,8 @@ def test_every_field_of_the_view_has_the_value_of_the_document(story: list[Arriv
     # Maps of the view are read by name; written out they are the document's, in its order.
     viewed["interests"] = {kind: dict(scores) for kind, scores in viewed["interests"].items()}
     viewed["traits"] = dict(viewed["traits"])
-    viewed["sessions"], viewed["feedback"] = spelled(viewed["sessions"]), spelled(viewed["feedback"])
+    for name in ("sessions", "feedback", "acquisition"):
+        viewed[name] = spelled(viewed[name])
 
     assert viewed == shown
     for kind, scores in viewed["interests"].items():
@@ -104,12 +105,14 @@ def test_an_event_changes_only_the_fields_it_is_said_to_change(story: list[Arriv
     for told in story:
         engine.step(profile, told, Moment(told.time_ms), ledger, [])
         after = msgspec.to_builtins(document(profile, EAGER, now_ms))
-        different = {name for name in after if after[name] != before[name]}
+        different = {name for name in after if after[name] != before[name]} - NEVER_READ
 
         assert different <= changed_by(told.event), f"{type(told.event).__name__} changed {different}"
         before = after
 
 
+NEVER_READ = {"segments"}
+"""The table says what to look at again, and a segment can't ask for segments."""
 PRODUCT = Product(product_id="A", category="tea", price_minor=500)
 REQUIRED: dict[str, Any] = {
     "product": PRODUCT,
@@ -121,6 +124,8 @@ REQUIRED: dict[str, Any] = {
     "score": 9,
     "product_id": "A",
     "ticket_id": "t1",
+    "case_id": "s1",
+    "state": "contacted",
     "message_channel": "email",
     "products": (PRODUCT,),
     "cart_id": "c9",
@@ -131,7 +136,7 @@ REQUIRED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(set(CHANGED_BY) - UNHANDLED, key=str))
+@pytest.mark.parametrize("kind", sorted(set(CHANGED_BY) - UNHANDLED - CATALOGUE_EVENTS, key=str))
 def test_no_kind_of_event_changes_more_than_it_is_said_to(kind: type[Event]) -> None:
     fields = {name: value for name, value in REQUIRED.items() if name in kind.__struct_fields__}
     profile, ledger, engine = Profile("user_id:ada"), Ledger(complete=True), Engine(EAGER)
@@ -145,7 +150,7 @@ def test_no_kind_of_event_changes_more_than_it_is_said_to(kind: type[Event]) -> 
     engine.step(profile, told, Moment(told.time_ms), ledger, [])
     after = msgspec.to_builtins(document(profile, EAGER, now_ms))
 
-    assert {name for name in after if after[name] != before[name]} <= changed_by(told.event)
+    assert {name for name in after if after[name] != before[name]} - NEVER_READ <= changed_by(told.event)
 
 
 def test_segments_are_shown_by_name() -> None:
