@@ -281,9 +281,10 @@ class Shop:
             raise AssertionError(f"{error}\n{logs}") from None
 
     def homes(self) -> list[tuple[int, str]]:
-        """Partition and id of every stored profile."""
+        """Partition and id of every stored profile; identifiers that lead to one are none."""
         with contextlib.closing(self.client()) as client:
-            keys = [key.decode() for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000)]
+            found = list(client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000))
+            keys = [key.decode() for key in found if not json.loads(client.get(key)).get("redirect")]
         parts = [key.removeprefix(f"{self.prefix}:{{").partition("}:c:") for key in keys]
         return [(int(partition), profile_id) for partition, _, profile_id in parts]
 
@@ -293,8 +294,7 @@ class Shop:
         with contextlib.closing(self.client()) as client:
             for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000):
                 stored = client.get(key)
-                if stored is not None:
-                    profile = json.loads(stored)
+                if stored is not None and not (profile := json.loads(stored)).get("redirect"):
                     found[profile["id"]] = profile
         return found
 

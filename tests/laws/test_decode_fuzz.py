@@ -117,7 +117,13 @@ def mutated(draw: st.DrawFn, originals: st.SearchStrategy[dict[str, Any]]) -> by
 
 canonical_events = st.sampled_from(sorted(NAMES)).map(lambda name: {"event": name, **fields_of(NAMES[name])})
 tracks = st.sampled_from(TRACK_NAMES).map(
-    lambda name: {"type": "track", "event": name, "properties": PROPERTIES, **ENVELOPE}
+    # A consent's state is not one of a case.
+    lambda name: {
+        "type": "track",
+        "event": name,
+        "properties": PROPERTIES | ({"state": "assigned"} if name.startswith("Case") else {}),
+        **ENVELOPE,
+    }
 )
 calls = st.sampled_from(("identify", "page", "screen", "group", "alias", "merge")).map(
     lambda kind: {"type": kind, "properties": PROPERTIES, **ENVELOPE}
