@@ -10,12 +10,25 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
-from profiles import activity, carts, checkouts, dedupe, episodes, identity, interests, ledger, messages, supply
+from profiles import (
+    activity,
+    carts,
+    checkouts,
+    dedupe,
+    episodes,
+    identity,
+    interests,
+    ledger,
+    messages,
+    privacy,
+    supply,
+)
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.interests import WEIGHTS
+from profiles.privacy import COMMANDS
 from profiles.profile import Profile
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
@@ -52,7 +65,9 @@ class Engine:
         event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
-        if kind in ORDER_EVENTS:
+        if profile.privacy is not None or kind in COMMANDS:
+            self._guard(turn, arrival, orders)
+        elif kind in ORDER_EVENTS:
             self._order(turn, arrival, orders)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
             if kind in CART_EVENTS:
@@ -91,6 +106,27 @@ class Engine:
                 stop = Moment(episode.measured_from_ms, goods=at.goods)
                 turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
+
+    # --- privacy --------------------------------------------------------------------------------------------------
+
+    def _guard(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+        """A privacy command, or an event of a customer who sent one once."""
+        profile = turn.profile
+        asked = profile.privacy
+        if type(arrival.event) in COMMANDS:
+            privacy.obey(turn, arrival, orders, self.triggers)
+        elif asked is not None and not privacy.admits(asked, arrival.time_ms):
+            privacy.turn_away(turn, arrival)
+        elif asked is not None:
+            fresh = privacy.unknown_ids(profile, arrival.event)
+            profile.privacy = None
+            try:
+                self.step(profile, arrival, turn.at, orders, turn.out)
+            finally:
+                profile.privacy = asked
+            if asked.in_force:
+                episodes.cancel_all(turn, self.triggers, "suppressed")
+                privacy.spread(turn, fresh, arrival)
 
     # --- what every event tells -----------------------------------------------------------------------------------
 
@@ -263,11 +299,6 @@ UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
         events.ProductPriceChanged,
         events.ProductStockChanged,
         events.ProductBackInStock,
-        events.SuppressCustomer,
-        events.UnsuppressCustomer,
-        events.EraseCustomer,
-        events.ExportCustomer,
-        events.AnonymiseCustomer,
         events.EraseShop,
     }
 )

@@ -26,6 +26,7 @@ from profiles.state import (
     Ledger,
     Milestones,
     OrderEntry,
+    Privacy,
     decode_entry,
     encode,
 )
@@ -69,6 +70,10 @@ def _earliest(one: int | None, two: int | None) -> int | None:
     return min((ms for ms in (one, two) if ms is not None), default=None)
 
 
+def _latest(one: int | None, two: int | None) -> int | None:
+    return max((ms for ms in (one, two) if ms is not None), default=None)
+
+
 def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[int, str] | None:
     return max((word for word in (one, two) if word is not None), default=None)
 
@@ -91,6 +96,22 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     into.locale = _newest(into.locale, other.locale)
     into.country = _newest(into.country, other.country)
     into.push = into.push or other.push
+    into.privacy = _unite_privacy(into.privacy, other.privacy)
+
+
+def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
+    """The newest request of each kind, whichever of the two it was made under. Where both were erased, the newer request's id
+    is the one under which more is told.
+    """
+    if one is None or two is None:
+        return one or two
+    newer, older = sorted((one, two), key=lambda asked: (asked.erased_ms or -1, asked.request_id), reverse=True)
+    return Privacy(
+        suppressed_ms=_latest(one.suppressed_ms, two.suppressed_ms),
+        unsuppressed_ms=_latest(one.unsuppressed_ms, two.unsuppressed_ms),
+        erased_ms=_latest(one.erased_ms, two.erased_ms),
+        request_id=newer.request_id or older.request_id,
+    )
 
 
 def _unite_consent(into: Profile, other: Profile) -> None:

@@ -25,6 +25,7 @@ from profiles.state import (
     Interests,
     Milestones,
     OrderStats,
+    Privacy,
     RecentOrder,
     Supply,
     Totals,
@@ -53,8 +54,8 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>". `suppressed`: the
-    customer asked not to be contacted at all, or was erased.
+    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>". `privacy` is there
+    only where the customer asked for something of that kind.
     """
 
     id: str
@@ -64,7 +65,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     locale: tuple[int, str] | None = None
     country: tuple[int, str] | None = None
     push: bool = False
-    suppressed: bool = False
+    privacy: Privacy | None = None
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
@@ -102,6 +103,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
             if due is None or wake_ms < due:
                 due = wake_ms
         return due
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether she asked not to be contacted at all, or was erased."""
+        return self.privacy is not None and self.privacy.in_force
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was ever collected of her; what she asked for concerning her privacy does not count."""
+        return not self.ids and self.activity.first_ms is None and self._orders is _NOTHING
+
+    def wipe(self) -> None:
+        """Forget everything but the id, what was asked for concerning privacy, and the share in the population's counters,
+        which is the caller's to take back.
+        """
+        blank = Profile(self.id, privacy=self.privacy, population=self.population)
+        for name in Profile.__struct_fields__:
+            setattr(self, name, getattr(blank, name))
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""

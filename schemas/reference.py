@@ -27,6 +27,8 @@ _OUTPUT_MESSAGES: dict[str, type[Struct]] = {
     "trigger-converted": outputs.TriggerOutcome,
     "cart-recovered": outputs.TriggerOutcome,
     "decisions": outputs.Decision,
+    "receipts": outputs.Receipt,
+    "exports": outputs.Export,
     "rejected": outputs.Rejected,
 }
 
@@ -70,6 +72,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "trigger": json_schema(outputs.Trigger, "Trigger", "The data of an emitted trigger."),
         "trigger-outcome": json_schema(outputs.TriggerOutcome, "TriggerOutcome", "What became of an emitted trigger."),
         "decision": json_schema(outputs.Decision, "Decision", "One change in the life of a trigger."),
+        "receipt": json_schema(outputs.Receipt, "Receipt", "What became of a privacy command."),
+        "export": json_schema(outputs.Export, "Export", "A part of what is known of a customer."),
         "rejected": json_schema(outputs.Rejected, "Rejected", "A record that was set aside, with the reason."),
         "profile": json_schema(ProfileDocument, "ProfileDocument", "The public document of one customer."),
     }
@@ -145,6 +149,8 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
     }
     if kind is outputs.Rejected:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The key of the original record."}}}
+    elif kind in {outputs.Receipt, outputs.Export}:
+        message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The request id."}}}
     elif kind is outputs.Trigger:
         message["headers"] = _headers(
             {

@@ -47,6 +47,18 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
     Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(
+        name="receipts",
+        role="output",
+        holds="What became of privacy commands: counts by store, final when every home of the customer has answered.",
+        retention_ms=90 * DAY_MS,
+    ),
+    Topic(
+        name="exports",
+        role="output",
+        holds="What is known of customers who asked for it. Give few people the right to read it.",
+        retention_ms=3 * DAY_MS,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

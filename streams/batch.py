@@ -12,27 +12,32 @@ When a step needs more than was loaded it has changed nothing: `run` says what t
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
+import secrets
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from profiles import population
 from profiles.engine import ORDER_EVENTS, UNHANDLED
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, NeedLedger, NeedProfile
+from profiles.receipts import Case, take
+from profiles.state import Ledger, Moment, NeedLedger, NeedProfile, encode
 from profiles.state import Need as Needed
-from profiles.turn import Output
+from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, Arrival
-from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered
+from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
-from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward
+from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, row_of_mail
 from streams.home import home_partition
 from streams.merge import Foreign, Item
+from streams.notes import Changed, Notes
 from streams.record import Record
-from streams.rows import ROW_BYTES_MAX, encode_row, reject, reject_row, row_of
+from streams.rows import ROW_BYTES_MAX, encode_row, reject, reject_row, row_of, row_of_receipt
 from streams.table import Loaded
 
 RECORDS_MAX: Final = 1000
@@ -74,8 +79,14 @@ class Faulty(Exception):
         self.place, self.profile_id, self.error = place, profile_id, error
 
 
+def _random_name() -> str:
+    return secrets.token_hex(16)
+
+
 class Terms(Struct, frozen=True, kw_only=True):
-    """What all batches of a partition have in common. Bounds are of one batch."""
+    """What all batches of a partition have in common. Bounds are of one batch. `new_name` names the anonymised: by chance, so
+    that nothing leads back from it.
+    """
 
     engine: Steps
     partition: int
@@ -85,6 +96,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     profiles_max: int = PROFILES_MAX
     bytes_max: int = BYTES_MAX
     due_max: int = DUE_MAX
+    new_name: Callable[[], str] = _random_name
 
 
 class _Group:
@@ -109,6 +121,8 @@ _Order = tuple[int, int, int, str]
 class Batch:
     """Records in merge order, the profiles they touch, and what comes of them.
 
+    `notes` say who was erased, and of privacy requests under way; without any they are empty.
+
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
     stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
     of the profiles in `stuck` are left alone. After `run`, `at` is the number of records done; it stops early where it would
@@ -126,6 +140,7 @@ class Batch:
         wall_ms: int | None,
         origins: dict[str, int],
         stuck: frozenset[str] = frozenset(),
+        notes: Notes | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
         self.at = 0
@@ -136,6 +151,12 @@ class Batch:
         self.origins: dict[str, int] = {}
         self.fired = self.forwarded = self.repeated = self.hits = self.misses = 0
         self.timers_left = False
+        self.forgotten: dict[str, int] = {}
+        """Customers who were erased, and how many outputs there were when the last of it happened."""
+        self._notes = Notes() if notes is None else notes
+        self._noted: Changed = {}
+        self._cases: dict[str, Case] = {}
+        self._deleted: list[str] = []
         self._known_origins = origins
         self._end = len(items)
         self._clocks: list[int] = []
@@ -183,6 +204,10 @@ class Batch:
             else:
                 if group is None:
                     customer = what.customer
+                    if customer == SHOP:
+                        self._others.append(place)
+                        clocks.append(clock_ms)
+                        continue
                     if len(groups) >= profiles_max:
                         self._end = place
                         break
@@ -257,7 +282,9 @@ class Batch:
         for profile_id, stored in loaded.profiles.items():
             if stored is None:
                 # Nobody's orders are never held whole: they may be millions.
-                live[profile_id] = Live(Profile(profile_id), Ledger(complete=profile_id != ANONYMOUS), None, 0)
+                asked = self._notes.privacy_of(profile_id)
+                ledger = Ledger(complete=profile_id != ANONYMOUS)
+                live[profile_id] = Live(Profile(profile_id, privacy=asked), ledger, None, 0)
             else:
                 profile = decode_profile(stored)
                 live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
@@ -331,6 +358,8 @@ class Batch:
                 raise Faulty(place, customer, error) from error
             if len(out) != before:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
+                if ledger.forgotten:
+                    self._forget(subject, before)
             due_ms = profile.next_due_ms() if profile.episodes else profile.compact_ms
         else:
             group.next = len(places)
@@ -375,9 +404,27 @@ class Batch:
             group.since = at
         return next_ms
 
+    def _forget(self, subject: Live, outputs: int) -> None:
+        """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
+        profile, ledger = subject.profile, subject.ledger
+        ledger.forgotten = False
+        self.forgotten[profile.id] = outputs
+        if subject.size and profile.id not in self._deleted:
+            self._deleted.append(profile.id)
+        for name, amount in population.forget(profile).items():
+            self._population[name] = self._population.get(name, 0) + amount
+        subject.size, subject.due_ms = 0, None
+        assert profile.privacy is not None
+        self._noted |= self._notes.erase(profile.id, profile.privacy)
+
     def _pack(self, subject: Live) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand."""
         profile, ledger = subject.profile, subject.ledger
+        if profile.privacy is not None and profile.privacy.erased_ms is not None:
+            # An erasure that was taken back since is still to be told from none.
+            self._noted |= self._notes.erase(profile.id, profile.privacy)
+        if not subject.size and is_gone(profile):
+            return
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
@@ -412,6 +459,8 @@ class Batch:
                 continue
             if type(what) is Foreign:
                 self._forward(topic, record, what, origin)
+            elif type(what) is Arrival and type(what.event) is CommandAnswered:
+                self._take_answer(topic, record, what.event)
             elif isinstance(what, Problem):
                 self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
             if origin is not None:
@@ -422,6 +471,17 @@ class Batch:
         if known is None:
             known = self._known_origins.get(origin.source, -1)
         return origin.offset <= known
+
+    def _take_answer(self, topic: str, record: Record, answer: CommandAnswered) -> None:
+        """A home has carried a privacy command out: its request is here, and gets a new receipt."""
+        if topic != FORWARDS:
+            detail = "answers to commands are written by Regulars alone"
+            self.rejected.append(reject(record, topic, self.terms.partition, "not_allowed", detail))
+            return
+        known = self._cases.get(answer.request_id) or self._notes.case(answer.request_id)
+        case = take(known, answer, max(0, self.clock_ms))
+        if case is not None:
+            self._cases[answer.request_id] = case
 
     def _forward(self, topic: str, record: Record, foreign: Foreign, origin: Origin | None) -> None:
         hops = 1 if origin is None else origin.hops + 1
@@ -436,23 +496,52 @@ class Batch:
 
     # --- what it changed ------------------------------------------------------------------------------------------
 
-    def changes(self) -> "Changes":
-        """Everything as the commit takes it. To be called once, when `done`."""
+    def changes(self, withdrawn: Mapping[str, int] | None = None) -> "Changes":
+        """Everything as the commit takes it. To be called once, when `done`. `withdrawn` says how many rows of `forgotten`
+        customers were taken out of the outbox.
+        """
         changes = Changes()
+        self._add_anonymised()
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
         changes.entries, changes.due = self._entries, self._due
         changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
         changes.records = dict(Counter([item.topic for item in done]))
-        self._add_rows(changes)
+        changes.deleted = self._deleted
+        self._add_rows(changes, withdrawn or {})
+        for request_id, case in self._cases.items():
+            self._noted |= self._notes.keep_case(request_id, case)
+            row = row_of_receipt(request_id, case, self.terms.partition, max(0, self.clock_ms))
+            changes.rows.append((row, None))
+            changes.outbox.append(encode_row(row))
+        changes.notes = self._noted
         return changes
 
-    def _add_rows(self, changes: "Changes") -> None:
+    def _add_anonymised(self) -> None:
+        """Profiles without an id get one that leads nowhere. They stay in the partition in which they came to be."""
+        for output in self._out:
+            if type(output) is Anonymised:
+                profile = output.profile
+                profile.id = f"anonymised:{self.terms.new_name()}"
+                for name, amount in population.delta(profile).items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                self._created[profile.id] = profile.pack()
+                for entry in output.entries:
+                    self._entries[profile.id, entry.order_id] = encode(entry)
+
+    def _add_rows(self, changes: "Changes", withdrawn: Mapping[str, int]) -> None:
         partition, shop_id = self.terms.partition, self.terms.shop_id
         for number in sorted(range(len(self._out)), key=self._order.__getitem__):
             output, caused_ms = self._out[number], self._caused_ms[number]
+            if isinstance(output, Anonymised):
+                continue
+            if isinstance(output, Mail):
+                self._add_mail(changes, output, withdrawn)
+                continue
             row = row_of(output, partition, shop_id)
+            if number < self.forgotten.get(row.key, 0):
+                continue  # decided in this very batch, before she was erased
             stored = encode_row(row)
             if len(stored) > ROW_BYTES_MAX:
                 detail = f"{len(stored)} bytes, {ROW_BYTES_MAX} are allowed"
@@ -460,11 +549,27 @@ class Batch:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if type(output) is not Decision:
+            if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
         for row in self._forwards:
             changes.rows.append((row, None))
             changes.outbox.append(encode_row(row))
+
+    def _add_mail(self, changes: "Changes", mail: Mail, withdrawn: Mapping[str, int]) -> None:
+        """An event of our own goes to its home. With the answer to an erasure goes what was taken out of the outbox."""
+        rows = withdrawn.get(mail.about, 0)
+        if rows and isinstance(mail.event, CommandAnswered):
+            mail = Mail(replace(mail.event, counts={**mail.event.counts, "outbox": rows}), mail.home, mail.about)
+        row = row_of_mail(mail, home_partition(mail.home, self.terms.partitions))
+        changes.rows.append((row, None))
+        changes.outbox.append(encode_row(row))
+
+
+def is_gone(profile: Profile) -> bool:
+    """Whether nothing of a profile is to be kept: nothing is known, and what there is to remember lies elsewhere."""
+    if not profile.is_blank or profile.seen or profile.id == ANONYMOUS:
+        return False
+    return profile.privacy is None or profile.privacy.erased_ms is not None
 
 
 class Changes:
@@ -475,8 +580,10 @@ class Changes:
 
     __slots__ = (
         "created",
+        "deleted",
         "due",
         "entries",
+        "notes",
         "offsets",
         "outbox",
         "population",
@@ -488,6 +595,8 @@ class Changes:
 
     def __init__(self) -> None:
         self.created = 0
+        self.deleted: list[str] = []
+        self.notes: Changed = {}
         self.profiles: dict[str, bytes] = {}
         self.entries: dict[tuple[str, str], bytes] = {}
         self.due: dict[str, int | None] = {}

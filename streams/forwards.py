@@ -6,8 +6,10 @@ sender's outbox is published in order, so whatever is at or below the highest or
 
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import Raw
 
+from profiles.turn import Mail
 from schemas.outputs import Outgoing
 from streams.record import Record
 
@@ -35,6 +37,11 @@ def row_of_forward(topic: str, partition: int, record: Record, *, customer: str,
         "origin-timestamp": str(arrival_ms(record.headers, record.timestamp_ms)),
     }
     return Outgoing(FORWARDS, record_id, customer, home, Raw(record.value), headers)
+
+
+def row_of_mail(mail: Mail, home: int) -> Outgoing:
+    """The row that carries an event of our own to another home. It has no origin: such events may be repeated freely."""
+    return Outgoing(FORWARDS, f"mail/{mail.event.message_id}", mail.home, home, Raw(msgspec.json.encode(mail.event)))
 
 
 def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:

@@ -45,6 +45,7 @@ class _Partition(Struct, kw_only=True):
     heap: list[tuple[int, str]] = []
     outbox: list[bytes] = []
     population: dict[str, int] = {}
+    notes: dict[str, bytes] = {}
 
     def copy(self) -> "_Partition":
         """An independent copy. Bytes are shared: nobody can change them."""
@@ -57,6 +58,7 @@ class _Partition(Struct, kw_only=True):
             heap=list(self.heap),
             outbox=list(self.outbox),
             population=dict(self.population),
+            notes=dict(self.notes),
         )
 
     def earliest(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
@@ -208,7 +210,7 @@ class MemoryTable:
         """Delete everything except the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population)
+        kinds = (part.due, part.outbox, part.population, part.notes)
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
@@ -223,6 +225,14 @@ class MemoryTable:
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters that are not 0."""
         return dict(self._part(partition).population)
+
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition."""
+        return dict(self._part(partition).notes)
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
+        return self._part(partition).notes.get(name)
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
@@ -298,6 +308,11 @@ class MemoryTable:
                 part.population[name] = total
             else:
                 part.population.pop(name, None)
+        for name, value in commit.notes.items():
+            if value is None:
+                part.notes.pop(name, None)
+            else:
+                part.notes[name] = value
         meta.offsets.update(commit.offsets)
         meta.tails.update(commit.tails)
         meta.origins.update(commit.origins)

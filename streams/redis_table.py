@@ -86,6 +86,13 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:outbox", "list", "JSON rows", "Output committed and not yet known to be in Kafka, oldest first."
     ),
     KeyDoc("<prefix>:{p}:pop", "hash", "<counter>: integer", "The partition's share of the population's counts."),
+    KeyDoc(
+        "<prefix>:{p}:notes",
+        "hash",
+        "salt, erased:<salted hash of an id>: JSON, request:<request id>: JSON",
+        "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
+        "requests with what became of them. Whoever copies or restores profiles must take it along.",
+    ),
 )
 
 # Maps of Meta, each spread over fields of the meta hash, so that a commit writes only what moved.
@@ -280,6 +287,18 @@ class RedisTable:
         (reply,) = await self._read(key, [("HGETALL", key)])
         return {_text(name): int(total) for name, total in _pairs(reply)}
 
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition."""
+        key = self._key(partition, "notes")
+        (reply,) = await self._read(key, [("HGETALL", key)])
+        return {_text(name): bytes(value) for name, value in _pairs(reply)}
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
+        key = self._key(partition, "notes")
+        (reply,) = await self._read(key, [("HGET", key, _bytes(name))])
+        return None if reply is None else bytes(reply)
+
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
         key = self._key(partition, "c:") + _bytes(profile_id)
@@ -310,7 +329,7 @@ class RedisTable:
         for (profile_id, order_id), entry in commit.entries.items():
             ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
         deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
-        keys: list[Arg] = [head + b"meta", head + b"due", head + b"outbox", head + b"pop"]
+        keys: list[Arg] = [head + b"meta", head + b"due", head + b"outbox", head + b"pop", head + b"notes"]
         keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
         keys.extend([head + b"l:" + _bytes(profile_id) for profile_id in ledgers])
         for gone in deleted:
@@ -322,6 +341,13 @@ class RedisTable:
                 undue.append(_bytes(profile_id))
             else:
                 due.extend((due_ms, _bytes(profile_id)))
+        noted: list[Arg] = []
+        struck: list[Arg] = []
+        for name, note in commit.notes.items():
+            if note is None:
+                struck.append(_bytes(name))
+            else:
+                noted.extend((_bytes(name), note))
         meta: list[Arg] = []
         for name, attribute in _MAPS.items():
             for field, value in getattr(commit, attribute).items():
@@ -329,6 +355,7 @@ class RedisTable:
         args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
         args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
         args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
+        args.extend((len(noted) // 2, len(struck)))
         args.extend(commit.profiles.values())
         for fields in ledgers.values():
             args.append(len(fields) // 2)
@@ -340,6 +367,8 @@ class RedisTable:
         for name, change in commit.population.items():
             args.extend((_bytes(name), change))
         args.extend(meta)
+        args.extend(noted)
+        args.extend(struck)
         return keys, args
 
     def _judge(self, partition: int, commit: Commit, answer: list[Reply]) -> None:

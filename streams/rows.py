@@ -7,8 +7,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from profiles.turn import Output
-from schemas.outputs import Decision, Outgoing, Rejected, Trigger
+from profiles.privacy import home_mark
+from profiles.receipts import Case
+from schemas.outputs import Decision, Export, Outgoing, Receipt, Rejected, Trigger, TriggerOutcome
+from schemas.topics import TOPICS
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
@@ -18,6 +20,8 @@ OUTCOME_TOPICS: Final = {
     "trigger.converted": "trigger-converted",
     "cart.recovered": "cart-recovered",
 }
+KEPT_MS: Final = {topic.name: topic.retention_ms for topic in TOPICS if topic.name != "receipts"}
+"""How long topics that a customer's events come through keep their records, as they are made by default."""
 NO_OFFSET: Final = -1
 """Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
 
@@ -37,11 +41,14 @@ def decode_row(stored: bytes) -> Outgoing:
     return _decode(stored)
 
 
-def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
+def row_of(output: Trigger | TriggerOutcome | Decision | Export, partition: int, shop_id: str) -> Outgoing:
     """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything."""
     value = Raw(_encode(output))
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
+    if isinstance(output, Export):
+        record_id = f"{output.request_id}/{home_mark(output.request_id, output.customer_id)}/{output.part}"
+        return Outgoing("exports", record_id, output.request_id, partition, value)
     if isinstance(output, Trigger):
         topic, key = "triggers-shadow" if output.shadow else "triggers", output.customer.id
     else:
@@ -55,6 +62,22 @@ def row_of(output: Output, partition: int, shop_id: str) -> Outgoing:
         "content-type": "application/json",
     }
     return Outgoing(topic, output.trigger_id, key, partition, value, headers)
+
+
+def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> Outgoing:
+    """The receipt of a privacy request as it stands."""
+    receipt = Receipt(
+        request_id=request_id,
+        command=case.command,
+        final=case.final,
+        homes=len(case.answered),
+        waiting=case.waiting,
+        counts=dict(sorted(case.counts.items())),
+        kept_ms=KEPT_MS,
+        at_ms=at_ms,
+    )
+    record_id = f"{request_id}/{len(case.answered)}/{len(case.named)}/{case.first}"
+    return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt)))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:

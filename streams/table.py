@@ -75,7 +75,8 @@ class Commit(Struct, kw_only=True):
     The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
     `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
-    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew.
+    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew. `notes` are
+    set, or with None taken out.
     `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.
     """
 
@@ -95,6 +96,7 @@ class Commit(Struct, kw_only=True):
     origins: dict[str, int] = {}
     topic_ids: dict[str, str] = {}
     population: dict[str, int] = {}
+    notes: dict[str, bytes | None] = {}
 
 
 class TableError(Exception):
@@ -211,6 +213,12 @@ class Table(Protocol):
 
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters."""
+
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition (streams.notes)."""
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""

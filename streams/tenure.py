@@ -17,7 +17,7 @@ from typing import Final
 
 from schemas.decode import Decoder, Problem
 from schemas.topics import CONSUMED
-from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
+from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
 from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
@@ -26,6 +26,7 @@ from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
 from streams.merge import Item, Merge
+from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
@@ -96,6 +97,7 @@ class Tenure:
         self._token = ""
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
+        self._notes = Notes()
         self._unfinished = False
         self._no_timers_before_ms = 0
         self._asked_to_ms = 0
@@ -175,7 +177,11 @@ class Tenure:
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
+        self._notes = Notes(await self._table.notes(self.number))
         self.outbox = self._new_outbox(claim)
+        for profile_id in self.outbox.customers:
+            if self._notes.is_erased(profile_id):
+                self.outbox.withdraw(profile_id)
         await self._seek(claim)
         self.state = "running"
         self._stats.claimed(self.number)
@@ -250,7 +256,8 @@ class Tenure:
             self._keep(batch)
             self._unfinished = False
             return await self._commit_idle()
-        changes = batch.changes()
+        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.forgotten}
+        changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
@@ -270,7 +277,13 @@ class Tenure:
         while True:
             wall_ms = None if self._wall_ms is None else self._wall_ms()
             batch = Batch(
-                self._terms, items, clock_ms=clock_ms, wall_ms=wall_ms, origins=self._origins, stuck=frozenset(stuck)
+                self._terms,
+                items,
+                clock_ms=clock_ms,
+                wall_ms=wall_ms,
+                origins=self._origins,
+                stuck=frozenset(stuck),
+                notes=self._notes,
             )
             began = time.perf_counter()
             await self._prepare(batch)
@@ -344,6 +357,7 @@ class Tenure:
             profiles=changes.profiles,
             known=len(changes.profiles) - changes.created,
             entries=changes.entries,
+            deleted=changes.deleted,
             due=changes.due,
             outbox=changes.outbox,
             trim=trim,
@@ -353,6 +367,7 @@ class Tenure:
             tails=tails,
             origins=batch.origins,
             population=changes.population,
+            notes=changes.notes,
         )
         await self._send(commit)
         self.outbox.trimmed(trim, tails)
@@ -425,6 +440,7 @@ class Tenure:
         if not batch.timers_left and batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)
+        self._notes.keep(changes.notes)
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
         del self._items[: batch.at]
@@ -432,7 +448,8 @@ class Tenure:
 
     def _keep(self, batch: Batch) -> None:
         for subject in batch.live.values():
-            self._cache.keep(subject)
+            if subject.size or not is_gone(subject.profile):
+                self._cache.keep(subject)
 
     def _note_stored(self, offsets: dict[str, int]) -> None:
         self._offsets.update(offsets)

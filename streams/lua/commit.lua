@@ -1,8 +1,8 @@
 -- Apply everything one batch changed to one partition, or nothing.
 --
 -- EVALSHA sha <number of keys>
---   KEYS: meta due outbox pop, <P profile keys>, <L ledger keys>, <D pairs: profile key, ledger key, to delete>
---   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M K, then
+--   KEYS: meta due outbox pop notes, <P profile keys>, <L ledger keys>, <D pairs: profile key, ledger key, to delete>
+--   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M K W X, then
 --         P profile values; the last K of them are of keys this owner has read as strings, or written, before
 --         for each of the L ledger keys: the number of fields, then order id, entry, ...
 --         D profile ids (the deleted ones)
@@ -11,12 +11,15 @@
 --         O outbox rows
 --         N pairs counter, change (population)
 --         M pairs field, value (offsets, tails, origins, topic ids in meta)
+--         W pairs name, note
+--         X names of notes to take out
 --
 -- Keys touched, all with the hash tag of the partition, all of them in KEYS:
 --   meta    hash    written: token is only read; commits, last, clock_ms, t0_ms, outbox_base and the M fields
 --   due     zset    written
 --   outbox  list    written: rows appended, then `trim` rows taken from its head
 --   pop     hash    written: counters added to, taken out at 0
+--   notes   hash    written: notes set and taken out
 --   c:<id>  string  written or deleted
 --   l:<id>  hash    written or deleted
 --
@@ -40,7 +43,7 @@ local function wrong_type(key, wanted)
   end
 end
 
-local meta, due, outbox, pop = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local meta, due, outbox, pop, notes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local problem = wrong_type(meta, 'hash')
 if problem then return problem end
 
@@ -56,15 +59,15 @@ if commits ~= expected then return { 'moved', stored[2] } end
 
 -- Are the arguments whole? A wrong count would read one group's values as another's.
 local count = {}
-for i = 7, 15 do
+for i = 7, 17 do
   count[i] = tonumber(ARGV[i])
   if not count[i] or count[i] < 0 then return { 'refused', 'count ' .. i .. ' of the commit is no number' } end
 end
 local P, L, D, S, R, O, N, M = count[7], count[8], count[9], count[10], count[11], count[12], count[13], count[14]
-local K = count[15]
-if K > P or #KEYS ~= 4 + P + L + 2 * D then return { 'refused', 'the keys of the commit are not as many as it says' } end
+local K, W, X = count[15], count[16], count[17]
+if K > P or #KEYS ~= 5 + P + L + 2 * D then return { 'refused', 'the keys of the commit are not as many as it says' } end
 
-local profile_at = 16
+local profile_at = 18
 local ledger_at = profile_at + P
 local at = ledger_at
 for _ = 1, L do
@@ -78,7 +81,9 @@ local undue_at = due_at + 2 * S
 local rows_at = undue_at + R
 local pop_at = rows_at + O
 local meta_at = pop_at + 2 * N
-if #ARGV ~= meta_at + 2 * M - 1 then return { 'refused', 'the values of the commit are not as many as it says' } end
+local notes_at = meta_at + 2 * M
+local struck_at = notes_at + 2 * W
+if #ARGV ~= struck_at + X - 1 then return { 'refused', 'the values of the commit are not as many as it says' } end
 
 for i = due_at, undue_at - 1, 2 do
   if not tonumber(ARGV[i]) then return { 'refused', 'a due time of the commit is no number' } end
@@ -90,12 +95,13 @@ end
 
 -- Is every key that will be written what it should be?
 problem = wrong_type(due, 'zset') or wrong_type(outbox, 'list') or wrong_type(pop, 'hash')
+if not problem and W + X > 0 then problem = wrong_type(notes, 'hash') end
 if problem then return problem end
-for i = 5, 4 + P - K do
+for i = 6, 5 + P - K do
   problem = wrong_type(KEYS[i], 'string')
   if problem then return problem end
 end
-for i = 5 + P, 4 + P + L do
+for i = 6 + P, 5 + P + L do
   problem = wrong_type(KEYS[i], 'hash')
   if problem then return problem end
 end
@@ -131,10 +137,10 @@ end
 -- From here on nothing may fail. Out of memory, read-only and the like stop a script at its first write alone, and
 -- memory only where that write is of a kind that needs some: so a commit that adds anything starts with one, which
 -- changes nothing, while one that only takes away gets through to a full Redis.
-if P + L + S + O + N > 0 then
+if P + L + S + O + N + W > 0 then
   redis.call('HSET', meta, 'token', ARGV[1])
 end
-for i = 5 + P + L, #KEYS, SLICE do
+for i = 6 + P + L, #KEYS, SLICE do
   redis.call('UNLINK', unpack(KEYS, i, math.min(i + SLICE - 1, #KEYS)))
 end
 for i = deleted_at, due_at - 1, SLICE do
@@ -144,14 +150,14 @@ for i = 1, P, SLICE / 2 do
   local values = {}
   local n = 0
   for j = i, math.min(i + SLICE / 2 - 1, P) do
-    values[n + 1] = KEYS[4 + j]
+    values[n + 1] = KEYS[5 + j]
     values[n + 2] = ARGV[profile_at + j - 1]
     n = n + 2
   end
   redis.call('MSET', unpack(values))
 end
 at = ledger_at
-for i = 5 + P, 4 + P + L do
+for i = 6 + P, 5 + P + L do
   local last = at + 2 * tonumber(ARGV[at])
   for j = at + 1, last, SLICE do
     redis.call('HSET', KEYS[i], unpack(ARGV, j, math.min(j + SLICE - 1, last)))
@@ -191,8 +197,14 @@ if trim > 0 then
   fields[#fields + 1] = 'outbox_base'
   fields[#fields + 1] = string.format('%.0f', tonumber(base) + trim)
 end
-for i = meta_at, #ARGV, SLICE do
-  redis.call('HSET', meta, unpack(ARGV, i, math.min(i + SLICE - 1, #ARGV)))
+for i = meta_at, notes_at - 1, SLICE do
+  redis.call('HSET', meta, unpack(ARGV, i, math.min(i + SLICE - 1, notes_at - 1)))
+end
+for i = notes_at, struck_at - 1, SLICE do
+  redis.call('HSET', notes, unpack(ARGV, i, math.min(i + SLICE - 1, struck_at - 1)))
+end
+for i = struck_at, #ARGV, SLICE do
+  redis.call('HDEL', notes, unpack(ARGV, i, math.min(i + SLICE - 1, #ARGV)))
 end
 redis.call('HSET', meta, unpack(fields))
 return { 'ok', fields[2] }

@@ -34,6 +34,7 @@ def everything(claim: Claim, mark: bytes) -> Commit:
         offsets={"orders": claim.meta.commits + 1},
         clock_ms=claim.meta.commits,
         population={"n": 1},
+        notes={"salt": mark, "gone": None},
     )
 
 
@@ -46,7 +47,7 @@ def text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-@pytest.mark.parametrize("kind", ["due", "outbox", "pop", "c:a", "c:b", "l:a", "l:b"])
+@pytest.mark.parametrize("kind", ["due", "outbox", "pop", "notes", "c:a", "c:b", "l:a", "l:b"])
 def test_a_key_of_a_wrong_type_refuses_the_commit_whole(
     table: RedisTable, redis_client: redis.Redis, prefix: str, kind: str
 ) -> None:
