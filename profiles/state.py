@@ -82,8 +82,11 @@ class Privacy(Struct, omit_defaults=True, gc=False):
     @property
     def in_force(self) -> bool:
         """Whether she is suppressed or erased, and that was not taken back since."""
-        last_ms = max(self.suppressed_ms or -1, self.erased_ms or -1)
-        return last_ms >= 0 and (self.unsuppressed_ms is None or self.unsuppressed_ms <= last_ms)
+        lifted_ms = self.unsuppressed_ms
+        return any(
+            at_ms is not None and (lifted_ms is None or lifted_ms <= at_ms)
+            for at_ms in (self.suppressed_ms, self.erased_ms)
+        )
 
 
 class Interests(Struct, omit_defaults=True, gc=False):
