@@ -191,9 +191,9 @@ class Export(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     request_id: str
     customer_id: str
     part: int
-    document: Raw | None = None
-    profile: Raw | None = None
-    orders: tuple[Raw, ...] = ()
+    document: dict[str, Any] | None = None
+    profile: dict[str, Any] | None = None
+    orders: tuple[dict[str, Any], ...] = ()
     schema: str = "regulars/export/1"
 
 

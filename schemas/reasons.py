@@ -95,7 +95,7 @@ REASONS: dict[str, Reason] = {
     ),
     "not_handled": Reason(
         "The event is a known one, but this version does nothing with it yet.",
-        "Keep the record: feed it again after the upgrade that handles it. A privacy request has to be met by hand.",
+        "Keep the record: feed it again after the upgrade that handles it. A shop's request to be erased is met by hand.",
     ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
     "profile": "streams.commands.profile",
+    "privacy": "streams.commands.privacy",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",

@@ -64,9 +64,9 @@ def row_of(output: Trigger | TriggerOutcome | Decision | Export, partition: int,
     return Outgoing(topic, output.trigger_id, key, partition, value, headers)
 
 
-def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> Outgoing:
+def receipt_of(request_id: str, case: Case, at_ms: int) -> Receipt:
     """The receipt of a privacy request as it stands."""
-    receipt = Receipt(
+    return Receipt(
         request_id=request_id,
         command=case.command,
         final=case.final,
@@ -76,8 +76,12 @@ def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> O
         kept_ms=KEPT_MS,
         at_ms=at_ms,
     )
+
+
+def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> Outgoing:
+    """The record of that receipt."""
     record_id = f"{request_id}/{len(case.answered)}/{len(case.named)}/{case.first}"
-    return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt)))
+    return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt_of(request_id, case, at_ms))))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:

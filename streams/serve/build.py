@@ -19,6 +19,7 @@ from streams.serve.event_log import EventLog
 from streams.serve.formats import Formats
 from streams.serve.intake import Intake
 from streams.serve.keys import Readers, Senders
+from streams.serve.privacy import PrivacyDesk
 from streams.serve.read import Reading
 from streams.serve.status import Status
 from streams.settings import Settings, SettingsError
@@ -88,8 +89,19 @@ def build(
         metrics=metrics,
         wall_ms=now_ms,
     )
+    readers = Readers(settings.tokens)
+    desk = PrivacyDesk(
+        settings.serve,
+        readers=readers,
+        log=log,
+        table=table,
+        budget=budget,
+        partitions=settings.kafka.partitions,
+        wall_ms=now_ms,
+        mono_s=mono_s,
+    )
     reading = Reading(
-        readers=Readers(settings.tokens),
+        readers=readers,
         table=table,
         book=book,
         triggers={trigger.name: trigger for trigger in triggers},
@@ -107,6 +119,8 @@ def build(
         "read.segments": reading.segments,
         "read.cart": reading.cart,
         "read.next": reading.next,
+        "privacy.ask": desk.ask,
+        "privacy.receipt": desk.receipt,
         "status.health": status.health,
         "status.ready": status.ready,
         "status.metrics": status.metrics,
