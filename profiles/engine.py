@@ -175,7 +175,7 @@ class Engine:
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
-            episodes.settle(turn, self.triggers, told.order)
+            episodes.settle(turn, self.triggers, told.order, entry.contribution)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ from profiles.gates import Verdict
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
-from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
+from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
+from profiles.zones import told_zone
 from schemas.outputs import (
     Customer,
     DecisionTrail,
@@ -345,7 +346,7 @@ def _customer(profile: Profile, *, contact_details: bool) -> Customer:
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
         email=only(ids.get("email")) if contact_details else None,
         phone=only(ids.get("phone")) if contact_details else None,
-        timezone=profile.timezone[1] if profile.timezone else None,
+        timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
     )
@@ -364,12 +365,13 @@ def _summary(profile: Profile) -> ProfileSummary:
 # --- after the emission -------------------------------------------------------------------------------------------
 
 
-def settle(turn: Turn, triggers: Triggers, order: RecentOrder) -> None:
+def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contribution | None) -> None:
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts;
     an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the credit.
-    Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back.
+    Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the order
+    adds to her totals now; the outcome tells its net value.
     """
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
@@ -379,15 +381,15 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder) -> None:
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
-                _outcome(turn, sent, "trigger.cancelled", order, "late_conversion")
+                _outcome(turn, sent, "trigger.cancelled", order, worth, "late_conversion")
         elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
             settled.add((sent.name, sent.key))
-            _outcome(turn, sent, "trigger.converted", order, None)
+            _outcome(turn, sent, "trigger.converted", order, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
-                _outcome(turn, sent, "cart.recovered", order, None)
+                _outcome(turn, sent, "cart.recovered", order, worth, None)
 
 
 def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder, sent: Emitted) -> bool:
@@ -402,9 +404,12 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def _outcome(turn: Turn, sent: Emitted, name: str, order: RecentOrder, reason: str | None) -> None:
+def _outcome(
+    turn: Turn, sent: Emitted, name: str, order: RecentOrder, worth: Contribution | None, reason: str | None
+) -> None:
     if sent.ghost:
         return
+    known = worth is not None and worth.rate is not None
     assert name in ("trigger.cancelled", "trigger.converted", "cart.recovered")
     turn.out.append(
         TriggerOutcome(
@@ -419,6 +424,8 @@ def _outcome(turn: Turn, sent: Emitted, name: str, order: RecentOrder, reason: s
             reason=reason,
             occurred_at_ms=order.at_ms,
             emitted_at_ms=turn.now_ms,
+            value_minor=worth.shop.net if worth is not None and known else None,
+            currency=turn.book.shop_currency if known else None,
         )
     )
     episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)

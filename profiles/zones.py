@@ -21,14 +21,21 @@ _UTC: Final = ZoneInfo("UTC")
 
 
 def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
-    """The zone a customer lives by."""
-    if profile.timezone is not None and (own := find_zone(profile.timezone[1])) is not None:
-        return own
+    """The zone a customer lives by: the one told as a trait, else the one her device last told, her country's, the shop's."""
+    for told in (told_zone(profile), profile.timezone[1] if profile.timezone is not None else None):
+        if told is not None and (own := find_zone(told)) is not None:
+            return own
     if profile.country is not None:
         general = COUNTRY_ZONES.get(profile.country[1].strip().upper())
         if general is not None and (found := find_zone(general)) is not None:
             return found
     return find_zone(shop_timezone) or _UTC
+
+
+def told_zone(profile: Profile) -> str | None:
+    """The zone that stands among her traits, None where none does or it is no text."""
+    told = profile.traits.get("timezone") if profile.has_traits else None
+    return told[1] if told is not None and isinstance(told[1], str) else None
 
 
 @lru_cache(maxsize=1024)

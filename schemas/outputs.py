@@ -119,6 +119,7 @@ class TriggerOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """What became of an emitted trigger: cancelled after the fact, converted by an order, or a cart recovered.
 
     `name` is `trigger.cancelled`, `trigger.converted` or `cart.recovered`; `of_trigger_id` and `of_name` say of which.
+    `value_minor` is the order's net value in the shop's currency as it stood then; absent where no exchange rate is known.
     """
 
     trigger_id: str

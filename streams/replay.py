@@ -34,10 +34,12 @@ def replay(
     *,
     until_ms: int | None = None,
     progress: Callable[[Pace], None] | None = None,
+    watch: Callable[[Outgoing], None] | None = None,
 ) -> Summary:
     """Run the lines through the engine in the order given, each received at its `time_ms`; write and sum up the results.
 
-    At the end the clock stands at the last event less the disorder allowed for, and is moved on to `until_ms` if given.
+    `watch` sees every row that goes out. At the end the clock stands at the last event less the disorder allowed for, and is
+    moved on to `until_ms` if given.
     """
     began = time.monotonic()
     was_collecting, batches = gc.isenabled(), 0
@@ -45,6 +47,8 @@ def replay(
 
     def take(row: Outgoing) -> None:
         results.take(row.topic, bytes(row.value))
+        if watch is not None:
+            watch(row)
 
     def after_batch(pace: Pace) -> None:
         nonlocal batches

@@ -33,15 +33,28 @@ class Progress:
         if self._status is not None:
             self._status.stop()
 
-    def update(self, text: str, *, force: bool = False) -> None:
-        """Show the text, unless something was shown a moment ago."""
+    def update(self, text: str, *, share: float | None = None, force: bool = False) -> None:
+        """Show the text, with a bar if it is known which share is done, unless something was shown a moment ago."""
         now = time.monotonic()
         every = PLAIN_EVERY_S if self._status is None else LIVE_EVERY_S
         if not force and now - self._shown_at < every:
             return
         self._shown_at = now
         line = f"{self._title}: {text}" if text else self._title
+        if share is not None:
+            line = f"{bar(share)} {line}"
         if self._status is not None:
             self._status.update(line)
         else:
             self._console.print(line, soft_wrap=True)
+
+
+def bar(share: float, width: int = 24) -> str:
+    """How much is done, 0 to 1, as a bar and a percentage.
+
+    >>> bar(0.5, 4)
+    '━━╌╌  50 %'
+    """
+    share = min(max(share, 0.0), 1.0)
+    done = int(share * width)
+    return f"{'━' * done}{'╌' * (width - done)} {share:>4.0%}".replace("%", " %")

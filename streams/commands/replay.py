@@ -1,4 +1,4 @@
-"""`regulars replay`: a shop's export through the same engine, in memory."""
+"""`regulars replay`: a shop's export through the same engine, in memory; and rules tried on it, against others."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +8,12 @@ import click
 from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from streams.backtest.document import Run
     from streams.embedded import Pace
+    from streams.settings import Settings
+    from streams.sources import Line
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -19,6 +24,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="For results."
 )
 @click.option("--rules", type=_FILE, metavar="FILE", help="Rules (TOML); default: the reference rules.")
+@click.option(
+    "--against", type=_FILE, metavar="FILE", help="Other rules (TOML) to set them against; their results: DIR/against."
+)
 @click.option("--catalogue", type=_FILE, metavar="FILE", help="Product facts (CSV, JSON lines): cost, supply_days ...")
 @click.option("--rates", type=_FILE, metavar="FILE", help="Exchange rates (CSV, JSON lines): currency, date, rate.")
 @click.option("--sort", is_flag=True, help="Order all events by time first (reads them into memory).")
@@ -32,6 +40,7 @@ def command(
     files: tuple[Path, ...],
     out: Path,
     rules: Path | None,
+    against: Path | None,
     catalogue: Path | None,
     rates: Path | None,
     sort: bool,
@@ -44,34 +53,85 @@ def command(
     An event that does not say when it was received was received when it happened. Triggers still waiting at the end stay
     waiting, unless --until moves the clock on.
 
-    DIR then holds profiles.jsonl, triggers.jsonl, decisions.jsonl, rejected.jsonl and summary.json.
+    DIR then holds profiles.jsonl, triggers.jsonl, decisions.jsonl, rejected.jsonl, summary.json, and what the rules come to:
+    backtest.json and backtest.html. With --against the same events run under the other rules too, and both are compared.
     """
     import time
 
+    from streams.backtest.document import backtest
+    from streams.backtest.page import write_page
+    from streams.commands.backtest_report import print_backtest
+    from streams.commands.run_report import print_report
+
+    if against is not None and any(str(path) == "-" for path in files):
+        raise click.UsageError("standard input can be read once, and --against reads the events twice: give a file")
+    until_ms = _instant_ms(until) if until else None
+    given = {"files__catalogue": catalogue, "files__rates": rates}
+
+    def under(rules: Path | None, folder: Path, title: str) -> "Run":
+        documents = {name: str(path) for name, path in (given | {"files__rules": rules}).items() if path is not None}
+        settings = settings_of(ctx, **documents)
+        began = time.monotonic()
+        run = _run(title, files, settings, folder, sort=sort, until_ms=until_ms)
+        print_report(run.summary, run.tally, settings.shop.currency, time.monotonic() - began, folder)
+        return run
+
+    run = under(rules, out, "replaying")
+    other = None
+    if against is not None:
+        click.echo()
+        other = under(against, out / "against", f"under {against.name}")
+    document = backtest(run, other)
+    write_page(document, out)
+    click.echo()
+    print_backtest(document, out)
+
+
+def _run(
+    title: str, files: tuple[Path, ...], settings: "Settings", folder: Path, *, sort: bool, until_ms: int | None
+) -> "Run":
+    import time
+
+    from streams.backtest.course import Course
+    from streams.backtest.document import Run
     from streams.book_files import load_adapters, load_book
     from streams.commands.display import Progress
-    from streams.commands.run_report import day, print_report
+    from streams.commands.run_report import day
     from streams.replay import file_lines, replay
     from streams.results import Results
 
-    until_ms = _instant_ms(until) if until else None
-    documents = {
-        f"files__{name}": str(path)
-        for name, path in (("rules", rules), ("catalogue", catalogue), ("rates", rates))
-        if path is not None
-    }
-    settings = settings_of(ctx, **documents)
     book = load_book(settings)
     began = time.monotonic()
-    with Progress("replaying") as display, Results(out) as results:
+    course = Course()
+    with Progress(title) as display, Results(folder) as results:
+        lines, share = _measured(
+            file_lines(files, settings.shop.currency, sort=sort, adapters=load_adapters(settings)), files
+        )
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
-            display.update(f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers")
+            text = f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers"
+            display.update(text, share=share())
 
-        lines = file_lines(files, settings.shop.currency, sort=sort, adapters=load_adapters(settings))
-        summary = replay(lines, book, settings, results, until_ms=until_ms, progress=progress)
-    print_report(summary, results.tally, settings.shop.currency, time.monotonic() - began, out)
+        summary = replay(lines, book, settings, results, until_ms=until_ms, progress=progress, watch=course.take)
+    return Run(book.rules.version, settings.shop.currency, summary, results.tally, course)
+
+
+def _measured(
+    lines: "Iterable[Line]", files: tuple[Path, ...]
+) -> tuple["Iterator[Line]", "Callable[[], float | None]"]:
+    """The lines, and which share of the files' bytes has gone by; None where that can't be said (packed files, a pipe)."""
+    plain = all(path.is_file() and path.suffix not in {".gz", ".zst", ".parquet", ".pq"} for path in files)
+    total = sum(path.stat().st_size for path in files) if plain else 0
+    gone = 0
+
+    def counted() -> "Iterator[Line]":
+        nonlocal gone
+        for line in lines:
+            gone += len(line.value or b"") + 1
+            yield line
+
+    return counted(), lambda: gone / total if total else None
 
 
 def _instant_ms(text: str) -> int:

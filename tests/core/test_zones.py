@@ -15,6 +15,16 @@ def ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
+def test_a_zone_among_her_traits_goes_before_the_one_of_the_device_in_her_hands() -> None:
+    travelling = Profile("user_id:ada", timezone=(1, "Asia/Tokyo"))
+    travelling.traits["timezone"] = (0, "Europe/Berlin")
+    assert zone_of(travelling, "UTC").key == "Europe/Berlin"
+
+    for nonsense in ("Nowhere/Town", 2, None):
+        travelling.traits["timezone"] = (0, nonsense)
+        assert zone_of(travelling, "UTC").key == "Asia/Tokyo"
+
+
 def test_the_customers_own_zone_goes_before_her_countrys_and_the_shops() -> None:
     ada = Profile("user_id:ada", timezone=(1, "Asia/Tokyo"), country=(1, "de"))
 

@@ -50,7 +50,7 @@ def test_clicks_carts_and_orders_become_profiles_and_a_trigger(shop: Shop) -> No
     assert len(health["partitions"]) == shop.partitions
 
 
-SMALL_BATCHES = {"REGULARS_LIMITS_BATCH_RECORDS": "10"}
+SMALL_BATCHES = {"REGULARS_LIMITS_BATCH_RECORDS": "1"}
 """So that a worker is still at it when something happens to it.
 
 The whole story lies in the log before anybody reads it: told in two halves it would be another one, since a cart of the
@@ -66,7 +66,7 @@ def check_all(shop: Shop, scenario: Scenario) -> None:
 
 
 def test_a_worker_that_is_stopped_leaves_nothing_undone_and_the_next_goes_on(shop: Shop) -> None:
-    scenario = Scenario(seed=1, customers=300, now_ms=now_ms())
+    scenario = Scenario(seed=1, customers=1000, now_ms=now_ms())
     shop.produce(scenario.records)
     worker = shop.start(**SMALL_BATCHES)
     shop.expect(lambda: worker.metric("regulars_commits_total") > 10, "some commits")
@@ -80,7 +80,7 @@ def test_a_worker_that_is_stopped_leaves_nothing_undone_and_the_next_goes_on(sho
 
 
 def test_a_worker_that_is_killed_is_replaced_without_loss_or_repeat(shop: Shop) -> None:
-    scenario = Scenario(seed=2, customers=300, now_ms=now_ms())
+    scenario = Scenario(seed=2, customers=1000, now_ms=now_ms())
     shop.produce(scenario.records)
     worker = shop.start(**SMALL_BATCHES)
     shop.expect(lambda: worker.metric("regulars_commits_total") > 10, "some commits")
@@ -93,7 +93,7 @@ def test_a_worker_that_is_killed_is_replaced_without_loss_or_repeat(shop: Shop) 
 
 
 def test_a_second_worker_takes_its_share_and_gives_it_back(shop: Shop) -> None:
-    scenario = Scenario(seed=3, customers=300, now_ms=now_ms())
+    scenario = Scenario(seed=3, customers=1000, now_ms=now_ms())
     shop.produce(scenario.records)
     first = shop.start(**SMALL_BATCHES)
     shop.expect(lambda: first.metric("regulars_commits_total") > 10, "some commits")

@@ -1,0 +1,116 @@
+"""The course of a run: what went out, week by week and customer by customer, folded from the rows that it puts out.
+
+Memory is bounded by the triggers that were sent or ended, not by the events.
+"""
+
+from array import array
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct, field
+
+from schemas.outputs import Outgoing
+
+DAY_MS: Final = 86_400_000
+ENDS: Final = frozenset({"emitted", "suppressed", "cancelled", "expired", "retracted"})
+"""States of a decision after which an occurrence of an episode has come to its end."""
+
+
+class Fate(NamedTuple):
+    """How an occurrence of an episode ended: `state` and `reason` as in its decision, or still waiting ("armed" ...)."""
+
+    name: str
+    customer_id: str
+    episode_key: str
+    occurrence: int
+    state: str
+    reason: str | None
+    at_ms: int
+
+
+class _Decided(Struct):
+    """What is used of a decision."""
+
+    name: str
+    customer_id: str
+    episode_key: str
+    state: str
+    trigger_id: str
+    at_ms: int
+    occurrence: int = 1
+    reason: str | None = None
+
+
+class _Outcome(Struct):
+    """What is used of a conversion."""
+
+    of_name: str
+    value_minor: int | None = None
+
+
+class Course(Struct):
+    """What became of every trigger of a run. Weeks are those of ISO 8601 in UTC, named by their Monday ("2026-03-02").
+
+    `sent[name][week]` and `converted[name]` count triggers; `converted_minor[name]` adds up what the orders after them came
+    to, in the shop's currency, where they are known. `kept_back[name][reason]` counts what was due and not sent.
+    `contacts[customer]` holds the instants at which she was sent something. `fates` says for every occurrence how it ended.
+    """
+
+    sent: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    kept_back: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    converted: Counter[str] = field(default_factory=Counter)
+    converted_minor: Counter[str] = field(default_factory=Counter)
+    contacts: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
+    fates: dict[str, Fate] = field(default_factory=dict)
+
+    def take(self, row: Outgoing) -> None:
+        """Add a row that the run puts out, in the order in which they come."""
+        if row.topic == "decisions":
+            self._decided(_decision(row.value))
+        elif row.topic == "trigger-converted":
+            outcome = _outcome(row.value)
+            self.converted[outcome.of_name] += 1
+            self.converted_minor[outcome.of_name] += outcome.value_minor or 0
+
+    def _decided(self, one: _Decided) -> None:
+        if one.state in {"converted", "recovered"}:
+            return
+        if one.state == "emitted":
+            self.sent[one.name][week_of(one.at_ms)] += 1
+            self.contacts[one.customer_id].append(one.at_ms)
+        elif one.state in {"suppressed", "expired"}:
+            self.kept_back[one.name][one.reason or one.state] += 1
+        self.fates[one.trigger_id] = Fate(
+            one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
+        )
+
+
+def week_of(at_ms: int) -> str:
+    """The Monday of the week in which an instant lies, in UTC.
+
+    >>> week_of(1_772_409_600_000), week_of(1_772_409_599_999)
+    ('2026-03-02', '2026-02-23')
+    """
+    day = datetime.fromtimestamp(at_ms / 1000, tz=UTC).date()
+    return (day - timedelta(days=day.weekday())).isoformat()
+
+
+def busiest_week(instants: "array[int]") -> int:
+    """The most messages within any seven days.
+
+    >>> busiest_week(array("q", [0, 6 * DAY_MS, 7 * DAY_MS, 8 * DAY_MS]))
+    3
+    """
+    ordered = sorted(instants)
+    most = first = 0
+    for last, at_ms in enumerate(ordered):
+        while at_ms - ordered[first] >= 7 * DAY_MS:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+_decision = msgspec.json.Decoder(_Decided).decode
+_outcome = msgspec.json.Decoder(_Outcome).decode

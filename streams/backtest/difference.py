@@ -1,0 +1,131 @@
+"""Where two sets of rules part: which messages only one of them sends, which at other times, and to whom."""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from streams.backtest.course import Course, Fate
+
+EXAMPLES: Final = 3
+
+Kind = Literal["added", "removed", "moved"]
+KINDS: Final[dict[Kind, str]] = {
+    "added": "only under these",
+    "removed": "only under the others",
+    "moved": "at another time",
+}
+"""Ways to differ, seen from the rules in question."""
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """One message that differs: whose it is, what it is about, and what became of it under the others and under these."""
+
+    kind: Kind
+    customer_id: str
+    episode_key: str
+    occurrence: int
+    others: str
+    these: str
+
+
+class TriggerDifference(Struct, frozen=True, kw_only=True):
+    """One trigger under both: messages sent by both at the same instant, by both at another, by one of them only."""
+
+    name: str
+    same: int
+    moved: int
+    added: int
+    removed: int
+    examples: tuple[Example, ...]
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """What differs trigger by trigger, and how many customers get something else or at another time."""
+
+    triggers: tuple[TriggerDifference, ...]
+    customers: int
+
+
+def difference(these: Course, others: Course, *, examples: int = EXAMPLES) -> Difference:
+    """Set the rules in question against others, both run over the same events.
+
+    An occurrence of an episode has the same trigger id under both, since the id is made of what it is about. Of every trigger
+    and way to differ some examples are shown, those with the smallest trigger ids: drawn by nobody, and the same each time.
+    """
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    customers = set()
+    for trigger_id in these.fates.keys() | others.fates.keys():
+        now, before = these.fates.get(trigger_id), others.fates.get(trigger_id)
+        kind = _kind(now, before)
+        known = now or before
+        if kind is None or known is None:
+            continue
+        found[known.name][kind].append(trigger_id)
+        if kind != "same":
+            customers.add(known.customer_id)
+
+    def shown(ids: dict[str, list[str]]) -> tuple[Example, ...]:
+        chosen = [(kind, trigger_id) for kind in KINDS for trigger_id in sorted(ids[kind])[:examples]]
+        return tuple(_example(kind, these.fates.get(one), others.fates.get(one)) for kind, one in chosen)
+
+    return Difference(
+        triggers=tuple(
+            TriggerDifference(
+                name=name,
+                same=len(ids["same"]),
+                moved=len(ids["moved"]),
+                added=len(ids["added"]),
+                removed=len(ids["removed"]),
+                examples=shown(ids),
+            )
+            for name, ids in sorted(found.items())
+        ),
+        customers=len(customers),
+    )
+
+
+def _kind(now: Fate | None, before: Fate | None) -> Kind | Literal["same"] | None:
+    """What the two make of it; None where neither sends it."""
+    sends, sent = now is not None and now.state == "emitted", before is not None and before.state == "emitted"
+    if now is not None and before is not None and sends and sent:
+        return "same" if now.at_ms == before.at_ms else "moved"
+    if sends:
+        return "added"
+    return "removed" if sent else None
+
+
+def _example(kind: Kind, now: Fate | None, before: Fate | None) -> Example:
+    known = now or before
+    assert known is not None
+    return Example(
+        kind=kind,
+        customer_id=known.customer_id,
+        episode_key=known.episode_key,
+        occurrence=known.occurrence,
+        others=_told(before),
+        these=_told(now),
+    )
+
+
+def sentence(example: Example) -> str:
+    """The example in one line.
+
+    >>> told = {"episode_key": "c1", "occurrence": 2, "others": "expired 2026-03-02 10:00", "these": "sent 2026-03-02 09:00"}
+    >>> sentence(Example(kind="added", customer_id="user_id:ada", **told))
+    'user_id:ada, c1, reminder 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
+    """
+    reminder = f", reminder {example.occurrence}" if example.occurrence > 1 else ""
+    about = "" if example.episode_key == example.customer_id else f", {example.episode_key}"
+    return f"{example.customer_id}{about}{reminder}: {example.others} -> {example.these}"
+
+
+def _told(fate: Fate | None) -> str:
+    if fate is None:
+        return "never came up"
+    at = datetime.fromtimestamp(fate.at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")
+    if fate.state == "emitted":
+        return f"sent {at}"
+    reason = f" ({fate.reason})" if fate.reason and fate.reason != fate.state else ""
+    return f"{fate.state}{reason} {at}"

@@ -1,0 +1,151 @@
+"""What a back-test says, as one document: the figures of a rule set, or of two beside each other with examples."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from streams.backtest.course import Course, busiest_week
+from streams.backtest.difference import Difference, difference
+from streams.report import Summary, Tally
+
+BANDS: Final = (0, 1, 2, 3, 5, 10, 20, 50)
+"""Lower ends of the bands in which customers are counted by messages."""
+
+
+class TriggerFigures(Struct, frozen=True, kw_only=True):
+    """One trigger of a run. `weeks` has the count of each week of the run, in order, zeros included."""
+
+    name: str
+    sent: int
+    converted: int
+    converted_minor: int
+    kept_back: dict[str, int]
+    weeks: tuple[int, ...]
+
+
+class Pressure(Struct, frozen=True, kw_only=True):
+    """How much customers were written to: over the whole run, and in the busiest seven days of each.
+
+    `customers` counts all, also those who were sent nothing. `bands` and `busiest_bands` map the lower end of a band ("3" is
+    3 to 4) to customers. Percentiles are of messages over all customers (nearest rank).
+    """
+
+    customers: int
+    messages: int
+    mean: float
+    median: int
+    p90: int
+    p99: int
+    most: int
+    bands: dict[str, int]
+    busiest_bands: dict[str, int]
+
+
+class RunFigures(Struct, frozen=True, kw_only=True):
+    """What one set of rules did. `rules` is its version; `weeks` are the Mondays that `TriggerFigures.weeks` count."""
+
+    rules: str
+    weeks: tuple[str, ...]
+    triggers: tuple[TriggerFigures, ...]
+    pressure: Pressure
+
+
+class BacktestDocument(Struct, frozen=True, kw_only=True):
+    """A back-test: the run of the rules in question, and where they were set against others, the others' and the difference."""
+
+    events: int
+    currency: str
+    run: RunFigures
+    against: RunFigures | None = None
+    difference: Difference | None = None
+    schema: str = "regulars/backtest/1"
+
+
+class Run(NamedTuple):
+    """What a run of one set of rules left: its version, the shop's currency, the closing figures and the course."""
+
+    rules: str
+    currency: str
+    summary: Summary
+    tally: Tally
+    course: Course
+
+
+def backtest(run: Run, against: Run | None) -> BacktestDocument:
+    """What a run comes to, set against another over the same events if there is one."""
+    weeks = all_weeks([one.course for one in (run, against) if one is not None])
+
+    def of(one: Run) -> RunFigures:
+        return figures(one.course, rules=one.rules, customers=one.summary.customers, weeks=weeks)
+
+    return BacktestDocument(
+        events=run.summary.events,
+        currency=run.currency,
+        run=of(run),
+        against=None if against is None else of(against),
+        difference=None if against is None else difference(run.course, against.course),
+    )
+
+
+def figures(course: Course, *, rules: str, customers: int, weeks: tuple[str, ...]) -> RunFigures:
+    """The figures of a course. `customers` is how many there are at its end, `weeks` what `all_weeks` gives."""
+    names = sorted({*course.sent, *course.kept_back, *course.converted})
+    return RunFigures(
+        rules=rules,
+        weeks=weeks,
+        triggers=tuple(
+            TriggerFigures(
+                name=name,
+                sent=course.sent[name].total() if name in course.sent else 0,
+                converted=course.converted[name],
+                converted_minor=course.converted_minor[name],
+                kept_back=dict(course.kept_back.get(name, Counter()).most_common()),
+                weeks=tuple(course.sent[name][week] if name in course.sent else 0 for week in weeks),
+            )
+            for name in names
+        ),
+        pressure=_pressure(course, customers),
+    )
+
+
+def all_weeks(courses: Iterable[Course]) -> tuple[str, ...]:
+    """Every week from the first to the last in which something was sent, those without included."""
+    found = sorted({week for course in courses for counts in course.sent.values() for week in counts})
+    if not found:
+        return ()
+    first, last = date.fromisoformat(found[0]), date.fromisoformat(found[-1])
+    return tuple((first + timedelta(weeks=n)).isoformat() for n in range((last - first).days // 7 + 1))
+
+
+def _pressure(course: Course, customers: int) -> Pressure:
+    counts = sorted(len(instants) for instants in course.contacts.values())
+    customers = max(customers, len(counts))
+    none = customers - len(counts)
+    messages = sum(counts)
+
+    def rank(share: float) -> int:
+        place = max(1, -int(-share * customers // 1)) - 1  # nearest rank, from zero
+        return 0 if place < none or not counts else counts[place - none]
+
+    return Pressure(
+        customers=customers,
+        messages=messages,
+        mean=round(messages / customers, 4) if customers else 0.0,
+        median=rank(0.5),
+        p90=rank(0.9),
+        p99=rank(0.99),
+        most=counts[-1] if counts else 0,
+        bands=_bands(counts, none),
+        busiest_bands=_bands([busiest_week(instants) for instants in course.contacts.values()], none),
+    )
+
+
+def _bands(counts: list[int], none: int) -> dict[str, int]:
+    found = dict.fromkeys((str(low) for low in BANDS), 0)
+    found["0"] = none
+    for count in counts:
+        found[str(max(low for low in BANDS if low <= count))] += 1
+    return found

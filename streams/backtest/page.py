@@ -1,0 +1,192 @@
+"""A back-test as a page for the marketer who decides: what would be sent, to whom, and what differs."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from schemas.money import format_minor
+from streams.backtest.difference import KINDS, sentence
+from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures
+from streams.page import Page, has_plots
+
+JSON: Final = "backtest.json"
+HTML: Final = "backtest.html"
+
+
+def write_page(document: BacktestDocument, folder: Path) -> None:
+    """Write the document as JSON and, where plots can be drawn, as a page."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    (folder / JSON).write_bytes(text + b"\n")
+    if has_plots():
+        _page(document).write(folder / HTML)
+
+
+def _page(document: BacktestDocument) -> Page:
+    run, against = document.run, document.against
+    pressure = run.pressure
+    span = f", weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else ""
+    beside = f", beside rules {against.rules!r}" if against is not None else ""
+    page = Page(
+        "What these rules would have sent",
+        f"{document.events:,} events of {pressure.customers:,} customers{span}, under rules {run.rules!r}{beside}.",
+    )
+    page.tiles(_tiles(document))
+    _weeks(page, run, against)
+    _triggers(page, document)
+    _kept_back(page, run)
+    _contacts(page, run, against)
+    if document.difference is not None:
+        _difference(page, document)
+    return page
+
+
+def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
+    run, against = document.run, document.against
+    sent, converted = sums(run)
+    tiles = [
+        (f"{sent:,}", "messages sent"),
+        (f"{converted:,}", "followed by an order"),
+        (f"{run.pressure.mean:.2f}", "messages per customer"),
+        (f"{run.pressure.p99:,}", "to one customer of a hundred"),
+    ]
+    if against is not None:
+        other, other_converted = sums(against)
+        tiles[0] = (f"{sent:,}", f"messages sent; {other:,} under the others")
+        tiles[1] = (f"{converted:,}", f"followed by an order; {other_converted:,} under the others")
+    return tiles
+
+
+def sums(run: RunFigures) -> tuple[int, int]:
+    """Messages sent and conversions over all triggers."""
+    return sum(one.sent for one in run.triggers), sum(one.converted for one in run.triggers)
+
+
+def _weeks(page: Page, run: RunFigures, against: RunFigures | None) -> None:
+    page.heading("Messages by week", "Weeks begin on Monday, UTC.")
+    if not run.weeks:
+        page.note("Nothing was sent.")
+        return
+    from plotly import graph_objects as go
+
+    series = [go.Bar(name=one.name, x=list(run.weeks), y=list(one.weeks)) for one in run.triggers if one.sent]
+    if against is not None:
+        total = [sum(counts) for counts in zip(*(one.weeks for one in against.triggers), strict=True)]
+        line = {"color": "#1d2a2b", "dash": "dot"}
+        name = f"all under {against.rules!r}"
+        series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
+    figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "messages"})
+    page.plot(figure, height=400)
+
+
+def _triggers(page: Page, document: BacktestDocument) -> None:
+    page.heading(
+        "Trigger by trigger",
+        "Followed by an order counts orders within the trigger's own window. It is no proof that the message brought them: "
+        "that takes a hold-out.",
+    )
+    others = {one.name: one for one in document.against.triggers} if document.against is not None else {}
+    header = ["trigger", "sent", "followed by an order", "share", f"orders, {document.currency}", "kept back"]
+    if document.against is not None:
+        header.insert(2, "under the others")
+    rows = []
+    for one in document.run.triggers:
+        row = [
+            one.name,
+            f"{one.sent:,}",
+            f"{one.converted:,}",
+            share(one),
+            format_minor(one.converted_minor, document.currency),
+            f"{sum(one.kept_back.values()):,}",
+        ]
+        if document.against is not None:
+            row.insert(2, f"{others[one.name].sent:,}" if one.name in others else "0")
+        rows.append(row)
+    page.table(header, rows)
+
+
+def share(one: TriggerFigures) -> str:
+    """How many of those sent were followed by an order.
+
+    >>> share(TriggerFigures(name="n", sent=8, converted=1, converted_minor=0, kept_back={}, weeks=()))
+    '12.5 %'
+    """
+    return f"{100 * one.converted / one.sent:.1f} %" if one.sent else "-"
+
+
+def _kept_back(page: Page, run: RunFigures) -> None:
+    page.heading("What was due and not sent", "Each by the first gate that was shut, or because it came too late.")
+    reasons = sorted({reason for one in run.triggers for reason in one.kept_back})
+    if not reasons:
+        page.note("Nothing was kept back.")
+        return
+    from plotly import graph_objects as go
+
+    names = [one.name for one in run.triggers if one.kept_back]
+    by_name = {one.name: one.kept_back for one in run.triggers}
+    figure = go.Figure(
+        [
+            go.Bar(name=reason, y=names, x=[by_name[name].get(reason, 0) for name in names], orientation="h")
+            for reason in reasons
+        ],
+        layout={"barmode": "stack", "xaxis_title": "triggers", "yaxis": {"autorange": "reversed", "automargin": True}},
+    )
+    page.plot(figure, height=140 + 34 * len(names))
+
+
+def _contacts(page: Page, run: RunFigures, against: RunFigures | None) -> None:
+    page.heading(
+        "Contact pressure",
+        f"Median {run.pressure.median}, nine of ten customers at most {run.pressure.p90}, 99 of 100 at most "
+        f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.",
+    )
+    runs = [run] if against is None else [run, against]
+    _bands(page, "messages over the whole run", [(one.rules, one.pressure.bands) for one in runs])
+    busiest = [(one.rules, one.pressure.busiest_bands) for one in runs]
+    _bands(page, "messages in the busiest seven days of each customer", busiest)
+
+
+def _bands(page: Page, title: str, runs: list[tuple[str, dict[str, int]]]) -> None:
+    from plotly import graph_objects as go
+
+    figure = go.Figure(
+        [go.Bar(name=name, x=band_names(), y=list(bands.values())) for name, bands in runs],
+        layout={
+            "barmode": "group",
+            "xaxis": {"title": title, "type": "category"},
+            "yaxis_title": "customers",
+            "showlegend": len(runs) > 1,
+        },
+    )
+    page.plot(figure, height=280)
+
+
+def band_names() -> list[str]:
+    """The bands in words.
+
+    >>> band_names()
+    ['0', '1', '2', '3-4', '5-9', '10-19', '20-49', '50+']
+    """
+    named = [str(low) if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(BANDS)]
+    return [*named, f"{BANDS[-1]}+"]
+
+
+def _difference(page: Page, document: BacktestDocument) -> None:
+    found = document.difference
+    assert found is not None
+    page.heading(
+        "What differs",
+        f"{found.customers:,} customers get something else, or at another time, than under the other rules.",
+    )
+    page.table(
+        ["trigger", "the same", *KINDS.values()],
+        [[one.name, f"{one.same:,}", *(f"{getattr(one, kind):,}" for kind in KINDS)] for one in found.triggers],
+    )
+    if any(one.examples for one in found.triggers):
+        page.heading("For example", "Under the other rules -> under these. Times are UTC.")
+    for one in found.triggers:
+        for kind, told in KINDS.items():
+            lines = [sentence(example) for example in one.examples if example.kind == kind]
+            if lines:
+                page.listing(f"{one.name}, {told}", lines)

@@ -1,0 +1,174 @@
+"""Rules tried on the past: what they would have sent week by week, how often to whom, and what other rules would have done."""
+
+import json
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams import cli
+from streams.backtest.course import DAY_MS, Course, busiest_week, week_of
+from streams.backtest.document import all_weeks, figures
+
+HOUR_MS = 3_600_000
+START_MS = 1_767_600_000_000  # Monday 2026-01-05T08:00Z
+GENERAL = (
+    "soft_opt_in = true\n[quiet_hours]\nenabled = false\n[caps]\nmax_in_24h = 100\nmax_in_7d = 100\nmax_in_day = 100\n"
+)
+
+Backtest = Callable[..., dict[str, Any]]
+
+
+def added(user: str, at_ms: int, cart: str) -> dict[str, Any]:
+    product = {"product_id": "tea", "price_minor": 500}
+    return {
+        "event": "Product Added",
+        "message_id": f"{cart}-{at_ms}",
+        "timestamp_ms": START_MS + at_ms,
+        "user_id": user,
+        "cart_id": cart,
+        "product": product,
+    }
+
+
+def ordered(user: str, at_ms: int, order: str, cart: str) -> dict[str, Any]:
+    product = {"product_id": "tea", "price_minor": 500}
+    return {
+        "event": "Order Completed",
+        "message_id": order,
+        "timestamp_ms": START_MS + at_ms,
+        "user_id": user,
+        "order_id": order,
+        "cart_id": cart,
+        "products": [product],
+    }
+
+
+HISTORY = (
+    # Ada leaves a cart for good, Bob buys his after 45 minutes, Cy a day later; eight days on Ada leaves another one.
+    added("ada", 0, "a1"),
+    added("bob", 0, "b1"),
+    added("cy", 0, "c1"),
+    ordered("bob", 45 * 60_000, "o-b", "b1"),
+    ordered("cy", DAY_MS, "o-c", "c1"),
+    added("ada", 8 * DAY_MS, "a2"),
+)
+
+
+@pytest.fixture
+def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Backtest:
+    """Run the history under rules given as text, against others if given; the document that comes of it."""
+
+    def run(rules: str, against: str | None = None) -> dict[str, Any]:
+        export = tmp_path / "export.jsonl"
+        export.write_text("".join(json.dumps(one) + "\n" for one in HISTORY))
+        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", "2026-02-01"]
+        for flag, text in (("--rules", rules), ("--against", against)):
+            if text is not None:
+                path = tmp_path / f"{flag[2:]}.toml"
+                path.write_text(text)
+                arguments += [flag, str(path)]
+        assert cli.run(arguments) == 0, capsys.readouterr().err
+        document: dict[str, Any] = json.loads((tmp_path / "out" / "backtest.json").read_text())
+        return document
+
+    return run
+
+
+def rules(version: str, cart: str, *, cooldown: str = '"1h"') -> str:
+    return f'version = "{version}"\n{GENERAL}[cart_abandoned]\ndelay = "{cart}"\ncooldown = {cooldown}\n'
+
+
+def of(run: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in run["triggers"] if one["name"] == name)
+
+
+def test_what_is_sent_is_counted_by_week_and_by_customer(backtest: Backtest) -> None:
+    found = backtest(rules("now", "1h"))
+
+    run = found["run"]
+    assert (found["events"], run["rules"], run["weeks"]) == (6, "now", ["2026-01-05", "2026-01-12"])
+    cart = of(run, "cart.abandoned")
+    # Bob bought before the hour was over. Cy bought after his reminder.
+    assert (cart["sent"], cart["weeks"], cart["converted"], cart["converted_minor"]) == (3, [2, 1], 1, 500)
+    pressure = run["pressure"]
+    assert (pressure["customers"], pressure["messages"], pressure["most"], pressure["median"]) == (3, 3, 2, 1)
+    assert (pressure["bands"]["0"], pressure["bands"]["1"], pressure["bands"]["2"]) == (1, 1, 1)
+    # Ada's two are eight days apart.
+    assert (pressure["busiest_bands"]["1"], pressure["busiest_bands"]["2"]) == (2, 0)
+    assert "against" not in found or found["against"] is None
+
+
+def test_what_was_due_and_not_sent_is_counted_by_its_reason(backtest: Backtest) -> None:
+    cart = of(backtest(rules("now", "1h", cooldown='"30d"'))["run"], "cart.abandoned")
+
+    assert (cart["sent"], cart["kept_back"]) == (2, {"cooldown": 1})
+
+
+def test_two_rule_sets_are_set_against_each_other_message_by_message(backtest: Backtest, tmp_path: Path) -> None:
+    found = backtest(rules("soon", "30min"), rules("strict", "1h", cooldown='"30d"'))
+
+    difference = found["difference"]
+    (cart,) = (one for one in difference["triggers"] if one["name"] == "cart.abandoned")
+    # Bob's and Ada's second only under the new rules; Ada's first and Cy's half an hour earlier.
+    assert (cart["same"], cart["added"], cart["removed"], cart["moved"]) == (0, 2, 0, 2)
+    assert difference["customers"] == 3
+    told = {(one["customer_id"], one["kind"], one["others"], one["these"]) for one in cart["examples"]}
+    assert told == {
+        ("user_id:bob", "added", "cancelled (ordered) 2026-01-05 08:45", "sent 2026-01-05 08:30"),
+        ("user_id:ada", "added", "suppressed (cooldown) 2026-01-13 09:00", "sent 2026-01-13 08:30"),
+        ("user_id:ada", "moved", "sent 2026-01-05 09:00", "sent 2026-01-05 08:30"),
+        ("user_id:cy", "moved", "sent 2026-01-05 09:00", "sent 2026-01-05 08:30"),
+    }
+    assert (tmp_path / "out" / "against" / "triggers.jsonl").exists()
+
+
+def test_the_same_rules_differ_in_nothing(backtest: Backtest) -> None:
+    found = backtest(rules("one", "1h"), rules("two", "1h"))
+
+    assert found["difference"]["customers"] == 0
+    assert found["run"]["triggers"] == found["against"]["triggers"]
+
+
+def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_path: Path) -> None:
+    backtest(rules("soon", "30min"), rules("<b>old</b>", "1h"))
+
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "cart.abandoned" in page
+    assert "user_id:bob, b1: cancelled (ordered) 2026-01-05 08:45 -&gt; sent 2026-01-05 08:30" in page
+    assert "<b>old" not in page.replace("\\u003cb\\u003eold", "")
+    assert 'src="http' not in page
+    assert "<link" not in page
+
+
+def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.toml").write_text("")
+
+    assert cli.run(["replay", "-", "--out", str(tmp_path), "--against", str(tmp_path / "r.toml")]) == 2
+    assert "give a file" in capsys.readouterr().err
+
+
+def test_weeks_without_messages_are_shown_and_a_run_without_any_has_none() -> None:
+    quiet = Course()
+    assert all_weeks([quiet]) == ()
+    assert figures(quiet, rules="r", customers=0, weeks=()).pressure.mean == 0.0
+
+    quiet.sent["a"] = {week_of(0): 1, week_of(15 * DAY_MS): 1}  # type: ignore[assignment]
+    assert all_weeks([quiet]) == ("1969-12-29", "1970-01-05", "1970-01-12")
+
+
+def test_a_busy_week_is_any_seven_days() -> None:
+    assert busiest_week(array("q", [12 * DAY_MS, 0, 6 * DAY_MS, 7 * DAY_MS, 8 * DAY_MS])) == 4
+
+
+def test_percentiles_are_of_all_customers_by_nearest_rank() -> None:
+    course = Course()
+    for customer, messages in enumerate([1] * 5 + [7] * 4 + [40]):
+        course.contacts[f"c{customer}"].extend([0] * messages)
+
+    pressure = figures(course, rules="r", customers=20, weeks=()).pressure
+
+    assert (pressure.median, pressure.p90, pressure.p99, pressure.most) == (0, 7, 40, 40)
+    assert pressure.bands == {"0": 10, "1": 5, "2": 0, "3": 0, "5": 4, "10": 0, "20": 1, "50": 0}

@@ -1,0 +1,76 @@
+"""The engine and a pile of plain queries agree about a whole year: the same triggers at the same times, for the same reasons."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from streams import cli
+from tests.year import reference
+from tests.year.reference import Outcome
+from tests.year.shop import DAY_MS, START_MS, SUPPLIES, lines, year
+
+CUSTOMERS = 2000
+SEED = 20260101
+RULES = "[cart_abandoned]\nholdout = 0.1\n[replenishment_due]\nholdout = 0.2\n"
+HOLDOUTS = {"cart.abandoned": 0.1, "replenishment.due": 0.2}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what the engine made of the year."""
+    folder = tmp_path_factory.mktemp("year")
+    (folder / "year.jsonl").write_text("".join(line + "\n" for line in lines(year(SEED, CUSTOMERS))))
+    (folder / "rules.toml").write_text(RULES)
+    catalogue = "".join(f"{product},{days}\n" for product, days in SUPPLIES.items())
+    (folder / "catalogue.csv").write_text(f"product_id,supply_days\n{catalogue}")
+    code = cli.run(
+        [
+            *("replay", str(folder / "year.jsonl"), "--out", str(folder / "out")),
+            *("--rules", str(folder / "rules.toml"), "--catalogue", str(folder / "catalogue.csv")),
+            *("--clock-disorder-ms", "0", "--shop-timezone", "Europe/London"),
+        ]
+    )
+    assert code == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[Outcome]:
+    """What the queries say, up to the last event."""
+    events = year(SEED, CUSTOMERS)
+    return list(reference.Customers(events, HOLDOUTS).outcomes(events[-1]["timestamp_ms"]))
+
+
+def engine_said(folder: Path) -> list[Outcome]:
+    """The decisions of the engine in the reference's terms."""
+    found = []
+    for line in (folder / "decisions.jsonl").read_text().splitlines():
+        one = json.loads(line)
+        if one["state"] in {"emitted", "suppressed"}:
+            customer = one["customer_id"].removeprefix("user_id:")
+            occurrence = one.get("occurrence", 1)
+            found.append(
+                Outcome(customer, one["name"], one["episode_key"], occurrence, one["at_ms"], one.get("reason"))
+            )
+    return found
+
+
+def test_the_engine_sends_and_keeps_back_what_the_queries_say(played: Path, expected: list[Outcome]) -> None:
+    said = engine_said(played)
+
+    assert len(said) == len(set(said))
+    assert set(said) - set(expected) == set()
+    assert set(expected) - set(said) == set()
+
+
+def test_the_year_has_much_of_everything(expected: list[Outcome]) -> None:
+    sent = Counter(one.name for one in expected if one.reason is None)
+    reasons = Counter(one.reason for one in expected)
+
+    assert all(sent[name] > 100 for name in reference.PRIORITY), sent
+    for reason in ("no_consent", "excluded", "superseded", "cooldown", "cap", "frequency_cap", "holdout"):
+        assert reasons[reason] > 10, reasons
+    assert {one.occurrence for one in expected if one.reason is None} == {1, 2, 3}
+    assert max(one.at for one in expected) - START_MS > 300 * DAY_MS
