@@ -19,8 +19,7 @@ from faust.types import TP
 
 from profiles.book import Book
 from profiles.engine import Engine
-from schemas.decode import Decoder
-from streams.book_files import load_adapters, load_book
+from streams.book_files import load_book, make_decoder
 from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
 from streams.faust_app import ChunkApp, make_app
@@ -73,7 +72,7 @@ class Worker:
         self.stats = WorkerStats(self.metrics, self.watch)
         self.keepers: dict[int, Keeper] = {}
         self._engine = Engine(book, all_triggers())
-        self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+        self._decoder = make_decoder(settings)
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
         self._ended: asyncio.Future[None] | None = None

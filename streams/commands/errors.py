@@ -12,10 +12,18 @@ def explain(error: Exception) -> str | None:
     from streams.settings import SettingsError
     from streams.sources.errors import SourceError
     from streams.table import TableError
+    from streams.tracking_plan import PlanError
 
     if isinstance(
         error,
-        AdminError | BookError | LocalServiceError | SettingsError | SourceError | TableError | UnsupportedVersion,
+        AdminError
+        | BookError
+        | LocalServiceError
+        | PlanError
+        | SettingsError
+        | SourceError
+        | TableError
+        | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__
     # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.

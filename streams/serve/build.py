@@ -24,6 +24,7 @@ from streams.serve.read import Reading
 from streams.serve.status import Status
 from streams.settings import Settings, SettingsError
 from streams.table import Table
+from streams.tracking_plan import load_plan
 
 
 def wall_ms() -> int:
@@ -62,7 +63,7 @@ def build(
     now_ms: Callable[[], int] = wall_ms,
     mono_s: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """Put it together. Raises SettingsError for a webhook's secret or format that is none."""
+    """Put it together. Raises SettingsError for a webhook's secret or format that is none, PlanError for a tracking plan."""
     metrics = Metrics("serve")
     senders = Senders(settings.sources)
     formats = Formats(adapters, settings.shop.currency)
@@ -72,11 +73,13 @@ def build(
             hooks[name] = Hook(name, webhook, formats.names)
         except ValueError as error:
             raise SettingsError(f"webhooks.{name}: {error}") from None
+    plan = load_plan(settings.files.tracking_plan)
     intake = Intake(
         shop_currency=settings.shop.currency,
         partitions=settings.kafka.partitions,
         event_bytes=settings.serve.event_bytes,
         protected_traits=settings.serve.protected_traits,
+        plan=None if plan is None else plan.check,
     )
     collector = Collector(
         settings.serve,
