@@ -25,7 +25,10 @@ def _default(kind: type[R]) -> R:
 
 
 class Book(Struct, frozen=True, kw_only=True):
-    """What the engine goes by. `shop_timezone` is an IANA name, used where a customer's own zone is unknown."""
+    """What the engine goes by. `shop_timezone` is an IANA name, used where a customer's own zone is unknown.
+
+    `shadow` says that the rules are only tried: every trigger is marked as one that would have been sent.
+    """
 
     shop_id: str = "shop"
     shop_currency: str = "USD"
@@ -35,6 +38,7 @@ class Book(Struct, frozen=True, kw_only=True):
     rates: Rates = msgspec.field(default_factory=Rates)
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
     conditions: Conditions = {}
+    shadow: bool = False
     models: Models = Models()
 
     def rule(self, kind: type[R]) -> R:

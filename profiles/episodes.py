@@ -300,7 +300,7 @@ def _emit(
             profile=_summary(profile),
             details=content.details,
             holdout=None if place is None else HoldoutShown(group=place.group, bucket=place.bucket),
-            shadow=ghost,
+            shadow=ghost or book.shadow,
             decision=DecisionTrail(gates=verdict.passed, rule=content.rule, rules=book.rules.version),
             evidence=(episode.anchor, *episode.evidence),
         )

@@ -65,4 +65,7 @@ TOPICS: tuple[Topic, ...] = (
 CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role != "output")
 """What every worker subscribes to, in rank order."""
 
+INTERNAL: frozenset[str] = frozenset(topic.name for topic in TOPICS if topic.role == "internal")
+"""What workers write for each other."""
+
 RANK: dict[str, int] = {name: rank for rank, name in enumerate(CONSUMED)}

@@ -37,6 +37,15 @@ class Kafka(Section, frozen=True, kw_only=True):
             extremes="Prefix and name together may have 249 characters.",
         ),
     ] = ""
+    internal_prefix: Annotated[
+        str,
+        Meta(pattern="^[A-Za-z0-9._-]*$"),
+        about(
+            "Put before the names of internal topics in place of `topic_prefix`.",
+            why="Empty: as before all names.",
+            extremes="A run beside the live one needs internal topics of its own; `regulars worker --shadow` sees to it.",
+        ),
+    ] = ""
     partitions: Annotated[
         int,
         about(

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_origin
 import msgspec
 from msgspec import Struct
 
-from schemas.topics import CONSUMED
+from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
 from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Redis, Shop
@@ -53,7 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def topic(self, name: str) -> str:
         """The name on the broker of a logical topic."""
-        return self.kafka.topic_prefix + name
+        own = self.kafka.internal_prefix
+        return (own if own and name in INTERNAL else self.kafka.topic_prefix) + name
 
     def consumed(self) -> dict[str, str]:
         """Name on the broker -> logical name, of every topic a worker reads."""

@@ -11,11 +11,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
+from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.engine import Engine
@@ -32,10 +33,12 @@ from streams.log import LogError
 from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.others_time import OthersTime
+from streams.outbox import Publisher
 from streams.pages import Pages
 from streams.partition import Partition, PartitionLimits
 from streams.redis_table import RedisTable
 from streams.settings import Settings
+from streams.shadow import ShadowPublisher
 from streams.startup import check_ground
 from streams.table import TableError
 from streams.trigger_registry import all_triggers
@@ -54,10 +57,15 @@ GC_THRESHOLDS = (50_000, 50, 100)
 """Profiles are many small objects that live long; with Python's own thresholds half of the time goes into looking at them."""
 
 
-def run(settings: Settings) -> int:
-    """Run a worker until SIGTERM or SIGINT, and return the exit code. Raises what the checks at the start raise."""
+def run(settings: Settings, *, shadow: bool = False, stream_time: bool = False) -> int:
+    """Run a worker until SIGTERM or SIGINT, and return the exit code. Raises what the checks at the start raise.
+
+    With `shadow` its triggers go to the shadow topic and nothing else of it goes out; the settings are those of
+    `streams.shadow.shadowed`. With `stream_time` the clock follows the events alone, as in a replay.
+    """
     configure_logs(settings.log)
-    worker = Worker(settings, load_book(settings))
+    book = load_book(settings)
+    worker = Worker(settings, replace(book, shadow=True) if shadow else book, stream_time=stream_time)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(worker.run())
 
@@ -65,8 +73,10 @@ def run(settings: Settings) -> int:
 class Worker:
     """One worker process. It is the receiver of what delivery hands over (streams.delivery.Receiver)."""
 
-    def __init__(self, settings: Settings, book: Book) -> None:
+    def __init__(self, settings: Settings, book: Book, *, stream_time: bool = False) -> None:
         self.settings = settings
+        self._shadow = book.shadow
+        self._clock: Callable[[], int] | None = None if stream_time else _wall_ms
         self.metrics = Metrics()
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch)
@@ -137,9 +147,10 @@ class Worker:
             stack.push_async_callback(self._table.close)
             for warning in (await check_ground(self.settings, self._table)).warnings:
                 _log.warning("%s", warning)
-            self._publisher = KafkaPublisher(self.settings)
-            await self._publisher.start()
-            stack.push_async_callback(self._publisher.stop)
+            kafka = KafkaPublisher(self.settings)
+            await kafka.start()
+            stack.push_async_callback(kafka.stop)
+            self._publisher: Publisher = ShadowPublisher(kafka) if self._shadow else kafka
             if self.settings.http.port:
                 pages = Pages(self.settings.http, report=self.report, metrics=self.metrics)
                 await pages.start()
@@ -225,7 +236,7 @@ class Worker:
                 disorder_ms=settings.clock.disorder_ms,
                 grace_ms=settings.clock.grace_ms,
             ),
-            wall_ms=_wall_ms,
+            wall_ms=self._clock,
             others_t0_ms=self._others.least_t0_ms,
             turnstile=self._turnstile,
             stats=self.stats,

@@ -16,13 +16,18 @@ def command() -> None:
 
 
 @command.command("create", cls=WithSettings)
+@click.option("--shadow", metavar="NAME", help="Those of `regulars worker --shadow NAME` too.")
 @click.pass_context
-def create(ctx: click.Context) -> None:
+def create(ctx: click.Context, *, shadow: str | None) -> None:
     """Create every missing topic, internal ones too. Existing ones are left as they are."""
     from schemas.topics import TOPICS
     from streams.kafka_admin import admin_client, create_topics
 
     settings = settings_of(ctx)
+    if shadow is not None:
+        from streams.shadow import shadowed
+
+        settings = shadowed(settings, shadow)
     with admin_client(settings) as client:
         made = create_topics(client, settings)
     for name in made:

@@ -48,13 +48,16 @@ def free_port() -> int:
 class Worker:
     """A worker process; its log goes to a file that is shown when a check fails."""
 
-    def __init__(self, shop: "Shop", number: int, extra: dict[str, str]) -> None:
+    def __init__(self, shop: "Shop", number: int, arguments: tuple[str, ...], extra: dict[str, str]) -> None:
         self.port = free_port()
         self.log_path = shop.folder / f"worker-{number}.log"
         environment = {**os.environ, **shop.environment(), "REGULARS_HTTP_PORT": str(self.port), **extra}
         self._log = self.log_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "worker"], env=environment, stdout=self._log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "streams", "worker", *arguments],
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
         )
 
     @property
@@ -154,8 +157,9 @@ class Shop:
         finally:
             admin.close()
 
-    def start(self, **extra: str) -> Worker:
-        worker = Worker(self, len(self.workers), extra)
+    def start(self, *arguments: str, **extra: str) -> Worker:
+        """A worker with further arguments and variables."""
+        worker = Worker(self, len(self.workers), arguments, extra)
         self.workers.append(worker)
         return worker
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
+YEAR_MS: Final = 365 * DAY_MS
 START_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00Z
 ZONES: Final = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney", None)
 SHOP_ZONE: Final = "Europe/London"
@@ -23,9 +24,9 @@ SUPPLIES: Final = {"coffee": 21, "shampoo": 45, "dogfood": 30}
 Event = dict[str, Any]
 
 
-def year(seed: int, customers: int, days: int = 365) -> list[Event]:
+def year(seed: int, customers: int, start_ms: int = START_MS) -> list[Event]:
     """All events of the year in the order in which they happened, which is the order of arrival."""
-    events = [event for number in range(customers) for event in Customer(seed, number, days).live()]
+    events = [event for number in range(customers) for event in Customer(seed, number, start_ms).live()]
     events.sort(key=lambda event: (event["timestamp_ms"], event["message_id"]))
     return events
 
@@ -42,10 +43,10 @@ def lines(events: list[Event]) -> Iterator[str]:
 class Customer:
     """One customer and her habits."""
 
-    def __init__(self, seed: int, number: int, days: int) -> None:
+    def __init__(self, seed: int, number: int, start_ms: int) -> None:
         self._random = Random(f"{seed}/{number}")
         self._name = f"u{number}"
-        self._days = days
+        self._start_ms = start_ms
         self._events: list[Event] = []
         self._taken: set[int] = set()
         self._carts = 0
@@ -54,7 +55,7 @@ class Customer:
     def live(self) -> list[Event]:
         """Her whole year."""
         random = self._random
-        joined_ms = START_MS + int(random.random() * self._days * 0.6 * DAY_MS)
+        joined_ms = self._start_ms + int(random.random() * 0.6 * YEAR_MS)
         self._join(joined_ms)
         visits_a_day = random.choice((0.01, 0.03, 0.06, 0.12))
         at_ms = joined_ms + int(random.expovariate(1) * HOUR_MS)
@@ -73,7 +74,7 @@ class Customer:
 
     @property
     def _end_ms(self) -> int:
-        return START_MS + self._days * DAY_MS
+        return self._start_ms + YEAR_MS
 
     def _tell(self, name: str, at_ms: int, **fields: Any) -> int:
         """An event at about this time; the very time is given back."""

@@ -1,0 +1,55 @@
+"""A run beside the live one, to try rules on live events: it reads the same inputs and is seen by nobody.
+
+It has a consumer group, keys in Redis and internal topics of its own, and puts nothing out but triggers, on the shadow topic.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from schemas.outputs import Outgoing
+from schemas.topics import INTERNAL
+from streams.outbox import Publisher
+from streams.settings import Settings
+
+SHADOW = "triggers-shadow"
+
+
+def shadowed(settings: Settings, name: str) -> Settings:
+    """The settings of a shadow run of this name beside the installation that the settings are of.
+
+    >>> own = shadowed(Settings(), "autumn")
+    >>> own.kafka.group, own.redis.prefix, own.topic("forwards"), own.topic("carts")
+    ('regulars-shadow-autumn', 'regulars-shadow-autumn', 'shadow-autumn-forwards', 'carts')
+    """
+    kafka, redis = settings.kafka, settings.redis
+    return replace(
+        settings,
+        kafka=replace(
+            kafka, group=f"{kafka.group}-shadow-{name}", internal_prefix=f"{kafka.topic_prefix}shadow-{name}-"
+        ),
+        redis=replace(redis, prefix=f"{redis.prefix}-shadow-{name}"),
+    )
+
+
+class ShadowPublisher:
+    """Publishes would-be triggers and what workers write for each other; all else counts as published and goes nowhere."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        """As the publisher does, for the rows that go out."""
+        places = [at for at, row in enumerate(rows) if row.topic == SHADOW or row.topic in INTERNAL]
+        outcomes: list[str | None] = [None] * len(rows)
+        for at, outcome in zip(places, await self._publisher.publish([rows[at] for at in places]), strict=True):
+            outcomes[at] = outcome
+        return outcomes
+
+    async def ends(self, topic: str, partition: int) -> int:
+        """Where an output ends."""
+        return await self._publisher.ends(topic, partition)
+
+    async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+        """What an output has got since."""
+        return await self._publisher.tail(topic, partition, since)
