@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "tail": "streams.commands.tail",
     "profile": "streams.commands.profile",
     "privacy": "streams.commands.privacy",
+    "rejected": "streams.commands.rejected",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",

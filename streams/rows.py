@@ -119,6 +119,13 @@ def reject(record: Record, topic: str, partition: int, reason: str, detail: str)
     )
 
 
+def original_bytes(rejected: Rejected) -> bytes | None:
+    """The bytes of a record that was set aside, as far as they were kept; None where it had no value."""
+    if rejected.original_base64 is not None:
+        return base64.b64decode(rejected.original_base64)
+    return None if rejected.original is None else rejected.original.encode()
+
+
 def reject_row(row: Outgoing, reason: str, detail: str) -> Rejected:
     """What is published in place of a row that can't be: the beginning of its value, which is JSON text."""
     value = bytes(row.value)

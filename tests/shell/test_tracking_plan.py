@@ -147,3 +147,12 @@ def test_the_plan_sees_the_event_as_every_source_becomes_it() -> None:
     assert isinstance(dearer, Problem)
     assert "$.product.price_minor" in dearer.detail
     assert isinstance(decoder.decode_planned(json.dumps(call).encode(), START_MS), Arrival)
+
+
+def test_the_plan_of_the_documentation_is_one() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "repair-what-was-set-aside.md"
+    text = page.read_text().partition("```json plan\n")[2].partition("```")[0]
+    shown = TrackingPlan(msgspec.json.decode(text, type=PlanDocument))
+
+    assert shown.check(order(email="a@x.org", currency="EUR")) is None
+    assert shown.check(order(currency="EUR")) is not None
