@@ -37,8 +37,8 @@ CHANNELS_MAX: Final = 8
 OTHER_CHANNEL: Final = "other"
 """Counts the channels beyond the first CHANNELS_MAX - 1."""
 
-_VISIT_CHANNELS: Final = frozenset({"browser", "mobile"})
-_NO_VISITS: Final[frozenset[type[Event]]] = frozenset(
+VISIT_CHANNELS: Final = frozenset({"browser", "mobile"})
+NO_VISITS: Final[frozenset[type[Event]]] = frozenset(
     {
         Identified,
         Aliased,
@@ -80,7 +80,7 @@ def see(profile: Profile, arrival: Arrival) -> None:
             if len(channels) >= CHANNELS_MAX - 1:
                 channel = OTHER_CHANNEL
             channels[channel] = channels.get(channel, 0) + 1
-    if (event.anonymous_id is not None or event.channel in _VISIT_CHANNELS) and kind not in _NO_VISITS:
+    if (event.anonymous_id is not None or event.channel in VISIT_CHANNELS) and kind not in NO_VISITS:
         last_ms = activity.session_last_ms
         if last_ms is not None and last_ms <= at_ms < last_ms + SESSION_PAUSE_MS:  # the usual case: the session goes on
             activity.session_last_ms = at_ms

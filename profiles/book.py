@@ -1,20 +1,22 @@
 """The book: all the shop has decided, read once and never changed while workers run on it. Rules, costs, rates, products."""
 
+from collections.abc import Mapping
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from profiles.catalogue import Catalogue
-from profiles.conditions import Conditions
 from profiles.costs import Costs
 from profiles.models import Models
-from profiles.profile import Profile
 from profiles.rates import Rates
 from profiles.rules import Rules, TriggerRule
-from profiles.state import Episode
 from schemas.money import exponent
+
+if TYPE_CHECKING:
+    from profiles.conditions import Condition
+    from profiles.segments import Segments
 
 R = TypeVar("R", bound=TriggerRule)
 
@@ -28,6 +30,8 @@ class Book(Struct, frozen=True, kw_only=True):
     """What the engine goes by. `shop_timezone` is an IANA name, used where a customer's own zone is unknown.
 
     `shadow` says that the rules are only tried: every trigger is marked as one that would have been sent.
+    `conditions` are the further conditions of the rules, compiled, by the name of the trigger; `segments` are None where
+    nothing has to be kept up for either. Both come from `profiles.conditions.compile_conditions`.
     """
 
     shop_id: str = "shop"
@@ -37,7 +41,8 @@ class Book(Struct, frozen=True, kw_only=True):
     costs: Costs = msgspec.field(default_factory=Costs)
     rates: Rates = msgspec.field(default_factory=Rates)
     catalogue: Catalogue = msgspec.field(default_factory=Catalogue)
-    conditions: Conditions = {}
+    conditions: "Mapping[str, Condition]" = {}
+    segments: "Segments | None" = None
     shadow: bool = False
     models: Models = Models()
 
@@ -45,11 +50,6 @@ class Book(Struct, frozen=True, kw_only=True):
         """The rules of a trigger, by their type."""
         found = self.rules.triggers.get(kind.trigger)
         return _default(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
-
-    def holds(self, trigger: str, profile: Profile, episode: Episode, now_ms: int) -> bool:
-        """Whether the further condition that the rules give a trigger holds for this customer; true where there is none."""
-        condition = self.conditions.get(trigger)
-        return condition is None or condition(profile, episode, now_ms)
 
     def exponent(self, currency: str | None) -> int:
         """Decimals of a currency's minor unit, the shop currency's where none is named."""

@@ -262,6 +262,11 @@ def find(profile: Profile, cart_id: str) -> Cart | None:
     return cart
 
 
+def seen_carts(profile: Profile) -> list[Cart]:
+    """All carts of the customer, only to look at: those that were left stay where they are."""
+    return [*profile.carts.values(), *(_decode(stored) for _, stored in profile.left_carts.values())]
+
+
 def all_carts(profile: Profile) -> dict[str, Cart]:
     """All carts of the customer by cart id; those that were left are taken back."""
     for cart_id in list(profile.left_carts):

@@ -1,17 +1,120 @@
-"""Further conditions of triggers: whether one holds for a customer, by the name of the trigger."""
+"""Further conditions of triggers: read with the rules, asked when an episode is due, of the customer as she is then.
+
+A condition sees her public profile and the episode (`schemas.conditions`). One that can't be evaluated on her data counts as
+not met, and is counted in the `Failures` it was made with.
+"""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
-from profiles.profile import Profile
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.expressions.failures import Failures
+from profiles.expressions.scope import Scope
+from profiles.expressions.source import NO_SOURCE, Source, compile_at
+from profiles.rules import Rules, table_of
+from profiles.segments import Segments
 from profiles.state import Episode
+from profiles.turn import Turn
+from profiles.view import ProfileView
+from schemas.outputs import Item
+
+if TYPE_CHECKING:
+    from profiles.expressions.expression import Expression
 
 
-class Condition(Protocol):
-    """A condition of the rules, made ready to be asked."""
+class Condition:
+    """The further condition that the rules give a trigger. `place` is where it stands in the rules ("welcome.condition")."""
 
-    def __call__(self, profile: Profile, episode: Episode, now_ms: int) -> bool:
-        """Whether it holds at a moment; what can't be told counts as not."""
+    __slots__ = ("_failures", "expression", "place")
+
+    def __init__(self, place: str, expression: "Expression", failures: Failures) -> None:
+        self.place, self.expression, self._failures = place, expression, failures
+
+    def holds(self, turn: Turn, definition: TriggerDefinition[Any], episode: Episode, now_ms: int) -> bool:
+        """Whether it holds at a moment; what can't be told counts as not. Changes nothing."""
+        profile = turn.profile
+        # Her newest event may lie a little ahead of the clock that timers go by.
+        view = ProfileView(profile, turn.book, max(now_ms, profile.activity.last_ms or 0))
+        shown = EpisodeView(turn, definition, episode)
+        return self._failures.ask(self.place, self.expression, Scope(view, episode=shown))
 
 
 Conditions = Mapping[str, Condition]
+"""Conditions by the name of their trigger."""
+
+
+class EpisodeView:
+    """The episode as a condition sees it (`schemas.conditions.EpisodeShown`); its content is made when it is asked for."""
+
+    __slots__ = ("_content", "_definition", "_episode", "_turn")
+
+    def __init__(self, turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
+        self._turn, self._definition, self._episode = turn, definition, episode
+        self._content: Content | None = None
+
+    @property
+    def content(self) -> Content:
+        """What the trigger would send."""
+        if self._content is None:
+            self._content = self._definition.content(self._turn, self._episode)
+        return self._content
+
+    @property
+    def name(self) -> str:
+        return self._episode.name
+
+    @property
+    def key(self) -> str:
+        return self._episode.key
+
+    @property
+    def opened_ms(self) -> int:
+        return self._episode.opened_ms
+
+    @property
+    def due_ms(self) -> int:
+        return self._episode.due_ms
+
+    @property
+    def occurrence(self) -> int:
+        return self._episode.occurrence
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return self.content.items
+
+    @property
+    def product_ids(self) -> tuple[str, ...]:
+        return tuple(sorted({item.product_id for item in self.content.items}))
+
+    @property
+    def value_minor(self) -> int | None:
+        return self.content.value_minor
+
+    @property
+    def currency(self) -> str | None:
+        return self.content.currency or self._turn.book.shop_currency
+
+
+def compile_conditions(
+    rules: Rules, segments: Mapping[str, Any] | None = None, source: Source = NO_SOURCE
+) -> tuple[Conditions, Segments | None]:
+    """The conditions and segments of a rules document; what they count over a time is kept together, by the segments.
+
+    `segments` is the document's table of that name. None where nothing has to be kept up. Raises ExpressionError with the
+    place of what is wrong.
+    """
+    failures = Failures()
+    conditions = {
+        name: Condition(
+            f"{table_of(name)}.condition",
+            compile_at(rule.condition, (table_of(name), "condition"), source, "episode"),
+            failures,
+        )
+        for name, rule in rules.triggers.items()
+        if rule.condition
+    }
+    expressions = [condition.expression for condition in conditions.values()]
+    found = Segments.compile({"segments": segments or {}}, source, expressions, failures)
+    return conditions, found if found.segments or conditions else None

@@ -6,7 +6,7 @@ module for each family in `profiles.triggers`; a company's own are loaded beside
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -14,6 +14,7 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
+from profiles.segments import SegmentChange
 from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.events import Arrival, Event
@@ -33,7 +34,9 @@ class TriggerDefinition(Generic[R]):
     rule_type: type[R]
     listens: frozenset[type[Event]] = frozenset()
     """Kinds of events that `on_event` is called for."""
-    reasons: Mapping[str, str] = {}
+    speaks: bool = True
+    """Whether it says something to the customer; others tell systems about her, and are no answer to what to show her now."""
+    reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 
     @override
@@ -62,6 +65,9 @@ class TriggerDefinition(Generic[R]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order event was applied to the ledger; it may be one that changed nothing."""
+
+    def on_segment(self, turn: Turn, change: SegmentChange) -> None:
+        """She entered a segment or left one; the turn's time is that of the change."""
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """A timer of its own in `profile.wakes` ("<name>|<what>") has come; it is taken out before."""

@@ -38,23 +38,13 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         sessions=Sessions(count=activity.sessions),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
-        carts=tuple(_cart(cart, book) for cart in _newest_first(profile)),
-        interests=_interests(profile, now_ms),
-        replenishment=_replenishment(profile, book),
-        feedback=_feedback(profile),
+        carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
+        interests=interests_shown(profile, now_ms),
+        replenishment=replenishment(profile, book),
+        feedback=feedback_shown(profile),
         messages=dict(sorted(profile.messages.items())),
-        segments=(),
-        triggers=tuple(
-            DecisionShown(
-                at_ms=kept.at_ms,
-                name=kept.name,
-                episode_key=kept.key,
-                state=kept.state,
-                reason=kept.reason,
-                trigger_id=kept.trigger_id,
-            )
-            for kept in reversed(profile.last_decisions())
-        ),
+        segments=segments_shown(profile),
+        triggers=triggers_shown(profile),
         predicted=None,
     )
 
@@ -111,12 +101,13 @@ def _lifetime_value(profile: Profile, book: Book) -> LifetimeValue:
         net_minor=ltv.net,
         margin_minor=ltv.margin,
         margin_estimated_share=ltv.estimated_gross / ltv.gross if ltv.gross > 0 else None,
-        by_currency={currency: _totals(totals) for currency, totals in sorted(profile.by_currency.items())},
+        by_currency={currency: totals_shown(totals) for currency, totals in sorted(profile.by_currency.items())},
         unconverted_orders=profile.orders.unconverted,
     )
 
 
-def _totals(totals: Totals) -> CurrencyTotals:
+def totals_shown(totals: Totals) -> CurrencyTotals:
+    """Sums in one currency as the document has them."""
     return CurrencyTotals(
         gross_minor=totals.gross,
         discount_minor=totals.discount,
@@ -126,12 +117,34 @@ def _totals(totals: Totals) -> CurrencyTotals:
     )
 
 
-def _newest_first(profile: Profile) -> list[Cart]:
-    full = [cart for cart in carts.all_carts(profile).values() if cart.lines]
+def segments_shown(profile: Profile) -> tuple[str, ...]:
+    """The segments she is in, by name."""
+    return tuple(sorted(profile.memberships.inside_ms))
+
+
+def triggers_shown(profile: Profile) -> tuple[DecisionShown, ...]:
+    """Her last decisions, newest first."""
+    return tuple(
+        DecisionShown(
+            at_ms=kept.at_ms,
+            name=kept.name,
+            episode_key=kept.key,
+            state=kept.state,
+            reason=kept.reason,
+            trigger_id=kept.trigger_id,
+        )
+        for kept in reversed(profile.last_decisions())
+    )
+
+
+def newest_first(profile: Profile) -> list[Cart]:
+    """Her carts that hold something, the one that changed last first."""
+    full = [cart for cart in carts.seen_carts(profile) if cart.lines]
     return sorted(full, key=lambda cart: (-cart.mutated_ms, cart.cart_id))
 
 
-def _cart(cart: Cart, book: Book) -> CartShown:
+def cart_shown(cart: Cart, book: Book) -> CartShown:
+    """A cart as the document has it."""
     return CartShown(
         cart_id=cart.cart_id,
         items=tuple(
@@ -152,17 +165,17 @@ def _cart(cart: Cart, book: Book) -> CartShown:
     )
 
 
-def _interests(profile: Profile, now_ms: int) -> InterestsShown:
+def interests_shown(profile: Profile, now_ms: int) -> InterestsShown:
     """Interests as of now, or of the newest event where that is later."""
     found, now_ms = profile.interests, max(now_ms, profile.activity.last_ms or 0)
     return InterestsShown(
-        categories=_scores(found.categories, found.landmark_ms, now_ms),
-        brands=_scores(found.brands, found.landmark_ms, now_ms),
-        occasions=_scores(found.occasions, found.landmark_ms, now_ms),
+        categories=scores_shown(found.categories, found.landmark_ms, now_ms),
+        brands=scores_shown(found.brands, found.landmark_ms, now_ms),
+        occasions=scores_shown(found.occasions, found.landmark_ms, now_ms),
     )
 
 
-def _scores(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[str, float]:
+def scores_shown(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[str, float]:
     """Scores as of now, highest first, to four decimals: what is smaller is no interest any more."""
     now = {name: round(interests.read(units, landmark_ms, now_ms), 4) for name, units in scores.items()}
     return dict(
@@ -170,7 +183,7 @@ def _scores(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[str, 
     )
 
 
-def _replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
+def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
     """What will run out, soonest first."""
     found = [coming for key in profile.supply if (coming := supply.forecast(profile, key, book)) is not None]
     return tuple(
@@ -184,7 +197,8 @@ def _replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
     )
 
 
-def _feedback(profile: Profile) -> FeedbackShown:
+def feedback_shown(profile: Profile) -> FeedbackShown:
+    """What she said of the shop, as the document has it."""
     said = profile.feedback
     ratings = said.get("ratings", 0)
     return FeedbackShown(

@@ -30,9 +30,11 @@ from profiles.definition import TriggerDefinition
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
+from profiles.segments import WAKE, Segments
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
+from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
 
@@ -46,6 +48,7 @@ class Engine:
     """
 
     def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
+        """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
@@ -56,6 +59,13 @@ class Engine:
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        if asleep := [
+            name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
+        ]:
+            raise ValueError(f"the book lacks the conditions of {asleep}: make it by compile_conditions")
+        segments = book.segments if book.segments is not None else Segments()
+        self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
+        self._is_watching = segments.fingerprint != ""
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -67,8 +77,13 @@ class Engine:
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
         if profile.privacy is not None or kind in COMMANDS:
             self._guard(turn, arrival, orders)
-        elif kind in ORDER_EVENTS:
-            self._order(turn, arrival, orders)
+            return
+        # What a shop kept for segments it has given up goes with the next event.
+        watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
+        if watching:
+            self._watch.before(turn, orders)
+        if kind in ORDER_EVENTS:
+            self._order(turn, arrival, orders, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
             if kind in CART_EVENTS:
                 self._cart(turn, arrival)
@@ -81,6 +96,8 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
+            if watching:
+                self._watch.after(turn, arrival)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -95,10 +112,15 @@ class Engine:
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+                if wake == WAKE:
+                    self._watch.wake(turn, orders, due_ms)
+                    continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
                 if (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
+                    if self._is_watching:
+                        self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -106,6 +128,8 @@ class Engine:
                 stop = Moment(episode.measured_from_ms, goods=at.goods)
                 turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
+            if self._is_watching:
+                self._watch.after_timer(turn, clock_ms)
 
     # --- privacy --------------------------------------------------------------------------------------------------
 
@@ -155,12 +179,13 @@ class Engine:
 
     # --- orders ---------------------------------------------------------------------------------------------------
 
-    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, *, watching: bool) -> None:
         profile, event = turn.profile, arrival.event
         change = ledger.apply_order(profile, arrival, orders, turn.book)
         if profile.id == ANONYMOUS:
             return
-        if not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms):
+        fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
+        if fresh:
             self._remember(turn, arrival)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
@@ -176,6 +201,8 @@ class Engine:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
+        if watching:
+            self._watch.after_order(turn, arrival, change, fresh=fresh)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 

@@ -190,7 +190,11 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     now_ms, wake_ms = _now_ms(turn, episode), episode.wake_ms
     waited_for, episode.wait, episode.wait_ms = episode.wait, None, None
     reason = "disabled" if not rule.enabled else definition.check(turn, episode, now_ms)
-    if reason is None and not book.holds(definition.name, profile, episode, now_ms):
+    if (
+        reason is None
+        and (condition := book.conditions.get(definition.name)) is not None
+        and not condition.holds(turn, definition, episode, now_ms)
+    ):
         reason = "condition"
     if reason is not None:
         _end(turn, definition, episode, "cancelled", reason, now_ms)
@@ -359,6 +363,7 @@ def _summary(profile: Profile) -> ProfileSummary:
         orders=orders.count,
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
+        segments=tuple(sorted(profile.memberships.inside_ms)),
     )
 
 

@@ -3,7 +3,7 @@
 Everything a fact decides (ledger and money, carts, consent, remembered message ids, first and last moments) comes out the
 same as if one profile had seen both histories, whichever of the two is folded into the other and however often it is
 repeated. What is only counted (sessions, views, interests, receipts) is added once for each absorbed profile; `absorbed`
-remembers which those were.
+remembers which those were. Segments are looked at anew with the next event.
 
 Triggers are not decided here: episodes and emissions of both are kept, and the caller plans anew on the united profile.
 Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
@@ -62,6 +62,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         _add_counts(into, other)
         _unite_subscriptions(into, other)
     _unite_triggers(into, other)
+    if book.segments is not None:
+        book.segments.unite(into, into_ledger, other, book)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
 

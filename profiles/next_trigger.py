@@ -43,14 +43,15 @@ def next_trigger(profile: Profile, book: Book, triggers: Triggers, now_ms: int) 
     waiting = [
         (definition.rule(book).priority, episode.due_ms, episode.name, episode.key, definition, episode)
         for episode in profile.episodes.values()
-        if (definition := triggers.get(episode.name)) is not None
+        if (definition := triggers.get(episode.name)) is not None and definition.speaks
     ]
     for *_, definition, episode in sorted(waiting, key=lambda each: each[:4]):
         if definition.check(turn, episode, now_ms) is not None:
             continue
         if now_ms - episode.due_ms > definition.rule(book).max_lateness_ms:
             continue
-        if not book.holds(definition.name, profile, episode, now_ms):
+        condition = book.conditions.get(definition.name)
+        if condition is not None and not condition.holds(turn, definition, episode, now_ms):
             continue
         verdict = gates.ask(turn, definition, episode, now_ms, id_of(turn, definition, episode), on_site=True)
         if verdict.shut is None:

@@ -23,12 +23,14 @@ from profiles.state import (
     Emitted,
     Episode,
     Interests,
+    Memberships,
     Milestones,
     OrderStats,
     Privacy,
     RecentOrder,
     Supply,
     Totals,
+    WindowsKept,
     encode,
 )
 
@@ -54,8 +56,9 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>". `privacy` is there
-    only where the customer asked for something of that kind.
+    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
+    segments. `privacy` is there only where the customer asked for something of that kind. `definitions` names the segments
+    and windows the profile was last looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -73,6 +76,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     compact_ms: int | None = None
     wakes: dict[str, int] = {}
     population: list[int] = []
+    definitions: str = ""
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -91,6 +95,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _windows: Part = _part("windows")
+    _memberships: Part = _part("memberships")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -326,6 +332,22 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._absorbed = _open(part, _ABSORBED)
         return part
 
+    @property
+    def windows(self) -> WindowsKept:
+        """What conditions count over a time that ends now."""
+        part: WindowsKept | Raw = self._windows
+        if isinstance(part, Raw):
+            part = self._windows = _open(part, _WINDOWS)
+        return part
+
+    @property
+    def memberships(self) -> Memberships:
+        """The segments she is in."""
+        part: Memberships | Raw = self._memberships
+        if isinstance(part, Raw):
+            part = self._memberships = _open(part, _MEMBERSHIPS)
+        return part
+
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
     decoder, make = kind
@@ -353,6 +375,8 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
+_MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
 

@@ -29,6 +29,7 @@ S = TypeVar("S", bound=Struct)
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+TriggerClass = Literal["marketing", "service"]
 
 _UNITS = {"ms": 1, "s": SECOND_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
@@ -56,7 +57,7 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
     """Whether the trigger is looked at all."""
     priority: Annotated[int, Meta(ge=0, le=10_000)] = 500
     """Lower goes first when several are due."""
-    trigger_class: Literal["marketing", "service"] = "marketing"
+    trigger_class: TriggerClass = "marketing"
     """"marketing" needs consent and counts towards the caps; "service" does neither."""
     max_lateness_ms: int = DAY_MS
     """A trigger that could only go out this much after it was due expires instead."""

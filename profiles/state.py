@@ -416,6 +416,34 @@ class RecentOrder(Struct, array_like=True, gc=False):
     product_ids: list[str]
 
 
+class WindowsKept(Struct, omit_defaults=True, gc=False):
+    """What conditions count over a time that ends now, and nothing where none does. See `profiles.windows`.
+
+    `counts` are lists of moments (see `profiles.moments`) by counter. `visit_starts` and `order_gaps` are such lists too;
+    beside them stand the sessions' lengths, and the orders' net values in the shop's currency and the filters they pass.
+    `orders_of` says for which conditions the orders were gathered.
+    """
+
+    orders_of: str = ""
+    counts: dict[str, list[int]] = {}
+    visit_starts: list[int] = []
+    visit_lengths: list[int] = []
+    order_gaps: list[int] = []
+    order_nets: list[int] = []
+    order_marks: list[int] = []
+
+
+class Memberships(Struct, omit_defaults=True, gc=False):
+    """The segments a customer is in, each since when, and what `profiles.segments` has to come back to.
+
+    `left_ms` has the segments she left a moment ago, `held` those whose change waits because the last one was so near.
+    """
+
+    inside_ms: dict[str, int] = {}
+    left_ms: dict[str, int] = {}
+    held: list[str] = []
+
+
 class Milestones(Struct, omit_defaults=True, gc=False):
     """Once-in-a-life moments, each the earliest by event time, with the message id that brought it."""
 

@@ -353,6 +353,8 @@ class Batch:
             try:
                 step(profile, item.what, Moment(clock_ms, wall_ms), ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
+                if len(out) != before:  # of segments that turned before the event
+                    self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
                 raise
             except Exception as error:
                 raise Faulty(place, customer, error) from error
@@ -360,7 +362,7 @@ class Batch:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
                 if ledger.forgotten:
                     self._forget(subject, before)
-            due_ms = profile.next_due_ms() if profile.episodes else profile.compact_ms
+            due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
         else:
             group.next = len(places)
         if due_ms is not None and due_ms < self.clock_ms:
@@ -393,6 +395,9 @@ class Batch:
             try:
                 self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
             except Needed:
+                self._note_outputs(
+                    (at, 0, fired_ms, customer), fired_ms
+                )  # of timers that came before the one that needs
                 raise
             except Exception as error:
                 raise Faulty(None, customer, error) from error

@@ -2,7 +2,8 @@
 (TOML) the adapters of the decoder.
 
 A catalogue or a table of rates is CSV (lines that begin with # are comments) or JSON lines (`.jsonl`, `.ndjson`).
-The rules document may hold a table [costs] beside the triggers: see `profiles.costs`.
+The rules document may hold a table [costs] beside the triggers (see `profiles.costs`), and tables of segments
+([segments.big_spenders], see `profiles.segments`).
 """
 
 import csv
@@ -13,12 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from profiles.book import Book
 from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
+from profiles.conditions import Conditions, compile_conditions
 from profiles.costs import Costs, CostsError, build_costs
+from profiles.expressions.errors import ExpressionError
+from profiles.expressions.source import Source
 from profiles.rates import Rates, RatesError, build_rates
 from profiles.rules import Rules, RulesError, read_rules
+from profiles.segments import Segments
 from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
@@ -35,16 +41,27 @@ class BookError(ValueError):
     """
 
 
+class RulesRead(Struct, frozen=True, kw_only=True):
+    """What stands in a rules document."""
+
+    rules: Rules = Rules()
+    costs: Costs = msgspec.field(default_factory=Costs)
+    conditions: Conditions = {}
+    segments: Segments | None = None
+
+
 def load_book(settings: Settings) -> Book:
     """The book of an installation. Raises BookError."""
     files, shop = settings.files, settings.shop
-    rules, costs = read_rules_file(Path(files.rules)) if files.rules else (Rules(), Costs())
+    read = read_rules_file(Path(files.rules)) if files.rules else RulesRead()
     return Book(
         shop_id=shop.id,
         shop_currency=shop.currency,
         shop_timezone=shop.timezone,
-        rules=rules,
-        costs=costs,
+        rules=read.rules,
+        costs=read.costs,
+        conditions=read.conditions,
+        segments=read.segments,
         rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
     )
@@ -72,16 +89,21 @@ def make_decoder(settings: Settings) -> Decoder:
     )
 
 
-def read_rules_file(path: Path) -> tuple[Rules, Costs]:
-    """Rules and costs of a rules document. Raises BookError."""
+def read_rules_file(path: Path) -> RulesRead:
+    """Rules, costs and segments of a rules document. Raises BookError."""
     text = _text(path)
     try:
         document = tomllib.loads(text)
         costs = document.pop("costs", {})
-        return read_rules(document, (trigger.rule_type for trigger in all_triggers())), build_costs(costs)
+        tables = document.pop("segments", {})
+        rules = read_rules(document, (trigger.rule_type for trigger in all_triggers()))
+        conditions, segments = compile_conditions(rules, tables, Source(text, str(path)))
+        return RulesRead(rules=rules, costs=build_costs(costs), conditions=conditions, segments=segments)
     except RulesError as error:
         line = line_of(text, error.path)
         raise BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}") from None
+    except ExpressionError as error:  # it names the file itself
+        raise BookError(f"rules file {error}") from None
     except (tomllib.TOMLDecodeError, CostsError) as error:
         raise BookError(f"rules file {path}: {error}") from None
 

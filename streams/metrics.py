@@ -1,7 +1,7 @@
 """What a worker and the HTTP side measure: one table, from which the Prometheus objects and the reference page are made.
 
 Everything is counted per batch or request, never per event. Labels name topics, stages, triggers, sources, operations and
-reasons; never a customer.
+reasons and places in the rules; never a customer.
 """
 
 from typing import Literal
@@ -74,6 +74,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_commits_total", kind="counter", unit="commits", meaning="Commits that Redis accepted.",
         remedy="Flat with lag: see /health.",
+    ),
+    Metric(
+        name="regulars_conditions_failed_total", kind="counter", unit="evaluations", labels=("condition",),
+        meaning="Conditions of the rules that could not be evaluated on a customer's data, and so counted as not met.",
+        remedy="Ask has() first, or mend the condition: the log says once an hour what was missing.",
     ),
     Metric(
         name="regulars_fenced_total", kind="counter", unit="commits",

@@ -14,6 +14,7 @@ import msgspec
 from schemas import reference
 from schemas.source_reference import sources_page
 from streams import operation_reference
+from streams.conditions_reference import conditions_page
 from streams.rules_reference import rules_toml, triggers_page
 from streams.serve import openapi
 
@@ -33,6 +34,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/events.md": reference.events_page,
     "docs/reference/sources.md": sources_page,
     "docs/reference/triggers.md": triggers_page,
+    "docs/reference/conditions.md": conditions_page,
     "docs/reference/rejected-reasons.md": reference.reasons_page,
     "docs/reference/topics.md": operation_reference.topics_page,
     "docs/reference/settings.md": operation_reference.settings_page,

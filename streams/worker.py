@@ -23,6 +23,7 @@ from profiles.engine import Engine
 from streams.book_files import load_book, make_decoder
 from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
+from streams.failed_conditions import FailedConditions
 from streams.faust_app import ChunkApp, make_app
 from streams.health import Report, Watch
 from streams.kafka_log import KafkaLog, held_partitions
@@ -81,7 +82,9 @@ class Worker:
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch)
         self.keepers: dict[int, Keeper] = {}
+        self._book = book
         self._engine = Engine(book, all_triggers())
+        self._failed = FailedConditions(self.metrics)
         self._decoder = make_decoder(settings)
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
@@ -263,6 +266,8 @@ class Worker:
 
     async def _look(self) -> None:
         while True:
+            segments = self._book.segments
+            self._failed.look(None if segments is None else segments.failures, _mono_ms())
             self.stats.look(self.keepers, now_ms=_mono_ms(), wall_ms=_wall_ms, started_ms=self._started_ms)
             await asyncio.sleep(LOOK_EVERY_S)
 

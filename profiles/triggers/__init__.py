@@ -11,6 +11,7 @@ from profiles.rules import TriggerRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
@@ -19,6 +20,8 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    SEGMENT_ENTERED,
+    SEGMENT_EXITED,
 )
 
 BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition for definition in BUILT_IN}

@@ -14,8 +14,10 @@ import click
 import pytest
 
 from profiles.catalogue import build_catalogue
+from profiles.expressions.source import Source
 from profiles.gates import REASONS
 from profiles.rules import read_rules
+from profiles.segments import Segments
 from profiles.triggers import BY_NAME, RULE_TYPES
 from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
@@ -146,6 +148,7 @@ def test_every_example_of_settings_rules_and_sources_is_accepted(page: Path) -> 
         elif set(document) <= SOURCES:
             configured(document)
         else:
+            Segments.compile({"segments": document.pop("segments", {})}, Source(text, page.name))
             read_rules(document, RULE_TYPES)
 
 

@@ -59,6 +59,18 @@ def test_all_documents_come_together(write: Write) -> None:
         ("rules", "r.toml", "caps = {max_in_day = -1}\n", r"r\.toml, line 1: caps\.max_in_day: Expected `int` >= 0"),
         ("rules", "r.toml", "[costs]\nshiping = 1\n", r"r\.toml: shiping: no such cost setting"),
         ("rules", "r.toml", "=", r"r\.toml: "),
+        (
+            "rules",
+            "r.toml",
+            "# ours\n[segments.big]\nwhen = 'profile.ltv.net_minr > 1'\n",
+            r"r\.toml:3:21: segments\.big\.when: there is no field `net_minr` .*did you mean `net_minor`",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[welcome]\ncondition = 'episode.value_minor > \"5\"'\n",
+            r"r\.toml:2:34: welcome\.condition: ",
+        ),
         ("catalogue", "c.csv", "product_id,cost\nA,cheap\n", r"c\.csv: row 1, column cost"),
         ("catalogue", "c.jsonl", "{\n", r"c\.jsonl, line 1"),
         ("rates", "x.csv", "currency,date,rate\nGBP,yesterday,1\n", r"x\.csv: row 1, column date"),
@@ -69,6 +81,15 @@ def test_what_is_wrong_is_named_with_its_place(write: Write, kind: str, name: st
 
     with pytest.raises(BookError, match=told):
         load_book(settings)
+
+
+def test_segments_and_conditions_come_ready_to_be_asked(write: Write) -> None:
+    text = "[segments.big]\nwhen = 'orders(\"9d\") > 1'\n[welcome]\ncondition = 'views(\"1h\") > 1'\n"
+    book = load_book(build_settings({"files": {"rules": write("rules.toml", text)}}))
+
+    assert book.conditions["welcome"].place == "welcome.condition"
+    assert book.segments is not None
+    assert [segment.key for segment in book.segments.segments] == ["big"]
 
 
 def test_a_document_that_is_not_there_is_named(tmp_path: Path) -> None:

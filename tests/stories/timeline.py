@@ -8,6 +8,7 @@ from typing import Any
 
 from profiles.book import Book
 from profiles.catalogue import Catalogue
+from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
@@ -24,14 +25,17 @@ START_MS = 1_772_409_600_000
 """2026-03-02 00:00 UTC, a Monday: minute 0 of every story."""
 
 
-def shop(*triggers: TriggerRule, catalogue: Catalogue | None = None, **general: Any) -> Book:
+def shop(
+    *triggers: TriggerRule, catalogue: Catalogue | None = None, segments: dict[str, Any] | None = None, **general: Any
+) -> Book:
     """A shop with these rules of triggers; unless said, it has no quiet hours and caps that nobody reaches.
 
-    So each story tells of one thing; what caps and quiet hours do has stories of its own.
+    So each story tells of one thing; what caps and quiet hours do has stories of its own. `segments` are tables of the rules.
     """
     many = Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000)
     rules = Rules.of(*triggers, **{"caps": many, "quiet_hours": QuietHours(enabled=False), **general})
-    return Book(rules=rules, catalogue=catalogue or Catalogue())
+    conditions, kept = compile_conditions(rules, segments)
+    return Book(rules=rules, catalogue=catalogue or Catalogue(), conditions=conditions, segments=kept)
 
 
 def ms(minutes: float) -> int:

@@ -1,0 +1,94 @@
+"""segment.entered and segment.exited: from now on a customer is in a segment of the rules, or is not any more.
+
+They tell other systems who is in, so they are of class service: neither consent nor caps hold them back. Of each segment
+they come in turns: one that is taken back before it went out takes its counterpart with it.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final, TypeVar
+
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
+from profiles.rules import TriggerClass, TriggerRule
+from profiles.segments import SegmentChange
+from profiles.state import Episode
+from profiles.turn import Turn
+from profiles.watch import TIMER
+
+
+class _SegmentRule(TriggerRule, frozen=True, kw_only=True):
+    priority: int = 50
+    trigger_class: TriggerClass = "service"
+    segments: tuple[str, ...] = ()
+    """The segments that are told of. Empty: all."""
+
+
+class SegmentEnteredRule(_SegmentRule, frozen=True, kw_only=True):
+    """A customer is in a segment from now on."""
+
+    trigger: ClassVar[str] = "segment.entered"
+
+
+class SegmentExitedRule(_SegmentRule, frozen=True, kw_only=True):
+    """A customer is not in a segment any more."""
+
+    trigger: ClassVar[str] = "segment.exited"
+
+
+R = TypeVar("R", bound=_SegmentRule)
+
+
+class _SegmentTrigger(TriggerDefinition[R]):
+    """What both share. One episode of a customer and segment; its anchor is the event that made the change, or the instant."""
+
+    entered: bool
+    speaks = False
+    reasons: ClassVar[Mapping[str, str]] = {
+        "taken_back": "The customer was back where she had been before it went out."
+    }
+
+    def on_segment(self, turn: Turn, change: SegmentChange) -> None:
+        if change.entered is not self.entered:
+            return
+        told_of = self.rule(turn.book).segments
+        if told_of and change.segment not in told_of:
+            return
+        key = f"{turn.profile.id}|{change.segment}"
+        other = SEGMENT_EXITED if self.entered else SEGMENT_ENTERED
+        if waiting(turn.profile, other, key) is not None:
+            cancel(turn, other, key, "taken_back")
+            return
+        anchor = str(change.at_ms) if turn.cause == TIMER else turn.cause
+        data = {"segment": change.segment, "version": change.version, "since_ms": change.since_ms}
+        plan(turn, self, key, anchor, change.at_ms, change.at_ms, data=data)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        is_in = episode.data["segment"] in turn.profile.memberships.inside_ms
+        return None if is_in is self.entered else "taken_back"
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        segments, name = turn.book.segments, episode.data["segment"]
+        segment = None if segments is None else segments.named(name)
+        said = "" if segment is None or not segment.description else f": {segment.description}"
+        return Content(rule=f"segment {name}{said}", details={**episode.data, "entered": self.entered})
+
+
+class SegmentEntered(_SegmentTrigger[SegmentEnteredRule]):
+    """She is in it."""
+
+    name = "segment.entered"
+    rule_type = SegmentEnteredRule
+    entered = True
+
+
+class SegmentExited(_SegmentTrigger[SegmentExitedRule]):
+    """She is out of it."""
+
+    name = "segment.exited"
+    rule_type = SegmentExitedRule
+    entered = False
+
+
+SEGMENT_ENTERED: Final = SegmentEntered()
+SEGMENT_EXITED: Final = SegmentExited()

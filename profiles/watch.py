@@ -1,0 +1,78 @@
+"""Segments in the engine: what is counted and looked at around each event and timer, and who is told of what changed.
+
+An event is looked at in its own time: before it is applied, each change that lies between the clock and it is found at the
+very millisecond at which it happens; after it, what it may have changed is looked at. Both do nothing in a shop without
+conditions over a time and without segments.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from profiles.changes import TIMERS, Changed, changed_by
+from profiles.definition import TriggerDefinition
+from profiles.ledger import OrderChange
+from profiles.segments import WAKE, Segments
+from profiles.state import Ledger
+from profiles.turn import Turn
+from profiles.view import ProfileView
+from profiles.windows import NOTHING
+from schemas.events import Arrival
+
+TIMER: Final = "timer"
+"""The cause of what happens with no event."""
+
+
+class Watch:
+    """Keeps up the segments of whichever profile a turn is about, and tells these triggers. Has no state of its own."""
+
+    __slots__ = ("_segments", "_told")
+
+    def __init__(self, segments: Segments, told: Sequence[TriggerDefinition[Any]]) -> None:
+        self._segments, self._told = segments, told
+
+    def before(self, turn: Turn, orders: Ledger) -> None:
+        """Before an event changes anything: bring the profile up to its time.
+
+        Raises NeedLedger(None), before changing anything, where new definitions take the whole ledger.
+        """
+        profile, segments = turn.profile, self._segments
+        segments.prepare(profile, orders, turn.book)
+        now_ms = _now_ms(turn)
+        while (wake_ms := profile.wakes.get(WAKE)) is not None and wake_ms < now_ms:
+            self._look(turn, NOTHING, wake_ms, TIMER)
+
+    def after(self, turn: Turn, arrival: Arrival) -> None:
+        """After an event that is no repeat and no order."""
+        changed = changed_by(arrival.event) | self._segments.windows.note(turn.profile, arrival, turn.book)
+        self._look(turn, changed, _now_ms(turn), turn.cause)
+
+    def after_order(self, turn: Turn, arrival: Arrival, change: OrderChange, *, fresh: bool) -> None:
+        """After an order event; it may be a repeat (not `fresh`), which can still bring what was not known of the order."""
+        windows, profile = self._segments.windows, turn.profile
+        changed = changed_by(arrival.event) | windows.exchange(profile, change.before, change.entry, turn.book)
+        if fresh:
+            changed |= windows.note(profile, arrival, turn.book)
+        self._look(turn, changed, _now_ms(turn), turn.cause)
+
+    def wake(self, turn: Turn, orders: Ledger, due_ms: int) -> None:
+        """The timer of the segments has come. Raises NeedLedger(None) before changing anything."""
+        self._segments.prepare(turn.profile, orders, turn.book)
+        self._look(turn, NOTHING, due_ms, TIMER)
+
+    def after_timer(self, turn: Turn, clock_ms: int) -> None:
+        """After a trigger's timer, under a clock: what was decided shows in the profile, and a segment may ask for it."""
+        now_ms = max(min(turn.now_ms, clock_ms), turn.profile.activity.last_ms or 0)
+        self._look(turn, TIMERS, now_ms, TIMER)
+
+    def _look(self, turn: Turn, changed: Changed, at_ms: int, cause: str) -> None:
+        profile, book = turn.profile, turn.book
+        for change in self._segments.after(ProfileView(profile, book, at_ms), changed).changes:
+            # A change is news of its own moment, however late the event was that brought it.
+            told = Turn(profile, book, turn.at, turn.out, cause, at_ms, at_ms)
+            for trigger in self._told:
+                trigger.on_segment(told, change)
+
+
+def _now_ms(turn: Turn) -> int:
+    """The event's time; the newest event's or the clock where those are later, since looks never go back."""
+    return max(turn.time_ms, turn.at.clock_ms, turn.profile.activity.last_ms or 0)

@@ -1,0 +1,148 @@
+"""segment.entered and segment.exited: told once each, in turns, with the event or in the millisecond of the window's end."""
+
+from typing import Any
+
+import pytest
+
+from profiles.expressions.errors import ExpressionError
+from profiles.triggers.segments import SegmentEnteredRule, SegmentExitedRule
+from schemas import events
+from schemas.outputs import Trigger
+from tests.stories.timeline import DAY, MINUTE_MS, START_MS, Timeline, ms, product, shop
+
+ENTERED, EXITED = "segment.entered", "segment.exited"
+BIG = {"when": "profile.ltv.net_minor > 30000", "version": 3, "description": "More than 300 in all"}
+LOOKING = {"when": 'views("30m") >= 2'}
+
+
+def big_order(ada: Timeline, order_id: str, minute: float) -> Timeline:
+    return ada.order(order_id, minute, product("A", 40_000))
+
+
+def told(ada: Timeline) -> list[tuple[str, str, float]]:
+    return [
+        (found.name, found.details["segment"], (found.occurred_at_ms - START_MS) / MINUTE_MS)
+        for found in ada.triggers
+        if found.name in {ENTERED, EXITED}
+    ]
+
+
+def the_one(ada: Timeline, name: str) -> Trigger:
+    (found,) = [trigger for trigger in ada.triggers if trigger.name == name]
+    return found
+
+
+def test_an_order_brings_her_in_and_the_trigger_says_what_it_is_about() -> None:
+    ada = big_order(Timeline(shop(segments={"big": BIG})), "o1", 10).until(11)
+    found = the_one(ada, ENTERED)
+
+    assert found.details == {"segment": "big", "version": 3, "since_ms": ms(10), "entered": True}
+    assert (found.occurred_at_ms, found.due_at_ms, found.emitted_at_ms) == (ms(10), ms(10), ms(10))
+    assert found.decision.rule == "segment big: More than 300 in all"
+    assert found.evidence == ("m2",)
+    assert found.profile.segments == ("big",)
+    assert (found.trigger_class, found.episode_key) == ("service", "user_id:ada|big")
+
+
+def test_a_refund_takes_her_out_again() -> None:
+    ada = big_order(Timeline(shop(segments={"big": BIG})), "o1", 10)
+    ada.tell(events.OrderRefunded, 20, order_id="o1", refund_id="r1", amount_minor=15_000).until(30)
+
+    assert told(ada) == [(ENTERED, "big", 10), (EXITED, "big", 20)]
+    assert the_one(ada, EXITED).details == {"segment": "big", "version": 3, "since_ms": ms(10), "entered": False}
+    assert the_one(ada, EXITED).profile.segments == ()
+
+
+def test_she_leaves_in_the_millisecond_in_which_the_window_ends_and_nobody_does_anything() -> None:
+    ada = Timeline(shop(segments={"looking": LOOKING}))
+    ada.tell(events.ProductViewed, 0, product=product("A")).tell(events.ProductViewed, 5, product=product("A"))
+    ada.until(DAY)
+
+    assert told(ada) == [(ENTERED, "looking", 5), (EXITED, "looking", 30)]
+    assert the_one(ada, EXITED).emitted_at_ms == ms(30)
+
+
+def test_the_rules_may_tell_of_some_segments_only_or_of_entering_alone() -> None:
+    rules = SegmentEnteredRule(segments=("big",)), SegmentExitedRule(enabled=False)
+    ada = Timeline(shop(*rules, segments={"big": BIG, "buyers": {"when": "profile.orders.count >= 1"}}))
+    big_order(ada, "o1", 10).tell(events.OrderCancelled, 20, order_id="o1").until(30)
+
+    assert told(ada) == [(ENTERED, "big", 10)]
+    assert ada.profile.memberships.inside_ms == {}
+
+
+def test_nobody_hears_of_what_is_taken_back_before_it_went_out() -> None:
+    ada = Timeline(shop(segments={"big": BIG}), customer="anonymous_id:v")
+    big_order(ada, "o1", 10).until(20)
+
+    assert ada.decisions(ENTERED) == [("armed", None), ("unreachable", "unreachable")]
+
+    ada.tell(events.OrderCancelled, 30, order_id="o1").tell(events.Identified, 40, email="ada@example.com").until(DAY)
+
+    assert ada.decisions(ENTERED)[2:] == [("cancelled", "taken_back")]
+    assert told(ada) == []
+
+
+def test_a_login_releases_what_waited_for_it() -> None:
+    ada = Timeline(shop(segments={"big": BIG}), customer="anonymous_id:v")
+    big_order(ada, "o1", 10).tell(events.Identified, 40, email="ada@example.com").until(DAY)
+
+    assert told(ada) == [(ENTERED, "big", 10)]
+    assert the_one(ada, ENTERED).emitted_at_ms == ms(40)
+
+
+def test_neither_consent_nor_caps_hold_it_back_but_a_condition_of_the_trigger_does() -> None:
+    segments = {f"s{number}": {"when": f"profile.orders.count >= {number}"} for number in range(1, 5)}
+    condition = SegmentEnteredRule(condition='!episode.key.endsWith("|s3")')
+    ada = Timeline(shop(condition, segments=segments), consent=False)
+    for number in range(1, 5):
+        ada.order(f"o{number}", number, "A")
+    ada.until(10)
+
+    assert [segment for _, segment, _ in told(ada)] == ["s1", "s2", "s4"]
+    assert ("cancelled", "condition") in ada.decisions(ENTERED)
+
+
+def test_who_enters_again_is_told_of_under_another_id() -> None:
+    ada = Timeline(shop(segments={"looking": LOOKING}))
+    for minute in (0, 5, 100, 105):
+        ada.tell(events.ProductViewed, minute, product=product("A"))
+    ada.until(DAY)
+    ids = [trigger.trigger_id for trigger in ada.triggers]
+
+    assert [name for name, _, _ in told(ada)] == [ENTERED, EXITED, ENTERED, EXITED]
+    assert len(set(ids)) == 4
+
+
+def test_a_very_late_order_is_news_of_the_moment_in_which_it_arrives() -> None:
+    ada = Timeline(shop(segments={"big": BIG}))
+    ada.order("o1", 0, product("A", 40_000), arrives=3 * DAY).until(3 * DAY + 1)
+
+    assert told(ada) == [(ENTERED, "big", 3 * DAY)]
+
+
+def test_repeats_count_once() -> None:
+    ada = Timeline(shop(segments={"looking": LOOKING}))
+    for minute in (0, 5):
+        ada.tell(events.ProductViewed, minute, product=product("A"), message_id="same")
+    ada.until(DAY)
+
+    assert told(ada) == []
+
+
+@pytest.mark.parametrize(
+    "tables, said",
+    [
+        ({"Big": BIG}, "segments.Big: a segment's name has small letters, digits and _, at most 64"),
+        ({"big": {"wen": "true"}}, "segments.big.wen: unknown key; did you mean `when`?"),
+        (
+            {"big": {"when": "profile.ltv.nett_minor > 1"}},
+            "there is no field `nett_minor` in `profile.ltv`; did you mean `net_minor`?",
+        ),
+    ],
+)
+def test_a_wrong_definition_is_refused_with_what_is_near(tables: dict[str, Any], said: str) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        shop(segments=tables)
+
+    assert said in str(refused.value)
