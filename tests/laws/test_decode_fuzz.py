@@ -71,7 +71,8 @@ NAMES = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyEvent)}
 TRACK_NAMES = sorted({*NAMES, *ALIASES} - {"Identified", "Aliased", "Grouped", "Command Answered"})
 CANONICAL_FIELDS: dict[str, Any] = {
     **{kind: f"{kind}-1" for kind in ID_TYPES},
-    "message_id": "m1", "timestamp_ms": 1_714_564_800_000, "received_at_ms": 1_714_564_801_000, "previous_id": "a0", "command": "erase", "home": "h1",
+    "message_id": "m1", "timestamp_ms": 1_714_564_800_000, "received_at_ms": 1_714_564_801_000, "previous_id": "a0",
+    "command": "erase", "home": "h1",
     "group_id": "g1", "traits": {"a": [1, {"b": None}]}, "product": PRODUCT, "products": [PRODUCT], "order_id": "o1",
     "subscription_id": "s1", "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": 3, "query": "q",
     "price_minor": 100, "order_ids": ["o1"], "complementary": ["p2"], "supply_days": 30,
