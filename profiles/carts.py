@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from profiles.goods import good_key
 from profiles.profile import Profile
 from profiles.state import (
     CART_LINES_MAX,
@@ -60,9 +61,8 @@ RECENT_ORDERS_MAX: Final = 16
 _decode = msgspec.json.Decoder(Cart).decode
 
 
-def line_key(product_id: str, variant_id: str | None) -> str:
-    """The key of a cart line: a product, or one variant of it."""
-    return product_id if variant_id is None else f"{product_id}/{variant_id}"
+line_key = good_key
+"""The key of a cart line: a product, or one variant of it, as goods are known by."""
 
 
 def line_of(product: Product, at_ms: int) -> CartLine:

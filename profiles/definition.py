@@ -12,10 +12,11 @@ from typing_extensions import override
 
 from profiles.book import Book
 from profiles.content import Content, OrderTold
+from profiles.goods import GoodChange
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.segments import SegmentChange
-from profiles.state import Cart, Emitted, Episode, RecentOrder
+from profiles.state import Cart, Emitted, Episode, RecentOrder, Watch
 from profiles.turn import Turn
 from schemas.events import Arrival, Event
 
@@ -65,6 +66,13 @@ class TriggerDefinition(Generic[R]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order event was applied to the ledger; it may be one that changed nothing."""
+
+    def wakes(self, book: Book, change: GoodChange) -> bool:
+        """Whether it wants the customers who watch a product to hear of this change. Each of them is loaded for it."""
+        return False
+
+    def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
+        """A product she watches changed, as `wakes` asked for. `place` counts the stock alerts before hers."""
 
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:
         """She entered a segment or left one; the turn's time is that of the change."""

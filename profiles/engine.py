@@ -22,15 +22,19 @@ from profiles import (
     messages,
     privacy,
     supply,
+    watches,
 )
 from profiles.book import Book
 from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
+from profiles.goods import Good, GoodChange, change_of
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
+from profiles.replan import replan
 from profiles.segments import WAKE, Segments
+from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn
@@ -51,6 +55,7 @@ class Engine:
         """Raises ValueError for rules with conditions that were not compiled into the book."""
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
+        self.stamp = stamp_of(book, self.triggers.values())
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
         self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
         for trigger in told:
@@ -59,6 +64,7 @@ class Engine:
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
         ]:
@@ -99,6 +105,28 @@ class Engine:
             if watching:
                 self._watch.after(turn, arrival)
 
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
+        """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
+        return change_of(good, arrival, self.book.shop_currency)
+
+    def wakes(self, change: GoodChange) -> bool:
+        """Whether those who watch a product want to hear of this change."""
+        return any(trigger.wakes(self.book, change) for trigger in self._on_good)
+
+    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None:
+        """Tell a customer who watches a product that it changed; outputs are appended to `out`.
+
+        `at.goods` has the change already. `place` counts the stock alerts of this partition for the product that are
+        older than hers. A customer who does not watch it any more, or wants to hear nothing, is left as she is.
+        """
+        watch = profile.watches.get(change.key)
+        if watch is None or profile.suppressed:
+            return
+        turn = Turn(profile, self.book, at, out, change.message_id, change.time_ms, change.received_ms, change.imported)
+        for trigger in self._on_good:
+            if trigger.wakes(self.book, change):
+                trigger.on_good(turn, change, watch, place)
+
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
 
@@ -130,6 +158,10 @@ class Engine:
             episodes.decide_due(turn, self.triggers, episode)
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
+
+    def replan(self, profile: Profile, at: Moment) -> bool:
+        """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
+        return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
 
     # --- privacy --------------------------------------------------------------------------------------------------
 
@@ -212,6 +244,7 @@ class Engine:
         if cart is None:
             return
         self._remember(turn, arrival)
+        _watch_cart(turn, arrival)
         if type(event) in ADDING:
             product = event.product  # type: ignore[attr-defined] # as each of ADDING has
             interests.touch(
@@ -267,6 +300,45 @@ def _product_interest(weight: float) -> Handler:
     return touch
 
 
+def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
+    """The price a customer saw, where it can be held against those of the shop."""
+    return product.price_minor if currency is None or currency == turn.book.shop_currency else None
+
+
+def _watch_cart(turn: Turn, arrival: Arrival) -> None:
+    """What is in a cart is watched, at the price the event shows."""
+    event = arrival.event
+    if isinstance(event, events.CartProductsEvent):
+        for product in watches.shown(event.products):
+            watches.see(turn.profile, product, arrival.time_ms, _price_seen(turn, product, event.currency))
+    elif type(event) in ADDING:
+        added = cast(events.ProductEvent, event)
+        watches.see(turn.profile, added.product, arrival.time_ms, _price_seen(turn, added.product, added.currency))
+
+
+def _viewed(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _VIEW_INTEREST(turn, arrival)
+    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _wished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    _WISH_INTEREST(turn, arrival)
+    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _unwished(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.ProductEvent, arrival.event)
+    watches.unwish(turn.profile, event.product, arrival.time_ms)
+
+
+def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
+    event = cast(events.StockAlertSubscribed, arrival.event)
+    alert_id = event.subscription_id or event.message_id
+    watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ListEvent, arrival.event)
     interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
@@ -299,6 +371,8 @@ def _message(turn: Turn, arrival: Arrival) -> None:
     messages.note_message(turn.profile, arrival)
 
 
+_VIEW_INTEREST: Final = _product_interest(WEIGHTS["view"])
+_WISH_INTEREST: Final = _product_interest(WEIGHTS["wishlist"])
 SUBSCRIPTIONS_MAX: Final = 32
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
@@ -320,12 +394,17 @@ CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
         events.CartUpdated,
     }
 )
-UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.ProductUpdated,
         events.ProductPriceChanged,
         events.ProductStockChanged,
         events.ProductBackInStock,
+    }
+)
+"""They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
+UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
+    {
         events.EraseShop,
     }
 )
@@ -337,8 +416,10 @@ CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribe
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
-    events.ProductViewed: _product_interest(WEIGHTS["view"]),
-    events.ProductAddedToWishlist: _product_interest(WEIGHTS["wishlist"]),
+    events.ProductViewed: _viewed,
+    events.ProductAddedToWishlist: _wished,
+    events.ProductRemovedFromWishlist: _unwished,
+    events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,

@@ -34,6 +34,7 @@ GATES: Final = (
 )
 UNREACHABLE: Final = "unreachable"
 QUIET: Final = "quiet_hours"
+OUT_OF_STOCK: Final = "out_of_stock"
 HELD_OUT: Final = "holdout"
 
 REASONS: Final = {
@@ -46,6 +47,7 @@ REASONS: Final = {
     "cap": "The same trigger went to this customer too often within its window.",
     "frequency_cap": "The customer has had as much marketing as the rules allow her in a day or a week.",
     QUIET: "It was due in the customer's quiet hours and is put off to their end.",
+    OUT_OF_STOCK: "Nothing of what it is about can be had any more.",
     HELD_OUT: "The customer is held out, to measure what the trigger is worth; it stands on the shadow topic.",
 }
 """Reason codes of gates, and what they mean."""

@@ -1,27 +1,166 @@
 """What is known of goods now: last price and stock of products that customers of a partition have an eye on.
 
-Unlike the catalogue, which is a document of the shop, this comes by events and changes by the minute.
+Unlike the catalogue, which is a document of the shop, this comes by events and changes by the minute. `told` takes an event
+in; what it changed (`GoodChange`) is told to the customers who watch the product (`profiles.watches`).
+
+An older word never takes the place of a newer one, and the same word twice changes nothing: price and stock each keep the
+time and the message id of the event they are from. So it does not matter how often an event is delivered.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.events import (
+    Arrival,
+    CatalogueEvent,
+    ProductBackInStock,
+    ProductPriceChanged,
+    ProductStockChanged,
+    ProductUpdated,
+)
+
+LOCATIONS_MAX: Final = 16
+"""Places whose stock is known one by one. What further ones have is not counted."""
 
 
-class Good(Struct, array_like=True, gc=False):
+class Good(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     """A product, or one variant of it. `price_minor` is in minor units of the shop currency, `stock` in pieces; None is unknown.
 
-    `price_ms` and `stock_ms` are the times of the events that told them.
+    `price_ms` and `stock_ms` are the times of the events that told them, `price_by` and `stock_by` their message ids.
+    `price_changed`: the price is known to have been another one before, so it is no first reading of the catalogue.
+    `in_all`: the stock was told for all places together; then what single ones have is not added up.
     """
 
     price_minor: int | None = None
     price_ms: int = 0
     stock: int | None = None
     stock_ms: int = 0
+    price_by: str = ""
+    stock_by: str = ""
+    price_changed: bool = False
+    in_all: bool = False
+    places: dict[str, tuple[int, str, int]] = {}
 
+
+UNKNOWN: Final = Good()
 
 Goods = Mapping[str, Good]
-"""By the key of a cart line: product id, or product id and variant id (`profiles.carts.line_key`)."""
+"""By the key of a cart line: product id, or product id and variant id (`profiles.goods.good_key`)."""
+
+
+class GoodChange(Struct, frozen=True, kw_only=True, gc=False):
+    """A product that is not what it was: before, after, and the event that told it.
+
+    Where the event says what there was before and nothing else did, `before` has that.
+    """
+
+    key: str
+    product_id: str
+    variant_id: str | None
+    before: Good
+    after: Good
+    message_id: str
+    time_ms: int
+    received_ms: int
+    imported: bool = False
+
+    @property
+    def new_price(self) -> bool:
+        """Whether it is the price that changed."""
+        return self.after.price_by == self.message_id and self.after.price_minor != self.before.price_minor
+
+    @property
+    def new_stock(self) -> bool:
+        """Whether it is the stock that changed."""
+        return self.after.stock_by == self.message_id and self.after.stock != self.before.stock
+
+
+def good_key(product_id: str, variant_id: str | None) -> str:
+    """What goods go by: a product, or one variant of it."""
+    return product_id if variant_id is None else f"{product_id}/{variant_id}"
+
+
+def key_of(event: CatalogueEvent) -> str | None:
+    """What the event is about; None where it does not name the product itself."""
+    return None if event.product_id is None else good_key(event.product_id, event.variant_id)
+
+
+def change_of(good: Good, arrival: Arrival, shop_currency: str) -> GoodChange | None:
+    """What a catalogue event makes of a good; None where it changes neither price nor stock, or names no product.
+
+    Prices in another currency than the shop's are left alone: what a customer saw could not be held against them.
+    """
+    event = arrival.event
+    assert isinstance(event, CatalogueEvent)
+    key = key_of(event)
+    if key is None or event.product_id is None:
+        return None
+    before, after = good, good
+    stamp = (arrival.time_ms, event.message_id)
+    if isinstance(event, ProductPriceChanged | ProductUpdated) and stamp > (good.price_ms, good.price_by):
+        before, after = _priced(before, after, event, stamp, shop_currency)
+    if isinstance(event, ProductStockChanged | ProductBackInStock | ProductUpdated):
+        before, after = _stocked(before, after, event, stamp)
+    if after is good:
+        return None
+    return GoodChange(
+        key=key,
+        product_id=event.product_id,
+        variant_id=event.variant_id,
+        before=before,
+        after=after,
+        message_id=event.message_id,
+        time_ms=arrival.time_ms,
+        received_ms=arrival.received_ms,
+        imported=event.imported,
+    )
+
+
+def _priced(
+    before: Good, after: Good, event: ProductPriceChanged | ProductUpdated, stamp: tuple[int, str], shop_currency: str
+) -> tuple[Good, Good]:
+    price = event.price_minor
+    if price is None or price < 0 or event.currency not in (None, shop_currency):
+        return before, after
+    changed = before.price_minor is not None
+    if isinstance(event, ProductPriceChanged):
+        changed = True
+        if before.price_minor is None and event.previous_price_minor is not None:
+            before = replace(before, price_minor=event.previous_price_minor)
+    return before, replace(
+        after, price_minor=price, price_ms=stamp[0], price_by=stamp[1], price_changed=changed or after.price_changed
+    )
+
+
+def _stocked(
+    before: Good,
+    after: Good,
+    event: ProductStockChanged | ProductBackInStock | ProductUpdated,
+    stamp: tuple[int, str],
+) -> tuple[Good, Good]:
+    available = event.available
+    if isinstance(event, ProductBackInStock) and available is None:
+        # Told without a number: at least one piece, more where more was known.
+        available = max(1, after.stock or 0)
+    if available is None:
+        return before, after
+    location = None if isinstance(event, ProductUpdated) else event.location_id
+    if isinstance(event, ProductStockChanged) and before.stock is None and location is None:
+        before = replace(before, stock=event.previous_available)
+    if location is None:
+        if after.in_all and stamp <= (after.stock_ms, after.stock_by):
+            return before, after
+        return before, replace(after, stock=available, stock_ms=stamp[0], stock_by=stamp[1], in_all=True, places={})
+    known = after.places.get(location)
+    if after.in_all or (known is None and len(after.places) >= LOCATIONS_MAX) or (known or (0, ""))[:2] >= stamp:
+        return before, after
+    places = after.places | {location: (*stamp, available)}
+    newest = max(place[:2] for place in places.values())
+    total = sum(max(0, place[2]) for place in places.values())
+    return before, replace(after, stock=total, stock_ms=newest[0], stock_by=newest[1], places=places)
 
 
 def in_stock(goods: Goods, key: str) -> bool | None:

@@ -11,7 +11,7 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply
+from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply, watches
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
@@ -54,6 +54,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     merge_orders.unite(into, into_ledger, entries, book)
     merge_supply.unite(into, into_ledger, other, entries, book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
+    watches.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if not again:

@@ -30,6 +30,7 @@ from profiles.state import (
     RecentOrder,
     Supply,
     Totals,
+    Watch,
     WindowsKept,
     encode,
 )
@@ -95,6 +96,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _watches: Part = _part("watches")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -333,6 +335,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def watches(self) -> dict[str, Watch]:
+        """Products she has an eye on, by their key among the goods."""
+        part: dict[str, Watch] | Raw = self._watches
+        if isinstance(part, Raw):
+            part = self._watches = _open(part, _WATCHES)
+        return part
+
+    @watches.setter
+    def watches(self, part: dict[str, Watch]) -> None:
+        self._watches = part
+
+    @property
+    def watches_text(self) -> Raw:
+        """The watches as they are stored: of a packed profile, without opening them."""
+        part: Raw = self._watches
+        return part
+
+    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -375,6 +395,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

@@ -119,9 +119,9 @@ class Segments:
         """The segments of a rules document (its table `segments`). Raises ExpressionError with the place of what is wrong."""
         tables = document.get("segments", {})
         if not isinstance(tables, Mapping):
-            raise ExpressionError(f"{source.file}: segments: expected tables such as [segments.big_spenders]")
+            raise ExpressionError("segments: expected tables such as [segments.big_spenders]", "segments")
         if len(tables) > SEGMENTS_MAX:
-            raise ExpressionError(f"{source.file}: segments: {len(tables)} are defined, at most {SEGMENTS_MAX} can be")
+            raise ExpressionError(f"segments: {len(tables)} are defined, at most {SEGMENTS_MAX} can be", "segments")
         return Segments([_segment(key, table, source) for key, table in tables.items()], others, failures)
 
     def stale(self, profile: Profile) -> bool:
@@ -252,18 +252,20 @@ def _segment(key: str, table: Any, source: Source) -> Segment:
 
     where = f"segments.{key}"
     if _NAME.fullmatch(key) is None:
-        raise ExpressionError(f"{source.file}: {where}: a segment's name has small letters, digits and _, at most 64")
+        raise ExpressionError(f"{where}: a segment's name has small letters, digits and _, at most 64", where)
     if not isinstance(table, Mapping):
-        raise ExpressionError(f"{source.file}: {where}: expected a table [{where}] with a condition `when`")
+        raise ExpressionError(f"{where}: expected a table [{where}] with a condition `when`", where)
     for name in table:
         if name not in _KEYS:
-            raise ExpressionError(f"{source.file}: {where}.{name}: unknown key; {near(name, _KEYS)}")
+            raise ExpressionError(f"{where}.{name}: unknown key; {near(name, _KEYS)}", f"{where}.{name}")
     if "when" not in table:
-        raise ExpressionError(f"{source.file}: {where}: the condition `when` is missing")
+        raise ExpressionError(f"{where}: the condition `when` is missing", where)
     version, description = table.get("version", 1), table.get("description", "")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise ExpressionError(f"{source.file}: {where}.version: expected a whole number from 1 on, got {version!r}")
+        raise ExpressionError(
+            f"{where}.version: expected a whole number from 1 on, got {version!r}", f"{where}.version"
+        )
     if not isinstance(description, str):
-        raise ExpressionError(f"{source.file}: {where}.description: expected a text, got {description!r}")
+        raise ExpressionError(f"{where}.description: expected a text, got {description!r}", f"{where}.description")
     when = compile_at(table["when"], ("segments", key, "when"), source, exact=True)
     return Segment(key=key, version=version, description=description, when=when)

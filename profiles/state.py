@@ -31,6 +31,8 @@ EMITTED_MAX = 32
 EVIDENCE_MAX = 8
 DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
+WATCHES_MAX = 16
+SEEN_PRICES_MAX = 6
 
 
 class Touch(Struct, omit_defaults=True, gc=False):
@@ -338,6 +340,35 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     described: dict[str, Description] = {}
     reminded: bool = False
     done: str | None = None
+
+
+class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
+    """A product a customer has an eye on. `touched_ms` is when she last viewed, wished for or put it into a cart.
+
+    `seen` are the prices she saw, [time, minor units of the shop currency], only those that are the lowest of the time after
+    them, at most SEEN_PRICES_MAX; `views` the times of her newest two views, newest first. `wish` is the newest word about
+    her wishlist: when, and whether it is on it. `alert` is her newest stock alert: when, and its id; `alert_done` the newest
+    one that needs no answer any more.
+    """
+
+    product_id: str
+    variant_id: str | None = None
+    touched_ms: int = 0
+    seen: list[tuple[int, int]] = []
+    views: list[int] = []
+    wish: tuple[int, bool] | None = None
+    alert: tuple[int, str] | None = None
+    alert_done: tuple[int, str] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a stock alert is open."""
+        return self.alert is not None and (self.alert_done is None or self.alert > self.alert_done)
+
+    @property
+    def wished(self) -> bool:
+        """Whether it is on a wishlist."""
+        return self.wish is not None and self.wish[1]
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,10 @@ State = Literal[
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A product a trigger talks about. `price_minor` is the last price seen, `price_at_add_minor` the one when added."""
+    """A product a trigger talks about. `price_minor` is the last price known, `price_at_add_minor` the one when added.
+
+    `in_stock` is there only where catalogue events told it.
+    """
 
     product_id: str
     variant_id: str | None = None
@@ -39,6 +42,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     quantity: float = 1
     url: str | None = None
     image_url: str | None = None
+    in_stock: bool | None = None
 
 
 class Customer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -196,6 +200,23 @@ class Export(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     profile: dict[str, Any] | None = None
     orders: tuple[dict[str, Any], ...] = ()
     schema: str = "regulars/export/1"
+
+
+class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
+    """From here on this partition decides by other rules. Stands among the decisions, one in each partition of the topic.
+
+    Versions are the shop's own names; digests tell apart rules that bear the same one. `at_ms` is the wall clock.
+    """
+
+    decision_id: str
+    name: Literal["rules.changed"] = "rules.changed"
+    partition: int
+    old_version: str
+    old_digest: str
+    new_version: str
+    new_digest: str
+    at_ms: int
+    schema: str = "regulars/rules-changed/1"
 
 
 class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

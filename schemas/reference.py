@@ -21,15 +21,15 @@ from schemas.routing import TOPIC_OF
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 GENERATED = "Generated from the code by `make reference`; changes belong there."
 
-_OUTPUT_MESSAGES: dict[str, type[Struct]] = {
-    "triggers": outputs.Trigger,
-    "trigger-cancelled": outputs.TriggerOutcome,
-    "trigger-converted": outputs.TriggerOutcome,
-    "cart-recovered": outputs.TriggerOutcome,
-    "decisions": outputs.Decision,
-    "receipts": outputs.Receipt,
-    "exports": outputs.Export,
-    "rejected": outputs.Rejected,
+_OUTPUT_MESSAGES: dict[str, tuple[type[Struct], ...]] = {
+    "triggers": (outputs.Trigger,),
+    "trigger-cancelled": (outputs.TriggerOutcome,),
+    "trigger-converted": (outputs.TriggerOutcome,),
+    "cart-recovered": (outputs.TriggerOutcome,),
+    "decisions": (outputs.Decision, outputs.RulesChanged),
+    "receipts": (outputs.Receipt,),
+    "exports": (outputs.Export,),
+    "rejected": (outputs.Rejected,),
 }
 
 _SEGMENT_CALL: dict[str, Any] = {
@@ -74,6 +74,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "decision": json_schema(outputs.Decision, "Decision", "One change in the life of a trigger."),
         "receipt": json_schema(outputs.Receipt, "Receipt", "What became of a privacy command."),
         "export": json_schema(outputs.Export, "Export", "A part of what is known of a customer."),
+        "rules-changed": json_schema(
+            outputs.RulesChanged, "RulesChanged", "Other rules from here on, in one partition."
+        ),
         "rejected": json_schema(outputs.Rejected, "Rejected", "A record that was set aside, with the reason."),
         "profile": json_schema(ProfileDocument, "ProfileDocument", "The public document of one customer."),
     }
@@ -94,7 +97,7 @@ def _tidy(value: Any) -> Any:
 
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI 3.0 document of all topics: what Regulars receives and sends, with keys, headers and payloads."""
-    kinds = [*get_args(e.AnyEvent), *dict.fromkeys(_OUTPUT_MESSAGES.values())]
+    kinds = [*get_args(e.AnyEvent), *dict.fromkeys(kind for kinds in _OUTPUT_MESSAGES.values() for kind in kinds)]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     messages: dict[str, Any] = {kind.__name__: _message(kind) for kind in kinds}
     messages["SegmentCall"] = {
@@ -151,6 +154,8 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The key of the original record."}}}
     elif kind in {outputs.Receipt, outputs.Export}:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The request id."}}}
+    elif kind is outputs.RulesChanged:
+        message["bindings"] = {"kafka": {"key": {"type": "string", "description": "Always rules.changed."}}}
     elif kind is outputs.Trigger:
         message["headers"] = _headers(
             {
@@ -177,7 +182,7 @@ def _headers(texts: dict[str, str]) -> dict[str, Any]:
 def _names_on(topic: topics.Topic) -> list[str]:
     """The messages of a topic."""
     if topic.name in _OUTPUT_MESSAGES:
-        return [_OUTPUT_MESSAGES[topic.name].__name__]
+        return [kind.__name__ for kind in _OUTPUT_MESSAGES[topic.name]]
     found = [kind.__name__ for kind, name in TOPIC_OF.items() if name == topic.name]
     return [*found, "SegmentCall"] if found else ["AnyRecord"]
 

@@ -46,7 +46,11 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(name="trigger-converted", role="output", holds="Triggers followed by an order.", retention_ms=30 * DAY_MS),
     Topic(name="cart-recovered", role="output", holds="Abandoned carts that were bought.", retention_ms=30 * DAY_MS),
-    Topic(name="decisions", role="output", holds="Every change in the life of a trigger, with its reason."),
+    Topic(
+        name="decisions",
+        role="output",
+        holds="Every change in the life of a trigger, with its reason; changes of the rules.",
+    ),
     Topic(
         name="receipts",
         role="output",

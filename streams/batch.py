@@ -15,16 +15,18 @@ of the engine leaves half-changed profiles behind: then nothing of the batch may
 import secrets
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import ORDER_EVENTS, UNHANDLED
+from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
+from profiles.goods import Good, GoodChange
 from profiles.profile import Profile, decode_profile
 from profiles.receipts import Case, take
+from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, NeedProfile, encode
 from profiles.state import Need as Needed
 from profiles.turn import Anonymised, Mail, Output
@@ -32,7 +34,17 @@ from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
-from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, row_of_mail
+from streams.forwards import (
+    FANOUT,
+    FORWARDS,
+    HOPS_MAX,
+    Origin,
+    origin_of,
+    row_of_forward,
+    row_of_mail,
+    rows_of_fanout,
+)
+from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
@@ -43,6 +55,10 @@ from streams.table import Loaded
 RECORDS_MAX: Final = 1000
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
+EVERYWHERE: Final = -1
+"""Stands in the place of a home partition where a record is about the shop."""
+UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS
+"""Events that no profile takes in."""
 DUE_MAX: Final = 1000
 """Timers asked for at once. When there are more, the batch ends where the known ones end."""
 STUCK_MS: Final = 3_600_000
@@ -55,6 +71,16 @@ class Steps(Protocol):
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
+
+    def replan(self, profile: Profile, at: Moment) -> bool: ...
+
+    @property
+    def stamp(self) -> RulesStamp: ...
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
+
+    def wakes(self, change: GoodChange) -> bool: ...
+
+    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None: ...
 
 
 class Need(Struct, frozen=True):
@@ -102,7 +128,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "indexed", "next", "places", "since")
+    __slots__ = ("customer", "hears", "indexed", "next", "places", "replans", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
@@ -112,6 +138,10 @@ class _Group:
         """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
         self.indexed = False
         """Whether the table's index has a timer of hers before the clock."""
+        self.replans = False
+        """Whether the rules have changed since her timers were planned."""
+        self.hears: tuple[int, int] | None = None
+        """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
 
 
 _Order = tuple[int, int, int, str]
@@ -125,10 +155,11 @@ class Batch:
 
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
     stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
-    of the profiles in `stuck` are left alone. After `run`, `at` is the number of records done; it stops early where it would
-    grow too large, or where no further timers are known. `cut` says that timers which should have fired by `clock_ms` are
-    left for the next batch; `timers_left` that there are any before `clock_ms`, those that the last record brought included:
-    they wait for the next record or for the clock to move, as they would have in the middle of a batch.
+    of the profiles in `stuck` are left alone, those in `replans` are planned anew by the rules. After `run`, `at` is the
+    number of records done; it stops early where it would grow too large, or where no further timers are known. `cut` says
+    that timers which should have fired by `clock_ms` are left for the next batch; `timers_left` that there are any before
+    `clock_ms`, those that the last record brought included: they wait for the next record or for the clock to move, as they
+    would have in the middle of a batch.
     """
 
     def __init__(
@@ -141,15 +172,19 @@ class Batch:
         origins: dict[str, int],
         stuck: frozenset[str] = frozenset(),
         notes: Notes | None = None,
+        replans: Sequence[str] = (),
+        goods: dict[str, Good] | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
+        self.replans = replans
         self.at = 0
         self.cut = self.done = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
         self.origins: dict[str, int] = {}
-        self.fired = self.forwarded = self.repeated = self.hits = self.misses = 0
+        self.fired = self.forwarded = self.repeated = self.replanned = self.hits = self.misses = 0
         self.timers_left = False
         self.forgotten: dict[str, int] = {}
         """Customers who were erased, and how many outputs there were when the last of it happened."""
@@ -157,6 +192,7 @@ class Batch:
         self._noted: Changed = {}
         self._cases: dict[str, Case] = {}
         self._deleted: list[str] = []
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, wake, terms.partitions)
         self._known_origins = origins
         self._end = len(items)
         self._clocks: list[int] = []
@@ -187,15 +223,25 @@ class Batch:
         disorder_ms, profiles_max, room = self.terms.disorder_ms, self.terms.profiles_max, self.terms.bytes_max
         entries: dict[tuple[str, str], None] = {}
         missing: dict[str, None] = {}
+        customers: list[Arrival] = []
         place = -1
         for item in self.items:
             place += 1
             what = item.what
             if item.merge_ms - disorder_ms > clock_ms:
                 clock_ms = item.merge_ms - disorder_ms
-            if type(what) is Arrival and type(what.event) in UNHANDLED:
-                name = what.event.__struct_config__.tag
-                what = item.what = Problem("not_handled", f"{name} has no effect in this version")
+            if type(what) is Arrival and type(what.event) in UNUSUAL:
+                if type(what.event) in UNHANDLED:
+                    name = what.event.__struct_config__.tag
+                    what = item.what = Problem("not_handled", f"{name} has no effect in this version")
+                elif item.topic != FANOUT and self.terms.partitions > 1:
+                    what = item.what = Foreign(EVERYWHERE, what.home)
+                elif self.goods.take(place, what, customers):
+                    clocks.append(clock_ms)
+                    continue
+                else:
+                    self._end = place
+                    break
             group = groups.get(what.customer) if type(what) is Arrival else None
             if type(what) is not Arrival or (
                 (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
@@ -223,6 +269,7 @@ class Batch:
                     if known is None or order_id not in known.ledger:
                         entries[what.customer, order_id] = None
                 group.places.append(place)
+                customers.append(what)
                 if item.topic == FORWARDS:
                     self._others.append(place)
             clocks.append(clock_ms)
@@ -233,6 +280,14 @@ class Batch:
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
+        for customer in self.replans:
+            if customer not in groups:
+                groups[customer] = _Group(customer)
+                if customer in cache:
+                    live[customer] = cache.take(customer)
+                else:
+                    missing[customer] = None
+            groups[customer].replans = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
 
@@ -270,6 +325,39 @@ class Batch:
                 self.cut = self.timers_left = True
         return Need(missing)
 
+    def start_news(self, watchers: list[tuple[str, int]], due: list[tuple[str, int]], cache: Cache) -> Need:
+        """Call those who hear of the batch's news; gives what is to be loaded. `due` are the timers as the index has them.
+
+        Timers due before a change come before it, in a batch of their own where there are any: they may close stock alerts.
+        """
+        goods = self.goods
+        if goods.asks is None:
+            first = self.cut
+        else:
+            first = self._end == 0 or any(due_ms < self._clocks[0] for _, due_ms in due)
+            if first:
+                self._stop_at(0)
+                self.cut = self.timers_left = True
+        if first:
+            goods.put_off()
+            return Need()
+        missing = []
+        for number, (profile_id, place) in enumerate(goods.call(watchers).items()):
+            group = self._groups.get(profile_id)
+            if group is None:
+                group = self._groups[profile_id] = _Group(profile_id)
+            group.hears = (number, place)
+            if profile_id not in self.live:
+                if cache.get(profile_id) is None:
+                    missing.append(profile_id)
+                else:
+                    self.live[profile_id] = cache.take(profile_id)
+        if goods.ends_batch and self.items:
+            self._end = 1
+            del self._clocks[1:]
+            self.clock_ms = self._clocks[0]
+        return Need(missing)
+
     def _stop_at(self, place: int) -> None:
         """End before this place, with the clock it moves to."""
         self._end = min(self._end, place)
@@ -282,12 +370,12 @@ class Batch:
         for profile_id, stored in loaded.profiles.items():
             if stored is None:
                 # Nobody's orders are never held whole: they may be millions.
-                asked = self._notes.privacy_of(profile_id)
+                profile = Profile(profile_id, privacy=self._notes.privacy_of(profile_id))
                 ledger = Ledger(complete=profile_id != ANONYMOUS)
-                live[profile_id] = Live(Profile(profile_id, privacy=asked), ledger, None, 0)
+                live[profile_id] = Live(profile, ledger, None, 0, profile.watches_text)
             else:
                 profile = decode_profile(stored)
-                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
+                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored), profile.watches_text)
         for (profile_id, order_id), stored in loaded.entries.items():
             live[profile_id].ledger.load(order_id, stored)
         for profile_id, whole in loaded.whole.items():
@@ -335,7 +423,12 @@ class Batch:
         repeats = self._repeats
         subject = self.live[customer]
         profile, ledger = subject.profile, subject.ledger
+        if group.replans:
+            self._replan(group, profile)
+        goods_at = self.goods.at
         due_ms = profile.next_due_ms()
+        if group.hears is not None:
+            due_ms = self._hear(group, subject, due_ms)
         if places and places[0] < end:
             self._touched.add(customer)
         for number in range(group.next, len(places)):
@@ -351,7 +444,7 @@ class Batch:
                 continue
             item, before = items[place], len(out)
             try:
-                step(profile, item.what, Moment(clock_ms, wall_ms), ledger, out)  # type: ignore[arg-type] # see `plan`
+                step(profile, item.what, Moment(clock_ms, wall_ms, goods_at(place)), ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
                 if len(out) != before:  # of segments that turned before the event
                     self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
@@ -376,6 +469,17 @@ class Batch:
         elif group.indexed and customer not in self._due:
             self._due[customer] = due_ms  # the index had it wrong
 
+    def _replan(self, group: _Group, profile: Profile) -> None:
+        """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
+        group.replans = False
+        try:
+            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+        except Exception as error:
+            raise Faulty(None, profile.id, error) from error
+        if moved:
+            self._touched.add(profile.id)
+            self.replanned += 1
+
     def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
         """Fire her timers as far as the clock of `place` allows; gives what is due next.
 
@@ -389,24 +493,23 @@ class Batch:
         while next_ms is not None and next_ms < clocks[place] and group.since <= place:
             if self._last_known is not None and (next_ms, customer) > self._last_known:
                 return next_ms
-            at = bisect_right(clocks, next_ms, group.since, place)
-            fired_ms, clock_ms = next_ms, clocks[at]
+            at_place = bisect_right(clocks, next_ms, group.since, place)
+            fired_ms, clock_ms = next_ms, clocks[at_place]
             self._touched.add(customer)
             try:
-                self.terms.engine.fire(profile, Moment(clock_ms, self.wall_ms), subject.ledger, self._out)
+                at = Moment(clock_ms, self.wall_ms, self.goods.at(at_place))
+                self.terms.engine.fire(profile, at, subject.ledger, self._out)
             except Needed:
-                self._note_outputs(
-                    (at, 0, fired_ms, customer), fired_ms
-                )  # of timers that came before the one that needs
+                self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
                 raise
             except Exception as error:
                 raise Faulty(None, customer, error) from error
             self.fired += 1
-            self._note_outputs((at, 0, fired_ms, customer), fired_ms)
+            self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)
             next_ms = profile.next_due_ms()
             if next_ms is not None and next_ms < clock_ms:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
-            group.since = at
+            group.since = at_place
         return next_ms
 
     def _forget(self, subject: Live, outputs: int) -> None:
@@ -422,6 +525,28 @@ class Batch:
         assert profile.privacy is not None
         self._noted |= self._notes.erase(profile.id, profile.privacy)
 
+    def _hear(self, group: _Group, subject: Live, due_ms: int | None) -> int | None:
+        """Tell a customer of the batch's news, after her timers before it; gives what is due next."""
+        assert group.hears is not None
+        assert self.goods.news is not None
+        news, profile, customer = self.goods.news, subject.profile, group.customer
+        if due_ms is not None and due_ms < self._clocks[0]:
+            due_ms = self._fire(group, subject, due_ms, 0)
+        if customer in self.stuck:
+            return due_ms
+        number, alerts_before = group.hears
+        group.hears = None
+        at, before = Moment(self._clocks[0], self.wall_ms, self.goods.at(1)), len(self._out)
+        self._touched.add(customer)
+        try:
+            self.terms.engine.hear(profile, news, alerts_before, at, self._out)
+        except Exception as error:
+            raise Faulty(None, customer, error) from error
+        if len(self._out) != before:
+            self._note_outputs((0, 1, number, customer), news.received_ms)
+        group.since = 1
+        return profile.next_due_ms()
+
     def _pack(self, subject: Live) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand."""
         profile, ledger = subject.profile, subject.ledger
@@ -429,11 +554,14 @@ class Batch:
             # An erasure that was taken back since is still to be told from none.
             self._noted |= self._notes.erase(profile.id, profile.privacy)
         if not subject.size and is_gone(profile):
+            profile.pack()
+            self.goods.note(subject)
             return
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
         stored = profile.pack()
+        self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)
         due_ms = profile.next_due_ms()
@@ -463,7 +591,13 @@ class Batch:
                 self._repeats.add(place)
                 continue
             if type(what) is Foreign:
-                self._forward(topic, record, what, origin)
+                if what.home == EVERYWHERE:
+                    partition, partitions = self.terms.partition, self.terms.partitions
+                    self._forwards += rows_of_fanout(
+                        topic, partition, record, subject=what.customer, partitions=partitions
+                    )
+                else:
+                    self._forward(topic, record, what, origin)
             elif type(what) is Arrival and type(what.event) is CommandAnswered:
                 self._take_answer(topic, record, what.event)
             elif isinstance(what, Problem):
@@ -509,6 +643,7 @@ class Batch:
         self._add_anonymised()
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
         changes.entries, changes.due = self._entries, self._due
+        changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
@@ -588,6 +723,7 @@ class Changes:
         "deleted",
         "due",
         "entries",
+        "goods",
         "notes",
         "offsets",
         "outbox",
@@ -596,6 +732,7 @@ class Changes:
         "records",
         "rows",
         "triggers",
+        "watchers",
     )
 
     def __init__(self) -> None:
@@ -611,6 +748,8 @@ class Changes:
         self.outbox: list[bytes] = []
         self.rows: list[tuple[Outgoing, int | None]] = []
         self.triggers: dict[str, int] = {}
+        self.goods: dict[str, Good | None] = {}
+        self.watchers: dict[tuple[str, str], int | None] = {}
 
 
 def _ledger_need(profile_id: str, need: NeedLedger) -> Need:

@@ -37,8 +37,12 @@ from streams.trigger_registry import all_triggers
 class BookError(ValueError):
     """A document of the shop can't be used. The message names file, place and remedy; nothing was started.
 
-    Operator action: mend the file at the place named.
+    `line` is where in the file it is, None where that can't be told. Operator action: mend the file at the place named.
     """
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class RulesRead(Struct, frozen=True, kw_only=True):
@@ -100,12 +104,20 @@ def read_rules_file(path: Path) -> RulesRead:
         conditions, segments = compile_conditions(rules, tables, Source(text, str(path)))
         return RulesRead(rules=rules, costs=build_costs(costs), conditions=conditions, segments=segments)
     except RulesError as error:
-        line = line_of(text, error.path)
-        raise BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}") from None
-    except ExpressionError as error:  # it names the file itself
-        raise BookError(f"rules file {error}") from None
-    except (tomllib.TOMLDecodeError, CostsError) as error:
-        raise BookError(f"rules file {path}: {error}") from None
+        raise _in_rules(path, error, line_of(text, error.path)) from None
+    except CostsError as error:
+        raise _in_rules(path, f"costs.{error}", line_of(text, f"costs.{str(error).partition(':')[0]}")) from None
+    except ExpressionError as error:
+        if error.line is not None:  # it names file and line itself
+            raise BookError(f"rules file {error}", error.line) from None
+        raise _in_rules(path, error, line_of(text, error.path)) from None
+    except tomllib.TOMLDecodeError as error:
+        at = _TOML_PLACE.search(str(error))
+        raise BookError(f"rules file {path}: {error}", int(at[1]) if at else None) from None
+
+
+def _in_rules(path: Path, error: object, line: int | None) -> BookError:
+    return BookError(f"rules file {path}{f', line {line}' if line else ''}: {error}", line)
 
 
 def line_of(text: str, path: str) -> int | None:
@@ -130,6 +142,7 @@ def line_of(text: str, path: str) -> int | None:
     return nearest
 
 
+_TOML_PLACE: Final = re.compile(r"at line (\d+), column")
 _HEADER: Final = re.compile(r"\s*\[+([^\]]+)\]")
 _KEY: Final = re.compile(r"\s*([\w\"\-. ]+?)\s*=")
 

@@ -1,4 +1,5 @@
-"""Records on their way to the home partition of their customer: what is written with them, and what is read of it.
+"""Records on their way to other partitions: to the home of their customer, or, about the shop, to all. What is written with
+them, and what is read of it.
 
 A forwarded record keeps its bytes. Headers say where it came from, so that its home can drop what it has had before: the
 sender's outbox is published in order, so whatever is at or below the highest origin seen from a source is a repetition.
@@ -14,6 +15,9 @@ from schemas.outputs import Outgoing
 from streams.record import Record
 
 FORWARDS: Final = "forwards"
+FANOUT: Final = "fanout"
+ELSEWHERE: Final = frozenset({FORWARDS, FANOUT})
+"""Internal topics whose records may be for any partition."""
 HOPS_MAX: Final = 4
 """A record that was sent on this often and is still not at home is set aside."""
 
@@ -42,6 +46,14 @@ def row_of_forward(topic: str, partition: int, record: Record, *, customer: str,
 def row_of_mail(mail: Mail, home: int) -> Outgoing:
     """The row that carries an event of our own to another home. It has no origin: such events may be repeated freely."""
     return Outgoing(FORWARDS, f"mail/{mail.event.message_id}", mail.home, home, Raw(msgspec.json.encode(mail.event)))
+
+
+def rows_of_fanout(topic: str, partition: int, record: Record, *, subject: str, partitions: int) -> list[Outgoing]:
+    """The rows that carry a record about the shop to every partition. One that comes twice does no harm."""
+    assert record.value is not None
+    record_id, value = f"{topic}/{partition}/{record.offset}/0", Raw(record.value)
+    headers = {"origin": record_id, "origin-timestamp": str(arrival_ms(record.headers, record.timestamp_ms))}
+    return [Outgoing(FANOUT, record_id, subject, to, value, headers) for to in range(partitions)]
 
 
 def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:

@@ -27,12 +27,22 @@ class PartitionHealth(Struct, kw_only=True):
     stalled_ms: int = 0
 
 
+class RulesHealth(Struct, kw_only=True):
+    """The rules in force, and what is wrong with the file where it was changed and not taken (at a line, where that is known)."""
+
+    version: str
+    digest: str
+    refused: str = ""
+    line: int | None = None
+
+
 class Report(Struct, kw_only=True):
     """What /health answers, as JSON."""
 
     status: Status
     reasons: list[str] = []
     rejected_share: float = 0.0
+    rules: RulesHealth | None = None
     partitions: list[PartitionHealth] = []
 
     @property
@@ -60,6 +70,7 @@ class Watch:
         self._partitions: dict[int, _Seen] = {}
         self._samples: deque[tuple[int, int, int]] = deque()
         self._ready = False
+        self._rules: RulesHealth | None = None
 
     def ready(self) -> None:
         """The worker has joined its group; until then it is starting."""
@@ -77,6 +88,10 @@ class Watch:
     def forget(self, partition: int) -> None:
         """The partition is not this worker's any more."""
         self._partitions.pop(partition, None)
+
+    def ruled(self, rules: RulesHealth) -> None:
+        """By which rules it works, and what is wrong with the file where it was not taken."""
+        self._rules = rules
 
     def count(self, records: int, rejected: int, now_ms: int) -> None:
         """Running totals of processed and rejected records."""
@@ -124,4 +139,13 @@ class Watch:
         elif share > self._settings.rejected_share:
             status = "degraded" if self._ready else status
             reasons.append(f"{share:.1%} of the records of the last minutes were set aside; see the rejected topic")
-        return Report(status=status, reasons=reasons, rejected_share=round(share, 4), partitions=partitions)
+        if self._rules is not None and self._rules.refused:
+            status = "degraded" if status == "ok" else status
+            reasons.append(f"{self._rules.refused}; the rules before it, {self._rules.version!r}, stay in force")
+        return Report(
+            status=status,
+            reasons=reasons,
+            rejected_share=round(share, 4),
+            rules=self._rules,
+            partitions=partitions,
+        )

@@ -23,6 +23,7 @@ from streams.table import (
     RolledBack,
     TableError,
     Unavailable,
+    Waiting,
     WrongInstall,
     broken_number,
 )
@@ -46,6 +47,9 @@ class _Partition(Struct, kw_only=True):
     outbox: list[bytes] = []
     population: dict[str, int] = {}
     notes: dict[str, bytes] = {}
+    goods: dict[str, bytes] = {}
+    watchers: dict[str, dict[str, int]] = {}
+    queue: list[tuple[str, int]] = []
 
     def copy(self) -> "_Partition":
         """An independent copy. Bytes are shared: nobody can change them."""
@@ -59,7 +63,15 @@ class _Partition(Struct, kw_only=True):
             outbox=list(self.outbox),
             population=dict(self.population),
             notes=dict(self.notes),
+            goods=dict(self.goods),
+            watchers={key: dict(scores) for key, scores in self.watchers.items()},
+            queue=list(self.queue),
         )
+
+    def watching(self, key: str) -> list[tuple[str, int]]:
+        """Who watches a product, in the order of their scores, of equal ones by their ids' bytes."""
+        scores = self.watchers.get(key, {})
+        return sorted(scores.items(), key=lambda pair: (pair[1], pair[0].encode("utf-8", "surrogatepass")))
 
     def earliest(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
         """At most `limit` timers strictly before a moment, in the order (due_ms, id)."""
@@ -161,6 +173,8 @@ class MemoryTable:
         whole: list[str] | None = None,
         due_before_ms: int | None = None,
         due_limit: int = 1000,
+        watchers_of: str | None = None,
+        watchers_limit: int = 0,
     ) -> Loaded:
         """Read what is asked for."""
         self._maybe_fail("load", "before")
@@ -174,7 +188,14 @@ class MemoryTable:
             },
             whole={profile_id: dict(part.ledgers.get(profile_id, nothing)) for profile_id in whole or ()},
             due=part.earliest(due_before_ms, due_limit) if due_before_ms is not None else [],
+            watchers=(part.queue if watchers_of is None else part.watching(watchers_of))[:watchers_limit],
         )
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles with timers, page by page, by id."""
+        self._maybe_fail("load", "before")
+        after = sorted(profile_id for profile_id in self._part(partition).due if profile_id > cursor)
+        return Waiting(after[:count], after[count - 1] if len(after) > count else "")
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call is repeated."""
@@ -210,7 +231,7 @@ class MemoryTable:
         """Delete everything except the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population, part.notes)
+        kinds = (part.due, part.outbox, part.population, part.notes, part.goods, part.queue, *part.watchers.values())
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
@@ -233,6 +254,10 @@ class MemoryTable:
     async def note(self, partition: int, name: str) -> bytes | None:
         """One of them."""
         return self._part(partition).notes.get(name)
+
+    async def goods(self, partition: int) -> dict[str, bytes]:
+        """The products that are watched in the partition."""
+        return dict(self._part(partition).goods)
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
@@ -284,6 +309,8 @@ class MemoryTable:
         problem = broken_number(commit)
         if problem:
             raise Refused(problem)
+        if commit.unqueue and commit.queue is None and commit.unqueue > len(part.queue):
+            raise Refused(f"the queue has {len(part.queue)} watchers, {commit.unqueue} can't be taken off")
         if commit.trim > len(part.outbox):
             raise Refused(f"the outbox has {len(part.outbox)} rows, {commit.trim} can't be trimmed")
         for name, change in commit.population.items():
@@ -313,14 +340,37 @@ class MemoryTable:
                 part.notes.pop(name, None)
             else:
                 part.notes[name] = value
+        self._apply_goods(part, meta, commit)
         meta.offsets.update(commit.offsets)
         meta.tails.update(commit.tails)
         meta.origins.update(commit.origins)
         meta.topic_ids.update(commit.topic_ids)
+        meta.rules.update(commit.rules)
         meta.clock_ms = max(meta.clock_ms, commit.clock_ms)
         meta.t0_ms = max(meta.t0_ms, commit.t0_ms)
         meta.outbox_base += commit.trim
         meta.commits = commit.expected + 1
+
+    def _apply_goods(self, part: _Partition, meta: Meta, commit: Commit) -> None:
+        if commit.queue is not None:
+            key, start = commit.queue
+            part.queue = part.watching(key)[start:]
+        del part.queue[: commit.unqueue]
+        for key, good in commit.goods.items():
+            if good is None:
+                part.goods.pop(key, None)
+            else:
+                part.goods[key] = good
+        for (key, profile_id), score in commit.watchers.items():
+            scores = part.watchers.setdefault(key, {})
+            if score is None:
+                scores.pop(profile_id, None)
+            else:
+                scores[profile_id] = score
+            if not scores:
+                del part.watchers[key]
+        if commit.wake is not None:
+            meta.wake = commit.wake
 
 
 def _copy_meta(meta: Meta | None) -> Meta | None:
@@ -332,4 +382,5 @@ def _copy_meta(meta: Meta | None) -> Meta | None:
         tails=dict(meta.tails),
         origins=dict(meta.origins),
         topic_ids=dict(meta.topic_ids),
+        rules=dict(meta.rules),
     )

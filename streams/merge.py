@@ -17,7 +17,7 @@ from msgspec import Struct
 from schemas.decode import Decoder, Problem
 from schemas.events import Arrival
 from schemas.times import FUTURE_TOLERANCE_MS
-from streams.forwards import FORWARDS, arrival_ms
+from streams.forwards import ELSEWHERE, arrival_ms
 from streams.inbox import Inbox
 from streams.record import Record
 
@@ -112,7 +112,7 @@ class Merge:
             return False
         topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
         cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
-        forwarded = topic == FORWARDS
+        forwarded = topic in ELSEWHERE
         items: list[Item] = []
         add = items.append
         for record in records:

@@ -81,6 +81,16 @@ METRICS: tuple[Metric, ...] = (
         remedy="Ask has() first, or mend the condition: the log says once an hour what was missing.",
     ),
     Metric(
+        name="regulars_rules_read_total", kind="counter", unit="files", labels=("result",),
+        meaning="Times that a changed rules file was read under the running worker: taken, or refused.",
+        remedy="Refused: the log, /health and regulars_rules_refused say where.",
+    ),
+    Metric(
+        name="regulars_rules_refused", kind="gauge", unit="files", labels=("file", "line"),
+        meaning="1 while the rules file is wrong at this line and the rules before it stay in force.",
+        remedy="Mend the file; it is read again by itself.",
+    ),
+    Metric(
         name="regulars_fenced_total", kind="counter", unit="commits",
         meaning="Commits refused because another worker had taken the partition. Nothing was lost.",
         remedy="A few at a rebalance are normal. Steady: two installations share a prefix, or workers freeze.",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from schemas.outputs import Outgoing, Rejected
 from streams.faults import NO_FAULTS, Faults
-from streams.forwards import FORWARDS
+from streams.forwards import ELSEWHERE
 from streams.rows import decode_row, reject_row, row_of_reject
 from streams.stats import NO_STATS, Stats
 
@@ -119,7 +119,7 @@ class Outbox:
     @property
     def customers(self) -> set[str]:
         """The keys of rows that wait: customers, for what is about one."""
-        return {one.row.key for one in self._rows if not one.done and one.row.topic != FORWARDS}
+        return {one.row.key for one in self._rows if not one.done and one.row.topic not in ELSEWHERE}
 
     def withdraw(self, customer_id: str) -> int:
         """Let what waits and is about this customer never be published; gives how many rows. One that is just being sent may
@@ -127,7 +127,7 @@ class Outbox:
         """
         count = 0
         for one in self._rows:
-            if one.row.key == customer_id and not one.done and one.row.topic != FORWARDS:
+            if one.row.key == customer_id and not one.done and one.row.topic not in ELSEWHERE:
                 one.done = True
                 count += 1
         self._count_sent()
@@ -181,7 +181,7 @@ class Outbox:
             await self._set_aside(refused)
         for one in rows:
             one.done = True
-            if one.row.partition == self._partition and one.row.topic != FORWARDS:
+            if one.row.partition == self._partition and one.row.topic not in ELSEWHERE:
                 self._unmarked.add(one.row.topic)
         self._count_sent()
         now_ms = 0 if self._wall_ms is None else self._wall_ms()
@@ -224,9 +224,9 @@ class Outbox:
     async def _find_published(self) -> None:
         """After a takeover or a lost answer: take for published what is found in the tails of the outputs.
 
-        Forwarded records are sent again: their home drops what it has had.
+        Records for other partitions are sent again: these drop what they have had.
         """
-        waiting = [one for one in self._rows if not one.done and one.row.topic != FORWARDS]
+        waiting = [one for one in self._rows if not one.done and one.row.topic not in ELSEWHERE]
         for topic in sorted({one.row.topic for one in waiting}):
             since = max(self._marks.get(topic, 0), self._moved.get(topic, 0))
             ids = await self._tail(topic, since)

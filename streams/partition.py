@@ -69,13 +69,14 @@ class Partition:
         self._stopping = asyncio.Event()
         self._trouble = ""
         self._told = ""
+        self._engine = engine
         self._make: Callable[[], Tenure] = lambda: Tenure(
             number,
             partitions=partitions,
             table=table,
             log=log,
             publisher=publisher,
-            engine=engine,
+            engine=self._engine,
             decoder=decoder,
             shop_id=shop_id,
             limits=limits,
@@ -102,6 +103,11 @@ class Partition:
     def lost(self, topic: str) -> None:
         """The log no longer holds what was to be read next."""
         self._tenure.lost(topic)
+
+    def use(self, engine: Steps) -> None:
+        """Go by other rules from the next batch on, and in all later claims."""
+        self._engine = engine
+        self._tenure.use(engine)
 
     def stop(self) -> None:
         """Finish the batch at hand, publish it, then return from `run`."""

@@ -41,6 +41,7 @@ from streams.table import (
     RolledBack,
     TableError,
     Unavailable,
+    Waiting,
     WrongInstall,
     broken_number,
 )
@@ -75,9 +76,10 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:meta",
         "hash",
         "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
-        "origin:<source topic>/<partition>, topic_id:<topic>",
+        "origin:<source topic>/<partition>, topic_id:<topic>, rules:version, rules:digest, rules:replanned, wake",
         "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
-        "mark of the last one, its clock, and the next offset to read of every input topic.",
+        "mark of the last one, its clock, the next offset to read of every input topic, and a change of a product that not "
+        "all who watch it have heard of.",
     ),
     KeyDoc("<prefix>:{p}:c:<id>", "string", "JSON", "One customer's profile, or a redirect to another one."),
     KeyDoc("<prefix>:{p}:l:<id>", "hash", "<order id>: JSON", "That customer's ledger: one field for each order."),
@@ -93,10 +95,24 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
         "requests with what became of them. Whoever copies or restores profiles must take it along.",
     ),
+    KeyDoc(
+        "<prefix>:{p}:goods", "hash", "<product>: JSON", "Last price and stock of the products that somebody watches."
+    ),
+    KeyDoc(
+        "<prefix>:{p}:w:<product>",
+        "sorted set",
+        "member <id>, score epoch ms",
+        "Who watches a product: those who asked to hear of it by the time they asked at, then all others.",
+    ),
+    KeyDoc(
+        "<prefix>:{p}:queue", "sorted set", "member <id>, score epoch ms", "Those who have yet to hear of a change."
+    ),
 )
 
 # Maps of Meta, each spread over fields of the meta hash, so that a commit writes only what moved.
-_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids"}
+_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids", "rules": "rules"}
+_TEXTS = {"topic_id", "rules"}
+"""Those whose values are text; the others are numbers."""
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -188,6 +204,8 @@ class RedisTable:
         whole: list[str] | None = None,
         due_before_ms: int | None = None,
         due_limit: int = 1000,
+        watchers_of: str | None = None,
+        watchers_limit: int = 0,
     ) -> Loaded:
         """Read what is asked for in one round trip. Raises Refused where a key holds a wrong type, and Unavailable."""
         orders: dict[str, list[str]] = {}
@@ -203,6 +221,9 @@ class RedisTable:
         if due_before_ms is not None:
             span: list[Arg] = ["-inf", f"({due_before_ms}", "BYSCORE", "LIMIT", 0, due_limit, "WITHSCORES"]
             commands.append(("ZRANGE", head + b"due", *span))
+        if watchers_limit:
+            source = head + (b"queue" if watchers_of is None else b"w:" + _bytes(watchers_of))
+            commands.append(("ZRANGE", source, 0, watchers_limit - 1, "WITHSCORES"))
         loaded = Loaded()
         if not commands:
             return loaded
@@ -216,7 +237,16 @@ class RedisTable:
             loaded.whole[profile_id] = {_text(field): entry for field, entry in _pairs(next(replies))}
         if due_before_ms is not None:
             loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
+        if watchers_limit:
+            loaded.watchers = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
         return loaded
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles with timers, page by page (ZSCAN)."""
+        key = self._key(partition, "due")
+        ((after, pairs),) = await self._read(key, [("ZSCAN", key, cursor or "0", "COUNT", count)])
+        found = [_text(member) for member, _ in _pairs(pairs)]
+        return Waiting(found, "" if after == b"0" else bytes(after).decode())
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
@@ -278,7 +308,7 @@ class RedisTable:
         for at in range(0, len(keys), WIPE_SLICE):
             await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
         maps = [f"{name}:*" for name in _MAPS]
-        await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wiping"])
+        await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
         return len(keys)
 
     async def population(self, partition: int) -> dict[str, int]:
@@ -298,6 +328,12 @@ class RedisTable:
         key = self._key(partition, "notes")
         (reply,) = await self._read(key, [("HGET", key, _bytes(name))])
         return None if reply is None else bytes(reply)
+
+    async def goods(self, partition: int) -> dict[str, bytes]:
+        """The products that are watched in the partition."""
+        key = self._key(partition, "goods")
+        (reply,) = await self._read(key, [("HGETALL", key)])
+        return {_text(name): good for name, good in _pairs(reply)}
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
@@ -329,11 +365,21 @@ class RedisTable:
         for (profile_id, order_id), entry in commit.entries.items():
             ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
         deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
-        keys: list[Arg] = [head + b"meta", head + b"due", head + b"outbox", head + b"pop", head + b"notes"]
+        keys: list[Arg] = [head + name for name in (b"meta", b"due", b"outbox", b"pop", b"goods", b"queue", b"notes")]
         keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
         keys.extend([head + b"l:" + _bytes(profile_id) for profile_id in ledgers])
         for gone in deleted:
             keys.extend((head + b"c:" + gone, head + b"l:" + gone))
+        watched: dict[str, tuple[list[Arg], list[Arg]]] = {}
+        for (key, profile_id), score in commit.watchers.items():
+            comes, goes = watched.setdefault(key, ([], []))
+            if score is None:
+                goes.append(_bytes(profile_id))
+            else:
+                comes.extend((score, _bytes(profile_id)))
+        keys.extend([head + b"w:" + _bytes(key) for key in watched])
+        if commit.queue is not None:
+            keys.append(head + b"w:" + _bytes(commit.queue[0]))
         due: list[Arg] = []
         undue: list[Arg] = []
         for profile_id, due_ms in commit.due.items():
@@ -352,9 +398,20 @@ class RedisTable:
         for name, attribute in _MAPS.items():
             for field, value in getattr(commit, attribute).items():
                 meta.extend((f"{name}:{field}", value))
+        if commit.wake is not None:
+            meta.extend(("wake", commit.wake))
+        goods: list[Arg] = []
+        gone_goods: list[Arg] = []
+        for key, good in commit.goods.items():
+            if good is None:
+                gone_goods.append(_bytes(key))
+            else:
+                goods.extend((_bytes(key), good))
         args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
         args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
         args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
+        args.extend((len(goods) // 2, len(gone_goods), len(watched), commit.unqueue))
+        args.append(-1 if commit.queue is None else commit.queue[1])
         args.extend((len(noted) // 2, len(struck)))
         args.extend(commit.profiles.values())
         for fields in ledgers.values():
@@ -367,6 +424,12 @@ class RedisTable:
         for name, change in commit.population.items():
             args.extend((_bytes(name), change))
         args.extend(meta)
+        args.extend(goods)
+        args.extend(gone_goods)
+        for comes, goes in watched.values():
+            args.extend((len(comes) // 2, len(goes)))
+            args.extend(comes)
+            args.extend(goes)
         args.extend(noted)
         args.extend(struck)
         return keys, args
@@ -497,9 +560,10 @@ def _read_meta(flat: list[bytes]) -> Meta | None:
         clock_ms=int(fields.get("clock_ms", "0")),
         t0_ms=int(fields.get("t0_ms", "0")),
         outbox_base=int(fields.get("outbox_base", "0")),
+        wake=fields.get("wake", ""),
     )
     for field, value in fields.items():
         name, colon, rest = field.partition(":")
         if colon and name in _MAPS:
-            getattr(meta, _MAPS[name])[rest] = value if name == "topic_id" else int(value)
+            getattr(meta, _MAPS[name])[rest] = value if name in _TEXTS else int(value)
     return meta

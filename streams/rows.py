@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from profiles.privacy import home_mark
 from profiles.receipts import Case
-from schemas.outputs import Decision, Export, Outgoing, Receipt, Rejected, Trigger, TriggerOutcome
+from schemas.outputs import Decision, Export, Outgoing, Receipt, Rejected, RulesChanged, Trigger, TriggerOutcome
 from schemas.topics import TOPICS
 from streams.record import Record
 
@@ -82,6 +82,11 @@ def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> O
     """The record of that receipt."""
     record_id = f"{request_id}/{len(case.answered)}/{len(case.named)}/{case.first}"
     return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt_of(request_id, case, at_ms))))
+
+
+def row_of_rules(change: RulesChanged) -> Outgoing:
+    """The record that announces other rules in a partition of the decisions."""
+    return Outgoing("decisions", change.decision_id, change.name, change.partition, Raw(_encode(change)))
 
 
 def reject(record: Record, topic: str, partition: int, reason: str, detail: str) -> Rejected:

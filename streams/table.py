@@ -30,7 +30,10 @@ class Meta(Struct, kw_only=True):
     `commits` counts commits, `epoch` claims. `clock_ms` never goes back. `t0_ms` is the newest wall time up to which
     everything is known to have been read. `tails` are output end offsets by topic, `origins` the highest offset taken
     from each foreign source ("topic/partition") of internal records. `topic_ids` are Kafka's ids of the topics read.
-    `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`.
+    `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`. `wake` is the
+    change of a product that not all its watchers have heard of, as text; empty where there is none.
+    `rules` says by which rules it is worked on: their `version` and `digest`, and as `replanned` the digest of those by which
+    all its timers were planned.
     """
 
     token: str
@@ -42,7 +45,9 @@ class Meta(Struct, kw_only=True):
     tails: dict[str, int] = {}
     origins: dict[str, int] = {}
     topic_ids: dict[str, str] = {}
+    rules: dict[str, str] = {}
     outbox_base: int = 0
+    wake: str = ""
 
 
 class Claim(Struct, kw_only=True):
@@ -60,13 +65,22 @@ class Loaded(Struct, kw_only=True):
     """The answer to a load. `profiles` and `entries` hold bytes, or None where there is nothing.
 
     `entries` is keyed by (profile id, order id). `whole` holds all entries of profiles whose ledger was asked whole.
-    `due` lists (profile id, due_ms) of the earliest timers, at most the limit asked for.
+    `due` lists (profile id, due_ms) of the earliest timers, at most the limit asked for. `watchers` lists (profile id, score)
+    of those who watch a product, or who stand in the queue, by score and id.
     """
 
     profiles: dict[str, bytes | None] = {}
     entries: dict[tuple[str, str], bytes | None] = {}
     whole: dict[str, dict[str, bytes]] = {}
     due: list[tuple[str, int]] = []
+    watchers: list[tuple[str, int]] = []
+
+
+class Waiting(Struct, frozen=True):
+    """Profiles that have a timer, and where to go on asking; "" when these were the last."""
+
+    profile_ids: list[str]
+    cursor: str
 
 
 class Commit(Struct, kw_only=True):
@@ -74,10 +88,14 @@ class Commit(Struct, kw_only=True):
 
     The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
-    `trim` rows are taken off. `offsets`, `tails` and `origins` name only what moved. `population` is added up.
-    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew. `notes` are
-    set, or with None taken out.
+    `trim` rows are taken off. `offsets`, `tails`, `origins` and `rules` name only what moved. `population` is added up.
+    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew. `notes`
+    are set, or with None taken out.
     `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.
+
+    `goods` are products by key, None to take one out. `watchers` maps (product key, profile id) to a score, None to take the
+    watcher out. `queue` names a product and a number: its watchers from that number on, as they stood before this commit,
+    take the place of the queue. The first `unqueue` are taken off the queue. `wake`: see `Meta`; None leaves it.
     """
 
     token: str
@@ -95,8 +113,14 @@ class Commit(Struct, kw_only=True):
     tails: dict[str, int] = {}
     origins: dict[str, int] = {}
     topic_ids: dict[str, str] = {}
+    rules: dict[str, str] = {}
     population: dict[str, int] = {}
     notes: dict[str, bytes | None] = {}
+    goods: dict[str, bytes | None] = {}
+    watchers: dict[tuple[str, str], int | None] = {}
+    queue: tuple[str, int] | None = None
+    unqueue: int = 0
+    wake: str | None = None
 
 
 class TableError(Exception):
@@ -152,14 +176,15 @@ class WrongInstall(TableError):
 
 def broken_number(commit: Commit) -> str | None:
     """What is wrong with the numbers of a commit, None if nothing: a store checks this before it changes anything."""
-    if commit.trim < 0 or commit.expected < 0:
-        return "a commit can't trim or expect fewer than 0"
+    if min(commit.trim, commit.expected, commit.unqueue) < 0:
+        return "a commit can't trim, expect or take off the queue fewer than 0"
     groups: tuple[tuple[str, Iterable[int | None]], ...] = (
         ("due time", commit.due.values()),
         ("offset", commit.offsets.values()),
         ("tail", commit.tails.values()),
         ("origin", commit.origins.values()),
         ("population change", commit.population.values()),
+        ("watcher's score", commit.watchers.values()),
         ("clock", (commit.clock_ms, commit.t0_ms, commit.trim, commit.expected)),
     )
     for what, numbers in groups:
@@ -187,8 +212,19 @@ class Table(Protocol):
         whole: list[str] = ...,
         due_before_ms: int | None = None,
         due_limit: int = 1000,
+        watchers_of: str | None = None,
+        watchers_limit: int = 0,
     ) -> Loaded:
-        """Read what is missing in one round trip. `due_before_ms` asks for timers strictly before that moment."""
+        """Read what is missing in one round trip. `due_before_ms` asks for timers strictly before that moment.
+
+        With a `watchers_limit` the watchers of a product are read, or, where none is named, the queue.
+        """
+
+    async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
+        """About `count` profiles with timers, in no order, from a cursor on ("" is the beginning).
+
+        Whoever has a timer from the first call to the last one is among them, perhaps more than once.
+        """
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.
@@ -219,6 +255,9 @@ class Table(Protocol):
 
     async def note(self, partition: int, name: str) -> bytes | None:
         """One of them."""
+
+    async def goods(self, partition: int) -> dict[str, bytes]:
+        """The products that are watched in the partition."""
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""

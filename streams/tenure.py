@@ -15,13 +15,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from msgspec import structs
+
+from profiles.goods import Good
+from profiles.ids import decision_id
 from schemas.decode import Decoder, Problem
+from schemas.outputs import Outgoing, RulesChanged
 from schemas.topics import CONSUMED
 from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
 from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
+from streams.goods import WAKES_MAX, Wake, decode_good, decode_wake, encode_good, encode_wake
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
@@ -30,6 +36,7 @@ from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
+from streams.rows import encode_row, row_of_rules
 from streams.stats import NO_STATS, BatchStats, Stats
 from streams.table import Claim, Commit, Refused, Table, Unavailable
 from streams.turnstile import SLICE_RECORDS, Turnstile
@@ -40,6 +47,8 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
+REPLANNED_MAX: Final = 200
+"""Profiles whose timers are planned anew with one batch after the rules have changed."""
 
 
 class Tenure:
@@ -94,10 +103,16 @@ class Tenure:
         self.clock = Clock(topics, disorder_ms=limits.disorder_ms, grace_ms=limits.grace_ms)
         self.outbox = self._new_outbox()
         self._items: list[Item] = []
+        self._engine = engine
+        self._rules: dict[str, str] = {}
+        self._cursor: str | None = None
+        """Where to go on planning anew by changed rules, None when that is done."""
         self._token = ""
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
         self._notes = Notes()
+        self._goods: dict[str, Good] = {}
+        self._busy: Wake | None = None
         self._unfinished = False
         self._no_timers_before_ms = 0
         self._asked_to_ms = 0
@@ -129,6 +144,11 @@ class Tenure:
     def lost(self, topic: str) -> None:
         """The log no longer holds what was to be read next: the claim ends, and the next one names the gap."""
         self.inboxes[topic].gap = True
+        self._wake.set()
+
+    def use(self, engine: Steps) -> None:
+        """Go by other rules from the next batch on."""
+        self._engine = engine
         self._wake.set()
 
     def stop(self) -> None:
@@ -175,6 +195,11 @@ class Tenure:
         meta = claim.meta
         self._token, self.commits = meta.token, meta.commits
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
+        self._rules = dict(meta.rules)
+        if self._rules.get("replanned") != self._rules.get("digest"):
+            self._cursor = ""  # whoever had the partition did not get to the end of it
+        self._goods = {key: decode_good(stored) for key, stored in (await self._table.goods(self.number)).items()}
+        self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
         self._notes = Notes(await self._table.notes(self.number))
@@ -201,10 +226,16 @@ class Tenure:
             self.clock.asked(topic, asked_ms, bounds[topic].end)
         new = {topic: offset for topic, offset in start.items() if topic not in meta.offsets}
         ids = {topic: found for topic, found in topic_ids.items() if topic not in meta.topic_ids}
+        rules: dict[str, str] = {}
+        if claim.fresh:
+            stamp = self._engine.stamp
+            rules = {"version": stamp.version, "digest": stamp.digest, "replanned": stamp.digest}
         if new or ids:
             # Where reading began is stored before anything is read: records that then vanish unread are a gap.
-            await self._send(Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids))
+            commit = Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids, rules=rules)
+            await self._send(commit)
             self._offsets.update(new)
+            self._rules.update(rules)
         for topic in self.inboxes:
             self._note_passed(topic)
 
@@ -237,6 +268,7 @@ class Tenure:
         """One batch; gives whether there was anything to do."""
         if any(inbox.gap for inbox in self.inboxes.values()):
             raise LogError(f"partition {self.number}: the log skipped records on their way here")
+        await self._follow_rules()
         began = time.perf_counter()
         items = self._items
         if len(items) < self._limits.batch_records and not self.outbox.full:
@@ -247,11 +279,15 @@ class Tenure:
                 self._faults.at("after_fetch")
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
-        if not items and not self._unfinished and clock_ms <= self.clock.now_ms:
+        replans, cursor = await self._to_replan()
+        if self._busy is not None:
+            # Records wait until all have heard of the last change: what they then find does not depend on who was first.
+            items = []
+        elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and cursor is None:
             return await self._commit_idle()
         take_s = time.perf_counter() - began
-        batch, load_s, work_s = await self._worked(items, clock_ms)
-        if not items and not batch.fired and not batch.cut:
+        batch, load_s, work_s = await self._worked(items, clock_ms, replans)
+        if not items and not batch.fired and not batch.cut and cursor is None and self._busy is None:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
@@ -262,13 +298,60 @@ class Tenure:
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
         began = time.perf_counter()
-        await self._commit(batch, changes)
+        rules = {"replanned": self._rules["digest"]} if cursor == "" else {}
+        await self._commit(batch, changes, rules)
         commit_s = time.perf_counter() - began
         self._settle(batch, changes)
+        self._note_replanned(batch, cursor, rules)
         self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
         return True
 
-    async def _worked(self, items: list[Item], clock_ms: int) -> tuple[Batch, float, float]:
+    async def _follow_rules(self) -> None:
+        """Where the rules are others than those the partition was worked on by: from here on they are these. The change is
+        announced in the same commit that notes it, and then all timers are planned anew, a few with each batch.
+        """
+        stamp = self._engine.stamp
+        if self._terms.engine is not self._engine:
+            self._terms = structs.replace(self._terms, engine=self._engine)
+        known = self._rules.get("digest")
+        if known == stamp.digest:
+            return
+        rules = {"version": stamp.version, "digest": stamp.digest}
+        commit = Commit(token=self._token, expected=self.commits, rules=rules)
+        rows: list[tuple[Outgoing, int | None]] = []
+        if known is not None:
+            change = RulesChanged(
+                decision_id=decision_id(f"rules|{self.number}|{known}|{stamp.digest}|{self._token}|{self.commits}"),
+                partition=self.number,
+                old_version=self._rules["version"],
+                old_digest=known,
+                new_version=stamp.version,
+                new_digest=stamp.digest,
+                at_ms=self.clock.now_ms if self._wall_ms is None else self._wall_ms(),
+            )
+            rows.append((row_of_rules(change), None))
+            commit.outbox = [encode_row(row) for row, _ in rows]
+        await self._send(commit)
+        self.outbox.add(rows)
+        self._rules.update(rules)
+        self._cursor = ""
+
+    async def _to_replan(self) -> tuple[list[str], str | None]:
+        """The next profiles whose timers are to be planned anew, and where to go on; ([], None) when there is nothing to do."""
+        if self._cursor is None:
+            return [], None
+        page = await self._table.waiting(self.number, self._cursor, REPLANNED_MAX)
+        return page.profile_ids, page.cursor
+
+    def _note_replanned(self, batch: Batch, cursor: str | None, rules: dict[str, str]) -> None:
+        if cursor is None:
+            return
+        self._cursor = cursor or None
+        self._rules.update(rules)
+        if batch.replanned:
+            self._unfinished = True  # some may be due by now, which the index is to be asked for
+
+    async def _worked(self, items: list[Item], clock_ms: int, replans: list[str]) -> tuple[Batch, float, float]:
         """A batch that ran to its end, with the seconds of loading and of work. Records on which the engine fails are set
         aside, timers left alone, and the batch begins again on profiles as they were.
         """
@@ -284,6 +367,9 @@ class Tenure:
                 origins=self._origins,
                 stuck=frozenset(stuck),
                 notes=self._notes,
+                replans=replans,
+                goods=self._goods,
+                wake=self._busy,
             )
             began = time.perf_counter()
             await self._prepare(batch)
@@ -319,17 +405,23 @@ class Tenure:
         """Load what the records touch, and the timers that may come due, in one round trip; then the timers' profiles."""
         need = batch.plan(self._cache)
         ask_timers = batch.clock_ms > self._no_timers_before_ms or self._unfinished
-        if need or ask_timers:
+        news = batch.goods.news is not None
+        if need or ask_timers or news:
             loaded = await self._table.load(
                 self.number,
                 need.profiles,
                 need.entries,
                 due_before_ms=batch.clock_ms if ask_timers else None,
                 due_limit=self._limits.due_timers,
+                watchers_of=batch.goods.asks,
+                watchers_limit=WAKES_MAX + 1 if news else 0,
             )
             batch.add(loaded)
             all_known = len(loaded.due) < self._limits.due_timers
             more = batch.start_timers(loaded.due, all_known=all_known, cache=self._cache)
+            if news:
+                called = batch.start_news(loaded.watchers, loaded.due, self._cache)
+                more = Need(list(dict.fromkeys(more.profiles + called.profiles)))
             if more:
                 await self._load(batch, more)
 
@@ -348,7 +440,7 @@ class Tenure:
 
     # --- committing -----------------------------------------------------------------------------------------------
 
-    async def _commit(self, batch: Batch, changes: Changes) -> None:
+    async def _commit(self, batch: Batch, changes: Changes, rules: dict[str, str]) -> None:
         trim, tails = self.outbox.trim()
         clock_ms = batch.clock_ms
         commit = Commit(
@@ -366,8 +458,14 @@ class Tenure:
             t0_ms=self.clock.t0_ms,
             tails=tails,
             origins=batch.origins,
+            rules=rules,
             population=changes.population,
             notes=changes.notes,
+            goods={key: None if good is None else encode_good(good) for key, good in changes.goods.items()},
+            watchers=changes.watchers,
+            queue=batch.goods.queue,
+            unqueue=batch.goods.unqueue,
+            wake=None if batch.goods.wake == self._busy else encode_wake(batch.goods.wake),
         )
         await self._send(commit)
         self.outbox.trimmed(trim, tails)
@@ -437,10 +535,19 @@ class Tenure:
         self._stored_clock = (self.clock.now_ms, self.clock.t0_ms)
         self._idle_since_ms = self._mono_ms()
         self._unfinished = batch.cut
-        if not batch.timers_left and batch.at == len(batch.items):
+        if batch.timers_left:
+            # Also where the clock stood still: a late record, or a change that was told late, brought a timer behind it.
+            self._no_timers_before_ms = 0
+        elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)
         self._notes.keep(changes.notes)
+        self._busy = batch.goods.wake
+        for key, good in changes.goods.items():
+            if good is None:
+                self._goods.pop(key, None)
+            else:
+                self._goods[key] = good
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
         del self._items[: batch.at]

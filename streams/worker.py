@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, cast
 
 from aiokafka.errors import KafkaError
@@ -25,7 +26,7 @@ from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
 from streams.failed_conditions import FailedConditions
 from streams.faust_app import ChunkApp, make_app
-from streams.health import Report, Watch
+from streams.health import Report, RulesHealth, Watch
 from streams.kafka_log import KafkaLog, held_partitions
 from streams.kafka_producer import KafkaPublisher
 from streams.keeper import Keeper
@@ -38,6 +39,8 @@ from streams.outbox import Publisher
 from streams.pages import Pages
 from streams.partition import Partition, PartitionLimits
 from streams.redis_table import RedisTable
+from streams.rules_reload import LOOK_EVERY_S as RULES_EVERY_S
+from streams.rules_reload import RulesFile
 from streams.settings import Settings
 from streams.shadow import ShadowPublisher
 from streams.startup import check_ground
@@ -85,6 +88,7 @@ class Worker:
         self._book = book
         self._engine = Engine(book, all_triggers())
         self._failed = FailedConditions(self.metrics)
+        self._rules_signal = asyncio.Event()
         self._decoder = make_decoder(settings)
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
@@ -141,6 +145,7 @@ class Worker:
         self._ended = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._rules_signal.set)
         async with contextlib.AsyncExitStack() as stack:
             self._table = RedisTable(
                 self.settings.redis.url,
@@ -180,6 +185,7 @@ class Worker:
             self._beside(self._ask_ends(), "ends"),
             self._beside(self._look(), "look"),
             self._beside(self._others.keep(self.keepers), "others"),
+            self._beside(self._keep_rules(), "rules"),
             self._beside(self._guard(), "watchdog"),
             self._beside(_crash_of(app), "faust"),
         ]
@@ -270,6 +276,47 @@ class Worker:
             self._failed.look(None if segments is None else segments.failures, _mono_ms())
             self.stats.look(self.keepers, now_ms=_mono_ms(), wall_ms=_wall_ms, started_ms=self._started_ms)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _keep_rules(self) -> None:
+        """Look at the rules file now and then, and at once after SIGHUP; take good ones, keep the old ones over bad ones."""
+        self._show_rules(None)
+        if not self.settings.files.rules:
+            return
+        file = RulesFile(Path(self.settings.files.rules), self._book, self.metrics)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RULES_EVERY_S):
+                    await self._rules_signal.wait()
+            if not file.changed(at_once=self._rules_signal.is_set()):
+                self._rules_signal.clear()
+                continue
+            self._rules_signal.clear()
+            book = await asyncio.to_thread(file.read)
+            if book is not None:
+                self._use(book)
+            self._show_rules(file)
+
+    def _use(self, book: Book) -> None:
+        """Work by another book from the next batch of each partition on."""
+        before, engine = self._engine.stamp, Engine(book, all_triggers())
+        self._book, self._engine = book, engine
+        for keeper in self.keepers.values():
+            if keeper.partition is not None:
+                keeper.partition.use(engine)
+        if engine.stamp != before:
+            facts = {"old": before.version, "new": engine.stamp.version, "digest": engine.stamp.digest}
+            _log.info("the rules have changed", extra={"facts": facts})
+
+    def _show_rules(self, file: RulesFile | None) -> None:
+        stamp, refused = self._engine.stamp, None if file is None else file.refused
+        self.watch.ruled(
+            RulesHealth(
+                version=stamp.version,
+                digest=stamp.digest,
+                refused="" if refused is None else str(refused),
+                line=None if refused is None else refused.line,
+            )
+        )
 
     async def _guard(self) -> None:
         await watch_over(self.watch, self.settings.health, now_ms=_mono_ms, servers_answer=self._servers_answer)

@@ -21,8 +21,12 @@ class Problem(Exception):
 
 class ExpressionError(ValueError):
     """An expression is wrong. The message names file, line and column, shows the line with the piece marked, and says what
-    would be right; nothing was loaded.
+    would be right; nothing was loaded. `path` is its place in the rules, `line` None where the file's text is not at hand.
     """
+
+    def __init__(self, message: str, path: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.path, self.line = path, line
 
 
 class Failed(Exception):

@@ -33,19 +33,21 @@ def compile_at(
 
     where = ".".join(path)
     if not isinstance(text, str):
-        raise ExpressionError(f'{source.file}: {where}: a condition is a text such as "profile.orders.count >= 2"')
+        raise ExpressionError(f'{where}: a condition is a text such as "profile.orders.count >= 2"', where)
     try:
         return compile_expression(text, seen, exact=exact)
     except Problem as problem:
-        raise ExpressionError(_located(problem, text, path, source)) from None
+        raise _located(problem, text, path, source) from None
 
 
-def _located(problem: Problem, text: str, path: tuple[str, ...], source: Source) -> str:
+def _located(problem: Problem, text: str, path: tuple[str, ...], source: Source) -> ExpressionError:
     where = ".".join(path)
     document = source.text.replace("\r\n", "\n")
     start, end = problem.span.start, problem.span.start + problem.span.length
     places = places_of(document, path) if document else None
-    if places is not None and len(places) == len(text) + 1:
+    found = places is not None and len(places) == len(text) + 1
+    if found:
+        assert places is not None
         document_start = places[min(start, len(text))]
         document_end = places[min(end, len(text))]
         name = source.file
@@ -58,4 +60,5 @@ def _located(problem: Problem, text: str, path: tuple[str, ...], source: Source)
     length = max(1, min(document_end - document_start, len(shown) - column + 1))
     # Tabs stay tabs, so that the marks stand under what they mean.
     indent = "".join("\t" if sign == "\t" else " " for sign in shown[: column - 1])
-    return f"{name}:{line}:{column}: {where}: {problem.message}\n    {shown}\n    {indent}{'^' * length}"
+    message = f"{name}:{line}:{column}: {where}: {problem.message}\n    {shown}\n    {indent}{'^' * length}"
+    return ExpressionError(message, where, line if found else None)

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
+from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
+from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.welcome import WELCOME, WelcomeRule
@@ -20,6 +23,9 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    BACK_IN_STOCK,
+    PRICE_DROPPED,
+    LOW_STOCK,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -29,16 +35,22 @@ BY_NAME: Final[dict[str, TriggerDefinition[Any]]] = {definition.name: definition
 RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type for definition in BUILT_IN)
 
 __all__ = [
+    "BACK_IN_STOCK",
     "BUILT_IN",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "LOW_STOCK",
+    "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "RULE_TYPES",
     "WELCOME",
+    "BackInStockRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "LowStockRule",
+    "PriceDroppedRule",
     "TriggerDefinition",
     "WelcomeRule",
 ]

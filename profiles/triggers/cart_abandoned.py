@@ -1,5 +1,6 @@
 """cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from profiles import carts
@@ -7,6 +8,8 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.gates import OUT_OF_STOCK
+from profiles.goods import Goods, good_key, in_stock
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
@@ -38,7 +41,7 @@ def episode_key(profile: Profile, cart_id: str) -> str:
     return f"{profile.id}|cart" if cart_id == carts.DEFAULT_CART else cart_id
 
 
-def items_of(lines: list[CartLine], described: dict[str, Description]) -> tuple[Item, ...]:
+def items_of(lines: list[CartLine], described: dict[str, Description], goods: Goods) -> tuple[Item, ...]:
     """The lines as a trigger shows them, most valuable first, at most ITEMS_MAX."""
     ordered = sorted(lines, key=lambda line: (-(line.price_minor or 0) * line.quantity, line.product_id))
     return tuple(
@@ -54,10 +57,16 @@ def items_of(lines: list[CartLine], described: dict[str, Description]) -> tuple[
             quantity=line.quantity,
             url=said.url,
             image_url=said.image_url,
+            in_stock=in_stock(goods, good_key(line.product_id, line.variant_id)),
         )
         for line in ordered[:ITEMS_MAX]
         for said in (carts.description_of(described, line),)
     )
+
+
+def sold_out(lines: Iterable[CartLine], goods: Goods) -> bool:
+    """Whether none of the lines can be had: each is known to be out of stock."""
+    return all(in_stock(goods, good_key(line.product_id, line.variant_id)) is False for line in lines)
 
 
 def covers_cart(order: RecentOrder, emitted: Emitted) -> bool:
@@ -112,11 +121,15 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
             return "forgotten"
         return None if cart.lines else "empty"
 
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        cart = self._cart(turn.profile, episode)
+        return OUT_OF_STOCK if cart is not None and sold_out(cart.lines.values(), turn.at.goods) else None
+
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = self._cart(turn.profile, episode)
         assert cart is not None
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described),
+            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
             value_minor=carts.value_minor(cart.lines.values()),
             currency=cart.currency,
             recovery_url=cart.url,

@@ -7,10 +7,11 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
+from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, HOUR_MS, TriggerRule
-from profiles.state import Cart, Checkout, Emitted, Episode, RecentOrder
-from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of
+from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
+from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of, sold_out
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
 
@@ -100,13 +101,15 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             return "ordered"
         return None if _has_lines(turn.profile, checkout) else "empty"
 
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        lines, _ = _lines(turn.profile, turn.profile.checkouts[episode.key])
+        return OUT_OF_STOCK if sold_out(lines, turn.at.goods) else None
+
     def content(self, turn: Turn, episode: Episode) -> Content:
         checkout = turn.profile.checkouts[episode.key]
-        lines, described = checkout.lines, checkout.described
-        if not lines and (cart := _cart(turn.profile, checkout)) is not None:
-            lines, described = list(cart.lines.values()), cart.described
+        lines, described = _lines(turn.profile, checkout)
         return Content(
-            items=items_of(lines, described),
+            items=items_of(lines, described, turn.at.goods),
             value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
             currency=checkout.currency,
             recovery_url=checkout.url,
@@ -158,6 +161,13 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:
     return carts.find(profile, checkout.cart_id) if checkout.cart_id is not None else None
+
+
+def _lines(profile: Profile, checkout: Checkout) -> tuple[list[CartLine], dict[str, Description]]:
+    """What is in a checkout, or, where its events do not say, in its cart; and how it was described."""
+    if not checkout.lines and (cart := _cart(profile, checkout)) is not None:
+        return list(cart.lines.values()), cart.described
+    return checkout.lines, checkout.described
 
 
 def _has_lines(profile: Profile, checkout: Checkout) -> bool:

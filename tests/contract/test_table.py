@@ -122,6 +122,7 @@ async def test_everything_of_a_commit_is_read_back(table: Table) -> None:
             tails={"triggers": 3},
             origins={"forwards/4": 99},
             topic_ids={"orders": "xYz-1"},
+            rules={"version": "spring", "digest": "00ff"},
             population={"x:1": 2, "y": -1},
         ),
     )
@@ -153,6 +154,7 @@ async def test_everything_of_a_commit_is_read_back(table: Table) -> None:
         tails={"triggers": 3},
         origins={"forwards/4": 99},
         topic_ids={"orders": "xYz-1"},
+        rules={"version": "spring", "digest": "00ff"},
         outbox_base=0,
     )
     assert await table.population(P) == {"x:1": 2, "y": -1}
@@ -328,6 +330,26 @@ async def test_a_timer_moved_away_and_back_is_listed_once(table: Table) -> None:
 
     assert (await table.load(P, [], [], due_before_ms=100)).due == [("a", 10)]
     assert (await table.load(P, [], [], due_before_ms=100)).due == [("a", 10)]
+
+
+@in_loop
+async def test_all_profiles_with_timers_are_listed_page_by_page_while_timers_move(table: Table) -> None:
+    claim = await table.claim(P)
+    many = {f"user_id:{number}": number for number in range(1_000)}
+    commit = after(claim, profiles=dict.fromkeys(many, b"{}"), due=dict(many))
+    await table.commit(P, commit)
+    found: list[str] = []
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        page = await table.waiting(P, cursor, 100)
+        commit = then(commit, due=dict.fromkeys(page.profile_ids, 5000 + pages))
+        await table.commit(P, commit)
+        found += page.profile_ids
+        cursor, pages = page.cursor, pages + 1
+
+    assert set(found) == set(many)
+    assert 1 < pages <= 100
+    assert (await table.waiting(P + 1, "", 100)).profile_ids == []
 
 
 @in_loop
@@ -571,3 +593,95 @@ async def test_partitions_commit_side_by_side(table: Table) -> None:
         meta = await table.meta(partition)
         assert meta is not None
         assert (meta.commits, meta.offsets) == (10, {"orders": 10})
+
+
+# --- goods and who watches them -----------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_goods_are_kept_and_taken_out(table: Table) -> None:
+    claim = await table.claim(P)
+    first = after(claim, goods={"tent": b"[1]", "lamp/red": b"[2]"})
+    await table.commit(P, first)
+    await table.commit(P, then(first, goods={"tent": None, "lamp/red": b"[3]"}))
+
+    assert await table.goods(P) == {"lamp/red": b"[3]"}
+    assert await table.goods(P + 1) == {}
+
+
+@in_loop
+async def test_watchers_come_by_score_then_by_id(table: Table) -> None:
+    claim = await table.claim(P)
+    first = after(
+        claim, watchers={("tent", "c"): 5, ("tent", "b"): INTEGER_MAX, ("tent", "a"): INTEGER_MAX, ("lamp", "a"): 1}
+    )
+    await table.commit(P, first)
+    await table.commit(P, then(first, watchers={("tent", "c"): None, ("tent", "b"): 7}))
+    some = await table.load(P, [], [], watchers_of="tent", watchers_limit=1)
+    all_ = await table.load(P, [], [], watchers_of="tent", watchers_limit=10)
+    nobody = await table.load(P, [], [], watchers_of="boat", watchers_limit=10)
+
+    assert some.watchers == [("b", 7)]
+    assert all_.watchers == [("b", 7), ("a", INTEGER_MAX)]
+    assert nobody.watchers == []
+
+
+@in_loop
+async def test_the_queue_is_filled_with_watchers_as_they_were_and_taken_from_its_head(table: Table) -> None:
+    claim = await table.claim(P)
+    first = after(claim, watchers={("tent", name): place for place, name in enumerate("abcde")})
+    await table.commit(P, first)
+    fills = then(first, queue=("tent", 2), watchers={("tent", "d"): None, ("tent", "z"): 9}, wake="who is told")
+    await table.commit(P, fills)
+    queued = await table.load(P, [], [], watchers_limit=10)
+    await table.commit(P, then(fills, unqueue=2, wake=""))
+    left = await table.load(P, [], [], watchers_limit=10)
+    meta = await table.meta(P)
+
+    assert queued.watchers == [("c", 2), ("d", 3), ("e", 4)]
+    assert left.watchers == [("e", 4)]
+    assert meta is not None
+    assert meta.wake == ""
+
+
+@in_loop
+async def test_a_claim_tells_of_a_change_that_not_all_have_heard_of(table: Table) -> None:
+    claim = await table.claim(P)
+    await table.commit(P, after(claim, wake="who is told"))
+
+    assert (await table.claim(P)).meta.wake == "who is told"
+
+
+@in_loop
+async def test_more_than_the_queue_has_can_t_be_taken_off_and_nothing_changes(table: Table) -> None:
+    claim = await table.claim(P)
+    with pytest.raises(Refused, match="taken off"):
+        await table.commit(P, after(claim, unqueue=1, goods={"tent": b"[1]"}))
+
+    assert await table.goods(P) == {}
+
+
+@in_loop
+async def test_many_goods_and_watchers_fit_into_one_commit(table: Table) -> None:
+    claim = await table.claim(P)
+    goods = {f"p{number}": b"[]" for number in range(1500)}
+    watchers = {(f"p{number % 3}", f"user_id:{number}"): number for number in range(3000)}
+    first = after(claim, goods=goods, watchers=watchers)
+    await table.commit(P, first)
+    await table.commit(P, then(first, goods=dict.fromkeys(goods), watchers=dict.fromkeys(watchers)))
+
+    assert await table.goods(P) == {}
+    assert (await table.load(P, [], [], watchers_of="p1", watchers_limit=10)).watchers == []
+
+
+@in_loop
+async def test_a_wipe_takes_goods_watchers_and_queue_along(table: Table) -> None:
+    claim = await table.claim(P)
+    first = after(claim, goods={"tent": b"[]"}, watchers={("tent", "a"): 1, ("tent", "b"): 2})
+    await table.commit(P, first)
+    await table.commit(P, then(first, queue=("tent", 0), wake="who is told"))
+
+    assert await table.wipe(P) == 3
+    assert await table.goods(P) == {}
+    assert (await table.load(P, [], [], watchers_limit=10)).watchers == []
+    assert (await table.claim(P)).meta.wake == ""

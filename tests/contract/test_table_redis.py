@@ -35,6 +35,10 @@ def everything(claim: Claim, mark: bytes) -> Commit:
         clock_ms=claim.meta.commits,
         population={"n": 1},
         notes={"salt": mark, "gone": None},
+        goods={"tent": mark, "boat": None},
+        watchers={("tent", "a"): claim.meta.commits, ("tent", "b"): None},
+        queue=("tent", 0),
+        wake="who is told",
     )
 
 
@@ -47,7 +51,9 @@ def text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-@pytest.mark.parametrize("kind", ["due", "outbox", "pop", "notes", "c:a", "c:b", "l:a", "l:b"])
+@pytest.mark.parametrize(
+    "kind", ["due", "outbox", "pop", "notes", "c:a", "c:b", "l:a", "l:b", "goods", "queue", "w:tent"]
+)
 def test_a_key_of_a_wrong_type_refuses_the_commit_whole(
     table: RedisTable, redis_client: redis.Redis, prefix: str, kind: str
 ) -> None:
@@ -310,7 +316,8 @@ async def test_a_wipe_leaves_other_prefixes_and_partitions_alone(
 @in_loop
 async def test_every_key_written_is_documented(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
     await table.ensure_install(8)
-    await table.commit(P, everything(await table.claim(P), b"x"))
+    for _ in range(2):  # the queue is filled with those who watched before
+        await table.commit(P, everything(await table.claim(P), b"x"))
     kinds = {"string": "string", "hash": "hash", "list": "list", "zset": "sorted set"}
 
     found = set()
@@ -319,6 +326,8 @@ async def test_every_key_written_is_documented(table: RedisTable, redis_client: 
         for kind in ("c", "l"):
             if name.startswith(f"<prefix>:{{p}}:{kind}:"):
                 name = f"<prefix>:{{p}}:{kind}:<id>"
+        if name.startswith("<prefix>:{p}:w:"):
+            name = "<prefix>:{p}:w:<product>"
         found.add((name, kinds[text(redis_client.type(raw))]))
 
     assert found == {(doc.key, doc.type) for doc in REDIS_KEYS}

@@ -41,7 +41,19 @@ def test_every_metric_says_what_it_means_and_what_to_do() -> None:
 def test_no_label_can_hold_a_customer() -> None:
     labels = {label for metric in METRICS for label in metric.labels}
 
-    assert labels <= {"topic", "stage", "name", "reason", "source", "operation", "status", "condition"}
+    assert labels <= {
+        "topic",
+        "stage",
+        "name",
+        "reason",
+        "source",
+        "operation",
+        "status",
+        "condition",
+        "result",
+        "file",
+        "line",
+    }
 
 
 def test_the_page_shows_what_was_counted() -> None:

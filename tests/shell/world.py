@@ -179,7 +179,7 @@ class World:
         return [msgspec.json.decode(record.value or b"null") for record in self.log.records(topic, partition)]
 
     def stored(self) -> dict[str, Any]:
-        """All that the table holds of state: profiles, ledgers, timers, population and offsets."""
+        """All that the table holds of state: profiles, ledgers, timers, population, goods and offsets."""
         parts = self.table.snapshot().partitions
         return {
             str(number): (
@@ -187,6 +187,9 @@ class World:
                 part.ledgers,
                 part.due,
                 part.population,
+                part.goods,
+                part.watchers,
+                part.queue,
                 part.meta and part.meta.offsets,
             )
             for number, part in parts.items()

@@ -10,12 +10,13 @@ from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.goods import UNKNOWN, Good, change_of
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
 from profiles.state import Ledger, Moment
 from profiles.turn import Output
 from schemas import events
-from schemas.events import Arrival, ConsentChange, Event, Product
+from schemas.events import SHOP, Arrival, CatalogueEvent, ConsentChange, Event, Product
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 
 MINUTE_MS = 60_000
@@ -56,6 +57,7 @@ class Timeline:
         self.profile = Profile(customer)
         self.orders = Ledger(complete=True)
         self.out: list[Output] = []
+        self.goods: dict[str, Good] = {}
         self.clock_ms = START_MS - 1
         self._count = 0
         if consent:
@@ -74,17 +76,35 @@ class Timeline:
         event = kind(timestamp_ms=ms(minute), **fields)
         received_ms = ms(minute if arrives is None else arrives)
         self.clock_ms = max(self.clock_ms, ms(minute), received_ms if arrives is not None else 0)
-        at = Moment(self.clock_ms)
+        at = Moment(self.clock_ms, goods=self.goods)
         self.engine.fire(self.profile, at, self.orders, self.out)
         self.engine.step(
             self.profile, Arrival(event, ms(minute), received_ms, self.profile.id, value), at, self.orders, self.out
         )
         return self
 
+    def shop_tells(
+        self, kind: type[CatalogueEvent], product_id: str, minute: float, *, place: int = 0, **fields: Any
+    ) -> "Timeline":
+        """An event of the catalogue; `place` is how many stock alerts of the shop are older than hers."""
+        self._count += 1
+        fields.setdefault("message_id", f"m{self._count}")
+        event = kind(timestamp_ms=ms(minute), product_id=product_id, **fields)
+        self.clock_ms = max(self.clock_ms, ms(minute))
+        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
+        change = change_of(
+            self.goods.get(product_id, UNKNOWN), Arrival(event, ms(minute), ms(minute), SHOP, product_id), "USD"
+        )
+        if change is not None:
+            self.goods[change.key] = change.after
+            if self.engine.wakes(change):
+                self.engine.hear(self.profile, change, place, Moment(self.clock_ms, goods=self.goods), self.out)
+        return self
+
     def until(self, minute: float) -> "Timeline":
         """Nothing more happens until this minute; timers due at it fire too."""
         self.clock_ms = max(self.clock_ms, ms(minute) + 1)
-        self.engine.fire(self.profile, Moment(self.clock_ms), self.orders, self.out)
+        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
         return self
 
     # --- the words of a shop -------------------------------------------------------------------------------------
@@ -96,6 +116,21 @@ class Timeline:
     def remove(self, what: str | Product, minute: float, *, cart: str | None = "c1", **fields: Any) -> "Timeline":
         item = product(what) if isinstance(what, str) else what
         return self.tell(events.ProductRemoved, minute, cart_id=cart, product=item, **fields)
+
+    def view(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        return self.tell(
+            events.ProductViewed, minute, product=product(what) if isinstance(what, str) else what, **fields
+        )
+
+    def wish(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductAddedToWishlist, minute, product=item, **fields)
+
+    def price(self, what: str, minute: float, price_minor: int, **fields: Any) -> "Timeline":
+        return self.shop_tells(events.ProductPriceChanged, what, minute, price_minor=price_minor, **fields)
+
+    def stock(self, what: str, minute: float, available: int, **fields: Any) -> "Timeline":
+        return self.shop_tells(events.ProductStockChanged, what, minute, available=available, **fields)
 
     def order(self, order_id: str, minute: float, *what: str | Product, **fields: Any) -> "Timeline":
         items = tuple(product(item) if isinstance(item, str) else item for item in what)

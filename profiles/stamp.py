@@ -1,0 +1,29 @@
+"""Which rules these are: the shop's own name of them, and a digest that changes with anything they say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from xxhash import xxh3_64_hexdigest
+
+from profiles.book import Book
+from profiles.definition import TriggerDefinition
+
+
+class RulesStamp(Struct, frozen=True):
+    """`version` is what the shop calls its rules, `digest` 16 characters by which two sets of rules are told apart."""
+
+    version: str
+    digest: str
+
+
+def stamp_of(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> RulesStamp:
+    """The stamp of a book's rules, defaults and segments included; costs, rates and goods are no part of it."""
+    rules = book.rules
+    said = (
+        msgspec.structs.replace(rules, triggers={}),
+        sorted((trigger.name, msgspec.to_builtins(trigger.rule(book))) for trigger in triggers),
+        "" if book.segments is None else book.segments.fingerprint,
+    )
+    return RulesStamp(rules.version, xxh3_64_hexdigest(msgspec.json.encode(said)))

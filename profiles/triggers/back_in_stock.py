@@ -1,0 +1,103 @@
+"""back.in.stock: what she asked to be told of can be had again.
+
+Whoever asked first hears first: of those who wait, so many for each piece that is there are told at once, as many again every
+ten minutes, as long as there is any left. So a handful of pieces is not promised to thousands.
+"""
+
+from typing import Annotated, ClassVar, Final
+
+from msgspec import Meta
+
+from profiles.book import Book
+from profiles.content import Content
+from profiles.episodes import plan, waiting
+from profiles.gates import OUT_OF_STOCK
+from profiles.goods import GoodChange
+from profiles.rules import MINUTE_MS, TriggerRule
+from profiles.state import Episode, Watch
+from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, item_of, key_of
+from profiles.turn import Turn
+from profiles.watches import ALERT_FOR_MS, bought_since, close_alert
+
+AtLeastOne = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class BackInStockRule(TriggerRule, frozen=True, kw_only=True):
+    """A product the customer asked to be told of is there again."""
+
+    trigger: ClassVar[str] = "back.in.stock"
+
+    priority: int = 220
+    pieces: AtLeastOne = 1
+    """So many have to be there. It is told when the stock rises to that from fewer."""
+    told_per_piece: AtLeastOne = 10
+    """How many customers are told at once for each piece, over the whole shop and oldest first."""
+    every_ms: int = 10 * MINUTE_MS
+    """Time until as many again are told."""
+
+
+class BackInStock(Watched[BackInStockRule]):
+    """Episodes are keyed by customer, product or variant, and stock alert; each alert is answered once."""
+
+    name = "back.in.stock"
+    rule_type = BackInStockRule
+    reasons = RESTS | {
+        "answered": "The stock alert was answered, or a newer one took its place.",
+        "alert_expired": "The stock alert is older than 90 days.",
+    }
+
+    def wakes(self, book: Book, change: GoodChange) -> bool:
+        before, after, pieces = change.before.stock, change.after.stock, self.rule(book).pieces
+        return change.new_stock and after is not None and after >= pieces and (before is None or before < pieces)
+
+    def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
+        if not watch.waits or watch.alert is None or watch.alert[0] < change.time_ms - ALERT_FOR_MS:
+            return
+        key = f"{turn.profile.id}|{change.key}|{watch.alert[1]}"
+        if waiting(turn.profile, self, key) is None:
+            kept = about(watch) | {"alert": watch.alert[1], "place": place, "stock": change.after.stock}
+            due_ms = change.time_ms + self._wait_ms(turn.book, kept["place"], kept["stock"])
+            plan(turn, self, key, change.message_id, change.time_ms, due_ms, data=kept)
+
+    def _wait_ms(self, book: Book, place: int, stock: int) -> int:
+        rule = self.rule(book)
+        return place // (rule.told_per_piece * max(1, stock)) * rule.every_ms
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self._wait_ms(turn.book, episode.data["place"], episode.data["stock"])
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        watch = turn.profile.watches.get(key_of(episode))
+        if watch is None:
+            return FORGOTTEN
+        if not watch.waits or watch.alert is None or watch.alert[1] != episode.data["alert"]:
+            return "answered"
+        if watch.alert[0] < now_ms - ALERT_FOR_MS:
+            return "alert_expired"
+        return "ordered" if bought_since(turn.profile, watch.product_id, watch.alert[0]) else None
+
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        good = turn.at.goods.get(key_of(episode))
+        there = good is not None and good.stock is not None and good.stock >= self.rule(turn.book).pieces
+        return None if there else OUT_OF_STOCK
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        known = self.known(turn, episode)
+        assert known is not None
+        watch, good = known
+        return Content(
+            items=(item_of(watch, good),),
+            details={"stock": good.stock, "subscription_id": episode.data["alert"]},
+            rule="a product the customer asked to be told of is in stock again",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Told or bought, the alert is answered; after any other end it waits for the next time."""
+        watch = turn.profile.watches.get(key_of(episode))
+        if watch is None or watch.alert is None or watch.alert[1] != episode.data["alert"]:
+            return
+        if state == "emitted" or bought_since(turn.profile, watch.product_id, watch.alert[0]):
+            close_alert(watch, watch.alert)
+
+
+BACK_IN_STOCK: Final = BackInStock()

@@ -1,0 +1,57 @@
+"""What the triggers about price and stock of watched products share: their episodes, and what they show."""
+
+from typing import Any, TypeVar
+
+from profiles.definition import TriggerDefinition
+from profiles.goods import Good, good_key
+from profiles.profile import Profile
+from profiles.rules import TriggerRule
+from profiles.state import Emitted, Episode, RecentOrder, Watch
+from profiles.turn import Turn
+from schemas.outputs import Item
+
+FORGOTTEN = "not_watched"
+RESTS = {
+    FORGOTTEN: "The customer does not watch the product any more.",
+}
+
+R = TypeVar("R", bound=TriggerRule)
+
+
+def about(watch: Watch) -> dict[str, Any]:
+    """What an episode keeps about the product it is about."""
+    return {"product_id": watch.product_id, "variant_id": watch.variant_id}
+
+
+def key_of(episode: Episode) -> str:
+    """The good an episode is about."""
+    return good_key(episode.data["product_id"], episode.data["variant_id"])
+
+
+def item_of(watch: Watch, good: Good) -> Item:
+    """The product as a trigger shows it."""
+    return Item(
+        product_id=watch.product_id,
+        variant_id=watch.variant_id,
+        price_minor=good.price_minor,
+        in_stock=None if good.stock is None else good.stock > 0,
+    )
+
+
+class Watched(TriggerDefinition[R]):
+    """A trigger about a product that a customer watches."""
+
+    reasons = RESTS
+
+    def known(self, turn: Turn, episode: Episode) -> tuple[Watch, Good] | None:
+        """The product as the customer and as the partition know it; None where one of them has forgotten it."""
+        key = key_of(episode)
+        watch, good = turn.profile.watches.get(key), turn.at.goods.get(key)
+        return None if watch is None or good is None else (watch, good)
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Each product cools by itself."""
+        return episode.data["product_id"] in sent.product_ids
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        return not set(order.product_ids).isdisjoint(sent.product_ids)

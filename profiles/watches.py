@@ -1,0 +1,181 @@
+"""Which products a customer has an eye on: viewed, put into a cart, wished for, or asked to be told of.
+
+A partition keeps, beside its profiles, an index of these from product to customers (`keys_of` is what stands in it for a
+profile). Only products that somebody watches have their price and stock kept, and only who watches one is told of a change.
+
+All of it comes out the same for any order of events. A customer watches at most WATCHES_MAX products: open stock alerts stay
+before wishes, wishes before the rest, and of equals what was touched last.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from profiles import carts
+from profiles.goods import good_key
+from profiles.profile import Profile
+from profiles.rules import DAY_MS
+from profiles.state import SEEN_PRICES_MAX, WATCHES_MAX, Watch
+from schemas.events import CartProductsEvent, Event, Product, ProductEvent
+
+SEEN_FOR_MS: Final = 30 * DAY_MS
+"""A price counts as seen this long. What was only viewed is watched no longer."""
+ALERT_FOR_MS: Final = 90 * DAY_MS
+"""A stock alert or a wish is open this long."""
+VIEWED_WITHIN_MS: Final = 7 * DAY_MS
+"""Two views within this time are more than a glance."""
+
+_decode_keys = msgspec.json.Decoder(dict[str, Watch]).decode
+
+
+def see(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> Watch:
+    """She saw a product, and its price where it is one in the shop's currency. Gives the watch, which may not be kept."""
+    watch = _watch(profile, product, at_ms)
+    if price_minor is not None and price_minor >= 0:
+        note_price(watch, at_ms, price_minor)
+    return watch
+
+
+def view(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
+    """She viewed a product."""
+    views = see(profile, product, at_ms, price_minor).views
+    if at_ms not in views:
+        views.append(at_ms)
+        views.sort(reverse=True)
+        del views[2:]
+
+
+def wish(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
+    """It was put on her wishlist."""
+    watch = see(profile, product, at_ms, price_minor)
+    if watch.wish is None or watch.wish[0] < at_ms:
+        watch.wish = (at_ms, True)
+
+
+def unwish(profile: Profile, product: Product, at_ms: int) -> None:
+    """It was taken off her wishlist; of two words of the same moment this one counts."""
+    watch = _watch(profile, product, at_ms)
+    if watch.wish is None or watch.wish[0] <= at_ms:
+        watch.wish = (at_ms, False)
+
+
+def await_stock(profile: Profile, product: Product, at_ms: int, alert_id: str) -> None:
+    """She wants to hear when it is there again."""
+    watch = _watch(profile, product, at_ms)
+    watch.alert = max(watch.alert or (0, ""), (at_ms, alert_id))
+
+
+def close_alert(watch: Watch, alert: tuple[int, str]) -> None:
+    """A stock alert needs no answer any more."""
+    watch.alert_done = max(watch.alert_done or (0, ""), alert)
+
+
+def note_price(watch: Watch, at_ms: int, price_minor: int) -> None:
+    """Keep a price that was seen, unless a later one was as low."""
+    kept = [seen for seen in watch.seen if not (seen[0] <= at_ms and seen[1] >= price_minor)]
+    if not any(seen[0] >= at_ms and seen[1] <= price_minor for seen in kept):
+        kept.append((at_ms, price_minor))
+        kept.sort()
+    oldest_ms = watch.touched_ms - SEEN_FOR_MS
+    watch.seen = [seen for seen in kept if seen[0] >= oldest_ms][:SEEN_PRICES_MAX]
+
+
+def lowest_seen(watch: Watch, now_ms: int) -> int | None:
+    """The lowest price she saw in the 30 days before a moment, or since; None if she saw none."""
+    return min((price for at_ms, price in watch.seen if at_ms >= now_ms - SEEN_FOR_MS), default=None)
+
+
+def wants(profile: Profile, key: str, watch: Watch, now_ms: int) -> bool:
+    """Whether she is after it: it is in a cart, on a wishlist, or was viewed twice in the last 7 days."""
+    if watch.wished or (len(watch.views) == 2 and watch.views[1] >= now_ms - VIEWED_WITHIN_MS):
+        return True
+    return any(key in cart.lines for cart in carts.all_carts(profile).values())
+
+
+def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:
+    """Whether an order of the last 30 days, placed at or after a moment, has the product."""
+    return any(order.at_ms >= since_ms and product_id in order.product_ids for order in profile.recent_orders)
+
+
+def expired(watch: Watch, now_ms: int) -> bool:
+    """Whether nothing about it is of use any more."""
+    if watch.waits and watch.alert is not None and watch.alert[0] >= now_ms - ALERT_FOR_MS:
+        return False
+    if watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS:
+        return False
+    return watch.touched_ms < now_ms - SEEN_FOR_MS
+
+
+def unite(into: Profile, other: Profile) -> None:
+    """Add what another profile watches; the same as if its events had come to this one."""
+    ours = into.watches
+    for key, theirs in other.watches.items():
+        watch = ours.get(key)
+        if watch is None:
+            ours[key] = theirs
+            continue
+        watch.touched_ms = max(watch.touched_ms, theirs.touched_ms)
+        for at_ms, price_minor in theirs.seen:
+            note_price(watch, at_ms, price_minor)
+        watch.views = sorted({*watch.views, *theirs.views}, reverse=True)[:2]
+        # Off before on: of two words of the same moment the one that takes it off counts.
+        words = [word for word in (watch.wish, theirs.wish) if word is not None]
+        watch.wish = max(words, key=lambda word: (word[0], not word[1]), default=None)
+        watch.alert = max((one for one in (watch.alert, theirs.alert) if one is not None), default=None)
+        watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
+    _let_go(ours, max((watch.touched_ms for watch in ours.values()), default=0))
+
+
+def mentioned(event: Event) -> list[str]:
+    """The products that a customer's event may make her watch."""
+    if isinstance(event, ProductEvent):
+        return [good_key(event.product.product_id, event.product.variant_id)]
+    if isinstance(event, CartProductsEvent):
+        return [good_key(product.product_id, product.variant_id) for product in event.products]
+    return []
+
+
+def keys_of(stored: Raw) -> dict[str, int | None]:
+    """What stands in the index for a profile: for each product when her stock alert was opened, None for a plain watch.
+
+    `stored` is the part of a profile that holds its watches, as it is written. Products come in the order of their keys.
+    """
+    text = bytes(stored)
+    if not text:
+        return {}
+    watches = _decode_keys(text)
+    return {key: watches[key].alert[0] if watches[key].waits else None for key in sorted(watches)}  # type: ignore[index]
+
+
+def _watch(profile: Profile, product: Product, at_ms: int) -> Watch:
+    watches = profile.watches
+    key = good_key(product.product_id, product.variant_id)
+    watch = watches.get(key)
+    if watch is None:
+        watch = watches[key] = Watch(product.product_id, product.variant_id, at_ms)
+        if len(watches) > WATCHES_MAX:
+            _let_go(watches, at_ms)
+    elif watch.touched_ms < at_ms:
+        watch.touched_ms = at_ms
+    return watch
+
+
+def _let_go(watches: dict[str, Watch], now_ms: int) -> None:
+    """Take out what is of no use any more, and what is above the bound."""
+    for key in [key for key, watch in watches.items() if expired(watch, now_ms)]:
+        del watches[key]
+    if len(watches) > WATCHES_MAX:
+        ranked = sorted(watches, key=lambda key: _worth(key, watches[key]))
+        for key in ranked[: len(watches) - WATCHES_MAX]:
+            del watches[key]
+
+
+def _worth(key: str, watch: Watch) -> tuple[bool, bool, int, str]:
+    return (watch.waits, watch.wished, watch.touched_ms, key)
+
+
+def shown(products: Iterable[Product]) -> list[Product]:
+    """The products of a cart that are watched, the last of them: no more than a profile holds."""
+    return list(products)[-WATCHES_MAX:]

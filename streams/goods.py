@@ -1,0 +1,208 @@
+"""The goods of a partition within one batch: catalogue events taken in, and the customers who watch a product told of it.
+
+A partition keeps price and stock of the products that somebody in it watches, and an index from each of these products to
+its watchers; both change in the commits of the profiles. Catalogue events reach every partition (topic `fanout`); one about
+a product that nobody watches costs its decoding and one look into a table in memory.
+
+What comes out may not depend on where the log is cut into batches. So
+
+- each customer sees the goods as they were at her record's place (`at`), though customers are worked through one by one;
+- a change that wakes watchers comes first in its batch, on profiles and an index that hold everything before it;
+- a product that something earlier in the batch may have begun to watch ends the batch before its event.
+
+At most WAKES_MAX watchers hear of a change in one commit. The rest are put into a queue by that commit, and no further record
+is taken until the queue is empty: a transition is told to each watcher once, whoever dies in between.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+from typing_extensions import override
+
+from profiles.goods import UNKNOWN, Good, GoodChange, Goods, key_of
+from profiles.watches import keys_of, mentioned
+from schemas.events import Arrival, CatalogueEvent
+from streams.cache import Live
+
+WAKES_MAX: Final = 200
+"""Watchers who hear of a change in one commit."""
+GOODS_MAX: Final = 50_000
+"""Products watched in one partition, some 250 bytes each. Above it those give way of which nothing was ever told."""
+GIVE_WAY: Final = 1000
+PLAIN: Final = 2**53 - 1
+"""Score of a watcher without a stock alert: behind all those with one, whose score is the time they asked at."""
+
+
+class Wake(Struct, frozen=True, kw_only=True):
+    """A change that not all watchers have heard of yet. `woken` of them have."""
+
+    change: GoodChange
+    woken: int
+
+
+class Shop(Protocol):
+    """What is asked of the engine about goods."""
+
+    def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
+
+    def wakes(self, change: GoodChange) -> bool: ...
+
+
+class _View(Mapping[str, Good]):
+    """The goods as they were before one place of the batch."""
+
+    __slots__ = ("_base", "_place", "_told")
+
+    def __init__(self, base: Goods, told: dict[str, list[tuple[int, Good | None]]], place: int) -> None:
+        self._base, self._told, self._place = base, told, place
+
+    @override
+    def __getitem__(self, key: str) -> Good:
+        good = self._base.get(key)
+        for place, now in self._told.get(key, ()):
+            if place >= self._place:
+                break
+            good = now
+        if good is None:
+            raise KeyError(key)
+        return good
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in {**self._base, **self._told} if key in self)
+
+    @override
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class BatchGoods:
+    """The goods in one batch. `base` is what the partition knows, and is not changed here; `wake` what it is busy with.
+
+    `news` is the change that watchers hear of in this batch, if any. `asks` is the product whose watchers are to be loaded
+    for it; where it is None they stand in the queue.
+    """
+
+    def __init__(self, shop: Shop, base: dict[str, Good], wake: Wake | None, partitions: int) -> None:
+        self._shop, self._base, self._partitions = shop, base, partitions
+        self._before = wake
+        self._told: dict[str, list[tuple[int, Good | None]]] = {}
+        self._mentioned: set[str] = set()
+        self._looked = 0
+        self._index: dict[tuple[str, str], int | None] = {}
+        self.news: GoodChange | None = None if wake is None else wake.change
+        self.asks: str | None = None
+        self.wake = wake
+        self.queue: tuple[str, int] | None = None
+        self.unqueue = 0
+
+    # --- catalogue events -----------------------------------------------------------------------------------------
+
+    def take(self, place: int, arrival: Arrival, earlier: list[Arrival]) -> bool:
+        """Take in a catalogue event; false where the batch has to end before it. `earlier` are the customers' events before."""
+        event = arrival.event
+        assert isinstance(event, CatalogueEvent)
+        key = key_of(event)
+        if key is None:
+            return True
+        good = self.at(place).get(key)
+        if good is None:
+            return not self._may_be_watched(key, earlier)
+        change = self._shop.change(good, arrival)
+        if change is None:
+            return True
+        if self._shop.wakes(change):
+            if place > 0:
+                return False
+            self.news, self.asks = change, key
+        self._told.setdefault(key, []).append((place, change.after))
+        return True
+
+    def _may_be_watched(self, key: str, earlier: list[Arrival]) -> bool:
+        for arrival in earlier[self._looked :]:
+            self._mentioned.update(mentioned(arrival.event))
+        self._looked = len(earlier)
+        return key in self._mentioned
+
+    def at(self, place: int) -> Goods:
+        """The goods as a record at this place finds them, and the timers before it."""
+        return _View(self._base, self._told, place) if self._told else self._base
+
+    # --- telling the watchers -------------------------------------------------------------------------------------
+
+    def put_off(self) -> None:
+        """Nobody hears of anything in this batch: other timers come first. Of the change nothing is kept."""
+        self.news, self.asks = None, None
+        self._told.clear()
+
+    def call(self, watchers: list[tuple[str, int]]) -> dict[str, int]:
+        """Who hears of the news, of those that were loaded in their order (one more than WAKES_MAX where there are more): by
+        profile id how many stock alerts of the shop are older. Each partition counts its own and takes the others to have as
+        many.
+        """
+        assert self.news is not None
+        woken = 0 if self._before is None else self._before.woken
+        called = watchers[:WAKES_MAX]
+        rest = len(watchers) > WAKES_MAX
+        if self._before is not None:
+            self.unqueue = len(called)
+        elif rest:
+            self.queue = (self.news.key, len(called))
+        elif not watchers:
+            # Nobody watches it any more: it is no good of this partition.
+            self._told[self.news.key] = [(0, None)]
+        self.wake = Wake(change=self.news, woken=woken + len(called)) if rest else None
+        return {
+            profile_id: (woken + number) * self._partitions if score != PLAIN else 0
+            for number, (profile_id, score) in enumerate(called)
+        }
+
+    @property
+    def ends_batch(self) -> bool:
+        """Whether no further record may be taken after the news: not all have heard, or the product is forgotten."""
+        return self.news is not None and (self.wake is not None or self._told.get(self.news.key) == [(0, None)])
+
+    # --- what it changed ------------------------------------------------------------------------------------------
+
+    def note(self, subject: Live) -> None:
+        """Bring the index up to date with what a customer watches now. Of a packed profile."""
+        stored = subject.profile.watches_text
+        if stored is subject.watches:
+            return
+        profile_id = subject.profile.id
+        before, after = keys_of(subject.watches), keys_of(stored)
+        subject.watches = stored
+        for key, alert_ms in after.items():
+            if key not in before or before[key] != alert_ms:
+                self._index[key, profile_id] = PLAIN if alert_ms is None else alert_ms
+        for key in before:
+            if key not in after:
+                self._index[key, profile_id] = None
+
+    def index(self) -> dict[tuple[str, str], int | None]:
+        """Changes of the index: score by product and profile id, None where she watches it no more."""
+        return self._index
+
+    def changed(self, end: int) -> dict[str, Good | None]:
+        """Goods that are new or not what they were after the records before `end`; None for one that goes."""
+        changed = {key: good for key, told in self._told.items() for place, good in told if place < end}
+        for (key, _), score in self._index.items():
+            if score is not None and changed.get(key, self._base.get(key)) is None:
+                changed[key] = UNKNOWN
+        room = GOODS_MAX - len(self._base) - sum(1 for key in changed if key not in self._base)
+        if room < 0:
+            untold = [key for key, good in self._base.items() if good == UNKNOWN and key not in changed]
+            changed.update(dict.fromkeys(untold[: max(GIVE_WAY, -room)]))
+        return changed
+
+
+def encode_wake(wake: Wake | None) -> str:
+    """The text that stands in a partition's meta; empty where all have heard."""
+    return "" if wake is None else encode_good(wake).decode()
+
+
+encode_good = msgspec.json.Encoder().encode
+decode_good = msgspec.json.Decoder(Good).decode
+decode_wake = msgspec.json.Decoder(Wake).decode

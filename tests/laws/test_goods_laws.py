@@ -1,0 +1,222 @@
+"""Laws of goods: a change of price or stock reaches each customer who watches the product once, and comes to the same however
+the log was cut, in whatever order it came, and whoever died on the way.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import streams.goods
+from profiles.book import Book
+from profiles.engine import Engine
+from profiles.goods import UNKNOWN, Good, change_of
+from profiles.profile import Profile
+from profiles.rules import Caps, QuietHours, Rules
+from profiles.state import WATCHES_MAX, Ledger, Moment
+from profiles.triggers import BackInStockRule, LowStockRule, PriceDroppedRule
+from profiles.watches import keys_of
+from schemas import events
+from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product
+from streams.partition_limits import PartitionLimits
+from tests.laws.histories import MINUTE_MS, START_MS
+from tests.laws.test_batch_cuts import LIMITS, POINTS
+from tests.shell.world import CrashAt, Died, World, no_pause, run
+
+DAY_MIN = 24 * 60
+BOOK = Book(
+    rules=Rules.of(
+        PriceDroppedRule(cooldown_ms=0),
+        LowStockRule(cooldown_ms=0, pieces=3),
+        BackInStockRule(told_per_piece=1),
+        soft_opt_in=True,
+        caps=Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000),
+        quiet_hours=QuietHours(enabled=False),
+    )
+)
+"""A shop that tells whatever it may: each piece to one customer at a time."""
+USERS = ("ada", "bob", "cid", "dee", "eve")
+UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
+
+
+@st.composite
+def customer_event(draw: st.DrawFn, minute: int, message_id: str) -> Event:
+    kind: Any = draw(
+        st.sampled_from(
+            (
+                events.ProductViewed,
+                events.ProductAddedToWishlist,
+                events.ProductRemovedFromWishlist,
+                events.StockAlertSubscribed,
+                events.StockAlertSubscribed,
+                events.ProductAdded,
+                events.OrderCompleted,
+            )
+        )
+    )
+    user = draw(st.sampled_from(USERS))
+    product = Product(product_id=draw(st.sampled_from("AB")), price_minor=draw(st.sampled_from((None, 800, 1000))))
+    fields: dict[str, Any] = {"user_id": user, "message_id": message_id, "timestamp_ms": START_MS + minute * MINUTE_MS}
+    if kind is events.OrderCompleted:
+        return events.OrderCompleted(order_id=f"o-{message_id}", products=(product,), **fields)
+    made: Event = kind(product=product, **fields)
+    return made
+
+
+@st.composite
+def catalogue_event(draw: st.DrawFn, minute: int, message_id: str) -> CatalogueEvent:
+    fields: dict[str, Any] = {
+        "message_id": message_id,
+        "timestamp_ms": START_MS + minute * MINUTE_MS,
+        "product_id": draw(st.sampled_from("AB")),
+    }
+    kind: Any = draw(st.sampled_from((events.ProductPriceChanged, events.ProductStockChanged, events.ProductUpdated)))
+    if kind is not events.ProductStockChanged:
+        fields["price_minor"] = draw(st.sampled_from((500, 700, 900, 1000)))
+    if kind is not events.ProductPriceChanged:
+        fields["available"] = draw(st.sampled_from((0, 1, 2, 3, 10)))
+    made: CatalogueEvent = kind(**fields)
+    return made
+
+
+@st.composite
+def logs(draw: st.DrawFn, *, max_events: int = 25) -> list[Event]:
+    """Events of customers and of the catalogue in the order of their arrival, some late by up to an hour and a half."""
+    found: list[Event] = []
+    for number in range(draw(st.integers(1, max_events))):
+        minute = draw(st.integers(0, 600))
+        what = customer_event if draw(st.booleans()) else catalogue_event
+        found.append(draw(what(minute, f"m{number}")))
+    late = {event.message_id: draw(st.integers(0, 90)) * MINUTE_MS for event in found}
+    return sorted(found, key=lambda event: event.timestamp_ms + late[event.message_id])
+
+
+def world(log: list[Event], **options: Any) -> World:
+    made = World(engine=Engine(BOOK), **options)
+    made.send(*log)
+    return made
+
+
+async def play(made: World, chunk: int = 500) -> World:
+    tenure = await made.all_done(chunk=chunk)
+    tenure.advance_to(UNTIL_MS)
+    await made.work(tenure)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _two_wakes_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.goods, "WAKES_MAX", 2)
+    monkeypatch.setattr("streams.tenure.WAKES_MAX", 2)
+
+
+@given(log=logs(), limits=LIMITS, chunk=st.integers(1, 9))
+@settings(max_examples=80, deadline=None)
+def test_cutting_the_log_anywhere_gives_the_same_goods_and_the_same_triggers(
+    log: list[Event], limits: PartitionLimits, chunk: int
+) -> None:
+    whole = run(play(world(log)))
+    cut = run(play(world(log, limits=limits), chunk))
+
+    assert whole.stored() == cut.stored()
+    assert whole.outputs() == cut.outputs()
+    assert whole.values("decisions") == cut.values("decisions")
+
+
+@given(
+    log=logs(),
+    limits=LIMITS,
+    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_an_owner_may_die_anywhere_and_every_change_reaches_every_watcher_once(
+    log: list[Event], limits: PartitionLimits, deaths: list[tuple[Any, int]]
+) -> None:
+    whole = run(play(world(log)))
+    made = world(log, limits=limits)
+
+    async def live() -> None:
+        for point, times in deaths:
+            tenure = made.tenure(faults=CrashAt(point, times))
+            try:
+                await tenure.open()
+                await made.work(tenure, chunk=3)
+            except Died:
+                await no_pause(0)
+        await play(made)
+
+    run(live())
+
+    assert whole.stored() == made.stored()
+    assert whole.outputs() == made.outputs()
+
+
+@given(log=logs())
+@settings(max_examples=40, deadline=None)
+def test_the_index_holds_exactly_what_the_profiles_watch(log: list[Event]) -> None:
+    made = run(play(world(log)))
+    part = made.table.snapshot().partitions[0]
+    expected: dict[str, dict[str, int]] = {}
+    for profile_id in part.profiles:
+        profile = made.profile(profile_id)
+        assert profile is not None
+        for key, alert_ms in keys_of(profile.watches_text).items():
+            expected.setdefault(key, {})[profile_id] = streams.goods.PLAIN if alert_ms is None else alert_ms
+
+    assert expected == part.watchers
+    assert not part.queue
+
+
+@given(
+    told=st.lists(st.integers(0, 600), min_size=1, max_size=8, unique=True).flatmap(
+        lambda minutes: st.tuples(*(catalogue_event(minute, f"m{minute}") for minute in minutes))
+    ),
+    data=st.data(),
+)
+def test_a_good_comes_out_the_same_in_any_order_and_however_often_it_is_told(
+    told: tuple[CatalogueEvent, ...], data: st.DataObject
+) -> None:
+    def fold(story: list[CatalogueEvent]) -> dict[str, Good]:
+        goods: dict[str, Good] = {}
+        for event in story:
+            arrival = Arrival(event, event.timestamp_ms, event.timestamp_ms, SHOP, event.product_id or "")
+            change = change_of(goods.get(event.product_id or "", UNKNOWN), arrival, "USD")
+            if change is not None:
+                goods[change.key] = change.after
+        return goods
+
+    def known(goods: dict[str, Good]) -> dict[str, Any]:
+        return {key: (good.price_minor, good.price_ms, good.stock, good.stock_ms) for key, good in goods.items()}
+
+    shuffled = data.draw(st.permutations([*told, *data.draw(st.lists(st.sampled_from(told), max_size=3))]))
+
+    assert known(fold(list(told))) == known(fold(shuffled))
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_what_she_watches_comes_out_the_same_in_any_order_and_is_bounded(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 40))
+    story = [data.draw(customer_event(minute, f"m{minute}")) for minute in range(count)]
+    story = [
+        msgspec.structs.replace(event, product=Product(product_id=f"p{data.draw(st.integers(0, 25))}", price_minor=900))
+        if hasattr(event, "product")
+        else event
+        for event in story
+    ]
+
+    def fold(told: list[Event]) -> bytes:
+        profile, engine = Profile("user_id:ada"), Engine(BOOK, ())
+        for event in told:
+            arrival = Arrival(event, event.timestamp_ms, event.timestamp_ms, profile.id, "ada")
+            engine.step(profile, arrival, Moment(START_MS - 1), Ledger(complete=True), [])
+        assert len(profile.watches) <= WATCHES_MAX
+        return msgspec.json.encode(dict(sorted(profile.watches.items())))
+
+    assert fold(story) == fold(data.draw(st.permutations(story))) or len({*_products(story)}) > WATCHES_MAX
+
+
+def _products(story: list[Event]) -> list[str]:
+    return [event.product.product_id for event in story if isinstance(event, events.ProductEvent)]

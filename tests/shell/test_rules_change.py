@@ -1,0 +1,217 @@
+"""Other rules under a running partition: taken between batches, announced once, and all that waits planned anew."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from profiles.book import Book
+from profiles.conditions import compile_conditions
+from profiles.engine import Engine
+from profiles.rules import Rules
+from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
+from streams.partition_limits import PartitionLimits
+from streams.tenure import REPLANNED_MAX
+from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
+
+ANNOUNCED = "rules.changed"
+
+
+def by_rules(version: str, *, delay_min: int, segments: dict[str, Any] | None = None, **more: Any) -> Engine:
+    own = CartAbandonedRule(cooldown_ms=0, max_in_window=0, delay_ms=delay_min * MINUTE_MS)
+    rules = msgspec.structs.replace(
+        EAGER.rules,
+        version=version,
+        triggers={**EAGER.rules.triggers, own.trigger: own, "checkout.abandoned": CheckoutAbandonedRule(cooldown_ms=0)},
+        **more,
+    )
+    conditions, kept = compile_conditions(rules, segments)
+    return Engine(Book(rules=rules, conditions=conditions, segments=kept))
+
+
+OLD, NEW = by_rules("old", delay_min=240), by_rules("new", delay_min=60)
+
+
+def announced(world: World) -> list[tuple[str, str]]:
+    return [
+        (one["old_version"], one["new_version"]) for one in world.values("decisions") if one.get("name") == ANNOUNCED
+    ]
+
+
+def due_minutes(world: World) -> dict[str, float]:
+    due = world.table.snapshot().partitions[0].due
+    return {profile_id: (due_ms - START_MS) / MINUTE_MS for profile_id, due_ms in due.items()}
+
+
+def emitted(world: World) -> list[tuple[str, float, str]]:
+    return [
+        (one["customer"]["id"], (one["emitted_at_ms"] - START_MS) / MINUTE_MS, one["decision"]["rules"])
+        for one in world.values("triggers")
+    ]
+
+
+def test_a_new_partition_begins_with_its_rules_and_announces_nothing() -> None:
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"))
+    run(world.all_done())
+    meta = run(world.table.meta(0))
+    assert meta is not None
+
+    assert meta.rules == {"version": "old", "digest": OLD.stamp.digest, "replanned": OLD.stamp.digest}
+    assert announced(world) == []
+
+
+def test_a_changed_delay_moves_what_waits_and_the_change_is_told_before_its_first_decision() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        assert due_minutes(world) == {"user_id:ada": 240, "user_id:bob": 250}
+        tenure.use(NEW)
+        await world.work(tenure)
+        assert due_minutes(world) == {"user_id:ada": 60, "user_id:bob": 70}
+        world.send(added("cid", 65, "m3"))
+        await world.work(tenure)
+
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"), added("bob", 10, "m2"))
+    run(story(world))
+    decisions = world.values("decisions")
+
+    assert announced(world) == [("old", "new")]
+    assert emitted(world) == [("user_id:ada", 60, "new")]
+    at = [one.get("name") for one in decisions].index(ANNOUNCED)
+    assert {one["rules"] for one in decisions[:at]} == {"old"}
+    assert {one["rules"] for one in decisions[at + 1 :]} == {"new"}
+
+
+def test_what_is_past_due_by_the_new_rules_goes_out_at_once() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(NEW)
+        await world.work(tenure)
+
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"), added("bob", 130, "m2"))
+    run(story(world))
+
+    # The clock stands a minute before bob's event.
+    assert emitted(world) == [("user_id:ada", 129, "new")]
+
+
+def test_a_worker_that_starts_with_other_rules_announces_and_plans_anew_as_well() -> None:
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"))
+    run(world.all_done())
+    world.engine = NEW
+    run(world.all_done())
+    run(world.all_done())
+
+    assert announced(world) == [("old", "new")]
+    assert due_minutes(world) == {"user_id:ada": 60}
+
+
+def test_the_same_rules_under_another_file_date_are_no_change() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        commits = tenure.commits
+        tenure.use(by_rules("old", delay_min=240))
+        await world.work(tenure)
+        assert tenure.commits == commits
+
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"))
+    run(story(world))
+
+    assert announced(world) == []
+
+
+def test_back_to_the_old_rules_is_another_change() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        for engine in (NEW, OLD, NEW):
+            tenure.use(engine)
+            await world.work(tenure)
+
+    world = World(engine=OLD)
+    world.send(added("ada", 0, "m1"))
+    run(story(world))
+    ids = [one["decision_id"] for one in world.values("decisions") if one.get("name") == ANNOUNCED]
+
+    assert announced(world) == [("old", "new"), ("new", "old"), ("old", "new")]
+    assert len(set(ids)) == 3
+    assert due_minutes(world) == {"user_id:ada": 60}
+
+
+def test_many_customers_are_planned_anew_a_few_at_a_time_while_events_go_on() -> None:
+    many = 2 * REPLANNED_MAX + 50
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(NEW)
+        world.send(added("late", 30, "late"))
+        world.log.deliver(0, chunk=500, asked_ms=0)
+        await tenure.turn()
+        moved = sum(minute < 200 for minute in due_minutes(world).values())
+        assert REPLANNED_MAX <= moved < many
+        assert await world.table.profile(0, "user_id:late") is not None
+        await world.work(tenure)
+
+    world = World(engine=OLD)
+    world.send(*(added(f"u{number}", 0, f"m{number}") for number in range(many)))
+    run(story(world))
+
+    assert due_minutes(world) == {**{f"user_id:u{number}": 60 for number in range(many)}, "user_id:late": 90}
+
+
+@pytest.mark.parametrize("point", ["before_send", "after_send", "after_reply"])
+@pytest.mark.parametrize("times", range(1, 6))
+def test_killed_anywhere_on_the_way_the_next_owner_finishes_it(point: Any, times: int) -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure._faults = CrashAt(point, times)
+        tenure.use(NEW)
+        try:
+            await world.work(tenure)
+        except Died:
+            world.engine = NEW
+            await world.all_done()
+
+    world = World(engine=OLD)
+    world.send(*(added(f"u{number}", 0, f"m{number}") for number in range(REPLANNED_MAX + 5)))
+    run(story(world))
+
+    assert set(due_minutes(world).values()) == {60}
+    assert announced(world) == [("old", "new")]
+    meta = run(world.table.meta(0))
+    assert meta is not None
+    assert meta.rules["replanned"] == NEW.stamp.digest
+
+
+def test_segments_of_the_new_rules_are_looked_at_with_the_next_event() -> None:
+    buyers = by_rules("new", delay_min=240, segments={"spending": {"when": 'spend_minor("9d") >= 2000'}})
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(buyers)
+        await world.work(tenure)
+        world.send(added("ada", 30, "m1"), added("bob", 31, "m2"), added("cid", 50, "m3"))
+        await world.work(tenure)
+
+    # With so little room, her two orders have to be read again.
+    world = World(engine=OLD, limits=PartitionLimits(cache_profiles=1))
+    world.send(ordered("ada", 0, "o1"), ordered("ada", 1, "o2"), ordered("bob", 2, "o3"))
+    run(story(world))
+
+    assert emitted(world) == [("user_id:ada", 30, "new")]
+
+
+def test_rules_without_any_difference_but_their_name_have_another_stamp() -> None:
+    stamps = {
+        by_rules("a", delay_min=60).stamp,
+        by_rules("b", delay_min=60).stamp,
+        by_rules("a", delay_min=61).stamp,
+        by_rules("a", delay_min=60, soft_opt_in=False).stamp,
+        by_rules("a", delay_min=60, segments={"s": {"when": "true"}}).stamp,
+    }
+
+    assert len({stamp.digest for stamp in stamps}) == 5
+    assert Engine(Book(rules=Rules())).stamp == Engine(Book(rules=Rules.of(CartAbandonedRule()))).stamp

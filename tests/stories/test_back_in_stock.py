@@ -1,0 +1,124 @@
+"""back.in.stock: who asked first hears first, each stock alert is answered once, and only while there is any."""
+
+from typing import Any
+
+import pytest
+
+from profiles.triggers import BackInStockRule, CartAbandonedRule
+from schemas import events
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+NAME = "back.in.stock"
+
+
+def ada(*, asks_at: float = 0, **rule: Any) -> Timeline:
+    story = Timeline(shop(BackInStockRule(**rule), CartAbandonedRule(enabled=False)))
+    return story.tell(events.StockAlertSubscribed, asks_at, product=product("tent"), subscription_id="s1")
+
+
+def test_it_is_told_at_once_when_the_product_is_there_again() -> None:
+    story = ada().stock("tent", 10, 0).stock("tent", 100, 3).until(DAY)
+
+    assert story.emitted(NAME) == [100]
+    (trigger,) = story.triggers
+    assert trigger.details == {"stock": 3, "subscription_id": "s1"}
+    assert (trigger.items[0].product_id, trigger.items[0].in_stock) == ("tent", True)
+    assert trigger.episode_key == "user_id:ada|tent|s1"
+
+
+def test_a_first_word_about_the_stock_counts_since_she_asked_because_there_was_none() -> None:
+    assert ada().stock("tent", 100, 3).until(DAY).emitted(NAME) == [100]
+
+
+def test_more_of_what_is_there_is_no_news() -> None:
+    story = ada().tell(events.StockAlertSubscribed, 1, product=product("lamp"), subscription_id="s2")
+
+    assert story.stock("lamp", 2, 5, previous_available=4).until(DAY).emitted(NAME) == []
+
+
+def test_a_sender_that_knows_the_moment_need_not_tell_a_number() -> None:
+    assert ada().shop_tells(events.ProductBackInStock, "tent", 100).until(DAY).emitted(NAME) == [100]
+
+
+def test_a_shop_may_ask_for_more_than_one_piece() -> None:
+    story = ada(pieces=3).stock("tent", 10, 0).stock("tent", 100, 2)
+
+    assert story.until(200).emitted(NAME) == []
+    assert story.stock("tent", 300, 3).until(DAY).emitted(NAME) == [300]
+
+
+def test_who_only_looked_at_it_is_not_told() -> None:
+    story = Timeline(shop()).view("tent", 0).stock("tent", 10, 0).stock("tent", 100, 3)
+
+    assert story.until(DAY).emitted(NAME) == []
+
+
+@pytest.mark.parametrize("place, minute", [(0, 100), (29, 100), (30, 110), (95, 130)])
+def test_ten_are_told_for_each_piece_and_as_many_again_every_ten_minutes(place: int, minute: int) -> None:
+    story = ada().stock("tent", 10, 0).stock("tent", 100, 3, place=place)
+
+    assert story.until(DAY).emitted(NAME) == [minute]
+
+
+def test_when_it_is_sold_out_before_her_turn_she_waits_for_the_next_time() -> None:
+    story = ada().stock("tent", 10, 0).stock("tent", 100, 1, place=10).stock("tent", 105, 0).until(DAY)
+
+    assert story.decisions(NAME) == [("armed", None), ("suppressed", "out_of_stock")]
+    assert story.stock("tent", 2 * DAY, 5).until(3 * DAY).emitted(NAME) == [2 * DAY]
+
+
+def test_an_alert_is_answered_once() -> None:
+    story = ada().stock("tent", 100, 3).stock("tent", 200, 0).stock("tent", 300, 3).until(DAY)
+
+    assert story.emitted(NAME) == [100]
+
+
+def test_a_new_alert_is_answered_again() -> None:
+    story = ada().stock("tent", 100, 3).stock("tent", 200, 0)
+    story.tell(events.StockAlertSubscribed, 250, product=product("tent"), subscription_id="s2")
+
+    assert story.stock("tent", 300, 3).until(DAY).emitted(NAME) == [100, 300]
+
+
+def test_an_alert_without_an_id_is_known_by_its_message() -> None:
+    story = Timeline(shop()).tell(events.StockAlertSubscribed, 0, product=product("tent"), message_id="m0")
+
+    assert story.stock("tent", 100, 3).until(DAY).triggers[0].episode_key == "user_id:ada|tent|m0"
+
+
+def test_an_alert_of_more_than_ninety_days_ago_is_void() -> None:
+    assert ada().stock("tent", 90 * DAY, 3).until(91 * DAY).emitted(NAME) == [90 * DAY]
+    assert ada().stock("tent", 90 * DAY + 1, 3).until(91 * DAY).emitted(NAME) == []
+
+
+def test_who_bought_it_elsewhere_in_the_shop_is_not_told_and_the_alert_is_closed() -> None:
+    story = ada().stock("tent", 10, 0).stock("tent", 100, 1, place=10).order("o1", 105, "tent").until(DAY)
+
+    assert story.decisions(NAME) == [("armed", None), ("cancelled", "ordered")]
+    assert story.stock("tent", 2 * DAY, 0).stock("tent", 3 * DAY, 5).until(4 * DAY).emitted(NAME) == []
+
+
+def test_the_same_event_twice_is_told_once() -> None:
+    story = ada().stock("tent", 100, 3, message_id="s").stock("tent", 100, 3, message_id="s")
+
+    assert story.until(DAY).emitted(NAME) == [100]
+
+
+def test_an_older_stock_that_arrives_late_changes_nothing() -> None:
+    story = ada().stock("tent", 100, 0).stock("tent", 90, 3).until(DAY)
+
+    assert story.decisions(NAME) == []
+
+
+def test_a_stock_told_by_location_is_added_up() -> None:
+    story = ada().stock("tent", 10, 0, location_id="north").stock("tent", 20, 0, location_id="south")
+
+    assert story.stock("tent", 100, 2, location_id="south").until(DAY).triggers[0].details["stock"] == 2
+
+
+def test_without_consent_it_is_not_sent_and_the_alert_stays_open() -> None:
+    story = Timeline(shop(), consent=False).tell(events.StockAlertSubscribed, 0, product=product("tent"))
+    story.stock("tent", 100, 3).until(DAY)
+
+    assert story.decisions(NAME)[-1] == ("suppressed", "no_consent")
+    assert story.profile.watches["tent"].waits
