@@ -55,8 +55,13 @@ NO_VISITS: Final[frozenset[type[Event]]] = frozenset(
 )
 
 
-def see(profile: Profile, arrival: Arrival) -> None:
-    """Note one event. Whoever calls this has dropped repeats."""
+def is_visit(event: Event) -> bool:
+    """Whether an event is part of a visit: one of a browser or an app, in which the customer did something herself."""
+    return (event.anonymous_id is not None or event.channel in VISIT_CHANNELS) and type(event) not in NO_VISITS
+
+
+def see(profile: Profile, arrival: Arrival) -> bool:
+    """Note one event; whether it is part of a visit. Whoever calls this has dropped repeats."""
     activity, event, at_ms = profile.activity, arrival.event, arrival.time_ms
     activity.events += 1
     first_ms, last_ms = activity.first_ms, activity.last_ms
@@ -85,11 +90,13 @@ def see(profile: Profile, arrival: Arrival) -> None:
         if last_ms is not None and last_ms <= at_ms < last_ms + SESSION_PAUSE_MS:  # the usual case: the session goes on
             activity.session_last_ms = at_ms
         else:
-            _visit(activity, at_ms)
+            _visit(activity, at_ms, event.message_id)
         if event.campaign is not None or event.referrer is not None:
             touch = _touch_of(event, at_ms)
             if touch is not None:
                 _note_touch(activity, touch)
+        return True
+    return False
 
 
 def unite_moments(into: Activity, other: Activity) -> None:
@@ -114,23 +121,27 @@ def add_counts(into: Activity, other: Activity) -> None:
 
     ours, theirs = (into.session_start_ms, into.session_last_ms), (other.session_start_ms, other.session_last_ms)
     if ours[0] is None or ours[1] is None or theirs[0] is None or theirs[1] is None:
-        into.session_start_ms, into.session_last_ms = theirs if ours[0] is None else ours
+        if ours[0] is None:
+            into.session_start_ms, into.session_last_ms, into.session_by = (*theirs, other.session_by)
     elif max(ours[0], theirs[0]) < min(ours[1], theirs[1]) + SESSION_PAUSE_MS:
         into.sessions -= 1
+        into.session_by = min((ours[0], into.session_by), (theirs[0], other.session_by))[1]
         into.session_start_ms, into.session_last_ms = min(ours[0], theirs[0]), max(ours[1], theirs[1])
-    else:
-        into.session_start_ms, into.session_last_ms = max((ours[1], ours[0]), (theirs[1], theirs[0]))[::-1]
+    elif (theirs[1], theirs[0]) > (ours[1], ours[0]):
+        into.session_start_ms, into.session_last_ms, into.session_by = (*theirs, other.session_by)
+    into.looking |= other.looking
 
 
-def _visit(activity: Activity, at_ms: int) -> None:
+def _visit(activity: Activity, at_ms: int, message_id: str) -> None:
     start_ms, last_ms = activity.session_start_ms, activity.session_last_ms
     if start_ms is None or last_ms is None or at_ms >= last_ms + SESSION_PAUSE_MS:
         activity.sessions += 1
         activity.session_start_ms = activity.session_last_ms = at_ms
+        activity.session_by = message_id
     elif at_ms > last_ms:
         activity.session_last_ms = at_ms
     elif start_ms - SESSION_PAUSE_MS < at_ms < start_ms:
-        activity.session_start_ms = at_ms
+        activity.session_start_ms, activity.session_by = at_ms, message_id
 
 
 def _touch_of(event: Event, at_ms: int) -> Touch | None:

@@ -12,6 +12,7 @@ from profiles.costs import Costs
 from profiles.models import Models
 from profiles.rates import Rates
 from profiles.rules import Rules, TriggerRule
+from profiles.zones import day_of, find_zone
 from schemas.money import exponent
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Book(Struct, frozen=True, kw_only=True):
     segments: "Segments | None" = None
     shadow: bool = False
     models: Models = Models()
+
+    def shop_day(self, at_ms: int) -> int:
+        """The day of an instant on the shop's calendar, since 1970-01-01: the days that models and cohorts count in."""
+        return day_of(at_ms, find_zone(self.shop_timezone) or find_zone("UTC"))  # type: ignore[arg-type] # UTC is always there
 
     def rule(self, kind: type[R]) -> R:
         """The rules of a trigger, by their type."""

@@ -165,6 +165,14 @@ def newest_cart(profile: Profile) -> Cart | None:
     return max(full, key=lambda cart: (cart.mutated_ms, cart.cart_id), default=None)
 
 
+def any_full(profile: Profile, now_ms: int, forget_ms: int) -> bool:
+    """Whether the customer has a cart with items that changed within `forget_ms`."""
+    horizon_ms = now_ms - forget_ms
+    return any(cart.lines and cart.mutated_ms >= horizon_ms for cart in profile.carts.values()) or any(
+        changed_ms >= horizon_ms for changed_ms, _ in profile.left_carts.values()
+    )
+
+
 # --- orders -------------------------------------------------------------------------------------------------------
 
 

@@ -14,20 +14,21 @@ Changed = frozenset[str]
 
 EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
 """All fields."""
-TIMERS: Final[Changed] = frozenset({"triggers"})
-"""What timers of episodes change."""
+TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
+"""What timers change."""
 
 _ALWAYS: Final[Changed] = frozenset({"first_seen_ms", "last_seen_ms", "sessions", "ids", "triggers", "predicted"})
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.Identified, frozenset({"traits"})),
     (events.ProductViewed, frozenset({"interests"})),
     (events.ListEvent, frozenset({"interests"})),
-    (events.WishlistEvent, frozenset({"interests"})),
+    (events.WishlistEvent, frozenset({"interests", "wishlist"})),
+    (events.CouponEvent, frozenset({"coupons"})),
     (events.WishlistProductAddedToCart, frozenset({"carts"})),
     (events.CartProductEvent, frozenset({"carts", "interests"})),
     (events.CartProductsEvent, frozenset({"carts"})),
     (events.CheckoutEvent, frozenset({"carts"})),
-    (events.OrderEvent, frozenset({"orders", "ltv", "carts", "interests", "replenishment"})),
+    (events.OrderEvent, frozenset({"orders", "ltv", "carts", "interests", "replenishment", "coupons"})),
     (events.SubscriptionEvent, frozenset({"replenishment"})),
     (events.NpsSubmitted, frozenset({"feedback"})),
     (events.ProductReviewed, frozenset({"feedback"})),

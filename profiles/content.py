@@ -8,7 +8,7 @@ from profiles.ledger import OrderChange
 from profiles.state import Cart, RecentOrder
 from profiles.supply import SupplyChange
 from schemas.events import Arrival
-from schemas.outputs import Item
+from schemas.outputs import CouponShown, Item
 
 
 class Content(Struct, kw_only=True):
@@ -21,6 +21,7 @@ class Content(Struct, kw_only=True):
     details: dict[str, Any] = {}
     cart_id: str | None = None
     checkout_id: str | None = None
+    coupon: CouponShown | None = None
     rule: str = ""
 
 

@@ -56,6 +56,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         in_shop_currency(amounts, rate),
         None if rate is None else rate.text,
         source,
+        entry.couponed,
     )
 
 

@@ -16,6 +16,7 @@ from profiles.goods import GoodChange
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.segments import SegmentChange
+from profiles.standing import StandingChange
 from profiles.state import Cart, Emitted, Episode, RecentOrder, Watch
 from profiles.turn import Turn
 from schemas.events import Arrival, Event
@@ -73,6 +74,9 @@ class TriggerDefinition(Generic[R]):
 
     def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
         """A product she watches changed, as `wakes` asked for. `place` counts the stock alerts before hers."""
+
+    def on_standing(self, turn: Turn, change: StandingChange) -> None:
+        """Her churn band, tier or value was looked at again; the band and tier before are in `change`."""
 
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:
         """She entered a segment or left one; the turn's time is that of the change."""

@@ -1,14 +1,16 @@
 """The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
 
-from profiles import carts, interests, supply
+from profiles import carts, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
 from schemas.profile_document import (
     CartItem,
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
@@ -18,6 +20,7 @@ from schemas.profile_document import (
     ProfileDocument,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 YEAR_DAYS = 365.25
@@ -41,11 +44,13 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
+        wishlist=wishlist_shown(profile),
+        coupons=coupons_shown(profile),
         feedback=feedback_shown(profile),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
         triggers=triggers_shown(profile),
-        predicted=None,
+        predicted=predictions(profile, book, now_ms),
     )
 
 
@@ -194,6 +199,24 @@ def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
             interval_days=coming.unit_days,
         )
         for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
+    )
+
+
+def wishlist_shown(profile: Profile) -> tuple[WishShown, ...]:
+    """What is on the wishlist, newest first."""
+    there = [(since, wish) for wish in profile.wishes.values() if (since := wishes.since(wish)) is not None]
+    return tuple(
+        WishShown(product_id=wish.product_id, name=wish.said.name, category=wish.said.category, since_ms=since[0])
+        for since, wish in sorted(there, key=lambda one: (-one[0][0], one[1].product_id))
+    )
+
+
+def coupons_shown(profile: Profile) -> tuple[CouponKnown, ...]:
+    """Coupons that were issued to her, newest first."""
+    issued = [(coupon.issued, coupon) for coupon in profile.coupons.values() if coupon.issued is not None]
+    return tuple(
+        CouponKnown(coupon_id=coupon.coupon_id, issued_ms=at[0], expires_ms=coupon.expires_ms, used_ms=coupon.used_ms)
+        for at, coupon in sorted(issued, key=lambda one: (-one[0][0], one[1].coupon_id))
     )
 
 

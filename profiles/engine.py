@@ -12,8 +12,10 @@ from typing import Any, Final, TypeVar, cast
 
 from profiles import (
     activity,
+    browsing,
     carts,
     checkouts,
+    coupons,
     dedupe,
     episodes,
     identity,
@@ -21,8 +23,11 @@ from profiles import (
     ledger,
     messages,
     privacy,
+    standing,
+    statistics,
     supply,
     watches,
+    wishes,
 )
 from profiles.book import Book
 from profiles.consent import apply_consent
@@ -62,6 +67,7 @@ class Engine:
             for kind in trigger.listens:
                 self._by_kind.setdefault(kind, []).append(trigger)
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
@@ -98,6 +104,8 @@ class Engine:
                 handler = HANDLERS.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
+                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
+                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -145,10 +153,12 @@ class Engine:
                     continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
-                if (woken := self.triggers.get(name)) is not None:
+                if wake == standing.LOOK:
+                    self._look(turn)
+                elif (woken := self.triggers.get(name)) is not None:
                     woken.on_wake(turn, what)
-                    if self._is_watching:
-                        self._watch.after_timer(turn, clock_ms)
+                if self._is_watching:
+                    self._watch.after_timer(turn, clock_ms)
                 continue
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
@@ -190,7 +200,8 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        activity.see(profile, arrival)
+        if activity.see(profile, arrival) and profile.has_browsing:
+            browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
             identity.remember(profile, arrival)
         else:
@@ -219,6 +230,7 @@ class Engine:
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
+        statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:
@@ -227,14 +239,25 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
+                browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
+        if profile.purchases is not change.purchases_before and change.entry is not change.before:
+            self._look(turn, by_order=True)
         for trigger in self._on_order:
             trigger.on_order(turn, told)
         if told.order is not None and change.is_new and entry.cancelled_ms is None:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
         if watching:
             self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _look(self, turn: Turn, *, by_order: bool = False) -> None:
+        """See where she stands now."""
+        change = standing.look(turn, by_order=by_order)
+        for trigger in self._on_standing:
+            trigger.on_standing(turn, change)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 
@@ -250,6 +273,7 @@ class Engine:
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
@@ -319,17 +343,28 @@ def _watch_cart(turn: Turn, arrival: Arrival) -> None:
 def _viewed(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _VIEW_INTEREST(turn, arrival)
+    browsing.note_view(turn.profile, arrival)
     watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+
+def _clicked(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_found(turn.profile, arrival.time_ms)
+
+
+def _searched(turn: Turn, arrival: Arrival) -> None:
+    browsing.note_search(turn.profile, arrival)
 
 
 def _wished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
     _WISH_INTEREST(turn, arrival)
+    wishes.apply_wishlist_event(turn.profile, arrival)
     watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
 
 
 def _unwished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
+    wishes.apply_wishlist_event(turn.profile, arrival)
     watches.unwish(turn.profile, event.product, arrival.time_ms)
 
 
@@ -337,6 +372,10 @@ def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.StockAlertSubscribed, arrival.event)
     alert_id = event.subscription_id or event.message_id
     watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
+
+
+def _coupon(turn: Turn, arrival: Arrival) -> None:
+    coupons.apply_coupon_event(turn.profile, arrival)
 
 
 def _list_interest(turn: Turn, arrival: Arrival) -> None:
@@ -417,8 +456,11 @@ HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
     events.ProductViewed: _viewed,
+    events.ProductClicked: _clicked,
+    events.ProductsSearched: _searched,
     events.ProductAddedToWishlist: _wished,
     events.ProductRemovedFromWishlist: _unwished,
+    **dict.fromkeys(coupons.EVENTS, _coupon),
     events.StockAlertSubscribed: _awaits_stock,
     events.ProductListViewed: _list_interest,
     events.SubscriptionStarted: _subscribed,

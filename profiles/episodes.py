@@ -10,10 +10,14 @@ it fires at, which in replay is its due time.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from profiles import gates
+from profiles.carts import line_key
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
+from profiles.goods import Goods, in_stock
 from profiles.identity import only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
@@ -24,6 +28,7 @@ from schemas.outputs import (
     Customer,
     DecisionTrail,
     HoldoutShown,
+    Item,
     ProfileSummary,
     State,
     Trigger,
@@ -108,6 +113,13 @@ def _refuse(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, re
 def waiting(profile: Profile, definition: TriggerDefinition[Any], key: str) -> Episode | None:
     """The armed episode of a trigger about something, None if there is none."""
     return profile.episodes.get(slot(definition.name, key))
+
+
+def waiting_of(profile: Profile, definition: TriggerDefinition[Any]) -> list[Episode]:
+    """All armed episodes of a trigger."""
+    if not profile.episodes:
+        return []
+    return [episode for episode in profile.episodes.values() if episode.name == definition.name]
 
 
 def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, order_id: str | None = None) -> None:
@@ -296,11 +308,12 @@ def _emit(
             due_at_ms=episode.due_ms,
             emitted_at_ms=now_ms,
             expires_at_ms=episode.due_ms + rule.max_lateness_ms,
-            items=content.items,
+            items=_stocked(content.items, turn.at.goods),
             value_minor=content.value_minor,
             currency=currency,
             exponent=book.exponent(currency),
             recovery_url=content.recovery_url,
+            coupon=content.coupon,
             profile=_summary(profile),
             details=content.details,
             holdout=None if place is None else HoldoutShown(group=place.group, bucket=place.bucket),
@@ -342,6 +355,17 @@ def _emit(
     definition.ended(turn, episode, "emitted", now_ms)
 
 
+def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
+    """The items with what is known of their stock now."""
+    if not known:
+        return items
+    keys = [line_key(item.product_id, item.variant_id) for item in items]
+    return tuple(
+        item if (stocked := in_stock(known, key)) is None else replace(item, in_stock=stocked)
+        for item, key in zip(items, keys, strict=True)
+    )
+
+
 def _customer(profile: Profile, *, contact_details: bool) -> Customer:
     ids = profile.ids
     return Customer(
@@ -363,6 +387,7 @@ def _summary(profile: Profile) -> ProfileSummary:
         orders=orders.count,
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
+        churn_band=profile.standing.band if orders.recent else None,
         segments=tuple(sorted(profile.memberships.inside_ms)),
     )
 

@@ -209,6 +209,7 @@ END_REASONS: Final = {
     "repurchased": "The product was bought again.",
     "refunded": "The purchase was refunded or cancelled.",
     "subscribed": "The product comes by subscription.",
+    "out_of_stock": "What it offers can't be had at the moment.",
     "existing_customer": "The customer had bought before.",
     "imported": "The customer was imported from another system.",
     "condition": "The further condition of its rules does not hold.",

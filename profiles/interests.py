@@ -53,6 +53,7 @@ def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None
     for category, brand, occasions in bought:
         if category is not None:
             categories[category] = categories.get(category, 0) + units
+            note_bought(interests, category, at_ms)
         if brand is not None:
             brands[brand] = brands.get(brand, 0) + units
         for occasion in occasions:
@@ -60,6 +61,15 @@ def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None
     for scores in (categories, brands, by_occasion):
         if len(scores) > INTERESTS_MAX:
             _keep_strongest(scores)
+
+
+def note_bought(interests: Interests, category: str, at_ms: int) -> None:
+    """Something of a category was bought; above INTERESTS_MAX the category bought longest ago is forgotten."""
+    bought = interests.bought
+    if bought.get(category, -1) < at_ms:
+        bought[category] = at_ms
+        if len(bought) > INTERESTS_MAX:
+            del bought[min(bought, key=lambda name: (bought[name], name))]
 
 
 def grown(interests: Interests, weight: float, at_ms: int) -> int:
@@ -114,6 +124,10 @@ def unite(into: Interests, other: Interests) -> None:
             ours[name] = ours.get(name, 0) + units
         if len(ours) > INTERESTS_MAX:
             _keep_strongest(ours)
+    for name, at_ms in other.bought.items():
+        note_bought(into, name, at_ms)
+    for name, at_ms in other.strong.items():
+        into.strong[name] = min(at_ms, into.strong.get(name, at_ms))
 
 
 def _keep_strongest(scores: dict[str, int]) -> None:

@@ -5,7 +5,7 @@ An entry does not depend on the order in which its events arrive, nor on how oft
   of the newest version that has them, newest by (updated_at or event time, received time, message id). A version that
   lacks one leaves the older one standing.
 - The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
-- A cancellation stays, also one that comes before its order; so does the mark of a test order.
+- A cancellation stays, also one that comes before its order; so does the mark of a test order, and that it named a coupon.
 - A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
   message id) counts. Refunds of an order that is not there yet are parked in its entry.
 
@@ -15,6 +15,7 @@ totals are the sum of all kept contributions at all times, through repeats, edit
 Start at `apply_order`. What an order is worth is in `profiles.contribution`.
 """
 
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
@@ -28,6 +29,8 @@ from profiles.order_stats import Key
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
 from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
+from profiles.value.purchases import NONE, Piece, Purchases, moved
+from profiles.value.purchases import fold as fold_days
 from schemas.events import (
     ANONYMOUS,
     Arrival,
@@ -55,11 +58,18 @@ Version = tuple[int, int, str]
 
 
 class OrderChange(Struct, gc=False):
-    """What an order event did: the entry after it and before it. Both are left alone by later events."""
+    """What an order event did: the entry after it and before it. Both are left alone by later events.
+
+    `piece` is the purchase that the order is now, `piece_before` the one it was; `purchases_before` are all purchases of the
+    customer before the event (see `profiles.value.purchases`).
+    """
 
     entry: OrderEntry
     before: OrderEntry | None
     kind: type[Event]
+    piece: Piece | None
+    piece_before: Piece | None
+    purchases_before: Purchases
 
     @property
     def is_new(self) -> bool:
@@ -98,12 +108,18 @@ def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) 
     before = ledger.get(event.order_id)
     entry = fold(before, arrival)
     if entry is before or isinstance(event, OrderReturned):
-        return OrderChange(entry, before, type(event))
+        return OrderChange(entry, before, type(event), None, None, NONE)
     old = None if before is None else before.contribution
     new = entry.contribution = contribute(entry, before, book)
 
     stats = profile.orders
+    change = OrderChange(entry, before, type(event), None, None, NONE)
     if profile.id != ANONYMOUS:
+        change.piece, change.piece_before = piece(entry, book), piece(before, book)
+        change.purchases_before = profile.purchases
+        purchases = moved(
+            change.purchases_before, change.piece_before, change.piece, lambda: pieces(ledger.all(), book, entry)
+        )
         first, recent = order_stats.moved(
             stats,
             place(before),
@@ -111,10 +127,39 @@ def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) 
             lambda: [key for other in ledger.all() if (key := place(other, entry)) is not None],
         )
         stats.first, stats.recent = first, recent
+        if purchases is not change.purchases_before:
+            profile.purchases = purchases
         _plan_compaction(profile, entry, arrival.received_ms)
     exchange(profile, old, new)
     ledger.put(entry)
-    return OrderChange(entry, before, type(event))
+    return change
+
+
+def piece(entry: OrderEntry | None, book: Book) -> Piece | None:
+    """The purchase that an order is: its day on the shop's calendar, its net value and margin; None where it is none.
+
+    Cancelled, test and zero-value orders are none. One without an exchange rate is a purchase that brought nothing.
+    """
+    if entry is None or entry.placed_ms is None:
+        return None
+    part = entry.contribution
+    if part is None or not part.counted or not part.valued:
+        return None
+    return (book.shop_day(entry.placed_ms), part.shop.net, part.shop.margin)
+
+
+def fold_purchases(entries: Iterable[OrderEntry], book: Book) -> Purchases:
+    """All purchases of a customer from her whole ledger."""
+    return fold_days(pieces(entries, book))
+
+
+def pieces(entries: Iterable[OrderEntry], book: Book, leave_out: OrderEntry | None = None) -> list[Piece]:
+    """The purchases among entries, one for each order, without the entry of the order that is left out."""
+    return [
+        found
+        for entry in entries
+        if (leave_out is None or entry.order_id != leave_out.order_id) and (found := piece(entry, book)) is not None
+    ]
 
 
 def exchange(profile: Profile, old: Contribution | None, new: Contribution | None) -> None:
@@ -190,6 +235,8 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
         new.cancelled_ms, changed = at_ms, True
     if event.test and not new.test:
         new.test, changed = True, True
+    if not new.couponed and names_coupon(event):
+        new.couponed, changed = True, True
 
     # Versions that are left out stand for the main one, which is about to move: spell them out first.
     main = new.money_version or new.lines_version
@@ -233,6 +280,11 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
     return new
 
 
+def names_coupon(event: OrderStateEvent) -> bool:
+    """Whether an order, or a line of it, was bought with a coupon."""
+    return event.coupon is not None or any(product.coupon is not None for product in event.products)
+
+
 def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderEntry:
     """The entry of an order nothing was known of: what `_with_state` would make of an empty one, in a third of the time."""
     kind = type(event)
@@ -269,6 +321,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         cart_version=version if names_cart else None,
         cancelled_ms=at_ms if kind is OrderCancelled else None,
         test=event.test,
+        couponed=names_coupon(event),
     )
 
 
@@ -363,6 +416,8 @@ def _count(stats: OrderStats, contribution: Contribution, sign: int) -> None:
             stats.refunded += sign
         if contribution.rate is None:
             stats.unconverted += sign
+        if contribution.couponed:
+            stats.couponed += sign
 
 
 def _add(profile: Profile, contribution: Contribution, sign: int) -> None:

@@ -11,10 +11,22 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 
 from msgspec import Raw
 
-from profiles import activity, dedupe, interests, merge_carts, merge_orders, merge_supply, watches
+from profiles import (
+    activity,
+    browsing,
+    coupons,
+    dedupe,
+    interests,
+    merge_carts,
+    merge_orders,
+    merge_supply,
+    watches,
+    wishes,
+)
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
 from profiles.profile import Profile, decode_profile
+from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
@@ -38,11 +50,11 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
-    all the rest in one. The population counters (`profiles.population`) and the waiting triggers are the caller's to bring
-    up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s ledger
-    is loaded.
+    all the rest in one. The population counters (`profiles.population`, `profiles.statistics`) and the waiting triggers are the
+    caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
+    ledger is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders:
+    if from_entries or from_.supply or from_.recent_orders or from_.rhythms:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -53,8 +65,13 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
     merge_supply.unite(into, into_ledger, other, entries, book)
+    if entries or other.rhythms:
+        unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
+    browsing.unite(into, other)
+    wishes.unite(into, other)
+    coupons.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
     if not again:
@@ -62,6 +79,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_subscriptions(into, other)
+    _unite_standing(into, other)
     _unite_triggers(into, other)
     if book.segments is not None:
         book.segments.unite(into, into_ledger, other, book)
@@ -147,6 +165,8 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
     into.welcome_ended_ms = max(
         (ms for ms in (into.welcome_ended_ms, other.welcome_ended_ms) if ms is not None), default=None
     )
+    into.new_buyer_ms = _earliest(into.new_buyer_ms, other.new_buyer_ms)
+    into.birthday_ms = max((ms for ms in (into.birthday_ms, other.birthday_ms) if ms is not None), default=None)
     into.imported = into.imported or other.imported
 
 
@@ -175,6 +195,19 @@ def _unite_subscriptions(into: Profile, other: Profile) -> None:
 # --- triggers -----------------------------------------------------------------------------------------------------
 
 
+def _unite_standing(into: Profile, other: Profile) -> None:
+    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    ours, theirs = into.standing, other.standing
+    if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
+        ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
+    ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
+    if theirs.tier > ours.tier:
+        ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
+    ours.milestone = max(ours.milestone, theirs.milestone)
+    for what, wake_ms in other.wakes.items():
+        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
+
+
 def _unite_triggers(into: Profile, other: Profile) -> None:
     for place, theirs in other.episodes.items():
         ours = into.episodes.get(place)
@@ -184,10 +217,16 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
         first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
         into.episodes = dict(first[:EPISODES_MAX])
 
+    for what, theirs_ms in other.wakes.items():
+        # Whoever wakes up looks at everything anew, so the earlier time never does harm.
+        into.wakes[what] = min(theirs_ms, into.wakes.get(what, theirs_ms))
+
     sent = {emitted.trigger_id: emitted for emitted in into.emitted}
     for emitted in other.emitted:
         known = sent.setdefault(emitted.trigger_id, emitted)
         known.outcome = known.outcome or emitted.outcome
+        if emitted.receipt_ms > known.receipt_ms:
+            known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}

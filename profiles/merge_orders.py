@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
-from profiles import ledger, order_stats
+from profiles import ledger, months, order_stats
 from profiles.book import Book
 from profiles.contribution import contribute
 from profiles.ledger import Version
@@ -36,6 +36,8 @@ def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: B
         # A list that already says enough stays as it is, so that a merge which brings nothing new changes nothing.
         if order_stats.newest(into.orders) != kept[-order_stats.RECENT_EXACT :]:
             into.orders.recent = kept
+        into.purchases = ledger.fold_purchases(into_ledger.all(), book)
+        months.fold(into, ledger.pieces(into_ledger.all(), book))
 
 
 def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
@@ -52,6 +54,7 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
         refunds=_refunds(ours, theirs),
         cancelled_ms=_earliest(ours.cancelled_ms, theirs.cancelled_ms),
         test=ours.test or theirs.test,
+        couponed=ours.couponed or theirs.couponed,
         fulfilled_ms=_earliest(ours.fulfilled_ms, theirs.fulfilled_ms),
         delivered_ms=_earliest(ours.delivered_ms, theirs.delivered_ms),
         compact=described.compact,

@@ -5,6 +5,7 @@ from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, OrderEntry, Supply
 from profiles.supply import record_purchases
+from profiles.value.purchases import NONE
 from schemas.events import OrderUpdated
 
 
@@ -26,7 +27,7 @@ def unite(into: Profile, into_ledger: Ledger, other: Profile, entries: list[Orde
         entry = into_ledger.get(order_id)
         if entry is not None:
             # Any "before" will do: it only says that the order may be among the purchases already.
-            record_purchases(into, OrderChange(entry, OrderEntry(order_id), OrderUpdated), book)
+            record_purchases(into, OrderChange(entry, OrderEntry(order_id), OrderUpdated, None, None, NONE), book)
 
 
 def _united(key: str, ours: Supply, theirs: Supply) -> Supply:

@@ -19,9 +19,20 @@ _MESSAGE_COUNTS = {
 
 
 def note_message(profile: Profile, arrival: Arrival) -> None:
-    """Count a receipt of a messaging system."""
-    name = _MESSAGE_COUNTS[cast(type[events.MessageSent], type(arrival.event))]
+    """Count a receipt of a messaging system; one that could not be sent counts towards no cap."""
+    event = arrival.event
+    assert isinstance(event, events.MessageEvent)
+    name = _MESSAGE_COUNTS[cast(type[events.MessageSent], type(event))]
     profile.messages[name] = profile.messages.get(name, 0) + 1
+    if event.trigger_id is not None and name in ("sent", "failed"):
+        _note_receipt(profile, event.trigger_id, arrival.time_ms, failed=name == "failed")
+
+
+def _note_receipt(profile: Profile, trigger_id: str, at_ms: int, *, failed: bool) -> None:
+    """Whether an emission reached its messaging system: the newest word holds, of two at one moment that it was sent."""
+    for sent in profile.emitted:
+        if sent.trigger_id == trigger_id and (at_ms, not failed) > (sent.receipt_ms, not sent.failed):
+            sent.receipt_ms, sent.failed = at_ms, failed
 
 
 def note_feedback(profile: Profile, arrival: Arrival) -> None:

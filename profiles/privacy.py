@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from profiles import consent, dedupe, episodes
+from profiles import consent, dedupe, episodes, statistics
 from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
@@ -181,8 +181,12 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
             "remembered_messages": dedupe.remembered(profile),
             "population_counters": 0 if keep_figures else sum(1 for amount in profile.population if amount),
         }
-        if keep_figures and entries:
-            turn.out.append(successor(profile, entries))
+        if keep_figures:
+            if entries:
+                turn.out.append(successor(profile, entries))
+        else:
+            for counter, amount in statistics.counters(profile, turn.book).items():
+                orders.counted[counter] = orders.counted.get(counter, 0) - amount
     newer = asked.erased_ms is None or at_ms > asked.erased_ms
     if newer:
         profile.privacy = replace(asked, erased_ms=at_ms, request_id=event.request_id)

@@ -14,11 +14,14 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.insight.cohorts import Past
 from profiles.state import (
     Activity,
+    Browsing,
     Cart,
     Checkout,
     Consent,
+    Coupon,
     DecisionKept,
     Emitted,
     Episode,
@@ -28,12 +31,15 @@ from profiles.state import (
     OrderStats,
     Privacy,
     RecentOrder,
+    Standing,
     Supply,
     Totals,
     Watch,
     WindowsKept,
+    Wish,
     encode,
 )
+from profiles.value.purchases import Purchases
 
 VERSION = 1
 """Schema version of a stored profile. A worker that meets a higher one stops."""
@@ -89,6 +95,10 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _ltv: Part = _part("ltv")
     _by_currency: Part = _part("by_currency")
     _recent_orders: Part = _part("recent_orders")
+    _purchases: Part = _part("purchases")
+    _past: Part = _part("past")
+    _rhythms: Part = _part("rhythms")
+    _standing: Part = _part("standing")
     _supply: Part = _part("supply")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
@@ -97,6 +107,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
     _watches: Part = _part("watches")
+    _browsing: Part = _part("browsing")
+    _wishes: Part = _part("wishes")
+    _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
 
@@ -271,6 +284,54 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._recent_orders = part
 
     @property
+    def purchases(self) -> Purchases:
+        """Purchase days, as the models of customer value want them."""
+        part: Purchases | Raw = self._purchases
+        if isinstance(part, Raw):
+            part = self._purchases = _open(part, _PURCHASES)
+        return part
+
+    @purchases.setter
+    def purchases(self, part: Purchases) -> None:
+        self._purchases = part
+
+    @property
+    def past(self) -> Past:
+        """Orders by month, as the tables of cohorts want them."""
+        part: Past | Raw = self._past
+        if isinstance(part, Raw):
+            part = self._past = _open(part, _PAST)
+        return part
+
+    @past.setter
+    def past(self, part: Past) -> None:
+        self._past = part
+
+    @property
+    def rhythms(self) -> dict[str, tuple[int, Raw]]:
+        """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
+        part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
+        if isinstance(part, Raw):
+            part = self._rhythms = _open(part, _RHYTHMS)
+        return part
+
+    @rhythms.setter
+    def rhythms(self, part: dict[str, tuple[int, Raw]]) -> None:
+        self._rhythms = part
+
+    @property
+    def standing(self) -> Standing:
+        """Churn band and tier."""
+        part: Standing | Raw = self._standing
+        if isinstance(part, Raw):
+            part = self._standing = _open(part, _STANDING)
+        return part
+
+    @standing.setter
+    def standing(self, part: Standing) -> None:
+        self._standing = part
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -353,6 +414,56 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def browsing(self) -> Browsing:
+        """Views and searches of the last days."""
+        part: Browsing | Raw = self._browsing
+        if isinstance(part, Raw):
+            part = self._browsing = _open(part, _BROWSING)
+        return part
+
+    @property
+    def has_browsing(self) -> bool:
+        """Whether any view or search is remembered, without opening them."""
+        part: Browsing | Raw = self._browsing
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part.views or part.searches)
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """Products on the wishlist, or taken off it of late, by product id."""
+        part: dict[str, Wish] | Raw = self._wishes
+        if isinstance(part, Raw):
+            part = self._wishes = _open(part, _WISHES)
+        return part
+
+    @wishes.setter
+    def wishes(self, part: dict[str, Wish]) -> None:
+        self._wishes = part
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether there ever was a wishlist, without opening it."""
+        part: dict[str, Wish] | Raw = self._wishes
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
+    def coupons(self) -> dict[str, Coupon]:
+        """Coupons of the customer's own, by coupon id."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        if isinstance(part, Raw):
+            part = self._coupons = _open(part, _COUPONS)
+        return part
+
+    @coupons.setter
+    def coupons(self, part: dict[str, Coupon]) -> None:
+        self._coupons = part
+
+    @property
+    def has_coupons(self) -> bool:
+        """Whether any coupon is known, without opening them."""
+        part: dict[str, Coupon] | Raw = self._coupons
+        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+
+    @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
@@ -388,6 +499,10 @@ _ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
 _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
 _RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
+_PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
+_PAST: Final = (msgspec.json.Decoder(Past), Past)
+_RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
+_STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
@@ -396,6 +511,9 @@ _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
+_BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
+_WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
+_COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 

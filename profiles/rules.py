@@ -18,6 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from profiles.insight.repurchase_plan import RepurchaseRules
+
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
@@ -131,7 +133,13 @@ class Excluded(Struct, frozen=True, kw_only=True):
 class Precedence(Struct, frozen=True, kw_only=True):
     """Which of several reminders about the same shopping trip goes out."""
 
-    ladder: tuple[str, ...] = ("checkout.abandoned", "cart.abandoned")
+    ladder: tuple[str, ...] = (
+        "checkout.abandoned",
+        "cart.abandoned",
+        "wishlist.reminder",
+        "search.abandoned",
+        "browse.abandoned",
+    )
     """Highest first. While a higher one is pending, a lower one that comes due is dropped."""
     block_ms: int = 2 * DAY_MS
     """After one was sent, lower ones are dropped this long."""
@@ -153,6 +161,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
+    repurchase: RepurchaseRules = RepurchaseRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -255,7 +264,10 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         if field is None:
             raise RulesError(where, f"unknown key; {_near(key, known)}")
         values[field.name] = _read_value(field, value, where)
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise RulesError(path, str(error)) from None
 
 
 def _read_value(field: FieldInfo, value: Any, where: str) -> Any:

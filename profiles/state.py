@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from profiles.goods import Goods
+from profiles.insight.tallies import Tally
+from profiles.value.churn import Band
 
 SEEN_MAX = 128
 RECENT_ORDERS_MAX = 16
@@ -33,6 +35,12 @@ DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
 WATCHES_MAX = 16
 SEEN_PRICES_MAX = 6
+VIEWS_MAX = 24
+VISITS_MAX = 8
+SEARCHES_MAX = 8
+WISHES_MAX = 32
+WISH_ADDS_MAX = 4
+COUPONS_MAX = 16
 
 
 class Touch(Struct, omit_defaults=True, gc=False):
@@ -46,7 +54,11 @@ class Touch(Struct, omit_defaults=True, gc=False):
 
 
 class Activity(Struct, omit_defaults=True, gc=False):
-    """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app."""
+    """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app.
+
+    `session_by` is the message id of the first event of the newest session, by which it is named. `looking`: the newest
+    event of a visit was the view of a product, so how long she looked is still open.
+    """
 
     first_ms: int | None = None
     last_ms: int | None = None
@@ -59,6 +71,8 @@ class Activity(Struct, omit_defaults=True, gc=False):
     channels: dict[str, int] = {}
     first_touch: Touch | None = None
     last_touch: Touch | None = None
+    session_by: str = ""
+    looking: bool = False
 
 
 class Consent(Struct, omit_defaults=True, gc=False):
@@ -95,13 +109,16 @@ class Interests(Struct, omit_defaults=True, gc=False):
     """Decayed interest in categories, brands and occasion tags; at most INTERESTS_MAX of each.
 
     Each number is a sum of weights grown from the landmark on, w * 2^((t - landmark_ms) / half-life), in units of
-    1 / UNITS. See `profiles.interests`.
+    1 / UNITS. See `profiles.interests`. `bought` is when something of a category was bought last, `strong` since when a
+    category has been one that `category.interest` tells of.
     """
 
     landmark_ms: int = 0
     categories: dict[str, int] = {}
     brands: dict[str, int] = {}
     occasions: dict[str, int] = {}
+    bought: dict[str, int] = {}
+    strong: dict[str, int] = {}
 
 
 # --- orders and money ---------------------------------------------------------------------------------------------
@@ -123,7 +140,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
 
     `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
     than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
-    `unconverted` counts orders whose currency had no exchange rate into the shop currency.
+    `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon.
     """
 
     count: int = 0
@@ -133,6 +150,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     refunded: int = 0
     cancelled: int = 0
     unconverted: int = 0
+    couponed: int = 0
 
 
 class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -193,16 +211,17 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     shop: Totals = msgspec.field(default_factory=Totals)
     rate: str | None = None
     revenue_from: str | None = None
+    couponed: bool = False
 
 
 class OrderEntry(Struct, omit_defaults=True, gc=False):
     """The ledger entry of one order: its newest state, its refunds, and its present contribution.
 
-    `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
-    and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
-    versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
-    None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
-    their contribution stays.
+        `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
+        and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
+        versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
+        None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
+    their contribution stays. `couponed`: some version of it named a coupon.
     """
 
     order_id: str
@@ -226,6 +245,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     delivered_ms: int | None = None
     contribution: Contribution | None = None
     compact: bool = False
+    couponed: bool = False
 
 
 class Purchase(Struct, array_like=True, gc=False):
@@ -371,6 +391,87 @@ class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
         return self.wish is not None and self.wish[1]
 
 
+# --- what she looked at, wishes for, and was given ----------------------------------------------------------------
+
+
+class Viewed(Struct, array_like=True, gc=False):
+    """A view of a product in a visit. `next_ms` is the next event of the visit, 0 while none is known."""
+
+    at_ms: int
+    message_id: str
+    product_id: str
+    next_ms: int = 0
+
+
+class Search(Struct, array_like=True, gc=False):
+    """A search in the shop; `results` None where the shop does not tell how many hits it had."""
+
+    at_ms: int
+    message_id: str
+    query: str
+    results: int | None = None
+
+
+class Priced(Struct, array_like=True, gc=False):
+    """How a product was last offered: the time of that, its price in minor units, the variant and the currency."""
+
+    at_ms: int
+    price_minor: int | None = None
+    variant_id: str | None = None
+    currency: str | None = None
+
+
+class Browsing(Struct, omit_defaults=True, gc=False):
+    """What a customer looked at and searched for in visits of the last days. See `profiles.browsing`.
+
+    `views` are the newest VIEWS_MAX within a week, oldest first; `described` and `offered` are by their product ids.
+    `visits` are [start, first message id] of those that `browse.abandoned` has still to look at, `planned_ms` the start of
+    the newest one it told of, `answered_ms` the newest search that `search.abandoned` is done with. `found_ms` is when a
+    product was last viewed, clicked, put into a cart or bought, `added_ms` when one was last put into a cart.
+    """
+
+    views: list[Viewed] = []
+    visits: list[tuple[int, str]] = []
+    described: dict[str, Description] = {}
+    offered: dict[str, Priced] = {}
+    searches: list[Search] = []
+    found_ms: int = 0
+    added_ms: int = 0
+    planned_ms: int = -1
+    answered_ms: int = -1
+
+
+class Wish(Struct, omit_defaults=True, gc=False):
+    """A product on the wishlist: it is there since the first of `adds` ([time, message id]), which are after `removed_ms`.
+
+    `told_ms`: an episode of it ended, so only what is added later opens another.
+    """
+
+    product_id: str
+    adds: list[tuple[int, str]] = []
+    removed_ms: int = -1
+    told_ms: int = -1
+    said: Description = msgspec.field(default_factory=lambda: Description(0))
+    offered: Priced = msgspec.field(default_factory=lambda: Priced(0))
+
+
+class Coupon(Struct, omit_defaults=True, gc=False):
+    """A coupon of the customer's own. `issued` is [time, message id] of the newest word of its issue, None where only its use
+    is known. `in_cart_ms` and `out_ms` are when it was last put into a cart or an order, and taken off one; `told_ms` is the
+    newest issue that a reminder is done with.
+    """
+
+    coupon_id: str
+    issued: tuple[int, str] | None = None
+    expires_ms: int | None = None
+    discount_minor: int | None = None
+    currency: str | None = None
+    used_ms: int | None = None
+    in_cart_ms: int = -1
+    out_ms: int = -1
+    told_ms: int = -1
+
+
 # --- triggers -----------------------------------------------------------------------------------------------------
 
 
@@ -406,7 +507,7 @@ class Emitted(Struct, omit_defaults=True, gc=False):
     """A trigger that went out, kept until `until_ms` for conversion, cooldown and precedence.
 
     `outcome`: None, retracted or converted. `service`: its class was not marketing. `ghost`: the customer is held out, so
-    it was decided but not sent. `failed`: the messaging system said that it could not send it.
+    it was decided but not sent. `failed`: the messaging system said that it could not send it, at `receipt_ms`.
     """
 
     trigger_id: str
@@ -424,6 +525,7 @@ class Emitted(Struct, omit_defaults=True, gc=False):
     failed: bool = False
     outcome: str | None = None
     until_ms: int = 0
+    receipt_ms: int = -1
 
 
 class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -445,6 +547,20 @@ class RecentOrder(Struct, array_like=True, gc=False):
     cart_id: str | None
     checkout_id: str | None
     product_ids: list[str]
+
+
+class Standing(Struct, omit_defaults=True, gc=False):
+    """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
+
+    `left_high_ms` is when she last left the band "high".
+    """
+
+    band: Band | None = None
+    band_since_ms: int = 0
+    left_high_ms: int | None = None
+    tier: int = 0
+    tier_since_ms: int = 0
+    milestone: int = 0
 
 
 class WindowsKept(Struct, omit_defaults=True, gc=False):
@@ -476,12 +592,18 @@ class Memberships(Struct, omit_defaults=True, gc=False):
 
 
 class Milestones(Struct, omit_defaults=True, gc=False):
-    """Once-in-a-life moments, each the earliest by event time, with the message id that brought it."""
+    """Once-in-a-life moments, each the earliest by event time, with the message id that brought it.
+
+    `..._ms` are of triggers that must know of themselves for longer than emissions are remembered: when a new buyer was
+    greeted, and when the last birthday was.
+    """
 
     signed_up: tuple[int, str] | None = None
     granted: tuple[int, str] | None = None
     welcomed_ms: int | None = None
     welcome_ended_ms: int | None = None
+    new_buyer_ms: int | None = None
+    birthday_ms: int | None = None
     imported: bool = False
 
 
@@ -491,14 +613,18 @@ class Ledger:
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
     JSON text until somebody asks for them. `forgotten`: the customer was erased, so what is stored of her has to go.
+
+    `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
+    counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete", "forgotten")
+    __slots__ = ("_entries", "changed", "complete", "counted", "forgotten")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
         self.forgotten = False
         self.changed: set[str] = set()
+        self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
 
     def __len__(self) -> int:

@@ -16,17 +16,21 @@ from typing_extensions import override
 from profiles import document
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.predictions import holds_until_ms, predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
     CartShown,
+    CouponKnown,
     CurrencyTotals,
     DecisionShown,
     FeedbackShown,
+    Predicted,
     Replenishment,
     Sessions,
+    WishShown,
 )
 
 
@@ -95,6 +99,14 @@ class ProfileView:
         return document.replenishment(self.profile, self.book)
 
     @property
+    def wishlist(self) -> tuple[WishShown, ...]:
+        return document.wishlist_shown(self.profile)
+
+    @property
+    def coupons(self) -> tuple[CouponKnown, ...]:
+        return document.coupons_shown(self.profile)
+
+    @property
     def feedback(self) -> FeedbackShown:
         return document.feedback_shown(self.profile)
 
@@ -111,8 +123,9 @@ class ProfileView:
         return document.triggers_shown(self.profile)
 
     @property
-    def predicted(self) -> dict[str, Any] | None:
-        return None
+    def predicted(self) -> Predicted | None:
+        self.holds_until(holds_until_ms(self.book, self.now_ms))
+        return predictions(self.profile, self.book, self.now_ms)
 
 
 class Traits(Mapping[str, Any]):

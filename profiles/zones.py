@@ -17,6 +17,8 @@ LATEST_MS: Final = 221_845_392_000_000
 QUARTER_MS: Final = 900_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL: Final = _EPOCH.toordinal()
+_LAST_ORDINAL: Final = datetime(9000, 1, 1, tzinfo=UTC).toordinal()
 _UTC: Final = ZoneInfo("UTC")
 
 
@@ -61,6 +63,22 @@ def local_hour(at_ms: int, zone: ZoneInfo) -> int:
 def _hour_of_quarter(quarter: int, zone: ZoneInfo) -> int:
     # No zone is off by anything but whole quarters of an hour since 1972.
     return local_time(quarter * QUARTER_MS, zone).hour
+
+
+def day_of(at_ms: int, zone: ZoneInfo) -> int:
+    """The local day of an instant, as days since 1970-01-01 on the zone's calendar."""
+    return _day_of_quarter(at_ms // QUARTER_MS, zone)
+
+
+@lru_cache(maxsize=1 << 16)
+def _day_of_quarter(quarter: int, zone: ZoneInfo) -> int:
+    return local_time(quarter * QUARTER_MS, zone).toordinal() - _EPOCH_ORDINAL
+
+
+def start_of_day(day: int, zone: ZoneInfo) -> int:
+    """The first instant of a local day."""
+    midnight = datetime.fromordinal(min(day + _EPOCH_ORDINAL, _LAST_ORDINAL)).replace(tzinfo=zone)
+    return instant(midnight.astimezone(UTC))
 
 
 def instant(local: datetime) -> int:

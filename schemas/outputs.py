@@ -28,7 +28,7 @@ State = Literal[
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A product a trigger talks about. `price_minor` is the last price known, `price_at_add_minor` the one when added.
 
-    `in_stock` is there only where catalogue events told it.
+    `in_stock` is whether it could be had at the emission; it is there only where catalogue events told of its stock.
     """
 
     product_id: str
@@ -66,6 +66,18 @@ class ProfileSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     aov_minor: int | None = None
     last_order_at_ms: int | None = None
     segments: tuple[str, ...] = ()
+    churn_band: str | None = None
+
+
+class CouponShown(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A coupon that goes with a trigger. Without an id it is still to be made by whoever sends the message.
+
+    It holds until `expires_at_ms`; `discount_minor` is in minor units of the trigger's currency, where the shop told it.
+    """
+
+    coupon_id: str | None = None
+    expires_at_ms: int | None = None
+    discount_minor: int | None = None
 
 
 class DecisionTrail(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -110,6 +122,7 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     currency: str
     exponent: int
     recovery_url: str | None = None
+    coupon: CouponShown | None = None
     profile: ProfileSummary
     details: dict[str, Any] = {}
     holdout: HoldoutShown | None = None

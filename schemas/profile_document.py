@@ -108,6 +108,24 @@ class FeedbackShown(Struct, frozen=True, kw_only=True, gc=False):
     mean_rating: float | None
 
 
+class WishShown(Struct, frozen=True, kw_only=True, gc=False):
+    """A product on the wishlist, and since when it is there."""
+
+    product_id: str
+    name: str | None
+    category: str | None
+    since_ms: int
+
+
+class CouponKnown(Struct, frozen=True, kw_only=True, gc=False):
+    """A coupon of the customer's own. `used_ms` is null while it was not used, `expires_ms` where it has no end."""
+
+    coupon_id: str
+    issued_ms: int
+    expires_ms: int | None
+    used_ms: int | None
+
+
 class DecisionShown(Struct, frozen=True, kw_only=True, gc=False):
     """A recent change in the life of a trigger, newest first."""
 
@@ -117,6 +135,74 @@ class DecisionShown(Struct, frozen=True, kw_only=True, gc=False):
     state: str
     reason: str | None
     trigger_id: str | None
+
+
+class Churn(Struct, frozen=True, kw_only=True, gc=False):
+    """The risk that no order comes within 90 days, as a band ("low", "medium", "high") that does not flutter.
+
+    `since_ms` is when she came into the band, `worsens_ms` when she passes into a worse one if no order comes. `risk` is as of
+    the document; the band was decided when it changed.
+    """
+
+    band: str | None
+    since_ms: int | None
+    risk: float | None
+    worsens_ms: int | None
+
+
+class Interval(Struct, frozen=True, kw_only=True, gc=False):
+    """From where to where, both included."""
+
+    low: int
+    high: int
+
+
+class Expected(Struct, frozen=True, kw_only=True, gc=False):
+    """What is expected of the days to come; intervals cover 90 %. Money is discounted to today.
+
+    `p_order` is the probability of at least one order, `residual_*` what they will bring, `total_*` that and what she has
+    brought so far. Every figure that is null has its reason in `absent`.
+    """
+
+    p_order: float | None
+    orders: float | None
+    orders_interval: Interval | None
+    residual_net_minor: int | None
+    residual_net_interval: Interval | None
+    residual_margin_minor: int | None
+    residual_margin_interval: Interval | None
+    total_net_minor: int | None
+    total_margin_minor: int | None
+    absent: dict[str, str]
+
+
+class Predicted(Struct, frozen=True, kw_only=True, gc=False):
+    """Predictions as of `as_of_day` (days since 1970-01-01 on the shop's calendar), by the models `model_version`.
+
+    `method` is "heuristic" where data are too thin for a model (`heuristic_reason` says why). `p_order` is the probability of an
+    order within 7, 30 and 90 days, `next_order_ms` the day before or after which her next order comes with equal chance,
+    `expected` what the next 90 and 365 days bring, `historic_*` what purchases have brought so far, `rfm` her cell ("555" is
+    best), `tier` the tier of her net lifetime value (0: none), `net_percentile` how many of a hundred buyers are worth less.
+    Every figure that is null has its reason in `absent`.
+    """
+
+    model_version: str
+    method: str
+    heuristic_reason: str | None
+    as_of_day: int
+    p_alive: float | None
+    p_order: dict[str, float | None]
+    churn: Churn
+    next_order_ms: int | None
+    order_net_minor: int | None
+    order_margin_minor: int | None
+    historic_net_minor: int
+    historic_margin_minor: int
+    expected: dict[str, Expected]
+    rfm: str | None
+    tier: int
+    net_percentile: int | None
+    absent: dict[str, str]
 
 
 class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
@@ -137,8 +223,10 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     carts: tuple[CartShown, ...]
     interests: InterestsShown
     replenishment: tuple[Replenishment, ...]
+    wishlist: tuple[WishShown, ...]
+    coupons: tuple[CouponKnown, ...]
     feedback: FeedbackShown
     messages: dict[str, int]
     segments: tuple[str, ...]
     triggers: tuple[DecisionShown, ...]
-    predicted: dict[str, Any] | None
+    predicted: Predicted | None

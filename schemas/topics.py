@@ -63,6 +63,13 @@ TOPICS: tuple[Topic, ...] = (
         holds="What is known of customers who asked for it. Give few people the right to read it.",
         retention_ms=3 * DAY_MS,
     ),
+    Topic(
+        name="models",
+        role="output",
+        holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
+        retention_ms=-1,
+        compacted=True,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

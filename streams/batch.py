@@ -521,6 +521,9 @@ class Batch:
             self._deleted.append(profile.id)
         for name, amount in population.forget(profile).items():
             self._population[name] = self._population.get(name, 0) + amount
+        for name, amount in ledger.counted.items():
+            self._population[name] = self._population.get(name, 0) + amount
+        ledger.counted.clear()
         subject.size, subject.due_ms = 0, None
         assert profile.privacy is not None
         self._noted |= self._notes.erase(profile.id, profile.privacy)
@@ -560,6 +563,10 @@ class Batch:
         if ledger.changed or not subject.size:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
+            if ledger.counted:
+                for name, amount in ledger.counted.items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                ledger.counted.clear()
         stored = profile.pack()
         self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored

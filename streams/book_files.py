@@ -22,9 +22,11 @@ from profiles.conditions import Conditions, compile_conditions
 from profiles.costs import Costs, CostsError, build_costs
 from profiles.expressions.errors import ExpressionError
 from profiles.expressions.source import Source
+from profiles.models import Models, decode_models
 from profiles.rates import Rates, RatesError, build_rates
 from profiles.rules import Rules, RulesError, read_rules
 from profiles.segments import Segments
+from profiles.value.model import ModelError
 from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
@@ -68,6 +70,7 @@ def load_book(settings: Settings) -> Book:
         segments=read.segments,
         rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
+        models=read_models_file(Path(files.models)) if files.models else Models(),
     )
 
 
@@ -161,6 +164,14 @@ def read_rates_file(path: Path, shop_currency: str) -> Rates:
         return build_rates(_rows(path), shop_currency, exponent)
     except RatesError as error:
         raise BookError(f"rates {path}: {error}") from None
+
+
+def read_models_file(path: Path) -> Models:
+    """Models from the document of a fit. Raises BookError."""
+    try:
+        return decode_models(_text(path).encode())
+    except ModelError as error:
+        raise BookError(f"models {path}: {error}") from None
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:

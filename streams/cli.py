@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "serve": "streams.commands.serve",
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
+    "fit": "streams.commands.fit",
     "profile": "streams.commands.profile",
     "privacy": "streams.commands.privacy",
     "rejected": "streams.commands.rejected",

@@ -111,6 +111,7 @@ class MemoryTable:
         self._partitions: dict[int, _Partition] = {}
         self._failures: dict[tuple[Call, When], list[TableError]] = {}
         self._installed: int | None = None
+        self._models: bytes | None = None
         # Commits whose outcome their caller does not know, with their marks, as RedisTable keeps them.
         self._open: dict[int, tuple[Commit, int]] = {}
         self._marks = count(1)
@@ -242,6 +243,14 @@ class MemoryTable:
             )
         )
         return deleted
+
+    async def models(self) -> bytes | None:
+        """The document of models that is in use."""
+        return self._models
+
+    async def put_models(self, document: bytes) -> None:
+        """Put another document of models in its place."""
+        self._models = document
 
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters that are not 0."""

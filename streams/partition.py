@@ -66,6 +66,7 @@ class Partition:
         self.number = number
         self.claims = 0
         self._log, self._stats, self._mono_ms, self._sleep = log, stats, mono_ms, sleep
+        self._engine = engine
         self._stopping = asyncio.Event()
         self._trouble = ""
         self._told = ""

@@ -73,6 +73,12 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:install", "hash", "partitions, schema", "What every worker must agree on, written at first start."
     ),
     KeyDoc(
+        "<prefix>:models",
+        "string",
+        "JSON",
+        "The models in use, as `regulars fit` wrote them last. Workers look at it every ten seconds.",
+    ),
+    KeyDoc(
         "<prefix>:{p}:meta",
         "hash",
         "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
@@ -310,6 +316,17 @@ class RedisTable:
         maps = [f"{name}:*" for name in _MAPS]
         await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
         return len(keys)
+
+    async def models(self) -> bytes | None:
+        """The document of models that is in use, None before the first fit."""
+        key = f"{self._prefix}:models".encode()
+        (reply,) = await self._read(key, [("GET", key)])
+        return None if reply is None else bytes(reply)
+
+    async def put_models(self, document: bytes) -> None:
+        """Put another document of models in its place."""
+        key = f"{self._prefix}:models".encode()
+        await self._read(key, [("SET", key, document)])
 
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters that are not 0."""

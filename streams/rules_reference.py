@@ -122,6 +122,9 @@ def triggers_page() -> str:
     for definition in BUILT_IN:
         kind = definition.rule_type
         lines += ["", f"## {definition.name}", "", _about(kind), "", *_table(table_of(definition.name), kind)]
+        if definition.reasons:
+            lines += ["", "| reason of its own | meaning |", "|---|---|"]
+            lines += [f"| `{reason}` | {meaning} |" for reason, meaning in definition.reasons.items()]
     lines += ["", "## Why a trigger was held back", "", "| reason | meaning |", "|---|---|"]
     lines += [f"| `{reason}` | {meaning} |" for reason, meaning in gates.REASONS.items()]
     lines += ["", "## Why an episode ended without a message", "", "| reason | meaning |", "|---|---|"]

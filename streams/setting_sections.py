@@ -60,6 +60,15 @@ class Files(Section, frozen=True, kw_only=True):
             extremes="All products are held in memory, about 1 KB each.",
         ),
     ] = ""
+    models: Annotated[
+        str,
+        about(
+            "A document of models made by `regulars fit --out FILE`, for runs in memory.",
+            unit="path",
+            why="Empty: workers and `regulars serve` take those that `regulars fit` left in Redis.",
+            extremes="Models in Redis win over the file.",
+        ),
+    ] = ""
     rates: Annotated[
         str,
         about(

@@ -247,6 +247,12 @@ class Table(Protocol):
         Whoever holds the partition loses it. Wiped half, it can't be claimed until it is wiped again.
         """
 
+    async def models(self) -> bytes | None:
+        """The document of models that is in use, None before the first fit."""
+
+    async def put_models(self, document: bytes) -> None:
+        """Put another document of models in its place."""
+
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters."""
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.models import Models
 from streams.book_files import load_book, make_decoder
 from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
@@ -34,6 +35,7 @@ from streams.kill_points import faults_of
 from streams.log import LogError
 from streams.logs import configure_logs
 from streams.metrics import Metrics
+from streams.model_source import ModelWatch
 from streams.others_time import OthersTime
 from streams.outbox import Publisher
 from streams.pages import Pages
@@ -155,6 +157,8 @@ class Worker:
             stack.push_async_callback(self._table.close)
             for warning in (await check_ground(self.settings, self._table)).warnings:
                 _log.warning("%s", warning)
+            self._models = ModelWatch(self._table, self._renew, self._book.models)
+            await self._models.look()
             kafka = KafkaPublisher(self.settings)
             await kafka.start()
             stack.push_async_callback(kafka.stop)
@@ -186,6 +190,7 @@ class Worker:
             self._beside(self._look(), "look"),
             self._beside(self._others.keep(self.keepers), "others"),
             self._beside(self._keep_rules(), "rules"),
+            self._beside(self._models.keep(), "models"),
             self._beside(self._guard(), "watchdog"),
             self._beside(_crash_of(app), "faust"),
         ]
@@ -223,6 +228,10 @@ class Worker:
 
         task.add_done_callback(done)
         return task
+
+    def _renew(self, models: Models) -> None:
+        """New models were fitted: every partition takes them between two batches."""
+        self._use(replace(self._book, models=models))
 
     # --- partitions -----------------------------------------------------------------------------------------------
 
@@ -293,7 +302,8 @@ class Worker:
             self._rules_signal.clear()
             book = await asyncio.to_thread(file.read)
             if book is not None:
-                self._use(book)
+                # Models may have come since the file was read for the first time.
+                self._use(replace(book, models=self._book.models))
             self._show_rules(file)
 
     def _use(self, book: Book) -> None:

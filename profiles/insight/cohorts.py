@@ -63,17 +63,26 @@ def contribution(past: Past) -> Tally:
         return {}
     where = f"{past.channel or 'unknown'}|{past.first_month}"
     tally: Tally = {f"size|{where}": 1, f"first|{past.first_day}": 1}
-    for month, entry in past.months.items():
-        age = month - past.first_month
-        if age < 0:
-            raise ValueError(f"month {month} lies before the month of the first order, {past.first_month}")
-        if entry.orders > 0:
-            tally[f"active|{where}|{age}"] = 1
-        for name, value in (("orders", entry.orders), ("net", entry.net), ("margin", entry.margin)):
-            if value:
-                tally[f"{name}|{where}|{age}"] = value
+    for month in past.months:
+        tally.update(month_contribution(past, month))
     if past.second_day is not None:
         for days in HORIZONS:
             if past.second_day - past.first_day <= days:
                 tally[f"again{days}|{past.first_day}"] = 1
+    return tally
+
+
+def month_contribution(past: Past, month: int) -> Tally:
+    """The part of `contribution` that one month makes."""
+    entry = past.months.get(month)
+    if entry is None or past.first_month is None:
+        return {}
+    age = month - past.first_month
+    if age < 0:
+        raise ValueError(f"month {month} lies before the month of the first order, {past.first_month}")
+    where = f"{past.channel or 'unknown'}|{past.first_month}|{age}"
+    tally: Tally = {f"active|{where}": 1} if entry.orders > 0 else {}
+    for name, value in (("orders", entry.orders), ("net", entry.net), ("margin", entry.margin)):
+        if value:
+            tally[f"{name}|{where}"] = value
     return tally

@@ -9,19 +9,18 @@ from profiles.insight.repurchase import Clock
 SEPARATOR: Final = "/"
 
 
-class RepurchaseRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of one category, with what they are by default.
-
-    `half_width_days`: the window that a reminder should fall into, to each side. `lead_days`: how long before the window
-    the message goes out. `confidence_min`: the least probability of buying within the window; below it the customer is left
-    alone. `quantity_exponent`: a gap grows with the units bought to this power (0: units do not matter; 1: twice as much
-    lasts twice as long). Changing the exponent asks for counters made anew.
-    """
+class RepurchaseRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of one category or product, with what they are by default."""
 
     half_width_days: int = 7
+    """The window that a reminder should fall into, to each side of its middle, in days."""
     lead_days: int = 3
+    """How many days before the window the reminder goes out."""
     confidence_min: float = 0.3
+    """The least probability of buying within the window: who is less predictable is left alone."""
     quantity_exponent: float = 0.0
+    """A gap grows with the units bought to this power: 0 units do not matter, 1 twice as much lasts twice as long. A change
+    asks for a rebuild: gaps are counted by it."""
 
     def __post_init__(self) -> None:
         if not (self.half_width_days >= 1 and self.lead_days >= 0):
@@ -35,11 +34,12 @@ class RepurchaseRule(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
-class RepurchaseRules(Struct, frozen=True, forbid_unknown_fields=True):
-    """The rule for everything, and those of single keys: a product, a group of substitutes, a category."""
+class RepurchaseRules(RepurchaseRule, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When customers are expected to buy again, by what was learned from all of them (`regulars fit`)."""
 
-    default: RepurchaseRule = RepurchaseRule()
     by_key: dict[str, RepurchaseRule] = {}
+    """The same for single categories or products: [repurchase.by_key."tea"], or "tea/green" within tea. What such a table leaves
+    out has the defaults."""
 
     def of(self, key: str) -> RepurchaseRule:
         """The rule of a key: its own, else that of the category it lies in ("tea" for "tea/green"), else the default.
@@ -51,7 +51,7 @@ class RepurchaseRules(Struct, frozen=True, forbid_unknown_fields=True):
         while key not in self.by_key:
             key, found, _ = key.rpartition(SEPARATOR)
             if not found:
-                return self.default
+                return self
         return self.by_key[key]
 
 

@@ -177,9 +177,9 @@ def record_and_count(rhythm: Rhythm, day: int, units: float = 1.0, exponent: flo
         return difference(contribution(rhythm, exponent), before)
     days = list(dict.fromkeys(rhythm.days))
     logs = [_LOG[min(end - begin, GAP_MAX_DAYS)] for begin, end in pairwise(days)]
-    count, total, squares = len(logs), sum(logs), sum(value * value for value in logs)
+    count, total = len(logs), sum(logs)
     gap = _LOG[min(day - days[-1], GAP_MAX_DAYS)]
-    change = difference(_moments(count + 1, total + gap, squares + gap * gap), _moments(count, total, squares))
+    change = _moments_change(count, total, gap)
     change[_closed(gap, sum(logs[-HISTORY:]), count)] = 1
     closing = _open(logs, 0, days[-1])
     logs.append(gap)
@@ -218,6 +218,21 @@ def _moments(count: int, total: int, squares: int) -> Tally:
         "means": total * MEAN_UNIT // count,
         "between": total * total // count,
     }
+
+
+def _moments_change(count: int, total: int, gap: int) -> Tally:
+    """What one more gap after `count` of that total changes in the moments."""
+    more, sum_ = count + 1, total + gap
+    change = {"gaps": 1, "gaps2": count + more, "logs": gap, "logs2": gap * gap}
+    if count:
+        change["means"] = sum_ * MEAN_UNIT // more - total * MEAN_UNIT // count
+        change["between"] = sum_ * sum_ // more - total * total // count
+    else:
+        change["customers"], change["means"], change["between"] = 1, sum_ * MEAN_UNIT, sum_ * sum_
+    for name in ("logs", "logs2", "means", "between"):
+        if not change[name]:
+            del change[name]
+    return change
 
 
 def _unless_all_one(units: list[float]) -> list[float]:

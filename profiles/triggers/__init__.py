@@ -9,23 +9,52 @@ from typing import Any, Final
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
 from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
+from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
+from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
+from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
+from profiles.triggers.gift_threshold import GIFT_THRESHOLD
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
+from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
+from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
+from profiles.triggers.payment_failed import PAYMENT_FAILED
 from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
+from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
 from profiles.triggers.welcome import WELCOME, WelcomeRule
+from profiles.triggers.winback import WINBACK, WinbackRule
+from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
+from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
 
 BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     CHECKOUT_ABANDONED,
     CART_ABANDONED,
+    WISHLIST_REMINDER,
+    SEARCH_ABANDONED,
+    BROWSE_ABANDONED,
+    CATEGORY_INTEREST,
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    SECOND_ORDER_WELCOME,
+    PAYMENT_FAILED,
+    GIFT_THRESHOLD,
+    NEXT_ORDER_COUPON,
+    COUPON_EXPIRING,
+    BIRTHDAY,
+    ANNIVERSARY,
+    CHURN_RISK,
+    WINBACK,
+    VIP_ENTERED,
+    VIP_LEFT,
+    LTV_MILESTONE,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -40,17 +69,27 @@ __all__ = [
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
+    "CHURN_RISK",
     "LOW_STOCK",
+    "LTV_MILESTONE",
     "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
     "RULE_TYPES",
+    "VIP_ENTERED",
+    "VIP_LEFT",
     "WELCOME",
+    "WINBACK",
     "BackInStockRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
+    "ChurnRiskRule",
     "LowStockRule",
+    "LtvMilestoneRule",
     "PriceDroppedRule",
     "TriggerDefinition",
+    "VipEnteredRule",
+    "VipLeftRule",
     "WelcomeRule",
+    "WinbackRule",
 ]

@@ -1,7 +1,7 @@
 """cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from profiles import carts
 from profiles.book import Book
@@ -9,6 +9,7 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
+from profiles.gift_rules import missing_minor
 from profiles.goods import Goods, good_key, in_stock
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
@@ -112,28 +113,31 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         return cart.changed_ms + self.rule(book).delay_ms
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         return None if cart is None else self._due_ms(turn.book, cart)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         if cart is None or now_ms - cart.mutated_ms > self.rule(turn.book).forget_ms:
             return "forgotten"
         return None if cart.lines else "empty"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         return OUT_OF_STOCK if cart is not None and sold_out(cart.lines.values(), turn.at.goods) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         assert cart is not None
+        details: dict[str, Any] = {"cart_id": cart.cart_id}
+        if (missing := missing_minor(turn.book, cart)) is not None:
+            details["gift_missing_minor"] = missing
         return Content(
             items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
             value_minor=carts.value_minor(cart.lines.values()),
             currency=cart.currency,
             recovery_url=cart.url,
-            details={"cart_id": cart.cart_id},
+            details=details,
             cart_id=cart.cart_id,
             rule="a cart with items, unchanged for the delay, not bought and not in checkout",
         )
@@ -146,7 +150,7 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After an emission only an item added arms again, after any other end any change of the cart."""
-        cart = self._cart(turn.profile, episode)
+        cart = cart_of(turn.profile, episode)
         if cart is None or (cart.opened_ms is None and state != "emitted"):
             return
         kind = carts.EMITTED if state == "emitted" else carts.ENDED
@@ -155,10 +159,12 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         mark_id = f"{kind}:{episode.anchor}:{at_ms}"
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 
-    def _cart(self, profile: Profile, episode: Episode) -> Cart | None:
-        if episode.key == episode_key(profile, carts.DEFAULT_CART):
-            return carts.find(profile, carts.DEFAULT_CART)
-        return carts.find(profile, episode.key)
+
+def cart_of(profile: Profile, episode: Episode) -> Cart | None:
+    """The cart an episode is about; None where it was forgotten."""
+    if episode.key == episode_key(profile, carts.DEFAULT_CART):
+        return carts.find(profile, carts.DEFAULT_CART)
+    return carts.find(profile, episode.key)
 
 
 def _begun_before(profile: Profile, order: RecentOrder) -> list[Cart]:

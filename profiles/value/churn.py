@@ -17,14 +17,16 @@ Band = Literal["low", "medium", "high"]
 
 BANDS: Final[tuple[Band, ...]] = ("low", "medium", "high")
 EDGES: Final = (0.33, 0.66)
-MARGIN: Final = 0.03
+MARGIN: Final = 0.05
+SURE: Final = 1.0 - 1e-9
+"""No probability asked for is higher: a risk of less than nothing can't be waited for."""
 
 
 def churn_band(risk: float, previous: Band | None = None) -> Band:
     """The band of a risk between 0 and 1, for a customer who was in `previous` before.
 
     >>> churn_band(0.34), churn_band(0.34, "low"), churn_band(0.37, "low"), churn_band(0.34, "high")
-    ('medium', 'low', 'medium', 'medium')
+    ('medium', 'low', 'low', 'medium')
     """
     place = sum(risk >= edge for edge in EDGES)
     if previous is None:
@@ -37,12 +39,15 @@ def churn_band(risk: float, previous: Band | None = None) -> Band:
     return BANDS[place]
 
 
-def band_worsens_at(model: Timing, buyer: Buyer, band: Band, horizon_weeks: float) -> float | Absent:
+def band_worsens_at(
+    model: Timing, buyer: Buyer, band: Band, horizon_weeks: float, concern: float = 0.0
+) -> float | Absent:
     """The age (weeks since her first order) at which she passes into a worse band if no order comes; a timer for it.
 
-    NEVER in the highest band. ALREADY where she would have been in a worse one right after her newest order.
+    NEVER in the highest band. ALREADY where she would have been in a worse one right after her newest order. `concern` is what
+    is added to the risk for other reasons.
     """
     place = BANDS.index(band)
     if place == len(EDGES):
         return Absent.NEVER
-    return order_within_falls_below(model, buyer, horizon_weeks, 1.0 - EDGES[place] - MARGIN)
+    return order_within_falls_below(model, buyer, horizon_weeks, min(1.0 - EDGES[place] - MARGIN + concern, SURE))

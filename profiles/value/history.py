@@ -4,8 +4,8 @@ An order here is a purchase day: all orders of one customer on one day of the sh
 models come from (two baskets on one afternoon are one decision to buy). Days are numbered from 1970-01-01. Cancelled, test and
 zero-value orders are no purchases; a refund lowers the day it belongs to.
 
-`history_of` folds all days; `with_purchase` adds to the newest end and gives the same. Anything else (a late order, a
-cancellation, a refund of an older day) is folded anew from the ledger: every field is exact, so both ways agree to the bit.
+`history_of` folds all days. How it is kept up to date order by order is the matter of `profiles.value.purchases`: every field is
+exact, so both ways agree to the bit.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,6 @@ from math import log
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from profiles.value.timing import DAYS_PER_WEEK, Buyer
 
@@ -76,52 +75,8 @@ def history_of(days: Iterable[tuple[int, int, int]]) -> History | None:
         first_margin_minor=first_margin,
         last_margin_minor=ordered[-1][2],
         margin_squares=sum(margin * margin for _, _, margin in ordered[1:]),
-        log_gaps=sum(_log_gap(before, day) for (before, _, _), (day, _, _) in pairwise(ordered)),
+        log_gaps=sum(log_gap(before, day) for (before, _, _), (day, _, _) in pairwise(ordered)),
     )
-
-
-def with_purchase(history: History | None, day: int, net_minor: int, margin_minor: int) -> History:
-    """The history after one more order on its newest day or a later one. Raises ValueError for an earlier day.
-
-    >>> one = with_purchase(None, 100, 5000, 2000)
-    >>> two = with_purchase(with_purchase(one, 107, 3000, 900), 107, 1000, 100)
-    >>> two.x, two.net_minor, two.margin_squares, two == history_of([(100, 5000, 2000), (107, 4000, 1000)])
-    (1, 9000, 1000000, True)
-    """
-    if history is None:
-        return History(
-            first_day=day,
-            last_day=day,
-            net_minor=net_minor,
-            first_net_minor=net_minor,
-            margin_minor=margin_minor,
-            first_margin_minor=margin_minor,
-            last_margin_minor=margin_minor,
-        )
-    if day < history.last_day:
-        raise ValueError(f"day {day} is before the newest purchase on day {history.last_day}: fold the history anew")
-    totals = {"net_minor": history.net_minor + net_minor, "margin_minor": history.margin_minor + margin_minor}
-    if day > history.last_day:
-        return replace(
-            history,
-            x=history.x + 1,
-            last_day=day,
-            last_margin_minor=margin_minor,
-            margin_squares=history.margin_squares + margin_minor * margin_minor,
-            log_gaps=history.log_gaps + _log_gap(history.last_day, day),
-            **totals,
-        )
-    last = history.last_margin_minor + margin_minor
-    if not history.x:
-        return replace(
-            history,
-            first_net_minor=history.first_net_minor + net_minor,
-            first_margin_minor=last,
-            last_margin_minor=last,
-            **totals,
-        )
-    squares = history.margin_squares + last * last - history.last_margin_minor * history.last_margin_minor
-    return replace(history, last_margin_minor=last, margin_squares=squares, **totals)
 
 
 def mean_log_gap(history: History) -> float | None:
@@ -129,5 +84,6 @@ def mean_log_gap(history: History) -> float | None:
     return history.log_gaps / LOG_UNIT / history.x if history.x else None
 
 
-def _log_gap(before: int, day: int) -> int:
+def log_gap(before: int, day: int) -> int:
+    """ln(days between two purchases), in millionths."""
     return round(log(day - before) * LOG_UNIT)

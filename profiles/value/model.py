@@ -140,8 +140,8 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     """All that predictions need. `id` is made from the rest; build one with `named`.
 
     `first_day` and `as_of_day` bound the data (days since 1970-01-01 in the shop's time zone). `timing` null: `heuristic`
-    holds. `segments` are fits by segment name. `outlook` is what calibration will be measured by. `annual_discount` 0.1 means
-    that money in a year is worth 1/1.1 of today's.
+    holds. `net_percentiles` are the 1 to 99 % points of buyers' total net value. `segments` are fits by segment name. `outlook`
+    is what calibration will be measured by. `annual_discount` 0.1 means that money in a year is worth 1/1.1 of today's.
     """
 
     v: int = VERSION
@@ -158,6 +158,7 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     calibration: Calibration | None = None
     outlook: Outlook | None = None
     rfm: RfmCuts | None = None
+    net_percentiles: tuple[float, ...] = ()
     heuristic: Heuristic | None = None
     rejected: tuple[Rejected, ...] = ()
     annual_discount: float = 0.1

@@ -37,9 +37,18 @@ class Pulse(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def pulse(
-    model: ValueModel, history: History | None, today: int, previous: Band | None = None, segment: str | None = None
+    model: ValueModel,
+    history: History | None,
+    today: int,
+    previous: Band | None = None,
+    segment: str | None = None,
+    *,
+    concern: float = 0.0,
 ) -> Pulse:
-    """The pulse of a customer on a day. `previous` is the band she was in before; `segment` her channel or country."""
+    """The pulse of a customer on a day. `previous` is the band she was in before; `segment` her channel or country.
+
+    `concern` is added to the churn risk for the band: what is known of her besides her orders, an unhappy answer for instance.
+    """
     if history is None:
         return _nothing(Absent.NO_ORDERS)
     timing = model.timing_of(segment)
@@ -57,8 +66,8 @@ def pulse(
         )
     buyer = history.buyer(today)
     p_order = p_order_within(timing, buyer, _CHURN_WEEKS)
-    band = churn_band(1.0 - p_order, previous)
-    age = band_worsens_at(timing, buyer, band, _CHURN_WEEKS)
+    band = churn_band(1.0 - p_order + concern, previous)
+    age = band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern)
     return Pulse(
         p_alive=p_alive(timing, buyer),
         p_order=p_order,

@@ -6,6 +6,7 @@ import sys
 def explain(error: Exception) -> str | None:
     """The message for an error a user can mend; None for a fault of ours."""
     from profiles.profile import UnsupportedVersion
+    from profiles.value.model import ModelError
     from streams.book_files import BookError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
@@ -19,6 +20,7 @@ def explain(error: Exception) -> str | None:
         AdminError
         | BookError
         | LocalServiceError
+        | ModelError
         | PlanError
         | SettingsError
         | SourceError

@@ -23,15 +23,19 @@ def command() -> None:
 def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
     """Show one profile. ID is a value (tried as user id, e-mail, phone ...) or type:value, such as email:ann@example.org."""
     import time
+    from functools import partial
 
     import msgspec
 
     from profiles.document import document
     from streams.book_files import load_book
+    from streams.commands.tables import with_table
+    from streams.model_source import with_models
 
     settings = settings_of(ctx)
     found = _find(settings, id_)
-    shown = document(found.profile, load_book(settings), int(time.time() * 1000))
+    book = with_table(settings, partial(with_models, load_book(settings)))
+    shown = document(found.profile, book, int(time.time() * 1000))
     if as_json:
         click.echo(msgspec.json.encode(shown))
     else:

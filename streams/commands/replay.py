@@ -28,6 +28,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--against", type=_FILE, metavar="FILE", help="Other rules (TOML) to set them against; their results: DIR/against."
 )
 @click.option("--catalogue", type=_FILE, metavar="FILE", help="Product facts (CSV, JSON lines): cost, supply_days ...")
+@click.option("--models", type=_FILE, metavar="FILE", help="Models that `regulars fit --out` wrote, for predictions.")
 @click.option("--rates", type=_FILE, metavar="FILE", help="Exchange rates (CSV, JSON lines): currency, date, rate.")
 @click.option("--sort", is_flag=True, help="Order all events by time first (reads them into memory).")
 @click.option(
@@ -42,6 +43,7 @@ def command(
     rules: Path | None,
     against: Path | None,
     catalogue: Path | None,
+    models: Path | None,
     rates: Path | None,
     sort: bool,
     until: str | None,
@@ -66,7 +68,7 @@ def command(
     if against is not None and any(str(path) == "-" for path in files):
         raise click.UsageError("standard input can be read once, and --against reads the events twice: give a file")
     until_ms = _instant_ms(until) if until else None
-    given = {"files__catalogue": catalogue, "files__rates": rates}
+    given = {"files__catalogue": catalogue, "files__models": models, "files__rates": rates}
 
     def under(rules: Path | None, folder: Path, title: str) -> "Run":
         documents = {name: str(path) for name, path in (given | {"files__rules": rules}).items() if path is not None}

@@ -24,7 +24,7 @@ from profiles.value.model import (
 )
 from profiles.value.timing import Family
 from streams.fitting.calibration import RENEWED_AFTER_DAYS, calibrated, outlook_of
-from streams.fitting.cuts import rfm_cuts
+from streams.fitting.cuts import net_percentiles, rfm_cuts
 from streams.fitting.optimum import Refused
 from streams.fitting.population import CountsError, Floats, Ints, Population, population_of
 from streams.fitting.spend import fit_margin, fit_spend
@@ -119,6 +119,7 @@ def fit_model(
             calibration=calibration,
             outlook=outlook,
             rfm=rfm_cuts(population, today) if population.buyers else None,
+            net_percentiles=net_percentiles(population) if population.buyers else (),
             heuristic=None if thin is None else _heuristic(population, thin),
             rejected=tuple(refusals.found),
             annual_discount=plan.annual_discount,

@@ -1,5 +1,6 @@
 """RFM cut points from counts: the 20, 40, 60 and 80 % points of all buyers."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -20,11 +21,21 @@ def rfm_cuts(population: Population, today: int) -> RfmCuts:
     )
 
 
+def net_percentiles(population: Population) -> tuple[float, ...]:
+    """The 1 to 99 % points of buyers by their total net value, known to its 1 % bucket."""
+    return _points(population.value, population.value_count, [share / 100 for share in range(1, 100)])
+
+
 def _cuts(values: Floats, count: Ints) -> Cuts:
     """The smallest values that at least 20, 40, 60 and 80 % do not exceed."""
+    a, b, c, d = _points(values, count, SHARES)
+    return a, b, c, d
+
+
+def _points(values: Floats, count: Ints, shares: Sequence[float]) -> tuple[float, ...]:
+    """The smallest values that at least these shares of all do not exceed."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(count[order])
     # Whole customers: a share of their number, rounded up. The small subtraction undoes the rounding of 0.6 * 5 = 3.0000...04.
-    wanted = [int(np.ceil(share * reached[-1] - 1e-9)) for share in SHARES]
-    a, b, c, d = (float(values[order][np.searchsorted(reached, number)]) for number in wanted)
-    return a, b, c, d
+    wanted = [int(np.ceil(share * reached[-1] - 1e-9)) for share in shares]
+    return tuple(float(values[order][np.searchsorted(reached, number)]) for number in wanted)

@@ -12,6 +12,7 @@ from profiles.triggers import BUILT_IN
 from schemas.adapters import ADAPTERS
 from schemas.adapters.adapter import Adapter
 from streams.metrics import Metrics
+from streams.model_source import ModelWatch
 from streams.serve.app import App, Handler
 from streams.serve.budget import Budget
 from streams.serve.collect import Collector, Hook
@@ -39,6 +40,7 @@ class Served(Struct):
     status: Status
     metrics: Metrics
     budget: Budget
+    models: ModelWatch
 
     def stopping(self) -> None:
         """Take no further work; /ready says so. What is under way goes on."""
@@ -130,4 +132,4 @@ def build(
         "status.openapi": status.openapi,
     }
     app = App(handlers, senders=senders, profile_origins=settings.serve.profile_origins, metrics=metrics)
-    return Served(app, status, metrics, budget)
+    return Served(app, status, metrics, budget, ModelWatch(table, reading.renew, book.models))

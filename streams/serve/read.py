@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from xxhash import xxh3_64_hexdigest
 
 from profiles.book import Book
 from profiles.document import document
 from profiles.episodes import Triggers
+from profiles.models import Models
 from profiles.next_trigger import next_trigger
 from profiles.profile import UnsupportedVersion
 from schemas.events import ID_TYPES
@@ -53,6 +55,10 @@ class Reading:
         self._partitions = partitions
         self._wall_ms = wall_ms
         self._mono_s = mono_s
+
+    def renew(self, models: Models) -> None:
+        """Predict with these models from now on."""
+        self._book = replace(self._book, models=models)
 
     async def profile(self, call: Call) -> Answer:
         """GET /v1/profiles/<type>:<value>[?fields=orders,ltv]."""
@@ -96,7 +102,8 @@ class Reading:
         found = await self._find(call)
         now_ms = self._wall_ms()
         # Weak: the same profile within the same hour says the same, though a score may differ in its last digit.
-        tag = f'W/"{xxh3_64_hexdigest(found.stored, seed=now_ms // AS_OF_MS)}-{xxh3_64_hexdigest(what.encode())[:8]}"'
+        named = xxh3_64_hexdigest(f"{what}|{self._book.models.id}".encode())[:8]
+        tag = f'W/"{xxh3_64_hexdigest(found.stored, seed=now_ms // AS_OF_MS)}-{named}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if _matches(call.header("if-none-match"), tag):
             return Answer(304, headers=headers)

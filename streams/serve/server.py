@@ -70,7 +70,13 @@ async def _serve(settings: Settings) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await listen(settings, served, stop)
+        # Models are for reading profiles; without tokens nobody may.
+        watching = asyncio.create_task(served.models.keep()) if settings.tokens else None
+        try:
+            await listen(settings, served, stop)
+        finally:
+            if watching is not None:
+                watching.cancel()
     _log.info("stopped")
     return EXIT_OK
 

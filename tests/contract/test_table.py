@@ -48,6 +48,16 @@ def then(commit: Commit, **changes: object) -> Commit:
 
 
 @in_loop
+async def test_the_newest_document_of_models_stays(table: Table) -> None:
+    assert await table.models() is None
+
+    await table.put_models(b'{"v":1}')
+    await table.put_models(b'{"v":2}')
+
+    assert await table.models() == b'{"v":2}'
+
+
+@in_loop
 async def test_a_partition_never_seen_has_nothing(table: Table) -> None:
     assert await table.meta(P) is None
     assert await table.profile(P, "user_id:1") is None

@@ -15,6 +15,8 @@ from schemas.events import (
     Arrival,
     ConsentChange,
     ConsentChanged,
+    CouponIssued,
+    CouponUsed,
     Event,
     Identified,
     NpsSubmitted,
@@ -23,6 +25,8 @@ from schemas.events import (
     OrderRefunded,
     Product,
     ProductAdded,
+    ProductAddedToWishlist,
+    ProductRemovedFromWishlist,
     ProductReviewed,
     ProductViewed,
 )
@@ -84,12 +88,41 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "carts": [],
         "interests": {"categories": {}, "brands": {}, "occasions": {}},
         "replenishment": [],
+        "wishlist": [],
+        "coupons": [],
         "feedback": {"nps_score": None, "nps_at_ms": None, "reviews": 0, "mean_rating": None},
         "messages": {},
         "segments": [],
         "triggers": [],
         "predicted": None,
     }
+
+
+def test_wishes_still_wished_for_and_coupons_issued_to_her_are_shown_newest_first() -> None:
+    tent, boots = Product(product_id="tent", name="Tent", category="camping"), Product(product_id="boots")
+    found = shown(
+        (ProductAddedToWishlist, 1, {"product": tent}),
+        (ProductAddedToWishlist, 2, {"product": boots}),
+        (ProductAddedToWishlist, 3, {"product": Product(product_id="hat")}),
+        (ProductRemovedFromWishlist, 4, {"product": Product(product_id="hat")}),
+        (CouponIssued, 5, {"coupon_id": "x1", "expires_ms": START_MS + 30 * DAY_MS}),
+        (CouponUsed, 6, {"coupon_id": "x1"}),
+        (CouponUsed, 7, {"coupon_id": "of-everybody"}),
+        now_day=10,
+    )
+
+    assert found["wishlist"] == [
+        {"product_id": "boots", "name": None, "category": None, "since_ms": START_MS + 2 * DAY_MS},
+        {"product_id": "tent", "name": "Tent", "category": "camping", "since_ms": START_MS + DAY_MS},
+    ]
+    assert found["coupons"] == [
+        {
+            "coupon_id": "x1",
+            "issued_ms": START_MS + 5 * DAY_MS,
+            "expires_ms": START_MS + 30 * DAY_MS,
+            "used_ms": START_MS + 6 * DAY_MS,
+        }
+    ]
 
 
 def test_orders_and_money_follow_their_definitions() -> None:
@@ -218,6 +251,7 @@ def test_the_newest_decision_comes_first() -> None:
     triggers = shown((ProductAdded, 0, cart), order(0.01, "o1", 100, cart_id="c1"))["triggers"]
 
     assert [(one["name"], one["episode_key"], one["state"], one["reason"]) for one in triggers] == [
+        ("second.order.welcome", "user_id:7", "armed", None),
         ("cart.abandoned", "c1", "cancelled", "ordered"),
         ("cart.abandoned", "c1", "armed", None),
     ]

@@ -283,8 +283,9 @@ def test_a_shop_that_gives_up_its_segments_is_rid_of_them_with_the_next_event() 
     rules_changed(shop)
     happens(shop, events.PageViewed, 2)
 
-    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wakes"'):
+    for word in (b'"windows"', b'"memberships"', b'"definitions"'):
         assert word not in shop.profile.pack()
+    assert "segments" not in shop.profile.wakes
 
 
 def test_a_shop_without_segments_keeps_nothing_and_looks_at_nothing() -> None:
@@ -293,8 +294,9 @@ def test_a_shop_without_segments_keeps_nothing_and_looks_at_nothing() -> None:
     ordered(shop, 1, "o1", 5000)
 
     assert shop.told == []
-    for word in (b'"windows"', b'"memberships"', b'"definitions"', b'"wakes"'):
+    for word in (b'"windows"', b'"memberships"', b'"definitions"'):
         assert word not in shop.profile.pack()
+    assert "segments" not in shop.profile.wakes
 
 
 def test_what_conditions_of_triggers_count_is_kept_as_well() -> None:

@@ -13,9 +13,10 @@ from profiles.value.heuristic import (
     thumb_next_order_day,
     thumb_orders,
 )
-from profiles.value.history import History, history_of, with_purchase
+from profiles.value.history import History, history_of
 from profiles.value.margin import NormalNormal
 from profiles.value.model import Heuristic
+from profiles.value.purchases import NONE, Piece, fold, moved
 from profiles.value.rfm import RfmCuts, rfm_cell
 from profiles.value.spend import GammaGamma, mean_interval, mean_spend, order_value_interval, spend_variances
 from profiles.value.tallies import tallies, tally_change
@@ -58,14 +59,30 @@ def test_nobody_without_a_purchase_has_a_history() -> None:
     assert tallies(None) == {}
 
 
-def test_a_purchase_in_the_past_needs_the_whole_history() -> None:
-    with pytest.raises(ValueError, match="day 99 is before"):
-        with_purchase(history_of([(100, 1, 1)]), 99, 1, 1)
+def test_only_what_lies_before_the_days_kept_asks_for_all_orders() -> None:
+    bought: list[Piece] = [(100 + 10 * number, 1_000, 200) for number in range(12)]
+    past, asked = fold(bought), list[str]()
+
+    def others() -> list[Piece]:
+        asked.append("all")
+        return bought[1:]
+
+    refunded = moved(past, (200, 1_000, 200), (200, 400, -100), others)
+    late = moved(past, None, (195, 500, 50), others)
+    assert asked == []
+    assert refunded.history == history_of([*((day, net, m) for day, net, m in bought if day != 200), (200, 400, -100)])
+    assert late.history == history_of([*bought, (195, 500, 50)])
+
+    cancelled = moved(past, bought[0], None, others)
+
+    assert asked == ["all"]
+    assert cancelled == fold(bought[1:])
+    assert fold([]) == NONE
 
 
 def test_a_changed_history_changes_only_its_own_counters() -> None:
     before = history_of([(100, 5_000, 1_000)])
-    after = with_purchase(before, 107, 4_000, 800)
+    after = history_of([(100, 5_000, 1_000), (107, 4_000, 800)])
 
     assert tally_change(before, before) == {}
     assert tally_change(None, before) == tallies(before)
@@ -94,15 +111,15 @@ def test_buckets_are_in_the_order_of_amounts() -> None:
         (0.10, None, "low"),
         (0.33, None, "medium"),
         (0.66, None, "high"),
-        (0.35, "low", "low"),
-        (0.36, "low", "medium"),
+        (0.37, "low", "low"),
+        (0.38, "low", "medium"),
         (0.68, "low", "medium"),  # past the second edge, but not by enough to jump a band
-        (0.70, "low", "high"),
-        (0.31, "medium", "medium"),
-        (0.30, "medium", "low"),
-        (0.64, "high", "high"),
-        (0.63, "high", "medium"),
-        (0.29, "high", "low"),
+        (0.72, "low", "high"),
+        (0.29, "medium", "medium"),
+        (0.28, "medium", "low"),
+        (0.62, "high", "high"),
+        (0.61, "high", "medium"),
+        (0.28, "high", "low"),
         (0.31, "high", "medium"),
     ],
 )

@@ -29,6 +29,7 @@ def test_the_first_weeks_add_up_as_counted_by_hand() -> None:
     assert summary["net_minor"] == 3700 - 200 - 500 + 1850 + 620 + 999
     assert summary["margin_minor"] == summary["net_minor"] - 3 * 910
     assert (summary["orders"], summary["rejected"]) == (4, 4)
+    # Ada is thanked for her first order; Kenji gave no consent, and Eve's order was taken back.
     # The carts are left at night and wait for the morning. Ada pays before it comes and gets no reminder of hers. Eve gets
     # one of her checkout; the second, a day after the first was due, would be her third message within 24 hours.
     assert summary["triggers"] == {
@@ -36,6 +37,7 @@ def test_the_first_weeks_add_up_as_counted_by_hand() -> None:
         "checkout.abandoned": 1,
         "replenishment.due": 2,
         "replenishment.late": 1,
+        "second.order.welcome": 1,
         "trigger.converted": 3,
         "welcome": 2,
     }

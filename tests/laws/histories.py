@@ -9,6 +9,7 @@ from schemas.events import Arrival, ConsentChange, ConsentState, Event, Product
 
 START_MS = 1_772_409_600_000
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
 PRODUCTS = ("A", "B", "C")
 CARTS = ("c1", "c2", None)
 ORDERS = ("o1", "o2", "o3")
@@ -69,7 +70,14 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         state: ConsentState = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
         fields["consent"] = (ConsentChange(state=state, channel=draw(st.sampled_from(("email", "any")))),)
     elif kind is events.ProductsSearched:
-        fields["query"] = "tea"
+        fields["query"] = draw(st.sampled_from(("tea", "green tea")))
+        fields["results"] = draw(st.sampled_from((None, 0, 7)))
+    elif issubclass(kind, events.CouponEvent):
+        fields["coupon_id"] = draw(st.sampled_from(("x1", "x2")))
+        if kind is events.CouponIssued:
+            fields["expires_ms"] = draw(st.none() | st.integers(0, 30).map(lambda days: START_MS + days * DAY_MS))
+    if issubclass(kind, IN_THE_SHOP):
+        fields["channel"] = draw(st.sampled_from(("browser", "server")))
     return arrival(kind, minute, message_id, **fields)
 
 
@@ -89,13 +97,23 @@ KINDS: tuple[type[Event], ...] = (
     events.Identified,
     events.ConsentChanged,
     events.ProductViewed,
+    events.ProductViewed,
+    events.ProductClicked,
     events.ProductAddedToWishlist,
+    events.ProductRemovedFromWishlist,
     events.WishlistProductAddedToCart,
     events.ProductsSearched,
     events.PageViewed,
     events.SignedUp,
     events.Unsubscribed,
+    events.CouponIssued,
+    events.CouponApplied,
+    events.CouponRemoved,
+    events.CouponUsed,
+    events.PaymentFailed,
 )
+IN_THE_SHOP = (events.PageViewed, events.ProductEvent, events.ProductsSearched)
+"""What customers do in a browser or an app, so that it may be part of a visit."""
 
 
 @st.composite

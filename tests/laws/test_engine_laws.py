@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles import dedupe, state
 from profiles.book import Book
@@ -61,6 +62,10 @@ class Run:
             "ltv": msgspec.to_builtins(profile.ltv),
             "by_currency": msgspec.to_builtins(profile.by_currency),
             "orders": msgspec.to_builtins(profile.orders),
+            "wishes": {key: (wish.adds, wish.removed_ms) for key, wish in sorted(profile.wishes.items())},
+            "coupons": {key: replace(coupon, told_ms=-1) for key, coupon in sorted(profile.coupons.items())},
+            "viewed": [(view.at_ms, view.message_id, view.product_id) for view in profile.browsing.views],
+            "searches": msgspec.to_builtins(profile.browsing.searches),
         }
 
 
@@ -106,13 +111,14 @@ def test_no_two_triggers_share_an_id_and_none_is_sent_twice(story: list[Arrival]
 
 
 @given(histories(span_minutes=20 * DAY_MIN))
-def test_nothing_is_sent_without_consent(story: list[Arrival]) -> None:
+def test_no_marketing_is_sent_without_consent(story: list[Arrival]) -> None:
     strict = Run(Book())
     for told in story:
         before = len(strict.out)
         consent = dict(strict.profile.consent)
         strict.play([told])
-        sent = [output for output in strict.out[before:] if isinstance(output, Trigger)]
+        new = strict.out[before:]
+        sent = [one for one in new if isinstance(one, Trigger) and one.trigger_class == "marketing"]
         if not any(one.state == "GRANT" for one in consent.values()):
             assert sent == []
 
@@ -148,6 +154,11 @@ def test_a_profile_stays_bounded(stories: list[list[Arrival]]) -> None:
     assert len(profile.episodes) <= state.EPISODES_MAX
     assert len(profile.emitted) <= state.EMITTED_MAX
     assert len(profile.decisions) <= state.DECISIONS_KEPT
+    assert len(profile.browsing.views) <= state.VIEWS_MAX
+    assert len(profile.browsing.visits) <= state.VISITS_MAX
+    assert len(profile.browsing.searches) <= state.SEARCHES_MAX
+    assert len(profile.wishes) <= state.WISHES_MAX
+    assert len(profile.coupons) <= state.COUPONS_MAX
     assert dedupe.remembered(profile) <= state.SEEN_MAX
     assert all(len(cart.ops) <= state.CART_OPS_MAX for cart in profile.carts.values())
 

@@ -196,7 +196,7 @@ def test_topics_are_created_once_and_listed_with_their_records(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert regulars("topics", "create") == 0
-    assert "0 topics created, 20 were there" in capsys.readouterr().out
+    assert "0 topics created, 21 were there" in capsys.readouterr().out
     assert regulars("feed", str(export)) == 0
     capsys.readouterr()
 

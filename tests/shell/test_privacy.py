@@ -231,9 +231,8 @@ def test_a_suppressed_customer_is_sent_nothing_and_nothing_more_is_collected() -
     assert profile is not None
     assert (profile.orders.count, profile.episodes) == (1, {})
     assert [one for one in city.values("triggers") if one["customer"]["id"] == "user_id:ada"] == []
-    assert [
-        one["reason"] for one in city.values("decisions") if one["state"] == "cancelled" and "ada" in one["customer_id"]
-    ] == ["suppressed"]
+    hers = [one for one in city.values("decisions") if one["state"] == "cancelled" and "ada" in one["customer_id"]]
+    assert {one["reason"] for one in hers} == {"suppressed"}
 
 
 def test_a_withdrawal_of_consent_holds_though_nothing_else_is_collected() -> None:

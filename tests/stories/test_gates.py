@@ -309,3 +309,26 @@ def test_every_decision_names_its_evidence_and_the_version_of_the_rules() -> Non
     assert emitted[0].decision.rules == "spring"
     assert isinstance(emitted[1], Decision)
     assert emitted[1].rules == "spring"
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_message_that_could_not_be_sent_counts_towards_no_cap(failed: bool) -> None:
+    ada = Timeline(shop(caps=Caps(max_in_24h=1))).add("A", 0, cart="c1").until(60)
+    kind = events.MessageFailed if failed else events.MessageSent
+    ada.tell(kind, 61, trigger_id=ada.triggers[0].trigger_id)
+    ada.tell(events.CheckoutStarted, 70, checkout_id="k").until(DAY)
+
+    assert ada.emitted("checkout.abandoned") == ([130] if failed else [])
+
+
+def test_of_failure_and_success_the_newest_word_holds() -> None:
+    ada = Timeline().add("A", 0).until(60)
+    told = ada.triggers[0].trigger_id
+    ada.tell(events.MessageFailed, 61, trigger_id=told).tell(events.MessageSent, 63, trigger_id=told)
+    ada.tell(events.MessageFailed, 62, arrives=64, trigger_id=told)
+
+    assert not ada.profile.emitted[0].failed
+
+    ada.tell(events.MessageFailed, 65, trigger_id=told)
+
+    assert ada.profile.emitted[0].failed

@@ -32,8 +32,8 @@ def test_it_is_told_at_once_when_the_stock_falls_to_five(story: Timeline) -> Non
     story.stock("tent", 100, 5).until(DAY)
 
     assert story.emitted(NAME) == [100]
-    assert story.triggers[0].details == {"stock": 5}
-    assert story.triggers[0].episode_key == "user_id:ada|tent"
+    (told,) = (trigger for trigger in story.triggers if trigger.name == NAME)
+    assert (told.details, told.episode_key) == ({"stock": 5}, "user_id:ada|tent")
 
 
 def test_a_further_fall_is_no_news(story: Timeline) -> None:

@@ -196,7 +196,7 @@ def test_18_after_an_outage_of_36_hours_carts_are_let_go_and_longer_lived_trigge
     story.add("A", 6 * DAY, arrives=6 * DAY + 36 * HOUR).call("page", 6 * DAY + 36 * HOUR).run(10 * DAY)
 
     assert story.ends(CART) == [("expired", "max_lateness")]
-    assert [name for name, _ in story.sent()] == ["replenishment.due"]
+    assert [name for name, _ in story.sent()] == ["second.order.welcome", "replenishment.due"]
 
 
 def test_20_a_client_clock_three_days_ahead_is_put_right_by_when_it_was_sent() -> None:

@@ -117,15 +117,6 @@ class Timeline:
         item = product(what) if isinstance(what, str) else what
         return self.tell(events.ProductRemoved, minute, cart_id=cart, product=item, **fields)
 
-    def view(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
-        return self.tell(
-            events.ProductViewed, minute, product=product(what) if isinstance(what, str) else what, **fields
-        )
-
-    def wish(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
-        item = product(what) if isinstance(what, str) else what
-        return self.tell(events.ProductAddedToWishlist, minute, product=item, **fields)
-
     def price(self, what: str, minute: float, price_minor: int, **fields: Any) -> "Timeline":
         return self.shop_tells(events.ProductPriceChanged, what, minute, price_minor=price_minor, **fields)
 
@@ -135,6 +126,20 @@ class Timeline:
     def order(self, order_id: str, minute: float, *what: str | Product, **fields: Any) -> "Timeline":
         items = tuple(product(item) if isinstance(item, str) else item for item in what)
         return self.tell(events.OrderCompleted, minute, order_id=order_id, products=items, **fields)
+
+    def view(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        """She looks at a product in the browser."""
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductViewed, minute, product=item, **{"channel": "browser", **fields})
+
+    def search(self, query: str, minute: float, **fields: Any) -> "Timeline":
+        """She searches in the browser."""
+        return self.tell(events.ProductsSearched, minute, query=query, **{"channel": "browser", **fields})
+
+    def wish(self, what: str | Product, minute: float, **fields: Any) -> "Timeline":
+        """She puts a product on her wishlist."""
+        item = product(what) if isinstance(what, str) else what
+        return self.tell(events.ProductAddedToWishlist, minute, product=item, **{"channel": "browser", **fields})
 
     # --- what came out -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from profiles.triggers import BUILT_IN
 from streams import cli
 from tests.year import reference
 from tests.year.reference import Outcome
@@ -13,7 +14,10 @@ from tests.year.shop import DAY_MS, START_MS, SUPPLIES, lines, year
 
 CUSTOMERS = 2000
 SEED = 20260101
-RULES = "[cart_abandoned]\nholdout = 0.1\n[replenishment_due]\nholdout = 0.2\n"
+OTHERS = "".join(
+    f"[{one.name.replace('.', '_')}]\nenabled = false\n" for one in BUILT_IN if one.name not in reference.PRIORITY
+)
+RULES = f"[cart_abandoned]\nholdout = 0.1\n[replenishment_due]\nholdout = 0.2\n{OTHERS}"
 HOLDOUTS = {"cart.abandoned": 0.1, "replenishment.due": 0.2}
 
 

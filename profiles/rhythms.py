@@ -1,0 +1,150 @@
+"""When a customer bought of each category and each replenishable product: what repurchase is learned from, and predicted by.
+
+A category's rhythm has the key of the category, a product's (or substitute group's, where the catalogue has one) the key
+"category/product": a product is looked at by itself where the catalogue says that it is used up (`supply_days`), since a
+product bought once tells nothing and most are. The arithmetic and the counters are those of `profiles.insight.rhythm`.
+
+Units count where the rules give the key a `quantity_exponent`; else one purchase is as good as another.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from profiles.book import Book
+from profiles.catalogue import supply_key
+from profiles.contribution import net_units
+from profiles.insight.repurchase_plan import SEPARATOR
+from profiles.insight.rhythm import Rhythm, contribution, record, record_and_count, unite, withdraw
+from profiles.insight.tallies import Tally, difference
+from profiles.ledger import OrderChange
+from profiles.profile import Profile
+from profiles.state import OrderEntry, encode
+
+RHYTHMS_MAX: Final = 32
+"""Rhythms kept of one customer; beyond that the one not bought for longest goes, and its counters with it."""
+
+Bought = dict[str, tuple[int, float]]
+"""By key: the day, and the units that count."""
+
+_decoder: Final = msgspec.json.Decoder(Rhythm)
+
+
+def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tally) -> None:
+    """Bring the rhythms in line with an order's change, and add what that changes in the counters, "gaps:<counter>:<key>".
+
+    Nothing of an order that has lost its lines: what it was stays.
+    """
+    entry, before = change.entry, change.before
+    if entry.compact:
+        return
+    old = {} if before is None else bought(before, book)
+    new = bought(entry, book)
+    if old == new:
+        return
+    rhythms = profile.rhythms
+    for key in sorted({*old, *new}):
+        was, now = old.get(key), new.get(key)
+        if was == now:
+            continue
+        rhythm = _of(profile, key)
+        exponent = book.rules.repurchase.of(key).quantity_exponent
+        if was is not None:
+            whole = contribution(rhythm, exponent)
+            withdraw(rhythm, *was)
+            _add(counted, key, difference(contribution(rhythm, exponent), whole))
+        if now is not None:
+            _add(counted, key, record_and_count(rhythm, *now, exponent))
+        _keep(rhythms, key, rhythm)
+    while len(rhythms) > RHYTHMS_MAX:
+        oldest = min(rhythms, key=lambda key: (rhythms[key][0], key))
+        exponent = book.rules.repurchase.of(oldest).quantity_exponent
+        _add(counted, oldest, difference({}, contribution(_of(profile, oldest), exponent)))
+        del rhythms[oldest]
+
+
+def counters(profile: Profile, book: Book) -> Tally:
+    """The customer's part in the counters of gaps, from the profile as it stands."""
+    counted: Tally = {}
+    for key in profile.rhythms:
+        _add(counted, key, contribution(_of(profile, key), book.rules.repurchase.of(key).quantity_exponent))
+    return counted
+
+
+def rhythm_of(profile: Profile, key: str) -> Rhythm | None:
+    """The rhythm of a key; None where she never bought of it, or it was forgotten."""
+    return _of(profile, key) if key in profile.rhythms else None
+
+
+def keys_of(product_id: str, category: str | None, book: Book) -> tuple[str | None, str | None]:
+    """The keys of a product's own rhythm and of its category's; None where there is none.
+
+    The category is the one the catalogue says, else the one the order said.
+    """
+    facts = book.catalogue.lookup(product_id, category)
+    within = facts.category or category
+    if facts.supply_days is None:
+        return None, within
+    return f"{within or ''}{SEPARATOR}{supply_key(product_id, facts)}", within
+
+
+def bought(entry: OrderEntry, book: Book) -> Bought:
+    """What an order is to each rhythm: its day on the shop's calendar, and the units kept."""
+    units = net_units(entry)
+    if entry.placed_ms is None or not units:
+        return {}
+    day = book.shop_day(entry.placed_ms)
+    found: dict[str, float] = {}
+    for line in entry.lines:
+        kept = units.pop(line.product_id, 0.0)
+        if kept <= 0:
+            continue
+        product, category = keys_of(line.product_id, line.category, book)
+        if category is not None:
+            found[category] = found.get(category, 0.0) + kept
+        if product is not None:
+            share = book.catalogue.lookup(line.product_id, line.category).share
+            found[product] = found.get(product, 0.0) + kept * share
+    of = book.rules.repurchase.of
+    return {key: (day, count if of(key).quantity_exponent else 1.0) for key, count in found.items()}
+
+
+def unite_rhythms(into: Profile, other: Profile, entries: list[OrderEntry], book: Book) -> None:
+    """Make the rhythms anew from the united ledger. Days of orders that have lost their lines are taken from both sides."""
+    rebuilt: dict[str, Rhythm] = {}
+    for entry in entries:
+        if not entry.compact:
+            for key, (day, units) in bought(entry, book).items():
+                record(rebuilt.setdefault(key, Rhythm()), day, units)
+    bare = {book.shop_day(entry.placed_ms) for entry in entries if entry.compact and entry.placed_ms is not None}
+    if bare:
+        for key in sorted({*into.rhythms, *other.rhythms}):
+            ours, theirs = _of(into, key), _of(other, key)
+            older = Rhythm([day for day in sorted({*ours.days, *theirs.days}) if day in bare])
+            known = set(rebuilt[key].days) if key in rebuilt else set()
+            older.days = [day for day in older.days if day not in known]
+            unite(rebuilt.setdefault(key, Rhythm()), older)
+    newest = sorted((key for key in rebuilt if rebuilt[key].days), key=lambda key: (-rebuilt[key].days[-1], key))
+    kept: dict[str, tuple[int, Raw]] = {}
+    for key in sorted(newest[:RHYTHMS_MAX]):
+        _keep(kept, key, rebuilt[key])
+    into.rhythms = kept
+
+
+def _of(profile: Profile, key: str) -> Rhythm:
+    kept = profile.rhythms.get(key)
+    return Rhythm() if kept is None else _decoder.decode(kept[1])
+
+
+def _keep(rhythms: dict[str, tuple[int, Raw]], key: str, rhythm: Rhythm) -> None:
+    if rhythm.days:
+        rhythms[key] = (rhythm.days[-1], Raw(encode(rhythm)))
+    else:
+        rhythms.pop(key, None)
+
+
+def _add(counted: Tally, key: str, change: Tally) -> None:
+    for name, amount in change.items():
+        full = f"gaps:{name}:{key}"
+        counted[full] = counted.get(full, 0) + amount

@@ -1,0 +1,126 @@
+"""Where a customer stands: her churn band and her tier, brought up to date by her orders and, while she is silent, by a timer.
+
+The band is worked out at every change of her purchases and at the very moment at which it worsens if no order comes, which is
+known in closed form: one timer, no scan. She is looked at every LOOK_EVERY_MS at the latest, so that models fitted meanwhile
+reach whoever is silent; before the first fit too, for as long as SILENT_MS.
+
+All is a function of the profile, the models and the moment. Everything else that is predicted is worked out when it is read
+(`profiles.predictions`).
+"""
+
+from datetime import UTC, datetime
+from math import ceil
+from typing import Final
+
+from msgspec import Struct
+
+from profiles.book import Book
+from profiles.profile import Profile
+from profiles.rules import DAY_MS
+from profiles.standing_rules import ChurnRiskRule, VipEnteredRule
+from profiles.state import Standing
+from profiles.turn import Turn
+from profiles.value.churn import Band
+from profiles.value.pulse import pulse
+from profiles.zones import find_zone, start_of_day
+
+LOOK: Final = "standing|look"
+"""The timer, among `Profile.wakes`."""
+LOOK_EVERY_MS: Final = 30 * DAY_MS
+SILENT_MS: Final = 730 * DAY_MS
+DETRACTOR_MAX: Final = 6
+"""Who answers "would you recommend us" with this or less is a detractor."""
+
+
+class StandingChange(Struct, frozen=True, gc=False):
+    """A look at a customer: the moment, and her band and tier before; the new ones stand in the profile.
+
+    `by_order`: an order is why she was looked at, not silence or an answer of hers.
+    """
+
+    at_ms: int
+    by_order: bool
+    band_before: str | None
+    tier_before: int
+
+
+def look(turn: Turn, *, by_order: bool = False) -> StandingChange:
+    """Bring band and tier up to date, and set the timer for the next look."""
+    profile, book = turn.profile, turn.book
+    standing = profile.standing
+    at_ms = turn.time_ms if turn.cause == "timer" else max(turn.at.clock_ms, turn.time_ms)
+    change = StandingChange(at_ms, by_order, standing.band, standing.tier)
+    wake_ms = _look_at_band(profile, standing, book, at_ms)
+    if wake_ms is None:
+        profile.wakes.pop(LOOK, None)
+    else:
+        profile.wakes[LOOK] = wake_ms
+    tier = tier_of(profile.ltv.net, standing.tier, book)
+    if tier != standing.tier:
+        standing.tier, standing.tier_since_ms = tier, at_ms
+    return change
+
+
+def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) -> int | None:
+    """The band as of now; gives when to look again."""
+    history, model = profile.purchases.history, book.models.value
+    band: Band | None = None
+    wake_ms: int | None = None
+    if history is not None and profile.orders.recent:
+        wake_ms = at_ms + LOOK_EVERY_MS
+        if model is None:
+            silent = at_ms - profile.orders.recent[-1][0] > SILENT_MS
+            band, wake_ms = standing.band, None if silent else wake_ms
+        else:
+            today = book.shop_day(at_ms)
+            found = pulse(model, history, today, standing.band, concern=concern(profile, book, at_ms))
+            band = found.band
+            if band == "high":
+                wake_ms = None
+            elif found.band_worsens_day is not None:
+                zone = find_zone(book.shop_timezone) or find_zone("UTC")
+                assert zone is not None
+                wake_ms = min(wake_ms, max(at_ms + 1, start_of_day(found.band_worsens_day, zone)))
+    if band != standing.band:
+        if standing.band == "high":
+            standing.left_high_ms = at_ms
+        standing.band, standing.band_since_ms = band, at_ms
+    return wake_ms
+
+
+def anchor_of(turn: Turn, at_ms: int) -> str:
+    """What an episode of a change of standing is anchored to: the event that brought it, else the day."""
+    return turn.cause if turn.cause != "timer" else datetime.fromtimestamp(at_ms / 1000, tz=UTC).date().isoformat()
+
+
+def concern(profile: Profile, book: Book, at_ms: int) -> float:
+    """What her last answer to "would you recommend us" adds to her churn risk."""
+    rule, said = book.rule(ChurnRiskRule), profile.feedback
+    score = said.get("nps_score")
+    if score is None or score > DETRACTOR_MAX:
+        return 0.0
+    # Whole days, as in everything that is foretold: so that predictions change at the end of a day and not within one.
+    until_day = book.shop_day(said.get("nps_at_ms", 0) + rule.concern_for_ms)
+    return rule.concern if book.shop_day(at_ms) <= until_day else 0.0
+
+
+def tier_limits(book: Book) -> tuple[int, ...]:
+    """The net lifetime values at which tiers begin; none before a fit where the rules name none."""
+    rule = book.rule(VipEnteredRule)
+    if rule.limits:
+        return rule.limits
+    model = book.models.value
+    if model is None or not model.net_percentiles:
+        return ()
+    place = min(max(1, ceil((1.0 - rule.top_share) * 100)), len(model.net_percentiles)) - 1
+    return (max(1, ceil(model.net_percentiles[place])),)
+
+
+def tier_of(net_minor: int, before: int, book: Book) -> int:
+    """The tier of a net lifetime value, counted from 1, for a customer who was in tier `before`; 0 is none."""
+    limits = tier_limits(book)
+    tier = sum(net_minor >= limit for limit in limits)
+    leave_share = book.rule(VipEnteredRule).leave_share
+    while tier < min(before, len(limits)) and net_minor >= limits[tier] * leave_share:
+        tier += 1
+    return tier

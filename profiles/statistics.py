@@ -1,0 +1,74 @@
+"""The statistics of the population, by name: what models and reports are made from, kept with every order.
+
+A statistic is a part of the profile and what that part adds to counters: whole numbers, so that any change is exact and can
+be taken back, in any order and over any number of partitions. A counter's full name is "<statistic>:<counter>"; all are
+committed with the profiles they follow from. A new statistic is a line in STATISTICS, for orders; what follows other events
+adds to `Ledger.counted` itself.
+
+A profile's part is a function of the profile as it stands (`counters`), so whoever merges or erases profiles takes `counters`
+of what was away and adds `counters` of what is.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from profiles import months, rhythms
+from profiles.book import Book
+from profiles.insight.tallies import Tally, merged
+from profiles.ledger import OrderChange
+from profiles.profile import Profile
+from profiles.state import Ledger
+from profiles.value.tallies import tallies, tally_change
+
+
+class Statistic(NamedTuple):
+    """One statistic.
+
+    `count_change` brings its part of the profile in line with an order's change and adds what that changes to the counters,
+    under full names. `counters` are all counters of a profile, from the profile as it stands.
+    """
+
+    name: str
+    count_change: Callable[[Profile, OrderChange, Book, Tally], None]
+    counters: Callable[[Profile, Book], Tally]
+
+
+def _value_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
+    before, after = change.purchases_before.history, profile.purchases.history
+    if before is not after:
+        for name, amount in tally_change(before, after).items():
+            full = f"value:{name}"
+            counted[full] = counted.get(full, 0) + amount
+
+
+def _value_counters(profile: Profile, _: Book) -> Tally:
+    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history).items()}
+
+
+STATISTICS: Final = (
+    Statistic("value", _value_change, _value_counters),
+    Statistic("cohort", months.count_change, months.counters),
+    Statistic("gaps", rhythms.count_change, rhythms.counters),
+)
+
+
+def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book) -> None:
+    """Let every statistic take in what an order event did; the changes of counters go along with the ledger."""
+    if change.entry is not change.before:
+        for statistic in STATISTICS:
+            statistic.count_change(profile, change, book, ledger.counted)
+
+
+def counters(profile: Profile, book: Book) -> Tally:
+    """All counters of a profile as it stands, without zeros."""
+    return merged(statistic.counters(profile, book) for statistic in STATISTICS)
+
+
+def part_of(counters: Tally, name: str) -> Tally:
+    """The counters of one statistic, under their own names.
+
+    >>> part_of({"value:gaps": 5, "cohort:first|9": 1, "orders": 7}, "value")
+    {'gaps': 5}
+    """
+    start = f"{name}:"
+    return {counter.removeprefix(start): amount for counter, amount in counters.items() if counter.startswith(start)}

@@ -1,0 +1,146 @@
+"""browse.abandoned: products were looked at in a visit, and nothing came of it.
+
+The first view of a product in a visit sets a timer; when it comes, all that is known of the visit is looked at. If she was
+there again since, the timer moves on. So a view costs next to nothing, and what came late is already in its place.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from profiles import browsing, carts
+from profiles.book import Book
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import plan
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, HOUR_MS, SECOND_MS, Count, TriggerRule
+from profiles.state import Episode, Viewed
+from profiles.triggers.cart_abandoned import CART_ABANDONED
+from profiles.turn import Turn
+from schemas.events import Arrival, ProductViewed
+
+VISIT: Final = "browse.abandoned|visit"
+
+
+class BrowseAbandonedRule(TriggerRule, frozen=True, kw_only=True):
+    """Products were looked at in a visit, and nothing came of it."""
+
+    trigger: ClassVar[str] = "browse.abandoned"
+
+    priority: int = 470
+    cooldown_ms: int = 14 * DAY_MS
+    delay_ms: int = HOUR_MS
+    """Quiet time after the last event of the visit, or of one that follows it."""
+    views: Count = 2
+    """So many views of products in one visit are interest enough."""
+    long_view_ms: int = 30 * SECOND_MS
+    """So is a single one that lasted this long, until the next event of the visit."""
+    again_within_ms: int = 7 * DAY_MS
+    """So is a product that was viewed twice within this time, at most 7d."""
+    after_order_ms: int = 10 * DAY_MS
+    """Nothing is sent this long after any order."""
+    items: Count = 3
+    """How many products are shown: those viewed most often, then those viewed last."""
+
+
+class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
+    """The trigger. Episodes are keyed by customer and visit, which is named by its first message."""
+
+    name = "browse.abandoned"
+    rule_type = BrowseAbandonedRule
+    listens = frozenset({ProductViewed})
+    reasons: ClassVar[Mapping[str, str]] = {
+        "recent_order": "The customer ordered only days ago.",
+        "added_to_cart": "Something was put into a cart since.",
+        "cart_pending": "There is a cart with items, which has a reminder of its own.",
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        """The first view of a visit sets the timer."""
+        profile = turn.profile
+        if VISIT in profile.wakes or not profile.has_browsing or not profile.browsing.visits:
+            return
+        due_ms = arrival.time_ms + self.rule(turn.book).delay_ms
+        if not turn.too_late or due_ms > turn.received_ms:
+            profile.wakes[VISIT] = max(due_ms, turn.at.clock_ms)
+
+    def on_wake(self, turn: Turn, what: str) -> None:
+        """Look at the visits that have ended, unless she was there again."""
+        profile, rule = turn.profile, self.rule(turn.book)
+        due_ms = (profile.activity.session_last_ms or 0) + rule.delay_ms
+        if due_ms > turn.time_ms:
+            profile.wakes[VISIT] = due_ms
+            return
+        seen = profile.browsing
+        visits, seen.visits = seen.visits, []
+        ends = [start_ms for start_ms, _ in visits[1:]]
+        for (start_ms, message_id), end_ms in zip(visits, [*ends, turn.time_ms + 1], strict=True):
+            first = self._opening(profile, turn.book, start_ms, end_ms)
+            if first is not None:
+                seen.planned_ms = visits[-1][0]
+                plan(turn, self, f"{profile.id}|{message_id}", first.message_id, first.at_ms, due_ms)
+                return
+
+    def _opening(self, profile: Profile, book: Book, start_ms: int, end_ms: int) -> Viewed | None:
+        """The first view of a visit that showed enough interest, None where it did not. What was bought does not count."""
+        rule = self.rule(book)
+        views = self._counted(profile, start_ms - rule.again_within_ms)
+        here = [view for view in views if start_ms <= view.at_ms < end_ms]
+        if not here:
+            return None
+        if len(here) >= rule.views or any(view.next_ms - view.at_ms >= rule.long_view_ms for view in here):
+            return here[0]
+        for view in here:
+            if any(
+                other.product_id == view.product_id and 0 < view.at_ms - other.at_ms <= rule.again_within_ms
+                for other in views
+            ):
+                return here[0]
+        return None
+
+    def _counted(self, profile: Profile, since_ms: int) -> list[Viewed]:
+        """Views from a moment on of products that were not bought of late."""
+        bought = browsing.bought_since(profile.recent_orders, 0)
+        return [view for view in profile.browsing.views if view.at_ms >= since_ms and view.product_id not in bought]
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        profile, rule, since_ms = turn.profile, self.rule(turn.book), episode.opened_ms
+        orders = profile.recent_orders
+        if any(order.at_ms >= since_ms for order in orders) or not self._counted(profile, since_ms):
+            return "ordered"
+        if any(now_ms - order.at_ms < rule.after_order_ms for order in orders):
+            return "recent_order"
+        if any(checkout.moved_ms >= since_ms for checkout in profile.checkouts.values()):
+            return "checkout_started"
+        if profile.browsing.added_ms >= since_ms:
+            return "added_to_cart"
+        if carts.any_full(profile, now_ms, CART_ABANDONED.rule(turn.book).forget_ms):
+            return "cart_pending"
+        return None
+
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        return None if self._shown(turn, episode) else "out_of_stock"
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        seen = turn.profile.browsing
+        shown = self._shown(turn, episode)[: self.rule(turn.book).items]
+        views = [view for view in seen.views if view.at_ms >= episode.opened_ms]
+        return Content(
+            items=tuple(browsing.item_of(seen, product_id) for product_id in shown),
+            currency=next((offer.currency for key in shown if (offer := seen.offered.get(key)) is not None), None),
+            details={"views": len(views), "last_view_ms": views[-1].at_ms},
+            rule="products looked at in a visit, nothing put into a cart or bought since",
+        )
+
+    def _shown(self, turn: Turn, episode: Episode) -> list[str]:
+        """Products of the episode that can be had, by number of views, then by the newest view."""
+        newest: dict[str, tuple[int, int]] = {}
+        for view in self._counted(turn.profile, episode.opened_ms):
+            count, _ = newest.get(view.product_id, (0, 0))
+            newest[view.product_id] = (count + 1, view.at_ms)
+        offered = turn.profile.browsing.offered
+        can_be_had = [key for key in newest if browsing.in_stock(turn.at.goods, key, offered.get(key)) is not False]
+        return sorted(can_be_had, key=lambda key: (newest[key], key), reverse=True)
+
+
+BROWSE_ABANDONED: Final = BrowseAbandoned()

@@ -1,0 +1,129 @@
+"""category.interest: of all categories one interests her most, and strongly.
+
+Scores only grow by events, so the instant at which one passes the threshold is that of an event about that category. Between
+two of them its score and its share only fall: whether it left the band in between is told by what both were just before the
+second. A purchase adds to the score but is no opening, since after one nothing is sent for a week anyway.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from profiles import browsing
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import plan
+from profiles.interests import WEIGHTS, grown, read
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, Count, Share, TriggerRule
+from profiles.state import INTERESTS_MAX, Emitted, Episode
+from profiles.turn import Turn
+from schemas import events
+from schemas.events import Arrival, Event
+
+_WEIGHT_OF: Final[dict[type[Event], float]] = {
+    events.ProductViewed: WEIGHTS["view"],
+    events.ProductListViewed: WEIGHTS["list"],
+    events.ProductAddedToWishlist: WEIGHTS["wishlist"],
+    events.ProductAdded: WEIGHTS["add"],
+    events.WishlistProductAddedToCart: WEIGHTS["add"],
+}
+
+
+class CategoryInterestRule(TriggerRule, frozen=True, kw_only=True):
+    """One category interests her far more than the others."""
+
+    trigger: ClassVar[str] = "category.interest"
+
+    priority: int = 900
+    cooldown_ms: int = 30 * DAY_MS
+    points: float = 5.0
+    """Least score of the category. A view is 1 point, a wish 3, a cart 4, a purchase 5; they halve every 14 days."""
+    share: Share = 0.4
+    """Least share of the category in the sum of all."""
+    leaves_share: Share = 0.7
+    """Below this part of `points`, or of `share`, the interest is over, and may begin again."""
+    after_purchase_ms: int = 7 * DAY_MS
+    """Nothing is sent this long after something of the category was bought."""
+    items: Count = 3
+    """How many products of the category that she viewed of late are shown."""
+
+
+class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
+    """The trigger. Episodes are keyed by customer and category."""
+
+    name = "category.interest"
+    rule_type = CategoryInterestRule
+    listens = frozenset(_WEIGHT_OF)
+    reasons: ClassVar[Mapping[str, str]] = {
+        "bought": "Something of the category was bought only days ago.",
+        "faded": "The interest is over.",
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event = arrival.event
+        category = event.category if isinstance(event, events.ListEvent) else event.product.category  # type: ignore[attr-defined] # all others of `listens` are about a product
+        if category is not None:
+            self._look(turn, category, _WEIGHT_OF[type(event)], arrival.time_ms)
+
+    def _look(self, turn: Turn, category: str, weight: float, at_ms: int) -> None:
+        """Whether the category that was just touched passed the threshold, or had left the band before."""
+        rule, interests = self.rule(turn.book), turn.profile.interests
+        scores, strong = interests.categories, interests.strong
+        units = scores.get(category, 0)
+        now_ms = max(at_ms, turn.profile.activity.last_ms or 0)
+        least = grown(interests, rule.points, now_ms)
+        if units < least and category not in strong:
+            return
+        total = sum(scores.values())
+        if category in strong:
+            before = units - grown(interests, weight, at_ms)
+            if not _left(rule, before, least, total - units + before):
+                return
+            del strong[category]
+        if units >= least and units >= rule.share * total and units == max(scores.values()):
+            strong[category] = now_ms
+            if len(strong) > INTERESTS_MAX:
+                del strong[min(strong, key=lambda name: (strong[name], name))]
+            plan(turn, self, f"{turn.profile.id}|{category}", turn.cause, at_ms, at_ms)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        rule, interests = self.rule(turn.book), turn.profile.interests
+        category = _category_of(turn.profile, episode)
+        bought_ms = interests.bought.get(category)
+        if bought_ms is not None and now_ms - bought_ms < rule.after_purchase_ms:
+            return "bought"
+        units = interests.categories.get(category, 0)
+        least = grown(interests, rule.points, max(now_ms, turn.profile.activity.last_ms or 0))
+        return "faded" if _left(rule, units, least, sum(interests.categories.values())) else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        profile, category = turn.profile, _category_of(turn.profile, episode)
+        interests, seen = profile.interests, profile.browsing
+        units, now_ms = interests.categories[category], max(turn.now_ms, profile.activity.last_ms or 0)
+        viewed = dict.fromkeys(view.product_id for view in reversed(seen.views))
+        shown = [key for key in viewed if (said := seen.described.get(key)) is not None and said.category == category]
+        return Content(
+            items=tuple(browsing.item_of(seen, key) for key in shown[: self.rule(turn.book).items]),
+            currency=next((offer.currency for key in shown if (offer := seen.offered.get(key)) is not None), None),
+            details={
+                "category": category,
+                "score": round(read(units, interests.landmark_ms, now_ms), 4),
+                "share": round(units / sum(interests.categories.values()), 4),
+            },
+            rule="one category's interest passed the threshold, and nothing of it was bought of late",
+        )
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Each category cools for itself."""
+        return sent.key == episode.key
+
+
+def _left(rule: CategoryInterestRule, units: int, least: int, total: int) -> bool:
+    return units < rule.leaves_share * least or units < rule.leaves_share * rule.share * total
+
+
+def _category_of(profile: Profile, episode: Episode) -> str:
+    return episode.key.removeprefix(f"{profile.id}|")
+
+
+CATEGORY_INTEREST: Final = CategoryInterest()

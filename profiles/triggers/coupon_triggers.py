@@ -1,0 +1,207 @@
+"""next.order.coupon and coupon.expiring: a reason to order again, and a word before it lapses."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from profiles import coupons
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, Count, Share, TriggerRule
+from profiles.state import Coupon, Episode, OrderEntry
+from profiles.triggers.new_buyer import is_undone
+from profiles.turn import Turn
+from schemas.events import Arrival, CouponEvent
+from schemas.outputs import CouponShown
+
+
+class NextOrderCouponRule(TriggerRule, frozen=True, kw_only=True):
+    """An order has arrived: a coupon for the next one."""
+
+    trigger: ClassVar[str] = "next.order.coupon"
+
+    priority: int = 410
+    delay_ms: int = DAY_MS
+    """Time after the delivery."""
+    valid_ms: int = 30 * DAY_MS
+    """How long the coupon is to hold, from the message on."""
+    remind_before_ms: int = 3 * DAY_MS
+    """When the reminder of it is due, before it lapses; 0 is none."""
+    margin_floor: float = 0.0
+    """Least contribution margin of the order as a share of its net value; below it there is no coupon."""
+    discount_guard: bool = False
+    """Whether customers who mostly order with coupons get none."""
+    discount_share: Share = 0.6
+    """With the guard: above this share of orders with a coupon."""
+    guard_orders: Count = 2
+    """With the guard: from this many orders on; one order says nothing of a habit."""
+
+
+class CouponExpiringRule(TriggerRule, frozen=True, kw_only=True):
+    """A coupon of the customer's will lapse soon, unused."""
+
+    trigger: ClassVar[str] = "coupon.expiring"
+
+    priority: int = 400
+    before_ms: int = 3 * DAY_MS
+    """How long before it lapses. One that holds no longer than this from its issue on is not reminded of."""
+
+
+class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
+    """The trigger. Episodes are keyed and opened by the order; the second occurrence is the reminder."""
+
+    name = "next.order.coupon"
+    rule_type = NextOrderCouponRule
+    reasons: ClassVar[Mapping[str, str]] = {
+        "margin": "The order's margin is below the floor.",
+        "discount_habit": "The customer mostly orders with coupons anyway.",
+        "issued": "A coupon was issued to her since, which has a reminder of its own.",
+    }
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        profile, entry = turn.profile, told.change.entry
+        key = entry.order_id
+        episode = waiting(profile, self, key)
+        if episode is not None and is_undone(entry):
+            cancel(turn, self, key, "refunded")
+        elif episode is not None:
+            episode.data |= _money(entry)
+        if told.change.is_new and entry.placed_ms is not None:
+            for other in waiting_of(profile, self):
+                if other.occurrence > 1 and entry.placed_ms > other.data["sent_ms"]:
+                    cancel(turn, self, other.key, "ordered", key)
+        before = told.change.before
+        known_before = before is not None and before.placed_ms is not None and before.delivered_ms == entry.delivered_ms
+        if entry.delivered_ms is None or known_before or is_undone(entry) or self._was_sent(profile, key):
+            return
+        if episode is None or episode.occurrence == 1:
+            due_ms = entry.delivered_ms + self.rule(turn.book).delay_ms
+            plan(turn, self, key, key, entry.delivered_ms, due_ms, data=_money(entry))
+
+    def _was_sent(self, profile: Profile, key: str) -> bool:
+        return any(sent.name == self.name and sent.key == key for sent in profile.emitted)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        rule = self.rule(turn.book)
+        if episode.occurrence == 1:
+            return episode.opened_ms + rule.delay_ms
+        expires_ms: int = episode.data["expires_ms"]
+        return expires_ms - rule.remind_before_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        rule, profile = self.rule(turn.book), turn.profile
+        if episode.occurrence > 1:
+            sent_ms: int = episode.data["sent_ms"]
+            if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
+                return "issued"
+            return None
+        if episode.data["margin_minor"] < rule.margin_floor * episode.data["net_minor"]:
+            return "margin"
+        orders = profile.orders
+        habit = orders.count >= rule.guard_orders and orders.couponed > rule.discount_share * orders.count
+        return "discount_habit" if rule.discount_guard and habit else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        expires_ms = episode.data.get("expires_ms", turn.now_ms + self.rule(turn.book).valid_ms)
+        return Content(
+            coupon=CouponShown(expires_at_ms=expires_ms),
+            details={"order_id": episode.anchor, "reminder": episode.occurrence > 1},
+            rule="an order that was delivered, neither refunded nor without margin",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """After the coupon comes its reminder."""
+        rule = self.rule(turn.book)
+        if state != "emitted" or episode.occurrence > 1 or not rule.remind_before_ms:
+            return
+        expires_ms = now_ms + rule.valid_ms
+        data = {**episode.data, "sent_ms": now_ms, "expires_ms": expires_ms}
+        due_ms = expires_ms - rule.remind_before_ms
+        plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=2, data=data)
+
+
+def _money(entry: OrderEntry) -> dict[str, Any]:
+    contribution = entry.contribution
+    assert contribution is not None  # of an order that is not undone
+    return {"net_minor": contribution.amounts.net, "margin_minor": contribution.amounts.margin}
+
+
+class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
+    """The trigger. Episodes are keyed by customer and coupon, and opened by its issue."""
+
+    name = "coupon.expiring"
+    rule_type = CouponExpiringRule
+    listens = coupons.EVENTS
+    reasons: ClassVar[Mapping[str, str]] = {
+        "used": "The coupon was used.",
+        "coupon_expired": "The coupon had lapsed, or holds longer than was said.",
+        "coupon_in_cart": "The coupon is in a cart already.",
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event = arrival.event
+        assert isinstance(event, CouponEvent)
+        coupon = turn.profile.coupons.get(event.coupon_id or "")
+        if coupon is not None:
+            self._replan(turn, coupon)
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """An order may have spent one of the coupons that are waited for."""
+        if told.change.entry.couponed:
+            for episode in waiting_of(turn.profile, self):
+                coupon = _coupon_of(turn.profile, episode)
+                if coupon is not None and coupon.used_ms is not None:
+                    cancel(turn, self, episode.key, "used", told.change.entry.order_id)
+
+    def _replan(self, turn: Turn, coupon: Coupon) -> None:
+        key = f"{turn.profile.id}|{coupon.coupon_id}"
+        if coupon.used_ms is not None:
+            cancel(turn, self, key, "used")
+            return
+        due_ms = self._due_ms(turn, coupon)
+        if due_ms is None:
+            cancel(turn, self, key, "coupon_expired")
+        elif coupon.issued is not None and coupon.told_ms < coupon.issued[0]:
+            plan(turn, self, key, coupon.issued[1], coupon.issued[0], due_ms)
+
+    def _due_ms(self, turn: Turn, coupon: Coupon) -> int | None:
+        if coupon.issued is None or coupon.expires_ms is None:
+            return None
+        due_ms = coupon.expires_ms - self.rule(turn.book).before_ms
+        return due_ms if due_ms > coupon.issued[0] else None
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        coupon = _coupon_of(turn.profile, episode)
+        return None if coupon is None else self._due_ms(turn, coupon)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        coupon = _coupon_of(turn.profile, episode)
+        if coupon is None or not coupons.is_open(coupon, now_ms):
+            return "used" if coupon is not None and coupon.used_ms is not None else "coupon_expired"
+        return "coupon_in_cart" if coupons.in_cart(coupon) else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        coupon = _coupon_of(turn.profile, episode)
+        assert coupon is not None
+        return Content(
+            coupon=CouponShown(
+                coupon_id=coupon.coupon_id, expires_at_ms=coupon.expires_ms, discount_minor=coupon.discount_minor
+            ),
+            currency=coupon.currency,
+            rule="a coupon that will lapse soon, neither used nor in a cart",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """One reminder for each issue."""
+        coupon = _coupon_of(turn.profile, episode)
+        if coupon is not None:
+            coupon.told_ms = max(coupon.told_ms, episode.opened_ms)
+
+
+def _coupon_of(profile: Profile, episode: Episode) -> Coupon | None:
+    return profile.coupons.get(episode.key.removeprefix(f"{profile.id}|"))
+
+
+NEXT_ORDER_COUPON: Final = NextOrderCoupon()
+COUPON_EXPIRING: Final = CouponExpiring()

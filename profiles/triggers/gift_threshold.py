@@ -1,0 +1,57 @@
+"""gift.threshold: a little more in the cart, and there is a gift or free shipping. Meant for the page she is on; once a cart."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from profiles import carts
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
+from profiles.gift_rules import GiftThresholdRule, missing_minor
+from profiles.profile import Profile
+from profiles.state import Cart, Emitted, Episode
+from profiles.triggers.cart_abandoned import cart_of, episode_key, items_of
+from profiles.turn import Turn
+
+
+class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
+    """The trigger. Episodes are keyed by cart; the delay is none."""
+
+    name = "gift.threshold"
+    rule_type = GiftThresholdRule
+    reasons: ClassVar[Mapping[str, str]] = {"not_near": "The cart is worth enough now, or far less than enough."}
+
+    def on_cart(self, turn: Turn, cart: Cart) -> None:
+        if not self.rule(turn.book).threshold_minor:
+            return
+        key = episode_key(turn.profile, cart.cart_id)
+        if missing_minor(turn.book, cart) is None:
+            cancel(turn, self, key, "not_near")
+        elif waiting(turn.profile, self, key) is None and not self._told(turn.profile, key):
+            plan(turn, self, key, turn.cause, turn.time_ms, turn.time_ms)
+
+    def _told(self, profile: Profile, key: str) -> bool:
+        return any(sent.name == self.name and sent.key == key for sent in profile.emitted)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        cart = cart_of(turn.profile, episode)
+        return "not_near" if cart is None or missing_minor(turn.book, cart) is None else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        cart = cart_of(turn.profile, episode)
+        assert cart is not None
+        return Content(
+            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
+            value_minor=carts.value_minor(cart.lines.values()),
+            currency=cart.currency,
+            recovery_url=cart.url,
+            details={"cart_id": cart.cart_id, "missing_minor": missing_minor(turn.book, cart)},
+            rule="a cart near the threshold of a gift or free shipping",
+        )
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Each cart cools for itself."""
+        return sent.key == episode.key
+
+
+GIFT_THRESHOLD: Final = GiftThreshold()

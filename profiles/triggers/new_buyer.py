@@ -1,0 +1,63 @@
+"""second.order.welcome: somebody has bought for the first time. Once per customer."""
+
+from typing import ClassVar, Final
+
+from profiles.content import Content, OrderTold
+from profiles.contribution import net_units
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
+from profiles.rules import DAY_MS, TriggerRule
+from profiles.state import Episode, OrderEntry
+from profiles.turn import Turn
+
+
+class SecondOrderWelcomeRule(TriggerRule, frozen=True, kw_only=True):
+    """Somebody has bought for the first time: thanks, and a reason to come back."""
+
+    trigger: ClassVar[str] = "second.order.welcome"
+
+    priority: int = 610
+    delay_ms: int = DAY_MS
+    """Time after the first order."""
+
+
+class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
+    """The trigger. There is one episode a customer, opened by the first order."""
+
+    name = "second.order.welcome"
+    rule_type = SecondOrderWelcomeRule
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        profile, entry = turn.profile, told.change.entry
+        key, first = profile.id, profile.orders.first
+        episode = waiting(profile, self, key)
+        if episode is not None and episode.anchor == entry.order_id and is_undone(entry):
+            cancel(turn, self, key, "refunded")
+        if profile.milestones.new_buyer_ms is None and first is not None and told.change.is_new:
+            placed_ms, order_id = first
+            if order_id == entry.order_id and not is_undone(entry):
+                plan(turn, self, key, order_id, placed_ms, placed_ms + self.rule(turn.book).delay_ms)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        return Content(
+            details={"order_id": episode.anchor, "first_order_ms": episode.opened_ms},
+            rule="the first order of a customer, not cancelled and not refunded in full",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        if state == "emitted":
+            turn.profile.milestones.new_buyer_ms = now_ms
+
+
+def is_undone(entry: OrderEntry) -> bool:
+    """Whether an order was cancelled, or nothing is left of it: no goods, or no money."""
+    contribution = entry.contribution
+    if contribution is None or not contribution.counted:
+        return True
+    return bool(entry.refunds) and (not net_units(entry) or contribution.amounts.net <= 0)
+
+
+SECOND_ORDER_WELCOME: Final = SecondOrderWelcome()

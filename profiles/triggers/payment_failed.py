@@ -1,0 +1,94 @@
+"""payment.failed: a payment was refused and the order has not come since. A service message about her own purchase."""
+
+from typing import ClassVar, Final, Literal
+
+from profiles import carts, checkouts
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
+from profiles.state import Emitted, Episode
+from profiles.triggers.cart_abandoned import items_of
+from profiles.turn import Turn
+from schemas.events import Arrival, PaymentFailed
+
+
+class PaymentFailedRule(TriggerRule, frozen=True, kw_only=True):
+    """A payment was refused, and no order came since."""
+
+    trigger: ClassVar[str] = "payment.failed"
+
+    priority: int = 60
+    trigger_class: Literal["marketing", "service"] = "service"
+    cooldown_ms: int = DAY_MS
+    delay_ms: int = 30 * MINUTE_MS
+    """Time after the last refusal of the checkout."""
+
+
+class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
+    """The trigger. Episodes are keyed by checkout."""
+
+    name = "payment.failed"
+    rule_type = PaymentFailedRule
+    listens = frozenset({PaymentFailed})
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event, profile, at_ms = arrival.event, turn.profile, arrival.time_ms
+        assert isinstance(event, PaymentFailed)
+        if _ordered_since(profile, at_ms):
+            return
+        key = checkouts.id_of(profile, event)
+        episode = waiting(profile, self, key)
+        opening, failed_ms, reason = (at_ms, event.message_id), at_ms, event.reason
+        if episode is not None:
+            opening = min(opening, (episode.opened_ms, episode.anchor))
+            if episode.data["failed_ms"] > at_ms:
+                failed_ms, reason = episode.data["failed_ms"], episode.data["reason"]
+        data = {"failed_ms": failed_ms, "reason": reason, "order_id": event.order_id}
+        due_ms = failed_ms + self.rule(turn.book).delay_ms
+        plan(turn, self, key, opening[1], opening[0], due_ms, data=data)
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if told.order is None:
+            return
+        for episode in waiting_of(turn.profile, self):
+            if told.order.at_ms >= episode.opened_ms or episode.key in (told.order.checkout_id, told.order.order_id):
+                cancel(turn, self, episode.key, "ordered", told.order.order_id)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        failed_ms: int = episode.data["failed_ms"]
+        return failed_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return "ordered" if _ordered_since(turn.profile, episode.opened_ms) else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        checkout = turn.profile.checkouts.get(episode.key)
+        details = {"checkout_id": episode.key, "reason": episode.data["reason"], "failed_ms": episode.data["failed_ms"]}
+        rule = "a refused payment and no order since"
+        if checkout is None:
+            return Content(details=details, rule=rule)
+        lines, described = checkout.lines, checkout.described
+        cart = None if checkout.cart_id is None else carts.find(turn.profile, checkout.cart_id)
+        if not lines and cart is not None:
+            lines, described = list(cart.lines.values()), cart.described
+        return Content(
+            items=items_of(lines, described, turn.at.goods),
+            value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
+            currency=checkout.currency,
+            recovery_url=checkout.url,
+            details=details,
+            rule=rule,
+        )
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Each checkout cools for itself."""
+        return sent.key == episode.key
+
+
+def _ordered_since(profile: Profile, at_ms: int) -> bool:
+    return any(order.at_ms >= at_ms for order in profile.recent_orders)
+
+
+PAYMENT_FAILED: Final = PaymentFailedTrigger()

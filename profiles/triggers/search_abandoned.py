@@ -1,0 +1,112 @@
+"""search.abandoned: she searched and found nothing she wanted to look at.
+
+A search without hits is one, and so is every search from the second on with no product looked at in between. What is wanted
+is worked out anew from the remembered searches each time, so that late ones and late views count as if they had come in time.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from profiles.activity import SESSION_PAUSE_MS
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting_of
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
+from profiles.state import Episode, Search
+from profiles.turn import Turn
+from schemas.events import (
+    Arrival,
+    ProductAdded,
+    ProductClicked,
+    ProductsSearched,
+    ProductViewed,
+    WishlistProductAddedToCart,
+)
+
+
+class SearchAbandonedRule(TriggerRule, frozen=True, kw_only=True):
+    """She searched, and looked at nothing that was found."""
+
+    trigger: ClassVar[str] = "search.abandoned"
+
+    priority: int = 460
+    cooldown_ms: int = 14 * DAY_MS
+    delay_ms: int = 2 * HOUR_MS
+    """Time after the last search for the same."""
+    searches: Count = 2
+    """From this many searches of one visit on without a look at a product; one without hits counts at once."""
+
+
+class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
+    """The trigger. Episodes are keyed by customer and query."""
+
+    name = "search.abandoned"
+    rule_type = SearchAbandonedRule
+    listens = frozenset({ProductsSearched, ProductClicked, ProductViewed, ProductAdded, WishlistProductAddedToCart})
+    reasons: ClassVar[Mapping[str, str]] = {
+        "found": "She looked at a product, put one into a cart or bought one since."
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        if type(arrival.event) is ProductsSearched or waiting_of(turn.profile, self):
+            self._replan(turn)
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if waiting_of(turn.profile, self):
+            self._replan(turn)
+
+    def _replan(self, turn: Turn) -> None:
+        profile = turn.profile
+        wanted = self._wanted(turn)
+        for episode in waiting_of(profile, self):
+            if episode.key not in wanted:
+                cancel(turn, self, episode.key, "found")
+        for key, (first, last, count) in wanted.items():
+            data: dict[str, Any] = {"query": last.query, "results": last.results, "searches": count}
+            data["searched_ms"] = last.at_ms
+            plan(turn, self, key, first.message_id, first.at_ms, last.at_ms + self.rule(turn.book).delay_ms, data=data)
+
+    def _wanted(self, turn: Turn) -> dict[str, tuple[Search, Search, int]]:
+        """By episode key the first and the last search for the same that nothing came of, and how many there were in all."""
+        profile, least = turn.profile, self.rule(turn.book).searches
+        seen = profile.browsing
+        wanted: dict[str, tuple[Search, Search, int]] = {}
+        count, before_ms = 0, 0
+        for search in seen.searches:
+            if search.at_ms <= seen.found_ms:
+                continue
+            count = count + 1 if search.at_ms - before_ms < SESSION_PAUSE_MS else 1
+            before_ms = search.at_ms
+            if search.at_ms > seen.answered_ms and (search.results == 0 or count >= least):
+                key = f"{profile.id}|{search.query}"
+                wanted[key] = (wanted.get(key, (search,))[0], search, count)
+        return wanted
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        searched_ms: int = episode.data["searched_ms"]
+        return searched_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return "found" if _is_found(turn.profile, episode) else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        told = episode.data
+        return Content(
+            details={"query": told["query"], "results": told["results"], "searches": told["searches"]},
+            rule="a search without hits, or repeated searches, and no product looked at since",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Its searches are done with; the next search for the same opens a new episode."""
+        if not _is_found(turn.profile, episode):
+            seen = turn.profile.browsing
+            seen.answered_ms = max(seen.answered_ms, episode.data["searched_ms"])
+
+
+def _is_found(profile: Profile, episode: Episode) -> bool:
+    searched_ms: int = episode.data["searched_ms"]
+    return profile.browsing.found_ms >= searched_ms
+
+
+SEARCH_ABANDONED: Final = SearchAbandoned()

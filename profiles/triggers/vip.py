@@ -1,0 +1,74 @@
+"""vip.entered and vip.left: her net lifetime value reached a tier, or fell below the one she was in.
+
+One episode a tier and passage.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, TypeVar
+
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan
+from profiles.rules import TriggerRule
+from profiles.standing import StandingChange, anchor_of, tier_limits
+from profiles.standing_rules import VipEnteredRule, VipLeftRule
+from profiles.state import Episode
+from profiles.turn import Turn
+
+__all__ = ["VIP_ENTERED", "VIP_LEFT", "VipEnteredRule", "VipLeftRule"]
+
+R = TypeVar("R", bound=TriggerRule)
+
+
+class _Vip(TriggerDefinition[R]):
+    """What both share: the episode of a passage is about the tier she is in from then on."""
+
+    reasons: ClassVar[Mapping[str, str]] = {"moved_on": "Her tier changed again before it was sent."}
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return None if turn.profile.standing.tier == episode.data.get("tier") else "moved_on"
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        tier, limits = episode.data.get("tier", 0), tier_limits(turn.book)
+        details: dict[str, Any] = {"tier": tier, "net_minor": turn.profile.ltv.net}
+        if 0 < tier <= len(limits):
+            details["limit_minor"] = limits[tier - 1]
+        return Content(details=details, rule=f"net lifetime value {self.passage}")
+
+    passage = ""
+
+    def _passed(self, turn: Turn, change: StandingChange) -> None:
+        tier = turn.profile.standing.tier
+        for waiting in list(turn.profile.episodes.values()):
+            if waiting.name in (VIP_ENTERED.name, VIP_LEFT.name) and waiting.data.get("tier") != tier:
+                cancel(turn, VIP_ENTERED if waiting.name == VIP_ENTERED.name else VIP_LEFT, waiting.key, "moved_on")
+        key, anchor = f"{turn.profile.id}|{tier}", anchor_of(turn, change.at_ms)
+        plan(turn, self, key, anchor, change.at_ms, change.at_ms, data={"tier": tier})
+
+
+class VipEntered(_Vip[VipEnteredRule]):
+    """She reached a higher tier."""
+
+    name = "vip.entered"
+    rule_type = VipEnteredRule
+    passage = "reached a tier"
+
+    def on_standing(self, turn: Turn, change: StandingChange) -> None:
+        if turn.profile.standing.tier > change.tier_before:
+            self._passed(turn, change)
+
+
+class VipLeft(_Vip[VipLeftRule]):
+    """She fell below her tier."""
+
+    name = "vip.left"
+    rule_type = VipLeftRule
+    passage = "fell below her tier"
+
+    def on_standing(self, turn: Turn, change: StandingChange) -> None:
+        if turn.profile.standing.tier < change.tier_before:
+            self._passed(turn, change)
+
+
+VIP_ENTERED: Final = VipEntered()
+VIP_LEFT: Final = VipLeft()

@@ -1,0 +1,103 @@
+"""wishlist.reminder: a product was put on the wishlist and is still there, not bought."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from profiles import browsing, wishes
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting_of
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, TriggerRule
+from profiles.state import Emitted, Episode, RecentOrder
+from profiles.turn import Turn
+from schemas.events import Arrival, ProductAddedToWishlist, ProductRemovedFromWishlist, WishlistEvent
+
+
+class WishlistReminderRule(TriggerRule, frozen=True, kw_only=True):
+    """A product is on the wishlist and was not bought."""
+
+    trigger: ClassVar[str] = "wishlist.reminder"
+
+    priority: int = 450
+    cooldown_ms: int = 14 * DAY_MS
+    delay_ms: int = 3 * DAY_MS
+    """Time after the product was put on the wishlist."""
+
+
+class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
+    """The trigger. Episodes are keyed by customer and product."""
+
+    name = "wishlist.reminder"
+    rule_type = WishlistReminderRule
+    listens = frozenset({ProductAddedToWishlist, ProductRemovedFromWishlist})
+    reasons: ClassVar[Mapping[str, str]] = {"removed": "The product was taken off the wishlist."}
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event, profile = arrival.event, turn.profile
+        assert isinstance(event, WishlistEvent)
+        product_id = event.product.product_id
+        key = _key(profile, product_id)
+        wish = profile.wishes.get(product_id)
+        if wishes.since(wish) is None:
+            cancel(turn, self, key, "removed")
+            return
+        opening = wishes.opening(wish)
+        if opening is not None and not _bought(profile, product_id, opening[0]):
+            plan(turn, self, key, opening[1], opening[0], opening[0] + self.rule(turn.book).delay_ms)
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if told.order is None:
+            return
+        for episode in waiting_of(turn.profile, self):
+            if _product_of(turn.profile, episode) in told.order.product_ids and told.order.at_ms >= episode.opened_ms:
+                cancel(turn, self, episode.key, "ordered", told.order.order_id)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        product_id = _product_of(turn.profile, episode)
+        if wishes.since(turn.profile.wishes.get(product_id)) is None:
+            return "removed"
+        return "ordered" if _bought(turn.profile, product_id, episode.opened_ms) else None
+
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        product_id = _product_of(turn.profile, episode)
+        offered = turn.profile.wishes[product_id].offered
+        return "out_of_stock" if browsing.in_stock(turn.at.goods, product_id, offered) is False else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        product_id = _product_of(turn.profile, episode)
+        wish = turn.profile.wishes[product_id]
+        return Content(
+            items=(browsing.item(product_id, wish.said, wish.offered),),
+            value_minor=wish.offered.price_minor,
+            currency=wish.offered.currency,
+            details={"wished_ms": episode.opened_ms},
+            rule="a product on the wishlist for the delay, neither bought nor taken off",
+        )
+
+    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+        return not set(order.product_ids).isdisjoint(emitted.product_ids)
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Only what is put on the list later opens another episode."""
+        wish = turn.profile.wishes.get(_product_of(turn.profile, episode))
+        if wish is not None:
+            wish.told_ms = max(wish.told_ms, episode.opened_ms if state == "cancelled" else episode.due_ms)
+
+
+def _key(profile: Profile, product_id: str) -> str:
+    return f"{profile.id}|{product_id}"
+
+
+def _product_of(profile: Profile, episode: Episode) -> str:
+    return episode.key.removeprefix(f"{profile.id}|")
+
+
+def _bought(profile: Profile, product_id: str, since_ms: int) -> bool:
+    return product_id in browsing.bought_since(profile.recent_orders, since_ms)
+
+
+WISHLIST_REMINDER: Final = WishlistReminder()

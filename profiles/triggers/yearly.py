@@ -1,0 +1,233 @@
+"""birthday and anniversary: days that come round every year, at nine in the morning where the customer lives.
+
+Each sets one timer for the next time. The zone may have changed when it comes, so it looks again and moves on where it is
+too early; what is then planned is due at the exact moment of the zone valid now.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, TypeVar
+
+from profiles import browsing, wishes, zones
+from profiles.calendar_days import SETTLED_MS, LeapDay, Occasion, YearlyDay, day_of, next_occasion, read_birthday
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import plan
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, Count, TriggerRule, minute_of_day
+from profiles.state import Episode
+from profiles.turn import Turn
+from schemas.events import Arrival, Identified
+
+
+class YearlyRule(TriggerRule, frozen=True, kw_only=True):
+    """What days that come round have in common."""
+
+    send_at: str = "09:00"
+    """The time of day, where the customer lives."""
+    leap_day: LeapDay = "28 Feb"
+    """When 29 February is kept in common years: "28 Feb" or "1 Mar"."""
+
+
+class BirthdayRule(YearlyRule, frozen=True, kw_only=True):
+    """It is the customer's birthday, by the trait `birthday` ("1990-02-29", or "02-29" without a year)."""
+
+    trigger: ClassVar[str] = "birthday"
+
+    priority: int = 500
+    days_before: Count = 0
+    """So many days before it."""
+    again_after_ms: int = 300 * DAY_MS
+    """Least time between two, so that nobody has two birthdays by changing the date."""
+    min_age: Count = 0
+    """Only to customers who are at least this old; with it, birthdays without a year are left out. 0: everybody."""
+
+
+class AnniversaryRule(YearlyRule, frozen=True, kw_only=True):
+    """Years have passed since the customer's first order that was not cancelled."""
+
+    trigger: ClassVar[str] = "anniversary"
+
+    priority: int = 510
+    lapsed_after_ms: int = 730 * DAY_MS
+    """Nothing is sent to who ordered nothing for this long: that is a matter of winning back."""
+
+
+R = TypeVar("R", bound=YearlyRule)
+
+WHAT: Final = "day"
+
+
+class _Yearly(TriggerDefinition[R]):
+    """A day that comes round. Episodes are keyed by customer and year, and opened by the date."""
+
+    @abstractmethod
+    def day(self, turn: Turn) -> YearlyDay | None:
+        """The day, None where there is none."""
+
+    def days_before(self, turn: Turn) -> int:
+        """How many days before it."""
+        return 0
+
+    def set_timer(self, turn: Turn, after_ms: int) -> None:
+        """Set the timer for the next time at or after an instant, or take it away where there is no such day."""
+        what = f"{self.name}|{WHAT}"
+        coming = self._next(turn, after_ms)
+        if coming is None:
+            turn.profile.wakes.pop(what, None)
+        else:
+            turn.profile.wakes[what] = max(coming.at_ms, turn.at.clock_ms)
+
+    def on_wake(self, turn: Turn, what: str) -> None:
+        now_ms = turn.time_ms
+        coming = self._next(turn, now_ms - SETTLED_MS)
+        if coming is None:
+            return
+        if coming.at_ms > now_ms:
+            turn.profile.wakes[f"{self.name}|{WHAT}"] = coming.at_ms
+            return
+        if self.goes_on(turn, now_ms):
+            self.set_timer(turn, coming.at_ms + SETTLED_MS + DAY_MS)
+        plan(turn, self, f"{turn.profile.id}|{coming.year}", coming.date, coming.at_ms, coming.at_ms)
+
+    def goes_on(self, turn: Turn, now_ms: int) -> bool:
+        """Whether next year is planned too."""
+        return True
+
+    def _next(self, turn: Turn, after_ms: int) -> Occasion | None:
+        day, rule = self.day(turn), self.rule(turn.book)
+        if day is None:
+            return None
+        zone = zones.zone_of(turn.profile, turn.book.shop_timezone)
+        minute = minute_of_day(rule.send_at)
+        return next_occasion(day, after_ms, zone, minute, rule.leap_day, self.days_before(turn))
+
+
+class Birthday(_Yearly[BirthdayRule]):
+    """The trigger."""
+
+    name = "birthday"
+    rule_type = BirthdayRule
+    listens = frozenset({Identified})
+    reasons: ClassVar[Mapping[str, str]] = {
+        "age": "She is younger than the rules ask for, or her age is not known.",
+        "no_birthday": "Her birthday is not known any more, or is another day.",
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        """Who tells her birthday after nine in the morning of the day waits for the next one."""
+        event = arrival.event
+        assert isinstance(event, Identified)
+        if "birthday" in event.traits:
+            self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
+
+    def day(self, turn: Turn) -> YearlyDay | None:
+        told = turn.profile.traits.get("birthday") if turn.profile.has_traits else None
+        return None if told is None else read_birthday(told[1])
+
+    def days_before(self, turn: Turn) -> int:
+        return self.rule(turn.book).days_before
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        rule, day = self.rule(turn.book), self.day(turn)
+        if day is None or not _falls_on(day, episode.anchor, rule.leap_day):
+            return "no_birthday"
+        last_ms = turn.profile.milestones.birthday_ms
+        if last_ms is not None and now_ms - last_ms < rule.again_after_ms:
+            return "cooldown"
+        if rule.min_age and (day.year is None or int(episode.anchor[:4]) - day.year < rule.min_age):
+            return "age"
+        return None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        """Her wishes, the latest first, and what interests her most, as suggestions."""
+        profile = turn.profile
+        wished = [
+            (opened, wish)
+            for wish in profile.wishes.values()
+            if (opened := wishes.since(wish)) is not None
+            and wish.product_id not in browsing.bought_since(profile.recent_orders, opened[0])
+        ]
+        wished.sort(key=lambda one: one[0], reverse=True)
+        categories = profile.interests.categories
+        best = sorted(categories, key=lambda name: (-categories[name], name))[:SUGGESTIONS]
+        return Content(
+            items=tuple(browsing.item(wish.product_id, wish.said, wish.offered) for _, wish in wished[:SUGGESTIONS]),
+            currency=next((wish.offered.currency for _, wish in wished), None),
+            details={"date": episode.anchor, "interests": best},
+            rule="the customer's birthday, at the set time where she lives",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        if state == "emitted":
+            turn.profile.milestones.birthday_ms = now_ms
+
+
+SUGGESTIONS: Final = 3
+
+
+def _falls_on(day: YearlyDay, date: str, leap_day: LeapDay) -> bool:
+    """Whether a yearly day falls on a date."""
+    month, of_month = int(date[5:7]), int(date[8:10])
+    if (day.month, day.day) == (2, 29):
+        return (month, of_month) in ((2, 29), (2, 28) if leap_day == "28 Feb" else (3, 1))
+    return (day.month, day.day) == (month, of_month)
+
+
+class Anniversary(_Yearly[AnniversaryRule]):
+    """The trigger."""
+
+    name = "anniversary"
+    rule_type = AnniversaryRule
+    reasons: ClassVar[Mapping[str, str]] = {"lapsed": "The customer has ordered nothing for too long."}
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """The first order there is may have changed: by a new one, an earlier one, or a cancellation."""
+        change, first = told.change, turn.profile.orders.first
+        moved = change.before is None or change.before.placed_ms != change.entry.placed_ms
+        if not moved and change.was_counted == change.is_counted:
+            return
+        if first is None or first[1] == change.entry.order_id or not change.is_counted or not self._has_timer(turn):
+            self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
+
+    def _has_timer(self, turn: Turn) -> bool:
+        return f"{self.name}|{WHAT}" in turn.profile.wakes
+
+    def _next(self, turn: Turn, after_ms: int) -> Occasion | None:
+        first = turn.profile.orders.first
+        # The day itself is none: a year has to pass.
+        return None if first is None else super()._next(turn, max(after_ms, first[0] + _ALMOST_A_YEAR_MS))
+
+    def day(self, turn: Turn) -> YearlyDay | None:
+        profile: Profile = turn.profile
+        first = profile.orders.first
+        return None if first is None else day_of(first[0], zones.zone_of(profile, turn.book.shop_timezone))
+
+    def goes_on(self, turn: Turn, now_ms: int) -> bool:
+        return not self._lapsed(turn, now_ms)
+
+    def _lapsed(self, turn: Turn, now_ms: int) -> bool:
+        recent = turn.profile.orders.recent
+        return not recent or now_ms - recent[-1][0] > self.rule(turn.book).lapsed_after_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        if turn.profile.orders.first is None:
+            return "refunded"
+        return "lapsed" if self._lapsed(turn, now_ms) else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        orders, day = turn.profile.orders, self.day(turn)
+        assert orders.first is not None
+        assert day is not None
+        assert day.year is not None
+        details: dict[str, Any] = {"date": episode.anchor, "years": int(episode.anchor[:4]) - day.year}
+        return Content(
+            details={**details, "first_order_ms": orders.first[0], "orders": orders.count},
+            rule="years since the first order, at the set time where she lives",
+        )
+
+
+_ALMOST_A_YEAR_MS: Final = 300 * DAY_MS
+
+BIRTHDAY: Final = Birthday()
+ANNIVERSARY: Final = Anniversary()

@@ -1,0 +1,191 @@
+"""`regulars fit`: learn from all customers together, and hand the result to the workers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from profiles.book import Book
+    from profiles.models import Models
+    from streams.embedded import Pace
+    from streams.fitting.build import FitPlan
+    from streams.settings import Settings
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+EXIT_NO_MODEL = 1
+
+
+@click.command("fit", cls=WithSettings, short_help="Learn churn, value and repurchase from all customers together.")
+@click.argument("files", nargs=-1, type=_FILE, metavar="[FILE...]")
+@click.option("--out", type=_FILE, metavar="FILE", help="Write the document of models here too.")
+@click.option(
+    "--last", type=_FILE, metavar="FILE", help="Models in use: with FILE..., where fits begin and what stays."
+)
+@click.option(
+    "--family", type=click.Choice(["mbg_nbd", "bg_nbd"]), default="mbg_nbd", show_default=True, help="Of ordering."
+)
+@click.option(
+    "--regularity",
+    type=click.IntRange(0, 6),
+    default=1,
+    show_default=True,
+    help="Of gaps; 0: the most likely of 1 to 6.",
+)
+@click.option("--discount", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Interest in a year.")
+@click.option("--every", metavar="DURATION", help='Go on, with a fit each so often ("24h"); Ctrl-C ends it.')
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    files: tuple[Path, ...],
+    out: Path | None,
+    last: Path | None,
+    family: str,
+    regularity: int,
+    discount: float,
+    every: str | None,
+) -> int:
+    """Fit the models of customer value and of repurchase from what the workers counted, and publish them.
+
+    Reads the counters of all partitions in Redis, never the profiles. The document goes to Redis, where workers take it between
+    two batches, and to the topic `models`. A fit that is no good is refused by name, and the last good one stays.
+
+    With FILE (events as for `regulars replay`), the counters are those of these events, and the document goes to --out only.
+    Needs the extra `fit` (pip install 'regulars[fit]'). Exit code 1: there was nothing to learn from.
+    """
+    import time
+
+    from profiles.rules import RulesError, parse_duration_ms
+    from streams.book_files import load_book
+
+    try:
+        import scipy  # noqa: F401  -- named here, before half of the work is done
+    except ModuleNotFoundError:
+        raise click.ClickException("fits need numpy and scipy: pip install 'regulars[fit]'") from None
+    from streams.fitting.build import FitPlan
+
+    if files and (every or out is None):
+        raise click.UsageError("with FILE, give --out FILE for the models, and no --every")
+    try:
+        pause_s = None if every is None else parse_duration_ms(every, "--every") / 1000
+    except RulesError as error:
+        raise click.UsageError(str(error)) from None
+    settings = settings_of(ctx)
+    book = load_book(settings)
+    plan = FitPlan(
+        currency=book.shop_currency,
+        family="bg_nbd" if family == "bg_nbd" else "mbg_nbd",
+        regularity=regularity or None,
+        annual_discount=discount,
+    )
+    if files:
+        return _told(_of_files(files, book, settings, plan, last), out)
+    while True:
+        outcome = _told(_of_table(book, settings, plan), out)
+        if pause_s is None:
+            return outcome
+        time.sleep(pause_s)
+
+
+def _of_files(
+    files: tuple[Path, ...], book: "Book", settings: "Settings", plan: "FitPlan", last: Path | None
+) -> "Models":
+    from streams.book_files import load_adapters, read_models_file
+    from streams.commands.display import Progress
+    from streams.commands.run_report import day
+    from streams.fitting.fit import fit_models
+    from streams.fitting.gather import from_events
+    from streams.sources import files as sources
+
+    with Progress("counting") as display:
+
+        def progress(pace: "Pace") -> None:
+            display.update(f"{pace.events:,} events  {day(pace.clock_ms)}  {pace.profiles:,} customers")
+
+        counted = from_events(sources.read(files), book, settings, load_adapters(settings), progress)
+        display.update("fitting", force=True)
+        before = None if last is None else read_models_file(last)
+        today = book.shop_day(counted.until_ms)
+        return fit_models(counted.counters, today, plan, last=before, catalogue=book.catalogue)
+
+
+def _of_table(book: "Book", settings: "Settings", plan: "FitPlan") -> "Models":
+    """One fit from Redis, published. Nothing is put where there is nothing to learn from."""
+    from profiles.models import decode_models, encode_models
+    from profiles.value.model import ModelError
+    from streams.commands.display import Progress
+    from streams.commands.tables import with_table
+    from streams.fitting.fit import fit_models
+    from streams.fitting.gather import from_table
+    from streams.fitting.publish import publish
+    from streams.redis_table import RedisTable
+
+    async def work(table: RedisTable) -> "Models":
+        with Progress("fitting") as display:
+            partitions = settings.kafka.partitions
+            counted = await from_table(
+                table,
+                partitions,
+                lambda read, found: display.update(f"{read} of {partitions} partitions read, {found:,} counters"),
+            )
+            display.update("working out", force=True)
+            stored = await table.models()
+            try:
+                before = None if stored is None else decode_models(stored)
+            except ModelError as error:
+                click.echo(f"the models in Redis can't be used and are replaced: {error}", err=True)
+                before = None
+            today = book.shop_day(counted.until_ms)
+            models = fit_models(counted.counters, today, plan, last=before, catalogue=book.catalogue)
+            if models.value is not None and models.value.buyers:
+                display.update("publishing", force=True)
+                document = encode_models(models)
+                await publish(settings, models.id, document)
+                await table.put_models(document)
+            return models
+
+    return with_table(settings, work)
+
+
+def _told(models: "Models", out: Path | None) -> int:
+    """Say what was learned, and write it. The exit code."""
+    from profiles.models import encode_models
+    from streams.fitting.fit import refusals
+
+    value = models.value
+    if value is None or not value.buyers:
+        click.echo("nothing was learned: nobody has bought yet", err=True)
+        return EXIT_NO_MODEL
+    click.echo(f"models {models.id}, from {value.buyers:,} buyers, {value.repeat_buyers:,} of whom came back")
+    if value.timing is not None:
+        timing = value.timing.parameters
+        click.echo(
+            f"  ordering   {timing.family}, regularity {timing.regularity}: r {timing.r:.4g}, alpha {timing.alpha:.4g} weeks, "
+            f"a {timing.a:.4g}, b {timing.b:.4g}; log-likelihood {value.timing.log_likelihood:.2f}"
+        )
+    if value.spend is not None:
+        spend = value.spend.parameters
+        click.echo(
+            f"  spend      p {spend.p:.4g}, q {spend.q:.4g}, v {spend.v:.6g}; correlation {value.spend.correlation:.2f}"
+        )
+    if value.margin is not None:
+        margin = value.margin.parameters
+        click.echo(f"  margin     mean {margin.mu:.0f}, between {margin.between:.4g}, within {margin.within:.4g}")
+    if value.calibration is not None:
+        click.echo(
+            f"  calibrated actual over expected orders {value.calibration.overall:.3f} in {value.calibration.days} days"
+        )
+    if models.repurchase is not None:
+        shaped = sum(key.shapes is not None for key in models.repurchase.keys.values())
+        click.echo(
+            f"  repurchase {len(models.repurchase.keys):,} categories and products, {shaped} with a shape of their own"
+        )
+    for part, reason in refusals(models):
+        click.echo(f"  refused    {part}: {reason}", err=True)
+    if out is not None:
+        out.write_bytes(encode_models(models) + b"\n")
+        click.echo(f"  written to {out}")
+    return 0

@@ -1,0 +1,196 @@
+"""Laws of the population's counters: what orders add to them, one by one and in any order, is what the customers are.
+
+A random history of orders (late, repeated, edited, cancelled, refunded, moved in time) goes through the engine; the changes it
+tells are held against the counters of the profile as it stands, and against those worked out from the ledger alone by code
+that shares nothing with the way they were kept.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiles import statistics
+from profiles.book import Book
+from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
+from profiles.insight.rhythm import Rhythm, contribution, record
+from profiles.insight.tallies import Tally, add, difference, merged
+from profiles.merge import merge
+from profiles.profile import Profile, decode_profile
+from profiles.state import Ledger, Moment, OrderEntry
+from profiles.value.history import history_of
+from profiles.value.purchases import NONE, Piece, Purchases, fold, moved
+from profiles.value.tallies import tallies
+from schemas import events
+from schemas.events import Arrival, Product
+from tests.laws.histories import START_MS
+
+DAY_MS = 86_400_000
+BOOK = Book(catalogue=build_catalogue([{"product_id": "A", "supply_days": "10", "category": "tea"}]))
+NOW = Moment(START_MS - 1)
+
+
+@st.composite
+def order_events(draw: st.DrawFn) -> list[Arrival]:
+    """Events of up to a dozen orders over two years."""
+    told: list[Arrival] = []
+    for number in range(draw(st.integers(1, 12))):
+        day, order_id = draw(st.integers(0, 700)), f"o{number}"
+        products = tuple(
+            Product(product_id=name, price_minor=draw(st.integers(0, 5_000)), quantity=1, category=category)
+            for name, category in draw(st.lists(st.sampled_from((("A", "tea"), ("B", "jam"))), max_size=2))
+        )
+        told.append(_event(events.OrderCompleted, day, f"c{number}", order_id=order_id, products=products))
+        what = draw(st.sampled_from(("nothing", "nothing", "refund", "cancel", "edit", "earlier")))
+        if what == "refund":
+            amount = draw(st.integers(1, 6_000))
+            told.append(_event(events.OrderRefunded, day + 3, f"r{number}", order_id=order_id, amount_minor=amount))
+        elif what == "cancel":
+            told.append(_event(events.OrderCancelled, day + 1, f"x{number}", order_id=order_id))
+        elif what == "edit":
+            told.append(_event(events.OrderUpdated, day + 2, f"u{number}", order_id=order_id, revenue_minor=777))
+        elif what == "earlier":
+            told.append(_event(events.OrderCompleted, max(0, day - 40), f"e{number}", order_id=order_id))
+    return told
+
+
+def _event(kind: type[events.Event], day: int, message_id: str, **fields: Any) -> Arrival:
+    at_ms = START_MS + day * DAY_MS
+    return Arrival(
+        kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields), at_ms, at_ms, "user_id:ada", "ada"
+    )
+
+
+def played(told: list[Arrival], name: str = "user_id:ada") -> tuple[Profile, Ledger, Tally]:
+    """Profile and ledger after these events, and all changes of counters that were told on the way."""
+    profile, ledger, engine, counted = Profile(name), Ledger(complete=True), Engine(BOOK, ()), Tally()
+    for arrival in told:
+        engine.step(profile, arrival, NOW, ledger, [])
+        add(counted, ledger.counted)
+        ledger.counted.clear()
+    return profile, ledger, counted
+
+
+def from_scratch(entries: list[OrderEntry]) -> Tally:
+    """The counters of a customer from the entries of her ledger, by plain sums."""
+    days: dict[int, list[int]] = {}
+    months: dict[int, list[int]] = {}
+    rhythms: dict[str, list[int]] = {}
+    for entry in entries:
+        part = entry.contribution
+        if part is None or not part.counted or entry.placed_ms is None:
+            continue
+        on = datetime.fromtimestamp(entry.placed_ms / 1000, tz=UTC)
+        day = (on.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
+        if part.valued:
+            for sums, when in ((days, day), (months, on.year * 12 + on.month - 1)):
+                found = sums.setdefault(when, [0, 0, 0])
+                for place, amount in enumerate((1, part.shop.net, part.shop.margin)):
+                    found[place] += amount
+        everything = any(refund.amount is None and not refund.units for refund in entry.refunds.values())
+        for product_id in {line.product_id for line in entry.lines if not everything}:
+            category = "tea" if product_id == "A" else "jam"
+            for key in {category, *({f"{category}/A"} if product_id == "A" else ())}:
+                rhythms.setdefault(key, []).append(day)
+    total: Tally = {}
+    history = history_of((day, net, margin) for day, (_, net, margin) in days.items())
+    add(total, {f"value:{name}": amount for name, amount in tallies(history).items()})
+    if days:
+        first, *later = sorted(days)
+        cohort = min(months)
+        cells: Counter[str] = Counter({f"cohort:size|unknown|{cohort}": 1, f"cohort:first|{first}": 1})
+        for within in (30, 60, 90, 180, 365):
+            cells[f"cohort:again{within}|{first}"] = 1 if later and later[0] - first <= within else 0
+        for month, (orders, net, margin) in months.items():
+            where = f"unknown|{cohort}|{month - cohort}"
+            cells.update({f"cohort:active|{where}": 1, f"cohort:orders|{where}": orders})
+            cells.update({f"cohort:net|{where}": net, f"cohort:margin|{where}": margin})
+        add(total, {cell: amount for cell, amount in cells.items() if amount})
+    for key, bought in rhythms.items():
+        rhythm = Rhythm()
+        for on_day in sorted(bought):
+            record(rhythm, on_day)
+        add(total, {f"gaps:{name}:{key}": amount for name, amount in contribution(rhythm).items()})
+    return total
+
+
+@given(order_events(), st.randoms(use_true_random=False))
+def test_counters_are_those_of_the_ledger_whatever_the_order_of_arrival_and_however_often(
+    told: list[Arrival], chance: Any
+) -> None:
+    profile, ledger, counted = played(told)
+    mixed = [*told, *told[: len(told) // 2]]
+    chance.shuffle(mixed)
+    other, _, counted_mixed = played(mixed)
+
+    assert counted == from_scratch(ledger.all())
+    assert counted == statistics.counters(profile, BOOK)
+    assert counted_mixed == counted
+    assert other.purchases.history == profile.purchases.history
+
+
+@given(order_events(), st.lists(st.sampled_from(("left", "right", "both")), min_size=24, max_size=24))
+def test_counters_of_merged_customers_are_those_of_one_who_did_it_all(told: list[Arrival], sides: list[str]) -> None:
+    dealt = list(zip(told, sides, strict=False))
+    whole, _, counted = played(told)
+    left, left_ledger, left_counted = played([one for one, side in dealt if side != "right"])
+    right, right_ledger, right_counted = played([one for one, side in dealt if side != "left"], "anonymous_id:7")
+    parted = merged([left_counted, right_counted])
+    before = merged([statistics.counters(left, BOOK), statistics.counters(right, BOOK)])
+    assert parted == before
+
+    merge(left, left_ledger, right, right_ledger.all(), BOOK)
+
+    assert merged([parted, difference(statistics.counters(left, BOOK), before)]) == counted
+    assert left.purchases.history == whole.purchases.history
+
+
+@given(order_events())
+def test_taking_a_customer_out_leaves_nothing(told: list[Arrival]) -> None:
+    profile, _, counted = played(told)
+    stored = decode_profile(profile.pack())
+
+    assert merged([counted, difference({}, statistics.counters(stored, BOOK))]) == {}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 11), st.none() | st.tuples(st.integers(0, 60), st.integers(0, 99), st.integers(-9, 99))
+        )
+    )
+)
+def test_purchases_kept_with_every_change_are_those_of_all_of_them(changes: list[tuple[int, Piece | None]]) -> None:
+    past, pieces = NONE, dict[int, Piece]()
+    for order, new in changes:
+
+        def others(order: int = order) -> list[Piece]:
+            return [piece for name, piece in pieces.items() if name != order]
+
+        past = moved(past, pieces.get(order), new, others)
+        if new is None:
+            pieces.pop(order, None)
+        else:
+            pieces[order] = new
+        whole = fold(pieces.values())
+        assert (past.history, past.second_day) == (whole.history, whole.second_day)
+        assert past.recent == whole.recent[len(whole.recent) - len(past.recent) :]
+        assert past.recent or not pieces
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 99), st.integers(-9, 99)), min_size=1, max_size=60))
+def test_orders_that_come_in_time_never_ask_for_the_others(bought: list[Piece]) -> None:
+    past = NONE
+    for piece in sorted(bought, key=lambda piece: piece[0]):
+        past = moved(past, None, piece, _nobody)
+
+    assert (past.history, past.recent) == (fold(bought).history, fold(bought).recent)
+    assert msgspec.json.decode(msgspec.json.encode(past), type=Purchases) == past
+
+
+def _nobody() -> list[Piece]:
+    raise AssertionError("asked for all orders")

@@ -1,0 +1,193 @@
+"""`regulars fit` from a file of events: the counters and the parameters that the orders themselves give."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiles.book import Book
+from profiles.insight.tallies import Tally
+from profiles.models import decode_models, encode_models, named
+from profiles.statistics import part_of
+from profiles.value.absent import Absent
+from profiles.value.model import ModelError, Rejection
+from streams.cli import run
+from streams.fitting.build import FitPlan
+from streams.fitting.fit import fit_models, refusals
+from streams.fitting.gather import from_events
+from streams.settings import build_settings
+from tests.models import cdnow
+
+DAY_MS = 86_400_000
+NOON_MS = DAY_MS // 2
+PLAN = FitPlan(currency="USD", family="bg_nbd")
+
+
+def order(customer: str, order_id: str, at_ms: int, cents: int, *categories: str) -> bytes:
+    lines = [{"product_id": f"p-{category}", "category": category, "price_minor": 1} for category in categories]
+    event: dict[str, Any] = {
+        "event": "Order Completed",
+        "message_id": f"m-{order_id}",
+        "timestamp_ms": at_ms,
+        "user_id": customer,
+        "order_id": order_id,
+        "revenue_minor": cents,
+        "products": lines,
+    }
+    return json.dumps(event).encode()
+
+
+def cdnow_events() -> Iterator[bytes]:
+    """CDNOW's sample until the end of its calibration. A day that cost nothing costs a cent: here it is a purchase."""
+    days = cdnow.purchase_days("sample")
+    days = days[days["day"] <= cdnow.CALIBRATED_UNTIL].sort_values("day")
+    rows = zip(days["customer"].tolist(), days["day"].tolist(), days["cents"].tolist(), strict=True)
+    for number, (customer, day, cents) in enumerate(rows):
+        yield order(f"c{customer}", f"o{number}", day * DAY_MS + NOON_MS, max(1, cents))
+
+
+def counted(events: Iterator[bytes] | list[bytes]) -> tuple[Tally, int]:
+    found = from_events(events, Book(), build_settings({}), (), lambda _: None)
+    return found.counters, Book().shop_day(found.until_ms)
+
+
+@pytest.fixture(scope="module")
+def stream() -> Tally:
+    return counted(cdnow_events())[0]
+
+
+def test_the_counters_of_the_stream_are_those_of_the_purchases(stream: Tally) -> None:
+    wanted = {name: count for name, count in cdnow.counters("sample").items() if name.startswith(("buyers|", "gaps"))}
+
+    assert {
+        name: count for name, count in part_of(stream, "value").items() if name.startswith(("buyers|", "gaps"))
+    } == wanted
+
+
+def test_parameters_fitted_from_events_are_the_published_ones(stream: Tally) -> None:
+    """BG/NBD on CDNOW's sample, exact days: BTYD 2.4.3 and CLVTools 0.12.1 print these to five digits."""
+    models = fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN)
+
+    assert models.value is not None
+    assert models.value.timing is not None
+    found = models.value.timing.parameters
+    assert (found.r, found.alpha, found.a, found.b) == pytest.approx((0.242595, 4.413602, 0.792922, 2.425907), rel=1e-4)
+    assert models.refused == {"repurchase": "few_gaps: 0 intervals between purchases, 30 are needed"}
+
+
+def test_a_document_survives_being_written_and_a_changed_one_is_refused(stream: Tally) -> None:
+    models = fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN)
+    document = encode_models(models)
+
+    assert decode_models(document) == models
+    with pytest.raises(ModelError, match="does not match their id"):
+        decode_models(document.replace(b'"buyers":2357', b'"buyers":2358'))
+    with pytest.raises(ModelError, match="update the program"):
+        decode_models(document.replace(b'{"v":1', b'{"v":2', 1) if document.startswith(b'{"v"') else b'{"v":2}')
+    with pytest.raises(ModelError, match="damaged"):
+        decode_models(document[:-5])
+
+
+def test_a_second_fit_keeps_the_parts_that_can_not_be_fitted_anew(stream: Tally) -> None:
+    first = fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN)
+    assert first.value is not None
+    broken = {name: count if not name.startswith("value:spend|") else 0 for name, count in stream.items()} | {
+        "value:spend|1|0": first.value.repeat_buyers
+    }
+
+    second = fit_models(broken, cdnow.CALIBRATED_UNTIL + 1, PLAN, last=first)
+
+    assert second.value is not None
+    assert second.value.spend == first.value.spend
+    assert [(one.part, one.reason) for one in second.value.rejected] == [("spend", Rejection.FEW_REPEAT_BUYERS)]
+    assert ("spend", "few_repeat_buyers: 0 customers spent again, 50 are needed for spend") in refusals(second)
+
+
+@pytest.mark.parametrize(
+    "events, reason",
+    [
+        ([order("ann", "o1", NOON_MS, 500)], Absent.FEW_BUYERS),
+        ([order(f"c{n}", f"o{n}", NOON_MS + n, 900) for n in range(600)], Absent.SHORT_HISTORY),
+        ([order(f"c{n}", f"o{n}", NOON_MS + n * DAY_MS // 2, 900) for n in range(600)], Absent.NO_GOOD_FIT),
+    ],
+    ids=["too few", "all on one day", "nobody came back"],
+)
+def test_thin_data_are_named_and_leave_rules_of_thumb(events: list[bytes], reason: Absent) -> None:
+    counters, today = counted(events)
+    models = fit_models(counters, today, PLAN)
+
+    assert models.value is not None
+    assert models.value.timing is None
+    assert models.value.heuristic is not None
+    assert models.value.heuristic.reason is reason
+    assert_finite(json.loads(encode_models(models)))
+
+
+def test_orders_below_zero_and_clocks_ahead_leave_a_model_without_a_number_that_is_none() -> None:
+    """Everything a customer bought after her first order went back, for more than it cost; some clocks are years ahead."""
+    told: list[bytes] = []
+    for n in range(700):
+        for visit in range(1 + n % 3):
+            at_ms = (n % 300 + 40 * visit) * DAY_MS + NOON_MS
+            told.append(order(f"c{n}", f"o{n}-{visit}", at_ms, 900))
+            if visit:
+                refund = {
+                    "event": "Order Refunded",
+                    "message_id": f"r{n}-{visit}",
+                    "timestamp_ms": at_ms + 1,
+                    "user_id": f"c{n}",
+                    "order_id": f"o{n}-{visit}",
+                    "amount_minor": 1_500,
+                }
+                told.append(json.dumps(refund).encode())
+    counters, _ = counted(told)
+    models = fit_models(counters, 200, PLAN)  # a day before many of the orders
+
+    assert models.value is not None
+    assert models.value.spend is None
+    assert ("spend", Rejection.FEW_REPEAT_BUYERS) in [(one.part, one.reason) for one in models.value.rejected]
+    assert_finite(json.loads(encode_models(models)))
+
+
+def assert_finite(value: Any) -> None:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            assert_finite(part)
+    elif isinstance(value, float):
+        assert math.isfinite(value)
+
+
+def test_the_command_writes_what_the_fit_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "orders.jsonl", tmp_path / "models.json"
+    source.write_bytes(b"\n".join(order(f"c{n}", f"o{n}", NOON_MS, 500, "tea") for n in range(3)))
+
+    assert run(["fit", str(source), "--out", str(out)]) == 0
+
+    said = capsys.readouterr()
+    models = decode_models(out.read_bytes())
+    assert models.value is not None
+    assert (models.value.buyers, models.repurchase) == (3, None)
+    assert "from 3 buyers, 0 of whom came back" in said.out
+    assert "value: few_buyers: rules of thumb stand in" in said.err
+    assert models == named(models)
+
+
+def test_the_command_says_when_there_was_nothing_to_learn_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "nothing.jsonl"
+    source.write_bytes(b"")
+
+    assert run(["fit", str(source), "--out", str(tmp_path / "models.json")]) == 1
+    assert "nobody has bought yet" in capsys.readouterr().err
+    assert not (tmp_path / "models.json").exists()
+
+
+def test_the_command_wants_a_place_for_the_models_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "orders.jsonl"]) == 2
+    assert "--out" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""One category that interests her most. A view is one point, a wish three, a cart four; points halve every 14 days."""
+
+import pytest
+
+from schemas import events
+from schemas.events import Product
+from tests.stories.timeline import DAY, Timeline, product
+
+INTEREST = "category.interest"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline()
+
+
+def of(category: str, product_id: str = "A") -> Product:
+    return product(product_id, category=category)
+
+
+def look(ada: Timeline, category: str, times: int, minute: float) -> Timeline:
+    for number in range(times):
+        ada.view(of(category), minute + number / 1000)
+    return ada
+
+
+def test_two_wishes_and_two_views_pass_five_points_at_the_instant_of_the_last(ada: Timeline) -> None:
+    ada.wish(of("tents"), 0).view(of("tents"), 0.001).view(of("tents", "B"), 0.002)
+
+    assert ada.decisions(INTEREST) == []
+
+    ada.wish(of("tents"), 1).until(2)
+
+    assert ada.emitted(INTEREST) == [1]
+    assert ada.triggers[0].episode_key == "user_id:ada|tents"
+    assert ada.triggers[0].details == {"category": "tents", "score": 7.9998, "share": 1.0}
+    assert [item.product_id for item in ada.triggers[0].items] == ["B", "A"]
+
+
+def test_five_points_need_five_views_at_one_moment_and_six_over_time(ada: Timeline) -> None:
+    look(ada, "tents", 5, 0)
+
+    assert ada.decisions(INTEREST) == []  # the first of them have faded by a few milliseconds
+
+    ada.view(of("tents"), 1).until(2 * DAY)
+
+    assert ada.emitted(INTEREST) == [1]
+
+    at_once = Timeline()
+    for _ in range(5):
+        at_once.view(of("tents"), 0)
+    at_once.until(DAY)
+
+    assert at_once.emitted(INTEREST) == [0]
+
+
+def test_old_points_fade(ada: Timeline) -> None:
+    look(ada, "tents", 4, 0)
+    look(ada, "tents", 2, 14 * DAY).until(15 * DAY)
+
+    assert ada.decisions(INTEREST) == []  # 4 / 2 + 2 = 4
+
+
+def test_a_category_needs_two_fifths_of_all_interest(ada: Timeline) -> None:
+    for number, category in enumerate(("a", "b", "c", "tents")):
+        look(ada, category, 4, number / 10)
+    look(ada, "tents", 3, 5).until(DAY)
+
+    assert ada.decisions(INTEREST) == []  # 7 of 19
+
+    look(ada, "tents", 2, DAY).until(2 * DAY)
+
+    assert len(ada.emitted(INTEREST)) == 1  # 9 of 21, a little less of each
+
+
+def test_it_is_told_once_while_the_interest_lasts(ada: Timeline) -> None:
+    look(ada, "tents", 9, 0)
+    look(ada, "tents", 9, 15 * DAY).until(40 * DAY)  # 9 -> 4.3 in between
+
+    assert ada.decisions(INTEREST) == [("armed", None), ("emitted", None)]
+
+
+def test_once_faded_below_seven_tenths_it_may_begin_again(ada: Timeline) -> None:
+    look(ada, "tents", 6, 0)
+    look(ada, "tents", 6, 42 * DAY).until(50 * DAY)
+
+    assert len(ada.emitted(INTEREST)) == 2  # 6 -> 0.75 in between
+
+
+def test_a_new_interest_in_the_same_within_30_days_is_suppressed(ada: Timeline) -> None:
+    look(ada, "tents", 6, 0)
+    look(ada, "tents", 6, 25 * DAY).until(50 * DAY)
+
+    assert ada.decisions(INTEREST)[-1] == ("suppressed", "cooldown")  # 6 -> 1.7 in between
+
+
+def test_other_categories_may_drive_it_out_of_its_band(ada: Timeline) -> None:
+    look(ada, "tents", 6, 0)
+    look(ada, "boots", 16, DAY)  # tents have 6 of 22, less than 0.7 x 40 %
+    look(ada, "tents", 30, 31 * DAY).until(50 * DAY)
+
+    assert [trigger.details["category"] for trigger in ada.triggers if trigger.name == INTEREST] == [
+        "tents",
+        "boots",
+        "tents",
+    ]
+
+
+def test_what_was_bought_this_week_is_not_advertised(ada: Timeline) -> None:
+    ada.order("o1", 0, of("tents"))
+    look(ada, "tents", 6, DAY).until(2 * DAY)
+
+    assert ada.decisions(INTEREST) == [("armed", None), ("cancelled", "bought")]
+
+
+def test_a_purchase_alone_is_no_opening(ada: Timeline) -> None:
+    ada.order("o1", 0, of("tents"), of("tents", "B")).until(DAY)
+
+    assert ada.decisions(INTEREST) == []
+
+
+def test_lists_and_carts_count_too(ada: Timeline) -> None:
+    ada.tell(events.ProductListViewed, 0, category="tents").tell(events.ProductListViewed, 0.001, category="tents")
+    ada.add(of("tents"), 0.002).tell(events.ProductListViewed, 1, category="tents").until(2)
+
+    assert ada.emitted(INTEREST) == [1]

@@ -1,0 +1,144 @@
+"""churn.risk: she is silent for longer than her own pace explains. By CDNOW's published parameters."""
+
+import pytest
+
+from profiles.engine import Engine
+from profiles.standing_rules import ChurnRiskRule
+from profiles.value.alive import p_order_within
+from profiles.value.timing import Buyer
+from schemas import events
+from tests.stories.customers import CDNOW, buys, learned, shop_that_learned
+from tests.stories.timeline import DAY, Timeline, shop
+
+
+def regular(book: object = None) -> Timeline:
+    """Orders every ten days for three months, and then nothing."""
+    ada = Timeline(book or shop_that_learned())  # type: ignore[arg-type]  # a book
+    for day in range(0, 100, 10):
+        buys(ada, day)
+    return ada
+
+
+def band(ada: Timeline) -> str | None:
+    return ada.profile.standing.band
+
+
+def p_order_at(day: int) -> float:
+    """The probability of an order within 90 days, for her, worked out for a day of silence."""
+    return p_order_within(CDNOW, Buyer(9, 90 / 7, day / 7), 90 / 7)
+
+
+def test_it_fires_on_the_very_day_on_which_an_order_within_90_days_becomes_unlikely() -> None:
+    ada = regular().until(700 * DAY)
+
+    (minute,) = ada.emitted("churn.risk")
+    day = minute / DAY
+    assert day == int(day)  # the beginning of a day of the shop
+    assert p_order_at(int(day)) <= 1 - 0.66 - 0.05 < p_order_at(int(day) - 1)
+    (trigger,) = [trigger for trigger in ada.triggers if trigger.name == "churn.risk"]
+    assert trigger.details["models"] == learned().id
+    assert trigger.details["p_order_90d"] == pytest.approx(p_order_at(int(day)), abs=1e-4)
+    assert trigger.profile.churn_band == "high"
+
+
+def test_the_timer_waits_for_her_and_an_order_moves_it() -> None:
+    ada = regular()
+    (silent,) = regular().until(700 * DAY).emitted("churn.risk")
+    ada.until(silent - DAY)
+    assert ada.emitted("churn.risk") == []
+
+    buys(ada, silent / DAY - 0.5)
+    ada.until(silent + 20 * DAY)
+
+    assert ada.emitted("churn.risk") == []
+
+
+def test_an_order_before_it_is_sent_cancels_it() -> None:
+    ada = regular()
+    (silent,) = regular().until(700 * DAY).emitted("churn.risk")
+    ada.until(silent - 1)
+    ada.profile.ids.clear()  # nobody can be reached: it waits
+    ada.until(silent + 1)
+    assert ada.decisions("churn.risk") == [("armed", None), ("unreachable", "unreachable")]
+
+    buys(ada, silent / DAY + 0.2)
+
+    assert ada.decisions("churn.risk")[-1] == ("cancelled", "came_back")
+    assert band(ada) != "high"
+
+
+def test_who_came_back_and_falls_silent_again_is_told_again_but_not_within_sixty_days() -> None:
+    ada = regular().until(700 * DAY)
+    (first,) = ada.emitted("churn.risk")
+    buys(ada, 700)
+    buys(ada, 710)
+    ada.until(2_000 * DAY)
+
+    first_again, second = ada.emitted("churn.risk")
+    assert first_again == first
+    assert second > 710 * DAY + 60 * DAY
+    assert len({trigger.trigger_id for trigger in ada.triggers if trigger.name == "churn.risk"}) == 2
+
+
+def test_an_entry_within_a_week_of_the_last_one_is_none() -> None:
+    ada = regular(shop_that_learned(ChurnRiskRule(cooldown_ms=0))).until(700 * DAY)
+    (first,) = ada.emitted("churn.risk")
+    buys(ada, 700, order_id="back")
+    ada.tell(events.OrderCancelled, 701 * DAY, order_id="back")
+    ada.until(706 * DAY)
+
+    assert band(ada) == "high"
+    assert ada.emitted("churn.risk") == [first]
+
+
+def test_an_unhappy_answer_brings_it_forward() -> None:
+    (calm,) = regular().until(700 * DAY).emitted("churn.risk")
+    ada = regular()
+    ada.tell(events.NpsSubmitted, 95 * DAY, score=2).until(700 * DAY)
+
+    assert ada.emitted("churn.risk")[0] < calm
+    assert band(ada) == "high"
+
+
+def test_an_unhappy_answer_is_forgotten_after_its_time() -> None:
+    (calm,) = regular().until(700 * DAY).emitted("churn.risk")
+    ada = regular(shop_that_learned(ChurnRiskRule(concern_for_ms=DAY * 60_000)))
+    ada.tell(events.NpsSubmitted, 95 * DAY, score=2).until(700 * DAY)
+
+    assert ada.emitted("churn.risk") == [calm]
+
+
+def test_who_is_unlikely_to_come_back_right_after_her_only_order_was_not_silent() -> None:
+    ada = buys(Timeline(shop_that_learned()), 0).until(80 * DAY)
+
+    assert band(ada) == "high"
+    assert ada.emitted("churn.risk") == []
+
+
+def test_without_models_nothing_is_foretold_and_the_first_models_reach_the_silent_within_a_month() -> None:
+    ada = regular(shop()).until(200 * DAY)
+    assert band(ada) is None
+
+    ada.engine = Engine(shop_that_learned())
+    ada.until(231 * DAY)
+
+    assert band(ada) is not None
+    assert ada.until(700 * DAY).emitted("churn.risk") != []
+
+
+def test_after_two_silent_years_without_models_nobody_is_looked_at_any_more() -> None:
+    ada = regular(shop()).until(3_000 * DAY)
+
+    assert "standing|look" not in ada.profile.wakes
+
+
+def test_a_cancelled_only_order_leaves_no_band() -> None:
+    ada = Timeline(shop_that_learned())
+    buys(ada, 0, order_id="o1")
+    assert band(ada) is not None
+
+    ada.tell(events.OrderCancelled, DAY, order_id="o1").until(900 * DAY)
+
+    assert band(ada) is None
+    assert ada.emitted("churn.risk") == []
+    assert ada.profile.wakes == {}

@@ -1,0 +1,60 @@
+"""A cart that is nearly worth a gift. The threshold is 50.00."""
+
+import pytest
+
+from profiles.gift_rules import GiftThresholdRule
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+GIFT = "gift.threshold"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline(shop(GiftThresholdRule(threshold_minor=5000)))
+
+
+def test_from_four_fifths_on_it_tells_at_once_what_is_missing(ada: Timeline) -> None:
+    ada.add(product("A", 3999), 0).add(product("B", 1), 5).until(6)
+
+    assert ada.emitted(GIFT) == [5]
+    assert ada.triggers[0].details["missing_minor"] == 1000
+    assert ada.triggers[0].episode_key == "c1"
+
+
+@pytest.mark.parametrize("price", [3999, 5000, 9000])
+def test_below_and_above_it_says_nothing(ada: Timeline, price: int) -> None:
+    ada.add(product("A", price), 0).until(DAY)
+
+    assert ada.decisions(GIFT) == []
+
+
+def test_a_cart_that_passes_the_threshold_in_the_same_moment_is_not_told(ada: Timeline) -> None:
+    ada.add(product("A", 4500), 0).add(product("B", 500), 0).until(DAY)
+
+    assert ada.decisions(GIFT) == [("armed", None), ("cancelled", "not_near")]
+
+
+def test_once_for_a_cart(ada: Timeline) -> None:
+    ada.add(product("A", 4500), 0).add(product("B", 900), 5).remove(product("B", 900), 6).until(7)
+    ada.add(product("C", 4500), 8, cart="c2").until(9)
+
+    assert ada.emitted(GIFT) == [0, 8]
+
+
+def test_the_reminder_of_the_cart_tells_of_it_too(ada: Timeline) -> None:
+    ada.add(product("A", 4500), 0).until(DAY)
+
+    assert [one.details.get("gift_missing_minor") for one in ada.triggers if one.name == "cart.abandoned"] == [500]
+
+
+def test_a_cart_in_another_currency_is_left_alone(ada: Timeline) -> None:
+    ada.add(product("A", 4500), 0, currency="EUR").until(DAY)
+
+    assert ada.decisions(GIFT) == []
+
+
+def test_without_a_threshold_there_is_no_such_trigger() -> None:
+    ada = Timeline().add(product("A", 4500), 0).until(DAY)
+
+    assert ada.decisions(GIFT) == []
+    assert "gift_missing_minor" not in ada.triggers[0].details

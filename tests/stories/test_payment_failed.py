@@ -1,0 +1,78 @@
+"""A payment was refused."""
+
+from typing import Any
+
+import pytest
+
+from schemas import events
+from tests.stories.timeline import DAY, Timeline, product
+
+FAILED = "payment.failed"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline(consent=False)
+
+
+def fail(ada: Timeline, minute: float, checkout: str | None = "k1", **fields: Any) -> Timeline:
+    return ada.tell(events.PaymentFailed, minute, checkout_id=checkout, reason="declined", **fields)
+
+
+def test_half_an_hour_after_it_she_is_told_without_marketing_consent(ada: Timeline) -> None:
+    ada.tell(events.CheckoutStarted, 0, checkout_id="k1", products=(product("A"),), url="https://shop.example/k1")
+    fail(ada, 5).until(40)
+
+    assert ada.emitted(FAILED) == [35]
+    trigger = ada.triggers[0]
+    assert (trigger.trigger_class, trigger.episode_key, trigger.details["reason"]) == ("service", "k1", "declined")
+    assert [item.product_id for item in trigger.items] == ["A"]
+    assert (trigger.value_minor, trigger.recovery_url) == (1000, "https://shop.example/k1")
+
+
+def test_paid_in_the_second_attempt_she_is_not(ada: Timeline) -> None:
+    fail(ada, 0).order("o1", 10, "A").until(DAY)
+
+    assert ada.decisions(FAILED) == [("armed", None), ("cancelled", "ordered")]
+
+
+def test_each_refusal_starts_the_half_hour_anew(ada: Timeline) -> None:
+    fail(fail(ada, 0), 20)
+
+    assert ada.waiting(FAILED) == [50]
+
+
+def test_whatever_the_order_of_arrival(ada: Timeline) -> None:
+    fail(ada, 20)
+    fail(ada, 0, arrives=21, message_id="first").until(DAY)
+
+    assert ada.emitted(FAILED) == [50]
+    assert ada.triggers[0].evidence[0] == "first"
+
+
+def test_an_order_known_before_its_refused_payment_arms_nothing(ada: Timeline) -> None:
+    ada.order("o1", 10, "A")
+    fail(ada, 5, arrives=15).until(DAY)
+
+    assert ada.decisions(FAILED) == []
+
+
+def test_once_a_day_for_a_checkout_but_for_each(ada: Timeline) -> None:
+    fail(ada, 0).until(60)
+    fail(ada, 100)
+    fail(ada, 101, "k2").until(DAY)
+
+    assert ada.emitted(FAILED) == [30, 131]
+    assert ("suppressed", "cooldown") in ada.decisions(FAILED)
+
+
+def test_without_any_id_the_customer_has_one_checkout(ada: Timeline) -> None:
+    fail(ada, 0, None).until(DAY)
+
+    assert ada.triggers[0].episode_key == "user_id:ada|checkout"
+
+
+def test_a_refusal_known_two_days_late_is_no_news(ada: Timeline) -> None:
+    fail(ada, 0, arrives=2 * DAY).until(3 * DAY)
+
+    assert ada.decisions(FAILED) == [("expired", "max_lateness")]

@@ -1,0 +1,65 @@
+"""Thanks for the first order."""
+
+import pytest
+
+from schemas import events
+from tests.stories.timeline import DAY, HOUR, Timeline, product
+
+THANKS = "second.order.welcome"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline().order("o1", 0, product("A", 1000, 2))
+
+
+def test_a_day_after_the_first_order(ada: Timeline) -> None:
+    assert ada.waiting(THANKS) == [DAY]
+
+    ada.until(2 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+    assert ada.triggers[0].details["order_id"] == "o1"
+
+
+def test_only_once_in_a_life(ada: Timeline) -> None:
+    ada.until(2 * DAY).order("o2", 3 * DAY, "B").tell(events.OrderUpdated, 4 * DAY, order_id="o1").until(9 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+
+
+def test_a_cancelled_order_is_not_thanked_for(ada: Timeline) -> None:
+    ada.tell(events.OrderCancelled, HOUR, order_id="o1").until(2 * DAY)
+
+    assert ada.decisions(THANKS) == [("armed", None), ("cancelled", "refunded")]
+
+
+def test_nor_is_one_refunded_in_full(ada: Timeline) -> None:
+    ada.tell(events.OrderRefunded, HOUR, order_id="o1", amount_minor=2000).until(2 * DAY)
+
+    assert ada.emitted(THANKS) == []
+
+
+def test_one_refunded_in_part_is(ada: Timeline) -> None:
+    ada.tell(events.OrderRefunded, HOUR, order_id="o1", amount_minor=500).until(2 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+
+
+def test_after_a_cancelled_first_order_the_next_one_is_the_first(ada: Timeline) -> None:
+    ada.tell(events.OrderCancelled, HOUR, order_id="o1").order("o2", 3 * DAY, "B").until(9 * DAY)
+
+    assert ada.emitted(THANKS) == [4 * DAY]
+
+
+def test_an_earlier_order_known_late_is_the_first_and_still_only_one_goes_out(ada: Timeline) -> None:
+    ada.order("o0", -5, "B", arrives=10).until(9 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY - 5]
+    assert ada.triggers[0].details["order_id"] == "o0"
+
+
+def test_a_history_that_is_imported_thanks_for_nothing() -> None:
+    ada = Timeline().order("o1", 0, "A", arrives=90 * DAY, imported=True).until(99 * DAY)
+
+    assert ada.decisions(THANKS) == []

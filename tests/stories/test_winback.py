@@ -1,0 +1,86 @@
+"""winback: silent for longer than her own rhythm, or that of what she bought last, explains."""
+
+from math import exp
+
+import pytest
+from msgspec.structs import replace
+
+from profiles.insight.repurchase import EDGES, Key, RepurchaseModel, Shape
+from profiles.models import Models
+from profiles.triggers import WinbackRule
+from schemas import events
+from tests.stories.customers import buys
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+
+def emitted_days(ada: Timeline) -> list[float]:
+    return [minute / DAY for minute in ada.emitted("winback")]
+
+
+def test_three_tries_after_ninety_days_and_then_rest() -> None:
+    ada = buys(Timeline(), 0).until(900 * DAY)
+
+    assert emitted_days(ada) == [90, 135, 180]
+    assert [trigger.occurrence for trigger in ada.triggers if trigger.name == "winback"] == [1, 2, 3]
+    assert [trigger.details["days_since"] for trigger in ada.triggers if trigger.name == "winback"] == [90, 135, 180]
+    assert len({trigger.trigger_id for trigger in ada.triggers if trigger.name == "winback"}) == 3
+    assert not any(wake.startswith("winback") for wake in ada.profile.wakes)
+
+
+def test_nothing_is_armed_while_it_only_waits() -> None:
+    ada = buys(Timeline(), 0)
+
+    assert ada.decisions("winback") == []
+    assert not any(episode.name == "winback" for episode in ada.profile.episodes.values())
+
+
+def test_somebody_slow_gets_two_and_a_half_of_her_own_intervals() -> None:
+    ada = buys(buys(Timeline(), 0), 60).until(211 * DAY)
+
+    assert emitted_days(ada) == [60 + 150]
+
+
+def test_an_order_starts_it_anew_and_a_late_older_one_does_not() -> None:
+    ada = buys(buys(Timeline(), 0), 80)
+    ada.tell(events.OrderCompleted, 40 * DAY, arrives=81 * DAY, order_id="late", products=(product("tea"),))
+    ada.until(80 * DAY + 199 * DAY)
+    assert emitted_days(ada) == []
+
+    ada.until(80 * DAY + 201 * DAY)
+
+    assert emitted_days(ada) == [80 + 200]  # 2.5 x 80 days, as known when the newest order came
+
+
+def test_a_cancelled_newest_order_counts_from_the_one_before() -> None:
+    ada = buys(buys(Timeline(), 0), 10, order_id="gone")
+    ada.tell(events.OrderCancelled, 11 * DAY, order_id="gone").until(95 * DAY)
+
+    assert emitted_days(ada) == [90]
+
+
+def test_an_order_ends_the_tries() -> None:
+    ada = buys(Timeline(), 0).until(100 * DAY)
+    buys(ada, 101).until(189 * DAY)
+
+    assert emitted_days(ada) == [90]
+
+
+def test_what_was_bought_last_gives_it_the_time_it_lasts() -> None:
+    flat = Shape(list(EDGES), [1.0] * 40)
+    key = Key(location=4.0, within=0.6, between=0.3, gaps=500)
+    learned = Models(repurchase=RepurchaseModel([flat] * 6, key, {"perfume": key}))
+    ada = Timeline(replace(shop(), models=learned))
+    ada.order("o1", 0, product("eau", category="perfume"), product("tea", category="tea")).until(400 * DAY)
+
+    assert emitted_days(ada)[0] == pytest.approx(exp(4.0 + 1.645 * 0.9**0.5), abs=1e-3)
+
+
+def test_as_many_tries_as_the_rules_say() -> None:
+    ada = buys(Timeline(shop(WinbackRule(tries=1, after_ms=30 * 86_400_000))), 0).until(400 * DAY)
+
+    assert emitted_days(ada) == [30]
+
+
+def test_intervals_that_are_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1000"):
+        WinbackRule(intervals=-1)

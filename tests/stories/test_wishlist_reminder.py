@@ -1,0 +1,115 @@
+"""A product on the wishlist."""
+
+import pytest
+
+from profiles.goods import Good
+from profiles.triggers.wishlist_reminder import WishlistReminderRule
+from schemas import events
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+WISH = "wishlist.reminder"
+
+
+@pytest.fixture
+def ada() -> Timeline:
+    return Timeline()
+
+
+def unwish(ada: Timeline, what: str, minute: float, **fields: float) -> Timeline:
+    return ada.tell(events.ProductRemovedFromWishlist, minute, product=product(what), **fields)
+
+
+def test_a_wish_is_reminded_of_after_three_days(ada: Timeline) -> None:
+    ada.wish(product("A", 4900, name="Tent"), 0)
+
+    assert ada.waiting(WISH) == [3 * DAY]
+
+    ada.until(4 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY]
+    assert [(item.product_id, item.name) for item in ada.triggers[0].items] == [("A", "Tent")]
+    assert (ada.triggers[0].value_minor, ada.triggers[0].episode_key) == (4900, "user_id:ada|A")
+
+
+def test_taking_it_off_ends_it(ada: Timeline) -> None:
+    unwish(ada.wish("A", 0), "A", DAY).until(5 * DAY)
+
+    assert ada.decisions(WISH) == [("armed", None), ("cancelled", "removed")]
+
+
+def test_buying_it_ends_it(ada: Timeline) -> None:
+    ada.wish("A", 0).order("o1", DAY, "A").until(5 * DAY)
+
+    assert ada.decisions(WISH) == [("armed", None), ("cancelled", "ordered")]
+
+
+def test_buying_something_else_does_not(ada: Timeline) -> None:
+    ada.wish("A", 0).order("o1", DAY, "B").until(5 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY]
+
+
+def test_what_cannot_be_had_is_not_offered(ada: Timeline) -> None:
+    ada.goods["A"] = Good(stock=0)
+    ada.wish("A", 0).until(5 * DAY)
+
+    assert ada.decisions(WISH)[-1] == ("suppressed", "out_of_stock")
+
+
+def test_wishing_for_it_again_while_it_is_there_changes_nothing(ada: Timeline) -> None:
+    ada.wish("A", 0).wish("A", DAY)
+
+    assert ada.waiting(WISH) == [3 * DAY]
+
+
+def test_taken_off_and_wished_for_again_it_starts_anew(ada: Timeline) -> None:
+    unwish(ada.wish("A", 0), "A", DAY).wish("A", 2 * DAY)
+
+    assert ada.waiting(WISH) == [5 * DAY]
+
+
+def test_the_order_of_arrival_does_not_matter(ada: Timeline) -> None:
+    ada.wish("A", 10)
+    unwish(ada, "A", 5, arrives=20)
+    ada.wish("A", 0, arrives=30)
+
+    assert ada.waiting(WISH) == [3 * DAY + 10]
+
+
+def test_after_the_reminder_only_a_new_wish_opens_another() -> None:
+    ada = Timeline(shop(WishlistReminderRule(cooldown_ms=0)))
+    ada.wish("A", 0).until(4 * DAY).wish("A", 5 * DAY).until(9 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY, 8 * DAY]
+    assert len({trigger.trigger_id for trigger in ada.triggers}) == 2
+
+
+def test_another_wish_within_two_weeks_is_suppressed(ada: Timeline) -> None:
+    ada.wish("A", 0).wish("B", DAY).until(9 * DAY)
+
+    assert ada.decisions(WISH)[-1] == ("suppressed", "cooldown")
+
+
+def test_a_cart_that_waits_goes_before_a_wish(ada: Timeline) -> None:
+    ada.wish("A", 0).add("B", 3 * DAY - 30).until(4 * DAY)
+
+    assert ada.emitted(WISH) == []
+    assert ada.decisions(WISH)[-1] == ("suppressed", "superseded")
+
+
+def test_an_order_of_the_product_that_became_known_late_takes_the_reminder_back(ada: Timeline) -> None:
+    ada.wish("A", 0).until(3 * DAY + 1).order("o1", 3 * DAY - 5, "A", arrives=3 * DAY + 10)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_a_wish_known_two_days_late_is_still_ahead(ada: Timeline) -> None:
+    ada.wish("A", 0, arrives=2 * DAY).until(4 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY]
+
+
+def test_a_wish_known_a_week_late_is_not_reminded_of(ada: Timeline) -> None:
+    ada.wish("A", 0, arrives=7 * DAY).until(8 * DAY)
+
+    assert ada.decisions(WISH) == [("expired", "max_lateness")]
