@@ -12,7 +12,7 @@ from profiles.definition import TriggerDefinition
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
-from profiles.rules import Rules, table_of
+from profiles.rules import Rules, RulesError, near, table_of
 from profiles.segments import Segments
 from profiles.state import Episode
 from profiles.turn import Turn
@@ -103,7 +103,7 @@ def compile_conditions(
     """The conditions and segments of a rules document; what they count over a time is kept together, by the segments.
 
     `segments` is the document's table of that name. None where nothing has to be kept up. Raises ExpressionError with the
-    place of what is wrong.
+    place of what is wrong, and RulesError where a trigger names a segment that does not exist.
     """
     failures = Failures()
     conditions = {
@@ -117,4 +117,9 @@ def compile_conditions(
     }
     expressions = [condition.expression for condition in conditions.values()]
     found = Segments.compile({"segments": segments or {}}, source, expressions, failures)
+    known = [segment.key for segment in found.segments]
+    for name, rule in rules.triggers.items():
+        for named in rule.segments_named():
+            if named not in known:
+                raise RulesError(f"{table_of(name)}.segments", f"there is no segment {named!r}; {near(named, known)}")
     return conditions, found if found.segments or conditions else None

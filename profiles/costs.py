@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from profiles.rates import Ratio, parse_ratio
+from profiles.rules import near
 
 
 class CostsError(ValueError):
@@ -49,7 +50,7 @@ def build_costs(settings: Mapping[str, Any]) -> Costs:
     known = {"shipping_cost_minor", "payment_rate", "payment_fixed_minor", "cost_rate", "cost_rates"}
     unknown = sorted(set(settings) - known)
     if unknown:
-        raise CostsError(f"{unknown[0]}: no such cost setting; there are {', '.join(sorted(known))}")
+        raise CostsError(f"{unknown[0]}: no such cost setting; {near(unknown[0], known)}")
     categories = settings.get("cost_rates") or {}
     if not isinstance(categories, Mapping):
         raise CostsError("cost_rates: must be a table from category to rate")

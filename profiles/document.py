@@ -34,6 +34,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
     return ProfileDocument(
         id=profile.id,
         ids={kind: tuple(values) for kind, values in sorted(profile.ids.items())},
+        merging=tuple(profile.merging),
         traits={name: value for name, (_, value) in sorted(profile.traits.items())},
         consent=summary(profile),
         first_seen_ms=activity.first_ms,

@@ -21,6 +21,7 @@ from profiles import (
     identity,
     interests,
     ledger,
+    links,
     messages,
     privacy,
     standing,
@@ -46,6 +47,7 @@ from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
+from schemas.moves import Link, LinkRefused, Move
 
 Handler = Callable[[Turn, Arrival], None]
 E = TypeVar("E", bound=Event)
@@ -134,6 +136,8 @@ class Engine:
         for trigger in self._on_good:
             if trigger.wakes(self.book, change):
                 trigger.on_good(turn, change, watch, place)
+        if self._is_watching:
+            self._watch.after_timer(turn, at.clock_ms)
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
@@ -169,6 +173,57 @@ class Engine:
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
 
+    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        """Take in what another identifier's home says to this one; gives whether the profile became a redirect.
+
+        Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything. What the population counts of
+        the profile goes along with the ledger.
+        """
+        before = statistics.counters(profile, self.book)
+        left = self._take_move(profile, what, at, orders, out)
+        after = {} if left else statistics.counters(profile, self.book)
+        for name in before.keys() | after.keys():
+            if change := after.get(name, 0) - before.get(name, 0):
+                orders.counted[name] = orders.counted.get(name, 0) + change
+        return left
+
+    def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        if privacy.is_closed(profile):
+            privacy.refuse_move(Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms), what)
+            return False
+        if isinstance(what, Link):
+            return links.take_link(profile, orders, what, out)
+        onwards = links.passed_on(profile, what, self.book.rules.identity)
+        if onwards is not None:
+            if onwards.customer != links.NOBODY:
+                out.append(onwards)
+            return False
+        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
+        if isinstance(what, LinkRefused):
+            links.refuse(turn, what)
+        else:
+            brought = links.take_absorb(turn, orders, what)
+            if brought is not None:
+                self._look_again(turn, brought)
+                if profile.suppressed:
+                    episodes.cancel_all(turn, self.triggers, "suppressed")
+        return False
+
+    def holder_at(self, profile: Profile, at_ms: int) -> str | None:
+        """To whom a redirect led at a moment; None where it leads nowhere any more."""
+        return links.holder_at(profile, at_ms, self.book.rules.identity)
+
+    def _look_again(self, turn: Turn, brought: Profile) -> None:
+        """What waits is planned anew on the united profile: for carts that came, and for what waited for a login."""
+        profile = turn.profile
+        if identity.reachable(profile):
+            episodes.release_held(turn)
+        for cart_id in brought.carts:
+            cart = profile.carts.get(cart_id)
+            if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
+                for trigger in self._on_cart:
+                    trigger.on_cart(turn, cart)
+
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
         return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
@@ -184,7 +239,6 @@ class Engine:
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
         elif asked is not None:
-            fresh = privacy.unknown_ids(profile, arrival.event)
             profile.privacy = None
             try:
                 self.step(profile, arrival, turn.at, orders, turn.out)
@@ -192,7 +246,6 @@ class Engine:
                 profile.privacy = asked
             if asked.in_force:
                 episodes.cancel_all(turn, self.triggers, "suppressed")
-                privacy.spread(turn, fresh, arrival)
 
     # --- what every event tells -----------------------------------------------------------------------------------
 
@@ -203,9 +256,9 @@ class Engine:
         if activity.see(profile, arrival) and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
         else:
-            identity.remember(profile, arrival)
+            identity.remember(turn, arrival)
             if identity.reachable(profile):
                 episodes.release_held(turn)
         if kind in SHOPPING_EVENTS:

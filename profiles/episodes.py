@@ -18,7 +18,7 @@ from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import Goods, in_stock
-from profiles.identity import only
+from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
@@ -372,8 +372,8 @@ def _customer(profile: Profile, *, contact_details: bool) -> Customer:
         id=profile.id,
         user_id=only(ids.get("user_id")),
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
-        email=only(ids.get("email")) if contact_details else None,
-        phone=only(ids.get("phone")) if contact_details else None,
+        email=contact(profile, "email") if contact_details else None,
+        phone=contact(profile, "phone") if contact_details else None,
         timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),

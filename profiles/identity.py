@@ -1,26 +1,22 @@
 """Who a customer is: her identifiers, traits, zone and language, as events name them. Newest word wins."""
 
+from profiles import links
 from profiles.profile import Profile
-from profiles.state import IDS_PER_TYPE_MAX, TRAITS_MAX
-from schemas.events import Aliased, Arrival, Event, Identified
+from profiles.state import TRAITS_MAX
+from profiles.turn import Turn
+from schemas.events import Arrival, Event, Identified
 
 
-def remember(profile: Profile, arrival: Arrival) -> None:
-    """Take over what any event says about the customer herself."""
-    event = arrival.event
-    at_ms = arrival.time_ms
+def remember(turn: Turn, arrival: Arrival) -> None:
+    """Take over what any event says about the customer herself; an identifier that is new here is claimed for her."""
+    profile, event, at_ms = turn.profile, arrival.event, arrival.time_ms
     ids = profile.ids
-    # Written out, since every event comes through here and attributes read by name cost several times as much.
-    if (user_id := event.user_id) is not None and user_id not in ids.get("user_id", ()):
-        _add_id(ids, "user_id", user_id)
-    if (anonymous_id := event.anonymous_id) is not None and anonymous_id not in ids.get("anonymous_id", ()):
-        _add_id(ids, "anonymous_id", anonymous_id)
-    if (email := event.email) is not None and email not in ids.get("email", ()):
-        _add_id(ids, "email", email)
-    if (phone := event.phone) is not None and phone not in ids.get("phone", ()):
-        _add_id(ids, "phone", phone)
-    if (loyalty_id := event.loyalty_id) is not None and loyalty_id not in ids.get("loyalty_id", ()):
-        _add_id(ids, "loyalty_id", loyalty_id)
+    if not ids:
+        kind, _, value = profile.id.partition(":")
+        ids[kind] = [value]
+    for kind, value in arrival.others:
+        if value not in ids.get(kind, ()):
+            links.claim(turn, kind, value)
     if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
         profile.timezone = (at_ms, event.timezone)
     if event.locale is not None and (profile.locale is None or profile.locale < (at_ms, event.locale)):
@@ -29,19 +25,8 @@ def remember(profile: Profile, arrival: Arrival) -> None:
         profile.country = (at_ms, event.country)
     if event.imported:
         profile.milestones.imported = True
-    kind_of = type(event)
-    if kind_of is Identified:
+    if type(event) is Identified:
         _remember_traits(profile, event, at_ms)
-    elif kind_of is Aliased:
-        _remember_alias(profile, event)
-
-
-def _add_id(ids: dict[str, list[str]], kind: str, value: str) -> None:
-    known = ids.setdefault(kind, [])
-    known.append(value)
-    known.sort()
-    if len(known) > IDS_PER_TYPE_MAX:
-        known.pop()
 
 
 def _remember_traits(profile: Profile, event: Event, at_ms: int) -> None:
@@ -58,16 +43,21 @@ def _remember_traits(profile: Profile, event: Event, at_ms: int) -> None:
             traits[name] = (at_ms, value)
 
 
-def _remember_alias(profile: Profile, event: Event) -> None:
-    assert isinstance(event, Aliased)
-    if event.previous_id not in profile.ids.get("anonymous_id", ()):
-        _add_id(profile.ids, "anonymous_id", event.previous_id)
-
-
 def reachable(profile: Profile) -> bool:
     """Whether any messaging system could address this customer: e-mail, phone, push token or user id."""
     ids = profile.ids
     return profile.push or "user_id" in ids or "email" in ids or "phone" in ids
+
+
+def contact(profile: Profile, kind: str) -> str | None:
+    """Her e-mail address or phone number: one of her own, else one that her events named though another customer holds it
+    (two members of a family); None without any.
+    """
+    own = profile.ids.get(kind)
+    if own:
+        return own[0]
+    shared = [name for name in profile.refused if name.startswith(f"{kind}:")] if profile.has_refused else ()
+    return min(shared).partition(":")[2] if shared else None
 
 
 def only(values: list[str] | None) -> str | None:

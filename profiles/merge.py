@@ -33,6 +33,8 @@ from profiles.state import (
     EMITTED_MAX,
     EPISODES_MAX,
     IDS_PER_TYPE_MAX,
+    MERGING_MAX,
+    REFUSED_MAX,
     TRAITS_MAX,
     Consent,
     Ledger,
@@ -105,6 +107,13 @@ def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[i
 def _unite_identity(into: Profile, other: Profile) -> None:
     for kind, values in other.ids.items():
         into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
+    for identifier, since_ms in other.linked.items():
+        into.linked[identifier] = min(since_ms, into.linked.get(identifier, since_ms))
+    for identifier, at_ms in other.refused.items():
+        into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
+    while len(into.refused) > REFUSED_MAX:
+        del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.
@@ -121,17 +130,17 @@ def _unite_identity(into: Profile, other: Profile) -> None:
 
 
 def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
-    """The newest request of each kind, whichever of the two it was made under. Where both were erased, the newer request's id
-    is the one under which more is told.
+    """The newest suppression and its end, whichever of the two was asked. That one of two identifiers was erased once, and that
+    taken back, says nothing of the other.
     """
-    if one is None or two is None:
-        return one or two
-    newer, older = sorted((one, two), key=lambda asked: (asked.erased_ms or -1, asked.request_id), reverse=True)
+    if two is None:
+        return one
+    ours = one or Privacy()
     return Privacy(
-        suppressed_ms=_latest(one.suppressed_ms, two.suppressed_ms),
-        unsuppressed_ms=_latest(one.unsuppressed_ms, two.unsuppressed_ms),
-        erased_ms=_latest(one.erased_ms, two.erased_ms),
-        request_id=newer.request_id or older.request_id,
+        suppressed_ms=_latest(ours.suppressed_ms, two.suppressed_ms),
+        unsuppressed_ms=_latest(ours.unsuppressed_ms, two.unsuppressed_ms),
+        erased_ms=ours.erased_ms,
+        request_id=ours.request_id or two.request_id,
     )
 
 

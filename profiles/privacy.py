@@ -4,9 +4,9 @@ A profile remembers the newest moment of each kind of request (`Privacy`), never
 events may come in any order. An event is taken in by its own time (`admits`), except that an erasure takes everything that
 is known when it comes, however new.
 
-A customer may have several homes, one for each identifier that events named alone. So each home that a command changes
-passes it on to all identifiers it knows of her (`Mail`), and a home that learns of a further identifier while a command is
-in force tells that one too. Each home answers; the answers make the receipt (`profiles.receipts`). What is stored of an
+A customer has a home for each of her identifiers: one has her profile, the others lead there. An erasure has to reach all of
+them, so the home it changes passes it on to all identifiers it knows of her (`Mail`), and an erased home that hears of a
+further one tells that one too. Each home answers; the answers make the receipt (`profiles.receipts`). What is stored of an
 erased customer is nothing; that she was erased is kept outside of profiles, under `fingerprint` of her id.
 """
 
@@ -16,15 +16,16 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from profiles import consent, dedupe, episodes, statistics
+from profiles import consent, dedupe, episodes, links, statistics
 from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
-from profiles.profile import Profile
-from profiles.state import IDS_PER_TYPE_MAX, Ledger, Privacy
+from profiles.profile import Profile, decode_profile
+from profiles.state import Ledger, Privacy
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import ID_TYPES, Aliased, Arrival, CommandEvent, CommandName, Event
+from schemas.moves import Absorb, Link, LinkRefused, Move
 
 COMMANDS: Final[dict[type[Event], CommandName]] = {
     events.SuppressCustomer: "suppress",
@@ -33,6 +34,9 @@ COMMANDS: Final[dict[type[Event], CommandName]] = {
     events.ExportCustomer: "export",
     events.AnonymiseCustomer: "anonymise",
 }
+
+AKA_MAX: Final = 1000
+"""Identifiers named to the next home, as many as a command may carry."""
 
 Counts = dict[str, int]
 
@@ -72,17 +76,24 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
     profile = turn.profile
     # What she is known by has to be looked at before it is erased.
     named, known = _named(event, profile.id), _known(profile)
-    if name in {"erase", "anonymise"}:
+    aka = tuple(dict.fromkeys((profile.id, *known, *event.passed_on)))[:AKA_MAX]
+    targets = dict.fromkeys(() if event.passed_on else named)
+    if profile.redirect:
+        counts, more = _at_redirect(turn, event, at_ms, orders, erases=name in {"erase", "anonymise"})
+        targets |= dict.fromkeys(more)
+    elif name in {"erase", "anonymise"}:
         counts, changed = _erase(turn, event, at_ms, orders, keep_figures=name == "anonymise")
+        if changed:
+            targets |= dict.fromkeys((*named, *known))
     elif name == "export":
-        counts, changed = _export(turn, event, orders)
+        targets |= dict.fromkeys(profile.merging)
+        counts = _export(turn, event, orders)
     elif name == "suppress":
-        counts, changed = _suppress(turn, event, at_ms, triggers)
+        counts = _suppress(turn, event, at_ms, triggers)
     else:
-        counts, changed = _unsuppress(profile, at_ms)
-    targets = dict.fromkeys((*(named if changed or not event.passed_on else ()), *(known if changed else ())))
+        counts = _unsuppress(profile, at_ms)
     for target in targets:
-        _pass_on(turn, event, target, at_ms)
+        _pass_on(turn, event, target, at_ms, aka)
     marks = tuple(home_mark(event.request_id, target) for target in targets)
     answer = events.CommandAnswered(
         message_id=home_mark(event.request_id, profile.id),
@@ -99,70 +110,115 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
 
 
 def turn_away(turn: Turn, arrival: Arrival) -> None:
-    """An event that is not taken in. A word about consent of a suppressed customer still holds: it can be in her favour."""
-    profile = turn.profile
-    asked = profile.privacy
-    assert asked is not None
-    fresh = unknown_ids(profile, arrival.event)
-    if asked.erased_ms is None:
-        consent.apply_consent(profile, arrival)
-    if asked.in_force:
-        spread(turn, fresh, arrival)
-
-
-def unknown_ids(profile: Profile, event: Event) -> list[str]:
-    """Identifiers on an event that the profile does not know yet, as "type:value"."""
-    known = _known(profile)
-    return [other for other in _named(event, profile.id) if other not in known]
-
-
-def spread(turn: Turn, fresh: Iterable[str], arrival: Arrival) -> None:
-    """Tell further identifiers of a customer what is in force for her. Where something may be kept of her at all (she is
-    suppressed, not erased) they are remembered, so that each is told once, and told again when it is taken back.
+    """An event that is not taken in. What is in force for her holds for each identifier it names: of an erased customer it is
+    erased too, of a suppressed one it is linked. A word about consent of a suppressed one still holds: it can be in her favour.
     """
     profile = turn.profile
     asked = profile.privacy
     assert asked is not None
-    for target in fresh:
-        kind, _, value = target.partition(":")
-        if asked.erased_ms is None:
-            values = profile.ids.setdefault(kind, [])
-            if value not in values and len(values) < IDS_PER_TYPE_MAX:
-                values.append(value)
-                values.sort()
-        for told, at_ms in (
-            (events.SuppressCustomer, asked.suppressed_ms),
-            (events.EraseCustomer, asked.erased_ms),
-        ):
-            if at_ms is not None and (asked.unsuppressed_ms is None or asked.unsuppressed_ms <= at_ms):
-                command = told(
-                    message_id=home_mark(asked.request_id, target),
-                    timestamp_ms=arrival.time_ms,
-                    received_at_ms=arrival.received_ms,
-                    request_id=asked.request_id,
-                )
-                _pass_on(turn, command, target, at_ms)
+    if asked.erased_ms is None:
+        consent.apply_consent(profile, arrival)
+        if asked.in_force:
+            for kind, value in arrival.others:
+                if value not in profile.ids.get(kind, ()):
+                    links.claim(turn, kind, value)
+    elif asked.in_force:
+        _erase_too(turn, _named(arrival.event, profile.id), (profile.id,))
+
+
+def is_closed(profile: Profile) -> bool:
+    """Whether the profile was erased, and that not taken back."""
+    asked = profile.privacy
+    return asked is not None and asked.erased_ms is not None and asked.in_force
+
+
+def refuse_move(turn: Turn, move: Move) -> None:
+    """What another home says to an erased customer's. Whoever claims her identifier does not get it; what comes of her is
+    dropped, and each identifier in it erased.
+
+    A claim by an event of before the erasure says that the claimer is the one who was erased, as it would have united the two.
+    One of later says nothing of the kind, nor does a user's claim of a device, which may have changed hands.
+    """
+    profile = turn.profile
+    asked = profile.privacy
+    assert asked is not None
+    assert asked.erased_ms is not None
+    if isinstance(move, Link):
+        turn.out.append(
+            LinkRefused(claimer=move.claimer, identifier=profile.id, reason="moved", at_ms=move.at_ms, cause=move.cause)
+        )
+        handed_on = links.kind_of(profile.id) in links.WEAK and links.kind_of(move.claimer) == "user_id"
+        if not handed_on and move.at_ms <= asked.erased_ms:
+            _erase_too(turn, [move.claimer], (profile.id,))
+    elif isinstance(move, Absorb):
+        found = [move.absorbed]
+        if bytes(move.profile) != b"null":
+            found += _known(decode_profile(bytes(move.profile)))
+        _erase_too(turn, dict.fromkeys(found), (profile.id, move.absorbed))
+
+
+def _erase_too(turn: Turn, targets: Iterable[str], aka: tuple[str, ...]) -> None:
+    """Erase further identifiers of a customer who was erased, under the same request."""
+    asked = turn.profile.privacy
+    assert asked is not None
+    assert asked.erased_ms is not None
+    for target in targets:
+        if target != turn.profile.id:
+            command = events.EraseCustomer(
+                message_id=home_mark(asked.request_id, target),
+                timestamp_ms=turn.time_ms,
+                received_at_ms=turn.received_ms,
+                request_id=asked.request_id,
+            )
+            _pass_on(turn, command, target, asked.erased_ms, aka)
 
 
 # --- the commands -------------------------------------------------------------------------------------------------
 
 
-def _suppress(turn: Turn, event: CommandEvent, at_ms: int, triggers: Triggers) -> tuple[Counts, bool]:
+def _at_redirect(
+    turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, erases: bool
+) -> tuple[Counts, tuple[str, ...]]:
+    """An identifier that belongs to another profile: what was asked of it is asked of that one. An erasure takes the redirect
+    too. Of a device that several had, one after the other, only her own time goes: what happened then is nobody's.
+    """
+    profile = turn.profile
+    holders = [holder for _, holder in profile.redirect if holder != links.NOBODY]
+    asked_here = not event.passed_on
+    onwards = tuple(holders[-1:]) if asked_here else ()
+    if not erases:
+        return {}, onwards
+    # A holder that is no user is her as well: her event that names this identifier would have united the two.
+    hers = {h for h in holders if asked_here or h in event.passed_on or links.kind_of(h) != "user_id"}
+    if not asked_here:
+        onwards = tuple(sorted(hers - {*event.passed_on}))
+    if hers and hers == set(holders):
+        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id)
+        profile.wipe()
+        orders.forget()
+        return {"redirects": 1}, onwards
+    if hers:
+        profile.redirect = [(at, links.NOBODY if holder in hers else holder) for at, holder in profile.redirect]
+        return {"redirects": 1}, onwards
+    return {}, ()
+
+
+def _suppress(turn: Turn, event: CommandEvent, at_ms: int, triggers: Triggers) -> Counts:
     profile = turn.profile
     asked = profile.privacy or Privacy()
     changed = asked.suppressed_ms is None or at_ms > asked.suppressed_ms
     if changed:
         profile.privacy = replace(asked, suppressed_ms=at_ms, request_id=asked.request_id or event.request_id)
     timers = episodes.cancel_all(turn, triggers, "suppressed") if profile.suppressed else 0
-    return _without_zeros({"timers": timers}), changed
+    return _without_zeros({"timers": timers})
 
 
-def _unsuppress(profile: Profile, at_ms: int) -> tuple[Counts, bool]:
+def _unsuppress(profile: Profile, at_ms: int) -> Counts:
     asked = profile.privacy or Privacy()
     changed = asked.unsuppressed_ms is None or at_ms > asked.unsuppressed_ms
     if changed:
         profile.privacy = replace(asked, unsuppressed_ms=at_ms)
-    return {}, changed
+    return {}
 
 
 def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_figures: bool) -> tuple[Counts, bool]:
@@ -195,19 +251,19 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
     return _without_zeros(counts), newer or not blank
 
 
-def _export(turn: Turn, event: CommandEvent, orders: Ledger) -> tuple[Counts, bool]:
+def _export(turn: Turn, event: CommandEvent, orders: Ledger) -> Counts:
     profile = turn.profile
     if profile.is_blank:
-        return {}, False
+        return {}
     entries = orders.all()
     if dedupe.already_seen(profile, event.source, f"{event.request_id}/export", turn.time_ms):
-        return {}, False
+        return {}
     parts = exports(turn, event.request_id, entries)
     turn.out += parts
-    return _without_zeros({"profiles": 1, "orders": len(entries), "parts": len(parts)}), True
+    return _without_zeros({"profiles": 1, "orders": len(entries), "parts": len(parts)})
 
 
-def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int) -> None:
+def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int, aka: tuple[str, ...]) -> None:
     kind, _, value = target.partition(":")
     identifier: dict[str, Any] = {kind: value}
     passed = type(event)(
@@ -219,7 +275,7 @@ def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int) -> None:
         request_id=event.request_id,
         requested_at_ms=at_ms,
         reason=event.reason,
-        passed_on=True,
+        passed_on=aka,
         **identifier,
     )
     turn.out.append(Mail(passed, value, turn.profile.id))
@@ -236,7 +292,7 @@ def _named(event: Event, own: str) -> list[str]:
 def _known(profile: Profile) -> dict[str, None]:
     """Every identifier and absorbed id of the profile but its own, as "type:value"."""
     found = dict.fromkeys(f"{kind}:{value}" for kind, values in profile.ids.items() for value in values)
-    found |= dict.fromkeys(profile.absorbed)
+    found |= dict.fromkeys((*profile.absorbed, *profile.merging))
     found.pop(profile.id, None)
     return found
 

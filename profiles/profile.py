@@ -63,9 +63,11 @@ def _part(name: str) -> Any:
 class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
-    `wakes` are timers of triggers that wait for something else than an episode, as "<trigger>|<what>", and the one of
-    segments. `privacy` is there only where the customer asked for something of that kind. `definitions` names the segments
-    and windows the profile was last looked at by (see `profiles.segments`).
+    `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
+    nothing else is here. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
+    where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
+    looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -76,6 +78,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     country: tuple[int, str] | None = None
     push: bool = False
     privacy: Privacy | None = None
+    redirect: list[tuple[int, str]] = []
+    merging: list[str] = []
     activity: Activity = msgspec.field(default_factory=Activity)
     episodes: dict[str, Episode] = {}
     seen: list[str] = []
@@ -106,6 +110,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _linked: Part = _part("linked")
+    _refused: Part = _part("refused")
     _watches: Part = _part("watches")
     _browsing: Part = _part("browsing")
     _wishes: Part = _part("wishes")
@@ -133,7 +139,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def is_blank(self) -> bool:
         """Whether nothing was ever collected of her; what she asked for concerning her privacy does not count."""
-        return not self.ids and self.activity.first_ms is None and self._orders is _NOTHING
+        return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is _NOTHING
 
     def wipe(self) -> None:
         """Forget everything but the id, what was asked for concerning privacy, and the share in the population's counters,
@@ -159,6 +165,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
         return self._traits is not _NOTHING
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether any identifier was refused, without opening the part."""
+        return self._refused is not _NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -396,6 +407,30 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def linked(self) -> dict[str, int]:
+        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        part: dict[str, int] | Raw = self._linked
+        if isinstance(part, Raw):
+            part = self._linked = _open(part, _LINKED)
+        return part
+
+    @linked.setter
+    def linked(self, part: dict[str, int]) -> None:
+        self._linked = part
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
+        part: dict[str, int] | Raw = self._refused
+        if isinstance(part, Raw):
+            part = self._refused = _open(part, _LINKED)
+        return part
+
+    @refused.setter
+    def refused(self, part: dict[str, int]) -> None:
+        self._refused = part
+
+    @property
     def watches(self) -> dict[str, Watch]:
         """Products she has an eye on, by their key among the goods."""
         part: dict[str, Watch] | Raw = self._watches
@@ -509,6 +544,7 @@ _FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)

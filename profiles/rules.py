@@ -12,7 +12,7 @@ text ("21:00") in fields that end in `_at`. In the document fields stand without
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -82,6 +82,18 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
     contact_details: bool = True
     """Whether e-mail address and phone number travel in the trigger, or ids alone."""
 
+    def impossible(self) -> tuple[str, str] | None:
+        """A field whose value can't work, or not beside the others, and why; None where all is well."""
+        if self.max_lateness_ms < MINUTE_MS:
+            return ("max_lateness_ms", "less than a minute: every trigger would be too late by the time it is decided")
+        if self.max_in_window and not self.window_ms:
+            return ("window_ms", "no time at all, so that max_in_window would hold nothing back")
+        return None
+
+    def segments_named(self) -> tuple[str, ...]:
+        """Names of segments it refers to, which must exist."""
+        return ()
+
     def memory_ms(self, precedence: "Precedence") -> int:
         """How long an emission has to be remembered: as long as it can convert, or stand in the way of another one."""
         window_ms = self.window_ms if self.max_in_window else 0
@@ -112,6 +124,12 @@ class QuietHours(Struct, frozen=True, kw_only=True):
     """When they end."""
     jitter_ms: int = 15 * MINUTE_MS
     """Spread after their end, by a hash of the trigger id: not everybody at the same second."""
+
+    def impossible(self) -> tuple[str, str] | None:
+        """As that of a trigger's rules."""
+        if self.jitter_ms > 12 * HOUR_MS:
+            return ("jitter_ms", "more than 12 h: it would reach into the next quiet hours")
+        return None
 
 
 class Holdout(Struct, frozen=True, kw_only=True):
@@ -147,6 +165,23 @@ class Precedence(Struct, frozen=True, kw_only=True):
     """Of triggers due within this time of each other the one with the lowest priority number goes first."""
 
 
+class IdentityRules(Struct, frozen=True, kw_only=True):
+    """How many identifiers one customer may have. One more than that is not believed to be hers."""
+
+    emails_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """E-mail addresses."""
+    phones_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Phone numbers."""
+    loyalty_ids_max: Annotated[int, Meta(ge=1, le=50)] = 5
+    """Loyalty cards."""
+    devices_max: Annotated[int, Meta(ge=1, le=200)] = 50
+    """Anonymous ids (browsers, apps) within `devices_window`."""
+    devices_window_ms: int = 90 * DAY_MS
+    """The time over which `devices_max` counts; older ones make room."""
+    cart_tokens_ms: int = 30 * DAY_MS
+    """How long the secret token of a cart stands for the customer it was seen with."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """All rules. `triggers` holds those of each trigger that differ from its defaults, by the trigger's name."""
 
@@ -162,6 +197,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
     repurchase: RepurchaseRules = RepurchaseRules()
+    identity: IdentityRules = IdentityRules()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -170,6 +206,8 @@ class Rules(Struct, frozen=True, kw_only=True):
         return cls(triggers={rule.trigger: rule for rule in triggers}, **general)
 
 
+ELSEWHERE: Final = ("costs", "segments")
+"""Tables of the document that others read: `profiles.costs`, `profiles.segments`."""
 GENERAL = tuple(field.name for field in fields(Rules) if field.name != "triggers")
 
 
@@ -221,7 +259,8 @@ def table_of(trigger: str) -> str:
 def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) -> Rules:
     """Rules of a parsed TOML document; `known` are the rules of all triggers there are.
 
-    Raises RulesError for an unknown table or key (with a suggestion), a wrong value, and a ladder that contradicts itself.
+    Raises RulesError for an unknown table or key (with a suggestion), a wrong value, values that can't work together, and a
+    ladder that contradicts itself.
     """
     kinds = {table_of(kind.trigger): kind for kind in known}
     general = {key_of(field): field for field in fields(Rules) if field.name != "triggers"}
@@ -233,7 +272,7 @@ def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) 
         elif key in kinds:
             triggers[kinds[key].trigger] = _read_table(kinds[key], value, key)
         else:
-            raise RulesError(key, f"unknown key; {_near(key, [*general, *kinds])}")
+            raise RulesError(key, f"unknown key; {near(key, [*general, *kinds, *ELSEWHERE])}")
     rules = Rules(triggers=triggers, **values)
     _check_ladder(rules.precedence.ladder, {kind.trigger for kind in kinds.values()})
     return rules
@@ -242,13 +281,16 @@ def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) 
 def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:
     for place, name in enumerate(ladder):
         if name not in names:
-            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {_near(name, names)}")
+            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {near(name, names)}")
         if name in ladder[:place]:
             raise RulesError("precedence.ladder", f"{name!r} stands twice: it can't be both above and below the others")
 
 
-def _near(key: str, known: Iterable[str]) -> str:
+def near(key: str, known: Iterable[str]) -> str:
+    """A word on what was probably meant, or on what there is."""
     names = sorted(known)
+    if not names:
+        return "there are none"
     close = get_close_matches(key, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
 
@@ -262,12 +304,18 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         where = f"{path}.{key}"
         field = known.get(key)
         if field is None:
-            raise RulesError(where, f"unknown key; {_near(key, known)}")
+            raise RulesError(where, f"unknown key; {near(key, known)}")
         values[field.name] = _read_value(field, value, where)
     try:
-        return kind(**values)
+        read = kind(**values)
     except ValueError as error:
         raise RulesError(path, str(error)) from None
+    if isinstance(read, TriggerRule | QuietHours) and (found := read.impossible()) is not None:
+        name, why = found
+        key = next(key for key, field in known.items() if field.name == name)
+        shown = format_duration(getattr(read, name)) if name.endswith("_ms") else repr(getattr(read, name))
+        raise RulesError(f"{path}.{key}", f"{shown} is {why}")
+    return read
 
 
 def _read_value(field: FieldInfo, value: Any, where: str) -> Any:

@@ -7,7 +7,8 @@ from profiles.ids import decision_id
 from profiles.profile import Profile
 from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry, encode
 from schemas.events import Event
-from schemas.outputs import Decision, Export, State, Trigger, TriggerOutcome
+from schemas.moves import Move
+from schemas.outputs import Decision, Export, IdentityChange, State, Trigger, TriggerOutcome
 
 
 class Mail(Struct, frozen=True, gc=False):
@@ -25,7 +26,7 @@ class Anonymised(Struct, frozen=True, gc=False):
     entries: list[OrderEntry]
 
 
-Output = Trigger | TriggerOutcome | Decision | Mail | Export | Anonymised
+Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move | Mail | Export | Anonymised
 
 
 class Turn(Struct, gc=False):

@@ -36,15 +36,18 @@ class Watch:
         Raises NeedLedger(None), before changing anything, where new definitions take the whole ledger.
         """
         profile, segments = turn.profile, self._segments
-        segments.prepare(profile, orders, turn.book)
-        now_ms = _now_ms(turn)
-        while (wake_ms := profile.wakes.get(WAKE)) is not None and wake_ms < now_ms:
-            self._look(turn, NOTHING, wake_ms, TIMER)
+        if segments.stale(profile):
+            segments.prepare(profile, orders, turn.book)
+        if WAKE in profile.wakes:
+            now_ms = _now_ms(turn)
+            while (wake_ms := profile.wakes.get(WAKE)) is not None and wake_ms < now_ms:
+                self._look(turn, NOTHING, wake_ms, TIMER)
 
     def after(self, turn: Turn, arrival: Arrival) -> None:
         """After an event that is no repeat and no order."""
-        changed = changed_by(arrival.event) | self._segments.windows.note(turn.profile, arrival, turn.book)
-        self._look(turn, changed, _now_ms(turn), turn.cause)
+        changed, noted = changed_by(arrival.event), self._segments.windows.note(turn.profile, arrival, turn.book)
+        # Most events move no count; the sets of the table know their hash, a union does not.
+        self._look(turn, changed | noted if noted else changed, _now_ms(turn), turn.cause)
 
     def after_order(self, turn: Turn, arrival: Arrival, change: OrderChange, *, fresh: bool) -> None:
         """After an order event; it may be a repeat (not `fresh`), which can still bring what was not known of the order."""

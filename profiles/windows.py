@@ -164,6 +164,9 @@ class Windows:
         old, new = self._order(before, book), self._order(after, book)
         if old == new:
             return NOTHING
+        if old is None and new is not None and _goes_in_front(profile.windows, new):
+            self._put_in_front(profile.windows, new)
+            return frozenset((ORDERS,))
         orders = _orders(profile.windows)
         if old is not None:
             _take_out(orders, old)
@@ -171,6 +174,13 @@ class Windows:
             orders.append(new)
         self._keep_orders(profile.windows, orders)
         return frozenset((ORDERS,))
+
+    def _put_in_front(self, kept: WindowsKept, order: _Order) -> None:
+        """The usual case of `_keep_orders`: one order that is newer than all, and none that passes a filter."""
+        placed_ms, net, _ = order
+        moments.add(kept.order_gaps, placed_ms, self._order_span_ms, ORDERS_MAX)
+        kept.order_nets.insert(0, net)
+        del kept.order_nets[len(kept.order_gaps) :]
 
     def needs_ledger(self, profile: Profile) -> bool:
         """Whether the orders kept are not those asked for, so that `rebuild` must be called with the whole ledger."""
@@ -290,6 +300,12 @@ def _by_kind(spans: Mapping[Counter, int]) -> dict[type[Event], _Noted]:
             table = {CATEGORY: noted.by_category, BRAND: noted.by_brand, PRODUCT: noted.by_product}[counter.dimension]
             table.setdefault(counter.value, []).append(pair)
     return found
+
+
+def _goes_in_front(kept: WindowsKept, order: _Order) -> bool:
+    placed_ms, _, marks = order
+    newest = kept.order_gaps[0] if kept.order_gaps else -1
+    return placed_ms > newest and not marks and not kept.order_marks
 
 
 def _orders(kept: WindowsKept) -> list[_Order]:

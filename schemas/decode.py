@@ -56,6 +56,7 @@ _WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in 
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|u007[fF]|[bfnrt])")
+Others = tuple[tuple[str, str], ...]
 _ID_FIELDS = frozenset({*ID_TYPES, "sku", "channel", "purpose"})
 
 
@@ -84,6 +85,7 @@ class Decoder:
         # Identifiers met lately that are in their normal form already, with the profile id each stands for.
         self._users: dict[str, str] = {}
         self._visitors: dict[str | None, str] = {}
+        self._devices: dict[str | None, Others] = {None: ()}
         self._currencies: set[str | None] = {None}
         self._adapters = adapters
         self.plan = plan
@@ -105,17 +107,23 @@ class Decoder:
                 found = self._foreign(value, record_ms, refusal)
                 if isinstance(found, Problem):
                     return found
+                if type(found) is Aliased:
+                    return self.arrive(found, record_ms)
                 event = found
             else:
                 kind = type(event)
                 if b"\\" in value or kind in _CHECKED:
                     check(event, value)
+                    if kind is Aliased:
+                        return self.arrive(event, record_ms)
                 if kind in _WITH_CURRENCY and event.currency not in self._currencies:  # type: ignore[attr-defined]
                     self._currencies.add(currency(event.currency))  # type: ignore[attr-defined]
             user_id, anonymous_id = event.user_id, event.anonymous_id
+            others: Others | None = ()
             if user_id is not None:
                 customer, home = self._users.get(user_id), user_id
-                if anonymous_id is not None and anonymous_id not in self._visitors:
+                others = self._devices.get(anonymous_id)
+                if others is None:
                     customer = None
             else:
                 customer, home = self._visitors.get(anonymous_id), anonymous_id or ""
@@ -133,7 +141,7 @@ class Decoder:
                 or self._default_source
             ):
                 return self.arrive(event, record_ms)
-            return Arrival(event, time_ms, received_ms, customer, home)
+            return Arrival(event, time_ms, received_ms, customer, home, others)  # type: ignore[arg-type] # a customer has it
         except AdapterError as error:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
@@ -235,17 +243,36 @@ class Decoder:
         time_ms, received_ms = event_time(
             event.timestamp_ms, event.original_timestamp_ms, event.sent_at_ms, event.received_at_ms, record_ms
         )
-        return Arrival(event, time_ms, received_ms, customer, home)
+        return Arrival(event, time_ms, received_ms, customer, home, others_of(event, customer))
 
     def _note_usual(self, event: Event, user_id: str | None, anonymous_id: str | None) -> None:
         """Remember identifiers that were in their normal form, for the next events of this customer."""
         if len(self._users) >= NAMES_MAX or len(self._visitors) >= NAMES_MAX:
             self._users.clear()
             self._visitors.clear()
+            self._devices = {None: ()}
         if user_id and user_id == event.user_id:
             self._users[user_id] = f"user_id:{user_id}"
         if anonymous_id and anonymous_id == event.anonymous_id:
             self._visitors[anonymous_id] = f"anonymous_id:{anonymous_id}"
+            self._devices[anonymous_id] = (("anonymous_id", anonymous_id),)
+
+
+def others_of(event: Event, customer: str) -> Others:
+    """The identifiers of an event besides the one that is the customer's profile id, from strong to weak.
+
+    >>> from schemas.events import PageViewed
+    >>> others_of(PageViewed(message_id="m", timestamp_ms=0, user_id="7", anonymous_id="a"), "user_id:7")
+    (('anonymous_id', 'a'),)
+    """
+    found = [
+        (kind, value)
+        for kind in ID_TYPES
+        if (value := getattr(event, kind)) is not None and f"{kind}:{value}" != customer
+    ]
+    if isinstance(event, Aliased):
+        found.append(("alias", event.previous_id.strip()))
+    return tuple(found)
 
 
 def currency(code: str) -> str:

@@ -640,14 +640,14 @@ class CommandEvent(Event, frozen=True, kw_only=True):
 
     `request_id` is the request's number where it was made; `requested_at_ms` is when (the event's own time where absent).
     `order_ids` are orders the request names, which may have been placed under no identifier. `passed_on` is set by Regulars
-    alone, where one home of the customer passes the command on to the next.
+    alone, where one home of the customer passes the command on to the next: by what she is known there, as "type:value".
     """
 
     request_id: Id
     requested_at_ms: Instant | None = None
     order_ids: Annotated[tuple[Id, ...], Meta(max_length=500)] = ()
     reason: Text | None = None
-    passed_on: bool = False
+    passed_on: Annotated[tuple[Text, ...], Meta(max_length=1000)] = ()
 
 
 class SuppressCustomer(CommandEvent, frozen=True, kw_only=True, tag="Suppress Customer"):
@@ -794,7 +794,8 @@ class Arrival(Struct, frozen=True, gc=False):
     `time_ms` is the corrected event time, `received_ms` when a server of the shop received it. `customer` is the profile
     id, "type:value" of the strongest identifier, `ANONYMOUS` for an order that names nobody, or `SHOP` for what is about
     the shop. `home` is the text whose murmur2 hash gives the home partition: the identifier's value, the order id of an
-    anonymous order, the product of a catalogue event.
+    anonymous order, the product of a catalogue event. `others` are the event's further identifiers, (type, value) from
+    strong to weak; an alias call's earlier id is among them as ("alias", value).
     """
 
     event: Event
@@ -802,3 +803,4 @@ class Arrival(Struct, frozen=True, gc=False):
     received_ms: int
     customer: str
     home: str
+    others: tuple[tuple[str, str], ...] = ()

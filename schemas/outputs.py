@@ -215,6 +215,25 @@ class Export(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     schema: str = "regulars/export/1"
 
 
+class IdentityChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Who is who has changed. `change_id` is the same whenever it is found again.
+
+    `name`: `profile.merged` (all of `other` is now that of `customer_id`), `link.refused` or
+    `identity.conflict` (`other` was claimed for `customer_id` and is not hers, `reason` says why; `holder` is whose it is).
+    `cause` is the message id of the event that named both.
+    """
+
+    change_id: str
+    name: Literal["profile.merged", "link.refused", "identity.conflict"]
+    customer_id: str
+    other: str
+    holder: str | None = None
+    reason: str | None = None
+    cause: str
+    at_ms: int
+    schema: str = "regulars/identity-change/1"
+
+
 class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
     """From here on this partition decides by other rules. Stands among the decisions, one in each partition of the topic.
 

@@ -208,11 +208,13 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
 class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose".
 
+    `merging` are identifiers found to be hers whose history is on its way here: for a moment, what stands below lacks it.
     `predicted` is null until a model was fitted.
     """
 
     id: str
     ids: dict[str, tuple[str, ...]]
+    merging: tuple[str, ...]
     traits: dict[str, Any]
     consent: dict[str, str]
     first_seen_ms: int | None

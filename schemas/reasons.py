@@ -97,6 +97,9 @@ REASONS: dict[str, Reason] = {
         "The event is a good one, but breaks the shop's own tracking plan; the detail says where.",
         "Correct the tracker, or the plan; then send what was set aside again: `regulars rejected redrive`.",
     ),
+    "not_a_move": Reason(
+        "A record of the internal topic of moves is none of this program.", "Find out who else writes to that topic."
+    ),
     "not_handled": Reason(
         "The event is a known one, but this version does nothing with it yet.",
         "Keep the record: feed it again after the upgrade that handles it. A shop's request to be erased is met by hand.",

@@ -33,6 +33,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
     Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
+    Topic(name="moves", role="internal", holds="Profiles on their way to the customer they turned out to belong to."),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
     Topic(
@@ -69,6 +70,12 @@ TOPICS: tuple[Topic, ...] = (
         holds="What was learned from all customers together (`regulars fit`): the newest document stays.",
         retention_ms=-1,
         compacted=True,
+    ),
+    Topic(
+        name="identity-changes",
+        role="output",
+        holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
+        retention_ms=30 * DAY_MS,
     ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )

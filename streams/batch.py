@@ -16,7 +16,8 @@ import secrets
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from operator import itemgetter
+from typing import Final, Protocol, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,14 +25,17 @@ from msgspec.structs import replace
 from profiles import population
 from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
 from profiles.goods import Good, GoodChange
+from profiles.links import NOBODY
+from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
 from profiles.receipts import Case, take
 from profiles.stamp import RulesStamp
-from profiles.state import Ledger, Moment, NeedLedger, NeedProfile, encode
+from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
 from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered
+from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
 from streams.forwards import (
@@ -49,8 +53,18 @@ from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
 from streams.record import Record
-from streams.rows import ROW_BYTES_MAX, encode_row, reject, reject_row, row_of, row_of_receipt
+from streams.rows import (
+    MOVE_BYTES_MAX,
+    ROW_BYTES_MAX,
+    encode_row,
+    reject,
+    reject_row,
+    row_of,
+    row_of_move,
+    row_of_receipt,
+)
 from streams.table import Loaded
+from streams.ties import Cluster, Ties
 
 RECORDS_MAX: Final = 1000
 PROFILES_MAX: Final = 1000
@@ -71,6 +85,10 @@ class Steps(Protocol):
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
 
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
+
+    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
+
+    def holder_at(self, profile: Profile, at_ms: int) -> str | None: ...
 
     def replan(self, profile: Profile, at: Moment) -> bool: ...
 
@@ -128,11 +146,13 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "hears", "indexed", "next", "places", "replans", "since")
+    __slots__ = ("customer", "hears", "indexed", "next", "others", "places", "replans", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
         self.places: list[int] = []
+        self.others: tuple[tuple[str, str], ...] = ()
+        """Further identifiers of the last event, which were asked about."""
         self.next = 0
         self.since = 0
         """A timer fires at this place of the batch or later: one that a record brings waits for the next record."""
@@ -198,12 +218,13 @@ class Batch:
         self._clocks: list[int] = []
         self._groups: dict[str, _Group] = {}
         self._others: list[int] = []
+        self._ties = Ties(terms.partition, terms.partitions)
         self._repeats: set[int] = set()
         self._out: list[Output] = []
         self._order: list[_Order] = []
         self._caused_ms: list[int] = []
-        self._forwards: list[Outgoing] = []
-        self._todo: list[_Group] | None = None
+        self._forwards: list[tuple[int, Outgoing]] = []
+        self._todo: list[_Group | Cluster[_Group]] | None = None
         self._touched: set[str] = set()
         self._profiles: dict[str, bytes] = {}
         self._entries: dict[tuple[str, str], bytes] = {}
@@ -224,7 +245,7 @@ class Batch:
         entries: dict[tuple[str, str], None] = {}
         missing: dict[str, None] = {}
         customers: list[Arrival] = []
-        place = -1
+        ties, place, moved = self._ties, -1, False  # what a move brings may be watched: the catalogue waits for it
         for item in self.items:
             place += 1
             what = item.what
@@ -236,12 +257,24 @@ class Batch:
                     what = item.what = Problem("not_handled", f"{name} has no effect in this version")
                 elif item.topic != FANOUT and self.terms.partitions > 1:
                     what = item.what = Foreign(EVERYWHERE, what.home)
-                elif self.goods.take(place, what, customers):
+                elif not moved and self.goods.take(place, what, customers):
                     clocks.append(clock_ms)
                     continue
                 else:
                     self._end = place
                     break
+            if item.topic == MOVES and isinstance(what, Link | Absorb | LinkRefused):
+                if what.customer not in groups and len(groups) >= profiles_max:
+                    self._end = place
+                    break
+                self._plan_move(place, what, cache, missing)
+                moved = True
+                clocks.append(clock_ms)
+                room -= len(item.record.value or b"")
+                if room <= 0:
+                    self._end = place + 1
+                    break
+                continue
             group = groups.get(what.customer) if type(what) is Arrival else None
             if type(what) is not Arrival or (
                 (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
@@ -261,8 +294,14 @@ class Batch:
                     if customer in cache:
                         subject = live[customer] = cache.take(customer)
                         room -= subject.size
+                        if subject.profile.redirect:
+                            ties.tie(customer)
                     else:
                         missing[customer] = None
+                if what.others is not group.others:
+                    group.others = what.others
+                    if what.others:
+                        ties.ask(what.customer, what.others)
                 if type(what.event) in ORDER_EVENTS:
                     order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
                     known = live.get(what.customer)
@@ -290,6 +329,18 @@ class Batch:
             groups[customer].replans = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
+
+    def _plan_move(self, place: int, move: Move, cache: Cache, missing: dict[str, None]) -> None:
+        customer = move.customer
+        if customer not in self._groups:
+            self._groups[customer] = _Group(customer)
+            if customer not in self.live:
+                if customer in cache:
+                    self.live[customer] = cache.take(customer)
+                else:
+                    missing[customer] = None
+        self._groups[customer].places.append(place)
+        self._ties.tie(customer)
 
     def _is_foreign(self, place: int, arrival: Arrival, cache: Cache) -> bool:
         """Whether the record belongs to another partition. A profile that is in memory is at home here: only new faces are
@@ -324,6 +375,28 @@ class Batch:
                 self._stop_at(place)
                 self.cut = self.timers_left = True
         return Need(missing)
+
+    def tie(self, cache: Cache) -> Need:
+        """Find the customers who may become one in this batch; gives what is to be loaded before that is known.
+
+        To be called until it needs nothing more. Their records are then applied together, in their order.
+        """
+        while True:
+            wanted = self._ties.settle(self._known_profile, self._whats)
+            cached = [profile_id for profile_id in wanted if profile_id in cache]
+            for profile_id in cached:
+                self.live[profile_id] = cache.take(profile_id)
+            if not cached:
+                return Need(wanted)
+
+    def _known_profile(self, profile_id: str) -> Profile | None:
+        subject = self.live.get(profile_id)
+        return None if subject is None else subject.profile
+
+    def _whats(self, profile_id: str) -> list[Arrival | Move]:
+        """Events and moves of this batch that were addressed to a profile."""
+        group = self._groups.get(profile_id)
+        return [] if group is None else [self.items[place].what for place in group.places]  # type: ignore[misc] # see `plan`
 
     def start_news(self, watchers: list[tuple[str, int]], due: list[tuple[str, int]], cache: Cache) -> Need:
         """Call those who hear of the batch's news; gives what is to be loaded. `due` are the timers as the index has them.
@@ -375,6 +448,8 @@ class Batch:
                 live[profile_id] = Live(profile, ledger, None, 0, profile.watches_text)
             else:
                 profile = decode_profile(stored)
+                if profile.redirect:
+                    self._ties.tie(profile_id)
                 live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored), profile.watches_text)
         for (profile_id, order_id), stored in loaded.entries.items():
             live[profile_id].ledger.load(order_id, stored)
@@ -394,27 +469,36 @@ class Batch:
         """
         if self._todo is None:
             self._settle_others()
-            self._todo = list(self._groups.values())[::-1]
+            self._todo = self._arranged()
         need = Need([], [], [])
-        held: list[_Group] = []
+        held: list[_Group | Cluster[_Group]] = []
         while self._todo and records > 0:
             group = self._todo.pop()
             records -= 1 + len(group.places)
             try:
-                self._apply(group)
+                if type(group) is _Group:
+                    self._apply(group)
+                else:
+                    self._apply_together(cast("Cluster[_Group]", group))
             except NeedLedger as more:
                 held.append(group)
                 if more.order_id is None:
                     need.whole.append(group.customer)
                 else:
                     need.entries.append((group.customer, more.order_id))
-            except NeedProfile as more:
-                held.append(group)
-                need.profiles.append(more.profile_id)
         self._todo += held
         self.done = not self._todo
         self.at = self._end if self.done else 0
         return need
+
+    def _arranged(self) -> "list[_Group | Cluster[_Group]]":
+        """What is to be done, last things first: customers who may become one together, all others one by one."""
+        tied = self._ties.clusters(lambda customer: self._groups.setdefault(customer, _Group(customer)))
+        together = {group.customer for cluster in tied for group in cluster.groups}
+        todo: list[_Group | Cluster[_Group]] = [*tied]
+        todo += [group for group in self._groups.values() if group.customer not in together]
+        todo.reverse()
+        return todo
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
@@ -479,6 +563,137 @@ class Batch:
         if moved:
             self._touched.add(profile.id)
             self.replanned += 1
+
+    # --- customers who may become one ------------------------------------------------------------------------------
+
+    def _apply_together(self, cluster: "Cluster[_Group]") -> None:
+        """The records and timers of customers who may become one, in their order, from where they were left off."""
+        clocks, places = self._clocks, cluster.places
+        for group in cluster.groups:
+            subject = self.live[group.customer]
+            cluster.customer = group.customer
+            if group.replans:
+                self._replan(group, subject.profile)
+            if group.hears is not None:
+                self._hear(group, subject, subject.profile.next_due_ms())
+        while cluster.next < len(places) and (place := places[cluster.next][0]) < self._end:
+            group = places[cluster.next][1]
+            if not cluster.begun:
+                self._fire_together(cluster, place)
+                if place not in self._repeats:
+                    self._step_together(cluster, group, place)
+                cluster.begun = True
+            while cluster.moves:
+                self._move(cluster, cluster.moves[0], place)
+                del cluster.moves[0]
+            cluster.begun = False
+            cluster.next += 1
+        self._fire_together(cluster, len(clocks) - 1)
+        for group in cluster.groups:
+            self._leave_off(group)
+
+    def _fire_together(self, cluster: "Cluster[_Group]", place: int) -> None:
+        for group in cluster.groups:
+            subject = self.live[group.customer]
+            cluster.customer = group.customer
+            due_ms = subject.profile.next_due_ms()
+            if due_ms is not None and due_ms < self._clocks[place]:
+                self._fire(group, subject, due_ms, place)
+
+    def _step_together(self, cluster: "Cluster[_Group]", group: _Group, place: int) -> None:
+        """One record: a move for whom it names, an event for whom its identifier belongs to at its time."""
+        what = self.items[place].what
+        if type(what) is not Arrival:
+            self._move(cluster, what, place)  # type: ignore[arg-type] # a group has events and moves
+            return
+        customer, hops = group.customer, 0
+        while (live := self.live.get(customer)) is not None and live.profile.redirect:
+            if type(what.event) in COMMANDS:
+                break  # it is about this identifier, wherever that leads
+            holder = self.terms.engine.holder_at(live.profile, what.time_ms)
+            if holder == NOBODY:
+                return
+            if holder is None:
+                live.profile.redirect = []  # an old cart token is somebody else's, or nobody's
+                break
+            customer, hops = holder, hops + 1
+        if live is None or hops > HOPS_MAX:
+            self._send_on(place, customer, hops)
+            return
+        arrival = what if customer == what.customer else replace(what, customer=customer)
+        cluster.customer = customer
+        before = len(self._out)
+        self._touched.add(customer)
+        try:
+            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            self.terms.engine.step(live.profile, arrival, at, live.ledger, self._out)
+        except Needed:
+            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+            raise
+        except Exception as error:
+            raise Faulty(place, customer, error) from error
+        self._take_moves(cluster, before, place)
+        if live.ledger.forgotten:
+            self._forget(live, before)
+        self._groups[customer].since = place + 1
+
+    def _move(self, cluster: "Cluster[_Group]", move: Move, place: int) -> None:
+        customer = cluster.customer = move.customer
+        live, before = self.live[customer], len(self._out)
+        self._touched.add(customer)
+        try:
+            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            left = self.terms.engine.move(live.profile, move, at, live.ledger, self._out)
+        except Needed:
+            raise
+        except Exception as error:
+            raise Faulty(place, customer, error) from error
+        if left:
+            for name, amount in population.forget(live.profile).items():
+                self._population[name] = self._population.get(name, 0) + amount
+            for name, amount in live.ledger.counted.items():
+                self._population[name] = self._population.get(name, 0) + amount
+            if live.size and customer not in self._deleted:
+                self._deleted.append(customer)
+            live.ledger = Ledger(complete=True)
+        self._take_moves(cluster, before, place)
+        self._groups[customer].since = place + 1
+
+    def _take_moves(self, cluster: "Cluster[_Group]", before: int, place: int) -> None:
+        """Moves among these customers are made at once; those for other partitions stay among the outputs."""
+        here = [
+            output
+            for output in self._out[before:]
+            if isinstance(output, Link | Absorb | LinkRefused) and output.customer in cluster.members
+        ]
+        if here:
+            cluster.moves += here
+            self._out[before:] = [output for output in self._out[before:] if output not in here]
+        if len(self._out) != before:
+            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+
+    def _send_on(self, place: int, customer: str, hops: int) -> None:
+        """The event of an identifier that belongs to a customer in another partition."""
+        item = self.items[place]
+        origin = origin_of(item.record.headers) if item.topic == FORWARDS else None
+        home = home_partition(customer.partition(":")[2], self.terms.partitions)
+        self._forward(place, item, Foreign(home, customer), origin, hops=hops, redirected=True)
+
+    def _leave_off(self, group: _Group) -> None:
+        """A customer's part of the batch is done: note what is to be stored of her."""
+        customer, subject = group.customer, self.live[group.customer]
+        group.next = len(group.places)
+        due_ms = subject.profile.next_due_ms()
+        if due_ms is not None and due_ms < self.clock_ms and customer not in self.stuck:
+            self.timers_left = True
+        if customer in self._touched:
+            self._pack(subject, counted=True)
+        elif customer in self.stuck:
+            self._due[customer] = self.clock_ms + STUCK_MS
+        elif group.indexed and customer not in self._due:
+            self._due[customer] = due_ms
+
+    # --- the rest -------------------------------------------------------------------------------------------------
 
     def _fire(self, group: _Group, subject: Live, due_ms: int, place: int) -> int | None:
         """Fire her timers as far as the clock of `place` allows; gives what is due next.
@@ -550,8 +765,8 @@ class Batch:
         group.since = 1
         return profile.next_due_ms()
 
-    def _pack(self, subject: Live) -> None:
-        """Encode what is to be stored of a customer, while all of it is at hand."""
+    def _pack(self, subject: Live, *, counted: bool = False) -> None:
+        """Encode what is to be stored of a customer, while all of it is at hand. `counted`: the counters may have changed."""
         profile, ledger = subject.profile, subject.ledger
         if profile.privacy is not None and profile.privacy.erased_ms is not None:
             # An erasure that was taken back since is still to be told from none.
@@ -560,7 +775,7 @@ class Batch:
             profile.pack()
             self.goods.note(subject)
             return
-        if ledger.changed or not subject.size:
+        if (ledger.changed or not subject.size or counted) and not profile.redirect:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
             if ledger.counted:
@@ -600,11 +815,10 @@ class Batch:
             if type(what) is Foreign:
                 if what.home == EVERYWHERE:
                     partition, partitions = self.terms.partition, self.terms.partitions
-                    self._forwards += rows_of_fanout(
-                        topic, partition, record, subject=what.customer, partitions=partitions
-                    )
+                    rows = rows_of_fanout(topic, partition, record, subject=what.customer, partitions=partitions)
+                    self._forwards += [(place, row) for row in rows]
                 else:
-                    self._forward(topic, record, what, origin)
+                    self._forward(place, item, what, origin)
             elif type(what) is Arrival and type(what.event) is CommandAnswered:
                 self._take_answer(topic, record, what.event)
             elif isinstance(what, Problem):
@@ -629,15 +843,33 @@ class Batch:
         if case is not None:
             self._cases[answer.request_id] = case
 
-    def _forward(self, topic: str, record: Record, foreign: Foreign, origin: Origin | None) -> None:
-        hops = 1 if origin is None else origin.hops + 1
-        partition = self.terms.partition
+    def _forward(
+        self,
+        place: int,
+        item: Item,
+        foreign: Foreign,
+        origin: Origin | None,
+        *,
+        hops: int = 1,
+        redirected: bool = False,
+    ) -> None:
+        """Send a record to where it belongs; `hops` redirects led there."""
+        hops += 0 if origin is None else origin.hops
+        topic, record, partition = item.topic, item.record, self.terms.partition
         if hops > HOPS_MAX:
             detail = f"sent on {HOPS_MAX} times and still not at home"
             self.rejected.append(reject(record, topic, partition, "too_many_hops", detail))
             return
-        row = row_of_forward(topic, partition, record, customer=foreign.customer, home=foreign.home, hops=hops)
-        self._forwards.append(row)
+        row = row_of_forward(
+            topic,
+            partition,
+            record,
+            customer=foreign.customer,
+            home=foreign.home,
+            hops=hops,
+            redirected=redirected,
+        )
+        self._forwards.append((place, row))
         self.forwarded += 1
 
     # --- what it changed ------------------------------------------------------------------------------------------
@@ -686,19 +918,26 @@ class Batch:
             if isinstance(output, Mail):
                 self._add_mail(changes, output, withdrawn)
                 continue
-            row = row_of(output, partition, shop_id)
-            if number < self.forgotten.get(row.key, 0):
-                continue  # decided in this very batch, before she was erased
+            if isinstance(output, Link | Absorb | LinkRefused):
+                # Also to one who was erased since: her home answers it.
+                home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
+                row = row_of_move(output, home)
+            else:
+                row = row_of(output, partition, shop_id)
+                if number < self.forgotten.get(row.key, 0):
+                    continue  # decided in this very batch, before she was erased
             stored = encode_row(row)
-            if len(stored) > ROW_BYTES_MAX:
-                detail = f"{len(stored)} bytes, {ROW_BYTES_MAX} are allowed"
+            bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
+            if len(stored) > bytes_max:
+                detail = f"{len(stored)} bytes, {bytes_max} are allowed"
                 self.rejected.append(reject_row(row, "output_too_large", detail))
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
-        for row in self._forwards:
+        # Their home takes them for repeated unless those of one topic come in the order in which they were read.
+        for _, row in sorted(self._forwards, key=itemgetter(0)):
             changes.rows.append((row, None))
             changes.outbox.append(encode_row(row))
 

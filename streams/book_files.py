@@ -115,8 +115,7 @@ def read_rules_file(path: Path) -> RulesRead:
             raise BookError(f"rules file {error}", error.line) from None
         raise _in_rules(path, error, line_of(text, error.path)) from None
     except tomllib.TOMLDecodeError as error:
-        at = _TOML_PLACE.search(str(error))
-        raise BookError(f"rules file {path}: {error}", int(at[1]) if at else None) from None
+        raise _no_toml(path, text, error) from None
 
 
 def _in_rules(path: Path, error: object, line: int | None) -> BookError:
@@ -129,20 +128,35 @@ def line_of(text: str, path: str) -> int | None:
     >>> line_of('[cart_abandoned]' + chr(10) + 'delay = "x"', "cart_abandoned.delay")
     2
     """
-    table, nearest = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = header[1].replace('"', "").replace(" ", "") + "."
-            place = table[:-1]
-        elif pair := _KEY.match(line):
-            place = table + pair[1].replace('"', "").replace(" ", "")
-        else:
-            continue
+    nearest = None
+    for number, place in _places(text):
         if place == path:
             return number
         if path.startswith(f"{place}."):  # it stands in an inline table or below this header
             nearest = number
     return nearest
+
+
+def _places(text: str) -> Iterator[tuple[int, str]]:
+    """Each line that begins a table or a key, with its path."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = header[1].replace('"', "").replace(" ", "") + "."
+            yield number, table[:-1]
+        elif pair := _KEY.match(line):
+            yield number, table + pair[1].replace('"', "").replace(" ", "")
+
+
+def _no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> BookError:
+    """What is wrong with a document that is not even TOML; that a name stands twice is said with both its lines."""
+    at = _TOML_PLACE.search(str(error))
+    line = int(at[1]) if at else None
+    here = next((place for number, place in _places(text) if number == line), None)
+    first = next((number for number, place in _places(text) if place == here), None)
+    if here is not None and line is not None and first is not None and first < line:
+        return _in_rules(path, f"{here}: stands twice, on line {first} and here; give it one place or two names", line)
+    return BookError(f"rules file {path}: {error}", line)
 
 
 _TOML_PLACE: Final = re.compile(r"at line (\d+), column")

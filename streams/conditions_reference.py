@@ -1,7 +1,7 @@
 """docs/reference/conditions.md, made from the code: every field and function that a condition can use, and its bounds."""
 
 from profiles.expressions.calendar import GETTERS
-from profiles.expressions.expression import LENGTH_MAX, OF_EPISODE, OF_EVENT, OF_PROFILE
+from profiles.expressions.expression import LENGTH_MAX, OF_EPISODE, OF_PROFILE
 from profiles.expressions.functions import FILTER_FUNCTIONS, TIME_FUNCTIONS, WINDOW_FUNCTIONS
 from profiles.expressions.library import Function
 from profiles.expressions.scope import STEPS_MAX
@@ -55,12 +55,12 @@ def conditions_page() -> str:
         "",
         "## What there is",
         "",
-        "| name | segments | a trigger, when an event comes | a trigger, when it is due |",
-        "|---|---|---|---|",
+        "| name | segments | a trigger, when it is due |",
+        "|---|---|---|",
     ]
-    seen = {**OF_EVENT, **OF_EPISODE}
+    seen = OF_EPISODE
     for name in sorted(seen):
-        there = ["yes" if name in place else "" for place in (OF_PROFILE, OF_EVENT, OF_EPISODE)]
+        there = ["yes" if name in place else "" for place in (OF_PROFILE, OF_EPISODE)]
         lines.append(f"| `{name}` | {' | '.join(there)} |")
     lines += [
         "",

@@ -212,11 +212,13 @@ class Embedded:
         )
 
     def profiles(self) -> Iterator[Profile]:
-        """All profiles, sorted by id, each decoded as it is asked for."""
+        """All profiles, sorted by id, each decoded as it is asked for. Redirects are none."""
         for profile_id in sorted(self._ask(self.table.profile_ids(P))):
             stored = self._ask(self.table.profile(P, profile_id))
             assert stored is not None
-            yield decode_profile(stored)
+            profile = decode_profile(stored)
+            if not profile.redirect:
+                yield profile
 
     def ledger(self, profile_id: str) -> dict[str, OrderEntry]:
         """The ledger of one customer."""

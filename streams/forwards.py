@@ -9,14 +9,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from profiles.turn import Mail
+from schemas.events import ID_TYPES, Arrival
+from schemas.moves import MOVES
 from schemas.outputs import Outgoing
 from streams.record import Record
 
 FORWARDS: Final = "forwards"
 FANOUT: Final = "fanout"
-ELSEWHERE: Final = frozenset({FORWARDS, FANOUT})
+ELSEWHERE: Final = frozenset({FORWARDS, FANOUT, MOVES})
 """Internal topics whose records may be for any partition."""
 HOPS_MAX: Final = 4
 """A record that was sent on this often and is still not at home is set aside."""
@@ -30,8 +33,13 @@ class Origin(NamedTuple):
     hops: int
 
 
-def row_of_forward(topic: str, partition: int, record: Record, *, customer: str, home: int, hops: int) -> Outgoing:
-    """The row that carries a record to its home; `hops` counts this one."""
+def row_of_forward(
+    topic: str, partition: int, record: Record, *, customer: str, home: int, hops: int, redirected: bool = False
+) -> Outgoing:
+    """The row that carries a record to its home; `hops` counts this one.
+
+    `redirected`: it does not name `customer` as its own, but an identifier that belongs to her.
+    """
     assert record.value is not None
     record_id = f"{topic}/{partition}/{record.offset}/0"
     headers = {
@@ -40,6 +48,8 @@ def row_of_forward(topic: str, partition: int, record: Record, *, customer: str,
         # Without a time of receipt of its own the event counts as received when it first came.
         "origin-timestamp": str(arrival_ms(record.headers, record.timestamp_ms)),
     }
+    if redirected:
+        headers["profile"] = customer
     return Outgoing(FORWARDS, record_id, customer, home, Raw(record.value), headers)
 
 
@@ -64,6 +74,16 @@ def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:
         return Origin(f"{topic}/{int(partition)}", int(offset), int(found["hops"]))
     except (KeyError, ValueError):
         return None
+
+
+def redirected(arrival: Arrival, headers: tuple[tuple[str, bytes], ...]) -> Arrival:
+    """The event as that of the profile it was sent to, where that is not the one it names."""
+    for name, value in headers:
+        if name == "profile":
+            customer = value.decode("utf-8", "replace")
+            if customer.partition(":")[0] in ID_TYPES:
+                return replace(arrival, customer=customer, home=customer.partition(":")[2])
+    return arrival
 
 
 def arrival_ms(headers: tuple[tuple[str, bytes], ...], timestamp_ms: int) -> int:

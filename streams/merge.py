@@ -12,12 +12,15 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from schemas.decode import Decoder, Problem
 from schemas.events import Arrival
+from schemas.moves import MOVES, Move, decode_move
+from schemas.reasons import DETAIL_MAX
 from schemas.times import FUTURE_TOLERANCE_MS
-from streams.forwards import ELSEWHERE, arrival_ms
+from streams.forwards import ELSEWHERE, arrival_ms, redirected
 from streams.inbox import Inbox
 from streams.record import Record
 
@@ -38,7 +41,7 @@ class Item(Struct, gc=False):
     merge_ms: int
     topic: str
     next_offset: int
-    what: Arrival | Problem | Foreign
+    what: Arrival | Problem | Foreign | Move
     record: Record
 
 
@@ -110,6 +113,9 @@ class Merge:
         records = lane.inbox.pop()
         if records is None:
             return False
+        if lane.inbox.topic == MOVES:
+            self._refill_moves(lane, records)
+            return True
         topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
         cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
         forwarded = topic in ELSEWHERE
@@ -118,11 +124,25 @@ class Merge:
         for record in records:
             at_ms = record.timestamp_ms
             what = decode(record.value, arrival_ms(record.headers, at_ms) if forwarded else at_ms)
+            if forwarded and type(what) is Arrival:
+                what = redirected(what, record.headers)
             if type(what) is Arrival and (time_ms := what.time_ms) > max_ms:
                 max_ms = time_ms if time_ms <= cap_ms else max(cap_ms, max_ms)
             add(Item(max_ms, topic, record.offset + 1, what, record))
         lane.items, lane.at, lane.max_ms = items, 0, max_ms
         return True
+
+    def _refill_moves(self, lane: _Lane, records: list[Record]) -> None:
+        cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
+        lane.items, lane.at = [], 0
+        for record in records:
+            what: Move | Problem
+            try:
+                what = decode_move(record.value or b"")
+                lane.max_ms = max(lane.max_ms, min(what.at_ms, cap_ms))
+            except msgspec.DecodeError as error:
+                what = Problem("not_a_move", str(error)[:DETAIL_MAX])
+            lane.items.append(Item(lane.max_ms, MOVES, record.offset + 1, what, record))
 
 
 _merge_ms = attrgetter("merge_ms")

@@ -224,7 +224,7 @@ class Outbox:
     async def _find_published(self) -> None:
         """After a takeover or a lost answer: take for published what is found in the tails of the outputs.
 
-        Records for other partitions are sent again: these drop what they have had.
+        Records for other partitions are sent again: these drop what they have had, and a move may come twice.
         """
         waiting = [one for one in self._rows if not one.done and one.row.topic not in ELSEWHERE]
         for topic in sorted({one.row.topic for one in waiting}):

@@ -1,9 +1,12 @@
 """Finding one customer's profile in the table by whatever a person has at hand."""
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from profiles.profile import Profile, decode_profile
 from schemas.events import ID_TYPES
+from schemas.moves import HOPS_MAX
 from streams.home import home_partition
 from streams.table import Table
 
@@ -14,6 +17,13 @@ class Found(Struct):
     partition: int
     profile: Profile
     stored: bytes
+
+
+class Home(NamedTuple):
+    """An identifier of a customer ("type:value") and the partition in which it is at home."""
+
+    partition: int
+    identifier: str
 
 
 def candidates(text: str) -> list[str]:
@@ -34,8 +44,31 @@ def candidates(text: str) -> list[str]:
 async def find(table: Table, text: str, partitions: int) -> Found | None:
     """The profile a text names: "type:value", or a bare value, tried as each type from the strongest on."""
     for profile_id in candidates(text):
+        found = await _follow(table, profile_id, partitions)
+        if found is not None:
+            return found
+    return None
+
+
+async def _follow(table: Table, profile_id: str, partitions: int) -> Found | None:
+    """The profile an identifier leads to now, over at most HOPS_MAX redirects."""
+    for _ in range(HOPS_MAX + 1):
         partition = home_partition(profile_id.partition(":")[2], partitions)
         stored = await table.profile(partition, profile_id)
-        if stored is not None:
-            return Found(partition, decode_profile(stored), stored)
+        if stored is None:
+            return None
+        profile = decode_profile(stored)
+        if not profile.redirect:
+            return Found(partition, profile, stored)
+        profile_id = profile.redirect[-1][1]
     return None
+
+
+def homes(profile: Profile, partitions: int) -> list[Home]:
+    """Where anything of this customer lies: her profile, and the redirect of each of her identifiers.
+
+    Identifiers that were never a profile of their own are there too: events under them may be on their way.
+    """
+    names = {profile.id, *profile.absorbed, *profile.merging}
+    names |= {f"{kind}:{value}" for kind, values in profile.ids.items() for value in values}
+    return [Home(home_partition(name.partition(":")[2], partitions), name) for name in sorted(names)]

@@ -38,12 +38,15 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct):
-    """What went by: events taken in, records set aside, triggers and outcomes by name, decisions by state."""
+    """What went by: events taken in, records set aside, triggers, outcomes and changes of identity by name, decisions by
+    state.
+    """
 
     events: int = 0
     rejected: int = 0
     triggers: Counter[str] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
+    identities: Counter[str] = field(default_factory=Counter)
 
 
 class Sums(Struct):

@@ -3,6 +3,7 @@
 profiles.jsonl   the public document of every customer, sorted by id
 triggers.jsonl   triggers and what became of them, in the order they were decided
 decisions.jsonl  every change in the life of a trigger, with its reason
+identities.jsonl who turned out to be whom: merges, identifiers refused, conflicts
 rejected.jsonl   records that were set aside, with the reason
 summary.json     `streams.report.Summary`
 """
@@ -28,6 +29,7 @@ FILE_OF = {
     "trigger-converted": "triggers",
     "cart-recovered": "triggers",
     "decisions": "decisions",
+    "identity-changes": "identities",
     "rejected": "rejected",
 }
 """Output topic -> file. Records on internal topics are no results."""
@@ -76,6 +78,8 @@ class Results:
             self.tally.rejected += 1
         elif name == "decisions":
             self.tally.decisions[self._decode(value).state] += 1
+        elif name == "identities":
+            self.tally.identities[self._decode(value).name] += 1
         else:
             self.tally.triggers[self._decode(value).name] += 1
 

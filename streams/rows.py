@@ -9,11 +9,24 @@ from msgspec import Raw
 
 from profiles.privacy import home_mark
 from profiles.receipts import Case
-from schemas.outputs import Decision, Export, Outgoing, Receipt, Rejected, RulesChanged, Trigger, TriggerOutcome
+from schemas.moves import MOVES, Move, encode_move
+from schemas.outputs import (
+    Decision,
+    Export,
+    IdentityChange,
+    Outgoing,
+    Receipt,
+    Rejected,
+    RulesChanged,
+    Trigger,
+    TriggerOutcome,
+)
 from schemas.topics import TOPICS
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
+MOVE_BYTES_MAX: Final = 900_000
+"""For the one cart that can't be cut: below what brokers take."""
 ORIGINAL_BYTES_MAX: Final = 256 * 1024
 OUTCOME_TOPICS: Final = {
     "trigger.cancelled": "trigger-cancelled",
@@ -24,6 +37,9 @@ KEPT_MS: Final = {topic.name: topic.retention_ms for topic in TOPICS if topic.na
 """How long topics that a customer's events come through keep their records, as they are made by default."""
 NO_OFFSET: Final = -1
 """Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
+
+Published = Trigger | TriggerOutcome | Decision | IdentityChange | Export
+"""Outputs of the engine that are for others to read."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY_BYTES_MAX: Final = 1024
@@ -41,9 +57,11 @@ def decode_row(stored: bytes) -> Outgoing:
     return _decode(stored)
 
 
-def row_of(output: Trigger | TriggerOutcome | Decision | Export, partition: int, shop_id: str) -> Outgoing:
+def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
     """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything."""
     value = Raw(_encode(output))
+    if isinstance(output, IdentityChange):
+        return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
     if isinstance(output, Export):
@@ -82,6 +100,11 @@ def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> O
     """The record of that receipt."""
     record_id = f"{request_id}/{len(case.answered)}/{len(case.named)}/{case.first}"
     return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt_of(request_id, case, at_ms))))
+
+
+def row_of_move(move: Move, home: int) -> Outgoing:
+    """The record that carries a move to the home of its receiver."""
+    return Outgoing(MOVES, f"{move.cause}/{move.customer}", move.customer, home, Raw(encode_move(move)))
 
 
 def row_of_rules(change: RulesChanged) -> Outgoing:

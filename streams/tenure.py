@@ -424,6 +424,8 @@ class Tenure:
                 more = Need(list(dict.fromkeys(more.profiles + called.profiles)))
             if more:
                 await self._load(batch, more)
+        while more := batch.tie(self._cache):
+            await self._load(batch, more)
 
     async def _load(self, batch: Batch, need: Need) -> None:
         batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole))

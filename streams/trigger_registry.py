@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from profiles.definition import TriggerDefinition
+from profiles.rules import ELSEWHERE, GENERAL, table_of
 from profiles.triggers import BUILT_IN
 
 GROUP: Final = "regulars.triggers"
@@ -49,4 +50,10 @@ def check_trigger(loaded: object, where: str, known: list[TriggerDefinition[Any]
         )
     if any(other.name == loaded.name for other in known):
         raise TriggerLoadError(f"entry point {where}: there is already a trigger {loaded.name!r}")
+    table = table_of(loaded.name)
+    if table in {*GENERAL, *ELSEWHERE, *(table_of(other.name) for other in known)}:
+        raise TriggerLoadError(
+            f"entry point {where}: the rules of {loaded.name!r} would stand in the table [{table}], which has another use; "
+            f"give the trigger another name"
+        )
     return loaded

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from typing_extensions import override
+
 from profiles import carts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
@@ -12,7 +14,7 @@ from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
 from profiles.goods import Goods, good_key, in_stock
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
+from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule, format_duration
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
@@ -35,6 +37,12 @@ class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """Whether any order of the customer ends the reminder, also one that has nothing of the cart."""
     forget_ms: int = 30 * DAY_MS
     """A cart is dropped this long after its last change."""
+
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.delay_ms >= self.forget_ms:
+            return ("delay_ms", f"not before the cart is dropped, after {format_duration(self.forget_ms)} (forget)")
+        return super().impossible()
 
 
 def episode_key(profile: Profile, cart_id: str) -> str:

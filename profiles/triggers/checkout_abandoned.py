@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from profiles import carts, checkouts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
@@ -9,7 +11,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, TriggerRule
+from profiles.rules import DAY_MS, HOUR_MS, TriggerRule, format_duration
 from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of, sold_out
 from profiles.turn import Turn
@@ -30,6 +32,15 @@ class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """When the second reminder is due, from the first one's due time; 0 is none."""
     third_after_ms: int = 3 * DAY_MS
     """When the third reminder is due, from the first one's due time; 0 is none."""
+
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.third_after_ms and self.third_after_ms <= self.second_after_ms:
+            return (
+                "third_after_ms",
+                f"not after the second reminder, which comes after {format_duration(self.second_after_ms)}",
+            )
+        return super().impossible()
 
 
 class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):

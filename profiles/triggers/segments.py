@@ -7,6 +7,8 @@ they come in turns: one that is taken back before it went out takes its counterp
 from collections.abc import Mapping
 from typing import ClassVar, Final, TypeVar
 
+from typing_extensions import override
+
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
@@ -22,6 +24,10 @@ class _SegmentRule(TriggerRule, frozen=True, kw_only=True):
     trigger_class: TriggerClass = "service"
     segments: tuple[str, ...] = ()
     """The segments that are told of. Empty: all."""
+
+    @override
+    def segments_named(self) -> tuple[str, ...]:
+        return self.segments
 
 
 class SegmentEnteredRule(_SegmentRule, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
@@ -21,6 +23,12 @@ class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
     """Time for a confirmation to arrive, at most 5 min."""
     existing_after_ms: int = DAY_MS
     """A customer whose first order is older than this is not new."""
+
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.delay_ms > 5 * MINUTE_MS:
+            return ("delay_ms", "more than 5min: it would come when she has forgotten why")
+        return super().impossible()
 
 
 class Welcome(TriggerDefinition[WelcomeRule]):

@@ -8,7 +8,7 @@ import pytest
 from profiles.expressions.expression import compile_expression
 from profiles.expressions.functions import FUNCTIONS
 from profiles.expressions.messages import STANDARD_FUNCTIONS
-from profiles.expressions.shapes import EPISODE, EVENT, PROFILE, every_shape
+from profiles.expressions.shapes import EPISODE, PROFILE, every_shape
 from streams.conditions_reference import conditions_page
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ RECIPES = re.findall(r"^\| [^|]+ \| `(.+)` \|$", (ROOT / "docs/how-to/write-a-se
 
 
 def test_the_reference_names_every_field() -> None:
-    for shape in every_shape(PROFILE, EVENT, EPISODE):
+    for shape in every_shape(PROFILE, EPISODE):
         for field in shape.fields.values():
             assert f"| `{field.name}` | {field.type} |" in PAGE
 

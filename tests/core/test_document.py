@@ -11,6 +11,7 @@ from profiles.document import document
 from profiles.engine import Engine
 from profiles.profile import Profile
 from profiles.state import Ledger, Moment
+from schemas.decode import others_of
 from schemas.events import (
     Arrival,
     ConsentChange,
@@ -42,7 +43,13 @@ def shown(*story: tuple[type[Event], float, dict[str, Any]], now_day: float = 0.
     for number, (kind, day, fields) in enumerate(story):
         at_ms = START_MS + round(day * DAY_MS)
         event = kind(**{"message_id": f"m{number}", "timestamp_ms": at_ms, "user_id": "7", **fields})
-        engine.step(profile, Arrival(event, at_ms, at_ms, "user_id:7", "7"), Moment(at_ms), ledger, [])
+        engine.step(
+            profile,
+            Arrival(event, at_ms, at_ms, "user_id:7", "7", others_of(event, "user_id:7")),
+            Moment(at_ms),
+            ledger,
+            [],
+        )
     found: dict[str, Any] = msgspec.json.decode(
         msgspec.json.encode(document(profile, book, START_MS + round(now_day * DAY_MS)))
     )
@@ -59,6 +66,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
     assert empty == {
         "id": "user_id:7",
         "ids": {},
+        "merging": [],
         "traits": {},
         "consent": {},
         "first_seen_ms": None,

@@ -20,6 +20,7 @@ from profiles.state import (
     NeedLedger,
     OrderEntry,
 )
+from schemas.decode import others_of
 from schemas.events import (
     Arrival,
     CheckoutStarted,
@@ -58,7 +59,7 @@ class Side:
             at_ms = START_MS + round(minute * MINUTE_MS)
             ids = {"message_id": f"{name}{number}", "timestamp_ms": at_ms}
             event = kind(**{**ids, **fields})
-            arrival = Arrival(event, at_ms, at_ms, name, name)
+            arrival = Arrival(event, at_ms, at_ms, name, name, others_of(event, name))
             Engine(BOOK).step(self.profile, arrival, Moment(START_MS - 1), self.ledger, self.out)
 
     def absorb(self, other: "Side") -> Profile:
@@ -235,7 +236,7 @@ def test_identifiers_and_traits_of_both_are_known_and_the_newer_word_holds() -> 
         visitor(old, (ProductViewed, 3, {"anonymous_id": "v1", "product": Product(product_id="A")}))
     )
 
-    assert profile.ids == {"anonymous_id": ["v1"], "email": ["a@example.org"]}
+    assert profile.ids == {"user_id": ["ada"], "anonymous_id": ["v1"], "email": ["a@example.org"]}
     assert {name: value for name, (_, value) in profile.traits.items()} == {"tier": "gold", "town": "Ulm"}
     assert profile.timezone == (START_MS + 2 * MINUTE_MS, "Europe/Berlin")
 

@@ -67,6 +67,20 @@ def test_a_changed_number_is_taken() -> None:
             {"precedence": {"ladder": ["cart.abandoned", "checkout.abandoned", "cart.abandoned"]}},
             "precedence.ladder: 'cart.abandoned' stands twice",
         ),
+        ({"segment": {}}, "segment: unknown key; did you mean 'segments'?"),
+        ({"welcome": {"delay": "-5min"}}, "welcome.delay: '-5min' is no duration"),
+        ({"welcome": {"delay": "6min"}}, "welcome.delay: 6min is more than 5min"),
+        ({"welcome": {"max_lateness": "30s"}}, "welcome.max_lateness: 30s is less than a minute"),
+        ({"welcome": {"max_in_window": 1, "window": "0s"}}, "welcome.window: 0ms is no time at all"),
+        (
+            {"cart_abandoned": {"delay": "31d"}},
+            "cart_abandoned.delay: 31d is not before the cart is dropped, after 30d (forget)",
+        ),
+        (
+            {"checkout_abandoned": {"second_after": "4d"}},
+            "checkout_abandoned.third_after: 3d is not after the second reminder, which comes after 4d",
+        ),
+        ({"quiet_hours": {"jitter": "13h"}}, "quiet_hours.jitter: 13h is more than 12 h"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], message: str) -> None:

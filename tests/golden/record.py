@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HISTORIES = [folder for folder in sorted(Path(__file__).parent.iterdir()) if (folder / "events.jsonl").exists()]
-OUTPUTS = ("profiles.jsonl", "triggers.jsonl", "decisions.jsonl", "rejected.jsonl", "summary.json")
+OUTPUTS = ("profiles.jsonl", "triggers.jsonl", "decisions.jsonl", "identities.jsonl", "rejected.jsonl", "summary.json")
 UNTIL = "2026-05-15"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import events
+from schemas.decode import others_of
 from schemas.events import Arrival, ConsentChange, ConsentState, Event, Product
 
 START_MS = 1_772_409_600_000
@@ -19,9 +20,8 @@ def arrival(kind: type[Event], minute: int, message_id: str, *, received: int | 
     """An event of user ada at a minute of the history."""
     at_ms = START_MS + minute * MINUTE_MS
     event = kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields)
-    return Arrival(
-        event, at_ms, START_MS + (minute if received is None else received) * MINUTE_MS, "user_id:ada", "ada"
-    )
+    received_ms = START_MS + (minute if received is None else received) * MINUTE_MS
+    return Arrival(event, at_ms, received_ms, "user_id:ada", "ada", others_of(event, "user_id:ada"))
 
 
 @st.composite

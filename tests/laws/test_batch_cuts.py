@@ -7,10 +7,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.conditions import compile_conditions
+from profiles.engine import Engine
 from schemas.events import Event
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.shell.world import CrashAt, Died, World, no_pause, run
+from tests.shell.world import EAGER, CrashAt, Died, World, no_pause, run
 
 DAY_MIN = 24 * 60
 
@@ -25,6 +27,12 @@ def logs(draw: st.DrawFn) -> list[Event]:
         event = draw(one_event(minute, f"m{number}")).event
         user = draw(st.sampled_from(("ada", "bob", "cid", "dee")))
         fields: dict[str, Any] = {"user_id": user}
+        if draw(st.booleans()):
+            # On a device, sometimes one that others use too; not always logged in.
+            fields = {
+                "user_id": draw(st.sampled_from((user, None))),
+                "anonymous_id": draw(st.sampled_from((f"{user}-phone", "kiosk"))),
+            }
         for name in ("cart_id", "checkout_id", "order_id"):
             if getattr(event, name, None):
                 fields[name] = f"{user}-{getattr(event, name)}"
@@ -53,8 +61,20 @@ async def play(world: World, chunk: int = 500) -> World:
     return world
 
 
+CONDITIONS, SEGMENTS = compile_conditions(
+    EAGER.rules,
+    {
+        "looking": {"when": 'views("90m") >= 1'},
+        "spending": {"when": 'spend_minor("2d") > 1000'},
+        "lapsing": {"when": 'profile.last_seen_ms < ago("1d")'},
+    },
+)
+BOOK = msgspec.structs.replace(EAGER, conditions=CONDITIONS, segments=SEGMENTS)
+
+
 def told(log: Sequence[Event], **options: Any) -> World:
-    world = World(**options)
+    """A world with the log, and segments that change with events and by themselves."""
+    world = World(engine=Engine(BOOK), **options)
     world.send(*log)
     return world
 

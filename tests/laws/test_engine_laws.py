@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from profiles import dedupe, state
 from profiles.book import Book
+from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.profile import Profile, decode_profile
 from profiles.rates import Rates
@@ -21,16 +22,23 @@ from schemas.outputs import Decision, Trigger
 from tests.laws.histories import MINUTE_MS, START_MS, histories
 
 DAY_MIN = 24 * 60
-EAGER = Book(
-    rules=Rules.of(
-        CartAbandonedRule(cooldown_ms=0, max_in_window=0),
-        CheckoutAbandonedRule(cooldown_ms=0),
-        soft_opt_in=True,
-        caps=Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000),
-        quiet_hours=QuietHours(enabled=False),
-        precedence=Precedence(block_ms=0),
-    )
+RULES = Rules.of(
+    CartAbandonedRule(cooldown_ms=0, max_in_window=0, condition='episode.value_minor != 700 || views("1h") >= 1'),
+    CheckoutAbandonedRule(cooldown_ms=0),
+    soft_opt_in=True,
+    caps=Caps(max_in_24h=1000, max_in_7d=1000, max_in_day=1000),
+    quiet_hours=QuietHours(enabled=False),
+    precedence=Precedence(block_ms=0),
 )
+SEGMENTS = {
+    "looking": {"when": 'views("90m") >= 1'},
+    "spending": {"when": 'spend_minor("2d") > 1000'},
+    "lapsing": {"when": 'profile.last_seen_ms < ago("1d")'},
+    "full_cart": {"when": "profile.carts.exists(c, c.value_minor > 1000)"},
+    "reminded": {"when": 'profile.triggers.exists(t, t.state == "emitted" && !t.name.startsWith("segment."))'},
+}
+CONDITIONS, KEPT = compile_conditions(RULES, SEGMENTS)
+EAGER = Book(rules=RULES, conditions=CONDITIONS, segments=KEPT)
 """A shop that sends whatever it may: more triggers for the laws to look at."""
 
 

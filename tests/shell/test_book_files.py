@@ -68,6 +68,37 @@ def test_all_documents_come_together(write: Write) -> None:
         (
             "rules",
             "r.toml",
+            "[welcome]\n[caps]\n\n[welcome]\n",
+            r"r\.toml, line 4: welcome: stands twice, on line 1 and here",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[segments.big]\nwhen = 'true'\n[segments.big]\nwhen = 'false'\n",
+            r"r\.toml, line 3: segments\.big: stands twice, on line 1 and here",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[welcome]\ndelay = '1min'\nenabled = true\ndelay = '2min'\n",
+            r"r\.toml, line 4: welcome\.delay: stands twice, on line 2 and here",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[segments.big]\nwhen = 'true'\n[segment_exited]\nsegments = ['bigg']\n",
+            r"r\.toml, line 4: segment_exited\.segments: there is no segment 'bigg'; did you mean 'big'\?",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[precedence]\nladder = ['cart.abandoned', 'checkout.abandoned', 'cart.abandoned']\n",
+            r"r\.toml, line 2: precedence\.ladder: 'cart\.abandoned' stands twice: it can't be both above and below",
+        ),
+        ("rules", "r.toml", "\n[costs]\nshiping_cost_minor = 1\n", r"line 3: .*did you mean 'shipping_cost_minor'"),
+        (
+            "rules",
+            "r.toml",
             "[welcome]\ncondition = 'episode.value_minor > \"5\"'\n",
             r"r\.toml:2:34: welcome\.condition: ",
         ),

@@ -5,6 +5,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from profiles.profile import decode_profile
 from schemas import events
 from schemas.events import Event, Identified
 from streams.audit import audit
@@ -39,11 +40,16 @@ class City:
             for owner in self.owners:
                 await owner.open()
         while True:
-            before = [len(self.world.log.records("forwards", number)) for number in range(PARTITIONS)]
+            before = self._passed_on()
             for owner in self.owners:
                 await self.world.work(owner)
-            if before == [len(self.world.log.records("forwards", number)) for number in range(PARTITIONS)]:
+            if before == self._passed_on():
                 return
+
+    def _passed_on(self) -> list[int]:
+        """How many records each partition has had from others."""
+        topics = ("forwards", "moves")
+        return [len(self.world.log.records(topic, number)) for topic in topics for number in range(PARTITIONS)]
 
     def live(self, *sent: Event) -> "City":
         run(self.send(*sent).settle())
@@ -116,17 +122,44 @@ def test_the_figures_of_others_stay_as_they_are() -> None:
 
 
 def test_the_receipt_counts_by_store_and_is_final_once_all_homes_have_answered() -> None:
-    city = City().live(*life(), asked(events.EraseCustomer))
+    city = City().live(*life()).live(asked(events.EraseCustomer))
     last = city.receipts()[-1]
 
     assert (last["final"], last["homes"], last["waiting"]) == (True, 4, 0)
     counts = last["counts"]
-    assert (counts["profiles"], counts["orders"]) == (3, 1)
+    assert (counts["profiles"], counts["redirects"], counts["orders"]) == (1, 3, 1)
     assert counts["timers"] >= 1
     assert counts["remembered_messages"] >= 5
     assert [one["final"] for one in city.receipts()].count(True) == 1
     assert {"orders", "forwards", "decisions"} <= last["kept_ms"].keys()
     assert not any(word in repr(city.receipts()) for word in HOMES)
+
+
+def test_ids_as_long_as_they_may_be_are_erased_with_the_others() -> None:
+    user, device = "u" * 256, "d" * 256
+    seen = Identified(message_id="i1", timestamp_ms=at(0), user_id=user, anonymous_id=device, email="ada@example.org")
+    city = City().live(seen).live(asked(events.EraseCustomer, user_id=user))
+
+    assert city.profiles() == set()
+    assert city.receipts()[-1]["counts"]["redirects"] == 2
+    assert city.receipts()[-1]["final"]
+
+
+def test_of_a_tablet_two_customers_shared_only_her_time_is_erased() -> None:
+    def seen(minute: float, user: str | None) -> Event:
+        return events.PageViewed(
+            message_id=f"{user}{minute}", timestamp_ms=at(minute), user_id=user, anonymous_id="tablet"
+        )
+
+    city = City().live(seen(0, "ada"), seen(10, "bea")).live(asked(events.EraseCustomer, minute=20))
+    city.live(seen(5, None), seen(15, None))
+
+    assert city.profiles() == {"user_id:bea", "anonymous_id:tablet"}
+    assert not any(word in city.dump() for word in HOMES)
+    bea = run(city.world.table.profile(home_partition("bea", PARTITIONS), "user_id:bea"))
+    assert bea is not None
+    assert decode_profile(bea).activity.first_ms == at(10)
+    assert decode_profile(bea).activity.last_ms == at(15)
 
 
 def test_what_comes_later_does_not_bring_her_back_not_even_to_another_owner() -> None:
@@ -235,6 +268,17 @@ def test_a_suppressed_customer_is_sent_nothing_and_nothing_more_is_collected() -
     assert {one["reason"] for one in hers} == {"suppressed"}
 
 
+def test_a_suppression_of_a_device_is_one_of_whom_it_belongs_to() -> None:
+    city = City().live(*life()).live(asked(events.SuppressCustomer, anonymous_id="phone-7"))
+    city.live(added("ada", 20, "a2"))
+
+    ada = run(city.world.table.profile(home_partition("ada", PARTITIONS), "user_id:ada"))
+    assert ada is not None
+    assert decode_profile(ada).suppressed
+    assert decode_profile(ada).activity.last_ms == at(4)
+    assert city.receipts()[-1]["final"]
+
+
 def test_a_withdrawal_of_consent_holds_though_nothing_else_is_collected() -> None:
     grant = events.ConsentChange(state="GRANT", channel="email")
     no = events.ConsentChange(state="REVOKED", channel="email")
@@ -259,9 +303,7 @@ def test_an_export_holds_the_profile_and_every_order() -> None:
     assert parts[0]["document"]["traits"] == {"first_name": "Ada"}
     assert sum(len(one.get("orders", ())) for one in parts) == 901
     assert len(parts) > 2
-    assert {"user_id:ada", "email:ada@example.org", "anonymous_id:phone-7"} == {
-        one["customer_id"] for one in city.values("exports")
-    }
+    assert {one["customer_id"] for one in city.values("exports")} == {"user_id:ada"}
     assert city.receipts()[-1]["final"]
 
 

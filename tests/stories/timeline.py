@@ -16,6 +16,7 @@ from profiles.rules import Caps, QuietHours, Rules, TriggerRule
 from profiles.state import Ledger, Moment
 from profiles.turn import Output
 from schemas import events
+from schemas.decode import others_of
 from schemas.events import SHOP, Arrival, CatalogueEvent, ConsentChange, Event, Product
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 
@@ -78,9 +79,8 @@ class Timeline:
         self.clock_ms = max(self.clock_ms, ms(minute), received_ms if arrives is not None else 0)
         at = Moment(self.clock_ms, goods=self.goods)
         self.engine.fire(self.profile, at, self.orders, self.out)
-        self.engine.step(
-            self.profile, Arrival(event, ms(minute), received_ms, self.profile.id, value), at, self.orders, self.out
-        )
+        arrival = Arrival(event, ms(minute), received_ms, self.profile.id, value, others_of(event, self.profile.id))
+        self.engine.step(self.profile, arrival, at, self.orders, self.out)
         return self
 
     def shop_tells(

@@ -1,0 +1,197 @@
+"""Logins in the partition loop: what an anonymous visitor did becomes the customer's, at once and wherever each lives."""
+
+import msgspec
+import pytest
+
+from profiles.profile import decode_profile
+from schemas.events import Event, Identified, PageViewed, Product, ProductAdded
+from schemas.routing import topic_of
+from streams.forwards import origin_of
+from streams.home import home_partition
+from streams.profile_lookup import find, homes
+from tests.laws.test_identity_laws import everywhere
+from tests.shell.world import MINUTE_MS, START_MS, World, ordered, run
+
+PARTITIONS = 4
+
+
+def living_in(partition: int, name: str) -> str:
+    """A value of an identifier that is at home in a partition."""
+    return next(f"{name}{n}" for n in range(1000) if home_partition(f"{name}{n}", PARTITIONS) == partition)
+
+
+ADA, PHONE = living_in(0, "ada"), living_in(1, "phone")
+NEAR_PHONE = living_in(0, "phone")
+
+
+def added(device: str, minute: float, message_id: str) -> Event:
+    return ProductAdded(
+        message_id=message_id,
+        timestamp_ms=START_MS + round(minute * MINUTE_MS),
+        anonymous_id=device,
+        cart_id="c1",
+        product=Product(product_id="tea", price_minor=500),
+    )
+
+
+def login(device: str, minute: float, message_id: str = "login") -> Event:
+    return Identified(
+        message_id=message_id, timestamp_ms=START_MS + round(minute * MINUTE_MS), user_id=ADA, anonymous_id=device
+    )
+
+
+def seen(device: str, minute: float, message_id: str) -> Event:
+    return PageViewed(message_id=message_id, timestamp_ms=START_MS + round(minute * MINUTE_MS), anonymous_id=device)
+
+
+def told(*log: Event) -> World:
+    world = World(partitions=PARTITIONS)
+    for event in log:
+        home = event.user_id or event.anonymous_id or ""
+        partition = home_partition(home, PARTITIONS)
+        world.log.append(topic_of(event), msgspec.json.encode(event), partition=partition)
+    return world
+
+
+def sent(world: World) -> list[tuple[str, str, int]]:
+    """Triggers that went out: name, customer, minute."""
+    return sorted(
+        (value["name"], value["customer"]["id"], (value["emitted_at_ms"] - START_MS) // MINUTE_MS)
+        for partition in range(PARTITIONS)
+        for value in world.values("triggers", partition)
+    )
+
+
+async def until(world: World, minute: float) -> None:
+    """All partitions read everything, then their clocks move on."""
+    tenures = [world.tenure(partition) for partition in range(PARTITIONS)]
+    for tenure in tenures:
+        await tenure.open()
+    for _ in range(2):
+        for _ in range(20):
+            for tenure in tenures:
+                world.log.deliver(tenure.number)
+                await tenure.turn()
+                await tenure.outbox.publish()
+        for tenure in tenures:
+            tenure.advance_to(START_MS + round(minute * MINUTE_MS))
+
+
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_a_cart_left_before_the_login_is_reminded_of_at_its_time_under_the_customer(device: str) -> None:
+    world = told(added(device, 0, "m1"), login(device, 55))
+    run(until(world, 120))
+
+    assert sent(world) == [("cart.abandoned", f"user_id:{ADA}", 60)]
+
+
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_a_reminder_that_waited_for_a_login_goes_out_with_it(device: str) -> None:
+    world = told(added(device, 0, "m1"), seen(device, 200, "m2"), login(device, 300))
+    run(until(world, 302))
+    states = {
+        (value["state"], value["customer_id"].partition(":")[0])
+        for partition in range(PARTITIONS)
+        for value in world.values("decisions", partition)
+    }
+
+    assert ("unreachable", "anonymous_id") in states
+    assert [(name, customer) for name, customer, _ in sent(world)] == [("cart.abandoned", f"user_id:{ADA}")]
+
+
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_what_comes_later_under_the_device_goes_to_the_customer(device: str) -> None:
+    log = [login(device, 0), added(device, 5, "m1"), msgspec.structs.replace(ordered(ADA, 6, "o1"), user_id=None,
+           anonymous_id=device)]  # fmt: skip
+    world = told(*log)
+    run(everywhere(world, []))
+    profile = world.profile(f"user_id:{ADA}", 0)
+    kept = world.profile(f"anonymous_id:{device}", home_partition(device, PARTITIONS))
+
+    assert profile is not None
+    assert kept is not None
+    assert (profile.ltv.net, profile.merging, profile.ids["anonymous_id"]) == (1000, [], [device])
+    assert [target for _, target in kept.redirect] == [f"user_id:{ADA}"]
+
+
+def test_a_record_of_a_device_says_for_whom_it_was_sent_on_and_comes_there_once() -> None:
+    world = told(login(PHONE, 0))
+    run(everywhere(world, []))
+    world.log.append("clickstream", msgspec.json.encode(seen(PHONE, 1, "m1")), partition=1)
+    run(everywhere(world, []))
+    (record,) = world.log.records("forwards", 0)
+    world.log.append("forwards", record.value, partition=0, headers=record.headers)
+    run(everywhere(world, []))
+    profile = world.profile(f"user_id:{ADA}", 0)
+
+    assert dict(record.headers)["profile"] == f"user_id:{ADA}".encode()
+    assert origin_of(record.headers) == ("clickstream/1", 0, 1)
+    assert profile is not None
+    assert profile.activity.events == 2
+
+
+def test_a_merge_is_published_once_with_what_caused_it() -> None:
+    world = told(added(PHONE, 0, "m1"), login(PHONE, 5))
+    run(everywhere(world, []))
+    for record in world.log.records("moves", 0):
+        world.log.append("moves", record.value, partition=0)
+    run(everywhere(world, []))
+    (change,) = world.values("identity-changes", 0)
+
+    assert (change["name"], change["customer_id"], change["other"], change["cause"]) == (
+        "profile.merged", f"user_id:{ADA}", f"anonymous_id:{PHONE}", "login",
+    )  # fmt: skip
+
+
+def test_a_profile_is_found_by_any_of_its_identifiers() -> None:
+    world = told(added(PHONE, 0, "m1"), login(PHONE, 5))
+    run(everywhere(world, []))
+    found = run(find(world.table, f"anonymous_id:{PHONE}", PARTITIONS))
+
+    assert found is not None
+    assert (found.partition, found.profile.id) == (0, f"user_id:{ADA}")
+    assert homes(found.profile, PARTITIONS) == [(1, f"anonymous_id:{PHONE}"), (0, f"user_id:{ADA}")]
+
+
+def test_customers_are_counted_once_each() -> None:
+    world = told(added(PHONE, 0, "m1"), added(NEAR_PHONE, 1, "m2"), login(PHONE, 5), login(NEAR_PHONE, 6, "again"))
+    run(everywhere(world, []))
+    counts = [run(world.table.population(partition)) for partition in range(PARTITIONS)]
+
+    assert sum(count.get("customers", 0) for count in counts) == 1
+
+
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_the_counters_of_the_population_are_those_of_one_who_was_known_from_the_start(device: str) -> None:
+    def counted(*log: Event) -> dict[str, int]:
+        world = told(*log)
+        run(everywhere(world, []))
+        sums: dict[str, int] = {}
+        for partition in range(PARTITIONS):
+            for name, amount in run(world.table.population(partition)).items():
+                sums[name] = sums.get(name, 0) + amount
+        return {name: amount for name, amount in sums.items() if amount}
+
+    orders = [ordered(ADA, minute * 3000, f"o{minute}") for minute in range(1, 4)]
+    unnamed = [msgspec.structs.replace(order, user_id=None, anonymous_id=device) for order in orders[:2]]
+
+    assert counted(*unnamed, login(device, 8000), orders[2]) == counted(login(device, 0), *orders)
+
+
+def test_what_is_no_move_is_set_aside() -> None:
+    world = told(login(PHONE, 0))
+    for value in (b"{", b'{"move":"what"}', None):
+        world.log.append("moves", value, partition=2)
+    run(everywhere(world, []))
+
+    assert [one["reason"] for one in world.values("rejected", 2)] == ["not_a_move"] * 3
+
+
+def test_a_redirect_is_a_few_readable_bytes() -> None:
+    world = told(added(PHONE, 0, "m1"), login(PHONE, 5))
+    run(everywhere(world, []))
+    stored = run(world.table.profile(1, f"anonymous_id:{PHONE}"))
+
+    assert stored is not None
+    assert decode_profile(stored).redirect == [(START_MS + 5 * MINUTE_MS, f"user_id:{ADA}")]
+    assert len(stored) < 150
