@@ -67,12 +67,17 @@ def note_view(profile: Profile, arrival: Arrival) -> None:
         _put_late(views, view)
     _note_visit(browsing, activity.session_start_ms or at_ms, activity.session_by)
     describe(browsing.described, browsing.offered, product, event.currency, at_ms)
-    if len(views) > VIEWS_MAX or views[0].at_ms < views[-1].at_ms - KEEP_MS:
-        horizon_ms = views[-1].at_ms - KEEP_MS
-        views[:] = [other for other in views if other.at_ms >= horizon_ms][-VIEWS_MAX:]
-        kept = {other.product_id for other in views}
-        browsing.described = {key: said for key, said in browsing.described.items() if key in kept}
-        browsing.offered = {key: said for key, said in browsing.offered.items() if key in kept}
+    while len(views) > VIEWS_MAX or views[0].at_ms < views[-1].at_ms - KEEP_MS:
+        _forget(browsing, views.pop(0).product_id)
+
+
+def _forget(browsing: Browsing, product_id: str) -> None:
+    """A view of a product was forgotten; so is how it was shown, unless there is another."""
+    for view in browsing.views:
+        if view.product_id == product_id:
+            return
+    browsing.described.pop(product_id, None)
+    del browsing.offered[product_id]
 
 
 def _put_late(views: list[Viewed], view: Viewed) -> None:
@@ -134,13 +139,37 @@ def describe(
 ) -> None:
     """Keep how a product was described (the fullest word) and offered (the newest)."""
     product_id = product.product_id
-    said = Description(
-        at_ms, product.sku, product.name, product.category, product.brand, product.url, product.image_url
-    )
-    carts.keep_description(described, product_id, said)
-    told = Priced(at_ms, product.price_minor, product.variant_id, currency)
-    known = offered.get(product_id)
-    offered[product_id] = told if known is None else newest_offer(known, told)
+    known = described.get(product_id)
+    # Most products are seen again as they were: then only the time moves on.
+    if (
+        known is not None
+        and known.name == product.name
+        and known.url == product.url
+        and known.image_url == product.image_url
+        and known.category == product.category
+        and known.brand == product.brand
+        and known.sku == product.sku
+    ):
+        if known.at_ms < at_ms:
+            known.at_ms = at_ms
+    else:
+        said = Description(
+            at_ms, product.sku, product.name, product.category, product.brand, product.url, product.image_url
+        )
+        carts.keep_description(described, product_id, said)
+    offer = offered.get(product_id)
+    if offer is None:
+        offered[product_id] = Priced(at_ms, product.price_minor, product.variant_id, currency)
+    elif (
+        offer.price_minor == product.price_minor
+        and offer.variant_id == product.variant_id
+        and offer.currency == currency
+    ):
+        if offer.at_ms < at_ms:
+            offer.at_ms = at_ms
+    else:
+        told = Priced(at_ms, product.price_minor, product.variant_id, currency)
+        offered[product_id] = newest_offer(offer, told)
 
 
 def newest_offer(one: Priced, other: Priced) -> Priced:
@@ -174,7 +203,7 @@ def item_of(browsing: Browsing, product_id: str) -> Item:
 def in_stock(known: Goods, product_id: str, offered: Priced | None) -> bool | None:
     """Whether a product can be had, in the variant it was offered in; None where no event ever told."""
     variant_id = None if offered is None else offered.variant_id
-    told = goods.in_stock(known, carts.line_key(product_id, variant_id))
+    told = goods.in_stock(known, goods.good_key(product_id, variant_id))
     return goods.in_stock(known, product_id) if told is None else told
 
 

@@ -1,4 +1,5 @@
-"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags.
+"""Product facts that events do not carry: unit cost, how long a unit lasts, what can stand in for what, occasion tags,
+and what there is to tell about them.
 
 Built once from rows and never changed; a new catalogue is a new book. A row names a product, or, without a product id,
 a category whose facts hold for every product in it that has none of its own.
@@ -21,6 +22,8 @@ class Facts(Struct, frozen=True, gc=False):
 
     `supply_days` is how long one unit lasts (None: not replenishable). Products of one `group` stand in for each other;
     `share` is then how much of the group's smallest unit one unit of this product is worth (2.0: lasts twice as long).
+    `complementary` products go with it, the best first; `bundles` names the sets that the shop offers it in.
+    `contents` are ids of what there is to tell about the product (use tips, care, recipes).
     """
 
     cost_minor: int | None = None
@@ -30,16 +33,20 @@ class Facts(Struct, frozen=True, gc=False):
     group: str | None = None
     occasions: tuple[str, ...] = ()
     share: float = 1.0
+    complementary: tuple[str, ...] = ()
+    bundles: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 NOTHING: Final = Facts()
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
-    """Facts by product id, and by category path for products that have no row."""
+    """Facts by product id, and by category path for products that have no row; the products of each bundle, by its name."""
 
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
+    bundles: dict[str, tuple[str, ...]] = {}
 
     @staticmethod
     def from_rows(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> "Catalogue":
@@ -68,8 +75,9 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
     """A catalogue from rows such as a CSV reader gives them.
 
     Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
-    cost_minor, supply_days, group, occasions (a list, or text separated by ";"). Others are ignored, empty ones are
-    unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from 1) and column.
+    cost_minor, supply_days, group, occasions, contents, complementary, bundles (lists, or text separated by ";"). Others are
+    ignored, empty ones are unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from
+    1) and column.
     """
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
@@ -81,7 +89,10 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             brand=_text(row, "brand"),
             supply_days=_days(row, number),
             group=_text(row, "group"),
-            occasions=_tags(row, number),
+            occasions=_tags(row, "occasions", number),
+            complementary=_tags(row, "complementary", number),
+            bundles=_tags(row, "bundles", number),
+            contents=_tags(row, "contents", number),
         )
         if product_id is not None:
             products[product_id] = facts
@@ -96,9 +107,14 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
     for facts in [*filled.values(), *categories.values()]:
         if facts.group is not None and facts.supply_days is not None:
             smallest[facts.group] = min(facts.supply_days, smallest.get(facts.group, facts.supply_days))
+    bundles: dict[str, tuple[str, ...]] = {}
+    for product_id, facts in filled.items():
+        for name in facts.bundles:
+            bundles[name] = (*bundles.get(name, ()), product_id)
     return Catalogue(
         products={product_id: _shared(facts, smallest) for product_id, facts in filled.items()},
         categories={path: _shared(facts, smallest) for path, facts in categories.items()},
+        bundles={name: members for name, members in bundles.items() if len(members) > 1},
     )
 
 
@@ -123,6 +139,7 @@ def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
         supply_days=general.supply_days if facts.supply_days is None else facts.supply_days,
         group=facts.group or general.group,
         occasions=facts.occasions or general.occasions,
+        contents=facts.contents or general.contents,
     )
 
 
@@ -170,12 +187,12 @@ def _days(row: Mapping[str, Any], number: int) -> float | None:
     return None if value is None else float(value)
 
 
-def _tags(row: Mapping[str, Any], number: int) -> tuple[str, ...]:
-    value = row.get("occasions")
+def _tags(row: Mapping[str, Any], column: str, number: int) -> tuple[str, ...]:
+    value = row.get(column)
     if value is None or isinstance(value, str):
         parts = (value or "").split(";")
     elif isinstance(value, list | tuple):
         parts = [str(part) for part in value]
     else:
-        raise CatalogueError(f"row {number}, column occasions: {value!r} is neither a list nor text separated by ';'")
+        raise CatalogueError(f"row {number}, column {column}: {value!r} is neither a list nor text separated by ';'")
     return tuple(dict.fromkeys(tag for part in parts if (tag := part.strip())))

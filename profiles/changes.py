@@ -17,7 +17,9 @@ EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
 TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
 """What timers change."""
 
-_ALWAYS: Final[Changed] = frozenset({"first_seen_ms", "last_seen_ms", "sessions", "ids", "triggers", "predicted"})
+_ALWAYS: Final[Changed] = frozenset(
+    {"first_seen_ms", "last_seen_ms", "sessions", "ids", "merging", "triggers", "predicted"}
+)
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.Identified, frozenset({"traits"})),
     (events.ProductViewed, frozenset({"interests"})),
@@ -31,7 +33,9 @@ _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.OrderEvent, frozenset({"orders", "ltv", "carts", "interests", "replenishment", "coupons"})),
     (events.SubscriptionEvent, frozenset({"replenishment"})),
     (events.NpsSubmitted, frozenset({"feedback"})),
+    (events.CaseUpdated, frozenset({"feedback"})),
     (events.ProductReviewed, frozenset({"feedback"})),
+    (events.TicketEvent, frozenset({"feedback"})),
     (events.MessageEvent, frozenset({"messages"})),
     (events.Unsubscribed, frozenset({"consent"})),
     (events.MessageMarkedAsSpam, frozenset({"consent"})),

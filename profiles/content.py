@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from profiles.ledger import OrderChange
-from profiles.state import Cart, RecentOrder
+from profiles.state import Cart, Delivery, RecentOrder
 from profiles.supply import SupplyChange
 from schemas.events import Arrival
 from schemas.outputs import CouponShown, Item
@@ -27,7 +27,8 @@ class Content(Struct, kw_only=True):
 
 class OrderTold(Struct, kw_only=True):
     """An order event as triggers hear of it: what it changed in the ledger and in supplies, the order for carts and
-    conversions (None where it is not placed, or a test), and the carts it took something out of.
+    conversions (None where it is not placed, or a test), the carts it took something out of, and its delivery (None where
+    that is as it was).
     """
 
     arrival: Arrival
@@ -35,3 +36,4 @@ class OrderTold(Struct, kw_only=True):
     supplies: SupplyChange
     order: RecentOrder | None = None
     carts: list[Cart] = []
+    delivery: Delivery | None = None

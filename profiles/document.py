@@ -1,8 +1,11 @@
 """The public profile document of a customer at a moment: decayed scores and forecasts are worked out for it."""
 
-from profiles import carts, interests, supply, wishes
+from math import fsum, inf
+
+from profiles import carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.feedback_state import OlderReviews
 from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
@@ -10,6 +13,7 @@ from profiles.state import Cart, Totals
 from schemas.profile_document import (
     CartItem,
     CartShown,
+    CaseShown,
     CouponKnown,
     CurrencyTotals,
     DecisionShown,
@@ -20,6 +24,8 @@ from schemas.profile_document import (
     ProfileDocument,
     Replenishment,
     Sessions,
+    SurveyShown,
+    TicketShown,
     WishShown,
 )
 
@@ -47,7 +53,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         replenishment=replenishment(profile, book),
         wishlist=wishlist_shown(profile),
         coupons=coupons_shown(profile),
-        feedback=feedback_shown(profile),
+        feedback=feedback_shown(profile, book, now_ms),
         messages=dict(sorted(profile.messages.items())),
         segments=segments_shown(profile),
         triggers=triggers_shown(profile),
@@ -192,14 +198,21 @@ def scores_shown(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[
 def replenishment(profile: Profile, book: Book) -> tuple[Replenishment, ...]:
     """What will run out, soonest first."""
     found = [coming for key in profile.supply if (coming := supply.forecast(profile, key, book)) is not None]
-    return tuple(
-        Replenishment(
-            product_id=coming.product_id,
-            due_ms=coming.due_ms,
-            run_out_ms=coming.run_out_ms,
-            interval_days=coming.unit_days,
-        )
-        for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id))
+    return tuple(_coming(coming) for coming in sorted(found, key=lambda coming: (coming.due_ms, coming.product_id)))
+
+
+def _coming(coming: supply.Forecast) -> Replenishment:
+    last_ms, learned = coming.last_purchase_ms, coming.learned
+    stops = learned is not None and learned.stopped_days < inf
+    return Replenishment(
+        product_id=coming.product_id,
+        due_ms=coming.due_ms,
+        run_out_ms=coming.run_out_ms,
+        interval_days=coming.unit_days,
+        window_start_ms=None if learned is None else last_ms + learned.window_start * DAY_MS,
+        window_end_ms=None if learned is None else last_ms + learned.window_end * DAY_MS,
+        confidence=None if learned is None else learned.confidence,
+        stopped_ms=last_ms + round(learned.stopped_days * DAY_MS) if learned is not None and stops else None,
     )
 
 
@@ -221,13 +234,44 @@ def coupons_shown(profile: Profile) -> tuple[CouponKnown, ...]:
     )
 
 
-def feedback_shown(profile: Profile) -> FeedbackShown:
-    """What she said of the shop, as the document has it."""
-    said = profile.feedback
-    ratings = said.get("ratings", 0)
+def feedback_shown(profile: Profile, book: Book, now_ms: int) -> FeedbackShown:
+    """What she said, and what is open of it at `now_ms`."""
+    said, rule = profile.feedback, book.rules.open_feedback
+    older = said.older_reviews or OlderReviews()
+    answers = sorted(said.surveys.values(), key=lambda one: (-one.answered_ms, one.survey_id))
+    rated = [review.rating for review in said.reviews.values() if review.rating is not None]
+    ratings = older.rated + len(rated)
+    newest = answers[0] if answers else None
+    cases = sorted(complaints.cases(profile, book, now_ms), key=lambda one: (-one[1].opened_ms, one[0]))
     return FeedbackShown(
-        nps_score=said.get("nps_score"),
-        nps_at_ms=said.get("nps_at_ms"),
-        reviews=said.get("reviews", 0),
-        mean_rating=said["rating_sum"] / ratings if ratings else None,
+        nps_score=None if newest is None else newest.score,
+        nps_at_ms=None if newest is None else newest.answered_ms,
+        reviews=older.count + len(said.reviews),
+        mean_rating=(older.rating_sum + fsum(rated)) / ratings if ratings else None,
+        complains=complaints.complains(profile, book, now_ms),
+        surveys=tuple(
+            SurveyShown(survey_id=one.survey_id, kind=one.kind, score=one.score, at_ms=one.answered_ms)
+            for one in answers
+        ),
+        cases=tuple(
+            CaseShown(
+                case_id=key,
+                state=case.state,
+                opened_ms=case.opened_ms,
+                contacted_ms=case.contacted_ms,
+                owner=None if (owner := said.cases[key].owner) is None else owner[2],
+            )
+            for key, case in cases
+        ),
+        tickets=tuple(
+            TicketShown(
+                ticket_id=ticket_id,
+                open=complaints.is_open(ticket, rule, now_ms),
+                opened_ms=ticket.opened_ms,
+                updated_ms=ticket.changed[0],
+                topic=None if ticket.topic is None else ticket.topic[2],
+                satisfaction=None if ticket.satisfaction is None else ticket.satisfaction[2],
+            )
+            for ticket_id, ticket in sorted(said.tickets.items(), key=lambda item: (-item[1].changed[0], item[0]))
+        ),
     )

@@ -17,7 +17,9 @@ from profiles import (
     checkouts,
     coupons,
     dedupe,
+    deliveries,
     episodes,
+    feedback,
     identity,
     interests,
     ledger,
@@ -264,12 +266,14 @@ class Engine:
         if kind in SHOPPING_EVENTS:
             forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
-        if event.consent or kind in CONSENT_WITHDRAWN:
+        if event.consent or kind in CHANNEL_LOST:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
                 profile.milestones.granted = opening(arrival)
             if kind in CONSENT_WITHDRAWN:
                 episodes.cancel_marketing(turn, self.triggers, "unsubscribed")
+            elif messages.is_hard_bounce(event):
+                episodes.cancel_marketing(turn, self.triggers, "bounced")
             for trigger in self._on_consent:
                 trigger.on_consent(turn, arrival)
 
@@ -285,6 +289,7 @@ class Engine:
             self._remember(turn, arrival)
         statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:
             if change.is_new:
@@ -455,8 +460,20 @@ def _subscribed(turn: Turn, arrival: Arrival) -> None:
         subscriptions[event.subscription_id] = sorted({product.product_id for product in event.products})
 
 
-def _feedback(turn: Turn, arrival: Arrival) -> None:
-    messages.note_feedback(turn.profile, arrival)
+def _answer(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_answer(turn.profile, arrival, turn.book)
+
+
+def _case(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_case(turn.profile, arrival)
+
+
+def _ticket(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_ticket(turn.profile, arrival)
+
+
+def _review(turn: Turn, arrival: Arrival) -> None:
+    feedback.note_review(turn.profile, arrival)
 
 
 def _message(turn: Turn, arrival: Arrival) -> None:
@@ -505,6 +522,7 @@ is swallowed in silence would be worse than one refused."""
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
+CHANNEL_LOST: Final[frozenset[type[Event]]] = CONSENT_WITHDRAWN | {events.MessageBounced}
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
@@ -519,8 +537,12 @@ HANDLERS: Final[dict[type[Event], Handler]] = {
     events.SubscriptionStarted: _subscribed,
     events.SubscriptionRenewed: _subscribed,
     events.SubscriptionCancelled: _subscribed,
-    events.NpsSubmitted: _feedback,
-    events.ProductReviewed: _feedback,
+    events.NpsSubmitted: _answer,
+    events.CaseUpdated: _case,
+    events.ProductReviewed: _review,
+    events.TicketOpened: _ticket,
+    events.TicketUpdated: _ticket,
+    events.TicketResolved: _ticket,
     events.MessageSent: _message,
     events.MessageFailed: _message,
     events.MessageDelivered: _message,

@@ -13,11 +13,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from profiles import gates
-from profiles.carts import line_key
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
-from profiles.goods import Goods, in_stock
+from profiles.goods import Goods, good_key, in_stock
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
@@ -359,7 +358,7 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
     """The items with what is known of their stock now."""
     if not known:
         return items
-    keys = [line_key(item.product_id, item.variant_id) for item in items]
+    keys = [good_key(item.product_id, item.variant_id) for item in items]
     return tuple(
         item if (stocked := in_stock(known, key)) is None else replace(item, in_stock=stocked)
         for item, key in zip(items, keys, strict=True)
@@ -411,15 +410,15 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contributi
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
-                _outcome(turn, sent, "trigger.cancelled", order, worth, "late_conversion")
+                _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
         elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
             settled.add((sent.name, sent.key))
-            _outcome(turn, sent, "trigger.converted", order, worth, None)
+            _outcome(turn, sent, "trigger.converted", order.order_id, order.at_ms, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
-                _outcome(turn, sent, "cart.recovered", order, worth, None)
+                _outcome(turn, sent, "cart.recovered", order.order_id, order.at_ms, worth, None)
 
 
 def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder, sent: Emitted) -> bool:
@@ -434,8 +433,22 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
+def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str) -> None:
+    """Take back what was emitted about something and had no outcome yet: its ground was a mistake, as is known now."""
+    for sent in turn.profile.emitted:
+        if sent.name == definition.name and sent.key == key and sent.outcome is None:
+            sent.outcome = "retracted"
+            _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+
+
 def _outcome(
-    turn: Turn, sent: Emitted, name: str, order: RecentOrder, worth: Contribution | None, reason: str | None
+    turn: Turn,
+    sent: Emitted,
+    name: str,
+    order_id: str | None,
+    at_ms: int,
+    worth: Contribution | None,
+    reason: str | None,
 ) -> None:
     if sent.ghost:
         return
@@ -450,13 +463,13 @@ def _outcome(
             episode_key=sent.key,
             shop_id=turn.book.shop_id,
             customer_id=turn.profile.id,
-            order_id=order.order_id,
+            order_id=order_id,
             reason=reason,
-            occurred_at_ms=order.at_ms,
+            occurred_at_ms=at_ms,
             emitted_at_ms=turn.now_ms,
             value_minor=worth.shop.net if worth is not None and known else None,
             currency=turn.book.shop_currency if known else None,
         )
     )
     episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
-    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order.order_id)
+    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from xxhash import xxh3_64_intdigest
 
-from profiles import zones
+from profiles import complaints, zones
 from profiles.book import Book
 from profiles.consent import may_market
 from profiles.definition import TriggerDefinition
@@ -42,6 +42,7 @@ REASONS: Final = {
     "no_consent": "Marketing without a GRANT for any channel.",
     "suppressed": "The customer asked not to be contacted at all, or was erased.",
     "excluded": "Staff, a test, or another customer whom the rules exclude.",
+    "open_feedback": "She complained a short time ago, or her complaint is still open: marketing rests.",
     "superseded": "A trigger of higher precedence is pending or was sent within its block.",
     "cooldown": "The same trigger went to this customer too short a time ago.",
     "cap": "The same trigger went to this customer too often within its window.",
@@ -87,6 +88,8 @@ def ask(
         return Verdict(GATES[:1], shut)
     if is_excluded(profile, rules.excluded):
         return Verdict(GATES[:2], "excluded")
+    if marketing and complaints.holds_marketing(profile, book, now_ms):
+        return Verdict(GATES[:3], "open_feedback")
     if _superseded(profile, episode, rules, now_ms):
         return Verdict(GATES[:3], "superseded")
     if episode.occurrence == 1 and (shut := _rate_limit(profile, definition, episode, rule, now_ms)) is not None:
@@ -101,6 +104,23 @@ def ask(
     if place is not None and place.held_out:
         return Verdict(GATES[:8], HELD_OUT, None, place)
     return Verdict(GATES, None, None, place)
+
+
+def shut_now(profile: Profile, book: Book, now_ms: int) -> list[str]:
+    """The reasons for which no marketing trigger of any name would go out to her at `now_ms`, in the order of the gates."""
+    rules = book.rules
+    held_out = place_of(profile, TriggerRule(), "", rules)
+    asked = {
+        UNREACHABLE: not reachable(profile),
+        "suppressed": profile.suppressed,
+        "no_consent": not may_market(profile, now_ms, soft_opt_in=rules.soft_opt_in),
+        "excluded": is_excluded(profile, rules.excluded),
+        "open_feedback": complaints.holds_marketing(profile, book, now_ms),
+        "frequency_cap": _capped(profile, book, now_ms),
+        QUIET: _quiet_until(profile, book, now_ms, "") is not None,
+        HELD_OUT: held_out is not None and held_out.held_out,
+    }
+    return [reason for reason, shut in asked.items() if shut]
 
 
 def is_excluded(profile: Profile, excluded: Excluded) -> bool:
@@ -209,7 +229,6 @@ END_REASONS: Final = {
     "repurchased": "The product was bought again.",
     "refunded": "The purchase was refunded or cancelled.",
     "subscribed": "The product comes by subscription.",
-    "out_of_stock": "What it offers can't be had at the moment.",
     "existing_customer": "The customer had bought before.",
     "imported": "The customer was imported from another system.",
     "condition": "The further condition of its rules does not hold.",
@@ -218,6 +237,10 @@ END_REASONS: Final = {
     "suppressed": "The customer asked not to be contacted at all.",
     "max_lateness": "It could only have gone out too long after it was due.",
     "unreachable": "The customer could not be reached until it was too late.",
+    "returned": "The goods were sent back.",
+    "open_complaint": "A low score or a ticket of hers is still open.",
+    "score_corrected": "The customer corrected her score.",
+    "bounced": "A message came back for good: the address is none.",
     "too_many": "The customer has as many open episodes as a profile holds.",
     "late_conversion": "An order placed before the emission became known after it: the trigger is taken back.",
 }

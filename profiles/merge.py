@@ -16,10 +16,13 @@ from profiles import (
     browsing,
     coupons,
     dedupe,
+    deliveries,
+    feedback,
     interests,
     merge_carts,
     merge_orders,
     merge_supply,
+    messages,
     watches,
     wishes,
 )
@@ -56,7 +59,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
     ledger is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders or from_.rhythms:
+    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -67,6 +70,9 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
     merge_supply.unite(into, into_ledger, other, entries, book)
+    messages.unite_moments(into, other)
+    deliveries.unite(into, into_ledger, other, entries)
+    feedback.unite(into, other, again=again)
     if entries or other.rhythms:
         unite_rhythms(into, other, into_ledger.all(), book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
@@ -184,13 +190,8 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
 
 def _add_counts(into: Profile, other: Profile) -> None:
     for name, count in other.messages.items():
-        into.messages[name] = into.messages.get(name, 0) + count
-    ours, theirs = into.feedback, other.feedback
-    if theirs.get("nps_at_ms", -1) > ours.get("nps_at_ms", -1):
-        ours["nps_score"], ours["nps_at_ms"] = theirs["nps_score"], theirs["nps_at_ms"]
-    for name in ("reviews", "ratings", "rating_sum"):
-        if name in theirs:
-            ours[name] = ours.get(name, 0) + theirs[name]
+        if not name.startswith(messages.LAST):
+            into.messages[name] = into.messages.get(name, 0) + count
 
 
 def _unite_subscriptions(into: Profile, other: Profile) -> None:

@@ -1,12 +1,14 @@
-"""What came back from customers and from messaging systems: survey answers, reviews, receipts. Kept as small counts."""
+"""What messaging systems report of their messages: counts by kind, and when the newest of each kind was."""
 
-from typing import cast
+from typing import Final
 
 from profiles.profile import Profile
 from schemas import events
-from schemas.events import Arrival
+from schemas.events import Arrival, Event
 
-_MESSAGE_COUNTS = {
+LAST: Final = "last_"
+"""Names that begin so are moments, all others are counts."""
+COUNTS: Final[dict[type[Event], str]] = {
     events.MessageSent: "sent",
     events.MessageFailed: "failed",
     events.MessageDelivered: "delivered",
@@ -22,8 +24,10 @@ def note_message(profile: Profile, arrival: Arrival) -> None:
     """Count a receipt of a messaging system; one that could not be sent counts towards no cap."""
     event = arrival.event
     assert isinstance(event, events.MessageEvent)
-    name = _MESSAGE_COUNTS[cast(type[events.MessageSent], type(event))]
-    profile.messages[name] = profile.messages.get(name, 0) + 1
+    name = COUNTS[type(event)]
+    _note(profile.messages, name, arrival.time_ms)
+    if is_hard_bounce(event):
+        _note(profile.messages, "hard_bounced", arrival.time_ms)
     if event.trigger_id is not None and name in ("sent", "failed"):
         _note_receipt(profile, event.trigger_id, arrival.time_ms, failed=name == "failed")
 
@@ -35,15 +39,19 @@ def _note_receipt(profile: Profile, trigger_id: str, at_ms: int, *, failed: bool
             sent.receipt_ms, sent.failed = at_ms, failed
 
 
-def note_feedback(profile: Profile, arrival: Arrival) -> None:
-    """Keep the newest survey score and its time, and count reviews with the sum of their ratings."""
-    event, feedback = arrival.event, profile.feedback
-    if isinstance(event, events.NpsSubmitted):
-        if arrival.time_ms >= feedback.get("nps_at_ms", 0):
-            feedback["nps_score"] = event.score
-            feedback["nps_at_ms"] = arrival.time_ms
-    elif isinstance(event, events.ProductReviewed):
-        feedback["reviews"] = feedback.get("reviews", 0) + 1
-        if event.rating is not None:
-            feedback["ratings"] = feedback.get("ratings", 0) + 1
-            feedback["rating_sum"] = feedback.get("rating_sum", 0.0) + event.rating
+def is_hard_bounce(event: Event) -> bool:
+    """Whether a message came back for good."""
+    return isinstance(event, events.MessageBounced) and event.bounce == "hard"
+
+
+def unite_moments(into: Profile, other: Profile) -> None:
+    """The later of the newest moments of two profiles."""
+    for name, at_ms in other.messages.items():
+        if name.startswith(LAST):
+            into.messages[name] = max(into.messages.get(name, 0), at_ms)
+
+
+def _note(kept: dict[str, int], name: str, at_ms: int) -> None:
+    kept[name] = kept.get(name, 0) + 1
+    newest = f"{LAST}{name}_ms"
+    kept[newest] = max(kept.get(newest, 0), at_ms)

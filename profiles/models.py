@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from profiles.insight.pair_table import Recommendations
 from profiles.insight.repurchase import RepurchaseModel
 from profiles.value.model import ModelError, ValueModel
 
@@ -32,6 +33,8 @@ class Models(Struct, frozen=True, kw_only=True):
     """Orders to come, churn and worth of customers."""
     repurchase: RepurchaseModel | None = None
     """How long products last until they are bought again."""
+    together: Recommendations | None = None
+    """What is bought together with each product."""
     refused: dict[str, str] = {}
 
 

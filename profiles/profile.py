@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.feedback_state import Feedback
 from profiles.insight.cohorts import Past
 from profiles.state import (
     Activity,
@@ -23,6 +24,7 @@ from profiles.state import (
     Consent,
     Coupon,
     DecisionKept,
+    Delivery,
     Emitted,
     Episode,
     Interests,
@@ -64,7 +66,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
     `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
-    nothing else is here. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
+    nothing else is here. `rewatched` are products whose place in the index of watchers may have changed since the profile was
+    last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
     that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
     where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
     looked at by (see `profiles.segments`).
@@ -88,6 +91,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
     _milestones: Part = _part("milestones")
@@ -104,6 +108,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _rhythms: Part = _part("rhythms")
     _standing: Part = _part("standing")
     _supply: Part = _part("supply")
+    _deliveries: Part = _part("deliveries")
     _subscriptions: Part = _part("subscriptions")
     _feedback: Part = _part("feedback")
     _messages: Part = _part("messages")
@@ -142,10 +147,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is _NOTHING
 
     def wipe(self) -> None:
-        """Forget everything but the id, what was asked for concerning privacy, and the share in the population's counters,
-        which is the caller's to take back.
+        """Forget everything but the id, what was asked for concerning privacy, and what the caller has to take back: the share
+        in the population's counters, and the place in the index of those who watch a product.
         """
-        blank = Profile(self.id, privacy=self.privacy, population=self.population)
+        watched = [*self.rewatched, *self.watches]
+        blank = Profile(self.id, privacy=self.privacy, population=self.population, rewatched=watched)
         for name in Profile.__struct_fields__:
             setattr(self, name, getattr(blank, name))
 
@@ -359,16 +365,29 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
-    def feedback(self) -> dict[str, Any]:
-        """Survey answers and reviews."""
-        part: dict[str, Any] | Raw = self._feedback
+    def deliveries(self) -> dict[str, Delivery]:
+        """Parcels by order id."""
+        part: dict[str, Delivery] | Raw = self._deliveries
+        if isinstance(part, Raw):
+            part = self._deliveries = _open(part, _DELIVERIES)
+        return part
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether she ever said anything, without opening it."""
+        return self._feedback is not _NOTHING
+
+    @property
+    def feedback(self) -> Feedback:
+        """Survey answers, cases, tickets and reviews."""
+        part: Feedback | Raw = self._feedback
         if isinstance(part, Raw):
             part = self._feedback = _open(part, _FEEDBACK)
         return part
 
     @property
     def messages(self) -> dict[str, int]:
-        """Receipts of messages, counted by kind."""
+        """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
         if isinstance(part, Raw):
             part = self._messages = _open(part, _MESSAGES)
@@ -441,12 +460,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @watches.setter
     def watches(self, part: dict[str, Watch]) -> None:
         self._watches = part
-
-    @property
-    def watches_text(self) -> Raw:
-        """The watches as they are stored: of a packed profile, without opening them."""
-        part: Raw = self._watches
-        return part
 
     @property
     def browsing(self) -> Browsing:
@@ -539,8 +552,9 @@ _PAST: Final = (msgspec.json.Decoder(Past), Past)
 _RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
 _STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
 _SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
+_DELIVERIES: Final = (msgspec.json.Decoder(dict[str, Delivery]), dict)
 _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
-_FEEDBACK: Final = (msgspec.json.Decoder(dict[str, Any]), dict)
+_FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)

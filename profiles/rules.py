@@ -182,6 +182,30 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     """How long the secret token of a cart stands for the customer it was seen with."""
 
 
+class OpenFeedback(Struct, frozen=True, kw_only=True):
+    """What is held back from a customer who complains: after a low score all marketing, until her case is closed."""
+
+    block_ms: int = 7 * DAY_MS
+    """After a low score marketing rests at least this long, however soon the case is closed."""
+    expires_ms: int = 30 * DAY_MS
+    """A case that nobody resolved in this time expires, and holds nothing back any more."""
+    tickets: bool = False
+    """Whether an open ticket of the shop's service holds all marketing back too, and not only surveys and review requests."""
+    ticket_ms: int = 30 * DAY_MS
+    """A ticket that nobody touched for so long counts as closed."""
+
+
+class DeliveryRules(Struct, frozen=True, kw_only=True):
+    """How long parcels travel, where nobody tells that they arrived."""
+
+    home_countries: tuple[str, ...] = ()
+    """Countries (two capital letters) where a parcel takes `transit`; elsewhere `transit_abroad`. Empty: all are home."""
+    transit_ms: int = 7 * DAY_MS
+    """Time from Order Fulfilled to the customer."""
+    transit_abroad_ms: int = 14 * DAY_MS
+    """The same to other countries."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """All rules. `triggers` holds those of each trigger that differ from its defaults, by the trigger's name."""
 
@@ -196,6 +220,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
     precedence: Precedence = Precedence()
+    open_feedback: OpenFeedback = OpenFeedback()
+    delivery: DeliveryRules = DeliveryRules()
     repurchase: RepurchaseRules = RepurchaseRules()
     identity: IdentityRules = IdentityRules()
     triggers: Mapping[str, TriggerRule] = {}

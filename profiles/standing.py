@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from profiles.book import Book
+from profiles.feedback import is_low, newest_answer
 from profiles.profile import Profile
 from profiles.rules import DAY_MS
 from profiles.standing_rules import ChurnRiskRule, VipEnteredRule
@@ -26,10 +27,9 @@ from profiles.zones import find_zone, start_of_day
 
 LOOK: Final = "standing|look"
 """The timer, among `Profile.wakes`."""
-LOOK_EVERY_MS: Final = 30 * DAY_MS
+LOOK_EVERY_DAYS: Final = 30
+LOOK_EVERY_MS: Final = LOOK_EVERY_DAYS * DAY_MS
 SILENT_MS: Final = 730 * DAY_MS
-DETRACTOR_MAX: Final = 6
-"""Who answers "would you recommend us" with this or less is a detractor."""
 
 
 class StandingChange(Struct, frozen=True, gc=False):
@@ -73,7 +73,14 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
             band, wake_ms = standing.band, None if silent else wake_ms
         else:
             today = book.shop_day(at_ms)
-            found = pulse(model, history, today, standing.band, concern=concern(profile, book, at_ms))
+            found = pulse(
+                model,
+                history,
+                today,
+                standing.band,
+                concern=concern(profile, book, at_ms),
+                ahead_days=LOOK_EVERY_DAYS,
+            )
             band = found.band
             if band == "high":
                 wake_ms = None
@@ -95,12 +102,11 @@ def anchor_of(turn: Turn, at_ms: int) -> str:
 
 def concern(profile: Profile, book: Book, at_ms: int) -> float:
     """What her last answer to "would you recommend us" adds to her churn risk."""
-    rule, said = book.rule(ChurnRiskRule), profile.feedback
-    score = said.get("nps_score")
-    if score is None or score > DETRACTOR_MAX:
+    rule, answer = book.rule(ChurnRiskRule), newest_answer(profile)
+    if answer is None or not is_low(answer):
         return 0.0
     # Whole days, as in everything that is foretold: so that predictions change at the end of a day and not within one.
-    until_day = book.shop_day(said.get("nps_at_ms", 0) + rule.concern_for_ms)
+    until_day = book.shop_day(answer.answered_ms + rule.concern_for_ms)
     return rule.concern if book.shop_day(at_ms) <= until_day else 0.0
 
 

@@ -1,8 +1,8 @@
 """What a profile is made of, and the ledger entry of an order. `profiles.profile` puts the profile together.
 
-These are the only mutable types. One partition owns a profile; reducers change it in place for speed, and nothing
-outside the engine keeps a reference to it. Everything here is bounded; the bounds are the constants below. The JSON form
-(msgspec) is what lies in Redis, readable with redis-cli and jq, so field names are words.
+These, and those of `profiles.feedback_state`, are the only mutable types. One partition owns a profile; reducers change it
+in place for speed, and nothing outside the engine keeps a reference to it. Everything here is bounded; the bounds are the
+constants below. The JSON form (msgspec) is what lies in Redis, readable with redis-cli and jq, so field names are words.
 
 Units: instants are epoch milliseconds UTC, money is integer minor units of the currency it stands under.
 """
@@ -38,7 +38,7 @@ REFUSED_MAX = 32
 MERGING_MAX = 32
 WATCHES_MAX = 16
 SEEN_PRICES_MAX = 6
-VIEWS_MAX = 24
+VIEWS_MAX = 16
 VISITS_MAX = 8
 SEARCHES_MAX = 8
 WISHES_MAX = 32
@@ -261,6 +261,32 @@ class Purchase(Struct, array_like=True, gc=False):
     order_id: str
     units: float
     product_id: str | None = None
+
+
+class Delivered(Struct, array_like=True, omit_defaults=True, gc=False):
+    """A product of a parcel."""
+
+    product_id: str
+    variant_id: str | None = None
+    category: str | None = None
+
+
+class Delivery(Struct, omit_defaults=True, gc=False):
+    """A parcel: when it was sent and arrived, and the products of its order that no refund names.
+
+    `since_ms` is the first that is known of it (0: only that goods came back). `gone`: the order was cancelled or refunded as
+    a whole. `returned` are products that came back, `all_returned` says that everything did. `asked` are the triggers that
+    are done with it.
+    """
+
+    since_ms: int = 0
+    fulfilled_ms: int | None = None
+    delivered_ms: int | None = None
+    lines: list[Delivered] = []
+    gone: bool = False
+    returned: list[str] = []
+    all_returned: bool = False
+    asked: list[str] = []
 
 
 class Supply(Struct, omit_defaults=True, gc=False):

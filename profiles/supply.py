@@ -9,6 +9,9 @@ Times in days, per product or substitute group p, purchases (t_i, q_i) with net 
 - run_out = t_n + h m; due = run_out - max(3 days, 10 % of h m) - delivery time, moved to the customer's median local order
   hour on that local day; late = run_out + max(7 days, half of m).
 
+Once repurchase was learned from all customers (`regulars fit`), the table so learned takes the place of this arithmetic: see
+`profiles.foretold`. Categories that were learned are then followed as well, for products without days of their own.
+
 Durations and shares are settings of the replenishment rules. Where the lead before running out is longer than the supply
 itself, the reminder is due halfway: nobody is reminded by the purchase itself.
 """
@@ -23,6 +26,7 @@ from profiles import order_stats, zones
 from profiles.book import Book
 from profiles.catalogue import Facts, supply_key
 from profiles.contribution import net_units
+from profiles.foretold import Foretold, foretold, learned_category
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
@@ -33,6 +37,8 @@ JOINED_MS: Final = 2 * DAY_MS
 """Purchases no further than this after the first of them count as one."""
 LAPSED_FACTOR: Final = 3.0
 """Unit intervals longer than this many times the product's are left out."""
+CATEGORY_SIGN: Final = "="
+"""The keys of categories start with it, as those of substitute groups do with another one."""
 SPAN_MAX_DAYS: Final = 3650.0
 """A supply that lasts longer than ten years is no reason for a reminder."""
 
@@ -55,7 +61,8 @@ class SupplyChange(Struct, gc=False):
 class Forecast(Struct, frozen=True, gc=False):
     """When a supply ends. `on_hand` units were there after the last purchase; one lasts `unit_days`.
 
-    `intervals` counts the customer's own intervals behind `unit_days`. `product_id` is the product bought last.
+    `intervals` counts the customer's own intervals behind `unit_days`. `product_id` is the product bought last. `learned` is
+    what it rests on where it was learned from all customers; then a purchase is the unit, and `on_hand` is 1.
     """
 
     product_id: str
@@ -67,6 +74,7 @@ class Forecast(Struct, frozen=True, gc=False):
     intervals: int
     last_purchase_ms: int
     last_order_id: str
+    learned: Foretold | None
 
 
 def record_purchases(profile: Profile, change: OrderChange, book: Book) -> SupplyChange:
@@ -78,7 +86,8 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     changed = SupplyChange({})
     catalogue = book.catalogue
     entry = change.entry
-    if entry is change.before or entry.compact or not (catalogue.products or catalogue.categories):
+    known = catalogue.products or catalogue.categories or book.models.repurchase is not None
+    if entry is change.before or entry.compact or not known:
         return changed
     wanted = _bought(entry, book)
     for key in sorted({*wanted, *(_holding(profile, entry.order_id) if change.before is not None else ())}):
@@ -114,6 +123,9 @@ def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
     supply = profile.supply.get(key)
     if supply is None or not supply.purchases:
         return None
+    learned = foretold(profile, supply.product_id, supply.category, book)
+    if learned is not None:
+        return _learned_forecast(profile, supply, learned, book)
     product_days = _unit_days(book.catalogue.lookup(supply.product_id, supply.category))
     if product_days is None:
         return None
@@ -142,6 +154,26 @@ def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
         intervals=intervals,
         last_purchase_ms=last.at_ms,
         last_order_id=last.order_id,
+        learned=None,
+    )
+
+
+def _learned_forecast(profile: Profile, supply: Supply, learned: Foretold, book: Book) -> Forecast:
+    """The forecast by what was learned: days after the last purchase become instants of the customer's days."""
+    last = supply.purchases[-1]
+    due_ms = last.at_ms + learned.due_days * DAY_MS
+    moved_ms = _at_order_hour(profile, due_ms, last.at_ms, book)
+    return Forecast(
+        product_id=supply.product_id,
+        run_out_ms=last.at_ms + round(learned.interval_days * DAY_MS),
+        due_ms=moved_ms if moved_ms > last.at_ms else due_ms,
+        late_ms=last.at_ms + round(learned.late_days * DAY_MS),
+        unit_days=learned.interval_days,
+        on_hand=1.0,
+        intervals=learned.gaps,
+        last_purchase_ms=last.at_ms,
+        last_order_id=last.order_id,
+        learned=learned,
     )
 
 
@@ -203,10 +235,13 @@ def _bought(entry: OrderEntry, book: Book) -> dict[str, tuple[Purchase, str | No
         if kept <= 0:
             continue
         facts = book.catalogue.lookup(line.product_id, line.category)
-        if facts.supply_days is None:
+        if facts.supply_days is not None:
+            key = supply_key(line.product_id, facts)
+            product_id = None if facts.group is None else line.product_id
+        elif (category := learned_category(line.product_id, line.category, book)) is not None:
+            key, product_id = f"{CATEGORY_SIGN}{category}", line.product_id
+        else:
             continue
-        key = supply_key(line.product_id, facts)
-        product_id = None if facts.group is None else line.product_id
         already = found[key][0].units if key in found else 0.0
         found[key] = (Purchase(at_ms, entry.order_id, already + kept * facts.share, product_id), line.category)
     return found

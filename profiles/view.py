@@ -3,9 +3,10 @@
 `ProfileView(profile, book, now_ms).ltv.net_minor` opens the part of the profile that holds lifetime value and no other.
 What the fields mean is said in `schemas.profile_document`, and their values are those of `profiles.document`.
 
-Two kinds of values change by themselves as time goes on: interest scores fade, and `orders.per_year` falls. Who reads one
-can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down
-there: the earliest instant at which what it saw may be otherwise.
+Three kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, and complaints that
+nobody took up expire. Who reads one of the first two can ask for it at another instant (`Scores.at`,
+`OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down there: the earliest instant at which what it saw may be
+otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from profiles import document
+from profiles import complaints, document
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.predictions import holds_until_ms, predictions
@@ -57,6 +58,10 @@ class ProfileView:
     @property
     def ids(self) -> dict[str, tuple[str, ...]]:
         return {kind: tuple(values) for kind, values in sorted(self.profile.ids.items())}
+
+    @property
+    def merging(self) -> tuple[str, ...]:
+        return tuple(self.profile.merging)
 
     @property
     def traits(self) -> "Traits":
@@ -108,7 +113,8 @@ class ProfileView:
 
     @property
     def feedback(self) -> FeedbackShown:
-        return document.feedback_shown(self.profile)
+        self.holds_until(complaints.changes_ms(self.profile, self.book, self.now_ms))
+        return document.feedback_shown(self.profile, self.book, self.now_ms)
 
     @property
     def messages(self) -> dict[str, int]:

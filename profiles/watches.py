@@ -1,7 +1,7 @@
 """Which products a customer has an eye on: viewed, put into a cart, wished for, or asked to be told of.
 
-A partition keeps, beside its profiles, an index of these from product to customers (`keys_of` is what stands in it for a
-profile). Only products that somebody watches have their price and stock kept, and only who watches one is told of a change.
+A partition keeps, beside its profiles, an index of these from product to customers (`index_changes` is what it has to learn).
+Only products that somebody watches have their price and stock kept, and only who watches one is told of a change.
 
 All of it comes out the same for any order of events. A customer watches at most WATCHES_MAX products: open stock alerts stay
 before wishes, wishes before the rest, and of equals what was touched last.
@@ -9,9 +9,6 @@ before wishes, wishes before the rest, and of equals what was touched last.
 
 from collections.abc import Iterable
 from typing import Final
-
-import msgspec
-from msgspec import Raw
 
 from profiles import carts
 from profiles.goods import good_key
@@ -27,8 +24,6 @@ ALERT_FOR_MS: Final = 90 * DAY_MS
 VIEWED_WITHIN_MS: Final = 7 * DAY_MS
 """Two views within this time are more than a glance."""
 
-_decode_keys = msgspec.json.Decoder(dict[str, Watch]).decode
-
 
 def see(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> Watch:
     """She saw a product, and its price where it is one in the shop's currency. Gives the watch, which may not be kept."""
@@ -41,7 +36,9 @@ def see(profile: Profile, product: Product, at_ms: int, price_minor: int | None)
 def view(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
     """She viewed a product."""
     views = see(profile, product, at_ms, price_minor).views
-    if at_ms not in views:
+    if not views:
+        views.append(at_ms)
+    elif at_ms not in views:
         views.append(at_ms)
         views.sort(reverse=True)
         del views[2:]
@@ -65,15 +62,20 @@ def await_stock(profile: Profile, product: Product, at_ms: int, alert_id: str) -
     """She wants to hear when it is there again."""
     watch = _watch(profile, product, at_ms)
     watch.alert = max(watch.alert or (0, ""), (at_ms, alert_id))
+    profile.rewatched.append(good_key(product.product_id, product.variant_id))
 
 
-def close_alert(watch: Watch, alert: tuple[int, str]) -> None:
+def close_alert(profile: Profile, watch: Watch, alert: tuple[int, str]) -> None:
     """A stock alert needs no answer any more."""
     watch.alert_done = max(watch.alert_done or (0, ""), alert)
+    profile.rewatched.append(good_key(watch.product_id, watch.variant_id))
 
 
 def note_price(watch: Watch, at_ms: int, price_minor: int) -> None:
     """Keep a price that was seen, unless a later one was as low."""
+    if not watch.seen:
+        watch.seen = [(at_ms, price_minor)]
+        return
     kept = [seen for seen in watch.seen if not (seen[0] <= at_ms and seen[1] >= price_minor)]
     if not any(seen[0] >= at_ms and seen[1] <= price_minor for seen in kept):
         kept.append((at_ms, price_minor))
@@ -115,7 +117,9 @@ def unite(into: Profile, other: Profile) -> None:
         watch = ours.get(key)
         if watch is None:
             ours[key] = theirs
+            into.rewatched.append(key)
             continue
+        before = (watch.alert, watch.alert_done)
         watch.touched_ms = max(watch.touched_ms, theirs.touched_ms)
         for at_ms, price_minor in theirs.seen:
             note_price(watch, at_ms, price_minor)
@@ -125,7 +129,9 @@ def unite(into: Profile, other: Profile) -> None:
         watch.wish = max(words, key=lambda word: (word[0], not word[1]), default=None)
         watch.alert = max((one for one in (watch.alert, theirs.alert) if one is not None), default=None)
         watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
-    _let_go(ours, max((watch.touched_ms for watch in ours.values()), default=0))
+        if (watch.alert, watch.alert_done) != before:
+            into.rewatched.append(key)
+    _let_go(into, max((watch.touched_ms for watch in ours.values()), default=0))
 
 
 def mentioned(event: Event) -> list[str]:
@@ -137,16 +143,23 @@ def mentioned(event: Event) -> list[str]:
     return []
 
 
-def keys_of(stored: Raw) -> dict[str, int | None]:
-    """What stands in the index for a profile: for each product when her stock alert was opened, None for a plain watch.
-
-    `stored` is the part of a profile that holds its watches, as it is written. Products come in the order of their keys.
+def index_changes(profile: Profile) -> dict[str, tuple[int, str] | bool | None]:
+    """What the index has to learn of a profile before it is written: for each product that may have changed its open stock
+    alert, None for a plain watch, False where she watches it no more. Told once.
     """
-    text = bytes(stored)
-    if not text:
+    told = profile.rewatched
+    if not told:
         return {}
-    watches = _decode_keys(text)
-    return {key: watches[key].alert[0] if watches[key].waits else None for key in sorted(watches)}  # type: ignore[index]
+    profile.rewatched = []
+    watches = profile.watches
+    changes: dict[str, tuple[int, str] | bool | None] = {}
+    for key in told:
+        watch = watches.get(key)
+        if watch is None:
+            changes[key] = False
+        else:
+            changes[key] = watch.alert if watch.waits else None
+    return changes
 
 
 def _watch(profile: Profile, product: Product, at_ms: int) -> Watch:
@@ -155,25 +168,41 @@ def _watch(profile: Profile, product: Product, at_ms: int) -> Watch:
     watch = watches.get(key)
     if watch is None:
         watch = watches[key] = Watch(product.product_id, product.variant_id, at_ms)
+        profile.rewatched.append(key)
         if len(watches) > WATCHES_MAX:
-            _let_go(watches, at_ms)
+            _let_go(profile, at_ms)
     elif watch.touched_ms < at_ms:
         watch.touched_ms = at_ms
     return watch
 
 
-def _let_go(watches: dict[str, Watch], now_ms: int) -> None:
+def _let_go(profile: Profile, now_ms: int) -> None:
     """Take out what is of no use any more, and what is above the bound."""
-    for key in [key for key, watch in watches.items() if expired(watch, now_ms)]:
-        del watches[key]
-    if len(watches) > WATCHES_MAX:
-        ranked = sorted(watches, key=lambda key: _worth(key, watches[key]))
-        for key in ranked[: len(watches) - WATCHES_MAX]:
-            del watches[key]
+    watches = profile.watches
+    # Most often it is one too many, and nothing has expired: the least worthy is the oldest too.
+    while watches:
+        least = _least(watches)
+        if len(watches) <= WATCHES_MAX and not expired(watches[least], now_ms):
+            break
+        del watches[least]
+        profile.rewatched.append(least)
 
 
-def _worth(key: str, watch: Watch) -> tuple[bool, bool, int, str]:
-    return (watch.waits, watch.wished, watch.touched_ms, key)
+def _least(watches: dict[str, Watch]) -> str:
+    """What goes first: without a stock alert or a wish before those with one, then the longest untouched. Asked with nearly
+    every view, so most watches cost no call.
+    """
+    least, worth = "", (True, True, 1 << 62, "")
+    for key, watch in watches.items():
+        if watch.alert is None and watch.wish is None:
+            if watch.touched_ms > worth[2] and not (worth[0] or worth[1]):
+                continue
+            found = (False, False, watch.touched_ms, key)
+        else:
+            found = (watch.waits, watch.wished, watch.touched_ms, key)
+        if found < worth:
+            least, worth = key, found
+    return least
 
 
 def shown(products: Iterable[Product]) -> list[Product]:

@@ -471,12 +471,28 @@ class SubscriptionCancelled(SubscriptionEvent, frozen=True, kw_only=True, tag="S
 
 
 class NpsSubmitted(Event, frozen=True, kw_only=True, tag="NPS Submitted"):
-    """An answer to "how likely are you to recommend us", 0 to 10."""
+    """An answer to "how likely are you to recommend us", 0 to 10.
+
+    One that names an order is about that order, any other about the shop as a whole; these are counted apart. The same
+    `survey_id` (and order) again is a correction. `asked_at_ms` is when the survey was sent.
+    """
 
     score: Annotated[int, Meta(ge=0, le=10)]
     survey_id: Id | None = None
     order_id: Id | None = None
+    asked_at_ms: Instant | None = None
     comment: Annotated[str, Meta(max_length=8192)] | None = None
+
+
+class CaseUpdated(Event, frozen=True, kw_only=True, tag="Case Updated"):
+    """A step in the handling of a low score. `case_id` is the one that the trigger nps.detractor told.
+
+    `owner` is who has it in hand. `contacted` means that somebody reached the customer, `verified` that she is content.
+    """
+
+    case_id: Id
+    state: Literal["assigned", "contacted", "resolved", "verified"]
+    owner: Text | None = None
 
 
 class ProductReviewed(Event, frozen=True, kw_only=True, tag="Product Reviewed"):
@@ -542,7 +558,9 @@ class MessageClicked(MessageEvent, frozen=True, kw_only=True, tag="Message Click
 
 
 class MessageBounced(MessageEvent, frozen=True, kw_only=True, tag="Message Bounced"):
-    """A message came back."""
+    """A message came back. A hard bounce is for good (no such address), a soft one may pass (mailbox full)."""
+
+    bounce: Literal["hard", "soft"] | None = None
 
 
 class MessageMarkedAsSpam(MessageEvent, frozen=True, kw_only=True, tag="Message Marked as Spam"):
@@ -752,6 +770,7 @@ AnyEvent = (
     | SubscriptionRenewed
     | SubscriptionCancelled
     | NpsSubmitted
+    | CaseUpdated
     | ProductReviewed
     | TicketOpened
     | TicketUpdated

@@ -91,21 +91,66 @@ class InterestsShown(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Replenishment(Struct, frozen=True, kw_only=True, gc=False):
-    """A product that is bought again and again: when to remind, when it runs out, how long one unit lasts this customer."""
+    """A product that is bought again and again: when to remind, when it runs out, how long one unit lasts this customer.
+
+    The rest is null until repurchase was learned from all customers: the window in which she will most likely buy it and how
+    likely that is (`confidence`, 0 to 1), and when she counts as having stopped.
+    """
 
     product_id: str
     due_ms: int
     run_out_ms: int
     interval_days: float
+    window_start_ms: int | None
+    window_end_ms: int | None
+    confidence: float | None
+    stopped_ms: int | None
+
+
+class SurveyShown(Struct, frozen=True, kw_only=True, gc=False):
+    """An answer to "would you recommend us", 0 to 10: about an order (transactional), or about the shop (relational)."""
+
+    survey_id: str
+    kind: str
+    score: int
+    at_ms: int
+
+
+class CaseShown(Struct, frozen=True, kw_only=True, gc=False):
+    """What is done about a low score. `state`: opened, assigned, contacted, resolved, verified or expired."""
+
+    case_id: str
+    state: str
+    opened_ms: int
+    contacted_ms: int | None
+    owner: str | None
+
+
+class TicketShown(Struct, frozen=True, kw_only=True, gc=False):
+    """A question to the shop's service. `satisfaction` is on the shop's own scale."""
+
+    ticket_id: str
+    open: bool
+    opened_ms: int
+    updated_ms: int
+    topic: str | None
+    satisfaction: float | None
 
 
 class FeedbackShown(Struct, frozen=True, kw_only=True, gc=False):
-    """What she said of the shop: the newest "would you recommend us" (0 to 10), and her reviews."""
+    """What she said of the shop: the newest score, her answers, cases and tickets (newest first), and her reviews.
+
+    `complains` says that a case or a ticket is open.
+    """
 
     nps_score: int | None
     nps_at_ms: int | None
     reviews: int
     mean_rating: float | None
+    complains: bool
+    surveys: tuple[SurveyShown, ...]
+    cases: tuple[CaseShown, ...]
+    tickets: tuple[TicketShown, ...]
 
 
 class WishShown(Struct, frozen=True, kw_only=True, gc=False):
@@ -209,6 +254,7 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose".
 
     `merging` are identifiers found to be hers whose history is on its way here: for a moment, what stands below lacks it.
+    `messages` counts what messaging systems reported, by kind ("opened"), with the newest moment of each ("last_opened_ms").
     `predicted` is null until a model was fitted.
     """
 

@@ -56,6 +56,7 @@ TOPIC_OF: dict[type[e.Event], str] = {
     e.SubscriptionRenewed: "orders",
     e.SubscriptionCancelled: "orders",
     e.NpsSubmitted: "feedback",
+    e.CaseUpdated: "feedback",
     e.ProductReviewed: "feedback",
     e.TicketOpened: "feedback",
     e.TicketUpdated: "feedback",

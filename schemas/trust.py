@@ -34,7 +34,8 @@ SERVER_ONLY: Final[frozenset[type[e.Event]]] = frozenset(
         e.MessageBounced,
         e.MessageMarkedAsSpam,
         e.Unsubscribed,
-        # What a help desk reports.
+        # What a help desk reports, and those who call back.
+        e.CaseUpdated,
         e.TicketOpened,
         e.TicketUpdated,
         e.TicketResolved,

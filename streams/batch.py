@@ -445,12 +445,12 @@ class Batch:
                 # Nobody's orders are never held whole: they may be millions.
                 profile = Profile(profile_id, privacy=self._notes.privacy_of(profile_id))
                 ledger = Ledger(complete=profile_id != ANONYMOUS)
-                live[profile_id] = Live(profile, ledger, None, 0, profile.watches_text)
+                live[profile_id] = Live(profile, ledger, None, 0)
             else:
                 profile = decode_profile(stored)
                 if profile.redirect:
                     self._ties.tie(profile_id)
-                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored), profile.watches_text)
+                live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))
         for (profile_id, order_id), stored in loaded.entries.items():
             live[profile_id].ledger.load(order_id, stored)
         for profile_id, whole in loaded.whole.items():
@@ -772,8 +772,8 @@ class Batch:
             # An erasure that was taken back since is still to be told from none.
             self._noted |= self._notes.erase(profile.id, profile.privacy)
         if not subject.size and is_gone(profile):
+            self.goods.note(profile)
             profile.pack()
-            self.goods.note(subject)
             return
         if (ledger.changed or not subject.size or counted) and not profile.redirect:
             for name, amount in population.delta(profile).items():
@@ -782,8 +782,9 @@ class Batch:
                 for name, amount in ledger.counted.items():
                     self._population[name] = self._population.get(name, 0) + amount
                 ledger.counted.clear()
+        if profile.rewatched:
+            self.goods.note(profile)
         stored = profile.pack()
-        self.goods.note(subject)
         (self._profiles if subject.size else self._created)[profile.id] = stored
         subject.size = len(stored)
         due_ms = profile.next_due_ms()

@@ -1,6 +1,6 @@
 """Live profiles of one partition, kept between batches. Only a successful commit keeps it; any failure drops it whole."""
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from profiles.profile import Profile
 from profiles.state import Ledger
@@ -12,13 +12,12 @@ LEDGER_ENTRIES_MAX = 64
 
 
 class Live(Struct, gc=False):
-    """A profile in memory with what is known of its ledger; `due_ms`, `size` and `watches` are as last stored."""
+    """A profile in memory with what is known of its ledger; `due_ms` and `size` are as last stored."""
 
     profile: Profile
     ledger: Ledger
     due_ms: int | None
     size: int
-    watches: Raw
 
 
 class Cache:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "tail": "streams.commands.tail",
     "fit": "streams.commands.fit",
     "profile": "streams.commands.profile",
+    "explain": "streams.commands.explain",
     "privacy": "streams.commands.privacy",
     "rejected": "streams.commands.rejected",
     "audit": "streams.commands.audit",

@@ -22,9 +22,9 @@ from msgspec import Struct
 from typing_extensions import override
 
 from profiles.goods import UNKNOWN, Good, GoodChange, Goods, key_of
-from profiles.watches import keys_of, mentioned
+from profiles.profile import Profile
+from profiles.watches import index_changes, mentioned
 from schemas.events import Arrival, CatalogueEvent
-from streams.cache import Live
 
 WAKES_MAX: Final = 200
 """Watchers who hear of a change in one commit."""
@@ -166,20 +166,13 @@ class BatchGoods:
 
     # --- what it changed ------------------------------------------------------------------------------------------
 
-    def note(self, subject: Live) -> None:
-        """Bring the index up to date with what a customer watches now. Of a packed profile."""
-        stored = subject.profile.watches_text
-        if stored is subject.watches:
-            return
-        profile_id = subject.profile.id
-        before, after = keys_of(subject.watches), keys_of(stored)
-        subject.watches = stored
-        for key, alert_ms in after.items():
-            if key not in before or before[key] != alert_ms:
-                self._index[key, profile_id] = PLAIN if alert_ms is None else alert_ms
-        for key in before:
-            if key not in after:
-                self._index[key, profile_id] = None
+    def note(self, profile: Profile) -> None:
+        """Bring the index up to date with what a customer watches now. Of a profile that is about to be written."""
+        for key, alert in index_changes(profile).items():
+            if alert is False:
+                self._index[key, profile.id] = None
+            else:
+                self._index[key, profile.id] = alert[0] if isinstance(alert, tuple) else PLAIN
 
     def index(self) -> dict[tuple[str, str], int | None]:
         """Changes of the index: score by product and profile id, None where she watches it no more."""

@@ -128,5 +128,6 @@ def triggers_page() -> str:
     lines += ["", "## Why a trigger was held back", "", "| reason | meaning |", "|---|---|"]
     lines += [f"| `{reason}` | {meaning} |" for reason, meaning in gates.REASONS.items()]
     lines += ["", "## Why an episode ended without a message", "", "| reason | meaning |", "|---|---|"]
-    lines += [f"| `{reason}` | {meaning} |" for reason, meaning in gates.END_REASONS.items()]
+    own = {reason: meaning for definition in BUILT_IN for reason, meaning in definition.reasons.items()}
+    lines += [f"| `{reason}` | {meaning} |" for reason, meaning in {**gates.END_REASONS, **own}.items()]
     return "\n".join(lines) + "\n"

@@ -18,6 +18,8 @@ class RepurchaseRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How many days before the window the reminder goes out."""
     confidence_min: float = 0.3
     """The least probability of buying within the window: who is less predictable is left alone."""
+    remind: bool = True
+    """Whether customers are reminded of a category whose products have no `supply_days` in the catalogue."""
     quantity_exponent: float = 0.0
     """A gap grows with the units bought to this power: 0 units do not matter, 1 twice as much lasts twice as long. A change
     asks for a rebuild: gaps are counted by it."""

@@ -15,15 +15,23 @@ from profiles.triggers.category_interest import CATEGORY_INTEREST
 from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
 from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
+from profiles.triggers.cross_sell import BUNDLE_SUGGEST, CROSS_SELL, BundleSuggestRule, CrossSellRule
+from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
 from profiles.triggers.gift_threshold import GIFT_THRESHOLD
 from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
 from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
 from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
+from profiles.triggers.nps_survey import NPS_SURVEY
 from profiles.triggers.payment_failed import PAYMENT_FAILED
+from profiles.triggers.post_purchase import POST_PURCHASE_CONTENT
 from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
+from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
+from profiles.triggers.review_request import REVIEW_REQUEST
+from profiles.triggers.satisfaction import SATISFACTION_DROPPED
 from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
+from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
 from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
 from profiles.triggers.welcome import WELCOME, WelcomeRule
 from profiles.triggers.winback import WINBACK, WinbackRule
@@ -40,9 +48,19 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     REPLENISHMENT_DUE,
     REPLENISHMENT_LATE,
     WELCOME,
+    POST_PURCHASE_CONTENT,
+    REVIEW_REQUEST,
+    NPS_SURVEY,
+    NPS_DETRACTOR,
+    FEEDBACK_OVERDUE,
+    SATISFACTION_DROPPED,
+    NPS_PROMOTER,
+    UNSUBSCRIBE_FEEDBACK,
     BACK_IN_STOCK,
     PRICE_DROPPED,
     LOW_STOCK,
+    CROSS_SELL,
+    BUNDLE_SUGGEST,
     SECOND_ORDER_WELCOME,
     PAYMENT_FAILED,
     GIFT_THRESHOLD,
@@ -66,24 +84,36 @@ RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type fo
 __all__ = [
     "BACK_IN_STOCK",
     "BUILT_IN",
+    "BUNDLE_SUGGEST",
     "BY_NAME",
     "CART_ABANDONED",
     "CHECKOUT_ABANDONED",
     "CHURN_RISK",
+    "CROSS_SELL",
+    "FEEDBACK_OVERDUE",
     "LOW_STOCK",
     "LTV_MILESTONE",
+    "NPS_DETRACTOR",
+    "NPS_PROMOTER",
+    "NPS_SURVEY",
+    "POST_PURCHASE_CONTENT",
     "PRICE_DROPPED",
     "REPLENISHMENT_DUE",
     "REPLENISHMENT_LATE",
+    "REVIEW_REQUEST",
     "RULE_TYPES",
+    "SATISFACTION_DROPPED",
+    "UNSUBSCRIBE_FEEDBACK",
     "VIP_ENTERED",
     "VIP_LEFT",
     "WELCOME",
     "WINBACK",
     "BackInStockRule",
+    "BundleSuggestRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",
     "ChurnRiskRule",
+    "CrossSellRule",
     "LowStockRule",
     "LtvMilestoneRule",
     "PriceDroppedRule",

@@ -97,7 +97,7 @@ class BackInStock(Watched[BackInStockRule]):
         if watch is None or watch.alert is None or watch.alert[1] != episode.data["alert"]:
             return
         if state == "emitted" or bought_since(turn.profile, watch.product_id, watch.alert[0]):
-            close_alert(watch, watch.alert)
+            close_alert(turn.profile, watch, watch.alert)
 
 
 BACK_IN_STOCK: Final = BackInStock()

@@ -12,6 +12,7 @@ from profiles.book import Book
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
+from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, HOUR_MS, SECOND_MS, Count, TriggerRule
 from profiles.state import Episode, Viewed
@@ -119,7 +120,7 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         return None
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
-        return None if self._shown(turn, episode) else "out_of_stock"
+        return None if self._shown(turn, episode) else OUT_OF_STOCK
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         seen = turn.profile.browsing

@@ -84,7 +84,9 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
             strong[category] = now_ms
             if len(strong) > INTERESTS_MAX:
                 del strong[min(strong, key=lambda name: (strong[name], name))]
-            plan(turn, self, f"{turn.profile.id}|{category}", turn.cause, at_ms, at_ms)
+            # One that is learned of late is met when it is learned of.
+            due_ms = max(at_ms, turn.at.clock_ms)
+            plan(turn, self, f"{turn.profile.id}|{category}", turn.cause, at_ms, due_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, interests = self.rule(turn.book), turn.profile.interests

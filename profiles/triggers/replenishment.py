@@ -4,14 +4,15 @@ When is arithmetic of `profiles.supply`; here is only what it means for the remi
 substitute group) and last purchase: buying again ends it and opens the next.
 """
 
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, TypeVar
 
 from profiles import supply
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot
 from profiles.profile import Profile
-from profiles.rules import TriggerRule
+from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
@@ -34,6 +35,11 @@ R = TypeVar("R", bound=TriggerRule)
 class _Replenishment(TriggerDefinition[R]):
     """What both share: the condition, the content and what an order means for them."""
 
+    reasons: ClassVar[Mapping[str, str]] = {
+        "unsure": "When she will buy it again is less certain than the rules ask for (`repurchase.confidence_min`).",
+        "stopped": "She has not bought it for so long that she has most likely stopped: no case for a reminder.",
+    }
+
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         product_id = _product_of(turn.profile, episode)
         state = turn.profile.supply.get(product_id)
@@ -44,7 +50,12 @@ class _Replenishment(TriggerDefinition[R]):
         bought = {product_id, *(purchase.product_id for purchase in state.purchases)}
         if any(not bought.isdisjoint(products) for products in turn.profile.subscriptions.values()):
             return "subscribed"
-        return None
+        forecast = supply.forecast(turn.profile, product_id, turn.book)
+        if forecast is None or forecast.learned is None:
+            return None
+        if now_ms - forecast.last_purchase_ms > forecast.learned.stopped_days * DAY_MS:
+            return "stopped"
+        return "unsure" if forecast.learned.unsure else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         product_id = _product_of(turn.profile, episode)
@@ -59,6 +70,13 @@ class _Replenishment(TriggerDefinition[R]):
                 "intervals": forecast.intervals,
                 "last_purchase_ms": forecast.last_purchase_ms,
             }
+            if (learned := forecast.learned) is not None:
+                details |= {
+                    "window_start_ms": forecast.last_purchase_ms + learned.window_start * DAY_MS,
+                    "window_end_ms": forecast.last_purchase_ms + learned.window_end * DAY_MS,
+                    "confidence": round(learned.confidence, 4),
+                    "models": turn.book.models.id,
+                }
         return Content(
             items=(Item(product_id=shown),),
             details=details,

@@ -7,6 +7,7 @@ from profiles import browsing, wishes
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting_of
+from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder
@@ -65,7 +66,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         product_id = _product_of(turn.profile, episode)
         offered = turn.profile.wishes[product_id].offered
-        return "out_of_stock" if browsing.in_stock(turn.at.goods, product_id, offered) is False else None
+        return OUT_OF_STOCK if browsing.in_stock(turn.at.goods, product_id, offered) is False else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         product_id = _product_of(turn.profile, episode)

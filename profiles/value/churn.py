@@ -10,6 +10,7 @@ around an edge stays where she was, and a trigger on the band does not fire agai
 from typing import Final, Literal
 
 from profiles.value.absent import Absent
+from profiles.value.alive import p_order_within
 from profiles.value.thresholds import order_within_falls_below
 from profiles.value.timing import Buyer, Timing
 
@@ -39,6 +40,12 @@ def churn_band(risk: float, previous: Band | None = None) -> Band:
     return BANDS[place]
 
 
+def band_holds(model: Timing, buyer: Buyer, band: Band, horizon_weeks: float, concern: float = 0.0) -> bool:
+    """Whether a customer of this band, silent until the buyer's age, would still be in it, or in a better one."""
+    place = BANDS.index(band)
+    return place == len(EDGES) or p_order_within(model, buyer, horizon_weeks) >= _share(place, concern)
+
+
 def band_worsens_at(
     model: Timing, buyer: Buyer, band: Band, horizon_weeks: float, concern: float = 0.0
 ) -> float | Absent:
@@ -50,4 +57,9 @@ def band_worsens_at(
     place = BANDS.index(band)
     if place == len(EDGES):
         return Absent.NEVER
-    return order_within_falls_below(model, buyer, horizon_weeks, min(1.0 - EDGES[place] - MARGIN + concern, SURE))
+    return order_within_falls_below(model, buyer, horizon_weeks, _share(place, concern))
+
+
+def _share(place: int, concern: float) -> float:
+    """The probability of an order at which a customer passes from this band into a worse one."""
+    return min(1.0 - EDGES[place] - MARGIN + concern, SURE)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from profiles.value.absent import Absent, present
 from profiles.value.alive import p_alive, p_order_within
-from profiles.value.churn import Band, band_worsens_at, churn_band
+from profiles.value.churn import Band, band_holds, band_worsens_at, churn_band
 from profiles.value.heuristic import thumb_band, thumb_band_worsens_day
 from profiles.value.history import History
 from profiles.value.model import ValueModel
@@ -44,10 +44,12 @@ def pulse(
     segment: str | None = None,
     *,
     concern: float = 0.0,
+    ahead_days: int | None = None,
 ) -> Pulse:
     """The pulse of a customer on a day. `previous` is the band she was in before; `segment` her channel or country.
 
     `concern` is added to the churn risk for the band: what is known of her besides her orders, an unhappy answer for instance.
+    `ahead_days` is how far `band_worsens_day` is looked for; what lies beyond is TOO_FAR, which is told in a tenth of the time.
     """
     if history is None:
         return _nothing(Absent.NO_ORDERS)
@@ -58,21 +60,23 @@ def pulse(
         if rules is None:
             return _nothing(Absent.NO_GOOD_FIT)
         absent = dict.fromkeys(("p_alive", "p_order"), Absent.HEURISTIC)
-        worsens = thumb_band_worsens_day(rules, history, today)
+        thumb = thumb_band_worsens_day(rules, history, today)
         return Pulse(
             band=thumb_band(rules, history, today),
-            band_worsens_day=present("band_worsens_day", worsens, absent),
+            band_worsens_day=present("band_worsens_day", thumb, absent),
             absent=absent,
         )
     buyer = history.buyer(today)
     p_order = p_order_within(timing, buyer, _CHURN_WEEKS)
     band = churn_band(1.0 - p_order + concern, previous)
-    age = band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern)
+    worsens: int | Absent = Absent.TOO_FAR
+    if ahead_days is None or not band_holds(timing, history.buyer(today + ahead_days), band, _CHURN_WEEKS, concern):
+        worsens = _day_of(band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern), history, today)
     return Pulse(
         p_alive=p_alive(timing, buyer),
         p_order=p_order,
         band=band,
-        band_worsens_day=present("band_worsens_day", _day_of(age, history, today), absent),
+        band_worsens_day=present("band_worsens_day", worsens, absent),
         absent=absent,
     )
 

@@ -145,6 +145,22 @@ def ticket(properties: Fields, _currency: str) -> dict[str, Any]:
     }
 
 
+def case(properties: Fields, _currency: str) -> dict[str, Any]:
+    """A step in the handling of a low score."""
+    state = (properties.text("state", "status") or "").strip().lower()
+    if state not in CASE_STATES:
+        where = properties.at("state")
+        raise AdapterError("wrong_type", f"{where} is none of {', '.join(CASE_STATES)}")
+    return {
+        "case_id": properties.required_ident("case_id", "caseId", "id"),
+        "state": state,
+        "owner": properties.text("owner", "assignee"),
+    }
+
+
+CASE_STATES: Final = ("assigned", "contacted", "resolved", "verified")
+
+
 def resolved_ticket(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A closed ticket."""
     content = number_of(properties.values.get("satisfaction", properties.values.get("rating")))

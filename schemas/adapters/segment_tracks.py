@@ -291,6 +291,7 @@ def nps(properties: Fields, _currency: str) -> dict[str, Any]:
         "score": score,
         "survey_id": properties.ident("survey_id"),
         "order_id": properties.ident("order_id", "orderId"),
+        "asked_at_ms": properties.instant("asked_at", "sent_at", "survey_sent_at"),
         "comment": properties.text("comment", limit=8192),
     }
 
@@ -326,6 +327,29 @@ def push(properties: Fields, shop_currency: str) -> dict[str, Any]:
     named = properties.inner("campaign").ident("name")
     found = message(properties, shop_currency)
     return found | {"message_channel": "push", "campaign_id": found["campaign_id"] or named}
+
+
+def bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A message that came back, and whether it did so for good, in the words that mail systems have for it."""
+    told = plain_name(properties.text("bounce", "bounce_type", "bounceType", "type") or "")
+    return message(properties, shop_currency) | {"bounce": BOUNCES.get(told)}
+
+
+def mail_bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """An e-mail that came back."""
+    return bounced(properties, shop_currency) | {"message_channel": "email"}
+
+
+def push_bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
+    """A push message that came back."""
+    return push(properties, shop_currency) | {"bounce": bounced(properties, shop_currency)["bounce"]}
+
+
+BOUNCES: Final = {
+    **dict.fromkeys(("hard", "hard bounce", "hardbounce", "permanent", "invalid"), "hard"),
+    **dict.fromkeys(("soft", "soft bounce", "softbounce", "transient", "temporary", "blocked", "undetermined"), "soft"),
+}
+"""Kinds of bounces by the words of mail systems (Amazon SES, SendGrid, Mailgun, Postmark)."""
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -373,6 +397,7 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.SubscriptionRenewed: subscription,
     e.SubscriptionCancelled: subscription,
     e.NpsSubmitted: nps,
+    e.CaseUpdated: facts.case,
     e.ProductReviewed: review,
     e.TicketOpened: facts.ticket,
     e.TicketUpdated: facts.ticket,
@@ -382,7 +407,7 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.MessageDelivered: message,
     e.MessageOpened: message,
     e.MessageClicked: message,
-    e.MessageBounced: message,
+    e.MessageBounced: bounced,
     e.MessageMarkedAsSpam: message,
     e.Unsubscribed: message,
     e.ProductUpdated: facts.product_facts,
@@ -435,12 +460,12 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     "Email Delivered": (e.MessageDelivered, mail),
     "Email Opened": (e.MessageOpened, mail),
     "Email Link Clicked": (e.MessageClicked, mail),
-    "Email Bounced": (e.MessageBounced, mail),
+    "Email Bounced": (e.MessageBounced, mail_bounced),
     "Email Marked as Spam": (e.MessageMarkedAsSpam, mail),
     # what mobile libraries tell of push messages
     "Push Notification Received": (e.MessageDelivered, push),
     "Push Notification Tapped": (e.MessageClicked, push),
-    "Push Notification Bounced": (e.MessageBounced, push),
+    "Push Notification Bounced": (e.MessageBounced, push_bounced),
     # consent platforms
     "Consent Updated": (e.ConsentChanged, plain),
     "Segment Consent Preference Updated": (e.ConsentChanged, plain),

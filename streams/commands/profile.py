@@ -46,12 +46,24 @@ def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
 
 @command.command("explain", cls=WithSettings)
 @click.argument("id_", metavar="ID")
+@click.option("--trigger", "name", metavar="NAME", help="Of one trigger alone, such as cart.abandoned.")
 @click.pass_context
-def explain(ctx: click.Context, *, id_: str) -> None:
-    """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`."""
-    from streams.commands.profile_table import print_explanation
+def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
+    """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`.
 
-    print_explanation(_find(settings_of(ctx), id_).profile)
+    The whole life of one trigger: regulars explain TRIGGER_ID.
+    """
+    import time
+
+    from streams.book_files import load_book
+    from streams.commands.profile_table import print_explanation
+    from streams.trigger_registry import all_triggers
+
+    names = sorted(trigger.name for trigger in all_triggers())
+    if name is not None and name not in names:
+        raise click.UsageError(f"no trigger {name!r}; there are {', '.join(names)}")
+    settings = settings_of(ctx)
+    print_explanation(_find(settings, id_).profile, load_book(settings), int(time.time() * 1000), name)
 
 
 def _find(settings: "Settings", id_: str) -> "Found":

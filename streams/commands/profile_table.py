@@ -1,22 +1,17 @@
 """Profiles as tables for people."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from profiles import episodes, gates
+from profiles.book import Book
 from profiles.profile import Profile
 from schemas.money import exponent
 from schemas.profile_document import ProfileDocument
-
-WAITS_FOR: Final = {
-    gates.UNREACHABLE: "can't be reached",
-    gates.QUIET: "quiet hours",
-    episodes.TURN: "another goes first",
-}
+from streams import explanations
 
 
 def at(at_ms: int | None) -> str:
@@ -56,28 +51,20 @@ def print_profile(shown: ProfileDocument) -> None:
     console.print(table)
 
 
-def print_explanation(profile: Profile) -> None:
-    """Print what a customer's triggers are doing: waiting ones, emitted ones, and the last decisions with their reasons."""
-    waiting = Table("waiting", "about", "due", title=None, box=None, pad_edge=False, header_style="bold")
-    for episode in sorted(profile.episodes.values(), key=lambda e: (e.due_ms, e.name, e.key)):
-        wait_ms = episode.wait_ms
-        held = "" if wait_ms is None else f"  ({WAITS_FOR[episode.wait or '']}; waits until {at(wait_ms)})"
-        waiting.add_row(episode.name, Text(episode.key), at(episode.due_ms) + held)
-    emitted = Table("emitted", "about", "at", "became", "trigger id", box=None, pad_edge=False, header_style="bold")
-    for trigger in profile.emitted:
-        emitted.add_row(
-            trigger.name, Text(trigger.key), at(trigger.emitted_ms), trigger.outcome or "-", trigger.trigger_id
-        )
-    decided = Table("decided", "trigger", "about", "state", "reason", box=None, pad_edge=False, header_style="bold")
-    for decision in profile.last_decisions():
-        decided.add_row(at(decision.at_ms), decision.name, Text(decision.key), decision.state, decision.reason or "-")
-    parts: list[Any] = [Text(profile.id, style="bold")]
-    for table, nothing in (
-        (waiting, "no trigger is waiting"),
-        (emitted, "no trigger was emitted lately"),
-        (decided, "nothing was decided lately"),
+def print_explanation(profile: Profile, book: Book, now_ms: int, name: str | None = None) -> None:
+    """Print what a customer's triggers (or one of them) are doing: waiting, sent, last decided and why, and what stands in the
+    way of marketing to her now.
+    """
+    parts = [Text(profile.id, style="bold")]
+    for title, sentences, nothing in (
+        ("waiting", explanations.waiting(profile, name), "nothing happened that would bring a message"),
+        ("sent", explanations.sent(profile, name), "no trigger was sent lately"),
+        ("decided", explanations.decided(profile, name), "nothing was decided lately"),
+        ("in the way of marketing now", explanations.standing(profile, book, now_ms), "nothing"),
     ):
-        parts += [Text(), table if table.row_count else Text(nothing, style="dim")]
+        parts += [Text(), Text(title, style="cyan")]
+        found = [Text(f"  {sentence}") for sentence in sentences]
+        parts += found or [Text(f"  {nothing}", style="dim")]
     Console(highlight=False).print(Group(*parts))
 
 

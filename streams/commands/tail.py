@@ -1,6 +1,6 @@
 """`regulars tail`: triggers as they come, one line each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +9,8 @@ from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
+
+    from streams.settings import Settings
 
 TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
 
@@ -33,8 +35,6 @@ def command(
     from kafka import KafkaConsumer
 
     from schemas.topics import TOPICS as ALL
-    from streams.kafka_admin import admin_client, describe_topics
-    from streams.sources.errors import SourceError
 
     settings = settings_of(ctx)
     outputs = [topic.name for topic in ALL if topic.role == "output"]
@@ -42,12 +42,7 @@ def command(
         if name not in outputs:
             raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")
     names = topics or TOPICS
-    with admin_client(settings) as client:
-        states = describe_topics(client, settings)
-    for name in names:
-        if name not in states:
-            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
-    every = [(states[name].name, p) for name in names for p in range(states[name].partitions)]
+    every = partitions_of(settings, names)
     consumer = KafkaConsumer(
         **settings.to_kafka_python(),
         group_id=None,  # a looker-on: takes no part in any group and leaves no trace
@@ -56,7 +51,7 @@ def command(
     )
     shown = 0
     try:
-        for value in _values(consumer, every, from_beginning=from_beginning, no_follow=no_follow):
+        for value in values(consumer, every, from_beginning=from_beginning, no_follow=no_follow):
             click.echo(value if as_json else readable(value))
             shown += 1
             if shown == limit:
@@ -67,9 +62,23 @@ def command(
         consumer.close()
 
 
-def _values(
+def partitions_of(settings: "Settings", names: Sequence[str]) -> list[tuple[str, int]]:
+    """Name and number of every partition of these topics. Raises SourceError for one that is missing."""
+    from streams.kafka_admin import admin_client, describe_topics
+    from streams.sources.errors import SourceError
+
+    with admin_client(settings) as client:
+        states = describe_topics(client, settings)
+    for name in names:
+        if name not in states:
+            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    return [(states[name].name, p) for name in names for p in range(states[name].partitions)]
+
+
+def values(
     consumer: "KafkaConsumer", partitions: list[tuple[str, int]], *, from_beginning: bool, no_follow: bool
 ) -> Iterator[bytes]:
+    """Values of the records there are, in each poll by time; with `no_follow` only those that are there now."""
     from kafka import TopicPartition
 
     every = [TopicPartition(name, p) for name, p in partitions]

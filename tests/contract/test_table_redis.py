@@ -318,6 +318,7 @@ async def test_every_key_written_is_documented(table: RedisTable, redis_client: 
     await table.ensure_install(8)
     for _ in range(2):  # the queue is filled with those who watched before
         await table.commit(P, everything(await table.claim(P), b"x"))
+    await table.put_models(b"{}")
     kinds = {"string": "string", "hash": "hash", "list": "list", "zset": "sorted set"}
 
     found = set()

@@ -14,12 +14,14 @@ from profiles.state import Ledger, Moment
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,
+    CaseUpdated,
     ConsentChange,
     ConsentChanged,
     CouponIssued,
     CouponUsed,
     Event,
     Identified,
+    MessageOpened,
     NpsSubmitted,
     OrderCancelled,
     OrderCompleted,
@@ -30,6 +32,8 @@ from schemas.events import (
     ProductRemovedFromWishlist,
     ProductReviewed,
     ProductViewed,
+    TicketOpened,
+    TicketResolved,
 )
 
 DAY_MS = 86_400_000
@@ -98,7 +102,16 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "replenishment": [],
         "wishlist": [],
         "coupons": [],
-        "feedback": {"nps_score": None, "nps_at_ms": None, "reviews": 0, "mean_rating": None},
+        "feedback": {
+            "nps_score": None,
+            "nps_at_ms": None,
+            "reviews": 0,
+            "mean_rating": None,
+            "complains": False,
+            "surveys": [],
+            "cases": [],
+            "tickets": [],
+        },
         "messages": {},
         "segments": [],
         "triggers": [],
@@ -234,6 +247,10 @@ def test_what_will_run_out_is_shown_with_its_dates() -> None:
             "due_ms": START_MS + 54 * DAY_MS,
             "run_out_ms": START_MS + 60 * DAY_MS,
             "interval_days": 30.0,
+            "window_start_ms": None,
+            "window_end_ms": None,
+            "confidence": None,
+            "stopped_ms": None,
         }
     ]
 
@@ -251,7 +268,41 @@ def test_who_she_is_and_what_she_said() -> None:
     assert found["traits"] == {"tier": "gold"}
     assert found["consent"] == {"email.marketing": "GRANT"}
     assert (found["first_seen_ms"], found["last_seen_ms"]) == (START_MS, START_MS + 4 * DAY_MS)
-    assert found["feedback"] == {"nps_score": 9, "nps_at_ms": START_MS + 2 * DAY_MS, "reviews": 2, "mean_rating": 4.5}
+    said = found["feedback"]
+    assert (said["nps_score"], said["nps_at_ms"]) == (9, START_MS + 2 * DAY_MS)
+    assert (said["reviews"], said["mean_rating"], said["complains"]) == (2, 4.5, False)
+
+
+def test_what_is_open_of_a_complaint_shows_with_its_state() -> None:
+    found = shown(
+        (NpsSubmitted, 0, {"score": 3, "survey_id": "s1", "order_id": "o1"}),
+        (CaseUpdated, 1, {"case_id": "s1|o1", "state": "contacted", "owner": "bob"}),
+        (TicketOpened, 2, {"ticket_id": "t1", "topic": "delivery"}),
+        (TicketResolved, 3, {"ticket_id": "t1", "satisfaction": 4.0}),
+        (MessageOpened, 4, {}),
+    )["feedback"]
+
+    assert found["complains"] is True
+    assert found["surveys"] == [{"survey_id": "s1|o1", "kind": "transactional", "score": 3, "at_ms": START_MS}]
+    assert found["cases"] == [
+        {
+            "case_id": "s1|o1",
+            "state": "contacted",
+            "opened_ms": START_MS,
+            "contacted_ms": START_MS + DAY_MS,
+            "owner": "bob",
+        }
+    ]
+    assert found["tickets"] == [
+        {
+            "ticket_id": "t1",
+            "open": False,
+            "opened_ms": START_MS + 2 * DAY_MS,
+            "updated_ms": START_MS + 3 * DAY_MS,
+            "topic": "delivery",
+            "satisfaction": 4.0,
+        }
+    ]
 
 
 def test_the_newest_decision_comes_first() -> None:

@@ -275,10 +275,10 @@ def test_counts_are_added_once_however_often_the_same_profile_comes() -> None:
     profile = side.profile
 
     assert (profile.activity.events, profile.activity.sessions, profile.activity.views) == (5, 1, 1)
-    assert profile.messages == {"opened": 1}
-    assert profile.feedback["reviews"] == 2
-    assert profile.feedback["rating_sum"] == 6.0
-    assert profile.feedback["nps_score"] == 9
+    assert profile.messages == {"opened": 1, "last_opened_ms": START_MS + 3 * MINUTE_MS}
+    assert len(profile.feedback.reviews) == 2
+    assert sorted(review.rating or 0 for review in profile.feedback.reviews.values()) == [2.0, 4.0]
+    assert [answer.score for answer in profile.feedback.surveys.values()] == [9]
     assert interests.read(profile.interests.categories["tea"], profile.interests.landmark_ms, START_MS + MINUTE_MS) == (
         pytest.approx(1.0, abs=1e-4)
     )

@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from profiles.value.absent import Absent
 from profiles.value.alive import p_alive, p_order_within
-from profiles.value.churn import EDGES, MARGIN
+from profiles.value.churn import EDGES, MARGIN, Band
 from profiles.value.forecast import HORIZONS_DAYS, Forecast, cohort_of, forecast
 from profiles.value.history import History, history_of
 from profiles.value.horizon import Horizon
@@ -289,3 +289,14 @@ def test_a_model_without_anything_gives_reasons() -> None:
     assert set(found.pulse.absent.values()) == {Absent.NO_GOOD_FIT}
     assert nulls(found.pulse) == set(found.pulse.absent)
     assert nulls(found) == set(found.absent)
+
+
+@pytest.mark.parametrize("previous", [None, "low", "medium"])
+def test_looking_only_so_far_ahead_finds_the_same_day_or_says_that_it_lies_beyond(previous: Band | None) -> None:
+    for today in range(TODAY, TODAY + 200, 7):
+        whole, near = pulse(MODEL, REGULAR, today, previous), pulse(MODEL, REGULAR, today, previous, ahead_days=30)
+        day = whole.band_worsens_day
+        within = day is not None and day <= today + 30
+
+        assert near.band_worsens_day == (day if within else None)
+        assert (near.band, near.p_order) == (whole.band, whole.p_order)

@@ -14,6 +14,7 @@ DAY_MS = 24 * 60 * MINUTE_MS
 PRODUCTS = ("A", "B", "C")
 CARTS = ("c1", "c2", None)
 ORDERS = ("o1", "o2", "o3")
+SURVEYS = ("s1", "s2", "s3")
 
 
 def arrival(kind: type[Event], minute: int, message_id: str, *, received: int | None = None, **fields: Any) -> Arrival:
@@ -63,6 +64,26 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         fields["order_id"] = draw(st.sampled_from(ORDERS))
         fields["refund_id"] = draw(st.sampled_from(("r1", "r2", None)))
         fields["amount_minor"] = draw(st.none() | st.integers(0, 3000))
+    elif issubclass(kind, events.OrderEvent):
+        fields["order_id"] = draw(st.sampled_from(ORDERS))
+        if kind is events.OrderReturned:
+            fields["products"] = tuple(draw(st.lists(products(), max_size=2)))
+    elif kind is events.NpsSubmitted:
+        fields["score"] = draw(st.integers(0, 10))
+        fields["survey_id"] = draw(st.sampled_from(SURVEYS))
+    elif kind is events.CaseUpdated:
+        fields["case_id"] = draw(st.sampled_from(SURVEYS))
+        fields["state"] = draw(st.sampled_from(("assigned", "contacted", "resolved", "verified")))
+        fields["owner"] = draw(st.sampled_from((None, "bob", "eve")))
+    elif kind is events.ProductReviewed:
+        fields["product_id"] = draw(st.sampled_from(PRODUCTS))
+        fields["review_id"] = draw(st.sampled_from(("v1", "v2", None)))
+        fields["rating"] = draw(st.sampled_from((None, 1.0, 5.0)))
+    elif issubclass(kind, events.TicketEvent):
+        fields["ticket_id"] = draw(st.sampled_from(("t1", "t2")))
+        fields["topic"] = draw(st.sampled_from((None, "delivery", "damage")))
+    elif kind is events.MessageBounced:
+        fields["bounce"] = draw(st.sampled_from((None, "soft", "hard")))
     elif kind is events.Identified:
         fields["email"] = draw(st.sampled_from((None, "ada@example.org")))
         fields["traits"] = {"tier": draw(st.sampled_from(("gold", "silver")))}
@@ -106,6 +127,17 @@ KINDS: tuple[type[Event], ...] = (
     events.PageViewed,
     events.SignedUp,
     events.Unsubscribed,
+    events.OrderFulfilled,
+    events.OrderDelivered,
+    events.OrderReturned,
+    events.NpsSubmitted,
+    events.CaseUpdated,
+    events.ProductReviewed,
+    events.TicketOpened,
+    events.TicketUpdated,
+    events.TicketResolved,
+    events.MessageOpened,
+    events.MessageBounced,
     events.CouponIssued,
     events.CouponApplied,
     events.CouponRemoved,

@@ -74,7 +74,7 @@ BOOK = msgspec.structs.replace(EAGER, conditions=CONDITIONS, segments=SEGMENTS)
 
 def told(log: Sequence[Event], **options: Any) -> World:
     """A world with the log, and segments that change with events and by themselves."""
-    world = World(engine=Engine(BOOK), **options)
+    world = World(**{"engine": Engine(BOOK), **options})
     world.send(*log)
     return world
 

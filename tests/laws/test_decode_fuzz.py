@@ -43,7 +43,7 @@ PROPERTIES: dict[str, Any] = {
     "order_id": "o1", "cart_id": "c1", "checkout_id": "k1", "subscription_id": "s1", "products": [PRODUCT, PRODUCT],
     "revenue": 2.0, "total": "3.00", "shipping": 1, "tax": 0, "discount": "0.50", "query": "socks", "score": 9, "rating": "5",
     "updated_at": "2024-05-01T12:00:00Z", "expires_at": 1714564800, "test": False, "state": "GRANT", "channel": "email",
-    "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": "3", "previous_price": 2, "supply_days": 30,
+    "ticket_id": "t1", "case_id": "c1", "request_id": "r1", "shop_id": "shop", "available": "3", "previous_price": 2, "supply_days": 30,
     "complementary": ["p2"], "contents": "tips, care", "order_ids": ["o1", 2], "satisfaction": 4, "cart_token": "k",
     "consent": {"email": True}, "email": "a@x.org", "step": 2, "occasions": ["gift"], "url": "https://x.org",
 }  # fmt: skip
@@ -75,6 +75,7 @@ CANONICAL_FIELDS: dict[str, Any] = {
     "command": "erase", "home": "h1",
     "group_id": "g1", "traits": {"a": [1, {"b": None}]}, "product": PRODUCT, "products": [PRODUCT], "order_id": "o1",
     "subscription_id": "s1", "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": 3, "query": "q",
+    "case_id": "c1", "state": "assigned",
     "price_minor": 100, "order_ids": ["o1"], "complementary": ["p2"], "supply_days": 30,
     "score": 3, "product_id": "p1", "currency": "EUR", "revenue_minor": 100,
     "consent": [{"state": "GRANT", "channel": "email"}], "campaign": {"name": "c"}, "step": 1, "updated_at_ms": 5,

@@ -17,7 +17,6 @@ from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules
 from profiles.state import WATCHES_MAX, Ledger, Moment
 from profiles.triggers import BackInStockRule, LowStockRule, PriceDroppedRule
-from profiles.watches import keys_of
 from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product
 from streams.partition_limits import PartitionLimits
@@ -162,8 +161,9 @@ def test_the_index_holds_exactly_what_the_profiles_watch(log: list[Event]) -> No
     for profile_id in part.profiles:
         profile = made.profile(profile_id)
         assert profile is not None
-        for key, alert_ms in keys_of(profile.watches_text).items():
-            expected.setdefault(key, {})[profile_id] = streams.goods.PLAIN if alert_ms is None else alert_ms
+        for key, watch in profile.watches.items():
+            waits = watch.waits and watch.alert is not None
+            expected.setdefault(key, {})[profile_id] = watch.alert[0] if waits else streams.goods.PLAIN  # type: ignore[index]
 
     assert expected == part.watchers
     assert not part.queue

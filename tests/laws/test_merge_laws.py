@@ -74,6 +74,9 @@ def facts(folded: Folded) -> dict[str, Any]:
         "searches": profile.browsing.searches,
         "consent": dict(sorted(profile.consent.items())),
         "first and last": (activity.first_ms, activity.last_ms, activity.first_touch, activity.last_touch),
+        "deliveries": dict(sorted(profile.deliveries.items())),
+        "said": said(profile),
+        "newest messages": {name: at for name, at in sorted(profile.messages.items()) if name.startswith("last_")},
         "milestones": (profile.milestones.signed_up, profile.milestones.granted),
         "remembered": sorted(part[at : at + 11] for part in profile.seen for at in range(0, len(part), 11)),
         "ids": {kind: sorted(values) for kind, values in profile.ids.items()},
@@ -81,6 +84,16 @@ def facts(folded: Folded) -> dict[str, Any]:
     }
     found: dict[str, Any] = msgspec.to_builtins(kept)
     return found
+
+
+def said(profile: Profile) -> dict[str, Any]:
+    feedback = profile.feedback
+    return {
+        "surveys": dict(sorted(feedback.surveys.items())),
+        "cases": dict(sorted(feedback.cases.items())),
+        "tickets": dict(sorted(feedback.tickets.items())),
+        "reviews": dict(sorted(feedback.reviews.items())),
+    }
 
 
 def cart_facts(cart: Any) -> dict[str, Any]:

@@ -72,6 +72,19 @@ def command(kind: type[events.CommandEvent], minute: int = ASKED_MINUTE, name: s
     )
 
 
+def united(story: list[Event], one: str) -> set[str]:
+    """All identifiers that events name together with this one, or with one that is named together with it."""
+    found, together = {one}, [identifiers(event) for event in story]
+    while grown := [names for names in together if names & found and not names <= found]:
+        found = found.union(*grown)
+    return found
+
+
+def identifiers(event: Event) -> set[str]:
+    named = {"user_id": event.user_id, "email": event.email, "anonymous_id": event.anonymous_id}
+    return {f"{kind}:{value}" for kind, value in named.items() if value is not None}
+
+
 class PostOffice:
     """All homes, and what is on its way between them."""
 
@@ -156,8 +169,7 @@ def test_an_erasure_takes_what_came_with_her_name_and_nothing_of_another_custome
 ) -> None:
     made = PostOffice(seed).deliver([*story, command(events.EraseCustomer)])
     without = PostOffice(0).deliver([event for event in story if event.user_id != "ada"])
-    hers = {f"anonymous_id:{event.anonymous_id}" for event in story if event.user_id == "ada"}
-    hers |= {f"email:{event.email}" for event in story if event.user_id == "ada"} | {"user_id:ada"}
+    hers = united(story, "user_id:ada")
 
     assert made.kept() == {name: what for name, what in without.kept().items() if name not in hers}
 

@@ -132,6 +132,8 @@ REQUIRED: dict[str, Any] = {
     "score": 9,
     "product_id": "A",
     "ticket_id": "t1",
+    "case_id": "s1",
+    "state": "contacted",
     "message_channel": "email",
     "products": (PRODUCT,),
     "cart_id": "c9",

@@ -16,6 +16,7 @@ HOUR_MS = 3_600_000
 START_MS = 1_767_600_000_000  # Monday 2026-01-05T08:00Z
 GENERAL = (
     "soft_opt_in = true\n[quiet_hours]\nenabled = false\n[caps]\nmax_in_24h = 100\nmax_in_7d = 100\nmax_in_day = 100\n"
+    "[second_order_welcome]\nenabled = false\n"
 )
 
 Backtest = Callable[..., dict[str, Any]]

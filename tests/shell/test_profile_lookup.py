@@ -83,16 +83,28 @@ def test_an_explanation_says_what_waits_what_went_out_and_what_did_not_and_why(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    print_explanation(profile())
+    print_explanation(profile(), Book(), 1_700_040_000_000)
 
-    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
-    at = ["2023-11-14", "22:13:20"]
-    assert ["cart.abandoned", "cart-1", *at] in shown
-    assert ["welcome", "user_id:7", *at, "converted", "t-1"] in shown
-    assert [*at, "cart.abandoned", "cart-0", "suppressed", "no_consent"] in shown
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    at = "2023-11-14 22:13:20 UTC"
+    assert f"cart.abandoned about cart-1 is due at {at}." in shown
+    assert f"welcome about user_id:7 was sent at {at}; an order followed, which counts as its success (t-1)." in shown
+    why = "Marketing without a GRANT for any channel (no_consent)"
+    assert f"{at}: cart.abandoned about cart-0 was not sent: {why}." in shown
+    assert shown[-1] == "nothing"
+
+
+def test_one_trigger_can_be_asked_for_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    print_explanation(profile(), Book(), 1_700_000_000_000, "welcome")
+
+    shown = capsys.readouterr().out
+    assert "welcome about" in shown
+    assert "cart.abandoned" not in shown
 
 
 def test_a_customer_nothing_happened_to_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
-    print_explanation(Profile("user_id:8"))
+    print_explanation(Profile("user_id:8"), Book(), 0)
 
-    assert "no trigger is waiting" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "nothing happened that would bring a message" in shown
+    assert "Marketing without a GRANT for any channel (no_consent)." in shown

@@ -51,4 +51,4 @@ def test_consent_taken_back_within_the_five_minutes_holds() -> None:
     ada = newcomer().tell(events.Identified, 0, consent=GRANT)
     ada.tell(events.Unsubscribed, 2, message_channel="email").until(DAY)
 
-    assert ada.triggers == []
+    assert ada.emitted(WELCOME) == []

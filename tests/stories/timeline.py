@@ -148,6 +148,10 @@ class Timeline:
         """Emitted triggers, in order."""
         return [output for output in self.out if isinstance(output, Trigger)]
 
+    def sent(self, name: str) -> list[Trigger]:
+        """Emitted triggers of a name, in order."""
+        return [trigger for trigger in self.triggers if trigger.name == name]
+
     def emitted(self, name: str) -> list[float]:
         """At which minutes a trigger was emitted."""
         return [(output.emitted_at_ms - START_MS) / MINUTE_MS for output in self.triggers if output.name == name]

@@ -1,0 +1,96 @@
+"""What the triggers cost: the same stream with the triggers of the job alone, and with every built-in one, side by side.
+
+    python -m bench.trigger_cost --rounds 7
+    python -m bench.trigger_cost --against ../regulars-of-then     # another checkout's job in the place of ours
+
+The whole way of a record but for servers is measured (inbox, merge, decode, load, step, encode, commit, publish, in memory),
+in processor seconds, each time in a process of its own; rounds alternate, and medians are compared. The budget is 1.5. What
+profiles remember whether or not a trigger asks for it is in both sides of the first form; the second form, with a checkout of
+the foundation, shows that too.
+"""
+
+import argparse
+import gc
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+BUDGET: Final = 1.5
+HERE: Final = Path(__file__).parent.parent
+EVENTS: Final = 40_000
+CUSTOMERS: Final = 2_000
+BATCH: Final = 500
+ARRIVED_MS: Final = 1_704_067_200_000 + 400 * 86_400_000
+ALL: Final = "all"
+JOB: Final = "job"
+
+
+def measure(which: str, events: int) -> float:
+    """Processor seconds for the stream with the job's trigger alone, or with all built-in ones under their default rules."""
+    from bench.engines.regulars import RULES
+    from bench.generator import Scenario, records
+    from profiles.book import Book
+    from profiles.engine import Engine
+    from profiles.rules import read_rules
+    from profiles.triggers import BUILT_IN, CART_ABANDONED, RULE_TYPES
+    from schemas.decode import Decoder
+    from streams.embedded import Embedded
+
+    values = [record.value for record in records(Scenario(events=events, customers=CUSTOMERS))]
+    if which == JOB:
+        engine = Engine(Book(rules=read_rules(tomllib.loads(RULES), RULE_TYPES)), (CART_ABANDONED,))
+    else:
+        engine = Engine(Book(), BUILT_IN)
+    run = Embedded(engine, Decoder("USD"), on_row=lambda _: None, batch_records=BATCH)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    begun = time.process_time()
+    run.feed((value, ARRIVED_MS) for value in values)
+    spent = time.process_time() - begun
+    run.close()
+    return spent
+
+
+def _measured(which: str, events: int, tree: Path) -> float:
+    """`measure` in a process of its own, with the code of a checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, str(Path(__file__)), "--measure", which, "--events", str(events)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tree, env=environment)
+    return float(done.stdout)
+
+
+def compare(rounds: int, events: int, against: Path) -> tuple[float, float]:
+    """Medians of both sides, in processor seconds: the job of `against`, and all triggers of this checkout."""
+    job, everything = [], []
+    for _ in range(rounds):
+        job.append(_measured(JOB, events, against))
+        everything.append(_measured(ALL, events, HERE))
+    return median(job), median(everything)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="What the built-in triggers cost, against the job alone.")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured")
+    parser.add_argument("--events", type=int, default=EVENTS, help="length of the stream")
+    parser.add_argument("--against", type=Path, default=HERE, help="the checkout whose job is the measure")
+    parser.add_argument("--measure", choices=(JOB, ALL), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        print(measure(asked.measure, asked.events))
+        return 0
+    job, everything = compare(asked.rounds, asked.events, asked.against.resolve())
+    ratio = everything / job
+    print(f"the job alone      {job / asked.events * 1e6:6.2f} us an event")
+    print(f"all triggers       {everything / asked.events * 1e6:6.2f} us an event")
+    print(f"ratio              {ratio:6.2f}, budget {BUDGET}")
+    return 0 if ratio <= BUDGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""cross.sell: what goes with an order, some days after it came; bundle.suggest: the rest of a bundle she has begun.
+
+What goes together is learned from all orders (`Models.together`: at least 20 baskets with both, 1.2 times as often as by chance),
+and where nothing was learned, told by the catalogue (`complementary`). Bundles are the shop's own: the catalogue names them.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Final
+
+from msgspec import Meta
+
+from profiles import carts
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
+from profiles.goods import in_stock
+from profiles.insight.pair_table import for_set
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, TriggerRule
+from profiles.state import Cart, Emitted, Episode
+from profiles.turn import Turn
+from schemas import events
+from schemas.events import Arrival
+from schemas.outputs import Item
+
+PRODUCTS_MAX: Final = 20
+"""Products of an order that are looked at, in the order of their lines."""
+Few = Annotated[int, Meta(ge=1, le=20)]
+VIEWED_AT_LEAST: Final = 2
+"""Of a bundle so many products viewed show that she is after it; in a cart one is enough."""
+
+
+class CrossSellRule(TriggerRule, frozen=True, kw_only=True):
+    """What goes with an order the customer placed."""
+
+    trigger: ClassVar[str] = "cross.sell"
+
+    priority: int = 600
+    delivered_delay_ms: int = 3 * DAY_MS
+    """Time from the delivery to the offer."""
+    placed_delay_ms: int = 7 * DAY_MS
+    """Time from the order to the offer where no delivery is known."""
+    products: Few = 3
+    """At most so many products are offered."""
+
+
+class BundleSuggestRule(TriggerRule, frozen=True, kw_only=True):
+    """The customer viewed two products of a bundle, or has one in a cart."""
+
+    trigger: ClassVar[str] = "bundle.suggest"
+
+    priority: int = 610
+    cooldown_ms: int = 30 * DAY_MS
+    delay_ms: int = DAY_MS
+    """Time from then to the suggestion."""
+
+
+class CrossSell(TriggerDefinition[CrossSellRule]):
+    """One episode for each order."""
+
+    name = "cross.sell"
+    rule_type = CrossSellRule
+    reasons: ClassVar[dict[str, str]] = {
+        "nothing_to_offer": "Nothing goes with it that the customer has not bought lately or has in a cart, and that is there."
+    }
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """Plan by the placing, then by the delivery; money going back ends it."""
+        entry, profile = told.change.entry, turn.profile
+        key = entry.order_id
+        if entry.cancelled_ms is not None or entry.refunds:
+            cancel(turn, self, key, "refunded", key)
+            return
+        if entry.placed_ms is None or entry.test or not entry.lines:
+            return
+        rule = self.rule(turn.book)
+        if entry.delivered_ms is None:
+            due_ms = entry.placed_ms + rule.placed_delay_ms
+        else:
+            due_ms = entry.delivered_ms + rule.delivered_delay_ms
+        if due_ms <= told.arrival.time_ms or any(
+            sent.name == self.name and sent.key == key for sent in profile.emitted
+        ):
+            return
+        products = list(dict.fromkeys(line.product_id for line in entry.lines))[:PRODUCTS_MAX]
+        delivered = entry.delivered_ms is not None
+        kept = {"products": products, "delivered": delivered, "from_ms": entry.delivered_ms or entry.placed_ms}
+        plan(turn, self, key, key, entry.placed_ms, due_ms, data=kept)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        rule = self.rule(turn.book)
+        delay_ms = rule.delivered_delay_ms if episode.data["delivered"] else rule.placed_delay_ms
+        from_ms: int = episode.data["from_ms"]
+        return from_ms + delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return None if self._offers(turn, episode) else "nothing_to_offer"
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        return Content(
+            items=_items(turn, self._offers(turn, episode)),
+            details={"order_id": episode.key, "bought": episode.data["products"]},
+            rule="products that are often bought together with those of an order, or that complement them",
+        )
+
+    def _offers(self, turn: Turn, episode: Episode) -> list[str]:
+        """What to offer, best first, without what she has and what is known to be sold out."""
+        bought: list[str] = episode.data["products"]
+        without = _owned(turn.profile) | _in_carts(turn.profile) | set(bought)
+        learned, catalogue = turn.book.models.together, turn.book.catalogue.products
+        # Some more than are shown: of what was learned, some may be sold out.
+        found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
+        for product_id in bought:
+            facts = catalogue.get(product_id)
+            found += [other for other in (facts.complementary if facts is not None else ()) if other not in without]
+        there = [other for other in dict.fromkeys(found) if in_stock(turn.at.goods, other) is not False]
+        return there[: self.rule(turn.book).products]
+
+
+class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
+    """Episodes are keyed by customer and bundle."""
+
+    name = "bundle.suggest"
+    rule_type = BundleSuggestRule
+    listens = frozenset({events.ProductViewed})
+    reasons: ClassVar[dict[str, str]] = {
+        "complete": "The customer has all of the bundle, or it is in a cart.",
+        "not_wanted": "Of the bundle nothing is in a cart any more, and no two products were viewed of late.",
+        "no_bundle": "The shop has no such bundle any more.",
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event = arrival.event
+        if turn.book.catalogue.bundles and isinstance(event, events.ProductEvent):
+            self._consider(turn, [event.product.product_id])
+
+    def on_cart(self, turn: Turn, cart: Cart) -> None:
+        if turn.book.catalogue.bundles:
+            self._consider(turn, (line.product_id for line in cart.lines.values()))
+
+    def _consider(self, turn: Turn, product_ids: Iterable[str]) -> None:
+        """Arm for each bundle of these products that she has begun."""
+        products = turn.book.catalogue.products
+        names = {name for product_id in product_ids if (facts := products.get(product_id)) for name in facts.bundles}
+        for name in sorted(names):
+            key = f"{turn.profile.id}|{name}"
+            if waiting(turn.profile, self, key) is None and self._rest(turn, name) is not None:
+                opened_ms = max(turn.time_ms, self._viewed_ms(turn, name))
+                due_ms = opened_ms + self.rule(turn.book).delay_ms
+                plan(turn, self, key, turn.cause, opened_ms, due_ms, data={"bundle": name})
+
+    def _viewed_ms(self, turn: Turn, name: str) -> int:
+        """When she last viewed one of a bundle: a view that comes late does not make the bundle an older one."""
+        members = turn.book.catalogue.bundles[name]
+        views = (
+            watch.views[0] for watch in turn.profile.watches.values() if watch.views and watch.product_id in members
+        )
+        return max(views, default=0)
+
+    def _rest(self, turn: Turn, name: str) -> list[str] | None:
+        """What she lacks of a bundle that she has begun; None where she has not."""
+        members, profile = turn.book.catalogue.bundles.get(name, ()), turn.profile
+        in_carts = _in_carts(profile)
+        if in_carts.isdisjoint(members):
+            viewed = {watch.product_id for watch in profile.watches.values() if watch.views}
+            if len(viewed.intersection(members)) < VIEWED_AT_LEAST:
+                return None
+        has = in_carts | _owned(profile)
+        return [product_id for product_id in members if product_id not in has] or None
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        members = turn.book.catalogue.bundles.get(episode.data["bundle"])
+        if members is None:
+            return "no_bundle"
+        if self._rest(turn, episode.data["bundle"]) is not None:
+            return None
+        has = _in_carts(turn.profile) | _owned(turn.profile)
+        return "complete" if has.issuperset(members) else "not_wanted"
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        """Each bundle cools by itself."""
+        return sent.key == episode.key
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        rest = self._rest(turn, episode.data["bundle"])
+        assert rest is not None
+        return Content(
+            items=_items(turn, rest[:PRODUCTS_MAX]),
+            details={"bundle": episode.data["bundle"]},
+            rule="two products of a bundle were viewed, or one is in a cart, and the rest is not there yet",
+        )
+
+
+def _items(turn: Turn, product_ids: Iterable[str]) -> tuple[Item, ...]:
+    """Products as a trigger shows them, with their price and stock where they are known."""
+    goods, catalogue = turn.at.goods, turn.book.catalogue.products
+    return tuple(
+        Item(
+            product_id=product_id,
+            category=facts.category if (facts := catalogue.get(product_id)) is not None else None,
+            price_minor=good.price_minor if (good := goods.get(product_id)) is not None else None,
+            in_stock=in_stock(goods, product_id),
+        )
+        for product_id in product_ids
+    )
+
+
+def _owned(profile: Profile) -> set[str]:
+    """What she bought in the last 30 days, or buys again and again."""
+    owned = {product_id for order in profile.recent_orders for product_id in order.product_ids}
+    for state in profile.supply.values():
+        owned.update(purchase.product_id or state.product_id for purchase in state.purchases)
+    return owned
+
+
+def _in_carts(profile: Profile) -> set[str]:
+    return {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+
+
+CROSS_SELL: Final = CrossSell()
+BUNDLE_SUGGEST: Final = BundleSuggest()

@@ -1,0 +1,161 @@
+"""nps.detractor and feedback.overdue: somebody gave a low score, and the shop is to speak with her, in time.
+
+Both are for those who call back. A low score opens a case, known by the key of its survey; `Case Updated` events tell of its
+further steps. Until it is closed, marketing rests (`profiles.complaints`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+from profiles import complaints
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, retract, waiting
+from profiles.feedback import is_low, survey_key
+from profiles.insight.cases import Case
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
+from profiles.state import Episode
+from profiles.turn import Turn
+from schemas.events import Arrival, CaseUpdated, NpsSubmitted
+
+COMMENT_MAX: Final = 1000
+"""Characters of her comment that travel in the trigger."""
+
+
+class NpsDetractorRule(TriggerRule, frozen=True, kw_only=True):
+    """The customer gave a score of 6 or less."""
+
+    trigger: ClassVar[str] = "nps.detractor"
+
+    priority: int = 10
+    trigger_class: Literal["marketing", "service"] = "service"
+    max_lateness_ms: int = 7 * DAY_MS
+    correction_ms: int = 5 * MINUTE_MS
+    """A score that is corrected upwards within this time takes the trigger back."""
+
+
+class FeedbackOverdueRule(TriggerRule, frozen=True, kw_only=True):
+    """A low score was given, and nobody has spoken with the customer in time."""
+
+    trigger: ClassVar[str] = "feedback.overdue"
+
+    priority: int = 12
+    trigger_class: Literal["marketing", "service"] = "service"
+    max_lateness_ms: int = 7 * DAY_MS
+    contact_due_ms: int = DAY_MS
+    """Time from the score within which somebody is to reach her; advice: 48 h at most."""
+
+
+def episode_key(profile: Profile, case_id: str) -> str:
+    """Customer and survey."""
+    return f"{profile.id}|{case_id}"
+
+
+def _details(turn: Turn, case_id: str, case: Case) -> dict[str, Any]:
+    kept, answer = turn.profile.feedback.cases[case_id], turn.profile.feedback.surveys[case_id]
+    owner = None if kept.owner is None else kept.owner[2]
+    told = {
+        "case_id": case_id,
+        "score": answer.score,
+        "kind": answer.kind,
+        "order_id": kept.order_id,
+        "owner": owner,
+        "state": case.state,
+        "contact_due_ms": case.opened_ms + FEEDBACK_OVERDUE.rule(turn.book).contact_due_ms,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
+    """The trigger, at once; a correction within minutes takes it back. One for each survey."""
+
+    name = "nps.detractor"
+    rule_type = NpsDetractorRule
+    listens = frozenset({NpsSubmitted})
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event, profile = arrival.event, turn.profile
+        assert isinstance(event, NpsSubmitted)
+        case_id = survey_key(event)
+        kept, answer = profile.feedback.cases.get(case_id), profile.feedback.surveys.get(case_id)
+        if kept is None or kept.opened_ms is None or answer is None:
+            return
+        key = episode_key(profile, case_id)
+        if not is_low(answer):
+            cancel(turn, self, key, "score_corrected")
+            if answer.answered_ms - kept.opened_ms <= self.rule(turn.book).correction_ms:
+                retract(turn, self, key, "score_corrected")
+        elif not kept.told:
+            # What an older version of her answer said that came late is not what she says now.
+            is_newest = answer.answered_ms == arrival.time_ms
+            comment = (event.comment or "")[:COMMENT_MAX] if is_newest else ""
+            known = waiting(profile, self, key)
+            data = None if known is not None and not is_newest else {"case_id": case_id, "comment": comment}
+            plan(turn, self, key, case_id, kept.opened_ms, kept.opened_ms, data=data)
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        case = complaints.case_of(turn.profile, episode.data["case_id"], turn.book, now_ms)
+        return "score_corrected" if case is None else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        case_id = episode.data["case_id"]
+        case = complaints.case_of(turn.profile, case_id, turn.book, episode.due_ms)
+        assert case is not None
+        comment = {"comment": episode.data["comment"]} if episode.data["comment"] else {}
+        return Content(details=_details(turn, case_id, case) | comment, rule="the customer gave a score of 6 or less")
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        kept = turn.profile.feedback.cases.get(episode.data["case_id"])
+        if kept is not None and state != "cancelled":
+            kept.told = True
+
+
+class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
+    """The trigger, once for each case."""
+
+    name = "feedback.overdue"
+    rule_type = FeedbackOverdueRule
+    listens = frozenset({NpsSubmitted, CaseUpdated})
+    reasons: ClassVar[Mapping[str, str]] = {"contacted": "Somebody spoke with the customer, or her case is closed."}
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        event, profile = arrival.event, turn.profile
+        assert isinstance(event, NpsSubmitted | CaseUpdated)
+        case_id = survey_key(event) if isinstance(event, NpsSubmitted) else event.case_id
+        key = episode_key(profile, case_id)
+        if (reason := self._settled(turn, case_id, turn.time_ms)) is not None:
+            cancel(turn, self, key, reason)
+        elif not profile.feedback.cases[case_id].overdue:
+            opened_ms = profile.feedback.cases[case_id].opened_ms
+            assert opened_ms is not None
+            due_ms = opened_ms + self.rule(turn.book).contact_due_ms
+            plan(turn, self, key, case_id, opened_ms, due_ms, data={"case_id": case_id})
+
+    def _settled(self, turn: Turn, case_id: str, now_ms: int) -> str | None:
+        """Why nobody need be reminded of a case, None where somebody must."""
+        case = complaints.case_of(turn.profile, case_id, turn.book, now_ms)
+        if case is None:
+            return "score_corrected"
+        return "contacted" if case.contacted_ms is not None or not case.is_open else None
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).contact_due_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return self._settled(turn, episode.data["case_id"], now_ms)
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        case_id = episode.data["case_id"]
+        case = complaints.case_of(turn.profile, case_id, turn.book, episode.due_ms)
+        assert case is not None
+        return Content(details=_details(turn, case_id, case), rule="nobody has spoken with her in time")
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        kept = turn.profile.feedback.cases.get(episode.data["case_id"])
+        if kept is not None and state != "cancelled":
+            kept.overdue = True
+
+
+NPS_DETRACTOR: Final = NpsDetractor()
+FEEDBACK_OVERDUE: Final = FeedbackOverdue()

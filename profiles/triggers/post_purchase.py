@@ -1,0 +1,111 @@
+"""post.purchase.content: how to use, keep or enjoy what has just arrived. One message for each product and content.
+
+What there is to tell of a product stands in the catalogue (`contents`).
+"""
+
+from typing import ClassVar, Final
+
+from profiles import deliveries
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan, waiting
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, TriggerRule
+from profiles.state import Delivery, Emitted, Episode
+from profiles.turn import Turn
+from schemas.outputs import Item
+
+PER_ORDER_MAX: Final = 8
+"""Contents of one order, in the order of its lines: more would fill a customer's days."""
+
+
+class PostPurchaseContentRule(TriggerRule, frozen=True, kw_only=True):
+    """Something arrived that there is something to tell about: use tips, care, recipes."""
+
+    trigger: ClassVar[str] = "post.purchase.content"
+
+    priority: int = 470
+    max_lateness_ms: int = 7 * DAY_MS
+    cooldown_ms: int = 180 * DAY_MS
+    """Least time between two messages with the same content for one customer; 0 is none."""
+    delay_ms: int = DAY_MS
+    """Time from the arrival of the parcel."""
+
+
+class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
+    """The trigger. One episode for each order, product and content."""
+
+    name = "post.purchase.content"
+    rule_type = PostPurchaseContentRule
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if told.delivery is None:
+            return
+        order_id, delivery = told.change.entry.order_id, told.delivery
+        arrived_ms = deliveries.arrived_ms(delivery, turn.profile, turn.book)
+        wanted = _contents(turn, delivery)[:PER_ORDER_MAX] if arrived_ms is not None else []
+        keys = {_key(order_id, product_id, content_id) for product_id, content_id in wanted}
+        for episode in list(turn.profile.episodes.values()):
+            if episode.name == self.name and episode.data["order_id"] == order_id and episode.key not in keys:
+                cancel(turn, self, episode.key, _why_gone(delivery, episode))
+        for product_id, content_id in wanted:
+            assert arrived_ms is not None
+            key = _key(order_id, product_id, content_id)
+            if self.name in delivery.asked and waiting(turn.profile, self, key) is None:
+                continue
+            data = {"order_id": order_id, "product_id": product_id, "content_id": content_id}
+            plan(turn, self, key, order_id, arrived_ms, arrived_ms + self.rule(turn.book).delay_ms, data=data)
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        delivery = turn.profile.deliveries.get(episode.data["order_id"])
+        if delivery is None or all(line.product_id != episode.data["product_id"] for line in deliveries.kept(delivery)):
+            return "refunded" if delivery is None else _why_gone(delivery, episode)
+        return None
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        return sent.key.endswith(f"|{episode.data['content_id']}")
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        line = _line(turn.profile, episode)
+        return Content(
+            items=(line,),
+            details={"content_id": episode.data["content_id"], "order_id": episode.data["order_id"]},
+            rule="a product arrived that there is something to tell about",
+        )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        """Its message is done with: nothing that happens to the order later brings it up again."""
+        delivery = turn.profile.deliveries.get(episode.data["order_id"])
+        if delivery is not None and state != "cancelled" and self.name not in delivery.asked:
+            delivery.asked = sorted({*delivery.asked, self.name})
+
+
+def _key(order_id: str, product_id: str, content_id: str) -> str:
+    return f"{order_id}|{product_id}|{content_id}"
+
+
+def _contents(turn: Turn, delivery: Delivery) -> list[tuple[str, str]]:
+    """Product and content id of all there is to tell, each content once."""
+    found: dict[str, str] = {}
+    for line in deliveries.kept(delivery):
+        for content_id in turn.book.catalogue.lookup(line.product_id, line.category).contents:
+            found.setdefault(content_id, line.product_id)
+    return [(product_id, content_id) for content_id, product_id in found.items()]
+
+
+def _why_gone(delivery: Delivery, episode: Episode) -> str:
+    sent_back = delivery.all_returned or episode.data["product_id"] in delivery.returned
+    return "returned" if sent_back else "refunded"
+
+
+def _line(profile: Profile, episode: Episode) -> Item:
+    product_id = episode.data["product_id"]
+    delivery = profile.deliveries[episode.data["order_id"]]
+    line = next(line for line in delivery.lines if line.product_id == product_id)
+    return Item(product_id=product_id, variant_id=line.variant_id, category=line.category)
+
+
+POST_PURCHASE_CONTENT: Final = PostPurchaseContent()

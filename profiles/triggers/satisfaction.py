@@ -1,0 +1,119 @@
+"""satisfaction.dropped: her newest word is clearly worse than her own earlier ones, though no complaint yet.
+
+Each scale is compared with itself alone: answers about an order with such answers, those about the shop with theirs, ratings
+with ratings. A score low enough for nps.detractor is left to that.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple
+
+from msgspec import Meta
+
+from profiles.content import Content
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan
+from profiles.insight.nps import group_of
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, MINUTE_MS, Count, TriggerRule
+from profiles.state import Episode
+from profiles.turn import Turn
+from schemas.events import Arrival, NpsSubmitted, ProductReviewed
+
+Scale = Literal["transactional", "relational", "rating"]
+SCALES: Final[tuple[Scale, ...]] = ("transactional", "relational", "rating")
+
+
+class SatisfactionDroppedRule(TriggerRule, frozen=True, kw_only=True):
+    """The customer is less content than she used to be."""
+
+    trigger: ClassVar[str] = "satisfaction.dropped"
+
+    priority: int = 20
+    trigger_class: Literal["marketing", "service"] = "service"
+    max_lateness_ms: int = 7 * DAY_MS
+    cooldown_ms: int = 30 * DAY_MS
+    delay_ms: int = 5 * MINUTE_MS
+    """Time in which she may still correct herself."""
+    earlier: Annotated[int, Meta(ge=1, le=30)] = 2
+    """So many earlier words on the same scale it takes to know what she is used to."""
+    score_drop: Annotated[float, Meta(gt=0, le=10)] = 2.5
+    """A score this far below the mean of her earlier ones is a drop (0 to 10)."""
+    rating_drop: Annotated[float, Meta(gt=0)] = 1.5
+    """The same for ratings of products, on the shop's own scale."""
+    newest: Count = 10
+    """The mean is taken over so many of her newest earlier words."""
+
+
+class Drop(NamedTuple):
+    """Her newest word on a scale: when, by which id, how good, and the mean of the earlier ones."""
+
+    at_ms: int
+    word_id: str
+    value: float
+    usual: float
+
+
+class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
+    """The trigger. One for each word that was a drop."""
+
+    name = "satisfaction.dropped"
+    rule_type = SatisfactionDroppedRule
+    listens = frozenset({NpsSubmitted, ProductReviewed})
+    reasons: ClassVar[Mapping[str, str]] = {
+        "recovered": "Her newest word is not worse than her earlier ones, or was corrected."
+    }
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        profile = turn.profile
+        scales = SCALES[2:] if isinstance(arrival.event, ProductReviewed) else SCALES[:2]
+        for scale in scales:
+            drop = find_drop(profile, scale, self.rule(turn.book))
+            key = None if drop is None else f"{profile.id}|{scale}|{drop.word_id}"
+            for episode in list(profile.episodes.values()):
+                if episode.name == self.name and episode.data["scale"] == scale and episode.key != key:
+                    cancel(turn, self, episode.key, "recovered")
+            if drop is None or key is None or any(one.name == self.name and one.key == key for one in profile.emitted):
+                continue
+            due_ms = drop.at_ms + self.rule(turn.book).delay_ms
+            plan(turn, self, key, drop.word_id, drop.at_ms, due_ms, data={"scale": scale, "word_id": drop.word_id})
+
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        drop = find_drop(turn.profile, episode.data["scale"], self.rule(turn.book))
+        return "recovered" if drop is None or drop.word_id != episode.data["word_id"] else None
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        scale = episode.data["scale"]
+        drop = find_drop(turn.profile, scale, self.rule(turn.book))
+        assert drop is not None
+        return Content(
+            details={"scale": scale, "value": drop.value, "usual": round(drop.usual, 2)},
+            rule="her newest score or rating is clearly below her own earlier ones",
+        )
+
+
+def find_drop(profile: Profile, scale: Scale, rule: SatisfactionDroppedRule) -> Drop | None:
+    """Her newest word on a scale, if it is that far below the mean of her earlier ones; else None."""
+    if not profile.has_feedback:
+        return None
+    if scale == "rating":
+        found = profile.feedback.reviews.items()
+        words = [(one.at_ms, word_id, one.rating) for word_id, one in found if one.rating is not None]
+        least = rule.rating_drop
+    else:
+        answers = profile.feedback.surveys.values()
+        words = [(one.answered_ms, one.survey_id, float(one.score)) for one in answers if one.kind == scale]
+        least = rule.score_drop
+    if len(words) <= rule.earlier:
+        return None
+    *earlier, (at_ms, word_id, value) = sorted(words)
+    if scale != "rating" and group_of(int(value)) == "detractors":
+        return None
+    compared = [word[2] for word in earlier[-rule.newest :]]
+    usual = sum(compared) / len(compared)
+    return Drop(at_ms, word_id, value, usual) if usual - value >= least else None
+
+
+SATISFACTION_DROPPED: Final = SatisfactionDropped()

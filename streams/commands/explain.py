@@ -1,0 +1,75 @@
+"""`regulars explain`: why a customer got a trigger, or why she did not."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from schemas.outputs import Decision
+    from streams.settings import Settings
+
+
+@click.command("explain", cls=WithSettings)
+@click.argument("trigger_id", metavar="TRIGGER_ID")
+@click.option(
+    "--decisions",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Read decisions.jsonl of a replay, not the decisions topic.",
+)
+@click.pass_context
+def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
+    """Tell the life of one trigger in plain sentences: why it was planned, what it had to pass, how it ended.
+
+    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`.
+    """
+    from streams.explanations import life
+
+    if file is not None:
+        with file.open("rb") as lines:
+            found = about(lines, trigger_id)
+    else:
+        found = about(_topic(settings_of(ctx)), trigger_id)
+    if not found:
+        where = str(file) if file is not None else "the decisions topic"
+        raise click.ClickException(
+            f"{where} holds no decision about {trigger_id}.\n"
+            "  What a profile remembers of its triggers: regulars profile explain ID"
+        )
+    for sentence in life(found):
+        click.echo(sentence)
+
+
+def about(values: Iterable[bytes], trigger_id: str) -> "list[Decision]":
+    """The decisions about one trigger among records of the topic."""
+    import msgspec
+
+    from schemas.outputs import Decision
+
+    decoder, mark = msgspec.json.Decoder(Decision), trigger_id.encode()
+    # Looking for the bytes first saves reading what is about others: all but a handful.
+    found = (decoder.decode(value) for value in values if mark in value)
+    return [decision for decision in found if decision.trigger_id == trigger_id]
+
+
+def _topic(settings: "Settings") -> Iterable[bytes]:
+    from kafka import KafkaConsumer
+
+    from streams.commands.tail import partitions_of, values
+
+    every = partitions_of(settings, ("decisions",))
+    consumer = KafkaConsumer(
+        **settings.to_kafka_python(),
+        group_id=None,  # a looker-on: takes no part in any group and leaves no trace
+        isolation_level="read_committed",
+        bootstrap_timeout_ms=10_000,
+    )
+    try:
+        yield from values(consumer, every, from_beginning=True, no_follow=True)
+    finally:
+        consumer.close()

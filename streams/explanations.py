@@ -1,0 +1,161 @@
+"""Why she got this, and why she did not, in plain sentences: from decisions, and from what a profile remembers.
+
+Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from profiles import gates
+from profiles.book import Book
+from profiles.episodes import TURN
+from profiles.profile import Profile
+from profiles.state import DecisionKept, Emitted, Episode
+from schemas.outputs import Decision
+from streams.trigger_registry import all_triggers
+
+WAITS_FOR: Final[Mapping[str, str]] = {
+    gates.UNREACHABLE: "she can't be reached yet",
+    gates.QUIET: "these are her quiet hours",
+    TURN: "a more important one goes first",
+}
+_OUTCOMES: Final[Mapping[str | None, str]] = {
+    None: "nothing came of it so far",
+    "converted": "an order followed, which counts as its success",
+    "retracted": "it was taken back: its ground was gone already",
+}
+_STATES: Final[Mapping[str, str]] = {
+    "armed": "was planned",
+    "emitted": "was sent",
+    "suppressed": "was not sent",
+    "deferred": "was put off",
+    "unreachable": "is kept until she can be reached",
+    "cancelled": "was dropped",
+    "expired": "came too late and was dropped",
+    "retracted": "was taken back after it was sent",
+    "converted": "was followed by an order",
+    "recovered": "brought its cart back",
+}
+
+
+def at(at_ms: int) -> str:
+    """An instant as people read it.
+
+    >>> at(0)
+    '1970-01-01 00:00:00 UTC'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def meaning(reason: str, name: str) -> str:
+    """What a reason code of a trigger means; the code itself for one of another release or of rules that are gone."""
+    own = {trigger.name: trigger.reasons for trigger in all_triggers()}.get(name, {})
+    told = own.get(reason) or gates.REASONS.get(reason) or gates.END_REASONS.get(reason)
+    return reason if told is None else f"{told.rstrip('.')} ({reason})"
+
+
+# --- one trigger, from its decisions ------------------------------------------------------------------------------
+
+
+def life(decisions: Sequence[Decision]) -> list[str]:
+    """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
+
+    Decisions taken twice (after a worker was killed) are told once. Raises ValueError where there are none.
+    """
+    if not decisions:
+        raise ValueError("no decisions")
+    known = {decision.decision_id: decision for decision in decisions}
+    told = sorted(known.values(), key=lambda decision: decision.at_ms)
+    first = told[0]
+    number = "" if first.occurrence == 1 else f", reminder {first.occurrence - 1}"
+    return [
+        f"{first.name}{number}, about {first.episode_key}, for {first.customer_id}.",
+        *(_decision(decision) for decision in told),
+        _ending(told),
+    ]
+
+
+def _decision(decision: Decision) -> str:
+    state = decision.state
+    parts = [f"{at(decision.at_ms)}: it {_STATES[state]}"]
+    if state == "armed" and decision.due_at_ms is not None:
+        parts.append(f" for {at(decision.due_at_ms)}")
+        if decision.evidence:
+            parts.append(f", because of {decision.evidence[0]}")
+    if decision.reason is not None:
+        parts.append(f": {meaning(decision.reason, decision.name)}")
+    if decision.until_ms is not None:
+        parts.append(f", until {at(decision.until_ms)}")
+    if decision.order_id is not None:
+        parts.append(f", order {decision.order_id}")
+    if state == "emitted":
+        parts.append(f" by the rules {decision.rules!r}; it had passed {', '.join(decision.gates)}")
+        if len(decision.evidence) > 1:
+            parts.append(f"; it rests on {', '.join(decision.evidence)}")
+    elif decision.gates:
+        parts.append(f"; before that it had passed {', '.join(decision.gates)}")
+    return "".join(parts) + "."
+
+
+def _ending(told: Sequence[Decision]) -> str:
+    states = [decision.state for decision in told]
+    last = told[-1]
+    if "emitted" in states:
+        return "She got it." if "retracted" not in states else "She got it, or would have, had it not been taken back."
+    if last.state == "suppressed" and last.reason == gates.HELD_OUT:
+        return "She did not get it, on purpose: she is among those held out."
+    if last.state in ("suppressed", "cancelled", "expired") and last.reason is not None:
+        return f"She did not get it. {meaning(last.reason, last.name)}."
+    return "It is still waiting."
+
+
+# --- one customer, from her profile -------------------------------------------------------------------------------
+
+
+def waiting(profile: Profile, name: str | None = None) -> Iterator[str]:
+    """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below."""
+    for episode in sorted(profile.episodes.values(), key=lambda one: (one.wake_ms, one.name, one.key)):
+        if name in (None, episode.name):
+            yield _waiting(episode)
+
+
+def _waiting(episode: Episode) -> str:
+    due = f"{episode.name} about {episode.key} is due at {at(episode.due_ms)}"
+    if episode.wait_ms is None:
+        return f"{due}."
+    held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
+    return f"{due}, and waits until {at(episode.wait_ms)}: {held}."
+
+
+def sent(profile: Profile, name: str | None = None) -> Iterator[str]:
+    """What went out lately, oldest first."""
+    for emitted in profile.emitted:
+        if name in (None, emitted.name):
+            yield _sent(emitted)
+
+
+def _sent(emitted: Emitted) -> str:
+    about = f"{emitted.name} about {emitted.key}"
+    if emitted.ghost:
+        return f"{about} would have been sent at {at(emitted.emitted_ms)}, but she is held out ({emitted.trigger_id})."
+    what = "the messaging system could not send it" if emitted.failed else _OUTCOMES[emitted.outcome]
+    return f"{about} was sent at {at(emitted.emitted_ms)}; {what} ({emitted.trigger_id})."
+
+
+def decided(profile: Profile, name: str | None = None) -> Iterator[str]:
+    """Her last decisions, oldest first."""
+    for kept in profile.last_decisions():
+        if name in (None, kept.name):
+            yield _decided(kept)
+
+
+def _decided(kept: DecisionKept) -> str:
+    why = "" if kept.reason is None else f": {meaning(kept.reason, kept.name)}"
+    return f"{at(kept.at_ms)}: {kept.name} about {kept.key} {_STATES.get(kept.state, kept.state)}{why}."
+
+
+def standing(profile: Profile, book: Book, now_ms: int) -> Iterator[str]:
+    """What would stand in the way of any marketing to her now."""
+    for reason in gates.shut_now(profile, book, now_ms):
+        yield f"{meaning(reason, '')}."

@@ -1,0 +1,106 @@
+"""Why she got this and why he did not, told from the decisions of real stories."""
+
+from pathlib import Path
+
+import pytest
+
+from profiles.rules import Holdout, QuietHours
+from profiles.state import encode
+from schemas import events
+from schemas.outputs import Decision
+from streams import cli
+from streams.commands.explain import about
+from streams.explanations import life, meaning
+from streams.trigger_registry import all_triggers
+from tests.stories.timeline import DAY, HOUR, Timeline, shop
+
+
+def lives(ada: Timeline, name: str) -> list[str]:
+    """The sentences about the first trigger of a name."""
+    decisions = [output for output in ada.out if isinstance(output, Decision)]
+    first = next(decision.trigger_id for decision in decisions if decision.name == name)
+    return life(about([encode(decision) for decision in decisions], first))
+
+
+def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
+    ada = Timeline().add("A", 0, message_id="add-1").add("B", 10, message_id="add-2").until(70)
+    ada.order("o1", 90, "A", cart_id="c1")
+
+    told = lives(ada, "cart.abandoned")
+    assert told[0] == "cart.abandoned, about c1, for user_id:ada."
+    assert told[1] == "2026-03-02 00:00:00 UTC: it was planned for 2026-03-02 01:00:00 UTC, because of add-1."
+    assert told[2].startswith(
+        "2026-03-02 01:10:00 UTC: it was sent by the rules 'reference'; it had passed reachable, consent,"
+    )
+    assert told[2].endswith("it rests on add-1, add-2.")
+    assert told[3] == "2026-03-02 01:30:00 UTC: it was followed by an order, order o1."
+    assert told[-1] == "She got it."
+
+
+def test_why_one_was_not_sent() -> None:
+    told = lives(Timeline(consent=False).add("A", 0).until(DAY), "cart.abandoned")
+
+    assert told[-1] == "She did not get it. Marketing without a GRANT for any channel (no_consent)."
+    assert "before that it had passed reachable." in told[-2]
+
+
+def test_a_reason_of_a_triggers_own_is_told_in_words() -> None:
+    ada = Timeline().order("o1", 0, "lamp").tell(events.OrderDelivered, DAY, order_id="o1")
+    ada.tell(events.ProductReviewed, 2 * DAY, product_id="lamp")
+
+    assert lives(ada, "review.request")[-1] == "She did not get it. She reviewed it already (reviewed)."
+
+
+def test_one_that_waits_for_the_morning() -> None:
+    ada = (
+        Timeline(shop(quiet_hours=QuietHours(start_at="00:30", end_at="08:00", jitter_ms=0)))
+        .add("A", 0)
+        .until(2 * HOUR)
+    )
+
+    told = lives(ada, "cart.abandoned")
+    assert (
+        "it was put off: It was due in the customer's quiet hours and is put off to their end (quiet_hours)" in told[2]
+    )
+    assert ", until 2026-03-02 08:00:00 UTC" in told[2]
+    assert told[-1] == "It is still waiting."
+
+
+def test_who_is_held_out_is_said_to_be() -> None:
+    told = lives(Timeline(shop(holdout=Holdout(share=1.0))).add("A", 0).until(DAY), "cart.abandoned")
+
+    assert told[-1] == "She did not get it, on purpose: she is among those held out."
+
+
+def test_one_that_was_taken_back() -> None:
+    ada = Timeline().tell(events.NpsSubmitted, 0, score=2, survey_id="s").until(1)
+    ada.tell(events.NpsSubmitted, 2, score=9, survey_id="s")
+
+    told = lives(ada, "nps.detractor")
+    assert "it was taken back after it was sent: The customer corrected her score (score_corrected)." in told[-2]
+    assert told[-1] == "She got it, or would have, had it not been taken back."
+
+
+def test_decisions_that_were_written_twice_are_told_once() -> None:
+    decisions = [output for output in Timeline().add("A", 0).until(DAY).out if isinstance(output, Decision)]
+
+    assert life(decisions + decisions) == life(decisions)
+
+
+def test_every_reason_of_every_trigger_has_a_meaning() -> None:
+    for trigger in all_triggers():
+        for reason in trigger.reasons:
+            assert meaning(reason, trigger.name) != reason
+    assert meaning("of-another-release", "cart.abandoned") == "of-another-release"
+
+
+def test_a_replays_decisions_are_explained_from_their_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decisions = [output for output in Timeline().add("A", 0).until(DAY).out if isinstance(output, Decision)]
+    file = tmp_path / "decisions.jsonl"
+    file.write_bytes(b"".join(encode(decision) + b"\n" for decision in decisions))
+
+    assert cli.run(["explain", decisions[0].trigger_id, "--decisions", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "She got it."
+
+    assert cli.run(["explain", "nobody", "--decisions", str(file)]) != 0
+    assert "holds no decision about nobody" in capsys.readouterr().err

@@ -1,0 +1,94 @@
+"""bundle.suggest: of a set that the shop sells together she viewed two, or has one in a cart, and lacks the rest."""
+
+from typing import Any
+
+from profiles.catalogue import build_catalogue
+from profiles.triggers import BundleSuggestRule, CartAbandonedRule
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+NAME = "bundle.suggest"
+CATALOGUE = build_catalogue(
+    [
+        {"product_id": "tent", "bundles": "weekend"},
+        {"product_id": "mat", "bundles": ["weekend", "sleep"]},
+        {"product_id": "stove", "bundles": "weekend"},
+        {"product_id": "pillow", "bundles": "sleep"},
+        {"product_id": "alone", "bundles": "single"},
+    ]
+)
+
+
+def ada(**rule: Any) -> Timeline:
+    return Timeline(shop(BundleSuggestRule(**rule), CartAbandonedRule(enabled=False), catalogue=CATALOGUE))
+
+
+def offered(story: Timeline) -> list[tuple[str, list[str]]]:
+    return [
+        (trigger.details["bundle"], [item.product_id for item in trigger.items])
+        for trigger in story.triggers
+        if trigger.name == NAME
+    ]
+
+
+def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
+    story = ada().view("tent", 0).view("stove", 10).until(5 * DAY)
+
+    assert story.emitted(NAME) == [DAY + 10]
+    assert offered(story) == [("weekend", ["tent", "mat", "stove"])]
+    assert [one.episode_key for one in story.triggers if one.name == NAME] == ["user_id:ada|weekend"]
+
+
+def test_one_view_or_the_same_product_twice_is_not_enough() -> None:
+    assert ada().view("tent", 0).view("tent", 10).until(5 * DAY).emitted(NAME) == []
+
+
+def test_one_in_a_cart_is_enough_and_is_not_suggested_again() -> None:
+    story = ada().add("tent", 0).until(5 * DAY)
+
+    assert offered(story) == [("weekend", ["mat", "stove"])]
+
+
+def test_a_product_of_two_bundles_brings_both() -> None:
+    story = ada().add("mat", 0).until(5 * DAY)
+
+    assert sorted(offered(story)) == [("sleep", ["pillow"]), ("weekend", ["tent", "stove"])]
+
+
+def test_what_she_takes_on_her_own_is_not_suggested() -> None:
+    story = ada().add("tent", 0).add("mat", 1).until(5 * DAY)
+
+    assert ("weekend", ["stove"]) in offered(story)
+
+
+def test_the_whole_bundle_in_the_cart_or_bought_ends_it() -> None:
+    in_cart = ada().add("pillow", 0).add("mat", 5)
+    bought = ada().view("pillow", 0).view("mat", 5).order("o1", 50, "pillow", "mat")
+
+    for story in (in_cart, bought):
+        decided = [
+            output for output in story.until(5 * DAY).out if getattr(output, "episode_key", "").endswith("|sleep")
+        ]
+        assert [(one.state, one.reason) for one in decided] == [("armed", None), ("cancelled", "complete")]  # type: ignore[union-attr]
+
+
+def test_what_left_the_cart_is_not_wanted_any_more() -> None:
+    story = ada().add("tent", 0).remove("tent", 10).until(5 * DAY)
+
+    assert story.decisions(NAME) == [("armed", None), ("cancelled", "not_wanted")]
+
+
+def test_a_bundle_is_suggested_at_most_once_in_thirty_days_and_each_by_itself() -> None:
+    story = ada().add("tent", 0).until(2 * DAY).add("tent", 3 * DAY).add(product("pillow"), 4 * DAY).until(6 * DAY)
+
+    assert [name for name, _ in offered(story)] == ["weekend", "sleep"]
+    assert ("suppressed", "cooldown") in story.decisions(NAME)
+
+
+def test_a_bundle_of_one_is_none() -> None:
+    assert ada().add("alone", 0).until(5 * DAY).decisions(NAME) == []
+
+
+def test_views_may_come_in_any_order() -> None:
+    late = ada().view("stove", 10).view("tent", 0, arrives=12).until(5 * DAY)
+
+    assert late.emitted(NAME) == [DAY + 10]

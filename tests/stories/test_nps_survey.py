@@ -1,0 +1,82 @@
+"""The survey: two weeks after a parcel, every ninety days while she is around, and never to who was asked or complains."""
+
+from schemas import events
+from tests.stories.timeline import DAY, Timeline
+
+SURVEY = "nps.survey"
+
+
+def buyer() -> Timeline:
+    return Timeline().order("o1", 0, "lamp").tell(events.OrderDelivered, DAY, order_id="o1")
+
+
+def test_two_weeks_after_a_parcel_she_is_asked_about_it() -> None:
+    ada = buyer().until(16 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY]
+    asked = ada.sent(SURVEY)
+    assert asked[0].details == {"kind": "transactional", "order_id": "o1"}
+
+
+def test_an_active_customer_is_asked_again_after_ninety_days_about_the_shop() -> None:
+    ada = buyer()
+    for day in range(20, 300, 20):
+        ada.tell(events.PageViewed, day * DAY)
+    ada.until(290 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY, 105 * DAY, 195 * DAY, 285 * DAY]
+    asked = ada.sent(SURVEY)
+    assert asked[1].details == {"kind": "relational"}
+    assert len({trigger.trigger_id for trigger in asked}) == 4
+
+
+def test_who_was_not_seen_since_is_left_in_peace_until_her_next_parcel() -> None:
+    ada = buyer().until(200 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY]
+    assert ada.decisions(SURVEY)[-1] == ("cancelled", "inactive")
+
+    ada.order("o2", 200 * DAY, "chair").tell(events.OrderDelivered, 201 * DAY, order_id="o2").until(216 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY, 215 * DAY]
+
+
+def test_a_second_parcel_within_the_ninety_days_does_not_bring_a_second_survey() -> None:
+    ada = buyer().until(16 * DAY)
+    ada.order("o2", 20 * DAY, "chair").tell(events.OrderDelivered, 21 * DAY, order_id="o2").until(110 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY, 105 * DAY]
+
+
+def test_of_two_parcels_the_first_to_arrive_is_asked_about() -> None:
+    ada = Timeline().order("o1", 0, "lamp").order("o2", 1, "chair").tell(events.OrderDelivered, 5 * DAY, order_id="o1")
+    ada.tell(events.OrderDelivered, 4 * DAY, order_id="o2", arrives=5 * DAY + 1).until(20 * DAY)
+
+    assert ada.emitted(SURVEY) == [18 * DAY]
+    assert [trigger.details["order_id"] for trigger in ada.sent(SURVEY)] == ["o2"]
+
+
+def test_an_answer_she_gave_elsewhere_puts_it_off() -> None:
+    ada = buyer().tell(events.NpsSubmitted, 5 * DAY, score=8).tell(events.PageViewed, 60 * DAY)
+
+    assert ada.waiting(SURVEY) == [95 * DAY]
+    assert ada.until(96 * DAY).emitted(SURVEY) == [95 * DAY]
+
+
+def test_while_a_complaint_is_open_she_is_not_asked() -> None:
+    ada = buyer().tell(events.TicketOpened, 10 * DAY, ticket_id="t1").until(20 * DAY)
+
+    assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "open_complaint")]
+
+
+def test_an_order_that_came_back_is_not_asked_about() -> None:
+    ada = buyer().tell(events.OrderReturned, 3 * DAY, order_id="o1").until(40 * DAY)
+
+    assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "refunded")]
+
+
+def test_an_order_that_changes_after_it_was_asked_about_does_not_bring_it_up_again() -> None:
+    ada = buyer().until(16 * DAY)
+    ada.tell(events.OrderRefunded, 17 * DAY, order_id="o1", refund_id="r", amount_minor=100)
+
+    assert ada.waiting(SURVEY) == [105 * DAY]

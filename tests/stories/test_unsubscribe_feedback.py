@@ -1,0 +1,68 @@
+"""She is lost to a channel: the shop is told at once, and what waited for her is dropped."""
+
+from typing import Any
+
+import pytest
+
+from profiles.triggers.unsubscribed import UnsubscribeFeedbackRule
+from schemas import events
+from tests.stories.timeline import DAY, Timeline, shop
+
+FEEDBACK = "unsubscribe.feedback"
+CART = "cart.abandoned"
+
+
+@pytest.mark.parametrize(
+    "kind, fields, what",
+    [
+        (events.Unsubscribed, {}, "unsubscribed"),
+        (events.MessageMarkedAsSpam, {}, "spam"),
+        (events.MessageBounced, {"bounce": "hard"}, "bounced"),
+    ],
+)
+def test_it_is_told_at_once_and_marketing_that_waited_is_dropped(
+    kind: type[events.Event], fields: dict[str, Any], what: str
+) -> None:
+    ada = Timeline().add("A", 0).tell(kind, 30, message_channel="email", trigger_id="t9", reason="no", **fields)
+    ada.until(DAY)
+
+    assert ada.emitted(FEEDBACK) == [30]
+    assert ada.sent(FEEDBACK)[0].details == {"what": what, "channel": "email", "reason": "no", "of_trigger_id": "t9"}
+    assert ada.decisions(CART) == [("armed", None), ("cancelled", "bounced" if what == "bounced" else "unsubscribed")]
+
+
+@pytest.mark.parametrize("bounce", ["soft", None])
+def test_a_bounce_that_may_pass_changes_nothing(bounce: str | None) -> None:
+    ada = Timeline().add("A", 0).tell(events.MessageBounced, 30, bounce=bounce).until(DAY)
+
+    assert ada.decisions(FEEDBACK) == []
+    assert ada.emitted(CART) == [60]
+
+
+def test_marketing_is_dropped_even_where_this_trigger_is_off() -> None:
+    ada = Timeline(shop(UnsubscribeFeedbackRule(enabled=False))).add("A", 0)
+    ada.tell(events.MessageBounced, 30, bounce="hard").until(DAY)
+
+    assert ada.triggers == []
+    assert ada.decisions(CART)[-1] == ("cancelled", "bounced")
+
+
+def test_one_channel_is_told_of_once_and_another_by_itself() -> None:
+    ada = Timeline().tell(events.Unsubscribed, 0).tell(events.MessageMarkedAsSpam, 5)
+    ada.tell(events.Unsubscribed, 10, message_channel="sms").until(DAY)
+
+    assert ada.emitted(FEEDBACK) == [0, 10]
+    assert [trigger.details["channel"] for trigger in ada.sent(FEEDBACK)] == ["email", "sms"]
+
+
+def test_of_two_words_that_came_at_once_the_earlier_is_told() -> None:
+    ada = Timeline()
+    ada.tell(events.MessageMarkedAsSpam, 5, message_id="b").tell(events.Unsubscribed, 5, message_id="a").until(DAY)
+
+    assert [trigger.details["what"] for trigger in ada.sent(FEEDBACK)] == ["unsubscribed"]
+
+
+def test_who_comes_back_and_leaves_again_after_a_month_is_asked_again() -> None:
+    ada = Timeline().tell(events.Unsubscribed, 0).tell(events.Unsubscribed, 31 * DAY).until(40 * DAY)
+
+    assert ada.emitted(FEEDBACK) == [0, 31 * DAY]
