@@ -12,7 +12,7 @@ the touches alone, so the last touch is the last non-direct one.
 from typing import Final
 
 from profiles.profile import Profile
-from profiles.state import Activity, Touch
+from profiles.state import TOUCHES_MAX, Activity, Touch
 from schemas.events import (
     Aliased,
     Arrival,
@@ -103,7 +103,7 @@ def unite_moments(into: Activity, other: Activity) -> None:
     """Take over the first and last times and touches of another profile of the same customer."""
     into.first_ms = min((ms for ms in (into.first_ms, other.first_ms) if ms is not None), default=None)
     into.last_ms = max((ms for ms in (into.last_ms, other.last_ms) if ms is not None), default=None)
-    for touch in (other.first_touch, other.last_touch):
+    for touch in (other.first_touch, *other.touches, other.last_touch):
         if touch is not None:
             _note_touch(into, touch)
 
@@ -165,6 +165,8 @@ def _note_touch(activity: Activity, touch: Touch) -> None:
         activity.first_touch = touch
     if activity.last_touch is None or _place(touch) > _place(activity.last_touch):
         activity.last_touch = touch
+    if touch not in activity.touches:
+        activity.touches = sorted([*activity.touches, touch], key=_place)[-TOUCHES_MAX:]
 
 
 def _place(touch: Touch) -> tuple[int, str, str, str, str]:

@@ -18,7 +18,7 @@ TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
 """What timers change."""
 
 _ALWAYS: Final[Changed] = frozenset(
-    {"first_seen_ms", "last_seen_ms", "sessions", "ids", "merging", "triggers", "predicted"}
+    {"first_seen_ms", "last_seen_ms", "sessions", "ids", "merging", "acquisition", "triggers", "predicted"}
 )
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.Identified, frozenset({"traits"})),

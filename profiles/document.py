@@ -2,15 +2,17 @@
 
 from math import fsum, inf
 
-from profiles import carts, complaints, interests, supply, wishes
+from profiles import acquisition, carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.feedback_state import OlderReviews
+from profiles.insight.pair_table import for_set
 from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, scaled
 from profiles.state import Cart, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartItem,
     CartShown,
     CaseShown,
@@ -29,6 +31,7 @@ from schemas.profile_document import (
     WishShown,
 )
 
+RECOMMENDED_MAX = 8
 YEAR_DAYS = 365.25
 FREQUENCY_AFTER_MS = 30 * DAY_MS
 """With less history than this, orders per year would be a wild number."""
@@ -46,11 +49,13 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         first_seen_ms=activity.first_ms,
         last_seen_ms=activity.last_ms,
         sessions=Sessions(count=activity.sessions),
+        acquisition=acquisition_shown(profile, book),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
         carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
+        recommended=recommended(profile, book),
         wishlist=wishlist_shown(profile),
         coupons=coupons_shown(profile),
         feedback=feedback_shown(profile, book, now_ms),
@@ -58,6 +63,16 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         segments=segments_shown(profile),
         triggers=triggers_shown(profile),
         predicted=predictions(profile, book, now_ms),
+    )
+
+
+def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
+    """The channel that won her, and her first and newest visits with a source."""
+    first, last = profile.activity.first_touch, profile.activity.last_touch
+    return AcquisitionShown(
+        channel=acquisition.channel_of(profile, book),
+        first_touch=None if first is None else acquisition.label(first),
+        last_touch=None if last is None else acquisition.label(last),
     )
 
 
@@ -214,6 +229,16 @@ def _coming(coming: supply.Forecast) -> Replenishment:
         confidence=None if learned is None else learned.confidence,
         stopped_ms=last_ms + round(learned.stopped_days * DAY_MS) if learned is not None and stops else None,
     )
+
+
+def recommended(profile: Profile, book: Book) -> tuple[str, ...]:
+    """What is bought together with what lies in her carts and what she ordered of late, without any of these."""
+    together = book.models.together
+    if not together:
+        return ()
+    items = {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+    items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
+    return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
 
 
 def wishlist_shown(profile: Profile) -> tuple[WishShown, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
 from profiles import (
+    acquisition,
     activity,
     browsing,
     carts,
@@ -19,6 +20,7 @@ from profiles import (
     dedupe,
     deliveries,
     episodes,
+    exposures,
     feedback,
     identity,
     interests,
@@ -37,6 +39,8 @@ from profiles.consent import apply_consent
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.goods import Good, GoodChange, change_of
+from profiles.holdout import is_measured
+from profiles.insight.tallies import Tally, add
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
@@ -74,6 +78,7 @@ class Engine:
         self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._measured = {trigger.name: rule for trigger in told if is_measured(rule := trigger.rule(book), book.rules)}
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
@@ -114,6 +119,8 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
+            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
+                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
             if watching:
                 self._watch.after(turn, arrival)
 
@@ -144,9 +151,12 @@ class Engine:
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Let every timer of the profile that is due before the clock have its say, earliest first.
 
-        Raises NeedLedger(None) before changing anything when old orders are to be compacted.
+        Raises NeedLedger(None) before changing anything when old orders are to be compacted, or when what comes due may
+        put the customer into a hold-out's comparison.
         """
         clock_ms = at.clock_ms
+        if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
+            orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
@@ -154,6 +164,9 @@ class Engine:
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+                if wake == exposures.WAKE:
+                    exposures.count(profile, orders)
+                    continue
                 if wake == WAKE:
                     self._watch.wake(turn, orders, due_ms)
                     continue
@@ -174,6 +187,16 @@ class Engine:
             episodes.decide_due(turn, self.triggers, episode)
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
+
+    def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
+        """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison."""
+        rules, measured = self.book.rules, self._measured
+        return any(
+            episode.wake_ms < clock_ms
+            and (rule := measured.get(episode.name)) is not None
+            and exposures.is_new(profile, rule, episode.name, rules)
+            for episode in profile.episodes.values()
+        )
 
     def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
         """Take in what another identifier's home says to this one; gives whether the profile became a redirect.
@@ -287,6 +310,8 @@ class Engine:
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
+        if profile.has_exposures:
+            exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         told.delivery = deliveries.note(profile, arrival, change)
@@ -336,6 +361,11 @@ class Engine:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
             trigger.on_event(turn, arrival)
+
+
+def _named(statistic: str, change: Tally) -> Tally:
+    """Counters under their full names."""
+    return {f"{statistic}:{name}": amount for name, amount in change.items()}
 
 
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from profiles import gates
+from profiles import exposures, gates
 from profiles.consent import summary
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import Goods, good_key, in_stock
+from profiles.holdout import is_measured
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
 from profiles.profile import Profile
@@ -342,6 +343,8 @@ def _emit(
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
         profile.emitted = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
     # A ghost counts in everything as an emission would: both arms must go on alike.
+    if is_measured(rule, book.rules):
+        exposures.expose(profile, rule, definition.name, book.rules, now_ms, turn.time_ms)
     del profile.episodes[slot(definition.name, episode.key)]
     turn.decide(
         episode,

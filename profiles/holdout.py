@@ -7,7 +7,7 @@ profiles became one, that of the one that stayed. The salt of a trigger's group 
 
 from msgspec import Struct
 
-from profiles.insight.experiment import assignment
+from profiles.insight.experiment import Arm, assignment
 from profiles.profile import Profile
 from profiles.rules import Rules, TriggerRule
 
@@ -34,7 +34,34 @@ def place_of(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> Pl
         if bucket < rules.holdout.share:
             return Place(GLOBAL, bucket, True)
     if rule.holdout:
-        group = rule.holdout_group or name
+        group = group_of(rule, name)
         bucket = assignment(group, customer)
         return Place(group, bucket, bucket < rule.holdout)
     return None
+
+
+def arms_of(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> list[tuple[str, Arm]]:
+    """The comparisons in which this trigger puts the customer, and her arm in each.
+
+    Held out of everything she is in that comparison alone: in the group's she would be treated with nothing.
+    """
+    customer = profile.id.partition(":")[2]
+    arms: list[tuple[str, Arm]] = []
+    if rules.holdout.share and rule.trigger_class == "marketing":
+        if assignment(rules.holdout.salt, customer) < rules.holdout.share:
+            return [(GLOBAL, "holdout")]
+        arms.append((GLOBAL, "treated"))
+    if rule.holdout:
+        group = group_of(rule, name)
+        arms.append((group, "holdout" if assignment(group, customer) < rule.holdout else "treated"))
+    return arms
+
+
+def is_measured(rule: TriggerRule, rules: Rules) -> bool:
+    """Whether anybody is held out of this trigger."""
+    return bool(rule.holdout or (rules.holdout.share and rule.trigger_class == "marketing"))
+
+
+def group_of(rule: TriggerRule, name: str) -> str:
+    """The hold-out group of a trigger: the one its rules name, or one of its own."""
+    return rule.holdout_group or name

@@ -262,11 +262,13 @@ def _nothing(link: Link, here: str, claimer: str) -> Absorb:
 
 
 def leave(profile: Profile, redirect: list[tuple[int, str]]) -> None:
-    """Make a profile a redirect. What it adds to the population stays for the caller to take back, and so does its place in
-    the index of those who watch a product.
+    """Make a profile a redirect. What it adds to the population and to comparisons stays for the caller to take back, and so
+    does its place in the index of those who watch a product.
     """
     watched = [*profile.rewatched, *profile.watches]
-    empty = astuple(Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched))
+    left = Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched)
+    left._exposures = profile._exposures
+    empty = astuple(left)
     for name, value in zip(Profile.__struct_fields__, empty, strict=True):
         setattr(profile, name, value)
 

@@ -12,11 +12,13 @@ Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 from msgspec import Raw
 
 from profiles import (
+    acquisition,
     activity,
     browsing,
     coupons,
     dedupe,
     deliveries,
+    exposures,
     feedback,
     interests,
     merge_carts,
@@ -59,7 +61,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
     ledger is loaded.
     """
-    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms:
+    compared = into.has_exposures or from_.has_exposures
+    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms or compared:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -82,6 +85,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     coupons.unite(into, other)
     dedupe.unite(into, other)
     activity.unite_moments(into.activity, other.activity)
+    if into.has_past:
+        acquisition.settle(into, book)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
@@ -89,6 +94,10 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         _unite_subscriptions(into, other)
     _unite_standing(into, other)
     _unite_triggers(into, other)
+    if other.has_behaviour:
+        _unite_behaviour(into, other)
+    if compared:
+        exposures.unite(into, other, into_ledger)
     if book.segments is not None:
         book.segments.unite(into, into_ledger, other, book)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
@@ -242,6 +251,19 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
     into.decisions = [Raw(text) for text in in_time[-DECISIONS_KEPT:]]
+
+
+def _unite_behaviour(into: Profile, other: Profile) -> None:
+    """How she orders is watched as it comes and can't be watched again: the side that has seen more goes on."""
+    ours, theirs = into.behaviour, other.behaviour
+    if (theirs.gaps.count, theirs.values.orders, theirs.newest_ms or 0) > (
+        ours.gaps.count,
+        ours.values.orders,
+        ours.newest_ms or 0,
+    ):
+        into.behaviour, theirs = theirs, ours
+    newest = [ms for ms in (into.behaviour.newest_ms, theirs.newest_ms) if ms is not None]
+    into.behaviour.newest_ms = max(newest, default=None)
 
 
 def _note_absorbed(into: Profile, other: Profile) -> None:

@@ -34,7 +34,7 @@ class Models(Struct, frozen=True, kw_only=True):
     repurchase: RepurchaseModel | None = None
     """How long products last until they are bought again."""
     together: Recommendations | None = None
-    """What is bought together with each product."""
+    """What is bought together with each product (`regulars pairs`)."""
     refused: dict[str, str] = {}
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from profiles import acquisition
 from profiles.book import Book
 from profiles.insight.cohorts import MONTHS_MAX, Past, contribution, count_order, month_contribution
 from profiles.insight.tallies import Tally, difference
@@ -18,22 +19,27 @@ from profiles.value.purchases import Piece
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
-def count_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
-    """Bring the months in line with an order's change, and add what that changes in the counters, "cohort:<counter>"."""
+def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tally) -> None:
+    """Bring the months in line with an order's change, and add what that changes in the counters, "cohort:<counter>".
+
+    When the first order moves, the channel that won the customer is asked for anew.
+    """
     old, new = change.piece_before, change.piece
-    if old == new:
-        return
     past, purchases = profile.past, profile.purchases
+    channel = acquisition.channel_of(profile, book) or ""
+    if old == new and channel == past.channel:
+        return
     history = purchases.history
     first_day = None if history is None else history.first_day
     # Usually one month changes, and only what is counted of it is worked out anew.
-    whole = (first_day, purchases.second_day) != (past.first_day, past.second_day) or len(past.months) >= MONTHS_MAX
+    moved = (first_day, purchases.second_day, channel) != (past.first_day, past.second_day, past.channel)
+    whole = moved or len(past.months) >= MONTHS_MAX
     months = sorted({month_of(piece[0]) for piece in (old, new) if piece is not None})
     before = contribution(past) if whole else _of(past, months)
     for piece, sign in ((old, -1), (new, 1)):
         if piece is not None:
             count_order(past, month_of(piece[0]), sign, sign * piece[1], sign * piece[2])
-    past.first_day, past.second_day = first_day, purchases.second_day
+    past.first_day, past.second_day, past.channel = first_day, purchases.second_day, channel
     past.first_month = None if first_day is None else month_of(first_day)
     for name, amount in difference(contribution(past) if whole else _of(past, months), before).items():
         full = f"cohort:{name}"

@@ -6,6 +6,7 @@ more in the anonymous_* counters; they are nobody's, so they are in no count of 
 
 from typing import Final
 
+from profiles import exposures
 from profiles.profile import Profile
 from schemas.events import ANONYMOUS
 
@@ -64,16 +65,19 @@ def contribution(profile: Profile) -> list[int]:
 def delta(profile: Profile) -> dict[str, int]:
     """What changed since the last call, by counter, without zeros; the profile then holds its new contribution."""
     old, new = profile.population, contribution(profile)
-    if new == old:
-        return {}
-    profile.population = new
-    return _difference(new, old)
+    changes: dict[str, int] = {}
+    if new != old:
+        profile.population = new
+        changes = _difference(new, old)
+    if profile.exposures_opened:
+        changes.update(exposures.delta(profile))
+    return changes
 
 
 def forget(profile: Profile) -> dict[str, int]:
     """Take the profile out of the counters: it was merged into another one, or erased."""
     old, profile.population = profile.population, []
-    return _difference([], old)
+    return _difference([], old) | exposures.forget(profile)
 
 
 def _difference(new: list[int], old: list[int]) -> dict[str, int]:

@@ -15,7 +15,9 @@ from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
 from profiles.feedback_state import Feedback
+from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
+from profiles.insight.experiment import Exposure
 from profiles.state import (
     Activity,
     Browsing,
@@ -115,6 +117,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _emitted: Part = _part("emitted")
     _decisions: Part = _part("decisions")
     _absorbed: Part = _part("absorbed")
+    _exposures: Part = _part("exposures")
+    _behaviour: Part = _part("behaviour")
     _linked: Part = _part("linked")
     _refused: Part = _part("refused")
     _watches: Part = _part("watches")
@@ -148,10 +152,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def wipe(self) -> None:
         """Forget everything but the id, what was asked for concerning privacy, and what the caller has to take back: the share
-        in the population's counters, and the place in the index of those who watch a product.
+        in the population's counters and in comparisons, and the place in the index of those who watch a product.
         """
         watched = [*self.rewatched, *self.watches]
         blank = Profile(self.id, privacy=self.privacy, population=self.population, rewatched=watched)
+        blank._exposures = self._exposures
         for name in Profile.__struct_fields__:
             setattr(self, name, getattr(blank, name))
 
@@ -171,6 +176,26 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
         return self._traits is not _NOTHING
+
+    @property
+    def has_exposures(self) -> bool:
+        """Whether the customer is in any comparison, without opening them."""
+        return self._exposures is not _NOTHING
+
+    @property
+    def exposures_opened(self) -> bool:
+        """Whether somebody asked for the comparisons: only then they may have changed."""
+        return type(self._exposures) is not Raw
+
+    @property
+    def has_behaviour(self) -> bool:
+        """Whether anything was watched of how she orders, without opening it."""
+        return self._behaviour is not _NOTHING
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the customer has ordered, without opening what is known of it."""
+        return self._past is not _NOTHING
 
     @property
     def has_refused(self) -> bool:
@@ -426,6 +451,26 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def behaviour(self) -> Behaviour:
+        """What is watched of how she orders."""
+        part: Behaviour | Raw = self._behaviour
+        if isinstance(part, Raw):
+            part = self._behaviour = _open(part, _BEHAVIOUR)
+        return part
+
+    @behaviour.setter
+    def behaviour(self, part: Behaviour) -> None:
+        self._behaviour = part
+
+    @property
+    def exposures(self) -> dict[str, Exposure]:
+        """The comparisons the customer is in, by hold-out group."""
+        part: dict[str, Exposure] | Raw = self._exposures
+        if isinstance(part, Raw):
+            part = self._exposures = _open(part, _EXPOSURES)
+        return part
+
+    @property
     def linked(self) -> dict[str, int]:
         """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
         part: dict[str, int] | Raw = self._linked
@@ -560,6 +605,8 @@ _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
+_BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
+_EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
 _WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
 _BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
 _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)

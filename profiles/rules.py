@@ -139,6 +139,19 @@ class Holdout(Struct, frozen=True, kw_only=True):
     """Their share; advice: 0.05."""
     salt: str = "global"
     """Another text draws other customers."""
+    before_ms: int = 182 * DAY_MS
+    """Orders this long before her first trigger tell what a customer would have bought anyway, in all hold-outs."""
+    after_ms: int = 90 * DAY_MS
+    """Orders this long from her first trigger on are what its effect is looked for in, in all hold-outs."""
+    cap_minor: Count = 0
+    """Net revenue and margin of a customer beyond this count as this; 0 is no cap. Fix it before you look at any effect."""
+
+
+class Acquisition(Struct, frozen=True, kw_only=True):
+    """Which visit is credited with having won a customer."""
+
+    by: Literal["first_touch", "last_touch"] = "last_touch"
+    """The first visit that had a source, or the last one before the first order. Direct visits never take the credit."""
 
 
 class Excluded(Struct, frozen=True, kw_only=True):
@@ -219,6 +232,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours = QuietHours()
     holdout: Holdout = Holdout()
     excluded: Excluded = Excluded()
+    acquisition: Acquisition = Acquisition()
     precedence: Precedence = Precedence()
     open_feedback: OpenFeedback = OpenFeedback()
     delivery: DeliveryRules = DeliveryRules()

@@ -31,6 +31,7 @@ SUPPLY_PURCHASES_MAX = 12
 EPISODES_MAX = 64
 EMITTED_MAX = 32
 EVIDENCE_MAX = 8
+TOUCHES_MAX = 4
 DECISIONS_KEPT = 8
 ABSORBED_MAX = 64
 REDIRECTS_MAX = 16
@@ -59,6 +60,7 @@ class Touch(Struct, omit_defaults=True, gc=False):
 class Activity(Struct, omit_defaults=True, gc=False):
     """When and how the customer was seen. A session ends after 30 minutes without an event of a browser or an app.
 
+    `touches` are the newest TOUCHES_MAX, oldest first.
     `session_by` is the message id of the first event of the newest session, by which it is named. `looking`: the newest
     event of a visit was the view of a product, so how long she looked is still open.
     """
@@ -74,6 +76,7 @@ class Activity(Struct, omit_defaults=True, gc=False):
     channels: dict[str, int] = {}
     first_touch: Touch | None = None
     last_touch: Touch | None = None
+    touches: list[Touch] = []
     session_by: str = ""
     looking: bool = False
 

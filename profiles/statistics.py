@@ -9,7 +9,7 @@ A profile's part is a function of the profile as it stands (`counters`), so whoe
 of what was away and adds `counters` of what is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from profiles import months, rhythms
@@ -64,7 +64,7 @@ def counters(profile: Profile, book: Book) -> Tally:
     return merged(statistic.counters(profile, book) for statistic in STATISTICS)
 
 
-def part_of(counters: Tally, name: str) -> Tally:
+def part_of(counters: Mapping[str, int], name: str) -> Tally:
     """The counters of one statistic, under their own names.
 
     >>> part_of({"value:gaps": 5, "cohort:first|9": 1, "orders": 7}, "value")

@@ -94,3 +94,13 @@ class Turn(Struct, gc=False):
         kept.append(Raw(encode(DecisionKept(at_ms, name, key, state, reason, trigger_id))))
         if len(kept) > DECISIONS_KEPT:
             del kept[0]
+
+
+def counter_of(output: Trigger | TriggerOutcome) -> str:
+    """The population's counter of what went out: "trigger:<name>|<what>", what being sent, withheld, converted ...
+
+    They count messages, not customers, and stay when a customer is erased.
+    """
+    if isinstance(output, Trigger):
+        return f"trigger:{output.name}|{'withheld' if output.shadow else 'sent'}"
+    return f"trigger:{output.of_name}|{output.name.rpartition('.')[2]}"

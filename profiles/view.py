@@ -23,6 +23,7 @@ from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
 from profiles.state import Interests, OrderStats, Totals
 from schemas.profile_document import (
+    AcquisitionShown,
     CartShown,
     CouponKnown,
     CurrencyTotals,
@@ -84,6 +85,10 @@ class ProfileView:
         return Sessions(count=self.profile.activity.sessions)
 
     @property
+    def acquisition(self) -> AcquisitionShown:
+        return document.acquisition_shown(self.profile, self.book)
+
+    @property
     def orders(self) -> "OrdersView":
         return OrdersView(self)
 
@@ -102,6 +107,10 @@ class ProfileView:
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
         return document.replenishment(self.profile, self.book)
+
+    @property
+    def recommended(self) -> tuple[str, ...]:
+        return document.recommended(self.profile, self.book)
 
     @property
     def wishlist(self) -> tuple[WishShown, ...]:

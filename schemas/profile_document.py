@@ -153,6 +153,17 @@ class FeedbackShown(Struct, frozen=True, kw_only=True, gc=False):
     tickets: tuple[TicketShown, ...]
 
 
+class AcquisitionShown(Struct, frozen=True, kw_only=True, gc=False):
+    """Where she came from. `channel` is the one that won her, by the shop's rules; null until she has ordered.
+
+    `first_touch` and `last_touch` are the first and the newest visit that had a source; null where none had.
+    """
+
+    channel: str | None
+    first_touch: str | None
+    last_touch: str | None
+
+
 class WishShown(Struct, frozen=True, kw_only=True, gc=False):
     """A product on the wishlist, and since when it is there."""
 
@@ -253,6 +264,7 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
 class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose".
 
+    `recommended` are products that go with those of her carts and newest orders, best first; empty until pairs were counted.
     `merging` are identifiers found to be hers whose history is on its way here: for a moment, what stands below lacks it.
     `messages` counts what messaging systems reported, by kind ("opened"), with the newest moment of each ("last_opened_ms").
     `predicted` is null until a model was fitted.
@@ -266,11 +278,13 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     first_seen_ms: int | None
     last_seen_ms: int | None
     sessions: Sessions
+    acquisition: AcquisitionShown
     orders: Orders
     ltv: LifetimeValue
     carts: tuple[CartShown, ...]
     interests: InterestsShown
     replenishment: tuple[Replenishment, ...]
+    recommended: tuple[str, ...]
     wishlist: tuple[WishShown, ...]
     coupons: tuple[CouponKnown, ...]
     feedback: FeedbackShown

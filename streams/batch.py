@@ -32,7 +32,7 @@ from profiles.receipts import Case, take
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
-from profiles.turn import Anonymised, Mail, Output
+from profiles.turn import Anonymised, Mail, Output, counter_of
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered
 from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
@@ -775,7 +775,8 @@ class Batch:
             self.goods.note(profile)
             profile.pack()
             return
-        if (ledger.changed or not subject.size or counted) and not profile.redirect:
+        told = ledger.changed or ledger.counted or profile.exposures_opened or not subject.size or counted
+        if told and not profile.redirect:
             for name, amount in population.delta(profile).items():
                 self._population[name] = self._population.get(name, 0) + amount
             if ledger.counted:
@@ -937,6 +938,8 @@ class Batch:
             changes.outbox.append(stored)
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
+                counter = counter_of(output)
+                changes.population[counter] = changes.population.get(counter, 0) + 1
         # Their home takes them for repeated unless those of one topic come in the order in which they were read.
         for _, row in sorted(self._forwards, key=itemgetter(0)):
             changes.rows.append((row, None))

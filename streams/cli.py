@@ -20,6 +20,8 @@ EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 COMMANDS: dict[str, str] = {
     "demo": "streams.commands.demo",
     "replay": "streams.commands.replay",
+    "simulate": "streams.commands.simulate",
+    "report": "streams.commands.report",
     "services": "streams.commands.services",
     "topics": "streams.commands.topics",
     "worker": "streams.commands.worker",
@@ -27,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",
     "fit": "streams.commands.fit",
+    "pairs": "streams.commands.pairs",
     "profile": "streams.commands.profile",
     "explain": "streams.commands.explain",
     "privacy": "streams.commands.privacy",

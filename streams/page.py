@@ -33,9 +33,9 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .25rem }
 p { margin: .25rem 0 .75rem; max-width: 46rem }
 p.note { color: #5a6667; font-size: .92rem }
-.tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0 }
 .tile, .plot { background: #fff; border: 1px solid #e2ded4; border-radius: 8px }
-.tile { padding: .7rem 1rem; min-width: 9rem }
+.tile { padding: .7rem 1rem }
 .tile b { display: block; font-size: 1.45rem; font-variant-numeric: tabular-nums }
 .tile span { color: #5a6667; font-size: .88rem }
 .plot { margin: .5rem 0 1rem; padding: .25rem }
@@ -43,6 +43,7 @@ p.note { color: #5a6667; font-size: .92rem }
 table { border-collapse: collapse; font-size: .93rem; background: #fff; width: 100% }
 th, td { padding: .35rem .65rem; border-bottom: 1px solid #e9e5db; text-align: right; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child, .text { text-align: left }
+td:not(.text) { white-space: nowrap }
 th { color: #5a6667; font-weight: 600; border-bottom: 2px solid #d8d3c6 }
 ul { margin: .25rem 0 1rem; padding-left: 1.2rem }
 li { margin: .1rem 0 }

@@ -16,6 +16,7 @@ from schemas.split import unfold
 from streams.book_files import make_decoder
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
+from streams.reporting.snapshot import EarlierKeeper, snapshot, write_snapshot
 from streams.results import Results
 from streams.settings import Settings, build_settings
 from streams.sources import Line, files
@@ -43,6 +44,7 @@ def replay(
     """
     began = time.monotonic()
     was_collecting, batches = gc.isenabled(), 0
+    keeper = EarlierKeeper(book.shop_day)
     gc.disable()
 
     def take(row: Outgoing) -> None:
@@ -55,6 +57,7 @@ def replay(
         batches += 1
         if batches % _COLLECT_EVERY == 0:
             gc.collect()
+        keeper.see(pace.clock_ms, embedded.population)
         if progress is not None:
             progress(pace)
 
@@ -72,6 +75,9 @@ def replay(
                 now_ms = max(now_ms, until_ms)
             results.tally.events = embedded.pace.events
             sums = results.write_profiles(embedded.profiles(), book, now_ms)
+            counters = embedded.population()
+            earlier = keeper.before(book.shop_day(now_ms))
+            write_snapshot(snapshot(book, all_triggers(), counters, now_ms, earlier), results.folder)
         summary = summarise(sums, results.tally, time.monotonic() - began)
         results.write_summary(summary)
         return summary

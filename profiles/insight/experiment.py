@@ -4,61 +4,67 @@ Assignment is a formula, so it needs no table and is the same everywhere: u = th
 big-endian, over 2^64; held out if u < share. Both arms are the customers who would have been triggered, each from her first
 trigger on, sent or withheld (ghost triggers: Johnson, Lewis & Nubbemeyer 2017), so nobody dilutes the effect who was never meant.
 
-A customer adds y (net revenue or margin from then on) and x (the same over a fixed time before) to six sums of her arm.
-Orders, refunds and cancellations change y and x, and the difference of two contributions changes the sums exactly. What was
-exposed under two assignments is counted as contaminated and left out.
+A customer adds y (orders, net revenue, margin of the orders placed from then on) and x (the same over a time before) to
+six sums of her arm for each measure. Orders, refunds and cancellations change y and x, and the difference of two
+contributions changes the sums exactly. Who was exposed under two assignments is counted as contaminated and left out.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from profiles.insight.tallies import Tally
 
 Arm = Literal["holdout", "treated"]
+Measure = Literal["orders", "net", "margin"]
 
-DAY_MS: Final = 86_400_000
+MEASURES: Final[tuple[Measure, ...]] = ("orders", "net", "margin")
 LOW_BITS: Final = 32
-"""Squares are kept as two counters, the low 32 bits and the rest, so that their sums over a thousand million customers with
-up to 10^9 minor units each fit the 64 bits of a Redis counter."""
+"""Squares are kept as two counters, the low 32 bits and the rest, so that their sums over two million customers with up to
+10^9 minor units each stay within the whole numbers that a counter keeps exactly (2^53)."""
+CONTAMINATED: Final = "contaminated"
 
 
-class Experiment(Struct, frozen=True, omit_defaults=True, gc=False):
-    """The rules of one comparison, fixed before it begins.
+class Amounts(Struct, array_like=True, omit_defaults=True, gc=False):
+    """Orders that count, their net revenue and their margin (minor units of the shop's currency)."""
 
-    `holdout_share` lies between 0 and 1. x counts `before_days` up to the first trigger, y counts `after_days` from it on
-    (None: for ever). Amounts of a customer beyond +-`cap_minor` count as that (winsorising; None: no cap): a cap chosen after
-    the data were seen is no cap but a choice of result.
+    orders: int = 0
+    net: int = 0
+    margin: int = 0
+
+
+class Window(Struct, frozen=True, gc=False):
+    """Which orders of a customer belong to a comparison, relative to her first trigger, and what an amount may count.
+
+    x counts orders placed in the `before_ms` up to it, y those in the `after_ms` from it on. Net and margin of a customer
+    beyond +-`cap_minor` count as that (winsorising; 0: no cap): a cap chosen after the data were seen is a choice of result.
     """
 
-    name: str
-    salt: str
-    holdout_share: float
-    before_days: int = 182
-    after_days: int | None = None
-    cap_minor: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.holdout_share <= 1:
-            raise ValueError(f"experiment {self.name}: holdout_share lies between 0 and 1, not {self.holdout_share}")
-        if self.before_days < 0 or (self.after_days is not None and self.after_days < 1):
-            raise ValueError(
-                f"experiment {self.name}: before_days is at least 0 and after_days at least 1, "
-                f"not {self.before_days} and {self.after_days}"
-            )
-        if self.cap_minor is not None and self.cap_minor < 1:
-            raise ValueError(f"experiment {self.name}: cap_minor is above 0, not {self.cap_minor}")
+    before_ms: int
+    after_ms: int
+    cap_minor: int = 0
 
 
 class Exposure(Struct, omit_defaults=True, gc=False):
-    """One customer in one experiment: since when, in which arm, and her amounts before and after, minor units."""
+    """One customer in one comparison: her arm, since when, which orders belong to it, and their amounts.
+
+    Orders placed in [from_ms, since_ms) are before, in [since_ms, until_ms) after; `cap_minor` is that of the window. While
+    not `counted` the amounts are not known yet and nothing of her is in the sums. `told` is what she has added to them so
+    far (`part_of`).
+    """
 
     arm: Arm
     since_ms: int
-    before_minor: int = 0
-    after_minor: int = 0
+    from_ms: int
+    until_ms: int
+    cap_minor: int = 0
+    counted: bool = False
     contaminated: bool = False
+    before: Amounts = field(default_factory=Amounts)
+    after: Amounts = field(default_factory=Amounts)
+    told: list[int] = []
 
 
 def assignment(salt: str, customer_id: str) -> float:
@@ -70,48 +76,89 @@ def assignment(salt: str, customer_id: str) -> float:
     return int.from_bytes(sha256(f"{salt}:{customer_id}".encode()).digest()[:8], "big") / 2**64
 
 
-def arm_of(experiment: Experiment, customer_id: str) -> Arm:
-    """The customer's arm."""
-    return "holdout" if assignment(experiment.salt, customer_id) < experiment.holdout_share else "treated"
+def begin(arm: Arm, since_ms: int, window: Window) -> Exposure:
+    """The exposure of a customer whose first trigger of a comparison was decided at `since_ms`."""
+    return Exposure(arm, since_ms, since_ms - window.before_ms, since_ms + window.after_ms, window.cap_minor)
 
 
-def count_order(exposure: Exposure, experiment: Experiment, placed_ms: int, change_minor: int) -> None:
-    """Let a change in the value of an order (new, refunded, cancelled) that was placed at a time count on its side.
+def recount(exposure: Exposure, orders: Iterable[tuple[int, Amounts]]) -> None:
+    """Take the amounts from all orders of the customer, (placed, amounts), whatever was counted before."""
+    exposure.before, exposure.after, exposure.counted = Amounts(), Amounts(), True
+    for placed_ms, amounts in orders:
+        count_order(exposure, placed_ms, amounts)
+
+
+def count_order(exposure: Exposure, placed_ms: int, change: Amounts, sign: int = 1) -> None:
+    """Let an order that was placed at a time, or with `sign` -1 what it was until now, count on its side.
 
     A refund belongs to the side of its order: goods that were bought before the first trigger are no effect of it.
     """
-    if placed_ms >= exposure.since_ms:
-        if experiment.after_days is None or placed_ms < exposure.since_ms + experiment.after_days * DAY_MS:
-            exposure.after_minor += change_minor
-    elif placed_ms >= exposure.since_ms - experiment.before_days * DAY_MS:
-        exposure.before_minor += change_minor
+    if not exposure.from_ms <= placed_ms < exposure.until_ms:
+        return
+    side = exposure.after if placed_ms >= exposure.since_ms else exposure.before
+    side.orders += sign * change.orders
+    side.net += sign * change.net
+    side.margin += sign * change.margin
 
 
 def merge(into: Exposure, other: Exposure) -> None:
-    """Two exposures of one customer in one experiment: contaminated if the arms differ; the earlier one holds.
+    """Two exposures of one customer in one comparison: contaminated if the arms differ; the earlier one holds.
 
     Her amounts must then be counted anew from the united ledger, since the sides may have moved.
     """
     into.contaminated = into.contaminated or other.contaminated or into.arm != other.arm
-    into.since_ms = min(into.since_ms, other.since_ms)
+    if other.since_ms < into.since_ms:
+        into.since_ms, into.from_ms, into.until_ms = other.since_ms, other.from_ms, other.until_ms
+    into.counted = False
 
 
-def contribution(exposure: Exposure, experiment: Experiment) -> Tally:
-    """The customer's part in the sums of her arm: n, y, y2, x, x2, xy; the last four squares each as low and high part.
+def part_of(exposure: Exposure) -> list[int]:
+    """The customer's part in the sums as she stands: her arm and x, y of each measure; empty while nothing is known."""
+    if not exposure.counted:
+        return []
+    if exposure.contaminated:
+        return [_CONTAMINATED]
+    before, after, cap_minor = exposure.before, exposure.after, exposure.cap_minor
+    return [
+        _ARMS.index(exposure.arm),
+        before.orders,
+        after.orders,
+        _capped(before.net, cap_minor),
+        _capped(after.net, cap_minor),
+        _capped(before.margin, cap_minor),
+        _capped(after.margin, cap_minor),
+    ]
 
-    >>> exposure = Exposure("treated", 0, before_minor=3, after_minor=5)
-    >>> contribution(exposure, Experiment("all", "s", 0.1))["treated.xy.low"]
+
+def tally(part: list[int]) -> Tally:
+    """The counters of a part: "<arm>|customers|n", and for each measure "<arm>|<measure>|<sum>" with y, x and the squares
+    y2, x2 and xy, each of these as .low and .high.
+
+    >>> tally([1, 0, 0, 3, 5, 0, 0])["treated|net|xy.low"]
     15
     """
-    if exposure.contaminated:
-        return {"contaminated": 1}
-    x, y = _capped(exposure.before_minor, experiment.cap_minor), _capped(exposure.after_minor, experiment.cap_minor)
-    tally = {"n": 1, "y": y, "x": x}
-    for name, product in (("y2", y * y), ("x2", x * x), ("xy", x * y)):
-        tally[f"{name}.low"] = product & ((1 << LOW_BITS) - 1)
-        tally[f"{name}.high"] = product >> LOW_BITS
-    return {f"{exposure.arm}.{name}": value for name, value in tally.items() if value}
+    if not part:
+        return {}
+    if part[0] == _CONTAMINATED:
+        return {f"{CONTAMINATED}|customers|n": 1}
+    arm = _ARMS[part[0]]
+    counters: Tally = {f"{arm}|customers|n": 1}
+    for place, measure in enumerate(MEASURES):
+        x, y = part[1 + 2 * place], part[2 + 2 * place]
+        for name, value in (("y", y), ("x", x)):
+            if value:
+                counters[f"{arm}|{measure}|{name}"] = value
+        for name, product in (("y2", y * y), ("x2", x * x), ("xy", x * y)):
+            if product:
+                counters[f"{arm}|{measure}|{name}.low"] = product & _LOW
+                counters[f"{arm}|{measure}|{name}.high"] = product >> LOW_BITS
+    return {name: value for name, value in counters.items() if value}
 
 
-def _capped(amount: int, cap: int | None) -> int:
-    return amount if cap is None else max(-cap, min(cap, amount))
+_ARMS: Final[tuple[Arm, ...]] = ("holdout", "treated")
+_CONTAMINATED: Final = len(_ARMS)
+_LOW: Final = (1 << LOW_BITS) - 1
+
+
+def _capped(amount: int, cap_minor: int) -> int:
+    return max(-cap_minor, min(cap_minor, amount)) if cap_minor else amount

@@ -9,6 +9,7 @@ from typing import Any, Final
 from profiles.definition import TriggerDefinition
 from profiles.rules import TriggerRule
 from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
+from profiles.triggers.behaviour_change import BEHAVIOUR_CHANGE, BehaviourChangeRule
 from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
 from profiles.triggers.category_interest import CATEGORY_INTEREST
@@ -73,6 +74,7 @@ BUILT_IN: Final[tuple[TriggerDefinition[Any], ...]] = (
     VIP_ENTERED,
     VIP_LEFT,
     LTV_MILESTONE,
+    BEHAVIOUR_CHANGE,
     SEGMENT_ENTERED,
     SEGMENT_EXITED,
 )
@@ -83,6 +85,7 @@ RULE_TYPES: Final[tuple[type[TriggerRule], ...]] = tuple(definition.rule_type fo
 
 __all__ = [
     "BACK_IN_STOCK",
+    "BEHAVIOUR_CHANGE",
     "BUILT_IN",
     "BUNDLE_SUGGEST",
     "BY_NAME",
@@ -109,6 +112,7 @@ __all__ = [
     "WELCOME",
     "WINBACK",
     "BackInStockRule",
+    "BehaviourChangeRule",
     "BundleSuggestRule",
     "CartAbandonedRule",
     "CheckoutAbandonedRule",

@@ -27,7 +27,9 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     """The events of a body."""
     body = Fields(message, "")
     visitor = _visitor(body)
-    who = (visitor["user_id"], visitor["anonymous_id"])
+    # All that the events say and that stands beside them in the body: who, where, and under which consent.
+    beside = (body.values.get(name) for name in ("user_location", "device", "consent"))
+    who = (visitor["user_id"], visitor["anonymous_id"], visitor["channel"], *beside)
     ids = ContentIds()
     found: Found = []
     traits = _traits(body)

@@ -10,6 +10,9 @@ def explain(error: Exception) -> str | None:
     from streams.book_files import BookError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
+    from streams.pairing.state import PairStateError
+    from streams.reporting.snapshot import SnapshotError
+    from streams.reporting.spend import SpendError
     from streams.settings import SettingsError
     from streams.sources.errors import SourceError
     from streams.table import TableError
@@ -21,9 +24,12 @@ def explain(error: Exception) -> str | None:
         | BookError
         | LocalServiceError
         | ModelError
+        | PairStateError
         | PlanError
         | SettingsError
+        | SnapshotError
         | SourceError
+        | SpendError
         | TableError
         | UnsupportedVersion,
     ):

@@ -1,10 +1,12 @@
 """The sums of one arm of an experiment, and the moments that follow from them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
-from profiles.insight.experiment import LOW_BITS, Arm
+from profiles.exposures import PREFIX
+from profiles.insight.experiment import CONTAMINATED, LOW_BITS, Arm, Measure
 
 
 class ArmSums(Struct, frozen=True):
@@ -45,20 +47,35 @@ class ArmSums(Struct, frozen=True):
         return _spread(self.xy, self.x, self.y, self.n)
 
 
-def arm_sums(counters: Mapping[str, int], arm: Arm) -> ArmSums:
-    """The sums of an arm from the counters that `profiles.insight.experiment.contribution` feeds."""
+def arm_sums(counters: Mapping[str, int], group: str, measure: Measure, arm: Arm) -> ArmSums:
+    """The sums of an arm of a comparison from the population's counters (see `profiles.insight.experiment.tally`)."""
+    place = f"{PREFIX}:{group}|{arm}"
 
     def wide(name: str) -> int:
-        return (counters.get(f"{arm}.{name}.high", 0) << LOW_BITS) + counters.get(f"{arm}.{name}.low", 0)
+        sums = f"{place}|{measure}|{name}"
+        return (counters.get(f"{sums}.high", 0) << LOW_BITS) + counters.get(f"{sums}.low", 0)
 
     return ArmSums(
-        n=counters.get(f"{arm}.n", 0),
-        y=counters.get(f"{arm}.y", 0),
+        n=counters.get(f"{place}|customers|n", 0),
+        y=counters.get(f"{place}|{measure}|y", 0),
         y2=wide("y2"),
-        x=counters.get(f"{arm}.x", 0),
+        x=counters.get(f"{place}|{measure}|x", 0),
         x2=wide("x2"),
         xy=wide("xy"),
     )
+
+
+def contaminated(counters: Mapping[str, int], group: str) -> int:
+    """Customers who were seen in both arms of a comparison, and are in neither."""
+    return counters.get(f"{PREFIX}:{group}|{CONTAMINATED}|customers|n", 0)
+
+
+def compared_groups(counters: Mapping[str, int]) -> set[str]:
+    """The comparisons that the counters hold anything of."""
+    return {name.removeprefix(_START).rsplit("|", 3)[0] for name in counters if name.startswith(_START)}
+
+
+_START: Final = f"{PREFIX}:"
 
 
 def proportion(successes: int, n: int) -> ArmSums:

@@ -76,6 +76,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "first_seen_ms": None,
         "last_seen_ms": None,
         "sessions": {"count": 0},
+        "acquisition": {"channel": None, "first_touch": None, "last_touch": None},
         "orders": {
             "count": 0,
             "first_ms": None,
@@ -100,6 +101,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
         "carts": [],
         "interests": {"categories": {}, "brands": {}, "occasions": {}},
         "replenishment": [],
+        "recommended": [],
         "wishlist": [],
         "coupons": [],
         "feedback": {

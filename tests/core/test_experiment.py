@@ -5,21 +5,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.insight.experiment import (
-    DAY_MS,
-    Experiment,
+    Amounts,
+    Arm,
     Exposure,
-    arm_of,
+    Window,
     assignment,
-    contribution,
+    begin,
     count_order,
     merge,
+    part_of,
+    recount,
+    tally,
 )
 from profiles.insight.tallies import Tally, add, difference
-from streams.insight.arms import arm_sums
+from streams.insight.arms import arm_sums, compared_groups, contaminated
 
-CAPPED = Experiment("capped", "s", 0.2, before_days=10, after_days=20, cap_minor=1_000)
-OPEN = Experiment("open", "s", 0.2)
+DAY_MS = 86_400_000
+WINDOW = Window(before_ms=10 * DAY_MS, after_ms=20 * DAY_MS)
 SINCE = 100 * DAY_MS
+
+
+def exposed(arm: Arm, since_ms: int = SINCE, before: int = 0, after: int = 0, cap_minor: int = 0) -> Exposure:
+    """A customer with these amounts of net revenue."""
+    exposure = begin(arm, since_ms, Window(10 * DAY_MS, 20 * DAY_MS, cap_minor))
+    recount(exposure, [(since_ms - 1, Amounts(1, before, 0)), (since_ms, Amounts(1, after, 0))])
+    return exposure
 
 
 @pytest.mark.parametrize(
@@ -36,25 +46,30 @@ def test_assignment_is_the_published_formula(customer: str, published: float) ->
 
 
 def test_the_share_held_out_is_the_one_asked_for_and_salts_are_independent() -> None:
-    one, other = (Experiment(name, name, 0.3) for name in ("one", "other"))
     customers = [str(number) for number in range(4_000)]
-    held = {
-        experiment.name: {c for c in customers if arm_of(experiment, c) == "holdout"} for experiment in (one, other)
-    }
+    held = {salt: {c for c in customers if assignment(salt, c) < 0.3} for salt in ("one", "other")}
 
     assert len(held["one"]) / 4_000 == pytest.approx(0.3, abs=0.02)
     assert len(held["one"] & held["other"]) / 4_000 == pytest.approx(0.09, abs=0.015)
-    assert arm_of(Experiment("none", "s", 0.0), "1") == "treated"
 
 
 def test_an_order_counts_on_the_side_it_was_placed() -> None:
-    exposure = Exposure("treated", SINCE)
+    exposure = begin("treated", SINCE, WINDOW)
     for day, amount in ((89.9, 1), (90, 2), (99.9, 4), (100, 8), (119.9, 16), (120, 32)):
-        count_order(exposure, CAPPED, round(day * DAY_MS), amount)
+        count_order(exposure, round(day * DAY_MS), Amounts(1, amount, -amount))
 
-    assert (exposure.before_minor, exposure.after_minor) == (2 + 4, 8 + 16)
-    count_order(exposure, CAPPED, SINCE, -8)  # refunded, whenever
-    assert exposure.after_minor == 16
+    assert exposure.before == Amounts(2, 2 + 4, -(2 + 4))
+    assert exposure.after == Amounts(2, 8 + 16, -(8 + 16))
+    count_order(exposure, SINCE, Amounts(1, 8, -8), sign=-1)  # cancelled, whenever
+    assert exposure.after == Amounts(1, 16, -16)
+
+
+def test_nothing_is_told_of_a_customer_whose_past_is_not_known_yet() -> None:
+    exposure = begin("treated", SINCE, WINDOW)
+    assert tally(part_of(exposure)) == {}
+
+    recount(exposure, [])
+    assert tally(part_of(exposure)) == {"treated|customers|n": 1}
 
 
 amounts = st.integers(-(10**9), 10**9)
@@ -63,21 +78,24 @@ changes = st.lists(st.tuples(st.booleans(), amounts), max_size=12)
 
 @given(histories=st.lists(st.tuples(st.sampled_from(["holdout", "treated"]), changes), max_size=6))
 def test_sums_moved_order_by_order_are_those_of_the_final_amounts(
-    histories: list[tuple[str, list[tuple[bool, int]]]],
+    histories: list[tuple[Arm, list[tuple[bool, int]]]],
 ) -> None:
     counters: Tally = {}
-    final: dict[str, list[tuple[int, int]]] = {"holdout": [], "treated": []}
+    final: dict[Arm, list[tuple[int, int]]] = {"holdout": [], "treated": []}
     for arm, moves in histories:
-        exposure = Exposure("holdout" if arm == "holdout" else "treated", SINCE)
-        add(counters, contribution(exposure, OPEN))
+        exposure = begin(arm, SINCE, WINDOW)
+        recount(exposure, [])
+        add(counters, tally(part_of(exposure)))
         for after, amount in moves:
-            old = contribution(exposure, OPEN)
-            count_order(exposure, OPEN, SINCE if after else SINCE - 1, amount)
-            add(counters, difference(contribution(exposure, OPEN), old))
-        final[arm].append((exposure.before_minor, exposure.after_minor))
+            old = tally(part_of(exposure))
+            count_order(exposure, SINCE if after else SINCE - 1, Amounts(0, 0, amount))
+            add(counters, difference(tally(part_of(exposure)), old))
+        final[arm].append((exposure.before.margin, exposure.after.margin))
 
+    named = {f"effect:cart|{name}": value for name, value in counters.items()}
+    assert compared_groups(named) == ({"cart"} if histories else set())
     for arm, pairs in final.items():
-        sums = arm_sums(counters, "holdout" if arm == "holdout" else "treated")
+        sums = arm_sums(named, "cart", "margin", arm)
         assert (sums.n, sums.y, sums.x) == (len(pairs), sum(y for _, y in pairs), sum(x for x, _ in pairs))
         assert sums.y2 == sum(y * y for _, y in pairs)
         assert sums.x2 == sum(x * x for x, _ in pairs)
@@ -85,44 +103,44 @@ def test_sums_moved_order_by_order_are_those_of_the_final_amounts(
 
 
 @given(before=amounts, after=amounts)
-def test_a_billion_customers_with_ten_million_each_fit_counters_of_64_bits(before: int, after: int) -> None:
-    tally = contribution(Exposure("treated", 0, before, after), OPEN)
+def test_two_million_customers_with_ten_million_each_fit_counters_that_stay_exact(before: int, after: int) -> None:
+    counters = tally(part_of(exposed("treated", before=before, after=after)))
 
-    assert all(abs(value) * 10**9 < 2**63 for value in tally.values())
+    assert all(abs(value) * 2 * 10**6 < 2**53 for value in counters.values())
 
 
 def test_amounts_beyond_the_cap_count_as_the_cap_and_come_back_from_it() -> None:
-    exposure = Exposure("treated", SINCE, after_minor=5_000)
-    assert contribution(exposure, CAPPED)["treated.y"] == 1_000
-    exposure.after_minor = -5_000
-    assert contribution(exposure, CAPPED)["treated.y"] == -1_000
-    exposure.after_minor = 400
-    assert contribution(exposure, CAPPED)["treated.y"] == 400
+    def told(amount: int) -> int:
+        return tally(part_of(exposed("treated", after=amount, cap_minor=1_000)))["treated|net|y"]
+
+    assert (told(5_000), told(-5_000), told(400)) == (1_000, -1_000, 400)
 
 
 def test_a_customer_seen_in_both_arms_is_counted_apart() -> None:
-    one, other = Exposure("treated", 200, 5, 7), Exposure("holdout", 100, 1, 2)
+    one, other = exposed("treated", 200 * DAY_MS, 5, 7), exposed("holdout", 100 * DAY_MS, 1, 2)
+    merge(one, other)
+    recount(one, [])
+
+    assert one.since_ms == 100 * DAY_MS
+    assert tally(part_of(one)) == {"contaminated|customers|n": 1}
+    assert contaminated({"effect:cart|contaminated|customers|n": 3}, "cart") == 3
+
+
+def test_two_profiles_in_one_arm_stay_in_it_from_the_earlier_moment_on() -> None:
+    one, other = exposed("treated", 100 * DAY_MS), exposed("treated", 50 * DAY_MS)
     merge(one, other)
 
-    assert one.since_ms == 100
-    assert contribution(one, OPEN) == {"contaminated": 1}
+    assert (one.contaminated, one.since_ms, one.from_ms, one.until_ms) == (
+        False,
+        50 * DAY_MS,
+        40 * DAY_MS,
+        70 * DAY_MS,
+    )
+    assert not one.counted
 
 
-def test_two_profiles_in_one_arm_stay_in_it() -> None:
-    one, other = Exposure("treated", 100), Exposure("treated", 50)
-    merge(one, other)
-
-    assert (one.contaminated, one.since_ms) == (False, 50)
-
-
-@pytest.mark.parametrize(
-    "wrong, message",
-    [
-        ({"holdout_share": 1.5}, "between 0 and 1, not 1.5"),
-        ({"after_days": 0}, "after_days at least 1"),
-        ({"cap_minor": 0}, "cap_minor is above 0"),
-    ],
-)
-def test_rules_that_make_no_sense_are_refused_with_the_experiment_s_name(wrong: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=f"experiment spring: .*{message}"):
-        Experiment(**{"name": "spring", "salt": "s", "holdout_share": 0.1, **wrong})  # type: ignore[arg-type]  # wrong on purpose
+def test_a_group_may_have_any_name() -> None:
+    assert compared_groups({"effect:a|b|treated|customers|n": 1, "effect:x|holdout|net|y2.low": 1, "orders": 2}) == {
+        "a|b",
+        "x",
+    }

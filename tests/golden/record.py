@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 
 HISTORIES = [folder for folder in sorted(Path(__file__).parent.iterdir()) if (folder / "events.jsonl").exists()]
-OUTPUTS = ("profiles.jsonl", "triggers.jsonl", "decisions.jsonl", "identities.jsonl", "rejected.jsonl", "summary.json")
+OUTPUTS = (
+    "profiles.jsonl",
+    "triggers.jsonl",
+    "decisions.jsonl",
+    "identities.jsonl",
+    "rejected.jsonl",
+    "population.json",
+    "summary.json",
+)
 UNTIL = "2026-05-15"
 
 
@@ -31,3 +39,6 @@ if __name__ == "__main__":
     for folder in HISTORIES:
         (folder / "expected").mkdir(exist_ok=True)
         replay_history(folder, folder / "expected")
+        for path in (folder / "expected").iterdir():
+            if path.name not in OUTPUTS:  # megabytes of plots that follow from the rest
+                path.unlink()

@@ -6,9 +6,13 @@ from typing import Any
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.rules import Holdout
+from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
+from profiles.triggers.welcome import WelcomeRule
 from schemas.events import Event
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
@@ -51,6 +55,19 @@ LIMITS = st.builds(
     due_timers=st.integers(1, 4),
     cache_profiles=st.sampled_from((1, 2, 100)),
 )
+HOLDING_OUT = replace(
+    EAGER,
+    rules=replace(
+        EAGER.rules,
+        holdout=Holdout(share=0.3),
+        triggers={
+            **EAGER.rules.triggers,
+            "cart.abandoned": replace(EAGER.rule(CartAbandonedRule), holdout=0.5, holdout_group="left"),
+            "checkout.abandoned": replace(EAGER.rule(CheckoutAbandonedRule), holdout=0.5, holdout_group="left"),
+            "welcome": WelcomeRule(holdout=0.5),
+        },
+    ),
+)
 UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
 
 
@@ -86,6 +103,19 @@ def test_cutting_the_log_anywhere_gives_the_same_state_and_the_same_outputs(
 ) -> None:
     whole = run(play(told(log)))
     cut = run(play(told(log, limits=limits), chunk))
+
+    assert whole.stored() == cut.stored()
+    assert whole.outputs() == cut.outputs()
+
+
+@given(log=logs(), limits=LIMITS, chunk=st.integers(1, 9))
+@settings(max_examples=100, deadline=None)
+def test_comparisons_of_hold_outs_do_not_depend_on_cuts_either(
+    log: list[Event], limits: PartitionLimits, chunk: int
+) -> None:
+    """They need whole ledgers, which a short cache loses and a long one keeps."""
+    whole = run(play(told(log, engine=Engine(HOLDING_OUT))))
+    cut = run(play(told(log, engine=Engine(HOLDING_OUT), limits=limits), chunk))
 
     assert whole.stored() == cut.stored()
     assert whole.outputs() == cut.outputs()

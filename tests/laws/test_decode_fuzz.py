@@ -43,7 +43,8 @@ PROPERTIES: dict[str, Any] = {
     "order_id": "o1", "cart_id": "c1", "checkout_id": "k1", "subscription_id": "s1", "products": [PRODUCT, PRODUCT],
     "revenue": 2.0, "total": "3.00", "shipping": 1, "tax": 0, "discount": "0.50", "query": "socks", "score": 9, "rating": "5",
     "updated_at": "2024-05-01T12:00:00Z", "expires_at": 1714564800, "test": False, "state": "GRANT", "channel": "email",
-    "ticket_id": "t1", "case_id": "c1", "request_id": "r1", "shop_id": "shop", "available": "3", "previous_price": 2, "supply_days": 30,
+    "ticket_id": "t1", "case_id": "c1", "request_id": "r1",
+    "shop_id": "shop", "available": "3", "previous_price": 2, "supply_days": 30,
     "complementary": ["p2"], "contents": "tips, care", "order_ids": ["o1", 2], "satisfaction": 4, "cart_token": "k",
     "consent": {"email": True}, "email": "a@x.org", "step": 2, "occasions": ["gift"], "url": "https://x.org",
 }  # fmt: skip
@@ -117,8 +118,10 @@ def mutated(draw: st.DrawFn, originals: st.SearchStrategy[dict[str, Any]]) -> by
 
 
 canonical_events = st.sampled_from(sorted(NAMES)).map(lambda name: {"event": name, **fields_of(NAMES[name])})
+STATES = {"Case Updated": {"state": "assigned"}}
+"""Of consent and of a case alike the state is called "state"."""
 tracks = st.sampled_from(TRACK_NAMES).map(
-    lambda name: {"type": "track", "event": name, "properties": PROPERTIES, **ENVELOPE}
+    lambda name: {"type": "track", "event": name, "properties": PROPERTIES | STATES.get(name, {}), **ENVELOPE}
 )
 calls = st.sampled_from(("identify", "page", "screen", "group", "alias", "merge")).map(
     lambda kind: {"type": kind, "properties": PROPERTIES, **ENVELOPE}

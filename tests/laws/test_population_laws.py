@@ -102,11 +102,11 @@ def from_scratch(entries: list[OrderEntry]) -> Tally:
     if days:
         first, *later = sorted(days)
         cohort = min(months)
-        cells: Counter[str] = Counter({f"cohort:size|unknown|{cohort}": 1, f"cohort:first|{first}": 1})
+        cells: Counter[str] = Counter({f"cohort:size|direct|{cohort}": 1, f"cohort:first|{first}": 1})
         for within in (30, 60, 90, 180, 365):
             cells[f"cohort:again{within}|{first}"] = 1 if later and later[0] - first <= within else 0
         for month, (orders, net, margin) in months.items():
-            where = f"unknown|{cohort}|{month - cohort}"
+            where = f"direct|{cohort}|{month - cohort}"
             cells.update({f"cohort:active|{where}": 1, f"cohort:orders|{where}": orders})
             cells.update({f"cohort:net|{where}": net, f"cohort:margin|{where}": margin})
         add(total, {cell: amount for cell, amount in cells.items() if amount})

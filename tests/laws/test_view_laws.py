@@ -61,7 +61,8 @@ def test_every_field_of_the_view_has_the_value_of_the_document(story: list[Arriv
     # Maps of the view are read by name; written out they are the document's, in its order.
     viewed["interests"] = {kind: dict(scores) for kind, scores in viewed["interests"].items()}
     viewed["traits"] = dict(viewed["traits"])
-    viewed["sessions"], viewed["feedback"] = spelled(viewed["sessions"]), spelled(viewed["feedback"])
+    for name in ("sessions", "feedback", "acquisition"):
+        viewed[name] = spelled(viewed[name])
 
     assert viewed == shown
     for kind, scores in viewed["interests"].items():

@@ -170,7 +170,8 @@ def test_the_counters_of_the_population_are_those_of_one_who_was_known_from_the_
         for partition in range(PARTITIONS):
             for name, amount in run(world.table.population(partition)).items():
                 sums[name] = sums.get(name, 0) + amount
-        return {name: amount for name, amount in sums.items() if amount}
+        # What was sent on the way depends on when she was known; it is nobody's part of the population.
+        return {name: amount for name, amount in sums.items() if amount and not name.startswith("trigger:")}
 
     orders = [ordered(ADA, minute * 3000, f"o{minute}") for minute in range(1, 4)]
     unnamed = [msgspec.structs.replace(order, user_id=None, anonymous_id=device) for order in orders[:2]]

@@ -42,7 +42,8 @@ def test_the_counters_of_a_partition_are_those_of_its_customers_and_gone_with_th
         add(left, out)
         add(left, population.forget(profile))
 
-    assert left == {}
+    # What went out is counted for good.
+    assert [name for name in left if not name.startswith("trigger:")] == []
     assert len(profiles) == 7
 
 

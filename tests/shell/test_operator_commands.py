@@ -126,7 +126,7 @@ def test_a_profile_is_shown_as_a_page_and_as_json(
     shown = json.loads(capsys.readouterr().out)
     assert (shown["id"], shown["ltv"]["net_minor"], shown["orders"]["count"]) == ("user_id:ann", 900, 1)
     assert regulars("profile", "explain", "ann") == 0
-    assert "no trigger is waiting" in capsys.readouterr().out
+    assert "nothing happened that would bring a message" in capsys.readouterr().out
     assert regulars("profile", "show", "bob") == 2
     assert "no profile of 'bob'; looked for user_id:bob, email:bob" in capsys.readouterr().err
 

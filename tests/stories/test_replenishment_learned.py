@@ -144,7 +144,7 @@ def test_the_late_reminder_comes_when_few_would_still_come() -> None:
 
 def test_nobody_is_reminded_who_has_most_likely_stopped() -> None:
     ada = coffee(Timeline(learned(coffee=40)), 0)
-    (episode,) = [one for one in ada.profile.episodes.values() if one.name == "replenishment.due"]
+    (episode,) = (one for one in ada.profile.episodes.values() if one.name == "replenishment.due")
     found = supply.forecast(ada.profile, "=coffee", ada.engine.book)
     assert found is not None
     assert found.learned is not None

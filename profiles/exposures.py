@@ -1,0 +1,123 @@
+"""What hold-outs compare, kept in the profile: since when the customer is in each comparison, and what she has ordered since.
+
+A comparison is a hold-out group, or all marketing together ("global"). A customer enters it with her first trigger that was
+decided to be sent or, since she is held out, withheld. From then on every change of an order moves her amounts, and the
+population's counters by the difference to what the profile has told them so far: current at all times, exact under
+cancellations, refunds, merges and erasure. Where nobody is held out nothing is kept.
+
+What she ordered before is in the ledger, which an emission has not at hand. So a new exposure waits, by a timer of its own
+that is due at once, for `count`, which asks for the whole ledger: once for each customer and comparison.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from profiles.holdout import arms_of
+from profiles.insight import experiment
+from profiles.insight.experiment import Amounts, Exposure, Window
+from profiles.insight.tallies import Tally, difference
+from profiles.ledger import OrderChange
+from profiles.profile import Profile
+from profiles.rules import Holdout, Rules, TriggerRule
+from profiles.state import Ledger, OrderEntry
+
+EXPOSURES_MAX: Final = 64
+"""Comparisons of one customer: one for each trigger there is, and some of the past. Further ones are not entered."""
+WAKE: Final = "holdout|count"
+"""The timer of exposures whose amounts are not known yet."""
+PREFIX: Final = "effect"
+
+
+def expose(profile: Profile, rule: TriggerRule, name: str, rules: Rules, now_ms: int, wake_ms: int) -> None:
+    """Note a trigger decided at `now_ms`, sent or withheld. Amounts are counted by the timer at `wake_ms`.
+
+    A customer who is in a comparison stays there as she came; in another arm than then, she is left out of it.
+    """
+    for group, arm in arms_of(profile, rule, name, rules):
+        known = profile.exposures.get(group)
+        if known is not None:
+            known.contaminated = known.contaminated or known.arm != arm
+        elif len(profile.exposures) < EXPOSURES_MAX:
+            profile.exposures[group] = experiment.begin(arm, now_ms, window_of(rules.holdout))
+            profile.wakes[WAKE] = wake_ms
+
+
+def window_of(holdout: Holdout) -> Window:
+    """Which orders belong to comparisons, by the rules."""
+    return Window(holdout.before_ms, holdout.after_ms, holdout.cap_minor)
+
+
+def is_new(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> bool:
+    """Whether this trigger would put the customer into a comparison she is not in."""
+    return any(group not in profile.exposures for group, _ in arms_of(profile, rule, name, rules))
+
+
+def count(profile: Profile, orders: Ledger) -> None:
+    """Count the amounts of exposures that wait for it. Raises NeedLedger(None) before changing anything without all orders."""
+    counted = amounts_of(orders.all())
+    profile.wakes.pop(WAKE, None)
+    for exposure in profile.exposures.values():
+        if not exposure.counted:
+            experiment.recount(exposure, counted)
+
+
+def note_order(profile: Profile, change: OrderChange) -> None:
+    """Let an order's change move the amounts of every comparison the customer is in."""
+    if change.entry is change.before:
+        return
+    moves = [(sign, *part) for sign, entry in ((-1, change.before), (1, change.entry)) for part in amounts_of([entry])]
+    for exposure in profile.exposures.values():
+        if exposure.counted:
+            for sign, placed_ms, amounts in moves:
+                experiment.count_order(exposure, placed_ms, amounts, sign)
+
+
+def unite(into: Profile, other: Profile, orders: Ledger) -> None:
+    """Take over the comparisons of a profile that is folded into this one, and count all anew from the united ledger."""
+    for group, theirs in sorted(other.exposures.items()):
+        theirs.told = []
+        ours = into.exposures.get(group)
+        if ours is not None:
+            experiment.merge(ours, theirs)
+        elif len(into.exposures) < EXPOSURES_MAX:
+            into.exposures[group] = theirs
+    counted = amounts_of(orders.all())
+    for exposure in into.exposures.values():
+        experiment.recount(exposure, counted)
+    into.wakes.pop(WAKE, None)
+
+
+def delta(profile: Profile) -> Tally:
+    """What changed in the population's counters since the last call; the profile then has told it."""
+    change: Tally = {}
+    for group, exposure in profile.exposures.items():
+        new = experiment.part_of(exposure)
+        if new != exposure.told:
+            _add(change, group, new, exposure)
+    return change
+
+
+def forget(profile: Profile) -> Tally:
+    """Take the customer out of all counters: she was merged into another profile, or erased."""
+    change: Tally = {}
+    for group, exposure in profile.exposures.items():
+        _add(change, group, [], exposure)
+    profile.exposures.clear()
+    return change
+
+
+def _add(change: Tally, group: str, new: list[int], exposure: Exposure) -> None:
+    moved = difference(experiment.tally(new), experiment.tally(exposure.told))
+    change.update({f"{PREFIX}:{group}|{name}": value for name, value in moved.items()})
+    exposure.told = new
+
+
+def amounts_of(entries: Sequence[OrderEntry | None]) -> list[tuple[int, Amounts]]:
+    """When each order that counts was placed, and what it is worth in the shop's currency."""
+    found = []
+    for entry in entries:
+        if entry is None or entry.placed_ms is None or entry.contribution is None or not entry.contribution.counted:
+            continue
+        shop = entry.contribution.shop
+        found.append((entry.placed_ms, Amounts(1, shop.net, shop.margin)))
+    return found

@@ -1,0 +1,96 @@
+"""behaviour.change: a customer comes less or more often, is silent for longer than ever, spends otherwise, buys other things, or
+sends more back. Once for each change; what she does from then on is the new normal.
+
+What is watched, and when it is news, is in `profiles.behaviour`. Here an alarm becomes an episode that is due at once, with the
+evidence in its details; a silence has a timer of the trigger's own, set anew by each order.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final
+
+from msgspec import Meta
+from msgspec.structs import asdict
+
+from profiles.behaviour import note_order, silence, silent_until_ms
+from profiles.content import Content, OrderTold
+from profiles.definition import TriggerDefinition
+from profiles.episodes import cancel, plan
+from profiles.insight.change import Shift
+from profiles.rules import DAY_MS, Share, TriggerRule
+from profiles.state import Emitted, Episode
+from profiles.turn import Turn
+
+SILENCE: Final = "silence"
+
+
+class BehaviourChangeRule(TriggerRule, frozen=True, kw_only=True):
+    """A customer behaves differently from before: rhythm, silence, order value, categories, returns."""
+
+    trigger: ClassVar[str] = "behaviour.change"
+
+    max_lateness_ms: int = 7 * DAY_MS
+    cooldown_ms: int = 30 * DAY_MS
+    silence_share: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    """She is silent when only this share of her gaps between orders would outlast it."""
+    usual_returns: Share = 0.1
+    """The share of units that customers of this shop send back; 0 leaves returns alone."""
+
+
+class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
+    """The trigger. One episode for each measure and moment; the cooldown is each measure's own."""
+
+    name = "behaviour.change"
+    rule_type = BehaviourChangeRule
+    reasons: ClassVar[Mapping[str, str]] = {"ordered_again": "Her silence had ended before it was told."}
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        profile, rule = turn.profile, self.rule(turn.book)
+        before_ms = profile.behaviour.newest_ms
+        shifts = note_order(profile, told, turn.book, rule.usual_returns)
+        for shift in shifts:
+            self._plan(turn, shift, turn.time_ms)
+        newest_ms = profile.behaviour.newest_ms
+        if newest_ms == before_ms:
+            return
+        for waiting in list(profile.episodes.values()):
+            if waiting.name == self.name and waiting.data.get("measure") == SILENCE:
+                cancel(turn, self, waiting.key, "ordered_again")
+        profile.wakes.pop(_WAKE, None)
+        wake_ms = silent_until_ms(profile.behaviour, rule.silence_share)
+        if wake_ms is not None:
+            profile.wakes[_WAKE] = wake_ms
+
+    def on_wake(self, turn: Turn, what: str) -> None:
+        shift = silence(turn.profile.behaviour, turn.time_ms)
+        if shift is not None:
+            self._plan(turn, shift, turn.time_ms)
+
+    def cools(self, episode: Episode, sent: Emitted) -> bool:
+        return _measure_of(episode.key) == _measure_of(sent.key)
+
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        return Content(
+            details=dict(episode.data),
+            rule="what she does is unlikely by what she did before; the details tell from which value to which",
+        )
+
+    def _plan(self, turn: Turn, shift: Shift, at_ms: int) -> None:
+        evidence: dict[str, Any] = {name: value for name, value in asdict(shift).items() if value not in (None, ())}
+        key = f"{turn.profile.id}|{shift.measure}|{at_ms}"
+        anchor = turn.cause if turn.cause != "timer" else f"{SILENCE}|{turn.profile.behaviour.newest_ms}"
+        plan(turn, self, key, anchor, at_ms, at_ms, data=evidence)
+
+
+_WAKE: Final = f"{BehaviourChange.name}|{SILENCE}"
+
+
+def _measure_of(key: str) -> str:
+    """The measure in an episode's key, which ends with it and a time.
+
+    >>> _measure_of("user_id:a|b|order_value|1772409600000")
+    'order_value'
+    """
+    return key.rsplit("|", 2)[-2]
+
+
+BEHAVIOUR_CHANGE: Final = BehaviourChange()

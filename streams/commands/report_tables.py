@@ -1,0 +1,343 @@
+"""The report on a terminal: one table for each question, or why it can't be answered."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from profiles.holdout import GLOBAL
+from schemas.money import format_minor
+from streams.insight.effect import Estimate, NoEffect
+from streams.insight.trigger_effects import Effect, Sent
+from streams.reporting.bundles import Bundles
+from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels
+from streams.reporting.document import ReportDocument
+from streams.reporting.foresight import HORIZON_DAYS, Check, Outlook
+from streams.reporting.grid import Grid
+from streams.reporting.missing import Missing
+from streams.reporting.snapshot import day_name, month_name
+from streams.reporting.worth import AGES, SHARES, Distribution, Repurchase, Tables, Trend
+from streams.simulation.run import Truth
+
+_PLAIN_WIDTH: Final = 130
+_MONTHS_SHOWN: Final = 12
+STANDINGS: Final = {
+    "found": "found",
+    "not_found": "not found (yet)",
+    "no_number": "no number yet",
+    "not_believed": "NOT TO BE BELIEVED",
+}
+WARNINGS: Final = {
+    "sample_ratio": "the arms' sizes are not those of a lot",
+    "not_randomised": "the arms differed before anything was sent",
+}
+NO_EFFECTS: Final = {
+    "no_customers": "an arm has no customers yet",
+    "one_customer": "an arm has one customer",
+    "no_variation": "all customers are equal",
+    "no_control_value": "those held out brought nothing",
+    "no_past": "nobody has a past",
+}
+CHANNEL_REASONS: Final = {NO_SPEND: "no spend known", NO_CUSTOMERS: "brought nobody"}
+
+
+def print_document(document: ReportDocument, console: Console | None = None) -> None:
+    """Print all sections."""
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    currency = document.currency
+    console.print(f"{document.shop_id}, {day_name(document.today)}, amounts in {currency}\n", style="bold")
+    _headline(console, document)
+    _trend(console, document.trend, currency)
+    _distribution(console, document.distribution, currency)
+    _repurchase(console, document.repurchase)
+    _cohorts(console, document.cohorts)
+    _channels(console, document.channels, currency)
+    _grid(console, document.grid)
+    _bundles(console, document.together)
+    _check(console, document.check)
+    _effects(console, document, currency)
+
+
+def amount(minor: float | None, currency: str) -> str:
+    """Minor units as people read them, without the currency's name.
+
+    >>> amount(1234.4, "EUR"), amount(None, "EUR"), amount(-1250, "JPY")
+    ('12.34', '-', '-1,250')
+    """
+    return "-" if minor is None else format_minor(round(minor), currency).removeprefix(f"{currency} ")
+
+
+def _headline(console: Console, document: ReportDocument) -> None:
+    trend, outlook = document.trend, document.outlook
+    if isinstance(trend, Trend):
+        last = trend.points[-1]
+        console.print(
+            f"Average customer lifetime value to date: net {amount(last.net, document.currency)}, "
+            f"margin {amount(last.margin, document.currency)} ({last.customers:,} customers, end of {month_name(last.month)})",
+            style="bold cyan",
+        )
+    if isinstance(outlook, Outlook):
+        console.print(
+            f"Expected in the next {HORIZON_DAYS} days: {outlook.orders:.2f} orders, net "
+            f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer; "
+            f"{outlook.alive:.0%} are still customers (model {outlook.model})"
+        )
+    else:
+        console.print(f"What is to come: {outlook.remedy} ({outlook.reason})", style="yellow")
+    console.print()
+
+
+def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
+    table = _table("Average lifetime value over time", ["month", "customers", "net", "margin", *_ages()])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Trend)
+    at_age = {age: dict(line) for age, line in found.at_age.items()}
+    for point in found.points[-_MONTHS_SHOWN:]:
+        cells = [amount(at_age.get(age, {}).get(point.month), currency) for age in AGES]
+        table.add_row(
+            month_name(point.month),
+            f"{point.customers:,}",
+            amount(point.net, currency),
+            amount(point.margin, currency),
+            *cells,
+        )
+    console.print(table)
+
+
+def _ages() -> list[str]:
+    return [f"new ones: {age} mo" for age in AGES]
+
+
+def _distribution(console: Console, found: Distribution | Missing, currency: str) -> None:
+    table = _table(
+        "Spread of net lifetime value", ["customers", "mean", *(f"{share:.0%}" for share in SHARES), "best 10 %"]
+    )
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Distribution)
+    table.add_row(
+        f"{found.customers:,}",
+        amount(found.mean, currency),
+        *(amount(value, currency) for value in found.quantiles),
+        "-" if found.top_tenth is None else f"{found.top_tenth:.0%} of revenue",
+    )
+    console.print(table)
+
+
+def _repurchase(console: Console, found: Repurchase | Missing) -> None:
+    days = list(found.within) if isinstance(found, Repurchase) else []
+    table = _table("Second order within", [f"{day} days" for day in days])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Repurchase)
+    table.add_row(*(percent(found.within[day]) for day in days))
+    console.print(table)
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it."""
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _cohorts(console: Console, found: Tables | Missing) -> None:
+    months = range(1, _MONTHS_SHOWN + 1)
+    table = _table("Customers who ordered again, by month since the first order", ["month", "new", *map(str, months)])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Tables)
+    for cohort in found.cohorts[-_MONTHS_SHOWN:]:
+        cells = [f"{cohort.retention[age]:.0%}" if age < len(cohort.retention) else "" for age in months]
+        table.add_row(month_name(cohort.month), f"{cohort.customers:,}", *cells)
+    console.print(table)
+
+
+def _channels(console: Console, found: Channels | Missing, currency: str) -> None:
+    table = _table(
+        "Channels: margin against the cost of winning a customer",
+        ["channel", "new", "cost", *(f"value {age} mo" for age in AGES), *(f"x {age} mo" for age in AGES), "paid back"],
+    )
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Channels)
+    for one in found.channels:
+        table.add_row(
+            one.channel,
+            f"{one.customers:,}",
+            amount(one.cost, currency),
+            *(amount(one.value.get(age), currency) for age in AGES),
+            *(f"{one.ratio[age]:.2f}" if age in one.ratio else "-" for age in AGES),
+            CHANNEL_REASONS[one.reason] if one.reason else payback(one.payback),
+        )
+    console.print(table)
+
+
+def payback(month: int | None) -> str:
+    """When a customer has brought her cost."""
+    return "not yet" if month is None else f"month {month}"
+
+
+def _grid(console: Console, found: Grid | Missing) -> None:
+    columns = found.frequency if isinstance(found, Grid) else []
+    table = _table("Customers by last order and number of orders", ["last order", *columns])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Grid)
+    for label, row in zip(found.recency, found.customers, strict=True):
+        table.add_row(label, *(f"{count:,}" for count in row))
+    console.print(table)
+
+
+def _bundles(console: Console, found: Bundles | Missing) -> None:
+    table = _table("Bought together most surely", ["products", "baskets", "times chance", "NPMI", "G2"])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Bundles)
+    for pair in found.pairs:
+        table.add_row(
+            f"{pair.a} + {pair.b}", f"{pair.count:,}", f"{pair.lift:.1f}", f"{pair.npmi:.2f}", f"{pair.g2:,.0f}"
+        )
+    console.print(table)
+
+
+def _check(console: Console, found: Check | Missing) -> None:
+    table = _table("Foretold and come true", ["foretold chance to order", "customers", "mean foretold", "ordered"])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Check)
+    for band in found.bands:
+        table.add_row(
+            f"{band.low:.0%} to {band.high:.0%}", f"{band.customers:,}", percent(band.foretold), percent(band.came)
+        )
+    console.print(table)
+    auc = (
+        ""
+        if found.auc is None
+        else f", ranking (AUC) {found.auc:.3f}, by days since the last order {found.auc_of_recency:.3f}"
+    )
+    console.print(
+        f"  in the last {found.days} days: orders expected {found.expected:,.0f}, came {found.actual:,}; calibration error "
+        f"{found.calibration_error:.1%}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
+    )
+
+
+def _effects(console: Console, document: ReportDocument, currency: str) -> None:
+    table = _table(
+        "What triggers bring, per customer, by hold-out (95 %, valid at every look)",
+        ["hold-out", "held out", "treated", "orders", "net", "", "margin", "", "verdict"],
+    )
+    for effect in document.effects:
+        net, net_range = difference(effect, "net", currency)
+        margin, margin_range = difference(effect, "margin", currency)
+        table.add_row(
+            group_name(effect.group),
+            f"{effect.holdout:,}",
+            f"{effect.treated:,}",
+            difference(effect, "orders", currency)[0],
+            net,
+            net_range,
+            margin,
+            margin_range,
+            verdict(effect),
+        )
+    if document.effects:
+        console.print(table)
+    sent = _table("Messages, and orders within their attribution time (no effect: many would have come anyway)", _SENT)
+    for one in document.sent:
+        sent.add_row(
+            one.trigger,
+            f"{one.sent:,}",
+            f"{one.withheld:,}",
+            f"{one.converted:,} ({percent(one.converted / one.sent if one.sent else None)})",
+            brings(one),
+        )
+    if document.sent:
+        console.print(sent)
+    else:
+        console.print("No trigger has been sent yet.\n")
+
+
+_SENT: Final = ["trigger", "sent", "withheld", "followed by an order", "what it brings"]
+
+
+def difference(effect: Effect, measure: str, currency: str) -> tuple[str, str]:
+    """The difference of a measure and its always-valid interval, or why there is none."""
+    outcome = next(outcome for outcome in effect.outcomes if outcome.measure == measure)
+    found = outcome.estimate
+    if isinstance(found, NoEffect):
+        return "-", NO_EFFECTS[found.reason]
+
+    def show(value: float) -> str:
+        return f"{value:+.3f}" if measure == "orders" else ("+" if value > 0 else "") + amount(value, currency)
+
+    assert isinstance(found, Estimate)
+    return show(found.difference), f"{show(found.low_always)} to {show(found.high_always)}"
+
+
+def print_truths(found: Sequence[Effect], truths: Sequence[Truth], currency: str, console: Console) -> None:
+    """Print what each hold-out finds beside what is true."""
+    table = _table(
+        "Net revenue per customer that triggers bring: found, and true",
+        ["hold-out", "held out", "treated", "found", "", "true", "interval covers it", "verdict"],
+    )
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    by_group = {truth.group: truth for truth in truths}
+    for effect in found:
+        truth = by_group.get(effect.group)
+        shown, between = difference(effect, "net", currency)
+        estimate = effect.of("net").estimate
+        covers = "-"
+        if truth is not None and isinstance(estimate, Estimate):
+            covers = "yes" if estimate.low_always <= truth.net_minor <= estimate.high_always else "NO"
+        table.add_row(
+            group_name(effect.group),
+            f"{effect.holdout:,}",
+            f"{effect.treated:,}",
+            shown,
+            between,
+            "-" if truth is None else amount(truth.net_minor, currency),
+            covers,
+            verdict(effect),
+        )
+    console.print(table)
+
+
+def brings(one: Sent) -> str:
+    """Where it stands what a trigger brings."""
+    if one.group is None:
+        return "not randomised: nobody is held out"
+    return "with all marketing together" if one.group == GLOBAL else f"see {one.group}"
+
+
+def group_name(group: str) -> str:
+    """A hold-out as people call it."""
+    return "all marketing" if group == GLOBAL else group
+
+
+def verdict(effect: Effect) -> str:
+    """What to make of an effect."""
+    if effect.warnings:
+        return f"{STANDINGS[effect.standing]}: {'; '.join(WARNINGS[warning] for warning in effect.warnings)}"
+    return STANDINGS[effect.standing]
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if not place or column in _TEXT else "right")
+    return table
+
+
+_TEXT: Final = frozenset({"verdict", "what it brings", "paid back"})
+
+
+def _missing(console: Console, table: Table, found: object) -> bool:
+    if isinstance(found, Missing):
+        console.print(f"{table.title}: {found.remedy} ({found.reason})\n", style="yellow")
+        return True
+    return False

@@ -1,0 +1,69 @@
+"""`regulars simulate`: a made-up shop whose customers answer to messages, and the truth beside what the report finds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from streams.embedded import Pace
+
+NOTE = (
+    "Everything here is made up. Its use: what messages bring is known, so that the report can be held against it.\n"
+    "Replenishment reminders bring nothing in this shop, though many are followed by an order."
+)
+
+
+@click.command("simulate", short_help="A made-up shop where it is known what each trigger brings.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True, metavar="DIR"
+)
+@click.option("--customers", type=click.IntRange(min=1), default=4_000, show_default=True)
+@click.option("--days", type=click.IntRange(min=1), default=455, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+def command(*, out: Path, customers: int, days: int, seed: int) -> None:
+    """Play a shop day by day through the embedded engine: what is sent is answered, what is withheld is not.
+
+    DIR then holds population.json and spend.csv for `regulars report DIR`, and truth.json: what each hold-out's triggers really
+    brought per customer.
+    """
+    import time
+
+    import msgspec
+    from rich.console import Console
+
+    from streams.commands.display import Progress
+    from streams.commands.report_tables import print_truths
+    from streams.commands.run_report import day
+    from streams.insight.trigger_effects import effects
+    from streams.reporting.snapshot import write_snapshot
+    from streams.simulation.run import simulate, simulated_book
+    from streams.simulation.world import World
+
+    book = simulated_book()
+    began = time.monotonic()
+    with Progress("simulating") as display:
+        display.update("customers", force=True)
+
+        def progress(pace: "Pace") -> None:
+            per_s = pace.events / max(time.monotonic() - began, 1e-9)
+            text = f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers"
+            display.update(text, share=(pace.clock_ms - START_MS) / (days * DAY_MS))
+
+        from profiles.rules import DAY_MS
+        from streams.simulation.world import START_MS
+
+        world = World(seed, customers, days)
+        outcome = simulate(world, book, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    write_snapshot(outcome.snapshot, out)
+    (out / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(outcome.truths), indent=2) + b"\n")
+    lines = ["day,channel,spend", *(f"{on},{channel},{cents / 100:.2f}" for on, channel, cents in world.spend())]
+    (out / "spend.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print_truths(
+        effects(outcome.snapshot.counters, outcome.snapshot.plans),
+        outcome.truths,
+        book.shop_currency,
+        Console(highlight=False),
+    )
+    click.echo(f"files: {out}/  population.json  spend.csv  truth.json; now: regulars report {out}\n{NOTE}")

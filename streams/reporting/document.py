@@ -1,0 +1,59 @@
+"""The whole report as one document: each section is figures, or the named reason why there are none."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from streams.insight.trigger_effects import Effect, Sent, effects, sent
+from streams.reporting.bundles import Bundles, bundles
+from streams.reporting.channels import Channels, channels
+from streams.reporting.foresight import Check, Outlook, check, outlook
+from streams.reporting.grid import Grid, grid
+from streams.reporting.missing import Missing
+from streams.reporting.snapshot import Snapshot
+from streams.reporting.worth import Distribution, Repurchase, Tables, Trend, distribution, repurchase, tables, trend
+
+VERSION: Final = 1
+
+
+class ReportDocument(Struct, frozen=True, kw_only=True):
+    """All figures of a report. Amounts are minor units of `currency`; `today` is days since 1970-01-01."""
+
+    v: int = VERSION
+    shop_id: str
+    currency: str
+    now_ms: int
+    today: int
+    trend: Trend | Missing
+    outlook: Outlook | Missing
+    distribution: Distribution | Missing
+    cohorts: Tables | Missing
+    repurchase: Repurchase | Missing
+    channels: Channels | Missing
+    grid: Grid | Missing
+    together: Bundles | Missing
+    check: Check | Missing
+    effects: tuple[Effect, ...]
+    sent: tuple[Sent, ...]
+
+
+def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) -> ReportDocument:
+    """The report on a snapshot; `spend` is minor units by channel and month."""
+    return ReportDocument(
+        shop_id=found.shop_id,
+        currency=found.currency,
+        now_ms=found.now_ms,
+        today=found.today,
+        trend=trend(found),
+        outlook=outlook(found),
+        distribution=distribution(found),
+        cohorts=tables(found),
+        repurchase=repurchase(found),
+        channels=channels(found, spend or {}),
+        grid=grid(found),
+        together=bundles(found),
+        check=check(found),
+        effects=tuple(effects(found.counters, found.plans)),
+        sent=tuple(sent(found.counters, found.measured)),
+    )

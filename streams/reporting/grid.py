@@ -1,0 +1,64 @@
+"""Where customers stand: days since the last order against number of orders, each in fifths of all customers."""
+
+from bisect import bisect_left
+from typing import Final
+
+from msgspec import Struct
+
+from profiles.statistics import part_of
+from streams.reporting.missing import Missing
+from streams.reporting.snapshot import Snapshot
+from streams.reporting.worth import NO_ORDERS, weighted_quantiles
+
+FIFTHS: Final = (0.2, 0.4, 0.6, 0.8)
+
+
+class Grid(Struct, frozen=True, tag=True):
+    """Customers by class of recency (rows, the most recent first) and of frequency (columns, the fewest orders first).
+
+    Labels are ranges of days and of orders. Equal values stay in one class, so there may be fewer than five.
+    """
+
+    recency: list[str]
+    frequency: list[str]
+    customers: list[list[int]]
+
+
+def grid(found: Snapshot) -> Grid | Missing:
+    """The grid as of today."""
+    joint: dict[tuple[int, int], int] = {}
+    for name, count in part_of(found.counters, "value").items():
+        kind, _, key = name.partition("|")
+        if kind == "buyers" and count > 0:
+            x, _, last = (int(part) for part in key.split("|"))
+            place = (max(0, found.today - last), x + 1)
+            joint[place] = joint.get(place, 0) + count
+    if not joint:
+        return NO_ORDERS
+    cuts, labels = [], []
+    for side, unit in ((0, "days"), (1, "orders")):
+        ranked: dict[float, int] = {}
+        for place, count in joint.items():
+            ranked[place[side]] = ranked.get(place[side], 0) + count
+        values = sorted(ranked.items())
+        # Equal cuts are one; the largest value is no cut, since nothing lies above it.
+        bounds = sorted({int(cut) for cut in weighted_quantiles(values, FIFTHS)} - {int(values[-1][0])})
+        cuts.append(bounds)
+        labels.append(_ranges(bounds, int(values[0][0]), int(values[-1][0]), unit))
+    rows = [[0] * len(labels[1]) for _ in labels[0]]
+    for (days, orders), count in joint.items():
+        rows[bisect_left(cuts[0], days)][bisect_left(cuts[1], orders)] += count
+    return Grid(labels[0], labels[1], rows)
+
+
+def _ranges(cuts: list[int], least: int, most: int, unit: str) -> list[str]:
+    """The classes in words.
+
+    >>> _ranges([1, 3], 1, 9, "orders")
+    ['1 order', '2-3 orders', '4-9 orders']
+    """
+    starts, ends = [least, *(cut + 1 for cut in cuts)], [*cuts, most]
+    return [
+        f"{low} {unit.removesuffix('s') if low == 1 else unit}" if low == high else f"{low}-{high} {unit}"
+        for low, high in zip(starts, ends, strict=True)
+    ]

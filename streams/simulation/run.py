@@ -1,0 +1,166 @@
+"""Plays a simulated shop through the embedded engine, day by day, and tells what its triggers truly brought."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from profiles.book import Book
+from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
+from profiles.holdout import GLOBAL, group_of
+from profiles.models import Models
+from profiles.profile import Profile
+from profiles.rules import DAY_MS, Holdout, Rules
+from profiles.supply_rules import ReplenishmentDueRule
+from profiles.triggers.cart_abandoned import CartAbandonedRule
+from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
+from profiles.triggers.welcome import WelcomeRule
+from schemas.decode import Decoder
+from schemas.events import Arrival
+from schemas.outputs import Outgoing
+from streams.embedded import Embedded, Pace
+from streams.pairing.baskets import Baskets
+from streams.pairing.learn import with_pairs
+from streams.reporting.snapshot import EarlierKeeper, Snapshot, snapshot
+from streams.simulation.catalogue import CURRENCY, GOODS, TIMEZONE
+from streams.simulation.world import Extra, World
+from streams.trigger_registry import all_triggers
+
+SETTLING_MS: Final = 3 * DAY_MS
+"""How long the clock runs on after the last event: reminders of the last carts."""
+HOLDOUT_SHARE: Final = 0.3
+GLOBAL_SHARE: Final = 0.1
+
+
+class Truth(Struct, frozen=True, kw_only=True):
+    """What a comparison's triggers brought to each treated customer on average in the time that counts: known, not estimated."""
+
+    group: str
+    treated: int
+    orders: float
+    net_minor: float
+    margin_minor: float
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a run left behind: the counters, the truth, and how far it came."""
+
+    snapshot: Snapshot
+    truths: list[Truth]
+    pace: Pace
+
+
+class _Sent(Struct):
+    """What is read of a trigger that was sent."""
+
+    trigger_id: str
+    name: str
+    emitted_at_ms: int
+    customer: "_Who"
+    items: list["_Item"] = []
+
+
+class _Who(Struct):
+    id: str
+
+
+class _Item(Struct):
+    product_id: str
+
+
+def simulated_book(holdout: float = HOLDOUT_SHARE, everything: float = GLOBAL_SHARE) -> Book:
+    """The shop's decisions: reminders of carts and checkouts are one hold-out group, welcome and replenishment one each; late
+    replenishment has none, so that nothing can be said of it.
+    """
+    rules = Rules.of(
+        CartAbandonedRule(holdout=holdout, holdout_group="left behind"),
+        CheckoutAbandonedRule(holdout=holdout, holdout_group="left behind"),
+        WelcomeRule(holdout=holdout),
+        ReplenishmentDueRule(holdout=holdout),
+        holdout=Holdout(share=everything),
+        version="simulated",
+    )
+    rows = [
+        {"product_id": goods.product_id, "category": goods.category, "supply_days": goods.supply_days or None}
+        for goods in GOODS
+    ]
+    return Book(
+        shop_id="simulated",
+        shop_currency=CURRENCY,
+        shop_timezone=TIMEZONE,
+        rules=rules,
+        catalogue=build_catalogue(rows),
+    )
+
+
+def simulate(
+    world: World,
+    book: Book,
+    on_row: Callable[[Outgoing], None] = lambda _: None,
+    progress: Callable[[Pace], None] | None = None,
+    finish: Callable[[Embedded], None] = lambda _: None,
+) -> Outcome:
+    """Play the world to its end. `on_row` gets all that goes out; `finish` sees the engine's state before it is closed."""
+    sent: list[_Sent] = []
+    decode = msgspec.json.Decoder(_Sent).decode
+    keeper, baskets, decoder = EarlierKeeper(book.shop_day), Baskets(), Decoder(book.shop_currency)
+
+    def take(row: Outgoing) -> None:
+        if row.topic == "triggers":
+            sent.append(decode(bytes(row.value)))
+        on_row(row)
+
+    with Embedded(Engine(book, all_triggers()), decoder, on_row=take, shop_id=book.shop_id) as embedded:
+        for day in range(world.days):
+            lines = world.lines_of(day)
+            embedded.feed(((line.value, 0) for line in lines), progress)
+            for line in lines:
+                if line.topic == "orders" and isinstance(arrival := decoder.decode(line.value, 0), Arrival):
+                    baskets.take(arrival.event, arrival.time_ms)
+            for message in sent:
+                products = [item.product_id for item in message.items]
+                customer = message.customer.id.partition(":")[2]
+                world.answer(message.trigger_id, message.name, customer, message.emitted_at_ms, products, day)
+            sent.clear()
+            keeper.see(embedded.pace.clock_ms, embedded.population)
+        now_ms = world.end_ms + SETTLING_MS
+        embedded.advance_to(now_ms, progress)
+        finish(embedded)
+        learned = replace(book, models=with_pairs(Models(), baskets.counter))
+        earlier = keeper.before(book.shop_day(now_ms))
+        return Outcome(
+            snapshot=snapshot(learned, all_triggers(), embedded.population(), now_ms, earlier),
+            truths=truths(world, embedded.profiles(), book),
+            pace=embedded.pace,
+        )
+
+
+def truths(world: World, profiles: Iterable[Profile], book: Book) -> list[Truth]:
+    """The mean of what the messages of each comparison brought its treated customers, within their time that counts."""
+    group_of_trigger = {
+        trigger.name: group_of(rule, trigger.name) for trigger in all_triggers() if (rule := trigger.rule(book)).holdout
+    }
+    by_customer: dict[str, list[Extra]] = {}
+    for extra in world.extras:
+        by_customer.setdefault(extra.customer, []).append(extra)
+    sums: dict[str, list[int]] = {}
+    for profile in profiles:
+        extras = by_customer.get(profile.id.partition(":")[2], [])
+        for group, exposure in profile.exposures.items():
+            if exposure.arm == "holdout" or exposure.contaminated:
+                continue
+            total = sums.setdefault(group, [0, 0, 0, 0])
+            total[0] += 1
+            for extra in extras:
+                mine = group in (GLOBAL, group_of_trigger.get(extra.trigger))
+                if mine and exposure.since_ms <= extra.placed_ms < exposure.until_ms:
+                    total[1] += 1
+                    total[2] += extra.net_minor
+                    total[3] += extra.margin_minor
+    return [
+        Truth(group=group, treated=n, orders=orders / n, net_minor=net / n, margin_minor=margin / n)
+        for group, (n, orders, net, margin) in sorted(sums.items())
+    ]

@@ -1,0 +1,273 @@
+"""Sections of the report: CDNOW's published figures, small shops counted by hand, and bad input with a named reason."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from profiles.months import month_of
+from profiles.value.buckets import bucket_of
+from streams.reporting.channels import Channels, channels
+from streams.reporting.document import report
+from streams.reporting.grid import Grid, grid
+from streams.reporting.missing import Missing
+from streams.reporting.snapshot import (
+    EarlierKeeper,
+    Snapshot,
+    SnapshotError,
+    earlier_of,
+    read_snapshot,
+    write_snapshot,
+)
+from streams.reporting.spend import SpendError, read_spend
+from streams.reporting.worth import Distribution, Repurchase, Tables, Trend, distribution, repurchase, tables, trend
+from tests.core.test_cohorts import JANUARY, LAST_DAY
+from tests.core.test_cohorts import counters as cdnow_counters
+
+JULY = LAST_DAY + 1  # 1998-07-01: June is over
+
+
+def shop(counters: dict[str, int], today: int = JULY) -> Snapshot:
+    return Snapshot(
+        shop_id="s", currency="USD", timezone="UTC", now_ms=today * 86_400_000, today=today, counters=counters
+    )
+
+
+def cdnow() -> Snapshot:
+    return shop({f"cohort:{name}": count for name, count in cdnow_counters().items()})
+
+
+def test_the_average_over_time_is_all_revenue_over_all_customers() -> None:
+    found = trend(cdnow())
+
+    assert isinstance(found, Trend)
+    assert [point.month - JANUARY for point in found.points] == list(range(18))
+    assert found.points[0].customers == 7_846
+    assert found.points[0].net == pytest.approx(3_812, abs=0.5)  # published: 38.12 in the month of the first order
+    assert found.points[-1].customers == 23_570
+    assert found.points[-1].net == pytest.approx(250_031_563 / 23_570)  # 2,500,315.63 dollars, published
+    assert found.at_age[12][0][0] == JANUARY
+    # Published are months 0 to 6, which are the first seven; ours are the first six, so below.
+    assert found.at_age[6][0][1] < 7_161 < found.at_age[12][0][1] < 9_575
+
+
+def test_repurchase_is_the_published_curve() -> None:
+    found = repurchase(shop(cdnow().counters, LAST_DAY))
+
+    assert isinstance(found, Repurchase)
+    assert found.within[90] == pytest.approx(0.292193, abs=5e-7)
+    assert found.old_enough[365] == 23_570
+
+
+def test_tables_end_with_the_last_month_that_is_over() -> None:
+    found = tables(shop(cdnow().counters, LAST_DAY))  # June is not over on its last day
+
+    assert isinstance(found, Tables)
+    assert len(found.cohorts[0].retention) == 17
+
+
+def values(*amounts: int) -> dict[str, int]:
+    counters: dict[str, int] = {}
+    for amount in amounts:
+        name = f"value:value|{bucket_of(amount)}"
+        counters[name] = counters.get(name, 0) + 1
+    return counters
+
+
+def test_the_spread_says_what_the_best_tenth_brings() -> None:
+    found = distribution(shop(values(*[1_000] * 9, 91_000)))
+
+    assert isinstance(found, Distribution)
+    assert (found.customers, found.not_above_zero) == (10, 0)
+    assert found.mean == pytest.approx(10_000, rel=0.01)
+    assert found.top_tenth == pytest.approx(0.91, abs=0.01)
+    assert found.quantiles == pytest.approx([1_000] * 5, rel=0.01)
+    assert [(low, high, count) for low, high, count in found.bins if count] == [(1_000, 1_500, 9), (70_000, 100_000, 1)]
+
+
+def test_where_refunds_ate_everything_there_is_no_share_of_revenue() -> None:
+    found = distribution(shop(values(0, -500, -500)))
+
+    assert isinstance(found, Distribution)
+    assert (found.top_tenth, found.not_above_zero, found.bins) == (None, 3, [])
+
+
+def test_the_grid_counts_everybody_once_in_her_class() -> None:
+    counters = {
+        "value:buyers|0|10000|10000": 6,  # one order, 408 days ago
+        "value:buyers|0|10400|10400": 1,
+        "value:buyers|4|10000|10400": 2,
+        "value:buyers|9|9000|10408": 1,  # today, and dated tomorrow below
+        "value:buyers|2|9000|10409": 1,
+    }
+    found = grid(shop(counters))
+
+    assert isinstance(found, Grid)
+    assert sum(map(sum, found.customers)) == 11
+    assert found.customers[-1][0] == 6
+    assert found.frequency[0] == "1 order"
+    assert found.recency[0].startswith("0")
+
+
+def test_one_time_buyers_of_one_day_are_a_grid_of_one_cell() -> None:
+    found = grid(shop({"value:buyers|0|10000|10000": 6}))
+
+    assert found == Grid(["408 days"], ["1 order"], [[6]])
+
+
+def channel(name: str, month: int, customers: int, *margins: int) -> dict[str, int]:
+    counters = {f"cohort:size|{name}|{month}": customers, f"cohort:first|{name}": 0}
+    for age, margin in enumerate(margins):
+        counters[f"cohort:margin|{name}|{month}|{age}"] = margin
+    return {name: count for name, count in counters.items() if count}
+
+
+def test_a_channel_is_paid_back_when_its_curve_reaches_the_cost() -> None:
+    last = month_of(JULY) - 1
+    counters = channel("ads", last - 3, 100, 100_000, 50_000, 50_000, 20_000) | channel("ads", last, 100, 140_000)
+    (found,) = channels(shop(counters), {("ads", last - 3): 200_000, ("ads", last): 200_000}).channels  # type: ignore[union-attr]
+
+    assert found.cost == 2_000
+    # Month 1: (100,000 + 140,000) / 200; months 2 to 4: of the first cohort alone.
+    assert found.curve == [1_200, 1_700, 2_200, 2_400]
+    assert found.value == {1: 1_200, 3: 2_200}
+    assert found.ratio == {1: 0.6, 3: 1.1}
+    assert (found.payback, found.reason) == (3, None)
+
+
+def test_a_channel_without_spend_and_spend_without_customers_say_so() -> None:
+    last = month_of(JULY) - 1
+    found = channels(shop(channel("mail", last, 50, 10_000)), {("radio", last): 70_000})
+
+    assert isinstance(found, Channels)
+    mail, radio = found.channels
+    assert (mail.spend, mail.cost, mail.ratio, mail.payback, mail.reason) == (None, None, {}, None, "no_spend")
+    assert (radio.customers, radio.spend, radio.cost, radio.reason) == (0, 70_000, None, "no_customers")
+
+
+def spend_file(folder: Path, *lines: str) -> Path:
+    path = folder / "spend.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_spend_is_added_up_by_channel_and_month(tmp_path: Path) -> None:
+    path = spend_file(
+        tmp_path,
+        "# from the books",
+        "Channel,day,spend",
+        "ads,2026-03-01,1.50",
+        "ads,2026-03-31,2",
+        "",
+        "ads,2026-04-01,0",
+    )
+
+    assert read_spend(path, "EUR") == {("ads", 2026 * 12 + 2): 350, ("ads", 2026 * 12 + 3): 0}
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("2026-02-30,ads,1", "line 2, column day: '2026-02-30' is no day"),
+        ("2026-02-03,,1", "line 2, column channel: it is empty"),
+        ("2026-02-03,ads,much", "line 2, column spend: 'much' is no amount"),
+        ("2026-02-03,ads,-1", "line 2, column spend: '-1' is no amount of EUR from zero on"),
+        ("2026-02-03,ads,nan", "line 2, column spend: 'nan' is no amount of EUR"),
+        ("2026-02-03,ads,1.005", "line 2, column spend"),
+        ("2026-02-03,ads", "line 2: 2 columns, the first line names 3"),
+    ],
+)
+def test_a_line_of_spend_that_can_not_be_is_named(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(SpendError, match=message.replace("(", r"\(")):
+        read_spend(spend_file(tmp_path, "day,channel,spend", line), "EUR")
+
+
+def test_a_file_of_spend_without_its_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpendError, match="names no column 'channel'"):
+        read_spend(spend_file(tmp_path, "day,medium,spend"), "EUR")
+    with pytest.raises(SpendError, match="can't be read"):
+        read_spend(tmp_path / "none.csv", "EUR")
+
+
+BAD: dict[str, dict[str, int]] = {
+    "nothing": {},
+    "one customer": {
+        "value:buyers|0|10000|10000": 1,
+        "value:value|0": 1,
+        "cohort:size|unknown|23968": 1,
+        "cohort:first|10000": 1,
+        "cohort:active|unknown|23968|0": 1,
+    },
+    "revenue below zero": values(-5, -700) | {"cohort:size|a|23960": 2, "cohort:net|a|23960|0": -705},
+    "clocks in the future": {"value:buyers|3|20000|30000": 4, "cohort:size|a|30000": 4, "cohort:first|30000": 4},
+    "arms of nobody and of one": {"effect:g|treated|customers|n": 1, "effect:h|contaminated|customers|n": 2},
+}
+
+
+@pytest.mark.parametrize("counters", BAD.values(), ids=BAD)
+def test_bad_input_gives_named_reasons_and_never_a_number_that_is_none(counters: dict[str, int]) -> None:
+    document = report(shop(counters), {("a", month_of(JULY) - 2): 0})
+    text = msgspec.json.encode(document).decode()
+
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    for number in _numbers(json.loads(text)):
+        assert math.isfinite(number)
+    for name in ("trend", "outlook", "distribution", "cohorts", "repurchase", "channels", "grid", "check"):
+        section = getattr(document, name)
+        if isinstance(section, Missing):
+            assert section.reason
+            assert section.remedy
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [number for part in value.values() for number in _numbers(part)]
+    if isinstance(value, list):
+        return [number for part in value for number in _numbers(part)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def test_a_snapshot_survives_its_file_and_others_are_refused(tmp_path: Path) -> None:
+    found = shop({"orders": 3})
+    path = write_snapshot(found, tmp_path)
+
+    assert read_snapshot(tmp_path) == found
+    path.write_text(path.read_text().replace('"v":1', '"v":9'))
+    with pytest.raises(SnapshotError, match="update it"):
+        read_snapshot(path)
+    path.write_text("{")
+    with pytest.raises(SnapshotError, match="holds no counters"):
+        read_snapshot(path)
+    with pytest.raises(SnapshotError, match="regulars replay"):
+        read_snapshot(tmp_path / "elsewhere")
+
+
+def test_counters_of_two_months_before_the_end_are_kept_wherever_the_end_is() -> None:
+    day_ms = 86_400_000
+    keeper = EarlierKeeper(lambda at_ms: at_ms // day_ms)
+    for day in range(0, 200, 3):
+        keeper.see(day * day_ms, lambda day=day: {"value:gaps": day + 1, "orders": 1})  # type: ignore[misc]
+        if day == 30:
+            assert keeper.before(day) is None
+    kept = keeper.before(200)
+
+    assert kept is not None
+    assert 60 <= 200 - kept.today < 60 + 2 * keeper.EVERY_DAYS
+    assert kept.counters == {"value:gaps": kept.today + 1}
+    assert earlier_of({"value:buyers|1|2|3": 4, "cohort:x": 1}, 9).counters == {"value:buyers|1|2|3": 4}
+
+
+def test_spend_of_the_simulated_shop_can_be_read(tmp_path: Path) -> None:
+    from streams.simulation.world import World
+
+    rows = World(1, 50, 60).spend()
+    with (tmp_path / "spend.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("day", "channel", "spend"), *((on, name, f"{cents / 100:.2f}") for on, name, cents in rows)])
+
+    assert sum(read_spend(tmp_path / "spend.csv", "EUR").values()) == sum(cents for *_, cents in rows)

@@ -1,0 +1,92 @@
+"""`regulars simulate` and `regulars report`: from a made-up shop to a page that opens offline."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from streams.cli import run
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    assert run(["simulate", "--customers", "150", "--days", "150", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_simulation_prints_the_truth_beside_what_was_found(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["simulate", "--customers", "40", "--days", "60", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+
+    assert "interval covers it" in told
+    assert "left behind" in told
+    truths = {truth["group"]: truth for truth in json.loads((tmp_path / "truth.json").read_text())}
+    assert truths["replenishment.due"]["net_minor"] == 0
+    assert truths["left behind"]["orders"] > 0
+
+
+def test_a_report_answers_every_question_or_says_why_not(
+    shop: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page, figures = tmp_path / "report.html", tmp_path / "report.json"
+    assert run(["report", str(shop), "--page", str(page), "--json", str(figures)]) == 0
+    told = capsys.readouterr().out
+
+    assert "What triggers bring" in told
+    assert re.search(r"replenishment\.late .* with all marketing together", told)
+    document = json.loads(figures.read_text())
+    assert {effect["group"] for effect in document["effects"]} == {
+        "global",
+        "left behind",
+        "replenishment.due",
+        "welcome",
+    }
+    html = page.read_text()
+    assert "Average customer lifetime value over time" in html
+    assert "NaN" not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+
+
+def test_the_page_asks_nobody_for_anything(shop: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert run(["report", str(shop), "--page", str(page)]) == 0
+    html = page.read_text()
+
+    assert not re.search(r"<(script|img|iframe)[^>]+src=", html)
+    assert not re.search(r"<link[^>]+href=", html)
+    assert html.count("Plotly.newPlot(") >= 1
+
+
+def test_counters_are_kept_and_compared_with_later(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", str(shop), "--keep", str(tmp_path / "kept")]) == 0
+    assert run(["report", str(shop), "--earlier", str(tmp_path / "kept")]) == 0
+
+    assert "the earlier counters are of today" in capsys.readouterr().out
+
+
+def test_a_folder_without_counters_is_a_plain_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(tmp_path)]) == 2
+
+    assert "`regulars replay ... --out DIR` writes one" in capsys.readouterr().err
+
+
+def test_a_replay_leaves_counters_to_report_on(tmp_path: Path) -> None:
+    event = {
+        "event": "Order Completed",
+        "message_id": "m1",
+        "timestamp_ms": 1_772_409_600_000,
+        "user_id": "ada",
+        "order_id": "o1",
+        "revenue_minor": 1_000,
+        "currency": "USD",
+    }
+    (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
+    assert run(["replay", str(tmp_path / "events.jsonl"), "--out", str(tmp_path / "out")]) == 0
+
+    assert json.loads((tmp_path / "out" / "population.json").read_text())["counters"]["net"] == 1_000
+    assert run(["report", str(tmp_path / "out")]) == 0

@@ -1,0 +1,80 @@
+"""The simulated shop: what the report says its triggers bring is held against what they brought."""
+
+from functools import cache
+
+import pytest
+
+from profiles.exposures import amounts_of
+from profiles.insight.experiment import Exposure, part_of, recount, tally
+from profiles.insight.tallies import Tally, add
+from streams.embedded import Embedded
+from streams.insight.effect import Estimate
+from streams.insight.trigger_effects import Effect, effects, sent
+from streams.simulation.run import Outcome, Truth, simulate, simulated_book
+from streams.simulation.world import World
+
+BOOK = simulated_book()
+
+
+@cache
+def run() -> tuple[Outcome, Tally]:
+    """A year of a thousand customers, and the counters of comparisons made anew from profiles and ledgers."""
+    anew: Tally = {}
+
+    def finish(embedded: Embedded) -> None:
+        for profile in embedded.profiles():
+            orders = amounts_of(list(embedded.ledger(profile.id).values()))
+            for group, exposure in profile.exposures.items():
+                fresh = Exposure(exposure.arm, exposure.since_ms, exposure.from_ms, exposure.until_ms)
+                recount(fresh, orders)
+                add(anew, {f"effect:{group}|{name}": value for name, value in tally(part_of(fresh)).items()})
+
+    return simulate(World(3, 1_000, 365), BOOK, finish=finish), anew
+
+
+def found() -> dict[str, tuple[Effect, Truth]]:
+    outcome, _ = run()
+    by_group = {effect.group: effect for effect in effects(outcome.snapshot.counters, outcome.snapshot.plans)}
+    return {truth.group: (by_group[truth.group], truth) for truth in outcome.truths}
+
+
+def test_counters_moved_event_by_event_are_those_made_anew_from_all_ledgers() -> None:
+    outcome, anew = run()
+
+    assert {name: value for name, value in outcome.snapshot.counters.items() if name.startswith("effect:")} == anew
+    assert len(anew) > 100
+
+
+def test_every_customer_answers_to_what_was_sent_and_not_to_what_was_withheld() -> None:
+    outcome, _ = run()
+    told = {row.trigger: row for row in sent(outcome.snapshot.counters, outcome.snapshot.measured)}
+
+    assert told["cart.abandoned"].group == "left behind"
+    assert min(told["cart.abandoned"].sent, told["cart.abandoned"].withheld) > 500
+    # Nobody is held out of it by itself; what is withheld is of those held out of everything.
+    assert told["replenishment.late"].sent > 5 * told["replenishment.late"].withheld > 0
+
+
+@pytest.mark.parametrize("measure, truth_of", [("orders", "orders"), ("net", "net_minor"), ("margin", "margin_minor")])
+def test_the_always_valid_interval_covers_the_truth_of_every_comparison(measure: str, truth_of: str) -> None:
+    assert set(found()) == {"global", "left behind", "replenishment.due", "welcome"}
+    for group, (effect, truth) in found().items():
+        estimate = effect.of(measure).estimate  # type: ignore[arg-type] # one of the three
+        assert isinstance(estimate, Estimate)
+        assert estimate.low_always <= getattr(truth, truth_of) <= estimate.high_always, group
+
+
+def test_the_effect_that_is_there_is_found_and_none_where_there_is_none() -> None:
+    cart, truth = found()["left behind"]
+    nothing, no_truth = found()["replenishment.due"]
+
+    assert truth.net_minor > 1_000
+    assert cart.standing == "found"
+    assert (no_truth.net_minor, nothing.standing) == (0, "not_found")
+    assert cart.warnings == nothing.warnings == ()
+
+
+def test_the_same_seed_gives_the_same_shop() -> None:
+    one, other = (simulate(World(5, 40, 90), BOOK).snapshot.counters for _ in range(2))
+
+    assert one == other
