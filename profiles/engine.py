@@ -27,6 +27,7 @@ from profiles import (
     ledger,
     links,
     messages,
+    privacy,
     standing,
     statistics,
     supply,
@@ -41,6 +42,7 @@ from profiles.goods import Good, GoodChange, change_of
 from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add
 from profiles.interests import WEIGHTS
+from profiles.privacy import COMMANDS
 from profiles.profile import Profile
 from profiles.replan import replan
 from profiles.segments import WAKE, Segments
@@ -94,6 +96,9 @@ class Engine:
         event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
+        if profile.privacy is not None or kind in COMMANDS:
+            self._guard(turn, arrival, orders)
+            return
         # What a shop kept for segments it has given up goes with the next event.
         watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
         if watching:
@@ -131,10 +136,10 @@ class Engine:
         """Tell a customer who watches a product that it changed; outputs are appended to `out`.
 
         `at.goods` has the change already. `place` counts the stock alerts of this partition for the product that are
-        older than hers. A customer who does not watch it any more is left as she is.
+        older than hers. A customer who does not watch it any more, or wants to hear nothing, is left as she is.
         """
         watch = profile.watches.get(change.key)
-        if watch is None:
+        if watch is None or profile.suppressed:
             return
         turn = Turn(profile, self.book, at, out, change.message_id, change.time_ms, change.received_ms, change.imported)
         for trigger in self._on_good:
@@ -208,11 +213,15 @@ class Engine:
         return left
 
     def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        if privacy.is_closed(profile):
+            privacy.refuse_move(Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms), what)
+            return False
         if isinstance(what, Link):
             return links.take_link(profile, orders, what, out)
         onwards = links.passed_on(profile, what, self.book.rules.identity)
         if onwards is not None:
-            out.append(onwards)
+            if onwards.customer != links.NOBODY:
+                out.append(onwards)
             return False
         turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
         if isinstance(what, LinkRefused):
@@ -221,6 +230,8 @@ class Engine:
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
                 self._look_again(turn, brought)
+                if profile.suppressed:
+                    episodes.cancel_all(turn, self.triggers, "suppressed")
         return False
 
     def holder_at(self, profile: Profile, at_ms: int) -> str | None:
@@ -241,6 +252,25 @@ class Engine:
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
         return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
+
+    # --- privacy --------------------------------------------------------------------------------------------------
+
+    def _guard(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+        """A privacy command, or an event of a customer who sent one once."""
+        profile = turn.profile
+        asked = profile.privacy
+        if type(arrival.event) in COMMANDS:
+            privacy.obey(turn, arrival, orders, self.triggers)
+        elif asked is not None and not privacy.admits(asked, arrival.time_ms):
+            privacy.turn_away(turn, arrival)
+        elif asked is not None:
+            profile.privacy = None
+            try:
+                self.step(profile, arrival, turn.at, orders, turn.out)
+            finally:
+                profile.privacy = asked
+            if asked.in_force:
+                episodes.cancel_all(turn, self.triggers, "suppressed")
 
     # --- what every event tells -----------------------------------------------------------------------------------
 
@@ -514,11 +544,6 @@ CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
 """They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
 UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
     {
-        events.SuppressCustomer,
-        events.UnsuppressCustomer,
-        events.EraseCustomer,
-        events.ExportCustomer,
-        events.AnonymiseCustomer,
         events.EraseShop,
     }
 )

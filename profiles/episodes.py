@@ -137,6 +137,21 @@ def cancel_marketing(turn: Turn, triggers: Triggers, reason: str) -> None:
             _end(turn, definition, episode, "cancelled", reason, turn.now_ms)
 
 
+def cancel_all(turn: Turn, triggers: Triggers, reason: str) -> int:
+    """End every armed episode and wait for nothing any more; gives how many there were of both."""
+    profile = turn.profile
+    count = len(profile.episodes) + len(profile.wakes)
+    for place, episode in list(profile.episodes.items()):
+        definition = triggers.get(episode.name)
+        if definition is None:
+            profile.episodes.pop(place, None)
+        elif place in profile.episodes:
+            _end(turn, definition, episode, "cancelled", reason, turn.now_ms)
+    profile.episodes.clear()
+    profile.wakes.clear()
+    return count
+
+
 def _end(
     turn: Turn,
     definition: TriggerDefinition[Any],

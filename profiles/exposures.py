@@ -102,6 +102,7 @@ def forget(profile: Profile) -> Tally:
     change: Tally = {}
     for group, exposure in profile.exposures.items():
         _add(change, group, [], exposure)
+    profile.exposures.clear()
     return change
 
 

@@ -234,6 +234,7 @@ END_REASONS: Final = {
     "condition": "The further condition of its rules does not hold.",
     "disabled": "The rules switched the trigger off.",
     "unsubscribed": "The customer took her consent back.",
+    "suppressed": "The customer asked not to be contacted at all.",
     "max_lateness": "It could only have gone out too long after it was due.",
     "unreachable": "The customer could not be reached until it was too late.",
     "returned": "The goods were sent back.",

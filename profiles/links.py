@@ -42,6 +42,9 @@ PART_BYTES: Final = 180_000
 ALIAS: Final = "alias"
 """The earlier id of an alias call among the identifiers of an event: of a device or of an earlier user."""
 
+NOBODY: Final = "~nobody"
+"""Stands in a redirect for a holder who was erased: what happened in her time is nobody's."""
+
 _STRENGTH: Final = {kind: place for place, kind in enumerate(ID_TYPES)}
 
 
@@ -167,9 +170,14 @@ def take_link(profile: Profile, orders: Ledger, link: Link, out: list[Output]) -
     before changing anything where not all orders are loaded.
     """
     if profile.redirect:
-        _answer_held(profile, link, out)
+        if profile.redirect[-1][1] == NOBODY:
+            # Whoever had it last was erased; from now on it is the claimer's.
+            _note_holder(profile, link)
+            out.append(_nothing(link, profile.id, link.claimer))
+        else:
+            _answer_held(profile, link, out)
         return False
-    known = profile.activity.first_ms is not None or bool(profile.ids)
+    known = profile.activity.first_ms is not None or bool(profile.ids) or profile.privacy is not None
     claimer, here = link.claimer, profile.id
     if kind_of(here) == "user_id" and kind_of(claimer) == "user_id" and not link.alias:
         out.append(_refusal(link, "conflict", here))
@@ -254,11 +262,13 @@ def _nothing(link: Link, here: str, claimer: str) -> Absorb:
 
 
 def leave(profile: Profile, redirect: list[tuple[int, str]]) -> None:
-    """Make a profile a redirect. What it adds to the population stays for the caller to take back, and so does its place in
-    the index of those who watch a product.
+    """Make a profile a redirect. What it adds to the population and to comparisons stays for the caller to take back, and so
+    does its place in the index of those who watch a product.
     """
     watched = [*profile.rewatched, *profile.watches]
-    empty = astuple(Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched))
+    left = Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched)
+    left._exposures = profile._exposures
+    empty = astuple(left)
     for name, value in zip(Profile.__struct_fields__, empty, strict=True):
         setattr(profile, name, value)
 

@@ -45,6 +45,7 @@ from profiles.state import (
     Ledger,
     Milestones,
     OrderEntry,
+    Privacy,
     decode_entry,
     encode,
 )
@@ -107,6 +108,10 @@ def _earliest(one: int | None, two: int | None) -> int | None:
     return min((ms for ms in (one, two) if ms is not None), default=None)
 
 
+def _latest(one: int | None, two: int | None) -> int | None:
+    return max((ms for ms in (one, two) if ms is not None), default=None)
+
+
 def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[int, str] | None:
     return max((word for word in (one, two) if word is not None), default=None)
 
@@ -124,7 +129,6 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     while len(into.refused) > REFUSED_MAX:
         del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
-    into.suppressed = into.suppressed or other.suppressed
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.
@@ -137,6 +141,22 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     into.locale = _newest(into.locale, other.locale)
     into.country = _newest(into.country, other.country)
     into.push = into.push or other.push
+    into.privacy = _unite_privacy(into.privacy, other.privacy)
+
+
+def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
+    """The newest suppression and its end, whichever of the two was asked. That one of two identifiers was erased once, and that
+    taken back, says nothing of the other.
+    """
+    if two is None:
+        return one
+    ours = one or Privacy()
+    return Privacy(
+        suppressed_ms=_latest(ours.suppressed_ms, two.suppressed_ms),
+        unsuppressed_ms=_latest(ours.unsuppressed_ms, two.unsuppressed_ms),
+        erased_ms=ours.erased_ms,
+        request_id=ours.request_id or two.request_id,
+    )
 
 
 def _unite_consent(into: Profile, other: Profile) -> None:

@@ -33,6 +33,7 @@ from profiles.state import (
     Memberships,
     Milestones,
     OrderStats,
+    Privacy,
     RecentOrder,
     Standing,
     Supply,
@@ -69,9 +70,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
     nothing else is here. `rewatched` are products whose place in the index of watchers may have changed since the profile was
     last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
-    that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `suppressed`: the
-    customer asked not to be contacted at all, or was erased. `definitions` names the segments and windows the profile was
-    last looked at by (see `profiles.segments`).
+    that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
+    where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
+    looked at by (see `profiles.segments`).
     """
 
     id: str
@@ -81,7 +82,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     locale: tuple[int, str] | None = None
     country: tuple[int, str] | None = None
     push: bool = False
-    suppressed: bool = False
+    privacy: Privacy | None = None
     redirect: list[tuple[int, str]] = []
     merging: list[str] = []
     activity: Activity = msgspec.field(default_factory=Activity)
@@ -138,6 +139,26 @@ class Profile(Struct, omit_defaults=True, gc=False):
             if due is None or wake_ms < due:
                 due = wake_ms
         return due
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether she asked not to be contacted at all, or was erased."""
+        return self.privacy is not None and self.privacy.in_force
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was ever collected of her; what she asked for concerning her privacy does not count."""
+        return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is _NOTHING
+
+    def wipe(self) -> None:
+        """Forget everything but the id, what was asked for concerning privacy, and what the caller has to take back: the share
+        in the population's counters and in comparisons, and the place in the index of those who watch a product.
+        """
+        watched = [*self.rewatched, *self.watches]
+        blank = Profile(self.id, privacy=self.privacy, population=self.population, rewatched=watched)
+        blank._exposures = self._exposures
+        for name in Profile.__struct_fields__:
+            setattr(self, name, getattr(blank, name))
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""

@@ -91,6 +91,26 @@ class Consent(Struct, omit_defaults=True, gc=False):
     text_version: str | None = None
 
 
+class Privacy(Struct, omit_defaults=True, gc=False):
+    """What was asked for concerning the customer's privacy: the newest moment of each kind of request, None where there was
+    none. `request_id` is that of the erasure. See `profiles.privacy`.
+    """
+
+    suppressed_ms: int | None = None
+    unsuppressed_ms: int | None = None
+    erased_ms: int | None = None
+    request_id: str = ""
+
+    @property
+    def in_force(self) -> bool:
+        """Whether she is suppressed or erased, and that was not taken back since."""
+        lifted_ms = self.unsuppressed_ms
+        return any(
+            at_ms is not None and (lifted_ms is None or lifted_ms <= at_ms)
+            for at_ms in (self.suppressed_ms, self.erased_ms)
+        )
+
+
 class Interests(Struct, omit_defaults=True, gc=False):
     """Decayed interest in categories, brands and occasion tags; at most INTERESTS_MAX of each.
 
@@ -624,16 +644,17 @@ class Ledger:
 
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
-    JSON text until somebody asks for them.
+    JSON text until somebody asks for them. `forgotten`: the customer was erased, so what is stored of her has to go.
 
     `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
     counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete", "counted")
+    __slots__ = ("_entries", "changed", "complete", "counted", "forgotten")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
+        self.forgotten = False
         self.changed: set[str] = set()
         self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
@@ -676,6 +697,12 @@ class Ledger:
         """Keep a new or changed entry and mark it to be written."""
         self._entries[entry.order_id] = entry
         self.changed.add(entry.order_id)
+
+    def forget(self) -> None:
+        """Let go of every entry, here and in the store."""
+        self._entries.clear()
+        self.changed.clear()
+        self.complete = self.forgotten = True
 
     def pack(self) -> list[tuple[str, bytes]]:
         """Order id and stored form of every entry that changed since the last call, by order id."""

@@ -5,11 +5,28 @@ from msgspec import Raw, Struct
 from profiles.book import Book
 from profiles.ids import decision_id
 from profiles.profile import Profile
-from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, encode
+from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry, encode
+from schemas.events import Event
 from schemas.moves import Move
-from schemas.outputs import Decision, IdentityChange, State, Trigger, TriggerOutcome
+from schemas.outputs import Decision, Export, IdentityChange, State, Trigger, TriggerOutcome
 
-Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move
+
+class Mail(Struct, frozen=True, gc=False):
+    """An event for another home: `home` is the text whose hash says where that is, `about` the profile it comes from."""
+
+    event: Event
+    home: str
+    about: str
+
+
+class Anonymised(Struct, frozen=True, gc=False):
+    """What stays of a customer who was anonymised: a profile without an id, which the caller gives it, and its ledger."""
+
+    profile: Profile
+    entries: list[OrderEntry]
+
+
+Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move | Mail | Export | Anonymised
 
 
 class Turn(Struct, gc=False):

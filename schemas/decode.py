@@ -65,7 +65,8 @@ class Decoder:
 
     `shop_currency` is the currency of amounts whose event names none. Values longer than `max_bytes` are refused.
     `default_source` names the sender where the event does not. `adapters` are the foreign forms that are taken, asked in
-    their order. Raises ValueError for a limit that no event fits in.
+    their order. `plan` says why an event is not what the shop wants, None where it is; only `decode_planned` asks it. Raises
+    ValueError for a limit that no event fits in.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Decoder:
         max_bytes: int = MAX_BYTES,
         default_source: str = "",
         adapters: tuple[Adapter, ...] = ADAPTERS,
+        plan: Callable[[Event], Problem | None] | None = None,
     ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
@@ -86,6 +88,7 @@ class Decoder:
         self._devices: dict[str | None, Others] = {None: ()}
         self._currencies: set[str | None] = {None}
         self._adapters = adapters
+        self.plan = plan
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 
@@ -143,6 +146,13 @@ class Decoder:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
             return Problem("decoder_failed", type(fault).__name__)
+
+    def decode_planned(self, value: bytes | None, record_ms: int) -> Arrival | Problem:
+        """As `decode`, and held against the plan: for a shop that has one, so that all others pay nothing for it."""
+        found = self.decode(value, record_ms)
+        if self.plan is None or isinstance(found, Problem):
+            return found
+        return self.plan(found.event) or found
 
     def decode_all(self, value: bytes | None, record_ms: int) -> list[Arrival | Problem]:
         """As `decode`, for a value that may hold any number of events: each of them, or why it can't be taken."""

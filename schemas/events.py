@@ -657,13 +657,15 @@ class CommandEvent(Event, frozen=True, kw_only=True):
     """Something is to be done about the customer whom the identifiers name; each of them counts.
 
     `request_id` is the request's number where it was made; `requested_at_ms` is when (the event's own time where absent).
-    `order_ids` are orders the request names, which may have been placed under no identifier.
+    `order_ids` are orders the request names, which may have been placed under no identifier. `passed_on` is set by Regulars
+    alone, where one home of the customer passes the command on to the next: by what she is known there, as "type:value".
     """
 
     request_id: Id
     requested_at_ms: Instant | None = None
     order_ids: Annotated[tuple[Id, ...], Meta(max_length=500)] = ()
     reason: Text | None = None
+    passed_on: Annotated[tuple[Text, ...], Meta(max_length=1000)] = ()
 
 
 class SuppressCustomer(CommandEvent, frozen=True, kw_only=True, tag="Suppress Customer"):
@@ -697,6 +699,29 @@ class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
     @override
     def subject(self) -> str | None:
         return self.shop_id
+
+
+CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise"]
+
+
+class CommandAnswered(ShopEvent, frozen=True, kw_only=True, tag="Command Answered"):
+    """One home of a customer has carried a command out. Regulars writes it to itself; a receipt is made of these answers.
+
+    `home` stands for the answering home without naming it, `passed_on` for those the command was passed on to; the answer
+    of the home that the request itself came to is `first`. `counts` are things done, by store.
+    """
+
+    request_id: Id
+    command: CommandName
+    home: Id
+    first: bool = False
+    passed_on: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
+    counts: dict[str, Small] = {}
+
+    @property
+    @override
+    def subject(self) -> str | None:
+        return self.request_id
 
 
 AnyEvent = (
@@ -768,6 +793,7 @@ AnyEvent = (
     | ExportCustomer
     | AnonymiseCustomer
     | EraseShop
+    | CommandAnswered
 )
 """Every canonical event. A new one is a class above and a line here."""
 

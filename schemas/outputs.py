@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
+from schemas.events import CommandName
+
 TriggerClass = Literal["marketing", "service"]
 State = Literal[
     "armed",
@@ -177,6 +179,40 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     evidence: tuple[str, ...] = ()
     rules: str = ""
     schema: str = "regulars/decision/1"
+
+
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What became of a privacy command so far; the newest one of a request holds. It names no customer.
+
+    `final` says that all `homes` of the customer have answered, `waiting` how many have not. `counts` are things done by
+    store: erased, exported or ended. `kept_ms` is how long the topics through which her events come keep their records,
+    by topic: what was erased here is still there for so long. `at_ms` is the clock of the partition.
+    """
+
+    request_id: str
+    command: CommandName
+    final: bool
+    homes: int
+    waiting: int
+    counts: dict[str, int]
+    kept_ms: dict[str, int]
+    at_ms: int
+    schema: str = "regulars/receipt/1"
+
+
+class Export(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A part of what is known of a customer, as she asked for it: first her profile, then her orders, some at a time.
+
+    `document` is the public profile document, `profile` all that is stored of her, `orders` are entries of her ledger.
+    """
+
+    request_id: str
+    customer_id: str
+    part: int
+    document: dict[str, Any] | None = None
+    profile: dict[str, Any] | None = None
+    orders: tuple[dict[str, Any], ...] = ()
+    schema: str = "regulars/export/1"
 
 
 class IdentityChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

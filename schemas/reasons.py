@@ -93,12 +93,16 @@ REASONS: dict[str, Reason] = {
         "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
         "Report it with the original of this record: it is a fault of ours.",
     ),
+    "plan_violation": Reason(
+        "The event is a good one, but breaks the shop's own tracking plan; the detail says where.",
+        "Correct the tracker, or the plan; then send what was set aside again: `regulars rejected redrive`.",
+    ),
     "not_a_move": Reason(
         "A record of the internal topic of moves is none of this program.", "Find out who else writes to that topic."
     ),
     "not_handled": Reason(
         "The event is a known one, but this version does nothing with it yet.",
-        "Keep the record: feed it again after the upgrade that handles it. A privacy request has to be met by hand.",
+        "Keep the record: feed it again after the upgrade that handles it. A shop's request to be erased is met by hand.",
     ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",

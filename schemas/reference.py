@@ -27,6 +27,8 @@ _OUTPUT_MESSAGES: dict[str, tuple[type[Struct], ...]] = {
     "trigger-converted": (outputs.TriggerOutcome,),
     "cart-recovered": (outputs.TriggerOutcome,),
     "decisions": (outputs.Decision, outputs.RulesChanged),
+    "receipts": (outputs.Receipt,),
+    "exports": (outputs.Export,),
     "rejected": (outputs.Rejected,),
 }
 
@@ -70,6 +72,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "trigger": json_schema(outputs.Trigger, "Trigger", "The data of an emitted trigger."),
         "trigger-outcome": json_schema(outputs.TriggerOutcome, "TriggerOutcome", "What became of an emitted trigger."),
         "decision": json_schema(outputs.Decision, "Decision", "One change in the life of a trigger."),
+        "receipt": json_schema(outputs.Receipt, "Receipt", "What became of a privacy command."),
+        "export": json_schema(outputs.Export, "Export", "A part of what is known of a customer."),
         "rules-changed": json_schema(
             outputs.RulesChanged, "RulesChanged", "Other rules from here on, in one partition."
         ),
@@ -148,6 +152,8 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
     }
     if kind is outputs.Rejected:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The key of the original record."}}}
+    elif kind in {outputs.Receipt, outputs.Export}:
+        message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The request id."}}}
     elif kind is outputs.RulesChanged:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "Always rules.changed."}}}
     elif kind is outputs.Trigger:

@@ -79,6 +79,7 @@ TOPIC_OF: dict[type[e.Event], str] = {
     e.ExportCustomer: "commands",
     e.AnonymiseCustomer: "commands",
     e.EraseShop: "commands",
+    e.CommandAnswered: "commands",
 }
 """The topic of every canonical event."""
 

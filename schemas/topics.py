@@ -53,6 +53,18 @@ TOPICS: tuple[Topic, ...] = (
         holds="Every change in the life of a trigger, with its reason; changes of the rules.",
     ),
     Topic(
+        name="receipts",
+        role="output",
+        holds="What became of privacy commands: counts by store, final when every home of the customer has answered.",
+        retention_ms=90 * DAY_MS,
+    ),
+    Topic(
+        name="exports",
+        role="output",
+        holds="What is known of customers who asked for it. Give few people the right to read it.",
+        retention_ms=3 * DAY_MS,
+    ),
+    Topic(
         name="models",
         role="output",
         holds="What was learned from all customers together (`regulars fit`): the newest document stays.",

@@ -12,9 +12,10 @@ When a step needs more than was loaded it has changed nothing: `run` says what t
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
+import secrets
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol, cast
 
@@ -24,21 +25,44 @@ from msgspec.structs import replace
 from profiles import population
 from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
 from profiles.goods import Good, GoodChange
+from profiles.links import NOBODY
+from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
+from profiles.receipts import Case, take
 from profiles.stamp import RulesStamp
-from profiles.state import Ledger, Moment, NeedLedger
+from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
-from profiles.turn import Output, counter_of
+from profiles.turn import Anonymised, Mail, Output, counter_of
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, Arrival
+from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered
 from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
-from streams.forwards import FANOUT, FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, rows_of_fanout
+from streams.forwards import (
+    FANOUT,
+    FORWARDS,
+    HOPS_MAX,
+    Origin,
+    origin_of,
+    row_of_forward,
+    row_of_mail,
+    rows_of_fanout,
+)
 from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
-from streams.rows import MOVE_BYTES_MAX, ROW_BYTES_MAX, encode_row, reject, reject_row, row_of, row_of_move
+from streams.notes import Changed, Notes
+from streams.record import Record
+from streams.rows import (
+    MOVE_BYTES_MAX,
+    ROW_BYTES_MAX,
+    encode_row,
+    reject,
+    reject_row,
+    row_of,
+    row_of_move,
+    row_of_receipt,
+)
 from streams.table import Loaded
 from streams.ties import Cluster, Ties
 
@@ -99,8 +123,14 @@ class Faulty(Exception):
         self.place, self.profile_id, self.error = place, profile_id, error
 
 
+def _random_name() -> str:
+    return secrets.token_hex(16)
+
+
 class Terms(Struct, frozen=True, kw_only=True):
-    """What all batches of a partition have in common. Bounds are of one batch."""
+    """What all batches of a partition have in common. Bounds are of one batch. `new_name` names the anonymised: by chance, so
+    that nothing leads back from it.
+    """
 
     engine: Steps
     partition: int
@@ -110,6 +140,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     profiles_max: int = PROFILES_MAX
     bytes_max: int = BYTES_MAX
     due_max: int = DUE_MAX
+    new_name: Callable[[], str] = _random_name
 
 
 class _Group:
@@ -140,6 +171,8 @@ _Order = tuple[int, int, int, str]
 class Batch:
     """Records in merge order, the profiles they touch, and what comes of them.
 
+    `notes` say who was erased, and of privacy requests under way; without any they are empty.
+
     `clock_ms` is the clock at its beginning: the last one, or what the wall allows; from `plan` on it is where the clock
     stands at the end. `wall_ms` is None in replay. `origins` are the highest offsets taken from each foreign source. Timers
     of the profiles in `stuck` are left alone, those in `replans` are planned anew by the rules. After `run`, `at` is the
@@ -158,6 +191,7 @@ class Batch:
         wall_ms: int | None,
         origins: dict[str, int],
         stuck: frozenset[str] = frozenset(),
+        notes: Notes | None = None,
         replans: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
         wake: Wake | None = None,
@@ -172,6 +206,12 @@ class Batch:
         self.origins: dict[str, int] = {}
         self.fired = self.forwarded = self.repeated = self.replanned = self.hits = self.misses = 0
         self.timers_left = False
+        self.forgotten: dict[str, int] = {}
+        """Customers who were erased, and how many outputs there were when the last of it happened."""
+        self._notes = Notes() if notes is None else notes
+        self._noted: Changed = {}
+        self._cases: dict[str, Case] = {}
+        self._deleted: list[str] = []
         self.goods = BatchGoods(terms.engine, {} if goods is None else goods, wake, terms.partitions)
         self._known_origins = origins
         self._end = len(items)
@@ -179,7 +219,6 @@ class Batch:
         self._groups: dict[str, _Group] = {}
         self._others: list[int] = []
         self._ties = Ties(terms.partition, terms.partitions)
-        self._gone: list[str] = []
         self._repeats: set[int] = set()
         self._out: list[Output] = []
         self._order: list[_Order] = []
@@ -244,6 +283,10 @@ class Batch:
             else:
                 if group is None:
                     customer = what.customer
+                    if customer == SHOP:
+                        self._others.append(place)
+                        clocks.append(clock_ms)
+                        continue
                     if len(groups) >= profiles_max:
                         self._end = place
                         break
@@ -400,7 +443,7 @@ class Batch:
         for profile_id, stored in loaded.profiles.items():
             if stored is None:
                 # Nobody's orders are never held whole: they may be millions.
-                profile = Profile(profile_id)
+                profile = Profile(profile_id, privacy=self._notes.privacy_of(profile_id))
                 ledger = Ledger(complete=profile_id != ANONYMOUS)
                 live[profile_id] = Live(profile, ledger, None, 0)
             else:
@@ -494,6 +537,8 @@ class Batch:
                 raise Faulty(place, customer, error) from error
             if len(out) != before:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
+                if ledger.forgotten:
+                    self._forget(subject, before)
             due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
         else:
             group.next = len(places)
@@ -563,7 +608,11 @@ class Batch:
             return
         customer, hops = group.customer, 0
         while (live := self.live.get(customer)) is not None and live.profile.redirect:
+            if type(what.event) in COMMANDS:
+                break  # it is about this identifier, wherever that leads
             holder = self.terms.engine.holder_at(live.profile, what.time_ms)
+            if holder == NOBODY:
+                return
             if holder is None:
                 live.profile.redirect = []  # an old cart token is somebody else's, or nobody's
                 break
@@ -576,19 +625,16 @@ class Batch:
         before = len(self._out)
         self._touched.add(customer)
         try:
-            self.terms.engine.step(
-                live.profile,
-                arrival,
-                Moment(self._clocks[place], self.wall_ms, self.goods.at(place)),
-                live.ledger,
-                self._out,
-            )
+            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            self.terms.engine.step(live.profile, arrival, at, live.ledger, self._out)
         except Needed:
             self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
             raise
         except Exception as error:
             raise Faulty(place, customer, error) from error
         self._take_moves(cluster, before, place)
+        if live.ledger.forgotten:
+            self._forget(live, before)
         self._groups[customer].since = place + 1
 
     def _move(self, cluster: "Cluster[_Group]", move: Move, place: int) -> None:
@@ -596,13 +642,8 @@ class Batch:
         live, before = self.live[customer], len(self._out)
         self._touched.add(customer)
         try:
-            left = self.terms.engine.move(
-                live.profile,
-                move,
-                Moment(self._clocks[place], self.wall_ms, self.goods.at(place)),
-                live.ledger,
-                self._out,
-            )
+            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            left = self.terms.engine.move(live.profile, move, at, live.ledger, self._out)
         except Needed:
             raise
         except Exception as error:
@@ -612,8 +653,8 @@ class Batch:
                 self._population[name] = self._population.get(name, 0) + amount
             for name, amount in live.ledger.counted.items():
                 self._population[name] = self._population.get(name, 0) + amount
-            if live.size:
-                self._gone.append(customer)
+            if live.size and customer not in self._deleted:
+                self._deleted.append(customer)
             live.ledger = Ledger(complete=True)
         self._take_moves(cluster, before, place)
         self._groups[customer].since = place + 1
@@ -686,6 +727,22 @@ class Batch:
             group.since = at_place
         return next_ms
 
+    def _forget(self, subject: Live, outputs: int) -> None:
+        """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
+        profile, ledger = subject.profile, subject.ledger
+        ledger.forgotten = False
+        self.forgotten[profile.id] = outputs
+        if subject.size and profile.id not in self._deleted:
+            self._deleted.append(profile.id)
+        for name, amount in population.forget(profile).items():
+            self._population[name] = self._population.get(name, 0) + amount
+        for name, amount in ledger.counted.items():
+            self._population[name] = self._population.get(name, 0) + amount
+        ledger.counted.clear()
+        subject.size, subject.due_ms = 0, None
+        assert profile.privacy is not None
+        self._noted |= self._notes.erase(profile.id, profile.privacy)
+
     def _hear(self, group: _Group, subject: Live, due_ms: int | None) -> int | None:
         """Tell a customer of the batch's news, after her timers before it; gives what is due next."""
         assert group.hears is not None
@@ -711,6 +768,13 @@ class Batch:
     def _pack(self, subject: Live, *, counted: bool = False) -> None:
         """Encode what is to be stored of a customer, while all of it is at hand. `counted`: the counters may have changed."""
         profile, ledger = subject.profile, subject.ledger
+        if profile.privacy is not None and profile.privacy.erased_ms is not None:
+            # An erasure that was taken back since is still to be told from none.
+            self._noted |= self._notes.erase(profile.id, profile.privacy)
+        if not subject.size and is_gone(profile):
+            self.goods.note(profile)
+            profile.pack()
+            return
         told = ledger.changed or ledger.counted or profile.exposures_opened or not subject.size or counted
         if told and not profile.redirect:
             for name, amount in population.delta(profile).items():
@@ -757,6 +821,8 @@ class Batch:
                     self._forwards += [(place, row) for row in rows]
                 else:
                     self._forward(place, item, what, origin)
+            elif type(what) is Arrival and type(what.event) is CommandAnswered:
+                self._take_answer(topic, record, what.event)
             elif isinstance(what, Problem):
                 self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
             if origin is not None:
@@ -767,6 +833,17 @@ class Batch:
         if known is None:
             known = self._known_origins.get(origin.source, -1)
         return origin.offset <= known
+
+    def _take_answer(self, topic: str, record: Record, answer: CommandAnswered) -> None:
+        """A home has carried a privacy command out: its request is here, and gets a new receipt."""
+        if topic != FORWARDS:
+            detail = "answers to commands are written by Regulars alone"
+            self.rejected.append(reject(record, topic, self.terms.partition, "not_allowed", detail))
+            return
+        known = self._cases.get(answer.request_id) or self._notes.case(answer.request_id)
+        case = take(known, answer, max(0, self.clock_ms))
+        if case is not None:
+            self._cases[answer.request_id] = case
 
     def _forward(
         self,
@@ -799,28 +876,58 @@ class Batch:
 
     # --- what it changed ------------------------------------------------------------------------------------------
 
-    def changes(self) -> "Changes":
-        """Everything as the commit takes it. To be called once, when `done`."""
+    def changes(self, withdrawn: Mapping[str, int] | None = None) -> "Changes":
+        """Everything as the commit takes it. To be called once, when `done`. `withdrawn` says how many rows of `forgotten`
+        customers were taken out of the outbox.
+        """
         changes = Changes()
+        self._add_anonymised()
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
-        changes.entries, changes.due, changes.deleted = self._entries, self._due, self._gone
+        changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.population = {name: amount for name, amount in self._population.items() if amount}
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
         changes.records = dict(Counter([item.topic for item in done]))
-        self._add_rows(changes)
+        changes.deleted = self._deleted
+        self._add_rows(changes, withdrawn or {})
+        for request_id, case in self._cases.items():
+            self._noted |= self._notes.keep_case(request_id, case)
+            row = row_of_receipt(request_id, case, self.terms.partition, max(0, self.clock_ms))
+            changes.rows.append((row, None))
+            changes.outbox.append(encode_row(row))
+        changes.notes = self._noted
         return changes
 
-    def _add_rows(self, changes: "Changes") -> None:
+    def _add_anonymised(self) -> None:
+        """Profiles without an id get one that leads nowhere. They stay in the partition in which they came to be."""
+        for output in self._out:
+            if type(output) is Anonymised:
+                profile = output.profile
+                profile.id = f"anonymised:{self.terms.new_name()}"
+                for name, amount in population.delta(profile).items():
+                    self._population[name] = self._population.get(name, 0) + amount
+                self._created[profile.id] = profile.pack()
+                for entry in output.entries:
+                    self._entries[profile.id, entry.order_id] = encode(entry)
+
+    def _add_rows(self, changes: "Changes", withdrawn: Mapping[str, int]) -> None:
         partition, shop_id = self.terms.partition, self.terms.shop_id
         for number in sorted(range(len(self._out)), key=self._order.__getitem__):
             output, caused_ms = self._out[number], self._caused_ms[number]
+            if isinstance(output, Anonymised):
+                continue
+            if isinstance(output, Mail):
+                self._add_mail(changes, output, withdrawn)
+                continue
             if isinstance(output, Link | Absorb | LinkRefused):
+                # Also to one who was erased since: her home answers it.
                 home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
                 row = row_of_move(output, home)
             else:
                 row = row_of(output, partition, shop_id)
+                if number < self.forgotten.get(row.key, 0):
+                    continue  # decided in this very batch, before she was erased
             stored = encode_row(row)
             bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
             if len(stored) > bytes_max:
@@ -838,6 +945,22 @@ class Batch:
             changes.rows.append((row, None))
             changes.outbox.append(encode_row(row))
 
+    def _add_mail(self, changes: "Changes", mail: Mail, withdrawn: Mapping[str, int]) -> None:
+        """An event of our own goes to its home. With the answer to an erasure goes what was taken out of the outbox."""
+        rows = withdrawn.get(mail.about, 0)
+        if rows and isinstance(mail.event, CommandAnswered):
+            mail = Mail(replace(mail.event, counts={**mail.event.counts, "outbox": rows}), mail.home, mail.about)
+        row = row_of_mail(mail, home_partition(mail.home, self.terms.partitions))
+        changes.rows.append((row, None))
+        changes.outbox.append(encode_row(row))
+
+
+def is_gone(profile: Profile) -> bool:
+    """Whether nothing of a profile is to be kept: nothing is known, and what there is to remember lies elsewhere."""
+    if not profile.is_blank or profile.seen or profile.id == ANONYMOUS:
+        return False
+    return profile.privacy is None or profile.privacy.erased_ms is not None
+
 
 class Changes:
     """What a batch changed, in bytes; its rows for publishing, with the time of the cause for triggers.
@@ -851,6 +974,7 @@ class Changes:
         "due",
         "entries",
         "goods",
+        "notes",
         "offsets",
         "outbox",
         "population",
@@ -863,10 +987,11 @@ class Changes:
 
     def __init__(self) -> None:
         self.created = 0
+        self.deleted: list[str] = []
+        self.notes: Changed = {}
         self.profiles: dict[str, bytes] = {}
         self.entries: dict[tuple[str, str], bytes] = {}
         self.due: dict[str, int | None] = {}
-        self.deleted: list[str] = []
         self.population: dict[str, int] = {}
         self.offsets: dict[str, int] = {}
         self.records: dict[str, int] = {}

@@ -29,8 +29,10 @@ from profiles.segments import Segments
 from profiles.value.model import ModelError
 from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
+from schemas.decode import Decoder
 from schemas.money import exponent
 from streams.settings import Settings
+from streams.tracking_plan import load_plan
 from streams.trigger_registry import all_triggers
 
 
@@ -81,6 +83,17 @@ def load_adapters(settings: Settings) -> tuple[Adapter, ...]:
         return configured(tomllib.loads(_text(path)))
     except (tomllib.TOMLDecodeError, OptionsError) as error:
         raise BookError(f"sources file {path}: {error}") from None
+
+
+def make_decoder(settings: Settings) -> Decoder:
+    """The decoder of an installation: its sources, its limits, its tracking plan. Raises BookError, PlanError."""
+    plan = load_plan(settings.files.tracking_plan)
+    return Decoder(
+        settings.shop.currency,
+        settings.limits.record_bytes,
+        adapters=load_adapters(settings),
+        plan=None if plan is None else plan.check,
+    )
 
 
 def read_rules_file(path: Path) -> RulesRead:

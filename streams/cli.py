@@ -33,6 +33,8 @@ COMMANDS: dict[str, str] = {
     "pairs": "streams.commands.pairs",
     "profile": "streams.commands.profile",
     "explain": "streams.commands.explain",
+    "privacy": "streams.commands.privacy",
+    "rejected": "streams.commands.rejected",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",

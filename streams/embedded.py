@@ -5,7 +5,7 @@ arrive; the clock is simulated and follows the events. Memory is bounded by the 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Self, TypeVar
 
@@ -17,7 +17,7 @@ from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED
 from streams.batch import Steps
-from streams.forwards import ELSEWHERE
+from streams.forwards import FORWARDS
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
 from streams.partition_limits import PartitionLimits
@@ -61,7 +61,8 @@ class _Counts(NoStats):
 
     @override
     def batch(self, done: BatchStats) -> None:
-        self.events += sum(done.records.values())
+        # What the engine sends itself is no event that anybody fed.
+        self.events += sum(count for topic, count in done.records.items() if topic != FORWARDS)
         self.rejected += sum(done.rejected.values())
         self.timers_fired += done.timers_fired
         self.triggers += sum(done.triggers.values())
@@ -73,6 +74,8 @@ class _Here:
 
     def __init__(self, on_row: Callable[[Outgoing], None]) -> None:
         self._on_row = on_row
+        self.mail: list[bytes] = []
+        """What the engine sent to another home, which is here as well."""
 
     async def topic_ids(self) -> dict[str, str]:
         return {}
@@ -104,8 +107,10 @@ class _Here:
     async def publish(self, rows: Iterable[Outgoing]) -> list[str | None]:
         outcomes: list[str | None] = []
         for row in rows:
-            assert row.topic not in ELSEWHERE, "one partition holds everybody"
-            self._on_row(row)
+            if row.topic == FORWARDS:
+                self.mail.append(bytes(row.value))
+            else:
+                self._on_row(row)
             outcomes.append(None)
         return outcomes
 
@@ -139,7 +144,8 @@ class Embedded:
         self._counts = _Counts()
         self._here = _Here(on_row)
         self._runner = asyncio.Runner()
-        self._number = self._offset = 0
+        self._numbers = {ARRIVALS: 0, FORWARDS: 0}
+        self._offsets = {ARRIVALS: 0, FORWARDS: 0}
         limits = PartitionLimits(
             batch_records=batch_records,
             batch_profiles=batch_records,
@@ -159,7 +165,7 @@ class Embedded:
             decoder=decoder,
             shop_id=shop_id,
             limits=limits,
-            topics=(ARRIVALS,),
+            topics=(ARRIVALS, FORWARDS),
             stats=self._counts,
         )
         self._runner.run(self._tenure.open())
@@ -181,7 +187,7 @@ class Embedded:
         """
         records = iter(records)
         while batch := list(islice(records, self._chunk)):
-            self._take(batch)
+            self._take(ARRIVALS, batch)
             self._runner.run(self._work())
             if progress is not None:
                 progress(self.pace)
@@ -229,16 +235,19 @@ class Embedded:
         loaded = self._ask(self.table.load(P, [], [], due_before_ms=INTEGER_MAX, due_limit=limit))
         return [Waiting(profile_id, due_ms) for profile_id, due_ms in loaded.due]
 
-    def _take(self, batch: list[tuple[bytes | None, int]]) -> None:
-        offset = self._offset
+    def _take(self, topic: str, batch: Sequence[tuple[bytes | None, int]]) -> None:
+        offset = self._offsets[topic]
         records = [Record(at, record_ms, None, value) for at, (value, record_ms) in enumerate(batch, offset)]
-        self._offset = offset + len(records)
-        self._number += 1
-        self._tenure.take(Chunk(ARRIVALS, P, 1, records), self._number, self._offset)
+        self._offsets[topic] = offset + len(records)
+        self._numbers[topic] += 1
+        self._tenure.take(Chunk(topic, P, 1, records), self._numbers[topic], self._offsets[topic])
 
     async def _work(self, progress: Callable[[Pace], None] | None = None) -> None:
         while await self._tenure.turn():
             await self._tenure.outbox.flush()
+            if self._here.mail:
+                mail, self._here.mail = self._here.mail, []
+                self._take(FORWARDS, [(value, 0) for value in mail])
             if progress is not None:
                 progress(self.pace)
 

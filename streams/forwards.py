@@ -7,9 +7,11 @@ sender's outbox is published in order, so whatever is at or below the highest or
 
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from profiles.turn import Mail
 from schemas.events import ID_TYPES, Arrival
 from schemas.moves import MOVES
 from schemas.outputs import Outgoing
@@ -49,6 +51,11 @@ def row_of_forward(
     if redirected:
         headers["profile"] = customer
     return Outgoing(FORWARDS, record_id, customer, home, Raw(record.value), headers)
+
+
+def row_of_mail(mail: Mail, home: int) -> Outgoing:
+    """The row that carries an event of our own to another home. It has no origin: such events may be repeated freely."""
+    return Outgoing(FORWARDS, f"mail/{mail.event.message_id}", mail.home, home, Raw(msgspec.json.encode(mail.event)))
 
 
 def rows_of_fanout(topic: str, partition: int, record: Record, *, subject: str, partitions: int) -> list[Outgoing]:

@@ -46,6 +46,7 @@ class _Partition(Struct, kw_only=True):
     heap: list[tuple[int, str]] = []
     outbox: list[bytes] = []
     population: dict[str, int] = {}
+    notes: dict[str, bytes] = {}
     goods: dict[str, bytes] = {}
     watchers: dict[str, dict[str, int]] = {}
     queue: list[tuple[str, int]] = []
@@ -61,6 +62,7 @@ class _Partition(Struct, kw_only=True):
             heap=list(self.heap),
             outbox=list(self.outbox),
             population=dict(self.population),
+            notes=dict(self.notes),
             goods=dict(self.goods),
             watchers={key: dict(scores) for key, scores in self.watchers.items()},
             queue=list(self.queue),
@@ -230,7 +232,7 @@ class MemoryTable:
         """Delete everything except the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population, part.goods, part.queue, *part.watchers.values())
+        kinds = (part.due, part.outbox, part.population, part.notes, part.goods, part.queue, *part.watchers.values())
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
@@ -253,6 +255,14 @@ class MemoryTable:
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters that are not 0."""
         return dict(self._part(partition).population)
+
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition."""
+        return dict(self._part(partition).notes)
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
+        return self._part(partition).notes.get(name)
 
     async def goods(self, partition: int) -> dict[str, bytes]:
         """The products that are watched in the partition."""
@@ -334,6 +344,11 @@ class MemoryTable:
                 part.population[name] = total
             else:
                 part.population.pop(name, None)
+        for name, value in commit.notes.items():
+            if value is None:
+                part.notes.pop(name, None)
+            else:
+                part.notes[name] = value
         self._apply_goods(part, meta, commit)
         meta.offsets.update(commit.offsets)
         meta.tails.update(commit.tails)

@@ -67,7 +67,7 @@ class Merge:
     def __init__(self, inboxes: list[Inbox], decoder: Decoder, wall_ms: Callable[[], int] | None = None) -> None:
         self._lanes = [_Lane(rank, inbox) for rank, inbox in enumerate(inboxes)]
         self._by_topic = {lane.inbox.topic: lane for lane in self._lanes}
-        self._decode = decoder.decode
+        self._decode = decoder.decode if decoder.plan is None else decoder.decode_planned
         self._wall_ms = wall_ms
         self.blocked = False
 

@@ -25,11 +25,13 @@ from streams.setting import Setting
 from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError
 from streams.sources.errors import SourceError
 from streams.table import Fenced, Refused, RolledBack, Unavailable, WrongInstall
+from streams.tracking_plan import PlanError
 from streams.watchdog import Stalled
 
 ERRORS: tuple[type[Exception], ...] = (
     SettingsError,
     BookError,
+    PlanError,
     RulesError,
     CostsError,
     CatalogueError,

@@ -116,6 +116,23 @@ class Outbox:
         self._marks.update(tails)
         self._moved = {topic: end for topic, end in self._moved.items() if tails.get(topic) != end}
 
+    @property
+    def customers(self) -> set[str]:
+        """The keys of rows that wait: customers, for what is about one."""
+        return {one.row.key for one in self._rows if not one.done and one.row.topic not in ELSEWHERE}
+
+    def withdraw(self, customer_id: str) -> int:
+        """Let what waits and is about this customer never be published; gives how many rows. One that is just being sent may
+        arrive all the same; what is forwarded is dropped where it arrives.
+        """
+        count = 0
+        for one in self._rows:
+            if one.row.key == customer_id and not one.done and one.row.topic not in ELSEWHERE:
+                one.done = True
+                count += 1
+        self._count_sent()
+        return count
+
     def finish(self) -> None:
         """Let `run` return once nothing waits any more."""
         self._finishing = True

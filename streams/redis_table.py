@@ -95,6 +95,13 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
     ),
     KeyDoc("<prefix>:{p}:pop", "hash", "<counter>: integer", "The partition's share of the population's counts."),
     KeyDoc(
+        "<prefix>:{p}:notes",
+        "hash",
+        "salt, erased:<salted hash of an id>: JSON, request:<request id>: JSON",
+        "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
+        "requests with what became of them. Whoever copies or restores profiles must take it along.",
+    ),
+    KeyDoc(
         "<prefix>:{p}:goods", "hash", "<product>: JSON", "Last price and stock of the products that somebody watches."
     ),
     KeyDoc(
@@ -327,6 +334,18 @@ class RedisTable:
         (reply,) = await self._read(key, [("HGETALL", key)])
         return {_text(name): int(total) for name, total in _pairs(reply)}
 
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition."""
+        key = self._key(partition, "notes")
+        (reply,) = await self._read(key, [("HGETALL", key)])
+        return {_text(name): bytes(value) for name, value in _pairs(reply)}
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
+        key = self._key(partition, "notes")
+        (reply,) = await self._read(key, [("HGET", key, _bytes(name))])
+        return None if reply is None else bytes(reply)
+
     async def goods(self, partition: int) -> dict[str, bytes]:
         """The products that are watched in the partition."""
         key = self._key(partition, "goods")
@@ -363,7 +382,7 @@ class RedisTable:
         for (profile_id, order_id), entry in commit.entries.items():
             ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
         deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
-        keys: list[Arg] = [head + name for name in (b"meta", b"due", b"outbox", b"pop", b"goods", b"queue")]
+        keys: list[Arg] = [head + name for name in (b"meta", b"due", b"outbox", b"pop", b"goods", b"queue", b"notes")]
         keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
         keys.extend([head + b"l:" + _bytes(profile_id) for profile_id in ledgers])
         for gone in deleted:
@@ -385,6 +404,13 @@ class RedisTable:
                 undue.append(_bytes(profile_id))
             else:
                 due.extend((due_ms, _bytes(profile_id)))
+        noted: list[Arg] = []
+        struck: list[Arg] = []
+        for name, note in commit.notes.items():
+            if note is None:
+                struck.append(_bytes(name))
+            else:
+                noted.extend((_bytes(name), note))
         meta: list[Arg] = []
         for name, attribute in _MAPS.items():
             for field, value in getattr(commit, attribute).items():
@@ -403,6 +429,7 @@ class RedisTable:
         args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
         args.extend((len(goods) // 2, len(gone_goods), len(watched), commit.unqueue))
         args.append(-1 if commit.queue is None else commit.queue[1])
+        args.extend((len(noted) // 2, len(struck)))
         args.extend(commit.profiles.values())
         for fields in ledgers.values():
             args.append(len(fields) // 2)
@@ -420,6 +447,8 @@ class RedisTable:
             args.extend((len(comes) // 2, len(goes)))
             args.extend(comes)
             args.extend(goes)
+        args.extend(noted)
+        args.extend(struck)
         return keys, args
 
     def _judge(self, partition: int, commit: Commit, answer: list[Reply]) -> None:

@@ -13,7 +13,7 @@ from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.split import unfold
-from streams.book_files import load_adapters
+from streams.book_files import make_decoder
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
 from streams.reporting.snapshot import EarlierKeeper, snapshot, write_snapshot
@@ -62,7 +62,7 @@ def replay(
             progress(pace)
 
     try:
-        decoder = Decoder(book.shop_currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+        decoder = make_decoder(settings)
         disorder_ms = settings.clock.disorder_ms
         with Embedded(
             Engine(book, all_triggers()), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms

@@ -7,8 +7,21 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from profiles.privacy import home_mark
+from profiles.receipts import Case
 from schemas.moves import MOVES, Move, encode_move
-from schemas.outputs import Decision, IdentityChange, Outgoing, Rejected, RulesChanged, Trigger, TriggerOutcome
+from schemas.outputs import (
+    Decision,
+    Export,
+    IdentityChange,
+    Outgoing,
+    Receipt,
+    Rejected,
+    RulesChanged,
+    Trigger,
+    TriggerOutcome,
+)
+from schemas.topics import TOPICS
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
@@ -20,10 +33,12 @@ OUTCOME_TOPICS: Final = {
     "trigger.converted": "trigger-converted",
     "cart.recovered": "cart-recovered",
 }
+KEPT_MS: Final = {topic.name: topic.retention_ms for topic in TOPICS if topic.name != "receipts"}
+"""How long topics that a customer's events come through keep their records, as they are made by default."""
 NO_OFFSET: Final = -1
 """Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
 
-Published = Trigger | TriggerOutcome | Decision | IdentityChange
+Published = Trigger | TriggerOutcome | Decision | IdentityChange | Export
 """Outputs of the engine that are for others to read."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,6 +64,9 @@ def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
         return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
+    if isinstance(output, Export):
+        record_id = f"{output.request_id}/{home_mark(output.request_id, output.customer_id)}/{output.part}"
+        return Outgoing("exports", record_id, output.request_id, partition, value)
     if isinstance(output, Trigger):
         topic, key = "triggers-shadow" if output.shadow else "triggers", output.customer.id
     else:
@@ -62,6 +80,26 @@ def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
         "content-type": "application/json",
     }
     return Outgoing(topic, output.trigger_id, key, partition, value, headers)
+
+
+def receipt_of(request_id: str, case: Case, at_ms: int) -> Receipt:
+    """The receipt of a privacy request as it stands."""
+    return Receipt(
+        request_id=request_id,
+        command=case.command,
+        final=case.final,
+        homes=len(case.answered),
+        waiting=case.waiting,
+        counts=dict(sorted(case.counts.items())),
+        kept_ms=KEPT_MS,
+        at_ms=at_ms,
+    )
+
+
+def row_of_receipt(request_id: str, case: Case, partition: int, at_ms: int) -> Outgoing:
+    """The record of that receipt."""
+    record_id = f"{request_id}/{len(case.answered)}/{len(case.named)}/{case.first}"
+    return Outgoing("receipts", record_id, request_id, partition, Raw(_encode(receipt_of(request_id, case, at_ms))))
 
 
 def row_of_move(move: Move, home: int) -> Outgoing:
@@ -107,6 +145,13 @@ def reject(record: Record, topic: str, partition: int, reason: str, detail: str)
         original_base64=binary,
         truncated_bytes=len(value) - len(kept),
     )
+
+
+def original_bytes(rejected: Rejected) -> bytes | None:
+    """The bytes of a record that was set aside, as far as they were kept; None where it had no value."""
+    if rejected.original_base64 is not None:
+        return base64.b64decode(rejected.original_base64)
+    return None if rejected.original is None else rejected.original.encode()
 
 
 def reject_row(row: Outgoing, reason: str, detail: str) -> Rejected:

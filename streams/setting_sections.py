@@ -87,6 +87,15 @@ class Files(Section, frozen=True, kw_only=True):
             extremes="A document with an unknown source or option is refused at start.",
         ),
     ] = ""
+    tracking_plan: Annotated[
+        str,
+        about(
+            "What the shop wants of its events beyond what every event must be (JSON: a JSON Schema for each event's name).",
+            unit="path",
+            why="Empty: events are held against their canonical form alone, and nothing more is paid for.",
+            extremes="Each planned event costs some microseconds; a document that is no plan is refused at start.",
+        ),
+    ] = ""
 
 
 class Redis(Section, frozen=True, kw_only=True):

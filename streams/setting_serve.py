@@ -14,7 +14,7 @@ from streams.setting_relay import Relay
 
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?)$")]
 Secret = Annotated[str, Meta(min_length=8, max_length=512)]
-Scope = Literal["profiles", "segments", "carts", "next"]
+Scope = Literal["profiles", "segments", "carts", "next", "privacy"]
 
 
 class Serve(Section, frozen=True, kw_only=True):
@@ -216,10 +216,11 @@ class Token(Section, frozen=True, kw_only=True):
         tuple[Scope, ...],
         Meta(min_length=1),
         about(
-            "What it may read: `profiles` (all of a document), `segments`, `carts`, `next`.",
+            "What it may read: `profiles` (all of a document), `segments`, `carts`, `next`; with `privacy` it may have "
+            "customers suppressed, erased, anonymised or exported, and read the receipts.",
             unit="names",
             why="None is given: as few as will do.",
-            extremes="`profiles` includes e-mail and phone.",
+            extremes="`profiles` includes e-mail and phone. Who has `privacy` can erase everybody, one by one.",
         ),
     ]
     per_second: Annotated[

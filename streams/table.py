@@ -89,7 +89,8 @@ class Commit(Struct, kw_only=True):
     The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
     `trim` rows are taken off. `offsets`, `tails`, `origins` and `rules` name only what moved. `population` is added up.
-    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew.
+    `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew. `notes`
+    are set, or with None taken out.
     `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.
 
     `goods` are products by key, None to take one out. `watchers` maps (product key, profile id) to a score, None to take the
@@ -114,6 +115,7 @@ class Commit(Struct, kw_only=True):
     topic_ids: dict[str, str] = {}
     rules: dict[str, str] = {}
     population: dict[str, int] = {}
+    notes: dict[str, bytes | None] = {}
     goods: dict[str, bytes | None] = {}
     watchers: dict[tuple[str, str], int | None] = {}
     queue: tuple[str, int] | None = None
@@ -253,6 +255,12 @@ class Table(Protocol):
 
     async def population(self, partition: int) -> dict[str, int]:
         """The partition's population counters."""
+
+    async def notes(self, partition: int) -> dict[str, bytes]:
+        """All notes of the partition (streams.notes)."""
+
+    async def note(self, partition: int, name: str) -> bytes | None:
+        """One of them."""
 
     async def goods(self, partition: int) -> dict[str, bytes]:
         """The products that are watched in the partition."""

@@ -22,7 +22,7 @@ from profiles.ids import decision_id
 from schemas.decode import Decoder, Problem
 from schemas.outputs import Outgoing, RulesChanged
 from schemas.topics import CONSUMED
-from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms
+from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
 from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
@@ -32,6 +32,7 @@ from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
 from streams.merge import Item, Merge
+from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
 from streams.record import Chunk
@@ -109,6 +110,7 @@ class Tenure:
         self._token = ""
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
+        self._notes = Notes()
         self._goods: dict[str, Good] = {}
         self._busy: Wake | None = None
         self._unfinished = False
@@ -200,7 +202,11 @@ class Tenure:
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
+        self._notes = Notes(await self._table.notes(self.number))
         self.outbox = self._new_outbox(claim)
+        for profile_id in self.outbox.customers:
+            if self._notes.is_erased(profile_id):
+                self.outbox.withdraw(profile_id)
         await self._seek(claim)
         self.state = "running"
         self._stats.claimed(self.number)
@@ -286,7 +292,8 @@ class Tenure:
             self._keep(batch)
             self._unfinished = False
             return await self._commit_idle()
-        changes = batch.changes()
+        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.forgotten}
+        changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
@@ -359,6 +366,7 @@ class Tenure:
                 wall_ms=wall_ms,
                 origins=self._origins,
                 stuck=frozenset(stuck),
+                notes=self._notes,
                 replans=replans,
                 goods=self._goods,
                 wake=self._busy,
@@ -454,6 +462,7 @@ class Tenure:
             origins=batch.origins,
             rules=rules,
             population=changes.population,
+            notes=changes.notes,
             goods={key: None if good is None else encode_good(good) for key, good in changes.goods.items()},
             watchers=changes.watchers,
             queue=batch.goods.queue,
@@ -534,6 +543,7 @@ class Tenure:
         elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
         self._origins.update(batch.origins)
+        self._notes.keep(changes.notes)
         self._busy = batch.goods.wake
         for key, good in changes.goods.items():
             if good is None:
@@ -547,7 +557,8 @@ class Tenure:
 
     def _keep(self, batch: Batch) -> None:
         for subject in batch.live.values():
-            self._cache.keep(subject)
+            if subject.size or not is_gone(subject.profile):
+                self._cache.keep(subject)
 
     def _note_stored(self, offsets: dict[str, int]) -> None:
         self._offsets.update(offsets)

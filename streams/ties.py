@@ -9,7 +9,7 @@ than too few. Most batches have none.
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
-from profiles.links import ALIAS
+from profiles.links import ALIAS, NOBODY
 from profiles.profile import Profile
 from schemas.events import Arrival
 from schemas.moves import Link, Move
@@ -82,7 +82,8 @@ class Ties:
                 missing.append(customer)
                 continue
             for _, holder in profile.redirect:
-                self._unite(customer, holder)
+                if holder != NOBODY:
+                    self._unite(customer, holder)
             for what in whats(customer):
                 if isinstance(what, Arrival):
                     for identifier in _named(what.others):

@@ -22,8 +22,7 @@ from msgspec.structs import replace
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.models import Models
-from schemas.decode import Decoder
-from streams.book_files import load_adapters, load_book
+from streams.book_files import load_book, make_decoder
 from streams.delivery import ChunkConsumer, Taken
 from streams.event_loop import new_event_loop
 from streams.failed_conditions import FailedConditions
@@ -92,7 +91,7 @@ class Worker:
         self._engine = Engine(book, all_triggers())
         self._failed = FailedConditions(self.metrics)
         self._rules_signal = asyncio.Event()
-        self._decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+        self._decoder = make_decoder(settings)
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
         self._ended: asyncio.Future[None] | None = None

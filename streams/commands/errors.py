@@ -16,6 +16,7 @@ def explain(error: Exception) -> str | None:
     from streams.settings import SettingsError
     from streams.sources.errors import SourceError
     from streams.table import TableError
+    from streams.tracking_plan import PlanError
 
     if isinstance(
         error,
@@ -24,6 +25,7 @@ def explain(error: Exception) -> str | None:
         | LocalServiceError
         | ModelError
         | PairStateError
+        | PlanError
         | SettingsError
         | SnapshotError
         | SourceError

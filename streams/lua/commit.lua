@@ -1,10 +1,10 @@
 -- Apply everything one batch changed to one partition, or nothing.
 --
 -- EVALSHA sha <number of keys>
---   KEYS: meta due outbox pop goods queue, <P profile keys>, <L ledger keys>,
+--   KEYS: meta due outbox pop goods queue notes, <P profile keys>, <L ledger keys>,
 --         <D pairs: profile key, ledger key, to delete>, <W watchers' keys>,
 --         and the watchers' key that the queue is filled from, where F is not -1
---   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M K G H W U F, then
+--   ARGV: token expected nonce trim clock_ms t0_ms, then the counts P L D S R O N M K G H W U F Y X, then
 --         P profile values; the last K of them are of keys this owner has read as strings, or written, before
 --         for each of the L ledger keys: the number of fields, then order id, entry, ...
 --         D profile ids (the deleted ones)
@@ -16,6 +16,8 @@
 --         G pairs product, good (to set)
 --         H products (goods to take out)
 --         for each of the W watchers' keys: the numbers C and T, then C pairs score, profile id, then T profile ids to take out
+--         Y pairs name, note
+--         X names of notes to take out
 --   U is how many are taken off the queue, F the number of the watcher from whom on it is filled, or -1
 --
 -- Keys touched, all with the hash tag of the partition, all of them in KEYS:
@@ -24,6 +26,7 @@
 --   outbox  list    written: rows appended, then `trim` rows taken from its head
 --   pop     hash    written: counters added to, taken out at 0
 --   goods   hash    written
+--   notes   hash    written: notes set and taken out
 --   queue   zset    written: filled from a watchers' key, then U taken from its head
 --   w:<key> zset    written; read to fill the queue, before it is written
 --   c:<id>  string  written or deleted
@@ -49,8 +52,8 @@ local function wrong_type(key, wanted)
   end
 end
 
-local meta, due, outbox, pop, goods, queue = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local FIRST = 6 -- keys before those of profiles
+local meta, due, outbox, pop, goods, queue, notes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local FIRST = 7 -- keys before those of profiles
 local problem = wrong_type(meta, 'hash')
 if problem then return problem end
 
@@ -66,16 +69,17 @@ if commits ~= expected then return { 'moved', stored[2] } end
 
 -- Are the arguments whole? A wrong count would read one group's values as another's.
 local count = {}
-for i = 7, 20 do
+for i = 7, 22 do
   count[i] = tonumber(ARGV[i])
   if not count[i] or count[i] < (i == 20 and -1 or 0) then return { 'refused', 'count ' .. i .. ' of the commit is no number' } end
 end
 local P, L, D, S, R, O, N, M = count[7], count[8], count[9], count[10], count[11], count[12], count[13], count[14]
 local K, G, H, W, U, F = count[15], count[16], count[17], count[18], count[19], count[20]
+local Y, X = count[21], count[22]
 local watched_at = FIRST + P + L + 2 * D -- the key before the first one of watchers
 if K > P or #KEYS ~= watched_at + W + (F >= 0 and 1 or 0) then return { 'refused', 'the keys of the commit are not as many as it says' } end
 
-local profile_at = 21
+local profile_at = 23
 local ledger_at = profile_at + P
 local at = ledger_at
 for _ = 1, L do
@@ -103,7 +107,9 @@ for _ = 1, W do
   end
   at = at + 2 + 2 * comes + goes
 end
-if #ARGV ~= at - 1 then return { 'refused', 'the values of the commit are not as many as it says' } end
+local notes_at = at
+local struck_at = notes_at + 2 * Y
+if #ARGV ~= struck_at + X - 1 then return { 'refused', 'the values of the commit are not as many as it says' } end
 
 for i = due_at, undue_at - 1, 2 do
   if not tonumber(ARGV[i]) then return { 'refused', 'a due time of the commit is no number' } end
@@ -115,7 +121,7 @@ end
 
 -- Is every key that will be written what it should be?
 problem = wrong_type(due, 'zset') or wrong_type(outbox, 'list') or wrong_type(pop, 'hash')
-  or wrong_type(goods, 'hash') or wrong_type(queue, 'zset')
+  or wrong_type(goods, 'hash') or wrong_type(queue, 'zset') or wrong_type(notes, 'hash')
 if problem then return problem end
 for i = watched_at + 1, #KEYS do
   problem = wrong_type(KEYS[i], 'zset')
@@ -167,7 +173,7 @@ end
 -- From here on nothing may fail. Out of memory, read-only and the like stop a script at its first write alone, and
 -- memory only where that write is of a kind that needs some: so a commit that adds anything starts with one, which
 -- changes nothing, while one that only takes away gets through to a full Redis.
-if P + L + S + O + N + G + W > 0 or F >= 0 then
+if P + L + S + O + N + G + W + Y > 0 or F >= 0 then
   redis.call('HSET', meta, 'token', ARGV[1])
 end
 if F >= 0 then
@@ -250,6 +256,12 @@ end
 if trim > 0 then
   fields[#fields + 1] = 'outbox_base'
   fields[#fields + 1] = string.format('%.0f', tonumber(base) + trim)
+end
+for i = notes_at, struck_at - 1, SLICE do
+  redis.call('HSET', notes, unpack(ARGV, i, math.min(i + SLICE - 1, struck_at - 1)))
+end
+for i = struck_at, #ARGV, SLICE do
+  redis.call('HDEL', notes, unpack(ARGV, i, math.min(i + SLICE - 1, #ARGV)))
 end
 for i = meta_at, goods_at - 1, SLICE do
   redis.call('HSET', meta, unpack(ARGV, i, math.min(i + SLICE - 1, goods_at - 1)))

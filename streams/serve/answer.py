@@ -55,6 +55,8 @@ REASONS: Final[dict[str, Reason]] = {
     "scope": Reason(403, "The token may not read this", "Add the scope to the token's settings."),
     "not_found": Reason(404, "There is nothing here", "Look at the path."),
     "no_profile": Reason(404, "No such customer", "Look at the identifier's type and spelling."),
+    "nobody": Reason(404, "These identifiers name nobody", "Send the values as your trackers send them."),
+    "no_request": Reason(404, "No such request", "It has not been answered yet: ask again, or look at the number."),
     "method": Reason(405, "This path does not take this method", "See the OpenAPI document."),
     "slow_body": Reason(408, "The body did not arrive in time", "Send again, or smaller batches."),
     "too_large": Reason(413, "The body is too large", "Send smaller batches; events have at most 32 KB by default."),

@@ -20,10 +20,12 @@ from streams.serve.event_log import EventLog
 from streams.serve.formats import Formats
 from streams.serve.intake import Intake
 from streams.serve.keys import Readers, Senders
+from streams.serve.privacy import PrivacyDesk
 from streams.serve.read import Reading
 from streams.serve.status import Status
 from streams.settings import Settings, SettingsError
 from streams.table import Table
+from streams.tracking_plan import load_plan
 
 
 def wall_ms() -> int:
@@ -63,7 +65,7 @@ def build(
     now_ms: Callable[[], int] = wall_ms,
     mono_s: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """Put it together. Raises SettingsError for a webhook's secret or format that is none."""
+    """Put it together. Raises SettingsError for a webhook's secret or format that is none, PlanError for a tracking plan."""
     metrics = Metrics("serve")
     senders = Senders(settings.sources)
     formats = Formats(adapters, settings.shop.currency)
@@ -73,11 +75,13 @@ def build(
             hooks[name] = Hook(name, webhook, formats.names)
         except ValueError as error:
             raise SettingsError(f"webhooks.{name}: {error}") from None
+    plan = load_plan(settings.files.tracking_plan)
     intake = Intake(
         shop_currency=settings.shop.currency,
         partitions=settings.kafka.partitions,
         event_bytes=settings.serve.event_bytes,
         protected_traits=settings.serve.protected_traits,
+        plan=None if plan is None else plan.check,
     )
     collector = Collector(
         settings.serve,
@@ -90,8 +94,19 @@ def build(
         metrics=metrics,
         wall_ms=now_ms,
     )
+    readers = Readers(settings.tokens)
+    desk = PrivacyDesk(
+        settings.serve,
+        readers=readers,
+        log=log,
+        table=table,
+        budget=budget,
+        partitions=settings.kafka.partitions,
+        wall_ms=now_ms,
+        mono_s=mono_s,
+    )
     reading = Reading(
-        readers=Readers(settings.tokens),
+        readers=readers,
         table=table,
         book=book,
         triggers={trigger.name: trigger for trigger in triggers},
@@ -109,6 +124,8 @@ def build(
         "read.segments": reading.segments,
         "read.cart": reading.cart,
         "read.next": reading.next,
+        "privacy.ask": desk.ask,
+        "privacy.receipt": desk.receipt,
         "status.health": status.health,
         "status.ready": status.ready,
         "status.metrics": status.metrics,

@@ -4,7 +4,7 @@ Pure: the time of receipt is an argument. Nothing about a single message ever be
 the topic `rejected` with its reason and original, as it does in a worker.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,6 +29,10 @@ REJECTED: Final = "rejected"
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
+
+
+Plan = Callable[[Event], Problem | None]
+"""Why an event is not what the shop wants, None where it is."""
 
 
 class Row(NamedTuple):
@@ -57,16 +61,24 @@ class Taken(Struct):
 class Intake:
     """Makes records of messages for one installation.
 
-    `shop_currency` is that of amounts which name none; larger messages than `event_bytes` are set aside.
+    `shop_currency` is that of amounts which name none; larger messages than `event_bytes` are set aside, and what breaks
+    the shop's `plan`.
     """
 
     def __init__(
-        self, *, shop_currency: str, partitions: int, event_bytes: int, protected_traits: tuple[str, ...]
+        self,
+        *,
+        shop_currency: str,
+        partitions: int,
+        event_bytes: int,
+        protected_traits: tuple[str, ...],
+        plan: Plan | None = None,
     ) -> None:
         self._currency = shop_currency
         self._partitions = partitions
         self._event_bytes = event_bytes
         self._protected = protected_names(protected_traits)
+        self._plan = plan
         self._decoder = Decoder(shop_currency, max(event_bytes, 1024))
 
     def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
@@ -127,7 +139,10 @@ class Intake:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         # Said by the collector, whatever the message claimed.
         event = replace(event, source=sender.name, source_kind=sender.kind, received_at_ms=received_ms)
-        return self._decoder.arrive(event, received_ms)
+        found = self._decoder.arrive(event, received_ms)
+        if self._plan is None or isinstance(found, Problem):
+            return found
+        return self._plan(found.event) or found
 
     def _row(self, topic: str, arrival: Arrival) -> Row:
         event, home = arrival.event, arrival.home

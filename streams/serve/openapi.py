@@ -10,9 +10,11 @@ import msgspec
 from profiles.next_trigger import NextTrigger
 from schemas.adapters.segment import CALLS
 from schemas.events import ID_TYPES
+from schemas.outputs import Receipt
 from schemas.profile_document import CartShown, ProfileDocument
 from streams.serve.answer import PROBLEM_TYPE, REASONS, Problem
 from streams.serve.envelope import MESSAGES_MAX
+from streams.serve.privacy import Asked
 from streams.serve.read import FIELDS, VALUE_MAX
 from streams.serve.routes import ROUTES, Body, Guard, Route
 
@@ -31,6 +33,13 @@ _SOURCE: Final = {
     "required": True,
     "description": "The webhook's name in the settings.",
     "schema": {"type": "string"},
+}
+_REQUEST: Final = {
+    "name": "request",
+    "in": "path",
+    "required": True,
+    "description": "The request's number.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 256},
 }
 _SECURITY: Final[dict[Guard, list[dict[str, list[str]]]]] = {
     "none": [],
@@ -137,6 +146,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         found.append(_PROFILE_ID)
     if "{source}" in route.path:
         found.append(_SOURCE)
+    if "{request}" in route.path:
+        found.append(_REQUEST)
     if route.operation == "read.profile":
         found.append(
             {
@@ -162,7 +173,7 @@ def _header(name: str) -> dict[str, Any]:
 
 def _body(body: Body) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
-    if body in {"call", "batch"}:
+    if body in {"call", "batch", "asked"}:
         schema = {"$ref": f"{_REF}{body.capitalize()}"}
     content = {_JSON: {"schema": schema}}
     if body in {"call", "batch"}:
@@ -172,13 +183,14 @@ def _body(body: Body) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "Done."}}
+    good: dict[str, Any] = {"description": "Done." if route.status == 200 else "Taken; it is carried out soon."}
+    responses: dict[str, Any] = {str(route.status): good}
     if route.answers:
-        responses["200"]["content"] = {_JSON: {"schema": {"$ref": f"{_REF}{route.answers}"}}}
+        good["content"] = {_JSON: {"schema": {"$ref": f"{_REF}{route.answers}"}}}
     elif route.operation in _PLAIN:
-        responses["200"]["content"] = {_PLAIN[route.operation]: {"schema": {"type": "string"}}}
+        good["content"] = {_PLAIN[route.operation]: {"schema": {"type": "string"}}}
     else:
-        responses["200"]["content"] = {_JSON: {"schema": {"type": "object"}}}
+        good["content"] = {_JSON: {"schema": {"type": "object"}}}
     if route.operation in {"read.profile", "read.segments", "read.cart"}:
         responses["304"] = {"description": "Unchanged: If-None-Match names the present ETag."}
     if route.operation == "status.ready":
@@ -186,7 +198,10 @@ def _responses(route: Route) -> dict[str, Any]:
             "description": "Not now.",
             "content": {_JSON: {"schema": {"$ref": f"{_REF}{route.answers}"}}},
         }
-    for status in _REFUSALS[route.guard]:
+    refusals = _REFUSALS[route.guard]
+    if route.guard == "token" and route.body:
+        refusals = tuple(sorted({*refusals, *_REFUSALS["key"]}))
+    for status in refusals:
         reasons = [f"`{reason}`" for reason, known in REASONS.items() if known.status == status]
         responses[str(status)] = {
             "description": f"Refused: {', '.join(reasons)}.",
@@ -200,8 +215,9 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    kinds = [Problem, ProfileDocument, CartShown, NextTrigger]
+    kinds = [Problem, ProfileDocument, CartShown, NextTrigger, Asked, Receipt]
     _, made = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
+    made["Asked"] |= {"anyOf": [{"required": [kind]} for kind in ID_TYPES]}
     segments = {"type": "array", "items": {"type": "string"}}
     customer = {"type": "string", "description": "The profile's id, type:value."}
     return {
@@ -209,6 +225,7 @@ def _schemas() -> dict[str, Any]:
         "Call": _CALL,
         "Batch": _BATCH,
         "Success": {"type": "object", "required": ["success"], "properties": {"success": {"const": True}}},
+        "Accepted": _object({"request_id": {"type": "string"}}),
         "Health": {
             "type": "object",
             "required": ["status", "reason"],

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 Guard = Literal["none", "key", "signature", "token"]
-Body = Literal["", "call", "batch", "webhook", "shopify"]
+Body = Literal["", "call", "batch", "webhook", "shopify", "asked"]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One path. `operation` names the handler (group.method); `answers` the reasons for refusals beyond the usual ones."""
+    """One path. `operation` names the handler (group.method), `answers` the schema of what is answered with `status`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -23,6 +23,7 @@ class Route(Struct, frozen=True, kw_only=True):
     guard: Guard = "none"
     body: Body = ""
     answers: str = ""
+    status: int = 200
 
 
 def _call(name: str, what: str) -> Route:
@@ -41,6 +42,13 @@ def _batch(path: str, what: str) -> Route:
 def _profile(tail: str, operation: str, summary: str, answers: str) -> Route:
     path = f"/v1/profiles/{{id}}{tail}"
     return Route(method="GET", path=path, operation=operation, summary=summary, guard="token", answers=answers)
+
+
+def _privacy(name: str, summary: str) -> Route:
+    return Route(
+        method="POST", path=f"/v1/privacy/{name}", operation="privacy.ask", summary=summary, guard="token", body="asked",
+        answers="Accepted", status=202,
+    )  # fmt: skip
 
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -73,6 +81,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     _profile("/segments", "read.segments", "The segments a customer is in.", "Segments"),
     _profile("/cart", "read.cart", "A customer's newest cart with items, or null.", "Cart"),
     _profile("/next", "read.next", "The best trigger for a customer who is in the shop now, or null.", "Next"),
+    _privacy("suppress", "Collect nothing more about a customer and send nothing."),
+    _privacy("unsuppress", "Take a suppression or an erasure back."),
+    _privacy("erase", "Erase everything that is known of a customer."),
+    _privacy("export", "Hand out everything that is known of a customer, on the topic `exports`."),
+    _privacy("anonymise", "Erase who a customer is; the shop's figures stay."),
+    Route(
+        method="GET", path="/v1/privacy/requests/{request}", operation="privacy.receipt", guard="token",
+        summary="What has become of a privacy request.", answers="Receipt",
+    ),
     Route(method="GET", path="/health", operation="status.health", summary="Whether the process runs.", answers="Health"),
     Route(
         method="GET", path="/ready", operation="status.ready", summary="Whether it takes events now.", answers="Health"

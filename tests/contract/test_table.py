@@ -92,6 +92,30 @@ async def test_the_first_claim_is_fresh_and_the_next_ones_count_the_epoch(table:
 
 
 @in_loop
+async def test_notes_are_kept_and_struck_with_a_commit(table: Table) -> None:
+    claim = await table.claim(P)
+    await table.commit(P, after(claim, notes={"salt": b"abc", "erased:1": b"{}", "request:r": b"[]"}))
+    second = await table.claim(P)
+    await table.commit(P, after(second, notes={"request:r": None, "erased:1": b"[1]", "never:there": None}))
+
+    assert await table.notes(P) == {"salt": b"abc", "erased:1": b"[1]"}
+    assert await table.note(P, "salt") == b"abc"
+    assert await table.note(P, "request:r") is None
+    assert await table.notes(P + 1) == {}
+
+
+@in_loop
+async def test_more_notes_than_a_script_takes_at_once_are_kept_too(table: Table) -> None:
+    claim = await table.claim(P)
+    many = {f"erased:{number}": b"{}" for number in range(9000)}
+    await table.commit(P, after(claim, notes=dict(many)))
+    assert await table.notes(P) == many
+
+    await table.commit(P, after(await table.claim(P), notes=dict.fromkeys(many)))
+    assert await table.notes(P) == {}
+
+
+@in_loop
 async def test_everything_of_a_commit_is_read_back(table: Table) -> None:
     claim = await table.claim(P)
     await table.commit(

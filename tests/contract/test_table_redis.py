@@ -34,6 +34,7 @@ def everything(claim: Claim, mark: bytes) -> Commit:
         offsets={"orders": claim.meta.commits + 1},
         clock_ms=claim.meta.commits,
         population={"n": 1},
+        notes={"salt": mark, "gone": None},
         goods={"tent": mark, "boat": None},
         watchers={("tent", "a"): claim.meta.commits, ("tent", "b"): None},
         queue=("tent", 0),
@@ -50,7 +51,9 @@ def text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-@pytest.mark.parametrize("kind", ["due", "outbox", "pop", "c:a", "c:b", "l:a", "l:b", "goods", "queue", "w:tent"])
+@pytest.mark.parametrize(
+    "kind", ["due", "outbox", "pop", "notes", "c:a", "c:b", "l:a", "l:b", "goods", "queue", "w:tent"]
+)
 def test_a_key_of_a_wrong_type_refuses_the_commit_whole(
     table: RedisTable, redis_client: redis.Redis, prefix: str, kind: str
 ) -> None:

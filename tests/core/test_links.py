@@ -10,7 +10,7 @@ from profiles.engine import Engine
 from profiles.identity import contact
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, IdentityRules, Rules
-from profiles.state import Ledger, Moment, NeedLedger
+from profiles.state import Ledger, Moment, NeedLedger, Privacy
 from profiles.turn import Output
 from schemas.decode import others_of
 from schemas.events import Aliased, Arrival, CartUpdated, Event, Identified, OrderCompleted, PageViewed, Product
@@ -314,7 +314,7 @@ def test_what_arrives_after_its_receiver_moved_on_follows_her() -> None:
 
 def test_a_suppressed_customer_stays_so_whoever_absorbs_her() -> None:
     phone = Home("anonymous_id:phone").told()
-    phone.profile.suppressed = True
+    phone.profile.privacy = Privacy(suppressed_ms=0)
     ada = Home("user_id:ada").told()
     ada.takes(phone.takes(link("anonymous_id:phone", "user_id:ada"))[0])
 

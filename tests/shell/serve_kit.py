@@ -28,6 +28,7 @@ WEB_KEY = "wk_web_12345678"
 BACK_KEY = "sk_back_1234567"
 PAGE = "https://shop.example"
 TOKEN = "a-token-of-thirty-two-random-bytes"
+DESK_TOKEN = "the-token-of-who-answers-customers"
 SHOPIFY_SECRETS = ("shpss_the_new_one", "shpss_the_old_one")
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -46,6 +47,7 @@ DOCUMENT: dict[str, Any] = {
     },
     "tokens": {
         "crm": {"sha256": sha256(TOKEN.encode()).hexdigest(), "scopes": ["profiles", "segments", "carts", "next"]},
+        "desk": {"sha256": sha256(DESK_TOKEN.encode()).hexdigest(), "scopes": ["privacy"]},
         "page": {"sha256": sha256(b"next-only-token").hexdigest(), "scopes": ["next"], "per_second": 2},
     },
 }

@@ -12,7 +12,7 @@ from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger
 from profiles.triggers import CartAbandonedRule
 from profiles.turn import Output
-from schemas.events import Arrival, EraseCustomer
+from schemas.events import Arrival, EraseShop
 from streams.engine_errors import EngineErrors
 from streams.forwards import origin_of
 from streams.home import home_partition
@@ -122,8 +122,8 @@ def test_timers_of_the_batch_do_not_overtake_those_that_are_not_known_yet() -> N
 
 def test_what_no_version_handles_yet_is_set_aside_and_touches_nobody() -> None:
     made = world()
-    erase = EraseCustomer(message_id="m2", timestamp_ms=START_MS + 1, user_id="ada", email="ada@x.org", request_id="r1")
-    made.send(added("ada", 0, "m1"), erase)
+    left = EraseShop(message_id="m2", timestamp_ms=START_MS + 1, shop_id="x.example", request_id="r1")
+    made.send(added("ada", 0, "m1"), left)
     run(made.all_done())
     untouched = world()
     untouched.send(added("ada", 0, "m1"))

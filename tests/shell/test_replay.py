@@ -129,7 +129,7 @@ def test_what_trackers_and_shop_systems_send_adds_up_as_reckoned_by_hand(replay:
         payload("snowplow/transaction_of_a_known_user"),
         # Five events, of which one is unknown.
         payload("ga4/several_events_in_one_body"),
-        payload("shopify/redact_a_customer"),
+        payload("shopify/redact_the_shop"),
         payload("shopify_pixel/keystroke"),
         arguments=("--settings", str(settings)),
     )

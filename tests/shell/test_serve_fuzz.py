@@ -138,6 +138,8 @@ def test_a_good_message_comes_through_whatever_lies_around_it(batch: list[Any], 
     | st.sampled_from(
         [
             "/v1/profiles/user_id:1",
+            "/v1/privacy/erase",
+            "/v1/privacy/requests/%00%ff",
             "/v1/profiles/%00:%ff/next",
             "/v1/webhooks/partner",
             "/v1/webhooks/shopify/myshop",

@@ -126,6 +126,7 @@ class World:
         return self.mono_ms
 
     def tenure(self, partition: int = 0, *, faults: Faults = NO_FAULTS, **more: Any) -> Tenure:
+        more.setdefault("decoder", Decoder("USD"))
         made = Tenure(
             partition,
             partitions=self.partitions,
@@ -133,7 +134,6 @@ class World:
             log=self.log,
             publisher=self.publisher,
             engine=self.engine,
-            decoder=Decoder("USD"),
             limits=self.limits,
             wall_ms=None if self.wall_ms is None else self.now,
             mono_ms=self.mono,

@@ -1,0 +1,301 @@
+"""Privacy commands, and what they let through: suppress, unsuppress, erase, export, anonymise.
+
+A profile remembers the newest moment of each kind of request (`Privacy`), never their order of arrival: so commands and
+events may come in any order. An event is taken in by its own time (`admits`), except that an erasure takes everything that
+is known when it comes, however new.
+
+A customer has a home for each of her identifiers: one has her profile, the others lead there. An erasure has to reach all of
+them, so the home it changes passes it on to all identifiers it knows of her (`Mail`), and an erased home that hears of a
+further one tells that one too. Each home answers; the answers make the receipt (`profiles.receipts`). What is stored of an
+erased customer is nothing; that she was erased is kept outside of profiles, under `fingerprint` of her id.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, Final, cast
+
+from msgspec.structs import replace
+
+from profiles import consent, dedupe, episodes, links, statistics
+from profiles.anonymise import successor
+from profiles.episodes import Triggers
+from profiles.export import exports
+from profiles.profile import Profile, decode_profile
+from profiles.state import Ledger, Privacy
+from profiles.turn import Mail, Turn
+from schemas import events
+from schemas.events import ID_TYPES, Aliased, Arrival, CommandEvent, CommandName, Event
+from schemas.moves import Absorb, Link, LinkRefused, Move
+
+COMMANDS: Final[dict[type[Event], CommandName]] = {
+    events.SuppressCustomer: "suppress",
+    events.UnsuppressCustomer: "unsuppress",
+    events.EraseCustomer: "erase",
+    events.ExportCustomer: "export",
+    events.AnonymiseCustomer: "anonymise",
+}
+
+AKA_MAX: Final = 1000
+"""Identifiers named to the next home, as many as a command may carry."""
+
+Counts = dict[str, int]
+
+
+def admits(privacy: Privacy, time_ms: int) -> bool:
+    """Whether an event of this time may be taken in.
+
+    Erased: nothing, until that was taken back, and then what happened from there on. Suppressed: what happened before;
+    taken back: all but what happened in between.
+    """
+    lifted_ms = privacy.unsuppressed_ms
+    if lifted_ms is not None and time_ms >= lifted_ms and not privacy.in_force:
+        return True
+    if privacy.erased_ms is not None:
+        return False
+    return privacy.suppressed_ms is None or time_ms < privacy.suppressed_ms
+
+
+def fingerprint(profile_id: str, salt: bytes) -> str:
+    """What is kept of an erased id: BLAKE2b of it, 128 bits as hexadecimal digits, keyed with a salt of at most 64 bytes."""
+    return blake2b(profile_id.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).hexdigest()
+
+
+def home_mark(request_id: str, profile_id: str) -> str:
+    """What stands for a home in the answers to one request, so that they name nobody."""
+    return blake2b(f"{request_id}\n{profile_id}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> None:
+    """Carry a command out on the profile it came to, pass it on, and answer.
+
+    Raises NeedLedger(None) before changing anything where the orders are needed and not all there.
+    """
+    event = cast(CommandEvent, arrival.event)
+    name = COMMANDS[type(event)]
+    at_ms = arrival.time_ms if event.requested_at_ms is None else min(event.requested_at_ms, arrival.received_ms)
+    profile = turn.profile
+    # What she is known by has to be looked at before it is erased.
+    named, known = _named(event, profile.id), _known(profile)
+    aka = tuple(dict.fromkeys((profile.id, *known, *event.passed_on)))[:AKA_MAX]
+    targets = dict.fromkeys(() if event.passed_on else named)
+    if profile.redirect:
+        counts, more = _at_redirect(turn, event, at_ms, orders, erases=name in {"erase", "anonymise"})
+        targets |= dict.fromkeys(more)
+    elif name in {"erase", "anonymise"}:
+        counts, changed = _erase(turn, event, at_ms, orders, keep_figures=name == "anonymise")
+        if changed:
+            targets |= dict.fromkeys((*named, *known))
+    elif name == "export":
+        targets |= dict.fromkeys(profile.merging)
+        counts = _export(turn, event, orders)
+    elif name == "suppress":
+        counts = _suppress(turn, event, at_ms, triggers)
+    else:
+        counts = _unsuppress(profile, at_ms)
+    for target in targets:
+        _pass_on(turn, event, target, at_ms, aka)
+    marks = tuple(home_mark(event.request_id, target) for target in targets)
+    answer = events.CommandAnswered(
+        message_id=home_mark(event.request_id, profile.id),
+        timestamp_ms=arrival.time_ms,
+        received_at_ms=arrival.received_ms,
+        request_id=event.request_id,
+        command=name,
+        home=home_mark(event.request_id, profile.id),
+        first=not event.passed_on,
+        passed_on=marks,
+        counts=counts,
+    )
+    turn.out.append(Mail(answer, event.request_id, profile.id))
+
+
+def turn_away(turn: Turn, arrival: Arrival) -> None:
+    """An event that is not taken in. What is in force for her holds for each identifier it names: of an erased customer it is
+    erased too, of a suppressed one it is linked. A word about consent of a suppressed one still holds: it can be in her favour.
+    """
+    profile = turn.profile
+    asked = profile.privacy
+    assert asked is not None
+    if asked.erased_ms is None:
+        consent.apply_consent(profile, arrival)
+        if asked.in_force:
+            for kind, value in arrival.others:
+                if value not in profile.ids.get(kind, ()):
+                    links.claim(turn, kind, value)
+    elif asked.in_force:
+        _erase_too(turn, _named(arrival.event, profile.id), (profile.id,))
+
+
+def is_closed(profile: Profile) -> bool:
+    """Whether the profile was erased, and that not taken back."""
+    asked = profile.privacy
+    return asked is not None and asked.erased_ms is not None and asked.in_force
+
+
+def refuse_move(turn: Turn, move: Move) -> None:
+    """What another home says to an erased customer's. Whoever claims her identifier does not get it; what comes of her is
+    dropped, and each identifier in it erased.
+
+    A claim by an event of before the erasure says that the claimer is the one who was erased, as it would have united the two.
+    One of later says nothing of the kind, nor does a user's claim of a device, which may have changed hands.
+    """
+    profile = turn.profile
+    asked = profile.privacy
+    assert asked is not None
+    assert asked.erased_ms is not None
+    if isinstance(move, Link):
+        turn.out.append(
+            LinkRefused(claimer=move.claimer, identifier=profile.id, reason="moved", at_ms=move.at_ms, cause=move.cause)
+        )
+        handed_on = links.kind_of(profile.id) in links.WEAK and links.kind_of(move.claimer) == "user_id"
+        if not handed_on and move.at_ms <= asked.erased_ms:
+            _erase_too(turn, [move.claimer], (profile.id,))
+    elif isinstance(move, Absorb):
+        found = [move.absorbed]
+        if bytes(move.profile) != b"null":
+            found += _known(decode_profile(bytes(move.profile)))
+        _erase_too(turn, dict.fromkeys(found), (profile.id, move.absorbed))
+
+
+def _erase_too(turn: Turn, targets: Iterable[str], aka: tuple[str, ...]) -> None:
+    """Erase further identifiers of a customer who was erased, under the same request."""
+    asked = turn.profile.privacy
+    assert asked is not None
+    assert asked.erased_ms is not None
+    for target in targets:
+        if target != turn.profile.id:
+            command = events.EraseCustomer(
+                message_id=home_mark(asked.request_id, target),
+                timestamp_ms=turn.time_ms,
+                received_at_ms=turn.received_ms,
+                request_id=asked.request_id,
+            )
+            _pass_on(turn, command, target, asked.erased_ms, aka)
+
+
+# --- the commands -------------------------------------------------------------------------------------------------
+
+
+def _at_redirect(
+    turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, erases: bool
+) -> tuple[Counts, tuple[str, ...]]:
+    """An identifier that belongs to another profile: what was asked of it is asked of that one. An erasure takes the redirect
+    too. Of a device that several had, one after the other, only her own time goes: what happened then is nobody's.
+    """
+    profile = turn.profile
+    holders = [holder for _, holder in profile.redirect if holder != links.NOBODY]
+    asked_here = not event.passed_on
+    onwards = tuple(holders[-1:]) if asked_here else ()
+    if not erases:
+        return {}, onwards
+    # A holder that is no user is her as well: her event that names this identifier would have united the two.
+    hers = {h for h in holders if asked_here or h in event.passed_on or links.kind_of(h) != "user_id"}
+    if not asked_here:
+        onwards = tuple(sorted(hers - {*event.passed_on}))
+    if hers and hers == set(holders):
+        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id)
+        profile.wipe()
+        orders.forget()
+        return {"redirects": 1}, onwards
+    if hers:
+        profile.redirect = [(at, links.NOBODY if holder in hers else holder) for at, holder in profile.redirect]
+        return {"redirects": 1}, onwards
+    return {}, ()
+
+
+def _suppress(turn: Turn, event: CommandEvent, at_ms: int, triggers: Triggers) -> Counts:
+    profile = turn.profile
+    asked = profile.privacy or Privacy()
+    changed = asked.suppressed_ms is None or at_ms > asked.suppressed_ms
+    if changed:
+        profile.privacy = replace(asked, suppressed_ms=at_ms, request_id=asked.request_id or event.request_id)
+    timers = episodes.cancel_all(turn, triggers, "suppressed") if profile.suppressed else 0
+    return _without_zeros({"timers": timers})
+
+
+def _unsuppress(profile: Profile, at_ms: int) -> Counts:
+    asked = profile.privacy or Privacy()
+    changed = asked.unsuppressed_ms is None or at_ms > asked.unsuppressed_ms
+    if changed:
+        profile.privacy = replace(asked, unsuppressed_ms=at_ms)
+    return {}
+
+
+def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_figures: bool) -> tuple[Counts, bool]:
+    profile = turn.profile
+    blank = profile.is_blank
+    entries = [] if blank else orders.all()
+    asked = profile.privacy or Privacy()
+    counts: Counts = {}
+    if not blank:
+        counts = {
+            "profiles": 1,
+            "orders": len(entries),
+            "timers": len(profile.episodes) + len(profile.wakes) + (profile.compact_ms is not None),
+            "identifiers": sum(len(values) for values in profile.ids.values()),
+            "decisions": len(profile.decisions),
+            "remembered_messages": dedupe.remembered(profile),
+            "population_counters": 0 if keep_figures else sum(1 for amount in profile.population if amount),
+        }
+        if keep_figures:
+            if entries:
+                turn.out.append(successor(profile, entries))
+        else:
+            for counter, amount in statistics.counters(profile, turn.book).items():
+                orders.counted[counter] = orders.counted.get(counter, 0) - amount
+    newer = asked.erased_ms is None or at_ms > asked.erased_ms
+    if newer:
+        profile.privacy = replace(asked, erased_ms=at_ms, request_id=event.request_id)
+    profile.wipe()
+    orders.forget()
+    return _without_zeros(counts), newer or not blank
+
+
+def _export(turn: Turn, event: CommandEvent, orders: Ledger) -> Counts:
+    profile = turn.profile
+    if profile.is_blank:
+        return {}
+    entries = orders.all()
+    if dedupe.already_seen(profile, event.source, f"{event.request_id}/export", turn.time_ms):
+        return {}
+    parts = exports(turn, event.request_id, entries)
+    turn.out += parts
+    return _without_zeros({"profiles": 1, "orders": len(entries), "parts": len(parts)})
+
+
+def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int, aka: tuple[str, ...]) -> None:
+    kind, _, value = target.partition(":")
+    identifier: dict[str, Any] = {kind: value}
+    passed = type(event)(
+        message_id=event.message_id,
+        timestamp_ms=turn.time_ms,
+        # A moment asked for is believed up to the time of receipt: what was believed here must be believed there.
+        received_at_ms=max(turn.received_ms, at_ms),
+        source=event.source,
+        request_id=event.request_id,
+        requested_at_ms=at_ms,
+        reason=event.reason,
+        passed_on=aka,
+        **identifier,
+    )
+    turn.out.append(Mail(passed, value, turn.profile.id))
+
+
+def _named(event: Event, own: str) -> list[str]:
+    """The identifiers on an event as "type:value", but for the profile's own."""
+    found = [f"{kind}:{value}" for kind in ID_TYPES if (value := getattr(event, kind)) is not None]
+    if isinstance(event, Aliased):
+        found.append(f"anonymous_id:{event.previous_id}")
+    return [other for other in found if other != own]
+
+
+def _known(profile: Profile) -> dict[str, None]:
+    """Every identifier and absorbed id of the profile but its own, as "type:value"."""
+    found = dict.fromkeys(f"{kind}:{value}" for kind, values in profile.ids.items() for value in values)
+    found |= dict.fromkeys((*profile.absorbed, *profile.merging))
+    found.pop(profile.id, None)
+    return found
+
+
+def _without_zeros(counts: Counts) -> Counts:
+    return {name: count for name, count in counts.items() if count}
