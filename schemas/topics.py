@@ -77,6 +77,12 @@ TOPICS: tuple[Topic, ...] = (
         holds="Profiles that were merged, identifiers refused, aliases that contradict each other.",
         retention_ms=30 * DAY_MS,
     ),
+    Topic(
+        name="relay-failed",
+        role="output",
+        holds="Triggers that a relay could not deliver, with the reason.",
+        retention_ms=30 * DAY_MS,
+    ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
 

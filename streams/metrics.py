@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.registry import Collector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Shower = Literal["worker", "serve"]
-"""Whose page a metric stands on: that of `regulars worker` or of `regulars serve`."""
+Shower = Literal["worker", "serve", "relay"]
+"""Whose page a metric stands on: that of `regulars worker`, of `regulars serve` or of `regulars relay`."""
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -180,6 +180,16 @@ METRICS: tuple[Metric, ...] = (
         name="regulars_http_inflight_bytes", kind="gauge", unit="bytes", of="serve",
         meaning="Bytes of requests and of records not yet acknowledged, in memory.",
         remedy="Near serve.inflight_bytes requests are answered with 429: Kafka is slow, or add processes.",
+    ),
+    Metric(
+        name="regulars_relay_records_total", kind="counter", unit="records", labels=("relay", "outcome"), of="relay",
+        meaning="Triggers of a relay by what became of them: delivered, tried again, or set aside with the reason.",
+        remedy="retried without delivered: the receiver is away. Set aside: see the topic relay-failed.",
+    ),
+    Metric(
+        name="regulars_relay_taken_timestamp_seconds", kind="gauge", unit="seconds", labels=("relay",), of="relay",
+        meaning="When the receiver last took something, in epoch seconds; the start of the relay before that.",
+        remedy="Long ago though triggers come: the receiver is away, or its key is wrong. The log has the status.",
     ),
 )  # fmt: skip
 """Every metric, in the order of the reference."""

@@ -21,6 +21,7 @@ from msgspec import Struct
 from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
+from streams.setting_relay import Relay
 from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Redis, Shop
 from streams.setting_serve import ENTRIES, Serve, Source, Token, Webhook
 
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sources: dict[str, Source] = {}
     webhooks: dict[str, Webhook] = {}
     tokens: dict[str, Token] = {}
+    relays: dict[str, Relay] = {}
 
     def topic(self, name: str) -> str:
         """The name on the broker of a logical topic."""

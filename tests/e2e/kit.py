@@ -48,13 +48,13 @@ def free_port() -> int:
 class Worker:
     """A worker process; its log goes to a file that is shown when a check fails."""
 
-    def __init__(self, shop: "Shop", number: int, arguments: tuple[str, ...], extra: dict[str, str]) -> None:
+    def __init__(self, shop: "Shop", number: int, command: tuple[str, ...], extra: dict[str, str]) -> None:
         self.port = free_port()
         self.log_path = shop.folder / f"worker-{number}.log"
         environment = {**os.environ, **shop.environment(), "REGULARS_HTTP_PORT": str(self.port), **extra}
         self._log = self.log_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "worker", *arguments],
+            [sys.executable, "-m", "streams", *command],
             env=environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -157,9 +157,9 @@ class Shop:
         finally:
             admin.close()
 
-    def start(self, *arguments: str, **extra: str) -> Worker:
-        """A worker with further arguments and variables."""
-        worker = Worker(self, len(self.workers), arguments, extra)
+    def start(self, *arguments: str, command: str = "worker", **extra: str) -> Worker:
+        """A worker, or another command that runs on, with further arguments and variables."""
+        worker = Worker(self, len(self.workers), (command, *arguments), extra)
         self.workers.append(worker)
         return worker
 
@@ -281,9 +281,10 @@ class Shop:
             raise AssertionError(f"{error}\n{logs}") from None
 
     def homes(self) -> list[tuple[int, str]]:
-        """Partition and id of every stored profile."""
+        """Partition and id of every stored profile; identifiers that lead to one are none."""
         with contextlib.closing(self.client()) as client:
-            keys = [key.decode() for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000)]
+            found = list(client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000))
+            keys = [key.decode() for key in found if not json.loads(client.get(key)).get("redirect")]
         parts = [key.removeprefix(f"{self.prefix}:{{").partition("}:c:") for key in keys]
         return [(int(partition), profile_id) for partition, _, profile_id in parts]
 
@@ -293,8 +294,7 @@ class Shop:
         with contextlib.closing(self.client()) as client:
             for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000):
                 stored = client.get(key)
-                if stored is not None:
-                    profile = json.loads(stored)
+                if stored is not None and not (profile := json.loads(stored)).get("redirect"):
                     found[profile["id"]] = profile
         return found
 

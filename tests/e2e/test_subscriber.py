@@ -30,8 +30,9 @@ SUBSCRIBER = textwrap.dedent(
     with open(path, "a") as mails:
         for record in consumer:
             trigger_id = dict(record.headers)["ce-id"].decode()
-            if trigger_id not in done:
-                mails.write(json.dumps({"id": trigger_id, "cart": json.loads(record.value)["episode_key"]}) + "\\n")
+            trigger = json.loads(record.value)
+            if trigger_id not in done and trigger["name"] == "cart.abandoned":
+                mails.write(json.dumps({"id": trigger_id, "cart": trigger["episode_key"]}) + "\\n")
                 mails.flush()
                 done.add(trigger_id)
             if len(done) % 7 == 0:

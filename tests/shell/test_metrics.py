@@ -50,6 +50,8 @@ def test_no_label_can_hold_a_customer() -> None:
         "operation",
         "status",
         "condition",
+        "outcome",
+        "relay",
         "result",
         "file",
         "line",

@@ -1,0 +1,157 @@
+"""One record to its receiver: call after call until it is taken, refused, too late, or given up."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from streams.relay import guard
+from streams.relay.attempts import meaning, pause_s
+from streams.relay.calls import Call, NobodyNamed, call_of
+from streams.setting_relay import Relay
+
+_log = logging.getLogger(__name__)
+
+FAILED: Final = {
+    "refused": "The receiver answered that it does not want this record (400, 413 or 422).",
+    "nobody_named": "The customer has no identifier that the messaging system knows.",
+    "expired": "It could not be delivered before it expired.",
+    "given_up": "It was tried again and again for as long as the settings say.",
+    "malformed": "The record is no trigger.",
+}
+"""Why a record is set aside on `relay-failed`."""
+
+
+class Answer(NamedTuple):
+    """What a receiver said."""
+
+    status: int
+    retry_after: str | None = None
+
+
+class Post(Protocol):
+    """Makes a call. Raises OSError or TimeoutError where no answer came."""
+
+    async def __call__(self, url: str, call: Call) -> Answer: ...
+
+
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A record that could not be delivered, on the topic `relay-failed`: why, after how many tries, and the record."""
+
+    relay: str
+    reason: str
+    detail: str
+    tries: int
+    trigger_id: str | None = None
+    name: str | None = None
+    failed_at_ms: int
+    original: msgspec.Raw
+    schema: str = "regulars/relay-failure/1"
+
+
+class Disabled(Exception):
+    """The receiver is gone, or has taken nothing for too long; or it must not be called. The message says what to do."""
+
+
+class Courier:
+    """Delivers the records of one relay. Times are epoch ms by `now_ms`."""
+
+    def __init__(
+        self,
+        name: str,
+        relay: Relay,
+        post: Post,
+        *,
+        now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._name, self._relay, self._post, self._now_ms, self._sleep = name, relay, post, now_ms, sleep
+        self.taken_ms = now_ms()
+        """When a receiver last took something; the start before that."""
+        self.counts: dict[str, int] = dict.fromkeys(("delivered", "retried", *FAILED), 0)
+
+    async def deliver(self, value: bytes) -> Failure | None:
+        """Deliver a record of an output topic: None once it is taken, or passed by; else why not.
+
+        Raises Disabled.
+        """
+        try:
+            record = msgspec.json.decode(value, type=dict[str, Any])
+            identity, name = record["trigger_id"], record["name"]
+        except (msgspec.DecodeError, KeyError) as error:
+            return self._failure("malformed", str(error), 0, msgspec.json.encode(value.decode("utf-8", "replace")), {})
+        if self._relay.only and name not in self._relay.only and record.get("of_name") not in self._relay.only:
+            return None
+        began_ms, tries = self._now_ms(), 0
+        while True:
+            now_ms = self._now_ms()
+            if now_ms > record.get("expires_at_ms", now_ms):
+                return self._failure("expired", f"expired after {tries} tries", tries, value, record)
+            try:
+                call = call_of(self._relay, value, now_ms // 1000)
+            except NobodyNamed as nobody:
+                return self._failure("nobody_named", str(nobody), tries, value, record)
+            tries += 1
+            said, trouble = await self._try(call)
+            match "again" if said is None else meaning(said.status):
+                case "delivered":
+                    self.taken_ms = self._now_ms()
+                    self.counts["delivered"] += 1
+                    return None
+                case "gone":
+                    raise Disabled(f"relay {self._name}: the receiver says that it is gone (410); it is called no more")
+                case "refused":
+                    return self._failure("refused", trouble, tries, value, record)
+            now_ms = self._now_ms()
+            if now_ms - self.taken_ms >= self._relay.disable_after_ms:
+                raise Disabled(f"relay {self._name}: the receiver has taken nothing for too long; last: {trouble}")
+            if now_ms - began_ms >= self._relay.give_up_ms:
+                return self._failure("given_up", trouble, tries, value, record)
+            self.counts["retried"] += 1
+            await self._sleep(pause_s(tries, str(identity), said.retry_after if said is not None else None))
+
+    async def _try(self, call: Call) -> tuple[Answer | None, str]:
+        try:
+            said = await self._post(self._relay.url, call)
+        except (OSError, TimeoutError) as error:
+            if (private := guard.as_error(error)) is not None:
+                raise Disabled(f"relay {self._name}: {private}") from None
+            return None, type(error).__name__
+        return said, f"HTTP {said.status}"
+
+    def _failure(self, reason: str, detail: str, tries: int, value: bytes, record: dict[str, Any]) -> Failure:
+        self.counts[reason] += 1
+        return Failure(
+            relay=self._name,
+            reason=reason,
+            detail=detail,
+            tries=tries,
+            trigger_id=record.get("trigger_id"),
+            name=record.get("name"),
+            failed_at_ms=self._now_ms(),
+            original=msgspec.Raw(value),
+        )
+
+
+def message_failed(failure: Failure) -> tuple[str, dict[str, Any]] | None:
+    """The customer's identifier, and the event by which the worker learns that a trigger never went out: it then does not
+    count towards the caps. None where the record is no trigger of a customer.
+    """
+    record = msgspec.json.decode(failure.original)
+    if not isinstance(record, dict) or "customer" not in record or failure.trigger_id is None:
+        return None
+    kind, _, value = str(record["customer"].get("id", "")).partition(":")
+    if not value:
+        return None
+    event = {
+        "event": "Message Failed",
+        "message_id": f"relay-{failure.relay}-{failure.trigger_id}",
+        "timestamp_ms": failure.failed_at_ms,
+        "trigger_id": failure.trigger_id,
+        "reason": failure.reason,
+        kind: value,
+    }
+    return value, event

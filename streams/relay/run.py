@@ -1,0 +1,244 @@
+"""`regulars relay NAME` from start to end: a consumer group over output topics, lanes of calls, and what is set aside."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from typing_extensions import override
+from yarl import URL
+
+from streams.event_loop import new_event_loop
+from streams.home import home_partition
+from streams.logs import configure_logs
+from streams.metrics import Metrics
+from streams.pages import METRICS_TYPE
+from streams.relay import guard
+from streams.relay.calls import Call
+from streams.relay.delivery import Answer, Courier, Disabled, message_failed
+from streams.relay.lanes import Lanes
+from streams.setting_relay import Relay
+from streams.settings import Settings, SettingsError
+
+_log = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_DISABLED: Final = 4
+COMMIT_EVERY_S: Final = 1.0
+FAILED_TOPIC: Final = "relay-failed"
+
+
+def run(settings: Settings, name: str) -> int:
+    """Deliver until SIGTERM or SIGINT (0), or until the receiver has to be given up (4). Raises what the start raises."""
+    relay = settings.relays.get(name)
+    if relay is None:
+        known = ", ".join(sorted(settings.relays)) or "none"
+        raise SettingsError(f"there is no relay {name!r} in the settings ([relays.{name}]); there are: {known}")
+    configure_logs(settings.log)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_Running(settings, name, relay).run())
+
+
+class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types
+    def __init__(self, settings: Settings, name: str, relay: Relay) -> None:
+        self._settings, self._name, self._relay = settings, name, relay
+        self._lanes: Lanes[bytes] | None = None
+        self._committed: dict[Any, int] = {}
+        self._fresh = False
+
+    async def run(self) -> int:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            post = await stack.enter_async_context(_http(self._relay))
+            self._courier = Courier(self._name, self._relay, post, now_ms=_now_ms)
+            if self._settings.http.port:
+                await stack.enter_async_context(_metrics_page(self._settings, self._name, self._courier))
+            self._producer = AIOKafkaProducer(
+                **self._settings.to_aiokafka(), acks="all", enable_idempotence=True, compression_type="lz4"
+            )
+            await self._producer.start()
+            stack.push_async_callback(self._producer.stop)
+            topics = [self._settings.topic(topic) for topic in self._relay.topics]
+            self._consumer = AIOKafkaConsumer(
+                **self._settings.to_aiokafka(),
+                group_id=f"{self._settings.kafka.group}-relay-{self._name}",
+                enable_auto_commit=False,
+                # A relay that is new begins with what comes now: nobody wants last week's reminders at once.
+                auto_offset_reset="latest",
+                isolation_level="read_committed",
+                session_timeout_ms=self._settings.kafka.session_timeout_ms,
+                heartbeat_interval_ms=self._settings.kafka.heartbeat_ms,
+            )
+            self._consumer.subscribe(topics, listener=self)
+            await self._consumer.start()
+            stack.push_async_callback(self._consumer.stop)
+            stack.push_async_callback(self._end_lanes)
+            _log.info("delivering", extra={"facts": {"relay": self._name, "topics": ",".join(topics)}})
+            ending = asyncio.create_task(stop.wait())
+            reading = asyncio.create_task(self._read())
+            try:
+                await asyncio.wait([ending, reading], return_when=asyncio.FIRST_COMPLETED)
+                if reading.done():
+                    reading.result()
+            except Disabled as why:
+                _log.error("%s", why)
+                return EXIT_DISABLED
+            finally:
+                for task in (ending, reading):
+                    task.cancel()
+                await asyncio.gather(ending, reading, return_exceptions=True)
+        _log.info("stopped")
+        return EXIT_OK
+
+    # --- reading ---
+
+    async def _read(self) -> None:
+        committed_s = time.monotonic()
+        while True:
+            if self._fresh:
+                self._fresh = False
+                await self._commit_beginnings()
+            found = await self._consumer.getmany(timeout_ms=200, max_records=500)
+            for tp, records in found.items():
+                for record in records:
+                    await self._put(tp, record)
+            lanes = self._lanes
+            if lanes is not None and lanes.failed.done():
+                lanes.failed.result()
+            if time.monotonic() - committed_s >= COMMIT_EVERY_S:
+                await self._commit()
+                committed_s = time.monotonic()
+
+    async def _commit_beginnings(self) -> None:
+        """Where a new relay begins is committed at once: what comes from now on can't be missed."""
+        begins = {}
+        for tp in self._consumer.assignment():
+            if await self._consumer.committed(tp) is None:
+                begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
+        if begins:
+            await self._consumer.commit(begins)
+            _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
+
+    async def _put(self, tp: TopicPartition, record: Any) -> None:
+        lanes = self._lanes
+        if lanes is None:
+            return  # revoked meanwhile: whoever has it now reads it again
+        putting = asyncio.ensure_future(lanes.put(tp, record.offset, record.key or b"", record.value))
+        await asyncio.wait([putting, lanes.failed], return_when=asyncio.FIRST_COMPLETED)
+        if not putting.done():
+            putting.cancel()
+            lanes.failed.result()
+
+    async def _work(self, value: bytes) -> None:
+        failure = await self._courier.deliver(value)
+        if failure is None:
+            return
+        _log.warning(
+            "set aside: %s (%s)", failure.reason, failure.detail, extra={"facts": {"trigger": failure.trigger_id}}
+        )
+        key = (failure.trigger_id or "").encode()
+        await self._producer.send_and_wait(
+            self._settings.topic(FAILED_TOPIC), value=msgspec.json.encode(failure), key=key
+        )
+        told = message_failed(failure)
+        if told is not None:
+            home, event = told
+            await self._producer.send_and_wait(
+                self._settings.topic("messages"),
+                value=msgspec.json.encode(event),
+                key=home.encode(),
+                partition=home_partition(home, self._settings.kafka.partitions),
+            )
+
+    # --- what is ours ---
+
+    @override
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """What is under way is let go: the next owner delivers it again, under the same webhook id."""
+        await self._commit()
+        await self._end_lanes()
+
+    @override
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Begin anew."""
+        self._lanes = Lanes(self._work, self._relay.at_once)
+        self._lanes.start()
+        self._fresh = True
+
+    async def _end_lanes(self) -> None:
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            await lanes.stop()
+            await self._commit_done(lanes)
+
+    async def _commit(self) -> None:
+        if self._lanes is not None:
+            await self._commit_done(self._lanes)
+
+    async def _commit_done(self, lanes: Lanes[bytes]) -> None:
+        ours = self._consumer.assignment()
+        offsets = {
+            tp: OffsetAndMetadata(offset, "")
+            for tp, offset in lanes.done().items()
+            if tp in ours and self._committed.get(tp) != offset
+        }
+        if offsets:
+            with contextlib.suppress(Exception):  # a rebalance or a broker that is away: the next one tells it
+                await self._consumer.commit(offsets)
+                self._committed |= {tp: told.offset for tp, told in offsets.items()}
+
+
+@contextlib.asynccontextmanager
+async def _http(relay: Relay) -> Any:
+    """A client that makes calls under the relay's limits. Raises PrivateAddress."""
+    url = URL(relay.url)
+    if not relay.allow_private:
+        guard.check_host(url.host or "")
+    resolver = None if relay.allow_private else guard.PublicOnly()
+    connector = aiohttp.TCPConnector(limit=relay.at_once, resolver=resolver)
+    timeout = aiohttp.ClientTimeout(total=relay.timeout_ms / 1000)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+
+        async def post(to: str, call: Call) -> Answer:
+            try:
+                async with session.post(to, data=call.body, headers=call.headers, allow_redirects=False) as answer:
+                    return Answer(answer.status, answer.headers.get("Retry-After"))
+            except aiohttp.ClientError as error:
+                raise OSError(type(error).__name__) from error
+
+        yield post
+
+
+@contextlib.asynccontextmanager
+async def _metrics_page(settings: Settings, name: str, courier: Courier) -> Any:
+    shown, told = Metrics("relay"), dict.fromkeys(courier.counts, 0)
+
+    async def page(_: web.Request) -> web.Response:
+        for outcome, count in courier.counts.items():
+            shown.count("regulars_relay_records_total", count - told[outcome], relay=name, outcome=outcome)
+            told[outcome] = count
+        shown.show("regulars_relay_taken_timestamp_seconds", courier.taken_ms / 1000, relay=name)
+        return web.Response(body=shown.page(), headers={"Content-Type": METRICS_TYPE})
+
+    app = web.Application()
+    app.router.add_get("/metrics", page)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, settings.http.host, settings.http.port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

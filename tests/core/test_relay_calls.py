@@ -1,0 +1,217 @@
+"""What is posted for a trigger: signed so that Standard Webhooks' own check accepts it, or as a messaging system's API asks.
+
+The bodies of the systems are written by hand after their public documentation (Braze: Event Object of /users/track; Klaviyo:
+Create Event; Customer.io: Track API v2, entity).
+"""
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.relay.attempts import meaning, pause_s
+from streams.relay.calls import Call, NobodyNamed, call_of
+from streams.relay.guard import PrivateAddress, check_host, is_public
+from streams.serve.answer import Refusal
+from streams.serve.signatures import check_standard, standard_secret
+from streams.setting_relay import Relay
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NOW_S = 1_772_409_600
+TRIGGER: dict[str, Any] = {
+    "trigger_id": "59073e75-1c3c-5151-9e9d-b2b260357f60",
+    "name": "cart.abandoned",
+    "occurrence": 1,
+    "episode_key": "c1",
+    "customer": {"id": "user_id:ada", "user_id": "ada", "email": "ada@example.org", "phone": "+49301234"},
+    "emitted_at_ms": 1_772_409_600_250,
+    "expires_at_ms": 1_772_496_000_000,
+    "items": [{"product_id": "tea", "name": "Tea", "price_minor": 450, "price_at_add_minor": 500, "quantity": 2}],
+    "value_minor": 900,
+    "currency": "EUR",
+    "recovery_url": "https://shop.example/cart/c1",
+    "details": {"cart_id": "c1"},
+}
+PROPERTIES = {
+    "trigger_id": TRIGGER["trigger_id"],
+    "occurrence": 1,
+    "episode_key": "c1",
+    "recovery_url": "https://shop.example/cart/c1",
+    "currency": "EUR",
+    "value": 9.0,
+    "items": [{"product_id": "tea", "name": "Tea", "quantity": 2, "price": 4.5, "price_at_add": 5.0}],
+    "details": {"cart_id": "c1"},
+}
+
+
+def relay(**fields: Any) -> Relay:
+    return Relay(**{"url": "https://receiver.example/hook", "secret": SECRET, **fields})
+
+
+def call(record: dict[str, Any] | None = None, **fields: Any) -> Call:
+    return call_of(relay(**fields), json.dumps(TRIGGER if record is None else record).encode(), NOW_S)
+
+
+def body(made: Call) -> Any:
+    return json.loads(made.body)
+
+
+def test_a_receiver_accepts_the_signature_and_gets_the_record_as_it_stands_in_the_log() -> None:
+    value = json.dumps(TRIGGER).encode()
+    made = call_of(relay(), value, NOW_S)
+
+    assert made.body == value
+    key = standard_secret(SECRET)
+    assert check_standard(made.headers, made.body, (key,), NOW_S) == TRIGGER["trigger_id"]
+    with pytest.raises(Refusal):
+        check_standard(made.headers, made.body + b" ", (key,), NOW_S)
+
+
+def test_the_signature_is_that_of_the_standards_own_example() -> None:
+    """https://github.com/standard-webhooks/standard-webhooks: the example of the specification's libraries."""
+    record = b'{"trigger_id":"msg_p5jXN8AQM9LWM0D4loKWxJek","name":"n"}'
+    made = call_of(relay(), record, 1614265330)
+
+    import hashlib
+    import hmac
+
+    raw = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    signed = b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330." + record
+    digest = base64.b64encode(hmac.new(raw, signed, hashlib.sha256).digest()).decode()
+    assert made.headers["webhook-signature"] == f"v1,{digest}"
+
+
+def test_braze_gets_a_custom_event() -> None:
+    made = call(format="braze", secret="braze-key")
+
+    assert made.headers["authorization"] == "Bearer braze-key"
+    assert body(made) == {
+        "events": [
+            {
+                "external_id": "ada",
+                "name": "cart.abandoned",
+                "time": "2026-03-02T00:00:00.250Z",
+                "properties": PROPERTIES,
+            }
+        ]
+    }
+
+
+def test_klaviyo_gets_an_event_with_its_metric_and_profile() -> None:
+    made = call(format="klaviyo", secret="klaviyo-key")
+
+    assert made.headers["authorization"] == "Klaviyo-API-Key klaviyo-key"
+    assert made.headers["revision"] == "2024-10-15"
+    attributes = body(made)["data"]["attributes"]
+    assert body(made)["data"]["type"] == "event"
+    assert attributes == {
+        "unique_id": TRIGGER["trigger_id"],
+        "time": "2026-03-02T00:00:00.250Z",
+        "properties": PROPERTIES,
+        "metric": {"data": {"type": "metric", "attributes": {"name": "cart.abandoned"}}},
+        "profile": {
+            "data": {
+                "type": "profile",
+                "attributes": {"external_id": "ada", "email": "ada@example.org", "phone_number": "+49301234"},
+            }
+        },
+        "value": 9.0,
+        "value_currency": "EUR",
+    }
+
+
+def test_customer_io_gets_an_event_of_a_person() -> None:
+    made = call(format="customerio", secret="cio-secret", user="site")
+
+    assert made.headers["authorization"] == "Basic " + base64.b64encode(b"site:cio-secret").decode()
+    assert body(made) == {
+        "type": "person",
+        "action": "event",
+        "identifiers": {"id": "ada"},
+        "name": "cart.abandoned",
+        "timestamp": 1_772_409_600,
+        "attributes": PROPERTIES,
+    }
+
+
+@pytest.mark.parametrize("system", ["braze", "klaviyo", "customerio"])
+def test_an_address_stands_in_where_there_is_no_user_id_and_an_anonymous_visitor_is_nobody(system: str) -> None:
+    mailed = TRIGGER | {"customer": {"id": "email:ada@example.org", "email": "ada@example.org"}}
+    assert "ada@example.org" in call(mailed, format=system).body.decode()
+
+    visitor = TRIGGER | {"customer": {"id": "anonymous_id:a1", "anonymous_ids": ["a1"]}}
+    with pytest.raises(NobodyNamed):
+        call(visitor, format=system)
+
+
+def test_what_became_of_a_trigger_names_the_customer_by_her_id() -> None:
+    outcome = {
+        "trigger_id": "t",
+        "name": "trigger.cancelled",
+        "customer_id": "user_id:ada",
+        "emitted_at_ms": 0,
+        "reason": "late_conversion",
+        "order_id": "o1",
+    }
+    made = body(call(outcome, format="customerio"))
+
+    assert (made["identifiers"], made["attributes"]) == (
+        {"id": "ada"},
+        {"trigger_id": "t", "reason": "late_conversion", "order_id": "o1"},
+    )
+
+
+def test_amounts_are_whole_units_of_their_own_currency() -> None:
+    yen = TRIGGER | {"currency": "JPY", "value_minor": 900, "items": []}
+
+    assert body(call(yen, format="klaviyo"))["data"]["attributes"]["value"] == 900
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+        ),
+        *("::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "::", "64:ff9b::7f00:1"),
+    ],
+)
+def test_addresses_behind_the_firewall_are_not_public(address: str) -> None:
+    assert not is_public(address)
+    with pytest.raises(PrivateAddress, match="allow_private"):
+        check_host(address)
+
+
+def test_public_addresses_and_names_pass() -> None:
+    assert is_public("93.184.216.34")
+    assert is_public("2606:2800:220:1:248:1893:25c8:1946")
+    check_host("receiver.example")
+
+
+def test_waits_double_up_to_five_minutes_and_spread() -> None:
+    waits = [pause_s(tries, "t") for tries in range(1, 12)]
+
+    assert all(2.0 ** min(n, 8) <= wait for n, wait in enumerate(waits))
+    assert all(wait <= 330 for wait in waits)
+    assert len({round(pause_s(5, f"t{n}"), 3) for n in range(50)}) > 40
+    assert pause_s(1, "t", "999999999") == 3600.0
+    assert pause_s(1, "t", "soon") < 1.2
+
+
+def test_only_this_records_own_faults_set_it_aside_at_once() -> None:
+    assert {status for status in range(200, 600) if meaning(status) == "refused"} == {400, 413, 422}
+    assert {status for status in range(200, 600) if meaning(status) == "gone"} == {410}
+    assert all(meaning(status) == "delivered" for status in range(200, 300))
+
+
+def test_a_secret_is_not_shown_among_settings() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(relay()), type=Relay) == relay()

@@ -1,0 +1,121 @@
+"""Triggers on a real broker reach a real HTTP receiver through its outages and the relay's own death, in order and signed."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from typing_extensions import override
+
+from streams.serve.signatures import check_standard, standard_secret
+from tests.e2e.kit import Shop
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CUSTOMERS = 20
+EACH = 15
+
+
+class Receiver:
+    """Notes what it takes; is out of order while `broken`, and never wants what is named "unwanted"."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.broken = False
+        self.turned_away = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                check_standard(headers, body, (standard_secret(SECRET),), time.time())
+                record = json.loads(body)
+                status = 204
+                if receiver.broken:
+                    status = 503
+                    receiver.turned_away += 1
+                elif record["name"] == "unwanted":
+                    status = 422
+                else:
+                    receiver.taken.append(record)
+                self.send_response(status)
+                self.end_headers()
+
+            @override
+            def log_message(self, *_: object) -> None:
+                return None
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def order(self) -> dict[str, list[int]]:
+        """The numbers in the order in which each customer's came for the first time."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for record in self.taken:
+            if record["number"] not in found[record["customer"]["id"]]:
+                found[record["customer"]["id"]].append(record["number"])
+        return found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "welcome") -> None:
+    record = {
+        "trigger_id": f"{name}-{customer}-{number}",
+        "name": name,
+        "number": number,
+        "customer": {"id": f"user_id:c{customer}", "user_id": f"c{customer}"},
+        "expires_at_ms": int(time.time() * 1000) + 3_600_000,
+    }
+    producer.send(shop.topic("triggers"), key=f"user_id:c{customer}".encode(), value=json.dumps(record).encode())
+
+
+def test_everything_arrives_in_order_through_an_outage_of_the_receiver_and_a_kill(
+    shop: Shop, receiver: Receiver
+) -> None:
+    shop.settings |= {
+        "REGULARS_RELAYS_CRM_URL": receiver.url,
+        "REGULARS_RELAYS_CRM_SECRET": SECRET,
+        "REGULARS_RELAYS_CRM_ALLOW_PRIVATE": "true",
+    }
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    relay = shop.start("crm", command="relay")
+    shop.expect(lambda: "begins with what comes now" in relay.log(), "it knows where it begins")
+
+    for number in range(EACH):
+        for customer in range(CUSTOMERS):
+            publish(shop, producer, customer, number)
+        if number == 5:
+            producer.flush()
+            shop.expect(lambda: len(receiver.taken) >= CUSTOMERS, "some arrive")
+            receiver.broken = True
+        if number == 10:
+            producer.flush()
+            shop.expect(lambda: receiver.turned_away > 5, "it is tried again")
+            relay.kill()
+            receiver.broken = False
+            shop.start("crm", command="relay")
+    publish(shop, producer, 0, 0, "unwanted")
+    producer.flush()
+
+    everything = {f"user_id:c{customer}": list(range(EACH)) for customer in range(CUSTOMERS)}
+    shop.expect(lambda: {name: sorted(got) for name, got in receiver.order().items()} == everything, "all have arrived")
+    assert receiver.order() == everything, "each customer's in order"
+    shop.expect(lambda: len(shop.records("relay-failed")) == 1, "what is not wanted is set aside")
+    (failure,) = [value for _, value in shop.read("relay-failed")]
+    assert (failure["reason"], failure["relay"], failure["original"]["name"]) == ("refused", "crm", "unwanted")
+    (told,) = [value for _, value in shop.read("messages")]
+    assert (told["event"], told["trigger_id"], told["user_id"]) == ("Message Failed", "unwanted-0-0", "c0")
+    producer.close()

@@ -1,0 +1,218 @@
+"""The way of a trigger to its receiver: tried until taken, in order for each customer, set aside with a reason, never lost."""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from schemas.decode import Decoder
+from schemas.events import Arrival, MessageFailed
+from streams.relay.calls import Call
+from streams.relay.delivery import FAILED, Answer, Courier, Disabled, Failure, message_failed
+from streams.relay.guard import PrivateAddress
+from streams.relay.lanes import Lanes
+from streams.setting_relay import Relay
+
+T = TypeVar("T")
+START_MS = 1_772_409_600_000
+DAY_MS = 86_400_000
+
+
+def run(what: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(what)
+
+
+def trigger(**fields: Any) -> bytes:
+    record = {
+        "trigger_id": "t1",
+        "name": "cart.abandoned",
+        "customer": {"id": "user_id:ada", "user_id": "ada"},
+        "emitted_at_ms": START_MS,
+        "expires_at_ms": START_MS + DAY_MS,
+    }
+    return json.dumps(record | fields).encode()
+
+
+class Receiver:
+    """Answers as it is told; the clock moves with each wait."""
+
+    def __init__(self, *answers: Answer | Exception, **settings: Any) -> None:
+        self.now_ms = START_MS
+        self.answers, self.calls, self.waits = list(answers), [], []  # type: ignore[var-annotated]
+        made = {"url": "https://receiver.example", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"} | settings
+        self.courier = Courier("crm", Relay(**made), self.post, now_ms=lambda: self.now_ms, sleep=self.sleep)
+
+    async def post(self, url: str, call: Call) -> Answer:
+        self.calls.append(call)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now_ms += round(seconds * 1000)
+
+    def deliver(self, value: bytes) -> Failure | None:
+        return run(self.courier.deliver(value))
+
+
+OK, BUSY, BROKEN = Answer(204), Answer(429, "120"), Answer(500)
+
+
+def test_what_is_taken_is_delivered_once() -> None:
+    receiver = Receiver(OK)
+
+    assert receiver.deliver(trigger()) is None
+    assert (len(receiver.calls), receiver.courier.counts["delivered"]) == (1, 1)
+
+
+def test_it_is_tried_again_under_the_same_id_until_it_is_taken() -> None:
+    receiver = Receiver(BROKEN, OSError("no route"), TimeoutError(), OK)
+
+    assert receiver.deliver(trigger()) is None
+    assert {call.headers["webhook-id"] for call in receiver.calls} == {"t1"}
+    assert len({call.headers["webhook-timestamp"] for call in receiver.calls}) == 4
+    assert [round(wait) for wait in receiver.waits] == [1, 2, 4]
+
+
+def test_a_receiver_that_asks_for_time_gets_it() -> None:
+    receiver = Receiver(BUSY, OK)
+
+    assert receiver.deliver(trigger()) is None
+    assert receiver.waits == [120.0]
+
+
+@pytest.mark.parametrize(
+    "answers,settings,fields,reason",
+    [
+        ((Answer(422),), {}, {}, "refused"),
+        ((BROKEN,), {"give_up_ms": 10_000}, {}, "given_up"),
+        ((BROKEN,), {}, {"expires_at_ms": START_MS + 60_000}, "expired"),
+        ((OK,), {}, {"expires_at_ms": START_MS - 1}, "expired"),
+        ((OK,), {"format": "braze"}, {"customer": {"id": "anonymous_id:a"}}, "nobody_named"),
+    ],
+)
+def test_what_cannot_be_delivered_is_set_aside_with_its_reason(
+    answers: tuple[Answer, ...], settings: dict[str, Any], fields: dict[str, Any], reason: str
+) -> None:
+    receiver = Receiver(*answers, **settings)
+    failure = receiver.deliver(trigger(**fields))
+
+    assert failure is not None
+    assert (failure.reason, failure.trigger_id) == (reason, "t1")
+    assert reason in FAILED
+    assert json.loads(bytes(failure.original))["trigger_id"] == "t1"
+    assert receiver.courier.counts[reason] == 1
+
+
+def test_what_is_no_trigger_is_set_aside_whole() -> None:
+    failure = Receiver(OK).deliver(b"{broken \xff")
+
+    assert failure is not None
+    assert (failure.reason, failure.tries) == ("malformed", 0)
+    assert message_failed(failure) is None
+
+
+def test_a_wrong_key_is_waited_out_and_sets_nothing_aside() -> None:
+    receiver = Receiver(Answer(401), Answer(401), OK)
+
+    assert receiver.deliver(trigger()) is None
+    assert receiver.courier.counts["retried"] == 2
+
+
+def test_a_receiver_that_is_gone_ends_the_relay() -> None:
+    with pytest.raises(Disabled, match="410"):
+        Receiver(Answer(410)).deliver(trigger())
+
+
+def test_a_receiver_that_takes_nothing_for_a_day_ends_it_too() -> None:
+    receiver = Receiver(BROKEN, give_up_ms=7 * DAY_MS, disable_after_ms=DAY_MS)
+
+    with pytest.raises(Disabled, match="HTTP 500"):
+        receiver.deliver(trigger(expires_at_ms=START_MS + 30 * DAY_MS))
+    assert DAY_MS <= receiver.now_ms - START_MS < DAY_MS + 600_000
+
+
+def test_a_private_address_is_not_called_again_and_again() -> None:
+    refused = OSError("connection")
+    refused.__cause__ = PrivateAddress("10.0.0.1 is no public address; if the receiver is your own, set allow_private")
+
+    with pytest.raises(Disabled, match="allow_private"):
+        Receiver(refused).deliver(trigger())
+
+
+def test_only_the_triggers_that_are_wanted_go_out() -> None:
+    receiver = Receiver(OK, only=("welcome",))
+
+    assert receiver.deliver(trigger()) is None
+    assert receiver.deliver(trigger(name="trigger.cancelled", of_name="welcome")) is None
+    assert receiver.deliver(trigger(name="welcome")) is None
+    assert len(receiver.calls) == 2
+
+
+def test_the_worker_hears_that_a_message_never_went_out() -> None:
+    failure = Receiver(Answer(400)).deliver(trigger())
+    assert failure is not None
+    told = message_failed(failure)
+    assert told is not None
+    home, event = told
+    arrival = Decoder("EUR").decode(json.dumps(event).encode(), START_MS)
+
+    assert home == "ada"
+    assert isinstance(arrival, Arrival)
+    assert isinstance(arrival.event, MessageFailed)
+    assert (arrival.customer, arrival.event.trigger_id, arrival.event.reason) == ("user_id:ada", "t1", "refused")
+
+
+# --- lanes --------------------------------------------------------------------------------------------------------
+
+
+def test_one_customers_records_follow_each_other_and_others_pass_by() -> None:
+    async def story() -> list[str]:
+        order: list[str] = []
+        held, both = asyncio.Event(), asyncio.Event()
+
+        async def work(record: str) -> None:
+            if record == "ada-1":
+                await held.wait()
+            order.append(record)
+            if len(order) == 2:
+                both.set()
+
+        lanes = Lanes(work, 8)
+        lanes.start()
+        for offset, record in enumerate(("ada-1", "bob-1", "ada-2", "cy-1")):
+            await lanes.put("p0", offset, record[:3].encode(), record)
+        await both.wait()
+        assert lanes.done() == {"p0": 0}, "nothing before the first one may be committed"
+        held.set()
+        await lanes.idle()
+        assert lanes.done() == {"p0": 4}
+        await lanes.stop()
+        return order
+
+    order = run(story())
+    assert order.index("ada-1") < order.index("ada-2")
+    assert set(order[:2]) == {"bob-1", "cy-1"}
+
+
+def test_an_error_of_one_lane_is_told_and_its_record_is_not_done() -> None:
+    async def story() -> None:
+        async def work(record: str) -> None:
+            if record == "bad":
+                raise Disabled("gone")
+
+        lanes = Lanes(work, 4)
+        lanes.start()
+        await lanes.put("p0", 5, b"a", "good")
+        await lanes.put("p0", 6, b"b", "bad")
+        await asyncio.wait([lanes.failed], timeout=5)
+        assert lanes.done()["p0"] in {5, 6}
+        with pytest.raises(Disabled):
+            lanes.failed.result()
+        await lanes.stop()
+
+    run(story())
