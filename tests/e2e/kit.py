@@ -290,11 +290,19 @@ class Shop:
 
     def profiles(self) -> dict[str, dict[str, Any]]:
         """Every stored profile by id."""
+        return {name: found for name, found in self._stored().items() if "redirect" not in found}
+
+    def redirects(self) -> dict[str, str]:
+        """Every identifier that leads to a profile, with the one it leads to now."""
+        return {name: found["redirect"][-1][1] for name, found in self._stored().items() if "redirect" in found}
+
+    def _stored(self) -> dict[str, dict[str, Any]]:
         found = {}
         with contextlib.closing(self.client()) as client:
             for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000):
                 stored = client.get(key)
-                if stored is not None and not (profile := json.loads(stored)).get("redirect"):
+                if stored is not None:
+                    profile = json.loads(stored)
                     found[profile["id"]] = profile
         return found
 

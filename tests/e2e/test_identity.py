@@ -65,8 +65,7 @@ def test_every_customer_ends_as_one_profile_however_her_devices_and_the_workers_
     # Moves beget moves: at rest when nothing waits to be sent and all of it was read.
     shop.expect(lambda: shop.outbox_empty() and shop.caught_up() and not _travelling(shop), "everybody has arrived")
 
-    stored = shop.profiles()
-    profiles = {name: profile for name, profile in stored.items() if "redirect" not in profile}
+    profiles, redirects = shop.profiles(), shop.redirects()
     assert set(profiles) == {f"user_id:{user}" for user in told.money}
     for user, (orders, net) in told.money.items():
         profile = profiles[f"user_id:{user}"]
@@ -78,7 +77,7 @@ def test_every_customer_ends_as_one_profile_however_her_devices_and_the_workers_
             "anonymous_id": sorted(told.devices[user]),
         }
         for device in told.devices[user]:
-            assert stored[f"anonymous_id:{device}"]["redirect"][-1][1] == f"user_id:{user}"
+            assert redirects[f"anonymous_id:{device}"] == f"user_id:{user}"
     with contextlib.closing(shop.client()) as client:
         ledgers = {key.decode().partition(":l:")[2] for key in client.scan_iter(match=f"{shop.prefix}:*:l:*")}
         totals = [client.hgetall(f"{shop.prefix}:{{{p}}}:pop") for p in range(shop.partitions)]

@@ -80,7 +80,7 @@ def test_an_erased_customer_is_nowhere_and_stays_away(shop: Shop, now_ms: int) -
     receipt = json.loads(shop.command("privacy", "erase", "user_id:ada", "--request-id", "r1", "--wait", "--json"))
 
     assert (receipt["final"], receipt["homes"], receipt["counts"]["orders"]) == (True, 3, 1)
-    assert receipt["counts"]["profiles"] == 3
+    assert (receipt["counts"]["profiles"], receipt["counts"]["redirects"]) == (1, 2)
     shop.expect(lambda: is_nowhere(shop), "nothing of her is left")
     assert set(shop.profiles()) == {"user_id:bea"}
     assert [value["final"] for _, value in shop.read("receipts")][-1] is True
@@ -124,7 +124,7 @@ def test_a_suppressed_customer_is_sent_nothing_and_an_export_tells_all(shop: Sho
     told_by = shop.command("privacy", "export", "user_id:ada", "--request-id", "r2", "--out", str(out))
 
     homes = {home["id"]: home for home in json.loads(out.read_bytes())["customers"]}
-    assert set(homes) == {"user_id:ada", "email:ada@example.org", "anonymous_id:phone-7"}
+    assert set(homes) == {"user_id:ada"}
     assert [order["order_id"] for order in homes["user_id:ada"]["orders"]] == ["A-1001"]
     assert homes["user_id:ada"]["document"]["traits"] == {"first_name": "Ada"}
     assert "export r2: final" in told_by

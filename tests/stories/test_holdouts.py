@@ -9,6 +9,7 @@ from profiles import population
 from profiles.holdout import GLOBAL
 from profiles.insight.experiment import Amounts, assignment
 from profiles.insight.tallies import Tally, add
+from profiles.links import leave
 from profiles.merge import merge
 from profiles.rules import Holdout
 from profiles.state import Ledger, NeedLedger
@@ -186,3 +187,19 @@ def test_two_profiles_that_become_one_are_counted_once_by_all_their_orders() -> 
     assert counters["effect:cart.abandoned|treated|net|x"] == 800
     add(counters, population.forget(one.profile))
     assert not [name for name in counters if name.startswith("effect:")]
+
+
+@pytest.mark.parametrize("goes", ["erased", "became a redirect"])
+def test_who_goes_takes_her_part_out_of_the_comparison(goes: str) -> None:
+    story = Told(HALF, customer=customer_of("treated"))
+    story.order("o1", -5 * DAY, product("tea", 500)).add("mug", 0).until(2 * HOUR)
+    assert story.effect()
+
+    if goes == "erased":
+        story.profile.wipe()
+    else:
+        leave(story.profile, [(0, "user_id:other")])
+    add(story.counters, population.forget(story.profile))
+
+    assert story.effect() == {}
+    assert not story.profile.exposures
