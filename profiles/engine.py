@@ -45,6 +45,7 @@ from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
 from profiles.replan import replan
+from profiles.rules import topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
@@ -70,6 +71,8 @@ class Engine:
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         self.stamp = stamp_of(book, self.triggers.values())
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
+        self.topics = topics_apart(book.rules)
+        """Where triggers go that are published apart, by their names."""
         self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
         for trigger in told:
             for kind in trigger.listens:

@@ -223,8 +223,6 @@ def _unite_standing(into: Profile, other: Profile) -> None:
     if theirs.tier > ours.tier:
         ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
     ours.milestone = max(ours.milestone, theirs.milestone)
-    for what, wake_ms in other.wakes.items():
-        into.wakes[what] = min(wake_ms, into.wakes.get(what, wake_ms))
 
 
 def _unite_triggers(into: Profile, other: Profile) -> None:

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
 from profiles.insight.repurchase_plan import RepurchaseRules
+from schemas.topics import APART, TRIGGERS
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -77,8 +78,8 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
     """Share of customers who are not sent this trigger, so that its effect can be measured; advice: 0.1."""
     holdout_group: str = ""
     """Triggers of one group hold out the same customers. Empty: the trigger is a group of its own."""
-    topic: Literal["triggers"] = "triggers"
-    """Where it is published."""
+    topic: Annotated[str, Meta(pattern=APART)] = TRIGGERS
+    """Where it is published: "triggers", or a topic apart named "triggers-" and more, which `regulars topics create` makes."""
     contact_details: bool = True
     """Whether e-mail address and phone number travel in the trigger, or ids alone."""
 
@@ -294,6 +295,11 @@ def table_of(trigger: str) -> str:
     'cart_abandoned'
     """
     return trigger.replace(".", "_")
+
+
+def topics_apart(rules: Rules) -> dict[str, str]:
+    """The topics of triggers that are published apart, by their names."""
+    return {name: rule.topic for name, rule in rules.triggers.items() if rule.topic != TRIGGERS}
 
 
 def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) -> Rules:

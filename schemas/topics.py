@@ -4,7 +4,7 @@ Every input and internal topic has the installation's number of partitions, so t
 belongs to one worker. The tuple's order is the rank that breaks ties when records of one partition have equal times.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -85,6 +85,16 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),
 )
+
+TRIGGERS: Final = "triggers"
+APART: Final = r"^triggers(-(?!shadow$)[a-z0-9][a-z0-9-]{0,60})?$"
+"""What the topic of a trigger may be called."""
+
+
+def topic_apart(name: str) -> Topic:
+    """A topic to which the rules publish a trigger apart from the others."""
+    return Topic(name=name, role="output", holds="Triggers that the rules publish apart.", retention_ms=30 * DAY_MS)
+
 
 CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role != "output")
 """What every worker subscribes to, in rank order."""

@@ -94,6 +94,10 @@ class Steps(Protocol):
 
     @property
     def stamp(self) -> RulesStamp: ...
+
+    @property
+    def topics(self) -> Mapping[str, str]: ...
+
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
 
     def wakes(self, change: GoodChange) -> bool: ...
@@ -925,7 +929,7 @@ class Batch:
                 home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
                 row = row_of_move(output, home)
             else:
-                row = row_of(output, partition, shop_id)
+                row = row_of(output, partition, shop_id, self.terms.engine.topics)
                 if number < self.forgotten.get(row.key, 0):
                     continue  # decided in this very batch, before she was erased
             stored = encode_row(row)

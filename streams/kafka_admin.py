@@ -5,12 +5,15 @@ Blocking calls; inside an event loop run them in a thread.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from msgspec import Struct
 
-from schemas.topics import TOPICS, Topic
+from profiles.rules import topics_apart
+from schemas.topics import TOPICS, Topic, topic_apart
+from streams.book_files import BookError, read_rules_file
 from streams.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
@@ -66,6 +69,17 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
         client.close()
 
 
+def installed(settings: Settings) -> tuple[Topic, ...]:
+    """All topics of an installation, with those to which its rules publish triggers apart."""
+    if not settings.files.rules:
+        return TOPICS
+    try:
+        apart = set(topics_apart(read_rules_file(Path(settings.files.rules)).rules).values())
+    except BookError:
+        return TOPICS  # whoever goes by the rules says what is wrong with them
+    return (*TOPICS, *(topic_apart(name) for name in sorted(apart)))
+
+
 def topic_config(topic: Topic) -> dict[str, str]:
     """The broker's configuration of a topic."""
     return {
@@ -88,7 +102,7 @@ def create_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
             "replication_factor": settings.kafka.replication,
             "configs": topic_config(topic),
         }
-        for topic in TOPICS
+        for topic in installed(settings)
         if topic.name not in found
     }
     if missing:
@@ -101,7 +115,7 @@ def create_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
 
 def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
     """The installation's topics that exist, by logical name."""
-    wanted = {settings.topic(topic.name): topic.name for topic in TOPICS}
+    wanted = {settings.topic(topic.name): topic.name for topic in installed(settings)}
     there = wanted.keys() & set(client.list_topics())
     states: dict[str, TopicState] = {}
     if not there:
@@ -118,7 +132,7 @@ def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, T
 def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
     """All topics of the installation. Raises AdminError naming what is missing, TopicMismatch for a wrong count."""
     found = describe_topics(client, settings)
-    missing = [settings.topic(topic.name) for topic in TOPICS if topic.name not in found]
+    missing = [settings.topic(topic.name) for topic in installed(settings) if topic.name not in found]
     if missing:
         raise AdminError(f"missing topics: {', '.join(missing)}. Make them: regulars topics create")
     for state in found.values():

@@ -1,6 +1,7 @@
 """Rows of the outbox and of rejects: what the engine decided and what was set aside, as records for output topics."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +22,7 @@ from schemas.outputs import (
     Trigger,
     TriggerOutcome,
 )
-from schemas.topics import TOPICS
+from schemas.topics import TOPICS, TRIGGERS
 from streams.record import Record
 
 ROW_BYTES_MAX: Final = 256 * 1024
@@ -57,8 +58,10 @@ def decode_row(stored: bytes) -> Outgoing:
     return _decode(stored)
 
 
-def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
-    """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything."""
+def row_of(output: Published, partition: int, shop_id: str, topics: Mapping[str, str]) -> Outgoing:
+    """The record of a decision of the engine: CloudEvents headers for triggers, a record id for everything. `topics` are those
+    of triggers that are published apart, by name.
+    """
     value = Raw(_encode(output))
     if isinstance(output, IdentityChange):
         return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
@@ -68,7 +71,8 @@ def row_of(output: Published, partition: int, shop_id: str) -> Outgoing:
         record_id = f"{output.request_id}/{home_mark(output.request_id, output.customer_id)}/{output.part}"
         return Outgoing("exports", record_id, output.request_id, partition, value)
     if isinstance(output, Trigger):
-        topic, key = "triggers-shadow" if output.shadow else "triggers", output.customer.id
+        topic = "triggers-shadow" if output.shadow else topics.get(output.name, TRIGGERS)
+        key = output.customer.id
     else:
         topic, key = OUTCOME_TOPICS[output.name], output.customer_id
     headers = {

@@ -12,12 +12,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from profiles.book import Book
+from profiles.rules import topics_apart
 from streams.book_files import BookError, read_rules_file
 from streams.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
+_MAKE: Final = "make them (regulars topics create) and start the workers again"
 
 _Seen = tuple[int, int, int] | None
 """Time of change, size and inode of the file; None where it is not there."""
@@ -30,6 +32,7 @@ class RulesFile:
         self.book = book
         self.refused: BookError | None = None
         self._path, self._metrics = path, metrics
+        self._topics = set(topics_apart(book.rules).values())
         self._read = self._before = self._look()
 
     def changed(self, *, at_once: bool = False) -> bool:
@@ -45,6 +48,12 @@ class RulesFile:
             read = read_rules_file(self._path)
         except BookError as error:
             self._refuse(error)
+            return None
+        if new := set(topics_apart(read.rules).values()) - self._topics:
+            names = ", ".join(sorted(new))
+            self._refuse(
+                BookError(f"rules file {self._path}: nobody looked for the topics {names} at the start: {_MAKE}")
+            )
             return None
         self._metrics.count("regulars_rules_read_total", result="taken")
         self._show_refused(None)

@@ -20,8 +20,7 @@ def command() -> None:
 @click.pass_context
 def create(ctx: click.Context, *, shadow: str | None) -> None:
     """Create every missing topic, internal ones too. Existing ones are left as they are."""
-    from schemas.topics import TOPICS
-    from streams.kafka_admin import admin_client, create_topics
+    from streams.kafka_admin import admin_client, create_topics, installed
 
     settings = settings_of(ctx)
     if shadow is not None:
@@ -32,7 +31,7 @@ def create(ctx: click.Context, *, shadow: str | None) -> None:
         made = create_topics(client, settings)
     for name in made:
         click.echo(f"created {name}")
-    there = len(TOPICS) - len(made)
+    there = len(installed(settings)) - len(made)
     click.echo(
         f"{len(made)} topics created, {there} were there; each has {settings.kafka.partitions} partitions "
         f"on {settings.kafka.bootstrap}"
@@ -46,8 +45,7 @@ def list_(ctx: click.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from schemas.topics import TOPICS
-    from streams.kafka_admin import admin_client, describe_topics
+    from streams.kafka_admin import admin_client, describe_topics, installed
 
     settings = settings_of(ctx)
     with admin_client(settings) as client:
@@ -55,7 +53,7 @@ def list_(ctx: click.Context) -> None:
         records = _records(client, {state.name: state.partitions for state in states.values()})
     table = Table("topic", "role", "partitions", "records", "holds", box=None, pad_edge=False, header_style="bold")
     table.columns[2].justify = table.columns[3].justify = "right"
-    for topic in TOPICS:
+    for topic in installed(settings):
         name, state = settings.topic(topic.name), states.get(topic.name)
         there = str(state.partitions) if state is not None else "missing"
         table.add_row(name, topic.role, there, f"{records.get(name, 0):,}", topic.holds)

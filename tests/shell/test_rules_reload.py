@@ -144,3 +144,11 @@ def test_health_is_degraded_while_the_file_is_bad_and_names_the_rules_in_force()
     watch.ruled(RulesHealth(version="two", digest="def"))
 
     assert watch.report(0).status == "ok"
+
+
+def test_a_topic_that_nobody_looked_for_at_the_start_is_no_topic_to_publish_to(shop: Shop) -> None:
+    shop.write('[welcome]\ntopic = "triggers-welcome"\n')
+
+    assert shop.read() is None
+    assert "triggers-welcome" in str(shop.refused)
+    assert "regulars topics create" in str(shop.refused)
