@@ -73,7 +73,7 @@ run: setup ## the main job on a real shop's year of orders, no server needed; re
 test: setup ## all tests (those with Kafka and Redis need the servers' programs, and say so)
 	@$(BIN)/pytest $(ARGS)
 
-test-quick: setup ## the tests that need no server, in half a minute
+test-quick: setup ## the tests that need no server
 	@$(BIN)/pytest tests/core tests/laws tests/models tests/stories tests/golden $(ARGS)
 
 test-long: setup ## the long variants as well
