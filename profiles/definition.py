@@ -38,6 +38,8 @@ class TriggerDefinition(Generic[R]):
     """Kinds of events that `on_event` is called for."""
     speaks: bool = True
     """Whether it says something to the customer; others tell systems about her, and are no answer to what to show her now."""
+    remembers_views: bool = False
+    """Whether it goes by what was viewed and searched for in the last days: that is kept only while such a trigger is on."""
     reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 

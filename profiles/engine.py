@@ -73,6 +73,9 @@ class Engine:
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
         self.topics = topics_apart(book.rules)
         """Where triggers go that are published apart, by their names."""
+        self._browsed = any(trigger.remembers_views for trigger in told)
+        watched = self._browsed or any(_hears(trigger, "on_good") for trigger in told)
+        self._handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
         self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
         for trigger in told:
             for kind in trigger.listens:
@@ -113,7 +116,7 @@ class Engine:
                 self._cart(turn, arrival)
             else:
                 self._remember(turn, arrival)
-                handler = HANDLERS.get(kind)
+                handler = self._handlers.get(kind)
                 if handler is not None:
                     handler(turn, arrival)
                 if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
@@ -325,7 +328,8 @@ class Engine:
                 known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
                 bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
-                browsing.note_found(profile, entry.placed_ms)
+                if self._browsed:
+                    browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
                 if entry.couponed:
@@ -359,7 +363,8 @@ class Engine:
             interests.touch(
                 profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
             )
-            browsing.note_found(profile, arrival.time_ms, added=True)
+            if self._browsed:
+                browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
@@ -431,11 +436,19 @@ def _watch_cart(turn: Turn, arrival: Arrival) -> None:
         watches.see(turn.profile, added.product, arrival.time_ms, _price_seen(turn, added.product, added.currency))
 
 
-def _viewed(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.ProductEvent, arrival.event)
-    _VIEW_INTEREST(turn, arrival)
-    browsing.note_view(turn.profile, arrival)
-    watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Handler]:
+    """What a look around leaves behind: by far the most events are views, so only what an enabled trigger asks for is kept."""
+
+    def viewed(turn: Turn, arrival: Arrival) -> None:
+        event = cast(events.ProductEvent, arrival.event)
+        _VIEW_INTEREST(turn, arrival)
+        if browsed:
+            browsing.note_view(turn.profile, arrival)
+        if watched:
+            watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+
+    looked_around: dict[type[Event], Handler] = {events.ProductClicked: _clicked, events.ProductsSearched: _searched}
+    return {events.ProductViewed: viewed} | (looked_around if browsed else {})
 
 
 def _clicked(turn: Turn, arrival: Arrival) -> None:
@@ -559,9 +572,6 @@ CHANNEL_LOST: Final[frozenset[type[Event]]] = CONSENT_WITHDRAWN | {events.Messag
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
-    events.ProductViewed: _viewed,
-    events.ProductClicked: _clicked,
-    events.ProductsSearched: _searched,
     events.ProductAddedToWishlist: _wished,
     events.ProductRemovedFromWishlist: _unwished,
     **dict.fromkeys(coupons.EVENTS, _coupon),

@@ -24,9 +24,11 @@ from bench.observed_worker import VARIABLE, Sheet
 from bench.redis_state import key_batches, keys_bytes
 from profiles.interests import read
 from profiles.profile import Profile, decode_profile
+from profiles.rules import table_of
+from profiles.triggers import BY_NAME
 from schemas.topics import TOPICS
 
-RULES: Final = """\
+_JOB: Final = """\
 version = "profile-ltv"
 soft_opt_in = true
 
@@ -45,6 +47,8 @@ max_in_window = 0
 max_lateness = "3650d"
 forget = "3650d"
 """
+RULES: Final = _JOB + "".join(f"[{table_of(name)}]\nenabled = false\n" for name in BY_NAME if name != "cart.abandoned")
+"""The job's one trigger; all others are off."""
 
 
 ROOT: Final = Path(__file__).parents[2]

@@ -49,6 +49,7 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
 
     name = "browse.abandoned"
     rule_type = BrowseAbandonedRule
+    remembers_views = True
     listens = frozenset({ProductViewed})
     reasons: ClassVar[Mapping[str, str]] = {
         "recent_order": "The customer ordered only days ago.",

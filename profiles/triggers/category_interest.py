@@ -53,6 +53,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
 
     name = "category.interest"
     rule_type = CategoryInterestRule
+    remembers_views = True
     listens = frozenset(_WEIGHT_OF)
     reasons: ClassVar[Mapping[str, str]] = {
         "bought": "Something of the category was bought only days ago.",

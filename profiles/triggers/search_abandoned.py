@@ -43,6 +43,7 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
 
     name = "search.abandoned"
     rule_type = SearchAbandonedRule
+    remembers_views = True
     listens = frozenset({ProductsSearched, ProductClicked, ProductViewed, ProductAdded, WishlistProductAddedToCart})
     reasons: ClassVar[Mapping[str, str]] = {
         "found": "She looked at a product, put one into a cart or bought one since."
