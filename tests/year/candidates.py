@@ -247,6 +247,23 @@ def _runs_low(
     return int(moved if moved > last else due), int(run_out + max(7 * DAY_MS, round(0.5 * pace * DAY_MS)))
 
 
+def birthdays(events: list[Event], zones: dict[str, ZoneInfo], end: int) -> list[Candidate]:
+    """Nine in the morning of each birthday after the customer told it, where she lives."""
+    found = []
+    for event in events:
+        told = event.get("traits", {}).get("birthday")
+        if told is None:
+            continue
+        customer, since = event["user_id"], event["timestamp_ms"]
+        _, month, day = map(int, told.split("-"))
+        for year in {datetime.fromtimestamp(at / 1000, UTC).year for at in (since, end)}:
+            at = int(datetime(year, month, day, 9, tzinfo=zones[customer]).timestamp() * 1000)
+            if since <= at:
+                date = f"{year}-{month:02d}-{day:02d}"
+                found.append(Candidate(customer, "birthday", f"user_id:{customer}|{year}", date, at, at, NEVER, at))
+    return found
+
+
 def zones_of(events: list[Event]) -> dict[str, ZoneInfo]:
     """The zone of each customer."""
     told: dict[str, Any] = {event["user_id"]: event["traits"] for event in events if event["event"] == "Identified"}

@@ -23,6 +23,7 @@ PRIORITY: Final = {
     "cart.abandoned": 200,
     "replenishment.due": 300,
     "replenishment.late": 310,
+    "birthday": 500,
     "welcome": 600,
 }
 LADDER: Final = ("checkout.abandoned", "cart.abandoned")
@@ -65,7 +66,8 @@ class Customers:
         supplies, self.late_at = candidates.supplies(connection, self.zones)
         self.by_customer: dict[str, list[Candidate]] = defaultdict(list)
         found = (*candidates.carts(connection), *candidates.checkouts(connection), *candidates.welcomes(connection))
-        for candidate in (*found, *supplies):
+        birthdays = candidates.birthdays(events, self.zones, events[-1]["timestamp_ms"])
+        for candidate in (*found, *supplies, *birthdays):
             self.by_customer[candidate.customer].append(candidate)
         self.events: dict[str, list[Event]] = defaultdict(list)
         for event in events:
