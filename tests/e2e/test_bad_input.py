@@ -75,7 +75,8 @@ def test_ten_thousand_bad_records_in_a_row_leave_the_worker_alive_and_good_ones_
     shop.expect(lambda: worker.metric("regulars_rejected_total") == COUNT, "all are counted")
     large = next(value for value in rejected if value.get("truncated_bytes"))
     assert len(large["original"]) == 256 * 1024
-    assert '"status": "degraded"' in (worker.page("/health") or "")
+    # What /health says is looked at once a second.
+    shop.expect(lambda: '"status": "degraded"' in (worker.page("/health") or ""), "/health says so")
 
 
 def event(**fields: object) -> bytes:
