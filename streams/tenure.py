@@ -121,6 +121,7 @@ class Tenure:
         self._foreign: deque[tuple[int, int]] = deque(maxlen=64)
         self._faults_seen = FaultCount(number)
         self._wake = asyncio.Event()
+        self._dropped = False
         self._stopping = False
 
     # --- pushed in by delivery: note and return -------------------------------------------------------------------
@@ -157,7 +158,10 @@ class Tenure:
         self._wake.set()
 
     def drop(self) -> None:
-        """The partition was revoked: forget what waits in memory, at once."""
+        """The partition was revoked: forget what waits in memory, at once. A batch under way may still be committed, but of what
+        was forgotten nothing may count as worked on: the next owner's clock would run ahead of it.
+        """
+        self._dropped = True
         for inbox in self.inboxes.values():
             inbox.drop()
         self._items = []
@@ -571,6 +575,8 @@ class Tenure:
 
     def _note_passed(self, topic: str) -> None:
         """All before this offset was worked on. Markers at the end count too, once nothing of the topic is left."""
+        if self._dropped:
+            return
         offset = self._offsets.get(topic, 0)
         if self._all_done(topic):
             offset = max(offset, self.inboxes[topic].position)
