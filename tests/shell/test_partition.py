@@ -10,7 +10,7 @@ from profiles.engine import Engine
 from schemas.decode import Decoder
 from streams.faults import NO_FAULTS, Faults
 from streams.partition import LostState, Partition, PartitionLimits
-from streams.table import Fenced, Refused, Unavailable
+from streams.table import Commit, Fenced, Refused, Unavailable
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, no_pause, ordered, run, when
 
 TOPICS_WITH_EVENTS = ("carts", "orders", "clickstream")
@@ -403,6 +403,35 @@ def test_revocation_forgets_at_once_and_ends() -> None:
 
     assert ada is not None
     assert ada.carts["ada-c1"].lines["tea"].quantity == 10
+
+
+def test_what_was_forgotten_in_the_middle_of_a_commit_does_not_carry_the_clock_of_the_next_owner_away() -> None:
+    """Ada puts tea into a cart and buys it; hours later a worker loses the partition just before it would read of that."""
+    world = World(wall_ms=START_MS + 300 * MINUTE_MS, limits=PartitionLimits(batch_records=1))
+    world.send(added("ada", 0, "m1"), ordered("bob", 1, "o0"), ordered("ada", 30, "o1", cart_id="ada-c1"))
+
+    async def scenario() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        commit = world.table.commit
+
+        async def taken_away(partition: int, change: Commit) -> None:
+            await commit(partition, change)
+            if change.offsets.get("orders") == 1:
+                tenure.drop()
+
+        world.table.commit = taken_away  # type: ignore[method-assign]
+        await world.work(tenure)
+        world.table.commit = commit  # type: ignore[method-assign]
+        # Its chunks come one record at a time, and the cart's change is long over when it begins.
+        late = world.tenure()
+        await late.open()
+        await late.turn()
+        await world.work(late, chunk=1)
+
+    run(scenario())
+
+    assert world.values("triggers") == []
 
 
 # --- the clock, live ----------------------------------------------------------------------------------------------
