@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from profiles import population
 from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
 from profiles.goods import Good, GoodChange
+from profiles.insight.tallies import add
 from profiles.links import NOBODY
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
@@ -653,10 +654,8 @@ class Batch:
         except Exception as error:
             raise Faulty(place, customer, error) from error
         if left:
-            for name, amount in population.forget(live.profile).items():
-                self._population[name] = self._population.get(name, 0) + amount
-            for name, amount in live.ledger.counted.items():
-                self._population[name] = self._population.get(name, 0) + amount
+            add(self._population, population.forget(live.profile))
+            add(self._population, live.ledger.counted)
             if live.size and customer not in self._deleted:
                 self._deleted.append(customer)
             live.ledger = Ledger(complete=True)
@@ -738,10 +737,8 @@ class Batch:
         self.forgotten[profile.id] = outputs
         if subject.size and profile.id not in self._deleted:
             self._deleted.append(profile.id)
-        for name, amount in population.forget(profile).items():
-            self._population[name] = self._population.get(name, 0) + amount
-        for name, amount in ledger.counted.items():
-            self._population[name] = self._population.get(name, 0) + amount
+        add(self._population, population.forget(profile))
+        add(self._population, ledger.counted)
         ledger.counted.clear()
         subject.size, subject.due_ms = 0, None
         assert profile.privacy is not None
@@ -781,11 +778,9 @@ class Batch:
             return
         told = ledger.changed or ledger.counted or profile.exposures_opened or not subject.size or counted
         if told and not profile.redirect:
-            for name, amount in population.delta(profile).items():
-                self._population[name] = self._population.get(name, 0) + amount
+            add(self._population, population.delta(profile))
             if ledger.counted:
-                for name, amount in ledger.counted.items():
-                    self._population[name] = self._population.get(name, 0) + amount
+                add(self._population, ledger.counted)
                 ledger.counted.clear()
         if profile.rewatched:
             self.goods.note(profile)
@@ -889,7 +884,7 @@ class Batch:
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
         changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
-        changes.population = {name: amount for name, amount in self._population.items() if amount}
+        changes.population = dict(self._population)
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
         changes.records = dict(Counter([item.topic for item in done]))
@@ -909,8 +904,7 @@ class Batch:
             if type(output) is Anonymised:
                 profile = output.profile
                 profile.id = f"anonymised:{self.terms.new_name()}"
-                for name, amount in population.delta(profile).items():
-                    self._population[name] = self._population.get(name, 0) + amount
+                add(self._population, population.delta(profile))
                 self._created[profile.id] = profile.pack()
                 for entry in output.entries:
                     self._entries[profile.id, entry.order_id] = encode(entry)

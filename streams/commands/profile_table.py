@@ -9,7 +9,7 @@ from rich.text import Text
 
 from profiles.book import Book
 from profiles.profile import Profile
-from schemas.money import exponent
+from schemas.money import format_minor
 from schemas.profile_document import ProfileDocument
 from streams import explanations
 
@@ -25,12 +25,7 @@ def money(minor: int | None, currency: str) -> str:
     >>> money(1234567, "USD"), money(1234567, "JPY"), money(-5, "KWD"), money(None, "USD")
     ('USD 12,345.67', 'JPY 1,234,567', 'KWD -0.005', '-')
     """
-    if minor is None:
-        return "-"
-    decimals = exponent(currency)
-    whole, rest = divmod(abs(minor), 10**decimals)
-    sign = "-" if minor < 0 else ""
-    return f"{currency} {sign}{whole:,}" + (f".{rest:0{decimals}d}" if decimals else "")
+    return "-" if minor is None else format_minor(minor, currency)
 
 
 def print_profile(shown: ProfileDocument) -> None:

@@ -413,16 +413,16 @@ def test_what_was_forgotten_in_the_middle_of_a_commit_does_not_carry_the_clock_o
     async def scenario() -> None:
         tenure = world.tenure()
         await tenure.open()
-        commit = world.table.commit
+        store = world.table.commit
 
-        async def taken_away(partition: int, change: Commit) -> None:
-            await commit(partition, change)
-            if change.offsets.get("orders") == 1:
+        async def taken_away(partition: int, commit: Commit) -> None:
+            await store(partition, commit)
+            if commit.offsets.get("orders") == 1:
                 tenure.drop()
 
         world.table.commit = taken_away  # type: ignore[method-assign]
         await world.work(tenure)
-        world.table.commit = commit  # type: ignore[method-assign]
+        world.table.commit = store  # type: ignore[method-assign]
         # Its chunks come one record at a time, and the cart's change is long over when it begins.
         late = world.tenure()
         await late.open()
