@@ -85,12 +85,15 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
 
     def replan(self, turn: Turn, checkout: Checkout) -> None:
-        """Arm the first reminder, or move it; reminders that follow an emission keep their times."""
+        """Arm the first reminder where there is something to remind of, or move it; those that follow an emission keep theirs."""
         profile = turn.profile
         if checkout.done is not None or checkout.reminded:
             return
         episode = waiting(profile, self, checkout.checkout_id)
-        if (episode is not None and episode.occurrence > 1) or not _has_lines(profile, checkout):
+        if episode is None:
+            if not _has_lines(profile, checkout):
+                return
+        elif episode.occurrence > 1:
             return
         due_ms = checkout.moved_ms + self.rule(turn.book).delay_ms
         plan(turn, self, checkout.checkout_id, checkout.started_by, checkout.started_ms, due_ms)

@@ -36,6 +36,7 @@ DELAYS = st.lists(st.integers(601, 2000), min_size=3, max_size=3)
 """Longer than the stories: nothing is past due while they are told."""
 
 
+@settings(max_examples=200)
 @given(histories(span_minutes=600), DELAYS)
 def test_the_same_rules_move_nothing(story: list[Arrival], delays: list[int]) -> None:
     engine = Engine(shop(*rules(delays)))
@@ -60,6 +61,7 @@ def test_what_waits_is_due_as_if_the_new_rules_had_held_all_along(
     assert moved is (before != waiting(profile))
 
 
+@settings(max_examples=200)
 @given(histories(span_minutes=600))
 def test_a_trigger_that_is_switched_off_keeps_its_time_and_ends_then(story: list[Arrival]) -> None:
     off = [CartAbandonedRule(enabled=False, delay_ms=HOUR_MS * 9), CheckoutAbandonedRule(), WelcomeRule()]

@@ -54,6 +54,13 @@ def test_a_checkout_of_an_empty_cart_arms_nothing() -> None:
     assert started(Timeline(), 10).waiting(CHECKOUT) == []
 
 
+def test_a_cart_that_is_emptied_within_a_checkout_moves_the_reminder_that_then_finds_nothing_to_remind_of() -> None:
+    ada = started(Timeline().add("A", 0), 10).remove("A", 20)
+
+    assert ada.waiting(CHECKOUT) == [80]
+    assert ("cancelled", "empty") in ada.until(80).decisions(CHECKOUT)
+
+
 def test_a_checkout_that_brings_its_own_products_needs_no_cart() -> None:
     ada = started(Timeline(), 10, products=(product("A", 500, 2),), value_minor=990).until(70)
 
