@@ -327,6 +327,8 @@ class Engine:
             exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        if told.supplies.counted:
+            add(orders.counted, told.supplies.counted)
         told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

@@ -12,7 +12,7 @@ of what was away and adds `counters` of what is.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from profiles import months, rhythms, voices
+from profiles import hindsight, months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
@@ -49,6 +49,7 @@ STATISTICS: Final = (
     Statistic("value", _value_change, _value_counters),
     Statistic("cohort", months.count_change, months.counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
+    Statistic("foretold", None, hindsight.counters),
     Statistic("nps", None, voices.nps_counters),
     Statistic("cases", None, voices.case_counters),
 )
