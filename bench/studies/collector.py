@@ -119,8 +119,8 @@ class Collector:
                 f"One `regulars serve`, with Kafka, Redis and the callers on the same machine; {len(data.batches)} rounds, "
                 f"median, least and most. Batches come over {CONNECTIONS} connections as fast as they are answered, and an "
                 "answer means that Kafka has the events; afterwards as many records lay there as had been acknowledged. "
-                f"Reads, of {data.profiles:,} profiles, are sent by the clock, so those that wait count from when they were due. The goal "
-                f"is a p99 of {GOAL_MS} ms at 1,000 reads a second.\n\n"
+                f"Reads, of {data.profiles:,} profiles, are sent by the clock, so those that wait count from when they were "
+                f"due. The goal is a p99 of {GOAL_MS} ms at 1,000 reads a second.\n\n"
                 + table(["", "events or reads/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU ms a call"], rows)
             )
         return "\n".join(parts)
