@@ -30,7 +30,7 @@ from profiles.book import Book
 from profiles.catalogue import Facts, supply_key
 from profiles.contribution import net_units
 from profiles.foretold import Foretold, foretold, learned_category
-from profiles.insight.tallies import Tally, add, difference
+from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
@@ -100,6 +100,7 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     if entry is change.before or entry.compact or not known:
         return changed
     wanted = _bought(entry, book)
+    touched: dict[str, tuple[list[Purchase], hindsight.Place]] = {}
     for key in sorted({*wanted, *(_holding(profile, entry.order_id) if change.before is not None else ())}):
         supply = profile.supply.get(key)
         before = [] if supply is None else supply.purchases
@@ -119,8 +120,7 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         changed.orders[key] = sorted({purchase.order_id for purchase in (*before, *after)})
         if not after:
             del profile.supply[key]
-            add(changed.counted, difference({}, hindsight.contribution(before, book)))
-            changed.forecasts[key] = None
+            touched[key] = (before, since[0])
             continue
         if supply is None:
             supply = profile.supply[key] = Supply(key)
@@ -129,15 +129,24 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         supply.product_id = newest.product_id or key
         if newest.order_id == entry.order_id:
             supply.category = wanted[key][1]
-        changed.forecasts[key] = _foresee(profile, supply, min(since), book)
-        add(changed.counted, hindsight.change(before, supply.purchases, min(since), book))
-    while len(profile.supply) > SUPPLY_PRODUCTS_MAX:
-        oldest = min(profile.supply.items(), key=lambda item: (item[1].purchases[-1].at_ms, item[0]))[0]
-        purchases = profile.supply.pop(oldest).purchases
-        changed.orders.setdefault(oldest, [purchase.order_id for purchase in purchases])
-        changed.forecasts[oldest] = None
-        add(changed.counted, difference({}, hindsight.contribution(purchases, book)))
-    changed.counted = {f"foretold:{name}": count for name, count in changed.counted.items()}
+        touched[key] = (before, min(since))
+    if len(profile.supply) > SUPPLY_PRODUCTS_MAX:
+        oldest_first = sorted(profile.supply, key=lambda key: (profile.supply[key].purchases[-1].at_ms, key))
+        for oldest in oldest_first[:-SUPPLY_PRODUCTS_MAX]:
+            purchases = profile.supply.pop(oldest).purchases
+            changed.orders.setdefault(oldest, [purchase.order_id for purchase in purchases])
+            touched.setdefault(oldest, (purchases, hindsight.place_of(purchases[0])))
+    for key, (before, first) in touched.items():
+        supply = profile.supply.get(key)
+        if supply is None:
+            changed.forecasts[key] = None
+            counted = difference({}, hindsight.contribution(before, book))
+        else:
+            changed.forecasts[key] = _foresee(profile, supply, first, book)
+            counted = hindsight.change(before, supply.purchases, first, book)
+        for name, amount in counted.items():
+            full = f"foretold:{name}"
+            changed.counted[full] = changed.counted.get(full, 0) + amount
     return changed
 
 
