@@ -53,6 +53,8 @@ STATISTICS: Final = (
     Statistic("nps", None, voices.nps_counters),
     Statistic("cases", None, voices.case_counters),
 )
+LEFT: Final = "nobody"
+"""Counters of customers who were anonymised stay, and no profile holds them any more: so they are once more under this name."""
 _OF_ORDERS: Final = tuple(statistic.count_change for statistic in STATISTICS if statistic.count_change is not None)
 
 
@@ -66,6 +68,11 @@ def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book
 def counters(profile: Profile, book: Book) -> Tally:
     """All counters of a profile as it stands, without zeros."""
     return merged(statistic.counters(profile, book) for statistic in STATISTICS)
+
+
+def left_behind(profile: Profile, book: Book) -> Tally:
+    """What the population goes on counting of a customer who is anonymised: "nobody:<counter>"."""
+    return {f"{LEFT}:{name}": amount for name, amount in counters(profile, book).items()}
 
 
 def part_of(counters: Mapping[str, int], name: str) -> Tally:
