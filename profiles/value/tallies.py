@@ -3,7 +3,8 @@
 Every counter is a whole number, so a change of a customer is "take the old ones away, add the new ones", exact in every order,
 and partitions are added up. A counter's name is its kind and its key, joined by bars:
 
-- `buyers|x|first|last`: customers by purchases after the first, first and newest purchase day. All that timing needs.
+- `buyers|x|first|last`: customers by purchases after the first, first and newest purchase day. All that timing needs. Where the
+  origin is known (`profiles.value.origin`) it follows: `buyers|x|first|last|channel|country`, the channel left out for direct.
 - `gaps`: the sum of ln(days between purchases) in millionths. Only comparing regularities needs it.
 - `spend|x|bucket`: customers with x >= 1 by their mean net value per purchase after the first.
 - `margin|x|bucket`: the same of the margin.
@@ -22,7 +23,13 @@ KINDS: Final = ("buyers", "gaps", "margin", "spend", "spread", "value")
 """The kinds of counters."""
 
 
-def tallies(history: History | None) -> dict[str, int]:
+def buyer_counter(history: History, origin: str) -> str:
+    """The name of the counter of `buyers` that a customer of this origin is in."""
+    name = f"buyers|{history.x}|{history.first_day}|{history.last_day}"
+    return f"{name}|{origin}" if origin else name
+
+
+def tallies(history: History | None, origin: str = "") -> dict[str, int]:
     """The counters of one customer; none for somebody without a purchase.
 
     >>> tallies(History(x=1, first_day=100, last_day=107, net_minor=9000, first_net_minor=5000, log_gaps=1945910))
@@ -32,7 +39,7 @@ def tallies(history: History | None) -> dict[str, int]:
         return {}
     x = history.x
     counters = {
-        f"buyers|{x}|{history.first_day}|{history.last_day}": 1,
+        buyer_counter(history, origin): 1,
         f"value|{bucket_of(history.net_minor)}": 1,
     }
     if x:
@@ -48,10 +55,12 @@ def tallies(history: History | None) -> dict[str, int]:
     return counters
 
 
-def tally_change(before: History | None, after: History | None) -> dict[str, int]:
-    """What to add to the counters when a customer's history changes; nothing for counters that stay."""
-    change = tallies(after)
-    for name, count in tallies(before).items():
+def tally_change(
+    before: History | None, after: History | None, origin_before: str = "", origin: str = ""
+) -> dict[str, int]:
+    """What to add to the counters when a customer's history or origin changes; nothing for counters that stay."""
+    change = tallies(after, origin)
+    for name, count in tallies(before, origin_before).items():
         left = change.get(name, 0) - count
         if left:
             change[name] = left

@@ -1,0 +1,48 @@
+"""The origin under which a customer is counted for the value models (`profiles.value.origin`), kept in her profile.
+
+It is a function of facts (the channel of her first order, the country told last), so late events and merges may move it, and
+her counter moves with it: one down, one up. Only customers with a purchase have one.
+"""
+
+from typing import Final
+
+from profiles.insight.tallies import Tally, add
+from profiles.profile import Profile
+from profiles.value.origin import origin, with_country
+from profiles.value.tallies import buyer_counter
+
+COUNTRY_MAX: Final = 40
+"""Characters of a country's name that count; it comes from outside."""
+
+
+def country_of(profile: Profile) -> str:
+    """The country told last, as "DE"; "" where none was. A bar would tear the names of counters apart."""
+    if profile.country is None:
+        return ""
+    return profile.country[1].strip().upper().replace("|", "/")[:COUNTRY_MAX]
+
+
+def origin_of(profile: Profile) -> str:
+    """The origin by what is known now. The channel must be settled (`profiles.acquisition`)."""
+    if profile.purchases.history is None:
+        return ""
+    return origin(profile.past.channel, country_of(profile))
+
+
+def follow(profile: Profile, counted: Tally) -> None:
+    """Count the customer where she belongs after a visit became known late."""
+    _move(profile, origin_of(profile), counted)
+
+
+def follow_country(profile: Profile, counted: Tally) -> None:
+    """The same after an event that told a country. Opens no part of the profile where it is the same as ever."""
+    new = with_country(profile.origin, country_of(profile))
+    if new != profile.origin and profile.purchases.history is not None:
+        _move(profile, new, counted)
+
+
+def _move(profile: Profile, new: str, counted: Tally) -> None:
+    old, history = profile.origin, profile.purchases.history
+    if new != old and history is not None:
+        profile.origin = new
+        add(counted, {f"value:{buyer_counter(history, old)}": -1, f"value:{buyer_counter(history, new)}": 1})
