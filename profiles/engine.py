@@ -131,7 +131,7 @@ class Engine:
                     add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
                     origins.follow(profile, orders.counted)
                 elif event.country is not None:
-                    origins.follow_country(profile, orders.counted)
+                    origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
 
@@ -325,7 +325,7 @@ class Engine:
             exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
         if event.country is not None and profile.has_past:
-            origins.follow_country(profile, orders.counted)
+            origins.follow_country(profile, event.country, orders.counted)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
         told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry

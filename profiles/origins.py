@@ -30,19 +30,19 @@ def origin_of(profile: Profile) -> str:
 
 
 def follow(profile: Profile, counted: Tally) -> None:
-    """Count the customer where she belongs after a visit became known late."""
-    _move(profile, origin_of(profile), counted)
+    """Count the customer where she belongs after a visit that may have won her became known."""
+    _move(profile, origin(profile.past.channel, country_of(profile)), counted)
 
 
-def follow_country(profile: Profile, counted: Tally) -> None:
-    """The same after an event that told a country. Opens no part of the profile where it is the same as ever."""
-    new = with_country(profile.origin, country_of(profile))
-    if new != profile.origin and profile.purchases.history is not None:
-        _move(profile, new, counted)
+def follow_country(profile: Profile, told: str, counted: Tally) -> None:
+    """The same after an event that told a country, which is nearly always the one that is known already."""
+    if not profile.origin.endswith(f"|{told}"):
+        _move(profile, with_country(profile.origin, country_of(profile)), counted)
 
 
 def _move(profile: Profile, new: str, counted: Tally) -> None:
-    old, history = profile.origin, profile.purchases.history
-    if new != old and history is not None:
+    old = profile.origin
+    # Only where something moves are purchases opened: all this happens with every event of many shops.
+    if new != old and (history := profile.purchases.history) is not None:
         profile.origin = new
         add(counted, {f"value:{buyer_counter(history, old)}": -1, f"value:{buyer_counter(history, new)}": 1})
