@@ -30,6 +30,16 @@ def buyer_counter(history: History, origin: str) -> str:
     return f"{name}|{origin}" if origin else name
 
 
+def read_buyer(key: str) -> tuple[int, int, int, str]:
+    """x, first day, newest day and origin of a counter of `buyers`, from what follows its kind.
+
+    >>> read_buyer("1|100|107|mail|DE"), read_buyer("0|100|100")
+    ((1, 100, 107, 'mail|DE'), (0, 100, 100, ''))
+    """
+    x, first, last, *origin = key.split("|", 3)
+    return int(x), int(first), int(last), origin[0] if origin else ""
+
+
 def tallies(history: History | None, origin: str = "") -> dict[str, int]:
     """The counters of one customer; none for somebody without a purchase.
 
