@@ -26,6 +26,7 @@ from profiles import (
     merge_supply,
     messages,
     origins,
+    supply,
     watches,
     wishes,
 )
@@ -79,6 +80,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     feedback.unite(into, other, again=again)
     if entries or other.rhythms:
         unite_rhythms(into, other, into_ledger.all(), book)
+        supply.foresee_again(into, other.supply, book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
     browsing.unite(into, other)

@@ -20,6 +20,7 @@ from profiles import consent, dedupe, episodes, links, statistics
 from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
+from profiles.insight.tallies import add
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Privacy
 from profiles.turn import Mail, Turn
@@ -240,6 +241,7 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
         if keep_figures:
             if entries:
                 turn.out.append(successor(profile, entries))
+            add(orders.counted, statistics.left_behind(profile, turn.book))
         else:
             for counter, amount in statistics.counters(profile, turn.book).items():
                 orders.counted[counter] = orders.counted.get(counter, 0) - amount

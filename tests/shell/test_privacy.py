@@ -5,10 +5,11 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from profiles.book import Book
 from profiles.profile import decode_profile
 from schemas import events
 from schemas.events import Event, Identified
-from streams.audit import audit
+from streams.audit import audit, audit_population
 from streams.faults import Point
 from streams.home import home_partition
 from streams.tenure import Tenure
@@ -331,6 +332,13 @@ def test_of_an_anonymised_customer_the_figures_stay_and_agree_with_their_ledger(
         return [one for number in range(PARTITIONS) async for one in audit(city.world.table, number)]
 
     assert not any(run(differences()))
+    # No profile holds what models and reports count of her any more, and they go on counting it.
+    assert [
+        one for number in range(PARTITIONS) for one in run(audit_population(city.world.table, number, Book()))
+    ] == []
+    assert {name: found[name] for name in wanted if name.startswith("value:")} == {
+        name: count for name, count in wanted.items() if name.startswith("value:")
+    }
 
 
 def test_the_same_command_again_finds_nothing_and_changes_nothing() -> None:
