@@ -26,6 +26,7 @@ from profiles import (
     merge_orders,
     merge_supply,
     messages,
+    origins,
     watches,
     wishes,
 )
@@ -88,6 +89,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
         acquisition.settle(into, book)
+        into.origin = origins.origin_of(into)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)

@@ -72,7 +72,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
     that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
     where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
-    looked at by (see `profiles.segments`).
+    looked at by (see `profiles.segments`), `origin` is the one the value models count her under (see `profiles.origins`).
     """
 
     id: str
@@ -93,6 +93,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    origin: str = ""
     rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")

@@ -16,6 +16,7 @@ from profiles import months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
+from profiles.origins import origin_of
 from profiles.profile import Profile
 from profiles.state import Ledger
 from profiles.value.tallies import tallies, tally_change
@@ -35,19 +36,22 @@ class Statistic(NamedTuple):
 
 def _value_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
     before, after = change.purchases_before.history, profile.purchases.history
-    if before is not after:
-        for name, amount in tally_change(before, after).items():
+    was, now = profile.origin, origin_of(profile)
+    if before is not after or was != now:
+        profile.origin = now
+        for name, amount in tally_change(before, after, was, now).items():
             full = f"value:{name}"
             counted[full] = counted.get(full, 0) + amount
 
 
 def _value_counters(profile: Profile, _: Book) -> Tally:
-    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history).items()}
+    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history, profile.origin).items()}
 
 
 STATISTICS: Final = (
-    Statistic("value", _value_change, _value_counters),
+    # The channel of a customer is settled with her cohort, and the value models count her by it.
     Statistic("cohort", months.count_change, months.counters),
+    Statistic("value", _value_change, _value_counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
     Statistic("nps", None, voices.nps_counters),
     Statistic("cases", None, voices.case_counters),
