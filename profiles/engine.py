@@ -333,6 +333,8 @@ class Engine:
         if event.country is not None:
             origins.follow_country(profile, event.country, orders.counted)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        if told.supplies.counted:
+            add(orders.counted, told.supplies.counted)
         told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

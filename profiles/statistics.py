@@ -12,7 +12,7 @@ of what was away and adds `counters` of what is.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from profiles import months, rhythms, voices
+from profiles import hindsight, months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
@@ -53,9 +53,12 @@ STATISTICS: Final = (
     Statistic("cohort", months.count_change, months.counters),
     Statistic("value", _value_change, _value_counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
+    Statistic("foretold", None, hindsight.counters),
     Statistic("nps", None, voices.nps_counters),
     Statistic("cases", None, voices.case_counters),
 )
+LEFT: Final = "nobody"
+"""Counters of customers who were anonymised stay, and no profile holds them any more: so they are once more under this name."""
 _OF_ORDERS: Final = tuple(statistic.count_change for statistic in STATISTICS if statistic.count_change is not None)
 
 
@@ -69,6 +72,11 @@ def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book
 def counters(profile: Profile, book: Book) -> Tally:
     """All counters of a profile as it stands, without zeros."""
     return merged(statistic.counters(profile, book) for statistic in STATISTICS)
+
+
+def left_behind(profile: Profile, book: Book) -> Tally:
+    """What the population goes on counting of a customer who is anonymised: "nobody:<counter>"."""
+    return {f"{LEFT}:{name}": amount for name, amount in counters(profile, book).items()}
 
 
 def part_of(counters: Mapping[str, int], name: str) -> Tally:

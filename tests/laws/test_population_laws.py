@@ -24,7 +24,8 @@ from profiles.insight.rhythm import Rhythm, contribution, record
 from profiles.insight.tallies import Tally, add, difference, merged
 from profiles.merge import merge
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, OrderEntry
+from profiles.state import Ledger, Moment, OrderEntry, Purchase
+from profiles.supply import joined, own_pace, units_on_hand
 from profiles.value.history import history_of
 from profiles.value.purchases import NONE, Piece, Purchases, fold, moved
 from profiles.value.tallies import tallies
@@ -105,6 +106,7 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
     days: dict[int, list[int]] = {}
     months: dict[int, list[int]] = {}
     rhythms: dict[str, list[int]] = {}
+    supply: list[tuple[int, str, int]] = []
     for entry in entries:
         part = entry.contribution
         if part is None or not part.counted or entry.placed_ms is None:
@@ -117,6 +119,9 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
                 for place, amount in enumerate((1, part.shop.net, part.shop.margin)):
                     found[place] += amount
         everything = any(refund.amount is None and not refund.units for refund in entry.refunds.values())
+        units = sum(line.product_id == "A" for line in entry.lines)
+        if units and not everything:
+            supply.append((entry.placed_ms, entry.order_id, units))
         for product_id in {line.product_id for line in entry.lines if not everything}:
             category = "tea" if product_id == "A" else "jam"
             for key in {category, *({f"{category}/A"} if product_id == "A" else ())}:
@@ -141,7 +146,27 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
         for on_day in sorted(bought):
             record(rhythm, on_day)
         add(total, {f"gaps:{name}:{key}": amount for name, amount in contribution(rhythm).items()})
+    add(total, foretold_from_scratch(sorted(supply)))
     return total
+
+
+def foretold_from_scratch(bought: list[tuple[int, str, int]]) -> Tally:
+    """The counters of what was foretold and what came, from (time, order, units) of all purchases of what lasts ten days."""
+    total: Counter[str] = Counter()
+    for number, (at_ms, _, _) in enumerate(bought):
+        if number + 1 < len(bought) and bought[number + 1][0] == at_ms:
+            continue  # all here fall on the first moment of their day
+        known = joined([Purchase(ms, order_id, float(units)) for ms, order_id, units in bought[: number + 1]])
+        days_each, _ = own_pace(known, 10.0, 3.0)
+        lasts_ms = round(units_on_hand(known, days_each) * days_each * DAY_MS)
+        empty = (known[-1][0] + lasts_ms - at_ms) // DAY_MS
+        first, last = max(1, empty - 7), max(1, empty + 7)
+        outcome = "open"
+        if number + 1 < len(bought):
+            gap = (bought[number + 1][0] - at_ms) // DAY_MS
+            outcome = "early" if gap < first else "late" if gap > last else "hit"
+        total[f"foretold:{outcome}|word|{(at_ms // DAY_MS + last) // 7}"] += 1
+    return dict(total)
 
 
 @given(order_events(), st.randoms(use_true_random=False))
