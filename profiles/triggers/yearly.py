@@ -90,6 +90,10 @@ class _Yearly(TriggerDefinition[R]):
             self.set_timer(turn, coming.at_ms + SETTLED_MS + DAY_MS)
         plan(turn, self, f"{turn.profile.id}|{coming.year}", coming.date, coming.at_ms, coming.at_ms)
 
+    def foreseen_ms(self, turn: Turn, what: str) -> int | None:
+        coming = self._next(turn, turn.time_ms)
+        return None if coming is None else coming.at_ms
+
     def goes_on(self, turn: Turn, now_ms: int) -> bool:
         """Whether next year is planned too."""
         return True
