@@ -31,6 +31,7 @@ from profiles import (
     standing,
     statistics,
     supply,
+    voices,
     watches,
     wishes,
 )
@@ -40,7 +41,7 @@ from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.goods import Good, GoodChange, change_of
 from profiles.holdout import is_measured
-from profiles.insight.tallies import Tally, add
+from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
@@ -50,11 +51,12 @@ from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
-from profiles.turn import Output, Turn
+from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
 from schemas.moves import Link, LinkRefused, Move
+from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
 E = TypeVar("E", bound=Event)
@@ -117,10 +119,10 @@ class Engine:
             else:
                 self._remember(turn, arrival)
                 handler = self._handlers.get(kind)
-                if handler is not None:
+                if kind in SURVEY_EVENTS:
+                    self._survey(turn, arrival, orders)
+                elif handler is not None:
                     handler(turn, arrival)
-                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
-                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -129,6 +131,11 @@ class Engine:
                 add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
             if watching:
                 self._watch.after(turn, arrival)
+
+    def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]:
+        """The population's counters of what went out: messages, not customers, so they stay when a customer is erased."""
+        asked = voices.asked(output, self.book)
+        return [counter_of(output)] if asked is None else [counter_of(output), asked]
 
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
         """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
@@ -347,6 +354,16 @@ class Engine:
         for trigger in self._on_standing:
             trigger.on_standing(turn, change)
 
+    # --- surveys --------------------------------------------------------------------------------------------------
+
+    def _survey(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+        """An answer, or a step of a case: what the population counts of them goes along with the ledger."""
+        before = voices.counters(turn.profile, self.book)
+        HANDLERS[type(arrival.event)](turn, arrival)
+        add(orders.counted, difference(voices.counters(turn.profile, self.book), before))
+        if type(arrival.event) is events.NpsSubmitted and turn.profile.purchases.history is not None:
+            self._look(turn)
+
     # --- carts ----------------------------------------------------------------------------------------------------
 
     def _cart(self, turn: Turn, arrival: Arrival) -> None:
@@ -563,6 +580,7 @@ UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
 )
 """Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
 is swallowed in silence would be worse than one refused."""
+SURVEY_EVENTS: Final[frozenset[type[Event]]] = frozenset({events.NpsSubmitted, events.CaseUpdated})
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CHANNEL_LOST: Final[frozenset[type[Event]]] = frozenset(

@@ -45,7 +45,13 @@ def by_type(identifiers: Sequence[str]) -> dict[str, str]:
 
 
 def request(
-    name: CommandName, named: Mapping[str, str], *, request_id: str, now_ms: int, reason: str | None = None
+    name: CommandName,
+    named: Mapping[str, str],
+    *,
+    request_id: str,
+    now_ms: int,
+    reason: str | None = None,
+    phone_region: str = "",
 ) -> Request:
     """The command about the customer whom these identifiers name, by type. Raises BadIdentifiers.
 
@@ -63,7 +69,7 @@ def request(
         **named,
     }
     # Through the door by which every event comes in, so that what is taken here is taken there.
-    found = Decoder("USD").decode(msgspec.json.encode(document), now_ms)
+    found = Decoder("USD", phone_region=phone_region).decode(msgspec.json.encode(document), now_ms)
     if isinstance(found, Problem):
         raise BadIdentifiers(f"these name nobody ({found.reason}: {found.detail})")
     assert isinstance(found.event, CommandEvent)

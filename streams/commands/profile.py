@@ -70,7 +70,8 @@ def _find(settings: "Settings", id_: str) -> "Found":
     from streams.commands.tables import with_table
     from streams.profile_lookup import candidates, find
 
-    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions))
+    region = settings.shop.phone_region
+    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions, region))
     if found is None:
-        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_))}")
+        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_, region))}")
     return found
