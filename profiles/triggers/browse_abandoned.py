@@ -101,6 +101,10 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         self._plan(turn, opened, due_ms)
         cancel(turn, self, opened[0], reason)
 
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        """Sooner where the time after a visit was made shorter; that it was made longer is seen when the timer comes."""
+        return None if turn.profile.activity.session_last_ms is None else min(due_ms, self._due_ms(turn))
+
     def _due_ms(self, turn: Turn) -> int:
         return (turn.profile.activity.session_last_ms or 0) + self.rule(turn.book).delay_ms
 

@@ -56,6 +56,7 @@ class AnniversaryRule(YearlyRule, frozen=True, kw_only=True):
 R = TypeVar("R", bound=YearlyRule)
 
 WHAT: Final = "day"
+HALF_YEAR_MS: Final = 182 * DAY_MS
 
 
 class _Yearly(TriggerDefinition[R]):
@@ -92,6 +93,11 @@ class _Yearly(TriggerDefinition[R]):
 
     def foreseen_ms(self, turn: Turn, what: str) -> int | None:
         coming = self._next(turn, turn.time_ms)
+        return None if coming is None else coming.at_ms
+
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        """The day that the timer stands for is the one whose time by the present rules is less than half a year from it."""
+        coming = self._next(turn, due_ms - HALF_YEAR_MS)
         return None if coming is None else coming.at_ms
 
     def goes_on(self, turn: Turn, now_ms: int) -> bool:
