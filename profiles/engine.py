@@ -27,6 +27,7 @@ from profiles import (
     ledger,
     links,
     messages,
+    origins,
     privacy,
     standing,
     statistics,
@@ -127,8 +128,12 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
-            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
-                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+            if profile.has_past:
+                if event.campaign is not None or event.referrer is not None:
+                    add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+                    origins.follow(profile, orders.counted)
+                elif event.country is not None:
+                    origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
 
@@ -324,7 +329,11 @@ class Engine:
         if profile.has_exposures:
             exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
+        if event.country is not None and profile.has_past:
+            origins.follow_country(profile, event.country, orders.counted)
         told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        if told.supplies.counted:
+            add(orders.counted, told.supplies.counted)
         told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
         if entry.placed_ms is not None and not entry.test:

@@ -15,6 +15,7 @@ from profiles import (
     acquisition,
     activity,
     browsing,
+    contacts,
     coupons,
     dedupe,
     deliveries,
@@ -25,6 +26,8 @@ from profiles import (
     merge_orders,
     merge_supply,
     messages,
+    origins,
+    supply,
     watches,
     wishes,
 )
@@ -78,6 +81,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     feedback.unite(into, other, again=again)
     if entries or other.rhythms:
         unite_rhythms(into, other, into_ledger.all(), book)
+        supply.foresee_again(into, other.supply, book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
     browsing.unite(into, other)
@@ -87,6 +91,7 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
         acquisition.settle(into, book)
+        into.origin = origins.origin_of(into)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
@@ -128,6 +133,8 @@ def _unite_identity(into: Profile, other: Profile) -> None:
         into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
     while len(into.refused) > REFUSED_MAX:
         del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    if other.has_contacts:
+        contacts.unite(into, other)
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
     for name, said in other.traits.items():
         known = into.traits.get(name)
