@@ -15,6 +15,7 @@ from profiles import (
     acquisition,
     activity,
     browsing,
+    contacts,
     coupons,
     dedupe,
     deliveries,
@@ -132,6 +133,8 @@ def _unite_identity(into: Profile, other: Profile) -> None:
         into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
     while len(into.refused) > REFUSED_MAX:
         del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    if other.has_contacts:
+        contacts.unite(into, other)
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
     for name, said in other.traits.items():
         known = into.traits.get(name)

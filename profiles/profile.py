@@ -128,6 +128,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
+    _contacts: Part = _part("contacts")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -496,6 +497,23 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._refused = part
 
     @property
+    def has_contacts(self) -> bool:
+        """Whether any address is known in sealed form, without opening the part."""
+        return self._contacts is not _NOTHING
+
+    @property
+    def contacts(self) -> dict[str, str]:
+        """Sealed texts of e-mail addresses and phone numbers by their identifier ("type:token"), where they are protected."""
+        part: dict[str, str] | Raw = self._contacts
+        if isinstance(part, Raw):
+            part = self._contacts = _open(part, _CONTACTS)
+        return part
+
+    @contacts.setter
+    def contacts(self, part: dict[str, str]) -> None:
+        self._contacts = part
+
+    @property
     def watches(self) -> dict[str, Watch]:
         """Products she has an eye on, by their key among the goods."""
         part: dict[str, Watch] | Raw = self._watches
@@ -605,6 +623,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
+_CONTACTS: Final = (msgspec.json.Decoder(dict[str, str]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)

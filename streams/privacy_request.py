@@ -6,10 +6,11 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 
 from profiles.privacy import COMMANDS
-from schemas.decode import Decoder, Problem
+from schemas.decode import Problem
 from schemas.events import ID_TYPES, CommandEvent, CommandName
 from schemas.outputs import Receipt
 from streams.home import home_partition
+from streams.identifier_forms import PLAIN, IdentifierForms
 from streams.notes import REQUEST, case_in
 from streams.rows import receipt_of
 from streams.table import Table
@@ -51,7 +52,7 @@ def request(
     request_id: str,
     now_ms: int,
     reason: str | None = None,
-    phone_region: str = "",
+    forms: IdentifierForms = PLAIN,
 ) -> Request:
     """The command about the customer whom these identifiers name, by type. Raises BadIdentifiers.
 
@@ -69,7 +70,7 @@ def request(
         **named,
     }
     # Through the door by which every event comes in, so that what is taken here is taken there.
-    found = Decoder("USD", phone_region=phone_region).decode(msgspec.json.encode(document), now_ms)
+    found = forms.decoder().decode(msgspec.json.encode(document), now_ms)
     if isinstance(found, Problem):
         raise BadIdentifiers(f"these name nobody ({found.reason}: {found.detail})")
     assert isinstance(found.event, CommandEvent)
