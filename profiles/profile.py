@@ -127,6 +127,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
+    _origins: Part = _part("origins")
+    _apart: Part = _part("apart")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -162,11 +164,24 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""
+        if type(self._origins) is not Raw:
+            for origin in self._origins.values():
+                origin.pack()
         for name, part in zip(_PARTS, astuple(self)[-len(_PARTS) :]):  # noqa: B905 -- as many of each; strict costs time
             if type(part) is not Raw:
                 stored = encode(part)
                 setattr(self, name, _NOTHING if stored in _NOTHING_STORED else Raw(stored))
         return encode(self)
+
+    def facts(self) -> "Profile":
+        """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,
+        purchases), and without what was decided about her (timers, triggers, segments, comparisons).
+        """
+        copy = decode_profile(self.pack())
+        bare = Profile(self.id)
+        for name in _NO_FACTS:
+            setattr(copy, name, getattr(bare, name))
+        return copy
 
     def last_decisions(self) -> list[DecisionKept]:
         """The last decisions, oldest first."""
@@ -196,6 +211,16 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_past(self) -> bool:
         """Whether the customer has ordered, without opening what is known of it."""
         return self._past is not _NOTHING
+
+    @property
+    def has_origins(self) -> bool:
+        """Whether facts are kept apart by the identifier they came with, without opening them."""
+        return self._origins is not _NOTHING
+
+    @property
+    def has_apart(self) -> bool:
+        """Whether anything was ever taken out of this profile, or this out of another, without opening the part."""
+        return self._apart is not _NOTHING
 
     @property
     def has_refused(self) -> bool:
@@ -472,7 +497,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     @property
     def linked(self) -> dict[str, int]:
-        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        """Her identifiers ("type:value") with the time at which each was first seen with her."""
         part: dict[str, int] | Raw = self._linked
         if isinstance(part, Raw):
             part = self._linked = _open(part, _LINKED)
@@ -565,12 +590,74 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def origins(self) -> "dict[str, Origin]":
+        """Facts by the identifier they came with, the profile's own among them. See `profiles.origins`."""
+        part: dict[str, Origin] | Raw = self._origins
+        if isinstance(part, Raw):
+            part = self._origins = _open(part, _ORIGINS)
+        return part
+
+    @origins.setter
+    def origins(self, part: "dict[str, Origin]") -> None:
+        self._origins = part
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """Ids that a command said are not this customer, and when: what was taken out, or what this was taken out of."""
+        part: dict[str, int] | Raw = self._apart
+        if isinstance(part, Raw):
+            part = self._apart = _open(part, _LINKED)
+        return part
+
+    @property
     def memberships(self) -> Memberships:
         """The segments she is in."""
         part: Memberships | Raw = self._memberships
         if isinstance(part, Raw):
             part = self._memberships = _open(part, _MEMBERSHIPS)
         return part
+
+
+class Origin(Struct, omit_defaults=True, gc=False):
+    """What came to a profile with one identifier: since when that belongs to her, through which other one (`via`), and its
+    facts as a profile of their own. Nothing is kept there where it would be too large.
+    """
+
+    since_ms: int
+    via: str = ""
+    _kept: Part = _part("kept")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the facts are there."""
+        return self._kept is not _NOTHING
+
+    @property
+    def size(self) -> int:
+        """Bytes, as it was read; 0 once it was opened."""
+        return len(bytes(self._kept)) if type(self._kept) is Raw else 0
+
+    @property
+    def kept(self) -> Profile:
+        """The facts. Only where they are there."""
+        part: Profile | Raw = self._kept
+        if isinstance(part, Raw):
+            part = self._kept = decode_profile(bytes(part))
+        return part
+
+    def keep(self, facts: Profile) -> "Origin":
+        """Take these as the facts; gives itself."""
+        self._kept = facts
+        return self
+
+    def drop(self) -> None:
+        """Let go of the facts."""
+        self._kept = _NOTHING
+
+    def pack(self) -> None:
+        """Make text of the facts again."""
+        if type(self._kept) is not Raw:
+            self._kept = Raw(self._kept.pack())
 
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
@@ -613,8 +700,36 @@ _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
+_ORIGINS: Final = (msgspec.json.Decoder(dict[str, Origin]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
+
+
+_NO_FACTS: Final = (
+    "merging",
+    "redirect",
+    "episodes",
+    "compact_ms",
+    "wakes",
+    "population",
+    "definitions",
+    "rewatched",
+    "_orders",
+    "_ltv",
+    "_by_currency",
+    "_purchases",
+    "_past",
+    "_rhythms",
+    "_standing",
+    "_emitted",
+    "_decisions",
+    "_exposures",
+    "_behaviour",
+    "_windows",
+    "_memberships",
+    "_origins",
+    "_apart",
+)
 
 
 class UnsupportedVersion(Exception):
