@@ -78,11 +78,12 @@ def _run(chosen: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     label = chosen.label or new_label()
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        session = Session(folder=Path(folder), cache=chosen.cache, quick=chosen.quick)
-        for study in chosen.studies:
-            print(f"== {study.name}", flush=True)
-            began = datetime.now(UTC).isoformat(timespec="seconds")
+    for study in chosen.studies:
+        print(f"== {study.name}", flush=True)
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        # Each study has servers of its own, which find nothing that another left.
+        with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+            session = Session(folder=Path(folder), cache=chosen.cache, quick=chosen.quick)
             for case in study.run(session, chosen):
                 result = Result(
                     study=study.name,

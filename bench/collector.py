@@ -1,28 +1,15 @@
-"""`regulars serve` under load on this machine: events accepted a second, and how long reads of a profile take.
+"""`regulars serve` under load: a serving process with a real Kafka and a real Redis behind it, and its callers."""
 
-    python -m bench.collector [--batches N] [--connections N] [--rates 250,500,1000,2000] [--seconds S]
-
-A real Kafka, a real Redis and one serving process. First `/v1/batch` with 100 events a call (40 KB, a third of them orders,
-100 customers a call) over 16 connections, as fast as it is answered; every answer means that Kafka has the records, and at
-the end the records in Kafka are counted: a wrong count has no speed. Then reads of 2,000 different profiles at rising rates:
-requests are sent by the clock whether or not earlier ones were answered, so waiting counts. Everything stays on 127.0.0.1.
-"""
-
-import argparse
 import asyncio
 import os
 import random
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from hashlib import sha256
-from pathlib import Path
+from typing import Final
 
 import msgspec
-import psutil
-import uvloop
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from profiles.profile import Profile
@@ -30,15 +17,15 @@ from profiles.state import encode
 from schemas.topics import TOPICS
 from streams.home import home_partition
 from streams.local.kafka_server import KafkaServer
-from streams.local.process import free_ports, wait_until
+from streams.local.process import wait_until
 from streams.local.redis_server import RedisServer
 
-PARTITIONS = 8
-EVENTS_PER_CALL = 100
-PROFILES = 2_000
-READ_CONNECTIONS = 64
-TOKEN = "a-token-of-the-benchmark"
-KEY = "sk_benchmark"
+PARTITIONS: Final = 8
+EVENTS_PER_CALL: Final = 100
+PROFILES: Final = 2_000
+READ_CONNECTIONS: Final = 64
+TOKEN: Final = "a-token-of-the-benchmark"
+KEY: Final = "sk_benchmark"
 
 
 def batch_request(number: int) -> bytes:
@@ -188,63 +175,3 @@ def start(kafka: KafkaServer, redis: RedisServer, prefix: str, port: int) -> sub
 
     wait_until(lambda: asyncio.run(ready()), timeout_s=30, what="the serving process")
     return server
-
-
-def show(what: str, latencies: list[float], per_second: float, cpu_s: float, unit: str) -> None:
-    """One line of figures."""
-    cuts = statistics.quantiles(latencies, n=1000)
-    print(
-        f"{what:24} {per_second:9,.0f} {unit}/s   p50 {cuts[499]:7.2f} ms   p99 {cuts[989]:7.2f} ms   "
-        f"p99.9 {cuts[998]:7.2f} ms   CPU {cpu_s / len(latencies) * 1000:6.2f} ms a call",
-        flush=True,
-    )
-
-
-def main() -> None:
-    """Run both parts and print their figures."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--batches", type=int, default=2_000)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--rates", default="250,500,1000,2000")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        kafka, redis = KafkaServer(Path(folder) / "kafka"), RedisServer(Path(folder) / "redis")
-        (port,) = free_ports(1)
-        server = None
-        try:
-            kafka.start()
-            redis.start()
-            prefix = "bench"
-            fill_profiles(redis, prefix)
-            server = start(kafka, redis, prefix, port)
-            process = psutil.Process(server.pid)
-
-            def cpu_s() -> float:
-                return sum(process.cpu_times()[:2])
-
-            uvloop.run(send_batches(port, [batch_request(-number) for number in range(1, 101)], options.connections))
-            requests = [batch_request(number) for number in range(options.batches)]
-            before, began = cpu_s(), time.perf_counter()
-            latencies, busy = uvloop.run(send_batches(port, requests, options.connections))
-            took_s = time.perf_counter() - began
-            events = len(latencies) * EVENTS_PER_CALL
-            show("POST /v1/batch", latencies, events / took_s, cpu_s() - before, "events")
-            found = count_records(kafka.bootstrap, prefix)
-            expected = events + 100 * EVENTS_PER_CALL
-            assert found == expected, f"{found} records in Kafka, {expected} were acknowledged"
-            print(f"  {found:,} records in Kafka, as acknowledged; {busy} calls told to come back (429)")
-            for rate in [int(text) for text in options.rates.split(",")]:
-                before = cpu_s()
-                latencies = uvloop.run(read_at(port, rate, options.seconds))
-                show(f"GET profile, {rate:,}/s", latencies, rate, cpu_s() - before, "reads")
-        finally:
-            if server is not None:
-                server.terminate()
-                server.wait(30)
-            redis.stop()
-            kafka.stop()
-
-
-if __name__ == "__main__":
-    main()

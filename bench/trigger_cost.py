@@ -65,13 +65,13 @@ def _measured(which: str, events: int, tree: Path) -> float:
     return float(done.stdout)
 
 
-def compare(rounds: int, events: int, against: Path) -> tuple[float, float]:
-    """Medians of both sides, in processor seconds: the job of `against`, and all triggers of this checkout."""
+def compare(rounds: int, events: int = EVENTS, against: Path = HERE) -> tuple[list[float], list[float]]:
+    """Processor seconds of each round on both sides: the job of `against`, and all triggers of this checkout."""
     job, everything = [], []
     for _ in range(rounds):
         job.append(_measured(JOB, events, against))
         everything.append(_measured(ALL, events, HERE))
-    return median(job), median(everything)
+    return job, everything
 
 
 def main() -> int:
@@ -84,7 +84,7 @@ def main() -> int:
     if asked.measure:
         print(measure(asked.measure, asked.events))
         return 0
-    job, everything = compare(asked.rounds, asked.events, asked.against.resolve())
+    job, everything = (median(side) for side in compare(asked.rounds, asked.events, asked.against.resolve()))
     ratio = everything / job
     print(f"the job alone      {job / asked.events * 1e6:6.2f} us an event")
     print(f"all triggers       {everything / asked.events * 1e6:6.2f} us an event")

@@ -99,6 +99,10 @@ class TriggerDefinition(Generic[R]):
         """When a waiting episode is due by the present rules; None where its time stands. Asked when the rules changed."""
         return None
 
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        """When a timer of its own is due by the present rules; None where its time stands. Asked when the rules changed."""
+        return None
+
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         """The last question before hold-outs: whether what it offers can still be had; the reason why not."""
         return None

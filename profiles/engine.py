@@ -35,6 +35,7 @@ from profiles import (
     standing,
     statistics,
     supply,
+    voices,
     watches,
     wishes,
 )
@@ -44,7 +45,7 @@ from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.goods import Good, GoodChange, change_of
 from profiles.holdout import is_measured
-from profiles.insight.tallies import Tally, add
+from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
@@ -54,11 +55,12 @@ from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.triggers import BUILT_IN, CART_ABANDONED
-from profiles.turn import Output, Turn
+from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
 from schemas.moves import Link, LinkRefused, Move, Restore
+from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
 E = TypeVar("E", bound=Event)
@@ -130,10 +132,10 @@ class Engine:
             else:
                 self._remember(turn, arrival)
                 handler = self._handlers.get(kind)
-                if handler is not None:
+                if kind in SURVEY_EVENTS:
+                    self._survey(turn, arrival, orders)
+                elif handler is not None:
                     handler(turn, arrival)
-                if kind is events.NpsSubmitted and turn.profile.purchases.history is not None:
-                    self._look(turn)
                 listeners = self._by_kind.get(kind)
                 if listeners is not None:
                     for trigger in listeners:
@@ -144,6 +146,11 @@ class Engine:
                 self._watch.after(turn, arrival)
         if side is not None and kind not in ORDER_EVENTS:
             self._tell_side(side, arrival, at, None)
+
+    def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]:
+        """The population's counters of what went out: messages, not customers, so they stay when a customer is erased."""
+        asked = voices.asked(output, self.book)
+        return [counter_of(output)] if asked is None else [counter_of(output), asked]
 
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None:
         """What a catalogue event makes of a product; None where it changes nothing that is kept of it."""
@@ -227,14 +234,8 @@ class Engine:
         """
         before = statistics.counters(profile, self.book)
         left = self._take_move(profile, what, at, orders, out)
-        self._count(before, {} if left else statistics.counters(profile, self.book), orders)
+        add(orders.counted, difference({} if left else statistics.counters(profile, self.book), before))
         return left
-
-    @staticmethod
-    def _count(before: Tally, after: Tally, orders: Ledger) -> None:
-        for name in before.keys() | after.keys():
-            if change := after.get(name, 0) - before.get(name, 0):
-                orders.counted[name] = orders.counted.get(name, 0) + change
 
     def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
         if privacy.is_closed(profile):
@@ -293,7 +294,7 @@ class Engine:
         if type(arrival.event) is events.SplitProfile:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
-                self._count(before, statistics.counters(profile, self.book), orders)
+                add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
@@ -413,6 +414,16 @@ class Engine:
         change = standing.look(turn, by_order=by_order)
         for trigger in self._on_standing:
             trigger.on_standing(turn, change)
+
+    # --- surveys --------------------------------------------------------------------------------------------------
+
+    def _survey(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+        """An answer, or a step of a case: what the population counts of them goes along with the ledger."""
+        before = voices.counters(turn.profile, self.book)
+        HANDLERS[type(arrival.event)](turn, arrival)
+        add(orders.counted, difference(voices.counters(turn.profile, self.book), before))
+        if type(arrival.event) is events.NpsSubmitted and turn.profile.purchases.history is not None:
+            self._look(turn)
 
     # --- carts ----------------------------------------------------------------------------------------------------
 
@@ -635,6 +646,7 @@ UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
 )
 """Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
 is swallowed in silence would be worse than one refused."""
+SURVEY_EVENTS: Final[frozenset[type[Event]]] = frozenset({events.NpsSubmitted, events.CaseUpdated})
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})

@@ -139,8 +139,12 @@ def unite(into: Profile, other: Profile, *, again: bool) -> None:
 
 def _keep_answer(feedback: Feedback, answer: Answer) -> None:
     known = feedback.surveys.get(answer.survey_id)
-    # Of two at the same moment the lower score, so that the order of arrival leaves no trace.
-    if known is None or (answer.answered_ms, -answer.score) > (known.answered_ms, -known.score):
+    # Of two at the same moment the lower score, then the later asked for, so that the order of arrival leaves no trace.
+    if known is None or (answer.answered_ms, -answer.score, answer.sent_day) > (
+        known.answered_ms,
+        -known.score,
+        known.sent_day,
+    ):
         feedback.surveys[answer.survey_id] = answer
         _bound(feedback.surveys, SURVEYS_MAX, lambda kept: kept.answered_ms)
 

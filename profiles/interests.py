@@ -11,7 +11,7 @@ of two; only scores below 1/UNITS feel the rounding of that.
 Category paths ("garden/tools") are names like any other and kept whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import exp2
 from typing import Final
 
@@ -46,14 +46,13 @@ def touch(
         add(interests.occasions, occasion, units)
 
 
-def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
+def purchase(interests: Interests, bought: Sequence[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
     """Note an order: (category, brand, occasions) of each line. The bounds are met once, after all of them."""
     units = grown(interests, WEIGHTS["purchase"], at_ms)
     categories, brands, by_occasion = interests.categories, interests.brands, interests.occasions
     for category, brand, occasions in bought:
         if category is not None:
             categories[category] = categories.get(category, 0) + units
-            note_bought(interests, category, at_ms)
         if brand is not None:
             brands[brand] = brands.get(brand, 0) + units
         for occasion in occasions:
@@ -61,15 +60,7 @@ def purchase(interests: Interests, bought: Iterable[tuple[str | None, str | None
     for scores in (categories, brands, by_occasion):
         if len(scores) > INTERESTS_MAX:
             _keep_strongest(scores)
-
-
-def note_bought(interests: Interests, category: str, at_ms: int) -> None:
-    """Something of a category was bought; above INTERESTS_MAX the category bought longest ago is forgotten."""
-    bought = interests.bought
-    if bought.get(category, -1) < at_ms:
-        bought[category] = at_ms
-        if len(bought) > INTERESTS_MAX:
-            del bought[min(bought, key=lambda name: (bought[name], name))]
+    _note_bought(interests, {category: at_ms for category, _, _ in bought if category is not None})
 
 
 def grown(interests: Interests, weight: float, at_ms: int) -> int:
@@ -124,10 +115,20 @@ def unite(into: Interests, other: Interests) -> None:
             ours[name] = ours.get(name, 0) + units
         if len(ours) > INTERESTS_MAX:
             _keep_strongest(ours)
-    for name, at_ms in other.bought.items():
-        note_bought(into, name, at_ms)
+    _note_bought(into, other.bought)
     for name, at_ms in other.strong.items():
         into.strong[name] = min(at_ms, into.strong.get(name, at_ms))
+
+
+def _note_bought(interests: Interests, bought: Mapping[str, int]) -> None:
+    """When something of each category was bought; above INTERESTS_MAX those bought longest ago are forgotten."""
+    dates = interests.bought
+    for category, at_ms in bought.items():
+        if dates.get(category, -1) < at_ms:
+            dates[category] = at_ms
+    if len(dates) > INTERESTS_MAX:
+        for oldest in sorted(dates, key=lambda name: (dates[name], name))[:-INTERESTS_MAX]:
+            del dates[oldest]
 
 
 def _keep_strongest(scores: dict[str, int]) -> None:

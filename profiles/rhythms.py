@@ -57,11 +57,12 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
         if now is not None:
             _add(counted, key, record_and_count(rhythm, *now, exponent))
         _keep(rhythms, key, rhythm)
-    while len(rhythms) > RHYTHMS_MAX:
-        oldest = min(rhythms, key=lambda key: (rhythms[key][0], key))
-        exponent = book.rules.repurchase.of(oldest).quantity_exponent
-        _add(counted, oldest, difference({}, contribution(_of(profile, oldest), exponent)))
-        del rhythms[oldest]
+    if len(rhythms) > RHYTHMS_MAX:
+        oldest_first = sorted(rhythms, key=lambda key: (rhythms[key][0], key))
+        for oldest in oldest_first[:-RHYTHMS_MAX]:
+            exponent = book.rules.repurchase.of(oldest).quantity_exponent
+            _add(counted, oldest, difference({}, contribution(_of(profile, oldest), exponent)))
+            del rhythms[oldest]
 
 
 def counters(profile: Profile, book: Book) -> Tally:

@@ -2,8 +2,8 @@
 
 A statistic is a part of the profile and what that part adds to counters: whole numbers, so that any change is exact and can
 be taken back, in any order and over any number of partitions. A counter's full name is "<statistic>:<counter>"; all are
-committed with the profiles they follow from. A new statistic is a line in STATISTICS, for orders; what follows other events
-adds to `Ledger.counted` itself.
+committed with the profiles they follow from. A new statistic is a line in STATISTICS; one that follows other events than
+orders names no `count_change` and adds to `Ledger.counted` where these are told.
 
 A profile's part is a function of the profile as it stands (`counters`), so whoever merges or erases profiles takes `counters`
 of what was away and adds `counters` of what is.
@@ -12,7 +12,7 @@ of what was away and adds `counters` of what is.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from profiles import months, rhythms
+from profiles import months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
@@ -25,11 +25,11 @@ class Statistic(NamedTuple):
     """One statistic.
 
     `count_change` brings its part of the profile in line with an order's change and adds what that changes to the counters,
-    under full names. `counters` are all counters of a profile, from the profile as it stands.
+    under full names; None where orders change nothing. `counters` are all counters of a profile, from the profile as it stands.
     """
 
     name: str
-    count_change: Callable[[Profile, OrderChange, Book, Tally], None]
+    count_change: Callable[[Profile, OrderChange, Book, Tally], None] | None
     counters: Callable[[Profile, Book], Tally]
 
 
@@ -49,14 +49,17 @@ STATISTICS: Final = (
     Statistic("value", _value_change, _value_counters),
     Statistic("cohort", months.count_change, months.counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
+    Statistic("nps", None, voices.nps_counters),
+    Statistic("cases", None, voices.case_counters),
 )
+_OF_ORDERS: Final = tuple(statistic.count_change for statistic in STATISTICS if statistic.count_change is not None)
 
 
 def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book) -> None:
     """Let every statistic take in what an order event did; the changes of counters go along with the ledger."""
     if change.entry is not change.before:
-        for statistic in STATISTICS:
-            statistic.count_change(profile, change, book, ledger.counted)
+        for count_change in _OF_ORDERS:
+            count_change(profile, change, book, ledger.counted)
 
 
 def counters(profile: Profile, book: Book) -> Tally:

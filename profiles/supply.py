@@ -111,10 +111,11 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         supply.product_id = newest.product_id or key
         if newest.order_id == entry.order_id:
             supply.category = wanted[key][1]
-    while len(profile.supply) > SUPPLY_PRODUCTS_MAX:
-        oldest = min(profile.supply.items(), key=lambda item: (item[1].purchases[-1].at_ms, item[0]))[0]
-        changed.orders.setdefault(oldest, [purchase.order_id for purchase in profile.supply[oldest].purchases])
-        del profile.supply[oldest]
+    if len(profile.supply) > SUPPLY_PRODUCTS_MAX:
+        oldest_first = sorted(profile.supply, key=lambda key: (profile.supply[key].purchases[-1].at_ms, key))
+        for oldest in oldest_first[:-SUPPLY_PRODUCTS_MAX]:
+            changed.orders.setdefault(oldest, [purchase.order_id for purchase in profile.supply[oldest].purchases])
+            del profile.supply[oldest]
     return changed
 
 

@@ -26,6 +26,7 @@ from schemas.events import (
     OrderEvent,
     ShopEvent,
 )
+from schemas.phones import phone_number
 from schemas.reasons import DETAIL_MAX, Problem
 from schemas.scalars import (
     CONTROL,
@@ -34,7 +35,6 @@ from schemas.scalars import (
     AdapterError,
     email_address,
     identifier,
-    phone_number,
     storable,
 )
 from schemas.times import FUTURE_TOLERANCE_MS, event_time
@@ -65,8 +65,9 @@ class Decoder:
 
     `shop_currency` is the currency of amounts whose event names none. Values longer than `max_bytes` are refused.
     `default_source` names the sender where the event does not. `adapters` are the foreign forms that are taken, asked in
-    their order. `plan` says why an event is not what the shop wants, None where it is; only `decode_planned` asks it. Raises
-    ValueError for a limit that no event fits in.
+    their order. `phone_region` is the country whose national phone numbers are understood, "" for none. `plan` says why an event
+    is not what the shop wants, None where it is; only `decode_planned` asks it. Raises ValueError for a limit that no event fits
+    in.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Decoder:
         default_source: str = "",
         adapters: tuple[Adapter, ...] = ADAPTERS,
         plan: Callable[[Event], Problem | None] | None = None,
+        phone_region: str = "",
     ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
@@ -88,6 +90,7 @@ class Decoder:
         self._devices: dict[str | None, Others] = {None: ()}
         self._currencies: set[str | None] = {None}
         self._adapters = adapters
+        self._phone_region = phone_region
         self.plan = plan
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -188,7 +191,13 @@ class Decoder:
         return refused(refusal)
 
     def _adapt(self, adapter: Adapter, message: dict[str, Any], value: bytes, record_ms: int) -> list[Event | Problem]:
-        return adapter.adapt(message, Given(original=value, shop_currency=self._shop_currency, record_ms=record_ms))
+        given = Given(
+            original=value,
+            shop_currency=self._shop_currency,
+            record_ms=record_ms,
+            phone_region=self._phone_region,
+        )
+        return adapter.adapt(message, given)
 
     def arrive(self, event: Event, record_ms: int) -> Arrival | Problem:
         """Normal forms, customer and times of an event: `decode` does this itself for the usual one, and who makes events by an
@@ -196,7 +205,7 @@ class Decoder:
         """
         user_id = event.user_id and identifier(event.user_id)
         email = event.email and email_address(event.email)
-        phone = event.phone and phone_number(event.phone)
+        phone = event.phone and phone_number(event.phone, self._phone_region)
         loyalty_id = event.loyalty_id and identifier(event.loyalty_id)
         anonymous_id = event.anonymous_id and identifier(event.anonymous_id)
         cart_token = event.cart_token and identifier(event.cart_token)

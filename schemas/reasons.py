@@ -79,7 +79,8 @@ REASONS: dict[str, Reason] = {
     "no_customer": Reason(
         "The event names no customer: no user id, e-mail, phone, loyalty id, anonymous id or cart token that identifies "
         "anybody.",
-        "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent.",
+        "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent, and so does a phone "
+        "number that no line has, or a national one where `shop.phone_region` names no country.",
     ),
     "not_allowed": Reason(
         "The event came in under a client key, which is public, and only a server key may send it.",

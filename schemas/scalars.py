@@ -75,26 +75,6 @@ def email_address(value: str) -> str | None:
     return lowered if lowered and len(lowered) <= ID_MAX else None
 
 
-def phone_number(value: str) -> str | None:
-    """A phone number without what people put between its digits, "00" as "+"; None where it identifies nobody.
-
-    A national number stays national: which country it belongs to is not known here. What is no number stays as it is.
-
-    >>> phone_number(" +49 (30) 1234-567 "), phone_number("0049 30/1234567"), phone_number("030 1234567")
-    ('+49301234567', '+49301234567', '0301234567')
-    """
-    value = identifier(value) or ""
-    digits = value.translate(_PHONE_SEPARATORS)
-    if digits.startswith("00"):
-        digits = f"+{digits[2:]}"
-    if digits.isascii() and digits.removeprefix("+").isdigit():
-        return digits if digits.strip("+0") else None
-    return value or None
-
-
-_PHONE_SEPARATORS: Final = str.maketrans("", "", " -./()\u00a0")
-
-
 def text_of(value: object) -> str | None:
     """A scalar as text, None for everything else. Whole floats lose their point: ids travel as numbers in some systems.
 

@@ -33,7 +33,7 @@ from profiles.receipts import Case, take
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
-from profiles.turn import Anonymised, Mail, Output, counter_of
+from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered, SplitProfile
 from schemas.moves import MOVES, Move
@@ -98,6 +98,8 @@ class Steps(Protocol):
 
     @property
     def topics(self) -> Mapping[str, str]: ...
+
+    def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]: ...
 
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
 
@@ -954,8 +956,8 @@ class Batch:
             changes.outbox.append(stored)
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
-                counter = counter_of(output)
-                changes.population[counter] = changes.population.get(counter, 0) + 1
+                for counter in self.terms.engine.counters_of(output):
+                    changes.population[counter] = changes.population.get(counter, 0) + 1
         # Their home takes them for repeated unless those of one topic come in the order in which they were read.
         for _, row in sorted(self._forwards, key=itemgetter(0)):
             changes.rows.append((row, None))

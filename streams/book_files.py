@@ -93,6 +93,7 @@ def make_decoder(settings: Settings) -> Decoder:
         settings.limits.record_bytes,
         adapters=load_adapters(settings),
         plan=None if plan is None else plan.check,
+        phone_region=settings.shop.phone_region,
     )
 
 

@@ -13,8 +13,6 @@ from kafka import KafkaProducer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.adapters import ADAPTERS
-from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
@@ -45,9 +43,8 @@ class Fed(Struct):
         return sum(self.by_topic.values())
 
 
-def as_lines(values: Iterable[bytes], shop_currency: str, adapters: tuple[Adapter, ...] = ADAPTERS) -> Iterator[Line]:
+def as_lines(values: Iterable[bytes], decoder: Decoder) -> Iterator[Line]:
     """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
-    decoder = Decoder(shop_currency, adapters=adapters)
     for value in values:
         for arrival, record in unfold(value, decoder):
             if arrival is None:
@@ -56,15 +53,12 @@ def as_lines(values: Iterable[bytes], shop_currency: str, adapters: tuple[Adapte
                 yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
 
 
-def shifted(
-    lines: Iterable[Line], by_ms: int, shop_currency: str, adapters: tuple[Adapter, ...] = ADAPTERS
-) -> Iterator[Line]:
+def shifted(lines: Iterable[Line], by_ms: int, decoder: Decoder) -> Iterator[Line]:
     """The events with all their instants moved by `by_ms`, in canonical form.
 
     An event that does not say when it was received is given its own (moved) time: else the worker would take all that is
     older than a day for an import, which arms nothing. What can't be decoded passes as it is.
     """
-    decoder = Decoder(shop_currency, adapters=adapters)
     canonical = msgspec.json.Decoder(AnyEvent)
     for line in lines:
         try:

@@ -47,24 +47,40 @@ def by_type(identifiers: Sequence[str]) -> dict[str, str]:
 
 
 def request(
-    name: CommandName, named: Mapping[str, str], *, request_id: str, now_ms: int, reason: str | None = None
+    name: CommandName,
+    named: Mapping[str, str],
+    *,
+    request_id: str,
+    now_ms: int,
+    reason: str | None = None,
+    phone_region: str = "",
 ) -> Request:
     """The command about the customer whom these identifiers name, by type. Raises BadIdentifiers.
 
     Identifiers get their normal form, as those of any event do.
     """
-    return _request(name, named, {"request_id": request_id, "reason": reason}, now_ms)
+    return _request(name, named, {"request_id": request_id, "reason": reason}, now_ms, phone_region)
 
 
 def split_request(
-    named: Mapping[str, str], identifier: Mapping[str, str], *, request_id: str, now_ms: int, reason: str | None = None
+    named: Mapping[str, str],
+    identifier: Mapping[str, str],
+    *,
+    request_id: str,
+    now_ms: int,
+    reason: str | None = None,
+    phone_region: str = "",
 ) -> Request:
     """The command to take an identifier out of the profile of the customer whom `named` names. Raises BadIdentifiers."""
-    taken = _request("export", identifier, {"request_id": request_id}, now_ms).customer
-    return _request("split", named, {"request_id": request_id, "reason": reason, "identifier": taken}, now_ms)
+    # Any event about it tells its normal form.
+    taken = _request("export", identifier, {"request_id": request_id}, now_ms, phone_region).customer
+    says = {"request_id": request_id, "reason": reason, "identifier": taken}
+    return _request("split", named, says, now_ms, phone_region)
 
 
-def _request(name: CommandName, named: Mapping[str, str], says: Mapping[str, str | None], now_ms: int) -> Request:
+def _request(
+    name: CommandName, named: Mapping[str, str], says: Mapping[str, str | None], now_ms: int, phone_region: str
+) -> Request:
     document: dict[str, Any] = {
         "event": _KINDS[name].__struct_config__.tag,
         "message_id": says["request_id"],
@@ -76,7 +92,7 @@ def _request(name: CommandName, named: Mapping[str, str], says: Mapping[str, str
         **named,
     }
     # Through the door by which every event comes in, so that what is taken here is taken there.
-    found = Decoder("USD").decode(msgspec.json.encode(document), now_ms)
+    found = Decoder("USD", phone_region=phone_region).decode(msgspec.json.encode(document), now_ms)
     if isinstance(found, Problem):
         raise BadIdentifiers(f"these name nobody ({found.reason}: {found.detail})")
     assert isinstance(found.event, CommandEvent)

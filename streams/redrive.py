@@ -54,6 +54,7 @@ class Redrive:
             event_bytes=settings.serve.event_bytes,
             protected_traits=settings.serve.protected_traits,
             plan=None if plan is None else plan.check,
+            phone_region=settings.shop.phone_region,
         )
 
     def look(self, rejected: Rejected) -> Outcome:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from profiles.book import Book
 from profiles.engine import Engine
-from schemas.adapters import ADAPTERS
-from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.split import unfold
@@ -86,15 +84,12 @@ def replay(
             gc.enable()
 
 
-def file_lines(
-    paths: Iterable[Path], shop_currency: str, *, sort: bool = False, adapters: tuple[Adapter, ...] = ADAPTERS
-) -> Iterator[Line]:
+def file_lines(paths: Iterable[Path], decoder: Decoder, *, sort: bool = False) -> Iterator[Line]:
     """The lines of files in arrival order, or with `sort` in the order of their event times (then all are in memory).
 
     An event that does not say when it was received was received when it happened; a line that can't be decoded, when the
     line before it was.
     """
-    decoder = Decoder(shop_currency, adapters=adapters)
     lines = _timed(files.read(paths), decoder)
     if not sort:
         yield from (line for _, line in lines)

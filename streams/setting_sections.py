@@ -37,6 +37,16 @@ class Shop(Section, frozen=True, kw_only=True):
             extremes="An unknown name is refused at start.",
         ),
     ] = "UTC"
+    phone_region: Annotated[
+        str,
+        Meta(pattern="^([A-Z]{2})?$"),
+        about(
+            "Country whose phone numbers customers type without a country code (ISO 3166-1: two capital letters, GB and not UK).",
+            unit="country code",
+            why="Empty: only international numbers identify somebody, since a guessed country would join strangers.",
+            extremes="A code without a numbering plan is refused at start. Changing it changes whom a national number names.",
+        ),
+    ] = ""
 
 
 class Files(Section, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_origin
 import msgspec
 from msgspec import Struct
 
+from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
@@ -152,6 +153,11 @@ def build_settings(
         raise SettingsError("kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms")
     if settings.serve.batch_bytes > settings.serve.inflight_bytes:
         raise SettingsError("serve.batch_bytes must not be above serve.inflight_bytes")
+    if settings.shop.phone_region and not is_region(settings.shop.phone_region):
+        raise SettingsError(
+            f"shop.phone_region: {settings.shop.phone_region} is no country with phone numbers; the United "
+            "Kingdom is GB"
+        )
     _refuse_equal_secrets(settings)
     return settings
 

@@ -1,6 +1,6 @@
 """The benchmarks, one module each. `STUDIES` lists them by name; a new one is a module and a line here."""
 
-from bench.studies import capacity, delivery, guard, latency, profile, profile_ltv, scale, takeover
+from bench.studies import capacity, collector, delivery, guard, latency, profile, profile_ltv, scale, takeover, triggers
 from bench.studies.study import Study
 
 __all__ = ["STUDIES", "Study"]
@@ -16,5 +16,7 @@ STUDIES: dict[str, Study] = {
         profile.STUDY,
         guard.STUDY,
         delivery.STUDY,
+        triggers.STUDY,
+        collector.STUDY,
     )
 }

@@ -12,6 +12,7 @@ from profiles.insight.log_histogram import bucket
 from profiles.insight.tallies import Tally
 
 CONTACT_DUE_MS: Final = 24 * 3_600_000
+"""Within which a detractor is to be contacted, unless the rules say otherwise."""
 MINUTE_MS: Final = 60_000
 
 State = Literal["opened", "assigned", "contacted", "resolved", "verified", "expired"]
@@ -43,11 +44,14 @@ class Case(Struct, omit_defaults=True, gc=False):
         return self.state in {"opened", "assigned", "contacted"}
 
 
-def contribution(case: Case, contact_due_ms: int = CONTACT_DUE_MS) -> Tally:
-    """The counters of one case: <day>.opened, .contacted, .in_time, .resolved, .expired, and .wait.<bucket of minutes>.
+def contribution(case: Case) -> Tally:
+    """The counters of one case: <day>.opened, .contacted, .resolved, .waiting, and .wait.<bucket of minutes>.
+
+    `waiting` is a case that nobody contacted or closed. Whether a contact was in time and a case expired follows from these and
+    the rules of whoever reads them, so rules may change without a counter being wrong.
 
     >>> contribution(Case(20_000, 0, contacted_ms=90 * MINUTE_MS))
-    {'20000.opened': 1, '20000.contacted': 1, '20000.wait.90': 1, '20000.in_time': 1}
+    {'20000.opened': 1, '20000.contacted': 1, '20000.wait.90': 1}
     """
     day = case.opened_day
     tally = {f"{day}.opened": 1}
@@ -55,10 +59,8 @@ def contribution(case: Case, contact_due_ms: int = CONTACT_DUE_MS) -> Tally:
         wait_ms = max(0, case.contacted_ms - case.opened_ms)
         tally[f"{day}.contacted"] = 1
         tally[f"{day}.wait.{bucket(wait_ms // MINUTE_MS)}"] = 1
-        if wait_ms <= contact_due_ms:
-            tally[f"{day}.in_time"] = 1
     if case.resolved_ms is not None or case.verified_ms is not None:
         tally[f"{day}.resolved"] = 1
-    if case.expired_ms is not None:
-        tally[f"{day}.expired"] = 1
+    elif case.contacted_ms is None:
+        tally[f"{day}.waiting"] = 1
     return tally

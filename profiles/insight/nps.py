@@ -80,10 +80,15 @@ def asked(kind: Kind, sent_day: int, segments: Iterable[str] = ()) -> Tally:
 
 
 def answered(answer: Answer) -> Tally:
-    """The counters of one survey that was answered, for the response rate; like those of surveys sent they stay."""
+    """The counters of one survey that was answered, for the response rate."""
     return {
         f"{answer.kind}.{answer.sent_day}.answered.{segment}": 1 for segment in (ALL, *sorted(set(answer.segments)))
     }
+
+
+def latest(answers: Iterable[Answer]) -> Answer | None:
+    """The last of a customer's relational answers: the one that counts. None where there is none."""
+    return max(answers, key=_age, default=None)
 
 
 def contribution_of_all(answers: Answers) -> Tally:

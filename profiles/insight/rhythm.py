@@ -169,12 +169,19 @@ def record_and_count(rhythm: Rhythm, day: int, units: float = 1.0, exponent: flo
     """Note a purchase as `record` does; the change to the counters, the same as by `difference` of two contributions.
 
     The usual case, a purchase later than all before, costs a few microseconds: it closes one interval and opens another.
+    The first one, and one more on the last day, cost next to nothing.
     """
     known = len(rhythm.days)
-    if not known or rhythm.units or units != 1.0 or day <= rhythm.days[-1] or known + 1 >= PURCHASES_MAX:
+    if not known and units == 1.0:
+        rhythm.days.append(day)
+        return {_open([], 0, day): 1}
+    if not known or rhythm.units or units != 1.0 or day < rhythm.days[-1] or known + 1 >= PURCHASES_MAX:
         before = contribution(rhythm, exponent)
         record(rhythm, day, units)
         return difference(contribution(rhythm, exponent), before)
+    if day == rhythm.days[-1]:
+        rhythm.days.append(day)  # Twice on one day is one occasion.
+        return {}
     days = list(dict.fromkeys(rhythm.days))
     logs = [_LOG[min(end - begin, GAP_MAX_DAYS)] for begin, end in pairwise(days)]
     count, total = len(logs), sum(logs)

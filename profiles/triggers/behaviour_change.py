@@ -65,6 +65,9 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
         if shift is not None:
             self._plan(turn, shift, turn.time_ms)
 
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        return silent_until_ms(turn.profile.behaviour, self.rule(turn.book).silence_share)
+
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         return _measure_of(episode.key) == _measure_of(sent.key)
 

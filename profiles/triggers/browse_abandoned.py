@@ -83,6 +83,11 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
                 plan(turn, self, f"{profile.id}|{message_id}", first.message_id, first.at_ms, due_ms)
                 return
 
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        """Sooner where the time after a visit was made shorter; that it was made longer is seen when the timer comes."""
+        last_ms = turn.profile.activity.session_last_ms
+        return None if last_ms is None else min(due_ms, last_ms + self.rule(turn.book).delay_ms)
+
     def _opening(self, profile: Profile, book: Book, start_ms: int, end_ms: int) -> Viewed | None:
         """The first view of a visit that showed enough interest, None where it did not. What was bought does not count."""
         rule = self.rule(book)

@@ -49,7 +49,9 @@ class WinbackRule(TriggerRule, frozen=True, kw_only=True):
 
 
 class Winback(TriggerDefinition[WinbackRule]):
-    """The trigger. Its timer is "winback|<try>|<T in ms>|<newest order>"; there is one episode for each newest order."""
+    """The trigger. Its timer is "winback|<try>|<own mean interval, ms>|<learned, ms>|<newest order>": T as it was known when that
+    order came, but for the rules. There is one episode for each newest order.
+    """
 
     name = "winback"
     rule_type = WinbackRule
@@ -71,17 +73,23 @@ class Winback(TriggerDefinition[WinbackRule]):
         if any(sent.name == self.name and sent.key == key for sent in profile.emitted):
             return
         # The goods are those of the order that was told of, which is nearly always the newest one.
-        rule, own_days = self.rule(turn.book), days_between(profile) or 0.0
-        wait_ms = max(rule.after_ms, round(rule.intervals * own_days * DAY_MS), round(_q95_days(turn, entry) * DAY_MS))
-        self._wait(profile, 1, wait_ms, newest)
+        own_ms, learned_ms = round((days_between(profile) or 0.0) * DAY_MS), round(_q95_days(turn, entry) * DAY_MS)
+        self._wait(turn, 1, own_ms, learned_ms, newest)
 
     def on_wake(self, turn: Turn, what: str) -> None:
-        step, wait_ms, order_id = what.split("|", 2)
+        step, own_ms, learned_ms, order_id = what.split("|", 3)
         recent = turn.profile.orders.recent
         if recent and recent[-1][1] == order_id:
             key = f"{turn.profile.id}|{order_id}"
-            data = {"wait_ms": int(wait_ms)}
+            data = {"own_ms": int(own_ms), "learned_ms": int(learned_ms)}
             plan(turn, self, key, order_id, recent[-1][0], turn.time_ms, occurrence=int(step), data=data)
+
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        step, own_ms, learned_ms, order_id = what.split("|", 3)
+        recent = turn.profile.orders.recent
+        if not recent or recent[-1][1] != order_id:
+            return None
+        return recent[-1][0] + self._after_ms(turn, int(step), int(own_ms), int(learned_ms))
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         recent = turn.profile.orders.recent
@@ -97,11 +105,16 @@ class Winback(TriggerDefinition[WinbackRule]):
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After each try the next one waits; after the last she is left alone."""
         if state in ("emitted", "suppressed") and episode.occurrence < min(self.rule(turn.book).tries, len(STEPS)):
-            newest = (episode.opened_ms, episode.anchor)
-            self._wait(turn.profile, episode.occurrence + 1, episode.data["wait_ms"], newest)
+            newest, data = (episode.opened_ms, episode.anchor), episode.data
+            self._wait(turn, episode.occurrence + 1, data["own_ms"], data["learned_ms"], newest)
 
-    def _wait(self, profile: Profile, step: int, wait_ms: int, newest: tuple[int, str]) -> None:
-        profile.wakes[f"{self.name}|{step}|{wait_ms}|{newest[1]}"] = newest[0] + round(STEPS[step - 1] * wait_ms)
+    def _wait(self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str]) -> None:
+        wake = f"{self.name}|{step}|{own_ms}|{learned_ms}|{newest[1]}"
+        turn.profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+
+    def _after_ms(self, turn: Turn, step: int, own_ms: int, learned_ms: int) -> int:
+        rule = self.rule(turn.book)
+        return round(STEPS[step - 1] * max(rule.after_ms, round(rule.intervals * own_ms), learned_ms))
 
     def _waits_for(self, profile: Profile, order_id: str) -> bool:
         return any(wake.startswith(f"{self.name}|") and wake.endswith(f"|{order_id}") for wake in profile.wakes)

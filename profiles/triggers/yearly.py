@@ -56,6 +56,7 @@ class AnniversaryRule(YearlyRule, frozen=True, kw_only=True):
 R = TypeVar("R", bound=YearlyRule)
 
 WHAT: Final = "day"
+HALF_YEAR_MS: Final = 182 * DAY_MS
 
 
 class _Yearly(TriggerDefinition[R]):
@@ -89,6 +90,11 @@ class _Yearly(TriggerDefinition[R]):
         if self.goes_on(turn, now_ms):
             self.set_timer(turn, coming.at_ms + SETTLED_MS + DAY_MS)
         plan(turn, self, f"{turn.profile.id}|{coming.year}", coming.date, coming.at_ms, coming.at_ms)
+
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        """The day that the timer stands for is the one whose time by the present rules is less than half a year from it."""
+        coming = self._next(turn, due_ms - HALF_YEAR_MS)
+        return None if coming is None else coming.at_ms
 
     def goes_on(self, turn: Turn, now_ms: int) -> bool:
         """Whether next year is planned too."""

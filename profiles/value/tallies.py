@@ -1,4 +1,4 @@
-"""What one customer adds to the counts that the value models are fitted from.
+"""What one customer adds to the counts that the value models are fitted from, and the report is made from.
 
 Every counter is a whole number, so a change of a customer is "take the old ones away, add the new ones", exact in every order,
 and partitions are added up. A counter's name is its kind and its key, joined by bars:
@@ -9,8 +9,9 @@ and partitions are added up. A counter's name is its kind and its key, joined by
 - `margin|x|bucket`: the same of the margin.
 - `spread|bucket`: customers with x >= 2 by the sum of squared deviations of their margins from their own mean.
 - `value|bucket`: customers by total net value.
+- `net|x|last`: the sum of total net values (minor units) of the customers of `buyers` with this x and newest day.
 
-Buckets are those of `profiles.value.buckets`. A change touches ten counters at most.
+Buckets are those of `profiles.value.buckets`. A change touches twelve counters at most.
 """
 
 from typing import Final
@@ -18,7 +19,7 @@ from typing import Final
 from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 
-KINDS: Final = ("buyers", "gaps", "margin", "spend", "spread", "value")
+KINDS: Final = ("buyers", "gaps", "margin", "net", "spend", "spread", "value")
 """The kinds of counters."""
 
 
@@ -26,7 +27,7 @@ def tallies(history: History | None) -> dict[str, int]:
     """The counters of one customer; none for somebody without a purchase.
 
     >>> tallies(History(x=1, first_day=100, last_day=107, net_minor=9000, first_net_minor=5000, log_gaps=1945910))
-    {'buyers|1|100|107': 1, 'value|100915': 1, 'gaps': 1945910, 'spend|1|100833': 1, 'margin|1|0': 1}
+    {'buyers|1|100|107': 1, 'value|100915': 1, 'net|1|107': 9000, 'gaps': 1945910, 'spend|1|100833': 1, 'margin|1|0': 1}
     """
     if history is None:
         return {}
@@ -35,6 +36,8 @@ def tallies(history: History | None) -> dict[str, int]:
         f"buyers|{x}|{history.first_day}|{history.last_day}": 1,
         f"value|{bucket_of(history.net_minor)}": 1,
     }
+    if history.net_minor:
+        counters[f"net|{x}|{history.last_day}"] = history.net_minor
     if x:
         if history.log_gaps:
             counters["gaps"] = history.log_gaps

@@ -26,12 +26,14 @@ class Given(Struct, frozen=True, kw_only=True):
     """What an adapter is told besides the message itself.
 
     `original` are the message's bytes; `shop_currency` is the currency of amounts that name none; `record_ms` (epoch ms, 0
-    where unknown) stands for the time where the message names none.
+    where unknown) stands for the time where the message names none. `phone_region` is the country whose national phone numbers
+    are understood, "" for none.
     """
 
     original: bytes
     shop_currency: str
     record_ms: int
+    phone_region: str = ""
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ does `cart_token` (in `properties` or `context`) where nothing else does.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,7 +18,8 @@ from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, content_id, each, entries
 from schemas.adapters.consent_forms import consents
 from schemas.adapters.segment_tracks import ALIASES, TRACKS, plain_name
-from schemas.scalars import TRAITS_MAX, AdapterError, Fields, email_address, identifier, phone_number, storable
+from schemas.phones import phone_number
+from schemas.scalars import TRAITS_MAX, AdapterError, Fields, email_address, identifier, storable
 
 MakeId = Callable[[], str]
 
@@ -54,15 +56,14 @@ def fits(message: dict[str, Any]) -> bool:
 def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
     """The event of a call, or those of a batch."""
     if "batch" not in message or "type" in message:
-        return [adapt(message, given.original, given.shop_currency, given.record_ms)]
+        return [adapt(message, given)]
     ids = ContentIds()
     return each(_calls(Fields(message, "")), lambda call: [_event(call, lambda: ids.of(_content(call)), given)])
 
 
-def adapt(message: dict[str, Any], original: bytes, shop_currency: str, record_ms: int) -> e.Event:
+def adapt(message: dict[str, Any], given: Given) -> e.Event:
     """The canonical event of one call; see `Given` for what it is told besides. Raises AdapterError."""
-    given = Given(original=original, shop_currency=shop_currency, record_ms=record_ms)
-    return _event(Fields(message, ""), lambda: content_id(original), given)
+    return _event(Fields(message, ""), lambda: content_id(given.original), given)
 
 
 def _calls(batch: Fields) -> list[Fields]:
@@ -123,7 +124,7 @@ def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event:
         return e.Aliased(**_common(call, make_id, record_ms), previous_id=previous)
     if kind == "merge":
         common = _common(call, make_id, record_ms)
-        return e.Identified(**(common | _merged(root, common)))
+        return e.Identified(**(common | _merged(root, common, given.phone_region)))
     raise AdapterError("unknown_event", f"no call of type {kind[:64]!r} is known")
 
 
@@ -154,18 +155,19 @@ _MERGEABLE: Final = {
 }  # fmt: skip
 
 
-_NORMAL: Final = {"email": email_address, "phone": phone_number}
-
-
-def _merged(root: Fields, known: dict[str, Any]) -> dict[str, str]:
+def _merged(root: Fields, known: dict[str, Any], phone_region: str) -> dict[str, str]:
     """The identifiers that RudderStack's merge call says are one customer's. One event can name one of each type."""
+    normal_forms: dict[str, Callable[[str], str | None]] = {
+        "email": email_address,
+        "phone": partial(phone_number, region=phone_region),
+    }
     found: dict[str, str] = {}
     for stated in root.objects("mergeProperties"):
         kind = _MERGEABLE.get(stated.required_ident("type"))
         if kind is None:
             raise AdapterError("wrong_type", f"{stated.at('type')} is no type of identifier that is known")
         value = stated.required_ident("value")
-        normal = _NORMAL.get(kind, identifier)
+        normal = normal_forms.get(kind, identifier)
         other = found.get(kind, known[kind])
         if other is not None and normal(other) != normal(value):
             raise AdapterError(

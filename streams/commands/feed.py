@@ -45,7 +45,7 @@ def command(
     import time
 
     from schemas.topics import CONSUMED
-    from streams.book_files import load_adapters
+    from streams.book_files import make_decoder
     from streams.commands.display import Progress
     from streams.feed import feed, shifted
 
@@ -60,7 +60,7 @@ def command(
             display.update("", force=True)
             last_ms = _last_ms(source, settings, limit, orders_only=orders_only)
         by_ms = int(time.time() * 1000) - last_ms
-        lines = shifted(lines, by_ms, settings.shop.currency, load_adapters(settings))
+        lines = shifted(lines, by_ms, make_decoder(settings))
     began = time.monotonic()
     with Progress(f"feeding {source} to {settings.kafka.bootstrap}") as display:
 
@@ -83,11 +83,11 @@ def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only:
         journey = completejourney.load()
         found = completejourney.orders(journey) if orders_only else synthetic.around(journey)
     else:
-        from streams.book_files import load_adapters
+        from streams.book_files import make_decoder
         from streams.feed import as_lines
         from streams.sources import files
 
-        found = as_lines(files.read([Path(source)]), settings.shop.currency, load_adapters(settings))
+        found = as_lines(files.read([Path(source)]), make_decoder(settings))
     return islice(found, limit)
 
 

@@ -57,7 +57,12 @@ def _define(name: "CommandName") -> None:
         request_id = request_id or secrets.token_hex(16)
         try:
             made = request(
-                name, by_type(identifiers), request_id=request_id, now_ms=time.time_ns() // 1_000_000, reason=reason
+                name,
+                by_type(identifiers),
+                request_id=request_id,
+                now_ms=time.time_ns() // 1_000_000,
+                reason=reason,
+                phone_region=settings.shop.phone_region,
             )
         except BadIdentifiers as error:
             raise click.UsageError(str(error)) from None

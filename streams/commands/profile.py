@@ -102,7 +102,14 @@ def split(
     try:
         now_ms = time.time_ns() // 1_000_000
         named, taken = by_type([customer]), by_type([identifier])
-        made = split_request(named, taken, request_id=request_id, now_ms=now_ms, reason=reason)
+        made = split_request(
+            named,
+            taken,
+            request_id=request_id,
+            now_ms=now_ms,
+            reason=reason,
+            phone_region=settings.shop.phone_region,
+        )
     except BadIdentifiers as error:
         raise click.UsageError(str(error)) from None
     send(settings, made)
@@ -120,7 +127,8 @@ def _find(settings: "Settings", id_: str) -> "Found":
     from streams.commands.tables import with_table
     from streams.profile_lookup import candidates, find
 
-    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions))
+    region = settings.shop.phone_region
+    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions, region))
     if found is None:
-        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_))}")
+        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_, region))}")
     return found

@@ -96,7 +96,7 @@ def _run(
 
     from streams.backtest.course import Course
     from streams.backtest.document import Run
-    from streams.book_files import load_adapters, load_book
+    from streams.book_files import load_book, make_decoder
     from streams.commands.display import Progress
     from streams.commands.run_report import day
     from streams.replay import file_lines, replay
@@ -106,9 +106,7 @@ def _run(
     began = time.monotonic()
     course = Course()
     with Progress(title) as display, Results(folder) as results:
-        lines, share = _measured(
-            file_lines(files, settings.shop.currency, sort=sort, adapters=load_adapters(settings)), files
-        )
+        lines, share = _measured(file_lines(files, make_decoder(settings), sort=sort), files)
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)

@@ -10,10 +10,12 @@ from rich.table import Table
 from profiles.holdout import GLOBAL
 from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect
+from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
 from streams.insight.trigger_effects import Effect, Sent
 from streams.reporting.bundles import Bundles
 from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels
 from streams.reporting.document import ReportDocument
+from streams.reporting.feedback import LOOP_DAYS, FeedbackFigures
 from streams.reporting.foresight import HORIZON_DAYS, Check, Outlook
 from streams.reporting.grid import Grid
 from streams.reporting.missing import Missing
@@ -56,7 +58,8 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     _repurchase(console, document.repurchase)
     _cohorts(console, document.cohorts)
     _channels(console, document.channels, currency)
-    _grid(console, document.grid)
+    _grid(console, document.grid, currency)
+    _feedback(console, document.feedback)
     _bundles(console, document.together)
     _check(console, document.check)
     _effects(console, document, currency)
@@ -181,15 +184,59 @@ def payback(month: int | None) -> str:
     return "not yet" if month is None else f"month {month}"
 
 
-def _grid(console: Console, found: Grid | Missing) -> None:
+def _grid(console: Console, found: Grid | Missing, currency: str) -> None:
     columns = found.frequency if isinstance(found, Grid) else []
-    table = _table("Customers by last order and number of orders", ["last order", *columns])
+    table = _table("Customers, and net revenue, by last order and number of orders", ["last order", *columns])
     if _missing(console, table, found):
         return
     assert isinstance(found, Grid)
-    for label, row in zip(found.recency, found.customers, strict=True):
-        table.add_row(label, *(f"{count:,}" for count in row))
+    for label, counts, nets in zip(found.recency, found.customers, found.net, strict=True):
+        cells = zip(counts, nets, strict=True)
+        table.add_row(label, *(f"{count:,}: {amount(net, currency)}" if count else "-" for count, net in cells))
     console.print(table)
+
+
+def _feedback(console: Console, found: FeedbackFigures | Missing) -> None:
+    table = _table("Net promoter score (95 %)", ["asked", "days", "answers", "score", "", "answered of those asked"])
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, FeedbackFigures)
+    for one in found.scores:
+        table.add_row(
+            KIND_NAMES[one.kind], str(one.days), f"{one.nps.answers:,}", *score(one.nps), percent(one.nps.response_rate)
+        )
+    if found.scores:
+        console.print(table)
+    console.print(f"  {open_cases(found.open)}; {loop(found.loop)}\n")
+
+
+KIND_NAMES: Final = {"relational": "how she likes the shop", "transactional": "about an order"}
+
+
+def score(found: Nps) -> tuple[str, str]:
+    """A score and its interval, or why none is shown."""
+    if found.score is None or found.low is None or found.high is None:
+        return "-", f"under {ANSWERS_MIN} answers"
+    return f"{found.score:+.0f}", f"{found.low:+.0f} to {found.high:+.0f}"
+
+
+def open_cases(found: OpenCases) -> str:
+    """The cases that wait for somebody."""
+    if not found.open:
+        return "no open case"
+    oldest = "" if found.oldest_day is None else f", the oldest of {day_name(found.oldest_day)}"
+    return f"open cases: {found.open:,}, nobody spoke with {found.waiting:,}, overdue {found.overdue:,}{oldest}"
+
+
+def loop(found: Loop) -> str:
+    """How cases were kept."""
+    if not found.opened:
+        return f"no case was due for contact in the last {LOOP_DAYS} days"
+    wait = "" if found.wait_p50 is None else f", half of all within {found.wait_p50 / 60:.1f} h"
+    return (
+        f"of {found.opened:,} cases due for contact in the last {LOOP_DAYS} days {percent(found.contacted_in_time)} were "
+        f"contacted in time{wait}, {percent(found.resolved)} resolved, {percent(found.expired)} expired"
+    )
 
 
 def _bundles(console: Console, found: Bundles | Missing) -> None:

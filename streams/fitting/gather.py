@@ -50,7 +50,12 @@ def from_events(
     progress: Callable[[Pace], None],
 ) -> Counted:
     """The counters that a worker would have after these events. No trigger is looked at, and nothing is written."""
-    decoder = Decoder(book.shop_currency, settings.limits.record_bytes, adapters=adapters)
+    decoder = Decoder(
+        book.shop_currency,
+        settings.limits.record_bytes,
+        adapters=adapters,
+        phone_region=settings.shop.phone_region,
+    )
     with Embedded(Engine(book, ()), decoder, on_row=lambda _: None, shop_id=book.shop_id, disorder_ms=0) as embedded:
         embedded.feed(((value, 0) for value in values), progress)
         return Counted(embedded.population(), embedded.pace.clock_ms)

@@ -62,6 +62,8 @@ class Population:
 
 _KEYS: Final = {"buyers": 3, "spend": 2, "margin": 2, "spread": 1, "value": 1}
 """Kinds of counters, and how many whole numbers follow in the name."""
+_OF_REPORTS: Final = "net|"
+"""The kind that no model is fitted from."""
 
 
 def added(partitions: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -86,6 +88,8 @@ def population_of(counters: Mapping[str, int]) -> Population:
     counts: dict[str, list[int]] = {kind: [] for kind in _KEYS}
     log_gaps = 0
     for name, count in counters.items():
+        if name.startswith(_OF_REPORTS):
+            continue
         kind, bar, key = name.partition("|")
         if not bar:
             log_gaps += count if name == "gaps" else 0

@@ -8,6 +8,7 @@ from msgspec import Struct
 from streams.insight.trigger_effects import Effect, Sent, effects, sent
 from streams.reporting.bundles import Bundles, bundles
 from streams.reporting.channels import Channels, channels
+from streams.reporting.feedback import FeedbackFigures, feedback
 from streams.reporting.foresight import Check, Outlook, check, outlook
 from streams.reporting.grid import Grid, grid
 from streams.reporting.missing import Missing
@@ -32,6 +33,7 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     repurchase: Repurchase | Missing
     channels: Channels | Missing
     grid: Grid | Missing
+    feedback: FeedbackFigures | Missing
     together: Bundles | Missing
     check: Check | Missing
     effects: tuple[Effect, ...]
@@ -52,6 +54,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         repurchase=repurchase(found),
         channels=channels(found, spend or {}),
         grid=grid(found),
+        feedback=feedback(found),
         together=bundles(found),
         check=check(found),
         effects=tuple(effects(found.counters, found.plans)),

@@ -1,4 +1,6 @@
-"""Where customers stand: days since the last order against number of orders, each in fifths of all customers."""
+"""Where customers stand, and the money they brought: days since the last order against number of orders, each in fifths of
+all customers.
+"""
 
 from bisect import bisect_left
 from typing import Final
@@ -16,23 +18,30 @@ FIFTHS: Final = (0.2, 0.4, 0.6, 0.8)
 class Grid(Struct, frozen=True, tag=True):
     """Customers by class of recency (rows, the most recent first) and of frequency (columns, the fewest orders first).
 
-    Labels are ranges of days and of orders. Equal values stay in one class, so there may be fewer than five.
+    Labels are ranges of days and of orders. Equal values stay in one class, so there may be fewer than five. `net` is the net
+    revenue (minor units) that the customers of a cell have brought in all their time.
     """
 
     recency: list[str]
     frequency: list[str]
     customers: list[list[int]]
+    net: list[list[int]]
 
 
 def grid(found: Snapshot) -> Grid | Missing:
     """The grid as of today."""
     joint: dict[tuple[int, int], int] = {}
+    money: dict[tuple[int, int], int] = {}
     for name, count in part_of(found.counters, "value").items():
         kind, _, key = name.partition("|")
         if kind == "buyers" and count > 0:
             x, _, last = (int(part) for part in key.split("|"))
             place = (max(0, found.today - last), x + 1)
             joint[place] = joint.get(place, 0) + count
+        elif kind == "net":
+            x, last = (int(part) for part in key.split("|"))
+            place = (max(0, found.today - last), x + 1)
+            money[place] = money.get(place, 0) + count
     if not joint:
         return NO_ORDERS
     cuts, labels = [], []
@@ -45,10 +54,14 @@ def grid(found: Snapshot) -> Grid | Missing:
         bounds = sorted({int(cut) for cut in weighted_quantiles(values, FIFTHS)} - {int(values[-1][0])})
         cuts.append(bounds)
         labels.append(_ranges(bounds, int(values[0][0]), int(values[-1][0]), unit))
-    rows = [[0] * len(labels[1]) for _ in labels[0]]
-    for (days, orders), count in joint.items():
-        rows[bisect_left(cuts[0], days)][bisect_left(cuts[1], orders)] += count
-    return Grid(labels[0], labels[1], rows)
+
+    def cells(amounts: dict[tuple[int, int], int]) -> list[list[int]]:
+        rows = [[0] * len(labels[1]) for _ in labels[0]]
+        for (days, orders), amount in amounts.items():
+            rows[bisect_left(cuts[0], days)][bisect_left(cuts[1], orders)] += amount
+        return rows
+
+    return Grid(labels[0], labels[1], cells(joint), cells(money))
 
 
 def _ranges(cuts: list[int], least: int, most: int, unit: str) -> list[str]:

@@ -22,6 +22,7 @@ from streams.commands.report_tables import (
 from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
+from streams.reporting import page_feedback
 from streams.reporting.bundles import Bundles
 from streams.reporting.channels import AGES as CHANNEL_AGES
 from streams.reporting.channels import Channels
@@ -56,7 +57,8 @@ def build_page(document: ReportDocument) -> Page:
     _repurchase(page, document.repurchase)
     _channels(page, document)
     _effects(page, document)
-    _grid(page, document.grid)
+    _grid(page, document)
+    page_feedback.add_feedback(page, document.feedback)
     _bundles(page, document.together)
     _check(page, document.check)
     return page
@@ -460,12 +462,13 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
     )
 
 
-def _grid(page: Page, found: Grid | Missing) -> None:
+def _grid(page: Page, document: ReportDocument) -> None:
     page.heading(
         "Where customers stand",
-        "Days since the last order against number of orders, each in fifths of all customers. Top right: the best. Bottom right: "
-        "good customers who are slipping away.",
+        "Days since the last order against number of orders, each in fifths of all customers: how many they are, and the net "
+        "revenue they brought. Top right: the best. Bottom right: good customers who are slipping away, and their worth.",
     )
+    found, currency = document.grid, document.currency
     if _absent(page, found):
         return
     assert isinstance(found, Grid)
@@ -476,13 +479,20 @@ def _grid(page: Page, found: Grid | Missing) -> None:
                 x=found.frequency,
                 y=found.recency,
                 z=found.customers,
-                text=[[f"{count:,}<br>{count / total:.1%}" for count in row] for row in found.customers],
+                text=[
+                    [
+                        f"{count:,} ({count / total:.1%})<br>{amount(net, currency)}" if count else ""
+                        for count, net in zip(counts, nets, strict=True)
+                    ]
+                    for counts, nets in zip(found.customers, found.net, strict=True)
+                ],
+                customdata=[[amount(net, currency) for net in row] for row in found.net],
                 texttemplate="%{text}",
                 colorscale=_SCALE,
                 xgap=3,
                 ygap=3,
                 showscale=False,
-                hovertemplate="%{y} ago, %{x}: %{z:,} customers<extra></extra>",
+                hovertemplate=f"%{{y}} ago, %{{x}}: %{{z:,}} customers, net {currency} %{{customdata}}<extra></extra>",
             ),
             layout={
                 "xaxis": {"type": "category", "side": "top", "showgrid": False},

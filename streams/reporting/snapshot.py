@@ -15,7 +15,10 @@ from msgspec import Struct
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.holdout_plans import Plan, measured_triggers, plans
+from profiles.insight.cases import CONTACT_DUE_MS
 from profiles.insight.pair_table import Recommendations
+from profiles.rules import OpenFeedback
+from profiles.triggers.detractor import FeedbackOverdueRule
 
 FILE: Final = "population.json"
 VERSION: Final = 1
@@ -48,7 +51,8 @@ class Earlier(Struct, frozen=True, kw_only=True):
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The counters of a shop at `now_ms`. `today` is that day on the shop's calendar, since 1970-01-01.
 
-    `plans` are the hold-outs of its rules, `measured` the triggers that somebody is held out of.
+    `plans` are the hold-outs of its rules, `measured` the triggers that somebody is held out of. A low score is to be answered
+    within `contact_due_ms`, and its case expires after `case_expires_ms`.
     """
 
     v: int = VERSION
@@ -62,6 +66,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     measured: dict[str, str] = {}
     earlier: Earlier | None = None
     together: Recommendations | None = None
+    contact_due_ms: int = CONTACT_DUE_MS
+    case_expires_ms: int = OpenFeedback().expires_ms
 
 
 def snapshot(
@@ -84,6 +90,8 @@ def snapshot(
         measured=measured_triggers(book, triggers),
         earlier=earlier,
         together=book.models.together,
+        contact_due_ms=book.rule(FeedbackOverdueRule).contact_due_ms,
+        case_expires_ms=book.rules.open_feedback.expires_ms,
     )
 
 

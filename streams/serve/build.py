@@ -68,7 +68,7 @@ def build(
     """Put it together. Raises SettingsError for a webhook's secret or format that is none, PlanError for a tracking plan."""
     metrics = Metrics("serve")
     senders = Senders(settings.sources)
-    formats = Formats(adapters, settings.shop.currency)
+    formats = Formats(adapters, settings.shop.currency, settings.shop.phone_region)
     hooks: dict[str, Hook] = {}
     for name, webhook in settings.webhooks.items():
         try:
@@ -82,6 +82,7 @@ def build(
         event_bytes=settings.serve.event_bytes,
         protected_traits=settings.serve.protected_traits,
         plan=None if plan is None else plan.check,
+        phone_region=settings.shop.phone_region,
     )
     collector = Collector(
         settings.serve,
@@ -102,6 +103,7 @@ def build(
         table=table,
         budget=budget,
         partitions=settings.kafka.partitions,
+        phone_region=settings.shop.phone_region,
         wall_ms=now_ms,
         mono_s=mono_s,
     )
@@ -111,6 +113,7 @@ def build(
         book=book,
         triggers={trigger.name: trigger for trigger in triggers},
         partitions=settings.kafka.partitions,
+        phone_region=settings.shop.phone_region,
         wall_ms=now_ms,
         mono_s=mono_s,
     )

@@ -24,11 +24,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Formats:
-    """The formats of an installation, which takes these sources. Amounts that name no currency are in `shop_currency`."""
+    """The formats of an installation, which takes these sources. Amounts that name no currency are in `shop_currency`, national
+    phone numbers of `phone_region`.
+    """
 
-    def __init__(self, adapters: tuple[Adapter, ...], shop_currency: str) -> None:
+    def __init__(self, adapters: tuple[Adapter, ...], shop_currency: str, phone_region: str = "") -> None:
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._currency = shop_currency
+        self._phone_region = phone_region
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,9 +68,14 @@ class Formats:
             fields.setdefault("messageId", f"{delivery_id}:{place}")
             fields.setdefault("timestamp", received_ms)
             try:
-                yield segment.adapt(fields, message.original, self._currency, received_ms)
+                yield segment.adapt(fields, self._given(message.original, received_ms))
             except AdapterError as error:
                 yield Problem(error.reason, error.detail[:DETAIL_MAX])
 
     def _given(self, original: bytes, received_ms: int) -> Given:
-        return Given(original=original, shop_currency=self._currency, record_ms=received_ms)
+        return Given(
+            original=original,
+            shop_currency=self._currency,
+            record_ms=received_ms,
+            phone_region=self._phone_region,
+        )

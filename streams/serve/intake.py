@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
 from schemas.adapters import segment
+from schemas.adapters.adapter import Given
 from schemas.decode import MAX_DEPTH, Decoder, kind_of, too_deep
 from schemas.events import Arrival, Event
 from schemas.reasons import DETAIL_MAX, Problem
@@ -61,8 +62,8 @@ class Taken(Struct):
 class Intake:
     """Makes records of messages for one installation.
 
-    `shop_currency` is that of amounts which name none; larger messages than `event_bytes` are set aside, and what breaks
-    the shop's `plan`.
+    `shop_currency` is that of amounts which name none, `phone_region` that of national phone numbers ("" for none); larger
+    messages than `event_bytes` are set aside, and what breaks the shop's `plan`.
     """
 
     def __init__(
@@ -73,13 +74,15 @@ class Intake:
         event_bytes: int,
         protected_traits: tuple[str, ...],
         plan: Plan | None = None,
+        phone_region: str = "",
     ) -> None:
         self._currency = shop_currency
+        self._phone_region = phone_region
         self._partitions = partitions
         self._event_bytes = event_bytes
         self._protected = protected_names(protected_traits)
         self._plan = plan
-        self._decoder = Decoder(shop_currency, max(event_bytes, 1024))
+        self._decoder = Decoder(shop_currency, max(event_bytes, 1024), phone_region=phone_region)
 
     def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
         """The records of tracking calls, in their order."""
@@ -124,7 +127,13 @@ class Intake:
             if fields["timestamp"] == received_ms and not fields.get("messageId"):
                 # Neither an id nor a time of its own: the same words said twice are two events.
                 original = b"%d/%d/%b" % (received_ms, place, original)
-            return segment.adapt(fields, original, self._currency, received_ms)
+            given = Given(
+                original=original,
+                shop_currency=self._currency,
+                record_ms=received_ms,
+                phone_region=self._phone_region,
+            )
+            return segment.adapt(fields, given)
         except AdapterError as error:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the message is set aside with the reason; its batch must not die of it

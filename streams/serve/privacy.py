@@ -57,6 +57,7 @@ class PrivacyDesk:
         table: Table,
         budget: Budget,
         partitions: int,
+        phone_region: str,
         wall_ms: Callable[[], int],
         mono_s: Callable[[], float],
     ) -> None:
@@ -66,6 +67,7 @@ class PrivacyDesk:
         self._table = table
         self._budget = budget
         self._partitions = partitions
+        self._phone_region = phone_region
         self._wall_ms = wall_ms
         self._mono_s = mono_s
 
@@ -88,7 +90,14 @@ class PrivacyDesk:
             request_id = secrets.token_hex(16) if asked.request_id is UNSET else asked.request_id
             reason = None if asked.reason is UNSET else asked.reason
             try:
-                made = request(name, given, request_id=request_id, now_ms=self._wall_ms(), reason=reason)
+                made = request(
+                    name,
+                    given,
+                    request_id=request_id,
+                    now_ms=self._wall_ms(),
+                    reason=reason,
+                    phone_region=self._phone_region,
+                )
             except BadIdentifiers as error:
                 raise Refusal("nobody", str(error)[:DETAIL_MAX]) from None
             partition = home_partition(made.home, self._partitions)

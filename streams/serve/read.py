@@ -45,6 +45,7 @@ class Reading:
         book: Book,
         triggers: Triggers,
         partitions: int,
+        phone_region: str,
         wall_ms: Callable[[], int],
         mono_s: Callable[[], float],
     ) -> None:
@@ -53,6 +54,7 @@ class Reading:
         self._book = book
         self._triggers = triggers
         self._partitions = partitions
+        self._phone_region = phone_region
         self._wall_ms = wall_ms
         self._mono_s = mono_s
 
@@ -112,7 +114,7 @@ class Reading:
     async def _find(self, call: Call) -> Found:
         text = _identifier(call.parts)
         try:
-            found = await find(self._table, text, self._partitions)
+            found = await find(self._table, text, self._partitions, self._phone_region)
         except (TableError, UnsupportedVersion):
             raise Refusal("store_away", headers={"Retry-After": str(STORE_RETRY_S)}) from None
         if found is None:

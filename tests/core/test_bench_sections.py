@@ -22,6 +22,7 @@ from bench.results import Result
 from bench.stream_file import StreamFacts
 from bench.studies import STUDIES
 from bench.studies.capacity import CapacityData, TriggerCost
+from bench.studies.collector import Calls, CollectorData
 from bench.studies.latency import LatencyData, LatencyRound, Lengths, Level
 from bench.studies.profile import ProfileData, RedisWork, Stretch
 from bench.studies.profile_section import HALF, SATURATED, us_by_stage
@@ -29,6 +30,7 @@ from bench.studies.scale import Runs, ScaleData, Variant
 from bench.studies.takeover.handover import Handover, HandoverData, longest_standstill_s
 from bench.studies.takeover.outage import Outage, OutageData
 from bench.studies.takeover.restore import AGAIN, RestoreData, Start
+from bench.studies.triggers import TriggersData
 from bench.timetable import Move
 
 SCENARIO = Scenario(events=0, customers=100_000)
@@ -368,3 +370,40 @@ def test_processes_are_stopped_killed_and_none_is_left(tmp_path: Path, monkeypat
         processes.check("now")
     assert (first.returncode, second.returncode, third.returncode) == (-15, -9, -15)
     assert "True" not in (tmp_path / "log").read_text()
+
+
+# --- triggers -----------------------------------------------------------------------------------------------------
+
+
+def test_the_cost_of_triggers_is_the_median_of_ratios_of_rounds() -> None:
+    data = TriggersData(
+        events=1_000_000, customers=9, triggers=37, job=[10.0, 20.0, 10.0], everything=[30.0, 30.0, 20.0]
+    )
+    text = section("triggers", "all-built-in", data)
+
+    assert row(text, "cart.abandoned alone")[1] == "10.0 (10.0 to 20.0)"
+    assert row(text, "all 37")[1] == "30.0 (20.0 to 30.0)"
+    assert "Ratio, round by round: 2.00 (1.50 to 3.00)" in text
+
+
+# --- collector ----------------------------------------------------------------------------------------------------
+
+
+def calls(asked_per_s: int, per_s: float, ms: list[float], cpu_s: float) -> Calls:
+    return Calls(asked_per_s=asked_per_s, per_s=per_s, calls=len(ms), took=gathered(ms), cpu_s=cpu_s)
+
+
+def test_reads_stand_in_one_row_for_each_rate_with_the_spread_over_rounds() -> None:
+    data = CollectorData(
+        batches=[calls(0, 30_000.0, [5.0] * 100, 0.4)],
+        reads=[calls(1000, rate, [1.0] * 98 + [9.0] * 2, 0.1) for rate in (990.0, 1000.0)]
+        + [calls(250, 250.0, [1.0], 0.1)],
+    )
+    text = section("collector", "one-process", data)
+
+    assert row(text, "/v1/batch")[1:] == ["30,000", *["5.0"] * 3, "4.00"]
+    assert row(text, "profile read, 250 a second")[1] == "250"
+    read = row(text, "profile read, 1,000 a second")
+    assert read[1] == "995 (990 to 1,000)"
+    assert read[2].startswith("1.0")
+    assert float(read[3]) == pytest.approx(9.0, rel=0.02)

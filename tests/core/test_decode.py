@@ -58,13 +58,13 @@ def test_a_canonical_event_arrives_as_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize("strongest,customer", [
-    (0, "user_id:u"), (1, "email:e@x.org"), (2, "phone:+491"), (3, "loyalty_id:l"), (4, "anonymous_id:a"),
+    (0, "user_id:u"), (1, "email:e@x.org"), (2, "phone:+4930901820"), (3, "loyalty_id:l"), (4, "anonymous_id:a"),
 ])  # fmt: skip
 def test_the_strongest_identifier_says_whose_it_is(strongest: int, customer: str) -> None:
     ids = {
         "user_id": "u",
         "email": "E@x.org",
-        "phone": "+49 1",
+        "phone": "+49 30 901820",
         "loyalty_id": "l",
         "anonymous_id": "a",
         "cart_token": "t",
@@ -96,6 +96,22 @@ def test_an_identifier_that_identifies_nobody_counts_as_absent(nobody: str) -> N
 @pytest.mark.parametrize("somebody", ["10", "guest1", "nullius", "0-1", "true@x.org"])
 def test_an_identifier_that_only_looks_like_nobody_counts(somebody: str) -> None:
     assert accept(canonical(user_id=somebody)).customer == f"user_id:{somebody}"
+
+
+def test_a_phone_number_that_is_none_identifies_nobody_and_does_not_cost_the_event() -> None:
+    assert accept(canonical(user_id=None, anonymous_id="a1", phone="1111111111")).event.phone is None
+    assert refuse(canonical(user_id=None, phone="1111111111")) == "no_customer"
+
+
+def test_a_national_phone_number_is_one_of_the_shops_country() -> None:
+    swiss = Decoder("CHF", phone_region="CH")
+    value = json.dumps(canonical(user_id=None, phone="044 668 18 00")).encode()
+
+    arrival = swiss.decode(value, AT_MS)
+
+    assert isinstance(arrival, Arrival)
+    assert (arrival.customer, arrival.home) == ("phone:+41446681800", "+41446681800")
+    assert refuse(canonical(user_id=None, phone="044 668 18 00")) == "no_customer"
 
 
 def test_an_order_that_names_nobody_is_anonymous_and_lives_by_its_order_id() -> None:
@@ -131,9 +147,11 @@ def test_an_event_of_the_shop_names_a_product_and_no_customer() -> None:
 
 
 def test_a_privacy_command_is_the_customers() -> None:
-    arrival = accept(canonical("Erase Customer", user_id=None, email="Ada@x.org", phone="+49 1", request_id="r1"))
+    arrival = accept(
+        canonical("Erase Customer", user_id=None, email="Ada@x.org", phone="+49 30 901820", request_id="r1")
+    )
 
-    assert (arrival.customer, arrival.event.phone) == ("email:ada@x.org", "+491")
+    assert (arrival.customer, arrival.event.phone) == ("email:ada@x.org", "+4930901820")
 
 
 def test_a_record_is_one_event_and_says_where_it_belongs_when_it_is_not() -> None:

@@ -12,7 +12,6 @@ from schemas.scalars import (
     email_address,
     identifier,
     number_of,
-    phone_number,
     storable,
     text_of,
 )
@@ -71,13 +70,6 @@ def test_no_consent_state_is_guessed(value: Any) -> None:
 def test_an_address_that_grows_beyond_the_bound_when_lowered_is_nobodys() -> None:
     assert email_address("İ" * 200) is None
     assert email_address("GUEST") is None
-
-
-@pytest.mark.parametrize("value,phone", [
-    ("+1 (555) 010-0", "+15550100"), ("0000", None), ("+00 0", None), ("ext. 5a", "ext. 5a"), ("n/a", None), ("+", "+"),
-])  # fmt: skip
-def test_a_phone_number_is_the_same_however_it_is_typed(value: str, phone: str | None) -> None:
-    assert phone_number(value) == phone
 
 
 def test_an_identifier_keeps_its_case() -> None:

@@ -342,7 +342,7 @@ def test_identify_brings_traits_and_identifiers() -> None:
             "traits": {
                 "name": "Peter Gibbons",
                 "email": "Peter@Initech.com",
-                "phone": "+1 555 0100",
+                "phone": "+1 650 253 2222",
                 "plan": "premium",
                 "logins": 5,
                 "address": {"city": "Austin", "country": "US"},
@@ -355,7 +355,7 @@ def test_identify_brings_traits_and_identifiers() -> None:
     assert found == e.Identified(
         **COMMON,
         email="peter@initech.com",
-        phone="+15550100",
+        phone="+16502532222",
         country="US",
         traits={
             "name": "Peter Gibbons",

@@ -119,6 +119,12 @@ def test_no_secret_is_ever_shown() -> None:
     assert "rediss://app:********@cache:6380/0" in shown
 
 
+def test_a_country_without_phone_numbers_is_refused() -> None:
+    assert build_settings({"shop": {"phone_region": "GB"}}).shop.phone_region == "GB"
+    with pytest.raises(SettingsError, match=r"shop.phone_region: UK is no country .* GB"):
+        build_settings({"shop": {"phone_region": "UK"}})
+
+
 def test_every_setting_says_what_why_and_what_happens_at_the_extremes() -> None:
     for setting in (*SETTINGS, *ENTRY_SETTINGS):
         for text in (setting.meaning, setting.why, setting.extremes):

@@ -17,6 +17,8 @@ from profiles import statistics
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
+from profiles.feedback_state import SURVEYS_MAX
+from profiles.insight.log_histogram import bucket
 from profiles.insight.rhythm import Rhythm, contribution, record
 from profiles.insight.tallies import Tally, add, difference, merged
 from profiles.merge import merge
@@ -155,6 +157,110 @@ def test_taking_a_customer_out_leaves_nothing(told: list[Arrival]) -> None:
     stored = decode_profile(profile.pack())
 
     assert merged([counted, difference({}, statistics.counters(stored, BOOK))]) == {}
+
+
+@st.composite
+def survey_events(draw: st.DrawFn) -> list[Arrival]:
+    """Answers to a few surveys, corrected now and then, and steps of the cases that low ones open."""
+    told: list[Arrival] = []
+    for number in range(draw(st.integers(1, 14))):
+        survey, order = draw(st.sampled_from(("s1", "s2", "s3", None))), draw(st.sampled_from((None, "o1")))
+        day = draw(st.integers(0, 60))
+        if draw(st.booleans()):
+            asked_ms = draw(st.none() | st.just(START_MS + (day - 2) * DAY_MS))
+            fields = {
+                "score": draw(st.integers(0, 10)),
+                "survey_id": survey,
+                "order_id": order,
+                "asked_at_ms": asked_ms,
+            }
+            told.append(_event(events.NpsSubmitted, day, f"n{number}", **fields))
+        else:
+            state = draw(st.sampled_from(("assigned", "contacted", "resolved", "verified")))
+            case_id = draw(st.sampled_from(("s1", "s2|o1", "s3")))
+            told.append(_event(events.CaseUpdated, day, f"k{number}", case_id=case_id, state=state))
+    return told
+
+
+def said_from_scratch(told: list[Arrival]) -> Tally:
+    """The counters of answers and cases from the events alone: of each survey the last answer, of each step the first."""
+    answers: dict[str, tuple[int, int, int, str]] = {}  # when, what, asked for on which day, of which kind
+    lows: dict[str, int] = {}
+    steps: dict[tuple[str, str], int] = {}
+    for arrival in told:
+        event, at_ms = arrival.event, arrival.time_ms
+        if isinstance(event, events.CaseUpdated):
+            steps[event.case_id, event.state] = min(at_ms, steps.get((event.case_id, event.state), at_ms))
+        elif isinstance(event, events.NpsSubmitted):
+            key = "|".join(part for part in (event.survey_id, event.order_id) if part) or event.message_id
+            day = (at_ms if event.asked_at_ms is None else event.asked_at_ms) // DAY_MS
+            kind = "relational" if event.order_id is None else "transactional"
+            known = answers.get(key)
+            if known is None or (at_ms, -event.score, day) > (known[0], -known[1], known[2]):
+                answers[key] = (at_ms, event.score, day, kind)
+            if event.score <= 6:
+                lows[key] = min(at_ms, lows.get(key, at_ms))
+    total: Counter[str] = Counter()
+    about_shop = [key for key, answer in answers.items() if answer[3] == "relational"]
+    last = max(about_shop, key=lambda key: (answers[key][2], answers[key][0], key), default=None)
+    for key, (_, score, day, kind) in answers.items():
+        total[f"nps:{kind}.{day}.answered.all"] += 1
+        if kind == "transactional" or key == last:
+            group = "detractors" if score < 7 else "passives" if score < 9 else "promoters"
+            total[f"nps:{kind}.{day}.{group}.all"] += 1
+        if score > 6:
+            continue
+        opened, contacted = lows[key] // DAY_MS, steps.get((key, "contacted"))
+        closed = (key, "resolved") in steps or (key, "verified") in steps
+        total[f"cases:{opened}.opened"] += 1
+        total[f"cases:{opened}.resolved"] += closed
+        total[f"cases:{opened}.waiting"] += not closed and contacted is None
+        if contacted is not None:
+            total[f"cases:{opened}.contacted"] += 1
+            total[f"cases:{opened}.wait.{bucket(max(0, contacted - lows[key]) // 60_000)}"] += 1
+    return {name: count for name, count in total.items() if count}
+
+
+@given(survey_events(), st.randoms(use_true_random=False))
+def test_what_customers_say_is_counted_as_it_stands_whatever_the_order_of_arrival(
+    told: list[Arrival], chance: Any
+) -> None:
+    profile, _, counted = played(told)
+    mixed = [*told, *told[: len(told) // 2]]
+    chance.shuffle(mixed)
+
+    assert counted == said_from_scratch(told)
+    assert counted == statistics.counters(profile, BOOK)
+    assert played(mixed)[2] == counted
+
+
+@given(survey_events(), st.lists(st.sampled_from(("left", "right", "both")), min_size=14, max_size=14))
+def test_what_two_profiles_of_a_customer_said_is_counted_as_if_it_had_been_one(
+    told: list[Arrival], sides: list[str]
+) -> None:
+    dealt = list(zip(told, sides, strict=False))
+    left = played([one for one, side in dealt if side != "right"])[0]
+    right, right_ledger, _ = played([one for one, side in dealt if side != "left"], "anonymous_id:7")
+
+    merge(left, Ledger(complete=True), right, right_ledger.all(), BOOK)
+
+    assert statistics.counters(left, BOOK) == said_from_scratch(told)
+
+
+@given(survey_events())
+def test_an_erased_customer_has_said_nothing(told: list[Arrival]) -> None:
+    assert played([*told, _event(events.EraseCustomer, 90, "gone", request_id="r1")])[2] == {}
+
+
+def test_a_customer_who_answers_without_end_leaves_the_score_by_her_oldest_answers() -> None:
+    told = [
+        _event(events.NpsSubmitted, day, f"n{day}", score=day % 11, survey_id=f"s{day}", order_id="o1")
+        for day in range(SURVEYS_MAX + 9)
+    ]
+    profile, _, counted = played(told)
+
+    assert counted == statistics.counters(profile, BOOK)
+    assert sum(count for name, count in counted.items() if ".answered." in name) == SURVEYS_MAX
 
 
 @given(

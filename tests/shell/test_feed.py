@@ -164,10 +164,11 @@ def test_a_missing_topic_is_told_with_the_remedy(
 def test_shifting_moves_every_instant_alike_and_makes_nothing_an_import(settings: Settings) -> None:
     sent = CART | {"originalTimestamp": "2023-11-14T22:00:00.000Z", "sentAt": "2023-11-14T22:00:02.000Z"}
     values = [json.dumps(ORDER).encode(), json.dumps(sent).encode(), b"no json"]
+    decoder = Decoder("USD")
 
-    moved = list(shifted(as_lines(values, "USD"), DAY_MS, "USD"))
+    moved = list(shifted(as_lines(values, decoder), DAY_MS, decoder))
 
-    order, cart = (Decoder("USD").decode(line.value, 0) for line in moved[:2])
+    order, cart = (decoder.decode(line.value, 0) for line in moved[:2])
     assert isinstance(order, Arrival)
     assert isinstance(cart, Arrival)
     assert order.event.timestamp_ms == order.event.received_at_ms == order.received_ms == 1_700_086_400_000

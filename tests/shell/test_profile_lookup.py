@@ -38,16 +38,18 @@ def stored(*profiles: Profile) -> MemoryTable:
         ("user_id:2375", "user_id:2375"),
         ("Ann@Example.org", "email:ann@example.org"),
         ("email:ANN@example.org", "email:ann@example.org"),
-        ("+4912345", "phone:+4912345"),
+        ("+41446681800", "phone:+41446681800"),
+        ("phone:0041 44 668 18 00", "phone:+41446681800"),
+        ("044 668 18 00", "phone:+41446681800"),
         ("a:b", "anonymous_id:a:b"),
         ("nobody", None),
     ],
 )
 def test_a_bare_value_or_a_typed_one_finds_the_profile(text: str, found: str | None) -> None:
-    ids = ("user_id:2375", "phone:2375", "email:ann@example.org", "phone:+4912345", "anonymous_id:a:b")
+    ids = ("user_id:2375", "phone:2375", "email:ann@example.org", "phone:+41446681800", "anonymous_id:a:b")
     table = stored(*(Profile(profile_id) for profile_id in ids))
 
-    result = asyncio.run(find(table, text, PARTITIONS))
+    result = asyncio.run(find(table, text, PARTITIONS, "CH"))
 
     assert (result.profile.id if result else None) == found
 

@@ -1,5 +1,7 @@
 """The survey: two weeks after a parcel, every ninety days while she is around, and never to who was asked or complains."""
 
+from msgspec.structs import replace
+
 from schemas import events
 from tests.stories.timeline import DAY, Timeline
 
@@ -16,6 +18,18 @@ def test_two_weeks_after_a_parcel_she_is_asked_about_it() -> None:
     assert ada.emitted(SURVEY) == [15 * DAY]
     asked = ada.sent(SURVEY)
     assert asked[0].details == {"kind": "transactional", "order_id": "o1"}
+
+
+def test_surveys_that_went_out_are_counted_by_kind_and_day_for_the_share_that_answers() -> None:
+    ada = buyer()
+    for day in range(20, 110, 20):
+        ada.tell(events.PageViewed, day * DAY)
+    about_order, about_shop = ada.until(110 * DAY).sent(SURVEY)
+    days = [ada.engine.book.shop_day(trigger.emitted_at_ms) for trigger in (about_order, about_shop)]
+
+    assert ada.engine.counters_of(about_order)[1:] == [f"asked:transactional.{days[0]}.asked.all"]
+    assert ada.engine.counters_of(about_shop)[1:] == [f"asked:relational.{days[1]}.asked.all"]
+    assert ada.engine.counters_of(replace(about_shop, shadow=True)) == ["trigger:nps.survey|withheld"]
 
 
 def test_an_active_customer_is_asked_again_after_ninety_days_about_the_shop() -> None:

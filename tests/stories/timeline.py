@@ -107,6 +107,12 @@ class Timeline:
         self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
         return self
 
+    def new_rules(self, book: Book) -> "Timeline":
+        """The rules change; what waits is planned anew."""
+        self.engine = Engine(book)
+        self.engine.replan(self.profile, Moment(self.clock_ms, goods=self.goods))
+        return self
+
     # --- the words of a shop -------------------------------------------------------------------------------------
 
     def add(self, what: str | Product, minute: float, *, cart: str | None = "c1", **fields: Any) -> "Timeline":

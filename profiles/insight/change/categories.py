@@ -47,7 +47,7 @@ class Shares(Struct, array_like=True, omit_defaults=True, gc=False):
 def observe(state: Shares, day: int, categories: frozenset[str]) -> Shift | None:
     """Take in an order's categories (each once). After an alarm the past starts with what is bought of late.
 
-    Of more than CATEGORIES_MAX the one with the lowest slow weight goes.
+    Of more than CATEGORIES_MAX those with the lowest slow weights go.
     """
     if state.since_day is None:
         state.since_day = state.last_day = day
@@ -58,8 +58,10 @@ def observe(state: Shares, day: int, categories: frozenset[str]) -> Shift | None
         state.weights[category] = (before[0] + fast, before[1] + slow)
         squares = state.squares
         state.squares = (squares[0] + fast * fast, squares[1] + slow * slow, squares[2] + fast * slow)
-    while len(state.weights) > CATEGORIES_MAX:
-        del state.weights[min(state.weights, key=lambda name: (state.weights[name][1], name))]
+    if len(state.weights) > CATEGORIES_MAX:
+        lightest_first = sorted(state.weights, key=lambda name: (state.weights[name][1], name))
+        for name in lightest_first[:-CATEGORIES_MAX]:
+            del state.weights[name]
     shift = _judge(state, state.since_day)
     if shift is not None:
         _start_anew(state, state.since_day)
