@@ -360,7 +360,8 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         fresh = other.id not in profile.absorbed
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
         origins.label(entries, absorb.absorbed)
-        own = None if profile.id in profile.origins else profile.facts()
+        keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.origins
+        own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)
         if other.id != profile.id:
             origins.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)

@@ -1,4 +1,5 @@
-"""Facts by the identifier they came with, kept for 30 days, so that a wrong merge can be taken apart (`profiles.splitting`).
+"""Facts by the identifier they came with, kept for a time (`[identity] split`, 30 days), so that a wrong merge can be taken
+apart (`profiles.splitting`).
 
 A profile that absorbs another one keeps, beside what both are together, each side's facts as a profile of its own: an
 `Origin` under the id of each, its own among them. An event that comes later is told to the united profile and to the side it
@@ -6,7 +7,7 @@ came with. So each side is at any time what it would have been alone, and what b
 the others. Orders are not kept twice: each entry of the ledger says what it came with (`OrderEntry.came_with`).
 
 Identifiers of whom nothing was known when they were linked have no origin until something comes with them alone. Profiles
-that never absorbed anything have none at all. After 30 days a side becomes part of the profile's own.
+that never absorbed anything have none at all. After that time a side becomes part of the profile's own.
 """
 
 from collections.abc import Iterable
@@ -16,22 +17,27 @@ from profiles import merge
 from profiles.book import Book
 from profiles.ledger import OrderChange
 from profiles.profile import Origin, Profile
-from profiles.rates import DAY_MS
 from profiles.state import Ledger, OrderEntry
 from schemas.events import Arrival
 
-KEEP_MS: Final = 30 * DAY_MS
-"""How long after the merge it can be taken apart."""
 ORIGINS_MAX: Final = 17
 """The profile's own and 16 more."""
 BYTES_MAX: Final = 48 * 1024
 """Of all origins of a profile together, so that it stays one row of 256 KB; what is larger is let go of."""
 
 
+def is_splittable(since_ms: int, now_ms: int, book: Book) -> bool:
+    """Whether what was linked at that moment can still be taken apart."""
+    keep_ms = book.rules.identity.split_ms
+    return keep_ms > 0 and now_ms - since_ms <= keep_ms
+
+
 def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, book: Book, *, closing: bool) -> None:
     """Keep apart what a part of another profile brought. `own` are the facts of before it was merged, None where they are kept
     already; `via_ms` is when the two were linked. A profile so large that its carts come in parts of their own is not kept.
     """
+    if not book.rules.identity.split_ms:
+        return
     origins = profile.origins
     if own is not None:
         origins[profile.id] = Origin(via_ms).keep(own)
@@ -65,7 +71,7 @@ def label(entries: Iterable[OrderEntry], came_with: str) -> None:
 def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Profile | None:
     """The facts of the side that an event came with; None where none are kept.
 
-    A side begins with the first event that comes with an identifier alone, and ends 30 days after that was linked.
+    A side begins with the first event that comes with an identifier alone, and ends some time after that was linked.
     """
     origins, came_with = profile.origins, arrival.came_with
     if origins:
@@ -74,7 +80,7 @@ def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Prof
         _end_old(profile, now_ms, book)
     if came_with and came_with not in origins:
         since_ms = profile.linked.get(came_with)
-        if since_ms is None or now_ms - since_ms > KEEP_MS or came_with in profile.absorbed:
+        if since_ms is None or not is_splittable(since_ms, now_ms, book) or came_with in profile.absorbed:
             came_with = ""
         else:
             _begin(profile, came_with, since_ms)
@@ -125,7 +131,7 @@ def _end_old(profile: Profile, now_ms: int, book: Book) -> None:
     origins = profile.origins
     own = origins[profile.id]
     for identifier, origin in list(origins.items()):
-        if identifier != profile.id and now_ms - origin.since_ms > KEEP_MS:
+        if identifier != profile.id and not is_splittable(origin.since_ms, now_ms, book):
             del origins[identifier]
             for other in origins.values():
                 if other.via == identifier:

@@ -1,4 +1,4 @@
-"""Taking a wrong merge apart: `regulars profile split`, within 30 days.
+"""Taking a wrong merge apart: `regulars profile split`, within 30 days or what the rules say.
 
 The command comes to the home of the customer the identifier is to be taken out of. There both sides are what they would have
 been alone (`profiles.origins`): the customer's profile is made anew of all sides that stay, and the orders that came with
@@ -29,7 +29,7 @@ from schemas.outputs import IdentityChange
 
 REFUSALS: Final = {
     "not_merged": "it is not part of this customer's profile",
-    "too_late": "it was merged more than 30 days ago (or before this version); what came with it is no longer known apart",
+    "too_late": "it was merged too long ago (30 days, or what the rules say); what came with it is no longer known apart",
     "too_large": "it was too large, or one of too many, to be kept apart",
     "moved_on": "the device or cart belongs to another customer by now; what it brought before stays here",
 }
@@ -156,7 +156,7 @@ def _refusal(turn: Turn, identifier: str) -> str | None:
     if kind in links.WEAK and not named:
         return "moved_on"
     since_ms = profile.linked.get(identifier) if origin is None else origin.since_ms
-    if since_ms is None or turn.now_ms - since_ms > origins.KEEP_MS:
+    if since_ms is None or not origins.is_splittable(since_ms, turn.now_ms, turn.book):
         return "too_late"
     if origin is None:
         # Nothing ever came with it alone, unless that is too long ago.

@@ -10,7 +10,7 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
-from profiles.rules import DAY_MS
+from profiles.rules import DAY_MS, IdentityRules, Rules
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
 from profiles.turn import Mail, Output
@@ -105,9 +105,9 @@ def bought(town: Town, *names: str, order_id: str, revenue_minor: int, day: floa
     return town.tell(OrderCompleted, *names, day=day, order_id=order_id, revenue_minor=revenue_minor, currency="USD")
 
 
-def merged() -> Town:
+def merged(book: Book | None = None) -> Town:
     """Ada, with whom Eve's address was united by one event; each has an order of her own."""
-    town = bought(Town(), ADA, order_id="a1", revenue_minor=1000)
+    town = bought(Town(book), ADA, order_id="a1", revenue_minor=1000)
     bought(town, MAIL, order_id="e1", revenue_minor=200)
     return town.tell(PageViewed, ADA, MAIL)
 
@@ -246,6 +246,21 @@ def test_what_is_kept_apart_is_let_go_of_after_thirty_days() -> None:
 
     assert not town.profile(ADA).has_origins
     assert town.split(ADA, MAIL, day=31).refusals == ["too_late"]
+
+
+def test_a_shop_may_keep_facts_apart_for_a_shorter_time() -> None:
+    book = Book(rules=Rules(identity=IdentityRules(split_ms=7 * DAY_MS)))
+
+    assert merged(book).split(ADA, MAIL, day=6.9).refusals == []
+    assert merged(book).split(ADA, MAIL, day=7.1).refusals == ["too_late"]
+
+
+def test_a_shop_that_keeps_nothing_apart_pays_nothing_and_can_take_nothing_apart() -> None:
+    town = merged(Book(rules=Rules(identity=IdentityRules(split_ms=0))))
+    town.tell(PageViewed, MAIL, day=0.5)
+
+    assert not town.profile(ADA).has_origins
+    assert town.split(ADA, MAIL).refusals == ["too_late"]
 
 
 def test_what_became_her_own_stays_when_another_is_taken_out() -> None:
