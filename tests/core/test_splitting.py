@@ -29,7 +29,7 @@ from schemas.events import (
     SplitProfile,
     Unsubscribed,
 )
-from schemas.moves import Move
+from schemas.moves import Absorb, Link, Move, Restore
 from schemas.outputs import IdentityChange, Trigger
 
 START_MS = 1_772_409_600_000
@@ -58,7 +58,11 @@ class Town:
         event = kind(**(known | said | fields))
         own = names[0]
         arrival = Arrival(event, at_ms, at_ms, own, own.partition(":")[2], others_of(event, own))
-        waiting: list[Arrival | Move] = [arrival]
+        return self.deliver(arrival, at_ms)
+
+    def deliver(self, what: Arrival | Move, at_ms: int = START_MS) -> "Town":
+        """One thing, and all that follows from it."""
+        waiting: list[Arrival | Move] = [what]
         while waiting:
             waiting += self._take(waiting.pop(0), at_ms)
         return self
@@ -142,6 +146,41 @@ def test_an_order_that_both_told_of_stays_with_the_customer() -> None:
     town = bought(merged(), ADA, order_id="e1", revenue_minor=200, day=0.5).split(ADA, MAIL)
 
     assert nets(town) == {ADA: 1200, MAIL: 0}
+
+
+def test_an_order_of_hers_that_came_again_under_the_other_identifier_stays_too() -> None:
+    town = bought(merged(), MAIL, order_id="a1", revenue_minor=1000, day=0.5).split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+
+
+def test_what_is_given_back_twice_is_there_once() -> None:
+    town = merged().split(ADA, MAIL)
+    before = town.profile(MAIL).activity.events
+    for move in [output for output in town.out if isinstance(output, Restore)]:
+        town.deliver(move)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+    assert town.profile(MAIL).activity.events == before == 1
+
+
+def test_what_was_absorbed_and_comes_again_after_the_split_is_given_back() -> None:
+    town = merged()
+    absorbed = [output for output in town.out if isinstance(output, Absorb)]
+    town.split(ADA, MAIL)
+    for move in absorbed:
+        town.deliver(move)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+    assert town.profile(MAIL).activity.events == 1
+
+
+def test_an_identifier_that_was_taken_out_is_not_claimed_again() -> None:
+    town = merged().split(ADA, MAIL)
+    before = len(town.out)
+    town.tell(PageViewed, ADA, MAIL, day=2)
+
+    assert not [output for output in town.out[before:] if isinstance(output, Link)]
 
 
 def test_each_has_her_own_word_about_consent_again() -> None:
