@@ -635,7 +635,7 @@ class Origin(Struct, omit_defaults=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes, as it was read; 0 once it was opened."""
-        return len(bytes(self._kept)) if type(self._kept) is Raw else 0
+        return memoryview(self._kept).nbytes if type(self._kept) is Raw else 0
 
     @property
     def kept(self) -> Profile:
