@@ -29,8 +29,8 @@ from profiles import (
     ledger,
     links,
     messages,
-    origins,
     privacy,
+    sides,
     splitting,
     standing,
     statistics,
@@ -99,9 +99,9 @@ class Engine:
         segments = book.segments if book.segments is not None else Segments()
         self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
         self._is_watching = segments.fingerprint != ""
-        self._sides = self if not self.triggers and not self._is_watching else Engine(_plain(book), ())
-        """Tells facts to what is kept apart of a profile (`profiles.origins`), and decides nothing."""
-        self._sides._handlers, self._sides._browsed = self._handlers, self._browsed
+        self._of_sides = self if not self.triggers and not self._is_watching else Engine(_plain(book), ())
+        """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
+        self._of_sides._handlers, self._of_sides._browsed = self._handlers, self._browsed
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -122,8 +122,8 @@ class Engine:
             self._give_back(turn, arrival)
             return
         side = None
-        if profile.has_origins or arrival.came_with:
-            side = origins.side_of(profile, arrival, turn.now_ms, self.book)
+        if profile.has_sides or arrival.came_with:
+            side = sides.side_of(profile, arrival, turn.now_ms, self.book)
         if kind in ORDER_EVENTS:
             self._order(turn, arrival, orders, side, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
@@ -299,8 +299,8 @@ class Engine:
             privacy.obey(turn, arrival, orders, self.triggers)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
-            if profile.has_origins and asked.erased_ms is None:
-                side = origins.side_of(profile, arrival, turn.now_ms, self.book)
+            if profile.has_sides and asked.erased_ms is None:
+                side = sides.side_of(profile, arrival, turn.now_ms, self.book)
                 if side is not None:
                     apply_consent(side, arrival)
         elif asked is not None:
@@ -319,13 +319,13 @@ class Engine:
         if arrival.came_with:
             arrival = replace(arrival, came_with="")
         if change is None:
-            self._sides.step(side, arrival, at, Ledger(complete=True), [])
+            self._of_sides.step(side, arrival, at, Ledger(complete=True), [])
             return
         event = arrival.event
-        turn = Turn(side, self._sides.book, at, [], event.message_id, arrival.time_ms, arrival.received_ms)
+        turn = Turn(side, self._of_sides.book, at, [], event.message_id, arrival.time_ms, arrival.received_ms)
         if not dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
-            self._sides._remember(turn, arrival)
-        self._sides._note_purchase(turn, arrival, change)
+            self._of_sides._remember(turn, arrival)
+        self._of_sides._note_purchase(turn, arrival, change)
 
     def _give_back(self, turn: Turn, arrival: Arrival) -> None:
         """An event was on its way while what it came with was taken out of this profile."""
@@ -369,8 +369,8 @@ class Engine:
         change = ledger.apply_order(profile, arrival, orders, turn.book)
         if profile.id == ANONYMOUS:
             return
-        if profile.has_origins:
-            origins.note_order(profile, arrival, change, orders)
+        if profile.has_sides:
+            sides.note_order(profile, arrival, change, orders)
         if side is not None:
             self._tell_side(side, arrival, turn.at, change)
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import astuple, replace
 
-from profiles import merge, origins
+from profiles import merge, sides
 from profiles.ids import decision_id
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
@@ -359,12 +359,12 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         other = _renamed(decode_profile(bytes(absorb.profile)), profile.id)
         fresh = other.id not in profile.absorbed
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
-        origins.label(entries, absorb.absorbed)
-        keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.origins
+        sides.label(entries, absorb.absorbed)
+        keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)
         if other.id != profile.id:
-            origins.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)
+            sides.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)
             _rejoin(profile, other)
         brought = other
         if absorb.closing and fresh and other.id != profile.id and other.activity.first_ms is not None:

@@ -127,7 +127,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
-    _origins: Part = _part("origins")
+    _sides: Part = _part("sides")
     _apart: Part = _part("apart")
 
     def next_due_ms(self) -> int | None:
@@ -164,9 +164,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""
-        if type(self._origins) is not Raw:
-            for origin in self._origins.values():
-                origin.pack()
+        if type(self._sides) is not Raw:
+            for part in self._sides.values():
+                part.pack()
         for name, part in zip(_PARTS, astuple(self)[-len(_PARTS) :]):  # noqa: B905 -- as many of each; strict costs time
             if type(part) is not Raw:
                 stored = encode(part)
@@ -213,9 +213,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return self._past is not _NOTHING
 
     @property
-    def has_origins(self) -> bool:
+    def has_sides(self) -> bool:
         """Whether facts are kept apart by the identifier they came with, without opening them."""
-        return self._origins is not _NOTHING
+        return self._sides is not _NOTHING
 
     @property
     def has_apart(self) -> bool:
@@ -590,16 +590,16 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
-    def origins(self) -> "dict[str, Origin]":
-        """Facts by the identifier they came with, the profile's own among them. See `profiles.origins`."""
-        part: dict[str, Origin] | Raw = self._origins
+    def sides(self) -> "dict[str, Side]":
+        """Facts by the identifier they came with, the profile's own among them. See `profiles.sides`."""
+        part: dict[str, Side] | Raw = self._sides
         if isinstance(part, Raw):
-            part = self._origins = _open(part, _ORIGINS)
+            part = self._sides = _open(part, _SIDES)
         return part
 
-    @origins.setter
-    def origins(self, part: "dict[str, Origin]") -> None:
-        self._origins = part
+    @sides.setter
+    def sides(self, part: "dict[str, Side]") -> None:
+        self._sides = part
 
     @property
     def apart(self) -> dict[str, int]:
@@ -618,7 +618,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
 
-class Origin(Struct, omit_defaults=True, gc=False):
+class Side(Struct, omit_defaults=True, gc=False):
     """What came to a profile with one identifier: since when that belongs to her, through which other one (`via`), and its
     facts as a profile of their own. Nothing is kept there where it would be too large.
     """
@@ -645,7 +645,7 @@ class Origin(Struct, omit_defaults=True, gc=False):
             part = self._kept = decode_profile(bytes(part))
         return part
 
-    def keep(self, facts: Profile) -> "Origin":
+    def keep(self, facts: Profile) -> "Side":
         """Take these as the facts; gives itself."""
         self._kept = facts
         return self
@@ -700,7 +700,7 @@ _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
-_ORIGINS: Final = (msgspec.json.Decoder(dict[str, Origin]), dict)
+_SIDES: Final = (msgspec.json.Decoder(dict[str, Side]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
 
@@ -727,7 +727,7 @@ _NO_FACTS: Final = (
     "_behaviour",
     "_windows",
     "_memberships",
-    "_origins",
+    "_sides",
     "_apart",
 )
 

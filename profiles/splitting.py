@@ -1,7 +1,7 @@
 """Taking a wrong merge apart: `regulars profile split`, within 30 days or what the rules say.
 
 The command comes to the home of the customer the identifier is to be taken out of. There both sides are what they would have
-been alone (`profiles.origins`): the customer's profile is made anew of all sides that stay, and the orders that came with
+been alone (`profiles.sides`): the customer's profile is made anew of all sides that stay, and the orders that came with
 them; the side that goes, with what came through it, travels to its own home as `Restore`. That home lifts the redirect and
 takes it in; where the identifier follows somebody else by now, it sends everything back. Both homes remember that the two
 are apart, so that the events which united them do not do so again, and what is still on its way goes where it belongs.
@@ -15,11 +15,11 @@ from typing import Final
 
 from msgspec import Raw
 
-from profiles import episodes, links, merge, origins
+from profiles import episodes, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id
 from profiles.privacy import home_mark
-from profiles.profile import Origin, Profile, decode_profile
+from profiles.profile import Profile, Side, decode_profile
 from profiles.state import APART_MAX, Ledger, OrderEntry, decode_entry, encode
 from profiles.turn import Mail, Turn
 from schemas import events
@@ -98,8 +98,8 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
         # What comes later, or once more, adds nothing to what is only counted.
         merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
-        if restore.closing and not known and brought.has_origins:
-            profile.origins = brought.origins
+        if restore.closing and not known and brought.has_sides:
+            profile.sides = brought.sides
     if restore.closing:
         _note_apart(profile, giver, restore.at_ms)
         if giver in profile.merging:
@@ -148,20 +148,20 @@ def give_back(turn: Turn, came_with: str, brought: Profile, entries: list[OrderE
 def _refusal(turn: Turn, identifier: str) -> str | None:
     profile = turn.profile
     kind, _, value = identifier.partition(":")
-    own = profile.origins.get(profile.id)
-    origin = profile.origins.get(identifier)
+    own = profile.sides.get(profile.id)
+    part = profile.sides.get(identifier)
     named = value in profile.ids.get(kind, ())
-    if identifier == profile.id or (origin is None and not named and identifier not in profile.absorbed):
+    if identifier == profile.id or (part is None and not named and identifier not in profile.absorbed):
         return "not_merged"
     if kind in links.WEAK and not named:
         return "moved_on"
-    since_ms = profile.linked.get(identifier) if origin is None else origin.since_ms
-    if since_ms is None or not origins.is_splittable(since_ms, turn.now_ms, turn.book):
+    since_ms = profile.linked.get(identifier) if part is None else part.since_ms
+    if since_ms is None or not sides.is_splittable(since_ms, turn.now_ms, turn.book):
         return "too_late"
-    if origin is None:
+    if part is None:
         # Nothing ever came with it alone, unless that is too long ago.
         return "too_late" if identifier in profile.absorbed else None
-    if not origin.is_kept or own is None or not own.is_kept:
+    if not part.is_kept or own is None or not own.is_kept:
         return "too_large"
     return None
 
@@ -169,14 +169,14 @@ def _refusal(turn: Turn, identifier: str) -> str | None:
 def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Triggers) -> None:
     profile, identifier = turn.profile, event.identifier
     entries = orders.all()
-    goes = origins.descendants(profile.origins, identifier)
+    goes = sides.descendants(profile.sides, identifier)
     leaving = [entry for entry in entries if entry.came_with in goes]
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
-    held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.origins)))
+    held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
     carts = set(profile.carts)
     brought = _side(turn, identifier, goes, leaving)
-    if identifier in profile.origins:
+    if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
     _take_out(profile, [*goes, *moved])
     for one in (*goes, *moved):
@@ -233,9 +233,9 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
 def _led_through(profile: Profile, goes: list[str]) -> list[str]:
     """Further identifiers that lead to the profile through the sides that go, and through none that stays."""
     going, staying = set(goes), {profile.id}
-    for one, origin in profile.origins.items():
-        if origin.is_kept:
-            (going if one in goes else staying).update(_named(origin.kept))
+    for one, part in profile.sides.items():
+        if part.is_kept:
+            (going if one in goes else staying).update(_named(part.kept))
     return sorted(going - staying - {goes[0]})
 
 
@@ -244,19 +244,19 @@ def _side(
 ) -> tuple[Profile, list[OrderEntry]] | None:
     """What leaves: a profile of that identifier with what came through it, and the orders as they stand there."""
     profile = turn.profile
-    if identifier not in profile.origins:
+    if identifier not in profile.sides:
         return None
-    kept = {one: profile.origins[one] for one in goes if one in profile.origins}
+    kept = {one: profile.sides[one] for one in goes if one in profile.sides}
     side = Profile(identifier)
-    for origin in kept.values():
-        if origin.is_kept:
-            merge.merge(side, Ledger(complete=True), origin.kept, [], turn.book)
+    for part in kept.values():
+        if part.is_kept:
+            merge.merge(side, Ledger(complete=True), part.kept, [], turn.book)
     if len(kept) > 1:
-        side.origins = {
-            one: Origin(origin.since_ms, "" if one == identifier else origin.via).keep(origin.kept)
-            if origin.is_kept
-            else Origin(origin.since_ms, origin.via)
-            for one, origin in kept.items()
+        side.sides = {
+            one: Side(part.since_ms, "" if one == identifier else part.via).keep(part.kept)
+            if part.is_kept
+            else Side(part.since_ms, part.via)
+            for one, part in kept.items()
         }
     # Whoever did not want to be written to as one customer is not written to as two.
     side.privacy = profile.privacy
@@ -270,20 +270,20 @@ def _side(
 def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
     """The profile as the merge of the sides that stay and their orders."""
     profile = turn.profile
-    stays = {one: origin for one, origin in profile.origins.items() if one not in goes}
+    stays = {one: part for one, part in profile.sides.items() if one not in goes}
     made = Profile(profile.id)
     orders.empty()
     merge.merge(made, orders, stays[profile.id].kept, entries, turn.book)
-    for one, origin in stays.items():
-        if one != profile.id and origin.is_kept:
-            merge.merge(made, orders, origin.kept, [], turn.book)
+    for one, part in stays.items():
+        if one != profile.id and part.is_kept:
+            merge.merge(made, orders, part.kept, [], turn.book)
     for name in _KEPT_AS_IT_IS:
         setattr(made, name, getattr(profile, name))
     _remember_told(made, profile)
     made.merging = [one for one in profile.merging if one not in goes]
     made.rewatched = [*dict.fromkeys((*profile.rewatched, *profile.watches, *made.watches))]
     if len(stays) > 1:
-        made.origins = stays
+        made.sides = stays
     for name in Profile.__struct_fields__:
         setattr(profile, name, getattr(made, name))
 
@@ -314,7 +314,7 @@ def _remember_told(made: Profile, before: Profile) -> None:
 
 
 def _take_out(profile: Profile, goes: list[str]) -> None:
-    sides = [profile, *(origin.kept for origin in profile.origins.values() if origin.is_kept)]
+    sides = [profile, *(part.kept for part in profile.sides.values() if part.is_kept)]
     for side in sides:
         for identifier in goes:
             kind, _, value = identifier.partition(":")

@@ -229,7 +229,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
         versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
         None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
     their contribution stays. `couponed`: some version of it named a coupon. `came_with` is the identifier that the order came
-    with, where it is none of the profile's own; "" also where both told of it. See `profiles.origins`.
+    with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
     """
 
     order_id: str

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from profiles import origins
+from profiles import sides
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.links import NOBODY
@@ -279,11 +279,11 @@ def test_on_the_thirtieth_day_it_still_can() -> None:
 def test_what_is_kept_apart_is_let_go_of_after_thirty_days() -> None:
     town = merged()
 
-    assert set(town.profile(ADA).origins) == {ADA, MAIL}
+    assert set(town.profile(ADA).sides) == {ADA, MAIL}
 
     town.tell(PageViewed, ADA, day=31)
 
-    assert not town.profile(ADA).has_origins
+    assert not town.profile(ADA).has_sides
     assert town.split(ADA, MAIL, day=31).refusals == ["too_late"]
 
 
@@ -298,7 +298,7 @@ def test_a_shop_that_keeps_nothing_apart_pays_nothing_and_can_take_nothing_apart
     town = merged(Book(rules=Rules(identity=IdentityRules(split_ms=0))))
     town.tell(PageViewed, MAIL, day=0.5)
 
-    assert not town.profile(ADA).has_origins
+    assert not town.profile(ADA).has_sides
     assert town.split(ADA, MAIL).refusals == ["too_late"]
 
 
@@ -338,7 +338,7 @@ def test_a_device_that_changed_hands_meanwhile_is_sent_back_whole() -> None:
 
 
 def test_what_is_too_large_is_not_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origins, "BYTES_MAX", 100)
+    monkeypatch.setattr(sides, "BYTES_MAX", 100)
     town = merged().tell(PageViewed, ADA, day=0.5).split(ADA, MAIL)
 
     assert town.refusals == ["too_large"]
@@ -355,7 +355,7 @@ def test_every_refusal_has_its_words() -> None:
 def test_who_never_absorbed_anything_keeps_nothing_apart() -> None:
     town = bought(Town().tell(PageViewed, ADA, MAIL), ADA, order_id="a1", revenue_minor=5)
 
-    assert not town.profile(ADA).has_origins
+    assert not town.profile(ADA).has_sides
     assert not town.profile(ADA).has_apart
 
 
