@@ -5,14 +5,14 @@ RUN apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6
 WORKDIR /src
 # Dependencies in a layer of their own: it is built again only when the lock file changes.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-cache --no-dev --no-install-project --extra parquet --extra plan
+RUN uv sync --frozen --no-cache --no-dev --no-install-project --extra parquet --extra plan --extra protection
 COPY README.md LICENSE ./
 COPY schemas schemas
 COPY profiles profiles
 COPY streams streams
 # The hot path becomes C here; the image itself has no compiler.
 ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1
-RUN uv sync --frozen --no-cache --no-dev --no-editable --extra parquet --extra plan
+RUN uv sync --frozen --no-cache --no-dev --no-editable --extra parquet --extra plan --extra protection
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin regulars

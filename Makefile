@@ -43,7 +43,7 @@ $(STAMP): pyproject.toml uv.lock
 	@echo "Installing what uv.lock names into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) || { \
 	  echo "Could not install uv from the Python package index: is there a network (or a proxy to set)?"; exit 1; }
-	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet --extra fit --extra report --extra plan
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra parquet --extra fit --extra report --extra plan --extra protection
 	@touch $@
 
 # The wheel with the hot path as C (mypyc), in an environment of its own. Made anew when a source of it changed.

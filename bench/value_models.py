@@ -23,8 +23,10 @@ from profiles.value.history import history_of
 from profiles.value.model import TimingFit, ValueModel, named
 from profiles.value.orders import expected_orders
 from profiles.value.pulse import pulse
+from profiles.value.tallies import tally_change
 from profiles.value.timing import Family, Timing
 from streams.fitting.population import population_of
+from streams.fitting.segments import segmented
 from streams.fitting.timing import fit_timing
 from tests.models.simulator import Floats, counters_of, simulate
 
@@ -59,7 +61,9 @@ def main() -> None:
         assert found.difference <= DIFFERENCE_MAX, "the grouped likelihood is not that of the customers"
         if customers == 1_000_000 and found.cpu_seconds > FIT_SECONDS_MAX:
             print(f"  above the budget of {FIT_SECONDS_MAX} s")
+    parts_of_the_shop(customers)
     predictions(found.fitted)
+    counting()
 
 
 def fit(family: Family, customers: int) -> Measured:
@@ -91,6 +95,44 @@ def one_by_one(model: Timing, x: Floats, t_x: Floats, age: Floats) -> float:
     orders = gammaln(model.r + x) - gammaln(model.r) + model.r * np.log(model.alpha)
     stays = betaln(model.a, model.b + chances) - betaln(model.a, model.b)
     return float((orders + stays + np.logaddexp(-(model.r + x) * np.log(model.alpha + age), gone)).sum())
+
+
+def parts_of_the_shop(customers: int) -> None:
+    """The same customers from a dozen channels and four countries that order alike: what taking the shop apart costs."""
+    shop = simulate(Timing(r=0.6, alpha=4.5, a=0.8, b=2.4), customers, 365, TODAY, seed=1)
+    x, last = shop.until(TODAY)
+    rng = np.random.default_rng(2)
+    channel = rng.choice(12, customers, p=np.array([2.0**-n for n in range(12)]) / (2 - 2.0**-11))
+    country = rng.choice(4, customers, p=(0.85, 0.1, 0.04, 0.01))
+    keys, counts = np.unique(np.c_[x, shop.first_day, last, channel, country], axis=0, return_counts=True)
+    counters = {
+        f"buyers|{a}|{b}|{c}|{'' if d == 0 else f'channel {d}'}|C{e}": n
+        for (a, b, c, d, e), n in zip(keys.tolist(), counts.tolist(), strict=True)
+    }
+    start = time.process_time()
+    population = population_of(counters)
+    read = time.process_time()
+    pooled = fit_timing(population, TODAY)
+    fitted = time.process_time()
+    found = segmented(population, pooled, TODAY)
+    apart = time.process_time()
+    plain = len(np.unique(keys[:, :3], axis=0))
+    print(
+        f"by origin: {len(counters):,} counters, {plain:,} without; reading {read - start:.2f}, the shop {fitted - read:.2f}, "
+        f"12 channels and 4 countries {apart - fitted:.2f} CPU s; told apart by {found.by}"
+    )
+
+
+def counting() -> None:
+    """Microseconds for the counters of one more order, best of five, without and with an origin."""
+    before = history_of((day, 3_000, 900) for day in (100, 200, 300))
+    after = history_of((day, 3_000, 900) for day in (100, 200, 300, 350))
+    origins = {"no origin": "", "origin": "google / cpc|DE"}
+    costs = {
+        name: min(timeit.repeat(partial(tally_change, before, after, origin, origin), number=2_000, repeat=5)) / 2e-3
+        for name, origin in origins.items()
+    }
+    print("counters of an order: " + ", ".join(f"{cost:.2f} us with {name}" for name, cost in costs.items()))
 
 
 def predictions(parameters: Timing) -> None:

@@ -15,8 +15,8 @@ from profiles.insight.cohorts import contribution
 from profiles.insight.tallies import Tally, difference
 from profiles.profile import Profile
 from profiles.state import Touch
+from profiles.value.origin import DIRECT
 
-DIRECT: Final = "direct"
 CHANNEL_MAX: Final = 80
 """Characters of a channel's name that count; campaigns come from outside."""
 

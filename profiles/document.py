@@ -5,6 +5,7 @@ from math import fsum, inf
 from profiles import acquisition, carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.contacts import shown_ids
 from profiles.feedback_state import OlderReviews
 from profiles.insight.pair_table import for_set
 from profiles.predictions import predictions
@@ -42,7 +43,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
     activity = profile.activity
     return ProfileDocument(
         id=profile.id,
-        ids={kind: tuple(values) for kind, values in sorted(profile.ids.items())},
+        ids=shown_ids(profile),
         merging=tuple(profile.merging),
         traits={name: value for name, (_, value) in sorted(profile.traits.items())},
         consent=summary(profile),

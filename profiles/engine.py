@@ -29,6 +29,7 @@ from profiles import (
     ledger,
     links,
     messages,
+    origins,
     privacy,
     sides,
     splitting,
@@ -140,8 +141,12 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
-            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
-                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+            if profile.has_past:
+                if event.campaign is not None or event.referrer is not None:
+                    add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+                    origins.follow(profile, orders.counted)
+                elif event.country is not None:
+                    origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
         if side is not None and kind not in ORDER_EVENTS:
@@ -379,7 +384,11 @@ class Engine:
         if profile.has_exposures:
             exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
+        if event.country is not None and profile.has_past:
+            origins.follow_country(profile, event.country, orders.counted)
         told = self._note_purchase(turn, arrival, change)
+        if told.supplies.counted:
+            add(orders.counted, told.supplies.counted)
         entry = change.entry
         if profile.purchases is not change.purchases_before and change.entry is not change.before:
             self._look(turn, by_order=True)

@@ -15,7 +15,7 @@ from typing import Final
 from profiles.holdout import arms_of
 from profiles.insight import experiment
 from profiles.insight.experiment import Amounts, Exposure, Window
-from profiles.insight.tallies import Tally, difference
+from profiles.insight.tallies import Tally, add, difference
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.rules import Holdout, Rules, TriggerRule
@@ -104,6 +104,14 @@ def forget(profile: Profile) -> Tally:
         _add(change, group, [], exposure)
     profile.exposures.clear()
     return change
+
+
+def told(profile: Profile) -> Tally:
+    """What the profile has told the population's counters."""
+    found: Tally = {}
+    for group, exposure in profile.exposures.items():
+        add(found, {f"{PREFIX}:{group}|{name}": value for name, value in experiment.tally(exposure.told).items()})
+    return found
 
 
 def _add(change: Tally, group: str, new: list[int], exposure: Exposure) -> None:

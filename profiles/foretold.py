@@ -15,7 +15,7 @@ from msgspec import Struct
 from profiles.book import Book
 from profiles.insight.repurchase import Clock, clock_of
 from profiles.insight.repurchase_plan import RepurchaseRule
-from profiles.insight.rhythm import pace
+from profiles.insight.rhythm import pace, until
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.rhythms import keys_of, rhythm_of
@@ -63,8 +63,13 @@ def learned_category(product_id: str, category: str | None, book: Book) -> str |
     return within if within in model.keys and book.rules.repurchase.of(within).remind else None
 
 
-def ticking(profile: Profile, product_id: str, category: str | None, book: Book) -> Ticking | None:
-    """The clock that holds for a product she bought; None where nothing was learned, or her rhythm is forgotten."""
+def ticking(
+    profile: Profile, product_id: str, category: str | None, book: Book, until_day: int | None = None
+) -> Ticking | None:
+    """The clock that holds for a product she bought; None where nothing was learned, or her rhythm is forgotten.
+
+    With `until_day` what she bought after that day is left aside.
+    """
     model = book.models.repurchase
     if model is None:
         return None
@@ -76,13 +81,15 @@ def ticking(profile: Profile, product_id: str, category: str | None, book: Book)
     if key is None or (key not in model.keys and word is None) or (rhythm := rhythm_of(profile, key)) is None:
         return None
     rule = book.rules.repurchase.of(key)
-    own = pace(rhythm, rule.quantity_exponent)
+    own = pace(rhythm if until_day is None else until(rhythm, until_day), rule.quantity_exponent)
     return Ticking(key, clock_of(model, key, own, word), rule, own.gaps)
 
 
-def foretold(profile: Profile, product_id: str, category: str | None, book: Book) -> Foretold | None:
-    """The next purchase of a product, as seen from the last one. None as for `ticking`."""
-    found = ticking(profile, product_id, category, book)
+def foretold(
+    profile: Profile, product_id: str, category: str | None, book: Book, until_day: int | None = None
+) -> Foretold | None:
+    """The next purchase of a product, as seen from the last one (until that day). None as for `ticking`."""
+    found = ticking(profile, product_id, category, book, until_day)
     if found is None:
         return None
     clock, rule = found.clock, found.rule

@@ -1,10 +1,11 @@
 """Who a customer is: her identifiers, traits, zone and language, as events name them. Newest word wins."""
 
-from profiles import links
+from profiles import contacts, links
 from profiles.profile import Profile
 from profiles.state import TRAITS_MAX
 from profiles.turn import Turn
 from schemas.events import Arrival, Event, Identified
+from schemas.protected import is_token
 
 
 def remember(turn: Turn, arrival: Arrival) -> None:
@@ -17,6 +18,8 @@ def remember(turn: Turn, arrival: Arrival) -> None:
     for kind, value in arrival.others:
         if value not in ids.get(kind, ()):
             links.claim(turn, kind, value)
+    if event.sealed_email is not None or event.sealed_phone is not None:
+        contacts.remember(profile, event)
     if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
         profile.timezone = (at_ms, event.timezone)
     if event.locale is not None and (profile.locale is None or profile.locale < (at_ms, event.locale)):
@@ -51,13 +54,17 @@ def reachable(profile: Profile) -> bool:
 
 def contact(profile: Profile, kind: str) -> str | None:
     """Her e-mail address or phone number: one of her own, else one that her events named though another customer holds it
-    (two members of a family); None without any.
+    (two members of a family); None without any. Where addresses are protected it is the sealed text, which is opened when the
+    trigger is published.
     """
-    own = profile.ids.get(kind)
-    if own:
-        return own[0]
-    shared = [name for name in profile.refused if name.startswith(f"{kind}:")] if profile.has_refused else ()
-    return min(shared).partition(":")[2] if shared else None
+    own = [f"{kind}:{value}" for value in profile.ids.get(kind, ())]
+    shared = sorted(name for name in profile.refused if name.startswith(f"{kind}:")) if profile.has_refused else ()
+    for identifier in (*own, *shared):
+        value = identifier.partition(":")[2]
+        written = profile.contacts.get(identifier) if is_token(value) else value
+        if written is not None:
+            return written
+    return None
 
 
 def only(values: list[str] | None) -> str | None:

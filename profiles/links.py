@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import astuple, replace
 
-from profiles import merge, sides
+from profiles import contacts, merge, sides
 from profiles.ids import decision_id
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
@@ -417,6 +417,7 @@ def refuse(turn: Turn, refused: LinkRefused) -> None:
             del profile.ids[kind]
     profile.linked.pop(identifier, None)
     if refused.reason in {"moved", "split"}:
+        _forget_contacts(profile)
         return
     if identifier not in profile.refused:
         name = "identity.conflict" if refused.reason == "conflict" else "link.refused"
@@ -424,6 +425,13 @@ def refuse(turn: Turn, refused: LinkRefused) -> None:
     profile.refused[identifier] = refused.at_ms
     while len(profile.refused) > REFUSED_MAX:
         del profile.refused[min(profile.refused, key=lambda one: (profile.refused[one], one))]
+    _forget_contacts(profile)
+
+
+def _forget_contacts(profile: Profile) -> None:
+    """Sealed texts of what is neither hers nor refused any more go."""
+    if profile.has_contacts:
+        contacts.keep(profile, profile.contacts)
 
 
 def _publish(turn: Turn, name: str, other: str, holder: str | None, reason: str | None) -> None:

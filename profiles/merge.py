@@ -15,6 +15,7 @@ from profiles import (
     acquisition,
     activity,
     browsing,
+    contacts,
     coupons,
     dedupe,
     deliveries,
@@ -25,6 +26,8 @@ from profiles import (
     merge_orders,
     merge_supply,
     messages,
+    origins,
+    supply,
     watches,
     wishes,
 )
@@ -89,6 +92,7 @@ def merge(
     feedback.unite(into, other, again=again)
     if entries or other.rhythms:
         unite_rhythms(into, other, into_ledger.all(), book)
+        supply.foresee_again(into, other.supply, book)
     merge_carts.unite(into, other, into_ledger, book.rules.allowed_lateness_ms, again=again)
     watches.unite(into, other)
     browsing.unite(into, other)
@@ -98,6 +102,7 @@ def merge(
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
         acquisition.settle(into, book)
+        into.origin = origins.origin_of(into)
     if not again:
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
@@ -139,6 +144,8 @@ def _unite_identity(into: Profile, other: Profile) -> None:
         into.refused[identifier] = max(at_ms, into.refused.get(identifier, at_ms))
     while len(into.refused) > REFUSED_MAX:
         del into.refused[min(into.refused, key=lambda one: (into.refused[one], one))]
+    if other.has_contacts:
+        contacts.unite(into, other)
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
     if other.has_apart:
         _unite_apart(into, other)

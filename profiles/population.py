@@ -80,6 +80,11 @@ def forget(profile: Profile) -> dict[str, int]:
     return _difference([], old) | exposures.forget(profile)
 
 
+def told(profile: Profile) -> dict[str, int]:
+    """What the profile has told the counters: its own ones and those of comparisons."""
+    return _difference(profile.population, []) | exposures.told(profile)
+
+
 def _difference(new: list[int], old: list[int]) -> dict[str, int]:
     changes = {}
     for place, name in enumerate(FIELDS):

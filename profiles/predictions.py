@@ -26,9 +26,10 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
         return None
     standing, history = profile.standing, profile.purchases.history
     today = book.shop_day(now_ms)
-    said = forecast(model, history, today, standing.band)
+    segment = model.segment_of(profile.origin)
+    said = forecast(model, history, today, standing.band, segment)
     absent = {**said.absent, **said.pulse.absent}
-    timing = model.timing_of(None)
+    timing = model.timing_of(segment)
     within: dict[str, float | None] = dict.fromkeys(map(str, ORDER_WITHIN_DAYS))
     if history is not None and timing is not None:
         buyer = history.buyer(today)
@@ -38,6 +39,7 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
         model_version=book.models.id,
         method=said.method,
         heuristic_reason=said.heuristic_reason,
+        segment=None if segment is None else f"{model.segmented_by}:{segment}",
         as_of_day=said.as_of_day,
         p_alive=said.pulse.p_alive,
         p_order=within,

@@ -20,6 +20,7 @@ from profiles import consent, dedupe, episodes, links, statistics
 from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
+from profiles.insight.tallies import add
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Privacy
 from profiles.turn import Mail, Turn
@@ -187,11 +188,16 @@ def _at_redirect(
     profile = turn.profile
     holders = [holder for _, holder in profile.redirect if holder != links.NOBODY]
     asked_here = not event.passed_on
-    onwards = tuple(holders[-1:]) if asked_here else ()
+    # An address leads on to who has it for good, over as many redirects as there are, while no user id is known of whom the
+    # command is about. Where one is, the address is hers and another's: a family's.
+    leads_on = asked_here or (
+        links.kind_of(profile.id) not in links.WEAK and "user_id" not in map(links.kind_of, event.passed_on)
+    )
+    onwards = tuple(holder for holder in holders[-1:] if holder not in event.passed_on) if leads_on else ()
     if not erases:
         return {}, onwards
     # A holder that is no user is her as well: her event that names this identifier would have united the two.
-    hers = {h for h in holders if asked_here or h in event.passed_on or links.kind_of(h) != "user_id"}
+    hers = {h for h in holders if leads_on or h in event.passed_on or links.kind_of(h) != "user_id"}
     if not asked_here:
         onwards = tuple(sorted(hers - {*event.passed_on}))
     if hers and hers == set(holders):
@@ -242,6 +248,7 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
         if keep_figures:
             if entries:
                 turn.out.append(successor(profile, entries))
+            add(orders.counted, statistics.left_behind(profile, turn.book))
         else:
             for counter, amount in statistics.counters(profile, turn.book).items():
                 orders.counted[counter] = orders.counted.get(counter, 0) - amount

@@ -72,7 +72,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     last written; it is empty then. `merging` are identifiers whose profiles are on their way here. `wakes` are timers of triggers
     that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
     where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
-    looked at by (see `profiles.segments`).
+    looked at by (see `profiles.segments`), `origin` is the one the value models count her under (see `profiles.origins`).
     """
 
     id: str
@@ -93,6 +93,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     wakes: dict[str, int] = {}
     population: list[int] = []
     definitions: str = ""
+    origin: str = ""
     rewatched: list[str] = []
     _traits: Part = _part("traits")
     _consent: Part = _part("consent")
@@ -127,6 +128,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _coupons: Part = _part("coupons")
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
+    _contacts: Part = _part("contacts")
     _sides: Part = _part("sides")
     _apart: Part = _part("apart")
 
@@ -520,6 +522,23 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._refused = part
 
     @property
+    def has_contacts(self) -> bool:
+        """Whether any address is known in sealed form, without opening the part."""
+        return self._contacts is not _NOTHING
+
+    @property
+    def contacts(self) -> dict[str, str]:
+        """Sealed texts of e-mail addresses and phone numbers by their identifier ("type:token"), where they are protected."""
+        part: dict[str, str] | Raw = self._contacts
+        if isinstance(part, Raw):
+            part = self._contacts = _open(part, _CONTACTS)
+        return part
+
+    @contacts.setter
+    def contacts(self, part: dict[str, str]) -> None:
+        self._contacts = part
+
+    @property
     def watches(self) -> dict[str, Watch]:
         """Products she has an eye on, by their key among the goods."""
         part: dict[str, Watch] | Raw = self._watches
@@ -691,6 +710,7 @@ _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
 _DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
 _LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
+_CONTACTS: Final = (msgspec.json.Decoder(dict[str, str]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
@@ -714,6 +734,7 @@ _NO_FACTS: Final = (
     "population",
     "definitions",
     "rewatched",
+    "origin",
     "_orders",
     "_ltv",
     "_by_currency",

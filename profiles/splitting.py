@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from profiles import episodes, links, merge, sides
+from profiles import contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id
 from profiles.privacy import home_mark
@@ -326,6 +326,8 @@ def _take_out(profile: Profile, goes: list[str]) -> None:
             side.linked.pop(identifier, None)
             if identifier in side.absorbed:
                 side.absorbed.remove(identifier)
+        if side.has_contacts:
+            contacts.keep(side, side.contacts)
     profile.merging = [one for one in profile.merging if one not in goes]
 
 

@@ -257,16 +257,19 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     came_with: str = ""
 
 
-class Purchase(Struct, array_like=True, gc=False):
+class Purchase(Struct, array_like=True, omit_defaults=True, gc=False):
     """Net units of one replenishable product bought in one order.
 
-    In a substitute group they are counted in the group's smallest unit, and `product_id` says which product it was.
+    In a substitute group they are counted in the group's smallest unit, and `product_id` says which product it was. `told` is
+    what was foretold of the next purchase: first and last day of the window, in days after this one, and the probability of
+    it in per cent (None where the forecast names none).
     """
 
     at_ms: int
     order_id: str
     units: float
     product_id: str | None = None
+    told: tuple[int, int, int | None] | None = None
 
 
 class Delivered(Struct, array_like=True, omit_defaults=True, gc=False):

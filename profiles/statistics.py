@@ -12,10 +12,11 @@ of what was away and adds `counters` of what is.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from profiles import months, rhythms, voices
+from profiles import hindsight, months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, merged
 from profiles.ledger import OrderChange
+from profiles.origins import origin_of
 from profiles.profile import Profile
 from profiles.state import Ledger
 from profiles.value.tallies import tallies, tally_change
@@ -35,23 +36,29 @@ class Statistic(NamedTuple):
 
 def _value_change(profile: Profile, change: OrderChange, _: Book, counted: Tally) -> None:
     before, after = change.purchases_before.history, profile.purchases.history
-    if before is not after:
-        for name, amount in tally_change(before, after).items():
+    was, now = profile.origin, origin_of(profile)
+    if before is not after or was != now:
+        profile.origin = now
+        for name, amount in tally_change(before, after, was, now).items():
             full = f"value:{name}"
             counted[full] = counted.get(full, 0) + amount
 
 
 def _value_counters(profile: Profile, _: Book) -> Tally:
-    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history).items()}
+    return {f"value:{name}": amount for name, amount in tallies(profile.purchases.history, profile.origin).items()}
 
 
 STATISTICS: Final = (
-    Statistic("value", _value_change, _value_counters),
+    # The channel of a customer is settled with her cohort, and the value models count her by it.
     Statistic("cohort", months.count_change, months.counters),
+    Statistic("value", _value_change, _value_counters),
     Statistic("gaps", rhythms.count_change, rhythms.counters),
+    Statistic("foretold", None, hindsight.counters),
     Statistic("nps", None, voices.nps_counters),
     Statistic("cases", None, voices.case_counters),
 )
+LEFT: Final = "nobody"
+"""Counters of customers who were anonymised stay, and no profile holds them any more: so they are once more under this name."""
 _OF_ORDERS: Final = tuple(statistic.count_change for statistic in STATISTICS if statistic.count_change is not None)
 
 
@@ -65,6 +72,11 @@ def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book
 def counters(profile: Profile, book: Book) -> Tally:
     """All counters of a profile as it stands, without zeros."""
     return merged(statistic.counters(profile, book) for statistic in STATISTICS)
+
+
+def left_behind(profile: Profile, book: Book) -> Tally:
+    """What the population goes on counting of a customer who is anonymised: "nobody:<counter>"."""
+    return {f"{LEFT}:{name}": amount for name, amount in counters(profile, book).items()}
 
 
 def part_of(counters: Mapping[str, int], name: str) -> Tally:

@@ -16,17 +16,21 @@ Durations and shares are settings of the replenishment rules. Where the lead bef
 itself, the reminder is due halfway: nobody is reminded by the purchase itself.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import pairwise
 from math import exp, log
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from profiles import order_stats, zones
+from profiles import hindsight, order_stats, zones
 from profiles.book import Book
 from profiles.catalogue import Facts, supply_key
 from profiles.contribution import net_units
 from profiles.foretold import Foretold, foretold, learned_category
+from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
@@ -44,9 +48,15 @@ SPAN_MAX_DAYS: Final = 3650.0
 
 
 class SupplyChange(Struct, gc=False):
-    """Which supplies (keys of `Profile.supply`) an order event changed; with each the orders that are or were in it."""
+    """Which supplies (keys of `Profile.supply`) an order event changed; with each the orders that are or were in it.
+
+    `forecasts` are those of the supplies as they are now, `counted` what changed in the population's counters of what was
+    foretold.
+    """
 
     orders: dict[str, list[str]]
+    forecasts: "dict[str, Forecast | None]" = {}
+    counted: Tally = {}
 
     @property
     def products(self) -> list[str]:
@@ -90,19 +100,27 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     if entry is change.before or entry.compact or not known:
         return changed
     wanted = _bought(entry, book)
+    touched: dict[str, tuple[list[Purchase], hindsight.Place]] = {}
     for key in sorted({*wanted, *(_holding(profile, entry.order_id) if change.before is not None else ())}):
         supply = profile.supply.get(key)
         before = [] if supply is None else supply.purchases
-        after = [purchase for purchase in before if purchase.order_id != entry.order_id]
+        known_as = next((purchase for purchase in before if purchase.order_id == entry.order_id), None)
+        after = [purchase for purchase in before if purchase is not known_as]
+        since = [] if known_as is None else [hindsight.place_of(known_as)]
         if key in wanted:
-            after.append(wanted[key][0])
-            after.sort(key=lambda purchase: (purchase.at_ms, purchase.order_id))
+            bought = wanted[key][0]
+            if known_as is not None and replace(bought, told=known_as.told) == known_as:
+                continue
+            since.append(hindsight.place_of(bought))
+            after.append(bought)
+            after.sort(key=hindsight.place_of)
             del after[:-SUPPLY_PURCHASES_MAX]
         if after == before:
             continue
         changed.orders[key] = sorted({purchase.order_id for purchase in (*before, *after)})
         if not after:
             del profile.supply[key]
+            touched[key] = (before, since[0])
             continue
         if supply is None:
             supply = profile.supply[key] = Supply(key)
@@ -111,20 +129,70 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         supply.product_id = newest.product_id or key
         if newest.order_id == entry.order_id:
             supply.category = wanted[key][1]
+        touched[key] = (before, min(since))
     if len(profile.supply) > SUPPLY_PRODUCTS_MAX:
         oldest_first = sorted(profile.supply, key=lambda key: (profile.supply[key].purchases[-1].at_ms, key))
         for oldest in oldest_first[:-SUPPLY_PRODUCTS_MAX]:
-            changed.orders.setdefault(oldest, [purchase.order_id for purchase in profile.supply[oldest].purchases])
-            del profile.supply[oldest]
+            purchases = profile.supply.pop(oldest).purchases
+            changed.orders.setdefault(oldest, [purchase.order_id for purchase in purchases])
+            touched.setdefault(oldest, (purchases, hindsight.place_of(purchases[0])))
+    for key, (before, first) in touched.items():
+        supply = profile.supply.get(key)
+        if supply is None:
+            changed.forecasts[key] = None
+            counted = difference({}, hindsight.contribution(before, book))
+        else:
+            changed.forecasts[key] = _foresee(profile, supply, first, book)
+            counted = hindsight.change(before, supply.purchases, first, book)
+        for name, amount in counted.items():
+            full = f"foretold:{name}"
+            changed.counted[full] = changed.counted.get(full, 0) + amount
     return changed
+
+
+def foresee_again(profile: Profile, keys: Iterable[str], book: Book) -> None:
+    """Foretell anew after every purchase of these supplies, each from the ones up to it: the profile was united with another."""
+    for key in keys:
+        if (supply := profile.supply.get(key)) is not None:
+            _foresee(profile, supply, hindsight.place_of(supply.purchases[0]), book)
+
+
+def _foresee(profile: Profile, supply: Supply, since: hindsight.Place, book: Book) -> "Forecast | None":
+    """Note after each purchase from `since` on what is foretold of the next one; gives the forecast after the last.
+
+    Before the last one only where an order came late or was changed: then it is foretold anew, from what was bought until then.
+    """
+    purchases, forecast = supply.purchases, None
+    start = bisect_left(purchases, since, key=hindsight.place_of)
+    for place in range(start, len(purchases)):
+        purchase = purchases[place]
+        if place + 1 < len(purchases):
+            seen = Supply(purchase.product_id or supply.product_id, supply.category, purchases[: place + 1])
+            forecast = _forecast(profile, seen, book, book.shop_day(purchase.at_ms))
+        else:
+            forecast = _forecast(profile, supply, book)
+        purchases[place] = replace(purchase, told=None if forecast is None else _told(forecast, book))
+    return forecast if start < len(purchases) else _forecast(profile, supply, book)
+
+
+def _told(forecast: "Forecast", book: Book) -> tuple[int, int, int | None]:
+    """The window of a forecast: the learned one, else as wide a one around running out."""
+    learned = forecast.learned
+    if learned is not None:
+        return learned.window_start, learned.window_end, round(100 * learned.confidence)
+    days, half = (forecast.run_out_ms - forecast.last_purchase_ms) // DAY_MS, book.rules.repurchase.half_width_days
+    return max(1, days - half), max(1, days + half), None
 
 
 def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
     """When a supply of the customer will run out, and when to say so. None where nothing is known to run out."""
     supply = profile.supply.get(key)
-    if supply is None or not supply.purchases:
-        return None
-    learned = foretold(profile, supply.product_id, supply.category, book)
+    return None if supply is None or not supply.purchases else _forecast(profile, supply, book)
+
+
+def _forecast(profile: Profile, supply: Supply, book: Book, until_day: int | None = None) -> Forecast | None:
+    """The forecast of a supply with these purchases; with `until_day` from a rhythm that ends on that day."""
+    learned = foretold(profile, supply.product_id, supply.category, book, until_day)
     if learned is not None:
         return _learned_forecast(profile, supply, learned, book)
     product_days = _unit_days(book.catalogue.lookup(supply.product_id, supply.category))

@@ -27,6 +27,7 @@ from schemas.events import (
     ShopEvent,
 )
 from schemas.phones import phone_number
+from schemas.protected import Protector, protect
 from schemas.reasons import DETAIL_MAX, Problem
 from schemas.scalars import (
     CONTROL,
@@ -65,7 +66,8 @@ class Decoder:
 
     `shop_currency` is the currency of amounts whose event names none. Values longer than `max_bytes` are refused.
     `default_source` names the sender where the event does not. `adapters` are the foreign forms that are taken, asked in
-    their order. `phone_region` is the country whose national phone numbers are understood, "" for none. `plan` says why an event
+    their order. `phone_region` is the country whose national phone numbers are understood, "" for none. With a `protector`,
+    e-mail addresses and phone numbers leave here in their protected form. `plan` says why an event
     is not what the shop wants, None where it is; only `decode_planned` asks it. Raises ValueError for a limit that no event fits
     in.
     """
@@ -78,6 +80,7 @@ class Decoder:
         adapters: tuple[Adapter, ...] = ADAPTERS,
         plan: Callable[[Event], Problem | None] | None = None,
         phone_region: str = "",
+        protector: Protector | None = None,
     ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
@@ -91,9 +94,17 @@ class Decoder:
         self._currencies: set[str | None] = {None}
         self._adapters = adapters
         self._phone_region = phone_region
+        self._protector = protector
+        # Events that never take the fast path: traits may tell an address too.
+        self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
         self.plan = plan
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+
+    @property
+    def protects(self) -> bool:
+        """Whether contact data leaves here in its protected form alone."""
+        return self._protector is not None
 
     def decode(self, value: bytes | None, record_ms: int) -> Arrival | Problem:
         """The event in `value`, or why there is none. `record_ms` is the record's time, 0 where it has none."""
@@ -110,14 +121,14 @@ class Decoder:
                 found = self._foreign(value, record_ms, refusal)
                 if isinstance(found, Problem):
                     return found
-                if type(found) is Aliased:
+                if type(found) in self._slow:
                     return self.arrive(found, record_ms)
                 event = found
             else:
                 kind = type(event)
                 if b"\\" in value or kind in _CHECKED:
                     check(event, value)
-                    if kind is Aliased:
+                    if kind in self._slow:
                         return self.arrive(event, record_ms)
                 if kind in _WITH_CURRENCY and event.currency not in self._currencies:  # type: ignore[attr-defined]
                     self._currencies.add(currency(event.currency))  # type: ignore[attr-defined]
@@ -209,6 +220,9 @@ class Decoder:
         loyalty_id = event.loyalty_id and identifier(event.loyalty_id)
         anonymous_id = event.anonymous_id and identifier(event.anonymous_id)
         cart_token = event.cart_token and identifier(event.cart_token)
+        if self._protector is not None:
+            event = protect(event, email, phone, self._protector)
+            email, phone = event.email, event.phone
         if user_id:
             customer, home = f"user_id:{user_id}", user_id
         elif email:

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from typing_extensions import override
 
 Text = Annotated[str, Meta(max_length=1024)]
+Sealed = Annotated[str, Meta(max_length=2048)]
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Quantity = Annotated[int, Meta(ge=0, le=10**9)] | Annotated[float, Meta(ge=0, le=1e9)]
 """Units, whole or (weighed goods) with a fraction; a whole number stays an int."""
@@ -98,6 +99,9 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     the namespace of `message_id` in de-duplication. `source_kind` is set by the collector, never by a sender; events that
     were written to a topic directly have none and count as a server's, since who may write there is trusted.
 
+    `sealed_email` and `sealed_phone` are the encrypted texts of addresses that were replaced by tokens, where an installation
+    protects contact data. Regulars alone writes them.
+
     `cart_token` is the shop system's secret name of a cart. It is the weakest identifier: it tells whose an event is only
     where nothing else does, for a cart that names no visitor.
     """
@@ -110,6 +114,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     user_id: Id | None = None
     email: Id | None = None
     phone: Id | None = None
+    sealed_email: Sealed | None = None
+    sealed_phone: Sealed | None = None
     loyalty_id: Id | None = None
     anonymous_id: Id | None = None
     cart_token: Id | None = None

@@ -1,20 +1,31 @@
-"""The audit: every profile's totals against its ledger folded anew. Pure; `audit` reads through the table.
+"""The audit: every profile's totals against its ledger folded anew, and the population's counters against the profiles.
 
-The engine adds differences to totals as events come. Here the same totals are made by plain sums over all ledger entries,
-by code that shares nothing with it, so a fault in either shows as a difference.
+The engine adds differences to totals and counters as events come. Here the same totals are made by plain sums over all ledger
+entries, by code that shares nothing with it, and the counters by adding up what the profiles hold. So a fault in either shows
+as a difference. `compare` is pure; `audit` and `audit_population` read through the table.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from profiles import population, statistics
+from profiles.book import Book
+from profiles.insight.tallies import Tally, add
 from profiles.order_stats import RECENT_EXACT
 from profiles.profile import Profile, decode_profile
 from profiles.state import OrderEntry, Totals, decode_entry
+from profiles.statistics import LEFT
 from schemas.events import ANONYMOUS
 from streams.table import Table
+
+LOOKS: Final = 3
+"""How often a partition that moves is looked at before what stays is called a difference."""
+_OF_NO_PROFILE: Final = frozenset({"trigger", "asked", LEFT})
+"""Counters of messages and of those who are anonymised."""
 
 
 class Difference(Struct, frozen=True):
@@ -35,6 +46,55 @@ async def audit(table: Table, partition: int) -> AsyncIterator[Difference | None
         if findings:
             findings = await _look(table, partition, profile_id)
         yield Difference(profile_id, partition, tuple(findings)) if findings else None
+
+
+class CounterDifference(Struct, frozen=True):
+    """One counter of a partition that is not the sum of what its profiles hold."""
+
+    partition: int
+    counter: str
+    stored: int
+    summed: int
+
+
+async def audit_population(table: Table, partition: int, book: Book) -> list[CounterDifference]:
+    """The counters of a partition that disagree with its profiles, by name.
+
+    A worker that is running commits between the reads. So a partition that moved meanwhile is looked at again, LOOKS times at
+    most, and named are only the counters that were off by the same amount each time.
+    """
+    found: list[CounterDifference] = []
+    for look in range(LOOKS):
+        before = await table.meta(partition)
+        stored = await table.population(partition)
+        seen = _held_against(partition, stored, await _summed(table, partition, stored, book))
+        off = {(one.counter, one.stored - one.summed) for one in found}
+        found = [one for one in seen if look == 0 or (one.counter, one.stored - one.summed) in off]
+        after = await table.meta(partition)
+        if not found or (before and before.commits) == (after and after.commits):
+            break
+    return found
+
+
+async def _summed(table: Table, partition: int, stored: Mapping[str, int], book: Book) -> Tally:
+    """What the profiles of a partition add up to, and what the anonymised left behind."""
+    total = {name.removeprefix(f"{LEFT}:"): count for name, count in stored.items() if name.startswith(f"{LEFT}:")}
+    for profile_id in await table.profile_ids(partition):
+        kept = await table.profile(partition, profile_id)
+        if kept is not None:
+            profile = decode_profile(kept)
+            add(total, population.told(profile))
+            add(total, statistics.counters(profile, book))
+    return total
+
+
+def _held_against(partition: int, stored: Mapping[str, int], summed: Mapping[str, int]) -> list[CounterDifference]:
+    names = sorted(name for name in stored.keys() | summed.keys() if name.partition(":")[0] not in _OF_NO_PROFILE)
+    return [
+        CounterDifference(partition, name, stored.get(name, 0), summed.get(name, 0))
+        for name in names
+        if stored.get(name, 0) != summed.get(name, 0)
+    ]
 
 
 async def _look(table: Table, partition: int, profile_id: str) -> list[str]:

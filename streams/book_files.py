@@ -31,6 +31,7 @@ from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.money import exponent
+from streams.protection import load_protection
 from streams.settings import Settings
 from streams.tracking_plan import load_plan
 from streams.trigger_registry import all_triggers
@@ -86,7 +87,9 @@ def load_adapters(settings: Settings) -> tuple[Adapter, ...]:
 
 
 def make_decoder(settings: Settings) -> Decoder:
-    """The decoder of an installation: its sources, its limits, its tracking plan. Raises BookError, PlanError."""
+    """The decoder of an installation: its sources, its limits, its tracking plan. Raises BookError, PlanError,
+    SettingsError for a key file that is none.
+    """
     plan = load_plan(settings.files.tracking_plan)
     return Decoder(
         settings.shop.currency,
@@ -94,6 +97,7 @@ def make_decoder(settings: Settings) -> Decoder:
         adapters=load_adapters(settings),
         plan=None if plan is None else plan.check,
         phone_region=settings.shop.phone_region,
+        protector=load_protection(settings),
     )
 
 

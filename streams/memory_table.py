@@ -110,7 +110,7 @@ class MemoryTable:
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
         self._failures: dict[tuple[Call, When], list[TableError]] = {}
-        self._installed: int | None = None
+        self._installed: tuple[int, str] | None = None
         self._models: bytes | None = None
         # Commits whose outcome their caller does not know, with their marks, as RedisTable keeps them.
         self._open: dict[int, tuple[Commit, int]] = {}
@@ -148,12 +148,14 @@ class MemoryTable:
 
     # --- The contract ----------------------------------------------------------------------------------------------
 
-    async def ensure_install(self, partitions: int) -> None:
-        """Note the number of partitions, or raise WrongInstall when another one was noted before."""
+    async def ensure_install(self, partitions: int, key_mark: str = "") -> None:
+        """Note partitions and key, or raise WrongInstall when others were noted before."""
         if self._installed is None:
-            self._installed = partitions
-        if self._installed != partitions:
-            raise WrongInstall.of_partitions(self._installed, partitions)
+            self._installed = (partitions, key_mark)
+        if self._installed[0] != partitions:
+            raise WrongInstall.of_partitions(self._installed[0], partitions)
+        if self._installed[1] != key_mark:
+            raise WrongInstall.of_keys()
 
     async def claim(self, partition: int) -> Claim:
         """Take ownership with a fresh random token and epoch + 1."""

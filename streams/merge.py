@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.decode import Decoder, Problem
-from schemas.events import Arrival
+from schemas.events import Arrival, Identified
 from schemas.moves import MOVES, Move, decode_move
 from schemas.reasons import DETAIL_MAX
 from schemas.times import FUTURE_TOLERANCE_MS
@@ -68,6 +68,7 @@ class Merge:
         self._lanes = [_Lane(rank, inbox) for rank, inbox in enumerate(inboxes)]
         self._by_topic = {lane.inbox.topic: lane for lane in self._lanes}
         self._decode = decoder.decode if decoder.plan is None else decoder.decode_planned
+        self._protects = decoder.protects
         self._wall_ms = wall_ms
         self.blocked = False
 
@@ -119,6 +120,7 @@ class Merge:
         topic, max_ms, decode = lane.inbox.topic, lane.max_ms, self._decode
         cap_ms = _FOREVER if self._wall_ms is None else self._wall_ms() + FUTURE_TOLERANCE_MS
         forwarded = topic in ELSEWHERE
+        protects = self._protects and not forwarded
         items: list[Item] = []
         add = items.append
         for record in records:
@@ -128,7 +130,8 @@ class Merge:
                 what = redirected(what, record.headers)
             if type(what) is Arrival and (time_ms := what.time_ms) > max_ms:
                 max_ms = time_ms if time_ms <= cap_ms else max(cap_ms, max_ms)
-            add(Item(max_ms, topic, record.offset + 1, what, record))
+            kept = _protected(record, what) if protects and type(what) is Arrival else record
+            add(Item(max_ms, topic, record.offset + 1, what, kept))
         lane.items, lane.at, lane.max_ms = items, 0, max_ms
         return True
 
@@ -143,6 +146,17 @@ class Merge:
             except msgspec.DecodeError as error:
                 what = Problem("not_a_move", str(error)[:DETAIL_MAX])
             lane.items.append(Item(lane.max_ms, MOVES, record.offset + 1, what, record))
+
+
+def _protected(record: Record, arrival: Arrival) -> Record:
+    """A record as it may be sent on or set aside where contact data is protected: its event as it was decoded. One that names
+    no address is left as it came.
+    """
+    event = arrival.event
+    if event.email is None and event.phone is None and type(event) is not Identified:
+        return record
+    key = None if record.key is None else arrival.home.encode()
+    return Record(record.offset, record.timestamp_ms, key, msgspec.json.encode(event), record.headers)
 
 
 _merge_ms = attrgetter("merge_ms")

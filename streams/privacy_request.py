@@ -6,10 +6,11 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 
 from profiles.privacy import COMMANDS
-from schemas.decode import Decoder, Problem
+from schemas.decode import Problem
 from schemas.events import ID_TYPES, CommandEvent, CommandName
 from schemas.outputs import Receipt
 from streams.home import home_partition
+from streams.identifier_forms import PLAIN, IdentifierForms
 from streams.notes import REQUEST, case_in
 from streams.rows import receipt_of
 from streams.table import Table
@@ -53,13 +54,13 @@ def request(
     request_id: str,
     now_ms: int,
     reason: str | None = None,
-    phone_region: str = "",
+    forms: IdentifierForms = PLAIN,
 ) -> Request:
     """The command about the customer whom these identifiers name, by type. Raises BadIdentifiers.
 
     Identifiers get their normal form, as those of any event do.
     """
-    return _request(name, named, {"request_id": request_id, "reason": reason}, now_ms, phone_region)
+    return _request(name, named, {"request_id": request_id, "reason": reason}, now_ms, forms)
 
 
 def split_request(
@@ -69,17 +70,17 @@ def split_request(
     request_id: str,
     now_ms: int,
     reason: str | None = None,
-    phone_region: str = "",
+    forms: IdentifierForms = PLAIN,
 ) -> Request:
     """The command to take an identifier out of the profile of the customer whom `named` names. Raises BadIdentifiers."""
     # Any event about it tells its normal form.
-    taken = _request("export", identifier, {"request_id": request_id}, now_ms, phone_region).customer
+    taken = _request("export", identifier, {"request_id": request_id}, now_ms, forms).customer
     says = {"request_id": request_id, "reason": reason, "identifier": taken}
-    return _request("split", named, says, now_ms, phone_region)
+    return _request("split", named, says, now_ms, forms)
 
 
 def _request(
-    name: CommandName, named: Mapping[str, str], says: Mapping[str, str | None], now_ms: int, phone_region: str
+    name: CommandName, named: Mapping[str, str], says: Mapping[str, str | None], now_ms: int, forms: IdentifierForms
 ) -> Request:
     document: dict[str, Any] = {
         "event": _KINDS[name].__struct_config__.tag,
@@ -92,7 +93,7 @@ def _request(
         **named,
     }
     # Through the door by which every event comes in, so that what is taken here is taken there.
-    found = Decoder("USD", phone_region=phone_region).decode(msgspec.json.encode(document), now_ms)
+    found = forms.decoder().decode(msgspec.json.encode(document), now_ms)
     if isinstance(found, Problem):
         raise BadIdentifiers(f"these name nobody ({found.reason}: {found.detail})")
     assert isinstance(found.event, CommandEvent)

@@ -7,8 +7,8 @@ from msgspec import Struct
 from profiles.profile import Profile, decode_profile
 from schemas.events import ID_TYPES
 from schemas.moves import HOPS_MAX
-from schemas.phones import phone_number
 from streams.home import home_partition
+from streams.identifier_forms import PLAIN, IdentifierForms
 from streams.table import Table
 
 
@@ -27,12 +27,10 @@ class Home(NamedTuple):
     identifier: str
 
 
-def candidates(text: str, phone_region: str = "") -> list[str]:
+def candidates(text: str, forms: IdentifierForms = PLAIN) -> list[str]:
     """The profile ids a text may mean: itself where it names a type, else one for each type, strongest first.
 
-    `phone_region` is the country whose national phone numbers are understood.
-
-    >>> candidates("email:Ann@Example.org "), candidates("phone:030 1234567", "DE")
+    >>> candidates("email:Ann@Example.org "), candidates("phone:030 1234567", IdentifierForms("DE"))
     (['email:ann@example.org'], ['phone:+49301234567'])
     >>> candidates("2375")[:2]
     ['user_id:2375', 'email:2375']
@@ -41,19 +39,12 @@ def candidates(text: str, phone_region: str = "") -> list[str]:
     kind, colon, value = text.partition(":")
     kinds = (kind,) if colon and kind in ID_TYPES else ID_TYPES
     value = value if kinds == (kind,) else text
-    return [f"{kind}:{_normal(kind, value, phone_region)}" for kind in kinds]
+    return [f"{kind}:{forms.stored(kind, value)}" for kind in kinds]
 
 
-def _normal(kind: str, value: str, phone_region: str) -> str:
-    """The form an identifier is stored in; a value that identifies nobody stays as it is, and finds nobody."""
-    if kind == "phone":
-        return phone_number(value, phone_region) or value
-    return value.lower() if kind == "email" else value
-
-
-async def find(table: Table, text: str, partitions: int, phone_region: str = "") -> Found | None:
+async def find(table: Table, text: str, partitions: int, forms: IdentifierForms = PLAIN) -> Found | None:
     """The profile a text names: "type:value", or a bare value, tried as each type from the strongest on."""
-    for profile_id in candidates(text, phone_region):
+    for profile_id in candidates(text, forms):
         found = await _follow(table, profile_id, partitions)
         if found is not None:
             return found

@@ -70,7 +70,10 @@ class KeyDoc(Struct, frozen=True):
 
 REDIS_KEYS: tuple[KeyDoc, ...] = (
     KeyDoc(
-        "<prefix>:install", "hash", "partitions, schema", "What every worker must agree on, written at first start."
+        "<prefix>:install",
+        "hash",
+        "partitions, schema, identifiers",
+        "What every worker must agree on, written at first start.",
     ),
     KeyDoc(
         "<prefix>:models",
@@ -162,18 +165,27 @@ class RedisTable:
         # Commits whose outcome is open, with the nonce they were sent under: sent again, they must be recognised.
         self._open: dict[int, tuple[Commit, str]] = {}
 
-    async def ensure_install(self, partitions: int) -> None:
-        """Note the number of partitions at the first start, or raise WrongInstall."""
+    async def ensure_install(self, partitions: int, key_mark: str = "") -> None:
+        """Note the number of partitions and the key's mark at the first start, or raise WrongInstall."""
         key = f"{self._prefix}:install".encode()
+        (known,) = await self._read(key, [("HMGET", key, "partitions", "identifiers")])
+        if known[0] is not None and (known[1] or b"").decode() != key_mark:
+            raise WrongInstall.of_keys()
+        # The key's mark first: who finds the partitions noted finds it as well.
+        notes: list[tuple[str | bytes | int, ...]] = [("HSETNX", key, "identifiers", key_mark)] if key_mark else []
         replies = await self._read(
             key,
             [
+                *notes,
                 ("HSETNX", key, "partitions", partitions),
                 ("HSETNX", key, "schema", SCHEMA),
-                ("HMGET", key, "partitions", "schema"),
+                ("HMGET", key, "partitions", "schema", "identifiers"),
             ],
         )
-        stored, schema = (int(value) for value in replies[2])
+        *numbers, mark = replies[-1]
+        stored, schema = (int(value) for value in numbers)
+        if (mark or b"").decode() != key_mark:
+            raise WrongInstall.of_keys()
         if schema > SCHEMA:
             raise WrongInstall(
                 f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "

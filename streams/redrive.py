@@ -19,6 +19,7 @@ from schemas.reasons import Problem
 from schemas.routing import topic_of
 from schemas.topics import TOPICS
 from streams.book_files import make_decoder
+from streams.identifier_forms import identifier_forms
 from streams.rows import NO_OFFSET, original_bytes
 from streams.serve.envelope import Message
 from streams.serve.intake import REJECTED, Intake
@@ -54,7 +55,7 @@ class Redrive:
             event_bytes=settings.serve.event_bytes,
             protected_traits=settings.serve.protected_traits,
             plan=None if plan is None else plan.check,
-            phone_region=settings.shop.phone_region,
+            forms=identifier_forms(settings),
         )
 
     def look(self, rejected: Rejected) -> Outcome:

@@ -108,6 +108,22 @@ class Files(Section, frozen=True, kw_only=True):
     ] = ""
 
 
+class Protection(Section, frozen=True, kw_only=True):
+    """Whether e-mail addresses and phone numbers are kept in clear text."""
+
+    key_file: Annotated[
+        str,
+        about(
+            "Keys (TOML: `identifiers`, `contacts`) under which e-mail addresses and phone numbers are hashed and encrypted.",
+            unit="path",
+            why="Empty: they are kept as they come. Keys are read from a file alone, so that none stands in settings or in an "
+            "environment.",
+            extremes="It is for a new installation: one that was made without it, or with another key, refuses to start. Lost "
+            "keys make addresses unreadable for ever, and known customers strangers.",
+        ),
+    ] = ""
+
+
 class Redis(Section, frozen=True, kw_only=True):
     """The table of profiles."""
 

@@ -23,7 +23,7 @@ from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
 from streams.setting_relay import Relay
-from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Redis, Shop
+from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Protection, Redis, Shop
 from streams.setting_serve import ENTRIES, Serve, Source, Token, Webhook
 
 T = TypeVar("T", bound=Struct)
@@ -42,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shop: Shop = Shop()
     files: Files = Files()
     kafka: Kafka = Kafka()
+    protection: Protection = Protection()
     redis: Redis = Redis()
     clock: Clock = Clock()
     limits: Limits = Limits()

@@ -5,6 +5,7 @@ import asyncio
 from msgspec import Struct
 
 from streams.kafka_admin import TopicState, admin_client, check_topics, describe_cluster
+from streams.protection import key_mark
 from streams.redis_checks import check_redis
 from streams.redis_table import RedisTable
 from streams.settings import Settings
@@ -25,7 +26,7 @@ async def check_ground(settings: Settings, table: RedisTable) -> Ground:
     """
     topic_ids = await asyncio.to_thread(read_topic_ids, settings)
     warnings = await check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere)
-    await table.ensure_install(settings.kafka.partitions)
+    await table.ensure_install(settings.kafka.partitions, key_mark(settings))
     return Ground(topic_ids=topic_ids, warnings=warnings)
 
 

@@ -165,6 +165,15 @@ class WrongInstall(TableError):
     """
 
     @classmethod
+    def of_keys(cls) -> "WrongInstall":
+        """The error for other keys of identifiers than the installation's, or for none where it has some, or the reverse."""
+        return cls(
+            "e-mail addresses and phone numbers of this installation were protected under another key, or not at all. Keys of "
+            "identifiers are fixed for the life of an installation, since customers are known by what they make: set "
+            "protection.key_file as it was, or give a new installation a prefix of its own"
+        )
+
+    @classmethod
     def of_partitions(cls, stored: int, wanted: int) -> "WrongInstall":
         """The error for a number of partitions that is not the installation's."""
         return cls(
@@ -197,8 +206,10 @@ def broken_number(commit: Commit) -> str | None:
 class Table(Protocol):
     """A store of partitions. All methods may raise `Unavailable`."""
 
-    async def ensure_install(self, partitions: int) -> None:
-        """Note the number of partitions at the first start; raise WrongInstall when the store has another."""
+    async def ensure_install(self, partitions: int, key_mark: str = "") -> None:
+        """Note the number of partitions and the mark of the identifiers' key ("" without one) at the first start; raise
+        WrongInstall when the store has others.
+        """
 
     async def claim(self, partition: int) -> Claim:
         """Take ownership with a fresh random token and epoch + 1; commits under older ones are refused from now on."""

@@ -40,6 +40,7 @@ from streams.others_time import OthersTime
 from streams.outbox import Publisher
 from streams.pages import Pages
 from streams.partition import Partition, PartitionLimits
+from streams.protection import OpeningPublisher, load_protection
 from streams.redis_table import RedisTable
 from streams.rules_reload import LOOK_EVERY_S as RULES_EVERY_S
 from streams.rules_reload import RulesFile
@@ -92,6 +93,7 @@ class Worker:
         self._failed = FailedConditions(self.metrics)
         self._rules_signal = asyncio.Event()
         self._decoder = make_decoder(settings)
+        self._protection = load_protection(settings)
         self._faults = faults_of(os.environ)
         self._turnstile = Turnstile()
         self._ended: asyncio.Future[None] | None = None
@@ -163,6 +165,8 @@ class Worker:
             await kafka.start()
             stack.push_async_callback(kafka.stop)
             self._publisher: Publisher = ShadowPublisher(kafka) if self._shadow else kafka
+            if self._protection is not None:
+                self._publisher = OpeningPublisher(self._publisher, self._protection)
             if self.settings.http.port:
                 pages = Pages(self.settings.http, report=self.report, metrics=self.metrics)
                 await pages.start()

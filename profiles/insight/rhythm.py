@@ -115,6 +115,12 @@ def unite(into: Rhythm, other: Rhythm) -> None:
         record(into, day, other.units[place] if other.units else 1.0)
 
 
+def until(rhythm: Rhythm, day: int) -> Rhythm:
+    """The rhythm without the purchases after a day."""
+    end = bisect_right(rhythm.days, day)
+    return rhythm if end == len(rhythm.days) else Rhythm(rhythm.days[:end], rhythm.units[:end])
+
+
 def pace(rhythm: Rhythm, exponent: float = 0.0) -> Pace:
     """The customer's own pace as of her last purchase. `exponent`: a gap grows with units bought to this power."""
     days, stretches = _occasions(rhythm, exponent)

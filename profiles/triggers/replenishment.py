@@ -103,7 +103,7 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
         """Plan the products an order event bought, changed or took back."""
         profile = turn.profile
         for product_id in told.supplies.products:
-            forecast = supply.forecast(profile, product_id, turn.book)
+            forecast = told.supplies.forecasts[product_id]
             current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
             self._end_stale(turn, product_id, current)
             if forecast is None or current is None or slot(REPLENISHMENT_LATE.name, current) in profile.episodes:

@@ -51,7 +51,7 @@ class Forecast(Struct, frozen=True, kw_only=True, gc=False):
 def forecast(
     model: ValueModel, history: History | None, today: int, previous: Band | None = None, segment: str | None = None
 ) -> Forecast:
-    """All figures of one customer. `previous` is her churn band before, `segment` her channel or country."""
+    """All figures of one customer. `previous` is her churn band before, `segment` the part of the shop she is in."""
     absent: dict[str, Absent] = {}
     modelled = model.timing_of(segment) is not None
     thumbed = Absent.NO_GOOD_FIT if model.heuristic is None else model.heuristic.reason

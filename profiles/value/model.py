@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from profiles.value.absent import Absent
 from profiles.value.margin import NormalNormal
+from profiles.value.origin import OTHER, Dimension, value_of
 from profiles.value.rfm import RfmCuts
 from profiles.value.spend import GammaGamma
 from profiles.value.timing import Timing
@@ -40,10 +41,14 @@ class Rejection(StrEnum):
     TOO_LARGE = "too_large"
     AT_BOUND = "at_bound"
     WORSE_THAN_LAST = "worse_than_last"
+    LIKE_THE_SHOP = "like_the_shop"
+    LESS_TELLING = "less_telling"
 
 
 class Rejected(Struct, frozen=True, kw_only=True, gc=False):
-    """A part of the model whose new fit was not used: "timing", "spend", "margin" or "segment:<name>", and why."""
+    """A part of the model whose new fit was not used, and why: "timing", "spend", "margin", "segment:channel:mail", or
+    "segments:country" where customers are told apart by something else.
+    """
 
     part: str
     reason: Rejection
@@ -140,8 +145,9 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     """All that predictions need. `id` is made from the rest; build one with `named`.
 
     `first_day` and `as_of_day` bound the data (days since 1970-01-01 in the shop's time zone). `timing` null: `heuristic`
-    holds. `net_percentiles` are the 1 to 99 % points of buyers' total net value. `segments` are fits by segment name. `outlook`
-    is what calibration will be measured by. `annual_discount` 0.1 means that money in a year is worth 1/1.1 of today's.
+    holds. `net_percentiles` are the 1 to 99 % points of buyers' total net value. `segments` are fits of parts of the shop, by
+    what `segmented_by` says: by channel or country; null where neither tells customers apart. `outlook` is what calibration will
+    be measured by. `annual_discount` 0.1 means that money in a year is worth 1/1.1 of today's.
     """
 
     v: int = VERSION
@@ -152,6 +158,7 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     buyers: int
     repeat_buyers: int
     timing: TimingFit | None = None
+    segmented_by: Dimension | None = None
     segments: dict[str, TimingFit] = {}
     spend: SpendFit | None = None
     margin: MarginFit | None = None
@@ -162,6 +169,18 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     heuristic: Heuristic | None = None
     rejected: tuple[Rejected, ...] = ()
     annual_discount: float = 0.1
+
+    def segment_of(self, origin: str) -> str | None:
+        """The segment whose parameters hold for a customer of an origin; None where those of the whole shop do.
+
+        Values that were not looked at one by one are "other". None too where her origin is not known, or her segment has no
+        parameters of its own.
+        """
+        if self.segmented_by is None or (value := value_of(origin, self.segmented_by)) is None:
+            return None
+        name = value if value in self.segments else OTHER
+        fit = self.segments.get(name)
+        return name if fit is not None and fit.own_weight > 0.0 else None
 
     def timing_of(self, segment: str | None) -> Timing | None:
         """The timing parameters of a segment, the shop's where the segment has none of its own, None without a fit."""

@@ -46,7 +46,8 @@ def pulse(
     concern: float = 0.0,
     ahead_days: int | None = None,
 ) -> Pulse:
-    """The pulse of a customer on a day. `previous` is the band she was in before; `segment` her channel or country.
+    """The pulse of a customer on a day. `previous` is the band she was in before; `segment` the part of the shop she is
+    in (`ValueModel.segment_of`).
 
     `concern` is added to the churn risk for the band: what is known of her besides her orders, an unhappy answer for instance.
     `ahead_days` is how far `band_worsens_day` is looked for; what lies beyond is TOO_FAR, which is told in a tenth of the time.

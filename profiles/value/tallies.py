@@ -3,7 +3,8 @@
 Every counter is a whole number, so a change of a customer is "take the old ones away, add the new ones", exact in every order,
 and partitions are added up. A counter's name is its kind and its key, joined by bars:
 
-- `buyers|x|first|last`: customers by purchases after the first, first and newest purchase day. All that timing needs.
+- `buyers|x|first|last`: customers by purchases after the first, first and newest purchase day. All that timing needs. Where the
+  origin is known (`profiles.value.origin`) it follows: `buyers|x|first|last|channel|country`, the channel left out for direct.
 - `gaps`: the sum of ln(days between purchases) in millionths. Only comparing regularities needs it.
 - `spend|x|bucket`: customers with x >= 1 by their mean net value per purchase after the first.
 - `margin|x|bucket`: the same of the margin.
@@ -23,7 +24,23 @@ KINDS: Final = ("buyers", "gaps", "margin", "net", "spend", "spread", "value")
 """The kinds of counters."""
 
 
-def tallies(history: History | None) -> dict[str, int]:
+def buyer_counter(history: History, origin: str) -> str:
+    """The name of the counter of `buyers` that a customer of this origin is in."""
+    name = f"buyers|{history.x}|{history.first_day}|{history.last_day}"
+    return f"{name}|{origin}" if origin else name
+
+
+def read_buyer(key: str) -> tuple[int, int, int, str]:
+    """x, first day, newest day and origin of a counter of `buyers`, from what follows its kind.
+
+    >>> read_buyer("1|100|107|mail|DE"), read_buyer("0|100|100")
+    ((1, 100, 107, 'mail|DE'), (0, 100, 100, ''))
+    """
+    x, first, last, *origin = key.split("|", 3)
+    return int(x), int(first), int(last), origin[0] if origin else ""
+
+
+def tallies(history: History | None, origin: str = "") -> dict[str, int]:
     """The counters of one customer; none for somebody without a purchase.
 
     >>> tallies(History(x=1, first_day=100, last_day=107, net_minor=9000, first_net_minor=5000, log_gaps=1945910))
@@ -33,7 +50,7 @@ def tallies(history: History | None) -> dict[str, int]:
         return {}
     x = history.x
     counters = {
-        f"buyers|{x}|{history.first_day}|{history.last_day}": 1,
+        buyer_counter(history, origin): 1,
         f"value|{bucket_of(history.net_minor)}": 1,
     }
     if history.net_minor:
@@ -51,10 +68,12 @@ def tallies(history: History | None) -> dict[str, int]:
     return counters
 
 
-def tally_change(before: History | None, after: History | None) -> dict[str, int]:
-    """What to add to the counters when a customer's history changes; nothing for counters that stay."""
-    change = tallies(after)
-    for name, count in tallies(before).items():
+def tally_change(
+    before: History | None, after: History | None, origin_before: str = "", origin: str = ""
+) -> dict[str, int]:
+    """What to add to the counters when a customer's history or origin changes; nothing for counters that stay."""
+    change = tallies(after, origin)
+    for name, count in tallies(before, origin_before).items():
         left = change.get(name, 0) - count
         if left:
             change[name] = left

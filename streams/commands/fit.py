@@ -1,5 +1,6 @@
 """`regulars fit`: learn from all customers together, and hand the result to the workers."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from streams.commands.options import WithSettings, settings_of
 if TYPE_CHECKING:
     from profiles.book import Book
     from profiles.models import Models
+    from profiles.value.model import ValueModel
     from streams.embedded import Pace
     from streams.fitting.build import FitPlan
     from streams.settings import Settings
@@ -166,6 +168,8 @@ def _told(models: "Models", out: Path | None) -> int:
             f"  ordering   {timing.family}, regularity {timing.regularity}: r {timing.r:.4g}, alpha {timing.alpha:.4g} weeks, "
             f"a {timing.a:.4g}, b {timing.b:.4g}; log-likelihood {value.timing.log_likelihood:.2f}"
         )
+    for line in _segments(value):
+        click.echo(line)
     if value.spend is not None:
         spend = value.spend.parameters
         click.echo(
@@ -184,8 +188,27 @@ def _told(models: "Models", out: Path | None) -> int:
             f"  repurchase {len(models.repurchase.keys):,} categories and products, {shaped} with a shape of their own"
         )
     for part, reason in refusals(models):
-        click.echo(f"  refused    {part}: {reason}", err=True)
+        if not part.startswith("segment:"):  # told above, in fewer words
+            click.echo(f"  refused    {part}: {reason}", err=True)
     if out is not None:
         out.write_bytes(encode_models(models) + b"\n")
         click.echo(f"  written to {out}")
     return 0
+
+
+def _segments(value: "ValueModel") -> list[str]:
+    """How parts of the shop were told apart, a line each."""
+    reasons = {one.part: str(one.reason) for one in value.rejected if one.part.startswith("segment:")}
+    if value.segmented_by is None:
+        counted = Counter(reasons.values())
+        said = ", ".join(f"{count} {reason}" for reason, count in sorted(counted.items()))
+        return [f"  segments   none has parameters of its own ({said})"] if counted else []
+    lines = [f"  segments   by {value.segmented_by}"]
+    for name, fit in sorted(value.segments.items(), key=lambda one: (-one[1].customers, one[0])):
+        timing = fit.parameters
+        if fit.own_weight:
+            said = f"r {timing.r:.4g}, alpha {timing.alpha:.4g}, a {timing.a:.4g}, b {timing.b:.4g}; {fit.own_weight:.0%} its own"
+        else:
+            said = f"as the shop: {reasons[f'segment:{value.segmented_by}:{name}']}"
+        lines.append(f"    {name}: {fit.customers:,} buyers, {said}")
+    return lines

@@ -51,6 +51,7 @@ def _define(name: "CommandName") -> None:
         import secrets
         import time
 
+        from streams.identifier_forms import identifier_forms
         from streams.privacy_request import BadIdentifiers, by_type, request
 
         settings = settings_of(ctx)
@@ -62,7 +63,7 @@ def _define(name: "CommandName") -> None:
                 request_id=request_id,
                 now_ms=time.time_ns() // 1_000_000,
                 reason=reason,
-                phone_region=settings.shop.phone_region,
+                forms=identifier_forms(settings),
             )
         except BadIdentifiers as error:
             raise click.UsageError(str(error)) from None

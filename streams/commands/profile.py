@@ -28,20 +28,25 @@ def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
     import msgspec
 
     from profiles.document import document
+    from schemas.profile_document import ProfileDocument
     from streams.book_files import load_book
     from streams.commands.tables import with_table
     from streams.model_source import with_models
+    from streams.protection import load_protection
 
     settings = settings_of(ctx)
     found = _find(settings, id_)
     book = with_table(settings, partial(with_models, load_book(settings)))
     shown = document(found.profile, book, int(time.time() * 1000))
+    text, protection = msgspec.json.encode(shown), load_protection(settings)
+    if protection is not None:
+        text = protection.open_all(text)
     if as_json:
-        click.echo(msgspec.json.encode(shown))
+        click.echo(text)
     else:
         from streams.commands.profile_table import print_profile
 
-        print_profile(shown)
+        print_profile(msgspec.json.decode(text, type=ProfileDocument))
 
 
 @command.command("explain", cls=WithSettings)
@@ -95,6 +100,7 @@ def split(
     import time
 
     from streams.commands.privacy import await_receipt, send, show
+    from streams.identifier_forms import identifier_forms
     from streams.privacy_request import BadIdentifiers, by_type, split_request
 
     settings = settings_of(ctx)
@@ -108,7 +114,7 @@ def split(
             request_id=request_id,
             now_ms=now_ms,
             reason=reason,
-            phone_region=settings.shop.phone_region,
+            forms=identifier_forms(settings),
         )
     except BadIdentifiers as error:
         raise click.UsageError(str(error)) from None
@@ -125,10 +131,11 @@ def split(
 
 def _find(settings: "Settings", id_: str) -> "Found":
     from streams.commands.tables import with_table
+    from streams.identifier_forms import identifier_forms
     from streams.profile_lookup import candidates, find
 
-    region = settings.shop.phone_region
-    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions, region))
+    forms = identifier_forms(settings)
+    found = with_table(settings, lambda table: find(table, id_, settings.kafka.partitions, forms))
     if found is None:
-        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_, region))}")
+        raise click.ClickException(f"no profile of {id_!r}; looked for {', '.join(candidates(id_, forms))}")
     return found

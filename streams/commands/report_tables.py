@@ -19,6 +19,7 @@ from streams.reporting.feedback import LOOP_DAYS, FeedbackFigures
 from streams.reporting.foresight import HORIZON_DAYS, Check, Outlook
 from streams.reporting.grid import Grid
 from streams.reporting.missing import Missing
+from streams.reporting.replenished import Replenished, Tenth
 from streams.reporting.snapshot import day_name, month_name
 from streams.reporting.worth import AGES, SHARES, Distribution, Repurchase, Tables, Trend
 from streams.simulation.run import Truth
@@ -62,6 +63,7 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     _feedback(console, document.feedback)
     _bundles(console, document.together)
     _check(console, document.check)
+    _replenished(console, document.replenished)
     _effects(console, document, currency)
 
 
@@ -270,6 +272,40 @@ def _check(console: Console, found: Check | Missing) -> None:
         f"  in the last {found.days} days: orders expected {found.expected:,.0f}, came {found.actual:,}; calibration error "
         f"{found.calibration_error:.1%}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
     )
+
+
+def _replenished(console: Console, found: Replenished | Missing) -> None:
+    table = _table(
+        "When they buy again: foretold and come true (95 %)",
+        ["foretold chance of the window", "purchases", "mean foretold", "in the window", "", "before it"],
+    )
+    if _missing(console, table, found):
+        return
+    assert isinstance(found, Replenished)
+    for row in found.tenths:
+        table.add_row(*replenished_row(row))
+    console.print(table)
+    console.print(f"  {replenished_note(found)}\n")
+
+
+def replenished_row(row: Tenth) -> list[str]:
+    """One tenth of what was foretold."""
+    return [
+        "none named (days of the catalogue)"
+        if row.low is None or row.high is None
+        else f"{row.low:.0%} to {row.high:.0%}",
+        f"{row.purchases:,}",
+        percent(row.foretold),
+        percent(row.hit),
+        f"{percent(row.hit_low)} to {percent(row.hit_high)}",
+        percent(row.early),
+    ]
+
+
+def replenished_note(found: Replenished) -> str:
+    """What the tenths say together."""
+    error = "" if found.error is None else f"; what was foretold is off by {found.error:.1%} on average"
+    return f"{found.purchases:,} purchases whose window ended in the last {found.days} days{error}"
 
 
 def _effects(console: Console, document: ReportDocument, currency: str) -> None:

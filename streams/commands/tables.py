@@ -15,6 +15,7 @@ def with_table(settings: "Settings", work: Callable[["RedisTable"], Awaitable[T]
     """Run `work` on the installation's table and close it. Raises TableError, also for another number of partitions."""
 
     async def run() -> T:
+        from streams.protection import key_mark
         from streams.redis_table import RedisTable
 
         table = RedisTable(
@@ -23,7 +24,7 @@ def with_table(settings: "Settings", work: Callable[["RedisTable"], Awaitable[T]
             timeout_s=settings.redis.timeout_ms / 1000,
         )
         try:
-            await table.ensure_install(settings.kafka.partitions)
+            await table.ensure_install(settings.kafka.partitions, key_mark(settings))
             return await work(table)
         finally:
             await table.close()

@@ -27,8 +27,9 @@ from streams.fitting.calibration import RENEWED_AFTER_DAYS, calibrated, outlook_
 from streams.fitting.cuts import net_percentiles, rfm_cuts
 from streams.fitting.optimum import Refused
 from streams.fitting.population import CountsError, Floats, Ints, Population, population_of
+from streams.fitting.segments import Segmented, segmented
 from streams.fitting.spend import fit_margin, fit_spend
-from streams.fitting.timing import fit_regular_timing, fit_segments, fit_timing
+from streams.fitting.timing import fit_regular_timing, fit_timing
 
 BUYERS_MIN: Final = 500
 HISTORY_MIN_DAYS: Final = 180
@@ -76,12 +77,11 @@ def fit_model(
     today: int,
     plan: FitPlan,
     last: ValueModel | None = None,
-    segments: Mapping[str, Mapping[str, int]] | None = None,
 ) -> ValueModel:
     """The value model of a shop on a day, from the counters of all its partitions added up.
 
-    `last` is the model in use: where fits begin, and what stays where one is refused. `segments` are the counters of parts of
-    the shop by name. Raises CountsError for counters that can't be.
+    `last` is the model in use: where fits begin, and what stays where one is refused; a segment's is the shop's then. Raises
+    CountsError for counters that can't be.
     """
     population = population_of(counters)
     _agreeing(population)
@@ -92,17 +92,16 @@ def fit_model(
     margin: MarginFit | None = None
     calibration: Calibration | None = None
     outlook: Outlook | None = None
-    segment_fits: dict[str, TimingFit] = {}
+    apart: Segmented | None = None
     if thin is None:
         before = _NOTHING if last is None else last
         timing = refusals.keep("timing", lambda: _fit_timing(population, today, plan, before.timing), before.timing)
         spend = refusals.keep("spend", lambda: _fit_spend(population, today, before.spend), before.spend)
         margin = refusals.keep("margin", lambda: fit_margin(population, today), before.margin)
     if timing is not None:
-        parts = {name: population_of(part) for name, part in (segments or {}).items()}
-        segment_fits, rejected = fit_segments(parts, timing, today)
-        refusals.found.extend(rejected)
-        calibration, outlook = _calibration(population, timing, today, last)
+        apart = segmented(population, timing, today)
+        refusals.found.extend(apart.rejected)
+        calibration, outlook = _calibration(population, apart, today, last)
     else:
         thin = thin or Absent.NO_GOOD_FIT
     return named(
@@ -113,7 +112,8 @@ def fit_model(
             buyers=population.buyers,
             repeat_buyers=population.repeat_buyers,
             timing=timing,
-            segments=segment_fits,
+            segmented_by=None if apart is None else apart.by,
+            segments={} if apart is None else apart.fits,
             spend=spend,
             margin=margin,
             calibration=calibration,
@@ -159,15 +159,15 @@ def _fit_spend(population: Population, today: int, last: SpendFit | None) -> Spe
 
 
 def _calibration(
-    population: Population, timing: TimingFit, today: int, last: ValueModel | None
+    population: Population, apart: Segmented, today: int, last: ValueModel | None
 ) -> tuple[Calibration | None, Outlook]:
     """Factors by the last model's outlook, as soon as it is old enough, and the outlook for the next fit."""
     outlook = None if last is None else last.outlook
     if last is None or outlook is None:
-        return None, outlook_of(population, timing.parameters, today)
+        return None, outlook_of(apart.parts, today)
     calibration = calibrated(outlook, population, today) or last.calibration
     if today - outlook.as_of_day >= RENEWED_AFTER_DAYS:
-        outlook = outlook_of(population, timing.parameters, today)
+        outlook = outlook_of(apart.parts, today)
     return calibration, outlook
 
 

@@ -8,16 +8,15 @@ A model document carries an outlook: for each cohort its orders so far, and the 
 knows the orders since, since counts by x say how many a cohort has in all, so no snapshot of old counts is needed.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
-
-import numpy as np
 
 from profiles.value.forecast import cohort_of
 from profiles.value.model import Calibration, CohortOutlook, Outlook
 from profiles.value.orders import expected_orders
 from profiles.value.timing import DAYS_PER_WEEK, Buyer, Timing
-from streams.fitting.population import Population
+from streams.fitting.population import Buyers
 
 OUTLOOK_DAYS: Final = (30, 60, 90, 120, 180, 270, 365)
 CALIBRATED_AFTER_DAYS: Final = 30
@@ -28,25 +27,11 @@ SHRINKAGE_ORDERS: Final = 50.0
 """A cohort's factor is shrunk towards that of the shop as if it had so many more orders, exactly as many as predicted."""
 
 
-def outlook_of(population: Population, timing: Timing, today: int) -> Outlook:
-    """What the model expects of each cohort, from a day on."""
-    cohorts = np.array([cohort_of(int(day)) for day in population.first_day])
-    age_days = np.maximum(today, population.last_day) - population.first_day
+def outlook_of(parts: Iterable[tuple[Buyers, Timing]], today: int) -> Outlook:
+    """What the model expects of each cohort, from a day on. Every buyer is in one of the parts, with what holds for her."""
     found: dict[str, list[float]] = {}
-    rows = zip(
-        cohorts.tolist(),
-        population.x.tolist(),
-        (population.last_day - population.first_day).tolist(),
-        age_days.tolist(),
-        population.count.tolist(),
-        strict=True,
-    )
-    for cohort, x, recency_days, days, count in rows:
-        sums = found.setdefault(cohort, [0.0] * (1 + len(OUTLOOK_DAYS)))
-        buyer = Buyer(x, recency_days / DAYS_PER_WEEK, days / DAYS_PER_WEEK)
-        sums[0] += x * count
-        for place, ahead in enumerate(OUTLOOK_DAYS, 1):
-            sums[place] += count * expected_orders(timing, buyer, ahead / DAYS_PER_WEEK)
+    for buyers, timing in parts:
+        _expect(buyers, timing, today, found)
     return Outlook(
         as_of_day=today,
         days=OUTLOOK_DAYS,
@@ -57,7 +42,21 @@ def outlook_of(population: Population, timing: Timing, today: int) -> Outlook:
     )
 
 
-def calibrated(outlook: Outlook, population: Population, today: int) -> Calibration | None:
+def _expect(buyers: Buyers, timing: Timing, today: int, found: dict[str, list[float]]) -> None:
+    """Add orders so far, and those expected within OUTLOOK_DAYS, to the sums by cohort."""
+    rows = zip(
+        buyers.first_day.tolist(), buyers.last_day.tolist(), buyers.x.tolist(), buyers.count.tolist(), strict=True
+    )
+    for first_day, last_day, x, count in rows:
+        sums = found.setdefault(cohort_of(first_day), [0.0] * (1 + len(OUTLOOK_DAYS)))
+        age_days = max(today, last_day) - first_day
+        buyer = Buyer(x, (last_day - first_day) / DAYS_PER_WEEK, age_days / DAYS_PER_WEEK)
+        sums[0] += x * count
+        for place, ahead in enumerate(OUTLOOK_DAYS, 1):
+            sums[place] += count * expected_orders(timing, buyer, ahead / DAYS_PER_WEEK)
+
+
+def calibrated(outlook: Outlook, population: Buyers, today: int) -> Calibration | None:
     """Actual over predicted orders since an outlook was made; None before CALIBRATED_AFTER_DAYS.
 
     Overall F = (A + m) / (P + m), of a cohort (A_c + m F) / (P_c + m), with m = SHRINKAGE_ORDERS. Customers of the outlook's

@@ -9,6 +9,7 @@ from profiles.insight.tallies import Tally, add
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from streams.embedded import Embedded, Pace
+from streams.protection import load_protection
 from streams.settings import Settings
 from streams.table import Meta
 
@@ -55,6 +56,7 @@ def from_events(
         settings.limits.record_bytes,
         adapters=adapters,
         phone_region=settings.shop.phone_region,
+        protector=load_protection(settings),
     )
     with Embedded(Engine(book, ()), decoder, on_row=lambda _: None, shop_id=book.shop_id, disorder_ms=0) as embedded:
         embedded.feed(((value, 0) for value in values), progress)

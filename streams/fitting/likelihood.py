@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import betaln, gammaln, psi
 
 from profiles.value.timing import DAYS_PER_WEEK, Family, Timing
-from streams.fitting.population import Floats, Ints, Population
+from streams.fitting.population import Buyers, Floats, Ints
 
 PARAMETERS: Final = ("r", "alpha", "a", "b")
 """The order in which parameters stand in arrays."""
@@ -39,7 +39,7 @@ class TimingCounts:
     count: Floats
 
 
-def timing_counts(population: Population, today: int) -> TimingCounts:
+def timing_counts(population: Buyers, today: int) -> TimingCounts:
     """The counts as seen on a day. Purchases after that day make the customer as old as they are."""
     age_days = np.maximum(today, population.last_day) - population.first_day
     different_x, place = np.unique(population.x, return_inverse=True)

@@ -26,11 +26,11 @@ class CountsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Population:
-    """Buyers by (x, first day, last day), and what their orders after the first are worth, each row with its count.
+class Buyers:
+    """Buyers by (x, first day, last day), each row with its count.
 
-    `log_gaps` is the sum of ln(days between purchases). Of `spend` and `margin`, the amounts are means per purchase after the
-    first, for customers who have one; `spread` are sums of squared deviations of margins; `value` is total net.
+    `log_gaps` is the sum of ln(days between purchases); 0 for a part of the shop, since it is only counted for the whole. No
+    parameter depends on it.
     """
 
     x: Ints
@@ -38,16 +38,6 @@ class Population:
     last_day: Ints
     count: Ints
     log_gaps: float
-    spend_x: Ints
-    spend: Floats
-    spend_count: Ints
-    margin_x: Ints
-    margin: Floats
-    margin_count: Ints
-    spread: Floats
-    spread_count: Ints
-    value: Floats
-    value_count: Ints
 
     @property
     def buyers(self) -> int:
@@ -60,8 +50,33 @@ class Population:
         return int(self.count[self.x > 0].sum())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Population(Buyers):
+    """All buyers, and what their orders after the first are worth, each row with its count.
+
+    Of `spend` and `margin`, the amounts are means per purchase after the first, for customers who have one; `spread` are sums
+    of squared deviations of margins; `value` is total net. `apart` are the buyers once more, by their origins as well:
+    `origin_of_row` is the place of each row's origin (`profiles.value.origin`) in `origins`.
+    """
+
+    spend_x: Ints
+    spend: Floats
+    spend_count: Ints
+    margin_x: Ints
+    margin: Floats
+    margin_count: Ints
+    spread: Floats
+    spread_count: Ints
+    value: Floats
+    value_count: Ints
+    origins: tuple[str, ...]
+    origin_of_row: Ints
+    apart: Buyers
+
+
 _KEYS: Final = {"buyers": 3, "spend": 2, "margin": 2, "spread": 1, "value": 1}
-"""Kinds of counters, and how many whole numbers follow in the name."""
+"""Kinds of counters, and how many whole numbers follow in the name; after those of buyers the origin may follow."""
+_ORIGIN_PARTS: Final = 2
 _OF_REPORTS: Final = "net|"
 """The kind that no model is fitted from."""
 
@@ -101,12 +116,17 @@ def population_of(counters: Mapping[str, int]) -> Population:
         if count:
             keys[kind].append(key)
             counts[kind].append(count)
+    keys["buyers"], origins, origin_of_row = _without_origins(keys["buyers"])
     rows = {kind: _numbers(kind, names) for kind, names in keys.items()}
+    x, first_day, last_day = rows["buyers"].T
+    apart = Buyers(x, first_day, last_day, np.array(counts["buyers"], np.int64), 0.0)
+    # Of one origin no two rows are alike.
+    together = apart if len(origins) < 2 else grouped(apart)
     return Population(
-        x=rows["buyers"][:, 0],
-        first_day=rows["buyers"][:, 1],
-        last_day=rows["buyers"][:, 2],
-        count=np.array(counts["buyers"], np.int64),
+        x=together.x,
+        first_day=together.first_day,
+        last_day=together.last_day,
+        count=together.count,
         log_gaps=log_gaps / LOG_UNIT,
         spend_x=rows["spend"][:, 0],
         spend=_amounts(rows["spend"][:, 1]),
@@ -118,7 +138,36 @@ def population_of(counters: Mapping[str, int]) -> Population:
         spread_count=np.array(counts["spread"], np.int64),
         value=_amounts(rows["value"][:, 0]),
         value_count=np.array(counts["value"], np.int64),
+        origins=origins,
+        origin_of_row=origin_of_row,
+        apart=apart,
     )
+
+
+def grouped(rows: Buyers) -> Buyers:
+    """The same buyers, rows that are alike made one."""
+    if not len(rows.x):
+        return rows
+    order = np.lexsort((rows.last_day, rows.first_day, rows.x))
+    x, first_day, last_day = rows.x[order], rows.first_day[order], rows.last_day[order]
+    new = np.r_[True, (np.diff(x) != 0) | (np.diff(first_day) != 0) | (np.diff(last_day) != 0)]
+    count = np.add.reduceat(rows.count[order], np.flatnonzero(new))
+    return Buyers(x[new], first_day[new], last_day[new], count, rows.log_gaps)
+
+
+def _without_origins(names: list[str]) -> tuple[list[str], tuple[str, ...], Ints]:
+    """The keys of buyers without origins, the different origins, and the place of each key's among them."""
+    places: dict[str, int] = {}
+    bare, of_row = [], []
+    for name in names:
+        parts = name.split("|", _KEYS["buyers"])
+        origin = parts.pop() if len(parts) > _KEYS["buyers"] else ""
+        bare.append("|".join(parts))
+        of_row.append(places.setdefault(origin, len(places)))
+    for origin in places:
+        if origin and len(origin.split("|")) != _ORIGIN_PARTS:
+            raise CountsError(f"a counter of kind 'buyers' ends in {origin!r}, which is no channel and country")
+    return bare, tuple(places), np.array(of_row, np.int64)
 
 
 def _numbers(kind: str, names: list[str]) -> Ints:

@@ -1,18 +1,15 @@
-"""Fits of ordering and leaving: one family and regularity, the best regularity, and segments shrunk to the shop."""
+"""Fits of ordering and leaving: one family and regularity, or the best regularity."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from profiles.value.model import Rejected, Rejection, TimingFit
+from profiles.value.model import Rejection, TimingFit
 from profiles.value.timing import REGULARITY_MAX, Family, Timing
 from streams.fitting.likelihood import PARAMETERS, TimingCounts, TimingLikelihood, timing_counts
 from streams.fitting.optimum import Refused, maximise
-from streams.fitting.population import Floats, Population
+from streams.fitting.population import Buyers, Floats
 
-OWN_CUSTOMERS: Final = 1_000
-"""A segment of so many customers stands for itself; a smaller one is shrunk towards the shop in proportion."""
 REPEAT_BUYERS_MIN: Final = 50
 """Below this the four parameters rest on less than a dozen customers each."""
 _START: Final = (1.0, 3.0, 1.0, 3.0)
@@ -20,17 +17,17 @@ _WORSE_TOLERANCE: Final = 1e-9
 
 
 def fit_timing(
-    population: Population, today: int, family: Family = "mbg_nbd", regularity: int = 1, last: Timing | None = None
+    population: Buyers, today: int, family: Family = "mbg_nbd", regularity: int = 1, last: Timing | None = None
 ) -> TimingFit:
     """The most likely parameters for the buyers as they stand on a day. `last` is where the search begins.
 
     Raises Refused, also where the result is less likely than `last` is on the same data (WORSE_THAN_LAST).
     """
-    return _fit(timing_counts(population, today), today, family, regularity, last, population.repeat_buyers)
+    return fit_counts(timing_counts(population, today), today, family, regularity, last, population.repeat_buyers)
 
 
 def fit_regular_timing(
-    population: Population, today: int, family: Family = "mbg_nbd", last: Timing | None = None
+    population: Buyers, today: int, family: Family = "mbg_nbd", last: Timing | None = None
 ) -> TimingFit:
     """The fit with the regularity from 1 to 6 that makes the data most likely.
 
@@ -41,7 +38,7 @@ def fit_regular_timing(
     near, refusal = last, None
     for regularity in range(1, REGULARITY_MAX + 1):
         try:
-            fit = _fit(counts, today, family, regularity, near, population.repeat_buyers)
+            fit = fit_counts(counts, today, family, regularity, near, population.repeat_buyers)
         except Refused as error:
             refusal = refusal or error
             continue
@@ -54,49 +51,16 @@ def fit_regular_timing(
     return best
 
 
-def fit_segments(
-    segments: Mapping[str, Population], pooled: TimingFit, today: int
-) -> tuple[dict[str, TimingFit], tuple[Rejected, ...]]:
-    """Fits of parts of the shop, of the shop's family and regularity, and which of them were refused.
-
-    With n customers and w = min(1, n / OWN_CUSTOMERS), each parameter is own^w x pooled^(1-w). A refused one is the shop's.
-    """
-    fits: dict[str, TimingFit] = {}
-    rejected: list[Rejected] = []
-    whole = pooled.parameters
-    for name, population in sorted(segments.items()):
-        counts = timing_counts(population, today)
-        weight = min(1.0, counts.customers / OWN_CUSTOMERS)
-        try:
-            own = _fit(counts, today, whole.family, whole.regularity, whole, population.repeat_buyers)
-        except Refused as refusal:
-            rejected.append(Rejected(part=f"segment:{name}", reason=refusal.reason, detail=refusal.detail))
-            weight, shrunk, errors = 0.0, whole, {}
-        else:
-            shrunk = _timing(
-                whole.family, whole.regularity, _array(own.parameters) ** weight * _array(whole) ** (1.0 - weight)
-            )
-            errors = own.standard_errors if weight == 1.0 else {}
-        fits[name] = TimingFit(
-            parameters=shrunk,
-            customers=counts.customers,
-            log_likelihood=TimingLikelihood(counts, whole.family, whole.regularity).value(shrunk),
-            standard_errors=errors,
-            as_of_day=today,
-            own_weight=weight,
-        )
-    return fits, tuple(rejected)
-
-
-def _fit(
+def fit_counts(
     counts: TimingCounts, today: int, family: Family, regularity: int, last: Timing | None, repeat_buyers: int
 ) -> TimingFit:
+    """`fit_timing` from counts that are grouped already."""
     if repeat_buyers < REPEAT_BUYERS_MIN:
         raise Refused(
             Rejection.FEW_REPEAT_BUYERS, f"{repeat_buyers} customers have ordered again, {REPEAT_BUYERS_MIN} are needed"
         )
     likelihood = TimingLikelihood(counts, family, regularity)
-    start = np.array(_START) if last is None else _array(last)
+    start = np.array(_START) if last is None else array_of(last)
     found = maximise(likelihood.at, start, counts.customers, PARAMETERS)
     if last is not None and (last.family, last.regularity) == (family, regularity):
         before = likelihood.value(last)
@@ -105,7 +69,7 @@ def _fit(
             raise Refused(Rejection.WORSE_THAN_LAST, detail)
     errors = {} if found.standard_errors is None else dict(zip(PARAMETERS, found.standard_errors.tolist(), strict=True))
     return TimingFit(
-        parameters=_timing(family, regularity, found.parameters),
+        parameters=timing_of(family, regularity, found.parameters),
         customers=counts.customers,
         log_likelihood=found.log_likelihood,
         standard_errors=errors,
@@ -113,10 +77,12 @@ def _fit(
     )
 
 
-def _timing(family: Family, regularity: int, parameters: Floats) -> Timing:
+def timing_of(family: Family, regularity: int, parameters: Floats) -> Timing:
+    """The model with parameters in the order of PARAMETERS."""
     r, alpha, a, b = parameters.tolist()
     return Timing(family=family, regularity=regularity, r=r, alpha=alpha, a=a, b=b)
 
 
-def _array(timing: Timing) -> Floats:
+def array_of(timing: Timing) -> Floats:
+    """The parameters of a model in the order of PARAMETERS."""
     return np.array([timing.r, timing.alpha, timing.a, timing.b])

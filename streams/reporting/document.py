@@ -12,6 +12,7 @@ from streams.reporting.feedback import FeedbackFigures, feedback
 from streams.reporting.foresight import Check, Outlook, check, outlook
 from streams.reporting.grid import Grid, grid
 from streams.reporting.missing import Missing
+from streams.reporting.replenished import Replenished, replenished
 from streams.reporting.snapshot import Snapshot
 from streams.reporting.worth import Distribution, Repurchase, Tables, Trend, distribution, repurchase, tables, trend
 
@@ -36,6 +37,7 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     feedback: FeedbackFigures | Missing
     together: Bundles | Missing
     check: Check | Missing
+    replenished: Replenished | Missing
     effects: tuple[Effect, ...]
     sent: tuple[Sent, ...]
 
@@ -57,6 +59,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         feedback=feedback(found),
         together=bundles(found),
         check=check(found),
+        replenished=replenished(found),
         effects=tuple(effects(found.counters, found.plans)),
         sent=tuple(sent(found.counters, found.measured)),
     )

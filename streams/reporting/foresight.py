@@ -23,7 +23,8 @@ from profiles.value.margin import mean_margin
 from profiles.value.model import ValueModel
 from profiles.value.orders import expected_orders
 from profiles.value.spend import mean_spend
-from profiles.value.timing import DAYS_PER_WEEK, Buyer
+from profiles.value.tallies import read_buyer
+from profiles.value.timing import DAYS_PER_WEEK, Buyer, Timing
 from profiles.value.worth import order_flow
 from streams.reporting.missing import Missing
 from streams.reporting.snapshot import Snapshot, month_name
@@ -36,6 +37,9 @@ NO_EARLIER: Final = Missing(
 )
 BANDS: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Bounds of the foretold probability between which customers are looked at together."""
+
+Buyers = dict[tuple[int, int, int], dict[str, int]]
+"""Customers by x, first and newest day, and among these by origin."""
 
 
 class Outlook(Struct, frozen=True, tag=True):
@@ -96,22 +100,22 @@ def outlook(found: Snapshot) -> Outlook | Missing:
     model = _model(found.counters, found.today, found.currency)
     if isinstance(model, Missing):
         return model
-    timing = model.timing
-    assert timing is not None
     spends = _means_by_x(found.counters, "spend")
     margins = _means_by_x(found.counters, "margin")
     customers, orders, net, margin, alive = 0, 0.0, 0.0, 0.0, 0.0
-    for (x, first, last), count in _buyers(found.counters).items():
+    for (x, first, last), origins in _buyers(found.counters).items():
         buyer = _buyer(x, first, last, found.today)
-        flow = order_flow(timing.parameters, buyer, HORIZON_DAYS, model.annual_discount)
-        customers += count
-        orders += count * flow.orders
-        alive += count * p_alive(timing.parameters, buyer)
-        # The mean of a group's expectations is the expectation at the group's mean: both models are linear in it.
-        if model.spend is not None:
-            net += count * flow.discounted * _number(mean_spend(model.spend.parameters, x, spends.get(x, 0.0)))
-        if model.margin is not None:
-            margin += count * flow.discounted * _number(mean_margin(model.margin.parameters, x, margins.get(x, 0.0)))
+        for timing, count in _parts(model, origins):
+            flow = order_flow(timing, buyer, HORIZON_DAYS, model.annual_discount)
+            customers += count
+            orders += count * flow.orders
+            alive += count * p_alive(timing, buyer)
+            # The mean of a group's expectations is the expectation at the group's mean: both models are linear in it.
+            if model.spend is not None:
+                net += count * flow.discounted * _number(mean_spend(model.spend.parameters, x, spends.get(x, 0.0)))
+            if model.margin is not None:
+                mean = mean_margin(model.margin.parameters, x, margins.get(x, 0.0))
+                margin += count * flow.discounted * _number(mean)
     factor = 1.0 if model.calibration is None else model.calibration.overall
     return Outlook(
         customers=customers,
@@ -133,20 +137,22 @@ def check(found: Snapshot) -> Check | Missing:
     model = _model(found.earlier.counters, then, found.currency)
     if isinstance(model, Missing):
         return model
-    timing = model.timing
-    assert timing is not None
     weeks = days / DAYS_PER_WEEK
     before, now = _buyers(found.earlier.counters), _buyers(found.counters)
     groups: list[tuple[float, int, int, int]] = []
     expected: dict[int, float] = {}
     sizes: dict[int, int] = {}
-    for key, count in before.items():
+    for key, origins in before.items():
         x, first, last = key
         buyer = _buyer(x, first, last, then)
-        came = max(0, count - now.get(key, 0))
-        groups.append((p_order_within(timing.parameters, buyer, weeks), then - last, count, came))
+        parts, count = _parts(model, origins), sum(origins.values())
+        # Who came is known of a key as a whole: a customer told another country meanwhile has left her origin and not come.
+        came = max(0, count - sum(now.get(key, {}).values()))
+        p = sum(of * p_order_within(timing, buyer, weeks) for timing, of in parts) / count
+        groups.append((p, then - last, count, came))
         month = month_of(first)
-        expected[month] = expected.get(month, 0.0) + count * expected_orders(timing.parameters, buyer, weeks)
+        orders = sum(of * expected_orders(timing, buyer, weeks) for timing, of in parts)
+        expected[month] = expected.get(month, 0.0) + orders
         sizes[month] = sizes.get(month, 0) + count
     actual = _repeats_by_month(now, then)
     earlier = _repeats_by_month(before, then)
@@ -188,13 +194,27 @@ def _model(counters: Mapping[str, int], today: int, currency: str) -> ValueModel
     return model
 
 
-def _buyers(counters: Mapping[str, int]) -> dict[tuple[int, int, int], int]:
-    found = {}
+def _buyers(counters: Mapping[str, int]) -> Buyers:
+    found: Buyers = {}
     for name, count in part_of(counters, "value").items():
         kind, _, key = name.partition("|")
         if kind == "buyers" and count > 0:
-            x, first, last = (int(part) for part in key.split("|"))
-            found[x, first, last] = count
+            x, first, last, origin = read_buyer(key)
+            found.setdefault((x, first, last), {})[origin] = count
+    return found
+
+
+def _parts(model: ValueModel, origins: Mapping[str, int]) -> list[tuple[Timing, int]]:
+    """How many of these customers are foretold by which parameters."""
+    segments: dict[str | None, int] = {}
+    for origin, count in origins.items():
+        segment = model.segment_of(origin)
+        segments[segment] = segments.get(segment, 0) + count
+    found = []
+    for segment, count in segments.items():
+        timing = model.timing_of(segment)
+        assert timing is not None, "only models with a fit of ordering come here"
+        found.append((timing, count))
     return found
 
 
@@ -222,13 +242,13 @@ def _number(figure: object) -> float:
     return float(figure) if isinstance(figure, int | float) else 0.0
 
 
-def _repeats_by_month(buyers: Mapping[tuple[int, int, int], int], until: int) -> dict[int, int]:
+def _repeats_by_month(buyers: Buyers, until: int) -> dict[int, int]:
     """Orders after the first, by the month of the first one, of those who had come until a day."""
     found: dict[int, int] = {}
-    for (x, first, _), count in buyers.items():
+    for (x, first, _), origins in buyers.items():
         if first <= until:
             month = month_of(first)
-            found[month] = found.get(month, 0) + x * count
+            found[month] = found.get(month, 0) + x * sum(origins.values())
     return found
 
 

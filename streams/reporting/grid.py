@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from profiles.statistics import part_of
+from profiles.value.tallies import read_buyer
 from streams.reporting.missing import Missing
 from streams.reporting.snapshot import Snapshot
 from streams.reporting.worth import NO_ORDERS, weighted_quantiles
@@ -35,7 +36,7 @@ def grid(found: Snapshot) -> Grid | Missing:
     for name, count in part_of(found.counters, "value").items():
         kind, _, key = name.partition("|")
         if kind == "buyers" and count > 0:
-            x, _, last = (int(part) for part in key.split("|"))
+            x, _, last, _ = read_buyer(key)
             place = (max(0, found.today - last), x + 1)
             joint[place] = joint.get(place, 0) + count
         elif kind == "net":

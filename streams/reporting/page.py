@@ -61,6 +61,7 @@ def build_page(document: ReportDocument) -> Page:
     page_feedback.add_feedback(page, document.feedback)
     _bundles(page, document.together)
     _check(page, document.check)
+    page_feedback.add_replenished(page, document.replenished)
     return page
 
 

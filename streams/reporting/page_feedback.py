@@ -1,11 +1,20 @@
-"""The page's section on what customers say: scores with their intervals, and the closed loop."""
+"""The page's sections on what came of it: what customers say, with the closed loop, and when they bought again."""
 
 from plotly import graph_objects as go
 
-from streams.commands.report_tables import KIND_NAMES, loop, open_cases, percent, score
+from streams.commands.report_tables import (
+    KIND_NAMES,
+    loop,
+    open_cases,
+    percent,
+    replenished_note,
+    replenished_row,
+    score,
+)
 from streams.page import COLOURS, Page
 from streams.reporting.feedback import FeedbackFigures
 from streams.reporting.missing import Missing
+from streams.reporting.replenished import Replenished
 
 
 def add_feedback(page: Page, found: FeedbackFigures | Missing) -> None:
@@ -31,6 +40,7 @@ def add_feedback(page: Page, found: FeedbackFigures | Missing) -> None:
                     mode="markers+text",
                     text=[f"{value:+.0f}" for value in scores],
                     textposition="top center",
+                    cliponaxis=False,
                     marker={"color": COLOURS[0], "size": 13, "line": {"color": "#fff", "width": 2}},
                     error_x={
                         "type": "data",
@@ -83,3 +93,57 @@ def add_feedback(page: Page, found: FeedbackFigures | Missing) -> None:
             ],
         )
     page.listing("Low scores and what was done about them", [open_cases(found.open), loop(found.loop)])
+
+
+def add_replenished(page: Page, found: Replenished | Missing) -> None:
+    """Add the section on replenishment to a page."""
+    page.heading(
+        "Do they buy again when it was foretold?",
+        "With every purchase of what is used up a window for the next one is foretold, and how likely it is. Here are those "
+        "whose window is over, by that likelihood: bars are what came in the window (95 %), on the dotted line if it was honest.",
+    )
+    if isinstance(found, Missing):
+        page.note(f"Nothing to show ({found.reason}): {found.remedy}.")
+        return
+    drawn = [row for row in found.tenths if row.foretold is not None]
+    if drawn:
+        page.plot(
+            go.Figure(
+                [
+                    go.Scatter(
+                        x=[0, 1],
+                        y=[0, 1],
+                        mode="lines",
+                        line={"color": COLOURS[1], "dash": "dot"},
+                        hoverinfo="skip",
+                        showlegend=False,
+                    ),
+                    go.Scatter(
+                        x=[row.foretold for row in drawn],
+                        y=[row.hit for row in drawn],
+                        mode="markers",
+                        marker={"color": COLOURS[0], "size": 11},
+                        error_y={
+                            "type": "data",
+                            "symmetric": False,
+                            "array": [row.hit_high - row.hit for row in drawn],
+                            "arrayminus": [row.hit - row.hit_low for row in drawn],
+                            "color": COLOURS[0],
+                        },
+                        customdata=[row.purchases for row in drawn],
+                        hovertemplate="foretold %{x:.0%}, came %{y:.0%}, %{customdata:,} purchases<extra></extra>",
+                        showlegend=False,
+                    ),
+                ],
+                layout={
+                    "xaxis": {"title": "foretold chance of the window", "tickformat": ".0%", "range": [-0.02, 1.02]},
+                    "yaxis": {"title": "came in the window", "tickformat": ".0%", "range": [-0.02, 1.05]},
+                },
+            ),
+            height=340,
+        )
+    page.table(
+        ["foretold chance", "purchases", "mean foretold", "in the window", "between", "before it"],
+        [replenished_row(row) for row in found.tenths],
+    )
+    page.note(f"{replenished_note(found)}.")

@@ -11,8 +11,10 @@ from profiles.definition import TriggerDefinition
 from profiles.triggers import BUILT_IN
 from schemas.adapters import ADAPTERS
 from schemas.adapters.adapter import Adapter
+from streams.identifier_forms import IdentifierForms
 from streams.metrics import Metrics
 from streams.model_source import ModelWatch
+from streams.protection import load_protection
 from streams.serve.app import App, Handler
 from streams.serve.budget import Budget
 from streams.serve.collect import Collector, Hook
@@ -65,8 +67,12 @@ def build(
     now_ms: Callable[[], int] = wall_ms,
     mono_s: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """Put it together. Raises SettingsError for a webhook's secret or format that is none, PlanError for a tracking plan."""
+    """Put it together. Raises SettingsError for a webhook's secret or format that is none, or for a key file, PlanError for a
+    tracking plan.
+    """
     metrics = Metrics("serve")
+    protection = load_protection(settings)
+    forms = IdentifierForms(settings.shop.phone_region, protection)
     senders = Senders(settings.sources)
     formats = Formats(adapters, settings.shop.currency, settings.shop.phone_region)
     hooks: dict[str, Hook] = {}
@@ -82,7 +88,7 @@ def build(
         event_bytes=settings.serve.event_bytes,
         protected_traits=settings.serve.protected_traits,
         plan=None if plan is None else plan.check,
-        phone_region=settings.shop.phone_region,
+        forms=forms,
     )
     collector = Collector(
         settings.serve,
@@ -103,7 +109,7 @@ def build(
         table=table,
         budget=budget,
         partitions=settings.kafka.partitions,
-        phone_region=settings.shop.phone_region,
+        forms=forms,
         wall_ms=now_ms,
         mono_s=mono_s,
     )
@@ -113,7 +119,8 @@ def build(
         book=book,
         triggers={trigger.name: trigger for trigger in triggers},
         partitions=settings.kafka.partitions,
-        phone_region=settings.shop.phone_region,
+        forms=forms,
+        open_all=protection.open_all if protection is not None else None,
         wall_ms=now_ms,
         mono_s=mono_s,
     )

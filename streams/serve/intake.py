@@ -16,11 +16,13 @@ from schemas.adapters import segment
 from schemas.adapters.adapter import Given
 from schemas.decode import MAX_DEPTH, Decoder, kind_of, too_deep
 from schemas.events import Arrival, Event
+from schemas.protected import distrust
 from schemas.reasons import DETAIL_MAX, Problem
 from schemas.routing import topic_of
 from schemas.scalars import AdapterError
 from schemas.trust import protected_names, restrict
 from streams.home import home_partition
+from streams.identifier_forms import PLAIN, IdentifierForms
 from streams.record import Record
 from streams.rows import NO_OFFSET, reject
 from streams.serve.envelope import Message
@@ -62,7 +64,7 @@ class Taken(Struct):
 class Intake:
     """Makes records of messages for one installation.
 
-    `shop_currency` is that of amounts which name none, `phone_region` that of national phone numbers ("" for none); larger
+    `shop_currency` is that of amounts which name none, identifiers are written in the installation's `forms`; larger
     messages than `event_bytes` are set aside, and what breaks the shop's `plan`.
     """
 
@@ -74,15 +76,17 @@ class Intake:
         event_bytes: int,
         protected_traits: tuple[str, ...],
         plan: Plan | None = None,
-        phone_region: str = "",
+        forms: IdentifierForms = PLAIN,
     ) -> None:
         self._currency = shop_currency
-        self._phone_region = phone_region
+        self._phone_region = forms.phone_region
         self._partitions = partitions
         self._event_bytes = event_bytes
         self._protected = protected_names(protected_traits)
         self._plan = plan
-        self._decoder = Decoder(shop_currency, max(event_bytes, 1024), phone_region=phone_region)
+        self._decoder = Decoder(
+            shop_currency, max(event_bytes, 1024), phone_region=forms.phone_region, protector=forms.protector
+        )
 
     def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
         """The records of tracking calls, in their order."""
@@ -148,6 +152,8 @@ class Intake:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         # Said by the collector, whatever the message claimed.
         event = replace(event, source=sender.name, source_kind=sender.kind, received_at_ms=received_ms)
+        if event.email is not None or event.phone is not None:
+            event = distrust(event)
         found = self._decoder.arrive(event, received_ms)
         if self._plan is None or isinstance(found, Problem):
             return found

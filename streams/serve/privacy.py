@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from schemas.events import ID_TYPES, CommandName, Id, Text
 from schemas.reasons import DETAIL_MAX
 from streams.home import home_partition
+from streams.identifier_forms import IdentifierForms
 from streams.privacy_request import BadIdentifiers, receipt, request
 from streams.serve.answer import Answer, Refusal, json_answer
 from streams.serve.body import check_headers, read_body
@@ -57,7 +58,7 @@ class PrivacyDesk:
         table: Table,
         budget: Budget,
         partitions: int,
-        phone_region: str,
+        forms: IdentifierForms,
         wall_ms: Callable[[], int],
         mono_s: Callable[[], float],
     ) -> None:
@@ -67,7 +68,7 @@ class PrivacyDesk:
         self._table = table
         self._budget = budget
         self._partitions = partitions
-        self._phone_region = phone_region
+        self._forms = forms
         self._wall_ms = wall_ms
         self._mono_s = mono_s
 
@@ -96,7 +97,7 @@ class PrivacyDesk:
                     request_id=request_id,
                     now_ms=self._wall_ms(),
                     reason=reason,
-                    phone_region=self._phone_region,
+                    forms=self._forms,
                 )
             except BadIdentifiers as error:
                 raise Refusal("nobody", str(error)[:DETAIL_MAX]) from None

@@ -19,6 +19,7 @@ from profiles.next_trigger import next_trigger
 from profiles.profile import UnsupportedVersion
 from schemas.events import ID_TYPES
 from schemas.profile_document import ProfileDocument
+from streams.identifier_forms import IdentifierForms
 from streams.profile_lookup import Found, find
 from streams.serve.answer import Answer, Refusal, json_answer
 from streams.serve.call import Call
@@ -35,7 +36,11 @@ VALUE_MAX: Final = 256
 
 
 class Reading:
-    """Takes requests for profiles. `wall_ms` is the wall clock, `mono_s` any clock that does not go back."""
+    """Takes requests for profiles.
+
+    `open_all` opens the sealed texts of an answer, None where nothing is protected. `wall_ms` is the wall clock, `mono_s` any
+    clock that does not go back.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,8 @@ class Reading:
         book: Book,
         triggers: Triggers,
         partitions: int,
-        phone_region: str,
+        forms: IdentifierForms,
+        open_all: Callable[[bytes], bytes] | None,
         wall_ms: Callable[[], int],
         mono_s: Callable[[], float],
     ) -> None:
@@ -54,7 +60,8 @@ class Reading:
         self._book = book
         self._triggers = triggers
         self._partitions = partitions
-        self._phone_region = phone_region
+        self._forms = forms
+        self._open_all = open_all
         self._wall_ms = wall_ms
         self._mono_s = mono_s
 
@@ -91,7 +98,7 @@ class Reading:
         found = await self._find(call)
         trigger = next_trigger(found.profile, self._book, self._triggers, self._wall_ms())
         shown = {"id": found.profile.id, "trigger": trigger}
-        return json_answer(shown, headers={"Cache-Control": "no-store"})
+        return self._told(json_answer(shown, headers={"Cache-Control": "no-store"}))
 
     def _document(self, found: Found, fields: tuple[str, ...], now_ms: int) -> Any:
         shown = document(found.profile, self._book, now_ms)
@@ -109,12 +116,16 @@ class Reading:
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if _matches(call.header("if-none-match"), tag):
             return Answer(304, headers=headers)
-        return json_answer(shape(found, now_ms), headers=headers)
+        return self._told(json_answer(shape(found, now_ms), headers=headers))
+
+    def _told(self, answer: Answer) -> Answer:
+        """The answer with contact details in clear text: whoever has this scope may read them."""
+        return answer if self._open_all is None else replace(answer, body=self._open_all(answer.body))
 
     async def _find(self, call: Call) -> Found:
         text = _identifier(call.parts)
         try:
-            found = await find(self._table, text, self._partitions, self._phone_region)
+            found = await find(self._table, text, self._partitions, self._forms)
         except (TableError, UnsupportedVersion):
             raise Refusal("store_away", headers={"Retry-After": str(STORE_RETRY_S)}) from None
         if found is None:

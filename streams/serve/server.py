@@ -15,6 +15,7 @@ from typing_extensions import override
 from streams.book_files import load_adapters, load_book
 from streams.event_loop import new_event_loop
 from streams.logs import configure_logs
+from streams.protection import key_mark
 from streams.redis_table import RedisTable
 from streams.serve.app import asgi
 from streams.serve.build import Served, build, make_budget
@@ -90,7 +91,7 @@ async def _check_ground(settings: Settings, table: RedisTable) -> None:
     await asyncio.to_thread(read_topic_ids, settings)
     if settings.tokens:
         try:
-            await table.ensure_install(settings.kafka.partitions)
+            await table.ensure_install(settings.kafka.partitions, key_mark(settings))
         except Unavailable as error:
             _log.warning("profiles can't be read now: %s", error)
 

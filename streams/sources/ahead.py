@@ -8,13 +8,13 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from streams.sources import Line
 from streams.sources.errors import SourceError
 
 _LINES_AT_ONCE = 500
-_FAREWELL_S = 5.0
 
 
 def ahead(make: Callable[[], Iterator[Line]]) -> Iterator[Line]:
@@ -26,7 +26,14 @@ def ahead(make: Callable[[], Iterator[Line]]) -> Iterator[Line]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_produce, args=(make, sender), daemon=True, name="source")
-    process.start()
+    # Ctrl-C reaches both processes. The new one does not hear it from its first moment on; the reader ends it. (The helper
+    # process of multiprocessing is there before, since making that one lets the signal through again.)
+    resource_tracker.ensure_running()
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
     sender.close()  # so that the other process's end is the only one, and its death is seen
     try:
         while True:
@@ -43,15 +50,11 @@ def ahead(make: Callable[[], Iterator[Line]]) -> Iterator[Line]:
             yield from found
     finally:
         receiver.close()
-        process.join(_FAREWELL_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.terminate()
+        process.join()
 
 
 def _produce(make: Callable[[], Iterator[Line]], sender: Connection) -> None:
-    # Ctrl-C reaches both processes; the reader then closes the pipe, which ends this one without a word.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         try:
             lines = make()

@@ -581,6 +581,25 @@ async def test_an_installation_keeps_its_number_of_partitions(table: Table) -> N
 
 
 @in_loop
+async def test_an_installation_keeps_the_key_of_its_identifiers(table: Table) -> None:
+    await table.ensure_install(32, "0123456789abcdef")
+    await table.ensure_install(32, "0123456789abcdef")
+
+    for mark in ("", "fedcba9876543210"):
+        with pytest.raises(WrongInstall, match="under another key, or not at all"):
+            await table.ensure_install(32, mark)
+
+
+@in_loop
+async def test_an_installation_in_clear_text_stays_one(table: Table) -> None:
+    await table.ensure_install(32)
+
+    with pytest.raises(WrongInstall, match="under another key, or not at all"):
+        await table.ensure_install(32, "0123456789abcdef")
+    await table.ensure_install(32)
+
+
+@in_loop
 async def test_partitions_commit_side_by_side(table: Table) -> None:
     async def life(partition: int) -> None:
         claim = await table.claim(partition)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from profiles import statistics
-from profiles.acquisition import DIRECT, channel_of, label
+from profiles.acquisition import channel_of, label
 from profiles.book import Book
 from profiles.document import document
 from profiles.engine import Engine
@@ -15,6 +15,7 @@ from profiles.merge import merge
 from profiles.profile import Profile
 from profiles.rules import Acquisition, Rules
 from profiles.state import Ledger, Moment, Touch
+from profiles.value.origin import DIRECT
 from schemas import events
 from schemas.events import Arrival, Campaign
 from tests.laws.histories import START_MS

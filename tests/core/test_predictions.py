@@ -17,7 +17,7 @@ from profiles.value.model import named as named_value
 from profiles.value.spend import GammaGamma
 from schemas import events
 from tests.stories.customers import buys, learned, shop_that_learned
-from tests.stories.timeline import DAY, START_MS, Timeline, ms, shop
+from tests.stories.timeline import DAY, START_MS, Timeline, ms, product, shop
 
 
 def shown(ada: Timeline, day: float, book: Book | None = None) -> Any:
@@ -88,6 +88,58 @@ def test_the_band_is_the_one_that_was_decided_and_moves_with_the_timer() -> None
 
     assert (before["band"], after["band"]) == ("medium", "high")
     assert after["since_ms"] == before["worsens_ms"]
+
+
+def by_country(**weights: float) -> Models:
+    """A shop that looks at countries: customers of a segment order twice as often as those of the whole shop."""
+    models = learned()
+    assert models.value is not None
+    assert models.value.timing is not None
+    whole = models.value.timing
+    quick = replace(whole, parameters=replace(whole.parameters, alpha=whole.parameters.alpha / 2))
+    segments = {name: replace(quick if weight else whole, own_weight=weight) for name, weight in weights.items()}
+    value = replace(models.value, segmented_by="country", segments=segments)
+    return named(replace(models, value=named_value(value)))
+
+
+def of_country(country: str | None, models: Models) -> Timeline:
+    """The buyer of the reference points, whose second order told a country."""
+    ada = Timeline(shop_that_learned(models=models))
+    buys(ada, 0).order("o2", 17 * DAY, product("tea"), country=country)
+    return buys(ada, 213)
+
+
+@pytest.mark.parametrize(
+    "country, segment",
+    [("at", "country:AT"), ("FR", "country:other"), ("DE", None), (None, None)],
+    ids=["her own", "a rare one", "one like the shop", "not known"],
+)
+def test_a_customer_is_foretold_by_the_part_of_the_shop_she_is_in(country: str | None, segment: str | None) -> None:
+    ada = of_country(country, by_country(AT=1.0, DE=0.0, other=0.4))
+    found, whole = shown(ada, 272), shown(of_country(country, learned()), 272)
+
+    assert found["segment"] == segment
+    assert whole["segment"] is None
+    figures = ("p_alive", "p_order", "next_order_ms", "expected")
+    assert [found[name] != whole[name] for name in figures] == [segment is not None] * 4
+
+
+def test_the_band_is_decided_by_the_same_parameters() -> None:
+    """At twice the pace, the same silence worries earlier: the timer too is the segment's."""
+    models = by_country(AT=1.0)
+    quick, usual = (of_country(country, models) for country in ("AT", None))
+    due = [shown(ada, 213)["churn"]["worsens_ms"] for ada in (quick, usual)]
+
+    assert due[0] != due[1]
+    quick.until((due[0] - START_MS) / 60_000)
+    assert shown(quick, (due[0] - START_MS) / 86_400_000)["churn"]["since_ms"] == due[0]
+
+
+def test_a_country_told_later_moves_her_into_its_segment() -> None:
+    ada = of_country(None, by_country(AT=1.0))
+    ada.view("tea", 250 * DAY, country="AT")
+
+    assert shown(ada, 272)["segment"] == "country:AT"
 
 
 def test_nothing_is_foretold_before_the_first_fit() -> None:

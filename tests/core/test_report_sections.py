@@ -21,6 +21,7 @@ from streams.reporting.document import report
 from streams.reporting.feedback import FeedbackFigures, feedback
 from streams.reporting.grid import Grid, grid
 from streams.reporting.missing import Missing
+from streams.reporting.replenished import Replenished, replenished
 from streams.reporting.snapshot import (
     EarlierKeeper,
     Snapshot,
@@ -197,6 +198,42 @@ def test_cases_go_by_the_rules_of_the_shop() -> None:
     assert [mild.loop.contacted_in_time, mild.loop.expired] == pytest.approx([2 / 3, 1 / 3])
 
 
+def test_what_was_foretold_is_held_against_what_came_once_its_window_is_over() -> None:
+    over, running = (JULY - 7) // 7, (JULY - 7) // 7 + 1
+    counters = {
+        f"foretold:hit|4|{over}": 81,
+        f"foretold:early|4|{over}": 20,
+        f"foretold:late|4|{over - 3}": 5,
+        f"foretold:open|4|{over}": 157,  # nothing came in the window
+        f"foretold:sure|4|{over}": 258 * 44,
+        f"foretold:sure|4|{over - 3}": 5 * 44,
+        f"foretold:hit|word|{over}": 1,
+        f"foretold:early|word|{over}": 1,
+        f"foretold:hit|9|{running}": 70,  # those who are to come are not known yet
+        f"foretold:sure|9|{running}": 70 * 95,
+        f"foretold:hit|9|{over - 60}": 70,  # more than a year ago
+    }
+    found = replenished(shop(counters))
+
+    assert isinstance(found, Replenished)
+    fifth, word = found.tenths
+    assert (fifth.low, fifth.purchases, fifth.foretold) == (0.4, 263, 0.44)
+    # 81 of 263: Newcombe 1998, table I.
+    assert [fifth.hit_low, fifth.hit, fifth.hit_high] == pytest.approx([0.2553, 81 / 263, 0.3662], abs=5e-5)
+    assert fifth.early == pytest.approx(20 / 263)
+    assert (word.low, word.purchases, word.foretold, word.hit, word.early) == (None, 2, None, 0.5, 0.5)
+    assert found.purchases == 265
+    assert found.error == pytest.approx(0.44 - 81 / 263)
+
+
+def test_where_nothing_was_foretold_or_no_window_is_over_the_report_says_so() -> None:
+    nothing, early = replenished(shop({})), replenished(shop({f"foretold:open|4|{JULY // 7}": 3}))
+
+    assert isinstance(nothing, Missing)
+    assert isinstance(early, Missing)
+    assert (nothing.reason, early.reason) == ("nothing_foretold", "no_window_over")
+
+
 def channel(name: str, month: int, customers: int, *margins: int) -> dict[str, int]:
     counters = {f"cohort:size|{name}|{month}": customers, f"cohort:first|{name}": 0}
     for age, margin in enumerate(margins):
@@ -296,7 +333,18 @@ def test_bad_input_gives_named_reasons_and_never_a_number_that_is_none(counters:
     assert "Infinity" not in text
     for number in _numbers(json.loads(text)):
         assert math.isfinite(number)
-    for name in ("trend", "outlook", "distribution", "cohorts", "repurchase", "channels", "grid", "feedback", "check"):
+    for name in (
+        "trend",
+        "outlook",
+        "distribution",
+        "cohorts",
+        "repurchase",
+        "channels",
+        "grid",
+        "feedback",
+        "check",
+        "replenished",
+    ):
         section = getattr(document, name)
         if isinstance(section, Missing):
             assert section.reason

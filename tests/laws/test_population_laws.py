@@ -1,8 +1,8 @@
 """Laws of the population's counters: what orders add to them, one by one and in any order, is what the customers are.
 
-A random history of orders (late, repeated, edited, cancelled, refunded, moved in time) goes through the engine; the changes it
-tells are held against the counters of the profile as it stands, and against those worked out from the ledger alone by code
-that shares nothing with the way they were kept.
+A random history of orders (late, repeated, edited, cancelled, refunded, moved in time), of visits by campaigns and of countries
+told on the way goes through the engine; the changes it tells are held against the counters of the profile as it stands, and
+against those worked out from the ledger and the events alone, by code that shares nothing with the way they were kept.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles import statistics
 from profiles.book import Book
@@ -23,12 +24,13 @@ from profiles.insight.rhythm import Rhythm, contribution, record
 from profiles.insight.tallies import Tally, add, difference, merged
 from profiles.merge import merge
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, OrderEntry
+from profiles.state import Ledger, Moment, OrderEntry, Purchase
+from profiles.supply import joined, own_pace, units_on_hand
 from profiles.value.history import history_of
 from profiles.value.purchases import NONE, Piece, Purchases, fold, moved
 from profiles.value.tallies import tallies
 from schemas import events
-from schemas.events import Arrival, Product
+from schemas.events import Arrival, Campaign, Product
 from tests.laws.histories import START_MS
 
 DAY_MS = 86_400_000
@@ -38,7 +40,7 @@ NOW = Moment(START_MS - 1)
 
 @st.composite
 def order_events(draw: st.DrawFn) -> list[Arrival]:
-    """Events of up to a dozen orders over two years."""
+    """Events of up to a dozen orders over two years, and of a few visits that may have won her."""
     told: list[Arrival] = []
     for number in range(draw(st.integers(1, 12))):
         day, order_id = draw(st.integers(0, 700)), f"o{number}"
@@ -47,21 +49,31 @@ def order_events(draw: st.DrawFn) -> list[Arrival]:
             for name, category in draw(st.lists(st.sampled_from((("A", "tea"), ("B", "jam"))), max_size=2))
         )
         told.append(_event(events.OrderCompleted, day, f"c{number}", order_id=order_id, products=products))
-        what = draw(st.sampled_from(("nothing", "nothing", "refund", "cancel", "edit", "earlier")))
+        what = draw(st.sampled_from(("nothing", "again", "refund", "cancel", "edit", "earlier")))
         if what == "refund":
             amount = draw(st.integers(1, 6_000))
             told.append(_event(events.OrderRefunded, day + 3, f"r{number}", order_id=order_id, amount_minor=amount))
+        elif what == "again":
+            told.append(replace(told[-1], event=replace(told[-1].event, message_id=f"a{number}")))
         elif what == "cancel":
             told.append(_event(events.OrderCancelled, day + 1, f"x{number}", order_id=order_id))
         elif what == "edit":
             told.append(_event(events.OrderUpdated, day + 2, f"u{number}", order_id=order_id, revenue_minor=777))
         elif what == "earlier":
             told.append(_event(events.OrderCompleted, max(0, day - 40), f"e{number}", order_id=order_id))
-    return told
+    for number in range(draw(st.integers(0, 3))):
+        source, day = draw(st.sampled_from(("mail", "search", None))), draw(st.integers(0, 700))
+        campaign = None if source is None else Campaign(source=source)
+        told.append(_event(events.PageViewed, day, f"v{number}", number + 1, channel="browser", campaign=campaign))
+    countries = draw(st.lists(st.sampled_from((None, None, "DE", "at")), min_size=len(told), max_size=len(told)))
+    return [
+        one if country is None else replace(one, event=replace(one.event, country=country))
+        for one, country in zip(told, countries, strict=True)
+    ]
 
 
-def _event(kind: type[events.Event], day: int, message_id: str, **fields: Any) -> Arrival:
-    at_ms = START_MS + day * DAY_MS
+def _event(kind: type[events.Event], day: int, message_id: str, ms: int = 0, **fields: Any) -> Arrival:
+    at_ms = START_MS + day * DAY_MS + ms
     return Arrival(
         kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields), at_ms, at_ms, "user_id:ada", "ada"
     )
@@ -77,11 +89,24 @@ def played(told: list[Arrival], name: str = "user_id:ada") -> tuple[Profile, Led
     return profile, ledger, counted
 
 
-def from_scratch(entries: list[OrderEntry]) -> Tally:
-    """The counters of a customer from the entries of her ledger, by plain sums."""
+def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
+    """The counters of a customer from the entries of her ledger and what her events say, by plain sums."""
+    placed = [
+        one.placed_ms for one in entries if one.placed_ms is not None and one.contribution and one.contribution.counted
+    ]
+    visits = sorted(
+        (one.time_ms, one.event.campaign.source or "")
+        for one in told
+        if one.event.campaign is not None and placed and one.time_ms <= min(placed)
+    )
+    channel = visits[-1][1] if visits else "direct"
+    countries = sorted((one.time_ms, one.event.country) for one in told if one.event.country is not None)
+    country = countries[-1][1].upper() if countries else ""
+    origin = f"|{'' if channel == 'direct' else channel}|{country}" if country or channel != "direct" else ""
     days: dict[int, list[int]] = {}
     months: dict[int, list[int]] = {}
     rhythms: dict[str, list[int]] = {}
+    supply: list[tuple[int, str, int]] = []
     for entry in entries:
         part = entry.contribution
         if part is None or not part.counted or entry.placed_ms is None:
@@ -94,21 +119,25 @@ def from_scratch(entries: list[OrderEntry]) -> Tally:
                 for place, amount in enumerate((1, part.shop.net, part.shop.margin)):
                     found[place] += amount
         everything = any(refund.amount is None and not refund.units for refund in entry.refunds.values())
+        units = sum(line.product_id == "A" for line in entry.lines)
+        if units and not everything:
+            supply.append((entry.placed_ms, entry.order_id, units))
         for product_id in {line.product_id for line in entry.lines if not everything}:
             category = "tea" if product_id == "A" else "jam"
             for key in {category, *({f"{category}/A"} if product_id == "A" else ())}:
                 rhythms.setdefault(key, []).append(day)
     total: Tally = {}
     history = history_of((day, net, margin) for day, (_, net, margin) in days.items())
-    add(total, {f"value:{name}": amount for name, amount in tallies(history).items()})
+    for name, amount in tallies(history).items():
+        add(total, {f"value:{name}{origin if name.startswith('buyers|') else ''}": amount})
     if days:
         first, *later = sorted(days)
         cohort = min(months)
-        cells: Counter[str] = Counter({f"cohort:size|direct|{cohort}": 1, f"cohort:first|{first}": 1})
+        cells: Counter[str] = Counter({f"cohort:size|{channel}|{cohort}": 1, f"cohort:first|{first}": 1})
         for within in (30, 60, 90, 180, 365):
             cells[f"cohort:again{within}|{first}"] = 1 if later and later[0] - first <= within else 0
         for month, (orders, net, margin) in months.items():
-            where = f"direct|{cohort}|{month - cohort}"
+            where = f"{channel}|{cohort}|{month - cohort}"
             cells.update({f"cohort:active|{where}": 1, f"cohort:orders|{where}": orders})
             cells.update({f"cohort:net|{where}": net, f"cohort:margin|{where}": margin})
         add(total, {cell: amount for cell, amount in cells.items() if amount})
@@ -117,7 +146,27 @@ def from_scratch(entries: list[OrderEntry]) -> Tally:
         for on_day in sorted(bought):
             record(rhythm, on_day)
         add(total, {f"gaps:{name}:{key}": amount for name, amount in contribution(rhythm).items()})
+    add(total, foretold_from_scratch(sorted(supply)))
     return total
+
+
+def foretold_from_scratch(bought: list[tuple[int, str, int]]) -> Tally:
+    """The counters of what was foretold and what came, from (time, order, units) of all purchases of what lasts ten days."""
+    total: Counter[str] = Counter()
+    for number, (at_ms, _, _) in enumerate(bought):
+        if number + 1 < len(bought) and bought[number + 1][0] == at_ms:
+            continue  # all here fall on the first moment of their day
+        known = joined([Purchase(ms, order_id, float(units)) for ms, order_id, units in bought[: number + 1]])
+        days_each, _ = own_pace(known, 10.0, 3.0)
+        lasts_ms = round(units_on_hand(known, days_each) * days_each * DAY_MS)
+        empty = (known[-1][0] + lasts_ms - at_ms) // DAY_MS
+        first, last = max(1, empty - 7), max(1, empty + 7)
+        outcome = "open"
+        if number + 1 < len(bought):
+            gap = (bought[number + 1][0] - at_ms) // DAY_MS
+            outcome = "early" if gap < first else "late" if gap > last else "hit"
+        total[f"foretold:{outcome}|word|{(at_ms // DAY_MS + last) // 7}"] += 1
+    return dict(total)
 
 
 @given(order_events(), st.randoms(use_true_random=False))
@@ -129,7 +178,7 @@ def test_counters_are_those_of_the_ledger_whatever_the_order_of_arrival_and_howe
     chance.shuffle(mixed)
     other, _, counted_mixed = played(mixed)
 
-    assert counted == from_scratch(ledger.all())
+    assert counted == from_scratch(ledger.all(), told)
     assert counted == statistics.counters(profile, BOOK)
     assert counted_mixed == counted
     assert other.purchases.history == profile.purchases.history
@@ -168,7 +217,7 @@ def survey_events(draw: st.DrawFn) -> list[Arrival]:
         day = draw(st.integers(0, 60))
         if draw(st.booleans()):
             asked_ms = draw(st.none() | st.just(START_MS + (day - 2) * DAY_MS))
-            fields = {
+            fields: dict[str, Any] = {
                 "score": draw(st.integers(0, 10)),
                 "survey_id": survey,
                 "order_id": order,

@@ -32,7 +32,7 @@ def test_an_outlook_is_the_sum_of_what_is_expected_of_each() -> None:
     population = population_of(
         {f"buyers|2|{JANUARY}|{JANUARY + 14}": 3, f"buyers|0|{JANUARY}|{JANUARY}": 5, f"buyers|1|{FEBRUARY}|{MARCH}": 1}
     )
-    outlook = outlook_of(population, MODEL, MARCH)
+    outlook = outlook_of([(population, MODEL)], MARCH)
     age = (MARCH - JANUARY) / 7
     january = 3 * expected_orders(MODEL, Buyer(2, 2.0, age), 90 / 7) + 5 * expected_orders(
         MODEL, Buyer(0, 0.0, age), 90 / 7

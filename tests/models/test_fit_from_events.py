@@ -15,9 +15,11 @@ from profiles.statistics import part_of
 from profiles.value.absent import Absent
 from profiles.value.model import ModelError, Rejection
 from streams.cli import run
-from streams.fitting.build import FitPlan
+from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.fit import fit_models, refusals
 from streams.fitting.gather import from_events
+from streams.fitting.population import population_of
+from streams.fitting.timing import fit_timing
 from streams.settings import build_settings
 from tests.models import cdnow
 
@@ -76,6 +78,67 @@ def test_parameters_fitted_from_events_are_the_published_ones(stream: Tally) -> 
     found = models.value.timing.parameters
     assert (found.r, found.alpha, found.a, found.b) == pytest.approx((0.242595, 4.413602, 0.792922, 2.425907), rel=1e-4)
     assert models.refused == {"repurchase": "few_gaps: 0 intervals between purchases, 30 are needed"}
+
+
+@pytest.fixture(scope="module")
+def countries() -> tuple[list[bytes], Tally]:
+    """CDNOW's sample as events that tell a country, and its customers as counters, made here.
+
+    Every second of those who came back within two months is said to live in Austria, all others in Germany. The newest order
+    says so: by then a customer has long been counted as one of no country.
+    """
+    days = cdnow.purchase_days("sample")
+    days = days[days["day"] <= cdnow.CALIBRATED_UNTIL].sort_values("day")
+    bought: dict[str, list[int]] = {}
+    for customer, day in zip(days["customer"].tolist(), days["day"].tolist(), strict=True):
+        bought.setdefault(customer, []).append(day)
+    told: list[tuple[int, bytes]] = []
+    customers: Tally = {}
+    for who, on in bought.items():
+        country = "AT" if len(on) > 1 and on[1] - on[0] < 60 and int(who) % 2 else "DE"
+        for day in on:
+            text = order(f"c{who}", f"o{who}-{day}", day * DAY_MS + NOON_MS, 900)
+            told.append((day, text if day != on[-1] else text[:-1] + f', "country": "{country}"}}'.encode()))
+        key = f"buyers|{len(on) - 1}|{on[0]}|{on[-1]}||{country}"
+        customers[key] = customers.get(key, 0) + 1
+    return [text for _, text in sorted(told, key=lambda one: one[0])], customers
+
+
+def test_parts_of_the_shop_fitted_from_events_are_those_of_their_customers(
+    countries: tuple[list[bytes], Tally],
+) -> None:
+    told, customers = countries
+    stream, today = counted(told)
+    kept = part_of(stream, "value")
+
+    assert {name: count for name, count in kept.items() if name.startswith("buyers|")} == customers
+    value = fit_model(kept, today, PLAN)
+    assert value.segmented_by == "country"
+    for country in ("AT", "DE"):
+        of_country = {name: count for name, count in customers.items() if name.endswith(f"|{country}")}
+        assert value.segments[country].customers == sum(of_country.values())
+    alone = fit_timing(population_of(of_country), today, "bg_nbd").parameters
+    found = value.segments["DE"].parameters
+    assert value.segments["DE"].own_weight == 1.0
+    assert (found.r, found.alpha, found.a, found.b) == pytest.approx((alone.r, alone.alpha, alone.a, alone.b), rel=2e-3)
+
+
+def test_the_command_tells_parts_of_the_shop_apart(
+    countries: tuple[list[bytes], Tally], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "orders.jsonl", tmp_path / "models.json"
+    source.write_bytes(b"\n".join(countries[0]))
+
+    assert run(["fit", str(source), "--out", str(out), "--family", "bg_nbd"]) == 0
+
+    said = capsys.readouterr()
+    value = decode_models(out.read_bytes()).value
+    assert value is not None
+    germans = value.segments["DE"]
+    assert "  segments   by country\n" in said.out
+    assert f"    DE: {germans.customers:,} buyers, r {germans.parameters.r:.4g}, " in said.out
+    assert "100% its own" in said.out
+    assert "segment" not in said.err
 
 
 def test_a_document_survives_being_written_and_a_changed_one_is_refused(stream: Tally) -> None:

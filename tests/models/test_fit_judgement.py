@@ -12,7 +12,7 @@ from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.optimum import Objective, Optimum, Refused, maximise
 from streams.fitting.population import CountsError, added, population_of
 from streams.fitting.spend import fit_margin, fit_spend
-from streams.fitting.timing import fit_segments, fit_timing
+from streams.fitting.timing import fit_timing
 from tests.models import cdnow
 from tests.models.simulator import counters_of, simulate
 
@@ -170,25 +170,12 @@ def test_a_shop_without_buyers_has_a_model_that_says_so() -> None:
     assert model.heuristic.reason is Absent.FEW_BUYERS
 
 
-def test_parts_of_the_shop_and_the_regularity_are_fitted_on_request(fitted: ValueModel) -> None:
-    counters = cdnow.counters("sample")
-    model = fit_model(counters, TODAY, FitPlan(currency="USD", regularity=None), segments={"web": counters})
+def test_the_regularity_is_fitted_on_request(fitted: ValueModel) -> None:
+    model = fit_model(cdnow.counters("sample"), TODAY, FitPlan(currency="USD", regularity=None))
 
     assert fitted.timing is not None
     assert model.timing is not None
     assert model.timing.log_likelihood == pytest.approx(fitted.timing.log_likelihood, abs=1e-6)
-    assert model.segments["web"].parameters.alpha == pytest.approx(model.timing.parameters.alpha, rel=1e-4)
-    assert model.timing_of("web") == model.segments["web"].parameters
-    assert model.timing_of("shop around the corner") == model.timing_of(None) == model.timing.parameters
-
-
-def test_a_hopeless_segment_has_the_shops_parameters(fitted: ValueModel) -> None:
-    assert fitted.timing is not None
-    fits, rejected = fit_segments({"fax": population_of({"buyers|0|0|0": 20})}, fitted.timing, TODAY)
-
-    assert fits["fax"].parameters == fitted.timing.parameters
-    assert (fits["fax"].own_weight, fits["fax"].customers) == (0.0, 20)
-    assert [(one.part, one.reason) for one in rejected] == [("segment:fax", Rejection.FEW_REPEAT_BUYERS)]
 
 
 def test_partitions_are_merged_by_addition() -> None:
@@ -209,6 +196,8 @@ def test_partitions_are_merged_by_addition() -> None:
         ({"buyers|0|1|1": -1}, r"'buyers\|0\|1\|1' is -1"),
         ({"buyers|0|1": 1}, r"'buyers\|0\|1' is not followed by 3"),
         ({"buyers|0|1|1": 1, "buyers|0|x|1": 1}, r"'buyers\|0\|x\|1' is not"),
+        ({"buyers|0|1|1|mail|DE|more": 1}, r"ends in 'mail\|DE\|more'"),
+        ({"buyers|0|1|1|mail": 1}, "ends in 'mail', which is no channel and country"),
         ({"value|1|2": 1}, r"'value\|1\|2' is not followed by 1"),
         ({"byers|0|1|1": 1}, "no kind"),
     ],

@@ -6,11 +6,12 @@ Expected and actual orders, and both areas under the curve, were published with 
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
 from streams.reporting.foresight import Check, Outlook, check, outlook
 from streams.reporting.missing import Missing
 from streams.reporting.snapshot import Snapshot, earlier_of
-from tests.models import cdnow
+from tests.models import cdnow, test_fit_segments
 
 
 def named(until: int) -> dict[str, int]:
@@ -117,3 +118,47 @@ def test_purchases_dated_in_the_future_leave_numbers_that_are_numbers() -> None:
 
     assert isinstance(found, Outlook)
     assert found.orders > 0
+
+
+def later(*, origins: bool) -> Check:
+    """A shop of two countries that order at different paces, 64 days later; `origins`: they are known."""
+    found: list[dict[str, int]] = []
+    for day in (test_fit_segments.TODAY - 64, test_fit_segments.TODAY):
+        slow, quick = (
+            test_fit_segments.part(model, 6_000, f"|{country}" if origins else "", seed, day)
+            for model, country, seed in ((test_fit_segments.SLOW, "DE", 41), (test_fit_segments.QUICK, "AT", 42))
+        )
+        both = test_fit_segments.shop_of(slow, quick)
+        found.append({f"value:{name}": count for name, count in both.items()})
+    snapshot = shop(found[1], test_fit_segments.TODAY)
+    result = check(replace(snapshot, earlier=earlier_of(found[0], test_fit_segments.TODAY - 64)))
+    assert isinstance(result, Check)
+    return result
+
+
+def test_customers_are_foretold_by_the_part_of_the_shop_they_are_in() -> None:
+    apart, together = later(origins=True), later(origins=False)
+
+    assert (apart.customers, apart.actual) == (together.customers, together.actual)
+    assert apart.expected == pytest.approx(apart.actual, rel=0.04)
+    assert apart.auc is not None
+    assert together.auc is not None
+    assert apart.auc > together.auc
+    assert apart.brier < together.brier
+
+
+def test_who_was_told_another_country_meanwhile_has_not_come_for_that() -> None:
+    then, now = cdnow.CALIBRATED_UNTIL, cdnow.HOLDOUT_UNTIL
+    moved: dict[str, int] = {}
+    for name, count in named(then).items():
+        if name.startswith("value:buyers|"):
+            moved |= {f"{name}||AT": count // 2, f"{name}||DE": count - count // 2}
+        else:
+            moved[name] = count
+    result = check(replace(shop(named(now)), earlier=earlier_of(moved, then)))
+
+    assert isinstance(result, Check)
+    assert result.actual == checked().actual
+    assert sum(band.came * band.customers for band in result.bands) == pytest.approx(
+        sum(band.came * band.customers for band in checked().bands)
+    )

@@ -23,7 +23,7 @@ from profiles.value.timing import Buyer, Timing
 from profiles.value.worth import positive_interval, signed_interval, sum_moments
 from streams.fitting.population import population_of
 from streams.fitting.spend import fit_margin, fit_spend_rows
-from streams.fitting.timing import fit_regular_timing, fit_segments, fit_timing
+from streams.fitting.timing import fit_regular_timing, fit_timing
 from tests.models.simulator import Shop, counters_of, simulate
 
 Floats = NDArray[np.float64]
@@ -201,26 +201,3 @@ def test_margin_parameters_come_back_from_counters() -> None:
     assert found.mu == pytest.approx(MARGIN.mu, rel=0.05)
     assert found.within == pytest.approx(MARGIN.within, rel=0.04)
     assert found.between == pytest.approx(MARGIN.between, rel=0.15)
-
-
-def test_a_small_segment_leans_on_the_shop() -> None:
-    frequent = Timing(family="mbg_nbd", r=0.9, alpha=5.0, a=0.7, b=2.2)
-    parts = {}
-    for name, model, customers in (("web", SLOW, 4_000), ("app", frequent, 500)):
-        shop = simulate(model, customers, 300, TODAY, seed=12)
-        x, last = shop.until(TODAY)
-        parts[name] = counters_of(x, shop.first_day, last)
-    both = {key: parts["web"].get(key, 0) + parts["app"].get(key, 0) for key in {**parts["web"], **parts["app"]}}
-    pooled = fit_timing(population_of(both), TODAY)
-    populations = {name: population_of(part) for name, part in parts.items()}
-    own = fit_timing(populations["app"], TODAY).parameters
-    fits, rejected = fit_segments(populations, pooled, TODAY)
-
-    assert rejected == ()
-    assert fits["web"].own_weight == 1.0
-    assert fits["web"].parameters.alpha == pytest.approx(
-        fit_timing(populations["web"], TODAY).parameters.alpha, rel=1e-3
-    )
-    assert fits["app"].own_weight == 0.5
-    halfway = np.sqrt(own.alpha * pooled.parameters.alpha)
-    assert fits["app"].parameters.alpha == pytest.approx(halfway, rel=1e-3)

@@ -1,19 +1,36 @@
-"""The audit finds every profile whose totals are not the sum of its ledger, and no other."""
+"""The audit finds every profile whose totals are not the sum of its ledger and every counter that is not the sum of the profiles,
+and no other.
+"""
 
 import asyncio
 from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from profiles.book import Book
+from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
 from profiles.ledger import apply_order
 from profiles.profile import Profile
 from profiles.state import Ledger, Totals, encode
-from schemas.events import ANONYMOUS, Arrival, OrderCancelled, OrderCompleted, OrderEvent, OrderRefunded, Product
-from streams.audit import Difference, audit, compare
+from schemas.events import (
+    ANONYMOUS,
+    Arrival,
+    Identified,
+    NpsSubmitted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderEvent,
+    OrderRefunded,
+    PageViewed,
+    Product,
+)
+from streams.audit import CounterDifference, Difference, audit, audit_population, compare
 from streams.memory_table import MemoryTable
-from streams.table import Commit
+from streams.table import Commit, Meta
+from tests.shell.world import EAGER, START_MS, World, added, ordered
 
 DAY_MS = 86_400_000
 BOOK = Book()
@@ -64,6 +81,105 @@ def audited(table: MemoryTable) -> list[Difference | None]:
         return [difference async for difference in audit(table, 0)]
 
     return asyncio.run(look())
+
+
+def a_shops_week() -> World:
+    """Customers who buy, are merged, say what they think, and are held out of messages."""
+    rules = replace(EAGER.rules, holdout=replace(EAGER.rules.holdout, share=0.5))
+    world = World(
+        engine=Engine(
+            replace(EAGER, rules=rules, catalogue=build_catalogue([{"product_id": "tea", "supply_days": "2"}]))
+        )
+    )
+    tea = (Product(product_id="tea", category="drinks", price_minor=500, quantity=1),)
+    for number in range(6):
+        user = f"u{number}"
+        world.send(
+            PageViewed(message_id=f"v{number}", timestamp_ms=START_MS, anonymous_id=f"phone-{number}"),
+            added(user, 1, f"a{number}"),
+            ordered(user, 60, f"o{number}", products=tea),
+            Identified(
+                message_id=f"i{number}", timestamp_ms=START_MS + 90, user_id=user, anonymous_id=f"phone-{number}"
+            ),
+            ordered(user, 4_000, f"p{number}", products=tea),
+            NpsSubmitted(
+                message_id=f"n{number}", timestamp_ms=START_MS + 99, user_id=user, score=2 * number, survey_id="s"
+            ),
+            added(user, 9_000, f"b{number}", cart="c2"),
+        )
+    world.send(OrderCancelled(message_id="x", timestamp_ms=START_MS + DAY_MS, user_id="u1", order_id="p1"))
+    asyncio.run(world.all_done())
+    return world
+
+
+def counters_off(world: World) -> list[CounterDifference]:
+    return asyncio.run(audit_population(world.table, 0, world.engine.book))  # type: ignore[attr-defined] # an Engine here
+
+
+def test_counters_of_a_shop_are_the_sum_of_what_its_profiles_hold() -> None:
+    world = a_shops_week()
+
+    kinds = {name.partition(":")[0] for name in asyncio.run(world.table.population(0))}
+    assert {"value", "cohort", "gaps", "foretold", "nps", "cases", "effect", "customers"} <= kinds
+    assert counters_off(world) == []
+
+
+@pytest.mark.parametrize("counter", ["net", "nps:relational.20514.promoters.all", "value:gaps", "of:nobody"])
+def test_a_counter_that_is_off_is_named_with_both_sides(counter: str) -> None:
+    world = a_shops_week()
+    before = asyncio.run(world.table.population(0)).get(counter, 0)
+    drift(world, counter, 3)
+
+    assert counters_off(world) == [CounterDifference(0, counter, before + 3, before)]
+
+
+def drift(world: World, counter: str, by: int) -> None:
+    async def spoil() -> None:
+        claim = await world.table.claim(0)
+        await world.table.commit(
+            0, Commit(token=claim.meta.token, expected=claim.meta.commits, population={counter: by})
+        )
+
+    asyncio.run(spoil())
+
+
+def test_a_lost_profile_is_missed_by_the_counters() -> None:
+    world = a_shops_week()
+
+    async def lose() -> None:
+        claim = await world.table.claim(0)
+        await world.table.commit(0, Commit(token=claim.meta.token, expected=claim.meta.commits, deleted=["user_id:u3"]))
+
+    asyncio.run(lose())
+    assert {one.counter for one in counters_off(world)} >= {"customers", "orders", "net"}
+
+
+def test_a_worker_at_work_is_not_called_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_shops_week()
+    read = world.table.population
+    looks = 0
+
+    async def as_of_then(partition: int) -> dict[str, int]:
+        nonlocal looks
+        found = await read(partition)
+        looks += 1
+        found["net"] += looks  # each look meets a commit that the profiles read after it have, and it has not
+        drift_at_work.append(looks)
+        return found
+
+    drift_at_work: list[int] = []
+    commits = iter(range(100))
+
+    async def moving(partition: int) -> Meta | None:
+        claim = await meta(partition)
+        return None if claim is None else replace(claim, commits=next(commits))
+
+    meta = world.table.meta
+    monkeypatch.setattr(world.table, "population", as_of_then)
+    monkeypatch.setattr(world.table, "meta", moving)
+
+    assert counters_off(world) == []
+    assert drift_at_work == [1, 2]
 
 
 def test_a_sound_profile_agrees_with_its_ledger() -> None:

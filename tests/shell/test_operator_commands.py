@@ -142,6 +142,7 @@ def test_the_audit_passes_sound_profiles_and_exits_with_1_for_others(
     assert regulars("audit") == 1
     shown = capsys.readouterr().out
     assert f"user_id:ann (partition {ANN}): ltv.net: profile has 901, ledger gives 900" in shown
+    assert "0 counters disagree" in shown
     assert regulars("audit", "--partition", str(1 - ANN)) == 0
     assert regulars("audit", "--partition", "2") == 2
 

@@ -5,10 +5,11 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from profiles.book import Book
 from profiles.profile import decode_profile
 from schemas import events
 from schemas.events import Event, Identified
-from streams.audit import audit
+from streams.audit import audit, audit_population
 from streams.faults import Point
 from streams.home import home_partition
 from streams.tenure import Tenure
@@ -133,6 +134,51 @@ def test_the_receipt_counts_by_store_and_is_final_once_all_homes_have_answered()
     assert [one["final"] for one in city.receipts()].count(True) == 1
     assert {"orders", "forwards", "decisions"} <= last["kept_ms"].keys()
     assert not any(word in repr(city.receipts()) for word in HOMES)
+
+
+def moved_twice() -> list[Event]:
+    """A phone number that belonged to an address before both belonged to a user."""
+    return [
+        events.PageViewed(message_id="v1", timestamp_ms=at(0), phone="+4930123456"),
+        Identified(message_id="i1", timestamp_ms=at(1), email="ada@example.org", phone="+4930123456"),
+        Identified(message_id="i2", timestamp_ms=at(2), user_id="ada", email="ada@example.org"),
+        added("ada", 3, "a1"),
+    ]
+
+
+def after(*, asks: type[events.CommandEvent]) -> City:
+    """She is asked about by the number, from which two redirects lead to her."""
+    city = City()
+    for event in (*moved_twice(), asked(asks, phone="+4930123456")):
+        city.live(event)
+    return city
+
+
+def test_an_export_is_found_over_several_redirects() -> None:
+    (part,) = after(asks=events.ExportCustomer).values("exports")
+
+    assert (part["customer_id"], part["document"]["carts"][0]["cart_id"]) == ("user_id:ada", "ada-c1")
+
+
+def test_she_is_suppressed_and_erased_over_several_redirects() -> None:
+    suppressed = after(asks=events.SuppressCustomer)
+
+    assert suppressed.receipts()[-1]["counts"] == {"timers": 1}
+    assert "user_id:ada" not in after(asks=events.EraseCustomer).profiles()
+
+
+def test_an_address_she_shares_with_another_user_does_not_lead_to_him() -> None:
+    city = City()
+    for event in (
+        Identified(message_id="i1", timestamp_ms=at(0), user_id="bob", email="us@example.org"),
+        Identified(message_id="i2", timestamp_ms=at(1), user_id="ada", email="us@example.org"),
+        asked(events.ExportCustomer, user_id="ada", email="us@example.org"),
+        asked(events.EraseCustomer, name="r2", user_id="ada", email="us@example.org"),
+    ):
+        city.live(event)
+
+    assert {part["customer_id"] for part in city.values("exports")} == {"user_id:ada"}
+    assert "user_id:bob" in city.profiles()
 
 
 def test_ids_as_long_as_they_may_be_are_erased_with_the_others() -> None:
@@ -331,6 +377,13 @@ def test_of_an_anonymised_customer_the_figures_stay_and_agree_with_their_ledger(
         return [one for number in range(PARTITIONS) async for one in audit(city.world.table, number)]
 
     assert not any(run(differences()))
+    # No profile holds what models and reports count of her any more, and they go on counting it.
+    assert [
+        one for number in range(PARTITIONS) for one in run(audit_population(city.world.table, number, Book()))
+    ] == []
+    assert {name: found[name] for name in wanted if name.startswith("value:")} == {
+        name: count for name, count in wanted.items() if name.startswith("value:")
+    }
 
 
 def test_the_same_command_again_finds_nothing_and_changes_nothing() -> None:

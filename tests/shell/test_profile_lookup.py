@@ -11,6 +11,7 @@ from profiles.profile import Profile
 from profiles.state import Consent, DecisionKept, Emitted, Episode, encode
 from streams.commands.profile_table import print_explanation, print_profile
 from streams.home import home_partition
+from streams.identifier_forms import IdentifierForms
 from streams.memory_table import MemoryTable
 from streams.profile_lookup import candidates, find
 from streams.table import Commit
@@ -49,7 +50,7 @@ def test_a_bare_value_or_a_typed_one_finds_the_profile(text: str, found: str | N
     ids = ("user_id:2375", "phone:2375", "email:ann@example.org", "phone:+41446681800", "anonymous_id:a:b")
     table = stored(*(Profile(profile_id) for profile_id in ids))
 
-    result = asyncio.run(find(table, text, PARTITIONS, "CH"))
+    result = asyncio.run(find(table, text, PARTITIONS, IdentifierForms("CH")))
 
     assert (result.profile.id if result else None) == found
 

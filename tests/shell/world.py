@@ -21,6 +21,7 @@ from streams.batch import Steps
 from streams.faults import NO_FAULTS, Faults, Point
 from streams.memory_log import MemoryLog, MemoryPublisher
 from streams.memory_table import MemoryTable
+from streams.outbox import Publisher
 from streams.partition_limits import PartitionLimits
 from streams.stats import BatchStats, NoStats, StopReason
 from streams.tenure import Tenure
@@ -108,7 +109,7 @@ class World:
     limits: PartitionLimits = field(default_factory=PartitionLimits)
     wall_ms: int | None = None
     log: MemoryLog = field(init=False)
-    publisher: MemoryPublisher = field(init=False)
+    publisher: Publisher = field(init=False)
     table: MemoryTable = field(default_factory=MemoryTable)
     told: Told = field(default_factory=Told)
     mono_ms: int = 0

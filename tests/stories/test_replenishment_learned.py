@@ -5,15 +5,16 @@ from math import exp, log
 import pytest
 from msgspec.structs import replace
 
-from profiles import supply
+from profiles import statistics, supply
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.insight.repurchase import EDGES, Key, RepurchaseModel, Shape
 from profiles.insight.repurchase_plan import RepurchaseRule, RepurchaseRules
+from profiles.insight.tallies import add
 from profiles.models import Models, named
 from profiles.rhythms import RHYTHMS_MAX
 from profiles.rules import Rules
-from profiles.state import Moment
+from profiles.state import SUPPLY_PURCHASES_MAX, Moment
 from profiles.triggers import REPLENISHMENT_DUE
 from profiles.turn import Turn
 from tests.stories.timeline import DAY, Timeline, product, shop
@@ -176,3 +177,68 @@ def test_without_anything_learned_nothing_is_followed() -> None:
 
     assert ada.profile.supply == {}
     assert Rules().repurchase.of("coffee").remind
+
+
+def foretold(ada: Timeline) -> dict[str, int]:
+    """What the counters say of what was foretold, without the weeks."""
+    found: dict[str, int] = {}
+    for name, count in statistics.counters(ada.profile, ada.engine.book).items():
+        if name.startswith("foretold:"):
+            what = name.removeprefix("foretold:").rpartition("|")[0]
+            found[what] = found.get(what, 0) + count
+    return found
+
+
+def test_what_was_foretold_stands_with_the_purchase_and_is_held_against_the_next() -> None:
+    ada = coffee(Timeline(learned(coffee=40)), 0)
+    (first,) = ada.profile.supply["=coffee"].purchases
+    assert first.told is not None
+    start, end, sure = first.told
+    assert sure is not None
+    assert foretold(ada) == {f"open|{sure // 10}": 1, f"sure|{sure // 10}": sure}
+
+    for next_day, outcome in ((start - 1, "early"), (start, "hit"), (end, "hit"), (end + 1, "late")):
+        again = coffee(coffee(Timeline(learned(coffee=40)), 0), next_day)
+        told = again.profile.supply["=coffee"].purchases[-1].told
+        assert told is not None
+        assert told[2] is not None
+        assert foretold(again)[f"{outcome}|{sure // 10}"] == 1
+        assert foretold(again)[f"open|{told[2] // 10}"] == 1
+
+
+def test_a_model_of_later_changes_nothing_of_what_was_foretold() -> None:
+    ada = coffee(Timeline(learned(coffee=40)), 0)
+    before = ada.profile.supply["=coffee"].purchases[0].told
+    ada.engine = Timeline(learned(coffee=90)).engine
+    coffee(ada, 41)
+
+    was, newest = ada.profile.supply["=coffee"].purchases
+    assert was.told == before
+    assert newest.told is not None
+    assert before is not None
+    assert newest.told[0] > before[0]
+
+
+def test_an_order_that_comes_late_is_foretold_from_as_if_it_had_come_in_time() -> None:
+    in_time, late = Timeline(learned(coffee=40)), Timeline(learned(coffee=40))
+    for day in (0, 20, 40):
+        coffee(in_time, day)
+    for day in (0, 40, 20):
+        late.order(f"o{day}", day * DAY + 600, product("beans", category="coffee"), arrives=41 * DAY)
+
+    assert late.profile.supply["=coffee"].purchases == in_time.profile.supply["=coffee"].purchases
+    assert foretold(late) == foretold(in_time)
+
+
+def test_counters_told_with_each_order_are_those_of_the_profile_also_beyond_what_is_kept() -> None:
+    ada, told = Timeline(learned(coffee=20)), dict[str, int]()
+    for number in range(SUPPLY_PURCHASES_MAX + 6):
+        coffee(ada, number * 17 % 300, product_id="beans")
+        add(told, {name: count for name, count in ada.orders.counted.items() if name.startswith("foretold:")})
+        ada.orders.counted.clear()
+
+    kept = {
+        name: count for name, count in statistics.counters(ada.profile, ada.engine.book).items() if "foretold:" in name
+    }
+    assert told == kept
+    assert sum(count for name, count in kept.items() if "sure" not in name) == SUPPLY_PURCHASES_MAX

@@ -1,0 +1,46 @@
+"""How an installation writes identifiers: whose national phone numbers it understands, and whether contact data is protected.
+
+For whoever looks for a customer by what a person has at hand, and for whoever makes an event of it.
+"""
+
+from typing import Final, NamedTuple
+
+from schemas.decode import Decoder
+from schemas.phones import phone_number
+from schemas.protected import Protector, is_token
+from schemas.scalars import email_address
+from streams.protection import load_protection
+from streams.settings import Settings
+
+
+class IdentifierForms(NamedTuple):
+    """`phone_region` as in the settings; without a `protector` contact data is kept as it is."""
+
+    phone_region: str = ""
+    protector: Protector | None = None
+
+    def stored(self, kind: str, value: str) -> str:
+        """The form an identifier is stored in; a value that identifies nobody stays as it is, and finds nobody.
+
+        >>> IdentifierForms("DE").stored("phone", "030 1234567"), IdentifierForms().stored("email", "Ann@Example.org")
+        ('+49301234567', 'ann@example.org')
+        """
+        if kind not in {"email", "phone"} or is_token(value):
+            return value
+        normal = email_address(value) if kind == "email" else phone_number(value, self.phone_region)
+        if normal is None:
+            return value
+        return normal if self.protector is None else self.protector.token(kind, normal)
+
+    def decoder(self) -> Decoder:
+        """A decoder of canonical events that name a customer so, and no amounts."""
+        return Decoder("USD", phone_region=self.phone_region, protector=self.protector)
+
+
+PLAIN: Final = IdentifierForms()
+"""Those of an installation that sets nothing."""
+
+
+def identifier_forms(settings: Settings) -> IdentifierForms:
+    """Those of an installation. Raises SettingsError."""
+    return IdentifierForms(settings.shop.phone_region, load_protection(settings))

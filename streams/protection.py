@@ -1,0 +1,179 @@
+"""The keys of an installation that protects contact data: tokens, sealed texts, and what opens them again.
+
+A token is HMAC-SHA-256 (RFC 2104) of "<type>:<value>", cut to 128 bits: two addresses with one token are not to be expected
+below 10^19 of them. A sealed text is AES-SIV (RFC 5297): it needs no nonce, so the same address gives the same text, and
+a replay gives the same state. It shows how long the address is, and that two texts are equal, which the token shows as well.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import tomllib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.outputs import Outgoing
+from schemas.protected import KEYED_MARK, SEALED_MARK
+from streams.forwards import ELSEWHERE
+from streams.outbox import Publisher
+from streams.settings import Settings, SettingsError
+
+KEY_BYTES: Final = 32
+OPENING_KEYS_MAX: Final = 16
+REMEMBERED_MAX: Final = 32_768
+"""Addresses whose protected forms are remembered, some 15 MB; both cost 16 us to make anew."""
+
+_PURPOSE: Final = [b"regulars/contact"]
+_SEALED: Final = re.compile(rb'"s1\.([A-Za-z0-9_-]{22,4096})"')
+
+
+class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands in a key file (TOML): base64 texts of 32 random bytes each.
+
+    `identifiers` makes the tokens, and can't be changed on a running installation. The first of `contacts` seals; all open.
+    """
+
+    identifiers: str
+    contacts: list[str]
+
+
+class Protection:
+    """Makes the protected forms and opens them. `contacts` are keys of 64 bytes, the first one seals.
+
+    Raises ImportError where the library for it is not installed.
+    """
+
+    def __init__(self, identifiers: bytes, contacts: Sequence[bytes]) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+        self._identifiers = identifiers
+        self._ciphers = [AESSIV(key) for key in contacts]
+        self.token = lru_cache(REMEMBERED_MAX)(self._token)
+        self.seal = lru_cache(REMEMBERED_MAX)(self._seal)
+
+    @property
+    def mark(self) -> str:
+        """What an installation keeps to know the key of its tokens by; it tells nothing of the key."""
+        return self._digest("~installation")[:16]
+
+    def _token(self, kind: str, value: str) -> str:
+        return KEYED_MARK + self._digest(f"{kind}:{value}")[:32]
+
+    def _seal(self, value: str) -> str:
+        sealed = self._ciphers[0].encrypt(value.encode("utf-8", "surrogatepass"), _PURPOSE)
+        return SEALED_MARK + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, sealed: str) -> str | None:
+        """The clear text of a sealed one, None where none of the keys opens it."""
+        return self._opened(sealed.removeprefix(SEALED_MARK).encode())
+
+    def open_all(self, document: bytes, *, closed: bytes | None = None) -> bytes:
+        """A JSON text with every sealed text in it opened. One that no key opens stays, or becomes `closed`."""
+
+        def clear(found: re.Match[bytes]) -> bytes:
+            text = self._opened(found[1])
+            if text is None:
+                return found[0] if closed is None else closed
+            return msgspec.json.encode(text)
+
+        return _SEALED.sub(clear, document)
+
+    def _opened(self, text: bytes) -> str | None:
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            sealed = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+        except binascii.Error:
+            return None
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(sealed, _PURPOSE).decode("utf-8", "surrogatepass")
+            except InvalidTag:
+                continue
+        return None
+
+    def _digest(self, text: str) -> str:
+        return hmac.new(self._identifiers, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+class OpeningPublisher:
+    """Hands rows on with the contact details of triggers and exports in clear text: in the table they wait sealed.
+
+    What no key opens any more is left out.
+    """
+
+    def __init__(self, publisher: Publisher, protection: Protection) -> None:
+        self._publisher, self._protection = publisher, protection
+
+    async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+        """As the publisher it hands on to."""
+        return await self._publisher.publish([self._open(row) for row in rows])
+
+    async def ends(self, topic: str, partition: int) -> int:
+        """As the publisher it hands on to."""
+        return await self._publisher.ends(topic, partition)
+
+    async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+        """As the publisher it hands on to."""
+        return await self._publisher.tail(topic, partition, since)
+
+    def _open(self, row: Outgoing) -> Outgoing:
+        value = bytes(row.value)
+        if row.topic in ELSEWHERE or b'"s1.' not in value:
+            return row
+        opened = msgspec.Raw(self._protection.open_all(value, closed=b"null"))
+        return msgspec.structs.replace(row, value=opened)
+
+
+def load_protection(settings: Settings) -> Protection | None:
+    """The protection of an installation, None where it has none. Raises SettingsError."""
+    if not settings.protection.key_file:
+        return None
+    path = Path(settings.protection.key_file)
+    try:
+        keys = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), KeyFile)
+    except OSError as error:
+        raise SettingsError(f"protection.key_file {path} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError):
+        # What the parser says may quote a key.
+        raise SettingsError(f"protection.key_file {path} is no TOML with `identifiers` and `contacts`") from None
+    if not 1 <= len(keys.contacts) <= OPENING_KEYS_MAX:
+        raise SettingsError(f"protection.key_file {path}: `contacts` lists 1 to {OPENING_KEYS_MAX} keys")
+    texts = [keys.identifiers, *keys.contacts]
+    if len(set(texts)) < len(texts):
+        raise SettingsError(f"protection.key_file {path}: two keys are the same")
+    identifiers, *contacts = (_key(text, path) for text in texts)
+    try:
+        return Protection(identifiers, [_cipher_key(key) for key in contacts])
+    except ImportError:
+        raise SettingsError(
+            "protection.key_file needs the library cryptography: pip install 'regulars[protection]'"
+        ) from None
+
+
+def key_mark(settings: Settings) -> str:
+    """The mark of an installation's key of identifiers, "" where it has none. Raises SettingsError."""
+    protection = load_protection(settings)
+    return "" if protection is None else protection.mark
+
+
+def _key(text: str, path: Path) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"protection.key_file {path}: a key is base64 of {KEY_BYTES} random bytes")
+    return key
+
+
+def _cipher_key(key: bytes) -> bytes:
+    """The two AES keys of 256 bits that AES-SIV wants, from one of a file (SHA-512 of random bytes is as good as random)."""
+    return hashlib.sha512(b"regulars/aes-siv" + key).digest()
