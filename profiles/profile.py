@@ -179,7 +179,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,
         purchases), and without what was decided about her (timers, triggers, segments, comparisons).
         """
-        copy = decode_profile(self.pack())
+        # Without making text of its parts: what was opened still says that it may have changed.
+        copy = decode_profile(encode(self))
+        for name in _PARTS:
+            if bytes(getattr(copy, name)) in _NOTHING_STORED:
+                setattr(copy, name, _NOTHING)
         bare = Profile(self.id)
         for name in _NO_FACTS:
             setattr(copy, name, getattr(bare, name))

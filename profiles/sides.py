@@ -110,8 +110,7 @@ def descendants(sides: dict[str, Side], identifier: str) -> list[str]:
 
 def _begin(profile: Profile, came_with: str, since_ms: int) -> None:
     if profile.id not in profile.sides:
-        own = profile.facts()  # makes text of all parts
-        profile.sides[profile.id] = Side(since_ms).keep(own)
+        profile.sides[profile.id] = Side(since_ms).keep(profile.facts())
     sides = profile.sides
     sides[came_with] = Side(since_ms, _via(profile, came_with)).keep(Profile(came_with))
     if len(sides) > SIDES_MAX or not sides[profile.id].is_kept:
