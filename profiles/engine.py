@@ -10,6 +10,8 @@ The tables at the end say which event goes where; a new event is a line there, a
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, cast
 
+from msgspec.structs import replace
+
 from profiles import (
     acquisition,
     activity,
@@ -29,6 +31,8 @@ from profiles import (
     messages,
     origins,
     privacy,
+    sides,
+    splitting,
     standing,
     statistics,
     supply,
@@ -56,7 +60,7 @@ from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event
-from schemas.moves import Link, LinkRefused, Move
+from schemas.moves import Link, LinkRefused, Move, Restore
 from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
@@ -96,6 +100,9 @@ class Engine:
         segments = book.segments if book.segments is not None else Segments()
         self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
         self._is_watching = segments.fingerprint != ""
+        self._of_sides = self if not self.triggers and not self._is_watching else Engine(_plain(book), ())
+        """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
+        self._of_sides._handlers, self._of_sides._browsed = self._handlers, self._browsed
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -112,8 +119,14 @@ class Engine:
         watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
         if watching:
             self._watch.before(turn, orders)
+        if arrival.came_with and profile.has_apart and arrival.came_with in profile.apart:
+            self._give_back(turn, arrival)
+            return
+        side = None
+        if profile.has_sides or arrival.came_with:
+            side = sides.side_of(profile, arrival, turn.now_ms, self.book)
         if kind in ORDER_EVENTS:
-            self._order(turn, arrival, orders, watching=watching)
+            self._order(turn, arrival, orders, side, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
             if kind in CART_EVENTS:
                 self._cart(turn, arrival)
@@ -135,6 +148,8 @@ class Engine:
                 origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
+        if side is not None and kind not in ORDER_EVENTS:
+            self._tell_side(side, arrival, at, None)
 
     def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]:
         """The population's counters of what went out: messages, not customers, so they stay when a customer is erased."""
@@ -223,10 +238,7 @@ class Engine:
         """
         before = statistics.counters(profile, self.book)
         left = self._take_move(profile, what, at, orders, out)
-        after = {} if left else statistics.counters(profile, self.book)
-        for name in before.keys() | after.keys():
-            if change := after.get(name, 0) - before.get(name, 0):
-                orders.counted[name] = orders.counted.get(name, 0) + change
+        add(orders.counted, difference({} if left else statistics.counters(profile, self.book), before))
         return left
 
     def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
@@ -235,14 +247,21 @@ class Engine:
             return False
         if isinstance(what, Link):
             return links.take_link(profile, orders, what, out)
+        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
+        if isinstance(what, Restore):
+            given = splitting.take_restore(turn, orders, what)
+            if given is not None:
+                self._look_again(turn, given)
+            return False
         onwards = links.passed_on(profile, what, self.book.rules.identity)
         if onwards is not None:
             if onwards.customer != links.NOBODY:
                 out.append(onwards)
             return False
-        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
+        elif not what.returned and profile.has_apart and what.absorbed in profile.apart:
+            splitting.decline(turn, what)
         else:
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
@@ -276,10 +295,18 @@ class Engine:
         """A privacy command, or an event of a customer who sent one once."""
         profile = turn.profile
         asked = profile.privacy
-        if type(arrival.event) in COMMANDS:
+        if type(arrival.event) is events.SplitProfile:
+            before = statistics.counters(profile, self.book)
+            if splitting.obey(turn, arrival, orders, self.triggers):
+                add(orders.counted, difference(statistics.counters(profile, self.book), before))
+        elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
+            if profile.has_sides and asked.erased_ms is None:
+                side = sides.side_of(profile, arrival, turn.now_ms, self.book)
+                if side is not None:
+                    apply_consent(side, arrival)
         elif asked is not None:
             profile.privacy = None
             try:
@@ -288,6 +315,28 @@ class Engine:
                 profile.privacy = asked
             if asked.in_force:
                 episodes.cancel_all(turn, self.triggers, "suppressed")
+
+    # --- facts by what they came with ------------------------------------------------------------------------------
+
+    def _tell_side(self, side: Profile, arrival: Arrival, at: Moment, change: ledger.OrderChange | None) -> None:
+        """Tell an event to the side of a profile that it came with, as if that were alone. `change` is what an order did."""
+        if arrival.came_with:
+            arrival = replace(arrival, came_with="")
+        if change is None:
+            self._of_sides.step(side, arrival, at, Ledger(complete=True), [])
+            return
+        event = arrival.event
+        turn = Turn(side, self._of_sides.book, at, [], event.message_id, arrival.time_ms, arrival.received_ms)
+        if not dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
+            self._of_sides._remember(turn, arrival)
+        self._of_sides._note_purchase(turn, arrival, change)
+
+    def _give_back(self, turn: Turn, arrival: Arrival) -> None:
+        """An event was on its way while what it came with was taken out of this profile."""
+        side, entries = Profile(arrival.came_with), Ledger(complete=True)
+        change = ledger.apply_order(side, arrival, entries, self.book) if type(arrival.event) in ORDER_EVENTS else None
+        self._tell_side(side, arrival, turn.at, change)
+        splitting.give_back(turn, arrival.came_with, side, entries.all())
 
     # --- what every event tells -----------------------------------------------------------------------------------
 
@@ -317,11 +366,15 @@ class Engine:
 
     # --- orders ---------------------------------------------------------------------------------------------------
 
-    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, *, watching: bool) -> None:
+    def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, side: Profile | None, *, watching: bool) -> None:
         profile, event = turn.profile, arrival.event
         change = ledger.apply_order(profile, arrival, orders, turn.book)
         if profile.id == ANONYMOUS:
             return
+        if profile.has_sides:
+            sides.note_order(profile, arrival, change, orders)
+        if side is not None:
+            self._tell_side(side, arrival, turn.at, change)
         fresh = not dedupe.already_seen(profile, event.source, event.message_id, arrival.time_ms)
         if fresh:
             self._remember(turn, arrival)
@@ -330,23 +383,10 @@ class Engine:
         statistics.tell_order(profile, change, orders, turn.book)
         if event.country is not None:
             origins.follow_country(profile, event.country, orders.counted)
-        told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        told = self._note_purchase(turn, arrival, change)
         if told.supplies.counted:
             add(orders.counted, told.supplies.counted)
-        told.delivery = deliveries.note(profile, arrival, change)
         entry = change.entry
-        if entry.placed_ms is not None and not entry.test:
-            if change.is_new:
-                lookup = turn.book.catalogue.lookup
-                known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
-                bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
-                interests.purchase(profile.interests, bought, entry.placed_ms)
-                if self._browsed:
-                    browsing.note_found(profile, entry.placed_ms)
-            if isinstance(event, events.OrderStateEvent) and change.entry is not change.before:
-                told.order, told.carts = _close_carts(turn, told)
-                if entry.couponed:
-                    coupons.note_order(profile, event, entry.placed_ms)
         if profile.purchases is not change.purchases_before and change.entry is not change.before:
             self._look(turn, by_order=True)
         for trigger in self._on_order:
@@ -355,6 +395,25 @@ class Engine:
             episodes.settle(turn, self.triggers, told.order, entry.contribution)
         if watching:
             self._watch.after_order(turn, arrival, change, fresh=fresh)
+
+    def _note_purchase(self, turn: Turn, arrival: Arrival, change: ledger.OrderChange) -> OrderTold:
+        """What an order says beyond money: supplies, parcels, interests, and which carts it ends."""
+        profile, event, entry = turn.profile, arrival.event, change.entry
+        told = OrderTold(arrival=arrival, change=change, supplies=supply.record_purchases(profile, change, turn.book))
+        told.delivery = deliveries.note(profile, arrival, change)
+        if entry.placed_ms is not None and not entry.test:
+            if change.is_new:
+                lookup = turn.book.catalogue.lookup
+                known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
+                bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
+                interests.purchase(profile.interests, bought, entry.placed_ms)
+                if self._browsed:
+                    browsing.note_found(profile, entry.placed_ms)
+            if isinstance(event, events.OrderStateEvent) and entry is not change.before:
+                told.order, told.carts = _close_carts(turn, told)
+                if entry.couponed:
+                    coupons.note_order(profile, event, entry.placed_ms)
+        return told
 
     def _look(self, turn: Turn, *, by_order: bool = False) -> None:
         """See where she stands now."""
@@ -392,6 +451,11 @@ class Engine:
             trigger.on_cart(turn, cart)
         for trigger in self._by_kind.get(type(event), ()):
             trigger.on_event(turn, arrival)
+
+
+def _plain(book: Book) -> Book:
+    """The book without segments."""
+    return replace(book, segments=None)
 
 
 def _named(statistic: str, change: Tally) -> Tally:

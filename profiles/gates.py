@@ -241,6 +241,7 @@ END_REASONS: Final = {
     "open_complaint": "A low score or a ticket of hers is still open.",
     "score_corrected": "The customer corrected her score.",
     "bounced": "A message came back for good: the address is none.",
+    "split": "What it was about was taken out of the customer's profile.",
     "too_many": "The customer has as many open episodes as a profile holds.",
     "late_conversion": "An order placed before the emission became known after it: the trigger is taken back.",
 }

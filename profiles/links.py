@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import astuple, replace
 
-from profiles import contacts, merge
+from profiles import contacts, merge, sides
 from profiles.ids import decision_id
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
@@ -27,6 +27,7 @@ from profiles.state import (
     REFUSED_MAX,
     Ledger,
     NeedLedger,
+    OrderEntry,
     decode_entry,
     encode,
 )
@@ -95,6 +96,8 @@ def claim(turn: Turn, kind: str, value: str) -> None:
     identifier = f"{kind}:{value}"
     if identifier == profile.id or (profile.has_refused and identifier in profile.refused):
         return
+    if profile.has_apart and identifier in profile.apart:
+        return
     known = profile.ids.setdefault(kind, [])
     if not _has_room(profile, kind, known, turn.time_ms, turn.book.rules.identity):
         if not known:
@@ -108,8 +111,7 @@ def claim(turn: Turn, kind: str, value: str) -> None:
         return
     known.append(value)
     known.sort()
-    if kind in WEAK:
-        profile.linked[identifier] = turn.time_ms
+    profile.linked[identifier] = turn.time_ms
     _tell(turn, Link(identifier=identifier, claimer=profile.id, at_ms=turn.time_ms, cause=turn.cause))
 
 
@@ -179,6 +181,9 @@ def take_link(profile: Profile, orders: Ledger, link: Link, out: list[Output]) -
         return False
     known = profile.activity.first_ms is not None or bool(profile.ids) or profile.privacy is not None
     claimer, here = link.claimer, profile.id
+    if profile.has_apart and claimer in profile.apart:
+        out.append(_refusal(link, "split", None))
+        return False
     if kind_of(here) == "user_id" and kind_of(claimer) == "user_id" and not link.alias:
         out.append(_refusal(link, "conflict", here))
         return False
@@ -267,31 +272,40 @@ def leave(profile: Profile, redirect: list[tuple[int, str]]) -> None:
     """
     watched = [*profile.rewatched, *profile.watches]
     left = Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched)
-    left._exposures = profile._exposures
+    left._exposures, left._apart = profile._exposures, profile._apart
     empty = astuple(left)
     for name, value in zip(Profile.__struct_fields__, empty, strict=True):
         setattr(profile, name, value)
 
 
 def parts(profile: Profile, orders: Ledger, link: Link) -> list[Absorb]:
-    """A profile and its orders as parts of at most PART_BYTES each (more only for what can't be cut), the closing one last."""
-    claimer, here = link.claimer, profile.id
+    """A profile and its orders as parts, the closing one last."""
+    found = cut(profile, orders.all())
+    return [
+        Absorb(
+            into=link.claimer,
+            absorbed=profile.id,
+            closing=number == len(found),
+            profile=of,
+            entries=entries,
+            at_ms=link.at_ms,
+            cause=link.cause,
+        )
+        for number, (of, entries) in enumerate(found, 1)
+    ]
+
+
+def cut(profile: Profile, of_orders: list[OrderEntry]) -> list[tuple[Raw, tuple[Raw, ...]]]:
+    """A profile and its orders in parts of at most PART_BYTES each (more only for what can't be cut), in their stored form, the
+    one with the profile last. Changes neither.
+    """
+    here = profile.id
     copy = decode_profile(profile.pack())
     copy.population = []
-    made: list[Absorb] = []
+    made: list[tuple[Raw, tuple[Raw, ...]]] = []
 
-    def part(of: bytes, entries: tuple[Raw, ...] = (), *, closing: bool = False) -> None:
-        made.append(
-            Absorb(
-                into=claimer,
-                absorbed=here,
-                closing=closing,
-                profile=Raw(of),
-                entries=entries,
-                at_ms=link.at_ms,
-                cause=link.cause,
-            )
-        )
+    def part(of: bytes, entries: tuple[Raw, ...] = ()) -> None:
+        made.append((Raw(of), entries))
 
     stored = copy.pack()
     if len(stored) > PART_BYTES:
@@ -307,14 +321,14 @@ def parts(profile: Profile, orders: Ledger, link: Link) -> list[Absorb]:
     bare = Profile(here).pack()
     entries: list[Raw] = []
     size = len(stored)
-    for entry in sorted(orders.all(), key=lambda entry: entry.order_id):
+    for entry in sorted(of_orders, key=lambda entry: entry.order_id):
         text = encode(entry)
         if size + len(text) > PART_BYTES and entries:
             part(bare, tuple(entries))
             entries, size = [], len(stored)
         entries.append(Raw(text))
         size += len(text)
-    part(stored, tuple(entries), closing=True)
+    part(stored, tuple(entries))
     return made
 
 
@@ -345,13 +359,26 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         other = _renamed(decode_profile(bytes(absorb.profile)), profile.id)
         fresh = other.id not in profile.absorbed
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
+        sides.label(entries, absorb.absorbed)
+        keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
+        own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)
+        if other.id != profile.id:
+            sides.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)
+            _rejoin(profile, other)
         brought = other
         if absorb.closing and fresh and other.id != profile.id and other.activity.first_ms is not None:
             _publish(turn, "profile.merged", absorb.absorbed, None, None)
     if absorb.closing and absorb.absorbed in profile.merging:
         profile.merging.remove(absorb.absorbed)
     return brought
+
+
+def _rejoin(profile: Profile, other: Profile) -> None:
+    """What is part of her now, by another way, is not apart from her any more."""
+    if profile.has_apart:
+        for identifier in (other.id, *other.absorbed):
+            profile.apart.pop(identifier, None)
 
 
 def _renamed(other: Profile, name: str) -> Profile:
@@ -389,7 +416,7 @@ def refuse(turn: Turn, refused: LinkRefused) -> None:
         if not known:
             del profile.ids[kind]
     profile.linked.pop(identifier, None)
-    if refused.reason == "moved":
+    if refused.reason in {"moved", "split"}:
         _forget_contacts(profile)
         return
     if identifier not in profile.refused:

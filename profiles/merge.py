@@ -37,6 +37,7 @@ from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
+    APART_MAX,
     DECISIONS_KEPT,
     EMITTED_MAX,
     EPISODES_MAX,
@@ -56,12 +57,21 @@ from profiles.state import (
 SUBSCRIPTIONS_MAX = 32
 
 
-def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list[OrderEntry], book: Book) -> None:
+def merge(
+    into: Profile,
+    into_ledger: Ledger,
+    from_: Profile,
+    from_entries: list[OrderEntry],
+    book: Book,
+    *,
+    again: bool | None = None,
+) -> None:
     """Fold `from_` and its ledger entries into `into`. `from_` and its entries stay as they are and are not shared.
 
     A large profile may come in parts: ledger entries in several calls with an otherwise empty profile of the same id, and
     all the rest in one. The population counters (`profiles.population`, `profiles.statistics`) and the waiting triggers are the
-    caller's to bring up to date. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
+    caller's to bring up to date. `again` says whether what is only counted was added before, where the caller knows better than
+    `into.absorbed`. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
     ledger is loaded.
     """
     compared = into.has_exposures or from_.has_exposures
@@ -69,7 +79,8 @@ def merge(into: Profile, into_ledger: Ledger, from_: Profile, from_entries: list
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
-    again = other.id in into.absorbed
+    if again is None:
+        again = other.id in into.absorbed
 
     _unite_identity(into, other)
     _unite_consent(into, other)
@@ -136,6 +147,8 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     if other.has_contacts:
         contacts.unite(into, other)
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
+    if other.has_apart:
+        _unite_apart(into, other)
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.
@@ -149,6 +162,15 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     into.country = _newest(into.country, other.country)
     into.push = into.push or other.push
     into.privacy = _unite_privacy(into.privacy, other.privacy)
+
+
+def _unite_apart(into: Profile, other: Profile) -> None:
+    apart = into.apart
+    for identifier, at_ms in other.apart.items():
+        if identifier != into.id:
+            apart[identifier] = max(at_ms, apart.get(identifier, at_ms))
+    while len(apart) > APART_MAX:
+        del apart[min(apart, key=lambda one: (apart[one], one))]
 
 
 def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:

@@ -62,6 +62,7 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
     named = max(ours, theirs, key=lambda entry: entry.cart_version or _NEVER)
     joined.cart_id, joined.checkout_id, joined.cart_version = named.cart_id, named.checkout_id, named.cart_version
     _join_money(joined, ours, theirs)
+    joined.came_with = ours.came_with if ours.came_with == theirs.came_with else ""
     joined.contribution = ours.contribution
     if joined != ours:
         joined.contribution = contribute(joined, described, book)

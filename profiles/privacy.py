@@ -34,7 +34,9 @@ COMMANDS: Final[dict[type[Event], CommandName]] = {
     events.EraseCustomer: "erase",
     events.ExportCustomer: "export",
     events.AnonymiseCustomer: "anonymise",
+    events.SplitProfile: "split",
 }
+"""Every command by its event; the one to take a profile apart is carried out in `profiles.splitting`."""
 
 AKA_MAX: Final = 1000
 """Identifiers named to the next home, as many as a command may carry."""

@@ -129,6 +129,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _windows: Part = _part("windows")
     _memberships: Part = _part("memberships")
     _contacts: Part = _part("contacts")
+    _sides: Part = _part("sides")
+    _apart: Part = _part("apart")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -164,11 +166,28 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""
+        if type(self._sides) is not Raw:
+            for part in self._sides.values():
+                part.pack()
         for name, part in zip(_PARTS, astuple(self)[-len(_PARTS) :]):  # noqa: B905 -- as many of each; strict costs time
             if type(part) is not Raw:
                 stored = encode(part)
                 setattr(self, name, _NOTHING if stored in _NOTHING_STORED else Raw(stored))
         return encode(self)
+
+    def facts(self) -> "Profile":
+        """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,
+        purchases), and without what was decided about her (timers, triggers, segments, comparisons).
+        """
+        # Without making text of its parts: what was opened still says that it may have changed.
+        copy = decode_profile(encode(self))
+        for name in _PARTS:
+            if bytes(getattr(copy, name)) in _NOTHING_STORED:
+                setattr(copy, name, _NOTHING)
+        bare = Profile(self.id)
+        for name in _NO_FACTS:
+            setattr(copy, name, getattr(bare, name))
+        return copy
 
     def last_decisions(self) -> list[DecisionKept]:
         """The last decisions, oldest first."""
@@ -198,6 +217,16 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_past(self) -> bool:
         """Whether the customer has ordered, without opening what is known of it."""
         return self._past is not _NOTHING
+
+    @property
+    def has_sides(self) -> bool:
+        """Whether facts are kept apart by the identifier they came with, without opening them."""
+        return self._sides is not _NOTHING
+
+    @property
+    def has_apart(self) -> bool:
+        """Whether anything was ever taken out of this profile, or this out of another, without opening the part."""
+        return self._apart is not _NOTHING
 
     @property
     def has_refused(self) -> bool:
@@ -474,7 +503,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     @property
     def linked(self) -> dict[str, int]:
-        """Devices and cart tokens ("type:value") with the time at which each was first seen with her."""
+        """Her identifiers ("type:value") with the time at which each was first seen with her."""
         part: dict[str, int] | Raw = self._linked
         if isinstance(part, Raw):
             part = self._linked = _open(part, _LINKED)
@@ -584,12 +613,74 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def sides(self) -> "dict[str, Side]":
+        """Facts by the identifier they came with, the profile's own among them. See `profiles.sides`."""
+        part: dict[str, Side] | Raw = self._sides
+        if isinstance(part, Raw):
+            part = self._sides = _open(part, _SIDES)
+        return part
+
+    @sides.setter
+    def sides(self, part: "dict[str, Side]") -> None:
+        self._sides = part
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """Ids that a command said are not this customer, and when: what was taken out, or what this was taken out of."""
+        part: dict[str, int] | Raw = self._apart
+        if isinstance(part, Raw):
+            part = self._apart = _open(part, _LINKED)
+        return part
+
+    @property
     def memberships(self) -> Memberships:
         """The segments she is in."""
         part: Memberships | Raw = self._memberships
         if isinstance(part, Raw):
             part = self._memberships = _open(part, _MEMBERSHIPS)
         return part
+
+
+class Side(Struct, omit_defaults=True, gc=False):
+    """What came to a profile with one identifier: since when that belongs to her, through which other one (`via`), and its
+    facts as a profile of their own. Nothing is kept there where it would be too large.
+    """
+
+    since_ms: int
+    via: str = ""
+    _kept: Part = _part("kept")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the facts are there."""
+        return self._kept is not _NOTHING
+
+    @property
+    def size(self) -> int:
+        """Bytes, as it was read; 0 once it was opened."""
+        return memoryview(self._kept).nbytes if type(self._kept) is Raw else 0
+
+    @property
+    def kept(self) -> Profile:
+        """The facts. Only where they are there."""
+        part: Profile | Raw = self._kept
+        if isinstance(part, Raw):
+            part = self._kept = decode_profile(bytes(part))
+        return part
+
+    def keep(self, facts: Profile) -> "Side":
+        """Take these as the facts; gives itself."""
+        self._kept = facts
+        return self
+
+    def drop(self) -> None:
+        """Let go of the facts."""
+        self._kept = _NOTHING
+
+    def pack(self) -> None:
+        """Make text of the facts again."""
+        if type(self._kept) is not Raw:
+            self._kept = Raw(self._kept.pack())
 
 
 def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
@@ -633,8 +724,37 @@ _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
 _MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
+_SIDES: Final = (msgspec.json.Decoder(dict[str, Side]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))
+
+
+_NO_FACTS: Final = (
+    "merging",
+    "redirect",
+    "episodes",
+    "compact_ms",
+    "wakes",
+    "population",
+    "definitions",
+    "rewatched",
+    "origin",
+    "_orders",
+    "_ltv",
+    "_by_currency",
+    "_purchases",
+    "_past",
+    "_rhythms",
+    "_standing",
+    "_emitted",
+    "_decisions",
+    "_exposures",
+    "_behaviour",
+    "_windows",
+    "_memberships",
+    "_sides",
+    "_apart",
+)
 
 
 class UnsupportedVersion(Exception):

@@ -18,6 +18,7 @@ class Case(Struct, omit_defaults=True, gc=False):
     named: list[str] = []
     answered: list[str] = []
     counts: dict[str, int] = {}
+    refused: str | None = None
 
     @property
     def waiting(self) -> int:
@@ -49,4 +50,5 @@ def take(case: Case | None, answer: CommandAnswered, at_ms: int) -> Case | None:
         named=named,
         answered=before.answered if again else sorted([*before.answered, answer.home]),
         counts=counts,
+        refused=before.refused or answer.refused,
     )

@@ -194,6 +194,8 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     """The time over which `devices_max` counts; older ones make room."""
     cart_tokens_ms: int = 30 * DAY_MS
     """How long the secret token of a cart stands for the customer it was seen with."""
+    split_ms: int = 30 * DAY_MS
+    """How long after a merge `regulars profile split` can take it apart. So long facts are kept twice; 0 keeps nothing."""
 
 
 class OpenFeedback(Struct, frozen=True, kw_only=True):

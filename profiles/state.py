@@ -37,6 +37,7 @@ ABSORBED_MAX = 64
 REDIRECTS_MAX = 16
 REFUSED_MAX = 32
 MERGING_MAX = 32
+APART_MAX = 32
 WATCHES_MAX = 16
 SEEN_PRICES_MAX = 6
 VIEWS_MAX = 16
@@ -227,7 +228,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
         and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
         versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
         None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
-    their contribution stays. `couponed`: some version of it named a coupon.
+    their contribution stays. `couponed`: some version of it named a coupon. `came_with` is the identifier that the order came
+    with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
     """
 
     order_id: str
@@ -252,6 +254,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     contribution: Contribution | None = None
     compact: bool = False
     couponed: bool = False
+    came_with: str = ""
 
 
 class Purchase(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -648,16 +651,17 @@ class Ledger:
     `complete` says that every entry there is has been loaded. Asking for one that is neither loaded nor known to be
     absent raises `NeedLedger`, before anything was changed; the caller loads and runs the step again. Entries lie here as
     JSON text until somebody asks for them. `forgotten`: the customer was erased, so what is stored of her has to go.
+    `replaced`: entries were taken out, so what is stored has to go before these are written.
 
     `counted` is what the customer's orders changed in the counters of the population since it was last emptied, by the
     counter's name: it belongs to the commit that stores the ledger.
     """
 
-    __slots__ = ("_entries", "changed", "complete", "counted", "forgotten")
+    __slots__ = ("_entries", "changed", "complete", "counted", "forgotten", "replaced")
 
     def __init__(self, entries: Mapping[str, OrderEntry | None] | None = None, *, complete: bool = False) -> None:
         self.complete = complete
-        self.forgotten = False
+        self.forgotten = self.replaced = False
         self.changed: set[str] = set()
         self.counted: Tally = {}
         self._entries: dict[str, OrderEntry | bytes | None] = dict(entries or {})
@@ -706,6 +710,12 @@ class Ledger:
         self._entries.clear()
         self.changed.clear()
         self.complete = self.forgotten = True
+
+    def empty(self) -> None:
+        """Let go of every entry; those that are put from now on are all there is."""
+        self._entries.clear()
+        self.changed.clear()
+        self.complete = self.replaced = True
 
     def pack(self) -> list[tuple[str, bytes]]:
         """Order id and stored form of every entry that changed since the last call, by order id."""

@@ -694,6 +694,14 @@ class AnonymiseCustomer(CommandEvent, frozen=True, kw_only=True, tag="Anonymise 
     """Keep the shop's figures and erase who she is."""
 
 
+class SplitProfile(CommandEvent, frozen=True, kw_only=True, tag="Split Profile"):
+    """Take an identifier out of the profile of the customer named: they were united by mistake. `identifier` is "type:value" in
+    its normal form; what came with it goes back to it.
+    """
+
+    identifier: Text
+
+
 class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
     """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain."""
 
@@ -707,14 +715,15 @@ class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
         return self.shop_id
 
 
-CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise"]
+CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise", "split"]
 
 
 class CommandAnswered(ShopEvent, frozen=True, kw_only=True, tag="Command Answered"):
     """One home of a customer has carried a command out. Regulars writes it to itself; a receipt is made of these answers.
 
     `home` stands for the answering home without naming it, `passed_on` for those the command was passed on to; the answer
-    of the home that the request itself came to is `first`. `counts` are things done, by store.
+    of the home that the request itself came to is `first`. `counts` are things done, by store. `refused` says why nothing was
+    done, where that is so.
     """
 
     request_id: Id
@@ -723,6 +732,7 @@ class CommandAnswered(ShopEvent, frozen=True, kw_only=True, tag="Command Answere
     first: bool = False
     passed_on: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
     counts: dict[str, Small] = {}
+    refused: Id | None = None
 
     @property
     @override
@@ -798,6 +808,7 @@ AnyEvent = (
     | EraseCustomer
     | ExportCustomer
     | AnonymiseCustomer
+    | SplitProfile
     | EraseShop
     | CommandAnswered
 )
@@ -820,7 +831,8 @@ class Arrival(Struct, frozen=True, gc=False):
     id, "type:value" of the strongest identifier, `ANONYMOUS` for an order that names nobody, or `SHOP` for what is about
     the shop. `home` is the text whose murmur2 hash gives the home partition: the identifier's value, the order id of an
     anonymous order, the product of a catalogue event. `others` are the event's further identifiers, (type, value) from
-    strong to weak; an alias call's earlier id is among them as ("alias", value).
+    strong to weak; an alias call's earlier id is among them as ("alias", value). `came_with` is the identifier that led to
+    `customer` by a redirect, "" where the event names her own.
     """
 
     event: Event
@@ -829,3 +841,4 @@ class Arrival(Struct, frozen=True, gc=False):
     customer: str
     home: str
     others: tuple[tuple[str, str], ...] = ()
+    came_with: str = ""

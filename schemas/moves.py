@@ -1,7 +1,8 @@
-"""Moves: what partitions tell each other when two identifiers turn out to be one customer.
+"""Moves: what partitions tell each other when two identifiers turn out to be one customer, or not to be.
 
 No write crosses a partition. The home of an identifier is told (`Link`) to whom it belongs from now on; it answers with all
-it knows (`Absorb`, in parts) or with `LinkRefused`. They travel through the internal topic `moves`. Each may come twice or
+it knows (`Absorb`, in parts) or with `LinkRefused`. A customer's home that gives an identifier back tells that one's home
+(`Restore`, in parts). They travel through the internal topic `moves`. Each may come twice or
 late: every one is a statement that stays true, and taking it in again changes nothing.
 """
 
@@ -42,11 +43,13 @@ class Absorb(_Move, frozen=True, kw_only=True, tag="absorb"):
     """To the home of `into`: what was known of `absorbed`, as `profile` and ledger `entries` in their stored form.
 
     A large one comes in several parts; the `closing` one is the last. One with nothing in it says that nothing was known.
+    `returned`: it was to be given back (`Restore`) and can't be taken.
     """
 
     into: str
     absorbed: str
     closing: bool
+    returned: bool = False
     profile: Raw
     entries: tuple[Raw, ...] = ()
 
@@ -59,7 +62,7 @@ class LinkRefused(_Move, frozen=True, kw_only=True, tag="link_refused"):
     """To the home of `claimer`: `identifier` is not, or no longer, its own. `holder` is whose it is, where it is somebody's.
 
     `reason`: "held" (another user's for good), "moved" (the device follows another login now), "conflict" (an alias
-    that contradicts an earlier one), "too_many_hops".
+    that contradicts an earlier one), "too_many_hops", "split" (it was taken out of this customer's profile by a command).
     """
 
     claimer: str
@@ -72,7 +75,29 @@ class LinkRefused(_Move, frozen=True, kw_only=True, tag="link_refused"):
         return self.claimer
 
 
-Move = Link | Absorb | LinkRefused
+class Restore(_Move, frozen=True, kw_only=True, tag="restore"):
+    """To the home of `identifier`: it does not belong to `taken_from`; what came with it is given back, as `profile` and
+    ledger `entries` in their stored form, null where there is nothing. `held_by` are all identifiers of that customer: the
+    redirect is lifted where it leads to these alone. With `onto` it leads there from now on. `cause` is the number of the
+    request.
+
+    A large one comes in several parts; the `closing` one is the last. What is found later comes as a part that is none.
+    """
+
+    identifier: str
+    taken_from: str
+    held_by: tuple[str, ...] = ()
+    onto: str = ""
+    closing: bool
+    profile: Raw
+    entries: tuple[Raw, ...] = ()
+
+    @property
+    def customer(self) -> str:
+        return self.identifier
+
+
+Move = Link | Absorb | LinkRefused | Restore
 
 encode_move = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Move)

@@ -186,7 +186,8 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `final` says that all `homes` of the customer have answered, `waiting` how many have not. `counts` are things done by
     store: erased, exported or ended. `kept_ms` is how long the topics through which her events come keep their records,
-    by topic: what was erased here is still there for so long. `at_ms` is the clock of the partition.
+    by topic: what was erased here is still there for so long. `refused` says why nothing was done, where that is so.
+    `at_ms` is the clock of the partition.
     """
 
     request_id: str
@@ -197,6 +198,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     counts: dict[str, int]
     kept_ms: dict[str, int]
     at_ms: int
+    refused: str | None = None
     schema: str = "regulars/receipt/1"
 
 
@@ -218,13 +220,14 @@ class Export(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 class IdentityChange(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Who is who has changed. `change_id` is the same whenever it is found again.
 
-    `name`: `profile.merged` (all of `other` is now that of `customer_id`), `link.refused` or
-    `identity.conflict` (`other` was claimed for `customer_id` and is not hers, `reason` says why; `holder` is whose it is).
-    `cause` is the message id of the event that named both.
+    `name`: `profile.merged` (all of `other` is now that of `customer_id`), `profile.split` (what came with `other` was
+    taken out of `customer_id` again), `link.refused` or `identity.conflict` (`other` was claimed for `customer_id` and is not
+    hers, `reason` says why; `holder` is whose it is). `cause` is the message id of the event that named both, or the number of
+    the request.
     """
 
     change_id: str
-    name: Literal["profile.merged", "link.refused", "identity.conflict"]
+    name: Literal["profile.merged", "profile.split", "link.refused", "identity.conflict"]
     customer_id: str
     other: str
     holder: str | None = None

@@ -78,6 +78,7 @@ TOPIC_OF: dict[type[e.Event], str] = {
     e.EraseCustomer: "commands",
     e.ExportCustomer: "commands",
     e.AnonymiseCustomer: "commands",
+    e.SplitProfile: "commands",
     e.EraseShop: "commands",
     e.CommandAnswered: "commands",
 }

@@ -35,8 +35,8 @@ from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
 from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered
-from schemas.moves import MOVES, Absorb, Link, LinkRefused, Move
+from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, SplitProfile
+from schemas.moves import MOVES, Move
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
 from streams.forwards import (
@@ -74,8 +74,8 @@ PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
 EVERYWHERE: Final = -1
 """Stands in the place of a home partition where a record is about the shop."""
-UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS
-"""Events that no profile takes in."""
+UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS | {SplitProfile}
+"""Events that no profile takes in, or two do."""
 DUE_MAX: Final = 1000
 """Timers asked for at once. When there are more, the batch ends where the known ones end."""
 STUCK_MS: Final = 3_600_000
@@ -256,6 +256,7 @@ class Batch:
         entries: dict[tuple[str, str], None] = {}
         missing: dict[str, None] = {}
         customers: list[Arrival] = []
+        splits: list[str] = []
         ties, place, moved = self._ties, -1, False  # what a move brings may be watched: the catalogue waits for it
         for item in self.items:
             place += 1
@@ -263,15 +264,18 @@ class Batch:
             if item.merge_ms - disorder_ms > clock_ms:
                 clock_ms = item.merge_ms - disorder_ms
             if type(what) is Arrival and type(what.event) in UNUSUAL:
-                if item.topic != FANOUT or type(what.event) in UNHANDLED:
-                    what = item.what = self._placed(place, what)
-                if type(what) is Arrival:
-                    if moved or not self.goods.take(place, what, customers):
-                        self._end = place
-                        break
-                    clocks.append(clock_ms)
-                    continue
-            if item.topic == MOVES and isinstance(what, Link | Absorb | LinkRefused):
+                if type(what.event) is SplitProfile:
+                    splits.append(what.customer)
+                else:
+                    if item.topic != FANOUT or type(what.event) in UNHANDLED:
+                        what = item.what = self._placed(place, what)
+                    if type(what) is Arrival:
+                        if moved or not self.goods.take(place, what, customers):
+                            self._end = place
+                            break
+                        clocks.append(clock_ms)
+                        continue
+            if item.topic == MOVES and isinstance(what, Move):
                 if what.customer not in groups and len(groups) >= profiles_max:
                     self._end = place
                     break
@@ -327,6 +331,9 @@ class Batch:
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
+        for customer in splits:
+            if customer in groups:
+                ties.tie(customer)
         for customer in self.replans:
             if customer not in groups:
                 groups[customer] = _Group(customer)
@@ -568,6 +575,8 @@ class Batch:
                 self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
                 if ledger.forgotten:
                     self._forget(subject, before)
+                elif ledger.replaced:
+                    self._write_anew(subject)
             due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
         else:
             group.next = len(places)
@@ -649,7 +658,10 @@ class Batch:
         if live is None or hops > HOPS_MAX:
             self._send_on(place, customer, hops)
             return
-        arrival = what if customer == what.customer else replace(what, customer=customer)
+        if customer == what.customer:
+            arrival = what
+        else:
+            arrival = replace(what, customer=customer, came_with=what.came_with or what.customer)
         cluster.customer = customer
         before = len(self._out)
         self._touched.add(customer)
@@ -664,6 +676,8 @@ class Batch:
         self._take_moves(cluster, before, place)
         if live.ledger.forgotten:
             self._forget(live, before)
+        elif live.ledger.replaced:
+            self._write_anew(live)
         self._groups[customer].since = place + 1
 
     def _move(self, cluster: "Cluster[_Group]", move: Move, place: int) -> None:
@@ -689,9 +703,7 @@ class Batch:
     def _take_moves(self, cluster: "Cluster[_Group]", before: int, place: int) -> None:
         """Moves among these customers are made at once; those for other partitions stay among the outputs."""
         here = [
-            output
-            for output in self._out[before:]
-            if isinstance(output, Link | Absorb | LinkRefused) and output.customer in cluster.members
+            output for output in self._out[before:] if isinstance(output, Move) and output.customer in cluster.members
         ]
         if here:
             cluster.moves += here
@@ -767,6 +779,13 @@ class Batch:
         subject.size, subject.due_ms = 0, None
         assert profile.privacy is not None
         self._noted |= self._notes.erase(profile.id, profile.privacy)
+
+    def _write_anew(self, subject: Live) -> None:
+        """Something was taken out of her profile: what the table holds of her goes, and what is left is written as a whole."""
+        subject.ledger.replaced = False
+        if subject.size and subject.profile.id not in self._deleted:
+            self._deleted.append(subject.profile.id)
+        subject.due_ms = None
 
     def _hear(self, group: _Group, subject: Live, due_ms: int | None) -> int | None:
         """Tell a customer of the batch's news, after her timers before it; gives what is due next."""
@@ -951,7 +970,7 @@ class Batch:
             if isinstance(output, Mail):
                 self._add_mail(changes, output, withdrawn)
                 continue
-            if isinstance(output, Link | Absorb | LinkRefused):
+            if isinstance(output, Move):
                 # Also to one who was erased since: her home answers it.
                 home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
                 row = row_of_move(output, home)
@@ -988,7 +1007,7 @@ class Batch:
 
 def is_gone(profile: Profile) -> bool:
     """Whether nothing of a profile is to be kept: nothing is known, and what there is to remember lies elsewhere."""
-    if not profile.is_blank or profile.seen or profile.id == ANONYMOUS:
+    if not profile.is_blank or profile.seen or profile.has_apart or profile.id == ANONYMOUS:
         return False
     return profile.privacy is None or profile.privacy.erased_ms is not None
 

@@ -100,7 +100,7 @@ def redirected(arrival: Arrival, headers: tuple[tuple[str, bytes], ...]) -> Arri
         if name == "profile":
             customer = value.decode("utf-8", "replace")
             if customer.partition(":")[0] in ID_TYPES:
-                return replace(arrival, customer=customer, home=customer.partition(":")[2])
+                return replace(arrival, customer=customer, home=customer.partition(":")[2], came_with=arrival.customer)
     return arrival
 
 

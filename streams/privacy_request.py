@@ -15,7 +15,8 @@ from streams.notes import REQUEST, case_in
 from streams.rows import receipt_of
 from streams.table import Table
 
-NAMES: Final[tuple[CommandName, ...]] = get_args(CommandName)
+NAMES: Final = tuple(name for name in get_args(CommandName) if name != "split")
+"""Those about a customer's privacy."""
 SOURCE: Final = "privacy"
 _KINDS: Final = {name: kind for kind, name in COMMANDS.items()}
 
@@ -25,9 +26,10 @@ class BadIdentifiers(ValueError):
 
 
 class Request(NamedTuple):
-    """A command, its record's key (the home identifier's value) and value."""
+    """A command, the profile it goes to, its record's key (the home identifier's value) and value."""
 
     event: CommandEvent
+    customer: str
     home: str
     value: bytes
 
@@ -58,15 +60,36 @@ def request(
 
     Identifiers get their normal form, as those of any event do.
     """
+    return _request(name, named, {"request_id": request_id, "reason": reason}, now_ms, forms)
+
+
+def split_request(
+    named: Mapping[str, str],
+    identifier: Mapping[str, str],
+    *,
+    request_id: str,
+    now_ms: int,
+    reason: str | None = None,
+    forms: IdentifierForms = PLAIN,
+) -> Request:
+    """The command to take an identifier out of the profile of the customer whom `named` names. Raises BadIdentifiers."""
+    # Any event about it tells its normal form.
+    taken = _request("export", identifier, {"request_id": request_id}, now_ms, forms).customer
+    says = {"request_id": request_id, "reason": reason, "identifier": taken}
+    return _request("split", named, says, now_ms, forms)
+
+
+def _request(
+    name: CommandName, named: Mapping[str, str], says: Mapping[str, str | None], now_ms: int, forms: IdentifierForms
+) -> Request:
     document: dict[str, Any] = {
         "event": _KINDS[name].__struct_config__.tag,
-        "message_id": request_id,
+        "message_id": says["request_id"],
         "timestamp_ms": now_ms,
         "received_at_ms": now_ms,
         "source": SOURCE,
-        "request_id": request_id,
         "requested_at_ms": now_ms,
-        "reason": reason,
+        **says,
         **named,
     }
     # Through the door by which every event comes in, so that what is taken here is taken there.
@@ -74,7 +97,7 @@ def request(
     if isinstance(found, Problem):
         raise BadIdentifiers(f"these name nobody ({found.reason}: {found.detail})")
     assert isinstance(found.event, CommandEvent)
-    return Request(found.event, found.home, msgspec.json.encode(found.event))
+    return Request(found.event, found.customer, found.home, msgspec.json.encode(found.event))
 
 
 async def receipt(table: Table, request_id: str, partitions: int, now_ms: int) -> Receipt | None:

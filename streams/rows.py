@@ -96,6 +96,7 @@ def receipt_of(request_id: str, case: Case, at_ms: int) -> Receipt:
         waiting=case.waiting,
         counts=dict(sorted(case.counts.items())),
         kept_ms=KEPT_MS,
+        refused=case.refused,
         at_ms=at_ms,
     )
 

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from profiles.links import ALIAS, NOBODY
 from profiles.profile import Profile
-from schemas.events import Arrival
+from schemas.events import Arrival, SplitProfile
 from schemas.moves import Link, Move
 from streams.home import home_partition
 
@@ -86,6 +86,8 @@ class Ties:
                     self._unite(customer, holder)
             for what in whats(customer):
                 if isinstance(what, Arrival):
+                    if isinstance(what.event, SplitProfile):
+                        self._unite(customer, what.event.identifier)
                     for identifier in _named(what.others):
                         self._unite(customer, identifier)
                 elif isinstance(what, Link):

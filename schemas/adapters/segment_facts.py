@@ -179,6 +179,11 @@ def command(properties: Fields, _currency: str) -> dict[str, Any]:
     }
 
 
+def split(properties: Fields, currency: str) -> dict[str, Any]:
+    """A request to take an identifier out of the profile of the customer whom the call names."""
+    return command(properties, currency) | {"identifier": properties.required_ident("identifier")}
+
+
 def erase_shop(properties: Fields, _currency: str) -> dict[str, Any]:
     """A request to forget the whole shop."""
     return _request(properties) | {"shop_id": properties.required_ident("shop_id", "shop_domain")}

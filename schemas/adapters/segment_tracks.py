@@ -419,6 +419,7 @@ _READERS: Final[dict[type[e.Event], Read]] = {
     e.EraseCustomer: facts.command,
     e.ExportCustomer: facts.command,
     e.AnonymiseCustomer: facts.command,
+    e.SplitProfile: facts.split,
     e.EraseShop: facts.erase_shop,
 }
 """Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""

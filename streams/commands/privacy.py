@@ -67,17 +67,17 @@ def _define(name: "CommandName") -> None:
             )
         except BadIdentifiers as error:
             raise click.UsageError(str(error)) from None
-        _send(settings, made)
+        send(settings, made)
         if not wait and out is None:
             click.echo(request_id)
             click.echo(f"it is on its way; what became of it: regulars privacy receipt {request_id}", err=True)
             return
-        found = _await_receipt(settings, request_id, timeout)
+        found = await_receipt(settings, request_id, timeout)
         if out is not None:
             from streams.privacy_export import collect
 
             out.write_bytes(collect(settings, request_id, found.counts.get("parts", 0), timeout))
-        _show(found, as_json=as_json)
+        show(found, as_json=as_json)
 
     if name == "export":
         click.option(
@@ -97,12 +97,13 @@ def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> No
     found = _receipt(settings_of(ctx), request_id)
     if found is None:
         raise click.ClickException(f"no home has answered to {request_id!r} yet, or it is long forgotten")
-    _show(found, as_json=as_json)
+    show(found, as_json=as_json)
     if not found.final:
         ctx.exit(1)
 
 
-def _send(settings: "Settings", made: "Request") -> None:
+def send(settings: "Settings", made: "Request") -> None:
+    """Put a command into the log."""
     from streams.feed import feed
     from streams.sources import Line
 
@@ -119,7 +120,8 @@ def _receipt(settings: "Settings", request_id: str) -> "Receipt | None":
     return with_table(settings, lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms))
 
 
-def _await_receipt(settings: "Settings", request_id: str, timeout_s: int) -> "Receipt":
+def await_receipt(settings: "Settings", request_id: str, timeout_s: int) -> "Receipt":
+    """The final receipt. Raises ClickException where there is none in time."""
     import time
 
     until_s = time.monotonic() + timeout_s
@@ -136,7 +138,8 @@ def _await_receipt(settings: "Settings", request_id: str, timeout_s: int) -> "Re
         time.sleep(POLL_S)
 
 
-def _show(receipt: "Receipt", *, as_json: bool) -> None:
+def show(receipt: "Receipt", *, as_json: bool) -> None:
+    """Print a receipt."""
     import msgspec
 
     if as_json:
@@ -148,9 +151,13 @@ def _show(receipt: "Receipt", *, as_json: bool) -> None:
 
 def readable(receipt: "Receipt") -> list[str]:
     """A receipt for people."""
+    from profiles.splitting import REFUSALS
+
     state = "final" if receipt.final else f"{receipt.waiting} homes have not answered"
     lines = [f"{receipt.command} {receipt.request_id}: {state}; {receipt.homes} homes"]
     lines += [f"  {store.replace('_', ' '):<22}{count:>8,}" for store, count in receipt.counts.items()]
+    if receipt.refused is not None:
+        lines.append(f"  refused ({receipt.refused}): {REFUSALS.get(receipt.refused, receipt.refused)}")
     if receipt.command in {"erase", "anonymise"}:
         lines.append("  Her events are still in these topics, for at most so many days:")
         by_days: dict[int, list[str]] = {}

@@ -1,4 +1,4 @@
-"""`regulars profile`: what is known of one customer, and what her triggers are doing."""
+"""`regulars profile`: what is known of one customer, what her triggers are doing, and taking a wrong merge apart."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.group("profile")
 def command() -> None:
-    """Show a customer's profile, or explain her triggers."""
+    """Show a customer's profile, explain her triggers, or take a wrong merge apart."""
 
 
 @command.command("show", cls=WithSettings)
@@ -69,6 +69,64 @@ def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
         raise click.UsageError(f"no trigger {name!r}; there are {', '.join(names)}")
     settings = settings_of(ctx)
     print_explanation(_find(settings, id_).profile, load_book(settings), int(time.time() * 1000), name)
+
+
+@command.command("split", cls=WithSettings)
+@click.argument("customer", metavar="CUSTOMER")
+@click.argument("identifier", metavar="IDENTIFIER")
+@click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it.")
+@click.option("--reason", metavar="TEXT", help="Why; it stands in the record of the command.")
+@click.option("--wait", is_flag=True, help="Wait for the final receipt, and show it. Exit code 1 where it was refused.")
+@click.option("--timeout", type=click.IntRange(min=1), default=60, show_default=True, metavar="S")
+@click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
+@click.pass_context
+def split(
+    ctx: click.Context,
+    *,
+    customer: str,
+    identifier: str,
+    request_id: str | None,
+    reason: str | None,
+    wait: bool,
+    timeout: int,
+    as_json: bool,
+) -> None:
+    """Take an identifier out of a customer's profile, with all that came with it: they were united by mistake.
+
+    Both as type:value, such as user_id:2375 email:bob@example.org. Possible for 30 days after the two were united. The events
+    that united them do not do so again.
+    """
+    import secrets
+    import time
+
+    from streams.commands.privacy import await_receipt, send, show
+    from streams.identifier_forms import identifier_forms
+    from streams.privacy_request import BadIdentifiers, by_type, split_request
+
+    settings = settings_of(ctx)
+    request_id = request_id or secrets.token_hex(16)
+    try:
+        now_ms = time.time_ns() // 1_000_000
+        named, taken = by_type([customer]), by_type([identifier])
+        made = split_request(
+            named,
+            taken,
+            request_id=request_id,
+            now_ms=now_ms,
+            reason=reason,
+            forms=identifier_forms(settings),
+        )
+    except BadIdentifiers as error:
+        raise click.UsageError(str(error)) from None
+    send(settings, made)
+    if not wait:
+        click.echo(request_id)
+        click.echo(f"it is on its way; what became of it: regulars privacy receipt {request_id}", err=True)
+        return
+    found = await_receipt(settings, request_id, timeout)
+    show(found, as_json=as_json)
+    if found.refused is not None:
+        ctx.exit(1)
 
 
 def _find(settings: "Settings", id_: str) -> "Found":

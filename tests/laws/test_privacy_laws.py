@@ -22,7 +22,7 @@ from profiles.turn import Anonymised, Mail, Output
 from schemas import events
 from schemas.decode import Decoder
 from schemas.events import Arrival, CommandAnswered, Event, Product
-from schemas.moves import Absorb, Link, LinkRefused, Move
+from schemas.moves import Move
 
 START_MS = 1_772_409_600_000
 MINUTE_MS = 60_000
@@ -108,7 +108,7 @@ class PostOffice:
 
     def _take(self, event: Event | Move) -> list[Event | Move]:
         out: list[Output] = []
-        if isinstance(event, Link | Absorb | LinkRefused):
+        if isinstance(event, Move):
             profile, ledger = self._home(event.customer)
             if self.engine.move(profile, event, Moment(0), ledger, out):
                 self.homes[event.customer] = (profile, Ledger(complete=True))
@@ -124,19 +124,26 @@ class PostOffice:
             holder = self.engine.holder_at(home[0], arrival.time_ms)
             if holder is None or holder == NOBODY:
                 return []
-            arrival, home = replace(arrival, customer=holder), self._home(holder)
+            came_with = arrival.came_with or arrival.customer
+            arrival, home = replace(arrival, customer=holder, came_with=came_with), self._home(holder)
         self.engine.step(home[0], arrival, Moment(0), home[1], out)
         return self._sent(out)
 
     def _sent(self, out: list[Output]) -> list[Event | Move]:
         self.out += out
-        moves: list[Event | Move] = [output for output in out if isinstance(output, Link | Absorb | LinkRefused)]
+        moves: list[Event | Move] = [output for output in out if isinstance(output, Move)]
         return moves + [output.event for output in out if isinstance(output, Mail)]
 
     def kept(self) -> dict[str, tuple[Any, ...]]:
-        """What is known of whom, as far as the order of arrival may not matter: identifiers, money, ledgers."""
+        """What is known of whom, as far as the order of arrival may not matter: identifiers, money, ledgers without what each
+        order came with.
+        """
         return {
-            name: (profile.ids, encode(profile.ltv), sorted(encode(entry) for entry in ledger.all()))
+            name: (
+                profile.ids,
+                encode(profile.ltv),
+                sorted(encode(replace(entry, came_with="")) for entry in ledger.all()),
+            )
             for name, (profile, ledger) in sorted(self.homes.items())
             if not profile.is_blank and not profile.redirect
         }

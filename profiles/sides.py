@@ -1,0 +1,146 @@
+"""Facts by the identifier they came with, kept for a time (`[identity] split`, 30 days), so that a wrong merge can be taken
+apart (`profiles.splitting`).
+
+A profile that absorbs another one keeps, beside what both are together, each side's facts as a profile of its own: a
+`Side` under the id of each, its own among them. An event that comes later is told to the united profile and to the side it
+came with. So each side is at any time what it would have been alone, and what both are without one of them is the merge of
+the others. Orders are not kept twice: each entry of the ledger says what it came with (`OrderEntry.came_with`).
+
+Identifiers of whom nothing was known when they were linked have no side until something comes with them alone. Profiles
+that never absorbed anything have none at all. After that time a side becomes part of the profile's own.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from profiles import merge
+from profiles.book import Book
+from profiles.ledger import OrderChange
+from profiles.profile import Profile, Side
+from profiles.state import Ledger, OrderEntry
+from schemas.events import Arrival
+
+SIDES_MAX: Final = 17
+"""The profile's own and 16 more."""
+BYTES_MAX: Final = 48 * 1024
+"""Of all sides of a profile together, so that it stays one row of 256 KB; what is larger is let go of."""
+
+
+def is_splittable(since_ms: int, now_ms: int, book: Book) -> bool:
+    """Whether what was linked at that moment can still be taken apart."""
+    keep_ms = book.rules.identity.split_ms
+    return keep_ms > 0 and now_ms - since_ms <= keep_ms
+
+
+def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, book: Book, *, closing: bool) -> None:
+    """Keep apart what a part of another profile brought. `own` are the facts of before it was merged, None where they are kept
+    already; `via_ms` is when the two were linked. A profile so large that its carts come in parts of their own is not kept.
+    """
+    if not book.rules.identity.split_ms:
+        return
+    sides = profile.sides
+    if own is not None:
+        sides[profile.id] = Side(via_ms).keep(own)
+    if not closing and not other.carts and not other.left_carts:
+        return  # orders say themselves what they came with
+    brought = other.sides
+    for identifier, part in brought.items():
+        if identifier != other.id:
+            sides.setdefault(identifier, part)
+    theirs = brought[other.id] if other.id in brought else Side(via_ms).keep(other.facts())
+    known = sides.get(other.id)
+    if known is None:
+        known = sides[other.id] = Side(via_ms, _via(profile, other.id))
+        if closing and theirs.is_kept:
+            known.keep(theirs.kept)
+    elif known.is_kept and closing and theirs.is_kept:
+        # It came before: what is counted is counted once.
+        merge.merge(known.kept, Ledger(complete=True), theirs.kept, [], book, again=True)
+    else:
+        known.drop()
+    if len(sides) > SIDES_MAX:
+        _drop_all(sides)
+
+
+def label(entries: Iterable[OrderEntry], came_with: str) -> None:
+    """Note on entries what they came with, where they do not say so themselves."""
+    for entry in entries:
+        entry.came_with = entry.came_with or came_with
+
+
+def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Profile | None:
+    """The facts of the side that an event came with; None where none are kept.
+
+    A side begins with the first event that comes with an identifier alone, and ends some time after that was linked.
+    """
+    sides, came_with = profile.sides, arrival.came_with
+    if sides:
+        if sum(part.size for part in sides.values()) > BYTES_MAX:
+            _drop_all(sides)
+        _end_old(profile, now_ms, book)
+    if came_with and came_with not in sides:
+        since_ms = profile.linked.get(came_with)
+        if since_ms is None or not is_splittable(since_ms, now_ms, book) or came_with in profile.absorbed:
+            came_with = ""
+        else:
+            _begin(profile, came_with, since_ms)
+    part = profile.sides.get(came_with or profile.id)
+    return part.kept if part is not None and part.is_kept else None
+
+
+def note_order(profile: Profile, arrival: Arrival, change: OrderChange, orders: Ledger) -> None:
+    """Note on the entry what an order came with. One that another side told of too is the profile's own."""
+    came_with = arrival.came_with if arrival.came_with in profile.sides else ""
+    before, entry = change.before, orders.known(change.entry.order_id)
+    if entry is None:
+        return  # goods that came back are no matter of the ledger
+    noted = came_with if before is None or before.came_with == came_with else ""
+    if entry.came_with != noted:
+        entry.came_with = noted
+        orders.put(entry)
+
+
+def descendants(sides: dict[str, Side], identifier: str) -> list[str]:
+    """An identifier, and those that came to the profile through it."""
+    found = [identifier]
+    for of in found:
+        found += [other for other, part in sides.items() if part.via == of and other not in found]
+    return found
+
+
+def _begin(profile: Profile, came_with: str, since_ms: int) -> None:
+    if profile.id not in profile.sides:
+        profile.sides[profile.id] = Side(since_ms).keep(profile.facts())
+    sides = profile.sides
+    sides[came_with] = Side(since_ms, _via(profile, came_with)).keep(Profile(came_with))
+    if len(sides) > SIDES_MAX or not sides[profile.id].is_kept:
+        _drop_all(sides)
+
+
+def _via(profile: Profile, identifier: str) -> str:
+    """By which side's events an identifier came to be the profile's: by its own where those name it too."""
+    kind, _, value = identifier.partition(":")
+    sides = profile.sides
+    through = [other for other, side in sides.items() if side.is_kept and value in side.kept.ids.get(kind, ())]
+    return profile.id if profile.id in through or not through else through[0]
+
+
+def _end_old(profile: Profile, now_ms: int, book: Book) -> None:
+    """Sides that can't be taken out any more become part of the profile's own, with what came through them."""
+    sides = profile.sides
+    own = sides[profile.id]
+    for identifier, part in list(sides.items()):
+        if identifier != profile.id and not is_splittable(part.since_ms, now_ms, book):
+            del sides[identifier]
+            for other in sides.values():
+                if other.via == identifier:
+                    other.via = part.via
+            if own.is_kept and part.is_kept:
+                merge.merge(own.kept, Ledger(complete=True), part.kept, [], book)
+    if len(sides) == 1:
+        sides.clear()
+
+
+def _drop_all(sides: dict[str, Side]) -> None:
+    for part in sides.values():
+        part.drop()

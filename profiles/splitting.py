@@ -1,0 +1,422 @@
+"""Taking a wrong merge apart: `regulars profile split`, within 30 days or what the rules say.
+
+The command comes to the home of the customer the identifier is to be taken out of. There both sides are what they would have
+been alone (`profiles.sides`): the customer's profile is made anew of all sides that stay, and the orders that came with
+them; the side that goes, with what came through it, travels to its own home as `Restore`. That home lifts the redirect and
+takes it in; where the identifier follows somebody else by now, it sends everything back. Both homes remember that the two
+are apart, so that the events which united them do not do so again, and what is still on its way goes where it belongs.
+
+Taken apart is what events told: orders and money, carts, consent, traits, activity, interests, messages. What was decided
+(triggers sent, hold-outs, standing) stays with the customer to whom it happened.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+from msgspec import Raw
+
+from profiles import contacts, episodes, links, merge, sides
+from profiles.episodes import Triggers
+from profiles.ids import decision_id
+from profiles.privacy import home_mark
+from profiles.profile import Profile, Side, decode_profile
+from profiles.state import APART_MAX, Ledger, OrderEntry, decode_entry, encode
+from profiles.turn import Mail, Turn
+from schemas import events
+from schemas.events import Arrival
+from schemas.moves import Absorb, Restore
+from schemas.outputs import IdentityChange
+
+REFUSALS: Final = {
+    "not_merged": "it is not part of this customer's profile",
+    "too_late": "it was merged too long ago (30 days, or what the rules say); what came with it is no longer known apart",
+    "too_large": "it was too large, or one of too many, to be kept apart",
+    "moved_on": "the device or cart belongs to another customer by now; what it brought before stays here",
+}
+"""Why a profile is not taken apart. Nothing has changed then."""
+
+_KEPT_AS_IT_IS: Final = (
+    "population",
+    "episodes",
+    "wakes",
+    "compact_ms",
+    "privacy",
+    "_standing",
+    "_emitted",
+    "_decisions",
+    "_exposures",
+    "_behaviour",
+    "_memberships",
+    "_apart",
+)
+"""What was decided about the customer, or asked by her, and is no fact of one side."""
+
+
+def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bool:
+    """Carry the command out, or pass it on to whom the profile belongs, or refuse; and answer. Whether the profile changed.
+
+    Raises NeedLedger(None) before changing anything where the orders are needed and not all there.
+    """
+    event, profile = arrival.event, turn.profile
+    assert isinstance(event, events.SplitProfile)
+    identifier = event.identifier
+    if profile.redirect and (holder := profile.redirect[-1][1]) != links.NOBODY and identifier != profile.id:
+        _pass_on(turn, event, holder)
+        return False
+    refused = None
+    if not (profile.has_apart and identifier in profile.apart):
+        refused = _refusal(turn, identifier)
+        if refused is None:
+            _split(turn, event, orders, triggers)
+            return True
+    _answer(turn, event.request_id, first=not event.passed_on, refused=refused)
+    return False
+
+
+def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None:
+    """Take back what came with this identifier; gives what was brought, None where there is nothing or it is not for here.
+
+    Raises NeedLedger(None) before changing anything where orders come and not all of this profile's are loaded.
+    """
+    profile, giver = turn.profile, restore.taken_from
+    known = profile.has_apart and profile.apart.get(giver, -1) >= restore.at_ms
+    if restore.onto:
+        _lead_on(turn, restore)
+        return None
+    if profile.redirect:
+        holders = {holder for _, holder in profile.redirect}
+        if known or not holders <= {*restore.held_by}:
+            _send_on(turn, restore, giver if not known else profile.redirect[0][1], returned=not known)
+            return None
+    orders.all()
+    brought = None
+    if profile.redirect:
+        profile.redirect = []
+        profile.merging = [giver]
+    if bytes(restore.profile) != b"null":
+        brought = decode_profile(bytes(restore.profile))
+        entries = [decode_entry(bytes(entry)) for entry in restore.entries]
+        # What comes later, or once more, adds nothing to what is only counted.
+        merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
+        if restore.closing and not known and brought.has_sides:
+            profile.sides = brought.sides
+    if restore.closing:
+        _note_apart(profile, giver, restore.at_ms)
+        if giver in profile.merging:
+            profile.merging.remove(giver)
+        _answer(turn, restore.cause, counts={"profiles": 1})
+    return brought
+
+
+def decline(turn: Turn, absorb: Absorb) -> None:
+    """What was on its way while the identifier was taken out goes back to its own home."""
+    if bytes(absorb.profile) != b"null":
+        turn.out.append(
+            Restore(
+                identifier=absorb.absorbed,
+                taken_from=turn.profile.id,
+                closing=False,
+                profile=absorb.profile,
+                entries=absorb.entries,
+                at_ms=turn.profile.apart[absorb.absorbed],
+                cause=absorb.cause,
+            )
+        )
+
+
+def give_back(turn: Turn, came_with: str, brought: Profile, entries: list[OrderEntry]) -> None:
+    """What came for a customer with an identifier that was taken out of her profile since."""
+    for entry in entries:
+        entry.came_with = ""
+    turn.out += [
+        Restore(
+            identifier=came_with,
+            taken_from=turn.profile.id,
+            closing=False,
+            profile=of,
+            entries=found,
+            at_ms=turn.profile.apart[came_with],
+            cause=turn.cause,
+        )
+        for of, found in links.cut(brought, entries)
+    ]
+
+
+# --- at the customer's home ---------------------------------------------------------------------------------------
+
+
+def _refusal(turn: Turn, identifier: str) -> str | None:
+    profile = turn.profile
+    kind, _, value = identifier.partition(":")
+    own = profile.sides.get(profile.id)
+    part = profile.sides.get(identifier)
+    named = value in profile.ids.get(kind, ())
+    if identifier == profile.id or (part is None and not named and identifier not in profile.absorbed):
+        return "not_merged"
+    if kind in links.WEAK and not named:
+        return "moved_on"
+    since_ms = profile.linked.get(identifier) if part is None else part.since_ms
+    if since_ms is None or not sides.is_splittable(since_ms, turn.now_ms, turn.book):
+        return "too_late"
+    if part is None:
+        # Nothing ever came with it alone, unless that is too long ago.
+        return "too_late" if identifier in profile.absorbed else None
+    if not part.is_kept or own is None or not own.is_kept:
+        return "too_large"
+    return None
+
+
+def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Triggers) -> None:
+    profile, identifier = turn.profile, event.identifier
+    entries = orders.all()
+    goes = sides.descendants(profile.sides, identifier)
+    leaving = [entry for entry in entries if entry.came_with in goes]
+    staying = [entry for entry in entries if entry.came_with not in goes]
+    moved = _led_through(profile, goes)
+    held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
+    carts = set(profile.carts)
+    brought = _side(turn, identifier, goes, leaving)
+    if identifier in profile.sides:
+        _make_anew(turn, orders, staying, goes)
+    _take_out(profile, [*goes, *moved])
+    for one in (*goes, *moved):
+        _note_apart(profile, one, turn.time_ms)
+    for place, episode in list(profile.episodes.items()):
+        if carts.difference(profile.carts).intersection(episode.key.split("|")):
+            definition = triggers.get(episode.name)
+            if definition is None:
+                del profile.episodes[place]
+            else:
+                episodes.cancel(turn, definition, episode.key, "split")
+    found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
+    turn.out += [
+        Restore(
+            identifier=identifier,
+            taken_from=profile.id,
+            held_by=held_by,
+            closing=number == len(found),
+            profile=of,
+            entries=of_orders,
+            at_ms=turn.time_ms,
+            cause=event.request_id,
+        )
+        for number, (of, of_orders) in enumerate(found, 1)
+    ]
+    turn.out += [
+        Restore(
+            identifier=one,
+            taken_from=profile.id,
+            held_by=held_by,
+            onto=identifier,
+            closing=True,
+            profile=Raw(b"null"),
+            at_ms=turn.time_ms,
+            cause=event.request_id,
+        )
+        for one in moved
+    ]
+    turn.out.append(
+        IdentityChange(
+            change_id=decision_id(f"profile.split|{profile.id}|{identifier}|{event.request_id}"),
+            name="profile.split",
+            customer_id=profile.id,
+            other=identifier,
+            cause=event.request_id,
+            at_ms=turn.time_ms,
+        )
+    )
+    counts = {"orders": len(leaving), "carts": len(carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
+    marks = tuple(home_mark(event.request_id, one) for one in (identifier, *moved))
+    _answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
+
+
+def _led_through(profile: Profile, goes: list[str]) -> list[str]:
+    """Further identifiers that lead to the profile through the sides that go, and through none that stays."""
+    going, staying = set(goes), {profile.id}
+    for one, part in profile.sides.items():
+        if part.is_kept:
+            (going if one in goes else staying).update(_named(part.kept))
+    return sorted(going - staying - {goes[0]})
+
+
+def _side(
+    turn: Turn, identifier: str, goes: list[str], entries: list[OrderEntry]
+) -> tuple[Profile, list[OrderEntry]] | None:
+    """What leaves: a profile of that identifier with what came through it, and the orders as they stand there."""
+    profile = turn.profile
+    if identifier not in profile.sides:
+        return None
+    kept = {one: profile.sides[one] for one in goes if one in profile.sides}
+    side = Profile(identifier)
+    for part in kept.values():
+        if part.is_kept:
+            merge.merge(side, Ledger(complete=True), part.kept, [], turn.book)
+    if len(kept) > 1:
+        side.sides = {
+            one: Side(part.since_ms, "" if one == identifier else part.via).keep(part.kept)
+            if part.is_kept
+            else Side(part.since_ms, part.via)
+            for one, part in kept.items()
+        }
+    # Whoever did not want to be written to as one customer is not written to as two.
+    side.privacy = profile.privacy
+    copies = [decode_entry(encode(entry)) for entry in entries]
+    for entry in copies:
+        if entry.came_with == identifier:
+            entry.came_with = ""
+    return side, copies
+
+
+def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
+    """The profile as the merge of the sides that stay and their orders."""
+    profile = turn.profile
+    stays = {one: part for one, part in profile.sides.items() if one not in goes}
+    made = Profile(profile.id)
+    orders.empty()
+    merge.merge(made, orders, stays[profile.id].kept, entries, turn.book)
+    for one, part in stays.items():
+        if one != profile.id and part.is_kept:
+            merge.merge(made, orders, part.kept, [], turn.book)
+    for name in _KEPT_AS_IT_IS:
+        setattr(made, name, getattr(profile, name))
+    _remember_told(made, profile)
+    made.merging = [one for one in profile.merging if one not in goes]
+    made.rewatched = [*dict.fromkeys((*profile.rewatched, *profile.watches, *made.watches))]
+    if len(stays) > 1:
+        made.sides = stays
+    for name in Profile.__struct_fields__:
+        setattr(profile, name, getattr(made, name))
+
+
+def _remember_told(made: Profile, before: Profile) -> None:
+    """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
+    ours, known = made.milestones, before.milestones
+    ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
+    ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
+    for key, supply in made.supply.items():
+        if key in before.supply:
+            supply.reminded = before.supply[key].reminded
+    for key, delivery in made.deliveries.items():
+        if key in before.deliveries:
+            delivery.asked = before.deliveries[key].asked
+    for key, wish in made.wishes.items():
+        if key in before.wishes:
+            wish.told_ms = before.wishes[key].told_ms
+    for key, coupon in made.coupons.items():
+        if key in before.coupons:
+            coupon.told_ms = before.coupons[key].told_ms
+    for key, checkout in made.checkouts.items():
+        if key in before.checkouts:
+            checkout.reminded = before.checkouts[key].reminded
+    for key, cart in made.carts.items():
+        if key in before.carts:
+            cart.needs_add |= before.carts[key].needs_add
+
+
+def _take_out(profile: Profile, goes: list[str]) -> None:
+    sides = [profile, *(part.kept for part in profile.sides.values() if part.is_kept)]
+    for side in sides:
+        for identifier in goes:
+            kind, _, value = identifier.partition(":")
+            known = side.ids.get(kind, [])
+            if value in known:
+                known.remove(value)
+            if not known:
+                side.ids.pop(kind, None)
+            side.linked.pop(identifier, None)
+            if identifier in side.absorbed:
+                side.absorbed.remove(identifier)
+        if side.has_contacts:
+            contacts.keep(side, side.contacts)
+    profile.merging = [one for one in profile.merging if one not in goes]
+
+
+def _named(profile: Profile) -> list[str]:
+    return [f"{kind}:{value}" for kind, values in profile.ids.items() for value in values]
+
+
+# --- at the home of an identifier ---------------------------------------------------------------------------------
+
+
+def _lead_on(turn: Turn, restore: Restore) -> None:
+    """The identifier goes along with the one that was taken out, where it led to that customer."""
+    profile = turn.profile
+    if profile.redirect:
+        led = [(at_ms, restore.onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
+        profile.redirect = led[:1] + [at for before, at in pairwise(led) if at[1] != before[1]]
+        _note_apart(profile, restore.taken_from, restore.at_ms)
+    _answer(turn, restore.cause)
+
+
+# --- both ---------------------------------------------------------------------------------------------------------
+
+
+def _note_apart(profile: Profile, other: str, at_ms: int) -> None:
+    apart = profile.apart
+    apart[other] = max(at_ms, apart.get(other, at_ms))
+    while len(apart) > APART_MAX:
+        del apart[min(apart, key=lambda one: (apart[one], one))]
+
+
+def _send_on(turn: Turn, restore: Restore, to: str, *, returned: bool) -> None:
+    """The identifier belongs to somebody: what came with it goes there, or back to whom it came from."""
+    if to != links.NOBODY:
+        turn.out.append(
+            Absorb(
+                into=to,
+                absorbed=restore.identifier,
+                closing=restore.closing,
+                returned=returned,
+                profile=restore.profile,
+                entries=restore.entries,
+                at_ms=restore.at_ms,
+                cause=restore.cause,
+                hops=restore.hops + 1,
+            )
+        )
+    if restore.closing:
+        _answer(turn, restore.cause, refused="moved_on" if returned else None)
+
+
+def _pass_on(turn: Turn, event: events.SplitProfile, holder: str) -> None:
+    kind, _, value = holder.partition(":")
+    passed = events.SplitProfile(
+        message_id=event.message_id,
+        timestamp_ms=turn.time_ms,
+        received_at_ms=turn.received_ms,
+        source=event.source,
+        request_id=event.request_id,
+        requested_at_ms=event.requested_at_ms,
+        reason=event.reason,
+        identifier=event.identifier,
+        passed_on=(*event.passed_on, turn.profile.id),
+        **{kind: value},  # type: ignore[arg-type] # one of the identifiers' names
+    )
+    turn.out.append(Mail(passed, value, turn.profile.id))
+    mark = home_mark(event.request_id, holder)
+    _answer(turn, event.request_id, first=not event.passed_on, passed_on=(mark,))
+
+
+def _answer(
+    turn: Turn,
+    request_id: str,
+    *,
+    first: bool = False,
+    passed_on: tuple[str, ...] = (),
+    counts: dict[str, int] | None = None,
+    refused: str | None = None,
+) -> None:
+    mark = home_mark(request_id, turn.profile.id)
+    answer = events.CommandAnswered(
+        message_id=mark,
+        timestamp_ms=turn.time_ms,
+        received_at_ms=turn.received_ms,
+        request_id=request_id,
+        command="split",
+        home=mark,
+        first=first,
+        passed_on=passed_on,
+        counts={name: count for name, count in (counts or {}).items() if count},
+        refused=refused,
+    )
+    turn.out.append(Mail(answer, request_id, turn.profile.id))

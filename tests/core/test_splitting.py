@@ -1,0 +1,389 @@
+"""Taking a wrong merge apart: when it is done, when it is refused, and what both remember of it."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from profiles import sides
+from profiles.book import Book
+from profiles.engine import Engine
+from profiles.links import NOBODY
+from profiles.profile import Profile, decode_profile
+from profiles.rules import DAY_MS, IdentityRules, Rules
+from profiles.splitting import REFUSALS
+from profiles.state import Ledger, Moment
+from profiles.turn import Mail, Output
+from schemas.decode import others_of
+from schemas.events import (
+    Arrival,
+    CartUpdated,
+    CommandAnswered,
+    ConsentChange,
+    ConsentChanged,
+    Event,
+    Identified,
+    OrderCompleted,
+    PageViewed,
+    Product,
+    SplitProfile,
+    Unsubscribed,
+)
+from schemas.moves import Absorb, Link, Move, Restore
+from schemas.outputs import IdentityChange, Trigger
+
+START_MS = 1_772_409_600_000
+ADA, BOB = "user_id:ada", "user_id:bob"
+MAIL, PHONE = "email:eve@example.org", "anonymous_id:phone"
+
+
+class Town:
+    """Homes of customers, who tell each other what they have to in the order in which it is said."""
+
+    def __init__(self, book: Book | None = None) -> None:
+        self.engine = Engine(book or Book())
+        self.homes: dict[str, tuple[Profile, Ledger]] = {}
+        self.out: list[Output] = []
+        self.count = 0
+
+    def profile(self, name: str) -> Profile:
+        return self.homes[name][0]
+
+    def tell(self, kind: type[Event], *names: str, day: float = 0, **fields: Any) -> "Town":
+        """An event that names these identifiers, the strongest first."""
+        self.count += 1
+        at_ms = START_MS + round(day * DAY_MS)
+        said = {name.partition(":")[0]: name.partition(":")[2] for name in names}
+        known: dict[str, Any] = {"message_id": f"m{self.count}", "timestamp_ms": at_ms}
+        event = kind(**(known | said | fields))
+        own = names[0]
+        arrival = Arrival(event, at_ms, at_ms, own, own.partition(":")[2], others_of(event, own))
+        return self.deliver(arrival, at_ms)
+
+    def deliver(self, what: Arrival | Move, at_ms: int = START_MS) -> "Town":
+        """One thing, and all that follows from it."""
+        waiting: list[Arrival | Move] = [what]
+        while waiting:
+            waiting += self._take(waiting.pop(0), at_ms)
+        return self
+
+    def split(self, customer: str, identifier: str, day: float = 1, request_id: str = "T-1") -> "Town":
+        return self.tell(SplitProfile, customer, day=day, identifier=identifier, request_id=request_id)
+
+    def _take(self, what: Arrival | Move, at_ms: int) -> list[Arrival | Move]:
+        out: list[Output] = []
+        profile, ledger = self._home(what.customer)
+        at = Moment(at_ms, at_ms)
+        if isinstance(what, Arrival):
+            while profile.redirect and not isinstance(what.event, SplitProfile):
+                holder = self.engine.holder_at(profile, what.time_ms) or NOBODY
+                what = replace(what, customer=holder, came_with=what.came_with or what.customer)
+                profile, ledger = self._home(holder)
+            self.engine.step(profile, what, at, ledger, out)
+        elif self.engine.move(profile, what, at, ledger, out):
+            self.homes[what.customer] = (profile, Ledger(complete=True))
+        ledger.replaced = False
+        self.homes[profile.id] = (decode_profile(profile.pack()), self.homes[profile.id][1])
+        self.out += out
+        mails = [output for output in out if isinstance(output, Mail) and isinstance(output.event, SplitProfile)]
+        passed = [
+            Arrival(mail.event, at_ms, at_ms, name, mail.home) for mail in mails for name in (f"user_id:{mail.home}",)
+        ]
+        return [*passed, *(output for output in out if isinstance(output, Move))]
+
+    def _home(self, name: str) -> tuple[Profile, Ledger]:
+        return self.homes.setdefault(name, (Profile(name), Ledger(complete=True)))
+
+    @property
+    def refusals(self) -> list[str]:
+        answers = [mail.event for mail in self.out if isinstance(mail, Mail)]
+        return [answer.refused for answer in answers if isinstance(answer, CommandAnswered) and answer.refused]
+
+    @property
+    def changes(self) -> list[tuple[str, str, str]]:
+        found = [output for output in self.out if isinstance(output, IdentityChange)]
+        return [(change.name, change.customer_id, change.other) for change in found]
+
+
+def bought(town: Town, *names: str, order_id: str, revenue_minor: int, day: float = 0) -> Town:
+    return town.tell(OrderCompleted, *names, day=day, order_id=order_id, revenue_minor=revenue_minor, currency="USD")
+
+
+def merged(book: Book | None = None) -> Town:
+    """Ada, with whom Eve's address was united by one event; each has an order of her own."""
+    town = bought(Town(book), ADA, order_id="a1", revenue_minor=1000)
+    bought(town, MAIL, order_id="e1", revenue_minor=200)
+    return town.tell(PageViewed, ADA, MAIL)
+
+
+def nets(town: Town) -> dict[str, int]:
+    return {name: profile.ltv.net for name, (profile, _) in town.homes.items() if not profile.redirect}
+
+
+def test_orders_go_back_with_the_identifier_they_came_with() -> None:
+    town = bought(merged(), MAIL, order_id="e2", revenue_minor=30, day=0.5)
+
+    assert nets(town) == {ADA: 1230}
+
+    town.split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1000, MAIL: 230}
+    assert town.profile(ADA).ids == {"user_id": ["ada"]}
+    assert town.changes[-1] == ("profile.split", ADA, MAIL)
+    assert town.refusals == []
+
+
+def test_what_comes_later_stays_with_whom_it_names() -> None:
+    town = merged().split(ADA, MAIL)
+    bought(town, MAIL, order_id="e3", revenue_minor=7, day=2)
+    bought(town, ADA, MAIL, order_id="a2", revenue_minor=50, day=3)
+
+    assert nets(town) == {ADA: 1050, MAIL: 207}
+    assert town.profile(ADA).ids == {"user_id": ["ada"]}
+
+
+def test_an_order_that_both_told_of_stays_with_the_customer() -> None:
+    town = bought(merged(), ADA, order_id="e1", revenue_minor=200, day=0.5).split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1200, MAIL: 0}
+
+
+def test_an_order_of_hers_that_came_again_under_the_other_identifier_stays_too() -> None:
+    town = bought(merged(), MAIL, order_id="a1", revenue_minor=1000, day=0.5).split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+
+
+def test_what_is_given_back_twice_is_there_once() -> None:
+    town = merged().split(ADA, MAIL)
+    before = town.profile(MAIL).activity.events
+    for move in [output for output in town.out if isinstance(output, Restore)]:
+        town.deliver(move)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+    assert town.profile(MAIL).activity.events == before == 1
+
+
+def test_what_was_absorbed_and_comes_again_after_the_split_is_given_back() -> None:
+    town = merged()
+    absorbed = [output for output in town.out if isinstance(output, Absorb)]
+    town.split(ADA, MAIL)
+    for move in absorbed:
+        town.deliver(move)
+
+    assert nets(town) == {ADA: 1000, MAIL: 200}
+    assert town.profile(MAIL).activity.events == 1
+
+
+def test_an_identifier_that_was_taken_out_is_not_claimed_again() -> None:
+    town = merged().split(ADA, MAIL)
+    before = len(town.out)
+    town.tell(PageViewed, ADA, MAIL, day=2)
+
+    assert not [output for output in town.out[before:] if isinstance(output, Link)]
+
+
+def test_each_has_her_own_word_about_consent_again() -> None:
+    town = merged()
+    town.tell(Unsubscribed, ADA, day=0.1, message_channel="email")
+    town.tell(
+        ConsentChanged,
+        MAIL,
+        day=0.2,
+        consent=(ConsentChange(state="GRANT", channel="email", purpose="marketing"),),
+    )
+    town.split(ADA, MAIL)
+
+    assert {key: word.state for key, word in town.profile(ADA).consent.items()} == {"email.marketing": "REVOKED"}
+    assert {key: word.state for key, word in town.profile(MAIL).consent.items()} == {"email.marketing": "GRANT"}
+
+
+def test_whoever_was_suppressed_as_one_is_suppressed_as_two() -> None:
+    from schemas.events import SuppressCustomer
+
+    town = merged().tell(SuppressCustomer, ADA, day=0.5, request_id="S-1").split(ADA, MAIL)
+
+    assert town.profile(ADA).suppressed
+    assert town.profile(MAIL).suppressed
+
+
+def test_a_waiting_reminder_of_a_cart_ends_here_and_is_planned_there() -> None:
+    town = merged()
+    product = Product(product_id="tea", price_minor=500, quantity=1)
+    town.tell(CartUpdated, MAIL, day=0.9, cart_id="c1", products=(product,))
+
+    assert [episode.name for episode in town.profile(ADA).episodes.values()].count("cart.abandoned") == 1
+
+    town.split(ADA, MAIL, day=0.91)
+
+    assert "cart.abandoned" not in [episode.name for episode in town.profile(ADA).episodes.values()]
+    assert "cart.abandoned" in [episode.name for episode in town.profile(MAIL).episodes.values()]
+    assert not [output for output in town.out if isinstance(output, Trigger)]
+
+
+def test_an_identifier_that_is_at_once_anothers_takes_its_own_devices_along() -> None:
+    town = Town().tell(PageViewed, PHONE).tell(Identified, MAIL, PHONE).tell(PageViewed, ADA, MAIL)
+    town.tell(PageViewed, PHONE, day=0.5).split(ADA, MAIL)
+
+    assert town.profile(MAIL).ids == {"anonymous_id": ["phone"], "email": ["eve@example.org"]}
+    assert town.profile(PHONE).redirect[-1][1] == MAIL
+
+    bought(town, PHONE, order_id="p1", revenue_minor=9, day=2)
+
+    assert nets(town) == {ADA: 0, MAIL: 9}
+
+
+def test_what_was_taken_out_can_be_taken_apart_again_itself() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9)
+    town.tell(PageViewed, MAIL, PHONE).tell(PageViewed, ADA, MAIL).split(ADA, MAIL)
+    town.split(MAIL, PHONE, day=2, request_id="T-2")
+
+    assert nets(town) == {ADA: 0, MAIL: 0, PHONE: 9}
+    assert town.refusals == []
+
+
+def test_a_device_can_be_taken_out_alone() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9).tell(PageViewed, MAIL, PHONE)
+    bought(town.tell(PageViewed, ADA, MAIL), MAIL, order_id="e1", revenue_minor=20).split(ADA, PHONE)
+
+    assert nets(town) == {ADA: 20, PHONE: 9}
+    assert town.refusals == []
+
+
+def test_a_command_to_an_identifier_of_hers_reaches_her() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9).tell(PageViewed, ADA, PHONE)
+    town.tell(PageViewed, ADA, MAIL).split(MAIL, PHONE)
+
+    assert nets(town)[PHONE] == 9
+    assert town.refusals == []
+
+
+# --- refused --------------------------------------------------------------------------------------------------------
+
+
+def test_after_thirty_days_it_is_refused_and_nothing_has_changed() -> None:
+    town = bought(merged(), ADA, order_id="a3", revenue_minor=1, day=29).split(ADA, MAIL, day=30.5)
+
+    assert town.refusals == ["too_late"]
+    assert nets(town) == {ADA: 1201}
+    assert town.profile(MAIL).redirect[-1][1] == ADA
+
+
+def test_on_the_thirtieth_day_it_still_can() -> None:
+    town = bought(merged(), ADA, order_id="a3", revenue_minor=1, day=29).split(ADA, MAIL, day=29.9)
+
+    assert town.refusals == []
+    assert nets(town) == {ADA: 1001, MAIL: 200}
+
+
+def test_what_is_kept_apart_is_let_go_of_after_thirty_days() -> None:
+    town = merged()
+
+    assert set(town.profile(ADA).sides) == {ADA, MAIL}
+
+    town.tell(PageViewed, ADA, day=31)
+
+    assert not town.profile(ADA).has_sides
+    assert town.split(ADA, MAIL, day=31).refusals == ["too_late"]
+
+
+def test_a_shop_may_keep_facts_apart_for_a_shorter_time() -> None:
+    book = Book(rules=Rules(identity=IdentityRules(split_ms=7 * DAY_MS)))
+
+    assert merged(book).split(ADA, MAIL, day=6.9).refusals == []
+    assert merged(book).split(ADA, MAIL, day=7.1).refusals == ["too_late"]
+
+
+def test_a_shop_that_keeps_nothing_apart_pays_nothing_and_can_take_nothing_apart() -> None:
+    town = merged(Book(rules=Rules(identity=IdentityRules(split_ms=0))))
+    town.tell(PageViewed, MAIL, day=0.5)
+
+    assert not town.profile(ADA).has_sides
+    assert town.split(ADA, MAIL).refusals == ["too_late"]
+
+
+def test_what_became_her_own_stays_when_another_is_taken_out() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9).tell(PageViewed, ADA, PHONE)
+    bought(town, MAIL, order_id="e1", revenue_minor=20, day=20).tell(PageViewed, ADA, MAIL, day=20)
+    town.split(ADA, MAIL, day=35)
+
+    assert nets(town) == {ADA: 9, MAIL: 20}
+    assert town.profile(ADA).activity.events == 3
+    assert town.profile(PHONE).redirect[-1][1] == ADA
+
+
+@pytest.mark.parametrize("identifier", ["email:nobody@example.org", ADA])
+def test_who_was_never_merged_is_no_part_of_her(identifier: str) -> None:
+    assert merged().split(ADA, identifier).refusals == ["not_merged"]
+
+
+def test_a_device_that_is_anothers_by_now_is_not_taken_out() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9).tell(PageViewed, ADA, PHONE)
+    town.tell(Identified, BOB, PHONE, day=0.5).split(ADA, PHONE)
+
+    assert town.refusals == ["moved_on"]
+    assert nets(town) == {ADA: 9, BOB: 0}
+
+
+def test_a_device_that_changed_hands_meanwhile_is_sent_back_whole() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9).tell(PageViewed, ADA, PHONE)
+    profile, ledger = town.homes[PHONE]
+    profile.redirect.append((START_MS + 1, BOB))  # Ada's home has not heard of it
+    town.homes[PHONE] = (profile, ledger)
+    town.split(ADA, PHONE)
+
+    assert town.refusals == ["moved_on"]
+    assert nets(town) == {ADA: 9}
+    assert town.profile(ADA).activity.events == 2
+
+
+def test_what_is_too_large_is_not_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "BYTES_MAX", 100)
+    town = merged().tell(PageViewed, ADA, day=0.5).split(ADA, MAIL)
+
+    assert town.refusals == ["too_large"]
+    assert nets(town) == {ADA: 1200}
+
+
+def test_every_refusal_has_its_words() -> None:
+    assert set(REFUSALS) == {"not_merged", "too_late", "too_large", "moved_on"}
+
+
+# --- what it costs, what is remembered ------------------------------------------------------------------------------
+
+
+def test_who_never_absorbed_anything_keeps_nothing_apart() -> None:
+    town = bought(Town().tell(PageViewed, ADA, MAIL), ADA, order_id="a1", revenue_minor=5)
+
+    assert not town.profile(ADA).has_sides
+    assert not town.profile(ADA).has_apart
+
+
+def test_an_identifier_nothing_came_with_is_unlinked() -> None:
+    town = Town().tell(PageViewed, ADA, MAIL).split(ADA, MAIL)
+    bought(town, MAIL, order_id="e1", revenue_minor=20, day=2)
+
+    assert nets(town) == {ADA: 0, MAIL: 20}
+
+
+def test_what_came_with_an_identifier_after_it_was_linked_goes_with_it() -> None:
+    town = bought(Town().tell(PageViewed, ADA, MAIL), MAIL, order_id="e1", revenue_minor=20, day=0.5).split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 0, MAIL: 20}
+
+
+def test_the_larger_of_two_users_joined_by_an_alias_call_comes_out_again() -> None:
+    from schemas.events import Aliased
+
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20)
+    town.tell(PageViewed, ADA).tell(Aliased, ADA, previous_id="bob")
+
+    assert nets(town)[ADA] == 20
+
+    town.split(ADA, BOB)
+
+    assert (nets(town)[ADA], nets(town)[BOB]) == (0, 20)
+
+    town.tell(Aliased, ADA, previous_id="bob", day=2)
+
+    assert (nets(town)[ADA], nets(town)[BOB]) == (0, 20)
