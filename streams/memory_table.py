@@ -16,16 +16,16 @@ from streams.table import (
     INTEGER_MAX,
     Claim,
     Commit,
-    Fenced,
+    Held,
     Loaded,
     Meta,
     Refused,
-    RolledBack,
     TableError,
     Unavailable,
     Waiting,
     WrongInstall,
     broken_number,
+    check_held,
 )
 
 Call = Literal["claim", "load", "commit"]
@@ -178,10 +178,13 @@ class MemoryTable:
         due_limit: int = 1000,
         watchers_of: str | None = None,
         watchers_limit: int = 0,
+        held: Held | None = None,
     ) -> Loaded:
         """Read what is asked for."""
         self._maybe_fail("load", "before")
         part = self._part(partition)
+        if held is not None:
+            check_held(partition, part.meta, held)
         nothing: dict[str, bytes] = {}
         return Loaded(
             profiles={profile_id: part.profiles.get(profile_id) for profile_id in profiles},
@@ -304,14 +307,10 @@ class MemoryTable:
     def _decide(self, partition: int, commit: Commit, mark: int) -> None:
         part = self._part(partition)
         meta = part.meta
-        if meta is None:
-            raise RolledBack(f"partition {partition} has no meta any more, though it was claimed")
-        if meta.token != commit.token:
-            raise Fenced(f"partition {partition} was claimed by another worker (epoch {meta.epoch})")
-        if meta.commits == commit.expected + 1 and part.last == mark:
+        again = meta is not None and meta.commits == commit.expected + 1 and part.last == mark
+        meta = check_held(partition, meta, Held(commit.token, commit.expected + again))
+        if again:
             return  # An earlier call of this very commit was applied and only its reply got lost.
-        if meta.commits != commit.expected:
-            raise RolledBack(f"partition {partition} is at commit {meta.commits}, not at {commit.expected}")
         self._check(part, commit)
         self._apply(part, meta, commit)
         part.last = mark

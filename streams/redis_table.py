@@ -35,15 +35,17 @@ from streams.table import (
     Claim,
     Commit,
     Fenced,
+    Held,
     Loaded,
     Meta,
     Refused,
     RolledBack,
-    TableError,
     Unavailable,
     Waiting,
     WrongInstall,
     broken_number,
+    check_held,
+    meta_is_gone,
 )
 
 READ_ATTEMPTS = 2
@@ -227,8 +229,11 @@ class RedisTable:
         due_limit: int = 1000,
         watchers_of: str | None = None,
         watchers_limit: int = 0,
+        held: Held | None = None,
     ) -> Loaded:
-        """Read what is asked for in one round trip. Raises Refused where a key holds a wrong type, and Unavailable."""
+        """Read what is asked for in one round trip. Raises Refused where a key holds a wrong type, and Unavailable; with `held`
+        also Fenced and RolledBack.
+        """
         orders: dict[str, list[str]] = {}
         for profile_id, order_id in entries:
             orders.setdefault(profile_id, []).append(order_id)
@@ -248,6 +253,9 @@ class RedisTable:
         loaded = Loaded()
         if not commands:
             return loaded
+        if held is not None:
+            # Last, so that whoever wrote what was read before shows.
+            commands.append(("HMGET", head + b"meta", "token", "commits", "epoch"))
         replies = iter(await self._read(head, commands))
         if profiles:
             loaded.profiles = dict(zip(profiles, next(replies), strict=True))
@@ -260,6 +268,10 @@ class RedisTable:
             loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
         if watchers_limit:
             loaded.watchers = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
+        if held is not None:
+            token, commits, epoch = next(replies)
+            found = None if token is None else Meta(token=_text(token), commits=int(commits), epoch=int(epoch))
+            check_held(partition, found, held)
         return loaded
 
     async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
@@ -478,7 +490,7 @@ class RedisTable:
         if code == "moved":
             raise RolledBack(f"partition {partition} is at commit {detail}, not at {commit.expected}")
         if code == "missing":
-            raise _meta_is_gone(partition)
+            raise meta_is_gone(partition)
         raise Refused(f"the commit of partition {partition} was refused: {detail}")
 
     async def _was_applied(self, partition: int, commit: Commit, nonce: str) -> bool:
@@ -560,10 +572,6 @@ class RedisTable:
             found.update(dict.fromkeys(keys))
             if cursor == b"0":
                 return list(found)
-
-
-def _meta_is_gone(partition: int) -> TableError:
-    return RolledBack(f"partition {partition} has no meta any more, though it was claimed")
 
 
 def _bytes(name: str) -> bytes:

@@ -6,7 +6,7 @@ all.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -48,6 +48,13 @@ class Meta(Struct, kw_only=True):
     rules: dict[str, str] = {}
     outbox_base: int = 0
     wake: str = ""
+
+
+class Held(NamedTuple):
+    """What an owner goes by: the token of its claim, and how many commits there were by its last one."""
+
+    token: str
+    commits: int
 
 
 class Claim(Struct, kw_only=True):
@@ -225,10 +232,13 @@ class Table(Protocol):
         due_limit: int = 1000,
         watchers_of: str | None = None,
         watchers_limit: int = 0,
+        held: Held | None = None,
     ) -> Loaded:
         """Read what is missing in one round trip. `due_before_ms` asks for timers strictly before that moment.
 
-        With a `watchers_limit` the watchers of a product are read, or, where none is named, the queue.
+        With a `watchers_limit` the watchers of a product are read, or, where none is named, the queue. `held` is what an owner
+        goes by: raises Fenced or RolledBack where the store is at something else. Without that a zombie might keep what
+        its successor wrote, and, should the store then go back to before the succession, commit it as its own.
         """
 
     async def waiting(self, partition: int, cursor: str, count: int) -> Waiting:
@@ -287,3 +297,19 @@ class Table(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+def check_held(partition: int, meta: Meta | None, held: Held) -> Meta:
+    """The meta of a partition, if it is what its owner goes by. Raises Fenced, or RolledBack where it is gone or elsewhere."""
+    if meta is None:
+        raise meta_is_gone(partition)
+    if meta.token != held.token:
+        raise Fenced(f"partition {partition} was claimed by another worker (epoch {meta.epoch})")
+    if meta.commits != held.commits:
+        raise RolledBack(f"partition {partition} is at commit {meta.commits}, not at {held.commits}")
+    return meta
+
+
+def meta_is_gone(partition: int) -> RolledBack:
+    """What an owner hears where the store has lost everything."""
+    return RolledBack(f"partition {partition} has no meta any more, though it was claimed")

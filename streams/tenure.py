@@ -39,7 +39,7 @@ from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
 from streams.stats import NO_STATS, BatchStats, Stats
-from streams.table import Claim, Commit, Refused, Table, Unavailable
+from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
 from streams.turnstile import SLICE_RECORDS, Turnstile
 
 _log = logging.getLogger(__name__)
@@ -422,6 +422,7 @@ class Tenure:
                 due_limit=self._limits.due_timers,
                 watchers_of=batch.goods.asks,
                 watchers_limit=WAKES_MAX + 1 if news else 0,
+                held=Held(self._token, self.commits),
             )
             batch.add(loaded)
             all_known = len(loaded.due) < self._limits.due_timers
@@ -435,7 +436,8 @@ class Tenure:
             await self._load(batch, more)
 
     async def _load(self, batch: Batch, need: Need) -> None:
-        batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole))
+        held = Held(self._token, self.commits)
+        batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole, held=held))
 
     def _base_ms(self) -> int:
         """Where the clock stands without any record: the last clock, what the wall allows, what it was moved to."""

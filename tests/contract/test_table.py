@@ -11,6 +11,7 @@ from streams.table import (
     Claim,
     Commit,
     Fenced,
+    Held,
     Meta,
     Refused,
     RolledBack,
@@ -78,6 +79,26 @@ async def test_a_load_that_asks_for_nothing_gives_nothing(table: Table) -> None:
     loaded = await table.load(P, [], [])
 
     assert (loaded.profiles, loaded.entries, loaded.whole, loaded.due) == ({}, {}, {}, [])
+
+
+@in_loop
+async def test_an_owner_reads_only_what_it_goes_by(table: Table) -> None:
+    with pytest.raises(RolledBack):
+        await table.load(P, ["a"], [], held=Held("never claimed", 0))
+    first = await table.claim(P)
+    held = Held(first.meta.token, 0)
+    assert (await table.load(P, ["a"], [], held=held)).profiles == {"a": None}
+
+    await table.commit(P, after(first, profiles={"a": b"1"}))
+    with pytest.raises(RolledBack):
+        await table.load(P, ["a"], [], held=held)
+    assert (await table.load(P, ["a"], [], held=Held(held.token, 1))).profiles == {"a": b"1"}
+
+    second = await table.claim(P)
+    with pytest.raises(Fenced):
+        await table.load(P, ["a"], [], held=Held(held.token, 1))
+    loaded = await table.load(P, ["a"], [], due_before_ms=10, held=Held(second.meta.token, 1))
+    assert (loaded.profiles, loaded.due) == ({"a": b"1"}, [])
 
 
 @in_loop

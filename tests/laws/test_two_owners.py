@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from typing_extensions import override
 
 from streams.memory_table import MemoryTable, Snapshot
-from streams.table import Commit, Fenced, RolledBack, Unavailable
+from streams.table import Commit, Fenced, Held, RolledBack, Unavailable
 
 P = 0
 CUSTOMERS = ("a", "b", "c")
@@ -62,8 +62,11 @@ class Owner:
         batch = LOG[self.offset : self.offset + size]
         missing = [name for name in {customer for customer, _ in batch} if name not in self.cache]
         try:
-            loaded = await self.table.load(P, missing, [])
+            loaded = await self.table.load(P, missing, [], held=Held(self.token, self.commits))
         except Unavailable:
+            return
+        except (Fenced, RolledBack):
+            self.lose()
             return
         self.cache.update({name: value for name, value in loaded.profiles.items() if value is not None})
         changed: dict[str, bytes] = {}
