@@ -95,6 +95,13 @@ class TriggerDefinition(Generic[R]):
         """Asked when due: None if it still holds, otherwise the reason why not."""
         return None
 
+    def foreseen_ms(self, turn: Turn, what: str) -> int | None:
+        """When what a waiting timer of its own will plan is due, as far as is known; None: nothing, or it is not known.
+
+        For triggers that arm only once they are due: less important ones that are due within the minute before give way.
+        """
+        return None
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         """When a waiting episode is due by the present rules; None where its time stands. Asked when the rules changed."""
         return None

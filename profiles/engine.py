@@ -141,12 +141,11 @@ class Engine:
                 if listeners is not None:
                     for trigger in listeners:
                         trigger.on_event(turn, arrival)
-            if profile.has_past:
-                if event.campaign is not None or event.referrer is not None:
-                    add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
-                    origins.follow(profile, orders.counted)
-                elif event.country is not None:
-                    origins.follow_country(profile, event.country, orders.counted)
+            if (event.campaign is not None or event.referrer is not None) and profile.has_past:
+                add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
+                origins.follow(profile, orders.counted)
+            elif event.country is not None:
+                origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
         if side is not None and kind not in ORDER_EVENTS:
@@ -360,10 +359,8 @@ class Engine:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
                 profile.milestones.granted = opening(arrival)
-            if kind in CONSENT_WITHDRAWN:
-                episodes.cancel_marketing(turn, self.triggers, "unsubscribed")
-            elif messages.is_hard_bounce(event):
-                episodes.cancel_marketing(turn, self.triggers, "bounced")
+            if kind in CHANNEL_LOST and (reason := messages.withdrawn_by(event)) is not None:
+                episodes.cancel_marketing(turn, self.triggers, reason)
             for trigger in self._on_consent:
                 trigger.on_consent(turn, arrival)
 
@@ -384,7 +381,7 @@ class Engine:
         if profile.has_exposures:
             exposures.note_order(profile, change)
         statistics.tell_order(profile, change, orders, turn.book)
-        if event.country is not None and profile.has_past:
+        if event.country is not None:
             origins.follow_country(profile, event.country, orders.counted)
         told = self._note_purchase(turn, arrival, change)
         if told.supplies.counted:
@@ -658,8 +655,9 @@ is swallowed in silence would be worse than one refused."""
 SURVEY_EVENTS: Final[frozenset[type[Event]]] = frozenset({events.NpsSubmitted, events.CaseUpdated})
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
-CONSENT_WITHDRAWN: Final[frozenset[type[Event]]] = frozenset({events.Unsubscribed, events.MessageMarkedAsSpam})
-CHANNEL_LOST: Final[frozenset[type[Event]]] = CONSENT_WITHDRAWN | {events.MessageBounced}
+CHANNEL_LOST: Final[frozenset[type[Event]]] = frozenset(
+    {events.Unsubscribed, events.MessageMarkedAsSpam, events.MessageBounced}
+)
 HANDLERS: Final[dict[type[Event], Handler]] = {
     **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,

@@ -243,6 +243,14 @@ def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, p
         and (definition := triggers.get(other.name)) is not None
         and definition.rule(turn.book).priority < priority
     ]
+    for wake, at_ms in turn.profile.wakes.items():
+        if wake_ms < at_ms <= wake_ms + together_ms:
+            name, _, what = wake.partition("|")
+            definition = triggers.get(name)
+            if definition is not None and definition.rule(turn.book).priority < priority:
+                due_ms = definition.foreseen_ms(turn, what)
+                if due_ms is not None and due_ms <= wake_ms + together_ms:
+                    wakes.append(due_ms)
     if not wakes:
         return False
     episode.wait, episode.wait_ms = TURN, min(wakes)

@@ -83,21 +83,21 @@ def good_key(product_id: str, variant_id: str | None) -> str:
     return product_id if variant_id is None else f"{product_id}/{variant_id}"
 
 
-def key_of(event: CatalogueEvent) -> str | None:
-    """What the event is about; None where it does not name the product itself."""
-    return None if event.product_id is None else good_key(event.product_id, event.variant_id)
+def key_of(event: CatalogueEvent) -> str:
+    """What an event is about that names its product."""
+    assert event.product_id is not None, "looked up before it comes here"
+    return good_key(event.product_id, event.variant_id)
 
 
 def change_of(good: Good, arrival: Arrival, shop_currency: str) -> GoodChange | None:
-    """What a catalogue event makes of a good; None where it changes neither price nor stock, or names no product.
+    """What a catalogue event makes of a good; None where it changes neither price nor stock. It names its product.
 
     Prices in another currency than the shop's are left alone: what a customer saw could not be held against them.
     """
     event = arrival.event
     assert isinstance(event, CatalogueEvent)
     key = key_of(event)
-    if key is None or event.product_id is None:
-        return None
+    assert event.product_id is not None
     before, after = good, good
     stamp = (arrival.time_ms, event.message_id)
     if isinstance(event, ProductPriceChanged | ProductUpdated) and stamp > (good.price_ms, good.price_by):

@@ -44,6 +44,13 @@ def is_hard_bounce(event: Event) -> bool:
     return isinstance(event, events.MessageBounced) and event.bounce == "hard"
 
 
+def withdrawn_by(event: Event) -> str | None:
+    """Why an event ends all marketing that is planned, by its reason code; None where it does not."""
+    if isinstance(event, events.Unsubscribed | events.MessageMarkedAsSpam):
+        return "unsubscribed"
+    return "bounced" if is_hard_bounce(event) else None
+
+
 def unite_moments(into: Profile, other: Profile) -> None:
     """The later of the newest moments of two profiles."""
     for name, at_ms in other.messages.items():

@@ -36,7 +36,7 @@ def follow(profile: Profile, counted: Tally) -> None:
 
 def follow_country(profile: Profile, told: str, counted: Tally) -> None:
     """The same after an event that told a country, which is nearly always the one that is known already."""
-    if not profile.origin.endswith(f"|{told}"):
+    if not profile.origin.endswith(f"|{told}") and profile.has_past:
         _move(profile, with_country(profile.origin, country_of(profile)), counted)
 
 

@@ -592,8 +592,8 @@ class ShopEvent(Event, frozen=True, kw_only=True):
 class CatalogueEvent(ShopEvent, frozen=True, kw_only=True):
     """Something is true of a product, or of one variant of it, from now on.
 
-    At least one of `product_id`, `variant_id`, `sku` and `inventory_item_id` names it. A shop system that tells of stock by
-    inventory item names the product's item in Product Updated.
+    At least one of `product_id`, `variant_id`, `sku` and `inventory_item_id` names it. Without `product_id` the first of the
+    others says what it is about, and a Product Updated that names both has to come before.
     """
 
     product_id: Id | None = None

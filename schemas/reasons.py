@@ -105,6 +105,10 @@ REASONS: dict[str, Reason] = {
         "The event is a known one, but this version does nothing with it yet.",
         "Keep the record: feed it again after the upgrade that handles it. A shop's request to be erased is met by hand.",
     ),
+    "unknown_product": Reason(
+        "The event names only a variant, an SKU or an inventory item, and none before it said which product that is.",
+        "Send Product Updated with `product_id` and that name, then send the record again (`regulars rejected redrive`).",
+    ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",
         "Report it with the original of this record: it is a fault of ours.",

@@ -35,7 +35,7 @@ from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
 from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, SHOP, Arrival, CommandAnswered, SplitProfile
+from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, SplitProfile
 from schemas.moves import MOVES, Move
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
@@ -44,6 +44,7 @@ from streams.forwards import (
     FORWARDS,
     HOPS_MAX,
     Origin,
+    about_product,
     origin_of,
     row_of_forward,
     row_of_mail,
@@ -53,6 +54,7 @@ from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
+from streams.product_names import BatchNames, Named
 from streams.record import Record
 from streams.rows import (
     MOVE_BYTES_MAX,
@@ -201,6 +203,7 @@ class Batch:
         notes: Notes | None = None,
         replans: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
+        names: Mapping[str, Named] | None = None,
         wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
@@ -219,7 +222,8 @@ class Batch:
         self._noted: Changed = {}
         self._cases: dict[str, Case] = {}
         self._deleted: list[str] = []
-        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, wake, terms.partitions)
+        known = BatchNames({} if names is None else names, terms.partition, terms.partitions)
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, wake, terms.partitions)
         self._known_origins = origins
         self._end = len(items)
         self._clocks: list[int] = []
@@ -262,17 +266,15 @@ class Batch:
             if type(what) is Arrival and type(what.event) in UNUSUAL:
                 if type(what.event) is SplitProfile:
                     splits.append(what.customer)
-                elif type(what.event) in UNHANDLED:
-                    name = what.event.__struct_config__.tag
-                    what = item.what = Problem("not_handled", f"{name} has no effect in this version")
-                elif item.topic != FANOUT and self.terms.partitions > 1:
-                    what = item.what = Foreign(EVERYWHERE, what.home)
-                elif not moved and self.goods.take(place, what, customers):
-                    clocks.append(clock_ms)
-                    continue
                 else:
-                    self._end = place
-                    break
+                    if item.topic != FANOUT or type(what.event) in UNHANDLED:
+                        what = item.what = self._placed(place, what)
+                    if type(what) is Arrival:
+                        if moved or not self.goods.take(place, what, customers):
+                            self._end = place
+                            break
+                        clocks.append(clock_ms)
+                        continue
             if item.topic == MOVES and isinstance(what, Move):
                 if what.customer not in groups and len(groups) >= profiles_max:
                     self._end = place
@@ -342,6 +344,27 @@ class Batch:
             groups[customer].replans = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
+
+    def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
+        """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
+        event, partitions = arrival.event, self.terms.partitions
+        if type(event) in UNHANDLED:
+            return Problem("not_handled", f"{event.__struct_config__.tag} has no effect in this version")
+        assert isinstance(event, CatalogueEvent)
+        named = None
+        if event.product_id is None:
+            home = home_partition(arrival.home, partitions)
+            if home != self.terms.partition:
+                return Foreign(home, arrival.home)
+            named = self.goods.names.find(place, event)
+            if named is None:
+                return Problem("unknown_product", f"no event told which product {arrival.home!r} is, by product_id")
+            arrival = about_product(arrival, named.product_id, named.variant_id)
+        if partitions == 1:
+            return arrival
+        if named is None:
+            return Foreign(EVERYWHERE, arrival.home)
+        return Foreign(EVERYWHERE, arrival.home, named.product_id, named.variant_id)
 
     def _plan_move(self, place: int, move: Move, cache: Cache, missing: dict[str, None]) -> None:
         customer = move.customer
@@ -836,7 +859,15 @@ class Batch:
             if type(what) is Foreign:
                 if what.home == EVERYWHERE:
                     partition, partitions = self.terms.partition, self.terms.partitions
-                    rows = rows_of_fanout(topic, partition, record, subject=what.customer, partitions=partitions)
+                    rows = rows_of_fanout(
+                        topic,
+                        partition,
+                        record,
+                        subject=what.customer,
+                        partitions=partitions,
+                        product=what.product,
+                        variant=what.variant,
+                    )
                     self._forwards += [(place, row) for row in rows]
                 else:
                     self._forward(place, item, what, origin)
@@ -904,6 +935,7 @@ class Batch:
         changes.profiles, changes.created = self._created | self._profiles, len(self._created)
         changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
+        changes.names = self.goods.names.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
@@ -992,6 +1024,7 @@ class Changes:
         "due",
         "entries",
         "goods",
+        "names",
         "notes",
         "offsets",
         "outbox",
@@ -1017,6 +1050,7 @@ class Changes:
         self.rows: list[tuple[Outgoing, int | None]] = []
         self.triggers: dict[str, int] = {}
         self.goods: dict[str, Good | None] = {}
+        self.names: dict[str, Named | None] = {}
         self.watchers: dict[tuple[str, str], int | None] = {}
 
 

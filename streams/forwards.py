@@ -12,7 +12,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from profiles.turn import Mail
-from schemas.events import ID_TYPES, Arrival
+from schemas.events import ID_TYPES, Arrival, CatalogueEvent
 from schemas.moves import MOVES
 from schemas.outputs import Outgoing
 from streams.record import Record
@@ -58,11 +58,27 @@ def row_of_mail(mail: Mail, home: int) -> Outgoing:
     return Outgoing(FORWARDS, f"mail/{mail.event.message_id}", mail.home, home, Raw(msgspec.json.encode(mail.event)))
 
 
-def rows_of_fanout(topic: str, partition: int, record: Record, *, subject: str, partitions: int) -> list[Outgoing]:
-    """The rows that carry a record about the shop to every partition. One that comes twice does no harm."""
+def rows_of_fanout(
+    topic: str,
+    partition: int,
+    record: Record,
+    *,
+    subject: str,
+    partitions: int,
+    product: str | None = None,
+    variant: str | None = None,
+) -> list[Outgoing]:
+    """The rows that carry a record about the shop to every partition. One that comes twice does no harm.
+
+    `product` and `variant` are what it is about where it does not name its product itself.
+    """
     assert record.value is not None
     record_id, value = f"{topic}/{partition}/{record.offset}/0", Raw(record.value)
     headers = {"origin": record_id, "origin-timestamp": str(arrival_ms(record.headers, record.timestamp_ms))}
+    if product is not None:
+        headers["product"] = product
+    if variant is not None:
+        headers["variant"] = variant
     return [Outgoing(FANOUT, record_id, subject, to, value, headers) for to in range(partitions)]
 
 
@@ -77,13 +93,33 @@ def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:
 
 
 def redirected(arrival: Arrival, headers: tuple[tuple[str, bytes], ...]) -> Arrival:
-    """The event as that of the profile it was sent to, where that is not the one it names."""
+    """The event as that of the profile, or the product, it was sent on for, where that is not the one it names."""
+    if isinstance(arrival.event, CatalogueEvent):
+        return about_product(arrival, *_product_in(headers))
     for name, value in headers:
         if name == "profile":
             customer = value.decode("utf-8", "replace")
             if customer.partition(":")[0] in ID_TYPES:
                 return replace(arrival, customer=customer, home=customer.partition(":")[2], came_with=arrival.customer)
     return arrival
+
+
+def about_product(arrival: Arrival, product: str | None, variant: str | None) -> Arrival:
+    """The catalogue event as one of this product, or of one variant of it; as it is where there is none, or it names one.
+
+    The name that led to the product is left out: what was looked up says nothing new of it.
+    """
+    event = arrival.event
+    assert isinstance(event, CatalogueEvent)
+    if product is None or event.product_id is not None:
+        return arrival
+    named = replace(event, product_id=product, variant_id=variant, sku=None, inventory_item_id=None)
+    return replace(arrival, event=named, home=product)
+
+
+def _product_in(headers: tuple[tuple[str, bytes], ...]) -> tuple[str | None, str | None]:
+    found = {name: value.decode("utf-8", "replace") for name, value in headers if name in ("product", "variant")}
+    return found.get("product"), found.get("variant")
 
 
 def arrival_ms(headers: tuple[tuple[str, bytes], ...], timestamp_ms: int) -> int:

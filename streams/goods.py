@@ -25,6 +25,7 @@ from profiles.goods import UNKNOWN, Good, GoodChange, Goods, key_of
 from profiles.profile import Profile
 from profiles.watches import index_changes, mentioned
 from schemas.events import Arrival, CatalogueEvent
+from streams.product_names import NAME_SIGN, BatchNames, Named, decode_named
 
 WAKES_MAX: Final = 200
 """Watchers who hear of a change in one commit."""
@@ -79,14 +80,18 @@ class _View(Mapping[str, Good]):
 
 
 class BatchGoods:
-    """The goods in one batch. `base` is what the partition knows, and is not changed here; `wake` what it is busy with.
+    """The goods in one batch. `base` is what the partition knows, and is not changed here; `wake` what it is busy with;
+    `names` are what products are called besides.
 
     `news` is the change that watchers hear of in this batch, if any. `asks` is the product whose watchers are to be loaded
     for it; where it is None they stand in the queue.
     """
 
-    def __init__(self, shop: Shop, base: dict[str, Good], wake: Wake | None, partitions: int) -> None:
+    def __init__(
+        self, shop: Shop, base: dict[str, Good], names: BatchNames, wake: Wake | None, partitions: int
+    ) -> None:
         self._shop, self._base, self._partitions = shop, base, partitions
+        self.names = names
         self._before = wake
         self._told: dict[str, list[tuple[int, Good | None]]] = {}
         self._mentioned: set[str] = set()
@@ -101,12 +106,19 @@ class BatchGoods:
     # --- catalogue events -----------------------------------------------------------------------------------------
 
     def take(self, place: int, arrival: Arrival, earlier: list[Arrival]) -> bool:
-        """Take in a catalogue event; false where the batch has to end before it. `earlier` are the customers' events before."""
+        """Take in a catalogue event that names its product; false where the batch has to end before it.
+
+        `earlier` are the customers' events before.
+        """
+        taken = self._take(place, arrival, earlier)
+        if taken:
+            self.names.learn(place, arrival)
+        return taken
+
+    def _take(self, place: int, arrival: Arrival, earlier: list[Arrival]) -> bool:
         event = arrival.event
         assert isinstance(event, CatalogueEvent)
         key = key_of(event)
-        if key is None:
-            return True
         good = self.at(place).get(key)
         if good is None:
             return not self._may_be_watched(key, earlier)
@@ -136,6 +148,7 @@ class BatchGoods:
         """Nobody hears of anything in this batch: other timers come first. Of the change nothing is kept."""
         self.news, self.asks = None, None
         self._told.clear()
+        self.names.forget()
 
     def call(self, watchers: list[tuple[str, int]]) -> dict[str, int]:
         """Who hears of the news, of those that were loaded in their order (one more than WAKES_MAX where there are more): by
@@ -189,6 +202,13 @@ class BatchGoods:
             untold = [key for key, good in self._base.items() if good == UNKNOWN and key not in changed]
             changed.update(dict.fromkeys(untold[: max(GIVE_WAY, -room)]))
         return changed
+
+
+def split_stored(stored: Mapping[str, bytes]) -> tuple[dict[str, Good], dict[str, Named]]:
+    """The goods and the names of a partition as its table holds them, one beside the other."""
+    goods = {key: decode_good(value) for key, value in stored.items() if not key.startswith(NAME_SIGN)}
+    names = {key: decode_named(value) for key, value in stored.items() if key.startswith(NAME_SIGN)}
+    return goods, names
 
 
 def encode_wake(wake: Wake | None) -> str:

@@ -26,10 +26,14 @@ from streams.record import Record
 
 
 class Foreign(NamedTuple):
-    """A record whose customer lives in another partition."""
+    """A record whose customer lives in another partition. `product` and `variant` are what one about the shop is about,
+    where it says so by another name.
+    """
 
     home: int
     customer: str
+    product: str | None = None
+    variant: str | None = None
 
 
 class Item(Struct, gc=False):

@@ -105,7 +105,10 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "requests with what became of them. Whoever copies or restores profiles must take it along.",
     ),
     KeyDoc(
-        "<prefix>:{p}:goods", "hash", "<product>: JSON", "Last price and stock of the products that somebody watches."
+        "<prefix>:{p}:goods",
+        "hash",
+        "<product>: JSON",
+        "Last price and stock of the products that somebody watches; names of products.",
     ),
     KeyDoc(
         "<prefix>:{p}:w:<product>",

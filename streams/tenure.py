@@ -27,7 +27,7 @@ from streams.cache import Cache
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
-from streams.goods import WAKES_MAX, Wake, decode_good, decode_wake, encode_good, encode_wake
+from streams.goods import WAKES_MAX, Wake, decode_wake, encode_good, encode_wake, split_stored
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, starting_offsets
@@ -35,6 +35,7 @@ from streams.merge import Item, Merge
 from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
+from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
 from streams.stats import NO_STATS, BatchStats, Stats
@@ -112,6 +113,7 @@ class Tenure:
         self._origins: dict[str, int] = {}
         self._notes = Notes()
         self._goods: dict[str, Good] = {}
+        self._names: dict[str, Named] = {}
         self._busy: Wake | None = None
         self._unfinished = False
         self._no_timers_before_ms = 0
@@ -202,7 +204,7 @@ class Tenure:
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
             self._cursor = ""  # whoever had the partition did not get to the end of it
-        self._goods = {key: decode_good(stored) for key, stored in (await self._table.goods(self.number)).items()}
+        self._goods, self._names = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
@@ -373,6 +375,7 @@ class Tenure:
                 notes=self._notes,
                 replans=replans,
                 goods=self._goods,
+                names=self._names,
                 wake=self._busy,
             )
             began = time.perf_counter()
@@ -467,7 +470,10 @@ class Tenure:
             rules=rules,
             population=changes.population,
             notes=changes.notes,
-            goods={key: None if good is None else encode_good(good) for key, good in changes.goods.items()},
+            goods={
+                key: None if known is None else encode_good(known)
+                for key, known in (*changes.goods.items(), *changes.names.items())
+            },
             watchers=changes.watchers,
             queue=batch.goods.queue,
             unqueue=batch.goods.unqueue,
@@ -554,6 +560,11 @@ class Tenure:
                 self._goods.pop(key, None)
             else:
                 self._goods[key] = good
+        for key, named in changes.names.items():
+            if named is None:
+                self._names.pop(key, None)
+            else:
+                self._names[key] = named
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
         del self._items[: batch.at]

@@ -1,19 +1,19 @@
 """browse.abandoned: products were looked at in a visit, and nothing came of it.
 
 The first view of a product in a visit sets a timer; when it comes, all that is known of the visit is looked at. If she was
-there again since, the timer moves on. So a view costs next to nothing, and what came late is already in its place.
+there again since, the timer moves on. So a view costs next to nothing, and what came late is already in its place. Until then
+no episode stands for the visit, so it says itself what it foresees, and what a withdrawn consent ends.
 """
 
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, carts
-from profiles.book import Book
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import plan
+from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
-from profiles.profile import Profile
+from profiles.messages import withdrawn_by
 from profiles.rules import DAY_MS, HOUR_MS, SECOND_MS, Count, TriggerRule
 from profiles.state import Episode, Viewed
 from profiles.triggers.cart_abandoned import CART_ABANDONED
@@ -40,6 +40,8 @@ class BrowseAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """So is a product that was viewed twice within this time, at most 7d."""
     after_order_ms: int = 10 * DAY_MS
     """Nothing is sent this long after any order."""
+    after_purchase_ms: int = 30 * DAY_MS
+    """Views of a product do not count this long after it was bought, at most 30d."""
     items: Count = 3
     """How many products are shown: those viewed most often, then those viewed last."""
 
@@ -68,30 +70,65 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """Look at the visits that have ended, unless she was there again."""
-        profile, rule = turn.profile, self.rule(turn.book)
-        due_ms = (profile.activity.session_last_ms or 0) + rule.delay_ms
+        due_ms = self._due_ms(turn)
         if due_ms > turn.time_ms:
-            profile.wakes[VISIT] = due_ms
+            turn.profile.wakes[VISIT] = due_ms
             return
+        opened = self._opened(turn, due_ms)
+        seen = turn.profile.browsing
+        visits, seen.visits = seen.visits, []
+        if opened is not None:
+            seen.planned_ms = visits[-1][0]
+            self._plan(turn, opened, due_ms)
+
+    def foreseen_ms(self, turn: Turn, what: str) -> int | None:
+        due_ms = self._due_ms(turn)
+        return due_ms if self._opened(turn, due_ms) is not None else None
+
+    def on_consent(self, turn: Turn, arrival: Arrival) -> None:
+        """A visit that was interest enough by then gets no reminder from someone who can't be sent one any more."""
+        profile, reason = turn.profile, withdrawn_by(arrival.event)
+        if reason is None or VISIT not in profile.wakes:
+            return
+        due_ms = self._due_ms(turn)
+        opened = self._opened(turn, due_ms)
+        if opened is None:
+            return  # it may become more than it is
         seen = profile.browsing
         visits, seen.visits = seen.visits, []
-        ends = [start_ms for start_ms, _ in visits[1:]]
-        for (start_ms, message_id), end_ms in zip(visits, [*ends, turn.time_ms + 1], strict=True):
-            first = self._opening(profile, turn.book, start_ms, end_ms)
-            if first is not None:
-                seen.planned_ms = visits[-1][0]
-                plan(turn, self, f"{profile.id}|{message_id}", first.message_id, first.at_ms, due_ms)
-                return
+        seen.planned_ms = visits[-1][0]
+        del profile.wakes[VISIT]
+        self._plan(turn, opened, due_ms)
+        cancel(turn, self, opened[0], reason)
 
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
         """Sooner where the time after a visit was made shorter; that it was made longer is seen when the timer comes."""
-        last_ms = turn.profile.activity.session_last_ms
-        return None if last_ms is None else min(due_ms, last_ms + self.rule(turn.book).delay_ms)
+        return None if turn.profile.activity.session_last_ms is None else min(due_ms, self._due_ms(turn))
 
-    def _opening(self, profile: Profile, book: Book, start_ms: int, end_ms: int) -> Viewed | None:
+    def _due_ms(self, turn: Turn) -> int:
+        return (turn.profile.activity.session_last_ms or 0) + self.rule(turn.book).delay_ms
+
+    def _plan(self, turn: Turn, opened: tuple[str, Viewed], due_ms: int) -> None:
+        key, first = opened
+        plan(turn, self, key, first.message_id, first.at_ms, due_ms)
+
+    def _opened(self, turn: Turn, due_ms: int) -> tuple[str, Viewed] | None:
+        """The first of the visits still to be looked at that showed enough interest: its episode key and first view."""
+        profile = turn.profile
+        if not profile.has_browsing:
+            return None
+        visits = profile.browsing.visits
+        ends = [start_ms for start_ms, _ in visits[1:]]
+        for (start_ms, message_id), end_ms in zip(visits, [*ends, due_ms + 1], strict=False):
+            first = self._opening(turn, start_ms, end_ms, due_ms)
+            if first is not None:
+                return f"{profile.id}|{message_id}", first
+        return None
+
+    def _opening(self, turn: Turn, start_ms: int, end_ms: int, due_ms: int) -> Viewed | None:
         """The first view of a visit that showed enough interest, None where it did not. What was bought does not count."""
-        rule = self.rule(book)
-        views = self._counted(profile, start_ms - rule.again_within_ms)
+        rule = self.rule(turn.book)
+        views = self._counted(turn, start_ms - rule.again_within_ms, due_ms)
         here = [view for view in views if start_ms <= view.at_ms < end_ms]
         if not here:
             return None
@@ -105,15 +142,17 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
                 return here[0]
         return None
 
-    def _counted(self, profile: Profile, since_ms: int) -> list[Viewed]:
+    def _counted(self, turn: Turn, since_ms: int, now_ms: int) -> list[Viewed]:
         """Views from a moment on of products that were not bought of late."""
-        bought = browsing.bought_since(profile.recent_orders, 0)
+        profile = turn.profile
+        # The profile may hold older orders still: those of the 30 days before the newest one.
+        bought = browsing.bought_since(profile.recent_orders, now_ms - self.rule(turn.book).after_purchase_ms)
         return [view for view in profile.browsing.views if view.at_ms >= since_ms and view.product_id not in bought]
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         profile, rule, since_ms = turn.profile, self.rule(turn.book), episode.opened_ms
         orders = profile.recent_orders
-        if any(order.at_ms >= since_ms for order in orders) or not self._counted(profile, since_ms):
+        if any(order.at_ms >= since_ms for order in orders) or not self._counted(turn, since_ms, now_ms):
             return "ordered"
         if any(now_ms - order.at_ms < rule.after_order_ms for order in orders):
             return "recent_order"
@@ -142,7 +181,7 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
     def _shown(self, turn: Turn, episode: Episode) -> list[str]:
         """Products of the episode that can be had, by number of views, then by the newest view."""
         newest: dict[str, tuple[int, int]] = {}
-        for view in self._counted(turn.profile, episode.opened_ms):
+        for view in self._counted(turn, episode.opened_ms, turn.now_ms):
             count, _ = newest.get(view.product_id, (0, 0))
             newest[view.product_id] = (count + 1, view.at_ms)
         offered = turn.profile.browsing.offered

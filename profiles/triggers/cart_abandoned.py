@@ -163,7 +163,8 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
             return
         kind = carts.EMITTED if state == "emitted" else carts.ENDED
         # At the time it was due, not when it was decided: behind a backlog what happened in between is still to be read.
-        at_ms = max(episode.due_ms, cart.changed_ms)
+        # What an event ended before (a withdrawn consent) ended then, and what is put in after that opens a new episode.
+        at_ms = max(min(episode.due_ms, turn.time_ms), cart.changed_ms)
         mark_id = f"{kind}:{episode.anchor}:{at_ms}"
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 

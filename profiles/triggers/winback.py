@@ -60,7 +60,12 @@ class Winback(TriggerDefinition[WinbackRule]):
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         profile, entry = turn.profile, told.change.entry
         newest = profile.orders.recent[-1] if profile.orders.recent else None
-        if entry is told.change.before or (newest is not None and self._waits_for(profile, newest[1])):
+        if entry is told.change.before:
+            return
+        if newest is not None and (wake := self._waits_for(profile, newest[1])) is not None:
+            # It may have been told since that the order was placed at another time.
+            step, own_ms, learned_ms, _ = _parts(wake.partition("|")[2])
+            profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
             return
         for wake in [wake for wake in profile.wakes if wake.startswith(f"{self.name}|")]:
             del profile.wakes[wake]
@@ -77,19 +82,19 @@ class Winback(TriggerDefinition[WinbackRule]):
         self._wait(turn, 1, own_ms, learned_ms, newest)
 
     def on_wake(self, turn: Turn, what: str) -> None:
-        step, own_ms, learned_ms, order_id = what.split("|", 3)
+        step, own_ms, learned_ms, order_id = _parts(what)
         recent = turn.profile.orders.recent
         if recent and recent[-1][1] == order_id:
             key = f"{turn.profile.id}|{order_id}"
-            data = {"own_ms": int(own_ms), "learned_ms": int(learned_ms)}
-            plan(turn, self, key, order_id, recent[-1][0], turn.time_ms, occurrence=int(step), data=data)
+            data = {"own_ms": own_ms, "learned_ms": learned_ms}
+            plan(turn, self, key, order_id, recent[-1][0], turn.time_ms, occurrence=step, data=data)
 
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
-        step, own_ms, learned_ms, order_id = what.split("|", 3)
+        step, own_ms, learned_ms, order_id = _parts(what)
         recent = turn.profile.orders.recent
         if not recent or recent[-1][1] != order_id:
             return None
-        return recent[-1][0] + self._after_ms(turn, int(step), int(own_ms), int(learned_ms))
+        return recent[-1][0] + self._after_ms(turn, step, own_ms, learned_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         recent = turn.profile.orders.recent
@@ -116,8 +121,19 @@ class Winback(TriggerDefinition[WinbackRule]):
         rule = self.rule(turn.book)
         return round(STEPS[step - 1] * max(rule.after_ms, round(rule.intervals * own_ms), learned_ms))
 
-    def _waits_for(self, profile: Profile, order_id: str) -> bool:
-        return any(wake.startswith(f"{self.name}|") and wake.endswith(f"|{order_id}") for wake in profile.wakes)
+    def _waits_for(self, profile: Profile, order_id: str) -> str | None:
+        """The timer that counts from this order."""
+        for wake in profile.wakes:
+            name, _, what = wake.partition("|")
+            if name == self.name and _parts(what)[3] == order_id:
+                return wake
+        return None
+
+
+def _parts(what: str) -> tuple[int, int, int, str]:
+    """Try, own mean interval and learned time (ms), and order of a timer."""
+    step, own_ms, learned_ms, order_id = what.split("|", 3)
+    return int(step), int(own_ms), int(learned_ms), order_id
 
 
 def _q95_days(turn: Turn, entry: OrderEntry) -> float:

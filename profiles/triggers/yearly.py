@@ -91,6 +91,10 @@ class _Yearly(TriggerDefinition[R]):
             self.set_timer(turn, coming.at_ms + SETTLED_MS + DAY_MS)
         plan(turn, self, f"{turn.profile.id}|{coming.year}", coming.date, coming.at_ms, coming.at_ms)
 
+    def foreseen_ms(self, turn: Turn, what: str) -> int | None:
+        coming = self._next(turn, turn.time_ms)
+        return None if coming is None else coming.at_ms
+
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
         """The day that the timer stands for is the one whose time by the present rules is less than half a year from it."""
         coming = self._next(turn, due_ms - HALF_YEAR_MS)

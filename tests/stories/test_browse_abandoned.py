@@ -11,6 +11,7 @@ from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 BROWSE = "browse.abandoned"
+GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
 
 
 @pytest.fixture
@@ -222,6 +223,50 @@ def test_how_many_views_and_how_long_is_for_the_shop_to_say() -> None:
     ada.view("A", 0).until(DAY)
 
     assert ada.emitted(BROWSE) == [120]
+
+
+def test_what_was_bought_more_than_30_days_ago_counts_again_even_if_nothing_was_bought_since(ada: Timeline) -> None:
+    ada.order("o1", 0, "A").view("A", 31 * DAY).view("A", 31 * DAY + 2).until(32 * DAY)
+
+    assert ada.emitted(BROWSE) == [31 * DAY + 62]
+    assert shown(ada) == ["A"]
+
+
+def test_unsubscribing_before_it_is_due_ends_it_and_a_new_consent_does_not_bring_it_back(ada: Timeline) -> None:
+    ada.view("A", 0).view("B", 2).tell(events.Unsubscribed, 30, message_channel="email")
+    ada.tell(events.ConsentChanged, 40, consent=GRANT).until(DAY)
+
+    assert ada.decisions(BROWSE) == [("armed", None), ("cancelled", "unsubscribed")]
+
+
+def test_what_is_looked_at_after_that_is_another_visit(ada: Timeline) -> None:
+    ada.view("A", 0).view("B", 2).tell(events.Unsubscribed, 30, message_channel="email")
+    ada.tell(events.ConsentChanged, 40, consent=GRANT)
+    ada.view("C", 50).view("D", 51).until(DAY)
+
+    assert ada.emitted(BROWSE) == [111]
+
+
+def test_unsubscribing_ends_nothing_where_nothing_was_worth_a_reminder_yet(ada: Timeline) -> None:
+    ada.view("A", 0).tell(events.Unsubscribed, 0.1, message_channel="email")
+    ada.tell(events.ConsentChanged, 0.2, consent=GRANT)
+    ada.view("B", 2).until(DAY)
+
+    assert ada.emitted(BROWSE) == [62]
+
+
+def test_a_less_important_one_that_is_due_within_the_minute_before_waits_for_it() -> None:
+    ada = Timeline(consent=False).view("A", 0).view("B", 2)
+    ada.tell(events.ConsentChanged, 56.5, consent=GRANT).until(DAY)
+
+    assert [trigger.name for trigger in ada.triggers] == [BROWSE, "welcome"]
+    assert ada.emitted(BROWSE) == ada.emitted("welcome") == [62]
+
+
+def test_it_waits_for_no_visit_that_is_worth_nothing() -> None:
+    ada = Timeline(consent=False).view("A", 2).tell(events.ConsentChanged, 56.5, consent=GRANT).until(DAY)
+
+    assert ada.emitted("welcome") == [61.5]
 
 
 def test_an_order_within_a_week_is_its_conversion(ada: Timeline) -> None:

@@ -7,6 +7,7 @@ from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CART = "cart.abandoned"
+GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
 
 
 @pytest.fixture
@@ -193,3 +194,11 @@ def test_the_id_of_a_reminder_does_not_depend_on_when_it_was_decided() -> None:
     again = Timeline().add("A", 0).until(90).triggers[0]
 
     assert first.trigger_id == again.trigger_id
+
+
+def test_what_is_put_in_after_unsubscribing_opens_a_new_episode() -> None:
+    ada = Timeline().add("A", 0).tell(events.Unsubscribed, 10, message_channel="email")
+    ada.tell(events.ConsentChanged, 15, consent=GRANT).add("B", 20).until(DAY)
+
+    assert ada.emitted(CART) == [80]
+    assert [item.product_id for item in ada.triggers[-1].items] == ["A", "B"]

@@ -58,6 +58,13 @@ def test_a_cancelled_newest_order_counts_from_the_one_before() -> None:
     assert emitted_days(ada) == [90]
 
 
+def test_an_order_whose_time_is_told_later_counts_from_that() -> None:
+    ada = Timeline().tell(events.OrderUpdated, 0, order_id="o1", products=(product("tea"),))
+    ada.order("o1", 2 * DAY, "tea").until(200 * DAY)
+
+    assert emitted_days(ada)[0] == 92
+
+
 def test_an_order_ends_the_tries() -> None:
     ada = buys(Timeline(), 0).until(100 * DAY)
     buys(ada, 101).until(189 * DAY)

@@ -55,6 +55,15 @@ def test_on_the_day_the_clocks_change_too() -> None:
     assert spring.emitted(BIRTHDAY) == [at("2026-03-29 07:00")]
 
 
+def test_a_less_important_one_that_is_due_within_the_minute_before_waits_for_the_birthday() -> None:
+    ada = born("03-10", ada=Timeline(consent=False))
+    grant = (events.ConsentChange(state="GRANT", channel="email"),)
+    ada.tell(events.ConsentChanged, at("2026-03-10 08:54") + 0.5, consent=grant).until(at("2026-03-11 00:00"))
+
+    assert [trigger.name for trigger in ada.triggers] == [BIRTHDAY, "welcome"]
+    assert ada.emitted("welcome") == [at("2026-03-10 09:00")]
+
+
 def test_told_before_nine_on_the_day_it_is_kept_and_told_after_it_waits_a_year() -> None:
     before = born("03-10", at("2026-03-10 08:59")).until(20 * DAY)
     after = born("03-10", at("2026-03-10 09:01")).until(at("2027-04-01 00:00"))

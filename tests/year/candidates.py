@@ -47,6 +47,8 @@ def table(events: list[Event]) -> duckdb.DuckDBPyConnection:
             "checkout": event.get("checkout_id"),
             "order_id": event.get("order_id"),
             "product": product,
+            "visit": "anonymous_id" in event,
+            "amount": event.get("amount_minor"),
             "consent": next((one["state"] for one in event.get("consent", ())), None),
         }
         for event in events
@@ -178,7 +180,8 @@ def supplies(
           SELECT p.customer, p.product, p.order_id, e.ms, e.event
           FROM events p JOIN events e ON e.order_id = p.order_id
           WHERE p.event = 'Order Completed' AND p.product IN ('coffee', 'shampoo', 'dogfood')
-            AND e.event IN ('Order Completed', 'Order Cancelled', 'Order Refunded'))
+            AND e.event IN ('Order Completed', 'Order Cancelled', 'Order Refunded')
+            AND (e.product IS NULL OR e.product = p.product) AND e.amount IS NULL)
         ORDER BY customer, product, ms
         """
     ).fetchall()
@@ -260,7 +263,7 @@ def birthdays(events: list[Event], zones: dict[str, ZoneInfo], end: int) -> list
             at = int(datetime(year, month, day, 9, tzinfo=zones[customer]).timestamp() * 1000)
             if since <= at:
                 date = f"{year}-{month:02d}-{day:02d}"
-                found.append(Candidate(customer, "birthday", f"user_id:{customer}|{year}", date, at, at, NEVER, at))
+                found.append(Candidate(customer, "birthday", f"user_id:{customer}|{year}", date, at, at, NEVER, since))
     return found
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from xxhash import xxh3_64_intdigest
 
-from tests.year import candidates
+from tests.year import browsing, candidates, complaints, reviews
 from tests.year.candidates import NEVER, Candidate
 from tests.year.shop import DAY_MS, HOUR_MS, MINUTE_MS, Event
 
@@ -23,12 +23,14 @@ PRIORITY: Final = {
     "cart.abandoned": 200,
     "replenishment.due": 300,
     "replenishment.late": 310,
+    "review.request": 350,
+    "browse.abandoned": 470,
     "birthday": 500,
     "welcome": 600,
 }
-LADDER: Final = ("checkout.abandoned", "cart.abandoned")
-COOLDOWN: Final = {"checkout.abandoned": DAY_MS, "cart.abandoned": DAY_MS}
-LATENESS: Final = {"replenishment.due": 7 * DAY_MS, "replenishment.late": 7 * DAY_MS}
+LADDER: Final = ("checkout.abandoned", "cart.abandoned", "browse.abandoned")
+COOLDOWN: Final = {"checkout.abandoned": DAY_MS, "cart.abandoned": DAY_MS, "browse.abandoned": 14 * DAY_MS}
+LATENESS: Final = dict.fromkeys(("replenishment.due", "replenishment.late", "review.request"), 7 * DAY_MS)
 REMINDERS: Final = {2: 24 * HOUR_MS, 3: 72 * HOUR_MS}
 NAMESPACE: Final = uuid.UUID("6c1f4a7e-7f3a-5c55-9d5b-2f6f0f6f5d0a")
 
@@ -67,6 +69,7 @@ class Customers:
         self.by_customer: dict[str, list[Candidate]] = defaultdict(list)
         found = (*candidates.carts(connection), *candidates.checkouts(connection), *candidates.welcomes(connection))
         birthdays = candidates.birthdays(events, self.zones, events[-1]["timestamp_ms"])
+        found += (*browsing.visits(connection), *reviews.parcels(events))
         for candidate in (*found, *supplies, *birthdays):
             self.by_customer[candidate.customer].append(candidate)
         self.events: dict[str, list[Event]] = defaultdict(list)
@@ -93,7 +96,11 @@ class Life:
         """By cart: (time, what) of ends and emissions of its reminders, by which they arm again or not."""
         self.first_decided: dict[str, int] = {}
         self.reminded: set[str] = set()
+        self.armed: dict[str, list[int]] = defaultdict(list)
+        """By cart: when its reminder was planned, or moved."""
         self.supply_done: set[str] = set()
+        self.asked: set[str] = set()
+        """Orders that a review was asked for, or was to be."""
         self.waiting: dict[int, tuple[Candidate, int, int]] = {}
         """Candidates that are armed and not decided: number -> (candidate, occurrence, wakes at)."""
         self.queue: list[tuple[int, int, Due]] = []
@@ -143,11 +150,28 @@ class Life:
                 return None if candidate.key in self.reminded else candidate
             case "replenishment.due":
                 return None if candidate.key in self.supply_done else candidate
+            case "review.request":
+                return self._request_may_arm(candidate)
             case "welcome":
                 # A second opening while the first one waits is the same episode.
                 waits = any(one.name == "welcome" and occurrence for one, occurrence, _ in self.waiting.values())
                 return None if waits or any(sent.name == "welcome" for sent in self.sent) else candidate
         return candidate
+
+    def _request_may_arm(self, candidate: Candidate) -> Candidate | None:
+        """What happens to a parcel plans its request anew, unless that is decided or waits for the same time."""
+        waiting = [
+            one
+            for one, occurrence, _ in self.waiting.values()
+            if one.key == candidate.key
+            and one.name == candidate.name
+            and occurrence
+            and candidate.armed <= one.gone
+            and self._unsubscribed(one, occurrence, candidate.armed) is None
+        ]
+        if candidate.key in self.asked or any(one.due == candidate.due for one in waiting):
+            return None
+        return candidate if waiting or candidate.about is None else None
 
     def _cart_may_arm(self, candidate: Candidate) -> Candidate | None:
         cart = candidate.about
@@ -169,6 +193,11 @@ class Life:
             for event in self.events
             if event["event"] == "Checkout Started" and event["cart_id"] == cart
         ]
+        marks += [
+            (event["timestamp_ms"], "ended")
+            for event in self.events
+            if event["event"] == "Unsubscribed" and self._cart_waits(cart, event["timestamp_ms"], marks)
+        ]
         past = [mark for mark in marks if mark[0] < candidate.armed]
         since, kind = max(past, default=(0, "ended"))
         opening = [
@@ -178,14 +207,21 @@ class Life:
         ]
         if not opening:
             return None
+        self.armed[cart].append(candidate.armed)
         return candidate._replace(anchor=min(opening)[1], changed=min(opening)[0])
+
+    def _cart_waits(self, cart: str, at: int, marks: list[tuple[int, str]]) -> bool:
+        """Whether a reminder of the cart was planned then, and neither sent nor ended."""
+        since = max((armed for armed in self.armed[cart] if armed < at), default=None)
+        return since is not None and not any(since < mark <= at for mark, _ in marks)
 
     # --- deciding ---
 
     def _decide(self, candidate: Candidate, occurrence: int, number: int, now: int) -> None:
-        if self._cancelled(candidate, occurrence, now):
+        gone = self._unsubscribed(candidate, occurrence, now)
+        if gone or self._groundless(candidate, now):
             del self.waiting[number]
-            self._ended(candidate, occurrence, now, "cancelled")
+            self._ended(candidate, occurrence, gone or now, "cancelled")
             return
         if now - candidate.due > LATENESS.get(candidate.name, DAY_MS):
             del self.waiting[number]
@@ -193,10 +229,10 @@ class Life:
             return
         goes_first = [
             wake
-            for other, (one, _, wake) in self.waiting.items()
+            for other, (one, planned, wake) in self.waiting.items()
             if other != number
-            and one.armed <= now < wake <= now + MINUTE_MS
-            and self.waiting[other][1] > 0
+            and now < wake <= now + MINUTE_MS
+            and (planned or (one.name == "birthday" and one.changed <= now))  # which is no secret before the day
             and wake < one.gone
             and PRIORITY[one.name] < PRIORITY[candidate.name]
         ]
@@ -214,19 +250,31 @@ class Life:
             self.sent.append(outcome)
         self._ended(candidate, occurrence, now, "emitted" if reason in (None, "holdout") else "suppressed")
 
-    def _cancelled(self, candidate: Candidate, occurrence: int, now: int) -> bool:
-        """She unsubscribed while it waited."""
+    def _unsubscribed(self, candidate: Candidate, occurrence: int, now: int) -> int | None:
+        """When she unsubscribed while it waited."""
         since = candidate.armed
         if occurrence > 1:
             since = max(one.at for one in self.sent if one.key == candidate.key and one.name == candidate.name)
-        return any(event["event"] == "Unsubscribed" and since < event["timestamp_ms"] <= now for event in self.events)
+        told = (event["timestamp_ms"] for event in self.events if event["event"] == "Unsubscribed")
+        return next((at for at in told if since < at <= now), None)
+
+    def _groundless(self, candidate: Candidate, now: int) -> bool:
+        """What it is about is not so any more, or she has better things to do now."""
+        match candidate.name:
+            case "browse.abandoned":
+                return browsing.has_moved_on(self.events, candidate, now)
+            case "review.request":
+                return complaints.complains(self.events, now) or complaints.low_score(self.events, now)
+        return False
 
     def _gates(self, candidate: Candidate, occurrence: int, number: int, now: int) -> tuple[str | None, int | None]:
         if not self._agreed(now):
             return "no_consent", None
         if any("employee" in event.get("traits", {}).get("tags", ()) for event in self.events):
             return "excluded", None
-        if candidate.name == "cart.abandoned" and self._superseded(now):
+        if complaints.rests(self.events, now):
+            return "open_feedback", None
+        if self._superseded(candidate.name, now):
             return "superseded", None
         same = [one.at for one in self.sent if one.name == candidate.name and one.occurrence == 1]
         if occurrence == 1 and any(now - at < COOLDOWN.get(candidate.name, 0) for at in same):
@@ -261,13 +309,14 @@ class Life:
         ]
         return bool(told) and max(told)[1] == "GRANT"
 
-    def _superseded(self, now: int) -> bool:
+    def _superseded(self, name: str, now: int) -> bool:
+        higher = LADDER[: LADDER.index(name)] if name in LADDER else ()
         pending = any(
-            one.name == "checkout.abandoned" and occurrence == 1 and one.armed <= now < one.gone
+            one.name in higher and occurrence == 1 and one.armed <= now < one.gone
             for one, occurrence, _ in self.waiting.values()
         )
         return pending or any(
-            one.name == "checkout.abandoned" and one.occurrence == 1 and now - one.at < 2 * DAY_MS for one in self.sent
+            one.name in higher and one.occurrence == 1 and now - one.at < 2 * DAY_MS for one in self.sent
         )
 
     def _held_out(self, name: str) -> bool:
@@ -295,6 +344,12 @@ class Life:
                 if emitted:
                     self.reminded.add(candidate.key)
                     self._remind_again(candidate, occurrence + 1)
+            case "review.request":
+                if state != "cancelled" or now >= candidate.due:
+                    self.asked.add(candidate.key)
+                if emitted and occurrence == 1:
+                    due, gone = candidate.due + 7 * DAY_MS, reviews.nothing_left(self.events, candidate.key, now)
+                    self._plan(candidate._replace(due=due, gone=gone), 2, due)
             case "replenishment.due":
                 if emitted:
                     self.supply_done.add(candidate.key)

@@ -1,4 +1,4 @@
-"""A year of a shop: customers who sign up, look around, fill carts, buy, run out, send back, review and unsubscribe.
+"""A year of a shop: customers who sign up, look around, fill carts, buy, run out, send back, complain, review, unsubscribe.
 
 Everything is drawn from one seed. No two events of a customer share a millisecond, carts are never refilled once they are
 empty, and orders name the cart they came from or buy what was in no cart: the story is rich, but a query can tell it.
@@ -14,12 +14,17 @@ HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 YEAR_MS: Final = 365 * DAY_MS
 START_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00Z
-ZONES: Final = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney", None)
+COUNTRIES: Final = {"Europe/Berlin": "DE", "America/New_York": "US", "Asia/Kolkata": "IN", "Australia/Sydney": "AU"}
+ZONES: Final = (*COUNTRIES, None)
+HOME: Final = "DE"
+"""Where parcels arrive sooner. Customers of whom no zone is known live at home too, as far as the shop knows."""
 SHOP_ZONE: Final = "Europe/London"
 BROWSED: Final = tuple(f"b{number}" for number in range(30))
 """Products that are looked at, put into carts and bought from them."""
 SUPPLIES: Final = {"coffee": 21, "shampoo": 45, "dogfood": 30}
 """Products that are bought at the till and run out after so many days; they are in no cart."""
+EXTRA: Final = "mug"
+"""Bought along with a supply now and then; in no cart either."""
 
 Event = dict[str, Any]
 
@@ -70,6 +75,8 @@ class Customer:
             self._tell("Unsubscribed", gone_ms, message_channel="email")
             if random.random() < 0.3:
                 self._consent(gone_ms + int(random.random() * 60 * DAY_MS), "GRANT")
+        if random.random() < 0.4:
+            self._answer(joined_ms + int(random.random() * 200 * DAY_MS))
         return [event for event in self._events if event["timestamp_ms"] < self._end_ms]
 
     @property
@@ -92,15 +99,17 @@ class Customer:
         random = self._random
         traits: dict[str, Any] = {"email": f"{self._name}@example.org"}
         zone = random.choice(ZONES)
+        told: dict[str, Any] = {}
         if zone is not None:
             traits["timezone"] = zone
+            told["country"] = COUNTRIES[zone]
         if random.random() < 0.5:
             traits["birthday"] = f"{random.randint(1950, 2004)}-{random.randint(1, 12):02d}-{random.randint(1, 28):02d}"
         if random.random() < 0.05:
             traits["tags"] = ["employee"]
         if random.random() < 0.1:  # bought at the till long before she gave her address
             self._order(at_ms - 3 * DAY_MS, ("till",))
-        self._tell("Identified", at_ms, traits=traits, channel="server")
+        self._tell("Identified", at_ms, traits=traits, channel="server", **told)
         draw = random.random()
         if draw < 0.6:
             self._consent(at_ms + 1000, "GRANT")
@@ -117,12 +126,23 @@ class Customer:
     # --- visits ---
 
     def _visit(self, at_ms: int) -> None:
+        """She looks around, sometimes at one product only; perhaps she comes back for more within an hour or two."""
         random = self._random
-        seen = random.choices(BROWSED, k=random.randint(1, 6))
+        seen = random.choices(BROWSED, k=random.choice((1, 1, 1, 2, 3, 4, 5, 6)))
         for product in seen:
             at_ms += int(random.expovariate(1 / 90_000)) + 2000
-            self._browse("Product Viewed", at_ms, product=_product(product))
-        if random.random() < 0.45:
+            at_ms = self._browse("Product Viewed", at_ms, product=_product(product))
+        if random.random() < 0.3:
+            at_ms = self._browse("Page Viewed", at_ms + int(random.expovariate(1 / 40_000)) + 1000)
+        if random.random() < 0.02:
+            self._tell("Unsubscribed", at_ms + int(random.random() * 50 * MINUTE_MS), message_channel="email")
+            self._consent(at_ms + int(random.random() * 20 * DAY_MS) + HOUR_MS, "GRANT")
+        if random.random() < 0.15:
+            at_ms += int(random.uniform(20, 100) * MINUTE_MS)
+            again = random.choice((*seen, *random.choices(BROWSED, k=2)))
+            at_ms = self._browse("Product Viewed", at_ms, product=_product(again))
+            seen.append(again)
+        if random.random() < 0.4:
             self._trip(at_ms, sorted(set(seen)))
 
     def _browse(self, name: str, at_ms: int, **fields: Any) -> int:
@@ -139,6 +159,10 @@ class Customer:
             held.append(product)
         if random.random() < 0.2:
             at_ms = self._change(at_ms, "Product Removed", cart, held.pop())
+        if random.random() < 0.15:  # all of it is put back
+            for product in held:
+                at_ms = self._change(at_ms, "Product Removed", cart, product)
+            return
         if not held:
             return
         if random.random() < 0.3:
@@ -173,30 +197,68 @@ class Customer:
     # --- orders and what follows ---
 
     def _order(self, at_ms: int, products: tuple[str, ...], **fields: Any) -> None:
+        """An order, and what becomes of it."""
         random = self._random
         self._orders += 1
         order = f"{self._name}-o{self._orders}"
         at_ms = self._tell("Order Completed", at_ms, order_id=order, products=[*map(_product, products)], **fields)
         draw = random.random()
         if draw < 0.04:
-            self._tell("Order Cancelled", at_ms + int(random.random() * DAY_MS), order_id=order)
-            return
-        if draw < 0.1:
-            back = [_product(products[0])]
-            refunded_ms = at_ms + int(random.uniform(2, 30) * DAY_MS)
-            self._tell("Order Refunded", refunded_ms, order_id=order, refund_id=f"{order}-r", products=back)
-        if "till" in products or products[0] in SUPPLIES:
-            return
-        delivered_ms = at_ms + int(random.uniform(2, 6) * DAY_MS)
-        self._tell("Order Delivered", delivered_ms, order_id=order)
-        if random.random() < 0.15:
+            cancelled_ms = at_ms + int(random.random() * random.choice((1, 1, 15)) * DAY_MS)
+            self._tell("Order Cancelled", cancelled_ms, order_id=order)
+            if cancelled_ms < at_ms + DAY_MS:
+                return
+        elif draw < 0.14:
+            self._refund(at_ms + int(random.uniform(1, 30) * DAY_MS), order, products)
+        if "till" not in products:
+            self._parcel(at_ms, order, products)
+
+    def _refund(self, at_ms: int, order: str, products: tuple[str, ...]) -> None:
+        """Money for one of the products, for all that is left, or a little for the trouble."""
+        random = self._random
+        told: dict[str, Any] = {"order_id": order, "refund_id": f"{order}-r"}
+        draw = random.random()
+        if draw < 0.6:
+            told["products"] = [_product(random.choice(products))]
+        elif draw < 0.8:
+            told["amount_minor"] = _PRICE_MINOR // 3
+        self._tell("Order Refunded", at_ms, **told)
+
+    def _parcel(self, at_ms: int, order: str, products: tuple[str, ...]) -> None:
+        """It is sent and arrives, of some only one of the two is told; some goods come back, some are reviewed."""
+        random = self._random
+        draw = random.random()
+        arrived_ms = at_ms + int(random.uniform(2, 6) * DAY_MS)
+        if draw < 0.45:
+            sent_ms = self._tell("Order Fulfilled", at_ms + int(random.uniform(0.1, 1.5) * DAY_MS), order_id=order)
+            arrived_ms = sent_ms + int(random.uniform(1, random.choice((6, 6, 6, 30))) * DAY_MS)
+        if 0.1 <= draw < 0.92:
+            arrived_ms = self._tell("Order Delivered", arrived_ms, order_id=order)
+        if random.random() < 0.05:
+            back = {"products": [_product(random.choice(products))]} if random.random() < 0.7 else {}
+            self._tell("Order Returned", arrived_ms + int(random.uniform(0.5, 20) * DAY_MS), order_id=order, **back)
+        if random.random() < 0.06:
+            ticket, asked_ms = f"{order}-t", arrived_ms + int(random.uniform(-1, 14) * DAY_MS)
+            asked_ms = self._tell("Ticket Opened", asked_ms, ticket_id=ticket)
+            if random.random() < 0.7:
+                self._tell("Ticket Resolved", asked_ms + int(random.uniform(0.1, 12) * DAY_MS), ticket_id=ticket)
+        if random.random() < 0.2:
             self._tell(
                 "Product Reviewed",
-                delivered_ms + int(random.uniform(1, 20) * DAY_MS),
-                product_id=products[0],
-                order_id=order,
+                arrived_ms + int(random.uniform(1, 20) * DAY_MS),
+                product_id=random.choice(products),
                 rating=random.randint(1, 5),
             )
+
+    def _answer(self, at_ms: int) -> None:
+        """She tells how likely she is to recommend the shop; of those who are not, the shop takes care of most."""
+        random = self._random
+        case = f"{self._name}-{len(self._events)}"
+        score = random.randint(0, 10)
+        at_ms = self._tell("NPS Submitted", at_ms, score=score)
+        if score <= 6 and random.random() < 0.7:
+            solved_ms = at_ms + int(random.uniform(0.5, 40) * DAY_MS)
+            self._tell("Case Updated", solved_ms, case_id=case, state="resolved")
 
     def _stock_up(self, product: str, unit_days: int, joined_ms: int) -> None:
         """She buys it again and again, roughly at her own pace, until she loses interest."""
@@ -204,7 +266,7 @@ class Customer:
         pace = unit_days * random.uniform(0.7, 1.5)
         at_ms = joined_ms + int(random.random() * 40 * DAY_MS)
         for _ in range(random.randint(1, 9)):
-            self._order(at_ms, (product,))
+            self._order(at_ms, (product, EXTRA) if random.random() < 0.2 else (product,))
             at_ms += int(pace * random.choice((0.5, 0.9, 1.0, 1.1, 1.6, 4.0)) * DAY_MS)
 
 

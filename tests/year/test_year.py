@@ -10,15 +10,16 @@ from profiles.triggers import BUILT_IN
 from streams import cli
 from tests.year import reference
 from tests.year.reference import Outcome
-from tests.year.shop import DAY_MS, START_MS, SUPPLIES, lines, year
+from tests.year.shop import DAY_MS, HOME, START_MS, SUPPLIES, lines, year
 
 CUSTOMERS = 2000
 SEED = 20260101
 OTHERS = "".join(
     f"[{one.name.replace('.', '_')}]\nenabled = false\n" for one in BUILT_IN if one.name not in reference.PRIORITY
 )
-RULES = f"[cart_abandoned]\nholdout = 0.1\n[replenishment_due]\nholdout = 0.2\n{OTHERS}"
-HOLDOUTS = {"cart.abandoned": 0.1, "replenishment.due": 0.2}
+HOLDOUTS = {"cart.abandoned": 0.1, "browse.abandoned": 0.1, "replenishment.due": 0.2}
+HELD_OUT = "".join(f"[{name.replace('.', '_')}]\nholdout = {share}\n" for name, share in HOLDOUTS.items())
+RULES = f"{HELD_OUT}[delivery]\nhome_countries = ['{HOME}']\n{OTHERS}"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,16 @@ def test_the_year_has_much_of_everything(expected: list[Outcome]) -> None:
     reasons = Counter(one.reason for one in expected)
 
     assert all(sent[name] > 100 for name in reference.PRIORITY), sent
-    for reason in ("no_consent", "excluded", "superseded", "cooldown", "cap", "frequency_cap", "holdout"):
+    for reason in (
+        "no_consent",
+        "excluded",
+        "superseded",
+        "cooldown",
+        "cap",
+        "frequency_cap",
+        "open_feedback",
+        "holdout",
+    ):
         assert reasons[reason] > 10, reasons
     assert {one.occurrence for one in expected if one.reason is None} == {1, 2, 3}
     assert max(one.at for one in expected) - START_MS > 300 * DAY_MS
