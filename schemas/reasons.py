@@ -82,6 +82,15 @@ REASONS: dict[str, Reason] = {
         "Send at least an anonymous id. Values like `guest` or `null` identify nobody and count as absent, and so does a phone "
         "number that no line has, or a national one where `shop.phone_region` names no country.",
     ),
+    "wrong_key": Reason(
+        "A record of spend has another key than its channel and day.",
+        "Send <channel>|<day> as the key: the topic keeps the newest record of each, so under another one a correction would "
+        "stand beside what it corrects.",
+    ),
+    "no_rate": Reason(
+        "An amount is in a currency that no rate into the shop's is known for on that day.",
+        "Give the rate in the file of rates, or send the amount in the shop's currency.",
+    ),
     "not_allowed": Reason(
         "The event came in under a client key, which is public, and only a server key may send it.",
         "Send it from a server. If nobody of yours sent it, somebody tries out what your public key can do.",

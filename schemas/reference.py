@@ -17,6 +17,7 @@ from schemas.adapters.segment import CALLS
 from schemas.profile_document import ProfileDocument
 from schemas.reasons import REASONS
 from schemas.routing import TOPIC_OF
+from schemas.spend import ChannelSpend
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 GENERATED = "Generated from the code by `make reference`; changes belong there."
@@ -30,6 +31,7 @@ _OUTPUT_MESSAGES: dict[str, tuple[type[Struct], ...]] = {
     "receipts": (outputs.Receipt,),
     "exports": (outputs.Export,),
     "rejected": (outputs.Rejected,),
+    "spend": (ChannelSpend,),
 }
 
 _SEGMENT_CALL: dict[str, Any] = {
@@ -117,7 +119,7 @@ def asyncapi() -> dict[str, Any]:
     for topic in topics.TOPICS:
         if topic.role != "output":
             operations[f"receive-{topic.name}"] = _operation("receive", topic)
-        if topic.role != "input":
+        if topic.role not in ("input", "books"):
             operations[f"send-{topic.name}"] = _operation("send", topic)
     return {
         "asyncapi": "3.0.0",
@@ -152,6 +154,10 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
     }
     if kind is outputs.Rejected:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The key of the original record."}}}
+    elif kind is ChannelSpend:
+        message["bindings"] = {
+            "kafka": {"key": {"type": "string", "description": "The channel and the day, <channel>|<day>."}}
+        }
     elif kind in {outputs.Receipt, outputs.Export}:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The request id."}}}
     elif kind is outputs.RulesChanged:

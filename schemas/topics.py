@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Role = Literal["input", "internal", "output"]
+Role = Literal["input", "internal", "output", "books"]
+"""`books` is what reports read beside the counters; no worker does."""
 DAY_MS = 86_400_000
 
 
@@ -32,6 +33,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="feedback", role="input", holds="Survey answers, reviews and tickets."),
     Topic(name="messages", role="input", holds="What messaging systems report of their messages."),
     Topic(name="catalogue", role="input", holds="Changes of price, stock and facts of products."),
+    Topic(
+        name="spend",
+        role="books",
+        holds="What channels cost, by channel and day: the newest record of each key counts.",
+        retention_ms=-1,
+        compacted=True,
+    ),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
     Topic(name="moves", role="internal", holds="Profiles on their way to the customer they turned out to belong to."),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
@@ -96,7 +104,7 @@ def topic_apart(name: str) -> Topic:
     return Topic(name=name, role="output", holds="Triggers that the rules publish apart.", retention_ms=30 * DAY_MS)
 
 
-CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role != "output")
+CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role in ("input", "internal"))
 """What every worker subscribes to, in rank order."""
 
 INTERNAL: frozenset[str] = frozenset(topic.name for topic in TOPICS if topic.role == "internal")

@@ -18,7 +18,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
 @click.option("--page", type=_FILE, metavar="FILE", help="Write a page with plots too (HTML; opens offline).")
 @click.option("--json", "json_", type=_FILE, metavar="FILE", help="Write all figures too.")
-@click.option("--spend", type=_FILE, metavar="FILE", help="What channels cost (CSV: day, channel, spend).")
+@click.option(
+    "--spend",
+    type=_FILE,
+    metavar="FILE",
+    help="What channels cost (CSV: day, channel, spend), in place of the topic `spend`.",
+)
 @click.option(
     "--earlier", type=click.Path(path_type=Path), metavar="FILE", help="Counters of an earlier day, kept with --keep."
 )
@@ -61,7 +66,12 @@ def command(
         found = replace(found, earlier=earlier_of(before.counters, before.today))
     if spend is None and source is not None and source.is_dir() and (source / "spend.csv").is_file():
         spend = source / "spend.csv"
-    document = report(found, None if spend is None else read_spend(spend, found.currency))
+    spent: dict[tuple[str, int], int] = {}
+    if spend is not None:
+        spent = read_spend(spend, found.currency)
+    elif source is None:
+        spent = _spent(settings_of(ctx))
+    document = report(found, spent)
     print_document(document)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
@@ -96,3 +106,27 @@ def _live(settings: "Settings") -> "Snapshot":
         return snapshot(await with_models(book, table), all_triggers(), total, clock_ms)
 
     return with_table(settings, work)
+
+
+def _spent(settings: "Settings") -> dict[tuple[str, int], int]:
+    """What the topic of spend says; records that can't be used are set aside, and told."""
+    import asyncio
+
+    from streams.book_files import load_book
+    from streams.kafka_admin import AdminError
+    from streams.reporting.spend_topic import read_topic, set_aside
+
+    try:
+        spent = read_topic(settings, load_book(settings))
+    except AdminError as error:
+        click.echo(f"what channels cost is not known, the topic of spend can't be read: {error}", err=True)
+        return {}
+    if spent is None:
+        return {}
+    if spent.rejected:
+        asyncio.run(set_aside(settings, spent.rejected))
+        click.echo(
+            f"{len(spent.rejected):,} records of spend can't be used and are left out: regulars rejected list --source spend",
+            err=True,
+        )
+    return spent.by_month

@@ -349,7 +349,8 @@ def _channels(page: Page, document: ReportDocument) -> None:
     )
     if not any(one.spend for one in found.channels):
         page.note(
-            "No spend is known. Give it with --spend FILE (CSV: day, channel, spend), and costs and ratios appear."
+            "No spend is known. Send it to the topic `spend`, or give it with --spend FILE (CSV: day, channel, spend), and costs "
+            "and ratios appear."
         )
 
 
