@@ -107,8 +107,11 @@ def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) 
     assert isinstance(event, OrderEvent)
     before = ledger.get(event.order_id)
     entry = fold(before, arrival)
-    if entry is before or isinstance(event, OrderReturned):
+    if entry is before:
         return OrderChange(entry, before, type(event), None, None, NONE)
+    if isinstance(event, OrderReturned):
+        # An order nobody told of yet has an entry, and what she bought is as it was.
+        return OrderChange(entry, before, type(event), None, None, profile.purchases)
     old = None if before is None else before.contribution
     new = entry.contribution = contribute(entry, before, book)
 

@@ -349,3 +349,11 @@ def test_orders_that_come_in_time_never_ask_for_the_others(bought: list[Piece]) 
 
 def _nobody() -> list[Piece]:
     raise AssertionError("asked for all orders")
+
+
+def test_goods_of_an_unknown_order_that_come_back_leave_the_counters_alone() -> None:
+    bought = _event(events.OrderCompleted, 0, "m1", order_id="o1", revenue_minor=4290, currency="USD")
+    returned = _event(events.OrderReturned, 1, "m2", order_id="o2")
+    profile, _, counted = played([bought, returned])
+
+    assert counted == statistics.counters(profile, BOOK)
