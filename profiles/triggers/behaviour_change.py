@@ -79,6 +79,8 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
 
     def _plan(self, turn: Turn, shift: Shift, at_ms: int) -> None:
         evidence: dict[str, Any] = {name: value for name, value in asdict(shift).items() if value not in (None, ())}
+        if shift.path:
+            evidence["path"] = list(shift.path)  # as it comes back from what is stored
         key = f"{turn.profile.id}|{shift.measure}|{at_ms}"
         anchor = turn.cause if turn.cause != "timer" else f"{SILENCE}|{turn.profile.behaviour.newest_ms}"
         plan(turn, self, key, anchor, at_ms, at_ms, data=evidence)
