@@ -11,6 +11,7 @@ from profiles import gates
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.episodes import Triggers, id_of
+from profiles.goods import Goods
 from profiles.profile import Profile
 from profiles.state import Episode, Moment
 from profiles.turn import Turn
@@ -37,9 +38,15 @@ class NextTrigger(Struct, frozen=True, kw_only=True):
     recovery_url: str | None
 
 
-def next_trigger(profile: Profile, book: Book, triggers: Triggers, now_ms: int) -> NextTrigger | None:
-    """The waiting episode with the best priority (then the earliest due) whose condition holds and whose gates are open."""
-    turn = Turn(profile, book, Moment(now_ms, now_ms), [], cause="read", time_ms=now_ms, received_ms=now_ms)
+def next_trigger(
+    profile: Profile, book: Book, triggers: Triggers, now_ms: int, goods: Goods | None = None
+) -> NextTrigger | None:
+    """The waiting episode with the best priority (then the earliest due) whose condition holds and whose gates are open.
+
+    `goods`: price and stock of what she watches, as far as they are known.
+    """
+    at = Moment(now_ms, now_ms, goods or {})
+    turn = Turn(profile, book, at, [], cause="read", time_ms=now_ms, received_ms=now_ms)
     waiting = [
         (definition.rule(book).priority, episode.due_ms, episode.name, episode.key, definition, episode)
         for episode in profile.episodes.values()

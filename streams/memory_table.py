@@ -269,9 +269,10 @@ class MemoryTable:
         """One of them."""
         return self._part(partition).notes.get(name)
 
-    async def goods(self, partition: int) -> dict[str, bytes]:
-        """The products that are watched in the partition."""
-        return dict(self._part(partition).goods)
+    async def goods(self, partition: int, keys: list[str] | None = None) -> dict[str, bytes]:
+        """What is kept of the products that are watched in the partition: of these, or of all."""
+        goods = self._part(partition).goods
+        return {key: goods[key] for key in (goods if keys is None else keys) if key in goods}
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""

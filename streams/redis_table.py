@@ -373,9 +373,12 @@ class RedisTable:
         (reply,) = await self._read(key, [("HGET", key, _bytes(name))])
         return None if reply is None else bytes(reply)
 
-    async def goods(self, partition: int) -> dict[str, bytes]:
-        """The products that are watched in the partition."""
+    async def goods(self, partition: int, keys: list[str] | None = None) -> dict[str, bytes]:
+        """What is kept of the products that are watched in the partition: of these, or of all."""
         key = self._key(partition, "goods")
+        if keys is not None:
+            (reply,) = await self._read(key, [("HMGET", key, *map(_bytes, keys))]) if keys else ([],)
+            return {name: bytes(good) for name, good in zip(keys, reply, strict=True) if good is not None}
         (reply,) = await self._read(key, [("HGETALL", key)])
         return {_text(name): good for name, good in _pairs(reply)}
 

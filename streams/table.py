@@ -283,8 +283,8 @@ class Table(Protocol):
     async def note(self, partition: int, name: str) -> bytes | None:
         """One of them."""
 
-    async def goods(self, partition: int) -> dict[str, bytes]:
-        """The products that are watched in the partition."""
+    async def goods(self, partition: int, keys: list[str] | None = None) -> dict[str, bytes]:
+        """What is kept of the products that are watched in the partition: of these, or of all."""
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""

@@ -14,11 +14,13 @@ from xxhash import xxh3_64_hexdigest
 from profiles.book import Book
 from profiles.document import document
 from profiles.episodes import Triggers
+from profiles.goods import Good
 from profiles.models import Models
 from profiles.next_trigger import next_trigger
 from profiles.profile import UnsupportedVersion
 from schemas.events import ID_TYPES
 from schemas.profile_document import ProfileDocument
+from streams.goods import decode_good
 from streams.identifier_forms import IdentifierForms
 from streams.profile_lookup import Found, find
 from streams.serve.answer import Answer, Refusal, json_answer
@@ -96,7 +98,8 @@ class Reading:
         """GET /v1/profiles/<type>:<value>/next: the best trigger now, null where there is none. It is never cached."""
         self._admit(call, "next")
         found = await self._find(call)
-        trigger = next_trigger(found.profile, self._book, self._triggers, self._wall_ms())
+        goods = await self._goods(found) if found.profile.episodes else {}
+        trigger = next_trigger(found.profile, self._book, self._triggers, self._wall_ms(), goods)
         shown = {"id": found.profile.id, "trigger": trigger}
         return self._told(json_answer(shown, headers={"Cache-Control": "no-store"}))
 
@@ -122,15 +125,27 @@ class Reading:
         """The answer with contact details in clear text: whoever has this scope may read them."""
         return answer if self._open_all is None else replace(answer, body=self._open_all(answer.body))
 
+    async def _goods(self, found: Found) -> dict[str, Good]:
+        """Price and stock of what she watches."""
+        try:
+            stored = await self._table.goods(found.partition, list(found.profile.watches))
+        except TableError:
+            raise _store_away() from None
+        return {key: decode_good(good) for key, good in stored.items()}
+
     async def _find(self, call: Call) -> Found:
         text = _identifier(call.parts)
         try:
             found = await find(self._table, text, self._partitions, self._forms)
         except (TableError, UnsupportedVersion):
-            raise Refusal("store_away", headers={"Retry-After": str(STORE_RETRY_S)}) from None
+            raise _store_away() from None
         if found is None:
             raise Refusal("no_profile")
         return found
+
+
+def _store_away() -> Refusal:
+    return Refusal("store_away", headers={"Retry-After": str(STORE_RETRY_S)})
 
 
 def _identifier(parts: Mapping[str, str]) -> str:

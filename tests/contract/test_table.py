@@ -656,7 +656,8 @@ async def test_goods_are_kept_and_taken_out(table: Table) -> None:
     await table.commit(P, then(first, goods={"tent": None, "lamp/red": b"[3]"}))
 
     assert await table.goods(P) == {"lamp/red": b"[3]"}
-    assert await table.goods(P + 1) == {}
+    assert await table.goods(P, ["tent", "lamp/red", "never told"]) == {"lamp/red": b"[3]"}
+    assert await table.goods(P, []) == await table.goods(P + 1) == await table.goods(P + 1, ["tent"]) == {}
 
 
 @in_loop

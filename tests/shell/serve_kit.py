@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from profiles.book import Book
+from profiles.goods import Good
 from profiles.profile import Profile
 from profiles.state import encode
 from streams.home import home_partition
@@ -113,16 +114,23 @@ class Site:
         return [json.loads(row.value) for row in self.log.rows if row.topic == "rejected"]
 
     def store(self, *profiles: Profile) -> None:
-        async def fill() -> None:
-            for profile in profiles:
-                partition = home_partition(profile.id.partition(":")[2], PARTITIONS)
-                claim = await self.table.claim(partition)
-                await self.table.commit(
-                    partition,
-                    Commit(token=claim.meta.token, expected=claim.meta.commits, profiles={profile.id: encode(profile)}),
-                )
+        for profile in profiles:
+            self._commit(
+                home_partition(profile.id.partition(":")[2], PARTITIONS), profiles={profile.id: encode(profile)}
+            )
 
-        asyncio.run(fill())
+    def know(self, product: str, good: Good) -> None:
+        """Every partition has heard this of a product."""
+        for partition in range(PARTITIONS):
+            self._commit(partition, goods={product: encode(good)})
+
+    def _commit(self, partition: int, **changes: Any) -> None:
+        async def commit() -> None:
+            claim = await self.table.claim(partition)
+            meta = claim.meta
+            await self.table.commit(partition, Commit(token=meta.token, expected=meta.commits, **changes))
+
+        asyncio.run(commit())
 
     def metric(self, name: str, **labels: str) -> float:
         return self.served.metrics.value(name, **labels)

@@ -7,6 +7,7 @@ import pytest
 
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.goods import Good
 from profiles.profile import Profile
 from profiles.rules import Rules
 from profiles.state import Ledger, Moment
@@ -83,6 +84,15 @@ def test_next_is_the_best_trigger_that_would_pass_now_and_asking_changes_nothing
 
     shop.now_ms += 3_600_000
     assert told(shop.get(f"{ME}/next"))["trigger"]["state"] == "due"
+
+
+def test_what_is_sold_out_by_now_is_not_next() -> None:
+    shop = with_a_cart()
+    shop.know("p1", Good(stock=0, stock_ms=NOW_MS))
+    assert told(shop.get(f"{ME}/next"))["trigger"] is None
+
+    shop.know("p1", Good(stock=3, stock_ms=NOW_MS))
+    assert told(shop.get(f"{ME}/next"))["trigger"]["items"][0]["in_stock"] is True
 
 
 def test_without_consent_there_is_nothing_next() -> None:
