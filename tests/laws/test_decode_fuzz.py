@@ -39,6 +39,7 @@ anything = st.recursive(
 
 PRODUCT = {"product_id": "p1", "sku": "s1", "price_minor": 100, "price": "1.00", "quantity": 2, "currency": "EUR"}
 PROPERTIES: dict[str, Any] = {
+    "identifier": "email:x@x.org",
     **PRODUCT,
     "order_id": "o1", "cart_id": "c1", "checkout_id": "k1", "subscription_id": "s1", "products": [PRODUCT, PRODUCT],
     "revenue": 2.0, "total": "3.00", "shipping": 1, "tax": 0, "discount": "0.50", "query": "socks", "score": 9, "rating": "5",
@@ -76,7 +77,7 @@ CANONICAL_FIELDS: dict[str, Any] = {
     "command": "erase", "home": "h1",
     "group_id": "g1", "traits": {"a": [1, {"b": None}]}, "product": PRODUCT, "products": [PRODUCT], "order_id": "o1",
     "subscription_id": "s1", "ticket_id": "t1", "request_id": "r1", "shop_id": "shop", "available": 3, "query": "q",
-    "case_id": "c1", "state": "assigned",
+    "case_id": "c1", "state": "assigned", "identifier": "email:x@x.org",
     "price_minor": 100, "order_ids": ["o1"], "complementary": ["p2"], "supply_days": 30,
     "score": 3, "product_id": "p1", "currency": "EUR", "revenue_minor": 100,
     "consent": [{"state": "GRANT", "channel": "email"}], "campaign": {"name": "c"}, "step": 1, "updated_at_ms": 5,
