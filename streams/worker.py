@@ -60,8 +60,10 @@ STOP_PATIENCE_S = 20.0
 """A partition that does not end within this is cut off: what it has not committed is read again by the next owner."""
 LEAVE_PATIENCE_S = 15.0
 LOOK_EVERY_S = 1.0
-GC_THRESHOLDS = (50_000, 50, 100)
-"""Profiles are many small objects that live long; with Python's own thresholds half of the time goes into looking at them."""
+YOUNG_OBJECTS = 50_000
+"""So many new objects are looked at together, and those that stay are never looked at again. Profiles are many small objects that
+live long: with Python's own thresholds half of the time goes into looking at them, and a look at all of them takes seconds.
+"""
 
 
 def run(settings: Settings, *, shadow: bool = False, stream_time: bool = False) -> int:
@@ -185,10 +187,7 @@ class Worker:
         self._consumer = cast("ChunkConsumer", app.consumer)
         self._kafka = KafkaLog(self.settings, self._consumer)
         self._others = OthersTime(self._table, self.settings.kafka.partitions)
-        # What exists now stays: no collection needs to look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        _look_at_each_object_once()
         beside = [
             self._beside(self._ask_ends(), "ends"),
             self._beside(self._look(), "look"),
@@ -357,3 +356,16 @@ def _wall_ms() -> int:
 
 def _mono_ms() -> int:
     return time.monotonic_ns() // 1_000_000
+
+
+def _look_at_each_object_once() -> None:
+    """Let the garbage collector look at what is new, and set aside what then stays: it goes when nothing refers to it."""
+
+    def set_aside(phase: str, _: dict[str, int]) -> None:
+        if phase == "stop":
+            gc.freeze()
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.callbacks.append(set_aside)
