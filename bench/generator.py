@@ -36,7 +36,8 @@ GAP_LEAST_MS, GAP_MOST_MS = 20_000, 60_000
 CART_LEFT_MS: Final = 25 * 60_000
 CART_GIVEN_UP_MS: Final = 20 * DAY_MS
 DUE_CLEARANCE_MS: Final = 5 * 60_000
-CATEGORIES: Final = 48
+CATEGORIES: Final = 32
+"""As many as the job keeps of one customer: which of two that are nearly equal is dropped would be a matter of rounding."""
 PRODUCTS: Final = 4_800
 CART_LINES_MAX: Final = 12
 
