@@ -132,6 +132,7 @@ class Timetable:
         self._sampled = frozenset(sampled)
         self._hear = hear
         self._seen: set[bytes] = set()
+        self._viewed: set[bytes] = set()
         self.sent = [0] * scenario.partitions
 
     def take(self, load: Load) -> Stretch:
@@ -146,8 +147,8 @@ class Timetable:
             stretch.due[partition].append(due_s)
             if value.startswith(_COMPLETED):
                 stretch.orders.setdefault(_text_after(_ORDER, value), due_s)
-            elif value.startswith(_VIEWED):
-                views += 1
+            elif value.startswith(_VIEWED) and _is_new(self._viewed, value):
+                views += 1  # a repeat would be dropped, and its profile show the time of the first
                 if views % WITNESS_EVERY == 0:
                     offset = stretch.first[partition] + len(stretch.due[partition])
                     stretch.witnesses[partition, offset] = Witness(record.user, load.event_ms(number))
@@ -157,11 +158,18 @@ class Timetable:
         return stretch
 
     def _note(self, stretch: Stretch, record: Record, event_ms: int, due_s: float) -> None:
-        at = record.value.index(_MESSAGE) + len(_MESSAGE)
-        message = record.value[at : at + _ID_DIGITS]
-        if message not in self._seen:
-            self._seen.add(message)
+        if _is_new(self._seen, record.value):
             stretch.customers.setdefault(record.user, []).append((event_ms, due_s))
+
+
+def _is_new(known: set[bytes], value: bytes) -> bool:
+    """Whether an event's message id is not among those known; it is from now on."""
+    at = value.index(_MESSAGE) + len(_MESSAGE)
+    message = value[at : at + _ID_DIGITS]
+    if message in known:
+        return False
+    known.add(message)
+    return True
 
 
 def _text_after(mark: bytes, value: bytes) -> str:

@@ -157,6 +157,19 @@ def test_the_timetable_knows_offsets_orders_and_customers_without_repeats() -> N
     )
 
 
+def test_no_repeat_is_a_witness() -> None:
+    heard: list[bytes] = []
+    scenario = Scenario(events=0, customers=500, partitions=1)
+    stretch = Timetable(scenario, hear=heard.append).take(live_load(2_000.0, 10.0, 1_800_000_000_000))
+    first_of: dict[str, int] = {}
+    for place, value in enumerate(heard):
+        first_of.setdefault(value.split(b'"message_id":"')[1][:32].decode(), place)
+
+    assert len(first_of) < len(heard), "the stream has repeats"
+    assert stretch.witnesses
+    assert {offset - 1 for _, offset in stretch.witnesses} <= set(first_of.values())
+
+
 def test_record_batches_are_counted_by_tick_and_partition() -> None:
     found = stretch(
         load=Load(count=4, first_ms=T, step_ms=1.0, per_s=1_000.0, tick_s=0.005),
