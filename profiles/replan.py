@@ -1,5 +1,8 @@
 """New rules and what waits already: when an armed episode, or a trigger's own timer, is due by the rules as they are now."""
 
+from typing import Any
+
+from profiles.definition import TriggerDefinition
 from profiles.episodes import Triggers
 from profiles.turn import Turn
 
@@ -13,8 +16,8 @@ def replan(turn: Turn, triggers: Triggers) -> bool:
     """
     moved = False
     for episode in turn.profile.episodes.values():
-        definition = triggers.get(episode.name)
-        if definition is None or not definition.rule(turn.book).enabled:
+        definition = _asked(turn, triggers, episode.name)
+        if definition is None:
             continue
         due_ms = definition.due_again(turn, episode)
         if due_ms is None or due_ms == episode.due_ms:
@@ -33,8 +36,8 @@ def _replan_wakes(turn: Turn, triggers: Triggers) -> bool:
     moved = False
     for wake, due_ms in list(wakes.items()):
         name, _, what = wake.partition("|")
-        definition = triggers.get(name)
-        if definition is None or not definition.rule(turn.book).enabled:
+        definition = _asked(turn, triggers, name)
+        if definition is None:
             continue
         again_ms = definition.wake_again(turn, what, due_ms)
         if again_ms is not None and again_ms < due_ms:
@@ -43,3 +46,9 @@ def _replan_wakes(turn: Turn, triggers: Triggers) -> bool:
             wakes[wake] = again_ms
             moved = True
     return moved
+
+
+def _asked(turn: Turn, triggers: Triggers, name: str) -> TriggerDefinition[Any] | None:
+    """The trigger of that name; None where there is none, or it is switched off."""
+    definition = triggers.get(name)
+    return definition if definition is not None and definition.rule(turn.book).enabled else None

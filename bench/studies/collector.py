@@ -164,9 +164,7 @@ def _line(told: Calls) -> str:
 
 
 def _row(what: str, rounds: list[Calls]) -> list[str]:
-    quantiles = [
-        spread([told.took.quantile_ms(share) for told in rounds]).show("{:.1f}".format) for share in (0.5, 0.99, 0.999)
-    ]
+    quantiles = [spread([told.took.quantile_ms(q) for told in rounds]).show("{:.1f}".format) for q in QUANTILES]
     return [
         what,
         spread([told.per_s for told in rounds]).show("{:,.0f}".format),
