@@ -15,7 +15,7 @@ of the engine leaves half-changed profiles behind: then nothing of the batch may
 import secrets
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol, cast
 
@@ -33,6 +33,7 @@ from profiles.receipts import Case, take
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
+from profiles.told import Told, Word
 from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, SplitProfile
@@ -54,6 +55,7 @@ from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
+from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
 from streams.record import Record
 from streams.rows import (
@@ -106,6 +108,8 @@ class Steps(Protocol):
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
 
     def wakes(self, change: GoodChange) -> bool: ...
+
+    def words(self, arrival: Arrival) -> Iterator[tuple[str, Word]]: ...
 
     def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None: ...
 
@@ -204,6 +208,7 @@ class Batch:
         replans: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
         names: Mapping[str, Named] | None = None,
+        facts: dict[str, Told] | None = None,
         wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
@@ -223,7 +228,8 @@ class Batch:
         self._cases: dict[str, Case] = {}
         self._deleted: list[str] = []
         known = BatchNames({} if names is None else names, terms.partition, terms.partitions)
-        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, wake, terms.partitions)
+        told = BatchFacts(terms.engine, {} if facts is None else facts)
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, told, wake, terms.partitions)
         self._known_origins = origins
         self._end = len(items)
         self._clocks: list[int] = []
@@ -545,7 +551,7 @@ class Batch:
         profile, ledger = subject.profile, subject.ledger
         if group.replans:
             self._replan(group, profile)
-        goods_at = self.goods.at
+        goods_at, facts_at = self.goods.at, self.goods.facts.at
         due_ms = profile.next_due_ms()
         if group.hears is not None:
             due_ms = self._hear(group, subject, due_ms)
@@ -564,7 +570,8 @@ class Batch:
                 continue
             item, before = items[place], len(out)
             try:
-                step(profile, item.what, Moment(clock_ms, wall_ms, goods_at(place)), ledger, out)  # type: ignore[arg-type] # see `plan`
+                at = Moment(clock_ms, wall_ms, goods_at(place), facts_at(place))
+                step(profile, item.what, at, ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
                 if len(out) != before:  # of segments that turned before the event
                     self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
@@ -595,7 +602,7 @@ class Batch:
         """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
         group.replans = False
         try:
-            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+            moved = self.terms.engine.replan(profile, self._moment(self._clocks[0], 0))
         except Exception as error:
             raise Faulty(None, profile.id, error) from error
         if moved:
@@ -666,7 +673,7 @@ class Batch:
         before = len(self._out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            at = self._moment(self._clocks[place], place)
             self.terms.engine.step(live.profile, arrival, at, live.ledger, self._out)
         except Needed:
             self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
@@ -685,7 +692,7 @@ class Batch:
         live, before = self.live[customer], len(self._out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            at = self._moment(self._clocks[place], place)
             left = self.terms.engine.move(live.profile, move, at, live.ledger, self._out)
         except Needed:
             raise
@@ -751,7 +758,7 @@ class Batch:
             fired_ms, clock_ms = next_ms, clocks[at_place]
             self._touched.add(customer)
             try:
-                at = Moment(clock_ms, self.wall_ms, self.goods.at(at_place))
+                at = self._moment(clock_ms, at_place)
                 self.terms.engine.fire(profile, at, subject.ledger, self._out)
             except Needed:
                 self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
@@ -765,6 +772,10 @@ class Batch:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at_place
         return next_ms
+
+    def _moment(self, clock_ms: int, place: int) -> Moment:
+        """What a step goes by at a place of the batch."""
+        return Moment(clock_ms, self.wall_ms, self.goods.at(place), self.goods.facts.at(place))
 
     def _forget(self, subject: Live, outputs: int) -> None:
         """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
@@ -798,7 +809,7 @@ class Batch:
             return due_ms
         number, alerts_before = group.hears
         group.hears = None
-        at, before = Moment(self._clocks[0], self.wall_ms, self.goods.at(1)), len(self._out)
+        at, before = self._moment(self._clocks[0], 1), len(self._out)
         self._touched.add(customer)
         try:
             self.terms.engine.hear(profile, news, alerts_before, at, self._out)
@@ -936,6 +947,7 @@ class Batch:
         changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.names = self.goods.names.changed(self.at)
+        changes.facts = self.goods.facts.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
@@ -1023,6 +1035,7 @@ class Changes:
         "deleted",
         "due",
         "entries",
+        "facts",
         "goods",
         "names",
         "notes",
@@ -1051,6 +1064,7 @@ class Changes:
         self.triggers: dict[str, int] = {}
         self.goods: dict[str, Good | None] = {}
         self.names: dict[str, Named | None] = {}
+        self.facts: dict[str, Told | None] = {}
         self.watchers: dict[tuple[str, str], int | None] = {}
 
 
