@@ -298,6 +298,16 @@ class Engine:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
         return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
 
+    def take_up(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        """The segments may be others than those the profile was last looked at by: find which it is in by them. Whether they
+        were.
+
+        That it is in one is no news, only that it has left one is. Raises NeedLedger(None) before changing anything.
+        """
+        if profile.id == ANONYMOUS or profile.redirect or privacy.is_closed(profile):
+            return False
+        return self._watch.take_up(Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders)
+
     # --- privacy --------------------------------------------------------------------------------------------------
 
     def _guard(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:

@@ -8,6 +8,9 @@ by the profile's timer WAKE. Entering and leaving are facts (`SegmentChange`) th
 A change so soon after the last one of the same segment (COALESCE_MS) waits that long and is dropped if it is taken back in
 the meantime. A condition that can't be evaluated counts as not met, and is counted in `failures`.
 
+Where definitions are new, what a customer is in by them is noted and not news (`take_up`): only that she has left a segment
+that is still there is told. From there on what changes is.
+
 What the caller owes: instants that never go back for one profile and are not before its newest event; `prepare` before an
 event changes anything; `after` once, when all of its changes are made.
 """
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 SEGMENTS_MAX: Final = 200
 COALESCE_MS: Final = 5000
+UNITED: Final = "united"
+"""Stands in the place of the definitions of a profile that was united with another one since it was looked at."""
 WAKE: Final = "segments"
 """The timer among `Profile.wakes` at which one of her segments may change by itself."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -126,9 +131,21 @@ class Segments:
 
     def stale(self, profile: Profile) -> bool:
         """Whether the profile was last looked at by other definitions. It is looked at anew with its next event, or by a job
-        that calls `prepare` and `after` with nothing changed.
+        that calls `prepare` and `take_up`.
         """
         return profile.definitions != self.fingerprint
+
+    def to_take_up(self, profile: Profile) -> bool:
+        """Whether its definitions are new to a profile that was there before them. One that was united with another has only
+        to be looked at again, and what shows then is news.
+        """
+        return profile.definitions not in (self.fingerprint, UNITED) and profile.activity.last_ms is not None
+
+    def take_up(self, view: ProfileView) -> tuple[SegmentChange, ...]:
+        """Look at all segments by new definitions, and keep the outcome in the profile; gives those she has left by them.
+        To be called after `prepare`.
+        """
+        return tuple(change for change in self._anew(view).changes if not change.entered)
 
     def prepare(self, profile: Profile, ledger: Ledger, book: Book) -> None:
         """To be called before an event changes anything. Where definitions are new, gathers from the ledger what they count.
@@ -176,7 +193,7 @@ class Segments:
             self.windows.unite(into, other)
             if orders.complete and not self.windows.needs_ledger(into):
                 self.windows.rebuild(into, orders.all(), book)
-            into.definitions = ""
+            into.definitions = UNITED
 
     def _anew(self, view: ProfileView) -> Changes:
         profile = view.profile

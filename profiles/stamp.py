@@ -12,18 +12,22 @@ from profiles.definition import TriggerDefinition
 
 
 class RulesStamp(Struct, frozen=True):
-    """`version` is what the shop calls its rules, `digest` 16 characters by which two sets of rules are told apart."""
+    """`version` is what the shop calls its rules, `digest` 16 characters by which two sets of rules are told apart; `segments`
+    changes with any segment or condition over a time, "" where there is none.
+    """
 
     version: str
     digest: str
+    segments: str = ""
 
 
 def stamp_of(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> RulesStamp:
     """The stamp of a book's rules, defaults and segments included; costs, rates and goods are no part of it."""
     rules = book.rules
+    segments = "" if book.segments is None else book.segments.fingerprint
     said = (
         msgspec.structs.replace(rules, triggers={}),
         sorted((trigger.name, msgspec.to_builtins(trigger.rule(book))) for trigger in triggers),
-        "" if book.segments is None else book.segments.fingerprint,
+        segments,
     )
-    return RulesStamp(rules.version, xxh3_64_hexdigest(msgspec.json.encode(said)))
+    return RulesStamp(rules.version, xxh3_64_hexdigest(msgspec.json.encode(said)), segments)

@@ -5,13 +5,13 @@ very millisecond at which it happens; after it, what it may have changed is look
 conditions over a time and without segments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from profiles.changes import TIMERS, Changed, changed_by
 from profiles.definition import TriggerDefinition
 from profiles.ledger import OrderChange
-from profiles.segments import WAKE, Segments
+from profiles.segments import WAKE, SegmentChange, Segments
 from profiles.state import Ledger
 from profiles.turn import Turn
 from profiles.view import ProfileView
@@ -38,6 +38,7 @@ class Watch:
         profile, segments = turn.profile, self._segments
         if segments.stale(profile):
             segments.prepare(profile, orders, turn.book)
+            self._take_up(turn, _now_ms(turn))
         if WAKE in profile.wakes:
             now_ms = _now_ms(turn)
             while (wake_ms := profile.wakes.get(WAKE)) is not None and wake_ms < now_ms:
@@ -60,18 +61,39 @@ class Watch:
     def wake(self, turn: Turn, orders: Ledger, due_ms: int) -> None:
         """The timer of the segments has come. Raises NeedLedger(None) before changing anything."""
         self._segments.prepare(turn.profile, orders, turn.book)
-        self._look(turn, NOTHING, due_ms, TIMER)
+        if not self._take_up(turn, due_ms):
+            self._look(turn, NOTHING, due_ms, TIMER)
+
+    def take_up(self, turn: Turn, orders: Ledger) -> bool:
+        """Where definitions are new, bring the profile to them; gives whether they were. Raises NeedLedger(None) before
+        changing anything.
+        """
+        if not self._segments.to_take_up(turn.profile):
+            return False
+        self._segments.prepare(turn.profile, orders, turn.book)
+        return self._take_up(turn, _now_ms(turn))
 
     def after_timer(self, turn: Turn, clock_ms: int) -> None:
         """After a trigger's timer, under a clock: what was decided shows in the profile, and a segment may ask for it."""
+        if self._segments.stale(turn.profile):
+            return  # what new definitions count may take the whole ledger: the next event or the job asks for it
         now_ms = max(min(turn.now_ms, clock_ms), turn.profile.activity.last_ms or 0)
         self._look(turn, TIMERS, now_ms, TIMER)
 
+    def _take_up(self, turn: Turn, at_ms: int) -> bool:
+        if not self._segments.to_take_up(turn.profile):
+            return False
+        self._tell(turn, self._segments.take_up(ProfileView(turn.profile, turn.book, at_ms)), at_ms, TIMER)
+        return True
+
     def _look(self, turn: Turn, changed: Changed, at_ms: int, cause: str) -> None:
-        profile, book = turn.profile, turn.book
-        for change in self._segments.after(ProfileView(profile, book, at_ms), changed).changes:
+        view = ProfileView(turn.profile, turn.book, at_ms)
+        self._tell(turn, self._segments.after(view, changed).changes, at_ms, cause)
+
+    def _tell(self, turn: Turn, changes: Iterable[SegmentChange], at_ms: int, cause: str) -> None:
+        for change in changes:
             # A change is news of its own moment, however late the event was that brought it.
-            told = Turn(profile, book, turn.at, turn.out, cause, at_ms, at_ms)
+            told = Turn(turn.profile, turn.book, turn.at, turn.out, cause, at_ms, at_ms)
             for trigger in self._told:
                 trigger.on_segment(told, change)
 

@@ -254,6 +254,22 @@ class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
     schema: str = "regulars/rules-changed/1"
 
 
+class SegmentsReady(Struct, frozen=True, kw_only=True, gc=False):
+    """Every customer of this partition has been looked at by the segments of these rules. Stands among the decisions, one in each
+    partition of the topic, some time after `rules.changed` with the same digest; none where no segment changed.
+
+    `at_ms` is the wall clock.
+    """
+
+    decision_id: str
+    name: Literal["segments.ready"] = "segments.ready"
+    partition: int
+    version: str
+    digest: str
+    at_ms: int
+    schema: str = "regulars/segments-ready/1"
+
+
 class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A record that was set aside: where it was, why, and at most 256 KB of it.
 

@@ -27,7 +27,7 @@ _OUTPUT_MESSAGES: dict[str, tuple[type[Struct], ...]] = {
     "trigger-cancelled": (outputs.TriggerOutcome,),
     "trigger-converted": (outputs.TriggerOutcome,),
     "cart-recovered": (outputs.TriggerOutcome,),
-    "decisions": (outputs.Decision, outputs.RulesChanged),
+    "decisions": (outputs.Decision, outputs.RulesChanged, outputs.SegmentsReady),
     "receipts": (outputs.Receipt,),
     "exports": (outputs.Export,),
     "rejected": (outputs.Rejected,),
@@ -78,6 +78,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "export": json_schema(outputs.Export, "Export", "A part of what is known of a customer."),
         "rules-changed": json_schema(
             outputs.RulesChanged, "RulesChanged", "Other rules from here on, in one partition."
+        ),
+        "segments-ready": json_schema(
+            outputs.SegmentsReady, "SegmentsReady", "Every customer of a partition was looked at by new segments."
         ),
         "rejected": json_schema(outputs.Rejected, "Rejected", "A record that was set aside, with the reason."),
         "profile": json_schema(ProfileDocument, "ProfileDocument", "The public document of one customer."),
@@ -160,8 +163,9 @@ def _message(kind: type[Struct]) -> dict[str, Any]:
         }
     elif kind in {outputs.Receipt, outputs.Export}:
         message["bindings"] = {"kafka": {"key": {"type": "string", "description": "The request id."}}}
-    elif kind is outputs.RulesChanged:
-        message["bindings"] = {"kafka": {"key": {"type": "string", "description": "Always rules.changed."}}}
+    elif kind in {outputs.RulesChanged, outputs.SegmentsReady}:
+        name = "rules.changed" if kind is outputs.RulesChanged else "segments.ready"
+        message["bindings"] = {"kafka": {"key": {"type": "string", "description": f"Always {name}."}}}
     elif kind is outputs.Trigger:
         message["headers"] = _headers(
             {

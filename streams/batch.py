@@ -97,6 +97,8 @@ class Steps(Protocol):
 
     def replan(self, profile: Profile, at: Moment) -> bool: ...
 
+    def take_up(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
+
     @property
     def stamp(self) -> RulesStamp: ...
 
@@ -159,7 +161,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 class _Group:
     """One customer's part in the batch: the places of her records, how many are done, and where her timers may fire."""
 
-    __slots__ = ("customer", "hears", "indexed", "next", "others", "places", "replans", "since")
+    __slots__ = ("customer", "hears", "indexed", "looks", "next", "others", "places", "replans", "since")
 
     def __init__(self, customer: str) -> None:
         self.customer = customer
@@ -173,6 +175,8 @@ class _Group:
         """Whether the table's index has a timer of hers before the clock."""
         self.replans = False
         """Whether the rules have changed since her timers were planned."""
+        self.looks = False
+        """Whether her segments may be others than those she was last looked at by."""
         self.hears: tuple[int, int] | None = None
         """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
 
@@ -206,13 +210,16 @@ class Batch:
         stuck: frozenset[str] = frozenset(),
         notes: Notes | None = None,
         replans: Sequence[str] = (),
+        looks: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
         names: Mapping[str, Named] | None = None,
         facts: dict[str, Told] | None = None,
         wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
-        self.replans = replans
+        self.replans, self.looks = replans, looks
+        self.passing: set[str] = set()
+        """Profiles that were loaded for a look at their segments alone: they push nobody out of memory."""
         self.at = 0
         self.cut = self.done = False
         self.clock_ms = clock_ms
@@ -340,14 +347,19 @@ class Batch:
         for customer in splits:
             if customer in groups:
                 ties.tie(customer)
-        for customer in self.replans:
+        for customer in (*self.replans, *self.looks):
             if customer not in groups:
                 groups[customer] = _Group(customer)
                 if customer in cache:
                     live[customer] = cache.take(customer)
                 else:
                     missing[customer] = None
+                    self.passing.add(customer)
+        for customer in self.replans:
             groups[customer].replans = customer not in self.stuck
+            self.passing.discard(customer)
+        for customer in self.looks:
+            groups[customer].looks = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
         return Need(list(missing), list(entries))
 
@@ -551,6 +563,8 @@ class Batch:
         profile, ledger = subject.profile, subject.ledger
         if group.replans:
             self._replan(group, profile)
+        if group.looks:
+            self._take_up(group, subject)
         goods_at, facts_at = self.goods.at, self.goods.facts.at
         due_ms = profile.next_due_ms()
         if group.hears is not None:
@@ -609,6 +623,21 @@ class Batch:
             self._touched.add(profile.id)
             self.replanned += 1
 
+    def _take_up(self, group: _Group, subject: Live) -> None:
+        """Look at her by segments that are new, as of before this batch."""
+        profile, before = subject.profile, len(self._out)
+        try:
+            taken = self.terms.engine.take_up(profile, self._moment(self._clocks[0], 0), subject.ledger, self._out)
+        except Needed:
+            raise
+        except Exception as error:
+            raise Faulty(None, profile.id, error) from error
+        group.looks = False
+        if taken:
+            self._touched.add(profile.id)
+        if len(self._out) != before:
+            self._note_outputs((0, 0, self._clocks[0], profile.id), self._clocks[0])
+
     # --- customers who may become one ------------------------------------------------------------------------------
 
     def _apply_together(self, cluster: "Cluster[_Group]") -> None:
@@ -619,6 +648,8 @@ class Batch:
             cluster.customer = group.customer
             if group.replans:
                 self._replan(group, subject.profile)
+            if group.looks:
+                self._take_up(group, subject)
             if group.hears is not None:
                 self._hear(group, subject, subject.profile.next_due_ms())
         while cluster.next < len(places) and (place := places[cluster.next][0]) < self._end:

@@ -203,6 +203,12 @@ class MemoryTable:
         after = sorted(profile_id for profile_id in self._part(partition).due if profile_id > cursor)
         return Waiting(after[:count], after[count - 1] if len(after) > count else "")
 
+    async def everybody(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles page by page, by id."""
+        self._maybe_fail("load", "before")
+        after = sorted(profile_id for profile_id in self._part(partition).profiles if profile_id > cursor)
+        return Waiting(after[:count], after[count - 1] if len(after) > count else "")
+
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call is repeated."""
         pending = self._open.get(partition)

@@ -87,7 +87,8 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:meta",
         "hash",
         "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
-        "origin:<source topic>/<partition>, topic_id:<topic>, rules:version, rules:digest, rules:replanned, wake",
+        "origin:<source topic>/<partition>, topic_id:<topic>, rules:version, rules:digest, rules:replanned, "
+        "rules:segments, wake",
         "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
         "mark of the last one, its clock, the next offset to read of every input topic, and a change of a product that not "
         "all who watch it have heard of.",
@@ -280,6 +281,21 @@ class RedisTable:
         ((after, pairs),) = await self._read(key, [("ZSCAN", key, cursor or "0", "COUNT", count)])
         found = [_text(member) for member, _ in _pairs(pairs)]
         return Waiting(found, "" if after == b"0" else bytes(after).decode())
+
+    async def everybody(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Profiles page by page (SCAN). Of a partition that went to another node of a cluster they begin anew: a cursor is of
+        one node.
+        """
+        start = self._key(partition, "c:")
+        address: Address = await self.link.owner(start)
+        node, _, at = cursor.rpartition("|")
+        at = at if node == str(address) else "0"
+        (reply,) = await self.link.call_node(address, [("SCAN", at, "MATCH", start + b"*", "COUNT", count)])
+        if isinstance(reply, ResponseError):
+            raise as_table_error(reply) from reply
+        after, keys = reply
+        found = [_text(key[len(start) :]) for key in keys]
+        return Waiting(found, "" if after == b"0" else f"{address}|{bytes(after).decode()}")
 
     async def commit(self, partition: int, commit: Commit) -> None:
         """Apply a commit whole or not at all, exactly once however often the call had to be repeated.

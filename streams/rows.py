@@ -19,6 +19,7 @@ from schemas.outputs import (
     Receipt,
     Rejected,
     RulesChanged,
+    SegmentsReady,
     Trigger,
     TriggerOutcome,
 )
@@ -112,8 +113,8 @@ def row_of_move(move: Move, home: int) -> Outgoing:
     return Outgoing(MOVES, f"{move.cause}/{move.customer}", move.customer, home, Raw(encode_move(move)))
 
 
-def row_of_rules(change: RulesChanged) -> Outgoing:
-    """The record that announces other rules in a partition of the decisions."""
+def row_of_rules(change: RulesChanged | SegmentsReady) -> Outgoing:
+    """The record that announces other rules, or that segments are ready, in a partition of the decisions."""
     return Outgoing("decisions", change.decision_id, change.name, change.partition, Raw(_encode(change)))
 
 

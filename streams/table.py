@@ -32,8 +32,8 @@ class Meta(Struct, kw_only=True):
     from each foreign source ("topic/partition") of internal records. `topic_ids` are Kafka's ids of the topics read.
     `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`. `wake` is the
     change of a product that not all its watchers have heard of, as text; empty where there is none.
-    `rules` says by which rules it is worked on: their `version` and `digest`, and as `replanned` the digest of those by which
-    all its timers were planned.
+    `rules` says by which rules it is worked on: their `version` and `digest`, as `replanned` the digest of those by which all
+    its timers were planned, and as `segments` the fingerprint of the definitions that all its profiles were looked at by.
     """
 
     token: str
@@ -84,7 +84,7 @@ class Loaded(Struct, kw_only=True):
 
 
 class Waiting(Struct, frozen=True):
-    """Profiles that have a timer, and where to go on asking; "" when these were the last."""
+    """Profiles that have a timer, or any profiles, and where to go on asking; "" when these were the last."""
 
     profile_ids: list[str]
     cursor: str
@@ -245,6 +245,13 @@ class Table(Protocol):
         """About `count` profiles with timers, in no order, from a cursor on ("" is the beginning).
 
         Whoever has a timer from the first call to the last one is among them, perhaps more than once.
+        """
+
+    async def everybody(self, partition: int, cursor: str, count: int) -> Waiting:
+        """Some of all profiles, redirects among them, in no order, from a cursor on ("" is the beginning): the next ones after
+        a look at about `count` keys, which may be none.
+
+        Whoever is there from the first call to the last one is among them, perhaps more than once.
         """
 
     async def commit(self, partition: int, commit: Commit) -> None:

@@ -21,8 +21,9 @@ from profiles.goods import Good
 from profiles.ids import decision_id
 from profiles.told import Told
 from schemas.decode import Decoder, Problem
-from schemas.outputs import Outgoing, RulesChanged
+from schemas.outputs import Outgoing, RulesChanged, SegmentsReady
 from schemas.topics import CONSUMED
+from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
 from streams.cache import Cache
 from streams.clock import Clock
@@ -52,8 +53,6 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
-REPLANNED_MAX: Final = 200
-"""Profiles whose timers are planned anew with one batch after the rules have changed."""
 
 
 class Tenure:
@@ -110,7 +109,7 @@ class Tenure:
         self._items: list[Item] = []
         self._engine = engine
         self._rules: dict[str, str] = {}
-        self._cursor: str | None = None
+        self._after_rules = AfterRules(number, table)
         """Where to go on planning anew by changed rules, None when that is done."""
         self._token = ""
         self._offsets: dict[str, int] = {}
@@ -208,7 +207,9 @@ class Tenure:
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
-            self._cursor = ""  # whoever had the partition did not get to the end of it
+            self._after_rules.begin(
+                timers=True, segments=False
+            )  # whoever had the partition did not get to the end of it
         self._goods, self._names, self._facts = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
@@ -241,6 +242,8 @@ class Tenure:
         if claim.fresh:
             stamp = self._engine.stamp
             rules = {"version": stamp.version, "digest": stamp.digest, "replanned": stamp.digest}
+            if stamp.segments:
+                rules["segments"] = stamp.segments
         if new or ids:
             # Where reading began is stored before anything is read: records that then vanish unread are a gap.
             commit = Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids, rules=rules)
@@ -290,30 +293,30 @@ class Tenure:
                 self._faults.at("after_fetch")
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
-        replans, cursor = await self._to_replan()
+        task = await self._after_rules.next()
         if self._busy is not None:
             # Records wait until all have heard of the last change: what they then find does not depend on who was first.
             items = []
-        elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and cursor is None:
-            return await self._commit_idle()
+        elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and task is None:
+            return await self._commit_idle() or self._after_rules.pending
         take_s = time.perf_counter() - began
-        batch, load_s, work_s = await self._worked(items, clock_ms, replans)
-        if not items and not batch.fired and not batch.cut and cursor is None and self._busy is None:
+        batch, load_s, work_s = await self._worked(items, clock_ms, task)
+        if not items and not batch.fired and not batch.cut and task is None and self._busy is None:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
-            return await self._commit_idle()
+            return await self._commit_idle() or self._after_rules.pending
         withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.forgotten}
         changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
         began = time.perf_counter()
-        rules = {"replanned": self._rules["digest"]} if cursor == "" else {}
+        rules = self._ended(task, changes)
         await self._commit(batch, changes, rules)
         commit_s = time.perf_counter() - began
         self._settle(batch, changes)
-        self._note_replanned(batch, cursor, rules)
+        self._note_done(batch, task, rules)
         self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
         return True
 
@@ -326,8 +329,12 @@ class Tenure:
             self._terms = structs.replace(self._terms, engine=self._engine)
         known = self._rules.get("digest")
         if known == stamp.digest:
+            if self._rules.get("segments", "") != stamp.segments and not self._after_rules.pending:
+                self._after_rules.begin(timers=False, segments=True)
             return
         rules = {"version": stamp.version, "digest": stamp.digest}
+        if known is None:
+            rules["segments"] = stamp.segments  # whoever claimed it first died before there was any profile
         commit = Commit(token=self._token, expected=self.commits, rules=rules)
         rows: list[tuple[Outgoing, int | None]] = []
         if known is not None:
@@ -345,24 +352,35 @@ class Tenure:
         await self._send(commit)
         self.outbox.add(rows)
         self._rules.update(rules)
-        self._cursor = ""
+        self._after_rules.begin(timers=True, segments=self._rules.get("segments", "") != stamp.segments)
 
-    async def _to_replan(self) -> tuple[list[str], str | None]:
-        """The next profiles whose timers are to be planned anew, and where to go on; ([], None) when there is nothing to do."""
-        if self._cursor is None:
-            return [], None
-        page = await self._table.waiting(self.number, self._cursor, REPLANNED_MAX)
-        return page.profile_ids, page.cursor
+    def _ended(self, task: Task | None, changes: Changes) -> dict[str, str]:
+        """What the commit notes where a part of the work after new rules ends with it. That segments are ready is announced."""
+        if task is None or not task.ends:
+            return {}
+        if task.part == "timers":
+            return {"replanned": self._rules["digest"]}
+        ready = SegmentsReady(
+            decision_id=decision_id(f"segments|{self.number}|{self._rules['digest']}|{self._token}|{self.commits}"),
+            partition=self.number,
+            version=self._rules["version"],
+            digest=self._rules["digest"],
+            at_ms=self.clock.now_ms if self._wall_ms is None else self._wall_ms(),
+        )
+        row = row_of_rules(ready)
+        changes.rows.append((row, None))
+        changes.outbox.append(encode_row(row))
+        return {"segments": self._terms.engine.stamp.segments}
 
-    def _note_replanned(self, batch: Batch, cursor: str | None, rules: dict[str, str]) -> None:
-        if cursor is None:
+    def _note_done(self, batch: Batch, task: Task | None, rules: dict[str, str]) -> None:
+        if task is None:
             return
-        self._cursor = cursor or None
+        self._after_rules.done(task)
         self._rules.update(rules)
-        if batch.replanned:
-            self._unfinished = True  # some may be due by now, which the index is to be asked for
+        if batch.replanned or task.part == "segments":
+            self._unfinished = True  # some timers may be due by now, which the index is to be asked for
 
-    async def _worked(self, items: list[Item], clock_ms: int, replans: list[str]) -> tuple[Batch, float, float]:
+    async def _worked(self, items: list[Item], clock_ms: int, task: Task | None) -> tuple[Batch, float, float]:
         """A batch that ran to its end, with the seconds of loading and of work. Records on which the engine fails are set
         aside, timers left alone, and the batch begins again on profiles as they were.
         """
@@ -378,7 +396,8 @@ class Tenure:
                 origins=self._origins,
                 stuck=frozenset(stuck),
                 notes=self._notes,
-                replans=replans,
+                replans=() if task is None or task.part != "timers" else task.profile_ids,
+                looks=() if task is None or task.part != "segments" else task.profile_ids,
                 goods=self._goods,
                 names=self._names,
                 facts=self._facts,
@@ -577,6 +596,8 @@ class Tenure:
 
     def _keep(self, batch: Batch) -> None:
         for subject in batch.live.values():
+            if subject.profile.id in batch.passing:
+                continue
             if subject.size or not is_gone(subject.profile):
                 self._cache.keep(subject)
 

@@ -384,6 +384,24 @@ async def test_all_profiles_with_timers_are_listed_page_by_page_while_timers_mov
 
 
 @in_loop
+async def test_all_profiles_are_listed_page_by_page_whether_they_have_a_timer_or_not(table: Table) -> None:
+    claim, other = await table.claim(P), await table.claim(P + 1)
+    many = [f"user_id:{number}" for number in range(1_000)]
+    await table.commit(P, after(claim, profiles=dict.fromkeys(many, b"{}"), due={many[0]: 1}))
+    await table.commit(P + 1, after(other, profiles={"user_id:elsewhere": b"{}"}))
+    found: list[str] = []
+    cursor, pages = "", 0
+    while pages == 0 or cursor:
+        page = await table.everybody(P, cursor, 100)
+        found += page.profile_ids
+        cursor, pages = page.cursor, pages + 1
+
+    assert set(found) == set(many)
+    assert 1 < pages <= 100
+    assert (await table.everybody(P + 1, "", 10_000)).profile_ids == ["user_id:elsewhere"]
+
+
+@in_loop
 async def test_the_outbox_is_trimmed_at_its_head_while_rows_are_added_at_its_end(table: Table) -> None:
     one = after(await table.claim(P), outbox=[b"0", b"1", b"2"])
     await table.commit(P, one)

@@ -11,7 +11,7 @@ from profiles.changes import CHANGED_BY, EVERYTHING
 from profiles.expressions.expression import compile_expression
 from profiles.profile import decode_profile
 from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
-from profiles.state import Ledger, NeedLedger
+from profiles.state import Ledger, Moment, NeedLedger
 from profiles.view import ProfileView
 from schemas import events
 from schemas.events import Event, Product
@@ -213,7 +213,7 @@ def rules_changed(shop: SegmentShop, **tables: Any) -> None:
     shop.by_rules(Segments.compile({"segments": tables}), BOOK)
 
 
-def test_a_changed_definition_is_looked_at_with_the_next_event_and_tells_its_version() -> None:
+def test_by_changed_definitions_who_left_is_told_of_with_the_new_version_and_who_is_in_is_no_news() -> None:
     shop = shop_with(big="profile.ltv.net_minor > 10000", other="profile.orders.count == 1")
     ordered(shop, 0, "o1", 20_000)
     rules_changed(
@@ -226,10 +226,59 @@ def test_a_changed_definition_is_looked_at_with_the_next_event_and_tells_its_ver
 
     assert [(change.segment, change.version, change.entered) for change in shop.told[2:]] == [
         ("big", 2, False),
-        ("small", 1, True),
     ]
     assert shop.inside() == {"small"}
     assert not shop.segments.stale(shop.profile)
+
+    ordered(shop, 20, "o2", 20_000)  # from here on what changes is news
+
+    assert [(change.segment, change.version, change.entered) for change in shop.told[3:]] == [
+        ("big", 2, True),
+        ("small", 1, False),
+    ]
+
+
+def test_the_very_event_that_finds_new_definitions_may_bring_her_in() -> None:
+    shop = shop_with(buyers="profile.orders.count >= 1")
+    happens(shop, events.PageViewed, 0)
+    rules_changed(shop, regulars={"when": "profile.orders.count >= 1"}, seen={"when": "profile.first_seen_ms > 0"})
+    ordered(shop, 10, "o1", 20_000)
+
+    assert [(change.segment, change.entered) for change in shop.told] == [("regulars", True)]
+    assert shop.inside() == {"regulars", "seen"}
+
+
+def test_a_customer_whom_the_shop_sees_for_the_first_time_enters_what_she_is_in() -> None:
+    shop = shop_with(strangers="profile.orders.count == 0")
+    happens(shop, events.PageViewed, 0)
+
+    assert [(change.segment, change.entered) for change in shop.told] == [("strangers", True)]
+
+
+def test_what_two_profiles_make_together_is_news() -> None:
+    shop, other = (shop_with(regulars='orders("30d") >= 2') for _ in range(2))
+    ordered(shop, 0, "o1", 20_000)
+    ordered(other, 1, "o2", 20_000)
+    shop.segments.unite(shop.profile, shop.orders, other.profile, shop.book)
+    shop.profile.orders.count = 2
+    shop.profile.windows.order_gaps, shop.profile.windows.order_nets = [at(1), at(1) - at(0)], [200, 200]
+    happens(shop, events.PageViewed, 10)
+
+    assert [(change.segment, change.entered) for change in shop.told] == [("regulars", True)]
+
+
+def test_a_timer_that_comes_before_new_definitions_were_taken_up_leaves_them_to_whoever_has_the_ledger() -> None:
+    shop = shop_with(buyers="profile.orders.count >= 1")
+    ordered(shop, 0, "o1", 20_000)
+    rules_changed(shop, spending={"when": 'spend_minor("30d") > 10000'})
+    shop.profile.wakes["listener|x"] = at(1)
+    shop.engine.fire(shop.profile, Moment(at(2)), Ledger(), [])
+
+    assert shop.segments.stale(shop.profile)
+
+    happens(shop, events.PageViewed, 3)
+
+    assert shop.inside() == {"spending"}
 
 
 def test_a_job_can_look_at_a_profile_that_nothing_happens_to() -> None:

@@ -86,6 +86,15 @@ def test_changed_rules_reach_every_partition_and_bad_ones_reach_none(shop: Shop)
     assert {value["new_version"] for value in announced} == {"new"}
     assert all(worker.running for worker in workers)
 
+    # Each customer is looked at by the new segments with no event of hers; that she is in one is no news.
+    def ready() -> list[int]:
+        return sorted(value["partition"] for _, value in shop.read("decisions") if value["name"] == "segments.ready")
+
+    shop.expect(lambda: ready() == list(range(shop.partitions)), "everybody looked at by the new segments")
+    inside = [profile["memberships"]["inside_ms"].keys() for profile in shop.profiles().values()]
+    assert [sorted(segments) for segments in inside] == [["carts"]] * len(CUSTOMERS)
+    assert customers_of(shop, "segment.entered") == []
+
     # A segment of the new rules: entered with the second look, left by itself six seconds after the first.
     now_ms = int(time.time() * 1000)
     for look in (0, 1):
@@ -95,7 +104,7 @@ def test_changed_rules_reach_every_partition_and_bad_ones_reach_none(shop: Shop)
     shop.expect(lambda: len(customers_of(shop, "segment.exited")) == len(CUSTOMERS), "segments left by timer")
 
     assert customers_of(shop, "segment.entered", segment="looking") == sorted(CUSTOMERS)
-    assert customers_of(shop, "segment.entered", segment="carts") == sorted(CUSTOMERS)
+    assert customers_of(shop, "segment.entered", segment="carts") == []
     assert customers_of(shop, "segment.exited", segment="looking") == sorted(CUSTOMERS)
     left = [value["due_at_ms"] for _, value in shop.read("triggers") if value["name"] == "segment.exited"]
     assert set(left) == {now_ms + 6000}

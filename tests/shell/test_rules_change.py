@@ -8,10 +8,11 @@ import pytest
 from profiles.book import Book
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.profile import decode_profile
 from profiles.rules import Rules
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
+from streams.after_rules import PROFILES_MAX as REPLANNED_MAX
 from streams.partition_limits import PartitionLimits
-from streams.tenure import REPLANNED_MAX
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
 
 ANNOUNCED = "rules.changed"
@@ -186,22 +187,155 @@ def test_killed_anywhere_on_the_way_the_next_owner_finishes_it(point: Any, times
     assert meta.rules["replanned"] == NEW.stamp.digest
 
 
-def test_segments_of_the_new_rules_are_looked_at_with_the_next_event() -> None:
-    buyers = by_rules("new", delay_min=240, segments={"spending": {"when": 'spend_minor("9d") >= 2000'}})
+# --- segments of new rules --------------------------------------------------------------------------------------------
+
+SPENDING = by_rules("new", delay_min=240, segments={"spending": {"when": 'spend_minor("9d") >= 2000'}})
+
+
+def members(world: World, segment: str = "spending") -> set[str]:
+    stored = world.table.snapshot().partitions[0].profiles
+    return {profile_id for profile_id, text in stored.items() if segment in decode_profile(text).memberships.inside_ms}
+
+
+def ready(world: World) -> list[tuple[str, str]]:
+    return [(one["version"], one["digest"]) for one in world.values("decisions") if one.get("name") == "segments.ready"]
+
+
+def two_buyers(**options: Any) -> World:
+    # With so little room, her two orders have to be read again.
+    world = World(engine=OLD, limits=PartitionLimits(cache_profiles=1), **options)
+    world.send(ordered("ada", 0, "o1"), ordered("ada", 1, "o2"), ordered("bob", 2, "o3"))
+    return world
+
+
+def test_every_customer_is_looked_at_by_new_segments_though_nothing_happens_to_her_and_nobody_is_told() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(SPENDING)
+        await world.work(tenure)
+
+    world = two_buyers()
+    run(story(world))
+
+    assert members(world) == {"user_id:ada"}
+    assert emitted(world) == []
+    assert ready(world) == [("new", SPENDING.stamp.digest)]
+    announcements = [one["name"] for one in world.values("decisions") if one["name"] in (ANNOUNCED, "segments.ready")]
+    assert announcements == [ANNOUNCED, "segments.ready"]
+
+
+def test_who_was_found_in_a_new_segment_leaves_it_by_its_timer_and_that_is_told() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(SPENDING)
+        await world.work(tenure)
+        tenure.advance_to(START_MS + 10 * 24 * 60 * MINUTE_MS)
+        await world.work(tenure)
+
+    world = two_buyers()
+    run(story(world))
+    told = [
+        (one["name"], one["customer"]["id"], one["emitted_at_ms"] - START_MS)
+        for one in world.values("triggers")
+        if one["name"].startswith("segment.")
+    ]
+
+    assert told == [("segment.exited", "user_id:ada", 9 * 24 * 60 * MINUTE_MS)]
+    assert members(world) == set()
+
+
+def test_a_worker_that_starts_with_other_segments_looks_at_everybody_once() -> None:
+    world = two_buyers()
+    run(world.all_done())
+    world.engine = SPENDING
+    run(world.all_done())
+    run(world.all_done())
+
+    assert members(world) == {"user_id:ada"}
+    assert len(ready(world)) == 1
+
+
+def test_rules_that_change_no_segment_look_at_nobody() -> None:
+    again = by_rules("newer", delay_min=60, segments={"spending": {"when": 'spend_minor("9d") >= 2000'}})
 
     async def story(world: World) -> None:
         tenure = await world.all_done()
-        tenure.use(buyers)
-        await world.work(tenure)
-        world.send(added("ada", 30, "m1"), added("bob", 31, "m2"), added("cid", 50, "m3"))
-        await world.work(tenure)
+        for engine in (SPENDING, again):
+            tenure.use(engine)
+            await world.work(tenure)
 
-    # With so little room, her two orders have to be read again.
-    world = World(engine=OLD, limits=PartitionLimits(cache_profiles=1))
-    world.send(ordered("ada", 0, "o1"), ordered("ada", 1, "o2"), ordered("bob", 2, "o3"))
+    world = two_buyers()
     run(story(world))
 
-    assert emitted(world) == [("user_id:ada", 30, "new")]
+    assert announced(world) == [("old", "new"), ("new", "newer")]
+    assert len(ready(world)) == 1
+
+
+def test_segments_that_are_given_up_are_forgotten_by_everybody() -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        for engine in (SPENDING, OLD):
+            tenure.use(engine)
+            await world.work(tenure)
+
+    world = two_buyers()
+    run(story(world))
+
+    assert members(world) == set()
+    stored = world.table.snapshot().partitions[0].profiles["user_id:ada"]
+    assert b'"windows"' not in stored
+    assert b'"definitions"' not in stored
+
+
+def test_many_customers_are_looked_at_a_few_at_a_time_while_events_go_on() -> None:
+    many = 2 * REPLANNED_MAX + 50
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(SPENDING)
+        world.send(ordered("late", 30, "late"), ordered("late", 31, "late2"))
+        world.log.deliver(0, chunk=500, asked_ms=0)
+        looked = [len(members(world))]
+        while tenure._after_rules.pending or looked[-1] == 0:
+            await tenure.turn()
+            looked.append(len(members(world) - {"user_id:late"}))
+            assert looked[-1] - looked[-2] <= REPLANNED_MAX
+            assert await world.table.profile(0, "user_id:late") is not None, "the event did not wait"
+        tenure.advance_to(START_MS + 40 * MINUTE_MS)
+        await world.work(tenure)
+
+    world = World(engine=OLD)
+    world.send(*(ordered(f"u{number}", at, f"o{number}-{at}") for at in (0, 1) for number in range(many)))
+    run(story(world))
+
+    assert members(world) == {"user_id:late", *(f"user_id:u{number}" for number in range(many))}
+    assert [one[0] for one in emitted(world)] == ["user_id:late"]
+
+
+@pytest.mark.parametrize("point", ["before_send", "after_send", "after_reply"])
+@pytest.mark.parametrize("times", range(1, 8))
+def test_killed_while_everybody_is_looked_at_the_next_owner_finishes_it(point: Any, times: int) -> None:
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure._faults = CrashAt(point, times)
+        tenure.use(SPENDING)
+        try:
+            await world.work(tenure)
+        except Died:
+            world.engine = SPENDING
+            await world.all_done()
+
+    count = REPLANNED_MAX + 5
+    world = World(engine=OLD)
+    world.send(*(ordered(f"u{number}", at, f"o{number}-{at}") for at in (0, 1) for number in range(count)))
+    run(story(world))
+
+    assert len(members(world)) == count
+    assert emitted(world) == []
+    assert len({digest for _, digest in ready(world)}) == 1
+    meta = run(world.table.meta(0))
+    assert meta is not None
+    assert meta.rules["segments"] == SPENDING.stamp.segments
 
 
 def test_rules_without_any_difference_but_their_name_have_another_stamp() -> None:
