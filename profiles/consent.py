@@ -4,7 +4,7 @@ from typing import Final
 
 from profiles.profile import Profile
 from profiles.state import Consent
-from schemas.events import Arrival, ConsentChange, MessageMarkedAsSpam, Unsubscribed
+from schemas.events import Arrival, ConsentChange, Event, MessageMarkedAsSpam, Unsubscribed
 
 MARKETING: Final = "marketing"
 CONSENTS_MAX: Final = 32
@@ -14,14 +14,24 @@ _STRICTNESS: Final = {"GRANT": 0, "DENY": 1, "REVOKED": 2}
 def apply_consent(profile: Profile, arrival: Arrival) -> bool:
     """Take over the consent decisions an event carries. True if one of them grants marketing."""
     event = arrival.event
-    granted = False
     for change in event.consent:
         _keep(profile, change, arrival.time_ms)
-        granted |= change.state == "GRANT" and change.purpose == MARKETING
     if type(event) is Unsubscribed or type(event) is MessageMarkedAsSpam:
         change = ConsentChange(state="REVOKED", channel=event.message_channel, source=type(event).__name__)
         _keep(profile, change, arrival.time_ms)
-    return granted
+    return grants(event)
+
+
+def takes_back(event: Event) -> bool:
+    """Whether an event takes back, or refuses, some marketing."""
+    return type(event) in (Unsubscribed, MessageMarkedAsSpam) or any(
+        change.state != "GRANT" and change.purpose == MARKETING for change in event.consent
+    )
+
+
+def grants(event: Event) -> bool:
+    """Whether an event allows some marketing."""
+    return any(change.state == "GRANT" and change.purpose == MARKETING for change in event.consent)
 
 
 def _keep(profile: Profile, change: ConsentChange, event_ms: int) -> None:

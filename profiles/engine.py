@@ -41,7 +41,7 @@ from profiles import (
     wishes,
 )
 from profiles.book import Book
-from profiles.consent import apply_consent
+from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.goods import Good, GoodChange, change_of
@@ -380,6 +380,8 @@ class Engine:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
                 profile.milestones.granted = opening(arrival)
+            if takes_back(event):
+                profile.milestones.left_ms = max(profile.milestones.left_ms or 0, arrival.time_ms)
             if kind in CHANNEL_LOST and (reason := messages.withdrawn_by(event)) is not None:
                 episodes.cancel_marketing(turn, self.triggers, reason)
             for trigger in self._on_consent:

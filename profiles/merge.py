@@ -213,8 +213,10 @@ def _consent_rank(consent: Consent) -> tuple[int, str, str]:
 def _unite_milestones(into: Milestones, other: Milestones) -> None:
     into.signed_up = min((word for word in (into.signed_up, other.signed_up) if word is not None), default=None)
     into.granted = min((word for word in (into.granted, other.granted) if word is not None), default=None)
-    into.welcomed_ms = _earliest(into.welcomed_ms, other.welcomed_ms)
+    # Who was welcomed back was welcomed twice: the last one counts.
+    into.welcomed_ms = max((ms for ms in (into.welcomed_ms, other.welcomed_ms) if ms is not None), default=None)
     # Openings up to the last try are spent, so it is the later of the two that counts.
+    into.left_ms = max((ms for ms in (into.left_ms, other.left_ms) if ms is not None), default=None)
     into.welcome_ended_ms = max(
         (ms for ms in (into.welcome_ended_ms, other.welcome_ended_ms) if ms is not None), default=None
     )

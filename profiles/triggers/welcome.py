@@ -1,9 +1,12 @@
-"""welcome: somebody signed up, or agreed to hear from the shop, for the first time. Once per customer."""
+"""welcome: somebody signed up, or agreed to hear from the shop, for the first time. Once per customer, and once more for who
+comes back long after she had unsubscribed.
+"""
 
 from typing import ClassVar, Final
 
 from typing_extensions import override
 
+from profiles.consent import grants
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
@@ -23,6 +26,8 @@ class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
     """Time for a confirmation to arrive, at most 5 min."""
     existing_after_ms: int = DAY_MS
     """A customer whose first order is older than this is not new."""
+    again_after_ms: int = 180 * DAY_MS
+    """Who agrees again so long after she had taken her consent back is welcomed once more; 0: never."""
 
     @override
     def impossible(self) -> tuple[str, str] | None:
@@ -43,6 +48,12 @@ class Welcome(TriggerDefinition[WelcomeRule]):
 
     def on_consent(self, turn: Turn, arrival: Arrival) -> None:
         self.replan(turn)
+        past, again_ms = turn.profile.milestones, self.rule(turn.book).again_after_ms
+        if past.welcomed_ms is None or past.left_ms is None or not again_ms or not grants(arrival.event):
+            return
+        if past.welcomed_ms < past.left_ms <= arrival.time_ms - again_ms:
+            due_ms = arrival.time_ms + self.rule(turn.book).delay_ms
+            plan(turn, self, turn.profile.id, turn.cause, arrival.time_ms, due_ms)
 
     def replan(self, turn: Turn) -> None:
         """Arm by the earliest opening since the last try; nothing once she was welcomed."""

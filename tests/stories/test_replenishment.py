@@ -68,3 +68,54 @@ def test_what_is_not_known_to_run_out_is_never_reminded_of() -> None:
     ada = coffee_lover().order("o1", 0, product("lamp")).until(365 * DAY)
 
     assert ada.emitted(DUE) == ada.emitted(LATE) == []
+
+
+def test_who_gets_it_by_subscription_is_not_reminded_until_she_ends_that() -> None:
+    plan = {"subscription_id": "s1", "products": (product("coffee"),)}
+    ada = coffee_lover().order("o1", 0, product("coffee")).tell(events.SubscriptionStarted, DAY, **plan).until(60 * DAY)
+
+    assert ada.emitted(DUE) == []
+    assert ada.decisions(DUE)[-1] == ("cancelled", "subscribed")
+
+    ended = coffee_lover().order("o1", 0, product("coffee")).tell(events.SubscriptionStarted, DAY, **plan)
+    ended.tell(events.SubscriptionCancelled, 2 * DAY, **plan).until(60 * DAY)
+
+    assert ended.emitted(DUE) == [27 * DAY]
+
+
+def test_buying_another_product_of_the_group_in_time_is_buying_again() -> None:
+    rows = [{"product_id": name, "supply_days": 30, "group": "beans"} for name in ("coffee", "espresso")]
+    ada = Timeline(shop(catalogue=build_catalogue(rows))).order("o1", 0, product("coffee"))
+    ada.order("o2", 20 * DAY, product("espresso")).until(30 * DAY)
+
+    assert ada.emitted(DUE) == []
+    assert ("cancelled", "repurchased") in ada.decisions(DUE)
+
+
+def test_a_refund_of_part_of_it_brings_the_reminder_forward() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee", 900, 2))
+    back = (product("coffee", 900, 1),)
+    ada.tell(events.OrderRefunded, 3 * DAY, order_id="o1", refund_id="r1", products=back).until(60 * DAY)
+
+    assert ada.emitted(DUE) == [27 * DAY]
+
+
+def test_a_purchase_that_becomes_known_when_its_reminder_is_long_past_is_not_reminded_of() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee"), arrives=50 * DAY).until(60 * DAY)
+
+    assert ada.emitted(DUE) == []
+
+
+def test_without_consent_nothing_is_sent_and_the_late_one_waits_all_the_same() -> None:
+    catalogue = build_catalogue([{"product_id": "coffee", "supply_days": 30}])
+    ada = Timeline(shop(catalogue=catalogue), consent=False).order("o1", 0, product("coffee")).until(28 * DAY)
+
+    assert ada.decisions(DUE)[-1] == ("suppressed", "no_consent")
+    assert len(ada.waiting(LATE)) == 1
+
+
+def test_each_purchase_has_one_reminder_of_each_kind() -> None:
+    ada = coffee_lover().order("o1", 0, product("coffee")).order("o2", 100 * DAY, product("coffee")).until(200 * DAY)
+
+    assert len(ada.emitted(DUE)) == len(ada.emitted(LATE)) == 2
+    assert len({trigger.trigger_id for trigger in ada.sent(DUE)}) == 2

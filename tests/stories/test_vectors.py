@@ -6,6 +6,7 @@ Minutes count from 0; the reminder's delay is 60. Every event goes in as JSON, i
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,6 +14,7 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.profile import Profile
+from profiles.rules import QuietHours
 from profiles.triggers import CartAbandonedRule
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
@@ -89,6 +91,11 @@ class Story:
 CART = "cart.abandoned"
 
 
+def minute_of(at_ms: int) -> float:
+    """An instant as a minute of the story."""
+    return (at_ms / 1000 - START.timestamp()) / 60
+
+
 def test_1_a_cart_is_due_after_an_hour_with_its_item() -> None:
     story = Story().add("A", 0).run(DAY)
 
@@ -130,6 +137,37 @@ def test_6_an_order_after_the_reminder_recovers_the_cart() -> None:
     assert story.sent() == [(CART, 60)]
     assert [one["order_id"] for one in story.on("trigger-converted")] == ["o1"]
     assert [one["of_trigger_id"] for one in story.on("cart-recovered")] == [story.on("triggers")[0]["trigger_id"]]
+
+
+def by_a_visitor(story: Story, event: str, minute: float, properties: dict[str, Any]) -> Story:
+    """A call of somebody who has not logged in."""
+    call = {"type": "track", "anonymousId": "a-1", "timestamp": iso(minute), "messageId": f"v{minute}"}
+    story.lines.append(json.dumps({**call, "event": event, "properties": properties}).encode())
+    return story
+
+
+A_CART = {"cart_id": "c1", "product_id": "A", "price": "10.00", "quantity": 1}
+
+
+def test_7_a_visitor_who_logs_in_in_time_is_reminded_as_who_she_is() -> None:
+    story = by_a_visitor(Story(), "Product Added", 0, A_CART)
+    story.call("identify", 55, anonymousId="a-1").run(DAY)
+    (trigger,) = story.on("triggers")
+
+    assert story.sent() == [(CART, 60)]
+    assert minute_of(trigger["emitted_at_ms"]) == 60
+    assert trigger["customer"]["id"] == "user_id:ada"
+    assert trigger["customer"]["anonymous_ids"] == ["a-1"]
+
+
+def test_8_who_logs_in_after_it_was_due_is_reminded_then() -> None:
+    story = by_a_visitor(Story(), "Product Added", 0, A_CART)
+    story.call("identify", 300, anonymousId="a-1").run(DAY)
+    (trigger,) = story.on("triggers")
+
+    assert (minute_of(trigger["due_at_ms"]), minute_of(trigger["emitted_at_ms"])) == (60, 300)
+    assert ("unreachable", "unreachable") in story.ends(CART)
+    assert story.ends(CART)[-1] == ("emitted", None)
 
 
 def test_9_a_checkout_takes_over() -> None:
@@ -186,6 +224,49 @@ def test_14_the_newer_version_of_an_order_stays_whichever_comes_first() -> None:
     hundred(story, 0, "Order Updated", updated_at=iso(0)).run()
 
     assert story.ada.ltv.net == 8000
+
+
+def test_15_a_birthday_of_29_february_is_kept_on_the_28th_in_common_years_at_nine_where_she_lives() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    story = Story()
+    story.call("identify", 0, traits={"birthday": "1992-02-29", "timezone": "Europe/Berlin"})
+    for months in range(1, 27):  # she is there now and then
+        story.call("page", months * 30 * DAY)
+    story.run((datetime(2028, 3, 10, tzinfo=UTC) - START).days * DAY)
+    kept = [
+        datetime.fromtimestamp(one["emitted_at_ms"] / 1000, berlin).strftime("%Y-%m-%d %H:%M")
+        for one in story.on("triggers")
+        if one["name"] == "birthday"
+    ]
+
+    assert kept == ["2027-02-28 09:00", "2028-02-29 09:00"]
+
+
+def test_16_what_is_due_at_half_past_ten_in_her_night_goes_out_after_eight_with_the_same_id() -> None:
+    """Half past ten in New York, where she lives, is half past three of the next day in UTC."""
+    lives = {"timezone": "America/New_York"}
+    add = DAY + 3 * HOUR + 30 - 60
+    night = Story(shop(quiet_hours=QuietHours())).call("identify", 0, traits=lives).add("A", add).run(3 * DAY)
+    day = Story().call("identify", 0, traits=lives).add("A", add).run(3 * DAY)
+    (late,), (prompt,) = night.on("triggers"), day.on("triggers")
+
+    assert minute_of(late["due_at_ms"]) == minute_of(prompt["emitted_at_ms"]) == DAY + 3 * HOUR + 30
+    eight = DAY + 13 * HOUR
+    assert eight <= minute_of(late["emitted_at_ms"]) <= eight + 15
+    assert late["trigger_id"] == prompt["trigger_id"]
+    assert ("deferred", "quiet_hours") in night.ends(CART)
+
+
+def test_19_who_is_erased_between_arming_and_the_due_time_hears_nothing_and_the_receipt_says_so() -> None:
+    story = Story().add("A", 0)
+    story.track("Erase Customer", 30, {"request_id": "r1"}).run(DAY)
+    receipt = story.on("receipts")[-1]
+
+    assert story.sent() == []
+    assert receipt["final"]
+    assert receipt["counts"]["profiles"] == 1
+    assert receipt["counts"]["timers"] == 1
+    assert "user_id:ada" not in story.profiles
 
 
 def test_18_after_an_outage_of_36_hours_carts_are_let_go_and_longer_lived_triggers_are_not() -> None:

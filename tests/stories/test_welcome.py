@@ -1,8 +1,9 @@
 """A welcome: once, to somebody new, and only with consent."""
 
+from profiles.triggers.welcome import WelcomeRule
 from schemas import events
 from schemas.events import ConsentChange
-from tests.stories.timeline import DAY, Timeline
+from tests.stories.timeline import DAY, Timeline, shop
 
 WELCOME = "welcome"
 GRANT = (ConsentChange(state="GRANT", channel="email"),)
@@ -50,5 +51,54 @@ def test_imported_customers_are_not_welcomed() -> None:
 def test_consent_taken_back_within_the_five_minutes_holds() -> None:
     ada = newcomer().tell(events.Identified, 0, consent=GRANT)
     ada.tell(events.Unsubscribed, 2, message_channel="email").until(DAY)
+
+    assert ada.emitted(WELCOME) == []
+
+
+def left(story: Timeline, minute: float) -> Timeline:
+    return story.tell(events.Unsubscribed, minute, message_channel="email")
+
+
+def welcomed_and_gone() -> Timeline:
+    return left(newcomer().tell(events.Identified, 0, consent=GRANT).until(5), 10 * DAY)
+
+
+def test_who_agrees_again_half_a_year_after_unsubscribing_is_welcomed_back_under_another_id() -> None:
+    ada = welcomed_and_gone().tell(events.ConsentChanged, 190 * DAY, consent=GRANT).until(200 * DAY)
+    first, again = ada.sent(WELCOME)
+
+    assert ada.emitted(WELCOME) == [5, 190 * DAY + 5]
+    assert first.trigger_id != again.trigger_id
+
+
+def test_sooner_than_that_she_is_not_nor_where_the_rules_say_never() -> None:
+    early = welcomed_and_gone().tell(events.ConsentChanged, 190 * DAY - 1, consent=GRANT).until(200 * DAY)
+    never = left(
+        Timeline(shop(WelcomeRule(again_after_ms=0)), consent=False).tell(events.Identified, 0, consent=GRANT), DAY
+    )
+    never.tell(events.ConsentChanged, 300 * DAY, consent=GRANT).until(400 * DAY)
+
+    assert early.emitted(WELCOME) == [5]
+    assert never.emitted(WELCOME) == [5]
+
+
+def test_who_was_welcomed_back_is_not_welcomed_again_with_each_further_word_of_consent() -> None:
+    ada = welcomed_and_gone()
+    for day in (190, 191, 380):
+        ada.tell(events.ConsentChanged, day * DAY, consent=GRANT)
+    ada.until(400 * DAY)
+
+    assert ada.emitted(WELCOME) == [5, 190 * DAY + 5]
+
+
+def test_who_came_back_and_has_ordered_before_is_no_newcomer() -> None:
+    ada = welcomed_and_gone().order("o1", 20 * DAY, "A").tell(events.ConsentChanged, 200 * DAY, consent=GRANT)
+    ada.until(201 * DAY)
+
+    assert ada.decisions(WELCOME)[-1] == ("cancelled", "existing_customer")
+
+
+def test_a_sign_up_that_becomes_known_two_days_late_is_not_welcomed() -> None:
+    ada = newcomer().tell(events.Identified, 0, arrives=2 * DAY, consent=GRANT).until(3 * DAY)
 
     assert ada.emitted(WELCOME) == []
