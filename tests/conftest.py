@@ -16,12 +16,17 @@ from typing import Protocol
 import phonenumbers  # noqa: F401 -- loaded before the first example that meets a number: its time limit is not for that
 import pytest
 import redis
+from hypothesis import settings
 from kafka import KafkaAdminClient
 
 from streams.local.kafka_server import LIBS_VARIABLE, KafkaServer, find_java, kafka_libs
 from streams.local.process import LocalServiceError
 from streams.local.redis_cluster import RedisCluster
 from streams.local.redis_server import RedisServer, find_redis_server
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("regulars", deadline=None)
+settings.load_profile("regulars")
 
 # Settings of the shell that runs the tests must not reach them. The place of Kafka's jars is no setting of a worker.
 for _name in [name for name in os.environ if name.startswith(("REGULARS_", "KAFKA_", "REDIS_", "FAUST_"))]:

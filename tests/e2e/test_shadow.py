@@ -1,5 +1,5 @@
-"""Rules tried beside the live installation: a year of a shop through real servers by two workers of which one is killed
-gives the triggers that the run in memory gives, and nobody but the shadow topic hears of it.
+"""Rules tried beside the live installation: a year of a shop through real servers by two workers, both of which are
+killed on the way, gives the triggers that the run in memory gives, and nobody but the shadow topic hears of it.
 """
 
 import json
@@ -41,7 +41,7 @@ def in_memory(events: list[Event], folder: Path, arguments: list[str]) -> Counte
     )
 
 
-def test_a_year_through_two_workers_and_a_kill_gives_what_the_replay_gives(shop: Shop, tmp_path: Path) -> None:
+def test_a_year_through_two_workers_and_kills_gives_what_the_replay_gives(shop: Shop, tmp_path: Path) -> None:
     events = year(SEED, CUSTOMERS, int(time.time() * 1000) - YEAR_MS - 3_600_000)
     rules, catalogue = tmp_path / "tried.toml", tmp_path / "catalogue.csv"
     rules.write_text(RULES)
@@ -64,6 +64,9 @@ def test_a_year_through_two_workers_and_a_kill_gives_what_the_replay_gives(shop:
     shop.expect(lambda: first.metric("regulars_commits_total") > 20, "the first one works")
     shop.expect(lambda: second.metric("regulars_commits_total") > 20, "the second one works")
     second.kill()
+    third = shop.start(*shadow)
+    shop.expect(lambda: third.metric("regulars_commits_total") > 20, "the third one has taken over")
+    first.kill()
     shop.start(*shadow)
     shop.produce(last_words(shop.partitions, end_ms + 1))
 
