@@ -78,7 +78,7 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
                 history,
                 today,
                 standing.band,
-                model.segment_of(profile.origin),
+                profile.origin,
                 concern=concern(profile, book, at_ms),
                 ahead_days=LOOK_EVERY_DAYS,
             )

@@ -236,7 +236,8 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
     """Predictions as of `as_of_day` (days since 1970-01-01 on the shop's calendar), by the models `model_version`.
 
     `method` is "heuristic" where data are too thin for a model (`heuristic_reason` says why). `segment` is the part of the shop
-    whose parameters of ordering were used ("channel:mail", "country:AT"), null where they are those of the whole shop.
+    whose parameters of ordering were used ("channel:mail", "country:AT"), null where they are those of the whole shop;
+    `spend_segment` and `margin_segment` are the same of what an order brings.
     `p_order` is the probability of an order within 7, 30 and 90 days, `next_order_ms` the day before or after which her next
     order comes with equal chance, `expected` what the next 90 and 365 days bring, `historic_*` what purchases have brought so
     far, `rfm` her cell ("555" is best), `tier` the tier of her net lifetime value (0: none), `net_percentile` how many of a
@@ -247,6 +248,8 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
     method: str
     heuristic_reason: str | None
     segment: str | None
+    spend_segment: str | None
+    margin_segment: str | None
     as_of_day: int
     p_alive: float | None
     p_order: dict[str, float | None]

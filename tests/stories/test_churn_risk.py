@@ -1,10 +1,13 @@
 """churn.risk: she is silent for longer than her own pace explains. By CDNOW's published parameters."""
 
 import pytest
+from msgspec.structs import replace
 
 from profiles.engine import Engine
+from profiles.models import named
 from profiles.standing_rules import ChurnRiskRule
 from profiles.value.alive import p_order_within
+from profiles.value.model import named as named_value
 from profiles.value.timing import Buyer
 from schemas import events
 from tests.stories.customers import CDNOW, buys, learned, shop_that_learned
@@ -39,6 +42,22 @@ def test_it_fires_on_the_very_day_on_which_an_order_within_90_days_becomes_unlik
     assert trigger.details["models"] == learned().id
     assert trigger.details["p_order_90d"] == pytest.approx(p_order_at(int(day)), abs=1e-4)
     assert trigger.profile.churn_band == "high"
+
+
+def test_it_tells_the_probability_by_the_part_of_the_shop_she_is_in() -> None:
+    """Customers without a source order twice as often as the shop; so she worries earlier, and her chance is theirs."""
+    quick = replace(CDNOW, alpha=CDNOW.alpha / 2)
+    models = learned()
+    assert models.value is not None
+    assert models.value.timing is not None
+    segments = {"direct": replace(models.value.timing, parameters=quick)}
+    value = named_value(replace(models.value, segmented_by="channel", segments=segments))
+    ada = regular(shop_that_learned(models=named(replace(models, value=value)))).until(700 * DAY)
+
+    (trigger,) = [trigger for trigger in ada.triggers if trigger.name == "churn.risk"]
+    day = round(ada.emitted("churn.risk")[0] / DAY)
+    wanted = p_order_within(quick, Buyer(9, 90 / 7, day / 7), 90 / 7)
+    assert trigger.details["p_order_90d"] == pytest.approx(wanted, abs=1e-4)
 
 
 def test_the_timer_waits_for_her_and_an_order_moves_it() -> None:
