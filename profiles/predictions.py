@@ -27,7 +27,8 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
     standing, history = profile.standing, profile.purchases.history
     today = book.shop_day(now_ms)
     origin = profile.origin
-    said = forecast(model, history, today, standing.band, origin)
+    worry = concern(profile, book, now_ms).risk
+    said = forecast(model, history, today, standing.band, origin, concern=worry)
     absent = {**said.absent, **said.pulse.absent}
     timing = model.timing_of(origin)
     within: dict[str, float | None] = dict.fromkeys(map(str, ORDER_WITHIN_DAYS))
@@ -48,7 +49,8 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
         churn=Churn(
             band=band,
             since_ms=standing.band_since_ms if standing.band is not None else None,
-            risk=_risk(said, concern(profile, book, now_ms)),
+            risk=_risk(said, worry),
+            concern=0.0 if said.pulse.p_order is None else worry,
             worsens_ms=_start_ms(said.pulse.band_worsens_day, book),
         ),
         next_order_ms=_start_ms(said.next_order_day, book),

@@ -197,12 +197,13 @@ class Churn(Struct, frozen=True, kw_only=True, gc=False):
     """The risk that no order comes within 90 days, as a band ("low", "medium", "high") that does not flutter.
 
     `since_ms` is when she came into the band, `worsens_ms` when she passes into a worse one if no order comes. `risk` is as of
-    the document; the band was decided when it changed.
+    the document; the band was decided when it changed. `concern` is what of the risk was added for a low score or an open ticket.
     """
 
     band: str | None
     since_ms: int | None
     risk: float | None
+    concern: float
     worsens_ms: int | None
 
 

@@ -49,9 +49,17 @@ class Forecast(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def forecast(
-    model: ValueModel, history: History | None, today: int, previous: Band | None = None, origin: str = ""
+    model: ValueModel,
+    history: History | None,
+    today: int,
+    previous: Band | None = None,
+    origin: str = "",
+    *,
+    concern: float = 0.0,
 ) -> Forecast:
-    """All figures of one customer. `previous` is her churn band before, `origin` where she comes from."""
+    """All figures of one customer. `previous` is her churn band before, `origin` where she comes from, `concern` that of
+    `pulse`.
+    """
     absent: dict[str, Absent] = {}
     modelled = model.timing_of(origin) is not None
     thumbed = Absent.NO_GOOD_FIT if model.heuristic is None else model.heuristic.reason
@@ -62,7 +70,7 @@ def forecast(
         heuristic_reason=None if modelled else thumbed,
         as_of_day=today,
         currency=model.currency,
-        pulse=pulse(model, history, today, previous, origin),
+        pulse=pulse(model, history, today, previous, origin, concern=concern),
         next_order_day=present("next_order_day", _next_order_day(model, history, today, origin), absent),
         order_net_minor=present("order_net_minor", _rounded(net), absent),
         order_margin_minor=present("order_margin_minor", _rounded(margin), absent),
