@@ -1,6 +1,7 @@
 """The counts of a whole shop, as arrays: what `profiles.value.tallies` keeps for each partition, added up.
 
-Counters of several partitions are merged by plain addition, before or after they are read.
+Counters of several partitions are merged by plain addition, before or after they are read. Rows stand in an order of their own,
+so that equal counters give equal sums to the last bit, and so the same model, wherever they were read from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -126,9 +127,22 @@ def population_of(counters: Mapping[str, int]) -> Population:
     origin_of_row: dict[str, Ints] = {}
     for kind in _OF_ORIGIN:
         keys[kind], origin_of_row[kind] = _without_origins(kind, keys[kind], places)
-    rows = {kind: _numbers(kind, names) for kind, names in keys.items()}
+    origins = sorted(places)
+    ranks = np.argsort([places[origin] for origin in origins]) if origins else np.empty(0, np.int64)
+    rows: dict[str, Ints] = {}
+    customers: dict[str, Ints] = {}
+    for kind, names in keys.items():
+        numbers, of_row = _numbers(kind, names), origin_of_row.get(kind)
+        columns = numbers.T[::-1]
+        if of_row is not None:
+            of_row = ranks[of_row]
+            columns = np.vstack((of_row, columns))
+        order = np.lexsort(columns)
+        rows[kind], customers[kind] = numbers[order], np.array(counts[kind], np.int64)[order]
+        if of_row is not None:
+            origin_of_row[kind] = of_row[order]
     x, first_day, last_day = rows["buyers"].T
-    apart = Buyers(x, first_day, last_day, np.array(counts["buyers"], np.int64), 0.0)
+    apart = Buyers(x, first_day, last_day, customers["buyers"], 0.0)
     # Of one origin no two rows are alike.
     together = apart if len(places) < 2 else grouped(apart)
     return Population(
@@ -139,18 +153,18 @@ def population_of(counters: Mapping[str, int]) -> Population:
         log_gaps=log_gaps / LOG_UNIT,
         spend_x=rows["spend"][:, 0],
         spend=_amounts(rows["spend"][:, 1]),
-        spend_count=np.array(counts["spend"], np.int64),
+        spend_count=customers["spend"],
         spend_origin_of_row=origin_of_row["spend"],
         margin_x=rows["margin"][:, 0],
         margin=_amounts(rows["margin"][:, 1]),
-        margin_count=np.array(counts["margin"], np.int64),
+        margin_count=customers["margin"],
         margin_origin_of_row=origin_of_row["margin"],
         spread=_amounts(rows["spread"][:, 0]),
-        spread_count=np.array(counts["spread"], np.int64),
+        spread_count=customers["spread"],
         spread_origin_of_row=origin_of_row["spread"],
         value=_amounts(rows["value"][:, 0]),
-        value_count=np.array(counts["value"], np.int64),
-        origins=tuple(places),
+        value_count=customers["value"],
+        origins=tuple(origins),
         origin_of_row=origin_of_row["buyers"],
         apart=apart,
     )
