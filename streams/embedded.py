@@ -198,6 +198,10 @@ class Embedded:
         self._tenure.advance_to(until_ms + 1)
         self._runner.run(self._work(progress))
 
+    def use(self, engine: Steps) -> None:
+        """Work with another engine from the next batch on: rules changed, or models were fitted."""
+        self._tenure.use(engine)
+
     @property
     def pace(self) -> Pace:
         """How far the run is."""
