@@ -138,8 +138,8 @@ class Engine:
             else:
                 self._remember(turn, arrival)
                 handler = self._handlers.get(kind)
-                if kind in SURVEY_EVENTS:
-                    self._survey(turn, arrival, orders)
+                if kind in FEEDBACK_EVENTS:
+                    self._feedback(turn, arrival, orders)
                 elif handler is not None:
                     handler(turn, arrival)
                 listeners = self._by_kind.get(kind)
@@ -443,14 +443,15 @@ class Engine:
         for trigger in self._on_standing:
             trigger.on_standing(turn, change)
 
-    # --- surveys --------------------------------------------------------------------------------------------------
+    # --- feedback -------------------------------------------------------------------------------------------------
 
-    def _survey(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
-        """An answer, or a step of a case: what the population counts of them goes along with the ledger."""
+    def _feedback(self, turn: Turn, arrival: Arrival, orders: Ledger) -> None:
+        """An answer, a ticket, or a step of a case: what the population counts of them goes along with the ledger."""
         before = voices.counters(turn.profile, self.book)
         HANDLERS[type(arrival.event)](turn, arrival)
         add(orders.counted, difference(voices.counters(turn.profile, self.book), before))
-        if type(arrival.event) is events.NpsSubmitted and turn.profile.purchases.history is not None:
+        # An answer and a ticket say how content she is, steps of a case what the shop did about it.
+        if type(arrival.event) is not events.CaseUpdated and turn.profile.purchases.history is not None:
             self._look(turn)
 
     # --- carts ----------------------------------------------------------------------------------------------------
@@ -674,7 +675,9 @@ UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
 )
 """Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
 is swallowed in silence would be worse than one refused."""
-SURVEY_EVENTS: Final[frozenset[type[Event]]] = frozenset({events.NpsSubmitted, events.CaseUpdated})
+FEEDBACK_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {events.NpsSubmitted, events.CaseUpdated, events.TicketOpened, events.TicketUpdated, events.TicketResolved}
+)
 ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
 SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
 CHANNEL_LOST: Final[frozenset[type[Event]]] = frozenset(

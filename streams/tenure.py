@@ -24,8 +24,9 @@ from schemas.decode import Decoder, Problem
 from schemas.outputs import Outgoing, RulesChanged, SegmentsReady
 from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
-from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
+from streams.batch import Batch, is_gone
 from streams.cache import Cache
+from streams.changes import Changes
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
@@ -43,6 +44,7 @@ from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
 from streams.stats import NO_STATS, BatchStats, Stats
 from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
+from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
 
 V = TypeVar("V")
@@ -306,7 +308,7 @@ class Tenure:
             self._keep(batch)
             self._unfinished = False
             return await self._commit_idle() or self._after_rules.pending
-        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.forgotten}
+        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.outputs.forgotten}
         changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
@@ -493,7 +495,7 @@ class Tenure:
             clock_ms=max(0, clock_ms),
             t0_ms=self.clock.t0_ms,
             tails=tails,
-            origins=batch.origins,
+            origins=batch.onwards.origins,
             rules=rules,
             population=changes.population,
             notes=changes.notes,
@@ -583,14 +585,14 @@ class Tenure:
             self._no_timers_before_ms = 0
         elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
-        self._origins.update(batch.origins)
+        self._origins.update(batch.onwards.origins)
         self._notes.keep(changes.notes)
         self._busy = batch.goods.wake
         _follow(self._goods, changes.goods)
         _follow(self._names, changes.names)
         _follow(self._facts, changes.facts)
         self.outbox.add(changes.rows)
-        self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
+        self._foreign.append((batch.at, batch.onwards.sent + len(batch.onwards.origins)))
         del self._items[: batch.at]
         self._note_stored(changes.offsets)
 
@@ -665,8 +667,8 @@ class Tenure:
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
-                forwarded=batch.forwarded,
-                repeated_forwards=batch.repeated,
+                forwarded=batch.onwards.sent,
+                repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,
                 cache_hits=batch.hits,
                 cache_misses=batch.misses,

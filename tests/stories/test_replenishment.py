@@ -1,5 +1,7 @@
 """Replenishment: reminded before it runs out, once per purchase, and again when it should long be gone."""
 
+from typing import Any
+
 from profiles.catalogue import build_catalogue
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
@@ -71,7 +73,7 @@ def test_what_is_not_known_to_run_out_is_never_reminded_of() -> None:
 
 
 def test_who_gets_it_by_subscription_is_not_reminded_until_she_ends_that() -> None:
-    plan = {"subscription_id": "s1", "products": (product("coffee"),)}
+    plan: dict[str, Any] = {"subscription_id": "s1", "products": (product("coffee"),)}
     ada = coffee_lover().order("o1", 0, product("coffee")).tell(events.SubscriptionStarted, DAY, **plan).until(60 * DAY)
 
     assert ada.emitted(DUE) == []
