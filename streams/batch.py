@@ -28,6 +28,7 @@ from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
+from profiles.told import Told
 from profiles.turn import Anonymised
 from schemas.decode import Problem
 from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, SplitProfile
@@ -41,6 +42,7 @@ from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
 from streams.onwards import EVERYWHERE, Onwards
+from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
 from streams.table import Loaded
 from streams.terms import Faulty, Need, Terms
@@ -101,6 +103,7 @@ class Batch:
         replans: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
         names: Mapping[str, Named] | None = None,
+        facts: dict[str, Told] | None = None,
         wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
@@ -118,7 +121,8 @@ class Batch:
         self._noted: Changed = {}
         self._deleted: list[str] = []
         known = BatchNames({} if names is None else names, terms.partition, terms.partitions)
-        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, wake, terms.partitions)
+        told = BatchFacts(terms.engine, {} if facts is None else facts)
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, told, wake, terms.partitions)
         self._end = len(items)
         self._clocks: list[int] = []
         self._groups: dict[str, _Group] = {}
@@ -435,7 +439,7 @@ class Batch:
         profile, ledger = subject.profile, subject.ledger
         if group.replans:
             self._replan(group, profile)
-        goods_at = self.goods.at
+        goods_at, facts_at = self.goods.at, self.goods.facts.at
         due_ms = profile.next_due_ms()
         if group.hears is not None:
             due_ms = self._hear(group, subject, due_ms)
@@ -454,7 +458,8 @@ class Batch:
                 continue
             item, before = items[place], len(out)
             try:
-                step(profile, item.what, Moment(clock_ms, wall_ms, goods_at(place)), ledger, out)  # type: ignore[arg-type] # see `plan`
+                at = Moment(clock_ms, wall_ms, goods_at(place), facts_at(place))
+                step(profile, item.what, at, ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
                 if len(out) != before:  # of segments that turned before the event
                     self.outputs.note((place, 1, 0, ""), item.record.timestamp_ms)
@@ -485,7 +490,7 @@ class Batch:
         """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
         group.replans = False
         try:
-            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+            moved = self.terms.engine.replan(profile, self._moment(self._clocks[0], 0))
         except Exception as error:
             raise Faulty(None, profile.id, error) from error
         if moved:
@@ -556,7 +561,7 @@ class Batch:
         before = len(self.outputs.out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            at = self._moment(self._clocks[place], place)
             self.terms.engine.step(live.profile, arrival, at, live.ledger, self.outputs.out)
         except Needed:
             self.outputs.note((place, 1, 0, ""), self.items[place].record.timestamp_ms)
@@ -575,7 +580,7 @@ class Batch:
         live, before = self.live[customer], len(self.outputs.out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
+            at = self._moment(self._clocks[place], place)
             left = self.terms.engine.move(live.profile, move, at, live.ledger, self.outputs.out)
         except Needed:
             raise
@@ -636,7 +641,7 @@ class Batch:
             fired_ms, clock_ms = next_ms, clocks[at_place]
             self._touched.add(customer)
             try:
-                at = Moment(clock_ms, self.wall_ms, self.goods.at(at_place))
+                at = self._moment(clock_ms, at_place)
                 self.terms.engine.fire(profile, at, subject.ledger, self.outputs.out)
             except Needed:
                 self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
@@ -650,6 +655,10 @@ class Batch:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at_place
         return next_ms
+
+    def _moment(self, clock_ms: int, place: int) -> Moment:
+        """What a step goes by at a place of the batch."""
+        return Moment(clock_ms, self.wall_ms, self.goods.at(place), self.goods.facts.at(place))
 
     def _forget(self, subject: Live, outputs: int) -> None:
         """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
@@ -683,7 +692,7 @@ class Batch:
             return due_ms
         number, alerts_before = group.hears
         group.hears = None
-        at, before = Moment(self._clocks[0], self.wall_ms, self.goods.at(1)), len(self.outputs.out)
+        at, before = self._moment(self._clocks[0], 1), len(self.outputs.out)
         self._touched.add(customer)
         try:
             self.terms.engine.hear(profile, news, alerts_before, at, self.outputs.out)
@@ -734,6 +743,7 @@ class Batch:
         changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.names = self.goods.names.changed(self.at)
+        changes.facts = self.goods.facts.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}

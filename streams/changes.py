@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from profiles.goods import Good
+from profiles.told import Told
 from profiles.turn import Anonymised, Mail, Output
 from schemas.events import CommandAnswered
 from schemas.moves import MOVES, Move
@@ -31,6 +32,7 @@ class Changes:
         "deleted",
         "due",
         "entries",
+        "facts",
         "goods",
         "names",
         "notes",
@@ -59,6 +61,7 @@ class Changes:
         self.triggers: dict[str, int] = {}
         self.goods: dict[str, Good | None] = {}
         self.names: dict[str, Named | None] = {}
+        self.facts: dict[str, Told | None] = {}
         self.watchers: dict[tuple[str, str], int | None] = {}
 
     def add(self, row: Outgoing) -> None:

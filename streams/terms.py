@@ -1,7 +1,7 @@
 """What a batch is given, what it may ask for, and how it says that the engine failed."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -10,6 +10,7 @@ from profiles.goods import Good, GoodChange
 from profiles.profile import Profile
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment
+from profiles.told import Word
 from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.moves import Move
@@ -45,6 +46,8 @@ class Steps(Protocol):
     def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
 
     def wakes(self, change: GoodChange) -> bool: ...
+
+    def words(self, arrival: Arrival) -> Iterator[tuple[str, Word]]: ...
 
     def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None: ...
 
