@@ -20,9 +20,7 @@ as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="Th
 _OPTIONS: Final = (
     click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it."),
     click.option("--reason", metavar="TEXT", help="Why; it stands in the record of the command."),
-    click.option(
-        "--wait", is_flag=True, help="Wait for the final receipt, and show it."
-    ),
+    click.option("--wait", is_flag=True, help="Wait for the final receipt, and show it."),
     click.option("--timeout", type=click.IntRange(min=1), default=60, show_default=True, metavar="S"),
     as_json_option,
 )

@@ -131,9 +131,7 @@ def test_a_split_over_http_gives_each_her_own_though_workers_die_on_the_way(
     assert population(shop, "net") == 12_000
 
 
-def test_a_split_that_is_refused_changes_nothing_and_says_why(
-    shop: Shop, collector: Collector, now_ms: int
-) -> None:
+def test_a_split_that_is_refused_changes_nothing_and_says_why(shop: Shop, collector: Collector, now_ms: int) -> None:
     (shop.folder / "rules.toml").write_text('[identity]\nsplit = "1min"\n')
     shop.produce(united(now_ms - 5 * MINUTE_MS))
     shop.start()
