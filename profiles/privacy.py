@@ -299,9 +299,11 @@ def _named(event: Event, own: str) -> list[str]:
 
 
 def _known(profile: Profile) -> dict[str, None]:
-    """Every identifier and absorbed id of the profile but its own, as "type:value"."""
+    """Every identifier of the profile but its own, those it absorbed and those it had, as "type:value"."""
     found = dict.fromkeys(f"{kind}:{value}" for kind, values in profile.ids.items() for value in values)
     found |= dict.fromkeys((*profile.absorbed, *profile.merging))
+    if profile.has_former:
+        found |= dict.fromkeys(profile.former)
     found.pop(profile.id, None)
     return found
 

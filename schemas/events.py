@@ -99,8 +99,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     the namespace of `message_id` in de-duplication. `source_kind` is set by the collector, never by a sender; events that
     were written to a topic directly have none and count as a server's, since who may write there is trusted.
 
-    `sealed_email` and `sealed_phone` are the encrypted texts of addresses that were replaced by tokens, where an installation
-    protects contact data. Regulars alone writes them.
+    `sealed_email`, `sealed_phone` and `sealed_ids` (by type) are the encrypted texts of addresses that were replaced by tokens,
+    where an installation protects contact data. Regulars alone writes them.
 
     `cart_token` is the shop system's secret name of a cart. It is the weakest identifier: it tells whose an event is only
     where nothing else does, for a cart that names no visitor.
@@ -116,6 +116,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     phone: Id | None = None
     sealed_email: Sealed | None = None
     sealed_phone: Sealed | None = None
+    sealed_ids: Annotated[dict[Text, Sealed], Meta(max_length=8)] | None = None
     loyalty_id: Id | None = None
     anonymous_id: Id | None = None
     cart_token: Id | None = None

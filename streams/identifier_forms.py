@@ -6,9 +6,7 @@ For whoever looks for a customer by what a person has at hand, and for whoever m
 from typing import Final, NamedTuple
 
 from schemas.decode import Decoder
-from schemas.phones import phone_number
-from schemas.protected import Protector, is_token
-from schemas.scalars import email_address
+from schemas.protected import Protector, stored_form
 from streams.protection import load_protection
 from streams.settings import Settings
 
@@ -25,12 +23,7 @@ class IdentifierForms(NamedTuple):
         >>> IdentifierForms("DE").stored("phone", "030 1234567"), IdentifierForms().stored("email", "Ann@Example.org")
         ('+49301234567', 'ann@example.org')
         """
-        if kind not in {"email", "phone"} or is_token(value):
-            return value
-        normal = email_address(value) if kind == "email" else phone_number(value, self.phone_region)
-        if normal is None:
-            return value
-        return normal if self.protector is None else self.protector.token(kind, normal)
+        return stored_form(kind, value, self.phone_region, self.protector)
 
     def decoder(self) -> Decoder:
         """A decoder of canonical events that name a customer so, and no amounts."""

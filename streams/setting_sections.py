@@ -122,6 +122,16 @@ class Protection(Section, frozen=True, kw_only=True):
             "keys make addresses unreadable for ever, and known customers strangers.",
         ),
     ] = ""
+    ids: Annotated[
+        Literal["addresses", "all"],
+        about(
+            "Which identifiers of other types (user, loyalty and device ids, cart tokens) are protected too: those that hold an "
+            "e-mail address or are a phone number with its + or leading zero, or `all`.",
+            why="Ids that tell nobody anything stay readable in keys and topics.",
+            extremes="`all` is for shops whose ids are phone numbers written otherwise, or tell of a person in another way; each "
+            "event costs some microseconds more. Like the keys it can't be changed on a running installation.",
+        ),
+    ] = "addresses"
 
 
 class Redis(Section, frozen=True, kw_only=True):

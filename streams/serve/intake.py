@@ -152,8 +152,7 @@ class Intake:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         # Said by the collector, whatever the message claimed.
         event = replace(event, source=sender.name, source_kind=sender.kind, received_at_ms=received_ms)
-        if event.email is not None or event.phone is not None:
-            event = distrust(event)
+        event = distrust(event, ids=sender.kind == "client")
         found = self._decoder.arrive(event, received_ms)
         if self._plan is None or isinstance(found, Problem):
             return found
