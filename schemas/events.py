@@ -664,7 +664,7 @@ class CommandEvent(Event, frozen=True, kw_only=True):
     """Something is to be done about the customer whom the identifiers name; each of them counts.
 
     `request_id` is the request's number where it was made; `requested_at_ms` is when (the event's own time where absent).
-    `order_ids` are orders the request names, which may have been placed under no identifier. `passed_on` is set by Regulars
+    `order_ids` are orders the request names: the receipt says how many of them were hers. `passed_on` is set by Regulars
     alone, where one home of the customer passes the command on to the next: by what she is known there, as "type:value".
     """
 
@@ -704,7 +704,10 @@ class SplitProfile(CommandEvent, frozen=True, kw_only=True, tag="Split Profile")
 
 
 class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
-    """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain."""
+    """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain.
+
+    No worker does that, for it would erase its own topics: the receipt of the request says what the operator has to run.
+    """
 
     request_id: Id
     shop_id: Id
@@ -713,10 +716,10 @@ class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
     @property
     @override
     def subject(self) -> str | None:
-        return self.shop_id
+        return self.request_id
 
 
-CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise", "split"]
+CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise", "split", "erase_shop"]
 
 
 class CommandAnswered(ShopEvent, frozen=True, kw_only=True, tag="Command Answered"):

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from schemas.events import ID_TYPES, Aliased, Event, Identified, SplitProfile
+from schemas.events import ID_TYPES, Aliased, CommandEvent, Event, Identified, SplitProfile
 from schemas.phones import phone_number
 from schemas.scalars import email_address, identifier
 
@@ -125,6 +125,10 @@ def protect(event: E, email: str | None, phone: str | None, protector: Protector
         given = getattr(event, name)
         if given is not None and ("@" in given or "%40" in given):
             changed[name] = _IN_TEXT.sub("", given)
+    if isinstance(event, CommandEvent) and any(_ADDRESS.search(order_id) for order_id in event.order_ids):
+        changed["order_ids"] = tuple(
+            protector.token("id", order_id) if _ADDRESS.search(order_id) else order_id for order_id in event.order_ids
+        )
     if isinstance(event, Aliased) and _is_hidden(event.previous_id, region, protector):
         changed["previous_id"] = protector.token("id", event.previous_id.strip())
     elif isinstance(event, SplitProfile):

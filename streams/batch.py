@@ -23,19 +23,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
+from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
 from profiles.goods import Good, GoodChange
 from profiles.insight.tallies import add
 from profiles.links import NOBODY
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
-from profiles.receipts import Case, take
+from profiles.receipts import Case, of_shop, take
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
 from profiles.turn import Anonymised, Mail, Output
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, SplitProfile
+from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, EraseShop, SplitProfile
 from schemas.moves import MOVES, Move
 from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.cache import Cache, Live
@@ -74,7 +74,7 @@ PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
 EVERYWHERE: Final = -1
 """Stands in the place of a home partition where a record is about the shop."""
-UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS | {SplitProfile}
+UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}
 """Events that no profile takes in, or two do."""
 DUE_MAX: Final = 1000
 """Timers asked for at once. When there are more, the batch ends where the known ones end."""
@@ -221,6 +221,8 @@ class Batch:
         self._notes = Notes() if notes is None else notes
         self._noted: Changed = {}
         self._cases: dict[str, Case] = {}
+        self.leaving: list[tuple[str, str]] = []
+        """Shops that asked to be erased, each with the number of its request."""
         self._deleted: list[str] = []
         known = BatchNames({} if names is None else names, terms.partition, terms.partitions)
         self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, wake, terms.partitions)
@@ -266,8 +268,13 @@ class Batch:
             if type(what) is Arrival and type(what.event) in UNUSUAL:
                 if type(what.event) is SplitProfile:
                     splits.append(what.customer)
+                elif type(what.event) is EraseShop:
+                    self._is_foreign(place, what, cache)
+                    self._others.append(place)
+                    clocks.append(clock_ms)
+                    continue
                 else:
-                    if item.topic != FANOUT or type(what.event) in UNHANDLED:
+                    if item.topic != FANOUT:
                         what = item.what = self._placed(place, what)
                     if type(what) is Arrival:
                         if moved or not self.goods.take(place, what, customers):
@@ -348,8 +355,6 @@ class Batch:
     def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
         """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
         event, partitions = arrival.event, self.terms.partitions
-        if type(event) in UNHANDLED:
-            return Problem("not_handled", f"{event.__struct_config__.tag} has no effect in this version")
         assert isinstance(event, CatalogueEvent)
         named = None
         if event.product_id is None:
@@ -873,6 +878,8 @@ class Batch:
                     self._forward(place, item, what, origin)
             elif type(what) is Arrival and type(what.event) is CommandAnswered:
                 self._take_answer(topic, record, what.event)
+            elif type(what) is Arrival and type(what.event) is EraseShop:
+                self._answer_shop(what.event)
             elif isinstance(what, Problem):
                 self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
             if origin is not None:
@@ -894,6 +901,12 @@ class Batch:
         case = take(known, answer, max(0, self.clock_ms))
         if case is not None:
             self._cases[answer.request_id] = case
+
+    def _answer_shop(self, event: EraseShop) -> None:
+        """A whole shop is to be erased: its request gets a receipt that says by whom."""
+        if event.request_id not in self._cases and self._notes.case(event.request_id) is None:
+            self._cases[event.request_id] = of_shop(max(0, self.clock_ms))
+            self.leaving.append((event.shop_id, event.request_id))
 
     def _forward(
         self,

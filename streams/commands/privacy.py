@@ -1,4 +1,6 @@
-"""`regulars privacy`: suppress, unsuppress, erase, export or anonymise a customer, and see what has become of it."""
+"""`regulars privacy`: suppress, unsuppress, erase, export or anonymise a customer, and see what has become of it; find whose an
+order is, and erase a whole shop.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from streams.commands.requests import Asked, as_json_option, asks, carry_out, pr
 
 if TYPE_CHECKING:
     from schemas.events import CommandName
+    from streams.redis_table import RedisTable
 
 HELP: "dict[CommandName, str]" = {
     "suppress": "Collect nothing more about a customer and send nothing; what is known stays.",
@@ -70,6 +73,68 @@ def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> No
     show(found, as_json=as_json)
     if not found.final:
         ctx.exit(1)
+
+
+@command.command("orders", cls=WithSettings)
+@click.argument("order_ids", metavar="ORDER_ID...", nargs=-1, required=True)
+@click.pass_context
+def orders_command(ctx: click.Context, *, order_ids: tuple[str, ...]) -> None:
+    """Find whose orders these are, in all ledgers: for orders that a request names and its receipt calls not found.
+
+    Exit code 1 if nobody has one of them.
+    """
+    from schemas.events import ANONYMOUS
+    from streams.commands.tables import with_table
+    from streams.order_lookup import Holder, holders
+
+    settings = settings_of(ctx)
+
+    async def look(table: "RedisTable") -> list[Holder]:
+        partitions = range(settings.kafka.partitions)
+        return [found for number in partitions async for found in holders(table, number, order_ids)]
+
+    found = with_table(settings, look)
+    for one in sorted(found):
+        whose = "nobody's, it came without an identifier" if one.profile_id == ANONYMOUS else one.profile_id
+        click.echo(f"{one.order_id}: {whose} (partition {one.partition})")
+    missing = [order_id for order_id in order_ids if order_id not in {one.order_id for one in found}]
+    for order_id in missing:
+        click.echo(f"{order_id}: not here")
+    if missing:
+        ctx.exit(1)
+
+
+@command.command("erase-shop", cls=WithSettings)
+@click.option(
+    "--keep-inputs", is_flag=True, help="Leave the input topics: others read them, and you erase them yourself."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def erase_shop_command(ctx: click.Context, *, keep_inputs: bool, yes: bool) -> None:
+    """Erase the whole shop: every key in Redis, every topic, what was read of them. It can't be taken back.
+
+    Stop all processes of the installation before. What was erased is printed as one JSON object: keep it as your proof.
+    """
+    import time
+
+    import msgspec
+
+    from streams.commands.tables import with_table
+    from streams.kafka_admin import admin_client
+    from streams.shop_erasure import Gone, erase_keys, erase_log, refuse_running
+
+    settings = settings_of(ctx)
+    partitions = settings.kafka.partitions
+    with admin_client(settings) as client:
+        refuse_running(client, settings)
+        if not yes:
+            redis, topics = settings.redis.prefix, settings.kafka.topic_prefix
+            click.confirm(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?", abort=True)
+        keys = with_table(settings, lambda table: erase_keys(table, partitions))
+        names, kept = erase_log(client, settings, keep_inputs=keep_inputs)
+    gone = Gone(keys=keys, topics=tuple(names), kept=tuple(kept))
+    shown = {"command": "erase_shop", "at_ms": time.time_ns() // 1_000_000, **msgspec.to_builtins(gone)}
+    click.echo(msgspec.json.encode(shown))
 
 
 for _name in HELP:

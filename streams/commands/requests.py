@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.5
 
+_OF_SHOPS: Final = {
+    "by_hand": "no worker erases its own shop: stop all that runs of it, then regulars privacy erase-shop"
+}
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
 _OPTIONS: Final = (
     click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it."),
@@ -134,7 +137,12 @@ def readable(receipt: "Receipt") -> list[str]:
     lines = [f"{receipt.command} {receipt.request_id}: {state}; {receipt.homes} homes"]
     lines += [f"  {store.replace('_', ' '):<22}{count:>8,}" for store, count in receipt.counts.items()]
     if receipt.refused is not None:
-        lines.append(f"  refused ({receipt.refused}): {REFUSALS.get(receipt.refused, receipt.refused)}")
+        lines.append(f"  refused ({receipt.refused}): {(REFUSALS | _OF_SHOPS).get(receipt.refused, receipt.refused)}")
+    if receipt.orders_not_found:
+        lines.append(
+            f"  {receipt.orders_not_found} of the orders that the request names are with none of her identifiers. "
+            "Who has them: regulars privacy orders ORDER_ID..."
+        )
     if receipt.command in {"erase", "anonymise"}:
         lines.append("  Her events are still in these topics, for at most so many days:")
         by_days: dict[int, list[str]] = {}
