@@ -75,19 +75,27 @@ def tells_address(value: str, region: str = "") -> bool:
     return found is not None and phone_number(found[1], region) is not None
 
 
-def stored_form(kind: str, value: str, region: str, protector: Protector | None) -> str:
+def stored_form(kind: str, value: str, region: str, protector: Protector | None, *, fold_emails: bool = False) -> str:
     """The form in which an installation keeps an identifier; a value that identifies nobody stays as it is, and finds nobody."""
     if is_token(value):
         return value
     if kind in {"email", "phone"}:
-        normal = email_address(value) if kind == "email" else phone_number(value, region)
+        normal = email_address(value, fold=fold_emails) if kind == "email" else phone_number(value, region)
         return value if normal is None else normal if protector is None else protector.token(kind, normal)
     if protector is not None and _is_hidden(value, region, protector):
         return protector.token("id", value.strip())
     return value
 
 
-def protect(event: E, email: str | None, phone: str | None, protector: Protector, region: str = "") -> E:
+def protect(
+    event: E,
+    email: str | None,
+    phone: str | None,
+    protector: Protector,
+    region: str = "",
+    *,
+    fold_emails: bool = False,
+) -> E:
     """The event with tokens for these normal forms of its e-mail address and phone number and for its other identifiers that are
     addresses (national phone numbers are those of `region`), the sealed texts beside them, and without traits that tell the
     same. Further ids (of orders, carts, messages) that hold an e-mail address, or one of these, become tokens; out of texts they
@@ -133,7 +141,7 @@ def protect(event: E, email: str | None, phone: str | None, protector: Protector
         changed["previous_id"] = protector.token("id", event.previous_id.strip())
     elif isinstance(event, SplitProfile):
         kind, _, value = event.identifier.partition(":")
-        changed["identifier"] = f"{kind}:{stored_form(kind, value, region, protector)}"
+        changed["identifier"] = f"{kind}:{stored_form(kind, value, region, protector, fold_emails=fold_emails)}"
     elif isinstance(event, Identified) and event.traits:
         changed["traits"] = _without_contacts(event.traits, region)
     return replace(event, **changed) if changed else event

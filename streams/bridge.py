@@ -106,6 +106,7 @@ def _decoder(settings: Settings, name: str, adapter: Adapter) -> Decoder:
         plan=None if plan is None else plan.check,
         phone_region=forms.phone_region,
         protector=forms.protector,
+        fold_emails=forms.fold_emails,
     )
 
 

@@ -12,10 +12,11 @@ from streams.settings import Settings
 
 
 class IdentifierForms(NamedTuple):
-    """`phone_region` as in the settings; without a `protector` contact data is kept as it is."""
+    """`phone_region` and `fold_emails` as in the settings; without a `protector` contact data is kept as it is."""
 
     phone_region: str = ""
     protector: Protector | None = None
+    fold_emails: bool = False
 
     def stored(self, kind: str, value: str) -> str:
         """The form an identifier is stored in; a value that identifies nobody stays as it is, and finds nobody.
@@ -23,11 +24,12 @@ class IdentifierForms(NamedTuple):
         >>> IdentifierForms("DE").stored("phone", "030 1234567"), IdentifierForms().stored("email", "Ann@Example.org")
         ('+49301234567', 'ann@example.org')
         """
-        return stored_form(kind, value, self.phone_region, self.protector)
+        return stored_form(kind, value, self.phone_region, self.protector, fold_emails=self.fold_emails)
 
     def decoder(self) -> Decoder:
         """A decoder of canonical events that name a customer so, and no amounts."""
-        return Decoder("USD", phone_region=self.phone_region, protector=self.protector)
+        region, protector = self.phone_region, self.protector
+        return Decoder("USD", phone_region=region, protector=protector, fold_emails=self.fold_emails)
 
 
 PLAIN: Final = IdentifierForms()
@@ -36,4 +38,4 @@ PLAIN: Final = IdentifierForms()
 
 def identifier_forms(settings: Settings) -> IdentifierForms:
     """Those of an installation. Raises SettingsError."""
-    return IdentifierForms(settings.shop.phone_region, load_protection(settings))
+    return IdentifierForms(settings.shop.phone_region, load_protection(settings), settings.shop.fold_emails)

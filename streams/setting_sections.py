@@ -47,6 +47,15 @@ class Shop(Section, frozen=True, kw_only=True):
             extremes="A code without a numbering plan is refused at start. Changing it changes whom a national number names.",
         ),
     ] = ""
+    fold_emails: Annotated[
+        bool,
+        about(
+            "Take two spellings of one mailbox for one address: name+anything is name at providers who deliver it so (Gmail, "
+            "Outlook, iCloud, Fastmail, Proton), and Gmail's dots do not count.",
+            why="Off: whoever gives two addresses may want to be two customers.",
+            extremes="On, the address known and written to is the shorter one. Changing it makes strangers of those it concerns.",
+        ),
+    ] = False
 
 
 class Files(Section, frozen=True, kw_only=True):

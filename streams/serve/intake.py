@@ -85,7 +85,11 @@ class Intake:
         self._protected = protected_names(protected_traits)
         self._plan = plan
         self._decoder = Decoder(
-            shop_currency, max(event_bytes, 1024), phone_region=forms.phone_region, protector=forms.protector
+            shop_currency,
+            max(event_bytes, 1024),
+            phone_region=forms.phone_region,
+            protector=forms.protector,
+            fold_emails=forms.fold_emails,
         )
 
     def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
