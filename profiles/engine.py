@@ -674,13 +674,6 @@ CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     }
 )
 """They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
-UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
-    {
-        events.EraseShop,
-    }
-)
-"""Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
-is swallowed in silence would be worse than one refused."""
 FEEDBACK_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {events.NpsSubmitted, events.CaseUpdated, events.TicketOpened, events.TicketUpdated, events.TicketResolved}
 )

@@ -20,7 +20,7 @@ from typing import Final, cast
 from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
+from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
 from profiles.goods import Good
 from profiles.insight.tallies import add
 from profiles.links import NOBODY
@@ -31,7 +31,7 @@ from profiles.state import Need as Needed
 from profiles.told import Told
 from profiles.turn import Anonymised
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, SplitProfile
+from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, EraseShop, SplitProfile
 from schemas.moves import MOVES, Move
 from schemas.outputs import Rejected
 from streams.cache import Cache, Live
@@ -49,7 +49,7 @@ from streams.terms import Faulty, Need, Terms
 from streams.ties import Cluster, Ties
 
 RECORDS_MAX: Final = 1000
-UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS | {SplitProfile}
+UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}
 """Events that no profile takes in, or two do."""
 STUCK_MS: Final = 3_600_000
 """A timer that made the engine fail is looked at again this much later, or when its profile changes."""
@@ -164,8 +164,13 @@ class Batch:
             if type(what) is Arrival and type(what.event) in UNUSUAL:
                 if type(what.event) is SplitProfile:
                     splits.append(what.customer)
+                elif type(what.event) is EraseShop:
+                    self._is_foreign(place, what, cache)
+                    self._others.append(place)
+                    clocks.append(clock_ms)
+                    continue
                 else:
-                    if item.topic != FANOUT or type(what.event) in UNHANDLED:
+                    if item.topic != FANOUT:
                         what = item.what = self._placed(place, what)
                     if type(what) is Arrival:
                         if moved or not self.goods.take(place, what, customers):
@@ -251,8 +256,6 @@ class Batch:
     def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
         """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
         event, partitions = arrival.event, self.terms.partitions
-        if type(event) in UNHANDLED:
-            return Problem("not_handled", f"{event.__struct_config__.tag} has no effect in this version")
         assert isinstance(event, CatalogueEvent)
         named = None
         if event.product_id is None:

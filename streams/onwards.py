@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Final
 
-from profiles.receipts import Case, take
+from profiles.receipts import Case, of_shop, take
 from schemas.decode import Problem
-from schemas.events import Arrival, CommandAnswered
+from schemas.events import Arrival, CommandAnswered, EraseShop
 from schemas.outputs import Outgoing, Rejected
 from streams.changes import Changes
 from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, rows_of_fanout
@@ -31,6 +31,8 @@ class Onwards:
         self.sent = self.repeated = 0
         self.repeats: set[int] = set()
         """Places of forwarded records that were taken in before."""
+        self.leaving: list[tuple[str, str]] = []
+        """Shops that asked to be erased, each with the number of its request."""
         self._rows: list[tuple[int, Outgoing]] = []
         self._cases: dict[str, Case] = {}
 
@@ -63,6 +65,8 @@ class Onwards:
                     self.send(place, item, what, origin)
             elif type(what) is Arrival and type(what.event) is CommandAnswered:
                 self._take_answer(topic, record, what.event, clock_ms)
+            elif type(what) is Arrival and type(what.event) is EraseShop:
+                self._answer_shop(what.event, clock_ms)
             elif isinstance(what, Problem):
                 self._rejected.append(reject(record, topic, partition, what.reason, what.detail))
             if origin is not None:
@@ -126,3 +130,9 @@ class Onwards:
         case = take(known, answer, max(0, clock_ms))
         if case is not None:
             self._cases[answer.request_id] = case
+
+    def _answer_shop(self, event: EraseShop, clock_ms: int) -> None:
+        """A whole shop is to be erased: its request gets a receipt that says by whom."""
+        if event.request_id not in self._cases and self._notes.case(event.request_id) is None:
+            self._cases[event.request_id] = of_shop(max(0, clock_ms))
+            self.leaving.append((event.shop_id, event.request_id))

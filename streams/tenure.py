@@ -318,6 +318,13 @@ class Tenure:
         await self._commit(batch, changes, rules)
         commit_s = time.perf_counter() - began
         self._settle(batch, changes)
+        for shop, request in batch.onwards.leaving:
+            _log.error(
+                "shop %s is to be erased (request %s): stop all that runs of it, then `regulars privacy erase-shop`",
+                shop,
+                request,
+                extra={"facts": {"partition": self.number}},
+            )
         self._note_done(batch, task, rules)
         self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
         return True

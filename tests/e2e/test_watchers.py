@@ -98,3 +98,37 @@ def test_every_watcher_hears_once_though_workers_are_killed_between(
     with_goods = [shop.client().hkeys(f"{shop.prefix}:{{{p}}}:goods") for p in range(shop.partitions)]
     assert all(sorted(keys) == [b"lamp", b"tent"] for keys in with_goods)
     assert all(shop.client().zcard(f"{shop.prefix}:{{{p}}}:queue") == 0 for p in range(shop.partitions))
+
+
+def test_what_was_told_of_a_product_once_holds_in_every_partition_for_whoever_takes_over(
+    shop: Shop, now_ms: int
+) -> None:
+    told_ms = now_ms - 3 * HOUR_MS
+    users = [f"u{number}" for number in range(60)]
+    shop.produce([told(told_ms, "Product Updated", "tent", cost_minor=400, category="camping")])
+    first = shop.start()
+    shop.wait_caught_up()
+    first.kill()
+
+    shop.produce(
+        [
+            Record.of(
+                "orders",
+                user,
+                told_ms + MINUTE_MS,
+                "Order Completed",
+                order_id=f"o-{user}",
+                products=[{"product_id": "tent", "price_minor": 1000}],
+            )
+            for user in users
+        ]
+    )
+    last = shop.start()
+    shop.wait_caught_up()
+    last.stop()
+
+    assert {name: found["ltv"]["margin"] for name, found in shop.profiles().items()} == {
+        f"user_id:{user}": 600 for user in users
+    }
+    assert all(list(found["interests"]["categories"]) == ["camping"] for found in shop.profiles().values())
+    assert {partition for partition, _ in shop.homes()} == set(range(shop.partitions))
