@@ -23,6 +23,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from profiles.book import Book
+from profiles.product_facts import of_line
 from profiles.rates import ONE, Rate, scaled, times
 from profiles.state import Contribution, OrderEntry, OrderMoney, Refund, Totals
 
@@ -131,7 +132,7 @@ def _worked_out(entry: OrderEntry, currency: str, rate: Rate | None, book: Book)
             any_listed = True
             listed += value
         if cost is None:
-            facts = catalogue.lookup(line.product_id, line.category)
+            facts = of_line(catalogue, line)
             if facts.cost_minor is not None and rate is not None:
                 cost = times(facts.cost_minor, line.quantity)
                 if rate is not ONE:

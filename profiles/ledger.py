@@ -120,7 +120,7 @@ def apply_order(
         # An order nobody told of yet has an entry, and what she bought is as it was.
         return OrderChange(entry, before, type(event), None, None, profile.purchases)
     if facts and entry.lines and (before is None or entry.lines is not before.lines):
-        fill_lines(entry, facts, arrival.time_ms, book)
+        fill_lines(entry.lines, [] if before is None else before.lines, facts, book.catalogue)
     old = None if before is None else before.contribution
     new = entry.contribution = contribute(entry, before, book)
 

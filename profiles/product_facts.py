@@ -20,12 +20,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from profiles.book import Book
 from profiles.catalogue import Catalogue, Facts, shared
-from profiles.contribution import rate_of
 from profiles.goods import good_key
-from profiles.rates import ONE, scaled, times
-from profiles.state import OrderEntry, OrderLine
+from profiles.state import OrderLine
 from profiles.told import Kept, Told, ToldFacts, Word
 from schemas.events import Arrival, CartProductsEvent, Product, ProductEvent, ProductUpdated
 
@@ -137,6 +134,7 @@ def counted_by(catalogue: Catalogue, product_id: str, category: str | None, told
         supply_days=facts.supply_days if told.supply_days is None else told.supply_days,
         group=facts.group if told.group is None else told.group,
         brand=facts.brand if told.brand is None else told.brand,
+        cost_minor=facts.cost_minor if told.cost_minor is None else told.cost_minor,
     )
     return shared(counted, catalogue.groups)
 
@@ -144,37 +142,36 @@ def counted_by(catalogue: Catalogue, product_id: str, category: str | None, told
 # --- putting facts into what is counted -----------------------------------------------------------------------------
 
 
-def fill_lines(entry: OrderEntry, told: ToldFacts, at_ms: int, book: Book) -> None:
-    """Put what events told of its products into the lines of an order that were just made of an event."""
-    for line in entry.lines:
+def fill_lines(lines: list[OrderLine], before: list[OrderLine], told: ToldFacts, catalogue: Catalogue) -> None:
+    """Put what events told of its products into the lines of an order that were just made of an event.
+
+    `before` are the lines they take the place of. A product that was among them keeps what was known when it came: many shops
+    send the whole order with each change of it.
+    """
+    known = {(line.product_id, line.variant_id): line for line in before}
+    for line in lines:
+        first = known.get((line.product_id, line.variant_id))
+        if first is not None:
+            line.told = first.told
+            if line.category is None:
+                line.category = first.category
+            continue
         words = told.get(line.product_id, NOTHING_TOLD)
         variants = NOTHING_TOLD
         if line.variant_id is not None:
             variants = told.get(good_key(line.product_id, line.variant_id), NOTHING_TOLD)
         if not words and not variants:
             continue
-        since_ms = book.catalogue.lookup(line.product_id, line.category).updated_ms
+        since_ms = catalogue.lookup(line.product_id, line.category).updated_ms
         if line.category is None:
             line.category = _newest(words, "category", since_ms)
         kept = Kept(
             _own(variants, words, "supply_days", since_ms),
             _newest(words, "group", since_ms),
             _newest(words, "brand", since_ms),
+            _own(variants, words, "cost_minor", since_ms),
         )
         line.told = None if kept == _NONE_KEPT else kept
-        if line.cost_minor is None:
-            cost: int | None = _own(variants, words, "cost_minor", since_ms)
-            line.cost_minor = None if cost is None else _line_cost(cost, line.quantity, entry, at_ms, book)
-
-
-def _line_cost(cost_minor: int, quantity: float, entry: OrderEntry, at_ms: int, book: Book) -> int | None:
-    """What a line cost the shop, in the order's currency; None where there is no rate for it."""
-    currency = entry.currency or book.shop_currency
-    rate = rate_of(currency, at_ms if entry.placed_ms is None else entry.placed_ms, book)
-    if rate is None:
-        return None
-    cost = times(cost_minor, quantity)
-    return cost if rate is ONE else scaled(cost, rate.den, rate.num)
 
 
 def filled(arrival: Arrival, told: ToldFacts, catalogue: Catalogue) -> Arrival:

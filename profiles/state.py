@@ -166,7 +166,7 @@ class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
     """One line of an order. `list_minor` is the line's list value, `cost_minor` the line's cost where known.
 
     What events of the catalogue had told of the product when the order came is kept with it (`profiles.product_facts`):
-    category and cost in their own places where the order names none, the rest as `told`.
+    the category in its place where the order names none, the rest as `told`.
     """
 
     product_id: str

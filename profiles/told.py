@@ -26,11 +26,14 @@ class Word(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
-    """What of this a purchase keeps, to be counted by: days one unit lasts, group of the supply, brand."""
+    """What of this a purchase keeps, to be counted by: days one unit lasts, group of the supply, brand, cost of one unit in the
+    shop currency.
+    """
 
     supply_days: float | None = None
     group: str | None = None
     brand: str | None = None
+    cost_minor: int | None = None
 
 
 Told = tuple[Word, ...]

@@ -5,10 +5,14 @@ stands in for it, what there is to tell of it. Beside the catalogue's file the n
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from profiles.catalogue import Catalogue, build_catalogue
+from profiles.engine import Engine
+from profiles.rates import build_rates
 from profiles.triggers.cross_sell import CrossSellRule
 from schemas import events
+from schemas.money import exponent
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, product, shop
 
 CONTENT, CROSS, DUE, REVIEW = "post.purchase.content", "cross.sell", "replenishment.due", "review.request"
@@ -151,6 +155,29 @@ def test_margin_goes_by_the_cost_that_was_known_when_the_order_came_and_is_taken
     story.tell(events.OrderCancelled, 2 * DAY, order_id="o1")
 
     assert story.profile.ltv.margin == 0
+
+
+def test_an_order_that_is_sent_again_with_each_change_keeps_the_cost_it_came_with() -> None:
+    story = ada().facts_of("tent", 0, cost_minor=400, category="camping").order("o1", HOUR, product("tent", 1000))
+    story.facts_of("tent", DAY, cost_minor=900, category="sale").facts_of("mat", DAY, cost_minor=50)
+    story.tell(events.OrderUpdated, 2 * DAY, order_id="o1", products=(product("tent", 1000, 2), product("mat", 100)))
+
+    assert story.profile.ltv.margin == (2000 - 800) + (100 - 50)
+    assert story.orders.all()[0].lines[0].category == "camping"
+
+
+def test_a_told_cost_counts_in_the_currency_of_the_order() -> None:
+    """In euros, of which one is 1.10 dollars: 4.40 dollars are 4.00 euros."""
+    story = ada()
+    story.engine = Engine(
+        replace(
+            story.engine.book,
+            rates=build_rates([{"currency": "EUR", "date": "2026-03-01", "rate": "1.10"}], "USD", exponent),
+        )
+    )
+    story.facts_of("tent", 0, cost_minor=440).order("o1", HOUR, product("tent", 1000), currency="EUR")
+
+    assert story.profile.by_currency["EUR"].margin == 600
 
 
 def test_what_the_order_says_itself_stands_before_what_the_shop_told() -> None:
