@@ -74,8 +74,15 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
         due_ms = None if arrived_ms is None else arrived_ms + self.rule(turn.book).delay_ms
         if due_ms is None or not turn.at.facts or due_ms < turn.now_ms:
             turn.profile.wakes.pop(wake, None)
-        else:
-            turn.profile.wakes[wake] = due_ms
+            return
+        wakes, deliveries_now = turn.profile.wakes, turn.profile.deliveries
+        # As many as there are parcels: one that had to make room takes its timer along.
+        gone = [
+            name for name in wakes if name.startswith(f"{self.name}|") and name.partition("|")[2] not in deliveries_now
+        ]
+        for name in gone:
+            del wakes[name]
+        wakes[wake] = due_ms
 
     def on_wake(self, turn: Turn, what: str) -> None:
         delivery = turn.profile.deliveries.get(what)

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from profiles.catalogue import Catalogue, build_catalogue
+from profiles.deliveries import DELIVERIES_MAX
 from profiles.engine import Engine
 from profiles.rates import build_rates
 from profiles.triggers.cross_sell import CrossSellRule
@@ -91,6 +92,16 @@ def test_content_told_after_the_message_was_due_waits_for_the_next_parcel() -> N
     story.until(9 * DAY)
 
     assert story.decisions(CONTENT) == []
+
+
+def test_there_are_never_more_timers_for_content_than_parcels_that_are_kept() -> None:
+    story = ada().facts_of("cup", 0, category="china")
+    for number in range(3 * DELIVERIES_MAX):
+        story.order(f"o{number}", HOUR + number, "sencha")
+        story.tell(events.OrderDelivered, 2 * HOUR + number, order_id=f"o{number}")
+
+    waiting = [wake for wake in story.profile.wakes if wake.startswith(CONTENT)]
+    assert len(waiting) == DELIVERIES_MAX
 
 
 def test_content_that_another_one_took_the_place_of_is_not_sent_any_more() -> None:
