@@ -27,7 +27,7 @@ STAGES: Final[tuple[tuple[str, str], ...]] = (
     ("step: views", r"\bviewed \(profiles/engine\.py|^_list_interest \(profiles/engine\.py"),
     ("step: what all events have", r"^_remember \(profiles/engine\.py|^Engine\.step "),
     ("timers", r"^Engine\.fire |^Batch\._fire "),
-    ("encode", r"^Batch\._pack |\.pack \(profiles/|^Batch\._add_rows |^Batch\.changes "),
+    ("encode", r"^Batch\._pack |\.pack \(profiles/|^Outputs\.add_to |^Batch\.changes "),
     ("load", r"^Batch\.add |^decode_profile |^Tenure\._load |^RedisTable\.load |^Tenure\._prepare "),
     ("decode and merge", r"\(schemas/decode\.py|\(schemas/adapters/|\(streams/merge\.py"),
     ("batch", r"\(streams/batch\.py|\(streams/cache\.py"),

@@ -119,7 +119,7 @@ def parts_of_the_shop(customers: int) -> None:
     plain = len(np.unique(keys[:, :3], axis=0))
     print(
         f"by origin: {len(counters):,} counters, {plain:,} without; reading {read - start:.2f}, the shop {fitted - read:.2f}, "
-        f"12 channels and 4 countries {apart - fitted:.2f} CPU s; told apart by {found.by}"
+        f"12 channels and 4 countries {apart - fitted:.2f} CPU s; told apart by {found.apart.by}"
     )
 
 

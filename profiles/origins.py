@@ -1,7 +1,7 @@
 """The origin under which a customer is counted for the value models (`profiles.value.origin`), kept in her profile.
 
 It is a function of facts (the channel of her first order, the country told last), so late events and merges may move it, and
-her counter moves with it: one down, one up. Only customers with a purchase have one.
+her counters move with it: one down, one up. Only customers with a purchase have one.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from profiles.insight.tallies import Tally, add
 from profiles.profile import Profile
 from profiles.value.origin import origin, with_country
-from profiles.value.tallies import buyer_counter
+from profiles.value.tallies import tally_change
 
 COUNTRY_MAX: Final = 40
 """Characters of a country's name that count; it comes from outside."""
@@ -45,4 +45,5 @@ def _move(profile: Profile, new: str, counted: Tally) -> None:
     # Only where something moves are purchases opened: all this happens with every event of many shops.
     if new != old and (history := profile.purchases.history) is not None:
         profile.origin = new
-        add(counted, {f"value:{buyer_counter(history, old)}": -1, f"value:{buyer_counter(history, new)}": 1})
+        change = tally_change(history, history, old, new)
+        add(counted, {f"value:{name}": amount for name, amount in change.items()})

@@ -26,10 +26,11 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
         return None
     standing, history = profile.standing, profile.purchases.history
     today = book.shop_day(now_ms)
-    segment = model.segment_of(profile.origin)
-    said = forecast(model, history, today, standing.band, segment)
+    origin = profile.origin
+    worry = concern(profile, book, now_ms).risk
+    said = forecast(model, history, today, standing.band, origin, concern=worry)
     absent = {**said.absent, **said.pulse.absent}
-    timing = model.timing_of(segment)
+    timing = model.timing_of(origin)
     within: dict[str, float | None] = dict.fromkeys(map(str, ORDER_WITHIN_DAYS))
     if history is not None and timing is not None:
         buyer = history.buyer(today)
@@ -39,14 +40,17 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
         model_version=book.models.id,
         method=said.method,
         heuristic_reason=said.heuristic_reason,
-        segment=None if segment is None else f"{model.segmented_by}:{segment}",
+        segment=_segment(model.segmented_by, model.segment_of(origin)),
+        spend_segment=_segment(model.spend_by, model.spend_segment_of(origin)),
+        margin_segment=_segment(model.margin_by, model.margin_segment_of(origin)),
         as_of_day=said.as_of_day,
         p_alive=said.pulse.p_alive,
         p_order=within,
         churn=Churn(
             band=band,
             since_ms=standing.band_since_ms if standing.band is not None else None,
-            risk=_risk(said, concern(profile, book, now_ms)),
+            risk=_risk(said, worry),
+            concern=0.0 if said.pulse.p_order is None else worry,
             worsens_ms=_start_ms(said.pulse.band_worsens_day, book),
         ),
         next_order_ms=_start_ms(said.next_order_day, book),
@@ -68,6 +72,10 @@ def holds_until_ms(book: Book, now_ms: int) -> int | None:
     None before the first fit.
     """
     return None if book.models.value is None else _start_ms(book.shop_day(now_ms) + 1, book)
+
+
+def _segment(by: str | None, name: str | None) -> str | None:
+    return None if name is None else f"{by}:{name}"
 
 
 def _risk(said: Forecast, concern: float) -> float | None:

@@ -10,7 +10,7 @@ All is a function of the profile, the models and the moment. Everything else tha
 
 from datetime import UTC, datetime
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -73,22 +73,28 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
             band, wake_ms = standing.band, None if silent else wake_ms
         else:
             today = book.shop_day(at_ms)
+            worry = concern(profile, book, at_ms)
             found = pulse(
                 model,
                 history,
                 today,
                 standing.band,
-                model.segment_of(profile.origin),
-                concern=concern(profile, book, at_ms),
+                profile.origin,
+                concern=worry.risk,
                 ahead_days=LOOK_EVERY_DAYS,
             )
             band = found.band
-            if band == "high":
-                wake_ms = None
-            elif found.band_worsens_day is not None:
+            # In the highest band it can only get better: by an order, or on the day after she has ceased to complain.
+            changing = [found.band_worsens_day] if band != "high" else []
+            changing += [worry.until_day + 1] if worry.risk > 0.0 else []
+            days = [day for day in changing if day is not None]
+            if days:
                 zone = find_zone(book.shop_timezone) or find_zone("UTC")
                 assert zone is not None
-                wake_ms = min(wake_ms, max(at_ms + 1, start_of_day(found.band_worsens_day, zone)))
+                changes_ms = max(at_ms + 1, start_of_day(min(days), zone))
+                wake_ms = changes_ms if band == "high" else min(wake_ms, changes_ms)
+            elif band == "high":
+                wake_ms = None
     if band != standing.band:
         if standing.band == "high":
             standing.left_high_ms = at_ms
@@ -101,14 +107,36 @@ def anchor_of(turn: Turn, at_ms: int) -> str:
     return turn.cause if turn.cause != "timer" else datetime.fromtimestamp(at_ms / 1000, tz=UTC).date().isoformat()
 
 
-def concern(profile: Profile, book: Book, at_ms: int) -> float:
-    """What her last answer to "would you recommend us" adds to her churn risk."""
-    rule, answer = book.rule(ChurnRiskRule), newest_answer(profile)
-    if answer is None or not is_low(answer):
-        return 0.0
-    # Whole days, as in everything that is foretold: so that predictions change at the end of a day and not within one.
-    until_day = book.shop_day(answer.answered_ms + rule.concern_for_ms)
-    return rule.concern if book.shop_day(at_ms) <= until_day else 0.0
+class Concern(NamedTuple):
+    """What is added to her churn risk besides what her orders say, and the last day of the shop on which it is."""
+
+    risk: float
+    until_day: int
+
+
+NO_CONCERN: Final = Concern(0.0, 0)
+
+
+def concern(profile: Profile, book: Book, at_ms: int) -> Concern:
+    """What her last answer to "would you recommend us" and her open tickets add to her churn risk: the larger of the two.
+
+    Whole days, as in everything that is foretold: so that predictions change at the end of a day and not within one.
+    """
+    if not profile.has_feedback:
+        return NO_CONCERN
+    rule, day = book.rule(ChurnRiskRule), book.shop_day(at_ms)
+    found: list[Concern] = []
+    answer = newest_answer(profile)
+    if answer is not None and is_low(answer):
+        found.append(Concern(rule.concern, book.shop_day(answer.answered_ms + rule.concern_for_ms)))
+    forgotten_ms = [
+        ticket.changed[0] + book.rules.open_feedback.ticket_ms
+        for ticket in profile.feedback.tickets.values()
+        if not ticket.resolved
+    ]
+    if forgotten_ms:
+        found.append(Concern(rule.ticket_concern, book.shop_day(max(forgotten_ms))))
+    return max((one for one in found if one.risk > 0.0 and day <= one.until_day), default=NO_CONCERN)
 
 
 def tier_limits(book: Book) -> tuple[int, ...]:

@@ -22,6 +22,9 @@ class ChurnRiskRule(TriggerRule, frozen=True, kw_only=True):
     """Added to the churn risk of whoever is unlikely to recommend the shop (0 to 6 of 10)."""
     concern_for_ms: int = 180 * DAY_MS
     """How long such an answer counts."""
+    ticket_concern: Share = 0.1
+    """Added to the churn risk while a ticket of hers is open; with a low score the larger of the two counts. 0: tickets count
+    nothing."""
 
 
 class VipEnteredRule(TriggerRule, frozen=True, kw_only=True):

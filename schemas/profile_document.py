@@ -197,12 +197,13 @@ class Churn(Struct, frozen=True, kw_only=True, gc=False):
     """The risk that no order comes within 90 days, as a band ("low", "medium", "high") that does not flutter.
 
     `since_ms` is when she came into the band, `worsens_ms` when she passes into a worse one if no order comes. `risk` is as of
-    the document; the band was decided when it changed.
+    the document; the band was decided when it changed. `concern` is what of the risk was added for a low score or an open ticket.
     """
 
     band: str | None
     since_ms: int | None
     risk: float | None
+    concern: float
     worsens_ms: int | None
 
 
@@ -236,7 +237,8 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
     """Predictions as of `as_of_day` (days since 1970-01-01 on the shop's calendar), by the models `model_version`.
 
     `method` is "heuristic" where data are too thin for a model (`heuristic_reason` says why). `segment` is the part of the shop
-    whose parameters of ordering were used ("channel:mail", "country:AT"), null where they are those of the whole shop.
+    whose parameters of ordering were used ("channel:mail", "country:AT"), null where they are those of the whole shop;
+    `spend_segment` and `margin_segment` are the same of what an order brings.
     `p_order` is the probability of an order within 7, 30 and 90 days, `next_order_ms` the day before or after which her next
     order comes with equal chance, `expected` what the next 90 and 365 days bring, `historic_*` what purchases have brought so
     far, `rfm` her cell ("555" is best), `tier` the tier of her net lifetime value (0: none), `net_percentile` how many of a
@@ -247,6 +249,8 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
     method: str
     heuristic_reason: str | None
     segment: str | None
+    spend_segment: str | None
+    margin_segment: str | None
     as_of_day: int
     p_alive: float | None
     p_order: dict[str, float | None]

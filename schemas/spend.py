@@ -37,20 +37,27 @@ class ChannelSpend(Struct, frozen=True, kw_only=True):
 _decode = msgspec.json.Decoder(ChannelSpend).decode
 
 
-def decode_spend(key: bytes | None, value: bytes) -> ChannelSpend | Problem:
-    """Read a record, or say why it can't be taken.
-
-    >>> decode_spend(b"ads|2026-03-01", b'{"day": "2026-03-01", "channel": "ads", "amount_minor": 1250}').amount_minor
-    1250
-    """
+def read_record(value: bytes) -> ChannelSpend | Problem:
+    """Read the value of a record, or say why it can't be taken."""
     try:
-        found = _decode(value)
+        return _decode(value)
     except msgspec.ValidationError as error:
         return refused(ValueError(str(error)))
     except UnicodeDecodeError as error:
         return refused(error)
     except msgspec.DecodeError as error:
         return Problem("not_json", str(error))
+
+
+def decode_spend(key: bytes | None, value: bytes) -> ChannelSpend | Problem:
+    """Read a record, or say why it can't be taken.
+
+    >>> decode_spend(b"ads|2026-03-01", b'{"day": "2026-03-01", "channel": "ads", "amount_minor": 1250}').amount_minor
+    1250
+    """
+    found = read_record(value)
+    if isinstance(found, Problem):
+        return found
     if key != found.key.encode():
         shown = "no key" if key is None else repr(key[:200].decode("utf-8", "replace"))
         return Problem("wrong_key", f"{shown} in place of {found.key!r}")

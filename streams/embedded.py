@@ -16,7 +16,6 @@ from profiles.state import OrderEntry, decode_entry
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED
-from streams.batch import Steps
 from streams.forwards import FORWARDS
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
@@ -25,6 +24,7 @@ from streams.record import Chunk, Record
 from streams.stats import BatchStats, NoStats
 from streams.table import INTEGER_MAX
 from streams.tenure import Tenure
+from streams.terms import Steps
 
 ARRIVALS: Final = "clickstream"
 """The topic through which everything comes: with one topic the order of arrival is the order of the log."""
@@ -197,6 +197,10 @@ class Embedded:
         # Timers fire strictly before the clock.
         self._tenure.advance_to(until_ms + 1)
         self._runner.run(self._work(progress))
+
+    def use(self, engine: Steps) -> None:
+        """Work with another engine from the next batch on: rules changed, or models were fitted."""
+        self._tenure.use(engine)
 
     @property
     def pace(self) -> Pace:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas.decode import Decoder, Problem
 from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
+from schemas.spend import read_record
 from schemas.split import unfold
 from schemas.topics import CONSUMED
 from streams.home import home_partition
@@ -25,6 +26,7 @@ from streams.sources import Line
 from streams.sources.errors import SourceError
 
 BROKER_PATIENCE_MS = 10_000
+SPEND = "spend"
 UNKNOWN_TOPIC = "clickstream"
 """Where a line goes that is no event we know: the worker sets it aside with the reason, as it would any tracker's."""
 
@@ -51,6 +53,13 @@ def as_lines(values: Iterable[bytes], decoder: Decoder) -> Iterator[Line]:
                 yield Line(0, UNKNOWN_TOPIC, "", record)
             else:
                 yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
+
+
+def as_spend(values: Iterable[bytes]) -> Iterator[Line]:
+    """Records of the topic `spend` under the keys they must have. What can't be read keeps key "": a report sets it aside."""
+    for value in values:
+        found = read_record(value)
+        yield Line(0, SPEND, "" if isinstance(found, Problem) else found.key, value)
 
 
 def shifted(lines: Iterable[Line], by_ms: int, decoder: Decoder) -> Iterator[Line]:
@@ -141,4 +150,6 @@ def _partitions(settings: Settings) -> dict[str, int]:
     for name in CONSUMED:
         if name not in states:
             raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
-    return {name: states[name].partitions for name in CONSUMED}
+    return {name: states[name].partitions for name in CONSUMED} | (
+        {SPEND: states[SPEND].partitions} if SPEND in states else {}
+    )

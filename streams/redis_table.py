@@ -110,7 +110,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:goods",
         "hash",
         "<product>: JSON",
-        "Last price and stock of the products that somebody watches; names of products.",
+        "Last price and stock of the products that somebody watches; names of products; facts of all products.",
     ),
     KeyDoc(
         "<prefix>:{p}:w:<product>",

@@ -54,9 +54,8 @@ class ChurnRisk(TriggerDefinition[ChurnRiskRule]):
         details: dict[str, Any] = {"band": "high", "models": turn.book.models.id}
         if model is not None:
             day = turn.book.shop_day(episode.due_ms)
-            found = pulse(
-                model, profile.purchases.history, day, "high", concern=concern(profile, turn.book, episode.due_ms)
-            )
+            worry = concern(profile, turn.book, episode.due_ms).risk
+            found = pulse(model, profile.purchases.history, day, "high", profile.origin, concern=worry)
             if found.p_order is not None:
                 details[f"p_order_{CHURN_DAYS}d"] = round(found.p_order, 4)
         return Content(

@@ -13,7 +13,7 @@ from profiles.value.absent import Absent, present
 from profiles.value.churn import Band
 from profiles.value.heuristic import thumb_mean, thumb_next_order_day
 from profiles.value.history import History
-from profiles.value.horizon import Horizon, model_horizon, no_horizon, thumb_horizon
+from profiles.value.horizon import Horizon, Worth, model_horizon, no_horizon, thumb_horizon
 from profiles.value.margin import mean_margin
 from profiles.value.model import ValueModel
 from profiles.value.pulse import Pulse, pulse
@@ -49,27 +49,35 @@ class Forecast(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def forecast(
-    model: ValueModel, history: History | None, today: int, previous: Band | None = None, segment: str | None = None
+    model: ValueModel,
+    history: History | None,
+    today: int,
+    previous: Band | None = None,
+    origin: str = "",
+    *,
+    concern: float = 0.0,
 ) -> Forecast:
-    """All figures of one customer. `previous` is her churn band before, `segment` the part of the shop she is in."""
+    """All figures of one customer. `previous` is her churn band before, `origin` where she comes from, `concern` that of
+    `pulse`.
+    """
     absent: dict[str, Absent] = {}
-    modelled = model.timing_of(segment) is not None
+    modelled = model.timing_of(origin) is not None
     thumbed = Absent.NO_GOOD_FIT if model.heuristic is None else model.heuristic.reason
-    net, margin = _order_net(model, history), _order_margin(model, history)
+    net, margin = _order_net(model, history, origin), _order_margin(model, history, origin)
     return Forecast(
         model_id=model.id,
         method="model" if modelled else "heuristic",
         heuristic_reason=None if modelled else thumbed,
         as_of_day=today,
         currency=model.currency,
-        pulse=pulse(model, history, today, previous, segment),
-        next_order_day=present("next_order_day", _next_order_day(model, history, today, segment), absent),
+        pulse=pulse(model, history, today, previous, origin, concern=concern),
+        next_order_day=present("next_order_day", _next_order_day(model, history, today, origin), absent),
         order_net_minor=present("order_net_minor", _rounded(net), absent),
         order_margin_minor=present("order_margin_minor", _rounded(margin), absent),
         rfm=present("rfm", _rfm(model, history, today), absent),
         historic_net_minor=0 if history is None else history.net_minor,
         historic_margin_minor=0 if history is None else history.margin_minor,
-        horizons=tuple(_horizon(model, history, today, segment, days, net, margin) for days in HORIZONS_DAYS),
+        horizons=tuple(_horizon(model, history, today, origin, days, net, margin) for days in HORIZONS_DAYS),
         absent=absent,
     )
 
@@ -87,26 +95,27 @@ def _horizon(
     model: ValueModel,
     history: History | None,
     today: int,
-    segment: str | None,
+    origin: str,
     days: int,
     net: float | Absent,
     margin: float | Absent,
 ) -> Horizon:
     if history is None:
         return no_horizon(days, Absent.NO_ORDERS)
-    timing = model.timing_of(segment)
+    timing = model.timing_of(origin)
     if timing is not None:
         factor = 1.0 if model.calibration is None else model.calibration.factor(cohort_of(history.first_day))
-        return model_horizon(model, timing, factor, history, today, days, net, margin)
+        worth = Worth(net, model.spend_of(origin), margin, model.margin_of(origin))
+        return model_horizon(timing, factor, history, today, days, model.annual_discount, worth)
     if model.heuristic is None:
         return no_horizon(days, Absent.NO_GOOD_FIT)
     return thumb_horizon(model, model.heuristic, history, today, days, net, margin)
 
 
-def _next_order_day(model: ValueModel, history: History | None, today: int, segment: str | None) -> int | Absent:
+def _next_order_day(model: ValueModel, history: History | None, today: int, origin: str) -> int | Absent:
     if history is None:
         return Absent.NO_ORDERS
-    timing = model.timing_of(segment)
+    timing = model.timing_of(origin)
     if timing is not None:
         weeks = next_order_median(timing, history.buyer(today))
         return weeks if isinstance(weeks, Absent) else max(today, history.last_day) + round(weeks * DAYS_PER_WEEK)
@@ -115,21 +124,21 @@ def _next_order_day(model: ValueModel, history: History | None, today: int, segm
     return thumb_next_order_day(model.heuristic, history, today)
 
 
-def _order_net(model: ValueModel, history: History | None) -> float | Absent:
+def _order_net(model: ValueModel, history: History | None, origin: str) -> float | Absent:
     if history is None:
         return Absent.NO_ORDERS
-    if model.spend is not None:
-        return mean_spend(model.spend.parameters, history.x, _mean(history.repeat_net_minor, history.x))
+    if (spend := model.spend_of(origin)) is not None:
+        return mean_spend(spend, history.x, _mean(history.repeat_net_minor, history.x))
     if model.heuristic is None:
         return Absent.NO_GOOD_FIT
     return thumb_mean(model.heuristic.order_net_minor, history, history.repeat_net_minor)
 
 
-def _order_margin(model: ValueModel, history: History | None) -> float | Absent:
+def _order_margin(model: ValueModel, history: History | None, origin: str) -> float | Absent:
     if history is None:
         return Absent.NO_ORDERS
-    if model.margin is not None:
-        return mean_margin(model.margin.parameters, history.x, _mean(history.repeat_margin_minor, history.x))
+    if (margin := model.margin_of(origin)) is not None:
+        return mean_margin(margin, history.x, _mean(history.repeat_margin_minor, history.x))
     if model.heuristic is None:
         return Absent.NO_GOOD_FIT
     return thumb_mean(model.heuristic.order_margin_minor, history, history.repeat_margin_minor)

@@ -6,7 +6,7 @@ share a field; `total_*` is named as the sum of both.
 
 from collections.abc import Callable
 from math import ceil, floor
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -15,9 +15,9 @@ from profiles.value.alive import p_order_within
 from profiles.value.counts import order_interval
 from profiles.value.heuristic import thumb_orders
 from profiles.value.history import History
-from profiles.value.margin import margin_variances
+from profiles.value.margin import NormalNormal, margin_variances
 from profiles.value.model import Heuristic, ValueModel
-from profiles.value.spend import Interval, spend_variances
+from profiles.value.spend import GammaGamma, Interval, spend_variances
 from profiles.value.timing import DAYS_PER_WEEK, Timing
 from profiles.value.worth import SumMoments, order_flow, positive_interval, signed_interval, sum_moments
 
@@ -68,22 +68,24 @@ def thumb_horizon(
     )
 
 
+class Worth(NamedTuple):
+    """What an order of hers is expected to bring, and the models that say how sure that is; None without a fit."""
+
+    net: float | Absent
+    spend: GammaGamma | None
+    margin: float | Absent
+    margins: NormalNormal | None
+
+
 def model_horizon(
-    model: ValueModel,
-    timing: Timing,
-    factor: float,
-    history: History,
-    today: int,
-    days: int,
-    order_net: float | Absent,
-    order_margin: float | Absent,
+    timing: Timing, factor: float, history: History, today: int, days: int, annual_discount: float, worth: Worth
 ) -> Horizon:
     """Expectations by the fitted model. `factor` is the calibration of her cohort; it applies to counts, not to probabilities.
 
     Intervals are scaled like what they surround, and counts are then rounded outwards.
     """
     buyer, weeks = history.buyer(today), days / DAYS_PER_WEEK
-    flow = order_flow(timing, buyer, days, model.annual_discount)
+    flow = order_flow(timing, buyer, days, annual_discount)
     low, high = order_interval(timing, buyer, weeks)
     scale = factor * (flow.discounted / flow.orders if flow.orders > 0.0 else 1.0)
 
@@ -103,22 +105,22 @@ def model_horizon(
         p_order_within(timing, buyer, weeks),
         factor * flow.orders,
         (floor(factor * low), ceil(factor * high)),
-        _times(order_net, factor * flow.discounted),
-        interval(order_net, _net_variances(model, history), positive_interval),
-        _times(order_margin, factor * flow.discounted),
-        interval(order_margin, _margin_variances(model, history), signed_interval),
+        _times(worth.net, factor * flow.discounted),
+        interval(worth.net, _net_variances(worth.spend, history), positive_interval),
+        _times(worth.margin, factor * flow.discounted),
+        interval(worth.margin, _margin_variances(worth.margins, history), signed_interval),
     )
 
 
-def _net_variances(model: ValueModel, history: History) -> tuple[float, float] | Absent:
-    if model.spend is None:
-        return Absent.NO_GOOD_FIT
+def _net_variances(spend: GammaGamma | None, history: History) -> tuple[float, float] | Absent:
     x = history.x
-    return spend_variances(model.spend.parameters, x, history.repeat_net_minor / x if x else 0.0)
+    if spend is None:
+        return Absent.NO_GOOD_FIT
+    return spend_variances(spend, x, history.repeat_net_minor / x if x else 0.0)
 
 
-def _margin_variances(model: ValueModel, history: History) -> tuple[float, float] | Absent:
-    return Absent.NO_GOOD_FIT if model.margin is None else margin_variances(model.margin.parameters, history.x)
+def _margin_variances(margins: NormalNormal | None, history: History) -> tuple[float, float] | Absent:
+    return Absent.NO_GOOD_FIT if margins is None else margin_variances(margins, history.x)
 
 
 def _horizon(

@@ -4,6 +4,7 @@ A fit writes it, workers and readers only read it, every prediction names its id
 machine; anything changed by hand no longer matches its id and is refused.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -46,8 +47,9 @@ class Rejection(StrEnum):
 
 
 class Rejected(Struct, frozen=True, kw_only=True, gc=False):
-    """A part of the model whose new fit was not used, and why: "timing", "spend", "margin", "segment:channel:mail", or
-    "segments:country" where customers are told apart by something else.
+    """A part of the model whose new fit was not used, and why: "timing", "spend" or "margin"; "segment:channel:mail" (ordering),
+    "spend:channel:mail" or "margin:channel:mail"; "segments:country", "segments:spend:country" or "segments:margin:country" where
+    customers are told apart by something else.
     """
 
     part: str
@@ -76,7 +78,7 @@ class SpendFit(Struct, frozen=True, kw_only=True, gc=False):
     """Fitted parameters of net value per order, in minor units.
 
     `customers` have ordered again with a mean value above zero, `left_out` with none above zero. `correlation` is that of mean
-    value and number of orders: the model takes it to be nothing.
+    value and number of orders: the model takes it to be nothing. `own_weight` as in TimingFit.
     """
 
     parameters: GammaGamma
@@ -86,14 +88,21 @@ class SpendFit(Struct, frozen=True, kw_only=True, gc=False):
     standard_errors: dict[str, float]
     correlation: float
     as_of_day: int
+    own_weight: float = 1.0
 
 
 class MarginFit(Struct, frozen=True, kw_only=True, gc=False):
-    """Fitted parameters of margin per order, in minor units, from `customers` who have ordered again."""
+    """Fitted parameters of margin per order, in minor units, from `customers` who have ordered again.
+
+    `standard_errors` has that of the mean, from the scatter found, whatever the shape of margins; empty where the mean was
+    shrunk. `own_weight` as in TimingFit.
+    """
 
     parameters: NormalNormal
     customers: int
+    standard_errors: dict[str, float]
     as_of_day: int
+    own_weight: float = 1.0
 
 
 class Calibration(Struct, frozen=True, kw_only=True, gc=False):
@@ -146,8 +155,9 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
 
     `first_day` and `as_of_day` bound the data (days since 1970-01-01 in the shop's time zone). `timing` null: `heuristic`
     holds. `net_percentiles` are the 1 to 99 % points of buyers' total net value. `segments` are fits of parts of the shop, by
-    what `segmented_by` says: by channel or country; null where neither tells customers apart. `outlook` is what calibration will
-    be measured by. `annual_discount` 0.1 means that money in a year is worth 1/1.1 of today's.
+    what `segmented_by` says: by channel or country; null where neither tells customers apart. Each for itself, so are
+    `spend_segments` by `spend_by` and `margin_segments` by `margin_by`. `outlook` is what calibration will be measured by.
+    `annual_discount` 0.1 means that money in a year is worth 1/1.1 of today's.
     """
 
     v: int = VERSION
@@ -161,7 +171,11 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     segmented_by: Dimension | None = None
     segments: dict[str, TimingFit] = {}
     spend: SpendFit | None = None
+    spend_by: Dimension | None = None
+    spend_segments: dict[str, SpendFit] = {}
     margin: MarginFit | None = None
+    margin_by: Dimension | None = None
+    margin_segments: dict[str, MarginFit] = {}
     calibration: Calibration | None = None
     outlook: Outlook | None = None
     rfm: RfmCuts | None = None
@@ -171,21 +185,48 @@ class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
     annual_discount: float = 0.1
 
     def segment_of(self, origin: str) -> str | None:
-        """The segment whose parameters hold for a customer of an origin; None where those of the whole shop do.
+        """The segment whose parameters of ordering hold for a customer of an origin; None where those of the whole shop do.
 
         Values that were not looked at one by one are "other". None too where her origin is not known, or her segment has no
         parameters of its own.
         """
-        if self.segmented_by is None or (value := value_of(origin, self.segmented_by)) is None:
-            return None
-        name = value if value in self.segments else OTHER
-        fit = self.segments.get(name)
-        return name if fit is not None and fit.own_weight > 0.0 else None
+        return _segment_of(self.segmented_by, self.segments, origin)
 
-    def timing_of(self, segment: str | None) -> Timing | None:
-        """The timing parameters of a segment, the shop's where the segment has none of its own, None without a fit."""
-        fit = self.segments.get(segment, self.timing) if segment is not None else self.timing
+    def spend_segment_of(self, origin: str) -> str | None:
+        """The same for what an order is worth."""
+        return _segment_of(self.spend_by, self.spend_segments, origin)
+
+    def margin_segment_of(self, origin: str) -> str | None:
+        """The same for the margin of an order."""
+        return _segment_of(self.margin_by, self.margin_segments, origin)
+
+    def timing_of(self, origin: str) -> Timing | None:
+        """The parameters of ordering that hold for a customer of an origin, None without a fit."""
+        segment = self.segment_of(origin)
+        fit = self.timing if segment is None else self.segments[segment]
         return None if fit is None else fit.parameters
+
+    def spend_of(self, origin: str) -> GammaGamma | None:
+        """The same of net value per order."""
+        segment = self.spend_segment_of(origin)
+        fit = self.spend if segment is None else self.spend_segments[segment]
+        return None if fit is None else fit.parameters
+
+    def margin_of(self, origin: str) -> NormalNormal | None:
+        """The same of margin per order."""
+        segment = self.margin_segment_of(origin)
+        fit = self.margin if segment is None else self.margin_segments[segment]
+        return None if fit is None else fit.parameters
+
+
+def _segment_of(
+    by: Dimension | None, fits: Mapping[str, TimingFit] | Mapping[str, SpendFit] | Mapping[str, MarginFit], origin: str
+) -> str | None:
+    if by is None or (value := value_of(origin, by)) is None:
+        return None
+    name = value if value in fits else OTHER
+    fit = fits.get(name)
+    return name if fit is not None and fit.own_weight > 0.0 else None
 
 
 def named(model: ValueModel) -> ValueModel:

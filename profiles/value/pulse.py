@@ -41,20 +41,20 @@ def pulse(
     history: History | None,
     today: int,
     previous: Band | None = None,
-    segment: str | None = None,
+    origin: str = "",
     *,
     concern: float = 0.0,
     ahead_days: int | None = None,
 ) -> Pulse:
-    """The pulse of a customer on a day. `previous` is the band she was in before; `segment` the part of the shop she is
-    in (`ValueModel.segment_of`).
+    """The pulse of a customer on a day. `previous` is the band she was in before; `origin` where she comes from
+    (`profiles.value.origin`).
 
     `concern` is added to the churn risk for the band: what is known of her besides her orders, an unhappy answer for instance.
     `ahead_days` is how far `band_worsens_day` is looked for; what lies beyond is TOO_FAR, which is told in a tenth of the time.
     """
     if history is None:
         return _nothing(Absent.NO_ORDERS)
-    timing = model.timing_of(segment)
+    timing = model.timing_of(origin)
     absent: dict[str, Absent] = {}
     if timing is None:
         rules = model.heuristic

@@ -40,19 +40,21 @@ def command(
     FILE is JSON lines (.gz and .zst too; - is standard input) or Parquet: canonical events, or what a tracker or shop system
     sends; a line that holds several events becomes one record for each. Each event goes to the topic of its kind. Events
     older than a day that do not say when they were received count as an import, which fires no trigger;
-    --shift-to-now makes them recent.
+    --shift-to-now makes them recent. With --topic spend, FILE has records of what channels cost.
     """
     import time
 
     from schemas.topics import CONSUMED
     from streams.book_files import make_decoder
     from streams.commands.display import Progress
-    from streams.feed import feed, shifted
+    from streams.feed import SPEND, feed, shifted
 
     settings = settings_of(ctx)
-    if topic is not None and topic not in CONSUMED:
-        raise click.UsageError(f"no input topic {topic!r}; there are {', '.join(CONSUMED)}")
-    lines = _lines(source, settings, limit, orders_only=orders_only)
+    if topic is not None and topic not in {*CONSUMED, SPEND}:
+        raise click.UsageError(f"no input topic {topic!r}; there are {', '.join((*CONSUMED, SPEND))}")
+    if topic == SPEND and (shift_to_now or source == JOURNEY):
+        raise click.UsageError("what channels cost comes from a FILE, and belongs to its days: without --shift-to-now")
+    lines = _spend(source, limit) if topic == SPEND else _lines(source, settings, limit, orders_only=orders_only)
     if shift_to_now:
         if source == "-":
             raise click.UsageError("--shift-to-now reads the source twice, which standard input does not allow")
@@ -73,7 +75,8 @@ def command(
     per_s = fed.events / max(time.monotonic() - began, 1e-9)
     click.echo(f"{fed.events:,} events published ({by_topic or 'none'}), {per_s:,.0f}/s")
     if fed.not_understood:
-        click.echo(f"{fed.not_understood:,} lines are no event we know; the worker will set them aside", err=True)
+        whom = "no spend we can read; a report" if topic == SPEND else "no event we know; the worker"
+        click.echo(f"{fed.not_understood:,} lines are {whom} will set them aside", err=True)
 
 
 def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> Iterator["Line"]:
@@ -89,6 +92,13 @@ def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only:
 
         found = as_lines(files.read([Path(source)]), make_decoder(settings))
     return islice(found, limit)
+
+
+def _spend(source: str, limit: int | None) -> Iterator["Line"]:
+    from streams.feed import as_spend
+    from streams.sources import files
+
+    return islice(as_spend(files.read([Path(source)])), limit)
 
 
 def _last_ms(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> int:

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from profiles.book import Book
     from profiles.models import Models
-    from profiles.value.model import ValueModel
+    from profiles.value.model import MarginFit, SpendFit, TimingFit, ValueModel
+    from profiles.value.origin import Dimension
     from streams.embedded import Pace
     from streams.fitting.build import FitPlan
     from streams.settings import Settings
@@ -168,16 +171,20 @@ def _told(models: "Models", out: Path | None) -> int:
             f"  ordering   {timing.family}, regularity {timing.regularity}: r {timing.r:.4g}, alpha {timing.alpha:.4g} weeks, "
             f"a {timing.a:.4g}, b {timing.b:.4g}; log-likelihood {value.timing.log_likelihood:.2f}"
         )
-    for line in _segments(value):
+    for line in _segments(value.segmented_by, value.segments, value, "segment", _ordering):
         click.echo(line)
     if value.spend is not None:
         spend = value.spend.parameters
         click.echo(
             f"  spend      p {spend.p:.4g}, q {spend.q:.4g}, v {spend.v:.6g}; correlation {value.spend.correlation:.2f}"
         )
+    for line in _segments(value.spend_by, value.spend_segments, value, "spend", _spending):
+        click.echo(line)
     if value.margin is not None:
         margin = value.margin.parameters
         click.echo(f"  margin     mean {margin.mu:.0f}, between {margin.between:.4g}, within {margin.within:.4g}")
+    for line in _segments(value.margin_by, value.margin_segments, value, "margin", _earning):
+        click.echo(line)
     if value.calibration is not None:
         click.echo(
             f"  calibrated actual over expected orders {value.calibration.overall:.3f} in {value.calibration.days} days"
@@ -188,7 +195,7 @@ def _told(models: "Models", out: Path | None) -> int:
             f"  repurchase {len(models.repurchase.keys):,} categories and products, {shaped} with a shape of their own"
         )
     for part, reason in refusals(models):
-        if not part.startswith("segment:"):  # told above, in fewer words
+        if not part.startswith(("segment:", "spend:", "margin:")):  # told above, in fewer words
             click.echo(f"  refused    {part}: {reason}", err=True)
     if out is not None:
         out.write_bytes(encode_models(models) + b"\n")
@@ -196,19 +203,37 @@ def _told(models: "Models", out: Path | None) -> int:
     return 0
 
 
-def _segments(value: "ValueModel") -> list[str]:
-    """How parts of the shop were told apart, a line each."""
-    reasons = {one.part: str(one.reason) for one in value.rejected if one.part.startswith("segment:")}
-    if value.segmented_by is None:
+Part = TypeVar("Part", "TimingFit", "SpendFit", "MarginFit")
+
+
+def _segments(
+    by: "Dimension | None", fits: "dict[str, Part]", value: "ValueModel", part: str, said_of: "Callable[[Part], str]"
+) -> list[str]:
+    """How parts of the shop were told apart, a line each. `part` is what refusals of them are called."""
+    reasons = {one.part: str(one.reason) for one in value.rejected if one.part.startswith(f"{part}:")}
+    if by is None:
         counted = Counter(reasons.values())
         said = ", ".join(f"{count} {reason}" for reason, count in sorted(counted.items()))
-        return [f"  segments   none has parameters of its own ({said})"] if counted else []
-    lines = [f"  segments   by {value.segmented_by}"]
-    for name, fit in sorted(value.segments.items(), key=lambda one: (-one[1].customers, one[0])):
-        timing = fit.parameters
-        if fit.own_weight:
-            said = f"r {timing.r:.4g}, alpha {timing.alpha:.4g}, a {timing.a:.4g}, b {timing.b:.4g}; {fit.own_weight:.0%} its own"
-        else:
-            said = f"as the shop: {reasons[f'segment:{value.segmented_by}:{name}']}"
-        lines.append(f"    {name}: {fit.customers:,} buyers, {said}")
+        return [f"  {'segments':10} none has parameters of its own ({said})"] if counted else []
+    lines = [f"  {'segments':10} by {by}"]
+    for name, fit in sorted(fits.items(), key=lambda one: (-one[1].customers, one[0])):
+        own = f"{said_of(fit)}; {fit.own_weight:.0%} its own"
+        said = own if fit.own_weight else f"as the shop: {reasons[f'{part}:{by}:{name}']}"
+        who = "buyers" if part == "segment" else "came back"
+        lines.append(f"    {name}: {fit.customers:,} {who}, {said}")
     return lines
+
+
+def _ordering(fit: "TimingFit") -> str:
+    timing = fit.parameters
+    return f"r {timing.r:.4g}, alpha {timing.alpha:.4g}, a {timing.a:.4g}, b {timing.b:.4g}"
+
+
+def _spending(fit: "SpendFit") -> str:
+    spend = fit.parameters
+    return f"p {spend.p:.4g}, q {spend.q:.4g}, v {spend.v:.6g}"
+
+
+def _earning(fit: "MarginFit") -> str:
+    margin = fit.parameters
+    return f"mean {margin.mu:.0f}, between {margin.between:.4g}, within {margin.within:.4g}"

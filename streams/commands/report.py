@@ -22,7 +22,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--spend",
     type=_FILE,
     metavar="FILE",
-    help="What channels cost (CSV: day, channel, spend), in place of the topic `spend`.",
+    help="What channels cost, in place of the topic `spend`: its records (.jsonl), or CSV (day, channel, spend).",
 )
 @click.option(
     "--earlier", type=click.Path(path_type=Path), metavar="FILE", help="Counters of an earlier day, kept with --keep."
@@ -56,7 +56,7 @@ def command(
     from streams.reporting.document import report
     from streams.reporting.page import write_page
     from streams.reporting.snapshot import earlier_of, read_snapshot, write_snapshot
-    from streams.reporting.spend import read_spend
+    from streams.reporting.spend import SPEND_FILE, read_spend
 
     if page is not None and not has_plots():
         raise click.ClickException("a page with plots needs plotly: pip install 'regulars[report]'")
@@ -64,8 +64,8 @@ def command(
     if earlier is not None:
         before = read_snapshot(earlier)
         found = replace(found, earlier=earlier_of(before.counters, before.today))
-    if spend is None and source is not None and source.is_dir() and (source / "spend.csv").is_file():
-        spend = source / "spend.csv"
+    if spend is None and source is not None and source.is_dir() and (source / SPEND_FILE).is_file():
+        spend = source / SPEND_FILE
     spent: dict[tuple[str, int], int] = {}
     if spend is not None:
         spent = read_spend(spend, found.currency)

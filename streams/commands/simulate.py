@@ -1,13 +1,15 @@
 """`regulars simulate`: a made-up shop whose customers answer to messages, and the truth beside what the report finds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from streams.embedded import Pace
+    from streams.sources import Line
 
+EVENTS_FILE = "events.jsonl"
 NOTE = (
     "Everything here is made up. Its use: what messages bring is known, so that the report can be held against it.\n"
     "Replenishment reminders bring nothing in this shop, though many are followed by an order."
@@ -24,8 +26,8 @@ NOTE = (
 def command(*, out: Path, customers: int, days: int, seed: int) -> None:
     """Play a shop day by day through the embedded engine: what is sent is answered, what is withheld is not.
 
-    DIR then holds population.json and spend.csv for `regulars report DIR`, and truth.json: what each hold-out's triggers really
-    brought per customer.
+    DIR then holds population.json and spend.jsonl (records of the topic `spend`) for `regulars report DIR`, truth.json: what each
+    hold-out's triggers really brought per customer, and events.jsonl: all that customers did, for `regulars feed` or `fit`.
     """
     import time
 
@@ -37,6 +39,7 @@ def command(*, out: Path, customers: int, days: int, seed: int) -> None:
     from streams.commands.run_report import day
     from streams.insight.trigger_effects import effects
     from streams.reporting.snapshot import write_snapshot
+    from streams.reporting.spend import SPEND_FILE
     from streams.simulation.run import simulate, simulated_book
     from streams.simulation.world import World
 
@@ -54,16 +57,23 @@ def command(*, out: Path, customers: int, days: int, seed: int) -> None:
         from streams.simulation.world import START_MS
 
         world = World(seed, customers, days)
-        outcome = simulate(world, book, progress=progress)
-    out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / EVENTS_FILE).open("wb") as events:
+            outcome = simulate(world, book, on_line=lambda line: _write(events, line), progress=progress)
     write_snapshot(outcome.snapshot, out)
     (out / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(outcome.truths), indent=2) + b"\n")
-    lines = ["day,channel,spend", *(f"{on},{channel},{cents / 100:.2f}" for on, channel, cents in world.spend())]
-    (out / "spend.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (out / SPEND_FILE).write_bytes(b"".join(msgspec.json.encode(spend) + b"\n" for spend in world.spend()))
     print_truths(
         effects(outcome.snapshot.counters, outcome.snapshot.plans),
         outcome.truths,
         book.shop_currency,
         Console(highlight=False),
     )
-    click.echo(f"files: {out}/  population.json  spend.csv  truth.json; now: regulars report {out}\n{NOTE}")
+    click.echo(
+        f"files: {out}/  population.json  {SPEND_FILE}  truth.json  {EVENTS_FILE}; now: regulars report {out}\n{NOTE}"
+    )
+
+
+def _write(events: IO[bytes], line: "Line") -> None:
+    assert line.value is not None, "what customers do has a value"
+    events.write(line.value + b"\n")

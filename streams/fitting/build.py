@@ -26,7 +26,9 @@ from profiles.value.timing import Family
 from streams.fitting.calibration import RENEWED_AFTER_DAYS, calibrated, outlook_of
 from streams.fitting.cuts import net_percentiles, rfm_cuts
 from streams.fitting.optimum import Refused
+from streams.fitting.parts import Apart
 from streams.fitting.population import CountsError, Floats, Ints, Population, population_of
+from streams.fitting.segment_worth import segmented_margin, segmented_spend
 from streams.fitting.segments import Segmented, segmented
 from streams.fitting.spend import fit_margin, fit_spend
 from streams.fitting.timing import fit_regular_timing, fit_timing
@@ -93,6 +95,9 @@ def fit_model(
     calibration: Calibration | None = None
     outlook: Outlook | None = None
     apart: Segmented | None = None
+    by_timing: Apart[TimingFit] = Apart()
+    by_spend: Apart[SpendFit] = Apart()
+    by_margin: Apart[MarginFit] = Apart()
     if thin is None:
         before = _NOTHING if last is None else last
         timing = refusals.keep("timing", lambda: _fit_timing(population, today, plan, before.timing), before.timing)
@@ -100,8 +105,10 @@ def fit_model(
         margin = refusals.keep("margin", lambda: fit_margin(population, today), before.margin)
     if timing is not None:
         apart = segmented(population, timing, today)
-        refusals.found.extend(apart.rejected)
+        by_timing = apart.apart
         calibration, outlook = _calibration(population, apart, today, last)
+        by_spend = by_spend if spend is None else segmented_spend(population, spend, today)
+        by_margin = by_margin if margin is None else segmented_margin(population, margin, today)
     else:
         thin = thin or Absent.NO_GOOD_FIT
     return named(
@@ -112,16 +119,20 @@ def fit_model(
             buyers=population.buyers,
             repeat_buyers=population.repeat_buyers,
             timing=timing,
-            segmented_by=None if apart is None else apart.by,
-            segments={} if apart is None else apart.fits,
+            segmented_by=by_timing.by,
+            segments=by_timing.fits,
             spend=spend,
+            spend_by=by_spend.by,
+            spend_segments=by_spend.fits,
             margin=margin,
+            margin_by=by_margin.by,
+            margin_segments=by_margin.fits,
             calibration=calibration,
             outlook=outlook,
             rfm=rfm_cuts(population, today) if population.buyers else None,
             net_percentiles=net_percentiles(population) if population.buyers else (),
             heuristic=None if thin is None else _heuristic(population, thin),
-            rejected=tuple(refusals.found),
+            rejected=(*refusals.found, *by_timing.rejected, *by_spend.rejected, *by_margin.rejected),
             annual_discount=plan.annual_discount,
         )
     )

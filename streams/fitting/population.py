@@ -1,6 +1,7 @@
 """The counts of a whole shop, as arrays: what `profiles.value.tallies` keeps for each partition, added up.
 
-Counters of several partitions are merged by plain addition, before or after they are read.
+Counters of several partitions are merged by plain addition, before or after they are read. Rows stand in an order of their own,
+so that equal counters give equal sums to the last bit, and so the same model, wherever they were read from.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from profiles.value.history import LOG_UNIT
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 class CountsError(ValueError):
@@ -55,18 +57,21 @@ class Population(Buyers):
     """All buyers, and what their orders after the first are worth, each row with its count.
 
     Of `spend` and `margin`, the amounts are means per purchase after the first, for customers who have one; `spread` are sums
-    of squared deviations of margins; `value` is total net. `apart` are the buyers once more, by their origins as well:
-    `origin_of_row` is the place of each row's origin (`profiles.value.origin`) in `origins`.
+    of squared deviations of margins; `value` is total net. `apart` are the buyers once more, by their origins as well.
+    `*origin_of_row` is the place of each row's origin (`profiles.value.origin`) in `origins`, for rows of the same kind.
     """
 
     spend_x: Ints
     spend: Floats
     spend_count: Ints
+    spend_origin_of_row: Ints
     margin_x: Ints
     margin: Floats
     margin_count: Ints
+    margin_origin_of_row: Ints
     spread: Floats
     spread_count: Ints
+    spread_origin_of_row: Ints
     value: Floats
     value_count: Ints
     origins: tuple[str, ...]
@@ -75,7 +80,9 @@ class Population(Buyers):
 
 
 _KEYS: Final = {"buyers": 3, "spend": 2, "margin": 2, "spread": 1, "value": 1}
-"""Kinds of counters, and how many whole numbers follow in the name; after those of buyers the origin may follow."""
+"""Kinds of counters, and how many whole numbers follow in the name."""
+_OF_ORIGIN: Final = ("buyers", "spend", "margin", "spread")
+"""Kinds after whose whole numbers the origin may follow."""
 _ORIGIN_PARTS: Final = 2
 _OF_REPORTS: Final = "net|"
 """The kind that no model is fitted from."""
@@ -116,12 +123,28 @@ def population_of(counters: Mapping[str, int]) -> Population:
         if count:
             keys[kind].append(key)
             counts[kind].append(count)
-    keys["buyers"], origins, origin_of_row = _without_origins(keys["buyers"])
-    rows = {kind: _numbers(kind, names) for kind, names in keys.items()}
+    places: dict[str, int] = {}
+    origin_of_row: dict[str, Ints] = {}
+    for kind in _OF_ORIGIN:
+        keys[kind], origin_of_row[kind] = _without_origins(kind, keys[kind], places)
+    origins = sorted(places)
+    ranks = np.argsort([places[origin] for origin in origins]) if origins else np.empty(0, np.int64)
+    rows: dict[str, Ints] = {}
+    customers: dict[str, Ints] = {}
+    for kind, names in keys.items():
+        numbers, of_row = _numbers(kind, names), origin_of_row.get(kind)
+        columns = numbers.T[::-1]
+        if of_row is not None:
+            of_row = ranks[of_row]
+            columns = np.vstack((of_row, columns))
+        order = np.lexsort(columns)
+        rows[kind], customers[kind] = numbers[order], np.array(counts[kind], np.int64)[order]
+        if of_row is not None:
+            origin_of_row[kind] = of_row[order]
     x, first_day, last_day = rows["buyers"].T
-    apart = Buyers(x, first_day, last_day, np.array(counts["buyers"], np.int64), 0.0)
+    apart = Buyers(x, first_day, last_day, customers["buyers"], 0.0)
     # Of one origin no two rows are alike.
-    together = apart if len(origins) < 2 else grouped(apart)
+    together = apart if len(places) < 2 else grouped(apart)
     return Population(
         x=together.x,
         first_day=together.first_day,
@@ -130,16 +153,19 @@ def population_of(counters: Mapping[str, int]) -> Population:
         log_gaps=log_gaps / LOG_UNIT,
         spend_x=rows["spend"][:, 0],
         spend=_amounts(rows["spend"][:, 1]),
-        spend_count=np.array(counts["spend"], np.int64),
+        spend_count=customers["spend"],
+        spend_origin_of_row=origin_of_row["spend"],
         margin_x=rows["margin"][:, 0],
         margin=_amounts(rows["margin"][:, 1]),
-        margin_count=np.array(counts["margin"], np.int64),
+        margin_count=customers["margin"],
+        margin_origin_of_row=origin_of_row["margin"],
         spread=_amounts(rows["spread"][:, 0]),
-        spread_count=np.array(counts["spread"], np.int64),
+        spread_count=customers["spread"],
+        spread_origin_of_row=origin_of_row["spread"],
         value=_amounts(rows["value"][:, 0]),
-        value_count=np.array(counts["value"], np.int64),
-        origins=origins,
-        origin_of_row=origin_of_row,
+        value_count=customers["value"],
+        origins=tuple(origins),
+        origin_of_row=origin_of_row["buyers"],
         apart=apart,
     )
 
@@ -155,19 +181,17 @@ def grouped(rows: Buyers) -> Buyers:
     return Buyers(x[new], first_day[new], last_day[new], count, rows.log_gaps)
 
 
-def _without_origins(names: list[str]) -> tuple[list[str], tuple[str, ...], Ints]:
-    """The keys of buyers without origins, the different origins, and the place of each key's among them."""
-    places: dict[str, int] = {}
-    bare, of_row = [], []
+def _without_origins(kind: str, names: list[str], places: dict[str, int]) -> tuple[list[str], Ints]:
+    """The keys of a kind without origins, and the place of each key's origin; new origins get the next places."""
+    width, bare, of_row = _KEYS[kind], [], []
     for name in names:
-        parts = name.split("|", _KEYS["buyers"])
-        origin = parts.pop() if len(parts) > _KEYS["buyers"] else ""
+        parts = name.split("|", width)
+        origin = parts.pop() if len(parts) > width else ""
+        if origin and len(origin.split("|")) != _ORIGIN_PARTS:
+            raise CountsError(f"a counter of kind {kind!r} ends in {origin!r}, which is no channel and country")
         bare.append("|".join(parts))
         of_row.append(places.setdefault(origin, len(places)))
-    for origin in places:
-        if origin and len(origin.split("|")) != _ORIGIN_PARTS:
-            raise CountsError(f"a counter of kind 'buyers' ends in {origin!r}, which is no channel and country")
-    return bare, tuple(places), np.array(of_row, np.int64)
+    return bare, np.array(of_row, np.int64)
 
 
 def _numbers(kind: str, names: list[str]) -> Ints:

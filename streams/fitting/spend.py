@@ -69,16 +69,28 @@ def fit_spend_rows(
     )
 
 
+def spend_log_likelihood(x: Ints, means: Floats, count: Ints, parameters: GammaGamma) -> float:
+    """The log-likelihood of rows of (x, mean value above zero, customers) under these parameters."""
+    likelihood = _GammaGammaLikelihood(x, means, count)
+    return likelihood.at(np.array([parameters.p, parameters.q, parameters.v]))[0]
+
+
 def fit_margin(population: Population, today: int) -> MarginFit:
-    """Normal-normal by moments: the one-way analysis of variance with unequal group sizes (Henderson 1953, method 1).
+    """Normal-normal from the counts of a population. Raises Refused where there are too few."""
+    spread = float((population.spread * population.spread_count).sum())
+    return fit_margin_rows(population.margin_x, population.margin, population.margin_count, spread, today)
+
+
+def fit_margin_rows(x: Ints, means: Floats, count: Ints, spread: float, today: int) -> MarginFit:
+    """The same from rows of (x, mean margin, customers) and the sum of squared deviations from customers' own means.
+
+    Normal-normal by moments: the one-way analysis of variance with unequal group sizes (Henderson 1953, method 1).
 
     `within` is the sum of squared deviations from customers' own means over their degrees of freedom, `between` what is left of
     the scatter of the means, `mu` their mean weighted by what each says about it. Variances are not below ROUNDING_VARIANCE:
     where customers differ no more than chance would have them, all are expected to be like the shop. Raises Refused for too
     few repeat buyers.
     """
-    x, means = population.margin_x.astype(np.float64), population.margin
-    count = population.margin_count.astype(np.float64)
     customers, orders = float(count.sum()), float((count * x).sum())
     freedom = orders - customers
     if customers < REPEAT_BUYERS_MIN or freedom < 1.0:
@@ -86,15 +98,21 @@ def fit_margin(population: Population, today: int) -> MarginFit:
             Rejection.FEW_REPEAT_BUYERS,
             f"{customers:.0f} customers ordered again, {REPEAT_BUYERS_MIN} are needed for margin",
         )
-    within = max(ROUNDING_VARIANCE, float((population.spread * population.spread_count).sum()) / freedom)
+    within = max(ROUNDING_VARIANCE, spread / freedom)
     overall = float((count * x * means).sum()) / orders
     scatter = float((count * x * (means - overall) ** 2).sum())
     between = (scatter - (customers - 1.0) * within) / (orders - float((count * x * x).sum()) / orders)
     between = max(ROUNDING_VARIANCE, between)
-    weight = count / (between + within / x)
+    weight = 1.0 / (between + within / x)
+    total = float((count * weight).sum())
+    mu = float((count * weight * means).sum()) / total
+    # The scatter that was found and not the one the model expects, so that it holds for margins that are not normal.
+    error = float(np.sqrt((count * (weight * (means - mu)) ** 2).sum())) / total
+    error = max(error, float(np.sqrt(ROUNDING_VARIANCE / customers)))
     return MarginFit(
-        parameters=NormalNormal(mu=float((weight * means).sum() / weight.sum()), between=between, within=within),
+        parameters=NormalNormal(mu=mu, between=between, within=within),
         customers=int(customers),
+        standard_errors={"mu": error},
         as_of_day=today,
     )
 

@@ -92,7 +92,7 @@ def _with_shapes(key: Key, ends: list[tuple[Floats, Floats]], pooled: list[Float
 def _ends(tally: Tally, today: int) -> list[tuple[Floats, Floats]]:
     """Closed and open intervals by the bin in which they ended or stand today, for each history bucket."""
     found = [(np.zeros(BINS), np.zeros(BINS)) for _ in range(BUCKETS)]
-    for name, count in tally.items():
+    for name, count in sorted(tally.items()):  # so that equal counters give equal sums to the last bit
         kind, parts = name[0], name[1:].split(".")
         if len(parts) == 1:
             continue

@@ -8,7 +8,8 @@ counters. (Orders that became known later than T for days before it count as hav
 Needs numpy and scipy (`regulars[fit]`); without them the section says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Final
@@ -23,7 +24,7 @@ from profiles.value.margin import mean_margin
 from profiles.value.model import ValueModel
 from profiles.value.orders import expected_orders
 from profiles.value.spend import mean_spend
-from profiles.value.tallies import read_buyer
+from profiles.value.tallies import read_buyer, read_mean
 from profiles.value.timing import DAYS_PER_WEEK, Buyer, Timing
 from profiles.value.worth import order_flow
 from streams.reporting.missing import Missing
@@ -40,6 +41,7 @@ BANDS: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 Buyers = dict[tuple[int, int, int], dict[str, int]]
 """Customers by x, first and newest day, and among these by origin."""
+Expected = Callable[[int, str], float]
 
 
 class Outlook(Struct, frozen=True, tag=True):
@@ -100,22 +102,17 @@ def outlook(found: Snapshot) -> Outlook | Missing:
     model = _model(found.counters, found.today, found.currency)
     if isinstance(model, Missing):
         return model
-    spends = _means_by_x(found.counters, "spend")
-    margins = _means_by_x(found.counters, "margin")
+    nets, margins = _expected_means(model, found.counters)
     customers, orders, net, margin, alive = 0, 0.0, 0.0, 0.0, 0.0
     for (x, first, last), origins in _buyers(found.counters).items():
         buyer = _buyer(x, first, last, found.today)
-        for timing, count in _parts(model, origins):
-            flow = order_flow(timing, buyer, HORIZON_DAYS, model.annual_discount)
+        for timing, parts in _parts(model, origins):
+            flow, count = order_flow(timing, buyer, HORIZON_DAYS, model.annual_discount), sum(parts.values())
             customers += count
             orders += count * flow.orders
             alive += count * p_alive(timing, buyer)
-            # The mean of a group's expectations is the expectation at the group's mean: both models are linear in it.
-            if model.spend is not None:
-                net += count * flow.discounted * _number(mean_spend(model.spend.parameters, x, spends.get(x, 0.0)))
-            if model.margin is not None:
-                mean = mean_margin(model.margin.parameters, x, margins.get(x, 0.0))
-                margin += count * flow.discounted * _number(mean)
+            net += flow.discounted * sum(of * nets(x, origin) for origin, of in parts.items())
+            margin += flow.discounted * sum(of * margins(x, origin) for origin, of in parts.items())
     factor = 1.0 if model.calibration is None else model.calibration.overall
     return Outlook(
         customers=customers,
@@ -148,10 +145,10 @@ def check(found: Snapshot) -> Check | Missing:
         parts, count = _parts(model, origins), sum(origins.values())
         # Who came is known of a key as a whole: a customer told another country meanwhile has left her origin and not come.
         came = max(0, count - sum(now.get(key, {}).values()))
-        p = sum(of * p_order_within(timing, buyer, weeks) for timing, of in parts) / count
+        p = sum(sum(of.values()) * p_order_within(timing, buyer, weeks) for timing, of in parts) / count
         groups.append((p, then - last, count, came))
         month = month_of(first)
-        orders = sum(of * expected_orders(timing, buyer, weeks) for timing, of in parts)
+        orders = sum(sum(of.values()) * expected_orders(timing, buyer, weeks) for timing, of in parts)
         expected[month] = expected.get(month, 0.0) + orders
         sizes[month] = sizes.get(month, 0) + count
     actual = _repeats_by_month(now, then)
@@ -204,17 +201,16 @@ def _buyers(counters: Mapping[str, int]) -> Buyers:
     return found
 
 
-def _parts(model: ValueModel, origins: Mapping[str, int]) -> list[tuple[Timing, int]]:
-    """How many of these customers are foretold by which parameters."""
-    segments: dict[str | None, int] = {}
+def _parts(model: ValueModel, origins: Mapping[str, int]) -> list[tuple[Timing, dict[str, int]]]:
+    """How many of these customers, by origin, are foretold by which parameters of ordering."""
+    segments: dict[str | None, dict[str, int]] = {}
     for origin, count in origins.items():
-        segment = model.segment_of(origin)
-        segments[segment] = segments.get(segment, 0) + count
+        segments.setdefault(model.segment_of(origin), {})[origin] = count
     found = []
-    for segment, count in segments.items():
-        timing = model.timing_of(segment)
+    for inside in segments.values():
+        timing = model.timing_of(next(iter(inside)))
         assert timing is not None, "only models with a fit of ordering come here"
-        found.append((timing, count))
+        found.append((timing, inside))
     return found
 
 
@@ -224,17 +220,35 @@ def _buyer(x: int, first: int, last: int, today: int) -> Buyer:
     return Buyer(x, (last - first) / DAYS_PER_WEEK, age / DAYS_PER_WEEK)
 
 
-def _means_by_x(counters: Mapping[str, int], kind: str) -> dict[int, float]:
-    """The mean over customers of their mean value of an order after the first, by the number of these."""
-    sums: dict[int, list[float]] = {}
+def _expected_means(model: ValueModel, counters: Mapping[str, int]) -> tuple[Expected, Expected]:
+    """Functions from x and origin to the expected net value and margin of an order, on average over such customers."""
+    spends, margins = _means(counters, "spend"), _means(counters, "margin")
+
+    # The mean of a group's expectations is the expectation at the group's mean: both models are linear in it.
+    @cache
+    def net(x: int, origin: str) -> float:
+        spend = model.spend_of(origin)
+        return 0.0 if spend is None else _number(mean_spend(spend, x, spends.get((x, origin), 0.0)))
+
+    @cache
+    def margin(x: int, origin: str) -> float:
+        of_margin = model.margin_of(origin)
+        return 0.0 if of_margin is None else _number(mean_margin(of_margin, x, margins.get((x, origin), 0.0)))
+
+    return net, margin
+
+
+def _means(counters: Mapping[str, int], kind: str) -> dict[tuple[int, str], float]:
+    """The mean over customers of their mean value of an order after the first, by the number of these and by origin."""
+    sums: dict[tuple[int, str], list[float]] = {}
     for name, count in part_of(counters, "value").items():
         found, _, key = name.partition("|")
         if found == kind:
-            x, bucket = (int(part) for part in key.split("|"))
-            total = sums.setdefault(x, [0.0, 0.0])
+            x, bucket, origin = read_mean(key)
+            total = sums.setdefault((x, origin), [0.0, 0.0])
             total[0] += count * amount_of(bucket)
             total[1] += count
-    return {x: amount / count for x, (amount, count) in sums.items() if count > 0}
+    return {place: amount / count for place, (amount, count) in sums.items() if count > 0}
 
 
 def _number(figure: object) -> float:

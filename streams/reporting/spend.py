@@ -1,7 +1,8 @@
-"""What channels cost, from a file of the shop's books: CSV with the columns day, channel and spend.
+"""What channels cost, from a file: the records of the topic `spend` (.jsonl), or CSV with the columns day, channel and spend.
 
-`day` is 2026-03-31, `spend` is major units of the shop's currency ("12.50"), the channel's name is the one customers have (see
-`profiles.acquisition`). Lines that begin with # are comments; several lines of a day and channel are added up.
+In CSV `day` is 2026-03-31, `spend` is major units of the shop's currency ("12.50"), the channel's name is the one customers have
+(see `profiles.acquisition`). Lines that begin with # are comments; several lines of a day and channel are added up. Of several
+records of a day and channel the last counts, as on the topic.
 """
 
 import csv
@@ -11,7 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from schemas.money import exponent
+from schemas.reasons import Problem
+from schemas.spend import ChannelSpend, read_record
 
+SPEND_FILE: Final = "spend.jsonl"
+"""What a simulation leaves beside its counters."""
 COLUMNS: Final = ("day", "channel", "spend")
 
 
@@ -28,6 +33,28 @@ def read_spend(path: Path, currency: str) -> dict[tuple[str, int], int]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SpendError(f"{path} can't be read: {error}") from None
+    return _of_records(path, text, currency) if path.suffix == ".jsonl" else _of_table(path, text, currency)
+
+
+def _of_records(path: Path, text: str, currency: str) -> dict[tuple[str, int], int]:
+    newest: dict[str, ChannelSpend] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        found = read_record(line.encode())
+        if isinstance(found, Problem):
+            raise SpendError(f"{path}, line {number}: {found.reason}, {found.detail}")
+        if found.currency not in {None, currency}:
+            raise SpendError(f"{path}, line {number}: in {found.currency}; a file of spend is in {currency}")
+        newest[found.key] = found
+    months: dict[tuple[str, int], int] = {}
+    for spend in newest.values():
+        place = (spend.channel, spend.day.year * 12 + spend.day.month - 1)
+        months[place] = months.get(place, 0) + spend.amount_minor
+    return months
+
+
+def _of_table(path: Path, text: str, currency: str) -> dict[tuple[str, int], int]:
     found: dict[tuple[str, int], int] = {}
     rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
     header = [name.strip().lower() for name in next(rows, [])]

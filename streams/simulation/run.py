@@ -1,7 +1,8 @@
 """Plays a simulated shop through the embedded engine, day by day, and tells what its triggers truly brought."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from importlib.util import find_spec
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from profiles.rules import DAY_MS, Holdout, Rules
 from profiles.supply_rules import ReplenishmentDueRule
 from profiles.triggers.cart_abandoned import CartAbandonedRule
 from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
+from profiles.triggers.review_request import ReviewRequestRule
 from profiles.triggers.welcome import WelcomeRule
 from schemas.decode import Decoder
 from schemas.events import Arrival
@@ -26,11 +28,14 @@ from streams.pairing.baskets import Baskets
 from streams.pairing.learn import with_pairs
 from streams.reporting.snapshot import EarlierKeeper, Snapshot, snapshot
 from streams.simulation.catalogue import CURRENCY, GOODS, TIMEZONE
+from streams.simulation.voices import Message
 from streams.simulation.world import Extra, World
+from streams.sources import Line
 from streams.trigger_registry import all_triggers
 
 SETTLING_MS: Final = 3 * DAY_MS
 """How long the clock runs on after the last event: reminders of the last carts."""
+FIT_EVERY_DAYS: Final = 30
 HOLDOUT_SHARE: Final = 0.3
 GLOBAL_SHARE: Final = 0.1
 
@@ -61,6 +66,17 @@ class _Sent(Struct):
     emitted_at_ms: int
     customer: "_Who"
     items: list["_Item"] = []
+    details: dict[str, Any] = {}
+
+    def message(self) -> Message:
+        return Message(
+            trigger_id=self.trigger_id,
+            name=self.name,
+            customer_id=self.customer.id.partition(":")[2],
+            emitted_ms=self.emitted_at_ms,
+            products=tuple(item.product_id for item in self.items),
+            details=self.details,
+        )
 
 
 class _Who(Struct):
@@ -73,13 +89,14 @@ class _Item(Struct):
 
 def simulated_book(holdout: float = HOLDOUT_SHARE, everything: float = GLOBAL_SHARE) -> Book:
     """The shop's decisions: reminders of carts and checkouts are one hold-out group, welcome and replenishment one each; late
-    replenishment has none, so that nothing can be said of it.
+    replenishment has none, so that nothing can be said of it. Nobody writes reviews here, so nobody is asked for one.
     """
     rules = Rules.of(
         CartAbandonedRule(holdout=holdout, holdout_group="left behind"),
         CheckoutAbandonedRule(holdout=holdout, holdout_group="left behind"),
         WelcomeRule(holdout=holdout),
         ReplenishmentDueRule(holdout=holdout),
+        ReviewRequestRule(enabled=False),
         holdout=Holdout(share=everything),
         version="simulated",
     )
@@ -100,13 +117,19 @@ def simulate(
     world: World,
     book: Book,
     on_row: Callable[[Outgoing], None] = lambda _: None,
+    on_line: Callable[[Line], None] = lambda _: None,
     progress: Callable[[Pace], None] | None = None,
     finish: Callable[[Embedded], None] = lambda _: None,
 ) -> Outcome:
-    """Play the world to its end. `on_row` gets all that goes out; `finish` sees the engine's state before it is closed."""
+    """Play the world to its end. `on_line` gets every event, in the order in which they are told, `on_row` all that goes out;
+    `finish` sees the engine's state before it is closed.
+
+    Models are fitted every FIT_EVERY_DAYS and taken at once, as workers take them, where the libraries for it are installed.
+    """
     sent: list[_Sent] = []
     decode = msgspec.json.Decoder(_Sent).decode
     keeper, baskets, decoder = EarlierKeeper(book.shop_day), Baskets(), Decoder(book.shop_currency)
+    models = book.models
 
     def take(row: Outgoing) -> None:
         if row.topic == "triggers":
@@ -118,24 +141,38 @@ def simulate(
             lines = world.lines_of(day)
             embedded.feed(((line.value, 0) for line in lines), progress)
             for line in lines:
+                on_line(line)
                 if line.topic == "orders" and isinstance(arrival := decoder.decode(line.value, 0), Arrival):
                     baskets.take(arrival.event, arrival.time_ms)
             for message in sent:
-                products = [item.product_id for item in message.items]
-                customer = message.customer.id.partition(":")[2]
-                world.answer(message.trigger_id, message.name, customer, message.emitted_at_ms, products, day)
+                world.answer(message.message(), day)
             sent.clear()
             keeper.see(embedded.pace.clock_ms, embedded.population)
+            if (day + 1) % FIT_EVERY_DAYS == 0:
+                models = with_pairs(_fitted(embedded, book, models), baskets.counter)
+                embedded.use(Engine(replace(book, models=models), all_triggers()))
         now_ms = world.end_ms + SETTLING_MS
         embedded.advance_to(now_ms, progress)
         finish(embedded)
-        learned = replace(book, models=with_pairs(Models(), baskets.counter))
+        learned = replace(book, models=with_pairs(models, baskets.counter))
         earlier = keeper.before(book.shop_day(now_ms))
         return Outcome(
             snapshot=snapshot(learned, all_triggers(), embedded.population(), now_ms, earlier),
             truths=truths(world, embedded.profiles(), book),
             pace=embedded.pace,
         )
+
+
+def _fitted(embedded: Embedded, book: Book, last: Models) -> Models:
+    """Models from the counters as they are; the last ones where the libraries for a fit are not installed."""
+    if find_spec("scipy") is None:
+        return last
+    from streams.fitting.build import FitPlan
+    from streams.fitting.fit import fit_models
+
+    plan = FitPlan(currency=book.shop_currency)
+    today = book.shop_day(embedded.pace.clock_ms)
+    return fit_models(embedded.population(), today, plan, last=last, catalogue=book.catalogue)
 
 
 def truths(world: World, profiles: Iterable[Profile], book: Book) -> list[Truth]:

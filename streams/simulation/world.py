@@ -3,13 +3,14 @@
 All is drawn from the seed, customer by customer, so a customer does the same whatever is sent to others. A customer comes
 by a channel, orders as a renewal process (own pace, log-normal gaps around it) until she leaves, which after each order
 happens with her own probability (beta over customers); some orders are refunded or cancelled; some visits end in a cart
-left behind, which some come back for anyway; some answer a survey.
+left behind, which some come back for anyway.
 
 An answer to a message is an order more, with the probability `uplift` of its trigger, and changes nothing else she does.
-So what a trigger brings is known exactly: it is the sum of these orders.
+So what a trigger brings is known exactly: it is the sum of these orders. Surveys are answered with a score (`voices`).
 """
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from math import exp
 from random import Random
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from profiles.rules import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.events import (
@@ -25,9 +27,9 @@ from schemas.events import (
     ConsentChange,
     Event,
     Identified,
-    NpsSubmitted,
     OrderCancelled,
     OrderCompleted,
+    OrderFulfilled,
     OrderRefunded,
     PageViewed,
     Product,
@@ -36,7 +38,9 @@ from schemas.events import (
     SignedUp,
 )
 from schemas.routing import topic_of
+from schemas.spend import ChannelSpend
 from streams.simulation.catalogue import BUNDLES, CHANNELS, CURRENCY, GOODS, IDLE_CHANNEL, TIMEZONE, TOGETHER, Goods
+from streams.simulation.voices import Message, reply
 from streams.sources import Line
 
 SOURCE: Final = "simulated"
@@ -53,7 +57,6 @@ RETURNING: Final = 0.2
 IN_CHECKOUT: Final = 0.3
 REFUNDED: Final = 0.06
 CANCELLED: Final = 0.015
-ANSWERING: Final = 0.09
 SHIPPING_COST_MINOR: Final = 390
 PAYMENT_RATE: Final = 0.02
 
@@ -128,17 +131,22 @@ class World:
         """The events of a day in their order; what was answered until now is among them."""
         return sorted(self._days[day], key=lambda line: line.time_ms)
 
-    def answer(
-        self, trigger_id: str, name: str, customer_id: str, emitted_ms: int, products: list[str], now_day: int
-    ) -> None:
-        """A message was sent: perhaps she orders because of it, after the day that is just over."""
-        draw = Random(f"{self.seed}:{trigger_id}")
-        customer = self._by_id.get(customer_id)
-        if customer is None or draw.random() >= self.uplift.get(name, 0.0):
+    def answer(self, message: Message, now_day: int) -> None:
+        """A message was sent: perhaps she orders because of it, or says what she thinks, after the day that is just over."""
+        draw = Random(f"{self.seed}:{message.trigger_id}")
+        customer = self._by_id.get(message.customer_id)
+        if customer is None:
             return
-        placed_ms = max(emitted_ms, START_MS + (now_day + 1) * DAY_MS) + round((0.2 + 30 * draw.random()) * HOUR_MS)
-        lines = [_BY_ID[product_id].line() for product_id in products if product_id in _BY_ID] or customer.basket(draw)
-        order = _order(f"{SOURCE}-{sha256(trigger_id.encode()).hexdigest()[:16]}", customer.id, placed_ms, lines)
+        tomorrow_ms = START_MS + (now_day + 1) * DAY_MS
+        for event in reply(message, customer.content, draw, _head("", customer.id, 0)):
+            self._add(replace(event, timestamp_ms=max(tomorrow_ms, event.timestamp_ms)))
+        if draw.random() >= self.uplift.get(message.name, 0.0):
+            return
+        placed_ms = max(message.emitted_ms, tomorrow_ms) + round((0.2 + 30 * draw.random()) * HOUR_MS)
+        lines = [_BY_ID[product_id].line() for product_id in message.products if product_id in _BY_ID]
+        lines = lines or customer.basket(draw)
+        order_id = f"{SOURCE}-{sha256(message.trigger_id.encode()).hexdigest()[:16]}"
+        order = _order(order_id, customer.id, placed_ms, lines)
         if not self._add(order):
             return
         net = sum(line.quantity * (line.price_minor or 0) for line in lines)
@@ -146,15 +154,15 @@ class World:
         self.extras.append(
             Extra(
                 customer=customer.id,
-                trigger=name,
+                trigger=message.name,
                 placed_ms=placed_ms,
                 net_minor=round(net),
                 margin_minor=round(net - cost) - SHIPPING_COST_MINOR - (order.payment_fee_minor or 0),
             )
         )
 
-    def spend(self) -> list[tuple[str, str, int]]:
-        """What each channel cost: (day, channel, cents), as the shop's books would have it."""
+    def spend(self) -> list[ChannelSpend]:
+        """What each channel cost by day, as the shop's books would send it to the topic `spend`."""
         by_day: dict[tuple[str, str], int] = {}
         for customer in self._customers:
             if customer.channel.cost_minor:
@@ -163,7 +171,10 @@ class World:
         name, medium, cents = IDLE_CHANNEL
         for number in range(self.days):
             by_day[_day(START_MS + number * DAY_MS), _label(name, medium)] = cents
-        return sorted((day, channel, amount) for (day, channel), amount in by_day.items())
+        return [
+            ChannelSpend(day=date.fromisoformat(day), channel=channel, amount_minor=amount, currency=CURRENCY)
+            for (day, channel), amount in sorted(by_day.items())
+        ]
 
     # --- one customer's life ----------------------------------------------------------------------------------------
 
@@ -229,10 +240,9 @@ class World:
         elif fate < REFUNDED + CANCELLED:
             at = at_ms + round(20 * draw.random() * HOUR_MS)
             self._add(OrderCancelled(**_head(f"{order_id}-cancel", customer.id, at), order_id=order_id))
-        elif fate < REFUNDED + CANCELLED + ANSWERING:
-            at = at_ms + round((5 + 5 * draw.random()) * DAY_MS)
-            score = max(0, min(10, round(draw.gauss(customer.content, 1.6))))
-            self._add(NpsSubmitted(**_head(f"{order_id}-nps", customer.id, at), score=score, order_id=order_id))
+        if not REFUNDED <= fate < REFUNDED + CANCELLED:
+            at = at_ms + round((22 + 20 * draw.random()) * HOUR_MS)
+            self._add(OrderFulfilled(**_head(f"{order_id}-parcel", customer.id, at), order_id=order_id))
 
     def _leave_cart(self, customer: Customer, cart_id: str, at_ms: int) -> None:
         draw, lines = customer.draw, customer.basket(customer.draw)[:3]
@@ -283,6 +293,4 @@ def _label(name: str, medium: str) -> str:
 
 
 def _day(at_ms: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d")

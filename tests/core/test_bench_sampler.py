@@ -73,7 +73,7 @@ def test_what_the_stages_go_by_exists(pattern: str) -> None:
             importlib.import_module(file.replace("/", "."))
         method = re.match(r"\^([A-Z]\w+)\\\.(\w+) ", alternative)
         if method:
-            homes = ("streams.batch", "streams.tenure", "streams.redis_table", "profiles.engine")
+            homes = ("streams.batch", "streams.changes", "streams.tenure", "streams.redis_table", "profiles.engine")
             found = [getattr(importlib.import_module(home), method[1], None) for home in homes]
             assert any(hasattr(kind, method[2]) for kind in found if kind is not None), alternative
 

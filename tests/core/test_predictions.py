@@ -171,6 +171,7 @@ def test_thin_data_are_named() -> None:
         "band": "low",
         "since_ms": START_MS,
         "risk": None,
+        "concern": 0.0,
         "worsens_ms": START_MS + 30 * 86_400_000,
     }
     assert found["expected"]["90"]["orders"] == pytest.approx(0.4 * 90 / 20)

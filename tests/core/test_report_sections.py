@@ -1,6 +1,5 @@
 """Sections of the report: CDNOW's published figures, small shops counted by hand, and bad input with a named reason."""
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -389,12 +388,18 @@ def test_counters_of_two_months_before_the_end_are_kept_wherever_the_end_is() ->
     assert earlier_of({"value:buyers|1|2|3": 4, "cohort:x": 1}, 9).counters == {"value:buyers|1|2|3": 4}
 
 
-def test_spend_of_the_simulated_shop_can_be_read(tmp_path: Path) -> None:
-    from streams.simulation.world import World
+def test_records_of_spend_count_as_on_the_topic_and_those_that_can_not_be_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "spend.jsonl"
+    record = '{"day": "2026-03-01", "channel": "ads", "amount_minor": %s}'
+    path.write_text("\n".join((record % 999, "", record.replace("03-01", "03-02") % 50, record % 150)))
 
-    rows = World(1, 50, 60).spend()
-    with (tmp_path / "spend.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerows([("day", "channel", "spend"), *((on, name, f"{cents / 100:.2f}") for on, name, cents in rows)])
+    assert read_spend(path, "EUR") == {("ads", 2026 * 12 + 2): 200}  # the last word on the first of March
 
-    assert sum(read_spend(tmp_path / "spend.csv", "EUR").values()) == sum(cents for *_, cents in rows)
+    for line, message in (
+        ("{", "line 2: not_json"),
+        (record % '"1.50"', "line 2: wrong_type"),
+        (record % '1, "currency": "USD"', "line 2: in USD; a file of spend is in EUR"),
+    ):
+        path.write_text("\n".join((record % 1, line)))
+        with pytest.raises(SpendError, match=message):
+            read_spend(path, "EUR")

@@ -50,6 +50,7 @@ MODEL = named(
         buyers=5_000,
         repeat_buyers=2_000,
         timing=timing_fit(MBG),
+        segmented_by="channel",
         segments={"app": timing_fit(replace(MBG, alpha=3.0))},
         spend=SpendFit(
             parameters=GammaGamma(p=6.25, q=3.74, v=1_544.0),
@@ -61,7 +62,10 @@ MODEL = named(
             as_of_day=TODAY,
         ),
         margin=MarginFit(
-            parameters=NormalNormal(mu=900.0, between=250_000.0, within=1_000_000.0), customers=2_000, as_of_day=TODAY
+            parameters=NormalNormal(mu=900.0, between=250_000.0, within=1_000_000.0),
+            customers=2_000,
+            standard_errors={"mu": 20.0},
+            as_of_day=TODAY,
         ),
         rfm=RfmCuts(recency_days=(7, 30, 90, 180), orders=(1, 2, 4, 9), net_minor=(2_000, 5_000, 9_000, 20_000)),
     )
@@ -150,8 +154,8 @@ def test_the_band_worsens_on_the_day_it_said() -> None:
 
 
 def test_a_customer_in_a_segment_is_seen_by_its_parameters() -> None:
-    assert pulse(MODEL, REGULAR, TODAY, segment="app") != pulse(MODEL, REGULAR, TODAY)
-    assert pulse(MODEL, REGULAR, TODAY, segment="unheard of") == pulse(MODEL, REGULAR, TODAY)
+    assert pulse(MODEL, REGULAR, TODAY, origin="app|AT") != pulse(MODEL, REGULAR, TODAY)
+    assert pulse(MODEL, REGULAR, TODAY, origin="unheard of|") == pulse(MODEL, REGULAR, TODAY)
 
 
 def test_a_forecast_agrees_with_its_parts() -> None:

@@ -47,5 +47,13 @@ def test_a_report_holds_what_channels_brought_against_the_topic_of_spend(
     assert (channels["direct"]["spend"], channels["direct"]["cost"]) == (40_000, 1_000)
     assert (channels["radio"]["spend"], channels["radio"]["reason"]) == (500, "no_customers")
 
+    (tmp_path / "spend.jsonl").write_text('{"day": "2026-01-06", "channel": "direct", "amount_minor": 20000}\n{\n')
+    shop.command("feed", str(tmp_path / "spend.jsonl"), "--topic", "spend")
+    shop.command("report", "--json", str(tmp_path / "report.json"))
+    channels = {
+        one["channel"]: one for one in json.loads((tmp_path / "report.json").read_text())["channels"]["channels"]
+    }
+    assert channels["direct"]["spend"] == 60_000
+
     listed = shop.command("rejected", "list", "--source", "spend")
-    assert "wrong_key 1, wrong_type 1" in listed
+    assert "not_json 1, wrong_key 1, wrong_type 1" in listed

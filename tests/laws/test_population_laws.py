@@ -129,7 +129,8 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
     total: Tally = {}
     history = history_of((day, net, margin) for day, (_, net, margin) in days.items())
     for name, amount in tallies(history).items():
-        add(total, {f"value:{name}{origin if name.startswith('buyers|') else ''}": amount})
+        apart = name.startswith(("buyers|", "spend|", "margin|", "spread|"))
+        add(total, {f"value:{name}{origin if apart else ''}": amount})
     if days:
         first, *later = sorted(days)
         cohort = min(months)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from profiles.book import Book
@@ -19,6 +20,7 @@ from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.fit import fit_models, refusals
 from streams.fitting.gather import from_events
 from streams.fitting.population import population_of
+from streams.fitting.spend import fit_spend_rows
 from streams.fitting.timing import fit_timing
 from streams.settings import build_settings
 from tests.models import cdnow
@@ -121,6 +123,55 @@ def test_parts_of_the_shop_fitted_from_events_are_those_of_their_customers(
     found = value.segments["DE"].parameters
     assert value.segments["DE"].own_weight == 1.0
     assert (found.r, found.alpha, found.a, found.b) == pytest.approx((alone.r, alone.alpha, alone.a, alone.b), rel=2e-3)
+
+
+@pytest.mark.parametrize("told_late", [False, True], ids=["from the first order on", "by the newest order"])
+def test_spend_and_margin_by_country_are_those_of_the_customers_orders(told_late: bool) -> None:
+    """Half of CDNOW's sample pay double, in Austria; they order like all others. The margin is what they pay less 2.00."""
+    days = cdnow.purchase_days("sample")
+    days = days[days["day"] <= cdnow.CALIBRATED_UNTIL].sort_values("day")
+    last = days.groupby("customer")["day"].max().to_dict()
+    events: list[bytes] = []
+    seen: dict[str, list[int]] = {}
+    for who, day, cents in zip(days["customer"].tolist(), days["day"].tolist(), days["cents"].tolist(), strict=True):
+        country = "AT" if int(who) % 2 else "DE"
+        paid = max(1, cents) * (2 if country == "AT" else 1)
+        event = json.loads(order(f"c{who}", f"o{who}-{day}", day * DAY_MS + NOON_MS, paid))
+        event["products"] = [{"product_id": "cd", "quantity": 1, "price_minor": paid, "cost_minor": 200}]
+        if day == last[who] or not told_late:
+            event["country"] = country
+        events.append(json.dumps(event).encode())
+        if who in seen:
+            seen[who].append(paid)
+        seen.setdefault(who, [])
+    value = fit_model(part_of(counted(events)[0], "value"), cdnow.CALIBRATED_UNTIL, PLAN)
+
+    assert (value.spend_by, value.margin_by, value.segmented_by) == ("country", "country", None)
+    for country in ("AT", "DE"):
+        spend, margin = value.spend_segments[country], value.margin_segments[country]
+        bought_again = [paid for who, paid in seen.items() if paid and ("AT" if int(who) % 2 else "DE") == country]
+        assert margin.customers == len(bought_again)
+        weight = len(bought_again) / 1_000
+        assert spend.own_weight == pytest.approx(weight, abs=2e-3)
+    alone = {c: fit_spend_rows(*rows_of(seen, c), cdnow.CALIBRATED_UNTIL).parameters for c in ("AT", "DE")}
+    assert value.spend is not None
+    for country, own in alone.items():
+        found, shop = value.spend_segments[country], value.spend.parameters
+        for at in ("p", "q", "v"):
+            between = getattr(own, at) ** found.own_weight * getattr(shop, at) ** (1 - found.own_weight)
+            assert getattr(found.parameters, at) == pytest.approx(between, rel=0.02)
+    ratio = value.spend_segments["AT"].parameters.v / value.spend_segments["DE"].parameters.v
+    assert 1.2 < ratio < 2.0
+
+
+def rows_of(seen: dict[str, list[int]], country: str) -> tuple[Any, Any, Any]:
+    """x, mean value and 1 for each of a country's customers who came back."""
+    paid = [found for who, found in seen.items() if found and ("AT" if int(who) % 2 else "DE") == country]
+    return (
+        np.array([len(one) for one in paid]),
+        np.array([sum(one) / len(one) for one in paid]),
+        np.ones(len(paid), np.int64),
+    )
 
 
 def test_the_command_tells_parts_of_the_shop_apart(

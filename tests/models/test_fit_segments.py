@@ -9,8 +9,9 @@ from profiles.value.orders import expected_orders
 from profiles.value.origin import OTHER
 from profiles.value.timing import Buyer, Timing
 from streams.fitting.build import FitPlan, fit_model
+from streams.fitting.parts import SEGMENTS_MAX
 from streams.fitting.population import Buyers, population_of
-from streams.fitting.segments import DISTINCT, SEGMENTS_MAX, fit_segments, segments_of
+from streams.fitting.segments import DISTINCT, fit_segments, segments_of
 from streams.fitting.timing import fit_timing
 from tests.models.simulator import counters_of, simulate
 
@@ -44,7 +45,7 @@ def fitted(*parts: dict[str, int], last: ValueModel | None = None) -> ValueModel
 
 
 def reasons(model: ValueModel) -> dict[str, Rejection]:
-    return {one.part: one.reason for one in model.rejected if one.part.startswith("segment")}
+    return {one.part: one.reason for one in model.rejected if one.part.startswith(("segment:", "segments:c"))}
 
 
 def near(model: ValueModel, name: str, truth: Timing) -> bool:
@@ -68,7 +69,7 @@ def test_two_channels_that_order_differently_are_both_found() -> None:
     assert near(model, "google / cpc", QUICK)
     assert not near(model, "mail", QUICK)
     assert reasons(model) == {}
-    assert model.timing_of(model.segment_of("mail|AT")) == model.segments["mail"].parameters
+    assert model.timing_of("mail|AT") == model.segments["mail"].parameters
 
 
 def test_channels_that_order_alike_have_the_parameters_of_the_shop() -> None:
@@ -120,7 +121,7 @@ def test_who_has_no_country_has_the_parameters_of_the_shop() -> None:
     assert model.buyers == 12_000
     assert model.segment_of("") is None
     assert model.timing is not None
-    assert model.timing_of(model.segment_of("")) == model.timing.parameters
+    assert model.timing_of("") == model.timing.parameters
 
 
 def test_a_small_segment_leans_on_the_shop() -> None:

@@ -16,7 +16,7 @@ from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams import cli
 from streams.commands.tail import readable
-from streams.feed import UNKNOWN_TOPIC, as_lines, feed, shifted
+from streams.feed import UNKNOWN_TOPIC, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
 from streams.settings import Settings, build_settings
@@ -51,6 +51,15 @@ IDENTIFY = {
 
 # murmur2 (masked to 31 bits) of Kafka's own Java tests: UtilsTest.testMurmur2.
 MURMUR2 = {"21": -973932308 & 0x7FFFFFFF, "foobar": -790332482 & 0x7FFFFFFF, "a-little-bit-long-string": -985981536}
+
+
+def test_spend_goes_out_under_the_keys_it_must_have() -> None:
+    lines = [b'{"day": "2026-03-01", "channel": "google / cpc", "amount_minor": 125}', b"{"]
+
+    assert [(line.topic, line.key, line.value) for line in as_spend(lines)] == [
+        ("spend", "google / cpc|2026-03-01", lines[0]),
+        ("spend", "", b"{"),
+    ]
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.reasons import Problem
+from schemas.spend import decode_spend
 from streams.cli import run
 
 
@@ -27,6 +29,26 @@ def test_a_simulation_prints_the_truth_beside_what_was_found(
     truths = {truth["group"]: truth for truth in json.loads((tmp_path / "truth.json").read_text())}
     assert truths["replenishment.due"]["net_minor"] == 0
     assert truths["left behind"]["orders"] > 0
+
+
+def test_what_a_simulation_leaves_is_what_a_user_would_send(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records of the topic of spend under the channels that customers have, and events that a fit can read."""
+    spent = [decode_spend(None, line) for line in (shop / "spend.jsonl").read_bytes().splitlines()]
+    assert {one.reason for one in spent if isinstance(one, Problem)} == {"wrong_key"}  # the line has no key: that's all
+    assert run(["report", str(shop), "--json", str(tmp_path / "report.json")]) == 0
+    channels = json.loads((tmp_path / "report.json").read_text())["channels"]["channels"]
+    reasons = {one["channel"]: one["reason"] for one in channels}
+    assert (reasons["google / cpc"], reasons["direct"], reasons["podcast / audio"]) == (
+        None,
+        "no_spend",
+        "no_customers",
+    )
+
+    assert run(["fit", str(shop / "events.jsonl"), "--out", str(tmp_path / "models.json")]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"models \w{16}, from 1\d\d buyers", told)
 
 
 def test_a_report_answers_every_question_or_says_why_not(
