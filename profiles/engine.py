@@ -124,7 +124,7 @@ class Engine:
         watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
         if watching:
             self._watch.before(turn, orders)
-        if arrival.came_with and profile.has_apart and arrival.came_with in profile.apart:
+        if arrival.came_with and profile.is_apart_from(arrival.came_with):
             self._give_back(turn, arrival)
             return
         side = None
@@ -269,7 +269,7 @@ class Engine:
             return False
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
-        elif not what.returned and profile.has_apart and what.absorbed in profile.apart:
+        elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
             brought = links.take_absorb(turn, orders, what)

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import astuple, replace
 
-from profiles import contacts, former, merge, sides
+from profiles import apart, contacts, former, merge, sides
 from profiles.ids import decision_id
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
@@ -96,7 +96,7 @@ def claim(turn: Turn, kind: str, value: str) -> None:
     identifier = f"{kind}:{value}"
     if identifier == profile.id or (profile.has_refused and identifier in profile.refused):
         return
-    if profile.has_apart and identifier in profile.apart:
+    if profile.is_apart_from(identifier):
         return
     known = profile.ids.setdefault(kind, [])
     if not _has_room(profile, kind, known, turn.time_ms, turn.book.rules.identity):
@@ -182,7 +182,7 @@ def take_link(profile: Profile, orders: Ledger, link: Link, out: list[Output]) -
         return False
     known = profile.activity.first_ms is not None or bool(profile.ids) or profile.privacy is not None
     claimer, here = link.claimer, profile.id
-    if profile.has_apart and claimer in profile.apart:
+    if profile.is_apart_from(claimer):
         out.append(_refusal(link, "split", None))
         return False
     if kind_of(here) == "user_id" and kind_of(claimer) == "user_id" and not link.alias:
@@ -379,7 +379,7 @@ def _rejoin(profile: Profile, other: Profile) -> None:
     """What is part of her now, by another way, is not apart from her any more."""
     if profile.has_apart:
         for identifier in (other.id, *other.absorbed):
-            profile.apart.pop(identifier, None)
+            apart.forget(profile.apart, identifier)
 
 
 def _renamed(other: Profile, name: str) -> Profile:

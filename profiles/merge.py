@@ -14,6 +14,7 @@ from msgspec import Raw
 from profiles import (
     acquisition,
     activity,
+    apart,
     browsing,
     contacts,
     coupons,
@@ -38,7 +39,6 @@ from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
 from profiles.state import (
     ABSORBED_MAX,
-    APART_MAX,
     DECISIONS_KEPT,
     EMITTED_MAX,
     EPISODES_MAX,
@@ -151,7 +151,7 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     if other.has_former:
         former.note(into, other.former)
     if other.has_apart:
-        _unite_apart(into, other)
+        apart.unite(into.apart, other.apart, into.id)
     for name, said in other.traits.items():
         known = into.traits.get(name)
         # At equal times the text decides, so that both directions of a merge agree.
@@ -167,15 +167,6 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     into.privacy = _unite_privacy(into.privacy, other.privacy)
 
 
-def _unite_apart(into: Profile, other: Profile) -> None:
-    apart = into.apart
-    for identifier, at_ms in other.apart.items():
-        if identifier != into.id:
-            apart[identifier] = max(at_ms, apart.get(identifier, at_ms))
-    while len(apart) > APART_MAX:
-        del apart[min(apart, key=lambda one: (apart[one], one))]
-
-
 def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
     """The newest suppression and its end, whichever of the two was asked. That one of two identifiers was erased once, and that
     taken back, says nothing of the other.
@@ -188,6 +179,7 @@ def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
         unsuppressed_ms=_latest(ours.unsuppressed_ms, two.unsuppressed_ms),
         erased_ms=ours.erased_ms,
         request_id=ours.request_id or two.request_id,
+        apart=ours.apart,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
-from profiles import consent, dedupe, episodes, links, statistics
+from profiles import apart, consent, dedupe, episodes, links, statistics
 from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
@@ -169,7 +169,7 @@ def _erase_too(turn: Turn, targets: Iterable[str], aka: tuple[str, ...]) -> None
     assert asked is not None
     assert asked.erased_ms is not None
     for target in targets:
-        if target != turn.profile.id:
+        if target != turn.profile.id and apart.since(asked.apart, target) is None:
             command = events.EraseCustomer(
                 message_id=home_mark(asked.request_id, target),
                 timestamp_ms=turn.time_ms,
@@ -258,7 +258,8 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
                 orders.counted[counter] = orders.counted.get(counter, 0) - amount
     newer = asked.erased_ms is None or at_ms > asked.erased_ms
     if newer:
-        profile.privacy = replace(asked, erased_ms=at_ms, request_id=event.request_id)
+        marks = asked.apart | profile.apart if profile.has_apart else asked.apart
+        profile.privacy = replace(asked, erased_ms=at_ms, request_id=event.request_id, apart=marks)
     profile.wipe()
     orders.forget()
     return _without_zeros(counts), newer or not blank

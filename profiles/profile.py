@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import astuple
 
+from profiles.apart import since as apart_since
 from profiles.feedback_state import Feedback
 from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
@@ -228,6 +229,10 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_apart(self) -> bool:
         """Whether anything was ever taken out of this profile, or this out of another, without opening the part."""
         return self._apart is not _NOTHING
+
+    def is_apart_from(self, identifier: str) -> bool:
+        """Whether a command said that an id is not this customer."""
+        return self._apart is not _NOTHING and apart_since(self.apart, identifier) is not None
 
     @property
     def has_refused(self) -> bool:
@@ -627,7 +632,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     @property
     def apart(self) -> dict[str, int]:
-        """Ids that a command said are not this customer, and when: what was taken out, or what this was taken out of."""
+        """Marks of ids that a command said are not this customer, and when. See `profiles.apart`."""
         part: dict[str, int] | Raw = self._apart
         if isinstance(part, Raw):
             part = self._apart = _open(part, _LINKED)

@@ -15,12 +15,12 @@ from typing import Final
 
 from msgspec import Raw
 
-from profiles import contacts, episodes, links, merge, sides
+from profiles import apart, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
-from profiles.state import APART_MAX, Ledger, OrderEntry, decode_entry, encode
+from profiles.state import Ledger, OrderEntry, decode_entry, encode
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import Arrival
@@ -65,7 +65,7 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bo
         _pass_on(turn, event, holder)
         return False
     refused = None
-    if not (profile.has_apart and identifier in profile.apart):
+    if not profile.is_apart_from(identifier):
         refused = _refusal(turn, identifier)
         if refused is None:
             _split(turn, event, orders, triggers)
@@ -80,7 +80,8 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
     Raises NeedLedger(None) before changing anything where orders come and not all of this profile's are loaded.
     """
     profile, giver = turn.profile, restore.taken_from
-    known = profile.has_apart and profile.apart.get(giver, -1) >= restore.at_ms
+    since_ms = apart.since(profile.apart, giver) if profile.has_apart else None
+    known = since_ms is not None and since_ms >= restore.at_ms
     if restore.onto:
         _lead_on(turn, restore)
         return None
@@ -102,7 +103,7 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         if restore.closing and not known and brought.has_sides:
             profile.sides = brought.sides
     if restore.closing:
-        _note_apart(profile, giver, restore.at_ms)
+        apart.note(profile.apart, giver, restore.at_ms, restore.cause)
         if giver in profile.merging:
             profile.merging.remove(giver)
         _answer(turn, restore.cause, counts={"profiles": 1})
@@ -119,7 +120,7 @@ def decline(turn: Turn, absorb: Absorb) -> None:
                 closing=False,
                 profile=absorb.profile,
                 entries=absorb.entries,
-                at_ms=turn.profile.apart[absorb.absorbed],
+                at_ms=_apart_since(turn.profile, absorb.absorbed),
                 cause=absorb.cause,
             )
         )
@@ -136,7 +137,7 @@ def give_back(turn: Turn, came_with: str, brought: Profile, entries: list[OrderE
             closing=False,
             profile=of,
             entries=found,
-            at_ms=turn.profile.apart[came_with],
+            at_ms=_apart_since(turn.profile, came_with),
             cause=turn.cause,
         )
         for of, found in links.cut(brought, entries)
@@ -180,8 +181,9 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
     _take_out(profile, [*goes, *moved])
+    _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
-        _note_apart(profile, one, turn.time_ms)
+        apart.note(profile.apart, one, turn.time_ms, event.request_id)
     for place, episode in list(profile.episodes.items()):
         if carts.difference(profile.carts).intersection(episode.key.split("|")):
             definition = triggers.get(episode.name)
@@ -314,6 +316,20 @@ def _remember_told(made: Profile, before: Profile) -> None:
             cart.needs_add |= before.carts[key].needs_add
 
 
+def _name_no_more(profile: Profile, goes: set[str]) -> None:
+    """What was decided and sent stays, and is told of without the ids that went: who they belong to may be erased one day."""
+
+    def renamed(key: str) -> str:
+        return "|".join(profile.id if part in goes else part for part in key.split("|"))
+
+    for sent in profile.emitted:
+        sent.key = renamed(sent.key)
+    kept = profile.last_decisions()
+    for decision in kept:
+        decision.key = renamed(decision.key)
+    profile.decisions[:] = [Raw(encode(decision)) for decision in kept]
+
+
 def _take_out(profile: Profile, goes: list[str]) -> None:
     sides = [profile, *(part.kept for part in profile.sides.values() if part.is_kept)]
     for side in sides:
@@ -347,18 +363,17 @@ def _lead_on(turn: Turn, restore: Restore) -> None:
     if profile.redirect:
         led = [(at_ms, restore.onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
         profile.redirect = led[:1] + [at for before, at in pairwise(led) if at[1] != before[1]]
-        _note_apart(profile, restore.taken_from, restore.at_ms)
+        apart.note(profile.apart, restore.taken_from, restore.at_ms, restore.cause)
     _answer(turn, restore.cause)
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
 
 
-def _note_apart(profile: Profile, other: str, at_ms: int) -> None:
-    apart = profile.apart
-    apart[other] = max(at_ms, apart.get(other, at_ms))
-    while len(apart) > APART_MAX:
-        del apart[min(apart, key=lambda one: (apart[one], one))]
+def _apart_since(profile: Profile, other: str) -> int:
+    since_ms = apart.since(profile.apart, other)
+    assert since_ms is not None
+    return since_ms
 
 
 def _send_on(turn: Turn, restore: Restore, to: str, *, returned: bool) -> None:

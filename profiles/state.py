@@ -96,13 +96,15 @@ class Consent(Struct, omit_defaults=True, gc=False):
 
 class Privacy(Struct, omit_defaults=True, gc=False):
     """What was asked for concerning the customer's privacy: the newest moment of each kind of request, None where there was
-    none. `request_id` is that of the erasure. See `profiles.privacy`.
+    none. `request_id` is that of the erasure, and `apart` the marks of whom a command said not to be her (`profiles.apart`):
+    they are not erased with her. See `profiles.privacy`.
     """
 
     suppressed_ms: int | None = None
     unsuppressed_ms: int | None = None
     erased_ms: int | None = None
     request_id: str = ""
+    apart: dict[str, int] = {}
 
     @property
     def in_force(self) -> bool:

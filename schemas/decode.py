@@ -183,6 +183,13 @@ class Decoder:
         )
         return [event if isinstance(event, Problem) else self.arrive(event, record_ms) for event in events]
 
+    def decode_all_planned(self, value: bytes | None, record_ms: int) -> list[Arrival | Problem]:
+        """As `decode_all`, each event held against the plan, where there is one."""
+        return [
+            found if isinstance(found, Problem) or self.plan is None else self.plan(found.event) or found
+            for found in self.decode_all(value, record_ms)
+        ]
+
     def _oversized(self, value: bytes, size: int) -> Problem | None:
         if size > self._max_bytes:
             return Problem("too_large", f"{size} bytes, {self._max_bytes} are allowed")

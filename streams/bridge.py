@@ -33,7 +33,6 @@ from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.pages import METRICS_TYPE
 from streams.record import Record
-from streams.redrive import decode_again
 from streams.rows import reject, row_of_reject
 from streams.settings import Settings, SettingsError
 from streams.tracking_plan import load_plan
@@ -50,14 +49,14 @@ class Reader:
 
     def __init__(self, name: str, topic: str, decoder: Decoder, partitions: int) -> None:
         self.name, self.topic = name, topic
-        self._decoder, self._partitions = decoder, partitions
+        self.decoder, self._partitions = decoder, partitions
 
     def rows(self, partition: int, record: Record) -> list[Outgoing]:
         """Records for the input topics, and for `rejected`, in the order of the message. A tombstone gives none."""
         if record.value is None:
             return []
         made: list[Outgoing] = []
-        for found in decode_again(self._decoder, record.value, record.timestamp_ms):
+        for found in self.decoder.decode_all_planned(record.value, record.timestamp_ms):
             if isinstance(found, Problem):
                 place = (record, self.topic, partition)
                 made.append(row_of_reject(reject(*place, found.reason, found.detail)))

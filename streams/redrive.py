@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.outputs import Rejected
 from schemas.reasons import Problem
 from schemas.routing import topic_of
 from schemas.topics import TOPICS
 from streams.book_files import make_decoder
+from streams.bridge import Reader, readers
 from streams.identifier_forms import identifier_forms
 from streams.rows import NO_OFFSET, original_bytes
 from streams.serve.envelope import Message
@@ -46,6 +46,7 @@ class Redrive:
     def __init__(self, settings: Settings) -> None:
         plan = load_plan(settings.files.tracking_plan)
         self._decoder = make_decoder(settings)
+        self._raw: Mapping[str, Reader] = readers(settings) if settings.raw else {}
         self._senders: Mapping[str, Sender] = {
             name: Sender(name, source.kind, source.origins) for name, source in settings.sources.items()
         }
@@ -73,7 +74,10 @@ class Redrive:
 
     def _record(self, rejected: Rejected, original: bytes) -> Outcome:
         """A record of a topic."""
-        found = decode_again(self._decoder, original, rejected.timestamp_ms or 0)
+        raw = self._raw.get(rejected.topic)
+        # Under the source it had: what of a message had passed is known by source and id.
+        decoder = self._decoder if raw is None else raw.decoder
+        found = decoder.decode_all_planned(original, rejected.timestamp_ms or 0)
         lines = tuple(_line(one, rejected.topic) for one in found if isinstance(one, Arrival))
         still = tuple(one for one in found if isinstance(one, Problem))
         return Outcome(lines=lines, still=still) if found else Outcome(hopeless="nothing in it is of use to a profile")
@@ -94,14 +98,6 @@ class Redrive:
         )
         problems = (msgspec.json.decode(row.value, type=Rejected) for row in taken.rows if row.topic == REJECTED)
         return Outcome(lines=lines, still=tuple(Problem(one.reason, one.detail) for one in problems))
-
-
-def decode_again(decoder: Decoder, original: bytes, record_ms: int) -> list[Arrival | Problem]:
-    """Every event of a record as of today, or why it can't be taken; the plan is asked about each."""
-    return [
-        found if isinstance(found, Problem) or decoder.plan is None else decoder.plan(found.event) or found
-        for found in decoder.decode_all(original, record_ms)
-    ]
 
 
 def _line(arrival: Arrival, topic: str) -> Line:

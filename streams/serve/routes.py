@@ -58,7 +58,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _call("screen", "A screen of an app was seen."),
     _call("group", "A visitor belongs to a company."),
     _call("alias", "Two ids are one customer. Server keys only."),
-    _call("merge", "RudderStack's merge call; no event comes of it yet, so it is set aside."),
+    _call("merge", "Identifiers that are one customer's, as RudderStack says it; it counts as identify."),
     _call("i", "identify, as Segment's browser library calls it."),
     _call("t", "track, as Segment's browser library calls it."),
     _call("p", "page, as Segment's browser library calls it."),

@@ -21,6 +21,7 @@ from schemas.events import (
     CommandAnswered,
     ConsentChange,
     ConsentChanged,
+    EraseCustomer,
     Event,
     Identified,
     OrderCompleted,
@@ -387,3 +388,22 @@ def test_the_larger_of_two_users_joined_by_an_alias_call_comes_out_again() -> No
     town.tell(Aliased, ADA, previous_id="bob", day=2)
 
     assert (nets(town)[ADA], nets(town)[BOB]) == (0, 20)
+
+
+def test_who_is_apart_is_remembered_by_marks_that_name_nobody() -> None:
+    town = merged().split(ADA, MAIL)
+
+    assert town.profile(MAIL).is_apart_from(ADA)
+    assert not town.profile(MAIL).is_apart_from(BOB)
+    assert b"ada" not in town.profile(MAIL).pack()
+    assert b"eve@" not in town.profile(ADA).pack()
+
+
+def test_an_erased_customer_leaves_no_trace_with_whom_was_taken_out_of_her_nor_takes_her_along() -> None:
+    town = merged().split(ADA, MAIL)
+    town.tell(EraseCustomer, ADA, day=2, request_id="R-1")
+    town.tell(PageViewed, ADA, MAIL, day=3)  # the mistake once more
+
+    assert b"ada" not in town.profile(MAIL).pack()
+    assert nets(town) == {ADA: 0, MAIL: 200}
+    assert not [mail for mail in town.out if isinstance(mail, Mail) and isinstance(mail.event, EraseCustomer)]

@@ -65,6 +65,66 @@ def test_every_customer_ends_as_one_profile_however_her_devices_and_the_workers_
     # Moves beget moves: at rest when nothing waits to be sent and all of it was read.
     shop.expect(lambda: shop.outbox_empty() and shop.caught_up() and not _travelling(shop), "everybody has arrived")
 
+    _check(shop, told)
+    with contextlib.closing(shop.client()) as client:
+        ledgers = {key.decode().partition(":l:")[2] for key in client.scan_iter(match=f"{shop.prefix}:*:l:*")}
+        totals = [client.hgetall(f"{shop.prefix}:{{{p}}}:pop") for p in range(shop.partitions)]
+    assert {name for name in ledgers if not name.startswith("user_id:")} == set()
+    assert sum(int(total.get(b"customers", 0)) for total in totals) == len(told.money)
+    assert sum(int(total.get(b"net", 0)) for total in totals) == sum(net for _, net in told.money.values())
+    merged = {(value["customer_id"], value["other"]) for _, value in shop.read("identity-changes")}
+    assert all(other.partition(":")[2].startswith(customer.partition(":")[2]) for customer, other in merged)
+    shown = json.loads(shop.command("profile", "show", f"anonymous_id:{told.devices['user-0'][0]}", "--json"))
+    assert shown["id"] == "user_id:user-0"
+    assert home_partition("user-0", shop.partitions) in {p for p, name in shop.homes() if name == "user_id:user-0"}
+
+
+def test_stores_of_single_partitions_that_go_back_in_time_one_after_the_other_heal(shop: Shop, now_ms: int) -> None:
+    """As when the shards of a cluster fail over one by one, each to a replica that lags."""
+    told = Told(7, 60, now_ms)
+    shop.settings["REGULARS_LIMITS_BATCH_RECORDS"] = "20"
+    shop.start()
+    fifth = len(told.records) // (shop.partitions + 1) + 1
+    parts = [told.records[at : at + fifth] for at in range(0, len(told.records), fifth)]
+    assert len(parts) == shop.partitions + 1
+    shop.produce(parts[0])
+    for partition, part in enumerate(parts[1:]):
+        shop.wait_caught_up()
+        earlier = _kept_of(shop, partition)
+        shop.produce(part)
+        shop.expect(lambda p=partition, e=earlier: _kept_of(shop, p) != e, "it went on")  # type: ignore[misc]
+        _put_back(shop, partition, earlier)
+    # Whatever was set back is noticed with the next commit: everybody is seen once more.
+    for number, user in enumerate(told.money):
+        event = {"event": "Page Viewed", "message_id": f"last-{number}", "timestamp_ms": now_ms, "user_id": user}
+        shop.produce([Record("clickstream", user, json.dumps(event).encode(), now_ms)])
+        told.events[user] += 1
+    shop.expect(lambda: shop.caught_up() and shop.outbox_empty() and not _travelling(shop), "all has healed")
+
+    _check(shop, told)
+
+
+def _kept_of(shop: Shop, partition: int) -> dict[bytes, bytes]:
+    """Every key of a partition, as Redis dumps it."""
+    with contextlib.closing(shop.client()) as client:
+        keys = list(client.scan_iter(match=f"{shop.prefix}:{{{partition}}}:*", count=1000))
+        return {key: dump for key in keys if (dump := client.dump(key)) is not None}
+
+
+def _put_back(shop: Shop, partition: int, earlier: dict[bytes, bytes]) -> None:
+    """At one blow, under a worker that goes on."""
+    with contextlib.closing(shop.client()) as client:
+        present = list(client.scan_iter(match=f"{shop.prefix}:{{{partition}}}:*", count=1000))
+        with client.pipeline(transaction=True) as pipe:
+            for key in present:
+                pipe.delete(key)
+            for key, dump in earlier.items():
+                pipe.restore(key, 0, dump)
+            pipe.execute()
+
+
+def _check(shop: Shop, told: Told) -> None:
+    """Each customer is one profile with all her orders and events, each once, found by any of her devices."""
     profiles, redirects = shop.profiles(), shop.redirects()
     assert set(profiles) == {f"user_id:{user}" for user in told.money}
     for user, (orders, net) in told.money.items():
@@ -78,17 +138,6 @@ def test_every_customer_ends_as_one_profile_however_her_devices_and_the_workers_
         }
         for device in told.devices[user]:
             assert redirects[f"anonymous_id:{device}"] == f"user_id:{user}"
-    with contextlib.closing(shop.client()) as client:
-        ledgers = {key.decode().partition(":l:")[2] for key in client.scan_iter(match=f"{shop.prefix}:*:l:*")}
-        totals = [client.hgetall(f"{shop.prefix}:{{{p}}}:pop") for p in range(shop.partitions)]
-    assert {name for name in ledgers if not name.startswith("user_id:")} == set()
-    assert sum(int(total.get(b"customers", 0)) for total in totals) == len(told.money)
-    assert sum(int(total.get(b"net", 0)) for total in totals) == sum(net for _, net in told.money.values())
-    merged = {(value["customer_id"], value["other"]) for _, value in shop.read("identity-changes")}
-    assert all(other.partition(":")[2].startswith(customer.partition(":")[2]) for customer, other in merged)
-    shown = json.loads(shop.command("profile", "show", f"anonymous_id:{told.devices['user-0'][0]}", "--json"))
-    assert shown["id"] == "user_id:user-0"
-    assert home_partition("user-0", shop.partitions) in {p for p, name in shop.homes() if name == "user_id:user-0"}
 
 
 def _travelling(shop: Shop) -> bool:

@@ -131,3 +131,24 @@ def test_a_suppressed_customer_is_sent_nothing_and_an_export_tells_all(shop: Sho
     ended = [(value["name"], value["reason"]) for _, value in shop.read("decisions") if value["state"] == "cancelled"]
     assert ("cart.abandoned", "suppressed") in ended
     assert {reason for _, reason in ended} == {"suppressed"}
+
+
+def test_a_shop_that_leaves_is_told_how_and_then_gone(shop: Shop, now_ms: int) -> None:
+    left = {
+        "headers": {"X-Shopify-Topic": "shop/redact", "X-Shopify-Webhook-Id": "w-9"},
+        "body": {"shop_domain": "tea.example"},
+    }
+    shop.produce([*life(now_ms - 180 * MINUTE_MS), Record("commands", "any key", json.dumps(left).encode(), now_ms)])
+    worker = shop.start()
+    settle(shop)
+
+    ((_, receipt),) = shop.read("receipts")
+    assert (receipt["command"], receipt["final"], receipt["refused"]) == ("erase_shop", True, "by_hand")
+    assert "regulars privacy erase-shop" in shop.command("privacy", "receipt", receipt["request_id"], code=1)
+    shop.command("privacy", "erase-shop", "--yes", code=2)
+    assert set(shop.profiles()) == {"user_id:ada", "user_id:bea"}
+    worker.stop()
+
+    gone = json.loads(shop.command("privacy", "erase-shop", "--yes"))
+    assert everything_in_redis(shop) == "[]"
+    assert {shop.topic(topic.name) for topic in TOPICS} == set(gone["topics"])

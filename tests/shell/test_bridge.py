@@ -11,6 +11,7 @@ from schemas.outputs import Outgoing, Rejected
 from streams.bridge import Reader, readers
 from streams.home import home_partition
 from streams.record import Record
+from streams.redrive import Redrive
 from streams.settings import SettingsError, build_settings
 
 AT_MS = 1_772_409_600_000
@@ -102,3 +103,18 @@ def test_a_tombstone_says_nothing() -> None:
 def test_settings_that_name_no_topic_or_no_source_are_refused(raw: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         readers(build_settings({"raw": raw}))
+
+
+def test_what_is_sent_again_has_the_source_it_had_so_that_what_had_passed_counts_once() -> None:
+    settings = build_settings({"raw": {"web": {"topic": "their.topic", "format": "ga4"}}})
+    body = {
+        "client_id": "11.22",
+        "timestamp_micros": 1772366400000000,
+        "events": [{"name": "login"}, {"name": "purchase", "params": {}}],
+    }
+    passed, aside = readers(settings)["their.topic"].rows(0, record(body))
+    again = Redrive(settings).look(msgspec.json.decode(bytes(aside.value), type=Rejected))
+
+    assert (passed.topic, aside.topic) == ("identities", "rejected")
+    assert [msgspec.json.decode(line.value) for line in again.lines] == [msgspec.json.decode(bytes(passed.value))]
+    assert [problem.reason for problem in again.still] == ["missing_field"]

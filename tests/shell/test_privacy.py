@@ -151,7 +151,7 @@ def test_of_orders_that_a_request_names_those_that_are_not_hers_are_counted_and_
     assert (told["counts"]["orders_found"], "orders_not_found" in told) == (1, False)
 
 
-def test_a_shop_that_leaves_is_answered_by_what_its_operator_has_to_do() -> None:
+def test_a_shop_that_leaves_is_answered_by_what_its_operator_has_to_do(caplog: pytest.LogCaptureFixture) -> None:
     left = events.EraseShop(message_id="s1", timestamp_ms=at(8), request_id="r9", shop_id="shop.example")
     city = City()
     city.world.send(left, partition=(home_partition("r9", PARTITIONS) + 1) % PARTITIONS)  # from whoever keys otherwise
@@ -159,6 +159,9 @@ def test_a_shop_that_leaves_is_answered_by_what_its_operator_has_to_do() -> None
 
     (receipt,) = city.receipts("r9")
     assert (receipt["command"], receipt["final"], receipt["refused"]) == ("erase_shop", True, "by_hand")
+    (said,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "ERROR"]
+    assert "shop shop.example is to be erased (request r9)" in said
+    assert "regulars privacy erase-shop" in said
     assert city.live(left).receipts("r9") == [receipt]
     assert {"user_id:ada", "user_id:bea"} == {name for name in city.profiles() if name.startswith("user_id:")}
     assert city.values("rejected") == []
