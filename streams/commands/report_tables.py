@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from profiles.holdout import GLOBAL
+from profiles.value.absent import MEANINGS, Absent
 from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
@@ -91,6 +92,13 @@ def _headline(console: Console, document: ReportDocument) -> None:
             f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer; "
             f"{outlook.alive:.0%} are still customers (model {outlook.model})"
         )
+        for name, reason in outlook.absent.items():
+            console.print(f"  {name} is not foretold: {MEANINGS[Absent(reason)]} ({reason})", style="yellow")
+        if outlook.unvalued:
+            meaning = MEANINGS[Absent.NOT_POSITIVE]
+            console.print(
+                f"  net without {outlook.unvalued:,} customers: {meaning} ({Absent.NOT_POSITIVE})", style="yellow"
+            )
     else:
         console.print(f"What is to come: {outlook.remedy} ({outlook.reason})", style="yellow")
     console.print()

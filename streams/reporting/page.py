@@ -81,11 +81,14 @@ def _tiles(document: ReportDocument) -> list[tuple[str, str]]:
         if days is not None:
             tiles.append((percent(again[days]), f"ordered again within {days} days"))
     if isinstance(outlook, Outlook):
+        if outlook.margin is not None:
+            tiles.append(
+                (
+                    f"{currency} {amount(outlook.margin, currency)}",
+                    f"margin expected per customer in the next {HORIZON_DAYS} days",
+                )
+            )
         tiles += [
-            (
-                f"{currency} {amount(outlook.margin, currency)}",
-                f"margin expected per customer in the next {HORIZON_DAYS} days",
-            ),
             (f"{outlook.alive:.0%}", "are still customers, by the model"),
         ]
     found = sum(effect.standing == "found" for effect in document.effects)
