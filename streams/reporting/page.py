@@ -8,6 +8,7 @@ from typing import Final
 
 from plotly import graph_objects as go
 
+from profiles.value.absent import MEANINGS, Absent
 from streams.commands.report_tables import (
     CHANNEL_REASONS,
     WARNINGS,
@@ -51,6 +52,8 @@ def build_page(document: ReportDocument) -> Page:
         "cancellations included, and is current to that day.",
     )
     page.tiles(_tiles(document))
+    for said in _unsaid(document.outlook):
+        page.note(said)
     _trend(page, document)
     _distribution(page, document)
     _cohorts(page, document.cohorts)
@@ -95,6 +98,19 @@ def _tiles(document: ReportDocument) -> list[tuple[str, str]]:
     if document.effects:
         tiles.append((f"{found} of {len(document.effects)}", "hold-outs show an effect"))
     return tiles
+
+
+def _unsaid(outlook: Outlook | Missing) -> list[str]:
+    """What is not foretold, and why."""
+    if isinstance(outlook, Missing):
+        return [f"What is to come is not foretold ({outlook.reason}): {outlook.remedy}."]
+    said = [
+        f"Its {name} is not foretold ({reason}): {MEANINGS[Absent(reason)]}" for name, reason in outlook.absent.items()
+    ]
+    if outlook.unvalued:
+        why = MEANINGS[Absent.NOT_POSITIVE]
+        said.append(f"Net is foretold without {outlook.unvalued:,} customers ({Absent.NOT_POSITIVE}): {why}")
+    return said
 
 
 def _absent(page: Page, found: object) -> bool:

@@ -224,6 +224,8 @@ def test_the_report_has_a_figure_or_a_named_reason_with_a_remedy_for_every_quest
             assert getattr(document.outlook, name) != 0.0
     elif isinstance(document.outlook, Missing):
         assert document.outlook.reason == CASES[case].heuristic
+    not_foretold = "not foretold (" in shown(document, tmp_path)
+    assert not_foretold is (isinstance(document.outlook, Missing) or bool(document.outlook.absent))
     assert_page_has_only_numbers(document, tmp_path)
 
 
@@ -269,10 +271,15 @@ def test_an_arm_of_nobody_or_of_one_has_a_reason_and_no_number_in_the_report(
     assert_page_has_only_numbers(document, tmp_path)
 
 
+def shown(document: ReportDocument, folder: Path) -> str:
+    """The page of a report."""
+    write_page(document, folder / "report.html")
+    return (folder / "report.html").read_text()
+
+
 def assert_page_has_only_numbers(document: ReportDocument, folder: Path) -> None:
     """Neither the text nor the plots; the plots' library has a right to the words."""
-    write_page(document, folder / "report.html")
-    html = (folder / "report.html").read_text()
+    html = shown(document, folder)
     plots = [one for one in re.findall(r"<script.*?</script>", html, re.DOTALL) if len(one) < 500_000]
     text = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
     for part in (text, *plots):
