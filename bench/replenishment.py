@@ -126,7 +126,7 @@ def _order(day: int, household: int, categories: list[str]) -> Arrival:
 
 
 def _row(profile: Profile, category: str, book: Book, days: list[int], mean: float, median: float) -> Row:
-    found = ticking(profile, category, category, book)
+    found = ticking(profile, category, category, book.catalogue.lookup(category, category), book)
     assert found is not None, category
     outlook, gaps = found.clock.outlook(HALF_WIDTH), np.diff(days)
     return Row(

@@ -22,12 +22,12 @@ _LINE: Final = re.compile(r"thread \(\d+\): ([^;]+)")
 
 STAGES: Final[tuple[tuple[str, str], ...]] = (
     # (stage, pattern of "function (file:line)"). From the innermost frame outwards the first one that fits any pattern decides.
-    ("step: carts", r"^_cart \(profiles/engine\.py|^_checkout \(profiles/engine\.py"),
-    ("step: orders and refunds", r"^_order \(profiles/engine\.py"),
-    ("step: views", r"touch \(profiles/engine\.py|^_list_interest \(profiles/engine\.py"),
+    ("step: carts", r"^Engine\._cart |^_checkout \(profiles/engine\.py"),
+    ("step: orders and refunds", r"^Engine\._order "),
+    ("step: views", r"\bviewed \(profiles/engine\.py|^_list_interest \(profiles/engine\.py"),
     ("step: what all events have", r"^_remember \(profiles/engine\.py|^Engine\.step "),
     ("timers", r"^Engine\.fire |^Batch\._fire "),
-    ("encode", r"^Batch\._pack |\.pack \(profiles/|^Batch\._add_rows |^Batch\.changes "),
+    ("encode", r"^Batch\._pack |\.pack \(profiles/|^Outputs\.add_to |^Batch\.changes "),
     ("load", r"^Batch\.add |^decode_profile |^Tenure\._load |^RedisTable\.load |^Tenure\._prepare "),
     ("decode and merge", r"\(schemas/decode\.py|\(schemas/adapters/|\(streams/merge\.py"),
     ("batch", r"\(streams/batch\.py|\(streams/cache\.py"),

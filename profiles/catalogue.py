@@ -12,6 +12,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from schemas.times import parse_iso
+
 
 class CatalogueError(ValueError):
     """A row of the catalogue can't be used. The catalogue is refused; mend the row and column it names."""
@@ -23,7 +25,8 @@ class Facts(Struct, frozen=True, gc=False):
     `supply_days` is how long one unit lasts (None: not replenishable). Products of one `group` stand in for each other;
     `share` is then how much of the group's smallest unit one unit of this product is worth (2.0: lasts twice as long).
     `complementary` products go with it, the best first; `bundles` names the sets that the shop offers it in.
-    `contents` are ids of what there is to tell about the product (use tips, care, recipes).
+    `contents` are ids of what there is to tell about the product (use tips, care, recipes). `substitutes` stand in for it
+    without sharing its supply. `updated_ms` is since when the row holds, where it says so: what events told before is older.
     """
 
     cost_minor: int | None = None
@@ -36,17 +39,27 @@ class Facts(Struct, frozen=True, gc=False):
     complementary: tuple[str, ...] = ()
     bundles: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
+    substitutes: tuple[str, ...] = ()
+    updated_ms: int = 0
+
+    @property
+    def unit_days(self) -> float | None:
+        """How long the unit lasts that purchases are counted in: the product's, in a group the smallest of the group."""
+        return None if self.supply_days is None else self.supply_days / self.share
 
 
 NOTHING: Final = Facts()
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
-    """Facts by product id, and by category path for products that have no row; the products of each bundle, by its name."""
+    """Facts by product id, and by category path for products that have no row; the products of each bundle, by its name; and
+    of each group how many days its smallest unit lasts.
+    """
 
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
     bundles: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, float] = {}
 
     @staticmethod
     def from_rows(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> "Catalogue":
@@ -75,9 +88,9 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
     """A catalogue from rows such as a CSV reader gives them.
 
     Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
-    cost_minor, supply_days, group, occasions, contents, complementary, bundles (lists, or text separated by ";"). Others are
-    ignored, empty ones are unknown, a later row for the same product or category wins. Raises CatalogueError naming row (from
-    1) and column.
+    cost_minor, supply_days, group, occasions, contents, complementary, substitutes, bundles (lists, or text separated by
+    ";"), updated_at (ISO 8601). Others are ignored, empty ones are unknown, a later row for the same product or category wins.
+    Raises CatalogueError naming row (from 1) and column.
     """
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
@@ -93,6 +106,8 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             complementary=_tags(row, "complementary", number),
             bundles=_tags(row, "bundles", number),
             contents=_tags(row, "contents", number),
+            substitutes=_tags(row, "substitutes", number),
+            updated_ms=_updated(row, number),
         )
         if product_id is not None:
             products[product_id] = facts
@@ -112,10 +127,18 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
         for name in facts.bundles:
             bundles[name] = (*bundles.get(name, ()), product_id)
     return Catalogue(
-        products={product_id: _shared(facts, smallest) for product_id, facts in filled.items()},
-        categories={path: _shared(facts, smallest) for path, facts in categories.items()},
+        products={product_id: shared(facts, smallest) for product_id, facts in filled.items()},
+        categories={path: shared(facts, smallest) for path, facts in categories.items()},
         bundles={name: members for name, members in bundles.items() if len(members) > 1},
+        groups=smallest,
     )
+
+
+def shared(facts: Facts, groups: Mapping[str, float]) -> Facts:
+    """The facts with their share of the group's unit. Of a group that only events tell of, the unit is one day."""
+    if facts.group is None or facts.supply_days is None:
+        return facts if facts.share == 1.0 else replace(facts, share=1.0)
+    return replace(facts, share=facts.supply_days / groups.get(facts.group, 1.0))
 
 
 def _of_category(categories: Mapping[str, Facts], category: str | None) -> Facts | None:
@@ -141,12 +164,6 @@ def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
         occasions=facts.occasions or general.occasions,
         contents=facts.contents or general.contents,
     )
-
-
-def _shared(facts: Facts, smallest: Mapping[str, float]) -> Facts:
-    if facts.group is None or facts.supply_days is None:
-        return facts
-    return replace(facts, share=facts.supply_days / smallest[facts.group])
 
 
 def _text(row: Mapping[str, Any], column: str) -> str | None:
@@ -185,6 +202,18 @@ def _days(row: Mapping[str, Any], number: int) -> float | None:
     if value is not None and not 0 < value <= 3650:
         raise CatalogueError(f"row {number}, column supply_days: {value} is not above 0 and at most 3650 days")
     return None if value is None else float(value)
+
+
+def _updated(row: Mapping[str, Any], number: int) -> int:
+    text = _text(row, "updated_at")
+    if text is None:
+        return 0
+    try:
+        return parse_iso(text)
+    except ValueError:
+        raise CatalogueError(
+            f"row {number}, column updated_at: {text!r} is no time such as 2026-03-02T09:00:00Z"
+        ) from None
 
 
 def _tags(row: Mapping[str, Any], column: str, number: int) -> tuple[str, ...]:

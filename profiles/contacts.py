@@ -14,10 +14,9 @@ def remember(profile: Profile, event: Event) -> None:
     new key comes to be used.
     """
     known = dict(profile.contacts)
-    for kind, token, sealed in (
-        ("email", event.email, event.sealed_email),
-        ("phone", event.phone, event.sealed_phone),
-    ):
+    brought = [("email", event.email, event.sealed_email), ("phone", event.phone, event.sealed_phone)]
+    brought += [(kind, getattr(event, kind, None), sealed) for kind, sealed in (event.sealed_ids or {}).items()]
+    for kind, token, sealed in brought:
         if token is not None and sealed is not None and is_token(token):
             known[f"{kind}:{token}"] = sealed
     if known != profile.contacts:

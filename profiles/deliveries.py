@@ -83,7 +83,7 @@ def _of(entry: OrderEntry, old: Delivery) -> Delivery:
     if not entry.compact:
         by_product = {line.product_id: line for line in reversed(entry.lines) if line.product_id not in named}
         lines = [
-            Delivered(product_id, line.variant_id, line.category)
+            Delivered(product_id, line.variant_id, line.category, None if line.told is None else line.told.supply_days)
             for product_id, line in list(reversed(by_product.items()))[:LINES_MAX]
         ]
     return Delivery(

@@ -7,7 +7,7 @@ profiles away and sets the record aside.
 The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar, cast
 
 from msgspec.structs import replace
@@ -49,12 +49,14 @@ from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
 from profiles.privacy import COMMANDS
+from profiles.product_facts import filled, words_of
 from profiles.profile import Profile
 from profiles.replan import replan
 from profiles.rules import topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
+from profiles.told import Word
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
@@ -80,6 +82,7 @@ class Engine:
         told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
         self.topics = topics_apart(book.rules)
         """Where triggers go that are published apart, by their names."""
+        self._lists_products = bool(book.catalogue.products)
         self._browsed = any(trigger.remembers_views for trigger in told)
         watched = self._browsed or any(_hears(trigger, "on_good") for trigger in told)
         self._handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
@@ -109,6 +112,8 @@ class Engine:
 
         Raises NeedLedger or NeedProfile before changing anything when more must be loaded first.
         """
+        if at.facts or self._lists_products:
+            arrival = filled(arrival, at.facts, self.book.catalogue)
         event, time_ms = arrival.event, arrival.time_ms
         kind = type(event)
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
@@ -164,6 +169,10 @@ class Engine:
         """Whether those who watch a product want to hear of this change."""
         return any(trigger.wakes(self.book, change) for trigger in self._on_good)
 
+    def words(self, arrival: Arrival) -> Iterator[tuple[str, Word]]:
+        """What a catalogue event tells of a product besides price and stock, by the key it is kept under."""
+        return words_of(arrival, self.book.shop_currency)
+
     def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None:
         """Tell a customer who watches a product that it changed; outputs are appended to `out`.
 
@@ -193,7 +202,7 @@ class Engine:
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue
-            stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods)
+            stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods, facts=at.facts)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
                 if wake == exposures.WAKE:
@@ -214,7 +223,7 @@ class Engine:
             episode = episodes.next_of(profile, self.triggers, turn)
             if at.wall_ms is None and episode.measured_from_ms is not None and episode.measured_from_ms > due_ms:
                 # In replay the clock stops at each due time it passes, however far it jumps.
-                stop = Moment(episode.measured_from_ms, goods=at.goods)
+                stop = Moment(episode.measured_from_ms, goods=at.goods, facts=at.facts)
                 turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             episodes.decide_due(turn, self.triggers, episode)
             if self._is_watching:
@@ -334,7 +343,9 @@ class Engine:
     def _give_back(self, turn: Turn, arrival: Arrival) -> None:
         """An event was on its way while what it came with was taken out of this profile."""
         side, entries = Profile(arrival.came_with), Ledger(complete=True)
-        change = ledger.apply_order(side, arrival, entries, self.book) if type(arrival.event) in ORDER_EVENTS else None
+        change = None
+        if type(arrival.event) in ORDER_EVENTS:
+            change = ledger.apply_order(side, arrival, entries, self.book, turn.at.facts)
         self._tell_side(side, arrival, turn.at, change)
         splitting.give_back(turn, arrival.came_with, side, entries.all())
 
@@ -368,7 +379,7 @@ class Engine:
 
     def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, side: Profile | None, *, watching: bool) -> None:
         profile, event = turn.profile, arrival.event
-        change = ledger.apply_order(profile, arrival, orders, turn.book)
+        change = ledger.apply_order(profile, arrival, orders, turn.book, turn.at.facts)
         if profile.id == ANONYMOUS:
             return
         if profile.has_sides:
@@ -403,9 +414,8 @@ class Engine:
         told.delivery = deliveries.note(profile, arrival, change)
         if entry.placed_ms is not None and not entry.test:
             if change.is_new:
-                lookup = turn.book.catalogue.lookup
-                known = [(line.category, lookup(line.product_id, line.category)) for line in entry.lines]
-                bought = [(category or facts.category, facts.brand, facts.occasions) for category, facts in known]
+                known = [(line, turn.facts(line.product_id, line.category, line.variant_id)) for line in entry.lines]
+                bought = [(line.category or facts.category, facts.brand, facts.occasions) for line, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
                 if self._browsed:
                     browsing.note_found(profile, entry.placed_ms)
@@ -646,13 +656,6 @@ CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     }
 )
 """They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
-UNHANDLED: Final[frozenset[type[Event]]] = frozenset(
-    {
-        events.EraseShop,
-    }
-)
-"""Known on the wire, and nothing is done with them yet. They are set aside before they come here: a privacy request that
-is swallowed in silence would be worse than one refused."""
 FEEDBACK_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {events.NpsSubmitted, events.CaseUpdated, events.TicketOpened, events.TicketUpdated, events.TicketResolved}
 )

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from profiles import exposures, gates
 from profiles.consent import summary
+from profiles.contacts import shown_ids
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import Goods, good_key, in_stock
@@ -377,7 +378,7 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
 
 
 def _customer(profile: Profile, *, contact_details: bool) -> Customer:
-    ids = profile.ids
+    ids = shown_ids(profile) if contact_details and profile.has_contacts else profile.ids
     return Customer(
         id=profile.id,
         user_id=only(ids.get("user_id")),

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from profiles.book import Book
+from profiles.catalogue import Facts
 from profiles.insight.repurchase import Clock, clock_of
 from profiles.insight.repurchase_plan import RepurchaseRule
 from profiles.insight.rhythm import pace, until
@@ -54,28 +55,28 @@ class Ticking(Struct, frozen=True, gc=False):
     gaps: int
 
 
-def learned_category(product_id: str, category: str | None, book: Book) -> str | None:
+def learned_category(product_id: str, category: str | None, facts: Facts, book: Book) -> str | None:
     """The category of a product, where it was learned and the rules want it reminded of; else None."""
     model = book.models.repurchase
     if model is None:
         return None
-    within = keys_of(product_id, category, book)[1]
+    within = keys_of(product_id, category, facts)[1]
     return within if within in model.keys and book.rules.repurchase.of(within).remind else None
 
 
 def ticking(
-    profile: Profile, product_id: str, category: str | None, book: Book, until_day: int | None = None
+    profile: Profile, product_id: str, category: str | None, facts: Facts, book: Book, until_day: int | None = None
 ) -> Ticking | None:
-    """The clock that holds for a product she bought; None where nothing was learned, or her rhythm is forgotten.
+    """The clock that holds for a product she bought, of which these facts are known; None where nothing was learned, or her
+    rhythm is forgotten.
 
     With `until_day` what she bought after that day is left aside.
     """
     model = book.models.repurchase
     if model is None:
         return None
-    product, within = keys_of(product_id, category, book)
-    facts = book.catalogue.lookup(product_id, category)
-    word = None if facts.supply_days is None else facts.supply_days / facts.share
+    product, within = keys_of(product_id, category, facts)
+    word = facts.unit_days
     # The merchant's word stands above the category; it places a product that was not learned yet.
     key = product if product is not None else within
     if key is None or (key not in model.keys and word is None) or (rhythm := rhythm_of(profile, key)) is None:
@@ -86,10 +87,10 @@ def ticking(
 
 
 def foretold(
-    profile: Profile, product_id: str, category: str | None, book: Book, until_day: int | None = None
+    profile: Profile, product_id: str, category: str | None, facts: Facts, book: Book, until_day: int | None = None
 ) -> Foretold | None:
     """The next purchase of a product, as seen from the last one (until that day). None as for `ticking`."""
-    found = ticking(profile, product_id, category, book, until_day)
+    found = ticking(profile, product_id, category, facts, book, until_day)
     if found is None:
         return None
     clock, rule = found.clock, found.rule

@@ -1,5 +1,7 @@
 """Who a customer is: her identifiers, traits, zone and language, as events name them. Newest word wins."""
 
+from collections.abc import Sequence
+
 from profiles import contacts, links
 from profiles.profile import Profile
 from profiles.state import TRAITS_MAX
@@ -18,7 +20,7 @@ def remember(turn: Turn, arrival: Arrival) -> None:
     for kind, value in arrival.others:
         if value not in ids.get(kind, ()):
             links.claim(turn, kind, value)
-    if event.sealed_email is not None or event.sealed_phone is not None:
+    if event.sealed_email is not None or event.sealed_phone is not None or event.sealed_ids is not None:
         contacts.remember(profile, event)
     if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
         profile.timezone = (at_ms, event.timezone)
@@ -67,6 +69,6 @@ def contact(profile: Profile, kind: str) -> str | None:
     return None
 
 
-def only(values: list[str] | None) -> str | None:
+def only(values: Sequence[str] | None) -> str | None:
     """The first value of an identifier type, None if there is none."""
     return values[0] if values else None

@@ -26,9 +26,11 @@ from profiles import order_stats
 from profiles.book import Book
 from profiles.contribution import contribute, net_units, settled_refunds
 from profiles.order_stats import Key
+from profiles.product_facts import fill_lines
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
 from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
+from profiles.told import ToldFacts
 from profiles.value.purchases import NONE, Piece, Purchases, moved
 from profiles.value.purchases import fold as fold_days
 from schemas.events import (
@@ -52,6 +54,7 @@ REFUND_WINDOW_MS: Final = 400 * DAY_MS
 COMPACT_EVERY_MS: Final = 30 * DAY_MS
 """Least time between two rounds of compaction of one customer, since each reads the whole ledger."""
 
+NO_FACTS: Final[ToldFacts] = {}
 _ZERO: Final = Totals()
 
 Version = tuple[int, int, str]
@@ -97,8 +100,12 @@ class OrderChange(Struct, gc=False):
         return net_units(self.entry)
 
 
-def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) -> OrderChange:
+def apply_order(
+    profile: Profile, arrival: Arrival, ledger: Ledger, book: Book, facts: ToldFacts = NO_FACTS
+) -> OrderChange:
     """Put an order event into its ledger entry and bring the customer's totals and order statistics up to date.
+
+    `facts` are what events told of products: the lines keep what they are counted by.
 
     Raises NeedLedger before changing anything: for the order's entry, or for the whole ledger when the first or the newest
     orders can't be told without it. The profile of anonymous orders keeps totals only and never asks for its whole ledger.
@@ -112,6 +119,8 @@ def apply_order(profile: Profile, arrival: Arrival, ledger: Ledger, book: Book) 
     if isinstance(event, OrderReturned):
         # An order nobody told of yet has an entry, and what she bought is as it was.
         return OrderChange(entry, before, type(event), None, None, profile.purchases)
+    if facts and entry.lines and (before is None or entry.lines is not before.lines):
+        fill_lines(entry, facts, arrival.time_ms, book)
     old = None if before is None else before.contribution
     new = entry.contribution = contribute(entry, before, book)
 

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import astuple, replace
 
-from profiles import contacts, merge, sides
+from profiles import contacts, former, merge, sides
 from profiles.ids import decision_id
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
@@ -155,6 +155,7 @@ def _has_room(profile: Profile, kind: str, known: list[str], at_ms: int, rules: 
         return False
     known.remove(oldest)
     linked.pop(f"{kind}:{oldest}", None)
+    former.note(profile, {f"{kind}:{oldest}": at_ms})
     return True
 
 
@@ -417,6 +418,8 @@ def refuse(turn: Turn, refused: LinkRefused) -> None:
             del profile.ids[kind]
     profile.linked.pop(identifier, None)
     if refused.reason in {"moved", "split"}:
+        if refused.reason == "moved" and kind in WEAK:
+            former.note(profile, {identifier: refused.at_ms})
         _forget_contacts(profile)
         return
     if identifier not in profile.refused:

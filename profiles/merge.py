@@ -21,6 +21,7 @@ from profiles import (
     deliveries,
     exposures,
     feedback,
+    former,
     interests,
     merge_carts,
     merge_orders,
@@ -147,6 +148,8 @@ def _unite_identity(into: Profile, other: Profile) -> None:
     if other.has_contacts:
         contacts.unite(into, other)
     into.merging = sorted({*into.merging, *other.merging})[-MERGING_MAX:]
+    if other.has_former:
+        former.note(into, other.former)
     if other.has_apart:
         _unite_apart(into, other)
     for name, said in other.traits.items():

@@ -36,4 +36,5 @@ def _united(key: str, ours: Supply, theirs: Supply) -> Supply:
     newest = purchases[-1]
     side = ours if ours.purchases[-1].order_id == newest.order_id else theirs
     reminded = max((ours.reminded, theirs.reminded), key=lambda order_id: (order_id == newest.order_id, order_id or ""))
-    return Supply(newest.product_id or key, side.category, purchases[-SUPPLY_PURCHASES_MAX:], reminded)
+    kept = purchases[-SUPPLY_PURCHASES_MAX:]
+    return Supply(newest.product_id or key, side.category, kept, reminded, side.told)

@@ -14,6 +14,7 @@ from profiles.episodes import Triggers, id_of
 from profiles.goods import Goods
 from profiles.profile import Profile
 from profiles.state import Episode, Moment
+from profiles.told import ToldFacts
 from profiles.turn import Turn
 from schemas.outputs import Item
 
@@ -39,13 +40,18 @@ class NextTrigger(Struct, frozen=True, kw_only=True):
 
 
 def next_trigger(
-    profile: Profile, book: Book, triggers: Triggers, now_ms: int, goods: Goods | None = None
+    profile: Profile,
+    book: Book,
+    triggers: Triggers,
+    now_ms: int,
+    goods: Goods | None = None,
+    facts: ToldFacts | None = None,
 ) -> NextTrigger | None:
     """The waiting episode with the best priority (then the earliest due) whose condition holds and whose gates are open.
 
-    `goods`: price and stock of what she watches, as far as they are known.
+    `goods`: price and stock of what she watches, as far as they are known; `facts`: what events told of products besides.
     """
-    at = Moment(now_ms, now_ms, goods or {})
+    at = Moment(now_ms, now_ms, goods or {}, facts or {})
     turn = Turn(profile, book, at, [], cause="read", time_ms=now_ms, received_ms=now_ms)
     waiting = [
         (definition.rule(book).priority, episode.due_ms, episode.name, episode.key, definition, episode)

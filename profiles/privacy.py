@@ -22,7 +22,8 @@ from profiles.episodes import Triggers
 from profiles.export import exports
 from profiles.insight.tallies import add
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Privacy
+from profiles.receipts import ORDERS_FOUND, ORDERS_NAMED
+from profiles.state import Ledger, OrderEntry, Privacy
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import ID_TYPES, Aliased, Arrival, CommandEvent, CommandName, Event
@@ -95,6 +96,8 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
         counts = _suppress(turn, event, at_ms, triggers)
     else:
         counts = _unsuppress(profile, at_ms)
+    if event.order_ids and not event.passed_on:
+        counts = counts | {ORDERS_NAMED: len({*event.order_ids})}
     for target in targets:
         _pass_on(turn, event, target, at_ms, aka)
     marks = tuple(home_mark(event.request_id, target) for target in targets)
@@ -239,6 +242,7 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
         counts = {
             "profiles": 1,
             "orders": len(entries),
+            ORDERS_FOUND: _found(event, entries),
             "timers": len(profile.episodes) + len(profile.wakes) + (profile.compact_ms is not None),
             "identifiers": sum(len(values) for values in profile.ids.values()),
             "decisions": len(profile.decisions),
@@ -269,7 +273,13 @@ def _export(turn: Turn, event: CommandEvent, orders: Ledger) -> Counts:
         return {}
     parts = exports(turn, event.request_id, entries)
     turn.out += parts
-    return _without_zeros({"profiles": 1, "orders": len(entries), "parts": len(parts)})
+    found = _found(event, entries)
+    return _without_zeros({"profiles": 1, "orders": len(entries), ORDERS_FOUND: found, "parts": len(parts)})
+
+
+def _found(event: CommandEvent, entries: list[OrderEntry]) -> int:
+    """How many of the orders that a request names are these."""
+    return len({entry.order_id for entry in entries}.intersection(event.order_ids)) if event.order_ids else 0
 
 
 def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int, aka: tuple[str, ...]) -> None:
@@ -284,6 +294,7 @@ def _pass_on(turn: Turn, event: CommandEvent, target: str, at_ms: int, aka: tupl
         request_id=event.request_id,
         requested_at_ms=at_ms,
         reason=event.reason,
+        order_ids=event.order_ids,
         passed_on=aka,
         **identifier,
     )
@@ -299,9 +310,11 @@ def _named(event: Event, own: str) -> list[str]:
 
 
 def _known(profile: Profile) -> dict[str, None]:
-    """Every identifier and absorbed id of the profile but its own, as "type:value"."""
+    """Every identifier of the profile but its own, those it absorbed and those it had, as "type:value"."""
     found = dict.fromkeys(f"{kind}:{value}" for kind, values in profile.ids.items() for value in values)
     found |= dict.fromkeys((*profile.absorbed, *profile.merging))
+    if profile.has_former:
+        found |= dict.fromkeys(profile.former)
     found.pop(profile.id, None)
     return found
 

@@ -131,6 +131,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _contacts: Part = _part("contacts")
     _sides: Part = _part("sides")
     _apart: Part = _part("apart")
+    _former: Part = _part("former")
 
     def next_due_ms(self) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""
@@ -633,6 +634,19 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return part
 
     @property
+    def has_former(self) -> bool:
+        """Whether any device or cart was hers before, without opening the part."""
+        return self._former is not _NOTHING
+
+    @property
+    def former(self) -> dict[str, int]:
+        """Devices and cart tokens that were hers, and when they were no more. See `profiles.former`."""
+        part: dict[str, int] | Raw = self._former
+        if isinstance(part, Raw):
+            part = self._former = _open(part, _LINKED)
+        return part
+
+    @property
     def memberships(self) -> Memberships:
         """The segments she is in."""
         part: Memberships | Raw = self._memberships
@@ -754,6 +768,7 @@ _NO_FACTS: Final = (
     "_memberships",
     "_sides",
     "_apart",
+    "_former",
 )
 
 

@@ -4,9 +4,17 @@ Answers come in any order and may come twice. Whom the first home passed the com
 and so on from home to home: it is final when the first has answered and every home that was named since.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from schemas.events import CommandAnswered, CommandName
+
+ORDERS_NAMED: Final = "orders_named"
+ORDERS_FOUND: Final = "orders_found"
+"""Counts: orders that the request names, and those of them that were hers."""
+BY_HAND: Final = "by_hand"
+"""Why a worker does not erase a whole shop."""
 
 
 class Case(Struct, omit_defaults=True, gc=False):
@@ -26,9 +34,19 @@ class Case(Struct, omit_defaults=True, gc=False):
         return len(set(self.named) - set(self.answered)) + (not self.first)
 
     @property
+    def orders_not_found(self) -> int:
+        """Orders that the request names and that no home which has answered had."""
+        return max(0, self.counts.get(ORDERS_NAMED, 0) - self.counts.get(ORDERS_FOUND, 0))
+
+    @property
     def final(self) -> bool:
         """Whether every home has answered."""
         return not self.waiting
+
+
+def of_shop(opened_ms: int) -> Case:
+    """The request to erase a whole shop: answered at once, by saying who can do it."""
+    return Case("erase_shop", opened_ms, first=True, refused=BY_HAND)
 
 
 def take(case: Case | None, answer: CommandAnswered, at_ms: int) -> Case | None:

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import Raw
 
 from profiles.book import Book
-from profiles.catalogue import supply_key
+from profiles.catalogue import Facts, supply_key
 from profiles.contribution import net_units
 from profiles.insight.repurchase_plan import SEPARATOR
 from profiles.insight.rhythm import Rhythm, contribution, record, record_and_count, unite, withdraw
 from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
+from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.state import OrderEntry, encode
 
@@ -78,12 +79,11 @@ def rhythm_of(profile: Profile, key: str) -> Rhythm | None:
     return _of(profile, key) if key in profile.rhythms else None
 
 
-def keys_of(product_id: str, category: str | None, book: Book) -> tuple[str | None, str | None]:
+def keys_of(product_id: str, category: str | None, facts: Facts) -> tuple[str | None, str | None]:
     """The keys of a product's own rhythm and of its category's; None where there is none.
 
-    The category is the one the catalogue says, else the one the order said.
+    The category is the one the facts say, else the one the order said.
     """
-    facts = book.catalogue.lookup(product_id, category)
     within = facts.category or category
     if facts.supply_days is None:
         return None, within
@@ -101,12 +101,12 @@ def bought(entry: OrderEntry, book: Book) -> Bought:
         kept = units.pop(line.product_id, 0.0)
         if kept <= 0:
             continue
-        product, category = keys_of(line.product_id, line.category, book)
+        facts = of_line(book.catalogue, line)
+        product, category = keys_of(line.product_id, line.category, facts)
         if category is not None:
             found[category] = found.get(category, 0.0) + kept
         if product is not None:
-            share = book.catalogue.lookup(line.product_id, line.category).share
-            found[product] = found.get(product, 0.0) + kept * share
+            found[product] = found.get(product, 0.0) + kept * facts.share
     of = book.rules.repurchase.of
     return {key: (day, count if of(key).quantity_exponent else 1.0) for key, count in found.items()}
 

@@ -13,6 +13,8 @@ that never absorbed anything have none at all. After that time a side becomes pa
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Raw
+
 from profiles import merge
 from profiles.book import Book
 from profiles.ledger import OrderChange
@@ -73,11 +75,14 @@ def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Prof
 
     A side begins with the first event that comes with an identifier alone, and ends some time after that was linked.
     """
-    sides, came_with = profile.sides, arrival.came_with
+    came_with, just_read = arrival.came_with, type(profile._sides) is Raw
+    sides = profile.sides
     if sides:
-        if sum(part.size for part in sides.values()) > BYTES_MAX:
+        # What was opened has no size any more: it is asked once for what was read.
+        if just_read and sum(part.size for part in sides.values()) > BYTES_MAX:
             _drop_all(sides)
-        _end_old(profile, now_ms, book)
+        keep_ms = book.rules.identity.split_ms
+        _end_old(profile, now_ms - keep_ms if keep_ms else now_ms + 1, book)
     if came_with and came_with not in sides:
         since_ms = profile.linked.get(came_with)
         if since_ms is None or not is_splittable(since_ms, now_ms, book) or came_with in profile.absorbed:
@@ -125,12 +130,19 @@ def _via(profile: Profile, identifier: str) -> str:
     return profile.id if profile.id in through or not through else through[0]
 
 
-def _end_old(profile: Profile, now_ms: int, book: Book) -> None:
-    """Sides that can't be taken out any more become part of the profile's own, with what came through them."""
-    sides = profile.sides
-    own = sides[profile.id]
+def _end_old(profile: Profile, before_ms: int, book: Book) -> None:
+    """Sides that can't be taken out any more, as they were linked before that moment, become part of the profile's own, with
+    what came through them.
+    """
+    sides, own_id = profile.sides, profile.id
+    for identifier, part in sides.items():
+        if part.since_ms < before_ms and identifier != own_id:
+            break
+    else:
+        return  # as for nearly every event
+    own = sides[own_id]
     for identifier, part in list(sides.items()):
-        if identifier != profile.id and not is_splittable(part.since_ms, now_ms, book):
+        if identifier != own_id and part.since_ms < before_ms:
             del sides[identifier]
             for other in sides.values():
                 if other.via == identifier:

@@ -48,6 +48,7 @@ _KEPT_AS_IT_IS: Final = (
     "_behaviour",
     "_memberships",
     "_apart",
+    "_former",
 )
 """What was decided about the customer, or asked by her, and is no fact of one side."""
 
@@ -326,6 +327,8 @@ def _take_out(profile: Profile, goes: list[str]) -> None:
             side.linked.pop(identifier, None)
             if identifier in side.absorbed:
                 side.absorbed.remove(identifier)
+            if side.has_former:
+                side.former.pop(identifier, None)
         if side.has_contacts:
             contacts.keep(side, side.contacts)
     profile.merging = [one for one in profile.merging if one not in goes]

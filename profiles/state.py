@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from profiles.goods import Goods
 from profiles.insight.tallies import Tally
+from profiles.told import Kept, ToldFacts
 from profiles.value.churn import Band
 
 SEEN_MAX = 128
@@ -38,6 +39,7 @@ REDIRECTS_MAX = 16
 REFUSED_MAX = 32
 MERGING_MAX = 32
 APART_MAX = 32
+FORMER_MAX = 500
 WATCHES_MAX = 16
 SEEN_PRICES_MAX = 6
 VIEWS_MAX = 16
@@ -161,7 +163,11 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
 
 
 class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
-    """One line of an order. `list_minor` is the line's list value, `cost_minor` the line's cost where known."""
+    """One line of an order. `list_minor` is the line's list value, `cost_minor` the line's cost where known.
+
+    What events of the catalogue had told of the product when the order came is kept with it (`profiles.product_facts`):
+    category and cost in their own places where the order names none, the rest as `told`.
+    """
 
     product_id: str
     quantity: float
@@ -170,6 +176,7 @@ class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
     category: str | None = None
     cost_minor: int | None = None
     variant_id: str | None = None
+    told: Kept | None = None
 
 
 class OrderMoney(Struct, omit_defaults=True, gc=False):
@@ -273,11 +280,12 @@ class Purchase(Struct, array_like=True, omit_defaults=True, gc=False):
 
 
 class Delivered(Struct, array_like=True, omit_defaults=True, gc=False):
-    """A product of a parcel."""
+    """A product of a parcel. `supply_days` as in its order's line."""
 
     product_id: str
     variant_id: str | None = None
     category: str | None = None
+    supply_days: float | None = None
 
 
 class Delivery(Struct, omit_defaults=True, gc=False):
@@ -301,14 +309,16 @@ class Delivery(Struct, omit_defaults=True, gc=False):
 class Supply(Struct, omit_defaults=True, gc=False):
     """Purchases of one replenishable product (or substitute group), oldest first, at most SUPPLY_PURCHASES_MAX.
 
-    `product_id` and `category` are those of the newest purchase: what to offer, and where its facts are found.
-    `reminded` is the order of the purchase whose end a reminder was sent for last.
+    `product_id` and `category` are those of the newest purchase: what to offer, and where its facts are found; so are
+    what events had `told` of it. `reminded` is the order of the purchase whose end a reminder was
+    sent for last.
     """
 
     product_id: str
     category: str | None = None
     purchases: list[Purchase] = []
     reminded: str | None = None
+    told: Kept | None = None
 
 
 # --- carts --------------------------------------------------------------------------------------------------------
@@ -749,12 +759,14 @@ class NeedProfile(Need):
 
 class Moment(Struct, frozen=True, gc=False):
     """The clocks a step is run under. `clock_ms` is the partition's clock. `wall_ms` is the wall clock live and None in
-    replay, where "now" at a due timer is its due time. `goods` is what the partition knows of prices and stock.
+    replay, where "now" at a due timer is its due time. `goods` is what the partition knows of prices and stock, `facts` what
+    events told it of products besides.
     """
 
     clock_ms: int
     wall_ms: int | None = None
     goods: Goods = {}
+    facts: ToldFacts = {}
 
 
 encode = msgspec.json.Encoder().encode

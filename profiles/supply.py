@@ -27,14 +27,15 @@ from msgspec.structs import replace
 
 from profiles import hindsight, order_stats, zones
 from profiles.book import Book
-from profiles.catalogue import Facts, supply_key
+from profiles.catalogue import supply_key
 from profiles.contribution import net_units
 from profiles.foretold import Foretold, foretold, learned_category
 from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
+from profiles.product_facts import counted_by, of_line
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, Purchase, Supply
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, OrderLine, Purchase, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 
 JOINED_MS: Final = 2 * DAY_MS
@@ -96,8 +97,10 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     changed = SupplyChange({})
     catalogue = book.catalogue
     entry = change.entry
-    known = catalogue.products or catalogue.categories or book.models.repurchase is not None
-    if entry is change.before or entry.compact or not known:
+    if entry is change.before or entry.compact:
+        return changed
+    known = catalogue.products or catalogue.categories or book.models.repurchase is not None or profile.supply
+    if not known and all(line.told is None for line in entry.lines):
         return changed
     wanted = _bought(entry, book)
     touched: dict[str, tuple[list[Purchase], hindsight.Place]] = {}
@@ -128,7 +131,8 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         newest = after[-1]
         supply.product_id = newest.product_id or key
         if newest.order_id == entry.order_id:
-            supply.category = wanted[key][1]
+            line = wanted[key][1]
+            supply.category, supply.told = line.category, line.told
         touched[key] = (before, min(since))
     if len(profile.supply) > SUPPLY_PRODUCTS_MAX:
         oldest_first = sorted(profile.supply, key=lambda key: (profile.supply[key].purchases[-1].at_ms, key))
@@ -167,7 +171,9 @@ def _foresee(profile: Profile, supply: Supply, since: hindsight.Place, book: Boo
     for place in range(start, len(purchases)):
         purchase = purchases[place]
         if place + 1 < len(purchases):
-            seen = Supply(purchase.product_id or supply.product_id, supply.category, purchases[: place + 1])
+            seen = replace(
+                supply, product_id=purchase.product_id or supply.product_id, purchases=purchases[: place + 1]
+            )
             forecast = _forecast(profile, seen, book, book.shop_day(purchase.at_ms))
         else:
             forecast = _forecast(profile, supply, book)
@@ -192,10 +198,12 @@ def forecast(profile: Profile, key: str, book: Book) -> Forecast | None:
 
 def _forecast(profile: Profile, supply: Supply, book: Book, until_day: int | None = None) -> Forecast | None:
     """The forecast of a supply with these purchases; with `until_day` from a rhythm that ends on that day."""
-    learned = foretold(profile, supply.product_id, supply.category, book, until_day)
+    catalogue = book.catalogue
+    facts = counted_by(catalogue, supply.product_id, supply.category, supply.told)
+    learned = foretold(profile, supply.product_id, supply.category, facts, book, until_day)
     if learned is not None:
         return _learned_forecast(profile, supply, learned, book)
-    product_days = _unit_days(book.catalogue.lookup(supply.product_id, supply.category))
+    product_days = facts.unit_days
     if product_days is None:
         return None
     rule, late_rule = book.rule(ReplenishmentDueRule), book.rule(ReplenishmentLateRule)
@@ -213,13 +221,15 @@ def _forecast(profile: Profile, supply: Supply, book: Book, until_day: int | Non
     if due_ms <= last.at_ms:
         due_ms = last.at_ms + max(0, run_out_ms - last.at_ms) // 2
     moved_ms = _at_order_hour(profile, due_ms, last.at_ms, book)
+    # A group that only events told of is counted in days: what people call a unit is the product bought last.
+    unit = 1.0 if facts.group is None or facts.group in catalogue.groups else facts.share
     return Forecast(
         product_id=supply.product_id,
         run_out_ms=run_out_ms,
         due_ms=moved_ms if moved_ms > last.at_ms else due_ms,
-        late_ms=run_out_ms + max(late_rule.after_ms, round(late_rule.after_share * unit_days * DAY_MS)),
-        unit_days=unit_days,
-        on_hand=on_hand,
+        late_ms=run_out_ms + max(late_rule.after_ms, round(late_rule.after_share * unit_days * unit * DAY_MS)),
+        unit_days=unit_days * unit,
+        on_hand=on_hand / unit,
         intervals=intervals,
         last_purchase_ms=last.at_ms,
         last_order_id=last.order_id,
@@ -286,33 +296,28 @@ def units_on_hand(bought: list[tuple[int, float]], unit_days: float) -> float:
     return on_hand
 
 
-def _unit_days(facts: Facts) -> float | None:
-    """How long the unit lasts that purchases are counted in: the product's, in a group the smallest of the group."""
-    return None if facts.supply_days is None else facts.supply_days / facts.share
-
-
-def _bought(entry: OrderEntry, book: Book) -> dict[str, tuple[Purchase, str | None]]:
-    """What an order adds to each supply, and the category its product was sold under."""
+def _bought(entry: OrderEntry, book: Book) -> dict[str, tuple[Purchase, OrderLine]]:
+    """What an order adds to each supply, and the line that says what its product is."""
     at_ms = entry.placed_ms
     units = net_units(entry)
     if at_ms is None or not units:
         return {}
-    found: dict[str, tuple[Purchase, str | None]] = {}
+    found: dict[str, tuple[Purchase, OrderLine]] = {}
     # In the order of product ids, so that of two products of a group the choice does not depend on the order of lines.
     for line in sorted(entry.lines, key=lambda line: line.product_id):
         kept = units.pop(line.product_id, 0.0)
         if kept <= 0:
             continue
-        facts = book.catalogue.lookup(line.product_id, line.category)
+        facts = of_line(book.catalogue, line)
         if facts.supply_days is not None:
             key = supply_key(line.product_id, facts)
             product_id = None if facts.group is None else line.product_id
-        elif (category := learned_category(line.product_id, line.category, book)) is not None:
+        elif (category := learned_category(line.product_id, line.category, facts, book)) is not None:
             key, product_id = f"{CATEGORY_SIGN}{category}", line.product_id
         else:
             continue
         already = found[key][0].units if key in found else 0.0
-        found[key] = (Purchase(at_ms, entry.order_id, already + kept * facts.share, product_id), line.category)
+        found[key] = (Purchase(at_ms, entry.order_id, already + kept * facts.share, product_id), line)
     return found
 
 

@@ -3,7 +3,9 @@
 from msgspec import Raw, Struct
 
 from profiles.book import Book
+from profiles.catalogue import Facts
 from profiles.ids import decision_id
+from profiles.product_facts import lookup
 from profiles.profile import Profile
 from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry, encode
 from schemas.events import Event
@@ -51,6 +53,10 @@ class Turn(Struct, gc=False):
         if self.at.wall_ms is not None:
             return self.at.wall_ms
         return max(self.at.clock_ms, self.time_ms)
+
+    def facts(self, product_id: str, category: str | None = None, variant_id: str | None = None) -> Facts:
+        """What is known of a product now, by the catalogue's file and by events; `category` is what her events said."""
+        return lookup(self.book.catalogue, self.at.facts, product_id, category, variant_id)
 
     @property
     def too_late(self) -> bool:

@@ -24,6 +24,7 @@ from profiles import moments, visits
 from profiles.activity import NO_VISITS, VISIT_CHANNELS
 from profiles.book import Book
 from profiles.contribution import net_units
+from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.state import OrderEntry, WindowsKept
@@ -229,8 +230,7 @@ class Windows:
         if self._filters:
             left = net_units(entry)
             bought = [line for line in entry.lines if line.product_id in left]
-            lookup = book.catalogue.lookup
-            facts = [lookup(line.product_id, line.category) for line in bought]
+            facts = [of_line(book.catalogue, line) for line in bought]
             categories = [line.category or fact.category for line, fact in zip(bought, facts, strict=True)]
             for bit, counter in enumerate(self._filters):
                 match counter.dimension:

@@ -66,10 +66,10 @@ class Decoder:
 
     `shop_currency` is the currency of amounts whose event names none. Values longer than `max_bytes` are refused.
     `default_source` names the sender where the event does not. `adapters` are the foreign forms that are taken, asked in
-    their order. `phone_region` is the country whose national phone numbers are understood, "" for none. With a `protector`,
-    e-mail addresses and phone numbers leave here in their protected form. `plan` says why an event
-    is not what the shop wants, None where it is; only `decode_planned` asks it. Raises ValueError for a limit that no event fits
-    in.
+    their order. `phone_region` is the country whose national phone numbers are understood, "" for none; with `fold_emails` two
+    spellings of one mailbox are one address. With a `protector`, e-mail addresses, phone numbers and ids that are such leave
+    here in their protected form. `plan` says why an event is not what the shop wants, None where it is; only
+    `decode_planned` asks it. Raises ValueError for a limit that no event fits in.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Decoder:
         plan: Callable[[Event], Problem | None] | None = None,
         phone_region: str = "",
         protector: Protector | None = None,
+        fold_emails: bool = False,
     ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
@@ -94,6 +95,7 @@ class Decoder:
         self._currencies: set[str | None] = {None}
         self._adapters = adapters
         self._phone_region = phone_region
+        self._fold_emails = fold_emails
         self._protector = protector
         # Events that never take the fast path: traits may tell an address too.
         self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
@@ -153,6 +155,8 @@ class Decoder:
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
                 or self._default_source
+                # An address may stand in any id; a backslash may hide it.
+                or (self._protector is not None and (b"@" in value or b"\\" in value))
             ):
                 return self.arrive(event, record_ms)
             return Arrival(event, time_ms, received_ms, customer, home, others)  # type: ignore[arg-type] # a customer has it
@@ -214,15 +218,15 @@ class Decoder:
         """Normal forms, customer and times of an event: `decode` does this itself for the usual one, and who makes events by an
         adapter of its own calls it.
         """
-        user_id = event.user_id and identifier(event.user_id)
-        email = event.email and email_address(event.email)
+        email = event.email and email_address(event.email, fold=self._fold_emails)
         phone = event.phone and phone_number(event.phone, self._phone_region)
+        if self._protector is not None:
+            event = protect(event, email, phone, self._protector, self._phone_region, fold_emails=self._fold_emails)
+            email, phone = event.email, event.phone
+        user_id = event.user_id and identifier(event.user_id)
         loyalty_id = event.loyalty_id and identifier(event.loyalty_id)
         anonymous_id = event.anonymous_id and identifier(event.anonymous_id)
         cart_token = event.cart_token and identifier(event.cart_token)
-        if self._protector is not None:
-            event = protect(event, email, phone, self._protector)
-            email, phone = event.email, event.phone
         if user_id:
             customer, home = f"user_id:{user_id}", user_id
         elif email:

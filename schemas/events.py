@@ -99,8 +99,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     the namespace of `message_id` in de-duplication. `source_kind` is set by the collector, never by a sender; events that
     were written to a topic directly have none and count as a server's, since who may write there is trusted.
 
-    `sealed_email` and `sealed_phone` are the encrypted texts of addresses that were replaced by tokens, where an installation
-    protects contact data. Regulars alone writes them.
+    `sealed_email`, `sealed_phone` and `sealed_ids` (by type) are the encrypted texts of addresses that were replaced by tokens,
+    where an installation protects contact data. Regulars alone writes them.
 
     `cart_token` is the shop system's secret name of a cart. It is the weakest identifier: it tells whose an event is only
     where nothing else does, for a cart that names no visitor.
@@ -116,6 +116,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     phone: Id | None = None
     sealed_email: Sealed | None = None
     sealed_phone: Sealed | None = None
+    sealed_ids: Annotated[dict[Text, Sealed], Meta(max_length=8)] | None = None
     loyalty_id: Id | None = None
     anonymous_id: Id | None = None
     cart_token: Id | None = None
@@ -663,7 +664,7 @@ class CommandEvent(Event, frozen=True, kw_only=True):
     """Something is to be done about the customer whom the identifiers name; each of them counts.
 
     `request_id` is the request's number where it was made; `requested_at_ms` is when (the event's own time where absent).
-    `order_ids` are orders the request names, which may have been placed under no identifier. `passed_on` is set by Regulars
+    `order_ids` are orders the request names: the receipt says how many of them were hers. `passed_on` is set by Regulars
     alone, where one home of the customer passes the command on to the next: by what she is known there, as "type:value".
     """
 
@@ -703,7 +704,10 @@ class SplitProfile(CommandEvent, frozen=True, kw_only=True, tag="Split Profile")
 
 
 class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
-    """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain."""
+    """The shop has left its platform: everything about all of its customers is to be erased. `shop_id` is its domain.
+
+    No worker does that, for it would erase its own topics: the receipt of the request says what the operator has to run.
+    """
 
     request_id: Id
     shop_id: Id
@@ -712,10 +716,10 @@ class EraseShop(ShopEvent, frozen=True, kw_only=True, tag="Erase Shop"):
     @property
     @override
     def subject(self) -> str | None:
-        return self.shop_id
+        return self.request_id
 
 
-CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise", "split"]
+CommandName = Literal["suppress", "unsuppress", "erase", "export", "anonymise", "split", "erase_shop"]
 
 
 class CommandAnswered(ShopEvent, frozen=True, kw_only=True, tag="Command Answered"):

@@ -187,7 +187,8 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     `final` says that all `homes` of the customer have answered, `waiting` how many have not. `counts` are things done by
     store: erased, exported or ended. `kept_ms` is how long the topics through which her events come keep their records,
     by topic: what was erased here is still there for so long. `refused` says why nothing was done, where that is so.
-    `at_ms` is the clock of the partition.
+    `orders_not_found` counts, of the orders a final request names, those which lie with none of her identifiers: they were
+    not looked for among other customers. `at_ms` is the clock of the partition.
     """
 
     request_id: str
@@ -199,6 +200,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     kept_ms: dict[str, int]
     at_ms: int
     refused: str | None = None
+    orders_not_found: int = 0
     schema: str = "regulars/receipt/1"
 
 

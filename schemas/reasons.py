@@ -110,10 +110,6 @@ REASONS: dict[str, Reason] = {
     "not_a_move": Reason(
         "A record of the internal topic of moves is none of this program.", "Find out who else writes to that topic."
     ),
-    "not_handled": Reason(
-        "The event is a known one, but this version does nothing with it yet.",
-        "Keep the record: feed it again after the upgrade that handles it. A shop's request to be erased is met by hand.",
-    ),
     "unknown_product": Reason(
         "The event names only a variant, an SKU or an inventory item, and none before it said which product that is.",
         "Send Product Updated with `product_id` and that name, then send the record again (`regulars rejected redrive`).",

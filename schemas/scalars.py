@@ -32,7 +32,21 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d
 
 BLOCKED: Final = frozenset(
     {
-        *("", "-1", "anonymous", "distinct_id", "email", "false", "guest", "id", "n/a", "nan", "nil", "none"),
+        *(
+            "",
+            "-1",
+            "anonymous",
+            "distinctid",
+            "distinct_id",
+            "email",
+            "false",
+            "guest",
+            "id",
+            "n/a",
+            "nan",
+            "nil",
+            "none",
+        ),
         *("not_authenticated", "null", "[object object]", "true", "undefined", "unknown"),
     }
 )
@@ -63,16 +77,41 @@ def identifier(value: str) -> str | None:
     return value
 
 
-def email_address(value: str) -> str | None:
+def email_address(value: str, *, fold: bool = False) -> str | None:
     """An e-mail address in its normal form (no spaces around it, lower case), or None where it identifies nobody.
+
+    With `fold` what a provider of mail ignores is left out: what stands behind a plus, and the dots of Google's addresses. At
+    other domains both may belong to somebody else, and stay.
 
     >>> email_address(" Ann.Lee+Shop@Example.COM ")
     'ann.lee+shop@example.com'
+    >>> [email_address(text, fold=True) for text in ("Ann.Lee+shop@Googlemail.com", "a.b+c@outlook.com", "a.b+c@x.example")]
+    ['annlee@gmail.com', 'a.b@outlook.com', 'a.b+c@x.example']
     """
     value = identifier(value) or ""
-    lowered = value.lower()
+    lowered = _folded(value.lower()) if fold else value.lower()
     # Some capitals are two letters when lowered; a value that outgrows the bound by that is nobody's address.
     return lowered if lowered and len(lowered) <= ID_MAX else None
+
+
+_IGNORE_PLUS: Final = frozenset(
+    {
+        *("gmail.com", "outlook.com", "hotmail.com", "live.com", "icloud.com", "me.com", "mac.com"),
+        *("fastmail.com", "proton.me", "protonmail.com", "pm.me"),
+    }
+)
+"""Providers who deliver what is sent to name+anything to name, by their own help pages."""
+
+
+def _folded(address: str) -> str:
+    name, at, domain = address.rpartition("@")
+    domain = "gmail.com" if domain == "googlemail.com" else domain
+    if domain not in _IGNORE_PLUS:
+        return address
+    kept = name.partition("+")[0]
+    if domain == "gmail.com":
+        kept = kept.replace(".", "")
+    return f"{kept}{at}{domain}" if kept else address
 
 
 def text_of(value: object) -> str | None:

@@ -12,144 +12,47 @@ When a step needs more than was loaded it has changed nothing: `run` says what t
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
-import secrets
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
-from typing import Final, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS, UNHANDLED
-from profiles.goods import Good, GoodChange
+from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
+from profiles.goods import Good
 from profiles.insight.tallies import add
 from profiles.links import NOBODY
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
-from profiles.receipts import Case, take
-from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment, NeedLedger, encode
 from profiles.state import Need as Needed
-from profiles.turn import Anonymised, Mail, Output
+from profiles.told import Told
+from profiles.turn import Anonymised
 from schemas.decode import Problem
-from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, CommandAnswered, SplitProfile
+from schemas.events import ANONYMOUS, SHOP, Arrival, CatalogueEvent, EraseShop, SplitProfile
 from schemas.moves import MOVES, Move
-from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
+from schemas.outputs import Rejected
 from streams.cache import Cache, Live
-from streams.forwards import (
-    FANOUT,
-    FORWARDS,
-    HOPS_MAX,
-    Origin,
-    about_product,
-    origin_of,
-    row_of_forward,
-    row_of_mail,
-    rows_of_fanout,
-)
+from streams.changes import Changes, Outputs
+from streams.forwards import FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
 from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
+from streams.onwards import EVERYWHERE, Onwards
+from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
-from streams.record import Record
-from streams.rows import (
-    MOVE_BYTES_MAX,
-    ROW_BYTES_MAX,
-    encode_row,
-    reject,
-    reject_row,
-    row_of,
-    row_of_move,
-    row_of_receipt,
-)
 from streams.table import Loaded
+from streams.terms import Faulty, Need, Terms
 from streams.ties import Cluster, Ties
 
 RECORDS_MAX: Final = 1000
-PROFILES_MAX: Final = 1000
-BYTES_MAX: Final = 4 * 1024 * 1024
-EVERYWHERE: Final = -1
-"""Stands in the place of a home partition where a record is about the shop."""
-UNUSUAL: Final = UNHANDLED | CATALOGUE_EVENTS | {SplitProfile}
+UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}
 """Events that no profile takes in, or two do."""
-DUE_MAX: Final = 1000
-"""Timers asked for at once. When there are more, the batch ends where the known ones end."""
 STUCK_MS: Final = 3_600_000
 """A timer that made the engine fail is looked at again this much later, or when its profile changes."""
-
-
-class Steps(Protocol):
-    """The engine: `profiles.engine.Engine`."""
-
-    def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
-
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None: ...
-
-    def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
-
-    def holder_at(self, profile: Profile, at_ms: int) -> str | None: ...
-
-    def replan(self, profile: Profile, at: Moment) -> bool: ...
-
-    @property
-    def stamp(self) -> RulesStamp: ...
-
-    @property
-    def topics(self) -> Mapping[str, str]: ...
-
-    def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]: ...
-
-    def change(self, good: Good, arrival: Arrival) -> GoodChange | None: ...
-
-    def wakes(self, change: GoodChange) -> bool: ...
-
-    def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None: ...
-
-
-class Need(Struct, frozen=True):
-    """What to load before going on: profiles, single ledger entries (profile id, order id), whole ledgers."""
-
-    profiles: list[str] = []
-    entries: list[tuple[str, str]] = []
-    whole: list[str] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.profiles or self.entries or self.whole)
-
-
-class Faulty(Exception):
-    """The engine raised. `place` is the record's place in the batch, None when a timer of `profile_id` was fired.
-
-    The batch is thrown away and runs again with the record set aside, or the timer left alone.
-    """
-
-    def __init__(self, place: int | None, profile_id: str, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__} in {'a timer' if place is None else 'an event'}")
-        self.place, self.profile_id, self.error = place, profile_id, error
-
-
-def _random_name() -> str:
-    return secrets.token_hex(16)
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """What all batches of a partition have in common. Bounds are of one batch. `new_name` names the anonymised: by chance, so
-    that nothing leads back from it.
-    """
-
-    engine: Steps
-    partition: int
-    partitions: int
-    shop_id: str
-    disorder_ms: int
-    profiles_max: int = PROFILES_MAX
-    bytes_max: int = BYTES_MAX
-    due_max: int = DUE_MAX
-    new_name: Callable[[], str] = _random_name
 
 
 class _Group:
@@ -171,10 +74,6 @@ class _Group:
         """Whether the rules have changed since her timers were planned."""
         self.hears: tuple[int, int] | None = None
         """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
-
-
-_Order = tuple[int, int, int, str]
-"""Where an output belongs: place in the batch, timers (0) before the record (1), and among timers due time and profile."""
 
 
 class Batch:
@@ -204,6 +103,7 @@ class Batch:
         replans: Sequence[str] = (),
         goods: dict[str, Good] | None = None,
         names: Mapping[str, Named] | None = None,
+        facts: dict[str, Told] | None = None,
         wake: Wake | None = None,
     ) -> None:
         self.terms, self.items, self.wall_ms, self.stuck = terms, items, wall_ms, stuck
@@ -213,28 +113,21 @@ class Batch:
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
-        self.origins: dict[str, int] = {}
-        self.fired = self.forwarded = self.repeated = self.replanned = self.hits = self.misses = 0
+        self.fired = self.replanned = self.hits = self.misses = 0
         self.timers_left = False
-        self.forgotten: dict[str, int] = {}
-        """Customers who were erased, and how many outputs there were when the last of it happened."""
         self._notes = Notes() if notes is None else notes
+        self.outputs = Outputs(terms)
+        self.onwards = Onwards(terms, origins, self._notes, self.rejected)
         self._noted: Changed = {}
-        self._cases: dict[str, Case] = {}
         self._deleted: list[str] = []
         known = BatchNames({} if names is None else names, terms.partition, terms.partitions)
-        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, wake, terms.partitions)
-        self._known_origins = origins
+        told = BatchFacts(terms.engine, {} if facts is None else facts)
+        self.goods = BatchGoods(terms.engine, {} if goods is None else goods, known, told, wake, terms.partitions)
         self._end = len(items)
         self._clocks: list[int] = []
         self._groups: dict[str, _Group] = {}
         self._others: list[int] = []
         self._ties = Ties(terms.partition, terms.partitions)
-        self._repeats: set[int] = set()
-        self._out: list[Output] = []
-        self._order: list[_Order] = []
-        self._caused_ms: list[int] = []
-        self._forwards: list[tuple[int, Outgoing]] = []
         self._todo: list[_Group | Cluster[_Group]] | None = None
         self._touched: set[str] = set()
         self._profiles: dict[str, bytes] = {}
@@ -266,8 +159,13 @@ class Batch:
             if type(what) is Arrival and type(what.event) in UNUSUAL:
                 if type(what.event) is SplitProfile:
                     splits.append(what.customer)
+                elif type(what.event) is EraseShop:
+                    self._is_foreign(place, what, cache)
+                    self._others.append(place)
+                    clocks.append(clock_ms)
+                    continue
                 else:
-                    if item.topic != FANOUT or type(what.event) in UNHANDLED:
+                    if item.topic != FANOUT:
                         what = item.what = self._placed(place, what)
                     if type(what) is Arrival:
                         if moved or not self.goods.take(place, what, customers):
@@ -348,8 +246,6 @@ class Batch:
     def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
         """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
         event, partitions = arrival.event, self.terms.partitions
-        if type(event) in UNHANDLED:
-            return Problem("not_handled", f"{event.__struct_config__.tag} has no effect in this version")
         assert isinstance(event, CatalogueEvent)
         named = None
         if event.product_id is None:
@@ -504,7 +400,8 @@ class Batch:
         Raises Faulty when the engine raises: then nothing of this batch may be kept.
         """
         if self._todo is None:
-            self._settle_others()
+            self.onwards.settle(self.items, self._others, self._end, self.clock_ms)
+            self._others = []
             self._todo = self._arranged()
         need = Need([], [], [])
         held: list[_Group | Cluster[_Group]] = []
@@ -538,14 +435,14 @@ class Batch:
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
-        items, clocks, end, out = self.items, self._clocks, self._end, self._out
+        items, clocks, end, out = self.items, self._clocks, self._end, self.outputs.out
         step, wall_ms, customer, places = self.terms.engine.step, self.wall_ms, group.customer, group.places
-        repeats = self._repeats
+        repeats = self.onwards.repeats
         subject = self.live[customer]
         profile, ledger = subject.profile, subject.ledger
         if group.replans:
             self._replan(group, profile)
-        goods_at = self.goods.at
+        goods_at, facts_at = self.goods.at, self.goods.facts.at
         due_ms = profile.next_due_ms()
         if group.hears is not None:
             due_ms = self._hear(group, subject, due_ms)
@@ -564,15 +461,16 @@ class Batch:
                 continue
             item, before = items[place], len(out)
             try:
-                step(profile, item.what, Moment(clock_ms, wall_ms, goods_at(place)), ledger, out)  # type: ignore[arg-type] # see `plan`
+                at = Moment(clock_ms, wall_ms, goods_at(place), facts_at(place))
+                step(profile, item.what, at, ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
                 if len(out) != before:  # of segments that turned before the event
-                    self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
+                    self.outputs.note((place, 1, 0, ""), item.record.timestamp_ms)
                 raise
             except Exception as error:
                 raise Faulty(place, customer, error) from error
             if len(out) != before:
-                self._note_outputs((place, 1, 0, ""), item.record.timestamp_ms)
+                self.outputs.note((place, 1, 0, ""), item.record.timestamp_ms)
                 if ledger.forgotten:
                     self._forget(subject, before)
                 elif ledger.replaced:
@@ -595,7 +493,7 @@ class Batch:
         """Move her timers to when they are due by the rules as they are now; what is past due fires after this."""
         group.replans = False
         try:
-            moved = self.terms.engine.replan(profile, Moment(self._clocks[0], self.wall_ms))
+            moved = self.terms.engine.replan(profile, self._moment(self._clocks[0], 0))
         except Exception as error:
             raise Faulty(None, profile.id, error) from error
         if moved:
@@ -618,7 +516,7 @@ class Batch:
             group = places[cluster.next][1]
             if not cluster.begun:
                 self._fire_together(cluster, place)
-                if place not in self._repeats:
+                if place not in self.onwards.repeats:
                     self._step_together(cluster, group, place)
                 cluster.begun = True
             while cluster.moves:
@@ -663,13 +561,13 @@ class Batch:
         else:
             arrival = replace(what, customer=customer, came_with=what.came_with or what.customer)
         cluster.customer = customer
-        before = len(self._out)
+        before = len(self.outputs.out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
-            self.terms.engine.step(live.profile, arrival, at, live.ledger, self._out)
+            at = self._moment(self._clocks[place], place)
+            self.terms.engine.step(live.profile, arrival, at, live.ledger, self.outputs.out)
         except Needed:
-            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+            self.outputs.note((place, 1, 0, ""), self.items[place].record.timestamp_ms)
             raise
         except Exception as error:
             raise Faulty(place, customer, error) from error
@@ -682,11 +580,11 @@ class Batch:
 
     def _move(self, cluster: "Cluster[_Group]", move: Move, place: int) -> None:
         customer = cluster.customer = move.customer
-        live, before = self.live[customer], len(self._out)
+        live, before = self.live[customer], len(self.outputs.out)
         self._touched.add(customer)
         try:
-            at = Moment(self._clocks[place], self.wall_ms, self.goods.at(place))
-            left = self.terms.engine.move(live.profile, move, at, live.ledger, self._out)
+            at = self._moment(self._clocks[place], place)
+            left = self.terms.engine.move(live.profile, move, at, live.ledger, self.outputs.out)
         except Needed:
             raise
         except Exception as error:
@@ -702,21 +600,16 @@ class Batch:
 
     def _take_moves(self, cluster: "Cluster[_Group]", before: int, place: int) -> None:
         """Moves among these customers are made at once; those for other partitions stay among the outputs."""
-        here = [
-            output for output in self._out[before:] if isinstance(output, Move) and output.customer in cluster.members
-        ]
-        if here:
-            cluster.moves += here
-            self._out[before:] = [output for output in self._out[before:] if output not in here]
-        if len(self._out) != before:
-            self._note_outputs((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+        cluster.moves += self.outputs.take_moves(before, cluster.members)
+        if len(self.outputs.out) != before:
+            self.outputs.note((place, 1, 0, ""), self.items[place].record.timestamp_ms)
 
     def _send_on(self, place: int, customer: str, hops: int) -> None:
         """The event of an identifier that belongs to a customer in another partition."""
         item = self.items[place]
         origin = origin_of(item.record.headers) if item.topic == FORWARDS else None
         home = home_partition(customer.partition(":")[2], self.terms.partitions)
-        self._forward(place, item, Foreign(home, customer), origin, hops=hops, redirected=True)
+        self.onwards.send(place, item, Foreign(home, customer), origin, hops=hops, redirected=True)
 
     def _leave_off(self, group: _Group) -> None:
         """A customer's part of the batch is done: note what is to be stored of her."""
@@ -751,26 +644,30 @@ class Batch:
             fired_ms, clock_ms = next_ms, clocks[at_place]
             self._touched.add(customer)
             try:
-                at = Moment(clock_ms, self.wall_ms, self.goods.at(at_place))
-                self.terms.engine.fire(profile, at, subject.ledger, self._out)
+                at = self._moment(clock_ms, at_place)
+                self.terms.engine.fire(profile, at, subject.ledger, self.outputs.out)
             except Needed:
-                self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
+                self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
                 raise
             except Exception as error:
                 raise Faulty(None, customer, error) from error
             self.fired += 1
-            self._note_outputs((at_place, 0, fired_ms, customer), fired_ms)
+            self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)
             next_ms = profile.next_due_ms()
             if next_ms is not None and next_ms < clock_ms:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at_place
         return next_ms
 
+    def _moment(self, clock_ms: int, place: int) -> Moment:
+        """What a step goes by at a place of the batch."""
+        return Moment(clock_ms, self.wall_ms, self.goods.at(place), self.goods.facts.at(place))
+
     def _forget(self, subject: Live, outputs: int) -> None:
         """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
         profile, ledger = subject.profile, subject.ledger
         ledger.forgotten = False
-        self.forgotten[profile.id] = outputs
+        self.outputs.forgotten[profile.id] = outputs
         if subject.size and profile.id not in self._deleted:
             self._deleted.append(profile.id)
         add(self._population, population.forget(profile))
@@ -798,14 +695,14 @@ class Batch:
             return due_ms
         number, alerts_before = group.hears
         group.hears = None
-        at, before = Moment(self._clocks[0], self.wall_ms, self.goods.at(1)), len(self._out)
+        at, before = self._moment(self._clocks[0], 1), len(self.outputs.out)
         self._touched.add(customer)
         try:
-            self.terms.engine.hear(profile, news, alerts_before, at, self._out)
+            self.terms.engine.hear(profile, news, alerts_before, at, self.outputs.out)
         except Exception as error:
             raise Faulty(None, customer, error) from error
-        if len(self._out) != before:
-            self._note_outputs((0, 1, number, customer), news.received_ms)
+        if len(self.outputs.out) != before:
+            self.outputs.note((0, 1, number, customer), news.received_ms)
         group.since = 1
         return profile.next_due_ms()
 
@@ -837,97 +734,10 @@ class Batch:
             for order_id, entry in ledger.pack():
                 self._entries[profile.id, order_id] = entry
 
-    def _note_outputs(self, order: _Order, caused_ms: int) -> None:
-        """Note where outputs that were just appended belong, and the time of their cause."""
-        count = len(self._out) - len(self._order)
-        self._order += [order] * count
-        self._caused_ms += [caused_ms] * count
-
-    def _settle_others(self) -> None:
-        """Records that no profile here is about are forwarded or set aside; repeats of forwarded ones are marked."""
-        others, self._others = self._others, []
-        for place in others:
-            if place >= self._end:
-                break
-            item = self.items[place]
-            topic, what, record = item.topic, item.what, item.record
-            origin = origin_of(record.headers) if topic == FORWARDS else None
-            if origin is not None and self._is_repeated(origin):
-                self.repeated += 1
-                self._repeats.add(place)
-                continue
-            if type(what) is Foreign:
-                if what.home == EVERYWHERE:
-                    partition, partitions = self.terms.partition, self.terms.partitions
-                    rows = rows_of_fanout(
-                        topic,
-                        partition,
-                        record,
-                        subject=what.customer,
-                        partitions=partitions,
-                        product=what.product,
-                        variant=what.variant,
-                    )
-                    self._forwards += [(place, row) for row in rows]
-                else:
-                    self._forward(place, item, what, origin)
-            elif type(what) is Arrival and type(what.event) is CommandAnswered:
-                self._take_answer(topic, record, what.event)
-            elif isinstance(what, Problem):
-                self.rejected.append(reject(record, topic, self.terms.partition, what.reason, what.detail))
-            if origin is not None:
-                self.origins[origin.source] = origin.offset
-
-    def _is_repeated(self, origin: Origin) -> bool:
-        known = self.origins.get(origin.source)
-        if known is None:
-            known = self._known_origins.get(origin.source, -1)
-        return origin.offset <= known
-
-    def _take_answer(self, topic: str, record: Record, answer: CommandAnswered) -> None:
-        """A home has carried a privacy command out: its request is here, and gets a new receipt."""
-        if topic != FORWARDS:
-            detail = "answers to commands are written by Regulars alone"
-            self.rejected.append(reject(record, topic, self.terms.partition, "not_allowed", detail))
-            return
-        known = self._cases.get(answer.request_id) or self._notes.case(answer.request_id)
-        case = take(known, answer, max(0, self.clock_ms))
-        if case is not None:
-            self._cases[answer.request_id] = case
-
-    def _forward(
-        self,
-        place: int,
-        item: Item,
-        foreign: Foreign,
-        origin: Origin | None,
-        *,
-        hops: int = 1,
-        redirected: bool = False,
-    ) -> None:
-        """Send a record to where it belongs; `hops` redirects led there."""
-        hops += 0 if origin is None else origin.hops
-        topic, record, partition = item.topic, item.record, self.terms.partition
-        if hops > HOPS_MAX:
-            detail = f"sent on {HOPS_MAX} times and still not at home"
-            self.rejected.append(reject(record, topic, partition, "too_many_hops", detail))
-            return
-        row = row_of_forward(
-            topic,
-            partition,
-            record,
-            customer=foreign.customer,
-            home=foreign.home,
-            hops=hops,
-            redirected=redirected,
-        )
-        self._forwards.append((place, row))
-        self.forwarded += 1
-
     # --- what it changed ------------------------------------------------------------------------------------------
 
-    def changes(self, withdrawn: Mapping[str, int] | None = None) -> "Changes":
-        """Everything as the commit takes it. To be called once, when `done`. `withdrawn` says how many rows of `forgotten`
+    def changes(self, withdrawn: Mapping[str, int] | None = None) -> Changes:
+        """Everything as the commit takes it. To be called once, when `done`. `withdrawn` says how many rows of forgotten
         customers were taken out of the outbox.
         """
         changes = Changes()
@@ -936,23 +746,20 @@ class Batch:
         changes.entries, changes.due = self._entries, self._due
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.names = self.goods.names.changed(self.at)
+        changes.facts = self.goods.facts.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
         changes.offsets = {item.topic: item.next_offset for item in done}
         changes.records = dict(Counter([item.topic for item in done]))
         changes.deleted = self._deleted
-        self._add_rows(changes, withdrawn or {})
-        for request_id, case in self._cases.items():
-            self._noted |= self._notes.keep_case(request_id, case)
-            row = row_of_receipt(request_id, case, self.terms.partition, max(0, self.clock_ms))
-            changes.rows.append((row, None))
-            changes.outbox.append(encode_row(row))
-        changes.notes = self._noted
+        self.outputs.add_to(changes, self.rejected, withdrawn or {})
+        self.onwards.add_to(changes)
+        changes.notes = self.onwards.add_receipts(changes, self._noted, self.clock_ms)
         return changes
 
     def _add_anonymised(self) -> None:
         """Profiles without an id get one that leads nowhere. They stay in the partition in which they came to be."""
-        for output in self._out:
+        for output in self.outputs.out:
             if type(output) is Anonymised:
                 profile = output.profile
                 profile.id = f"anonymised:{self.terms.new_name()}"
@@ -961,97 +768,12 @@ class Batch:
                 for entry in output.entries:
                     self._entries[profile.id, entry.order_id] = encode(entry)
 
-    def _add_rows(self, changes: "Changes", withdrawn: Mapping[str, int]) -> None:
-        partition, shop_id = self.terms.partition, self.terms.shop_id
-        for number in sorted(range(len(self._out)), key=self._order.__getitem__):
-            output, caused_ms = self._out[number], self._caused_ms[number]
-            if isinstance(output, Anonymised):
-                continue
-            if isinstance(output, Mail):
-                self._add_mail(changes, output, withdrawn)
-                continue
-            if isinstance(output, Move):
-                # Also to one who was erased since: her home answers it.
-                home = home_partition(output.customer.partition(":")[2], self.terms.partitions)
-                row = row_of_move(output, home)
-            else:
-                row = row_of(output, partition, shop_id, self.terms.engine.topics)
-                if number < self.forgotten.get(row.key, 0):
-                    continue  # decided in this very batch, before she was erased
-            stored = encode_row(row)
-            bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
-            if len(stored) > bytes_max:
-                detail = f"{len(stored)} bytes, {bytes_max} are allowed"
-                self.rejected.append(reject_row(row, "output_too_large", detail))
-                continue
-            changes.rows.append((row, caused_ms if type(output) is Trigger else None))
-            changes.outbox.append(stored)
-            if isinstance(output, Trigger | TriggerOutcome):
-                changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
-                for counter in self.terms.engine.counters_of(output):
-                    changes.population[counter] = changes.population.get(counter, 0) + 1
-        # Their home takes them for repeated unless those of one topic come in the order in which they were read.
-        for _, row in sorted(self._forwards, key=itemgetter(0)):
-            changes.rows.append((row, None))
-            changes.outbox.append(encode_row(row))
-
-    def _add_mail(self, changes: "Changes", mail: Mail, withdrawn: Mapping[str, int]) -> None:
-        """An event of our own goes to its home. With the answer to an erasure goes what was taken out of the outbox."""
-        rows = withdrawn.get(mail.about, 0)
-        if rows and isinstance(mail.event, CommandAnswered):
-            mail = Mail(replace(mail.event, counts={**mail.event.counts, "outbox": rows}), mail.home, mail.about)
-        row = row_of_mail(mail, home_partition(mail.home, self.terms.partitions))
-        changes.rows.append((row, None))
-        changes.outbox.append(encode_row(row))
-
 
 def is_gone(profile: Profile) -> bool:
     """Whether nothing of a profile is to be kept: nothing is known, and what there is to remember lies elsewhere."""
     if not profile.is_blank or profile.seen or profile.has_apart or profile.id == ANONYMOUS:
         return False
     return profile.privacy is None or profile.privacy.erased_ms is not None
-
-
-class Changes:
-    """What a batch changed, in bytes; its rows for publishing, with the time of the cause for triggers.
-
-    `created` is the number of profiles that are new; they stand first.
-    """
-
-    __slots__ = (
-        "created",
-        "deleted",
-        "due",
-        "entries",
-        "goods",
-        "names",
-        "notes",
-        "offsets",
-        "outbox",
-        "population",
-        "profiles",
-        "records",
-        "rows",
-        "triggers",
-        "watchers",
-    )
-
-    def __init__(self) -> None:
-        self.created = 0
-        self.deleted: list[str] = []
-        self.notes: Changed = {}
-        self.profiles: dict[str, bytes] = {}
-        self.entries: dict[tuple[str, str], bytes] = {}
-        self.due: dict[str, int | None] = {}
-        self.population: dict[str, int] = {}
-        self.offsets: dict[str, int] = {}
-        self.records: dict[str, int] = {}
-        self.outbox: list[bytes] = []
-        self.rows: list[tuple[Outgoing, int | None]] = []
-        self.triggers: dict[str, int] = {}
-        self.goods: dict[str, Good | None] = {}
-        self.names: dict[str, Named | None] = {}
-        self.watchers: dict[tuple[str, str], int | None] = {}
 
 
 def _ledger_need(profile_id: str, need: NeedLedger) -> Need:

@@ -98,6 +98,7 @@ def make_decoder(settings: Settings) -> Decoder:
         plan=None if plan is None else plan.check,
         phone_region=settings.shop.phone_region,
         protector=load_protection(settings),
+        fold_emails=settings.shop.fold_emails,
     )
 
 

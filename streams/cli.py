@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "topics": "streams.commands.topics",
     "worker": "streams.commands.worker",
     "serve": "streams.commands.serve",
+    "bridge": "streams.commands.bridge",
     "relay": "streams.commands.relay",
     "feed": "streams.commands.feed",
     "tail": "streams.commands.tail",

@@ -103,7 +103,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
     @override
     def _create_worker_consumer(self, transport: Transport) -> AIOKafkaConsumer:
         """The client, made here because Faust has no setting for three things: reading committed records only, never
-        resetting an offset by itself, and a short wait of fetches.
+        resetting an offset by itself, and how long fetches wait for how much.
         """
         app = cast("ChunkApp", self.app)
         kafka = app.shop_settings.kafka
@@ -120,6 +120,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
             max_poll_records=kafka.chunk_records,
             max_partition_fetch_bytes=kafka.fetch_bytes,
             fetch_max_wait_ms=kafka.fetch_wait_ms,
+            fetch_min_bytes=kafka.fetch_min_bytes,
             # An owner of partitions that stands still is for our watchdog and the session time-out to judge: polling
             # goes on whatever the partitions do, so this limit could only hit a healthy worker that was paused.
             max_poll_interval_ms=3_600_000,

@@ -16,7 +16,6 @@ from profiles.state import OrderEntry, decode_entry
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED
-from streams.batch import Steps
 from streams.forwards import FORWARDS
 from streams.log import Bounds
 from streams.memory_table import MemoryTable
@@ -25,6 +24,7 @@ from streams.record import Chunk, Record
 from streams.stats import BatchStats, NoStats
 from streams.table import INTEGER_MAX
 from streams.tenure import Tenure
+from streams.terms import Steps
 
 ARRIVALS: Final = "clickstream"
 """The topic through which everything comes: with one topic the order of arrival is the order of the log."""

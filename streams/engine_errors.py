@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from typing import Final
 
-from streams.batch import Faulty
+from streams.terms import Faulty
 
 _log = logging.getLogger(__name__)
 

@@ -14,17 +14,19 @@ At most WAKES_MAX watchers hear of a change in one commit. The rest are put into
 is taken until the queue is empty: a transition is told to each watcher once, whoever dies in between.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
-from typing_extensions import override
 
 from profiles.goods import UNKNOWN, Good, GoodChange, Goods, key_of
 from profiles.profile import Profile
+from profiles.told import Told
 from profiles.watches import index_changes, mentioned
 from schemas.events import Arrival, CatalogueEvent
+from streams.as_of import AsOf
+from streams.product_facts import FACTS_SIGN, BatchFacts, decode_told
 from streams.product_names import NAME_SIGN, BatchNames, Named, decode_named
 
 WAKES_MAX: Final = 200
@@ -51,47 +53,25 @@ class Shop(Protocol):
     def wakes(self, change: GoodChange) -> bool: ...
 
 
-class _View(Mapping[str, Good]):
-    """The goods as they were before one place of the batch."""
-
-    __slots__ = ("_base", "_place", "_told")
-
-    def __init__(self, base: Goods, told: dict[str, list[tuple[int, Good | None]]], place: int) -> None:
-        self._base, self._told, self._place = base, told, place
-
-    @override
-    def __getitem__(self, key: str) -> Good:
-        good = self._base.get(key)
-        for place, now in self._told.get(key, ()):
-            if place >= self._place:
-                break
-            good = now
-        if good is None:
-            raise KeyError(key)
-        return good
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return (key for key in {**self._base, **self._told} if key in self)
-
-    @override
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
 class BatchGoods:
     """The goods in one batch. `base` is what the partition knows, and is not changed here; `wake` what it is busy with;
-    `names` are what products are called besides.
+    `names` are what products are called besides, `facts` what was told of them besides price and stock.
 
     `news` is the change that watchers hear of in this batch, if any. `asks` is the product whose watchers are to be loaded
     for it; where it is None they stand in the queue.
     """
 
     def __init__(
-        self, shop: Shop, base: dict[str, Good], names: BatchNames, wake: Wake | None, partitions: int
+        self,
+        shop: Shop,
+        base: dict[str, Good],
+        names: BatchNames,
+        facts: BatchFacts,
+        wake: Wake | None,
+        partitions: int,
     ) -> None:
         self._shop, self._base, self._partitions = shop, base, partitions
-        self.names = names
+        self.names, self.facts = names, facts
         self._before = wake
         self._told: dict[str, list[tuple[int, Good | None]]] = {}
         self._mentioned: set[str] = set()
@@ -113,6 +93,7 @@ class BatchGoods:
         taken = self._take(place, arrival, earlier)
         if taken:
             self.names.learn(place, arrival)
+            self.facts.learn(place, arrival)
         return taken
 
     def _take(self, place: int, arrival: Arrival, earlier: list[Arrival]) -> bool:
@@ -140,7 +121,7 @@ class BatchGoods:
 
     def at(self, place: int) -> Goods:
         """The goods as a record at this place finds them, and the timers before it."""
-        return _View(self._base, self._told, place) if self._told else self._base
+        return AsOf(self._base, self._told, place) if self._told else self._base
 
     # --- telling the watchers -------------------------------------------------------------------------------------
 
@@ -149,6 +130,7 @@ class BatchGoods:
         self.news, self.asks = None, None
         self._told.clear()
         self.names.forget()
+        self.facts.forget()
 
     def call(self, watchers: list[tuple[str, int]]) -> dict[str, int]:
         """Who hears of the news, of those that were loaded in their order (one more than WAKES_MAX where there are more): by
@@ -204,11 +186,25 @@ class BatchGoods:
         return changed
 
 
-def split_stored(stored: Mapping[str, bytes]) -> tuple[dict[str, Good], dict[str, Named]]:
-    """The goods and the names of a partition as its table holds them, one beside the other."""
-    goods = {key: decode_good(value) for key, value in stored.items() if not key.startswith(NAME_SIGN)}
-    names = {key: decode_named(value) for key, value in stored.items() if key.startswith(NAME_SIGN)}
-    return goods, names
+class Stored(NamedTuple):
+    """What a partition's table holds of products, one beside the other: goods, names and facts."""
+
+    goods: dict[str, Good]
+    names: dict[str, Named]
+    facts: dict[str, Told]
+
+
+def split_stored(stored: Mapping[str, bytes]) -> Stored:
+    """The goods, the names and the facts of a partition as its table holds them."""
+    found = Stored({}, {}, {})
+    for key, value in stored.items():
+        if key.startswith(NAME_SIGN):
+            found.names[key] = decode_named(value)
+        elif key.startswith(FACTS_SIGN):
+            found.facts[key.removeprefix(FACTS_SIGN)] = decode_told(value)
+        else:
+            found.goods[key] = decode_good(value)
+    return found
 
 
 def encode_wake(wake: Wake | None) -> str:

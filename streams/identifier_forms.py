@@ -6,18 +6,17 @@ For whoever looks for a customer by what a person has at hand, and for whoever m
 from typing import Final, NamedTuple
 
 from schemas.decode import Decoder
-from schemas.phones import phone_number
-from schemas.protected import Protector, is_token
-from schemas.scalars import email_address
+from schemas.protected import Protector, stored_form
 from streams.protection import load_protection
 from streams.settings import Settings
 
 
 class IdentifierForms(NamedTuple):
-    """`phone_region` as in the settings; without a `protector` contact data is kept as it is."""
+    """`phone_region` and `fold_emails` as in the settings; without a `protector` contact data is kept as it is."""
 
     phone_region: str = ""
     protector: Protector | None = None
+    fold_emails: bool = False
 
     def stored(self, kind: str, value: str) -> str:
         """The form an identifier is stored in; a value that identifies nobody stays as it is, and finds nobody.
@@ -25,16 +24,12 @@ class IdentifierForms(NamedTuple):
         >>> IdentifierForms("DE").stored("phone", "030 1234567"), IdentifierForms().stored("email", "Ann@Example.org")
         ('+49301234567', 'ann@example.org')
         """
-        if kind not in {"email", "phone"} or is_token(value):
-            return value
-        normal = email_address(value) if kind == "email" else phone_number(value, self.phone_region)
-        if normal is None:
-            return value
-        return normal if self.protector is None else self.protector.token(kind, normal)
+        return stored_form(kind, value, self.phone_region, self.protector, fold_emails=self.fold_emails)
 
     def decoder(self) -> Decoder:
         """A decoder of canonical events that name a customer so, and no amounts."""
-        return Decoder("USD", phone_region=self.phone_region, protector=self.protector)
+        region, protector = self.phone_region, self.protector
+        return Decoder("USD", phone_region=region, protector=protector, fold_emails=self.fold_emails)
 
 
 PLAIN: Final = IdentifierForms()
@@ -43,4 +38,4 @@ PLAIN: Final = IdentifierForms()
 
 def identifier_forms(settings: Settings) -> IdentifierForms:
     """Those of an installation. Raises SettingsError."""
-    return IdentifierForms(settings.shop.phone_region, load_protection(settings))
+    return IdentifierForms(settings.shop.phone_region, load_protection(settings), settings.shop.fold_emails)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.decode import Decoder, Problem
-from schemas.events import Arrival, Identified
+from schemas.events import Aliased, Arrival, Identified, SplitProfile
 from schemas.moves import MOVES, Move, decode_move
 from schemas.reasons import DETAIL_MAX
 from schemas.times import FUTURE_TOLERANCE_MS
@@ -156,13 +156,15 @@ def _protected(record: Record, arrival: Arrival) -> Record:
     """A record as it may be sent on or set aside where contact data is protected: its event as it was decoded. One that names
     no address is left as it came.
     """
-    event = arrival.event
-    if event.email is None and event.phone is None and type(event) is not Identified:
+    event, value = arrival.event, record.value or b""
+    plain = event.email is None and event.phone is None and event.sealed_ids is None
+    if plain and type(event) not in _MAY_TELL and b"@" not in value and b"%40" not in value and b"\\" not in value:
         return record
     key = None if record.key is None else arrival.home.encode()
     return Record(record.offset, record.timestamp_ms, key, msgspec.json.encode(event), record.headers)
 
 
+_MAY_TELL = frozenset({Identified, Aliased, SplitProfile})
 _merge_ms = attrgetter("merge_ms")
 _FOREVER = 1 << 62
 _LAST = (_FOREVER, -1)

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.registry import Collector
 
 Kind = Literal["counter", "gauge", "histogram"]
-Shower = Literal["worker", "serve", "relay"]
-"""Whose page a metric stands on: that of `regulars worker`, of `regulars serve` or of `regulars relay`."""
+Shower = Literal["worker", "serve", "bridge", "relay"]
+"""Whose page a metric stands on: that of `regulars worker`, `serve`, `bridge` or `relay`."""
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -180,6 +180,11 @@ METRICS: tuple[Metric, ...] = (
         name="regulars_http_inflight_bytes", kind="gauge", unit="bytes", of="serve",
         meaning="Bytes of requests and of records not yet acknowledged, in memory.",
         remedy="Near serve.inflight_bytes requests are answered with 429: Kafka is slow, or add processes.",
+    ),
+    Metric(
+        name="regulars_bridged_total", kind="counter", unit="records", labels=("source", "topic"), of="bridge",
+        meaning="Records written by `regulars bridge`, by the entry [raw.<source>] they came by and the topic they went to.",
+        remedy="Much on rejected: the topic holds another form than its entry says. None though it is written to: see the log.",
     ),
     Metric(
         name="regulars_relay_records_total", kind="counter", unit="records", labels=("relay", "outcome"), of="relay",

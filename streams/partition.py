@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from schemas.decode import Decoder
-from streams.batch import Steps
 from streams.engine_errors import EngineErrors
 from streams.faults import NO_FAULTS, Faults
 from streams.log import Log, LogError, Reach
@@ -23,6 +22,7 @@ from streams.record import Chunk
 from streams.stats import NO_STATS, Stats, StopReason
 from streams.table import Fenced, Refused, RolledBack, Table, TableError, Unavailable
 from streams.tenure import Tenure
+from streams.terms import Steps
 from streams.turnstile import Turnstile
 
 __all__ = ["EngineErrors", "LostState", "Partition", "PartitionLimits"]

@@ -15,7 +15,7 @@ from streams.notes import REQUEST, case_in
 from streams.rows import receipt_of
 from streams.table import Table
 
-NAMES: Final = tuple(name for name in get_args(CommandName) if name != "split")
+NAMES: Final = tuple(name for name in get_args(CommandName) if name not in {"split", "erase_shop"})
 """Those about a customer's privacy."""
 SOURCE: Final = "privacy"
 _KINDS: Final = {name: kind for kind, name in COMMANDS.items()}

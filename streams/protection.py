@@ -45,14 +45,16 @@ class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Protection:
-    """Makes the protected forms and opens them. `contacts` are keys of 64 bytes, the first one seals.
+    """Makes the protected forms and opens them. `contacts` are keys of 64 bytes, the first one seals. With `all_ids` every
+    identifier gets them, else those that look like addresses.
 
     Raises ImportError where the library for it is not installed.
     """
 
-    def __init__(self, identifiers: bytes, contacts: Sequence[bytes]) -> None:
+    def __init__(self, identifiers: bytes, contacts: Sequence[bytes], *, all_ids: bool = False) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+        self.all_ids = all_ids
         self._identifiers = identifiers
         self._ciphers = [AESSIV(key) for key in contacts]
         self.token = lru_cache(REMEMBERED_MAX)(self._token)
@@ -60,8 +62,8 @@ class Protection:
 
     @property
     def mark(self) -> str:
-        """What an installation keeps to know the key of its tokens by; it tells nothing of the key."""
-        return self._digest("~installation")[:16]
+        """What an installation keeps to know its tokens by: the key, of which it tells nothing, and which ids are some."""
+        return self._digest("~installation, all ids" if self.all_ids else "~installation")[:16]
 
     def _token(self, kind: str, value: str) -> str:
         return KEYED_MARK + self._digest(f"{kind}:{value}")[:32]
@@ -151,7 +153,8 @@ def load_protection(settings: Settings) -> Protection | None:
         raise SettingsError(f"protection.key_file {path}: two keys are the same")
     identifiers, *contacts = (_key(text, path) for text in texts)
     try:
-        return Protection(identifiers, [_cipher_key(key) for key in contacts])
+        ciphers = [_cipher_key(key) for key in contacts]
+        return Protection(identifiers, ciphers, all_ids=settings.protection.ids == "all")
     except ImportError:
         raise SettingsError(
             "protection.key_file needs the library cryptography: pip install 'regulars[protection]'"

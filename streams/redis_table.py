@@ -110,7 +110,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "<prefix>:{p}:goods",
         "hash",
         "<product>: JSON",
-        "Last price and stock of the products that somebody watches; names of products.",
+        "Last price and stock of the products that somebody watches; names of products; facts of all products.",
     ),
     KeyDoc(
         "<prefix>:{p}:w:<product>",
@@ -343,6 +343,12 @@ class RedisTable:
         maps = [f"{name}:*" for name in _MAPS]
         await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
         return len(keys)
+
+    async def remove(self, partitions: int) -> int:
+        """Delete what `wipe` leaves and what all partitions share: the installation is gone. Gives the number of keys."""
+        keys = [self._key(partition, "meta") for partition in range(partitions)]
+        keys += [f"{self._prefix}:{name}".encode() for name in ("models", "install")]
+        return sum([(await self._read(key, [("UNLINK", key)]))[0] for key in keys])
 
     async def models(self) -> bytes | None:
         """The document of models that is in use, None before the first fit."""

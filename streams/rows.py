@@ -97,6 +97,7 @@ def receipt_of(request_id: str, case: Case, at_ms: int) -> Receipt:
         counts=dict(sorted(case.counts.items())),
         kept_ms=KEPT_MS,
         refused=case.refused,
+        orders_not_found=case.orders_not_found if case.final else 0,
         at_ms=at_ms,
     )
 

@@ -47,6 +47,15 @@ class Shop(Section, frozen=True, kw_only=True):
             extremes="A code without a numbering plan is refused at start. Changing it changes whom a national number names.",
         ),
     ] = ""
+    fold_emails: Annotated[
+        bool,
+        about(
+            "Take two spellings of one mailbox for one address: name+anything is name at providers who deliver it so (Gmail, "
+            "Outlook, iCloud, Fastmail, Proton), and Gmail's dots do not count.",
+            why="Off: whoever gives two addresses may want to be two customers.",
+            extremes="On, the address known and written to is the shorter one. Changing it makes strangers of those it concerns.",
+        ),
+    ] = False
 
 
 class Files(Section, frozen=True, kw_only=True):
@@ -66,7 +75,7 @@ class Files(Section, frozen=True, kw_only=True):
         about(
             "Product facts (CSV or JSON lines: product_id, cost, category, supply_days ...).",
             unit="path",
-            why="Empty: no product is known; margin is estimated and nothing is replenishable.",
+            why="Empty: no product is known but by events of the catalogue.",
             extremes="All products are held in memory, about 1 KB each.",
         ),
     ] = ""
@@ -122,6 +131,16 @@ class Protection(Section, frozen=True, kw_only=True):
             "keys make addresses unreadable for ever, and known customers strangers.",
         ),
     ] = ""
+    ids: Annotated[
+        Literal["addresses", "all"],
+        about(
+            "Which identifiers of other types (user, loyalty and device ids, cart tokens) are protected too: those that hold an "
+            "e-mail address or are a phone number with its + or leading zero, or `all`.",
+            why="Ids that tell nobody anything stay readable in keys and topics.",
+            extremes="`all` is for shops whose ids are phone numbers written otherwise, or tell of a person in another way; each "
+            "event costs some microseconds more. Like the keys it can't be changed on a running installation.",
+        ),
+    ] = "addresses"
 
 
 class Redis(Section, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from schemas.trust import PROTECTED_TRAITS
 from streams.setting import Section, about
+from streams.setting_raw import Raw
 from streams.setting_relay import Relay
 
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?)$")]
@@ -236,5 +237,7 @@ class Token(Section, frozen=True, kw_only=True):
     ] = 1000
 
 
-ENTRIES: dict[str, type[Section]] = {"sources": Source, "webhooks": Webhook, "tokens": Token, "relays": Relay}
+ENTRIES: dict[str, type[Section]] = {
+    "sources": Source, "webhooks": Webhook, "tokens": Token, "relays": Relay, "raw": Raw,
+}  # fmt: skip
 """The tables of named entries, by the name of the table."""

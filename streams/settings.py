@@ -22,6 +22,7 @@ from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
+from streams.setting_raw import Raw
 from streams.setting_relay import Relay
 from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Protection, Redis, Shop
 from streams.setting_serve import ENTRIES, Serve, Source, Token, Webhook
@@ -54,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhooks: dict[str, Webhook] = {}
     tokens: dict[str, Token] = {}
     relays: dict[str, Relay] = {}
+    raw: dict[str, Raw] = {}
 
     def topic(self, name: str) -> str:
         """The name on the broker of a logical topic."""

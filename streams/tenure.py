@@ -11,19 +11,21 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import structs
 
 from profiles.goods import Good
 from profiles.ids import decision_id
+from profiles.told import Told
 from schemas.decode import Decoder, Problem
 from schemas.outputs import Outgoing, RulesChanged
 from schemas.topics import CONSUMED
-from streams.batch import Batch, Changes, Faulty, Need, Steps, Terms, is_gone
+from streams.batch import Batch, is_gone
 from streams.cache import Cache
+from streams.changes import Changes
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
@@ -35,12 +37,16 @@ from streams.merge import Item, Merge
 from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
+from streams.product_facts import with_signs
 from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
 from streams.stats import NO_STATS, BatchStats, Stats
 from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
+from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
+
+V = TypeVar("V")
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +120,7 @@ class Tenure:
         self._notes = Notes()
         self._goods: dict[str, Good] = {}
         self._names: dict[str, Named] = {}
+        self._facts: dict[str, Told] = {}
         self._busy: Wake | None = None
         self._unfinished = False
         self._no_timers_before_ms = 0
@@ -204,7 +211,7 @@ class Tenure:
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
             self._cursor = ""  # whoever had the partition did not get to the end of it
-        self._goods, self._names = split_stored(await self._table.goods(self.number))
+        self._goods, self._names, self._facts = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
         self._stored_clock = (meta.clock_ms, meta.t0_ms)
@@ -298,7 +305,7 @@ class Tenure:
             self._keep(batch)
             self._unfinished = False
             return await self._commit_idle()
-        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.forgotten}
+        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.outputs.forgotten}
         changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
@@ -308,6 +315,13 @@ class Tenure:
         await self._commit(batch, changes, rules)
         commit_s = time.perf_counter() - began
         self._settle(batch, changes)
+        for shop, request in batch.onwards.leaving:
+            _log.error(
+                "shop %s is to be erased (request %s): stop all that runs of it, then `regulars privacy erase-shop`",
+                shop,
+                request,
+                extra={"facts": {"partition": self.number}},
+            )
         self._note_replanned(batch, cursor, rules)
         self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
         return True
@@ -376,6 +390,7 @@ class Tenure:
                 replans=replans,
                 goods=self._goods,
                 names=self._names,
+                facts=self._facts,
                 wake=self._busy,
             )
             began = time.perf_counter()
@@ -468,13 +483,17 @@ class Tenure:
             clock_ms=max(0, clock_ms),
             t0_ms=self.clock.t0_ms,
             tails=tails,
-            origins=batch.origins,
+            origins=batch.onwards.origins,
             rules=rules,
             population=changes.population,
             notes=changes.notes,
             goods={
                 key: None if known is None else encode_good(known)
-                for key, known in (*changes.goods.items(), *changes.names.items())
+                for key, known in (
+                    *changes.goods.items(),
+                    *changes.names.items(),
+                    *with_signs(changes.facts).items(),
+                )
             },
             watchers=changes.watchers,
             queue=batch.goods.queue,
@@ -554,21 +573,14 @@ class Tenure:
             self._no_timers_before_ms = 0
         elif batch.at == len(batch.items):
             self._no_timers_before_ms = batch.clock_ms
-        self._origins.update(batch.origins)
+        self._origins.update(batch.onwards.origins)
         self._notes.keep(changes.notes)
         self._busy = batch.goods.wake
-        for key, good in changes.goods.items():
-            if good is None:
-                self._goods.pop(key, None)
-            else:
-                self._goods[key] = good
-        for key, named in changes.names.items():
-            if named is None:
-                self._names.pop(key, None)
-            else:
-                self._names[key] = named
+        _follow(self._goods, changes.goods)
+        _follow(self._names, changes.names)
+        _follow(self._facts, changes.facts)
         self.outbox.add(changes.rows)
-        self._foreign.append((batch.at, batch.forwarded + len(batch.origins)))
+        self._foreign.append((batch.at, batch.onwards.sent + len(batch.onwards.origins)))
         del self._items[: batch.at]
         self._note_stored(changes.offsets)
 
@@ -641,8 +653,8 @@ class Tenure:
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
-                forwarded=batch.forwarded,
-                repeated_forwards=batch.repeated,
+                forwarded=batch.onwards.sent,
+                repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,
                 cache_hits=batch.hits,
                 cache_misses=batch.misses,
@@ -658,3 +670,12 @@ class Tenure:
                 t0_ms=self.clock.t0_ms,
             )
         )
+
+
+def _follow(known: dict[str, V], changes: Mapping[str, V | None]) -> None:
+    """Bring a table in memory to where the commit left the stored one."""
+    for key, value in changes.items():
+        if value is None:
+            known.pop(key, None)
+        else:
+            known[key] = value

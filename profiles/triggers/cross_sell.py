@@ -1,7 +1,8 @@
 """cross.sell: what goes with an order, some days after it came; bundle.suggest: the rest of a bundle she has begun.
 
 What goes together is learned from all orders (`Models.together`: at least 20 baskets with both, 1.2 times as often as by chance),
-and where nothing was learned, told by the catalogue (`complementary`). Bundles are the shop's own: the catalogue names them.
+and where nothing was learned, told by the catalogue (`complementary`), its file or its events, the newest. Bundles are the
+shop's own: the file names them.
 """
 
 from collections.abc import Iterable
@@ -104,15 +105,16 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         )
 
     def _offers(self, turn: Turn, episode: Episode) -> list[str]:
-        """What to offer, best first, without what she has and what is known to be sold out."""
+        """What to offer, best first, without what she has, what would only stand in for it, and what is sold out."""
         bought: list[str] = episode.data["products"]
+        known = [turn.facts(product_id) for product_id in bought]
         without = _owned(turn.profile) | _in_carts(turn.profile) | set(bought)
-        learned, catalogue = turn.book.models.together, turn.book.catalogue.products
+        without.update(other for facts in known for other in facts.substitutes)
+        learned = turn.book.models.together
         # Some more than are shown: of what was learned, some may be sold out.
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
-        for product_id in bought:
-            facts = catalogue.get(product_id)
-            found += [other for other in (facts.complementary if facts is not None else ()) if other not in without]
+        for facts in known:
+            found += [other for other in facts.complementary if other not in without]
         there = [other for other in dict.fromkeys(found) if in_stock(turn.at.goods, other) is not False]
         return there[: self.rule(turn.book).products]
 
@@ -196,11 +198,11 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
 
 def _items(turn: Turn, product_ids: Iterable[str]) -> tuple[Item, ...]:
     """Products as a trigger shows them, with their price and stock where they are known."""
-    goods, catalogue = turn.at.goods, turn.book.catalogue.products
+    goods = turn.at.goods
     return tuple(
         Item(
             product_id=product_id,
-            category=facts.category if (facts := catalogue.get(product_id)) is not None else None,
+            category=turn.facts(product_id).category,
             price_minor=good.price_minor if (good := goods.get(product_id)) is not None else None,
             in_stock=in_stock(goods, product_id),
         )

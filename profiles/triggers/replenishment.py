@@ -13,7 +13,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
-from profiles.state import Emitted, Episode, RecentOrder
+from profiles.state import Emitted, Episode, RecentOrder, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
 from schemas.outputs import Item
@@ -30,6 +30,22 @@ def _product_of(profile: Profile, episode: Episode) -> str:
 
 
 R = TypeVar("R", bound=TriggerRule)
+
+
+def _replaced(turn: Turn, state: Supply) -> bool:
+    """Whether she has since bought what stands in for the product, by what the shop says of it now."""
+    last, profile = state.purchases[-1], turn.profile
+    substitutes = turn.facts(state.product_id, state.category).substitutes
+    if not substitutes:
+        return False
+    lately = any(
+        order.at_ms > last.at_ms and not set(substitutes).isdisjoint(order.product_ids)
+        for order in profile.recent_orders
+    )
+    return lately or any(
+        (other := profile.supply.get(product_id)) is not None and other.purchases[-1].at_ms > last.at_ms
+        for product_id in substitutes
+    )
 
 
 class _Replenishment(TriggerDefinition[R]):
@@ -50,6 +66,8 @@ class _Replenishment(TriggerDefinition[R]):
         bought = {product_id, *(purchase.product_id for purchase in state.purchases)}
         if any(not bought.isdisjoint(products) for products in turn.profile.subscriptions.values()):
             return "subscribed"
+        if _replaced(turn, state):
+            return "repurchased"
         forecast = supply.forecast(turn.profile, product_id, turn.book)
         if forecast is None or forecast.learned is None:
             return None

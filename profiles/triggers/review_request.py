@@ -80,7 +80,9 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
 
     def _ready_ms(self, turn: Turn, line: Delivered, arrived_ms: int) -> int:
         rule = self.rule(turn.book)
-        supply_days = turn.book.catalogue.lookup(line.product_id, line.category).supply_days
+        supply_days = line.supply_days
+        if supply_days is None:
+            supply_days = turn.book.catalogue.lookup(line.product_id, line.category).supply_days
         if supply_days is None:
             return arrived_ms + rule.delay_ms
         return arrived_ms + round(supply_days * rule.supply_share * DAY_MS)

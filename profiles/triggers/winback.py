@@ -16,6 +16,7 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.document import days_between
 from profiles.episodes import cancel, plan
+from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.rhythms import keys_of
 from profiles.rules import DAY_MS, Count, TriggerRule
@@ -141,7 +142,9 @@ def _q95_days(turn: Turn, entry: OrderEntry) -> float:
     model = turn.book.models.repurchase
     if model is None:
         return 0.0
-    categories = {keys_of(line.product_id, line.category, turn.book)[1] for line in entry.lines}
+    categories = {
+        keys_of(line.product_id, line.category, of_line(turn.book.catalogue, line))[1] for line in entry.lines
+    }
     learned = [key for category in categories if category is not None and (key := model.keys.get(category)) is not None]
     days = [exp(key.location + Q95 * sqrt(key.within + key.between)) for key in learned]
     return min(max(days, default=0.0), Q95_DAYS_MAX)

@@ -1,4 +1,6 @@
-"""`regulars privacy`: suppress, unsuppress, erase, export or anonymise a customer, and see what has become of it."""
+"""`regulars privacy`: suppress, unsuppress, erase, export or anonymise a customer, and see what has become of it; find whose an
+order is, and erase a whole shop.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.commands.options import WithSettings, settings_of
+from streams.commands.requests import Asked, as_json_option, asks, carry_out, present_receipt, show
 
 if TYPE_CHECKING:
     from schemas.events import CommandName
-    from schemas.outputs import Receipt
-    from streams.privacy_request import Request
-    from streams.settings import Settings
+    from streams.redis_table import RedisTable
 
 HELP: "dict[CommandName, str]" = {
     "suppress": "Collect nothing more about a customer and send nothing; what is known stays.",
@@ -20,7 +21,6 @@ HELP: "dict[CommandName, str]" = {
     "export": "Hand out everything that is known of a customer.",
     "anonymise": "Erase who a customer is; the shop's figures stay.",
 }
-POLL_S = 0.5
 
 
 @click.group("privacy", short_help="Suppress, erase, export or anonymise a customer.")
@@ -31,53 +31,26 @@ def command() -> None:
 def _define(name: "CommandName") -> None:
     @command.command(name, cls=WithSettings, help=f"{HELP[name]} Name all identifiers you know, one of each type.")
     @click.argument("identifiers", metavar="TYPE:VALUE...", nargs=-1, required=True)
-    @click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it.")
-    @click.option("--reason", metavar="TEXT", help="Why; it stands in the record of the command.")
-    @click.option("--wait", is_flag=True, help="Wait for the final receipt, and show it.")
-    @click.option("--timeout", type=click.IntRange(min=1), default=60, show_default=True, metavar="S")
-    @click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
-    @click.pass_context
-    def run(
-        ctx: click.Context,
-        *,
-        identifiers: tuple[str, ...],
-        request_id: str | None,
-        reason: str | None,
-        wait: bool,
-        timeout: int,
-        as_json: bool,
-        out: Path | None = None,
-    ) -> None:
-        import secrets
-        import time
-
-        from streams.identifier_forms import identifier_forms
-        from streams.privacy_request import BadIdentifiers, by_type, request
+    @asks
+    def run(ctx: click.Context, *, identifiers: tuple[str, ...], asked: Asked, out: Path | None = None) -> None:
+        from streams.privacy_request import by_type, request
 
         settings = settings_of(ctx)
-        request_id = request_id or secrets.token_hex(16)
-        try:
-            made = request(
-                name,
-                by_type(identifiers),
-                request_id=request_id,
-                now_ms=time.time_ns() // 1_000_000,
-                reason=reason,
-                forms=identifier_forms(settings),
-            )
-        except BadIdentifiers as error:
-            raise click.UsageError(str(error)) from None
-        send(settings, made)
-        if not wait and out is None:
-            click.echo(request_id)
-            click.echo(f"it is on its way; what became of it: regulars privacy receipt {request_id}", err=True)
+        asked = asked._replace(wait=asked.wait or out is not None)
+        found = carry_out(
+            settings,
+            asked,
+            lambda request_id, reason, now_ms, forms: request(
+                name, by_type(identifiers), request_id=request_id, now_ms=now_ms, reason=reason, forms=forms
+            ),
+        )
+        if found is None:
             return
-        found = await_receipt(settings, request_id, timeout)
         if out is not None:
             from streams.privacy_export import collect
 
-            out.write_bytes(collect(settings, request_id, found.counts.get("parts", 0), timeout))
-        show(found, as_json=as_json)
+            out.write_bytes(collect(settings, asked.request_id, found.counts.get("parts", 0), asked.timeout_s))
+        show(found, as_json=asked.as_json)
 
     if name == "export":
         click.option(
@@ -90,11 +63,11 @@ def _define(name: "CommandName") -> None:
 
 @command.command("receipt", cls=WithSettings)
 @click.argument("request_id", metavar="REQUEST_ID")
-@click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
+@as_json_option
 @click.pass_context
 def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> None:
-    """Show what has become of a request. Exit code 1 while some home of the customer has not answered."""
-    found = _receipt(settings_of(ctx), request_id)
+    """Show what has become of a request. Exit code 1 while some home has not answered, and where it was refused."""
+    found = present_receipt(settings_of(ctx), request_id)
     if found is None:
         raise click.ClickException(f"no home has answered to {request_id!r} yet, or it is long forgotten")
     show(found, as_json=as_json)
@@ -102,69 +75,66 @@ def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> No
         ctx.exit(1)
 
 
-def send(settings: "Settings", made: "Request") -> None:
-    """Put a command into the log."""
-    from streams.feed import feed
-    from streams.sources import Line
+@command.command("orders", cls=WithSettings)
+@click.argument("order_ids", metavar="ORDER_ID...", nargs=-1, required=True)
+@click.pass_context
+def orders_command(ctx: click.Context, *, order_ids: tuple[str, ...]) -> None:
+    """Find whose orders these are, in all ledgers: for orders that a request names and its receipt calls not found.
 
-    feed([Line(made.event.timestamp_ms, "commands", made.home, made.value)], settings)
-
-
-def _receipt(settings: "Settings", request_id: str) -> "Receipt | None":
-    import time
-
+    Exit code 1 if nobody has one of them.
+    """
+    from schemas.events import ANONYMOUS
     from streams.commands.tables import with_table
-    from streams.privacy_request import receipt
+    from streams.order_lookup import Holder, holders
 
-    now_ms = time.time_ns() // 1_000_000
-    return with_table(settings, lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms))
+    settings = settings_of(ctx)
+
+    async def look(table: "RedisTable") -> list[Holder]:
+        partitions = range(settings.kafka.partitions)
+        return [found for number in partitions async for found in holders(table, number, order_ids)]
+
+    found = with_table(settings, look)
+    for one in sorted(found):
+        whose = "nobody's, it came without an identifier" if one.profile_id == ANONYMOUS else one.profile_id
+        click.echo(f"{one.order_id}: {whose} (partition {one.partition})")
+    missing = [order_id for order_id in order_ids if order_id not in {one.order_id for one in found}]
+    for order_id in missing:
+        click.echo(f"{order_id}: not here")
+    if missing:
+        ctx.exit(1)
 
 
-def await_receipt(settings: "Settings", request_id: str, timeout_s: int) -> "Receipt":
-    """The final receipt. Raises ClickException where there is none in time."""
+@command.command("erase-shop", cls=WithSettings)
+@click.option(
+    "--keep-inputs", is_flag=True, help="Leave the input topics: others read them, and you erase them yourself."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def erase_shop_command(ctx: click.Context, *, keep_inputs: bool, yes: bool) -> None:
+    """Erase the whole shop: every key in Redis, every topic, what was read of them. It can't be taken back.
+
+    Stop all processes of the installation before. What was erased is printed as one JSON object: keep it as your proof.
+    """
     import time
 
-    until_s = time.monotonic() + timeout_s
-    while True:
-        found = _receipt(settings, request_id)
-        if found is not None and found.final:
-            return found
-        if time.monotonic() >= until_s:
-            state = "no home has answered" if found is None else f"{found.waiting} homes have not answered"
-            raise click.ClickException(
-                f"after {timeout_s} s {state}. Is a worker running? The request stays: "
-                f"regulars privacy receipt {request_id}"
-            )
-        time.sleep(POLL_S)
-
-
-def show(receipt: "Receipt", *, as_json: bool) -> None:
-    """Print a receipt."""
     import msgspec
 
-    if as_json:
-        click.echo(msgspec.json.encode(receipt))
-        return
-    for line in readable(receipt):
-        click.echo(line)
+    from streams.commands.tables import with_table
+    from streams.kafka_admin import admin_client
+    from streams.shop_erasure import Gone, erase_keys, erase_log, refuse_running
 
-
-def readable(receipt: "Receipt") -> list[str]:
-    """A receipt for people."""
-    from profiles.splitting import REFUSALS
-
-    state = "final" if receipt.final else f"{receipt.waiting} homes have not answered"
-    lines = [f"{receipt.command} {receipt.request_id}: {state}; {receipt.homes} homes"]
-    lines += [f"  {store.replace('_', ' '):<22}{count:>8,}" for store, count in receipt.counts.items()]
-    if receipt.refused is not None:
-        lines.append(f"  refused ({receipt.refused}): {REFUSALS.get(receipt.refused, receipt.refused)}")
-    if receipt.command in {"erase", "anonymise"}:
-        lines.append("  Her events are still in these topics, for at most so many days:")
-        by_days: dict[int, list[str]] = {}
-        for topic, kept_ms in receipt.kept_ms.items():
-            by_days.setdefault(kept_ms // 86_400_000, []).append(topic)
-        lines += [f"  {days:>4}  {', '.join(topics)}" for days, topics in sorted(by_days.items())]
-    return lines
+    settings = settings_of(ctx)
+    partitions = settings.kafka.partitions
+    with admin_client(settings) as client:
+        refuse_running(client, settings)
+        if not yes:
+            redis, topics = settings.redis.prefix, settings.kafka.topic_prefix
+            click.confirm(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?", abort=True)
+        keys = with_table(settings, lambda table: erase_keys(table, partitions))
+        names, kept = erase_log(client, settings, keep_inputs=keep_inputs)
+    gone = Gone(keys=keys, topics=tuple(names), kept=tuple(kept))
+    shown = {"command": "erase_shop", "at_ms": time.time_ns() // 1_000_000, **msgspec.to_builtins(gone)}
+    click.echo(msgspec.json.encode(shown))
 
 
 for _name in HELP:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.commands.options import WithSettings, settings_of
+from streams.commands.requests import Asked, asks, carry_out
+from streams.commands.requests import show as show_receipt
 
 if TYPE_CHECKING:
     from streams.profile_lookup import Found
@@ -74,59 +76,29 @@ def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
 @command.command("split", cls=WithSettings)
 @click.argument("customer", metavar="CUSTOMER")
 @click.argument("identifier", metavar="IDENTIFIER")
-@click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it.")
-@click.option("--reason", metavar="TEXT", help="Why; it stands in the record of the command.")
-@click.option("--wait", is_flag=True, help="Wait for the final receipt, and show it. Exit code 1 where it was refused.")
-@click.option("--timeout", type=click.IntRange(min=1), default=60, show_default=True, metavar="S")
-@click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
-@click.pass_context
-def split(
-    ctx: click.Context,
-    *,
-    customer: str,
-    identifier: str,
-    request_id: str | None,
-    reason: str | None,
-    wait: bool,
-    timeout: int,
-    as_json: bool,
-) -> None:
+@asks
+def split(ctx: click.Context, *, customer: str, identifier: str, asked: Asked) -> None:
     """Take an identifier out of a customer's profile, with all that came with it: they were united by mistake.
 
     Both as type:value, such as user_id:2375 email:bob@example.org. Possible for 30 days after the two were united. The events
-    that united them do not do so again.
+    that united them do not do so again. With --wait, exit code 1 says that it was refused.
     """
-    import secrets
-    import time
+    from streams.privacy_request import by_type, split_request
 
-    from streams.commands.privacy import await_receipt, send, show
-    from streams.identifier_forms import identifier_forms
-    from streams.privacy_request import BadIdentifiers, by_type, split_request
-
-    settings = settings_of(ctx)
-    request_id = request_id or secrets.token_hex(16)
-    try:
-        now_ms = time.time_ns() // 1_000_000
-        named, taken = by_type([customer]), by_type([identifier])
-        made = split_request(
-            named,
-            taken,
+    found = carry_out(
+        settings_of(ctx),
+        asked,
+        lambda request_id, reason, now_ms, forms: split_request(
+            by_type([customer]),
+            by_type([identifier]),
             request_id=request_id,
             now_ms=now_ms,
             reason=reason,
-            forms=identifier_forms(settings),
-        )
-    except BadIdentifiers as error:
-        raise click.UsageError(str(error)) from None
-    send(settings, made)
-    if not wait:
-        click.echo(request_id)
-        click.echo(f"it is on its way; what became of it: regulars privacy receipt {request_id}", err=True)
-        return
-    found = await_receipt(settings, request_id, timeout)
-    show(found, as_json=as_json)
-    if found.refused is not None:
-        ctx.exit(1)
+            forms=forms,
+        ),
+    )
+    if found is not None:
+        show_receipt(found, as_json=asked.as_json)
 
 
 def _find(settings: "Settings", id_: str) -> "Found":

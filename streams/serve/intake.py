@@ -85,7 +85,11 @@ class Intake:
         self._protected = protected_names(protected_traits)
         self._plan = plan
         self._decoder = Decoder(
-            shop_currency, max(event_bytes, 1024), phone_region=forms.phone_region, protector=forms.protector
+            shop_currency,
+            max(event_bytes, 1024),
+            phone_region=forms.phone_region,
+            protector=forms.protector,
+            fold_emails=forms.fold_emails,
         )
 
     def take_messages(self, messages: Sequence[Message], sender: Sender, received_ms: int) -> Taken:
@@ -152,8 +156,7 @@ class Intake:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         # Said by the collector, whatever the message claimed.
         event = replace(event, source=sender.name, source_kind=sender.kind, received_at_ms=received_ms)
-        if event.email is not None or event.phone is not None:
-            event = distrust(event)
+        event = distrust(event, ids=sender.kind == "client")
         found = self._decoder.arrive(event, received_ms)
         if self._plan is None or isinstance(found, Problem):
             return found

@@ -14,7 +14,7 @@ from schemas.outputs import Receipt
 from schemas.profile_document import CartShown, ProfileDocument
 from streams.serve.answer import PROBLEM_TYPE, REASONS, Problem
 from streams.serve.envelope import MESSAGES_MAX
-from streams.serve.privacy import Asked
+from streams.serve.privacy import Asked, SplitAsked
 from streams.serve.read import FIELDS, VALUE_MAX
 from streams.serve.routes import ROUTES, Body, Guard, Route
 
@@ -173,8 +173,8 @@ def _header(name: str) -> dict[str, Any]:
 
 def _body(body: Body) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
-    if body in {"call", "batch", "asked"}:
-        schema = {"$ref": f"{_REF}{body.capitalize()}"}
+    if body in {"call", "batch", "asked", "splitAsked"}:
+        schema = {"$ref": f"{_REF}{body[0].upper()}{body[1:]}"}
     content = {_JSON: {"schema": schema}}
     if body in {"call", "batch"}:
         # Browsers send JSON under this name to save a preflight.
@@ -215,9 +215,10 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    kinds = [Problem, ProfileDocument, CartShown, NextTrigger, Asked, Receipt]
+    kinds = [Problem, ProfileDocument, CartShown, NextTrigger, Asked, SplitAsked, Receipt]
     _, made = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
-    made["Asked"] |= {"anyOf": [{"required": [kind]} for kind in ID_TYPES]}
+    for asked in ("Asked", "SplitAsked"):
+        made[asked] |= {"anyOf": [{"required": [kind]} for kind in ID_TYPES]}
     segments = {"type": "array", "items": {"type": "string"}}
     customer = {"type": "string", "description": "The profile's id, type:value."}
     return {

@@ -11,7 +11,7 @@ from schemas.events import ID_TYPES, CommandName, Id, Text
 from schemas.reasons import DETAIL_MAX
 from streams.home import home_partition
 from streams.identifier_forms import IdentifierForms
-from streams.privacy_request import BadIdentifiers, receipt, request
+from streams.privacy_request import BadIdentifiers, Request, by_type, receipt, request, split_request
 from streams.serve.answer import Answer, Refusal, json_answer
 from streams.serve.body import check_headers, read_body
 from streams.serve.budget import Budget, Hold
@@ -43,7 +43,16 @@ class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Text | UnsetType = UNSET
 
 
+class SplitAsked(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request to take `identifier`, as "type:value", out of the profile of the customer whom the others name: they were united
+    by mistake.
+    """
+
+    identifier: Text
+
+
 _read: Final = msgspec.json.Decoder(Asked).decode
+_reads: Final[dict[CommandName, Callable[[bytes], Asked]]] = {"split": msgspec.json.Decoder(SplitAsked).decode}
 
 
 class PrivacyDesk:
@@ -84,29 +93,15 @@ class PrivacyDesk:
             body = await read_body(
                 call.body, hold, gzipped=gzipped, limit=limit, timeout_ms=self._settings.body_timeout_ms
             )
-            asked = _asked(body)
-            given = {kind: value for kind in ID_TYPES if (value := getattr(asked, kind)) is not UNSET}
-            if not given:
-                raise Refusal("wrong_shape", f"it names none of {', '.join(ID_TYPES)}")
-            request_id = secrets.token_hex(16) if asked.request_id is UNSET else asked.request_id
-            reason = None if asked.reason is UNSET else asked.reason
-            try:
-                made = request(
-                    name,
-                    given,
-                    request_id=request_id,
-                    now_ms=self._wall_ms(),
-                    reason=reason,
-                    forms=self._forms,
-                )
-            except BadIdentifiers as error:
-                raise Refusal("nobody", str(error)[:DETAIL_MAX]) from None
+            made = self._request(name, _asked(body, _reads.get(name, _read)))
             partition = home_partition(made.home, self._partitions)
             try:
-                await self._log.write([Row(COMMANDS_TOPIC, partition, made.home.encode(), made.value, request_id)])
+                await self._log.write(
+                    [Row(COMMANDS_TOPIC, partition, made.home.encode(), made.value, made.event.request_id)]
+                )
             except LogAway:
                 raise Refusal("kafka_away", headers={"Retry-After": str(AWAY_RETRY_S)}) from None
-        return json_answer({"request_id": request_id}, status=202)
+        return json_answer({"request_id": made.event.request_id}, status=202)
 
     async def receipt(self, call: Call) -> Answer:
         """GET /v1/privacy/requests/<request id>."""
@@ -119,13 +114,28 @@ class PrivacyDesk:
             raise Refusal("no_request")
         return json_answer(found, headers={"Cache-Control": "no-store"})
 
+    def _request(self, name: CommandName, asked: Asked) -> Request:
+        named = {kind: value for kind in ID_TYPES if (value := getattr(asked, kind)) is not UNSET}
+        if not named:
+            raise Refusal("wrong_shape", f"it names none of {', '.join(ID_TYPES)}")
+        request_id = secrets.token_hex(16) if asked.request_id is UNSET else asked.request_id
+        reason = None if asked.reason is UNSET else asked.reason
+        now_ms, forms = self._wall_ms(), self._forms
+        try:
+            if isinstance(asked, SplitAsked):
+                taken = by_type([asked.identifier])
+                return split_request(named, taken, request_id=request_id, now_ms=now_ms, reason=reason, forms=forms)
+            return request(name, named, request_id=request_id, now_ms=now_ms, reason=reason, forms=forms)
+        except BadIdentifiers as error:
+            raise Refusal("nobody", str(error)[:DETAIL_MAX]) from None
+
     def _admit(self, call: Call) -> None:
         self._readers.admit(call.header("authorization"), "privacy", self._mono_s())
 
 
-def _asked(body: bytes) -> Asked:
+def _asked(body: bytes, read: Callable[[bytes], Asked]) -> Asked:
     try:
-        return _read(body)
+        return read(body)
     except msgspec.ValidationError as error:
         raise Refusal("wrong_shape", str(error)[:DETAIL_MAX]) from None
     except (ValueError, RecursionError) as error:

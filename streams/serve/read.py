@@ -14,14 +14,14 @@ from xxhash import xxh3_64_hexdigest
 from profiles.book import Book
 from profiles.document import document
 from profiles.episodes import Triggers
-from profiles.goods import Good
 from profiles.models import Models
 from profiles.next_trigger import next_trigger
 from profiles.profile import UnsupportedVersion
 from schemas.events import ID_TYPES
 from schemas.profile_document import ProfileDocument
-from streams.goods import decode_good
+from streams.goods import Stored, split_stored
 from streams.identifier_forms import IdentifierForms
+from streams.product_facts import stored_keys
 from streams.profile_lookup import Found, find
 from streams.serve.answer import Answer, Refusal, json_answer
 from streams.serve.call import Call
@@ -98,8 +98,9 @@ class Reading:
         """GET /v1/profiles/<type>:<value>/next: the best trigger now, null where there is none. It is never cached."""
         self._admit(call, "next")
         found = await self._find(call)
-        goods = await self._goods(found) if found.profile.episodes else {}
-        trigger = next_trigger(found.profile, self._book, self._triggers, self._wall_ms(), goods)
+        known = await self._known(found) if found.profile.episodes else Stored({}, {}, {})
+        now_ms = self._wall_ms()
+        trigger = next_trigger(found.profile, self._book, self._triggers, now_ms, known.goods, known.facts)
         shown = {"id": found.profile.id, "trigger": trigger}
         return self._told(json_answer(shown, headers={"Cache-Control": "no-store"}))
 
@@ -125,13 +126,18 @@ class Reading:
         """The answer with contact details in clear text: whoever has this scope may read them."""
         return answer if self._open_all is None else replace(answer, body=self._open_all(answer.body))
 
-    async def _goods(self, found: Found) -> dict[str, Good]:
-        """Price and stock of what she watches."""
+    async def _known(self, found: Found) -> Stored:
+        """Price and stock of what she watches, and what was told of that and of what she ordered."""
+        profile = found.profile
+        watched = list(profile.watches)
+        ordered = {line.product_id for delivery in profile.deliveries.values() for line in delivery.lines}
+        ordered.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
+        ordered.update(supply.product_id for supply in profile.supply.values())
         try:
-            stored = await self._table.goods(found.partition, list(found.profile.watches))
+            stored = await self._table.goods(found.partition, watched + stored_keys(sorted({*watched, *ordered})))
         except TableError:
             raise _store_away() from None
-        return {key: decode_good(good) for key, good in stored.items()}
+        return split_stored(stored)
 
     async def _find(self, call: Call) -> Found:
         text = _identifier(call.parts)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 Guard = Literal["none", "key", "signature", "token"]
-Body = Literal["", "call", "batch", "webhook", "shopify", "asked"]
+Body = Literal["", "call", "batch", "webhook", "shopify", "asked", "splitAsked"]
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -44,9 +44,9 @@ def _profile(tail: str, operation: str, summary: str, answers: str) -> Route:
     return Route(method="GET", path=path, operation=operation, summary=summary, guard="token", answers=answers)
 
 
-def _privacy(name: str, summary: str) -> Route:
+def _privacy(name: str, summary: str, body: Body = "asked") -> Route:
     return Route(
-        method="POST", path=f"/v1/privacy/{name}", operation="privacy.ask", summary=summary, guard="token", body="asked",
+        method="POST", path=f"/v1/privacy/{name}", operation="privacy.ask", summary=summary, guard="token", body=body,
         answers="Accepted", status=202,
     )  # fmt: skip
 
@@ -86,6 +86,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _privacy("erase", "Erase everything that is known of a customer."),
     _privacy("export", "Hand out everything that is known of a customer, on the topic `exports`."),
     _privacy("anonymise", "Erase who a customer is; the shop's figures stay."),
+    _privacy("split", "Take an identifier out of a customer's profile: they were united by mistake.", "splitAsked"),
     Route(
         method="GET", path="/v1/privacy/requests/{request}", operation="privacy.receipt", guard="token",
         summary="What has become of a privacy request.", answers="Receipt",

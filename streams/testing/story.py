@@ -26,6 +26,7 @@ from profiles.goods import Good
 from profiles.profile import Profile
 from profiles.rules import Rules
 from profiles.state import Ledger, Moment
+from profiles.told import Told
 from profiles.turn import Output
 from profiles.zones import instant
 from schemas import events
@@ -80,6 +81,8 @@ class Story:
         self.book = book
         self.goods: dict[str, Good] = {}
         """What is known of prices and stock, by product id."""
+        self.facts: dict[str, Told] = {}
+        """What events told of products besides."""
         self._zone = ZoneInfo(book.shop_timezone)
         self._engine = Engine(book, self.triggers)
         self._people: dict[str, Person] = {}
@@ -124,7 +127,7 @@ class Story:
 
     def moment(self) -> Moment:
         """The clock as the engine reads it: what is due at this minute is decided too."""
-        return Moment(self.now_ms + 1, goods=self.goods)
+        return Moment(self.now_ms + 1, goods=self.goods, facts=self.facts)
 
     @property
     def engine(self) -> Engine:
@@ -208,7 +211,7 @@ class Person:
 
     def _apply(self, arrival: Arrival) -> None:
         # What is due at this very minute is decided after what happens in it, as in a running partition.
-        before = Moment(self.story.now_ms, goods=self.story.goods)
+        before = Moment(self.story.now_ms, goods=self.story.goods, facts=self.story.facts)
         self.story.engine.fire(self.profile, before, self.ledger, self.out)
         self.story.engine.step(self.profile, arrival, before, self.ledger, self.out)
 

@@ -2,10 +2,13 @@
 
 import importlib
 import re
+from collections.abc import Callable
 
 import pytest
 
 from bench.sampler import FETCHING, LOOP, MAIN, OTHER, STAGES, Sample, by_stage, parse, stage_of, waits
+from profiles.engine import Engine, _handlers_of_views
+from schemas.events import ProductViewed
 
 OUTER = (
     "<module> (streams/__main__.py:6)",
@@ -20,18 +23,27 @@ STEP = (
 )
 
 
+def _in_engine(function: Callable[..., object]) -> str:
+    """The frame of a function of the engine, as it shows by its present name."""
+    return f"{function.__qualname__} (profiles/engine.py:70)"
+
+
 @pytest.mark.parametrize(
     "frames, stage",
     [
         (("Merge.take (streams/merge.py:90)", "Decoder.decode (schemas/decode.py:83)"), "decode and merge"),
         ((*STEP, "already_seen (profiles/dedupe.py:30)"), "step: what all events have"),
-        ((*STEP, "_remember (profiles/engine.py:70)", "see (profiles/activity.py:60)"), "step: what all events have"),
+        ((*STEP, _in_engine(Engine._remember), "see (profiles/activity.py:60)"), "step: what all events have"),
         (
-            (*STEP, "_product_interest.<locals>.touch (profiles/engine.py:175)", "touch (profiles/interests.py:35)"),
+            (
+                *STEP,
+                _in_engine(_handlers_of_views(browsed=False, watched=False)[ProductViewed]),
+                "touch (profiles/interests.py:35)",
+            ),
             "step: views",
         ),
-        ((*STEP, "_cart (profiles/engine.py:152)", "describe (profiles/carts.py:80)"), "step: carts"),
-        ((*STEP, "_order (profiles/engine.py:90)", "apply_order (profiles/ledger.py:9)"), "step: orders and refunds"),
+        ((*STEP, _in_engine(Engine._cart), "describe (profiles/carts.py:80)"), "step: carts"),
+        ((*STEP, _in_engine(Engine._order), "apply_order (profiles/ledger.py:9)"), "step: orders and refunds"),
         ((*STEP[:-1], "Batch._fire (streams/batch.py:380)", "Engine.fire (profiles/engine.py:70)"), "timers"),
         ((*STEP[:-1], "Batch._pack (streams/batch.py:400)", "Profile.pack (profiles/profile.py:101)"), "encode"),
         ((*OUTER, "Tenure._prepare (streams/tenure.py:300)", "decode_profile (profiles/profile.py:300)"), "load"),
@@ -61,7 +73,7 @@ def test_what_the_stages_go_by_exists(pattern: str) -> None:
             importlib.import_module(file.replace("/", "."))
         method = re.match(r"\^([A-Z]\w+)\\\.(\w+) ", alternative)
         if method:
-            homes = ("streams.batch", "streams.tenure", "streams.redis_table", "profiles.engine")
+            homes = ("streams.batch", "streams.changes", "streams.tenure", "streams.redis_table", "profiles.engine")
             found = [getattr(importlib.import_module(home), method[1], None) for home in homes]
             assert any(hasattr(kind, method[2]) for kind in found if kind is not None), alternative
 

@@ -143,7 +143,7 @@ def test_an_event_of_the_shop_names_a_product_and_no_customer() -> None:
     assert (
         refuse(canonical("Erase Shop", shop_id="x.example", request_id="r", cart_token="t", user_id=None)) == "bad_id"
     )
-    assert accept(canonical("Erase Shop", shop_id="x.example", request_id="r", user_id=None)).home == "x.example"
+    assert accept(canonical("Erase Shop", shop_id="x.example", request_id="r", user_id=None)).home == "r"
 
 
 def test_a_privacy_command_is_the_customers() -> None:

@@ -54,7 +54,7 @@ def test_a_delivery_is_the_same_in_whatever_order_its_events_come(order: tuple[i
             "since_ms": 2 * DAY_MS,
             "fulfilled_ms": 2 * DAY_MS,
             "delivered_ms": 4 * DAY_MS,
-            "lines": [["B", None, "tea"]],
+            "lines": [["B", None, "tea", None]],
             "returned": ["B"],
         }
     }

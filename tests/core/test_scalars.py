@@ -86,3 +86,31 @@ def test_a_trait_is_kept_while_it_is_short_and_shallow(trait: Any, kept: bool) -
 
 def test_a_trait_with_an_endless_name_is_not_kept() -> None:
     assert not storable("n" * 257, 1)
+
+
+@pytest.mark.parametrize(
+    "text, folded",
+    [
+        ("Ann.Lee+Shop@Gmail.com", "annlee@gmail.com"),
+        ("ann.lee@googlemail.com", "annlee@gmail.com"),
+        ("ann.lee+shop@icloud.com", "ann.lee@icloud.com"),
+        ("ann.lee+shop@shop.example", "ann.lee+shop@shop.example"),
+        ("+shop@gmail.com", "+shop@gmail.com"),
+        ("no address", "no address"),
+    ],
+)
+def test_two_spellings_of_one_mailbox_are_one_address_only_where_that_is_asked_for(text: str, folded: str) -> None:
+    assert email_address(text, fold=True) == folded
+    assert email_address(folded, fold=True) == folded
+    assert email_address(text) == text.lower()
+
+
+def test_the_values_that_identify_nobody_are_those_of_segment_and_posthog_together() -> None:
+    """From Segment's documentation of blocked values and PostHog's list of illegal distinct ids."""
+    segments = {"-1", "null", "anonymous", "unknown", "0000", "000-000", "00000000-0000-0000-0000-000000000000"}
+    posthogs = {
+        *("anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined", "true"),
+        *("false", "[object Object]", "NaN", "None", "none", "null", "0"),
+    }
+
+    assert [value for value in sorted(segments | posthogs) if identifier(value) is not None] == []

@@ -175,8 +175,8 @@ class Shop:
                 client.close()
         self._reader = self._producer = None
 
-    def command(self, *arguments: str, patience_s: float = 60.0) -> str:
-        """Run `regulars ...` as an operator would; gives what it printed. Fails unless it succeeds."""
+    def command(self, *arguments: str, patience_s: float = 60.0, code: int = 0) -> str:
+        """Run `regulars ...` as an operator would; gives what it printed. Fails unless it ends with this exit code."""
         done = subprocess.run(
             [sys.executable, "-m", "streams", *arguments],
             env={**os.environ, **self.environment()},
@@ -185,7 +185,7 @@ class Shop:
             timeout=patience_s,
             check=False,
         )
-        assert done.returncode == 0, f"regulars {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        assert done.returncode == code, f"regulars {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
 
     # --- events in ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import streams.goods
 from profiles.book import Book
 from profiles.engine import Engine
-from profiles.goods import UNKNOWN, Good, change_of
+from profiles.goods import UNKNOWN, Good, change_of, key_of
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules
 from profiles.state import WATCHES_MAX, Ledger, Moment
@@ -36,6 +36,18 @@ BOOK = Book(
     )
 )
 """A shop that tells whatever it may: each piece to one customer at a time."""
+FACTS: dict[str, st.SearchStrategy[Any]] = {
+    "variant_id": st.sampled_from(("red", "blue")),
+    "category": st.sampled_from(("tea", "tea/green")),
+    "cost_minor": st.sampled_from((0, 300, 400)),
+    "supply_days": st.sampled_from((0.5, 1.0, 2.0)),
+    "group": st.just("teas"),
+    "complementary": st.sampled_from((("C",), ("D", "C"))),
+    "substitutes": st.just(("B",)),
+    "contents": st.sampled_from((("brewing",), ("storing", "brewing"))),
+    "occasions": st.just(("gift",)),
+}
+"""What a Product Updated may say besides price and stock."""
 USERS = ("ada", "bob", "cid", "dee", "eve")
 UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
 
@@ -76,6 +88,8 @@ def catalogue_event(draw: st.DrawFn, minute: int, message_id: str) -> CatalogueE
         fields["price_minor"] = draw(st.sampled_from((500, 700, 900, 1000)))
     if kind is not events.ProductPriceChanged:
         fields["available"] = draw(st.sampled_from((0, 1, 2, 3, 10)))
+    if kind is events.ProductUpdated:
+        fields |= draw(st.fixed_dictionaries({}, optional=FACTS))
     made: CatalogueEvent = kind(**fields)
     return made
 
@@ -182,7 +196,7 @@ def test_a_good_comes_out_the_same_in_any_order_and_however_often_it_is_told(
         goods: dict[str, Good] = {}
         for event in story:
             arrival = Arrival(event, event.timestamp_ms, event.timestamp_ms, SHOP, event.product_id or "")
-            change = change_of(goods.get(event.product_id or "", UNKNOWN), arrival, "USD")
+            change = change_of(goods.get(key_of(event), UNKNOWN), arrival, "USD")
             if change is not None:
                 goods[change.key] = change.after
         return goods

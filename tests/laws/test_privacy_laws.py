@@ -181,6 +181,52 @@ def test_an_erasure_takes_what_came_with_her_name_and_nothing_of_another_custome
     assert made.kept() == {name: what for name, what in without.kept().items() if name not in hers}
 
 
+@st.composite
+def shared(draw: st.DrawFn) -> list[Event]:
+    """Ada and Bea log in by turns on devices that both use, and on many carts each."""
+    made: list[Event] = []
+    for number in range(draw(st.integers(1, 12))):
+        at_ms = START_MS + draw(st.integers(0, 1000)) * MINUTE_MS
+        who: dict[str, Any] = {"user_id": draw(st.sampled_from((*USERS, None)))}
+        kind = draw(st.sampled_from(("anonymous_id", "cart_token")))
+        who[kind] = draw(st.sampled_from(("tablet", "till")))
+        made.append(events.Identified(message_id=f"m{number}", timestamp_ms=at_ms, received_at_ms=at_ms, **who))
+    return made
+
+
+@settings(max_examples=150, deadline=None)
+@given(story=shared(), seed=st.integers(0, 10_000), first=st.booleans())
+def test_no_home_knows_of_an_erased_customer_also_none_of_a_device_that_others_used(
+    story: list[Event], seed: int, first: bool
+) -> None:
+    asked = command(events.EraseCustomer)
+    office = PostOffice(seed).deliver([asked, *story] if first else story)
+    if not first:
+        office.deliver([asked])
+
+    held = [(name, encode(profile)) for name, (profile, _) in office.homes.items() if name != "user_id:ada"]
+    assert [name for name, profile in held if b"user_id:ada" in profile] == []
+
+
+def test_carts_beyond_those_that_are_remembered_are_erased_too() -> None:
+    at = [START_MS + number for number in range(40)]
+    carts = [
+        events.Identified(
+            message_id=f"m{ms}", timestamp_ms=ms, received_at_ms=ms, user_id="ada", cart_token=f"cart-{ms}"
+        )
+        for ms in at
+    ]
+    office = PostOffice(1)
+    for cart in carts:
+        office.deliver([cart])
+    assert len(office.homes) == 41
+
+    office.deliver([command(events.EraseCustomer)])
+
+    assert len(office.erased()) == 41
+    assert not any(profile.redirect for profile, _ in office.homes.values())
+
+
 @settings(max_examples=50, deadline=None)
 @given(story=stories(), seed=st.integers(0, 10_000), kind=st.sampled_from(("erase", "suppress", "export", "anonymise")))
 def test_a_receipt_is_final_when_every_home_has_answered(story: list[Event], seed: int, kind: str) -> None:

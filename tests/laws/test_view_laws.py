@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from profiles.changes import CHANGED_BY, changed_by
 from profiles.document import document
-from profiles.engine import CATALOGUE_EVENTS, UNHANDLED, Engine
+from profiles.engine import CATALOGUE_EVENTS, Engine
 from profiles.profile import Profile, decode_profile
 from profiles.state import Ledger, Memberships, Moment
 from profiles.view import ProfileView
@@ -18,6 +18,7 @@ from schemas.events import (
     CheckoutStarted,
     CommandAnswered,
     CommandEvent,
+    EraseShop,
     Event,
     OrderCompleted,
     Product,
@@ -148,7 +149,7 @@ REQUIRED: dict[str, Any] = {
 # A privacy command is no event of a customer's life: no segment is asked after it.
 LIVED = {
     kind
-    for kind in set(CHANGED_BY) - UNHANDLED - CATALOGUE_EVENTS
+    for kind in set(CHANGED_BY) - {EraseShop} - CATALOGUE_EVENTS
     if not issubclass(kind, CommandEvent | CommandAnswered)
 }
 

@@ -120,7 +120,7 @@ def test_timers_of_the_batch_do_not_overtake_those_that_are_not_known_yet() -> N
     ]  # fmt: skip
 
 
-def test_what_no_version_handles_yet_is_set_aside_and_touches_nobody() -> None:
+def test_that_a_shop_is_to_be_erased_is_answered_and_touches_nobody() -> None:
     made = world()
     left = EraseShop(message_id="m2", timestamp_ms=START_MS + 1, shop_id="x.example", request_id="r1")
     made.send(added("ada", 0, "m1"), left)
@@ -129,8 +129,11 @@ def test_what_no_version_handles_yet_is_set_aside_and_touches_nobody() -> None:
     untouched.send(added("ada", 0, "m1"))
     run(untouched.all_done())
 
-    assert {one["reason"] for one in made.values("rejected")} == {"not_handled"}
-    assert {one["topic"] for one in made.values("rejected")} == {"commands"}
+    (receipt,) = made.values("receipts")
+    assert (receipt["request_id"], receipt["command"], receipt["final"], receipt["refused"]) == (
+        "r1", "erase_shop", True, "by_hand",
+    )  # fmt: skip
+    assert made.values("rejected") == []
     assert made.profile("user_id:ada") == untouched.profile("user_id:ada")
 
 

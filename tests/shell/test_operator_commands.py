@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+import redis
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from profiles.profile import Profile
 from profiles.state import Contribution, OrderEntry, OrderStats, Totals, encode
@@ -17,6 +18,7 @@ from streams.local.redis_server import RedisServer
 from streams.redis_table import RedisTable
 from streams.settings import Settings, build_settings
 from streams.table import Commit
+from tests.e2e.kit import wait_until
 
 PARTITIONS = 2
 ANN = home_partition("ann", PARTITIONS)
@@ -185,6 +187,57 @@ def test_rebuild_deletes_profiles_and_offsets_after_asking(
     assert f"keys of 1 of {PARTITIONS} partitions deleted" in capsys.readouterr().out
     assert regulars("profile", "show", "ann") == 2
     assert regulars("audit") == 0
+
+
+def test_whose_an_order_is_can_be_asked(regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]) -> None:
+    assert regulars("privacy", "orders", "o1") == 0
+    assert capsys.readouterr().out == f"o1: user_id:ann (partition {ANN})\n"
+    assert regulars("privacy", "orders", "o1", "o9") == 1
+    assert capsys.readouterr().out.splitlines()[1] == "o9: not here"
+
+
+def test_a_whole_shop_is_erased_and_not_while_a_worker_runs(
+    settings: Settings,
+    regulars: Regulars,
+    ann: Profile,
+    kafka_admin: KafkaAdminClient,
+    redis_server: RedisServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REGULARS_KAFKA_GROUP", settings.redis.prefix)
+    produce(settings, "orders", 1)
+    client = redis.Redis.from_url(redis_server.url)
+    client.set(f"{settings.redis.prefix}-other:install", "theirs")
+    worker = KafkaConsumer(
+        settings.topic("orders"),
+        **settings.to_kafka_python(),
+        group_id=settings.redis.prefix,
+        auto_offset_reset="earliest",
+    )
+    while not worker.poll(timeout_ms=500):
+        pass
+
+    assert regulars("privacy", "erase-shop", "--yes") == 2
+    assert "members of the group" in capsys.readouterr().err
+    assert regulars("profile", "show", "ann") == 0
+    worker.close()
+    capsys.readouterr()
+
+    assert regulars("privacy", "erase-shop", "--yes", "--keep-inputs") == 0
+    gone = json.loads(capsys.readouterr().out)
+    assert (gone["command"], gone["keys"] >= 4) == ("erase_shop", True)
+    assert settings.topic("triggers") in gone["topics"]
+    assert settings.topic("orders") in gone["kept"]
+    assert list(client.scan_iter(f"{settings.redis.prefix}:*")) == []
+    assert regulars("privacy", "erase-shop", "--yes") == 0
+    wait_until(
+        "the broker has let go of the topics",
+        lambda: not any(name.startswith(settings.kafka.topic_prefix) for name in kafka_admin.list_topics()),
+    )
+    assert client.get(f"{settings.redis.prefix}-other:install") == b"theirs"
+    client.delete(f"{settings.redis.prefix}-other:install")
+    client.close()
 
 
 def _no(*_: object, **__: object) -> bool:

@@ -136,6 +136,34 @@ def test_the_receipt_counts_by_store_and_is_final_once_all_homes_have_answered()
     assert not any(word in repr(city.receipts()) for word in HOMES)
 
 
+def test_of_orders_that_a_request_names_those_that_are_not_hers_are_counted_and_stay() -> None:
+    """The request comes to her address, from where it is passed on: her orders lie elsewhere."""
+    nobody = events.OrderCompleted(message_id="n1", timestamp_ms=at(7), order_id="N-1", revenue_minor=500)
+    named = ("A-1001", "B-1", "N-1", "A-1001")
+    erase = asked(events.EraseCustomer, email="ada@example.org", order_ids=named)
+    city = City().live(*life(), nobody).live(erase)
+    last = city.receipts()[-1]
+
+    assert (last["counts"]["orders_named"], last["counts"]["orders_found"], last["orders_not_found"]) == (3, 1, 2)
+    assert {"user_id:bea", "~anonymous"} == city.profiles()
+    export = asked(events.ExportCustomer, name="r2", user_id="bea", order_ids=("B-1",))
+    told = city.live(export).receipts("r2")[-1]
+    assert (told["counts"]["orders_found"], "orders_not_found" in told) == (1, False)
+
+
+def test_a_shop_that_leaves_is_answered_by_what_its_operator_has_to_do() -> None:
+    left = events.EraseShop(message_id="s1", timestamp_ms=at(8), request_id="r9", shop_id="shop.example")
+    city = City()
+    city.world.send(left, partition=(home_partition("r9", PARTITIONS) + 1) % PARTITIONS)  # from whoever keys otherwise
+    city.live(*life())
+
+    (receipt,) = city.receipts("r9")
+    assert (receipt["command"], receipt["final"], receipt["refused"]) == ("erase_shop", True, "by_hand")
+    assert city.live(left).receipts("r9") == [receipt]
+    assert {"user_id:ada", "user_id:bea"} == {name for name in city.profiles() if name.startswith("user_id:")}
+    assert city.values("rejected") == []
+
+
 def moved_twice() -> list[Event]:
     """A phone number that belonged to an address before both belonged to a user."""
     return [

@@ -39,7 +39,8 @@ def viewed(user: str, minute: float, variant_id: str = "tent-red") -> Event:
 
 def held(made: World, partition: int = 0) -> tuple[dict[str, Good], dict[str, Named]]:
     """The goods and the names that a partition holds."""
-    return split_stored(made.table.snapshot().partitions[partition].goods)
+    stored = split_stored(made.table.snapshot().partitions[partition].goods)
+    return stored.goods, stored.names
 
 
 def known_stock(made: World, partition: int = 0, key: str = "tent/tent-red") -> int | None:

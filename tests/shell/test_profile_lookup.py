@@ -9,6 +9,7 @@ from profiles.book import Book
 from profiles.document import document
 from profiles.profile import Profile
 from profiles.state import Consent, DecisionKept, Emitted, Episode, encode
+from schemas.events import Arrival
 from streams.commands.profile_table import print_explanation, print_profile
 from streams.home import home_partition
 from streams.identifier_forms import IdentifierForms
@@ -111,3 +112,14 @@ def test_a_customer_nothing_happened_to_is_told_so(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     assert "nothing happened that would bring a message" in shown
     assert "Marketing without a GRANT for any channel (no_consent)." in shown
+
+
+def test_with_folding_a_customer_is_found_by_either_spelling_of_her_mailbox() -> None:
+    forms = IdentifierForms(fold_emails=True)
+
+    assert candidates("email:Ann.Lee+x@googlemail.com", forms) == ["email:annlee@gmail.com"]
+    arrival = forms.decoder().decode(
+        b'{"event":"Identified","message_id":"m","timestamp_ms":1,"email":"Ann.Lee+x@gmail.com"}', 0
+    )
+    assert isinstance(arrival, Arrival)
+    assert arrival.customer == "email:annlee@gmail.com"

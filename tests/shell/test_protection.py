@@ -117,7 +117,7 @@ def at(minute: float) -> int:
 
 
 def cart(minute: float, message_id: str, cart_id: str, **who: str) -> Event:
-    product = events.Product(product_id=cart_id, price_minor=500)
+    product = events.Product(product_id=f"p{minute}", price_minor=500)
     return events.ProductAdded(message_id=message_id, timestamp_ms=at(minute), cart_id=cart_id, product=product, **who)  # type: ignore[arg-type] # identifiers are texts
 
 
@@ -167,6 +167,90 @@ def test_the_triggers_are_the_same_and_carry_the_contact_details_in_clear_text()
         "charles": (MAIL, None),
         None: (OTHER_MAIL, None),
     }
+
+
+# --- a shop that names its customers by their addresses --------------------------------------------------------------
+
+HIDDEN = ("lovelace", "668 18 00", "bea@", "charles@")
+
+
+def names() -> list[Event]:
+    """Customers whose user ids, device ids and loyalty ids are addresses; they log in, are aliased, share a device, order, and
+    leave carts with addresses in ids, links and searches.
+    """
+    ada, bea, charles = " Ada.Lovelace@example.org", "+41 44 668 18 00", "charles@example.org"
+    return [
+        cart(0, f"cart-{ada}", f"cart-{ada.strip()}", anonymous_id=ada),
+        Identified(message_id="m2", timestamp_ms=at(1), user_id=ada, anonymous_id="tablet", loyalty_id=bea,
+                   traits={"nick": "ada.lovelace@example.org!", "line": bea, "first_name": "Ada"}),
+        events.OrderCompleted(message_id="m3", timestamp_ms=at(2), order_id="o1", revenue_minor=900, user_id=ada),
+        Identified(message_id="m4", timestamp_ms=at(3), user_id=bea, anonymous_id="tablet", email=MAIL),
+        events.Aliased(message_id="m5", timestamp_ms=at(4), user_id=charles, previous_id=bea),
+        events.ProductsSearched(message_id="m6", timestamp_ms=at(5), user_id=charles, query="is bea@example.org in"),
+        events.CheckoutStarted(message_id="m7", timestamp_ms=at(6), user_id=ada, checkout_id="k1",
+                               url="https://shop.example/?email=ada.lovelace%40example.org"),
+        cart(7, "m8", "c3", user_id=charles),
+        cart(8, "m9", "c4", anonymous_id="tablet"),
+        cart(9, "m10", "c5", cart_token="bea@example.org"),
+    ]  # fmt: skip
+
+
+def test_customers_named_by_their_addresses_are_kept_under_tokens_alone() -> None:
+    town = Town(KEYS).live(*names()).until(600)
+
+    kept = town.kept()
+    assert [word for word in HIDDEN if word.lower() in kept.lower()] == []
+    assert KEYS.token("id", "Ada.Lovelace@example.org") in kept
+    assert KEYS.seal("charles@example.org") in kept
+    bare = Town(None).live(*names()).until(600).kept().lower()
+    assert [word for word in HIDDEN if word.lower() not in bare] == [], "the search would find them"
+
+
+def test_it_makes_no_difference_to_what_is_known_and_sent() -> None:
+    protected, plain = (Town(keys).live(*names()).until(600) for keys in (KEYS, None))
+
+    def worth(town: Town, *texts: str) -> list[Any]:
+        found = [run(find(town.table, text, PARTITIONS, IdentifierForms("", town.protection))) for text in texts]
+        return [None if one is None else (one.profile.ltv.net, len(one.profile.carts)) for one in found]
+
+    asked = (
+        "Ada.Lovelace@example.org",
+        "charles@example.org",
+        "+41 44 668 18 00",
+        "tablet",
+        "cart_token:bea@example.org",
+    )
+    assert worth(plain, *asked) == worth(protected, *asked)
+    assert None not in worth(plain, *asked)
+    assert {one["user"] for one in plain.triggers()} == {one["user"] for one in protected.triggers()}
+    assert "+41 44 668 18 00" in {one["user"] for one in protected.triggers()}
+
+
+def test_an_export_shows_the_ids_she_is_named_by_and_an_erasure_leaves_none() -> None:
+    town = Town(KEYS).live(*names())
+    forms = IdentifierForms("", KEYS)
+    asked = {"user_id": "Ada.Lovelace@example.org"}
+    town.live(request("export", asked, request_id="r3", now_ms=at(20), forms=forms).event)
+
+    (part,) = [one for one in town.values("exports") if one["part"] == 0]
+    assert part["document"]["ids"]["user_id"] == ["Ada.Lovelace@example.org"]
+
+    asked["anonymous_id"] = asked["user_id"]  # her device went by that name too
+    town.live(request("erase", asked, request_id="r4", now_ms=at(21), forms=forms).event)
+    held = repr(town.world.stored())
+    marks = (KEYS.token("id", "Ada.Lovelace@example.org"), KEYS.seal("Ada.Lovelace@example.org"))
+    assert [mark for mark in marks if mark in held] == []
+
+
+def test_where_all_ids_are_protected_none_is_readable_and_each_is_found() -> None:
+    every = Protection(bytes(range(32)), [bytes(range(64))], all_ids=True)
+    town = Town(every).live(*life()).until(600)
+
+    kept = town.kept()
+    assert [word for word in (*CLEAR, "charles", "laptop", '["ada"]', ":ada") if word in kept.lower()] == []
+    assert town.found("ada") == f"user_id:{every.token('id', 'ada')}"
+    assert {one["user"] for one in town.triggers()} == {"ada", "charles", None}
+    assert every.mark != KEYS.mark
 
 
 def test_the_same_events_give_the_same_bytes() -> None:

@@ -8,7 +8,7 @@ import pytest
 from profiles.receipts import Case
 from profiles.state import encode
 from schemas.decode import Decoder
-from schemas.events import Arrival, CommandEvent
+from schemas.events import Arrival, CommandEvent, SplitProfile
 from streams.home import home_partition
 from streams.serve.answer import Answer
 from streams.table import Commit
@@ -35,6 +35,41 @@ def test_a_request_becomes_a_command_at_the_home_of_the_strongest_identifier(nam
         command.request_id, command.email, command.reason, command.requested_at_ms,
     ) == ("r7", "ada@example.org", "asked", NOW_MS)  # fmt: skip
     assert name.capitalize() == str(type(command).__struct_config__.tag).removesuffix(" Customer")
+
+
+def test_a_split_says_what_is_to_be_taken_out_of_whom_both_in_their_normal_form() -> None:
+    shop = site()
+    body = {"user_id": "2375", "identifier": "email:Bob@Example.org", "request_id": "r8", "reason": "mistyped"}
+    answer = ask(shop, "split", body)
+
+    assert (answer.status, told(answer)) == (202, {"request_id": "r8"})
+    (row,) = shop.log.rows
+    arrival = Decoder("EUR").decode(row.value, NOW_MS)
+    assert isinstance(arrival, Arrival)
+    command = arrival.event
+    assert isinstance(command, SplitProfile)
+    assert ("commands", b"2375", home_partition("2375", PARTITIONS)) == (row.topic, row.key, row.partition)
+    assert (command.identifier, command.request_id, command.reason, command.requested_at_ms) == (
+        "email:bob@example.org", "r8", "mistyped", NOW_MS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body, reason",
+    [
+        ({"user_id": "1"}, "wrong_shape"),
+        ({"identifier": "email:b@example.org"}, "wrong_shape"),
+        ({"user_id": "1", "identifier": "b@example.org"}, "nobody"),
+        ({"user_id": "1", "identifier": "email:guest"}, "nobody"),
+        ({"user_id": "1", "identifier": "colour:blue"}, "nobody"),
+        ({"user_id": "1", "identifier": ["email:b@example.org"]}, "wrong_shape"),
+    ],
+)
+def test_a_split_that_does_not_say_what_or_of_whom_is_refused_and_nothing_is_written(body: Any, reason: str) -> None:
+    shop = site()
+
+    assert reason == refused(ask(shop, "split", body))[1]
+    assert shop.log.rows == []
 
 
 def test_a_request_without_a_number_gets_one() -> None:
@@ -69,6 +104,7 @@ def test_only_a_token_with_the_scope_may_ask_and_look() -> None:
     shop = site()
 
     assert refused(ask(shop, "erase", {"user_id": "1"}, token=TOKEN)) == (403, "scope")
+    assert refused(ask(shop, "split", {"user_id": "1", "identifier": "email:b@example.org"}, token=TOKEN))[0] == 403
     assert refused(shop.get("/v1/privacy/requests/r1")) == (403, "scope")
     assert refused(shop.ask("POST", "/v1/privacy/erase", {"user_id": "1"}, basic(BACK_KEY))) == (401, "no_token")
     assert refused(shop.get("/v1/profiles/user_id:1", token=DESK_TOKEN)) == (403, "scope")

@@ -17,7 +17,6 @@ from schemas.decode import Decoder
 from schemas.events import Event, OrderCompleted, Product, ProductAdded
 from schemas.routing import topic_of
 from schemas.topics import CONSUMED, TOPICS
-from streams.batch import Steps
 from streams.faults import NO_FAULTS, Faults, Point
 from streams.memory_log import MemoryLog, MemoryPublisher
 from streams.memory_table import MemoryTable
@@ -25,6 +24,7 @@ from streams.outbox import Publisher
 from streams.partition_limits import PartitionLimits
 from streams.stats import BatchStats, NoStats, StopReason
 from streams.tenure import Tenure
+from streams.terms import Steps
 
 T = TypeVar("T")
 START_MS = 1_772_409_600_000

@@ -11,9 +11,11 @@ from profiles.catalogue import Catalogue
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.goods import UNKNOWN, Good, change_of
+from profiles.product_facts import with_word
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
 from profiles.state import Ledger, Moment
+from profiles.told import Told
 from profiles.turn import Output
 from schemas import events
 from schemas.decode import others_of
@@ -59,6 +61,7 @@ class Timeline:
         self.orders = Ledger(complete=True)
         self.out: list[Output] = []
         self.goods: dict[str, Good] = {}
+        self.facts: dict[str, Told] = {}
         self.clock_ms = START_MS - 1
         self._count = 0
         if consent:
@@ -77,7 +80,7 @@ class Timeline:
         event = kind(timestamp_ms=ms(minute), **fields)
         received_ms = ms(minute if arrives is None else arrives)
         self.clock_ms = max(self.clock_ms, ms(minute), received_ms if arrives is not None else 0)
-        at = Moment(self.clock_ms, goods=self.goods)
+        at = Moment(self.clock_ms, goods=self.goods, facts=self.facts)
         self.engine.fire(self.profile, at, self.orders, self.out)
         arrival = Arrival(event, ms(minute), received_ms, self.profile.id, value, others_of(event, self.profile.id))
         self.engine.step(self.profile, arrival, at, self.orders, self.out)
@@ -91,26 +94,29 @@ class Timeline:
         fields.setdefault("message_id", f"m{self._count}")
         event = kind(timestamp_ms=ms(minute), product_id=product_id, **fields)
         self.clock_ms = max(self.clock_ms, ms(minute))
-        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
-        change = change_of(
-            self.goods.get(product_id, UNKNOWN), Arrival(event, ms(minute), ms(minute), SHOP, product_id), "USD"
-        )
+        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods, facts=self.facts), self.orders, self.out)
+        arrival = Arrival(event, ms(minute), ms(minute), SHOP, product_id)
+        for key, word in self.engine.words(arrival):
+            self.facts[key] = with_word(self.facts.get(key, ()), word)
+        change = change_of(self.goods.get(product_id, UNKNOWN), arrival, "USD")
         if change is not None:
             self.goods[change.key] = change.after
             if self.engine.wakes(change):
-                self.engine.hear(self.profile, change, place, Moment(self.clock_ms, goods=self.goods), self.out)
+                self.engine.hear(
+                    self.profile, change, place, Moment(self.clock_ms, goods=self.goods, facts=self.facts), self.out
+                )
         return self
 
     def until(self, minute: float) -> "Timeline":
         """Nothing more happens until this minute; timers due at it fire too."""
         self.clock_ms = max(self.clock_ms, ms(minute) + 1)
-        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods), self.orders, self.out)
+        self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods, facts=self.facts), self.orders, self.out)
         return self
 
     def new_rules(self, book: Book) -> "Timeline":
         """The rules change; what waits is planned anew."""
         self.engine = Engine(book)
-        self.engine.replan(self.profile, Moment(self.clock_ms, goods=self.goods))
+        self.engine.replan(self.profile, Moment(self.clock_ms, goods=self.goods, facts=self.facts))
         return self
 
     # --- the words of a shop -------------------------------------------------------------------------------------
@@ -128,6 +134,10 @@ class Timeline:
 
     def stock(self, what: str, minute: float, available: int, **fields: Any) -> "Timeline":
         return self.shop_tells(events.ProductStockChanged, what, minute, available=available, **fields)
+
+    def facts_of(self, what: str, minute: float, **fields: Any) -> "Timeline":
+        """The shop tells facts of a product."""
+        return self.shop_tells(events.ProductUpdated, what, minute, **fields)
 
     def order(self, order_id: str, minute: float, *what: str | Product, **fields: Any) -> "Timeline":
         items = tuple(product(item) if isinstance(item, str) else item for item in what)
