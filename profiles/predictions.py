@@ -4,6 +4,8 @@ The figures are those of `profiles.value.forecast`; band and tier are what the p
 changed (`profiles.standing`) and triggers went by them. Without an order there is nothing to go by, and it says so.
 """
 
+from typing import Final
+
 from profiles.book import Book
 from profiles.profile import Profile
 from profiles.standing import concern
@@ -17,6 +19,8 @@ from schemas.profile_document import Churn, Expected, Interval, Predicted
 
 ORDER_WITHIN_DAYS = (7, 30, 90)
 """Horizons of the probability of an order."""
+_PUBLIC: Final = {"next_order_day": "next_order_ms", "band_worsens_day": "worsens_ms"}
+"""Figures that have another name in the document."""
 
 
 def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
@@ -29,7 +33,7 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
     origin = profile.origin
     worry = concern(profile, book, now_ms).risk
     said = forecast(model, history, today, standing.band, origin, concern=worry)
-    absent = {**said.absent, **said.pulse.absent}
+    absent = {_PUBLIC.get(name, name): reason for name, reason in {**said.absent, **said.pulse.absent}.items()}
     timing = model.timing_of(origin)
     within: dict[str, float | None] = dict.fromkeys(map(str, ORDER_WITHIN_DAYS))
     if history is not None and timing is not None:

@@ -9,6 +9,10 @@ Where Redis, Java or Maven is missing, such a test is skipped with what to insta
 """
 
 import os
+
+# As `streams.fitting` says it; here before any test loads scipy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol

@@ -5,7 +5,7 @@
 - Band: silent for less than 1.5 of her intervals is low risk, less than 3 is medium, more is high.
 - Next order: one interval after the newest, or today where that has passed; none in the high band.
 - Expected orders: horizon over interval, halved for every interval by which she is late; for a one-time buyer times the share
-  of buyers who came back.
+  of buyers who came back, (came back + 1) / (buyers + 2) by Laplace's rule of succession.
 
 As a ranking such rules are weak (silence over own interval finds lapsed customers little better than chance in some shops),
 they have no probabilities and no intervals, and they give way to the model as soon as there is one.

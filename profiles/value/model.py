@@ -139,7 +139,7 @@ class Outlook(Struct, frozen=True, kw_only=True, gc=False):
 class Heuristic(Struct, frozen=True, kw_only=True, gc=False):
     """Figures for rules of thumb while there is no model, and the reason why there is none.
 
-    `interval_days` is the geometric mean of the days between purchases, `repeat_share` the share of buyers who bought again,
+    `interval_days` is the geometric mean of the days between purchases, `repeat_share` the share of buyers who buy again,
     `order_net_minor` and `order_margin_minor` the mean value and margin of an order after the first; null where nobody has.
     """
 

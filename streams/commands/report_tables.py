@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from profiles.holdout import GLOBAL
+from profiles.value.absent import MEANINGS, Absent
 from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
 from streams.insight.trigger_effects import Effect, Sent
 from streams.reporting.bundles import Bundles
-from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels
+from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels, CohortFigures
 from streams.reporting.document import ReportDocument
 from streams.reporting.feedback import LOOP_DAYS, FeedbackFigures
 from streams.reporting.foresight import HORIZON_DAYS, Check, Outlook
@@ -43,6 +44,10 @@ NO_EFFECTS: Final = {
     "no_control_value": "those held out brought nothing",
     "no_past": "nobody has a past",
 }
+COHORT_AGE: Final = 3
+"""Months after which each month's new customers are held against their cost."""
+COHORT_MONTHS: Final = 9
+"""Months shown, the newest; all of them are in the JSON."""
 CHANNEL_REASONS: Final = {NO_SPEND: "no spend known", NO_CUSTOMERS: "brought nobody"}
 
 
@@ -91,6 +96,13 @@ def _headline(console: Console, document: ReportDocument) -> None:
             f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer; "
             f"{outlook.alive:.0%} are still customers (model {outlook.model})"
         )
+        for name, reason in outlook.absent.items():
+            console.print(f"  {name} is not foretold: {MEANINGS[Absent(reason)]} ({reason})", style="yellow")
+        if outlook.unvalued:
+            meaning = MEANINGS[Absent.NOT_POSITIVE]
+            console.print(
+                f"  net without {outlook.unvalued:,} customers: {meaning} ({Absent.NOT_POSITIVE})", style="yellow"
+            )
     else:
         console.print(f"What is to come: {outlook.remedy} ({outlook.reason})", style="yellow")
     console.print()
@@ -179,6 +191,29 @@ def _channels(console: Console, found: Channels | Missing, currency: str) -> Non
             CHANNEL_REASONS[one.reason] if one.reason else payback(one.payback),
         )
     console.print(table)
+    _channel_cohorts(console, found)
+
+
+def _channel_cohorts(console: Console, found: Channels) -> None:
+    """LTV:CAC of each month's new customers, and when they had paid themselves back."""
+    months = sorted({one.month for one in found.cohorts})[-COHORT_MONTHS:]
+    if not months:
+        return
+    table = _table(
+        f"LTV:CAC after {COHORT_AGE} months (month paid back), by month of the first order", ["channel", *months]
+    )
+    cells = {(one.channel, one.month): cohort_cell(one) for one in found.cohorts}
+    for channel in dict.fromkeys(one.channel for one in found.channels if one.spend is not None):
+        table.add_row(channel, *(cells.get((channel, month), "") for month in months))
+    console.print(table)
+
+
+def cohort_cell(one: CohortFigures) -> str:
+    """Ratio at COHORT_AGE and the month of payback: "2.36 (1)"; "-" where it is not that far, "none" for nobody won."""
+    if one.reason is not None:
+        return {NO_CUSTOMERS: "nobody", NO_SPEND: "no spend"}[one.reason]
+    ratio = f"{one.ratio[COHORT_AGE]:.2f}" if COHORT_AGE in one.ratio else "-"
+    return ratio if one.payback is None else f"{ratio} ({one.payback})"
 
 
 def payback(month: int | None) -> str:

@@ -188,7 +188,8 @@ def _heuristic(population: Population, reason: Absent) -> Heuristic:
     return Heuristic(
         reason=reason,
         interval_days=interval,
-        repeat_share=population.repeat_buyers / population.buyers if population.buyers else 0.0,
+        # Laplace's rule of succession: that nobody has come back yet is not to say that nobody ever will.
+        repeat_share=(population.repeat_buyers + 1) / (population.buyers + 2),
         order_net_minor=_mean(population.spend, population.spend_x, population.spend_count),
         order_margin_minor=_mean(population.margin, population.margin_x, population.margin_count),
     )

@@ -184,6 +184,9 @@ def grouped(rows: Buyers) -> Buyers:
 def _without_origins(kind: str, names: list[str], places: dict[str, int]) -> tuple[list[str], Ints]:
     """The keys of a kind without origins, and the place of each key's origin; new origins get the next places."""
     width, bare, of_row = _KEYS[kind], [], []
+    if sum(name.count("|") for name in names) == (width - 1) * len(names):
+        place = places.setdefault("", len(places)) if names else 0
+        return names, np.full(len(names), place, np.int64)
     for name in names:
         parts = name.split("|", width)
         origin = parts.pop() if len(parts) > width else ""

@@ -1,6 +1,7 @@
-"""What customers of each channel cost and brought: acquisition cost, lifetime value against it, and when it was paid back.
+"""What customers of each channel cost and brought: acquisition cost, lifetime value against it, and when it was paid back; for
+each month's new customers by themselves, and for all of a channel together.
 
-Cohorts of one channel are put together: the margin of a month of age is the mean over the customers who are that old, and value
+For the latter cohorts are put together: the margin of a month of age is the mean over the customers who are that old, and value
 at an age the sum of the months up to it. So young cohorts count as far as they go, and a curve does not jump where one ends.
 Ages that fewer than CUSTOMERS_MIN have reached are left out. Value is margin before marketing (the second contribution margin),
 cost that of all customers of the channel, so that 1.0 means paid back.
@@ -13,9 +14,9 @@ from msgspec import Struct
 
 from profiles.months import month_of
 from profiles.statistics import part_of
-from streams.insight.cohort_report import Cohort, cohorts, payback_month
+from streams.insight.cohort_report import Cohort, acquisition, cohorts, payback_month
 from streams.reporting.missing import Missing
-from streams.reporting.snapshot import Snapshot
+from streams.reporting.snapshot import Snapshot, month_name
 from streams.reporting.worth import NO_FULL_MONTH, NO_ORDERS
 
 AGES: Final = (1, 3, 6, 12)
@@ -45,10 +46,26 @@ class ChannelFigures(Struct, frozen=True):
     reason: str | None = None
 
 
+class CohortFigures(Struct, frozen=True):
+    """The customers whom a channel won in one month, against what it cost in that month; fields as in ChannelFigures.
+
+    `ratio` is at the ages that the whole month has reached. Young and small months are shown as they are: look at `customers`.
+    """
+
+    channel: str
+    month: str
+    customers: int
+    cost: float | None
+    ratio: dict[int, float]
+    payback: int | None
+    reason: str | None = None
+
+
 class Channels(Struct, frozen=True, tag=True):
-    """All channels, those with the most new customers first."""
+    """All channels, those with the most new customers first; and the months of those on which something was spent."""
 
     channels: list[ChannelFigures]
+    cohorts: list[CohortFigures] = []
 
 
 def channels(found: Snapshot, spend: Mapping[tuple[str, int], int]) -> Channels | Missing:
@@ -60,7 +77,28 @@ def channels(found: Snapshot, spend: Mapping[tuple[str, int], int]) -> Channels 
     if not cohorts(counters, last):
         return NO_FULL_MONTH
     figures = [_figures(counters, name, spend, last) for name in sorted(names | {channel for channel, _ in spend})]
-    return Channels(sorted(figures, key=lambda one: (-one.customers, one.channel)))
+    return Channels(
+        sorted(figures, key=lambda one: (-one.customers, one.channel)), _by_cohort(counters, dict(spend), last)
+    )
+
+
+def _by_cohort(counters: Mapping[str, int], spend: dict[tuple[str, int], int], last: int) -> list[CohortFigures]:
+    """Months of channels on which something was ever spent, oldest first."""
+    paid = {channel for channel, _ in spend}
+    by_age = [acquisition(counters, spend, last, age - 1) for age in AGES]
+    return [
+        CohortFigures(
+            channel=one.channel,
+            month=month_name(one.month),
+            customers=one.customers,
+            cost=one.cost,
+            ratio={age: of.ratio for age, of in zip(AGES, of_ages, strict=True) if of.ratio is not None},
+            payback=None if one.payback_month is None else one.payback_month + 1,
+            reason=NO_CUSTOMERS if not one.customers else NO_SPEND if one.cost is None else None,
+        )
+        for of_ages in zip(*by_age, strict=True)
+        if (one := of_ages[0]).channel in paid
+    ]
 
 
 def _figures(

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from profiles.months import month_of
 from profiles.statistics import part_of
+from profiles.value.absent import Absent
 from profiles.value.alive import p_alive, p_order_within
 from profiles.value.buckets import amount_of
 from profiles.value.margin import mean_margin
@@ -41,13 +42,13 @@ BANDS: Final = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 Buyers = dict[tuple[int, int, int], dict[str, int]]
 """Customers by x, first and newest day, and among these by origin."""
-Expected = Callable[[int, str], float]
 
 
 class Outlook(Struct, frozen=True, tag=True):
     """What customers will bring on average within HORIZON_DAYS, from today on; minor units, discounted.
 
-    `orders` per customer; `alive` is the mean probability that a customer has not left.
+    `orders` per customer; `alive` is the mean probability that a customer has not left. `net` is the mean without the `unvalued`
+    customers of whom the model can't say what an order brings. Null figures have their reason in `absent`.
     """
 
     customers: int
@@ -56,6 +57,8 @@ class Outlook(Struct, frozen=True, tag=True):
     margin: float | None
     alive: float
     model: str
+    unvalued: int = 0
+    absent: dict[str, str] = {}
 
 
 class Band(Struct, frozen=True):
@@ -104,6 +107,7 @@ def outlook(found: Snapshot) -> Outlook | Missing:
         return model
     nets, margins = _expected_means(model, found.counters)
     customers, orders, net, margin, alive = 0, 0.0, 0.0, 0.0, 0.0
+    unvalued: dict[Absent, int] = {}
     for (x, first, last), origins in _buyers(found.counters).items():
         buyer = _buyer(x, first, last, found.today)
         for timing, parts in _parts(model, origins):
@@ -111,16 +115,30 @@ def outlook(found: Snapshot) -> Outlook | Missing:
             customers += count
             orders += count * flow.orders
             alive += count * p_alive(timing, buyer)
-            net += flow.discounted * sum(of * nets(x, origin) for origin, of in parts.items())
-            margin += flow.discounted * sum(of * margins(x, origin) for origin, of in parts.items())
+            for origin, of in parts.items():
+                margin += flow.discounted * of * margins(x, origin)
+                order_net = nets(x, origin)
+                if isinstance(order_net, Absent):
+                    unvalued[order_net] = unvalued.get(order_net, 0) + of
+                else:
+                    net += flow.discounted * of * order_net
+    valued, absent = customers - sum(unvalued.values()), dict[str, str]()
+    # Without a mean for those who bought once, that of the others would say nothing of the shop.
+    nothing = [reason for reason in (Absent.NO_GOOD_FIT, Absent.NO_MEAN) if reason in unvalued]
+    if nothing or not valued:
+        absent["net"] = str(nothing[0] if nothing else Absent.NOT_POSITIVE)
+    if model.margin is None:
+        absent["margin"] = str(Absent.NO_GOOD_FIT)
     factor = 1.0 if model.calibration is None else model.calibration.overall
     return Outlook(
         customers=customers,
         orders=factor * orders / customers,
-        net=factor * net / customers if model.spend is not None else None,
-        margin=factor * margin / customers if model.margin is not None else None,
+        net=None if "net" in absent else factor * net / valued,
+        margin=None if "margin" in absent else factor * margin / customers,
         alive=alive / customers,
         model=model.id,
+        unvalued=0 if "net" in absent else sum(unvalued.values()),
+        absent=absent,
     )
 
 
@@ -220,20 +238,22 @@ def _buyer(x: int, first: int, last: int, today: int) -> Buyer:
     return Buyer(x, (last - first) / DAYS_PER_WEEK, age / DAYS_PER_WEEK)
 
 
-def _expected_means(model: ValueModel, counters: Mapping[str, int]) -> tuple[Expected, Expected]:
+def _expected_means(
+    model: ValueModel, counters: Mapping[str, int]
+) -> tuple[Callable[[int, str], float | Absent], Callable[[int, str], float]]:
     """Functions from x and origin to the expected net value and margin of an order, on average over such customers."""
     spends, margins = _means(counters, "spend"), _means(counters, "margin")
 
     # The mean of a group's expectations is the expectation at the group's mean: both models are linear in it.
     @cache
-    def net(x: int, origin: str) -> float:
+    def net(x: int, origin: str) -> float | Absent:
         spend = model.spend_of(origin)
-        return 0.0 if spend is None else _number(mean_spend(spend, x, spends.get((x, origin), 0.0)))
+        return Absent.NO_GOOD_FIT if spend is None else mean_spend(spend, x, spends.get((x, origin), 0.0))
 
     @cache
     def margin(x: int, origin: str) -> float:
         of_margin = model.margin_of(origin)
-        return 0.0 if of_margin is None else _number(mean_margin(of_margin, x, margins.get((x, origin), 0.0)))
+        return 0.0 if of_margin is None else mean_margin(of_margin, x, margins.get((x, origin), 0.0))
 
     return net, margin
 
@@ -249,11 +269,6 @@ def _means(counters: Mapping[str, int], kind: str) -> dict[tuple[int, str], floa
             total[0] += count * amount_of(bucket)
             total[1] += count
     return {place: amount / count for place, (amount, count) in sums.items() if count > 0}
-
-
-def _number(figure: object) -> float:
-    """Nothing where the model can't say: a few customers without any value count as worth nothing more."""
-    return float(figure) if isinstance(figure, int | float) else 0.0
 
 
 def _repeats_by_month(buyers: Buyers, until: int) -> dict[int, int]:

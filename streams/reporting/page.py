@@ -8,11 +8,14 @@ from typing import Final
 
 from plotly import graph_objects as go
 
+from profiles.value.absent import MEANINGS, Absent
 from streams.commands.report_tables import (
     CHANNEL_REASONS,
+    COHORT_AGE,
     WARNINGS,
     amount,
     brings,
+    cohort_cell,
     difference,
     group_name,
     payback,
@@ -34,6 +37,8 @@ from streams.reporting.snapshot import day_name, month_name
 from streams.reporting.worth import SHARES, Distribution, Repurchase, Tables, Trend
 
 _GREY: Final = "#8a9495"
+COHORT_MONTHS: Final = 12
+"""Months of channels that are drawn, the newest."""
 _SCALE: Final = [[0, "#f3f1ea"], [0.5, "#8fbab5"], [1, "#1f5a5e"]]
 _COHORTS_SHOWN: Final = 18
 
@@ -51,6 +56,8 @@ def build_page(document: ReportDocument) -> Page:
         "cancellations included, and is current to that day.",
     )
     page.tiles(_tiles(document))
+    for said in _unsaid(document.outlook):
+        page.note(said)
     _trend(page, document)
     _distribution(page, document)
     _cohorts(page, document.cohorts)
@@ -81,17 +88,33 @@ def _tiles(document: ReportDocument) -> list[tuple[str, str]]:
         if days is not None:
             tiles.append((percent(again[days]), f"ordered again within {days} days"))
     if isinstance(outlook, Outlook):
+        if outlook.margin is not None:
+            tiles.append(
+                (
+                    f"{currency} {amount(outlook.margin, currency)}",
+                    f"margin expected per customer in the next {HORIZON_DAYS} days",
+                )
+            )
         tiles += [
-            (
-                f"{currency} {amount(outlook.margin, currency)}",
-                f"margin expected per customer in the next {HORIZON_DAYS} days",
-            ),
             (f"{outlook.alive:.0%}", "are still customers, by the model"),
         ]
     found = sum(effect.standing == "found" for effect in document.effects)
     if document.effects:
         tiles.append((f"{found} of {len(document.effects)}", "hold-outs show an effect"))
     return tiles
+
+
+def _unsaid(outlook: Outlook | Missing) -> list[str]:
+    """What is not foretold, and why."""
+    if isinstance(outlook, Missing):
+        return [f"What is to come is not foretold ({outlook.reason}): {outlook.remedy}."]
+    said = [
+        f"Its {name} is not foretold ({reason}): {MEANINGS[Absent(reason)]}" for name, reason in outlook.absent.items()
+    ]
+    if outlook.unvalued:
+        why = MEANINGS[Absent.NOT_POSITIVE]
+        said.append(f"Net is foretold without {outlook.unvalued:,} customers ({Absent.NOT_POSITIVE}): {why}")
+    return said
 
 
 def _absent(page: Page, found: object) -> bool:
@@ -347,11 +370,49 @@ def _channels(page: Page, document: ReportDocument) -> None:
             for one in found.channels
         ],
     )
+    _channel_cohorts(page, found)
     if not any(one.spend for one in found.channels):
         page.note(
             "No spend is known. Send it to the topic `spend`, or give it with --spend FILE (CSV: day, channel, spend), and costs "
             "and ratios appear."
         )
+
+
+def _channel_cohorts(page: Page, found: Channels) -> None:
+    """LTV:CAC of each month's new customers by channel, as a map of which months were bought dearly."""
+    months = sorted({one.month for one in found.cohorts})[-COHORT_MONTHS:]
+    channels = list(dict.fromkeys(one.channel for one in found.channels if one.spend is not None))
+    if not months or not channels:
+        return
+    cells = {(one.channel, one.month): one for one in found.cohorts}
+    rows = [[cells.get((channel, month)) for month in months] for channel in channels]
+    page.note(
+        f"LTV:CAC of each month's new customers after {COHORT_AGE} months, and in brackets the month in which they had paid "
+        'themselves back; "-" where they are not that old.'
+    )
+    page.plot(
+        go.Figure(
+            go.Heatmap(
+                x=months,
+                y=channels,
+                z=[[None if one is None else one.ratio.get(COHORT_AGE) for one in row] for row in rows],
+                text=[["" if one is None else cohort_cell(one) for one in row] for row in rows],
+                texttemplate="%{text}",
+                colorscale=_SCALE,
+                zmin=0,
+                xgap=2,
+                ygap=2,
+                showscale=False,
+                hoverongaps=False,
+                hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+            ),
+            layout={
+                "xaxis": {"type": "category", "title": "month of the first order", "showgrid": False},
+                "yaxis": {"autorange": "reversed", "type": "category", "automargin": True, "showgrid": False},
+            },
+        ),
+        height=130 + 34 * len(channels),
+    )
 
 
 def _effects(page: Page, document: ReportDocument) -> None:

@@ -253,6 +253,40 @@ def test_a_channel_is_paid_back_when_its_curve_reaches_the_cost() -> None:
     assert (found.payback, found.reason) == (3, None)
 
 
+def test_each_months_new_customers_are_held_against_what_that_month_cost() -> None:
+    """CDNOW's cohorts of January to March 1997, what each customer had brought after 0, 6 and 12 months, at a cost of 70.00.
+
+    The sums of months 1 to 6 and 7 to 12 are put into the last of them, since no others are published.
+    """
+    brought = (
+        (3_812, 3_349, 2_414),
+        (3_758, 3_106, 2_230),
+        (3_862, 2_944, 2_380),
+    )  # month 0, months 1 to 6, months 7 to 12
+    last = month_of(JULY) - 1
+    counters: dict[str, int] = {}
+    for number, (first, half, year) in enumerate(brought):
+        start = last - 12 - number
+        margins = [100 * first, *[0] * 5, 100 * half, *[0] * 5, 100 * year]
+        counters |= channel("ads", start, 100, *margins)
+    spend = {("ads", last - 12 - number): 100 * 7_000 for number in range(3)} | {("ads", last - 1): 500}
+    found = channels(shop(counters), spend)
+
+    assert isinstance(found, Channels)
+    *oldest_first, nobody = found.cohorts
+    assert [(one.channel, one.customers, one.cost) for one in oldest_first] == [("ads", 100, 7_000.0)] * 3
+    assert [one.payback for one in reversed(oldest_first)] == [7, 13, 13]  # the sums come at months 6 and 12
+    assert oldest_first[-1].ratio == pytest.approx(
+        {1: 3_812 / 7_000, 3: 3_812 / 7_000, 6: 3_812 / 7_000, 12: 7_161 / 7_000}
+    )
+    assert (nobody.month, nobody.customers, nobody.ratio, nobody.reason) == (
+        "1998-05",
+        0,
+        {},
+        "no_customers",
+    )
+
+
 def test_a_channel_without_spend_and_spend_without_customers_say_so() -> None:
     last = month_of(JULY) - 1
     found = channels(shop(channel("mail", last, 50, 10_000)), {("radio", last): 70_000})

@@ -1,13 +1,16 @@
 """Outlooks and what became of them; RFM cut points."""
 
+import numpy as np
 import pytest
 
+from profiles.value.forecast import cohort_of
 from profiles.value.model import CohortOutlook, Outlook
 from profiles.value.orders import expected_orders
-from profiles.value.timing import Buyer, Timing
+from profiles.value.timing import Buyer, Family, Timing
 from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.calibration import OUTLOOK_DAYS, SHRINKAGE_ORDERS, calibrated, outlook_of
 from streams.fitting.cuts import rfm_cuts
+from streams.fitting.expected import expected_orders_of
 from streams.fitting.population import population_of
 from tests.models import cdnow
 
@@ -40,8 +43,40 @@ def test_an_outlook_is_the_sum_of_what_is_expected_of_each() -> None:
 
     assert (outlook.as_of_day, outlook.days) == (MARCH, OUTLOOK_DAYS)
     assert outlook.cohorts["2026-01"].orders == 6
-    assert outlook.cohorts["2026-01"].expected[OUTLOOK_DAYS.index(90)] == pytest.approx(january, rel=1e-12)
+    assert outlook.cohorts["2026-01"].expected[OUTLOOK_DAYS.index(90)] == pytest.approx(january, rel=1e-8)
     assert outlook.cohorts["2026-02"].orders == 1
+
+
+@pytest.mark.parametrize("family", ["bg_nbd", "mbg_nbd"])
+@pytest.mark.parametrize("a", [0.4, 1.0, 1.7])
+def test_what_is_expected_of_many_at_once_is_what_is_expected_of_each(family: Family, a: float) -> None:
+    """Regulars of hundreds of orders and customers of an hour among them."""
+    model = Timing(family=family, r=0.6, alpha=4.5, a=a, b=2.4)
+    rng = np.random.default_rng(1)
+    x = rng.choice([0, 0, 1, 2, 5, 20, 90, 400], 400)
+    age = rng.uniform(0, 150, 400) + x / 7
+    t_x = np.where(x > 0, age * rng.uniform(0.3, 1.0, 400), 0.0)
+    for weeks in (1.0, 13.0, 52.0):
+        each = [
+            expected_orders(model, Buyer(*row), weeks)
+            for row in zip(x.tolist(), t_x.tolist(), age.tolist(), strict=True)
+        ]
+        assert expected_orders_of(model, x, t_x, age, weeks) == pytest.approx(each, rel=1e-7, abs=1e-12)
+
+
+def test_an_outlook_of_many_is_that_of_each_but_for_a_thousandth() -> None:
+    population = cdnow.population("master")
+    outlook = outlook_of([(population, MODEL)], cdnow.CALIBRATED_UNTIL)
+    wanted: dict[str, float] = {}
+    rows = (population.x, population.first_day, population.last_day, population.count)
+    for x, first, last, count in zip(*(row.tolist() for row in rows), strict=True):
+        buyer = Buyer(x, (last - first) / 7, (cdnow.CALIBRATED_UNTIL - first) / 7)
+        wanted[cohort_of(first)] = wanted.get(cohort_of(first), 0.0) + count * expected_orders(MODEL, buyer, 90 / 7)
+
+    place = OUTLOOK_DAYS.index(90)
+    assert {cohort: found.expected[place] for cohort, found in outlook.cohorts.items()} == pytest.approx(
+        wanted, rel=1e-3
+    )
 
 
 def test_factors_are_actual_over_predicted_shrunk_to_the_shop() -> None:

@@ -16,6 +16,7 @@ from profiles.value.alive import p_alive, p_order_within
 from profiles.value.history import history_of
 from profiles.value.tallies import tallies
 from profiles.value.timing import Buyer, Family, Timing
+from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.likelihood import TimingLikelihood, timing_counts
 from streams.fitting.population import population_of
 from streams.fitting.timing import fit_timing
@@ -135,4 +136,21 @@ def test_a_million_customers_are_fitted_within_a_second_of_work(family: Family) 
 
     one_by_one = naive(fit.parameters, x.astype(np.float64), (last - made.first_day) / 7, (364 - made.first_day) / 7)
     assert fit.log_likelihood == pytest.approx(one_by_one.sum(), rel=1e-6)
+    assert min(work) <= 1.0
+
+
+@pytest.mark.long
+def test_all_that_a_fit_makes_of_a_million_customers_takes_a_second_of_work() -> None:
+    """From counters to the document: ordering, spend, margin, cut points, and the outlook that recalibration will need."""
+    made = simulate(Timing(r=0.6, alpha=4.5, a=0.8, b=2.4), 1_000_000, 365, 364, seed=1)
+    x, last = made.until(364)
+    counters = counters_of(x, made.first_day, last, made.log_gaps(364))
+    work = []
+    for _ in range(3):
+        before = process_time()
+        model = fit_model(counters, 364, FitPlan(currency="EUR"))
+        work.append(process_time() - before)
+
+    assert model.timing is not None
+    assert model.outlook is not None
     assert min(work) <= 1.0

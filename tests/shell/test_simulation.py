@@ -14,6 +14,8 @@ from streams.reporting.replenished import Replenished, replenished
 from streams.simulation.run import Outcome, Truth, simulate, simulated_book
 from streams.simulation.world import UPLIFT, World
 
+pytestmark = pytest.mark.timeout(600)
+"""Half a minute of work, which a machine that does much else may take its time for."""
 BOOK = simulated_book()
 STRONG = UPLIFT | {"cart.abandoned": 0.6, "checkout.abandoned": 0.5}
 KINDS = ("transactional", "relational")
