@@ -92,6 +92,8 @@ def net_units(entry: OrderEntry | None) -> dict[str, float]:
     units: dict[str, float] = {}
     for line in entry.lines:
         units[line.product_id] = units.get(line.product_id, 0.0) + line.quantity
+    if not entry.refunds and min(units.values(), default=0.0) > 0.0:
+        return units
     for refund in entry.refunds.values():
         if refund.amount is None and not refund.units:
             return {}

@@ -114,9 +114,12 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
             bought = wanted[key][0]
             if known_as is not None and replace(bought, told=known_as.told) == known_as:
                 continue
-            since.append(hindsight.place_of(bought))
+            place = hindsight.place_of(bought)
+            since.append(place)
+            in_order = not after or hindsight.place_of(after[-1]) < place
             after.append(bought)
-            after.sort(key=hindsight.place_of)
+            if not in_order:
+                after.sort(key=hindsight.place_of)
             del after[:-SUPPLY_PURCHASES_MAX]
         if after == before:
             continue

@@ -96,8 +96,13 @@ def at_minute(at_ms: int, zone: ZoneInfo, minute: int, days: int = 0) -> int:
 
     The first of the two when clocks go back; when the time is left out in spring, as much later as the clocks jumped.
     """
-    day = local_time(at_ms, zone).replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0, fold=0)
-    return instant((day + timedelta(days=days)).astimezone(UTC))
+    return _minute_of_day(day_of(at_ms, zone) + days, zone, minute)
+
+
+@lru_cache(maxsize=1 << 14)
+def _minute_of_day(day: int, zone: ZoneInfo, minute: int) -> int:
+    start = datetime.fromordinal(min(day + _EPOCH_ORDINAL, _LAST_ORDINAL))
+    return instant(start.replace(hour=minute // 60, minute=minute % 60, tzinfo=zone).astimezone(UTC))
 
 
 # Countries that keep one time, so that the country alone tells it. Those with several are left to the shop's zone: a guess

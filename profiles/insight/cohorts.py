@@ -82,7 +82,10 @@ def month_contribution(past: Past, month: int) -> Tally:
         raise ValueError(f"month {month} lies before the month of the first order, {past.first_month}")
     where = f"{past.channel or 'unknown'}|{past.first_month}|{age}"
     tally: Tally = {f"active|{where}": 1} if entry.orders > 0 else {}
-    for name, value in (("orders", entry.orders), ("net", entry.net), ("margin", entry.margin)):
-        if value:
-            tally[f"{name}|{where}"] = value
+    if entry.orders:
+        tally[f"orders|{where}"] = entry.orders
+    if entry.net:
+        tally[f"net|{where}"] = entry.net
+    if entry.margin:
+        tally[f"margin|{where}"] = entry.margin
     return tally

@@ -68,7 +68,7 @@ class Winback(TriggerDefinition[WinbackRule]):
             step, own_ms, learned_ms, _ = _parts(wake.partition("|")[2])
             profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
             return
-        for wake in [wake for wake in profile.wakes if wake.startswith(f"{self.name}|")]:
+        for wake in [wake for wake in profile.wakes if wake.startswith(_WAKES)]:
             del profile.wakes[wake]
         for waiting in list(profile.episodes.values()):
             if waiting.name == self.name and (newest is None or waiting.anchor != newest[1]):
@@ -125,10 +125,12 @@ class Winback(TriggerDefinition[WinbackRule]):
     def _waits_for(self, profile: Profile, order_id: str) -> str | None:
         """The timer that counts from this order."""
         for wake in profile.wakes:
-            name, _, what = wake.partition("|")
-            if name == self.name and _parts(what)[3] == order_id:
+            if wake.endswith(order_id) and wake.startswith(_WAKES) and _parts(wake.partition("|")[2])[3] == order_id:
                 return wake
         return None
+
+
+_WAKES: Final = f"{Winback.name}|"
 
 
 def _parts(what: str) -> tuple[int, int, int, str]:

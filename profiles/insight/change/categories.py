@@ -101,9 +101,11 @@ def _effective(weights: dict[str, float], squares: float) -> dict[str, float]:
 
 
 def _judge(state: Shares, since_day: int) -> Shift | None:
+    if len(state.weights) < 2:
+        return None
     late, before = samples(state, since_day)
     late_total, before_total = sum(late.values()), sum(before.values())
-    if len(late) < 2 or min(late_total, before_total) < PURCHASES_MIN:
+    if min(late_total, before_total) < PURCHASES_MIN:
         return None
     distance = divergence(late, {name: weight + 0.5 for name, weight in before.items()})
     if distance < DIVERGENCE_MIN:

@@ -32,11 +32,13 @@ def observe(state: Returns, bought: int, returned: int, usual: float) -> Shift |
     """Take in units bought and sent back (negative ones take back a cancelled order). `usual` lies between 0 and 1."""
     state.bought += bought
     state.returned += returned
+    if not state.high and state.returned < RETURNED_MIN:
+        return None
     probability = probability_above(state.returned, state.bought, usual, FACTOR)
     if state.high:
         state.high = probability >= LEAVE
         return None
-    if probability < ENTER or state.returned < RETURNED_MIN:
+    if probability < ENTER:
         return None
     state.high = True
     rate = (PRIOR_UNITS * usual + state.returned) / (PRIOR_UNITS + state.bought)
