@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -31,7 +30,7 @@ from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
 from streams.logs import configure_logs
 from streams.metrics import Metrics
-from streams.pages import METRICS_TYPE
+from streams.pages import metrics_page
 from streams.record import Record
 from streams.rows import reject, row_of_reject
 from streams.settings import Settings, SettingsError
@@ -126,7 +125,7 @@ class _Bridge:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with _page(self._settings, self._metrics):
+        async with metrics_page(self._settings.http, self._metrics.page):
             begun = False
             while not stop.is_set():
                 try:
@@ -201,23 +200,3 @@ class _Bridge:
     def _count(self, source: str, rows: Sequence[Outgoing]) -> None:
         for row in rows:
             self._metrics.count("regulars_bridged_total", source=source, topic=row.topic)
-
-
-@contextlib.asynccontextmanager
-async def _page(settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
-    if not settings.http.port:
-        yield
-        return
-
-    async def page(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.page(), headers={"Content-Type": METRICS_TYPE})
-
-    app = web.Application()
-    app.router.add_get("/metrics", page)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, settings.http.host, settings.http.port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()

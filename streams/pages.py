@@ -1,6 +1,9 @@
-"""The worker's own pages: /health (JSON, 503 when it is not well) and /metrics (Prometheus text)."""
+"""Pages of a process's own: a worker's /health (JSON, 503 when it is not well) and /metrics (Prometheus text), the others'
+/metrics.
+"""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 from aiohttp import web
@@ -45,3 +48,26 @@ class Pages:
 
     async def _metrics_page(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.page(), headers={"Content-Type": METRICS_TYPE})
+
+
+@asynccontextmanager
+async def metrics_page(settings: Http, page: Callable[[], bytes]) -> AsyncIterator[None]:
+    """Serve what `page` gives at /metrics for as long as the context lasts; port 0: no page. Raises OSError where the port is
+    taken.
+    """
+    if not settings.port:
+        yield
+        return
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=page(), headers={"Content-Type": METRICS_TYPE})
+
+    app = web.Application()
+    app.router.add_get("/metrics", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, settings.host, settings.port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()

@@ -5,11 +5,11 @@ import contextlib
 import logging
 import signal
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
 import msgspec
-from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from typing_extensions import override
@@ -19,7 +19,7 @@ from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.logs import configure_logs
 from streams.metrics import Metrics
-from streams.pages import METRICS_TYPE
+from streams.pages import metrics_page
 from streams.relay import guard
 from streams.relay.calls import Call
 from streams.relay.delivery import Answer, Courier, Disabled, message_failed
@@ -60,8 +60,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         async with contextlib.AsyncExitStack() as stack:
             post = await stack.enter_async_context(_http(self._relay))
             self._courier = Courier(self._name, self._relay, post, now_ms=_now_ms)
-            if self._settings.http.port:
-                await stack.enter_async_context(_metrics_page(self._settings, self._name, self._courier))
+            await stack.enter_async_context(metrics_page(self._settings.http, _page(self._name, self._courier)))
             self._producer = AIOKafkaProducer(
                 **self._settings.to_aiokafka(), acks="all", enable_idempotence=True, compression_type="lz4"
             )
@@ -218,26 +217,18 @@ async def _http(relay: Relay) -> Any:
         yield post
 
 
-@contextlib.asynccontextmanager
-async def _metrics_page(settings: Settings, name: str, courier: Courier) -> Any:
+def _page(name: str, courier: Courier) -> Callable[[], bytes]:
+    """What /metrics shows of a relay, made when it is asked for."""
     shown, told = Metrics("relay"), dict.fromkeys(courier.counts, 0)
 
-    async def page(_: web.Request) -> web.Response:
+    def page() -> bytes:
         for outcome, count in courier.counts.items():
             shown.count("regulars_relay_records_total", count - told[outcome], relay=name, outcome=outcome)
             told[outcome] = count
         shown.show("regulars_relay_taken_timestamp_seconds", courier.taken_ms / 1000, relay=name)
-        return web.Response(body=shown.page(), headers={"Content-Type": METRICS_TYPE})
+        return shown.page()
 
-    app = web.Application()
-    app.router.add_get("/metrics", page)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, settings.http.host, settings.http.port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
+    return page
 
 
 def _now_ms() -> int:
