@@ -55,17 +55,18 @@ def test_a_year_through_two_workers_and_kills_gives_what_the_replay_gives(shop: 
         "REGULARS_FILES_RULES": str(rules),
         "REGULARS_FILES_CATALOGUE": str(catalogue),
         "REGULARS_CLOCK_DISORDER_MS": "0",
-        "REGULARS_LIMITS_BATCH_RECORDS": "200",
+        # Small ones, so that there is work left for whoever takes over.
+        "REGULARS_LIMITS_BATCH_RECORDS": "10",
     }
     shop.command("topics", "create", "--shadow", "tried")
     shop.produce([record_of(event) for event in events])
     shadow = ("--shadow", "tried", "--stream-time")
     first, second = shop.start(*shadow), shop.start(*shadow)
-    shop.expect(lambda: first.metric("regulars_commits_total") > 20, "the first one works")
-    shop.expect(lambda: second.metric("regulars_commits_total") > 20, "the second one works")
+    shop.expect(lambda: first.metric("regulars_commits_total") > 5, "the first one works")
+    shop.expect(lambda: second.metric("regulars_commits_total") > 5, "the second one works")
     second.kill()
     third = shop.start(*shadow)
-    shop.expect(lambda: third.metric("regulars_commits_total") > 20, "the third one has taken over")
+    shop.expect(lambda: third.metric("regulars_commits_total") > 5, "the third one has taken over")
     first.kill()
     shop.start(*shadow)
     shop.produce(last_words(shop.partitions, end_ms + 1))
