@@ -11,22 +11,20 @@ its own; rounds alternate, medians are compared. The budget is 10 us an event.
 """
 
 import argparse
-import gc
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 from unittest.mock import patch
 
+from bench.trigger_cost import spent
+
 BUDGET_US: Final = 10.0
 HERE: Final = Path(__file__).parent.parent
 EVENTS: Final = 60_000
 CUSTOMERS: Final = 2_000
-BATCH: Final = 500
-ARRIVED_MS: Final = 1_704_067_200_000 + 400 * 86_400_000
 SIDES: Final = ("plain", "kept", "value")
 
 
@@ -36,8 +34,8 @@ def measure(side: str, events: int) -> float:
 
     values = [record.value for record in records(Scenario(events=events, customers=CUSTOMERS))]
     if side == "plain":
-        return _without_value(lambda: _run(_plain(), values))
-    return _run(_with_value(triggers=side == "value"), values)
+        return _without_value(lambda: spent(_plain(), values))
+    return spent(_with_value(triggers=side == "value"), values)
 
 
 def _plain() -> Any:
@@ -113,21 +111,6 @@ def _without_value(run: Callable[[], float]) -> float:
         patch.object(exposures, "note_order", nothing),
     ):
         return run()
-
-
-def _run(engine: Any, values: list[bytes]) -> float:
-    from schemas.decode import Decoder
-    from streams.embedded import Embedded
-
-    run = Embedded(engine, Decoder("USD"), on_row=lambda _: None, batch_records=BATCH)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    begun = time.process_time()
-    run.feed((value, ARRIVED_MS) for value in values)
-    spent = time.process_time() - begun
-    run.close()
-    return spent
 
 
 def main() -> int:

@@ -426,13 +426,7 @@ class Engine:
         told.delivery = deliveries.note(profile, arrival, change)
         if entry.placed_ms is not None and not entry.test:
             if change.is_new:
-                if turn.at.facts:
-                    known = [
-                        (line, turn.facts(line.product_id, line.category, line.variant_id)) for line in entry.lines
-                    ]
-                else:
-                    listed = turn.book.catalogue.lookup
-                    known = [(line, listed(line.product_id, line.category)) for line in entry.lines]
+                known = [(line, turn.facts(line.product_id, line.category, line.variant_id)) for line in entry.lines]
                 bought = [(line.category or facts.category, facts.brand, facts.occasions) for line, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
                 if self._browsed:

@@ -16,7 +16,7 @@ Durations and shares are settings of the replenishment rules. Where the lead bef
 itself, the reminder is due halfway: nobody is reminded by the purchase itself.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from itertools import pairwise
 from math import exp, log
@@ -114,12 +114,8 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
             bought = wanted[key][0]
             if known_as is not None and replace(bought, told=known_as.told) == known_as:
                 continue
-            place = hindsight.place_of(bought)
-            since.append(place)
-            in_order = not after or hindsight.place_of(after[-1]) < place
-            after.append(bought)
-            if not in_order:
-                after.sort(key=hindsight.place_of)
+            since.append(hindsight.place_of(bought))
+            insort(after, bought, key=hindsight.place_of)
             del after[:-SUPPLY_PURCHASES_MAX]
         if after == before:
             continue

@@ -77,8 +77,7 @@ def _day_of_quarter(quarter: int, zone: ZoneInfo) -> int:
 
 def start_of_day(day: int, zone: ZoneInfo) -> int:
     """The first instant of a local day."""
-    midnight = datetime.fromordinal(min(day + _EPOCH_ORDINAL, _LAST_ORDINAL)).replace(tzinfo=zone)
-    return instant(midnight.astimezone(UTC))
+    return _minute_of_day(day, zone, 0)
 
 
 def instant(local: datetime) -> int:

@@ -209,9 +209,8 @@ class Tenure:
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
-            self._after_rules.begin(
-                timers=True, segments=False
-            )  # whoever had the partition did not get to the end of it
+            # Whoever had the partition did not get to the end of it.
+            self._after_rules.begin(timers=True, segments=False)
         self._goods, self._names, self._facts = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
@@ -376,9 +375,7 @@ class Tenure:
             digest=self._rules["digest"],
             at_ms=self.clock.now_ms if self._wall_ms is None else self._wall_ms(),
         )
-        row = row_of_rules(ready)
-        changes.rows.append((row, None))
-        changes.outbox.append(encode_row(row))
+        changes.add(row_of_rules(ready))
         return {"segments": self._terms.engine.stamp.segments}
 
     def _note_done(self, batch: Batch, task: Task | None, rules: dict[str, str]) -> None:

@@ -1,7 +1,6 @@
 """What a profile's document foretells: the models' figures under their public names, and never a number that is none."""
 
 import json
-import math
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from profiles.value.model import Heuristic, SpendFit, ValueModel
 from profiles.value.model import named as named_value
 from profiles.value.spend import GammaGamma
 from schemas import events
+from tests.finite import assert_finite
 from tests.stories.customers import buys, learned, shop_that_learned
 from tests.stories.timeline import DAY, START_MS, Timeline, ms, product, shop
 
@@ -25,16 +25,6 @@ def shown(ada: Timeline, day: float, book: Book | None = None) -> Any:
     text = msgspec.json.encode(document(ada.profile, book or ada.engine.book, ms(day * DAY)).predicted)
     assert_finite(json.loads(text))
     return json.loads(text)
-
-
-def assert_finite(value: Any) -> None:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            assert_finite(part)
-    elif isinstance(value, float):
-        assert math.isfinite(value)
 
 
 def with_spend(models: Models) -> Models:

@@ -1,7 +1,6 @@
 """`regulars fit` from a file of events: the counters and the parameters that the orders themselves give."""
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from streams.fitting.population import population_of
 from streams.fitting.spend import fit_spend_rows
 from streams.fitting.timing import fit_timing
 from streams.settings import build_settings
+from tests.finite import assert_finite
 from tests.models import cdnow
 
 DAY_MS = 86_400_000
@@ -264,16 +264,6 @@ def test_orders_below_zero_and_clocks_ahead_leave_a_model_without_a_number_that_
     assert models.value.spend is None
     assert ("spend", Rejection.FEW_REPEAT_BUYERS) in [(one.part, one.reason) for one in models.value.rejected]
     assert_finite(json.loads(encode_models(models)))
-
-
-def assert_finite(value: Any) -> None:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            assert_finite(part)
-    elif isinstance(value, float):
-        assert math.isfinite(value)
 
 
 def test_the_command_writes_what_the_fit_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ infinite, or missing without its reason; and none may be a zero that stands for 
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -33,6 +32,7 @@ from streams.reporting.page import write_page
 from streams.reporting.snapshot import earlier_of, snapshot
 from streams.trigger_registry import all_triggers
 from tests.core.test_trigger_effects import comparison, plan
+from tests.finite import assert_finite
 
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000  # 2026-01-01
@@ -284,13 +284,3 @@ def assert_page_has_only_numbers(document: ReportDocument, folder: Path) -> None
     text = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
     for part in (text, *plots):
         assert not re.search(r"\bNaN\b|\bInfinity\b|\binf\b|\bnan\b", part)
-
-
-def assert_finite(value: Any) -> None:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            assert_finite(part)
-    elif isinstance(value, float):
-        assert math.isfinite(value)
