@@ -41,12 +41,14 @@ def channel_of(profile: Profile, book: Book) -> str | None:
     first = profile.orders.first
     if first is None:
         return None
-    activity, by = profile.activity, book.rules.acquisition.by
-    touches = [touch for touch in (activity.first_touch, *activity.touches) if touch is not None]
-    before = [touch for touch in touches if touch.at_ms <= first[0]]
-    if not before:
-        return DIRECT
-    return label(before[0] if by == "first_touch" else before[-1])
+    activity, by_first = profile.activity, book.rules.acquisition.by == "first_touch"
+    found: Touch | None = None
+    for touch in (activity.first_touch, *activity.touches):
+        if touch is not None and touch.at_ms <= first[0]:
+            found = touch
+            if by_first:
+                break
+    return DIRECT if found is None else label(found)
 
 
 def settle(profile: Profile, book: Book) -> None:

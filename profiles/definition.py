@@ -56,6 +56,18 @@ class TriggerDefinition(Generic[R]):
         """Its rules in this book."""
         return book.rule(self.rule_type)
 
+    def applies(self, book: Book) -> bool:
+        """Whether it can do anything at all with what it is told under this book. Where not, it is told nothing: an event that
+        comes often then costs no call. What it planned under another book it is still asked about.
+        """
+        return True
+
+    def applies(self, book: Book) -> bool:
+        """Whether it can do anything at all with what it is told under this book. Where it can't it is told nothing, so that an
+        event that comes often costs it no call; of what it planned under another book it is still asked.
+        """
+        return True
+
     # --- what it is told, after the profile has taken it in ---
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:

@@ -79,9 +79,11 @@ class Engine:
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         self.stamp = stamp_of(book, self.triggers.values())
-        told = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
+        enabled = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
+        told = [trigger for trigger in enabled if trigger.applies(book)]
         self.topics = topics_apart(book.rules)
         """Where triggers go that are published apart, by their names."""
+        self._tier_limits = standing.tier_limits(book)
         self._lists_products = bool(book.catalogue.products)
         self._browsed = any(trigger.remembers_views for trigger in told)
         watched = self._browsed or any(_hears(trigger, "on_good") for trigger in told)
@@ -94,7 +96,7 @@ class Engine:
         self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
-        self._measured = {trigger.name: rule for trigger in told if is_measured(rule := trigger.rule(book), book.rules)}
+        self._measured = {trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)}
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
@@ -439,7 +441,7 @@ class Engine:
 
     def _look(self, turn: Turn, *, by_order: bool = False) -> None:
         """See where she stands now."""
-        change = standing.look(turn, by_order=by_order)
+        change = standing.look(turn, self._tier_limits, by_order=by_order)
         for trigger in self._on_standing:
             trigger.on_standing(turn, change)
 

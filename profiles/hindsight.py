@@ -61,6 +61,16 @@ def change(before: list[Purchase], after: list[Purchase], since: Place, book: Bo
     return difference(contribution(after, book, max(0, bisect_left(after, since, key=place_of) - 1)), old)
 
 
+def change_by_next(last: Purchase | None, newest: Purchase, book: Book) -> Tally:
+    """The same as `change` where one purchase was added after all others, of which `last` was the last."""
+    opened = _piece(newest, None, book)
+    if last is None:
+        return opened
+    closed = difference(_piece(last, newest, book), _piece(last, None, book))
+    add(closed, opened)
+    return closed
+
+
 def _piece(purchase: Purchase, following: Purchase | None, book: Book) -> Tally:
     if purchase.told is None:
         return {}

@@ -41,7 +41,8 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
             count_order(past, month_of(piece[0]), sign, sign * piece[1], sign * piece[2])
     past.first_day, past.second_day, past.channel = first_day, purchases.second_day, channel
     past.first_month = None if first_day is None else month_of(first_day)
-    for name, amount in difference(contribution(past) if whole else _of(past, months), before).items():
+    after = contribution(past) if whole else _of(past, months)
+    for name, amount in (difference(after, before) if before else after).items():
         full = f"cohort:{name}"
         counted[full] = counted.get(full, 0) + amount
 

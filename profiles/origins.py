@@ -4,6 +4,7 @@ It is a function of facts (the channel of her first order, the country told last
 her counters move with it: one down, one up. Only customers with a purchase have one.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from profiles.insight.tallies import Tally, add
@@ -17,9 +18,12 @@ COUNTRY_MAX: Final = 40
 
 def country_of(profile: Profile) -> str:
     """The country told last, as "DE"; "" where none was. A bar would tear the names of counters apart."""
-    if profile.country is None:
-        return ""
-    return profile.country[1].strip().upper().replace("|", "/")[:COUNTRY_MAX]
+    return "" if profile.country is None else _name_of(profile.country[1])
+
+
+@lru_cache(maxsize=1024)
+def _name_of(told: str) -> str:
+    return told.strip().upper().replace("|", "/")[:COUNTRY_MAX]
 
 
 def origin_of(profile: Profile) -> str:

@@ -7,6 +7,7 @@ product bought once tells nothing and most are. The arithmetic and the counters 
 Units count where the rules give the key a `quantity_exponent`; else one purchase is as good as another.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -44,10 +45,16 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
     new = bought(entry, book)
     if old == new:
         return
+    # The first purchase of a key is the most frequent one by far, and on one day it is the same for everybody.
     rhythms = profile.rhythms
-    for key in sorted({*old, *new}):
+    for key in sorted({*old, *new} if old else new):
         was, now = old.get(key), new.get(key)
         if was == now:
+            continue
+        if was is None and now is not None and now[1] == 1.0 and key not in rhythms:
+            stored, opened = _first(now[0])
+            rhythms[key] = (now[0], stored)
+            _add(counted, key, opened)
             continue
         rhythm = _of(profile, key)
         exponent = book.rules.repurchase.of(key).quantity_exponent
@@ -107,8 +114,11 @@ def bought(entry: OrderEntry, book: Book) -> Bought:
             found[category] = found.get(category, 0.0) + kept
         if product is not None:
             found[product] = found.get(product, 0.0) + kept * facts.share
-    of = book.rules.repurchase.of
-    return {key: (day, count if of(key).quantity_exponent else 1.0) for key, count in found.items()}
+    rules = book.rules.repurchase
+    if not rules.by_key:
+        counts = rules.quantity_exponent != 0.0
+        return {key: (day, count if counts else 1.0) for key, count in found.items()}
+    return {key: (day, count if rules.of(key).quantity_exponent else 1.0) for key, count in found.items()}
 
 
 def unite_rhythms(into: Profile, other: Profile, entries: list[OrderEntry], book: Book) -> None:
@@ -131,6 +141,14 @@ def unite_rhythms(into: Profile, other: Profile, entries: list[OrderEntry], book
     for key in sorted(newest[:RHYTHMS_MAX]):
         _keep(kept, key, rebuilt[key])
     into.rhythms = kept
+
+
+@lru_cache(maxsize=1 << 12)
+def _first(day: int) -> tuple[Raw, Tally]:
+    """The rhythm of a single purchase of one unit as it is stored, and what it adds to the counters. To be left as it is."""
+    rhythm = Rhythm()
+    counted = record_and_count(rhythm, day)
+    return Raw(encode(rhythm)), counted
 
 
 def _of(profile: Profile, key: str) -> Rhythm:

@@ -8,6 +8,7 @@ All is a function of the profile, the models and the moment. Everything else tha
 (`profiles.predictions`).
 """
 
+from bisect import bisect_right
 from datetime import UTC, datetime
 from math import ceil
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ from profiles.standing_rules import ChurnRiskRule, VipEnteredRule
 from profiles.state import Standing
 from profiles.turn import Turn
 from profiles.value.churn import Band
-from profiles.value.pulse import pulse
+from profiles.value.pulse import outlook
 from profiles.zones import find_zone, start_of_day
 
 LOOK: Final = "standing|look"
@@ -44,8 +45,8 @@ class StandingChange(Struct, frozen=True, gc=False):
     tier_before: int
 
 
-def look(turn: Turn, *, by_order: bool = False) -> StandingChange:
-    """Bring band and tier up to date, and set the timer for the next look."""
+def look(turn: Turn, limits: tuple[int, ...], *, by_order: bool = False) -> StandingChange:
+    """Bring band and tier up to date, and set the timer for the next look. `limits` are those of the tiers (`tier_limits`)."""
     profile, book = turn.profile, turn.book
     standing = profile.standing
     at_ms = turn.time_ms if turn.cause == "timer" else max(turn.at.clock_ms, turn.time_ms)
@@ -55,7 +56,7 @@ def look(turn: Turn, *, by_order: bool = False) -> StandingChange:
         profile.wakes.pop(LOOK, None)
     else:
         profile.wakes[LOOK] = wake_ms
-    tier = tier_of(profile.ltv.net, standing.tier, book)
+    tier = tier_of(profile.ltv.net, standing.tier, book, limits)
     if tier != standing.tier:
         standing.tier, standing.tier_since_ms = tier, at_ms
     return change
@@ -74,7 +75,7 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
         else:
             today = book.shop_day(at_ms)
             worry = concern(profile, book, at_ms)
-            found = pulse(
+            band, worsens_day = outlook(
                 model,
                 history,
                 today,
@@ -83,11 +84,10 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
                 concern=worry.risk,
                 ahead_days=LOOK_EVERY_DAYS,
             )
-            band = found.band
             # In the highest band it can only get better: by an order, or on the day after she has ceased to complain.
-            changing = [found.band_worsens_day] if band != "high" else []
-            changing += [worry.until_day + 1] if worry.risk > 0.0 else []
-            days = [day for day in changing if day is not None]
+            days = [worsens_day] if band != "high" and worsens_day is not None else []
+            if worry.risk > 0.0:
+                days.append(worry.until_day + 1)
             if days:
                 zone = find_zone(book.shop_timezone) or find_zone("UTC")
                 assert zone is not None
@@ -151,11 +151,14 @@ def tier_limits(book: Book) -> tuple[int, ...]:
     return (max(1, ceil(model.net_percentiles[place])),)
 
 
-def tier_of(net_minor: int, before: int, book: Book) -> int:
-    """The tier of a net lifetime value, counted from 1, for a customer who was in tier `before`; 0 is none."""
-    limits = tier_limits(book)
-    tier = sum(net_minor >= limit for limit in limits)
-    leave_share = book.rule(VipEnteredRule).leave_share
-    while tier < min(before, len(limits)) and net_minor >= limits[tier] * leave_share:
-        tier += 1
+def tier_of(net_minor: int, before: int, book: Book, limits: tuple[int, ...]) -> int:
+    """The tier of a net lifetime value, counted from 1, for a customer who was in tier `before`; 0 is none.
+
+    `limits` are the book's (`tier_limits`), which the caller keeps: they are asked for with every order.
+    """
+    tier = bisect_right(limits, net_minor)
+    if tier < before:
+        leave_share = book.rule(VipEnteredRule).leave_share
+        while tier < min(before, len(limits)) and net_minor >= limits[tier] * leave_share:
+            tier += 1
     return tier

@@ -104,8 +104,9 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
         return changed
     wanted = _bought(entry, book)
     touched: dict[str, tuple[list[Purchase], hindsight.Place]] = {}
-    for key in sorted({*wanted, *(_holding(profile, entry.order_id) if change.before is not None else ())}):
-        supply = profile.supply.get(key)
+    supplies = profile.supply
+    for key in sorted(wanted if change.before is None else {*wanted, *_holding(profile, entry.order_id)}):
+        supply = supplies.get(key)
         before = [] if supply is None else supply.purchases
         known_as = next((purchase for purchase in before if purchase.order_id == entry.order_id), None)
         after = [purchase for purchase in before if purchase is not known_as]
@@ -121,11 +122,11 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
             continue
         changed.orders[key] = sorted({purchase.order_id for purchase in (*before, *after)})
         if not after:
-            del profile.supply[key]
+            del supplies[key]
             touched[key] = (before, since[0])
             continue
         if supply is None:
-            supply = profile.supply[key] = Supply(key)
+            supply = supplies[key] = Supply(key)
         supply.purchases = after
         newest = after[-1]
         supply.product_id = newest.product_id or key
@@ -133,17 +134,22 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
             line = wanted[key][1]
             supply.category, supply.told = line.category, line.told
         touched[key] = (before, min(since))
-    if len(profile.supply) > SUPPLY_PRODUCTS_MAX:
-        oldest_first = sorted(profile.supply, key=lambda key: (profile.supply[key].purchases[-1].at_ms, key))
+    if len(supplies) > SUPPLY_PRODUCTS_MAX:
+        oldest_first = sorted(supplies, key=lambda key: (supplies[key].purchases[-1].at_ms, key))
         for oldest in oldest_first[:-SUPPLY_PRODUCTS_MAX]:
-            purchases = profile.supply.pop(oldest).purchases
+            purchases = supplies.pop(oldest).purchases
             changed.orders.setdefault(oldest, [purchase.order_id for purchase in purchases])
             touched.setdefault(oldest, (purchases, hindsight.place_of(purchases[0])))
     for key, (before, first) in touched.items():
-        supply = profile.supply.get(key)
+        supply = supplies.get(key)
         if supply is None:
             changed.forecasts[key] = None
             counted = difference({}, hindsight.contribution(before, book))
+        elif len(supply.purchases) == len(before) + 1 and first == hindsight.place_of(newest := supply.purchases[-1]):
+            # By far the most frequent: one more purchase, after all before it.
+            forecast = changed.forecasts[key] = _forecast(profile, supply, book)
+            newest.told = None if forecast is None else _told(forecast, book)
+            counted = hindsight.change_by_next(before[-1] if before else None, newest, book)
         else:
             changed.forecasts[key] = _foresee(profile, supply, first, book)
             counted = hindsight.change(before, supply.purchases, first, book)

@@ -28,8 +28,16 @@ def add(into: Tally, change: Mapping[str, int]) -> None:
 
 def difference(new: Mapping[str, int], old: Mapping[str, int]) -> Tally:
     """The change that leads from `old` to `new`."""
-    change = {name: value - old.get(name, 0) for name, value in new.items() if value != old.get(name, 0)}
-    change.update({name: -value for name, value in old.items() if value and name not in new})
+    if not old:
+        return {name: value for name, value in new.items() if value}
+    change: Tally = {}
+    for name, value in new.items():
+        moved = value - old.get(name, 0)
+        if moved:
+            change[name] = moved
+    for name, value in old.items():
+        if value and name not in new:
+            change[name] = -value
     return change
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta
 
 from profiles import carts
+from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
@@ -131,14 +132,17 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         "no_bundle": "The shop has no such bundle any more.",
     }
 
+    def applies(self, book: Book) -> bool:
+        """Most shops have no bundles, and every view would ask for them."""
+        return bool(book.catalogue.bundles)
+
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event = arrival.event
-        if turn.book.catalogue.bundles and isinstance(event, events.ProductEvent):
+        if isinstance(event, events.ProductEvent):
             self._consider(turn, [event.product.product_id])
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
-        if turn.book.catalogue.bundles:
-            self._consider(turn, (line.product_id for line in cart.lines.values()))
+        self._consider(turn, (line.product_id for line in cart.lines.values()))
 
     def _consider(self, turn: Turn, product_ids: Iterable[str]) -> None:
         """Arm for each bundle of these products that she has begun."""

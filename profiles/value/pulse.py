@@ -3,6 +3,7 @@
 Microseconds with k = 1; every figure that is null has its reason in `absent`.
 """
 
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
@@ -15,7 +16,7 @@ from profiles.value.heuristic import thumb_band, thumb_band_worsens_day
 from profiles.value.history import History
 from profiles.value.model import ValueModel
 from profiles.value.thresholds import FAR_WEEKS
-from profiles.value.timing import DAYS_PER_WEEK
+from profiles.value.timing import DAYS_PER_WEEK, Buyer, Timing
 
 CHURN_DAYS: Final = 90
 """The horizon of the churn risk: no order in so many days."""
@@ -44,13 +45,11 @@ def pulse(
     origin: str = "",
     *,
     concern: float = 0.0,
-    ahead_days: int | None = None,
 ) -> Pulse:
     """The pulse of a customer on a day. `previous` is the band she was in before; `origin` where she comes from
     (`profiles.value.origin`).
 
     `concern` is added to the churn risk for the band: what is known of her besides her orders, an unhappy answer for instance.
-    `ahead_days` is how far `band_worsens_day` is looked for; what lies beyond is TOO_FAR, which is told in a tenth of the time.
     """
     if history is None:
         return _nothing(Absent.NO_ORDERS)
@@ -70,9 +69,9 @@ def pulse(
     buyer = history.buyer(today)
     p_order = p_order_within(timing, buyer, _CHURN_WEEKS)
     band = churn_band(1.0 - p_order + concern, previous)
-    worsens: int | Absent = Absent.TOO_FAR
-    if ahead_days is None or not band_holds(timing, history.buyer(today + ahead_days), band, _CHURN_WEEKS, concern):
-        worsens = _day_of(band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern), history, today)
+    worsens = _day_of(band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern), today - history.first_day)
+    if not isinstance(worsens, Absent):
+        worsens += history.first_day
     return Pulse(
         p_alive=p_alive(timing, buyer),
         p_order=p_order,
@@ -82,14 +81,56 @@ def pulse(
     )
 
 
-def _day_of(age: float | Absent, history: History, today: int) -> int | Absent:
-    """The first whole day of an age; never a past one, since a band that is due changes when it is next looked at."""
+def outlook(
+    model: ValueModel,
+    history: History,
+    today: int,
+    previous: Band | None,
+    origin: str,
+    *,
+    concern: float,
+    ahead_days: int,
+) -> tuple[Band | None, int | None]:
+    """`band` and `band_worsens_day` of `pulse`, the day only as far as `ahead_days`; None beyond, and where `pulse` has none.
+
+    This is all that is asked at every order. Right after one she is as old as her newest purchase, and most customers have few:
+    so nearly all share the answer of somebody before them, which is remembered.
+    """
+    timing, first_day = model.timing_of(origin), history.first_day
+    if timing is None:
+        found = pulse(model, history, today, previous, origin, concern=concern)
+        return found.band, found.band_worsens_day
+    band, worsens = _outlook(
+        timing, history.x, history.last_day - first_day, today - first_day, previous, concern, ahead_days
+    )
+    return band, None if worsens is None else first_day + worsens
+
+
+@lru_cache(maxsize=1 << 14)
+def _outlook(
+    timing: Timing, x: int, newest: int, now: int, previous: Band | None, concern: float, ahead_days: int
+) -> tuple[Band, int | None]:
+    """The same by days since her first purchase: that of the newest one, and now."""
+    t_x = newest / DAYS_PER_WEEK
+    buyer = Buyer(x, t_x, max(now, newest) / DAYS_PER_WEEK)
+    band = churn_band(1.0 - p_order_within(timing, buyer, _CHURN_WEEKS) + concern, previous)
+    later = Buyer(x, t_x, max(now + ahead_days, newest) / DAYS_PER_WEEK)
+    if band_holds(timing, later, band, _CHURN_WEEKS, concern):
+        return band, None
+    worsens = _day_of(band_worsens_at(timing, buyer, band, _CHURN_WEEKS, concern), now)
+    return band, None if isinstance(worsens, Absent) else worsens
+
+
+def _day_of(age: float | Absent, now: int) -> int | Absent:
+    """The first whole day of an age, both since her first purchase; never a past one, since a band that is due changes when it
+    is next looked at.
+    """
     if isinstance(age, Absent):
         # A band kept by its margin alone ends when it is next looked at.
-        return today + 1 if age is Absent.ALREADY else age
-    if age * DAYS_PER_WEEK > today - history.first_day + FAR_WEEKS * DAYS_PER_WEEK:
+        return now + 1 if age is Absent.ALREADY else age
+    if age * DAYS_PER_WEEK > now + FAR_WEEKS * DAYS_PER_WEEK:
         return Absent.TOO_FAR
-    return max(today + 1, history.first_day + ceil(age * DAYS_PER_WEEK))
+    return max(now + 1, ceil(age * DAYS_PER_WEEK))
 
 
 def _nothing(reason: Absent) -> Pulse:

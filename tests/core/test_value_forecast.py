@@ -27,7 +27,7 @@ from profiles.value.model import (
     named,
 )
 from profiles.value.orders import expected_orders
-from profiles.value.pulse import CHURN_DAYS, Pulse, pulse
+from profiles.value.pulse import CHURN_DAYS, Pulse, outlook, pulse
 from profiles.value.rfm import RfmCuts
 from profiles.value.spend import GammaGamma, mean_spend
 from profiles.value.timing import Timing
@@ -298,9 +298,24 @@ def test_a_model_without_anything_gives_reasons() -> None:
 @pytest.mark.parametrize("previous", [None, "low", "medium"])
 def test_looking_only_so_far_ahead_finds_the_same_day_or_says_that_it_lies_beyond(previous: Band | None) -> None:
     for today in range(TODAY, TODAY + 200, 7):
-        whole, near = pulse(MODEL, REGULAR, today, previous), pulse(MODEL, REGULAR, today, previous, ahead_days=30)
-        day = whole.band_worsens_day
-        within = day is not None and day <= today + 30
+        for concern in (0.0, 0.1):
+            whole = pulse(MODEL, REGULAR, today, previous, concern=concern)
+            near = outlook(MODEL, REGULAR, today, previous, "", concern=concern, ahead_days=30)
+            day = whole.band_worsens_day
 
-        assert near.band_worsens_day == (day if within else None)
-        assert (near.band, near.p_order) == (whole.band, whole.p_order)
+            assert near == (whole.band, day if day is not None and day <= today + 30 else None)
+
+
+def test_looking_ahead_before_the_day_of_her_newest_purchase_is_looking_from_that_day() -> None:
+    for today in range(REGULAR.last_day - 40, REGULAR.last_day + 1):
+        whole = pulse(MODEL, REGULAR, today)
+        near = outlook(MODEL, REGULAR, today, None, "", concern=0.0, ahead_days=3_650)
+
+        assert near == (whole.band, whole.band_worsens_day)
+
+
+def test_without_a_fit_looking_ahead_goes_by_the_rule_of_thumb() -> None:
+    whole = pulse(THIN, REGULAR, TODAY)
+
+    assert whole.band is not None
+    assert outlook(THIN, REGULAR, TODAY, None, "", concern=0.0, ahead_days=30) == (whole.band, whole.band_worsens_day)

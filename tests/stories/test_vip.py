@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profiles.standing import tier_of
+from profiles.standing import tier_limits, tier_of
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from schemas import events
 from tests.stories.customers import buys, learned, shop_that_learned
@@ -78,7 +78,7 @@ def test_without_limits_and_models_there_are_no_tiers() -> None:
     [(9_999, 0, 0), (10_000, 0, 1), (9_000, 1, 1), (8_999, 1, 0), (45_000, 2, 2), (44_999, 2, 1), (50_000, 9, 2)],
 )
 def test_tiers_have_an_edge_to_get_in_and_one_to_fall_out(net: int, before: int, tier: int) -> None:
-    assert tier_of(net, before, TIERS) == tier
+    assert tier_of(net, before, TIERS, tier_limits(TIERS)) == tier
 
 
 def test_a_milestone_is_told_once_and_of_several_the_highest() -> None:
