@@ -32,10 +32,10 @@ def note_order(profile: Profile, told: OrderTold, book: Book, usual_returns: flo
 
     `usual_returns` is the share of units that customers of the shop send back.
     """
-    change = told.change
-    found: list[Shift | None] = [_returned(profile.behaviour, told, usual_returns)]
-    entry, state = change.entry, profile.behaviour
-    if change.is_new and change.is_counted and entry.placed_ms is not None:
+    change, state = told.change, profile.behaviour
+    found: list[Shift | None] = [_returned(state, told, usual_returns)]
+    entry = change.entry
+    if entry.placed_ms is not None and change.is_new and change.is_counted:
         newest_ms = state.newest_ms
         if newest_ms is None or entry.placed_ms > newest_ms:
             if newest_ms is not None:
@@ -94,8 +94,10 @@ def _gap(state: Behaviour, days: float) -> Shift | None:
 def _returned(state: Behaviour, told: OrderTold, usual: float) -> Shift | None:
     """Units bought and sent back by what an event changed in the order."""
     change = told.change
-    before, after = sum(change.units_before.values()), sum(change.units_after.values())
-    if change.kind in (OrderRefunded, OrderReturned) and change.was_counted and before > after:
+    # An order that is not counted has no units.
+    before = 0.0 if change.before is None else sum(change.units_before.values())
+    after = sum(change.units_after.values())
+    if before > after and change.kind in (OrderRefunded, OrderReturned):
         return returns.observe(state.returns, 0, round(before - after), usual)
-    bought = round((after if change.is_counted else 0) - (before if change.was_counted else 0))
+    bought = round(after - before)
     return returns.observe(state.returns, bought, 0, usual) if bought else None

@@ -83,7 +83,7 @@ def plan(
     past_due = due_ms < turn.at.clock_ms
     if episode is None:
         episode = Episode(definition.name, key, anchor, opened_ms, due_ms, occurrence=occurrence, data=data or {})
-        if turn.too_late and due_ms <= turn.received_ms:
+        if due_ms <= turn.received_ms and turn.too_late:
             if not turn.imported:
                 _refuse(turn, definition, episode, TOO_LATE)
             return
@@ -183,13 +183,21 @@ def _end(
 def next_of(profile: Profile, triggers: Triggers, turn_of: Turn) -> Episode:
     """The waiting episode that comes first: by its time, then by priority, then by due time."""
 
-    def rank(episode: Episode) -> tuple[int, int, int, str, str]:
+    def rank(episode: Episode) -> tuple[int, int, str, str]:
         definition = triggers.get(episode.name)
         priority = 0 if definition is None else definition.rule(turn_of.book).priority
-        return (episode.wake_ms, priority, episode.due_ms, episode.name, episode.key)
+        return (priority, episode.due_ms, episode.name, episode.key)
 
-    episodes = profile.episodes.values()
-    return min(episodes, key=rank) if len(episodes) > 1 else next(iter(episodes))
+    # Two that are due in the same millisecond are rare.
+    first: list[Episode] = []
+    first_ms = 0
+    for episode in profile.episodes.values():
+        wake_ms = episode.due_ms if episode.wait_ms is None else episode.wait_ms
+        if not first or wake_ms < first_ms:
+            first, first_ms = [episode], wake_ms
+        elif wake_ms == first_ms:
+            first.append(episode)
+    return min(first, key=rank) if len(first) > 1 else first[0]
 
 
 def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:

@@ -76,13 +76,13 @@ class Turn(Struct, gc=False):
         gates: tuple[str, ...] = (),
     ) -> None:
         """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
-        name, key, due_ms = episode.name, episode.key, episode.due_ms
+        name, key, due_ms, profile = episode.name, episode.key, episode.due_ms, self.profile
         self.out.append(
             Decision(
                 decision_id=decision_id(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
                 name=name,
                 episode_key=key,
-                customer_id=self.profile.id,
+                customer_id=profile.id,
                 state=state,
                 reason=reason,
                 trigger_id=trigger_id,
@@ -92,11 +92,11 @@ class Turn(Struct, gc=False):
                 until_ms=until_ms,
                 order_id=order_id,
                 gates=gates,
-                evidence=(episode.anchor, *episode.evidence),
+                evidence=(episode.anchor, *episode.evidence) if episode.evidence else (episode.anchor,),
                 rules=self.book.rules.version,
             )
         )
-        kept = self.profile.decisions
+        kept = profile.decisions
         kept.append(Raw(encode(DecisionKept(at_ms, name, key, state, reason, trigger_id))))
         if len(kept) > DECISIONS_KEPT:
             del kept[0]

@@ -45,18 +45,17 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         profile, rule = turn.profile, self.rule(turn.book)
-        before_ms = profile.behaviour.newest_ms
-        shifts = note_order(profile, told, turn.book, rule.usual_returns)
-        for shift in shifts:
+        state = profile.behaviour
+        before_ms = state.newest_ms
+        for shift in note_order(profile, told, turn.book, rule.usual_returns):
             self._plan(turn, shift, turn.time_ms)
-        newest_ms = profile.behaviour.newest_ms
-        if newest_ms == before_ms:
+        if state.newest_ms == before_ms:
             return
         for waiting in list(profile.episodes.values()):
             if waiting.name == self.name and waiting.data.get("measure") == SILENCE:
                 cancel(turn, self, waiting.key, "ordered_again")
         profile.wakes.pop(_WAKE, None)
-        wake_ms = silent_until_ms(profile.behaviour, rule.silence_share)
+        wake_ms = silent_until_ms(state, rule.silence_share)
         if wake_ms is not None:
             profile.wakes[_WAKE] = wake_ms
 

@@ -17,7 +17,6 @@ from profiles.definition import TriggerDefinition
 from profiles.document import days_between
 from profiles.episodes import cancel, plan
 from profiles.product_facts import of_line
-from profiles.profile import Profile
 from profiles.rhythms import keys_of
 from profiles.rules import DAY_MS, Count, TriggerRule
 from profiles.state import Episode, OrderEntry
@@ -60,15 +59,18 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         profile, entry = turn.profile, told.change.entry
-        newest = profile.orders.recent[-1] if profile.orders.recent else None
         if entry is told.change.before:
             return
-        if newest is not None and (wake := self._waits_for(profile, newest[1])) is not None:
-            # It may have been told since that the order was placed at another time.
-            step, own_ms, learned_ms, _ = _parts(wake.partition("|")[2])
-            profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
-            return
-        for wake in [wake for wake in profile.wakes if wake.startswith(_WAKES)]:
+        recent = profile.orders.recent
+        newest = recent[-1] if recent else None
+        waiting_for = [wake for wake in profile.wakes if wake.startswith(_WAKES)]
+        for wake in waiting_for:
+            step, own_ms, learned_ms, order_id = _parts(wake.partition("|")[2])
+            if newest is not None and order_id == newest[1]:
+                # It may have been told since that the order was placed at another time.
+                profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+                return
+        for wake in waiting_for:
             del profile.wakes[wake]
         for waiting in list(profile.episodes.values()):
             if waiting.name == self.name and (newest is None or waiting.anchor != newest[1]):
@@ -121,13 +123,6 @@ class Winback(TriggerDefinition[WinbackRule]):
     def _after_ms(self, turn: Turn, step: int, own_ms: int, learned_ms: int) -> int:
         rule = self.rule(turn.book)
         return round(STEPS[step - 1] * max(rule.after_ms, round(rule.intervals * own_ms), learned_ms))
-
-    def _waits_for(self, profile: Profile, order_id: str) -> str | None:
-        """The timer that counts from this order."""
-        for wake in profile.wakes:
-            if wake.endswith(order_id) and wake.startswith(_WAKES) and _parts(wake.partition("|")[2])[3] == order_id:
-                return wake
-        return None
 
 
 _WAKES: Final = f"{Winback.name}|"

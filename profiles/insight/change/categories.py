@@ -27,6 +27,7 @@ SLOW_DAYS: Final = 360.0
 CATEGORIES_MAX: Final = 16
 PURCHASES_MIN: Final = 5.0
 """Effective number of purchases, late as well as before, below which nothing is said."""
+ROUNDING: Final = 1e-6
 FALSE_ALARM: Final = 0.005
 DIVERGENCE_MIN: Final = 0.2
 """In nats: a change that is certain but small is no news."""
@@ -102,6 +103,10 @@ def _effective(weights: dict[str, float], squares: float) -> dict[str, float]:
 
 def _judge(state: Shares, since_day: int) -> Shift | None:
     if len(state.weights) < 2:
+        return None
+    # Most have bought too little of late. Whatever day weights are of cancels out here, but for rounding.
+    weight = sum(fast for fast, _ in state.weights.values())
+    if weight * weight < (PURCHASES_MIN - ROUNDING) * state.squares[0]:
         return None
     late, before = samples(state, since_day)
     late_total, before_total = sum(late.values()), sum(before.values())
