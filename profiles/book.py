@@ -23,7 +23,8 @@ R = TypeVar("R", bound=TriggerRule)
 
 
 @cache
-def _default(kind: type[R]) -> R:
+def default_rule(kind: type[R]) -> R:
+    """The rules of a trigger that a shop has set none of."""
     return kind()
 
 
@@ -54,7 +55,7 @@ class Book(Struct, frozen=True, kw_only=True):
     def rule(self, kind: type[R]) -> R:
         """The rules of a trigger, by their type."""
         found = self.rules.triggers.get(kind.trigger)
-        return _default(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
+        return default_rule(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
 
     def exponent(self, currency: str | None) -> int:
         """Decimals of a currency's minor unit, the shop currency's where none is named."""

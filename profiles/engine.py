@@ -96,7 +96,9 @@ class Engine:
         self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
-        self._measured = {trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)}
+        self._measured = {
+            trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)
+        }
         self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions

@@ -35,10 +35,18 @@ def see(profile: Profile, product: Product, at_ms: int, price_minor: int | None)
 
 def view(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
     """She viewed a product."""
-    views = see(profile, product, at_ms, price_minor).views
-    if not views:
-        views.append(at_ms)
-    elif at_ms not in views:
+    watches, key = profile.watches, good_key(product.product_id, product.variant_id)
+    watch = watches.get(key)
+    if watch is None:  # most views are of a product that is new to her
+        seen = [(at_ms, price_minor)] if price_minor is not None and price_minor >= 0 else []
+        _begin(profile, key, Watch(product.product_id, product.variant_id, at_ms, seen, [at_ms]))
+        return
+    if watch.touched_ms < at_ms:
+        watch.touched_ms = at_ms
+    if price_minor is not None and price_minor >= 0:
+        note_price(watch, at_ms, price_minor)
+    views = watch.views
+    if at_ms not in views:
         views.append(at_ms)
         views.sort(reverse=True)
         del views[2:]
@@ -167,13 +175,20 @@ def _watch(profile: Profile, product: Product, at_ms: int) -> Watch:
     key = good_key(product.product_id, product.variant_id)
     watch = watches.get(key)
     if watch is None:
-        watch = watches[key] = Watch(product.product_id, product.variant_id, at_ms)
-        profile.rewatched.append(key)
-        if len(watches) > WATCHES_MAX:
-            _let_go(profile, at_ms)
+        watch = Watch(product.product_id, product.variant_id, at_ms)
+        _begin(profile, key, watch)
     elif watch.touched_ms < at_ms:
         watch.touched_ms = at_ms
     return watch
+
+
+def _begin(profile: Profile, key: str, watch: Watch) -> None:
+    """She watches one product more."""
+    watches = profile.watches
+    watches[key] = watch
+    profile.rewatched.append(key)
+    if len(watches) > WATCHES_MAX:
+        _let_go(profile, watch.touched_ms)
 
 
 def _let_go(profile: Profile, now_ms: int) -> None:
@@ -192,17 +207,20 @@ def _least(watches: dict[str, Watch]) -> str:
     """What goes first: without a stock alert or a wish before those with one, then the longest untouched. Asked with nearly
     every view, so most watches cost no call.
     """
-    least, worth = "", (True, True, 1 << 62, "")
+    least, least_ms = "", 1 << 62
+    others: list[tuple[bool, bool, int, str]] = []
     for key, watch in watches.items():
         if watch.alert is None and watch.wish is None:
-            if watch.touched_ms > worth[2] and not (worth[0] or worth[1]):
-                continue
-            found = (False, False, watch.touched_ms, key)
+            touched_ms = watch.touched_ms
+            if touched_ms < least_ms or (touched_ms == least_ms and key < least):
+                least, least_ms = key, touched_ms
         else:
-            found = (watch.waits, watch.wished, watch.touched_ms, key)
-        if found < worth:
-            least, worth = key, found
-    return least
+            others.append((watch.waits, watch.wished, watch.touched_ms, key))
+    if not others:
+        return least
+    if least:
+        others.append((False, False, least_ms, least))
+    return min(others)[3]
 
 
 def shown(products: Iterable[Product]) -> list[Product]:

@@ -6,13 +6,14 @@ second. A purchase adds to the score but is no opening, since after one nothing 
 """
 
 from collections.abc import Mapping
+from math import exp2
 from typing import ClassVar, Final
 
 from profiles import browsing
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
-from profiles.interests import WEIGHTS, grown, read
+from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, Count, Share, TriggerRule
 from profiles.state import INTERESTS_MAX, Emitted, Episode
@@ -63,16 +64,34 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event = arrival.event
         category = event.category if isinstance(event, events.ListEvent) else event.product.category  # type: ignore[attr-defined] # all others of `listens` are about a product
-        if category is not None:
-            self._look(turn, category, _WEIGHT_OF[type(event)], arrival.time_ms)
+        if category is None:
+            return
+        profile, at_ms = turn.profile, arrival.time_ms
+        rule, interests = self.rule(turn.book), profile.interests
+        last_ms = profile.activity.last_ms
+        now_ms = at_ms if last_ms is None or last_ms < at_ms else last_ms
+        units = interests.categories.get(category, 0)
+        # Nearly every view is far from the threshold: that is seen without rounding, and without moving the landmark.
+        beyond_ms = now_ms - interests.landmark_ms
+        far = beyond_ms < STEP_MS and units + 1 < rule.points * UNITS * exp2(beyond_ms / HALF_LIFE_MS)
+        if not far or category in interests.strong:
+            self._look(turn, rule, category, units, _WEIGHT_OF[type(event)], at_ms, now_ms)
 
-    def _look(self, turn: Turn, category: str, weight: float, at_ms: int) -> None:
+    def _look(
+        self,
+        turn: Turn,
+        rule: CategoryInterestRule,
+        category: str,
+        units: int,
+        weight: float,
+        at_ms: int,
+        now_ms: int,
+    ) -> None:
         """Whether the category that was just touched passed the threshold, or had left the band before."""
-        rule, interests = self.rule(turn.book), turn.profile.interests
+        interests = turn.profile.interests
         scores, strong = interests.categories, interests.strong
-        units = scores.get(category, 0)
-        now_ms = max(at_ms, turn.profile.activity.last_ms or 0)
         least = grown(interests, rule.points, now_ms)
+        units = scores.get(category, 0)
         if units < least and category not in strong:
             return
         total = sum(scores.values())

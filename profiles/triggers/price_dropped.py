@@ -13,7 +13,7 @@ from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, item_of,
 from profiles.turn import Turn
 from profiles.watches import bought_since, lowest_seen, note_price, shown
 from schemas import events
-from schemas.events import Arrival, Product
+from schemas.events import Arrival
 
 _PARTS: Final = 1_000_000
 
@@ -73,10 +73,10 @@ class PriceDropped(Watched[PriceDroppedRule]):
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         """A price seen before the drop, of which we hear only now."""
-        goods = turn.at.goods
+        goods, event = turn.at.goods, arrival.event
         if not goods:
             return
-        for product in _products(arrival):
+        for product in shown(event.products) if isinstance(event, events.CartProductsEvent) else (event.product,):  # type: ignore[attr-defined] # as each of the other kinds listened for has
             key = good_key(product.product_id, product.variant_id)
             good = goods.get(key)
             if good is not None and good.price_ms > arrival.time_ms and (watch := turn.profile.watches.get(key)):
@@ -125,13 +125,6 @@ class PriceDropped(Watched[PriceDroppedRule]):
         known = self.known(turn, episode)
         if state == "emitted" and known is not None and known[1].price_minor is not None:
             note_price(known[0], now_ms, known[1].price_minor)
-
-
-def _products(arrival: Arrival) -> list[Product]:
-    event = arrival.event
-    if isinstance(event, events.CartProductsEvent):
-        return shown(event.products)
-    return [event.product]  # type: ignore[attr-defined] # as each of the other kinds listened for has
 
 
 PRICE_DROPPED: Final = PriceDropped()
