@@ -55,9 +55,12 @@ def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:
 
     With `soft_opt_in` a customer who never decided counts as willing.
     """
+    consents = profile.consent
+    if not consents:
+        return soft_opt_in
     decided = False
-    everywhere = profile.consent.get("any.marketing")
-    for key, consent in profile.consent.items():
+    everywhere = consents.get("any.marketing")
+    for key, consent in consents.items():
         if not key.endswith(".marketing"):
             continue
         decided = True

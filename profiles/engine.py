@@ -208,7 +208,8 @@ class Engine:
                 continue
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods, facts=at.facts)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
-            if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+            if profile.wakes and due_ms in profile.wakes.values():
+                wake = min(what for what, at_ms in profile.wakes.items() if at_ms == due_ms)
                 if wake == exposures.WAKE:
                     exposures.count(profile, orders)
                     continue
@@ -493,12 +494,6 @@ def _named(statistic: str, change: Tally) -> Tally:
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
     """Whether a trigger does anything with what it is told."""
     return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
-
-
-def _next_wake(profile: Profile) -> str | None:
-    """The timer of a trigger's own that comes first."""
-    wakes = profile.wakes
-    return min(wakes, key=lambda what: (wakes[what], what)) if wakes else None
 
 
 def opening(arrival: Arrival) -> tuple[int, str]:

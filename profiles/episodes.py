@@ -163,11 +163,12 @@ def _end(
     *,
     order_id: str | None = None,
     passed: tuple[str, ...] = (),
+    identity: str = "",
 ) -> None:
     del turn.profile.episodes[slot(definition.name, episode.key)]
     turn.decide(
         episode,
-        id_of(turn, definition, episode),
+        identity or id_of(turn, definition, episode),
         state,
         reason=reason,
         at_ms=now_ms,
@@ -188,10 +189,13 @@ def next_of(profile: Profile, triggers: Triggers, turn_of: Turn) -> Episode:
         priority = 0 if definition is None else definition.rule(turn_of.book).priority
         return (priority, episode.due_ms, episode.name, episode.key)
 
+    episodes = profile.episodes.values()
+    if len(episodes) == 1:
+        return next(iter(episodes))
     # Two that are due in the same millisecond are rare.
     first: list[Episode] = []
     first_ms = 0
-    for episode in profile.episodes.values():
+    for episode in episodes:
         wake_ms = episode.due_ms if episode.wait_ms is None else episode.wait_ms
         if not first or wake_ms < first_ms:
             first, first_ms = [episode], wake_ms
@@ -224,7 +228,9 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         late = gates.UNREACHABLE if waited_for == gates.UNREACHABLE else TOO_LATE
         _end(turn, definition, episode, "expired", late, now_ms)
         return
-    if rule.trigger_class == "marketing" and _gives_way(turn, triggers, episode, wake_ms, rule.priority):
+    # What was just armed and is due at once is most often all there is.
+    alone = len(profile.episodes) == 1 and not profile.wakes
+    if not alone and rule.trigger_class == "marketing" and _gives_way(turn, triggers, episode, wake_ms, rule.priority):
         return
     identity = id_of(turn, definition, episode)
     verdict = gates.ask(turn, definition, episode, now_ms, identity)
@@ -235,7 +241,7 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     elif verdict.until_ms is not None:
         _wait(turn, definition, episode, now_ms, verdict, "deferred", verdict.until_ms)
     else:
-        _end(turn, definition, episode, "suppressed", verdict.shut, now_ms, passed=verdict.passed)
+        _end(turn, definition, episode, "suppressed", verdict.shut, now_ms, passed=verdict.passed, identity=identity)
 
 
 def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int) -> bool:
