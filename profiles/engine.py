@@ -24,6 +24,7 @@ from profiles import (
     episodes,
     exposures,
     feedback,
+    gates,
     identity,
     interests,
     ledger,
@@ -235,11 +236,14 @@ class Engine:
                 self._watch.after_timer(turn, clock_ms)
 
     def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
-        """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison."""
+        """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison. Who may
+        be sent nothing is not asked for her whole ledger.
+        """
         rules, measured = self.book.rules, self._measured
         return any(
             episode.wake_ms < clock_ms
             and (rule := measured.get(episode.name)) is not None
+            and gates.may_pass(profile, rule, rules, episode.wake_ms)
             and exposures.is_new(profile, rule, episode.name, rules)
             for episode in profile.episodes.values()
         )

@@ -106,6 +106,15 @@ def ask(
     return Verdict(GATES, None, None, place)
 
 
+def may_pass(profile: Profile, rule: TriggerRule, rules: Rules, since_ms: int) -> bool:
+    """Whether the gates that ask for nothing but the customer let a trigger through at some moment from `since_ms` on, while no
+    event of hers comes: consent runs out and does not come back by itself.
+    """
+    if profile.suppressed or not reachable(profile):
+        return False
+    return rule.trigger_class != "marketing" or may_market(profile, since_ms, soft_opt_in=rules.soft_opt_in)
+
+
 def shut_now(profile: Profile, book: Book, now_ms: int) -> list[str]:
     """The reasons for which no marketing trigger of any name would go out to her at `now_ms`, in the order of the gates."""
     rules = book.rules

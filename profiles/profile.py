@@ -141,8 +141,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
             wake_ms = episode.due_ms if episode.wait_ms is None else episode.wait_ms
             if due is None or wake_ms < due:
                 due = wake_ms
-        if self.wakes:
-            wake_ms = min(self.wakes.values())
+        for wake_ms in self.wakes.values():
             if due is None or wake_ms < due:
                 due = wake_ms
         return due

@@ -108,6 +108,23 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     for key in sorted(wanted if change.before is None else {*wanted, *_holding(profile, entry.order_id)}):
         supply = supplies.get(key)
         before = [] if supply is None else supply.purchases
+        if change.before is None:
+            bought, line = wanted[key]
+            at = hindsight.place_of(bought)
+            if not before or (
+                len(before) < SUPPLY_PURCHASES_MAX
+                and hindsight.place_of(before[-1]) < at
+                and all(purchase.order_id != entry.order_id for purchase in before)
+            ):
+                # By far the most frequent: a purchase more, after all before it.
+                if supply is None:
+                    supply = supplies[key] = Supply(key)
+                supply.purchases = [*before, bought]
+                supply.product_id = bought.product_id or key
+                supply.category, supply.told = line.category, line.told
+                changed.orders[key] = sorted({purchase.order_id for purchase in supply.purchases})
+                touched[key] = (before, at)
+                continue
         known_as = next((purchase for purchase in before if purchase.order_id == entry.order_id), None)
         after = [purchase for purchase in before if purchase is not known_as]
         since = [] if known_as is None else [hindsight.place_of(known_as)]
@@ -146,7 +163,6 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
             changed.forecasts[key] = None
             counted = difference({}, hindsight.contribution(before, book))
         elif len(supply.purchases) == len(before) + 1 and first == hindsight.place_of(newest := supply.purchases[-1]):
-            # By far the most frequent: one more purchase, after all before it.
             forecast = changed.forecasts[key] = _forecast(profile, supply, book)
             newest.told = None if forecast is None else _told(forecast, book)
             counted = hindsight.change_by_next(before[-1] if before else None, newest, book)
@@ -337,7 +353,10 @@ def _holding(profile: Profile, order_id: str) -> list[str]:
 
 def _at_order_hour(profile: Profile, due_ms: int, last_ms: int, book: Book) -> int:
     """The customer's median order hour (the earlier one of two) on the local day of `due_ms`."""
-    zone = zones.zone_of(profile, book.shop_timezone)
-    times_ms = [placed_ms for placed_ms, _ in order_stats.newest(profile.orders)] or [last_ms]
-    hours = sorted(zones.local_hour(at_ms, zone) for at_ms in times_ms)
-    return zones.at_hour(due_ms, zone, hours[(len(hours) - 1) // 2])
+    zone, newest = zones.zone_of(profile, book.shop_timezone), order_stats.newest(profile.orders)
+    if len(newest) < 2:
+        hour = zones.local_hour(newest[0][0] if newest else last_ms, zone)
+    else:
+        hours = sorted([zones.local_hour(placed_ms, zone) for placed_ms, _ in newest])
+        hour = hours[(len(hours) - 1) // 2]
+    return zones.at_hour(due_ms, zone, hour)
