@@ -304,7 +304,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_left(self, cart_id: str) -> bool:
         """Whether a cart may be among the left ones; the text is only searched for its id."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        return encode(cart_id) in bytes(part) if isinstance(part, Raw) else cart_id in part
+        if isinstance(part, Raw):
+            return part is not _NOTHING and bytes(part).find(encode(cart_id)) >= 0
+        return cart_id in part
 
     @property
     def checkouts(self) -> dict[str, Checkout]:
@@ -572,7 +574,9 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_browsing(self) -> bool:
         """Whether any view or search is remembered, without opening them."""
         part: Browsing | Raw = self._browsing
-        return part is not _NOTHING if isinstance(part, Raw) else bool(part.views or part.searches)
+        if part is _NOTHING:
+            return False
+        return isinstance(part, Raw) or bool(part.views or part.searches)
 
     @property
     def wishes(self) -> dict[str, Wish]:

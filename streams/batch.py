@@ -12,9 +12,10 @@ When a step needs more than was loaded it has changed nothing: `run` says what t
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final, cast
 
 from msgspec.structs import replace
@@ -36,7 +37,7 @@ from schemas.moves import MOVES, Move
 from schemas.outputs import Rejected
 from streams.cache import Cache, Live
 from streams.changes import Changes, Outputs
-from streams.forwards import FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
+from streams.forwards import ELSEWHERE, FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
 from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
@@ -51,6 +52,8 @@ from streams.ties import Cluster, Ties
 RECORDS_MAX: Final = 1000
 UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}
 """Events that no profile takes in, or two do."""
+LOOKED_AT: Final = UNUSUAL | ORDER_EVENTS
+"""Events that something has to be found out for before the batch runs."""
 STUCK_MS: Final = 3_600_000
 """A timer that made the engine fail is looked at again this much later, or when its profile changes."""
 
@@ -155,12 +158,31 @@ class Batch:
         missing: dict[str, None] = {}
         customers: list[Arrival] = []
         splits: list[str] = []
-        ties, place, moved = self._ties, -1, False  # what a move brings may be watched: the catalogue waits for it
-        for item in self.items:
-            place += 1
+        ties, moved = self._ties, False  # what a move brings may be watched: the catalogue waits for it
+        for place, item in enumerate(self.items):
             what = item.what
-            if item.merge_ms - disorder_ms > clock_ms:
-                clock_ms = item.merge_ms - disorder_ms
+            reached_ms = item.merge_ms - disorder_ms
+            if reached_ms > clock_ms:
+                clock_ms = reached_ms
+            if (
+                type(what) is Arrival
+                and (group := groups.get(what.customer)) is not None
+                and type(what.event) not in LOOKED_AT
+                and item.topic not in ELSEWHERE
+            ):
+                # By far the most records: another event of somebody who is here already.
+                if what.others is not group.others:
+                    group.others = what.others
+                    if what.others:
+                        ties.ask(what.customer, what.others)
+                group.places.append(place)
+                customers.append(what)
+                clocks.append(clock_ms)
+                room -= len(item.record.value or b"")
+                if room <= 0:
+                    self._end = place + 1
+                    break
+                continue
             if type(what) is Arrival and type(what.event) in UNUSUAL:
                 if type(what.event) is SplitProfile:
                     splits.append(what.customer)
@@ -445,7 +467,7 @@ class Batch:
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
-        items, clocks, end, out = self.items, self._clocks, self._end, self.outputs.out
+        items, clocks, out = self.items, self._clocks, self.outputs.out
         step, wall_ms, customer, places = self.terms.engine.step, self.wall_ms, group.customer, group.places
         repeats = self.onwards.repeats
         subject = self.live[customer]
@@ -454,28 +476,29 @@ class Batch:
             self._replan(group, profile)
         if group.looks:
             self._take_up(group, subject)
-        goods_at, facts_at = self.goods.at, self.goods.facts.at
+        vary = self.goods.vary or self.goods.facts.vary
+        goods, facts = self.goods.at(0), self.goods.facts.at(0)
         due_ms = profile.next_due_ms()
         if group.hears is not None:
             due_ms = self._hear(group, subject, due_ms)
-        if places and places[0] < end:
+        stop = len(places) if not places or places[-1] < self._end else bisect_left(places, self._end)
+        if stop:
             self._touched.add(customer)
-        for number in range(group.next, len(places)):
+        for number in range(group.next, stop):
             place = places[number]
-            if place >= end:
-                break
-            group.next = number
             clock_ms = clocks[place]
             if due_ms is not None and due_ms < clock_ms:
+                group.next = number
                 due_ms = self._fire(group, subject, due_ms, place)
             group.since = place + 1
             if place in repeats:
                 continue
             item, before = items[place], len(out)
             try:
-                at = Moment(clock_ms, wall_ms, goods_at(place), facts_at(place))
+                at = self._moment(clock_ms, place) if vary else Moment(clock_ms, wall_ms, goods, facts)
                 step(profile, item.what, at, ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
+                group.next = number
                 if len(out) != before:  # of segments that turned before the event
                     self.outputs.note((place, 1, 0, ""), item.record.timestamp_ms)
                 raise
@@ -488,8 +511,7 @@ class Batch:
                 elif ledger.replaced:
                     self._write_anew(subject)
             due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
-        else:
-            group.next = len(places)
+        group.next = stop
         if due_ms is not None and due_ms < self.clock_ms:
             due_ms = self._fire(group, subject, due_ms, len(clocks) - 1)
         if due_ms is not None and due_ms < self.clock_ms:
@@ -779,8 +801,8 @@ class Batch:
         changes.facts = self.goods.facts.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
-        changes.offsets = {item.topic: item.next_offset for item in done}
-        changes.records = dict(Counter([item.topic for item in done]))
+        changes.offsets = dict(map(attrgetter("topic", "next_offset"), done))
+        changes.records = dict(Counter(map(attrgetter("topic"), done)))
         changes.deleted = self._deleted
         self.outputs.add_to(changes, self.rejected, withdrawn or {})
         self.onwards.add_to(changes)
