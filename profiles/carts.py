@@ -9,7 +9,7 @@ Start at `apply_cart_event` and `apply_order`; `fold` is the heart.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -31,10 +31,11 @@ from profiles.state import (
 )
 from schemas.events import (
     Arrival,
-    CartProductEvent,
-    CartProductsEvent,
     CartUpdated,
+    CartViewed,
+    Event,
     Product,
+    ProductAdded,
     ProductRemoved,
     WishlistProductAddedToCart,
 )
@@ -49,6 +50,13 @@ COVER: Final = "cover"
 ENDED: Final = "ended"
 EMITTED: Final = "emitted"
 
+_OPERATIONS: Final[dict[type[Event], str]] = {
+    ProductAdded: ADD,
+    WishlistProductAddedToCart: ADD,
+    ProductRemoved: REMOVE,
+    CartViewed: VIEW,
+    CartUpdated: SET,
+}
 MARKS: Final = frozenset((ENDED, EMITTED, CHECKOUT))
 
 DEFAULT_CART: Final = "~cart"
@@ -115,17 +123,15 @@ def value_minor(lines: Iterable[CartLine]) -> int:
 
 def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Cart | None:
     """Apply a cart event. The cart it changed, or None where the very event was applied before."""
-    event, at_ms = arrival.event, arrival.time_ms
+    event: Any = arrival.event  # of the kinds in _OPERATIONS, which have what is asked of them
+    at_ms, kind, url = arrival.time_ms, _OPERATIONS[type(event)], None
     products: tuple[Product, ...] = ()
-    url = None
-    if isinstance(event, CartProductEvent | WishlistProductAddedToCart):
-        kind = REMOVE if type(event) is ProductRemoved else ADD
+    if kind == ADD or kind == REMOVE:
         products = (event.product,)
     else:
-        assert isinstance(event, CartProductsEvent)
-        kind, url = VIEW, event.url
-        if type(event) is CartUpdated:
-            kind, products = SET, event.products[:CART_LINES_MAX]
+        url = event.url
+        if kind == SET:
+            products = event.products[:CART_LINES_MAX]
     cart_id = event.cart_id or DEFAULT_CART
     cart = find(profile, cart_id)
     if cart is None:
