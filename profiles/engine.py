@@ -132,7 +132,9 @@ class Engine:
             self._guard(turn, arrival, orders)
             return
         # What a shop kept for segments it has given up goes with the next event.
-        watching = (self._is_watching or bool(profile.definitions)) and profile.id != ANONYMOUS
+        watching = False
+        if self._is_watching or profile.definitions:
+            watching = profile.id != ANONYMOUS
         if watching:
             self._watch.before(turn, orders)
         side = None
