@@ -126,12 +126,12 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Ca
     event: Any = arrival.event  # of the kinds in _OPERATIONS, which have what is asked of them
     at_ms, kind, url = arrival.time_ms, _OPERATIONS[type(event)], None
     products: tuple[Product, ...] = ()
-    if kind == ADD or kind == REMOVE:
-        products = (event.product,)
-    else:
+    if kind == SET:
+        products, url = event.products[:CART_LINES_MAX], event.url
+    elif kind == VIEW:
         url = event.url
-        if kind == SET:
-            products = event.products[:CART_LINES_MAX]
+    else:
+        products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
     cart = find(profile, cart_id)
     if cart is None:

@@ -8,7 +8,7 @@ The tables at the end say which event goes where; a new event is a line there, a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple, TypeVar, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from msgspec.structs import replace
 
@@ -77,9 +77,6 @@ class _Way(NamedTuple):
     handler: Handler | None
     listeners: tuple[TriggerDefinition[Any], ...]
     """The triggers that want to hear of it, in their order."""
-
-
-E = TypeVar("E", bound=Event)
 
 
 class Engine:

@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
@@ -79,6 +79,21 @@ class _Group:
         """Whether her segments may be others than those she was last looked at by."""
         self.hears: tuple[int, int] | None = None
         """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
+
+
+class _Plan:
+    """What planning has found so far: the customers' events, what is to be loaded, and the bytes there is room for."""
+
+    __slots__ = ("customers", "entries", "missing", "moved", "room", "splits")
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.customers: list[Arrival] = []
+        self.entries: dict[tuple[str, str], None] = {}
+        self.missing: dict[str, None] = {}
+        self.splits: list[str] = []
+        self.moved = False
+        """Whether there was a move: what it brings may be watched, so the catalogue waits for it."""
 
 
 class Batch:
@@ -153,110 +168,37 @@ class Batch:
         The batch ends before the record whose profile would be one too many, and after the one that fills it.
         """
         live, groups, clocks, clock_ms = self.live, self._groups, self._clocks, self.clock_ms
-        disorder_ms, profiles_max, room = self.terms.disorder_ms, self.terms.profiles_max, self.terms.bytes_max
-        entries: dict[tuple[str, str], None] = {}
-        missing: dict[str, None] = {}
-        customers: list[Arrival] = []
-        splits: list[str] = []
-        ties, moved = self._ties, False  # what a move brings may be watched: the catalogue waits for it
+        disorder_ms, ties = self.terms.disorder_ms, self._ties
+        plan = _Plan(self.terms.bytes_max)
+        customers, missing = plan.customers, plan.missing
         for place, item in enumerate(self.items):
-            what = item.what
+            what: Any = item.what  # an arrival, where there is a group
             reached_ms = item.merge_ms - disorder_ms
             if reached_ms > clock_ms:
                 clock_ms = reached_ms
-            if (
-                type(what) is Arrival
-                and (group := groups.get(what.customer)) is not None
-                and type(what.event) not in LOOKED_AT
-                and item.topic not in ELSEWHERE
-            ):
-                # By far the most records: another event of somebody who is here already.
-                if what.others is not group.others:
-                    group.others = what.others
-                    if what.others:
-                        ties.ask(what.customer, what.others)
-                group.places.append(place)
-                customers.append(what)
-                clocks.append(clock_ms)
-                room -= len(item.record.value or b"")
-                if room <= 0:
-                    self._end = place + 1
-                    break
-                continue
-            if type(what) is Arrival and type(what.event) in UNUSUAL:
-                if type(what.event) is SplitProfile:
-                    splits.append(what.customer)
-                elif type(what.event) is EraseShop:
-                    self._is_foreign(place, what, cache)
-                    self._others.append(place)
-                    clocks.append(clock_ms)
-                    continue
-                else:
-                    if item.topic != FANOUT:
-                        what = item.what = self._placed(place, what)
-                    if type(what) is Arrival:
-                        if moved or not self.goods.take(place, what, customers):
-                            self._end = place
-                            break
-                        clocks.append(clock_ms)
-                        continue
-            if item.topic == MOVES and isinstance(what, Move):
-                if what.customer not in groups and len(groups) >= profiles_max:
-                    self._end = place
-                    break
-                self._plan_move(place, what, cache, missing)
-                moved = True
-                clocks.append(clock_ms)
-                room -= len(item.record.value or b"")
-                if room <= 0:
-                    self._end = place + 1
-                    break
-                continue
             group = groups.get(what.customer) if type(what) is Arrival else None
-            if type(what) is not Arrival or (
-                (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
-            ):
-                self._others.append(place)
-            else:
-                if group is None:
-                    customer = what.customer
-                    if customer == SHOP:
-                        self._others.append(place)
-                        clocks.append(clock_ms)
-                        continue
-                    if len(groups) >= profiles_max:
-                        self._end = place
-                        break
-                    group = groups[customer] = _Group(customer)
-                    if customer in cache:
-                        subject = live[customer] = cache.take(customer)
-                        room -= subject.size
-                        if subject.profile.redirect:
-                            ties.tie(customer)
-                    else:
-                        missing[customer] = None
+            # By far the most records are another event of somebody who is here already; all others are looked at.
+            if group is None or type(what.event) in LOOKED_AT or item.topic in ELSEWHERE:
+                group = self._look_at(place, item, plan, cache)
+                if self._end == place:
+                    break
+                what = item.what
+            if group is not None:
                 if what.others is not group.others:
                     group.others = what.others
                     if what.others:
                         ties.ask(what.customer, what.others)
-                if type(what.event) in ORDER_EVENTS:
-                    order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
-                    known = live.get(what.customer)
-                    if known is None or order_id not in known.ledger:
-                        entries[what.customer, order_id] = None
                 group.places.append(place)
                 customers.append(what)
-                if item.topic == FORWARDS:
-                    self._others.append(place)
             clocks.append(clock_ms)
-            room -= len(item.record.value or b"")
-            if room <= 0:
+            plan.room -= len(item.record.value or b"")
+            if plan.room <= 0:
                 self._end = place + 1
                 break
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
-        for customer in splits:
+        for customer in plan.splits:
             if customer in groups:
                 ties.tie(customer)
         for customer in (*self.replans, *self.looks):
@@ -273,7 +215,68 @@ class Batch:
         for customer in self.looks:
             groups[customer].looks = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
-        return Need(list(missing), list(entries))
+        return Need(list(missing), list(plan.entries))
+
+    def _look_at(self, place: int, item: Item, plan: _Plan, cache: Cache) -> _Group | None:
+        """The customer in whose turn a record is worked on; None for one that is about none, or lives elsewhere.
+
+        Where the batch has to end before it, it does so from here on.
+        """
+        what, groups = item.what, self._groups
+        if type(what) is Arrival and type(what.event) in UNUSUAL:
+            if type(what.event) is SplitProfile:
+                plan.splits.append(what.customer)
+            elif type(what.event) is EraseShop:
+                self._is_foreign(place, what, cache)
+                self._others.append(place)
+                return None
+            else:
+                if item.topic != FANOUT:
+                    what = item.what = self._placed(place, what)
+                if type(what) is Arrival:
+                    if plan.moved or not self.goods.take(place, what, plan.customers):
+                        self._end = place
+                    return None
+        if item.topic == MOVES and isinstance(what, Move):
+            group = groups.get(what.customer) or self._take_in(place, what.customer, plan, cache)
+            if group is not None:
+                group.places.append(place)
+                self._ties.tie(what.customer)
+                plan.moved = True
+            return None
+        group = groups.get(what.customer) if type(what) is Arrival else None
+        if (
+            type(what) is not Arrival
+            or ((group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache))
+            or what.customer == SHOP
+        ):
+            self._others.append(place)
+            return None
+        if group is None and (group := self._take_in(place, what.customer, plan, cache)) is None:
+            return None
+        if type(what.event) in ORDER_EVENTS:
+            order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
+            known = self.live.get(what.customer)
+            if known is None or order_id not in known.ledger:
+                plan.entries[what.customer, order_id] = None
+        if item.topic == FORWARDS:
+            self._others.append(place)
+        return group
+
+    def _take_in(self, place: int, customer: str, plan: _Plan, cache: Cache) -> _Group | None:
+        """Begin a customer's part, her profile out of the cache if it is there. Where she is one too many the batch ends."""
+        if len(self._groups) >= self.terms.profiles_max:
+            self._end = place
+            return None
+        group = self._groups[customer] = _Group(customer)
+        if customer in cache:
+            subject = self.live[customer] = cache.take(customer)
+            plan.room -= subject.size
+            if subject.profile.redirect:
+                self._ties.tie(customer)
+        else:
+            plan.missing[customer] = None
+        return group
 
     def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
         """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
@@ -293,18 +296,6 @@ class Batch:
         if named is None:
             return Foreign(EVERYWHERE, arrival.home)
         return Foreign(EVERYWHERE, arrival.home, named.product_id, named.variant_id)
-
-    def _plan_move(self, place: int, move: Move, cache: Cache, missing: dict[str, None]) -> None:
-        customer = move.customer
-        if customer not in self._groups:
-            self._groups[customer] = _Group(customer)
-            if customer not in self.live:
-                if customer in cache:
-                    self.live[customer] = cache.take(customer)
-                else:
-                    missing[customer] = None
-        self._groups[customer].places.append(place)
-        self._ties.tie(customer)
 
     def _is_foreign(self, place: int, arrival: Arrival, cache: Cache) -> bool:
         """Whether the record belongs to another partition. A profile that is in memory is at home here: only new faces are
@@ -826,9 +817,3 @@ def is_gone(profile: Profile) -> bool:
     if not profile.is_blank or profile.seen or profile.has_apart or profile.id == ANONYMOUS:
         return False
     return profile.privacy is None or profile.privacy.erased_ms is not None
-
-
-def _ledger_need(profile_id: str, need: NeedLedger) -> Need:
-    if need.order_id is None:
-        return Need(whole=[profile_id])
-    return Need(entries=[(profile_id, need.order_id)])
