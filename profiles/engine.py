@@ -365,7 +365,7 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        if activity.see(profile, arrival) and profile.has_browsing:
+        if activity.see(profile, arrival) and kind is not events.ProductViewed and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
         if not profile.episodes or identity.reachable(profile):
             identity.remember(turn, arrival)
