@@ -105,7 +105,7 @@ bench: setup ## all benchmarks side by side with other engines, then docs/benchm
 	@$(BIN)/python -m bench run $(ARGS)
 	@$(BIN)/python -m bench report
 
-bench-quick: setup ## the same small and once, in ten minutes; nothing is kept
+bench-quick: setup ## the main ones small and once, in five minutes; nothing is kept
 	@$(BIN)/python -m bench run --quick $(ARGS)
 
 bench-check: setup ## whether an event costs more instructions than it may (half a minute, needs valgrind)

@@ -1,6 +1,7 @@
 """`python -m bench`: run the benchmarks, or write the report from the results there are.
 
-python -m bench run [STUDY ...] [--quick] [--label NAME] [options of a single study]
+python -m bench run [--quick] [--label NAME]     all studies; with --quick some of them, small and once, in five minutes
+python -m bench STUDY [--quick] [--label NAME] [options of the study]
 python -m bench check [--accept]   instructions of an event against their thresholds
 python -m bench report
 python -m bench stream [CASE]      what the generated stream of a scenario looks like
@@ -19,7 +20,7 @@ from bench.engines import ENGINES
 from bench.machine import this_machine
 from bench.results import RESULTS, Result, new_label, write_result
 from bench.stream_file import DEFAULT_CACHE, open_stream
-from bench.studies import STUDIES, Study
+from bench.studies import IN_FIVE_MINUTES, STUDIES, Study
 from bench.studies.guard import check
 from bench.studies.profile_ltv import QUICK, SCENARIOS
 from bench.studies.study import Session
@@ -77,8 +78,9 @@ def _run(chosen: argparse.Namespace) -> None:
     # Servers and engines are stopped on the way out, which a plain SIGTERM would leave out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     label = chosen.label or new_label()
+    studies = IN_FIVE_MINUTES if chosen.quick and chosen.command == "run" else chosen.studies
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-    for study in chosen.studies:
+    for study in studies:
         print(f"== {study.name}", flush=True)
         began = datetime.now(UTC).isoformat(timespec="seconds")
         # Each study has servers of its own, which find nothing that another left.

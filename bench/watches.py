@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
@@ -18,12 +19,10 @@ START_PATIENCE_S: Final = 30.0
 FETCH_WAIT_MS: Final = 20
 SWITCH_S: Final = 0.0005
 """Threads of the harness get their turn this soon; with Python's own 5 ms they would see things that much later."""
-
-
 _ORDER: Final = b'"order_id":"'
 
 
-class Watch:
+class Watch(ABC):
     """A thread that looks until it is left. An error in it comes out there.
 
     `seen` and `unseen` count witnesses, where it asks some.
@@ -55,9 +54,9 @@ class Watch:
             self._error = error
             self._ready.set()
 
+    @abstractmethod
     def _look(self) -> None:
         """Set `_ready` once nothing can be missed any more, then look until `_stopped`."""
-        raise NotImplementedError
 
 
 class OffsetWatch(Watch):

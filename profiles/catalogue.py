@@ -27,6 +27,7 @@ class Facts(Struct, frozen=True, gc=False):
     `complementary` products go with it, the best first; `bundles` names the sets that the shop offers it in.
     `contents` are ids of what there is to tell about the product (use tips, care, recipes). `substitutes` stand in for it
     without sharing its supply. `updated_ms` is since when the row holds, where it says so: what events told before is older.
+    `name`, `url` and `image_url` are for showing it, and are never those of a category.
     """
 
     cost_minor: int | None = None
@@ -41,6 +42,9 @@ class Facts(Struct, frozen=True, gc=False):
     contents: tuple[str, ...] = ()
     substitutes: tuple[str, ...] = ()
     updated_ms: int = 0
+    name: str | None = None
+    url: str | None = None
+    image_url: str | None = None
 
     @property
     def unit_days(self) -> float | None:
@@ -87,9 +91,10 @@ def supply_key(product_id: str, facts: Facts) -> str:
 def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Catalogue:
     """A catalogue from rows such as a CSV reader gives them.
 
-    Columns: product_id, category, brand, cost (major units of the shop's currency, which has `exponent` decimals) or
-    cost_minor, supply_days, group, occasions, contents, complementary, substitutes, bundles (lists, or text separated by
-    ";"), updated_at (ISO 8601). Others are ignored, empty ones are unknown, a later row for the same product or category wins.
+    Columns: product_id, name, url, image_url, category, brand, cost (major units of the shop's currency, which has `exponent`
+    decimals) or cost_minor, supply_days, group, occasions, contents, complementary, substitutes, bundles (lists, or text
+    separated by ";"), updated_at (ISO 8601). Others are ignored, empty ones are unknown, a later row for the same product or
+    category wins.
     Raises CatalogueError naming row (from 1) and column.
     """
     products: dict[str, Facts] = {}
@@ -110,7 +115,8 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             updated_ms=_updated(row, number),
         )
         if product_id is not None:
-            products[product_id] = facts
+            shown = {column: _text(row, column) for column in ("name", "url", "image_url")}
+            products[product_id] = replace(facts, **shown)
         elif category is not None:
             if facts.cost_minor is not None:
                 raise CatalogueError(f"row {number}, column cost: a category has no unit cost; set a cost rate for it")

@@ -27,7 +27,8 @@ from profiles.told import Kept, Told, ToldFacts, Word
 from schemas.events import Arrival, CartProductsEvent, Product, ProductEvent, ProductUpdated
 
 NOTHING_TOLD: Final[Told] = ()
-SHARED_FACTS: Final = ("category", "brand", "group", "complementary", "substitutes", "contents", "occasions")
+_LISTS: Final = ("complementary", "substitutes", "contents", "occasions")
+SHARED_FACTS: Final = ("category", "brand", "group", "name", "url", "image_url", *_LISTS)
 """Facts of a product, whichever variant an event names."""
 OWN_FACTS: Final = ("cost_minor", "supply_days")
 """Facts that each variant may have of its own."""
@@ -55,6 +56,9 @@ def words_of(arrival: Arrival, shop_currency: str) -> Iterator[tuple[str, Word]]
         event.substitutes,
         event.contents,
         event.occasions,
+        event.name,
+        event.url,
+        event.image_url,
     )
     if event.variant_id is None:
         parts = {event.product_id: whole}
@@ -204,7 +208,7 @@ def _filled(product: Product, told: ToldFacts, catalogue: Catalogue) -> Product:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 _NONE_KEPT: Final = Kept()
-_EMPTY: Final = {name: () if name in SHARED_FACTS[3:] else None for name in (*SHARED_FACTS, *OWN_FACTS)}
+_EMPTY: Final = {name: () if name in _LISTS else None for name in (*SHARED_FACTS, *OWN_FACTS)}
 
 
 def _is_empty(word: Word) -> bool:

@@ -9,7 +9,8 @@ class Word(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     """What one event told of a product, or of one variant of it, at `at_ms`; `by` is its message id.
 
     `cost_minor` is the cost of one unit in minor units of the shop currency, `supply_days` how long one lasts. Products of a
-    `group` stand in for each other, `substitutes` are such products one by one. None and empty: not told.
+    `group` stand in for each other, `substitutes` are such products one by one. `name`, `url` and `image_url` are for showing
+    it. None and empty: not told.
     """
 
     at_ms: int
@@ -23,6 +24,9 @@ class Word(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     substitutes: tuple[str, ...] = ()
     contents: tuple[str, ...] = ()
     occasions: tuple[str, ...] = ()
+    name: str | None = None
+    url: str | None = None
+    image_url: str | None = None
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):

@@ -73,7 +73,7 @@ class Files(Section, frozen=True, kw_only=True):
     catalogue: Annotated[
         str,
         about(
-            "Product facts (CSV or JSON lines: product_id, cost, category, supply_days ...).",
+            "Product facts (CSV or JSON lines: product_id, name, url, cost, category, supply_days ...).",
             unit="path",
             why="Empty: no product is known but by events of the catalogue.",
             extremes="All products are held in memory, about 1 KB each.",

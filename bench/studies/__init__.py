@@ -3,7 +3,7 @@
 from bench.studies import capacity, collector, delivery, guard, latency, profile, profile_ltv, scale, takeover, triggers
 from bench.studies.study import Study
 
-__all__ = ["STUDIES", "Study"]
+__all__ = ["IN_FIVE_MINUTES", "STUDIES", "Study"]
 
 STUDIES: dict[str, Study] = {
     study.name: study
@@ -20,3 +20,6 @@ STUDIES: dict[str, Study] = {
         collector.STUDY,
     )
 }
+
+IN_FIVE_MINUTES: tuple[Study, ...] = (profile_ltv.STUDY, latency.STUDY, takeover.STUDY, delivery.STUDY, triggers.STUDY)
+"""What `run --quick` runs. The others take too long even when they are small; each can be had alone."""

@@ -14,8 +14,9 @@ from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import GoodChange
 from profiles.rules import MINUTE_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Episode, Watch
-from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, item_of, key_of
+from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import ALERT_FOR_MS, bought_since, close_alert
 
@@ -86,7 +87,7 @@ class BackInStock(Watched[BackInStockRule]):
         assert known is not None
         watch, good = known
         return Content(
-            items=(item_of(watch, good),),
+            items=(item_of(turn, watch.product_id, variant_id=watch.variant_id),),
             details={"stock": good.stock, "subscription_id": episode.data["alert"]},
             rule="a product the customer asked to be told of is in stock again",
         )

@@ -18,11 +18,11 @@ from profiles.goods import in_stock
 from profiles.insight.pair_table import for_set
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Cart, Emitted, Episode
 from profiles.turn import Turn
 from schemas import events
 from schemas.events import Arrival
-from schemas.outputs import Item
 
 PRODUCTS_MAX: Final = 20
 """Products of an order that are looked at, in the order of their lines."""
@@ -99,7 +99,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(
-            items=_items(turn, self._offers(turn, episode)),
+            items=tuple(item_of(turn, product_id) for product_id in self._offers(turn, episode)),
             details={"order_id": episode.key, "bought": episode.data["products"]},
             rule="products that are often bought together with those of an order, or that complement them",
         )
@@ -190,24 +190,10 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         rest = self._rest(turn, episode.data["bundle"])
         assert rest is not None
         return Content(
-            items=_items(turn, rest[:PRODUCTS_MAX]),
+            items=tuple(item_of(turn, product_id) for product_id in rest[:PRODUCTS_MAX]),
             details={"bundle": episode.data["bundle"]},
             rule="two products of a bundle were viewed, or one is in a cart, and the rest is not there yet",
         )
-
-
-def _items(turn: Turn, product_ids: Iterable[str]) -> tuple[Item, ...]:
-    """Products as a trigger shows them, with their price and stock where they are known."""
-    goods = turn.at.goods
-    return tuple(
-        Item(
-            product_id=product_id,
-            category=turn.facts(product_id).category,
-            price_minor=good.price_minor if (good := goods.get(product_id)) is not None else None,
-            in_stock=in_stock(goods, product_id),
-        )
-        for product_id in product_ids
-    )
 
 
 def _owned(profile: Profile) -> set[str]:

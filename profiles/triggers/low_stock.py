@@ -10,8 +10,9 @@ from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import GoodChange, in_stock
 from profiles.rules import DAY_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Episode, Watch
-from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, item_of, key_of
+from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import bought_since, wants
 
@@ -71,7 +72,7 @@ class LowStock(Watched[LowStockRule]):
         assert known is not None
         watch, good = known
         return Content(
-            items=(item_of(watch, good),),
+            items=(item_of(turn, watch.product_id, variant_id=watch.variant_id),),
             details={"stock": good.stock},
             rule="few pieces are left of a product in a cart, on a wishlist, or viewed twice within 7 days",
         )

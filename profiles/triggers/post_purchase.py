@@ -12,8 +12,8 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.goods import in_stock
-from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Delivery, Emitted, Episode
 from profiles.turn import Turn
 from schemas.outputs import Item
@@ -112,7 +112,7 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
         return sent.key.endswith(f"|{episode.data['content_id']}")
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        line = _line(turn.profile, episode)
+        line = _shown(turn, episode)
         details: dict[str, Any] = {"content_id": episode.data["content_id"], "order_id": episode.data["order_id"]}
         facts, goods = turn.facts(line.product_id, line.category, line.variant_id), turn.at.goods
         if there := [other for other in facts.complementary if in_stock(goods, other) is not False]:
@@ -150,11 +150,11 @@ def _why_gone(delivery: Delivery, episode: Episode) -> str:
     return "returned" if sent_back else "refunded"
 
 
-def _line(profile: Profile, episode: Episode) -> Item:
+def _shown(turn: Turn, episode: Episode) -> Item:
     product_id = episode.data["product_id"]
-    delivery = profile.deliveries[episode.data["order_id"]]
+    delivery = turn.profile.deliveries[episode.data["order_id"]]
     line = next(line for line in delivery.lines if line.product_id == product_id)
-    return Item(product_id=product_id, variant_id=line.variant_id, category=line.category)
+    return item_of(turn, product_id, line.category, line.variant_id)
 
 
 POST_PURCHASE_CONTENT: Final = PostPurchaseContent()

@@ -8,8 +8,9 @@ from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import Good, GoodChange, good_key, in_stock
 from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Episode, Watch
-from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, item_of, key_of
+from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import bought_since, lowest_seen, note_price, shown
 from schemas import events
@@ -115,7 +116,7 @@ class PriceDropped(Watched[PriceDroppedRule]):
         watch, good = known
         seen = lowest_seen(watch, episode.opened_ms)
         return Content(
-            items=(item_of(watch, good),),
+            items=(item_of(turn, watch.product_id, variant_id=watch.variant_id),),
             details={"price_minor": good.price_minor, "lowest_seen_minor": seen},
             rule="a product costs clearly less than the lowest price the customer saw it at in the last 30 days",
         )

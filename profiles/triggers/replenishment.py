@@ -13,10 +13,10 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Emitted, Episode, RecentOrder, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
-from schemas.outputs import Item
 
 
 def episode_key(profile: Profile, product_id: str, order_id: str) -> str:
@@ -96,7 +96,7 @@ class _Replenishment(TriggerDefinition[R]):
                     "models": turn.book.models.id,
                 }
         return Content(
-            items=(Item(product_id=shown),),
+            items=(item_of(turn, shown),),
             details=details,
             rule="a product bought before runs out by the customer's own pace, and was not bought again",
         )

@@ -15,10 +15,10 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
+from profiles.shown import item_of
 from profiles.state import Delivered, Delivery, Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, ProductReviewed
-from schemas.outputs import Item
 
 
 class ReviewRequestRule(TriggerRule, frozen=True, kw_only=True):
@@ -113,10 +113,7 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
         lines = _unreviewed(turn.profile, delivery)
         ready = [line for line in lines if self._ready_ms(turn, line, arrived_ms) <= episode.due_ms]
         return Content(
-            items=tuple(
-                Item(product_id=line.product_id, variant_id=line.variant_id, category=line.category)
-                for line in ready or lines
-            ),
+            items=tuple(item_of(turn, line.product_id, line.category, line.variant_id) for line in ready or lines),
             details={"order_id": episode.key, "arrived_ms": arrived_ms},
             rule="the customer has had time to try what she bought, and has not reviewed it",
         )

@@ -8,7 +8,6 @@ from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder, Watch
 from profiles.turn import Turn
-from schemas.outputs import Item
 
 FORGOTTEN = "not_watched"
 RESTS = {
@@ -26,16 +25,6 @@ def about(watch: Watch) -> dict[str, Any]:
 def key_of(episode: Episode) -> str:
     """The good an episode is about."""
     return good_key(episode.data["product_id"], episode.data["variant_id"])
-
-
-def item_of(watch: Watch, good: Good) -> Item:
-    """The product as a trigger shows it."""
-    return Item(
-        product_id=watch.product_id,
-        variant_id=watch.variant_id,
-        price_minor=good.price_minor,
-        in_stock=None if good.stock is None else good.stock > 0,
-    )
 
 
 class Watched(TriggerDefinition[R]):

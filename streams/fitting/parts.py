@@ -6,7 +6,7 @@ and the one that makes the data likelier is used, at two units of twice the log-
 where they live what they spend.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -58,6 +58,18 @@ class Apart(Generic[F]):
     def own(self) -> list[str]:
         """The segments with parameters of their own."""
         return [name for name, fit in self.fits.items() if fit.own_weight > 0.0]
+
+
+def told_apart(
+    population: Population, trial: Callable[[list[str | None], Dimension], Trial[F]], part: str = "segments"
+) -> Apart[F]:
+    """The better of the dimensions that tell customers apart. `trial` is given the segment of each of the population's
+    origins; a dimension with less than two segments is not tried.
+    """
+    segments = {by: segment_of_origins(population, by) for by in DIMENSIONS}
+    return better(
+        {by: trial(names, by) for by, names in segments.items() if len(different(population, names)) > 1}, part
+    )
 
 
 def better(trials: Mapping[Dimension, Trial[F]], part: str = "segments") -> Apart[F]:

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from profiles.value.margin import NormalNormal
 from profiles.value.model import MarginFit, Rejected, Rejection, SpendFit
-from profiles.value.origin import DIMENSIONS, Dimension
+from profiles.value.origin import Dimension
 from profiles.value.spend import GammaGamma
 from streams.fitting.optimum import Refused
-from streams.fitting.parts import Apart, Trial, better, different, own_weight, segment_of_origins
+from streams.fitting.parts import Apart, Trial, different, own_weight, told_apart
 from streams.fitting.population import Bools, Ints, Population
 from streams.fitting.spend import fit_margin_rows, fit_spend_rows, spend_log_likelihood
 
@@ -35,22 +35,16 @@ _MARGIN_PRICE: Final = 2.0
 
 def segmented_spend(population: Population, pooled: SpendFit, today: int) -> Apart[SpendFit]:
     """The better of the dimensions that tell customers apart by what they spend, and the parameters of its segments."""
-    trials = {}
-    for by in DIMENSIONS:
-        names = segment_of_origins(population, by)
-        if len(different(population, names)) > 1:
-            trials[by] = _spend_trial(population, names, pooled, today, by)
-    return better(trials, "segments:spend")
+    return told_apart(
+        population, lambda names, by: _spend_trial(population, names, pooled, today, by), "segments:spend"
+    )
 
 
 def segmented_margin(population: Population, pooled: MarginFit, today: int) -> Apart[MarginFit]:
     """The same of margins."""
-    trials = {}
-    for by in DIMENSIONS:
-        names = segment_of_origins(population, by)
-        if len(different(population, names)) > 1:
-            trials[by] = _margin_trial(population, names, pooled, today, by)
-    return better(trials, "segments:margin")
+    return told_apart(
+        population, lambda names, by: _margin_trial(population, names, pooled, today, by), "segments:margin"
+    )
 
 
 def _spend_trial(

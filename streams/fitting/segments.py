@@ -5,18 +5,18 @@ parameters over the shop's is chi-squared with four degrees of freedom if there 
 what chance brings once in a thousand. Otherwise the shop's parameters, which rest on more customers, are the better ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from profiles.value.model import Rejected, Rejection, TimingFit
-from profiles.value.origin import DIMENSIONS, Dimension
+from profiles.value.origin import Dimension
 from profiles.value.timing import Timing
 from streams.fitting.likelihood import PARAMETERS, TimingLikelihood, timing_counts
 from streams.fitting.optimum import Refused
-from streams.fitting.parts import Apart, Trial, better, different, own_weight, segment_of_origins
+from streams.fitting.parts import Apart, Trial, different, own_weight, segment_of_origins, told_apart
 from streams.fitting.population import Buyers, Population, grouped
 from streams.fitting.timing import array_of, fit_counts, timing_of
 
@@ -38,12 +38,7 @@ class Segmented:
 
 def segmented(population: Population, pooled: TimingFit, today: int) -> Segmented:
     """The better of the dimensions that tell customers apart, and the parameters of its segments."""
-    trials: dict[Dimension, Trial[TimingFit]] = {}
-    for by in DIMENSIONS:
-        segments = segments_of(population, by)
-        if len(segments) > 1:  # else there is nothing to tell apart
-            trials[by] = fit_segments(segments, pooled, today, by)
-    found = better(trials)
+    found = told_apart(population, lambda names, by: fit_segments(segments_of(population, names), pooled, today, by))
     if found.by is None:
         return Segmented(found, ((population, pooled.parameters),))
     names = segment_of_origins(population, found.by)
@@ -53,9 +48,8 @@ def segmented(population: Population, pooled: TimingFit, today: int) -> Segmente
     return Segmented(found, tuple(parts))
 
 
-def segments_of(population: Population, by: Dimension) -> dict[str, Buyers]:
-    """Buyers by channel or country, where it is known: the SEGMENTS_MAX with the most buyers, and "other"."""
-    names = segment_of_origins(population, by)
+def segments_of(population: Population, names: Sequence[str | None]) -> dict[str, Buyers]:
+    """Buyers by segment, where it is known; `names` has the segment of each of the population's origins."""
     return {name: _rows(population, [one == name for one in names]) for name in different(population, names)}
 
 

@@ -14,6 +14,7 @@ from streams.commands.report_tables import (
 from streams.page import COLOURS, Page
 from streams.reporting.feedback import FeedbackFigures
 from streams.reporting.missing import Missing
+from streams.reporting.page_parts import nothing_to_show
 from streams.reporting.replenished import Replenished
 
 
@@ -25,8 +26,7 @@ def add_feedback(page: Page, found: FeedbackFigures | Missing) -> None:
         "two overlap, wait for more answers before asking why. Of a customer's answers about the shop the last one counts, of "
         "those about orders each.",
     )
-    if isinstance(found, Missing):
-        page.note(f"Nothing to show ({found.reason}): {found.remedy}.")
+    if nothing_to_show(found, page):
         return
     shown = [one for one in found.scores if one.nps.score is not None]
     if shown:
@@ -102,8 +102,7 @@ def add_replenished(page: Page, found: Replenished | Missing) -> None:
         "With every purchase of what is used up a window for the next one is foretold, and how likely it is. Here are those "
         "whose window is over, by that likelihood: bars are what came in the window (95 %), on the dotted line if it was honest.",
     )
-    if isinstance(found, Missing):
-        page.note(f"Nothing to show ({found.reason}): {found.remedy}.")
+    if nothing_to_show(found, page):
         return
     drawn = [row for row in found.tenths if row.foretold is not None]
     if drawn:

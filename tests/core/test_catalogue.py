@@ -37,7 +37,7 @@ def test_substitutes_share_a_supply_and_never_with_a_product_of_the_same_name() 
 
 
 def test_numbers_may_be_numbers_or_text_and_unknown_columns_are_left_alone() -> None:
-    catalogue = build_catalogue([{"product_id": 17, "cost_minor": 300, "name": "Tea", "supply_days": None}])
+    catalogue = build_catalogue([{"product_id": 17, "cost_minor": 300, "shelf": "Tea", "supply_days": None}])
 
     assert catalogue.lookup("17") == Facts(cost_minor=300)
 

@@ -15,7 +15,7 @@ from streams.goods import split_stored
 from tests.laws.histories import MINUTE_MS, START_MS
 from tests.shell.world import EAGER, World, run
 
-NAMES = ("category", "brand", "cost_minor", "supply_days", "group", "complementary", "contents")
+NAMES = ("category", "brand", "cost_minor", "supply_days", "group", "name", "url", "complementary", "contents")
 
 
 @st.composite

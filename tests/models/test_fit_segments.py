@@ -9,8 +9,8 @@ from profiles.value.orders import expected_orders
 from profiles.value.origin import OTHER
 from profiles.value.timing import Buyer, Timing
 from streams.fitting.build import FitPlan, fit_model
-from streams.fitting.parts import SEGMENTS_MAX
-from streams.fitting.population import Buyers, population_of
+from streams.fitting.parts import SEGMENTS_MAX, segment_of_origins
+from streams.fitting.population import Buyers, Population, population_of
 from streams.fitting.segments import DISTINCT, fit_segments, segments_of
 from streams.fitting.timing import fit_timing
 from tests.models.simulator import counters_of, simulate
@@ -28,6 +28,10 @@ def part(model: Timing, customers: int, origin: str, seed: int, today: int = TOD
     found = counters_of(x, FIRST + shop.first_day, FIRST + last)
     end = f"|{origin}" if origin else ""
     return {f"{name}{end}" if name.startswith("buyers|") else name: count for name, count in found.items()}
+
+
+def by_channel(population: Population) -> dict[str, Buyers]:
+    return segments_of(population, segment_of_origins(population, "channel"))
 
 
 def shop_of(*parts: dict[str, int]) -> dict[str, int]:
@@ -127,7 +131,7 @@ def test_who_has_no_country_has_the_parameters_of_the_shop() -> None:
 def test_a_small_segment_leans_on_the_shop() -> None:
     counters = shop_of(part(SLOW, 4_000, "mail|", 12), part(QUICK, 500, "app|", 16))
     model = fitted(counters)
-    alone = fit_timing(segments_of(population_of(counters), "channel")["app"], TODAY).parameters
+    alone = fit_timing(by_channel(population_of(counters))["app"], TODAY).parameters
 
     assert model.timing is not None
     assert model.segments["app"].own_weight == 0.5
@@ -157,7 +161,7 @@ def test_rare_values_are_one_segment_together_and_so_are_new_ones() -> None:
     rare = [part(QUICK, 60, f"r{number}|", 100 + number) for number in range(40)]
     counters = shop_of(*common, *rare)
     population = population_of(counters)
-    segments = segments_of(population, "channel")
+    segments = by_channel(population)
 
     assert set(segments) == {f"c{number}" for number in range(SEGMENTS_MAX)} | {OTHER}
     assert segments[OTHER].buyers == 40 * 60
@@ -180,9 +184,9 @@ def test_the_whole_shop_is_fitted_as_if_nobody_knew_of_parts() -> None:
         fit_timing(together, TODAY).log_likelihood, rel=1e-12
     )
     for by in ("channel", "country"):
-        assert sorted(row for part in segments_of(apart, by).values() for row in rows(part)) == sorted(
-            rows(apart.apart)
-        )
+        assert sorted(
+            row for part in segments_of(apart, segment_of_origins(apart, by)).values() for row in rows(part)
+        ) == sorted(rows(apart.apart))
 
 
 def rows(buyers: Buyers) -> list[tuple[int, ...]]:

@@ -57,6 +57,40 @@ def test_an_offer_shows_the_category_that_events_told() -> None:
     assert [item.category for item in story.sent(CROSS)[0].items] == ["camping"]
 
 
+def test_an_offer_can_be_named_linked_and_shown() -> None:
+    told = {
+        "name": "Sleeping mat",
+        "brand": "Acme",
+        "url": "https://shop.example/mat",
+        "image_url": "https://shop.example/mat.png",
+    }
+    story = ada().facts_of("tent", 0, complementary=("mat",)).facts_of("mat", 1, category="camping", **told)
+    story.price("mat", 2, 2_500).order("o1", HOUR, "tent").until(30 * DAY)
+
+    (item,) = story.sent(CROSS)[0].items
+    assert (item.name, item.brand, item.category) == ("Sleeping mat", "Acme", "camping")
+    assert (item.url, item.image_url, item.price_minor) == (told["url"], told["image_url"], 2_500)
+
+
+def test_whatever_the_shop_told_last_is_what_is_shown() -> None:
+    rows = [
+        {"product_id": "mat", "name": "Mat", "url": "https://shop.example/old", "updated_at": "2020-01-01T00:00:00Z"}
+    ]
+    story = ada(catalogue=build_catalogue(rows)).facts_of("tent", 0, complementary=("mat",))
+    story.facts_of("mat", 1, url="https://shop.example/new").order("o1", HOUR, "tent").until(30 * DAY)
+
+    (item,) = story.sent(CROSS)[0].items
+    assert (item.name, item.url) == ("Mat", "https://shop.example/new")
+
+
+def test_a_category_lends_its_products_no_name() -> None:
+    catalogue = build_catalogue([{"category": "tea", "name": "Tea", "supply_days": "30"}])
+    story = ada(catalogue=catalogue).order("o1", 0, product("sencha", category="tea")).until(60 * DAY)
+
+    (item,) = story.sent(DUE)[0].items
+    assert (item.product_id, item.name) == ("sencha", None)
+
+
 def test_content_told_by_an_event_comes_the_day_after_the_parcel() -> None:
     story = ada().facts_of("sencha", 0, contents=("brewing",), complementary=("pot", "cup"), occasions=("gift",))
     story.order("o1", HOUR, "sencha").tell(events.OrderDelivered, DAY, order_id="o1").until(9 * DAY)
