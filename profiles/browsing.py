@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from profiles import carts, goods
-from profiles.activity import SESSION_PAUSE_MS, is_visit
+from profiles.activity import SESSION_PAUSE_MS, VISIT_CHANNELS
 from profiles.goods import Goods
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
@@ -35,7 +35,7 @@ from profiles.state import (
     Search,
     Viewed,
 )
-from schemas.events import Arrival, ProductEvent, ProductsSearched
+from schemas.events import Arrival, Product, ProductEvent, ProductsSearched
 from schemas.outputs import Item
 
 KEEP_MS: Final = 7 * DAY_MS
@@ -64,18 +64,18 @@ def note_view(profile: Profile, arrival: Arrival) -> None:
     """
     event, at_ms = arrival.event, arrival.time_ms
     assert isinstance(event, ProductEvent)
-    if not is_visit(event):
+    if event.anonymous_id is None and event.channel not in VISIT_CHANNELS:
         if profile.has_browsing:
             note_found(profile, at_ms)
         return
-    activity, browsing = profile.activity, profile.browsing
+    activity, browsing, product = profile.activity, profile.browsing, event.product
     if browsing.found_ms < at_ms:
         browsing.found_ms = at_ms
     if activity.session_last_ms == at_ms:
         activity.looking = True
     views = browsing.views
     in_order = not views or views[-1].at_ms < at_ms
-    views.append(Viewed(at_ms, event.message_id, event.product.product_id, 0, said_of(event)))
+    views.append(Viewed(at_ms, event.message_id, product.product_id, 0, said_of(product, event.currency)))
     if not in_order:
         views.sort(key=_place)
     start_ms, visits = activity.session_start_ms or at_ms, browsing.visits
@@ -197,9 +197,8 @@ def tell(
     offered[product_id] = offer if known is None else newest_offer(known, offer)
 
 
-def said_of(event: ProductEvent) -> Said:
-    """How an event shows its product."""
-    product = event.product
+def said_of(product: Product, currency: str | None) -> Said:
+    """How an event shows a product, its price in that currency."""
     return Said(
         product.name,
         product.category,
@@ -209,7 +208,7 @@ def said_of(event: ProductEvent) -> Said:
         product.image_url,
         product.sku,
         product.variant_id,
-        event.currency,
+        currency,
     )
 
 

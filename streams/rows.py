@@ -64,10 +64,10 @@ def row_of(output: Published, partition: int, shop_id: str, topics: Mapping[str,
     of triggers that are published apart, by name.
     """
     value = Raw(_encode(output))
-    if isinstance(output, IdentityChange):
-        return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
     if isinstance(output, Decision):
         return Outgoing("decisions", output.decision_id, output.customer_id, partition, value)
+    if isinstance(output, IdentityChange):
+        return Outgoing("identity-changes", output.change_id, output.customer_id, partition, value)
     if isinstance(output, Export):
         record_id = f"{output.request_id}/{home_mark(output.request_id, output.customer_id)}/{output.part}"
         return Outgoing("exports", record_id, output.request_id, partition, value)

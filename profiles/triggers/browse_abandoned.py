@@ -1,8 +1,9 @@
 """browse.abandoned: products were looked at in a visit, and nothing came of it.
 
-The first view of a product in a visit sets a timer; when it comes, all that is known of the visit is looked at. If she was
-there again since, the timer moves on. So a view costs next to nothing, and what came late is already in its place. Until then
-no episode stands for the visit, so it says itself what it foresees, and what a withdrawn consent ends.
+The first view of a product in a visit sets a timer, which later ones move on; when it comes, all that is known of the visit is
+looked at. If she was there again since, the timer moves on once more. So a view costs next to nothing, and what came late is
+already in its place. Until then no episode stands for the visit, so it says itself what it foresees, and what a withdrawn consent
+ends.
 """
 
 from collections.abc import Collection, Mapping
@@ -60,15 +61,14 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
     }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
-        """The first view of a visit sets the timer."""
-        profile = turn.profile
-        if VISIT in profile.wakes:
-            return  # as for most views
-        if not profile.has_browsing or not profile.browsing.visits:
-            return
-        due_ms = arrival.time_ms + self.rule(turn.book).delay_ms
-        if not turn.too_late or due_ms > turn.received_ms:
-            profile.wakes[VISIT] = max(due_ms, turn.at.clock_ms)
+        """The first view of a visit sets the timer, and each that follows moves it on: cheaper than to wake up in vain."""
+        profile, due_ms = turn.profile, arrival.time_ms + self.rule(turn.book).delay_ms
+        wakes = profile.wakes
+        if VISIT in wakes:
+            if due_ms > wakes[VISIT] and arrival.time_ms == profile.activity.session_last_ms:
+                wakes[VISIT] = due_ms
+        elif profile.has_browsing and profile.browsing.visits and (not turn.too_late or due_ms > turn.received_ms):
+            wakes[VISIT] = max(due_ms, turn.at.clock_ms)
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """Look at the visits that have ended, unless she was there again."""
