@@ -52,9 +52,15 @@ class TriggerDefinition(Generic[R]):
                 hooks = ", ".join(name for name in vars(TriggerDefinition) if name.startswith("on_"))
                 raise TypeError(f"{cls.__name__}.{told} is never called; triggers are told by {hooks}")
 
+    _known: tuple[Book | None, Any] = (None, None)
+
     def rule(self, book: Book) -> R:
-        """Its rules in this book."""
-        return book.rule(self.rule_type)
+        """Its rules in this book. Those of the book asked last are at hand: nearly everything here begins with this question."""
+        asked, rule = self._known
+        if asked is not book:
+            rule = book.rule(self.rule_type)
+            self._known = (book, rule)
+        return rule  # type: ignore[no-any-return] # of `rule_type`
 
     # --- what it is told, after the profile has taken it in ---
 

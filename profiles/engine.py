@@ -211,7 +211,7 @@ class Engine:
                 continue
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods, facts=at.facts)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
-            if (wake := _next_wake(profile)) is not None and profile.wakes[wake] == due_ms:
+            if (wake := _wake_at(profile, due_ms)) is not None:
                 if wake == exposures.WAKE:
                     exposures.count(profile, orders)
                     continue
@@ -372,7 +372,7 @@ class Engine:
         """That she was here, who she is, what she consents to."""
         profile, event = turn.profile, arrival.event
         kind = type(event)
-        if activity.see(profile, arrival) and profile.has_browsing:
+        if activity.see(profile, arrival) and kind is not events.ProductViewed and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
         may_be_held = profile.episodes and not identity.reachable(profile)
         identity.remember(turn, arrival)
@@ -511,10 +511,13 @@ def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
     return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
 
 
-def _next_wake(profile: Profile) -> str | None:
-    """The timer of a trigger's own that comes first."""
-    wakes = profile.wakes
-    return min(wakes, key=lambda what: (wakes[what], what)) if wakes else None
+def _wake_at(profile: Profile, due_ms: int) -> str | None:
+    """The timer of a trigger's own that is due at this moment, of several the first by its name; None without one."""
+    found: str | None = None
+    for what, at_ms in profile.wakes.items():
+        if at_ms == due_ms and (found is None or what < found):
+            found = what
+    return found
 
 
 def opening(arrival: Arrival) -> tuple[int, str]:

@@ -235,6 +235,16 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return self._apart is not _NOTHING and apart_since(self.apart, identifier) is not None
 
     @property
+    def has_checkouts(self) -> bool:
+        """Whether there may be checkouts, without opening them."""
+        return self._checkouts is not _NOTHING
+
+    @property
+    def has_recent_orders(self) -> bool:
+        """Whether there may be orders of the last weeks, without opening them."""
+        return self._recent_orders is not _NOTHING
+
+    @property
     def has_refused(self) -> bool:
         """Whether any identifier was refused, without opening the part."""
         return self._refused is not _NOTHING
@@ -245,7 +255,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def traits(self) -> dict[str, tuple[int, Any]]:
         """Traits with the time at which each was said."""
         part: dict[str, tuple[int, Any]] | Raw = self._traits
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._traits = _open(part, _TRAITS)
         return part
 
@@ -262,7 +272,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def consent(self) -> dict[str, Consent]:
         """Consent decisions by "channel.purpose"."""
         part: dict[str, Consent] | Raw = self._consent
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._consent = _open(part, _CONSENT)
         return part
 
@@ -274,7 +284,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def milestones(self) -> Milestones:
         """Once-in-a-life moments."""
         part: Milestones | Raw = self._milestones
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._milestones = _open(part, _MILESTONES)
         return part
 
@@ -282,7 +292,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def interests(self) -> Interests:
         """Decayed interest in categories, brands and occasions."""
         part: Interests | Raw = self._interests
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._interests = _open(part, _INTERESTS)
         return part
 
@@ -290,7 +300,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def carts(self) -> dict[str, Cart]:
         """Carts by cart id, those of the last days."""
         part: dict[str, Cart] | Raw = self._carts
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._carts = _open(part, _CARTS)
         return part
 
@@ -302,7 +312,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def left_carts(self) -> dict[str, tuple[int, Raw]]:
         """Carts that nothing happened to for days, by cart id: when the last thing did, and the cart as JSON text."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._left_carts = _open(part, _LEFT_CARTS)
         return part
 
@@ -314,7 +324,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_left(self, cart_id: str) -> bool:
         """Whether a cart may be among the left ones; the text is only searched for its id."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             return part is not _NOTHING and bytes(part).find(encode(cart_id)) >= 0
         return cart_id in part
 
@@ -327,7 +337,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def checkouts(self) -> dict[str, Checkout]:
         """Checkouts by checkout id."""
         part: dict[str, Checkout] | Raw = self._checkouts
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._checkouts = _open(part, _CHECKOUTS)
         return part
 
@@ -335,7 +345,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def orders(self) -> OrderStats:
         """Counts and times of orders."""
         part: OrderStats | Raw = self._orders
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._orders = _open(part, _ORDERS)
         return part
 
@@ -347,7 +357,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def ltv(self) -> Totals:
         """Sums over all orders in the shop's currency."""
         part: Totals | Raw = self._ltv
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._ltv = _open(part, _LTV)
         return part
 
@@ -359,7 +369,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def by_currency(self) -> dict[str, Totals]:
         """The same by the currency of the orders."""
         part: dict[str, Totals] | Raw = self._by_currency
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._by_currency = _open(part, _BY_CURRENCY)
         return part
 
@@ -376,7 +386,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def recent_orders(self) -> list[RecentOrder]:
         """Placed orders of the last 30 days, oldest first."""
         part: list[RecentOrder] | Raw = self._recent_orders
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._recent_orders = _open(part, _RECENT_ORDERS)
         return part
 
@@ -388,7 +398,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def purchases(self) -> Purchases:
         """Purchase days, as the models of customer value want them."""
         part: Purchases | Raw = self._purchases
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._purchases = _open(part, _PURCHASES)
         return part
 
@@ -400,7 +410,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def past(self) -> Past:
         """Orders by month, as the tables of cohorts want them."""
         part: Past | Raw = self._past
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._past = _open(part, _PAST)
         return part
 
@@ -412,7 +422,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def rhythms(self) -> dict[str, tuple[int, Raw]]:
         """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
         part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._rhythms = _open(part, _RHYTHMS)
         return part
 
@@ -424,7 +434,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def standing(self) -> Standing:
         """Churn band and tier."""
         part: Standing | Raw = self._standing
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._standing = _open(part, _STANDING)
         return part
 
@@ -441,7 +451,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._supply = _open(part, _SUPPLY)
         return part
 
@@ -449,7 +459,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def subscriptions(self) -> dict[str, list[str]]:
         """Products by subscription id."""
         part: dict[str, list[str]] | Raw = self._subscriptions
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._subscriptions = _open(part, _SUBSCRIPTIONS)
         return part
 
@@ -457,7 +467,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def deliveries(self) -> dict[str, Delivery]:
         """Parcels by order id."""
         part: dict[str, Delivery] | Raw = self._deliveries
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._deliveries = _open(part, _DELIVERIES)
         return part
 
@@ -470,7 +480,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def feedback(self) -> Feedback:
         """Survey answers, cases, tickets and reviews."""
         part: Feedback | Raw = self._feedback
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._feedback = _open(part, _FEEDBACK)
         return part
 
@@ -478,7 +488,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def messages(self) -> dict[str, int]:
         """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._messages = _open(part, _MESSAGES)
         return part
 
@@ -491,7 +501,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def emitted(self) -> list[Emitted]:
         """Triggers that went out, oldest first."""
         part: list[Emitted] | Raw = self._emitted
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._emitted = _open(part, _EMITTED)
         return part
 
@@ -503,7 +513,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def decisions(self) -> list[Raw]:
         """The last decisions, oldest first, as JSON texts: they are added for the few who read them (`last_decisions`)."""
         part: list[Raw] | Raw = self._decisions
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._decisions = _open(part, _DECISIONS)
         return part
 
@@ -515,7 +525,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def absorbed(self) -> list[str]:
         """Ids of profiles that were merged into this one."""
         part: list[str] | Raw = self._absorbed
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._absorbed = _open(part, _ABSORBED)
         return part
 
@@ -523,7 +533,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def behaviour(self) -> Behaviour:
         """What is watched of how she orders."""
         part: Behaviour | Raw = self._behaviour
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._behaviour = _open(part, _BEHAVIOUR)
         return part
 
@@ -535,7 +545,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def exposures(self) -> dict[str, Exposure]:
         """The comparisons the customer is in, by hold-out group."""
         part: dict[str, Exposure] | Raw = self._exposures
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._exposures = _open(part, _EXPOSURES)
         return part
 
@@ -543,7 +553,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def linked(self) -> dict[str, int]:
         """Her identifiers ("type:value") with the time at which each was first seen with her."""
         part: dict[str, int] | Raw = self._linked
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._linked = _open(part, _LINKED)
         return part
 
@@ -555,7 +565,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def refused(self) -> dict[str, int]:
         """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
         part: dict[str, int] | Raw = self._refused
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._refused = _open(part, _LINKED)
         return part
 
@@ -572,7 +582,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def contacts(self) -> dict[str, str]:
         """Sealed texts of e-mail addresses and phone numbers by their identifier ("type:token"), where they are protected."""
         part: dict[str, str] | Raw = self._contacts
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._contacts = _open(part, _CONTACTS)
         return part
 
@@ -584,7 +594,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def watches(self) -> dict[str, Watch]:
         """Products she has an eye on, by their key among the goods."""
         part: dict[str, Watch] | Raw = self._watches
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._watches = _open(part, _WATCHES)
         return part
 
@@ -596,7 +606,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def browsing(self) -> Browsing:
         """Views and searches of the last days."""
         part: Browsing | Raw = self._browsing
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._browsing = _open(part, _BROWSING)
         return part
 
@@ -604,15 +614,13 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_browsing(self) -> bool:
         """Whether any view or search is remembered, without opening them."""
         part: Browsing | Raw = self._browsing
-        if part is _NOTHING:
-            return False
-        return isinstance(part, Raw) or bool(part.views or part.searches)
+        return part is not _NOTHING if type(part) is Raw else bool(part.views or part.searches)
 
     @property
     def wishes(self) -> dict[str, Wish]:
         """Products on the wishlist, or taken off it of late, by product id."""
         part: dict[str, Wish] | Raw = self._wishes
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._wishes = _open(part, _WISHES)
         return part
 
@@ -624,13 +632,13 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_wishes(self) -> bool:
         """Whether there ever was a wishlist, without opening it."""
         part: dict[str, Wish] | Raw = self._wishes
-        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+        return part is not _NOTHING if type(part) is Raw else bool(part)
 
     @property
     def coupons(self) -> dict[str, Coupon]:
         """Coupons of the customer's own, by coupon id."""
         part: dict[str, Coupon] | Raw = self._coupons
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._coupons = _open(part, _COUPONS)
         return part
 
@@ -642,13 +650,13 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_coupons(self) -> bool:
         """Whether any coupon is known, without opening them."""
         part: dict[str, Coupon] | Raw = self._coupons
-        return part is not _NOTHING if isinstance(part, Raw) else bool(part)
+        return part is not _NOTHING if type(part) is Raw else bool(part)
 
     @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._windows = _open(part, _WINDOWS)
         return part
 
@@ -656,7 +664,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def sides(self) -> "dict[str, Side]":
         """Facts by the identifier they came with, the profile's own among them. See `profiles.sides`."""
         part: dict[str, Side] | Raw = self._sides
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._sides = _open(part, _SIDES)
         return part
 
@@ -668,7 +676,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def apart(self) -> dict[str, int]:
         """Marks of ids that a command said are not this customer, and when. See `profiles.apart`."""
         part: dict[str, int] | Raw = self._apart
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._apart = _open(part, _LINKED)
         return part
 
@@ -681,7 +689,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def former(self) -> dict[str, int]:
         """Devices and cart tokens that were hers, and when they were no more. See `profiles.former`."""
         part: dict[str, int] | Raw = self._former
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._former = _open(part, _LINKED)
         return part
 
@@ -694,7 +702,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def memberships(self) -> Memberships:
         """The segments she is in."""
         part: Memberships | Raw = self._memberships
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._memberships = _open(part, _MEMBERSHIPS)
         return part
 
@@ -722,7 +730,7 @@ class Side(Struct, omit_defaults=True, gc=False):
     def kept(self) -> Profile:
         """The facts. Only where they are there."""
         part: Profile | Raw = self._kept
-        if isinstance(part, Raw):
+        if type(part) is Raw:
             part = self._kept = decode_profile(bytes(part))
         return part
 

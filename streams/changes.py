@@ -104,7 +104,7 @@ class Outputs:
         partition, shop_id, topics = self._terms.partition, self._terms.shop_id, self._terms.engine.topics
         for number in sorted(range(len(self.out)), key=self._order.__getitem__):
             output, caused_ms = self.out[number], self._caused_ms[number]
-            if isinstance(output, Decision):  # by far the most
+            if type(output) is Decision:  # by far the most
                 row = row_of(output, partition, shop_id, topics)
             elif isinstance(output, Anonymised):
                 continue
@@ -116,8 +116,8 @@ class Outputs:
                 row = row_of_move(output, home)
             else:
                 row = row_of(output, partition, shop_id, topics)
-            # A move goes also to one who was erased since: her home answers it.
-            if number < self.forgotten.get(row.key, 0) and row.topic != MOVES:
+            # A move goes out also to one who was erased since: her home answers it.
+            if self.forgotten and row.topic != MOVES and number < self.forgotten.get(row.key, 0):
                 continue  # decided in this very batch, before she was erased
             stored = encode_row(row)
             bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
@@ -127,7 +127,7 @@ class Outputs:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if isinstance(output, Decision):
+            if type(output) is Decision:
                 continue
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
