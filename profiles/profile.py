@@ -235,16 +235,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return self._apart is not _NOTHING and apart_since(self.apart, identifier) is not None
 
     @property
-    def has_checkouts(self) -> bool:
-        """Whether there may be checkouts, without opening them."""
-        return self._checkouts is not _NOTHING
-
-    @property
-    def has_recent_orders(self) -> bool:
-        """Whether there may be orders of the last weeks, without opening them."""
-        return self._recent_orders is not _NOTHING
-
-    @property
     def has_refused(self) -> bool:
         """Whether any identifier was refused, without opening the part."""
         return self._refused is not _NOTHING
