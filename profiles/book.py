@@ -23,8 +23,7 @@ R = TypeVar("R", bound=TriggerRule)
 
 
 @cache
-def default_rule(kind: type[R]) -> R:
-    """The rules of a trigger that a shop has set none of."""
+def _default(kind: type[R]) -> R:
     return kind()
 
 
@@ -55,7 +54,7 @@ class Book(Struct, frozen=True, kw_only=True):
     def rule(self, kind: type[R]) -> R:
         """The rules of a trigger, by their type."""
         found = self.rules.triggers.get(kind.trigger)
-        return default_rule(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
+        return _default(kind) if found is None else found  # type: ignore[return-value] # `triggers` is keyed by their names
 
     def exponent(self, currency: str | None) -> int:
         """Decimals of a currency's minor unit, the shop currency's where none is named."""

@@ -2,20 +2,27 @@
 
 A visit (session) is a run of events of a browser or an app without a pause of 30 minutes; it is named by its first message.
 How long she looked at a product is the time to the next event of the visit, whatever that is; the last view of a visit has no
-such time. Views that come late find their place by time; only how long they lasted is then told by the views around them.
+such time. Views that come late find their place by time; how long they lasted is told by the views around them.
+
+By far the most events are views, and few of them are ever shown to anybody. So a view costs an entry in a list, which says
+what its event said of the product; what becomes of these words, and how long a look lasted, is worked out when it is asked for
+(`fold`, `looks`).
 
 Everything is bounded: the newest VIEWS_MAX views within a week, the newest SEARCHES_MAX searches.
 """
 
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from profiles import carts, goods
-from profiles.activity import SESSION_PAUSE_MS, is_visit
+from profiles.activity import SESSION_PAUSE_MS, VISIT_CHANNELS
 from profiles.goods import Goods
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.state import (
+    SAID_BEFORE,
     SEARCHES_MAX,
     VIEWS_MAX,
     VISITS_MAX,
@@ -24,6 +31,7 @@ from profiles.state import (
     Description,
     Priced,
     RecentOrder,
+    Said,
     Search,
     Viewed,
 )
@@ -32,10 +40,11 @@ from schemas.outputs import Item
 
 KEEP_MS: Final = 7 * DAY_MS
 _NOT_OFFERED: Final = Priced(0)
+_said_of = msgspec.json.Decoder(Said).decode
 
 
 def went_on(profile: Profile, at_ms: int) -> None:
-    """A visit went on at this moment: it says how long the view before it lasted. Called for every event of a visit."""
+    """A visit went on at this moment by something else than a view: it says how long the view before it lasted."""
     activity = profile.activity
     if activity.session_last_ms == at_ms:
         if not activity.looking:
@@ -49,49 +58,72 @@ def went_on(profile: Profile, at_ms: int) -> None:
 
 
 def note_view(profile: Profile, arrival: Arrival) -> None:
-    """Keep the view of a product; one outside of any visit (told by a server) only counts as something found."""
+    """Keep the view of a product; one outside of any visit (told by a server) only counts as something found.
+
+    By far the most events are views, so how the product was shown is only put down here, and made sense of by `fold`.
+    """
     event, at_ms = arrival.event, arrival.time_ms
     assert isinstance(event, ProductEvent)
-    if not is_visit(event):
+    if event.anonymous_id is None and event.channel not in VISIT_CHANNELS:
         if profile.has_browsing:
             note_found(profile, at_ms)
         return
     activity, browsing, product = profile.activity, profile.browsing, event.product
-    browsing.found_ms = max(browsing.found_ms, at_ms)
-    activity.looking |= activity.session_last_ms == at_ms
-    view = Viewed(at_ms, event.message_id, product.product_id)
+    if browsing.found_ms < at_ms:
+        browsing.found_ms = at_ms
+    if activity.session_last_ms == at_ms:
+        activity.looking = True
     views = browsing.views
-    if not views or views[-1].at_ms < at_ms:
-        views.append(view)
-    else:
-        _put_late(views, view)
-    _note_visit(browsing, activity.session_start_ms or at_ms, activity.session_by)
-    describe(browsing.described, browsing.offered, product, event.currency, at_ms)
-    while len(views) > VIEWS_MAX or views[0].at_ms < views[-1].at_ms - KEEP_MS:
-        _forget(browsing, views.pop(0).product_id)
+    in_order = not views or views[-1].at_ms < at_ms
+    views.append(Viewed(at_ms, event.message_id, product.product_id, 0, said_of(product, event.currency)))
+    if not in_order:
+        views.sort(key=_place)
+    start_ms, visits = activity.session_start_ms or at_ms, browsing.visits
+    if not visits or visits[-1][0] != start_ms:
+        _note_visit(browsing, start_ms, activity.session_by)
+    if len(views) > VIEWS_MAX or views[0].at_ms < views[-1].at_ms - KEEP_MS:
+        keep_newest(browsing, views)
 
 
-def _forget(browsing: Browsing, product_id: str) -> None:
-    """A view of a product was forgotten; so is how it was shown, unless there is another."""
-    for view in browsing.views:
-        if view.product_id == product_id:
-            return
-    browsing.described.pop(product_id, None)
-    del browsing.offered[product_id]
+def _place(view: Viewed) -> tuple[int, str]:
+    return (view.at_ms, view.message_id)
 
 
-def _put_late(views: list[Viewed], view: Viewed) -> None:
-    views.append(view)
-    views.sort(key=lambda other: (other.at_ms, other.message_id))
-    place = views.index(view)
-    if place + 1 < len(views) and views[place + 1].at_ms - view.at_ms < SESSION_PAUSE_MS:
-        view.next_ms = views[place + 1].at_ms
+def keep_newest(browsing: Browsing, views: list[Viewed]) -> None:
+    """Keep the newest VIEWS_MAX within a week of these, which are in order. What is told of a product is kept while any view of
+    it is, also by those that are forgotten.
+    """
+    horizon_ms = views[-1].at_ms - KEEP_MS
+    first = max(0, len(views) - VIEWS_MAX)
+    while views[first].at_ms < horizon_ms:
+        first += 1
+    browsing.views = kept = views[first:]
+    for view in views[:first]:
+        product_id = view.product_id
+        for other in kept:
+            if other.product_id == product_id:
+                _fold_view(browsing, view)
+                break
+        else:
+            browsing.described.pop(product_id, None)
+            browsing.offered.pop(product_id, None)
+
+
+def looks(views: list[Viewed]) -> Iterator[tuple[Viewed, int]]:
+    """Views, which are in order, each with how long it lasted: until the next event of the visit. -1 where none is known."""
+    for place, view in enumerate(views, 1):
+        until_ms = view.next_ms
+        if place < len(views):
+            after_ms = views[place].at_ms
+            if after_ms - view.at_ms < SESSION_PAUSE_MS and (not until_ms or after_ms < until_ms):
+                until_ms = after_ms
+        yield view, until_ms - view.at_ms if until_ms else -1
 
 
 def _note_visit(browsing: Browsing, start_ms: int, message_id: str) -> None:
     """Remember that a product was viewed in the visit that began then; a visit whose beginning came late begins earlier."""
     visits = browsing.visits
-    if start_ms <= browsing.planned_ms or (visits and visits[-1][0] == start_ms):
+    if start_ms <= browsing.planned_ms:
         return
     if visits and start_ms < visits[-1][0]:
         visits[-1] = (start_ms, message_id)
@@ -134,42 +166,50 @@ def note_found(profile: Profile, at_ms: int, *, added: bool = False) -> None:
 # --- how products were shown --------------------------------------------------------------------------------------
 
 
-def describe(
-    described: dict[str, Description], offered: dict[str, Priced], product: Product, currency: str | None, at_ms: int
+def fold(browsing: Browsing) -> Browsing:
+    """Let `described` and `offered` tell what the views say of their products: to be called before either is read.
+
+    It does not matter when this is done, or how often.
+    """
+    for view in browsing.views:
+        _fold_view(browsing, view)
+    return browsing
+
+
+def _fold_view(browsing: Browsing, view: Viewed) -> None:
+    said = view.said
+    if type(said) is not Said:
+        if said == SAID_BEFORE:
+            return
+        said = _said_of(said)
+    view.said = SAID_BEFORE
+    tell(browsing.described, browsing.offered, view.product_id, said, view.at_ms)
+
+
+def tell(
+    described: dict[str, Description], offered: dict[str, Priced], product_id: str, said: Said, at_ms: int
 ) -> None:
     """Keep how a product was described (the fullest word) and offered (the newest)."""
-    product_id = product.product_id
-    known = described.get(product_id)
-    # Most products are seen again as they were: then only the time moves on.
-    if (
-        known is not None
-        and known.name == product.name
-        and known.url == product.url
-        and known.image_url == product.image_url
-        and known.category == product.category
-        and known.brand == product.brand
-        and known.sku == product.sku
-    ):
-        if known.at_ms < at_ms:
-            known.at_ms = at_ms
-    else:
-        said = Description(
-            at_ms, product.sku, product.name, product.category, product.brand, product.url, product.image_url
-        )
-        carts.keep_description(described, product_id, said)
-    offer = offered.get(product_id)
-    if offer is None:
-        offered[product_id] = Priced(at_ms, product.price_minor, product.variant_id, currency)
-    elif (
-        offer.price_minor == product.price_minor
-        and offer.variant_id == product.variant_id
-        and offer.currency == currency
-    ):
-        if offer.at_ms < at_ms:
-            offer.at_ms = at_ms
-    else:
-        told = Priced(at_ms, product.price_minor, product.variant_id, currency)
-        offered[product_id] = newest_offer(offer, told)
+    description = Description(at_ms, said.sku, said.name, said.category, said.brand, said.url, said.image_url)
+    carts.keep_description(described, product_id, description)
+    offer = Priced(at_ms, said.price_minor, said.variant_id, said.currency)
+    known = offered.get(product_id)
+    offered[product_id] = offer if known is None else newest_offer(known, offer)
+
+
+def said_of(product: Product, currency: str | None) -> Said:
+    """How an event shows a product, its price in that currency."""
+    return Said(
+        product.name,
+        product.category,
+        product.brand,
+        product.price_minor,
+        product.url,
+        product.image_url,
+        product.sku,
+        product.variant_id,
+        currency,
+    )
 
 
 def newest_offer(one: Priced, other: Priced) -> Priced:
@@ -195,7 +235,7 @@ def item(product_id: str, said: Description, offered: Priced) -> Item:
 
 
 def item_of(browsing: Browsing, product_id: str) -> Item:
-    """A viewed product as a trigger shows it."""
+    """A viewed product as a trigger shows it. Of what is folded."""
     said = carts.description_of(browsing.described, CartLine(product_id, None, 1, 0))
     return item(product_id, said, browsing.offered.get(product_id, _NOT_OFFERED))
 
@@ -219,25 +259,17 @@ def unite(into: Profile, other: Profile) -> None:
     """Fold the views and searches of another profile in; what both know counts once."""
     if not other.has_browsing:
         return
-    ours, theirs = into.browsing, other.browsing
+    ours, theirs = fold(into.browsing), fold(other.browsing)
     views: dict[tuple[int, str], Viewed] = {}
     for view in (*ours.views, *theirs.views):
         known = views.setdefault((view.at_ms, view.message_id), view)
         known.next_ms = min((ms for ms in (known.next_ms, view.next_ms) if ms), default=0)
-    ordered = [views[place] for place in sorted(views)]
-    for view, after in pairwise(ordered):
-        if after.at_ms - view.at_ms < SESSION_PAUSE_MS and (not view.next_ms or after.at_ms < view.next_ms):
-            view.next_ms = after.at_ms
-    if ordered:
-        horizon_ms = ordered[-1].at_ms - KEEP_MS
-        ours.views = [view for view in ordered if view.at_ms >= horizon_ms][-VIEWS_MAX:]
-    kept = {view.product_id for view in ours.views}
-    for product_id in theirs.described:
-        carts.keep_description(ours.described, product_id, theirs.described[product_id])
+    for product_id, said in theirs.described.items():
+        carts.keep_description(ours.described, product_id, said)
     for product_id, told in theirs.offered.items():
         ours.offered[product_id] = newest_offer(ours.offered.get(product_id, told), told)
-    ours.described = {key: said for key, said in ours.described.items() if key in kept}
-    ours.offered = {key: offer for key, offer in ours.offered.items() if key in kept}
+    if views:
+        keep_newest(ours, [views[place] for place in sorted(views)])
     ours.visits = sorted({*ours.visits, *theirs.visits})[-VISITS_MAX:]
     found = {(search.at_ms, search.message_id): search for search in (*theirs.searches, *ours.searches)}
     searches = [found[place] for place in sorted(found)]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
-from profiles.book import Book, default_rule
+from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.goods import GoodChange
 from profiles.profile import Profile
@@ -52,9 +52,15 @@ class TriggerDefinition(Generic[R]):
                 hooks = ", ".join(name for name in vars(TriggerDefinition) if name.startswith("on_"))
                 raise TypeError(f"{cls.__name__}.{told} is never called; triggers are told by {hooks}")
 
+    _known: tuple[Book | None, Any] = (None, None)
+
     def rule(self, book: Book) -> R:
-        """Its rules in this book."""
-        return book.rules.triggers.get(self.rule_type.trigger) or default_rule(self.rule_type)  # type: ignore[return-value] # as in `Book.rule`, in one call: it is asked several times an event
+        """Its rules in this book. Those of the book asked last are at hand: nearly everything here begins with this question."""
+        asked, rule = self._known
+        if asked is not book:
+            rule = book.rule(self.rule_type)
+            self._known = (book, rule)
+        return rule  # type: ignore[no-any-return] # of `rule_type`
 
     def applies(self, book: Book) -> bool:
         """Whether it can do anything at all with what it is told under this book. Where it can't it is told nothing, so that an

@@ -8,10 +8,10 @@ Units: instants are epoch milliseconds UTC, money is integer minor units of the 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from profiles.goods import Goods
 from profiles.insight.tallies import Tally
@@ -444,13 +444,39 @@ class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
 # --- what she looked at, wishes for, and was given ----------------------------------------------------------------
 
 
+class Said(Struct, array_like=True, gc=False):
+    """How one event showed a product: what describes it, and the price in minor units, variant and currency it was offered in."""
+
+    name: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    price_minor: int | None = None
+    url: str | None = None
+    image_url: str | None = None
+    sku: str | None = None
+    variant_id: str | None = None
+    currency: str | None = None
+
+
+# What was read stays text until somebody asks; what is new is a `Said` until it is written.
+if TYPE_CHECKING:
+    SaidPart = Any
+else:
+    SaidPart = Raw
+
+SAID_BEFORE: Final = Raw(b"0")
+
+
 class Viewed(Struct, array_like=True, gc=False):
-    """A view of a product in a visit. `next_ms` is the next event of the visit, 0 while none is known."""
+    """A view of a product in a visit. `next_ms` is the next event of the visit that is known and was no view, 0 while there is
+    none. `said` is how the product was shown, SAID_BEFORE once `Browsing.described` and `offered` tell it.
+    """
 
     at_ms: int
     message_id: str
     product_id: str
     next_ms: int = 0
+    said: SaidPart = SAID_BEFORE
 
 
 class Search(Struct, array_like=True, gc=False):
@@ -474,7 +500,8 @@ class Priced(Struct, array_like=True, gc=False):
 class Browsing(Struct, omit_defaults=True, gc=False):
     """What a customer looked at and searched for in visits of the last days. See `profiles.browsing`.
 
-    `views` are the newest VIEWS_MAX within a week, oldest first; `described` and `offered` are by their product ids.
+    `views` are the newest VIEWS_MAX within a week, oldest first. `described` and `offered` tell by their product ids how they
+    were shown, as far as the views do not say so themselves.
     `visits` are [start, first message id] of those that `browse.abandoned` has still to look at, `planned_ms` the start of
     the newest one it told of, `answered_ms` the newest search that `search.abandoned` is done with. `found_ms` is when a
     product was last viewed, clicked, put into a cart or bought, `added_ms` when one was last put into a cart.

@@ -24,7 +24,7 @@ def apply_wishlist_event(profile: Profile, arrival: Arrival) -> None:
         wish.adds.append((at_ms, event.message_id))
         described: dict[str, Description] = {product.product_id: wish.said} if wish.said.at_ms else {}
         offered: dict[str, Priced] = {product.product_id: wish.offered} if wish.offered.at_ms else {}
-        browsing.describe(described, offered, product, event.currency, at_ms)
+        browsing.tell(described, offered, product.product_id, browsing.said_of(product, event.currency), at_ms)
         wish.said = described.get(product.product_id, wish.said)
         wish.offered = offered[product.product_id]
     _tidy(wish)

@@ -9,7 +9,7 @@ from profiles.told import Told
 from profiles.turn import Anonymised, Mail, Output
 from schemas.events import CommandAnswered
 from schemas.moves import MOVES, Move
-from schemas.outputs import Outgoing, Rejected, Trigger, TriggerOutcome
+from schemas.outputs import Decision, Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.forwards import row_of_mail
 from streams.home import home_partition
 from streams.notes import Changed
@@ -104,19 +104,21 @@ class Outputs:
         partition, shop_id, topics = self._terms.partition, self._terms.shop_id, self._terms.engine.topics
         for number in sorted(range(len(self.out)), key=self._order.__getitem__):
             output, caused_ms = self.out[number], self._caused_ms[number]
-            if isinstance(output, Anonymised):
+            if type(output) is Decision:  # by far the most
+                row = row_of(output, partition, shop_id, topics)
+            elif isinstance(output, Anonymised):
                 continue
-            if isinstance(output, Mail):
+            elif isinstance(output, Mail):
                 self._add_mail(changes, output, withdrawn)
                 continue
-            if isinstance(output, Move):
-                # Also to one who was erased since: her home answers it.
+            elif isinstance(output, Move):
                 home = home_partition(output.customer.partition(":")[2], self._terms.partitions)
                 row = row_of_move(output, home)
             else:
                 row = row_of(output, partition, shop_id, topics)
-                if number < self.forgotten.get(row.key, 0):
-                    continue  # decided in this very batch, before she was erased
+            # A move goes out also to one who was erased since: her home answers it.
+            if self.forgotten and row.topic != MOVES and number < self.forgotten.get(row.key, 0):
+                continue  # decided in this very batch, before she was erased
             stored = encode_row(row)
             bytes_max = MOVE_BYTES_MAX if row.topic == MOVES else ROW_BYTES_MAX
             if len(stored) > bytes_max:
@@ -125,6 +127,8 @@ class Outputs:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
+            if type(output) is Decision:
+                continue
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
                 for counter in self._terms.engine.counters_of(output):

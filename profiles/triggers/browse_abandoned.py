@@ -1,11 +1,12 @@
 """browse.abandoned: products were looked at in a visit, and nothing came of it.
 
-The first view of a product in a visit sets a timer; when it comes, all that is known of the visit is looked at. If she was
-there again since, the timer moves on. So a view costs next to nothing, and what came late is already in its place. Until then
-no episode stands for the visit, so it says itself what it foresees, and what a withdrawn consent ends.
+The first view of a product in a visit sets a timer, which later ones move on; when it comes, all that is known of the visit is
+looked at. If she was there again since, the timer moves on once more. So a view costs next to nothing, and what came late is
+already in its place. Until then no episode stands for the visit, so it says itself what it foresees, and what a withdrawn consent
+ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, carts
@@ -60,13 +61,14 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
     }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
-        """The first view of a visit sets the timer."""
-        profile = turn.profile
-        if VISIT in profile.wakes or not profile.has_browsing or not profile.browsing.visits:
-            return
-        due_ms = arrival.time_ms + self.rule(turn.book).delay_ms
-        if not turn.too_late or due_ms > turn.received_ms:
-            profile.wakes[VISIT] = max(due_ms, turn.at.clock_ms)
+        """The first view of a visit sets the timer, and each that follows moves it on: cheaper than to wake up in vain."""
+        profile, due_ms = turn.profile, arrival.time_ms + self.rule(turn.book).delay_ms
+        wakes = profile.wakes
+        if VISIT in wakes:
+            if due_ms > wakes[VISIT] and arrival.time_ms == profile.activity.session_last_ms:
+                wakes[VISIT] = due_ms
+        elif profile.has_browsing and profile.browsing.visits and (not turn.too_late or due_ms > turn.received_ms):
+            wakes[VISIT] = max(due_ms, turn.at.clock_ms)
 
     def on_wake(self, turn: Turn, what: str) -> None:
         """Look at the visits that have ended, unless she was there again."""
@@ -117,23 +119,23 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         profile = turn.profile
         if not profile.has_browsing:
             return None
-        visits = profile.browsing.visits
-        ends = [start_ms for start_ms, _ in visits[1:]]
-        for (start_ms, message_id), end_ms in zip(visits, [*ends, due_ms + 1], strict=False):
-            first = self._opening(turn, start_ms, end_ms, due_ms)
+        visits, bought = profile.browsing.visits, self._bought(turn, due_ms)
+        for place, (start_ms, message_id) in enumerate(visits, 1):
+            end_ms = visits[place][0] if place < len(visits) else due_ms + 1
+            first = self._opening(turn, start_ms, end_ms, bought)
             if first is not None:
                 return f"{profile.id}|{message_id}", first
         return None
 
-    def _opening(self, turn: Turn, start_ms: int, end_ms: int, due_ms: int) -> Viewed | None:
+    def _opening(self, turn: Turn, start_ms: int, end_ms: int, bought: Collection[str]) -> Viewed | None:
         """The first view of a visit that showed enough interest, None where it did not. What was bought does not count."""
-        rule = self.rule(turn.book)
-        views = self._counted(turn, start_ms - rule.again_within_ms, due_ms)
-        here = [view for view in views if start_ms <= view.at_ms < end_ms]
-        if not here:
-            return None
-        if len(here) >= rule.views or any(view.next_ms - view.at_ms >= rule.long_view_ms for view in here):
-            return here[0]
+        rule, views = self.rule(turn.book), turn.profile.browsing.views
+        here = [view for view in views if start_ms <= view.at_ms < end_ms and view.product_id not in bought]
+        if not here or len(here) >= rule.views:
+            return here[0] if here else None
+        for view, lasted_ms in browsing.looks(views):
+            if lasted_ms >= rule.long_view_ms and start_ms <= view.at_ms < end_ms and view.product_id not in bought:
+                return here[0]
         for view in here:
             if any(
                 other.product_id == view.product_id and 0 < view.at_ms - other.at_ms <= rule.again_within_ms
@@ -142,21 +144,24 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
                 return here[0]
         return None
 
-    def _counted(self, turn: Turn, since_ms: int, now_ms: int) -> list[Viewed]:
-        """Views from a moment on of products that were not bought of late."""
+    def _bought(self, turn: Turn, now_ms: int) -> Collection[str]:
+        """Products that were bought of late."""
         profile = turn.profile
+        if not profile.has_recent_orders:
+            return ()
         # The profile may hold older orders still: those of the 30 days before the newest one.
-        bought = browsing.bought_since(profile.recent_orders, now_ms - self.rule(turn.book).after_purchase_ms)
-        return [view for view in profile.browsing.views if view.at_ms >= since_ms and view.product_id not in bought]
+        return browsing.bought_since(profile.recent_orders, now_ms - self.rule(turn.book).after_purchase_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         profile, rule, since_ms = turn.profile, self.rule(turn.book), episode.opened_ms
-        orders = profile.recent_orders
-        if any(order.at_ms >= since_ms for order in orders) or not self._counted(turn, since_ms, now_ms):
+        ordered_ms = (
+            max((order.at_ms for order in profile.recent_orders), default=None) if profile.has_recent_orders else None
+        )
+        if (ordered_ms is not None and ordered_ms >= since_ms) or not self._counts(turn, since_ms, now_ms):
             return "ordered"
-        if any(now_ms - order.at_ms < rule.after_order_ms for order in orders):
+        if ordered_ms is not None and now_ms - ordered_ms < rule.after_order_ms:
             return "recent_order"
-        if any(checkout.moved_ms >= since_ms for checkout in profile.checkouts.values()):
+        if profile.has_checkouts and any(checkout.moved_ms >= since_ms for checkout in profile.checkouts.values()):
             return "checkout_started"
         if profile.browsing.added_ms >= since_ms:
             return "added_to_cart"
@@ -164,11 +169,21 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
             return "cart_pending"
         return None
 
+    def _counts(self, turn: Turn, since_ms: int, now_ms: int) -> bool:
+        """Whether there is a view from a moment on of a product that was not bought of late."""
+        bought = self._bought(turn, now_ms)
+        for view in reversed(turn.profile.browsing.views):
+            if view.at_ms < since_ms:
+                return False
+            if view.product_id not in bought:
+                return True
+        return False
+
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         return None if self._shown(turn, episode) else OUT_OF_STOCK
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        seen = turn.profile.browsing
+        seen = browsing.fold(turn.profile.browsing)
         shown = self._shown(turn, episode)[: self.rule(turn.book).items]
         views = [view for view in seen.views if view.at_ms >= episode.opened_ms]
         return Content(
@@ -180,11 +195,13 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
 
     def _shown(self, turn: Turn, episode: Episode) -> list[str]:
         """Products of the episode that can be had, by number of views, then by the newest view."""
+        seen, bought = browsing.fold(turn.profile.browsing), self._bought(turn, turn.now_ms)
         newest: dict[str, tuple[int, int]] = {}
-        for view in self._counted(turn, episode.opened_ms, turn.now_ms):
-            count, _ = newest.get(view.product_id, (0, 0))
-            newest[view.product_id] = (count + 1, view.at_ms)
-        offered = turn.profile.browsing.offered
+        for view in seen.views:
+            if view.at_ms >= episode.opened_ms and view.product_id not in bought:
+                count, _ = newest.get(view.product_id, (0, 0))
+                newest[view.product_id] = (count + 1, view.at_ms)
+        offered = seen.offered
         can_be_had = [key for key in newest if browsing.in_stock(turn.at.goods, key, offered.get(key)) is not False]
         return sorted(can_be_had, key=lambda key: (newest[key], key), reverse=True)
 

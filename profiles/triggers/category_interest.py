@@ -120,7 +120,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         profile, category = turn.profile, _category_of(turn.profile, episode)
-        interests, seen = profile.interests, profile.browsing
+        interests, seen = profile.interests, browsing.fold(profile.browsing)
         units, now_ms = interests.categories[category], max(turn.now_ms, profile.activity.last_ms or 0)
         viewed = dict.fromkeys(view.product_id for view in reversed(seen.views))
         shown = [key for key in viewed if (said := seen.described.get(key)) is not None and said.category == category]

@@ -50,7 +50,7 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
     }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
-        if type(arrival.event) is ProductsSearched or waiting_of(turn.profile, self):
+        if type(arrival.event) is ProductsSearched or (turn.profile.episodes and waiting_of(turn.profile, self)):
             self._replan(turn)
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:

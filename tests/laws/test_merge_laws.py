@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles import order_stats
+from profiles import browsing, order_stats
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
@@ -73,8 +73,8 @@ def facts(folded: Folded) -> dict[str, Any]:
         "wishes": dict(sorted(profile.wishes.items())),
         "coupons": dict(sorted(profile.coupons.items())),
         "viewed": [(view.at_ms, view.message_id, view.product_id) for view in profile.browsing.views],
-        "described": dict(sorted(profile.browsing.described.items())),
-        "offered": dict(sorted(profile.browsing.offered.items())),
+        "described": dict(sorted(browsing.fold(profile.browsing).described.items())),
+        "offered": dict(sorted(browsing.fold(profile.browsing).offered.items())),
         "searches": profile.browsing.searches,
         "consent": dict(sorted(profile.consent.items())),
         "first and last": (activity.first_ms, activity.last_ms, activity.first_touch, activity.last_touch),
