@@ -64,12 +64,12 @@ def see(profile: Profile, arrival: Arrival) -> bool:
     """Note one event; whether it is part of a visit. Whoever calls this has dropped repeats."""
     activity, event, at_ms = profile.activity, arrival.event, arrival.time_ms
     activity.events += 1
-    first_ms, last_ms = activity.first_ms, activity.last_ms
-    if first_ms is None or last_ms is None:
-        activity.first_ms = activity.last_ms = at_ms
-    elif at_ms > last_ms:
+    last_ms = activity.last_ms
+    if last_ms is not None and at_ms > last_ms:  # the usual case
         activity.last_ms = at_ms
-    elif at_ms < first_ms:
+    elif last_ms is None or activity.first_ms is None:
+        activity.first_ms = activity.last_ms = at_ms
+    elif at_ms < activity.first_ms:
         activity.first_ms = at_ms
     kind = type(event)
     if kind is ProductViewed:
@@ -82,10 +82,9 @@ def see(profile: Profile, arrival: Arrival) -> bool:
         if channel in channels:
             channels[channel] += 1
         else:
-            if len(channels) >= CHANNELS_MAX - 1:
-                channel = OTHER_CHANNEL
-            channels[channel] = channels.get(channel, 0) + 1
-    if (event.anonymous_id is not None or event.channel in VISIT_CHANNELS) and kind not in NO_VISITS:
+            counted = channel if len(channels) < CHANNELS_MAX - 1 else OTHER_CHANNEL
+            channels[counted] = channels.get(counted, 0) + 1
+    if (event.anonymous_id is not None or channel in VISIT_CHANNELS) and kind not in NO_VISITS:
         last_ms = activity.session_last_ms
         if last_ms is not None and last_ms <= at_ms < last_ms + SESSION_PAUSE_MS:  # the usual case: the session goes on
             activity.session_last_ms = at_ms

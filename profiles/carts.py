@@ -9,7 +9,7 @@ Start at `apply_cart_event` and `apply_order`; `fold` is the heart.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -31,10 +31,11 @@ from profiles.state import (
 )
 from schemas.events import (
     Arrival,
-    CartProductEvent,
-    CartProductsEvent,
     CartUpdated,
+    CartViewed,
+    Event,
     Product,
+    ProductAdded,
     ProductRemoved,
     WishlistProductAddedToCart,
 )
@@ -49,6 +50,13 @@ COVER: Final = "cover"
 ENDED: Final = "ended"
 EMITTED: Final = "emitted"
 
+_OPERATIONS: Final[dict[type[Event], str]] = {
+    ProductAdded: ADD,
+    WishlistProductAddedToCart: ADD,
+    ProductRemoved: REMOVE,
+    CartViewed: VIEW,
+    CartUpdated: SET,
+}
 MARKS: Final = frozenset((ENDED, EMITTED, CHECKOUT))
 
 DEFAULT_CART: Final = "~cart"
@@ -115,17 +123,15 @@ def value_minor(lines: Iterable[CartLine]) -> int:
 
 def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Cart | None:
     """Apply a cart event. The cart it changed, or None where the very event was applied before."""
-    event, at_ms = arrival.event, arrival.time_ms
+    event: Any = arrival.event  # of the kinds in _OPERATIONS, which have what is asked of them
+    at_ms, kind, url = arrival.time_ms, _OPERATIONS[type(event)], None
     products: tuple[Product, ...] = ()
-    url = None
-    if isinstance(event, CartProductEvent | WishlistProductAddedToCart):
-        kind = REMOVE if type(event) is ProductRemoved else ADD
-        products = (event.product,)
+    if kind == SET:
+        products, url = event.products[:CART_LINES_MAX], event.url
+    elif kind == VIEW:
+        url = event.url
     else:
-        assert isinstance(event, CartProductsEvent)
-        kind, url = VIEW, event.url
-        if type(event) is CartUpdated:
-            kind, products = SET, event.products[:CART_LINES_MAX]
+        products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
     cart = find(profile, cart_id)
     if cart is None:
@@ -236,21 +242,22 @@ def remember_order(profile: Profile, order: RecentOrder) -> None:
 
 
 def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> Cart:
-    cart = Cart(cart_id)
-    profile.carts[cart_id] = cart
-    for order in profile.recent_orders:
+    cart, here = Cart(cart_id), profile.carts
+    here[cart_id] = cart
+    for order in profile.recent_orders if profile.has_recent_orders else ():
         if order.at_ms >= at_ms - lateness_ms:
             op = order_op(order, cart_id)
             if op is not None:
                 cart.ops.append(op)
     if cart.ops:
         fold(cart)
-    while len(profile.carts) + len(profile.left_carts) > CARTS_MAX:
-        if profile.left_carts:
-            del profile.left_carts[min(profile.left_carts, key=lambda left: (profile.left_carts[left][0], left))]
+    left = profile.left_carts if profile.has_left_carts else {}
+    while len(here) + len(left) > CARTS_MAX:
+        if left:
+            del left[min(left, key=lambda one: (left[one][0], one))]
         else:
-            oldest = min(profile.carts.values(), key=lambda other: (other is cart, other.changed_ms, other.cart_id))
-            del profile.carts[oldest.cart_id]
+            oldest = min(here.values(), key=lambda other: (other is cart, other.changed_ms, other.cart_id))
+            del here[oldest.cart_id]
     return cart
 
 
@@ -286,21 +293,22 @@ def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> Non
     """Keep carts small: operations that can't be overtaken any more go into the base, and a cart that has none left is put
     aside. A cart is dropped once it is empty for that long, or once its last change is longer ago than `forget_ms`.
     """
-    if not profile.carts:
+    here = profile.carts
+    if not here:
         return
     settled_ms = now_ms - 2 * lateness_ms
     done = []
-    for cart in profile.carts.values():
+    for cart in here.values():
         changed_ms = max(cart.mutated_ms, cart.changed_ms)
         if changed_ms < settled_ms:
             done.append(cart)
         elif cart.ops and cart.ops[0].at_ms < settled_ms:
             fold_into_base(cart, settled_ms)
     for cart in done:
-        del profile.carts[cart.cart_id]
+        del here[cart.cart_id]
         if cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms:
             _leave(profile, cart)
-    if done:
+    if done and profile.has_left_carts:
         left = profile.left_carts
         for cart_id in [cart_id for cart_id, (changed_ms, _) in left.items() if changed_ms < now_ms - forget_ms]:
             del left[cart_id]

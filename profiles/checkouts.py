@@ -64,6 +64,8 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
 
 def end_by_order(profile: Profile, order: RecentOrder) -> None:
     """An order ends the checkout it names, and every other one begun before it."""
+    if not profile.has_checkouts:
+        return
     for checkout in profile.checkouts.values():
         if checkout.done is None and (checkout.checkout_id == order.checkout_id or checkout.started_ms <= order.at_ms):
             checkout.done = order.order_id

@@ -55,6 +55,8 @@ def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:
 
     With `soft_opt_in` a customer who never decided counts as willing.
     """
+    if not profile.has_consent:
+        return soft_opt_in
     decided = False
     everywhere = profile.consent.get("any.marketing")
     for key, consent in profile.consent.items():
@@ -70,4 +72,4 @@ def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:
 
 def summary(profile: Profile) -> dict[str, str]:
     """Consent as triggers and the public document carry it: {"email.marketing": "GRANT"}."""
-    return {key: consent.state for key, consent in sorted(profile.consent.items())}
+    return {key: consent.state for key, consent in sorted(profile.consent.items())} if profile.has_consent else {}

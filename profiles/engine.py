@@ -7,8 +7,8 @@ profiles away and sets the record aside.
 The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from msgspec.structs import replace
 
@@ -66,7 +66,17 @@ from schemas.moves import Link, LinkRefused, Move, Restore
 from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
-E = TypeVar("E", bound=Event)
+Role = Literal["command", "order", "cart", "feedback", "other"]
+"""How the engine goes about an event."""
+
+
+class _Way(NamedTuple):
+    """What is done with a kind of event: one look-up for each event."""
+
+    role: Role
+    handler: Handler | None
+    listeners: tuple[TriggerDefinition[Any], ...]
+    """The triggers that want to hear of it, in their order."""
 
 
 class Engine:
@@ -85,11 +95,8 @@ class Engine:
         self._lists_products = bool(book.catalogue.products)
         self._browsed = any(trigger.remembers_views for trigger in told)
         watched = self._browsed or any(_hears(trigger, "on_good") for trigger in told)
-        self._handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
-        self._by_kind: dict[type[Event], list[TriggerDefinition[Any]]] = {}
-        for trigger in told:
-            for kind in trigger.listens:
-                self._by_kind.setdefault(kind, []).append(trigger)
+        handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
+        self._ways = {kind: _way_of(kind, handlers, told) for kind in get_args(events.AnyEvent)}
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
@@ -105,7 +112,8 @@ class Engine:
         self._is_watching = segments.fingerprint != ""
         self._of_sides = self if not self.triggers and not self._is_watching else Engine(_plain(book), ())
         """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
-        self._of_sides._handlers, self._of_sides._browsed = self._handlers, self._browsed
+        self._of_sides._ways = {kind: way._replace(listeners=()) for kind, way in self._ways.items()}
+        self._of_sides._browsed = self._browsed
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -115,37 +123,36 @@ class Engine:
         if at.facts or self._lists_products:
             arrival = filled(arrival, at.facts, self.book.catalogue)
         event, time_ms = arrival.event, arrival.time_ms
-        kind = type(event)
+        role, handler, listeners = self._ways[type(event)]
         turn = Turn(profile, self.book, at, out, event.message_id, time_ms, arrival.received_ms, event.imported)
-        if profile.privacy is not None or kind in COMMANDS:
+        if profile.privacy is not None or role == "command":
             self._guard(turn, arrival, orders)
             return
         # What a shop kept for segments it has given up goes with the next event.
-        watching = (self._is_watching or profile.definitions != "") and profile.id != ANONYMOUS
+        watching = False
+        if self._is_watching or profile.definitions:
+            watching = profile.id != ANONYMOUS
         if watching:
             self._watch.before(turn, orders)
-        if arrival.came_with and profile.is_apart_from(arrival.came_with):
-            self._give_back(turn, arrival)
-            return
         side = None
-        if profile.has_sides or arrival.came_with:
+        if arrival.came_with or profile.has_sides:
+            if arrival.came_with and profile.is_apart_from(arrival.came_with):
+                self._give_back(turn, arrival)
+                return
             side = sides.side_of(profile, arrival, turn.now_ms, self.book)
-        if kind in ORDER_EVENTS:
+        if role == "order":
             self._order(turn, arrival, orders, side, watching=watching)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
-            if kind in CART_EVENTS:
-                self._cart(turn, arrival)
+            if role == "cart":
+                self._cart(turn, arrival, listeners)
             else:
                 self._remember(turn, arrival)
-                handler = self._handlers.get(kind)
-                if kind in FEEDBACK_EVENTS:
+                if role == "feedback":
                     self._feedback(turn, arrival, orders)
                 elif handler is not None:
                     handler(turn, arrival)
-                listeners = self._by_kind.get(kind)
-                if listeners is not None:
-                    for trigger in listeners:
-                        trigger.on_event(turn, arrival)
+                for trigger in listeners:
+                    trigger.on_event(turn, arrival)
             if (event.campaign is not None or event.referrer is not None) and profile.has_past:
                 add(orders.counted, _named("cohort", acquisition.restate(profile, self.book)))
                 origins.follow(profile, orders.counted)
@@ -153,7 +160,7 @@ class Engine:
                 origins.follow_country(profile, event.country, orders.counted)
             if watching:
                 self._watch.after(turn, arrival)
-        if side is not None and kind not in ORDER_EVENTS:
+        if side is not None and role != "order":
             self._tell_side(side, arrival, at, None)
 
     def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]:
@@ -367,12 +374,10 @@ class Engine:
         kind = type(event)
         if activity.see(profile, arrival) and kind is not events.ProductViewed and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
-        if not profile.episodes or identity.reachable(profile):
-            identity.remember(turn, arrival)
-        else:
-            identity.remember(turn, arrival)
-            if identity.reachable(profile):
-                episodes.release_held(turn)
+        may_be_held = profile.episodes and not identity.reachable(profile)
+        identity.remember(turn, arrival)
+        if may_be_held and identity.reachable(profile):
+            episodes.release_held(turn)
         if kind in SHOPPING_EVENTS:
             forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
@@ -456,7 +461,7 @@ class Engine:
 
     # --- carts ----------------------------------------------------------------------------------------------------
 
-    def _cart(self, turn: Turn, arrival: Arrival) -> None:
+    def _cart(self, turn: Turn, arrival: Arrival, listeners: tuple[TriggerDefinition[Any], ...]) -> None:
         profile, event = turn.profile, arrival.event
         cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms)
         if cart is None:
@@ -472,8 +477,23 @@ class Engine:
                 browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
-        for trigger in self._by_kind.get(type(event), ()):
+        for trigger in listeners:
             trigger.on_event(turn, arrival)
+
+
+def _way_of(
+    kind: type[Event], handlers: Mapping[type[Event], Handler], triggers: Iterable[TriggerDefinition[Any]]
+) -> _Way:
+    role: Role = "other"
+    if kind in COMMANDS:
+        role = "command"
+    elif kind in ORDER_EVENTS:
+        role = "order"
+    elif kind in CART_EVENTS:
+        role = "cart"
+    elif kind in FEEDBACK_EVENTS:
+        role = "feedback"
+    return _Way(role, handlers.get(kind), tuple(trigger for trigger in triggers if kind in trigger.listens))
 
 
 def _plain(book: Book) -> Book:
@@ -508,7 +528,7 @@ def opening(arrival: Arrival) -> tuple[int, str]:
 def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
     """An order takes what it bought out of the carts and ends checkouts."""
     profile, entry = turn.profile, told.change.entry
-    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
+    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id) if profile.has_checkouts else None
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     touched = carts.apply_order(profile, entry, cart_id, turn.book.rules.allowed_lateness_ms)
     order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
@@ -521,16 +541,6 @@ def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
-
-
-def _product_interest(weight: float) -> Handler:
-    def touch(turn: Turn, arrival: Arrival) -> None:
-        product = arrival.event.product  # type: ignore[attr-defined] # only of events about a product
-        interests.touch(
-            turn.profile.interests, weight, product.category, product.brand, product.occasions, arrival.time_ms
-        )
-
-    return touch
 
 
 def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
@@ -553,12 +563,15 @@ def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Han
     """What a look around leaves behind: by far the most events are views, so only what an enabled trigger asks for is kept."""
 
     def viewed(turn: Turn, arrival: Arrival) -> None:
-        event = cast(events.ProductEvent, arrival.event)
-        _VIEW_INTEREST(turn, arrival)
+        product = arrival.event.product  # type: ignore[attr-defined] # it is a view of one
+        interests.touch(
+            turn.profile.interests, _VIEW, product.category, product.brand, product.occasions, arrival.time_ms
+        )
         if browsed:
             browsing.note_view(turn.profile, arrival)
         if watched:
-            watches.view(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+            currency = arrival.event.currency  # type: ignore[attr-defined]
+            watches.view(turn.profile, product, arrival.time_ms, _price_seen(turn, product, currency))
 
     looked_around: dict[type[Event], Handler] = {events.ProductClicked: _clicked, events.ProductsSearched: _searched}
     return {events.ProductViewed: viewed} | (looked_around if browsed else {})
@@ -574,9 +587,12 @@ def _searched(turn: Turn, arrival: Arrival) -> None:
 
 def _wished(turn: Turn, arrival: Arrival) -> None:
     event = cast(events.ProductEvent, arrival.event)
-    _WISH_INTEREST(turn, arrival)
+    product, at_ms = event.product, arrival.time_ms
+    interests.touch(
+        turn.profile.interests, WEIGHTS["wishlist"], product.category, product.brand, product.occasions, at_ms
+    )
     wishes.apply_wishlist_event(turn.profile, arrival)
-    watches.wish(turn.profile, event.product, arrival.time_ms, _price_seen(turn, event.product, event.currency))
+    watches.wish(turn.profile, product, at_ms, _price_seen(turn, product, event.currency))
 
 
 def _unwished(turn: Turn, arrival: Arrival) -> None:
@@ -639,8 +655,7 @@ def _message(turn: Turn, arrival: Arrival) -> None:
     messages.note_message(turn.profile, arrival)
 
 
-_VIEW_INTEREST: Final = _product_interest(WEIGHTS["view"])
-_WISH_INTEREST: Final = _product_interest(WEIGHTS["wishlist"])
+_VIEW: Final = WEIGHTS["view"]
 SUBSCRIPTIONS_MAX: Final = 32
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {

@@ -399,7 +399,7 @@ def _summary(profile: Profile) -> ProfileSummary:
         aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
         churn_band=profile.standing.band if orders.recent else None,
-        segments=tuple(sorted(profile.memberships.inside_ms)),
+        segments=tuple(sorted(profile.memberships.inside_ms)) if profile.has_memberships else (),
     )
 
 
@@ -414,6 +414,8 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contributi
     Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the order
     adds to her totals now; the outcome tells its net value.
     """
+    if not turn.profile.has_emitted:
+        return
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
         definition = triggers.get(sent.name)

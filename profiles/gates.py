@@ -151,7 +151,7 @@ def _superseded(profile: Profile, episode: Episode, rules: Rules, now_ms: int) -
     if any(waiting.name in higher and waiting.occurrence == 1 for waiting in profile.episodes.values()):
         return True
     block_ms = rules.precedence.block_ms
-    return any(
+    return profile.has_emitted and any(
         sent.name in higher and sent.occurrence == 1 and now_ms - sent.emitted_ms < block_ms for sent in profile.emitted
     )
 
@@ -181,13 +181,15 @@ def counted(profile: Profile) -> list[Emitted]:
 
 def _capped(profile: Profile, book: Book, now_ms: int) -> bool:
     caps = book.rules.caps
-    times = [sent.emitted_ms for sent in counted(profile)]
-    if not times:
+    times = [sent.emitted_ms for sent in counted(profile)] if profile.has_emitted else []
+    if not times or len(times) < min(caps.max_in_24h, caps.max_in_7d, caps.max_in_day):
         return False
     if sum(now_ms - sent_ms < DAY_MS for sent_ms in times) >= caps.max_in_24h:
         return True
     if sum(now_ms - sent_ms < 7 * DAY_MS for sent_ms in times) >= caps.max_in_7d:
         return True
+    if len(times) < caps.max_in_day:
+        return False  # without asking for the calendar
     zone = zones.zone_of(profile, book.shop_timezone)
     today = zones.local_time(now_ms, zone).date()
     return sum(zones.local_time(sent_ms, zone).date() == today for sent_ms in times) >= caps.max_in_day

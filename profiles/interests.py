@@ -134,8 +134,7 @@ def _note_bought(interests: Interests, bought: Mapping[str, int]) -> None:
 def _keep_strongest(scores: dict[str, int]) -> None:
     """Take out the lowest scores until the bound is met; of equal ones the first by text."""
     if len(scores) == INTERESTS_MAX + 1:
-        least = min(scores.values())
-        del scores[min(name for name, units in scores.items() if units == least)]
+        del scores[min(zip(scores.values(), scores, strict=True))[1]]
         return
     ranked = sorted(scores, key=lambda name: (scores[name], name))
     for name in ranked[: len(scores) - INTERESTS_MAX]:

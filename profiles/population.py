@@ -4,6 +4,7 @@ Amounts are minor units of the shop's currency. Orders that name no customer are
 more in the anonymous_* counters; they are nobody's, so they are in no count of customers.
 """
 
+from itertools import zip_longest
 from typing import Final
 
 from profiles import exposures
@@ -86,9 +87,5 @@ def told(profile: Profile) -> dict[str, int]:
 
 
 def _difference(new: list[int], old: list[int]) -> dict[str, int]:
-    changes = {}
-    for place, name in enumerate(FIELDS):
-        change = (new[place] if place < len(new) else 0) - (old[place] if place < len(old) else 0)
-        if change:
-            changes[name] = change
-    return changes
+    places = zip_longest(new, old, fillvalue=0)
+    return {name: now - was for name, (now, was) in zip(FIELDS, places, strict=False) if now != was}

@@ -235,16 +235,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
         return self._apart is not _NOTHING and apart_since(self.apart, identifier) is not None
 
     @property
-    def has_checkouts(self) -> bool:
-        """Whether there may be checkouts, without opening them."""
-        return self._checkouts is not _NOTHING
-
-    @property
-    def has_recent_orders(self) -> bool:
-        """Whether there may be orders of the last weeks, without opening them."""
-        return self._recent_orders is not _NOTHING
-
-    @property
     def has_refused(self) -> bool:
         """Whether any identifier was refused, without opening the part."""
         return self._refused is not _NOTHING
@@ -262,6 +252,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @traits.setter
     def traits(self, part: dict[str, tuple[int, Any]]) -> None:
         self._traits = part
+
+    @property
+    def has_consent(self) -> bool:
+        """Whether she ever decided anything, without opening it."""
+        return self._consent is not _NOTHING
 
     @property
     def consent(self) -> dict[str, Consent]:
@@ -311,10 +306,22 @@ class Profile(Struct, omit_defaults=True, gc=False):
             part = self._left_carts = _open(part, _LEFT_CARTS)
         return part
 
+    @property
+    def has_left_carts(self) -> bool:
+        """Whether any cart was left for days, without opening them."""
+        return self._left_carts is not _NOTHING
+
     def has_left(self, cart_id: str) -> bool:
         """Whether a cart may be among the left ones; the text is only searched for its id."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        return encode(cart_id) in bytes(part) if type(part) is Raw else cart_id in part
+        if type(part) is Raw:
+            return part is not _NOTHING and bytes(part).find(encode(cart_id)) >= 0
+        return cart_id in part
+
+    @property
+    def has_checkouts(self) -> bool:
+        """Whether any checkout is known, without opening them."""
+        return self._checkouts is not _NOTHING
 
     @property
     def checkouts(self) -> dict[str, Checkout]:
@@ -359,6 +366,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @by_currency.setter
     def by_currency(self, part: dict[str, Totals]) -> None:
         self._by_currency = part
+
+    @property
+    def has_recent_orders(self) -> bool:
+        """Whether an order of the last 30 days is known, without opening them."""
+        return self._recent_orders is not _NOTHING
 
     @property
     def recent_orders(self) -> list[RecentOrder]:
@@ -421,6 +433,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._standing = part
 
     @property
+    def has_supply(self) -> bool:
+        """Whether she ever bought anything replenishable, without opening it."""
+        return self._supply is not _NOTHING
+
+    @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
@@ -464,6 +481,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         if type(part) is Raw:
             part = self._messages = _open(part, _MESSAGES)
         return part
+
+    @property
+    def has_emitted(self) -> bool:
+        """Whether any trigger that went out is remembered, without opening them."""
+        return self._emitted is not _NOTHING
 
     @property
     def emitted(self) -> list[Emitted]:
@@ -660,6 +682,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         if type(part) is Raw:
             part = self._former = _open(part, _LINKED)
         return part
+
+    @property
+    def has_memberships(self) -> bool:
+        """Whether she is in any segment or left one of late, without opening them."""
+        return self._memberships is not _NOTHING
 
     @property
     def memberships(self) -> Memberships:

@@ -99,7 +99,7 @@ def record_purchases(profile: Profile, change: OrderChange, book: Book) -> Suppl
     entry = change.entry
     if entry is change.before or entry.compact:
         return changed
-    known = catalogue.products or catalogue.categories or book.models.repurchase is not None or profile.supply
+    known = catalogue.products or catalogue.categories or book.models.repurchase is not None or profile.has_supply
     if not known and all(line.told is None for line in entry.lines):
         return changed
     wanted = _bought(entry, book)

@@ -52,6 +52,9 @@ NOT_ONE = frozenset({"several_events", "no_event"})
 __all__ = ("MAX_BYTES", "MAX_DEPTH", "NOT_ONE", "Decoder", "Problem")
 
 _SHORT = 2 * MAX_DEPTH
+# As numbers: asked for bytes, `in` first tries them as a number and makes an exception of it, each time.
+_BACKSLASH = ord("\\")
+_AT_SIGN = ord("@")
 _CHECKED = frozenset({Identified, Grouped, Aliased, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
 _WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in kind.__struct_fields__)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -128,7 +131,7 @@ class Decoder:
                 event = found
             else:
                 kind = type(event)
-                if b"\\" in value or kind in _CHECKED:
+                if _BACKSLASH in value or kind in _CHECKED:
                     check(event, value)
                     if kind in self._slow:
                         return self.arrive(event, record_ms)
@@ -156,7 +159,7 @@ class Decoder:
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
                 or self._default_source
                 # An address may stand in any id; a backslash may hide it.
-                or (self._protector is not None and (b"@" in value or b"\\" in value))
+                or (self._protector is not None and (_AT_SIGN in value or _BACKSLASH in value))
             ):
                 return self.arrive(event, record_ms)
             return Arrival(event, time_ms, received_ms, customer, home, others)  # type: ignore[arg-type] # a customer has it
@@ -318,7 +321,7 @@ def currency(code: str) -> str:
 
 def check(event: Event, value: bytes) -> None:
     """What the types of a canonical event can't say: no control characters in ids, bounded traits. Raises AdapterError."""
-    if b"\\" in value and _CONTROL_ESCAPE.search(value) is not None:
+    if _BACKSLASH in value and _CONTROL_ESCAPE.search(value) is not None:
         _refuse_control_characters(msgspec.to_builtins(event), "$")
     kind = type(event)
     if kind is Identified or kind is Grouped:

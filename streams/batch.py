@@ -12,10 +12,11 @@ When a step needs more than was loaded it has changed nothing: `run` says what t
 of the engine leaves half-changed profiles behind: then nothing of the batch may be kept. Start at `Batch.run`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from operator import attrgetter
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
@@ -36,7 +37,7 @@ from schemas.moves import MOVES, Move
 from schemas.outputs import Rejected
 from streams.cache import Cache, Live
 from streams.changes import Changes, Outputs
-from streams.forwards import FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
+from streams.forwards import ELSEWHERE, FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
 from streams.goods import BatchGoods, Wake
 from streams.home import home_partition
 from streams.merge import Foreign, Item
@@ -51,6 +52,8 @@ from streams.ties import Cluster, Ties
 RECORDS_MAX: Final = 1000
 UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}
 """Events that no profile takes in, or two do."""
+LOOKED_AT: Final = UNUSUAL | ORDER_EVENTS
+"""Events that something has to be found out for before the batch runs."""
 STUCK_MS: Final = 3_600_000
 """A timer that made the engine fail is looked at again this much later, or when its profile changes."""
 
@@ -76,6 +79,21 @@ class _Group:
         """Whether her segments may be others than those she was last looked at by."""
         self.hears: tuple[int, int] | None = None
         """Where she is told of the batch's news: her number among those told, and the stock alerts before hers."""
+
+
+class _Plan:
+    """What planning has found so far: the customers' events, what is to be loaded, and the bytes there is room for."""
+
+    __slots__ = ("customers", "entries", "missing", "moved", "room", "splits")
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.customers: list[Arrival] = []
+        self.entries: dict[tuple[str, str], None] = {}
+        self.missing: dict[str, None] = {}
+        self.splits: list[str] = []
+        self.moved = False
+        """Whether there was a move: what it brings may be watched, so the catalogue waits for it."""
 
 
 class Batch:
@@ -150,91 +168,37 @@ class Batch:
         The batch ends before the record whose profile would be one too many, and after the one that fills it.
         """
         live, groups, clocks, clock_ms = self.live, self._groups, self._clocks, self.clock_ms
-        disorder_ms, profiles_max, room = self.terms.disorder_ms, self.terms.profiles_max, self.terms.bytes_max
-        entries: dict[tuple[str, str], None] = {}
-        missing: dict[str, None] = {}
-        customers: list[Arrival] = []
-        splits: list[str] = []
-        ties, place, moved = self._ties, -1, False  # what a move brings may be watched: the catalogue waits for it
-        for item in self.items:
-            place += 1
-            what = item.what
-            if item.merge_ms - disorder_ms > clock_ms:
-                clock_ms = item.merge_ms - disorder_ms
-            if type(what) is Arrival and type(what.event) in UNUSUAL:
-                if type(what.event) is SplitProfile:
-                    splits.append(what.customer)
-                elif type(what.event) is EraseShop:
-                    self._is_foreign(place, what, cache)
-                    self._others.append(place)
-                    clocks.append(clock_ms)
-                    continue
-                else:
-                    if item.topic != FANOUT:
-                        what = item.what = self._placed(place, what)
-                    if type(what) is Arrival:
-                        if moved or not self.goods.take(place, what, customers):
-                            self._end = place
-                            break
-                        clocks.append(clock_ms)
-                        continue
-            if item.topic == MOVES and isinstance(what, Move):
-                if what.customer not in groups and len(groups) >= profiles_max:
-                    self._end = place
-                    break
-                self._plan_move(place, what, cache, missing)
-                moved = True
-                clocks.append(clock_ms)
-                room -= len(item.record.value or b"")
-                if room <= 0:
-                    self._end = place + 1
-                    break
-                continue
+        disorder_ms, ties = self.terms.disorder_ms, self._ties
+        plan = _Plan(self.terms.bytes_max)
+        customers, missing = plan.customers, plan.missing
+        for place, item in enumerate(self.items):
+            what: Any = item.what  # an arrival, where there is a group
+            reached_ms = item.merge_ms - disorder_ms
+            if reached_ms > clock_ms:
+                clock_ms = reached_ms
             group = groups.get(what.customer) if type(what) is Arrival else None
-            if type(what) is not Arrival or (
-                (group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache)
-            ):
-                self._others.append(place)
-            else:
-                if group is None:
-                    customer = what.customer
-                    if customer == SHOP:
-                        self._others.append(place)
-                        clocks.append(clock_ms)
-                        continue
-                    if len(groups) >= profiles_max:
-                        self._end = place
-                        break
-                    group = groups[customer] = _Group(customer)
-                    if customer in cache:
-                        subject = live[customer] = cache.take(customer)
-                        room -= subject.size
-                        if subject.profile.redirect:
-                            ties.tie(customer)
-                    else:
-                        missing[customer] = None
+            # By far the most records are another event of somebody who is here already; all others are looked at.
+            if group is None or type(what.event) in LOOKED_AT or item.topic in ELSEWHERE:
+                group = self._look_at(place, item, plan, cache)
+                if self._end == place:
+                    break
+                what = item.what
+            if group is not None:
                 if what.others is not group.others:
                     group.others = what.others
                     if what.others:
                         ties.ask(what.customer, what.others)
-                if type(what.event) in ORDER_EVENTS:
-                    order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
-                    known = live.get(what.customer)
-                    if known is None or order_id not in known.ledger:
-                        entries[what.customer, order_id] = None
                 group.places.append(place)
                 customers.append(what)
-                if item.topic == FORWARDS:
-                    self._others.append(place)
             clocks.append(clock_ms)
-            room -= len(item.record.value or b"")
-            if room <= 0:
+            plan.room -= len(item.record.value or b"")
+            if plan.room <= 0:
                 self._end = place + 1
                 break
         if not self.items:
             clocks.append(clock_ms)  # the wall moved the clock
         self.clock_ms = clocks[-1]
-        for customer in splits:
+        for customer in plan.splits:
             if customer in groups:
                 ties.tie(customer)
         for customer in (*self.replans, *self.looks):
@@ -251,7 +215,68 @@ class Batch:
         for customer in self.looks:
             groups[customer].looks = customer not in self.stuck
         self.hits, self.misses = len(live), len(missing)
-        return Need(list(missing), list(entries))
+        return Need(list(missing), list(plan.entries))
+
+    def _look_at(self, place: int, item: Item, plan: _Plan, cache: Cache) -> _Group | None:
+        """The customer in whose turn a record is worked on; None for one that is about none, or lives elsewhere.
+
+        Where the batch has to end before it, it does so from here on.
+        """
+        what, groups = item.what, self._groups
+        if type(what) is Arrival and type(what.event) in UNUSUAL:
+            if type(what.event) is SplitProfile:
+                plan.splits.append(what.customer)
+            elif type(what.event) is EraseShop:
+                self._is_foreign(place, what, cache)
+                self._others.append(place)
+                return None
+            else:
+                if item.topic != FANOUT:
+                    what = item.what = self._placed(place, what)
+                if type(what) is Arrival:
+                    if plan.moved or not self.goods.take(place, what, plan.customers):
+                        self._end = place
+                    return None
+        if item.topic == MOVES and isinstance(what, Move):
+            group = groups.get(what.customer) or self._take_in(place, what.customer, plan, cache)
+            if group is not None:
+                group.places.append(place)
+                self._ties.tie(what.customer)
+                plan.moved = True
+            return None
+        group = groups.get(what.customer) if type(what) is Arrival else None
+        if (
+            type(what) is not Arrival
+            or ((group is None or what.customer == ANONYMOUS) and self._is_foreign(place, what, cache))
+            or what.customer == SHOP
+        ):
+            self._others.append(place)
+            return None
+        if group is None and (group := self._take_in(place, what.customer, plan, cache)) is None:
+            return None
+        if type(what.event) in ORDER_EVENTS:
+            order_id: str = what.event.order_id  # type: ignore[attr-defined] # each of ORDER_EVENTS has one
+            known = self.live.get(what.customer)
+            if known is None or order_id not in known.ledger:
+                plan.entries[what.customer, order_id] = None
+        if item.topic == FORWARDS:
+            self._others.append(place)
+        return group
+
+    def _take_in(self, place: int, customer: str, plan: _Plan, cache: Cache) -> _Group | None:
+        """Begin a customer's part, her profile out of the cache if it is there. Where she is one too many the batch ends."""
+        if len(self._groups) >= self.terms.profiles_max:
+            self._end = place
+            return None
+        group = self._groups[customer] = _Group(customer)
+        if customer in cache:
+            subject = self.live[customer] = cache.take(customer)
+            plan.room -= subject.size
+            if subject.profile.redirect:
+                self._ties.tie(customer)
+        else:
+            plan.missing[customer] = None
+        return group
 
     def _placed(self, place: int, arrival: Arrival) -> Arrival | Problem | Foreign:
         """An event about the shop where it is to be taken in: here, or wherever it goes; with its product looked up."""
@@ -271,18 +296,6 @@ class Batch:
         if named is None:
             return Foreign(EVERYWHERE, arrival.home)
         return Foreign(EVERYWHERE, arrival.home, named.product_id, named.variant_id)
-
-    def _plan_move(self, place: int, move: Move, cache: Cache, missing: dict[str, None]) -> None:
-        customer = move.customer
-        if customer not in self._groups:
-            self._groups[customer] = _Group(customer)
-            if customer not in self.live:
-                if customer in cache:
-                    self.live[customer] = cache.take(customer)
-                else:
-                    missing[customer] = None
-        self._groups[customer].places.append(place)
-        self._ties.tie(customer)
 
     def _is_foreign(self, place: int, arrival: Arrival, cache: Cache) -> bool:
         """Whether the record belongs to another partition. A profile that is in memory is at home here: only new faces are
@@ -445,7 +458,7 @@ class Batch:
 
     def _apply(self, group: _Group) -> None:
         """One customer's records and timers, from where they were left off."""
-        items, clocks, end, out = self.items, self._clocks, self._end, self.outputs.out
+        items, clocks, out = self.items, self._clocks, self.outputs.out
         step, wall_ms, customer, places = self.terms.engine.step, self.wall_ms, group.customer, group.places
         repeats = self.onwards.repeats
         subject = self.live[customer]
@@ -454,28 +467,29 @@ class Batch:
             self._replan(group, profile)
         if group.looks:
             self._take_up(group, subject)
-        goods_at, facts_at = self.goods.at, self.goods.facts.at
+        vary = self.goods.vary or self.goods.facts.vary
+        goods, facts = self.goods.at(0), self.goods.facts.at(0)
         due_ms = profile.next_due_ms()
         if group.hears is not None:
             due_ms = self._hear(group, subject, due_ms)
-        if places and places[0] < end:
+        stop = len(places) if not places or places[-1] < self._end else bisect_left(places, self._end)
+        if stop:
             self._touched.add(customer)
-        for number in range(group.next, len(places)):
+        for number in range(group.next, stop):
             place = places[number]
-            if place >= end:
-                break
-            group.next = number
             clock_ms = clocks[place]
             if due_ms is not None and due_ms < clock_ms:
+                group.next = number
                 due_ms = self._fire(group, subject, due_ms, place)
             group.since = place + 1
             if place in repeats:
                 continue
             item, before = items[place], len(out)
             try:
-                at = Moment(clock_ms, wall_ms, goods_at(place), facts_at(place))
+                at = self._moment(clock_ms, place) if vary else Moment(clock_ms, wall_ms, goods, facts)
                 step(profile, item.what, at, ledger, out)  # type: ignore[arg-type] # see `plan`
             except Needed:
+                group.next = number
                 if len(out) != before:  # of segments that turned before the event
                     self.outputs.note((place, 1, 0, ""), item.record.timestamp_ms)
                 raise
@@ -488,8 +502,7 @@ class Batch:
                 elif ledger.replaced:
                     self._write_anew(subject)
             due_ms = profile.next_due_ms() if profile.episodes or profile.wakes else profile.compact_ms
-        else:
-            group.next = len(places)
+        group.next = stop
         if due_ms is not None and due_ms < self.clock_ms:
             due_ms = self._fire(group, subject, due_ms, len(clocks) - 1)
         if due_ms is not None and due_ms < self.clock_ms:
@@ -779,8 +792,8 @@ class Batch:
         changes.facts = self.goods.facts.changed(self.at)
         changes.population = dict(self._population)
         done = self.items[: self.at]
-        changes.offsets = {item.topic: item.next_offset for item in done}
-        changes.records = dict(Counter([item.topic for item in done]))
+        changes.offsets = dict(map(attrgetter("topic", "next_offset"), done))
+        changes.records = dict(Counter(map(attrgetter("topic"), done)))
         changes.deleted = self._deleted
         self.outputs.add_to(changes, self.rejected, withdrawn or {})
         self.onwards.add_to(changes)
@@ -804,9 +817,3 @@ def is_gone(profile: Profile) -> bool:
     if not profile.is_blank or profile.seen or profile.has_apart or profile.id == ANONYMOUS:
         return False
     return profile.privacy is None or profile.privacy.erased_ms is not None
-
-
-def _ledger_need(profile_id: str, need: NeedLedger) -> Need:
-    if need.order_id is None:
-        return Need(whole=[profile_id])
-    return Need(entries=[(profile_id, need.order_id)])

@@ -104,7 +104,7 @@ class Outputs:
         partition, shop_id, topics = self._terms.partition, self._terms.shop_id, self._terms.engine.topics
         for number in sorted(range(len(self.out)), key=self._order.__getitem__):
             output, caused_ms = self.out[number], self._caused_ms[number]
-            if type(output) is Decision:  # as nearly all are
+            if type(output) is Decision:  # by far the most
                 row = row_of(output, partition, shop_id, topics)
             elif isinstance(output, Anonymised):
                 continue
@@ -127,7 +127,9 @@ class Outputs:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if type(output) is not Decision and isinstance(output, Trigger | TriggerOutcome):
+            if type(output) is Decision:
+                continue
+            if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
                 for counter in self._terms.engine.counters_of(output):
                     changes.population[counter] = changes.population.get(counter, 0) + 1

@@ -119,6 +119,11 @@ class BatchGoods:
         self._looked = len(earlier)
         return key in self._mentioned
 
+    @property
+    def vary(self) -> bool:
+        """Whether records of this batch may find other goods than those before them."""
+        return bool(self._told)
+
     def at(self, place: int) -> Goods:
         """The goods as a record at this place finds them, and the timers before it."""
         return AsOf(self._base, self._told, place) if self._told else self._base

@@ -130,12 +130,14 @@ class Merge:
         for record in records:
             at_ms = record.timestamp_ms
             what = decode(record.value, arrival_ms(record.headers, at_ms) if forwarded else at_ms)
-            if forwarded and type(what) is Arrival:
-                what = redirected(what, record.headers)
-            if type(what) is Arrival and (time_ms := what.time_ms) > max_ms:
-                max_ms = time_ms if time_ms <= cap_ms else max(cap_ms, max_ms)
-            kept = _protected(record, what) if protects and type(what) is Arrival else record
-            add(Item(max_ms, topic, record.offset + 1, what, kept))
+            if type(what) is Arrival:
+                if forwarded:
+                    what = redirected(what, record.headers)
+                if what.time_ms > max_ms:
+                    max_ms = what.time_ms if what.time_ms <= cap_ms else max(cap_ms, max_ms)
+                if protects:
+                    record = _protected(record, what)  # noqa: PLW2901 -- what is kept of it
+            add(Item(max_ms, topic, record.offset + 1, what, record))
         lane.items, lane.at, lane.max_ms = items, 0, max_ms
         return True
 

@@ -47,6 +47,11 @@ class BatchFacts:
             if now is not known:
                 self._told.setdefault(key, []).append((place, shared(now)))
 
+    @property
+    def vary(self) -> bool:
+        """Whether records of this batch may find other facts than those before them."""
+        return bool(self._told)
+
     def at(self, place: int) -> ToldFacts:
         """What a record at this place finds told, and the timers before it."""
         return AsOf(self._base, self._told, place) if self._told else self._base

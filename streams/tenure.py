@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from msgspec import structs
@@ -109,6 +110,8 @@ class Tenure:
         self.clock = Clock(topics, disorder_ms=limits.disorder_ms, grace_ms=limits.grace_ms)
         self.outbox = self._new_outbox()
         self._items: list[Item] = []
+        self._held: Counter[str] = Counter()
+        """How many of these are of each topic."""
         self._engine = engine
         self._rules: dict[str, str] = {}
         self._after_rules = AfterRules(number, table)
@@ -173,6 +176,7 @@ class Tenure:
         for inbox in self.inboxes.values():
             inbox.drop()
         self._items = []
+        self._held.clear()
         self._merge.restart()
         self.stop()
 
@@ -291,6 +295,7 @@ class Tenure:
                 taken = self._merge.take(self._limits.batch_records - len(items))
             if taken:
                 items += taken
+                self._held.update(map(attrgetter("topic"), taken))
                 self._faults.at("after_fetch")
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
@@ -598,6 +603,7 @@ class Tenure:
         self.outbox.add(changes.rows)
         self._foreign.append((batch.at, batch.onwards.sent + len(batch.onwards.origins)))
         del self._items[: batch.at]
+        self._held.subtract(changes.records)
         self._note_stored(changes.offsets)
 
     def _keep(self, batch: Batch) -> None:
@@ -626,7 +632,7 @@ class Tenure:
         self.clock.passed(topic, offset)
 
     def _all_done(self, topic: str) -> bool:
-        return self._merge.nothing_left(topic) and not any(item.topic == topic for item in self._items)
+        return self._merge.nothing_left(topic) and self._held[topic] <= 0
 
     async def _finish(self, publishing: asyncio.Task[None]) -> None:
         """Stopping: publish what is committed and trim it, if that does not take long. Else the next owner does it."""

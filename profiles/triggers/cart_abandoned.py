@@ -187,7 +187,7 @@ CHECKOUT: Final = "checkout.abandoned"
 
 def pending_checkout(profile: Profile, cart_id: str) -> bool:
     """Whether a checkout that took this cart over still waits for its first reminder."""
-    return any(
+    return profile.has_checkouts and any(
         checkout.cart_id == cart_id
         and (episode := profile.episodes.get(f"{CHECKOUT}|{checkout.checkout_id}")) is not None
         and episode.occurrence == 1
