@@ -259,7 +259,7 @@ def unite(into: Profile, other: Profile) -> None:
     """Fold the views and searches of another profile in; what both know counts once."""
     if not other.has_browsing:
         return
-    ours, theirs = fold(into.browsing), fold(other.browsing)
+    ours, theirs = into.browsing, other.browsing
     views: dict[tuple[int, str], Viewed] = {}
     for view in (*ours.views, *theirs.views):
         known = views.setdefault((view.at_ms, view.message_id), view)
