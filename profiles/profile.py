@@ -46,8 +46,8 @@ from profiles.state import (
 )
 from profiles.value.purchases import Purchases
 
-VERSION = 1
-"""Schema version of a stored profile. A worker that meets a higher one stops."""
+VERSION = 2
+"""Schema version of a stored profile. A worker that meets a higher one stops. Since 2 views keep their own words of a product."""
 
 # A part is read as text and holds, once opened, what it stands for.
 if TYPE_CHECKING:
@@ -74,10 +74,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
     that wait for something else than an episode, as "<trigger>|<what>", and the one of segments. `privacy` is there only
     where the customer asked for something of that kind. `definitions` names the segments and windows the profile was last
     looked at by (see `profiles.segments`), `origin` is the one the value models count her under (see `profiles.origins`).
+    `v` is the version it was last written as, which the first one left out.
     """
 
     id: str
-    v: int = VERSION
+    v: int = 1
     ids: dict[str, list[str]] = {}
     timezone: tuple[int, str] | None = None
     locale: tuple[int, str] | None = None
@@ -168,6 +169,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def pack(self) -> bytes:
         """The stored form. Parts that were opened are text again afterwards."""
+        self.v = VERSION
         if type(self._sides) is not Raw:
             for part in self._sides.values():
                 part.pack()

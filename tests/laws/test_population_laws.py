@@ -79,6 +79,12 @@ def _event(kind: type[events.Event], day: int, message_id: str, ms: int = 0, **f
     )
 
 
+def dealt_to_sides(told: list[Arrival]) -> st.SearchStrategy[list[tuple[Arrival, str]]]:
+    """Each event with the profile that sees it: the left one, the right one, or both."""
+    side = st.sampled_from(("left", "right", "both"))
+    return st.lists(side, min_size=len(told), max_size=len(told)).map(lambda sides: list(zip(told, sides, strict=True)))
+
+
 def played(told: list[Arrival], name: str = "user_id:ada") -> tuple[Profile, Ledger, Tally]:
     """Profile and ledger after these events, and all changes of counters that were told on the way."""
     profile, ledger, engine, counted = Profile(name), Ledger(complete=True), Engine(BOOK, ()), Tally()
@@ -185,9 +191,9 @@ def test_counters_are_those_of_the_ledger_whatever_the_order_of_arrival_and_howe
     assert other.purchases.history == profile.purchases.history
 
 
-@given(order_events(), st.lists(st.sampled_from(("left", "right", "both")), min_size=24, max_size=24))
-def test_counters_of_merged_customers_are_those_of_one_who_did_it_all(told: list[Arrival], sides: list[str]) -> None:
-    dealt = list(zip(told, sides, strict=False))
+@given(order_events(), st.data())
+def test_counters_of_merged_customers_are_those_of_one_who_did_it_all(told: list[Arrival], data: st.DataObject) -> None:
+    dealt = data.draw(dealt_to_sides(told))
     whole, _, counted = played(told)
     left, left_ledger, left_counted = played([one for one, side in dealt if side != "right"])
     right, right_ledger, right_counted = played([one for one, side in dealt if side != "left"], "anonymous_id:7")
@@ -284,11 +290,11 @@ def test_what_customers_say_is_counted_as_it_stands_whatever_the_order_of_arriva
     assert played(mixed)[2] == counted
 
 
-@given(survey_events(), st.lists(st.sampled_from(("left", "right", "both")), min_size=14, max_size=14))
+@given(survey_events(), st.data())
 def test_what_two_profiles_of_a_customer_said_is_counted_as_if_it_had_been_one(
-    told: list[Arrival], sides: list[str]
+    told: list[Arrival], data: st.DataObject
 ) -> None:
-    dealt = list(zip(told, sides, strict=False))
+    dealt = data.draw(dealt_to_sides(told))
     left = played([one for one, side in dealt if side != "right"])[0]
     right, right_ledger, _ = played([one for one, side in dealt if side != "left"], "anonymous_id:7")
 
