@@ -4,7 +4,7 @@
 
 It brings a compiler and 600 MB along, hence no dependency of the tests (those compare with `lifetimes`). Its fits are the
 highest point of the posterior under flat priors, which is the point of highest likelihood; its predictions are taken at its own
-parameters, and ours at the same ones. Needs no server; about three minutes, most of them compiling.
+parameters, and ours at the same ones. Needs no server; about a minute, most of it compiling.
 """
 
 import warnings

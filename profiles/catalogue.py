@@ -77,7 +77,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
             return facts
         if category is None or not self.categories:
             return NOTHING
-        return self.categories.get(category) or _of_category(self.categories, category) or NOTHING
+        return _of_category(self.categories, category) or NOTHING
 
 
 def supply_key(product_id: str, facts: Facts) -> str:

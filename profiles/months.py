@@ -42,7 +42,7 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
     past.first_day, past.second_day, past.channel = first_day, purchases.second_day, channel
     past.first_month = None if first_day is None else month_of(first_day)
     after = contribution(past) if whole else _of(past, months)
-    for name, amount in (difference(after, before) if before else after).items():
+    for name, amount in difference(after, before).items():
         full = f"cohort:{name}"
         counted[full] = counted.get(full, 0) + amount
 

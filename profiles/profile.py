@@ -317,6 +317,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Whether a cart may be among the left ones; the text is only searched for its id."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
         if type(part) is Raw:
+            # `in` would first try the text as a number.
             return part is not _NOTHING and bytes(part).find(encode(cart_id)) >= 0
         return cart_id in part
 

@@ -127,8 +127,6 @@ class Outputs:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if type(output) is Decision:
-                continue
             if isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
                 for counter in self._terms.engine.counters_of(output):

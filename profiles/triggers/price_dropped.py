@@ -77,7 +77,10 @@ class PriceDropped(Watched[PriceDroppedRule]):
         goods, event = turn.at.goods, arrival.event
         if not goods:
             return
-        for product in shown(event.products) if isinstance(event, events.CartProductsEvent) else (event.product,):  # type: ignore[attr-defined] # as each of the other kinds listened for has
+        carts = isinstance(event, events.CartProductsEvent)
+        # Each of the other kinds listened for is about one product.
+        products = shown(event.products) if carts else [event.product]  # type: ignore[attr-defined]
+        for product in products:
             key = good_key(product.product_id, product.variant_id)
             good = goods.get(key)
             if good is not None and good.price_ms > arrival.time_ms and (watch := turn.profile.watches.get(key)):
