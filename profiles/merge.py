@@ -9,8 +9,6 @@ Triggers are not decided here: episodes and emissions of both are kept, and the 
 Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
 """
 
-from msgspec import Raw
-
 from profiles import (
     acquisition,
     activity,
@@ -274,7 +272,7 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
-    into.decisions = [Raw(text) for text in in_time[-DECISIONS_KEPT:]]
+    into.decisions = [kept[text] for text in in_time[-DECISIONS_KEPT:]]
 
 
 def _unite_behaviour(into: Profile, other: Profile) -> None:

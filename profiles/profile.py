@@ -8,7 +8,7 @@ times as many customers.
 A new part is a field, a property and a line in `_PARTS`; what was opened is written again, changed or not.
 """
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -195,7 +195,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
 
     def last_decisions(self) -> list[DecisionKept]:
         """The last decisions, oldest first."""
-        return [_decision_decoder.decode(kept) for kept in self.decisions]
+        return [_decision_decoder.decode(kept) if type(kept) is Raw else kept for kept in self.decisions]
 
     @property
     def has_traits(self) -> bool:
@@ -503,15 +503,17 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._emitted = part
 
     @property
-    def decisions(self) -> list[Raw]:
-        """The last decisions, oldest first, as JSON texts: they are added for the few who read them (`last_decisions`)."""
-        part: list[Raw] | Raw = self._decisions
+    def decisions(self) -> "list[DecisionKept | Raw]":
+        """The last decisions, oldest first, those of earlier batches as JSON texts: for the few who read them there is
+        `last_decisions`.
+        """
+        part: list[DecisionKept | Raw] | Raw = self._decisions
         if type(part) is Raw:
             part = self._decisions = _open(part, _DECISIONS)
         return part
 
     @decisions.setter
-    def decisions(self, part: list[Raw]) -> None:
+    def decisions(self, part: "list[DecisionKept | Raw]") -> None:
         self._decisions = part
 
     @property
@@ -771,7 +773,7 @@ _SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
 _FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
 _MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
-_DECISIONS: Final = (msgspec.json.Decoder(list[Raw]), list)
+_DECISIONS: Final = (cast("msgspec.json.Decoder[list[DecisionKept | Raw]]", msgspec.json.Decoder(list[Raw])), list)
 _LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _CONTACTS: Final = (msgspec.json.Decoder(dict[str, str]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)

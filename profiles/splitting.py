@@ -327,7 +327,7 @@ def _name_no_more(profile: Profile, goes: set[str]) -> None:
     kept = profile.last_decisions()
     for decision in kept:
         decision.key = renamed(decision.key)
-    profile.decisions[:] = [Raw(encode(decision)) for decision in kept]
+    profile.decisions = [*kept]
 
 
 def _take_out(profile: Profile, goes: list[str]) -> None:

@@ -1,13 +1,13 @@
 """One turn of the engine: an event being applied to a profile, or its timers being fired. Passed to all that takes part."""
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from profiles.book import Book
 from profiles.catalogue import Facts
 from profiles.ids import decision_id
 from profiles.product_facts import lookup
 from profiles.profile import Profile
-from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry, encode
+from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry
 from schemas.events import Event
 from schemas.moves import Move
 from schemas.outputs import Decision, Export, IdentityChange, State, Trigger, TriggerOutcome
@@ -97,7 +97,7 @@ class Turn(Struct, gc=False):
             )
         )
         kept = profile.decisions
-        kept.append(Raw(encode(DecisionKept(at_ms, name, key, state, reason, trigger_id))))
+        kept.append(DecisionKept(at_ms, name, key, state, reason, trigger_id))
         if len(kept) > DECISIONS_KEPT:
             del kept[0]
 
