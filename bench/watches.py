@@ -13,6 +13,7 @@ from typing_extensions import override
 from bench.timetable import Changed, Move, Told, Witness
 from profiles.profile import decode_profile
 from streams.local.redis_server import RedisServer
+from streams.packing import unpack
 
 LOOK_EVERY_S: Final = 0.002
 START_PATIENCE_S: Final = 30.0
@@ -109,7 +110,9 @@ class OffsetWatch(Watch):
             witness = self._witnesses.get((partition, passed))
             if witness is not None:
                 stored = client.get(f"{self._prefix}:{{{partition}}}:c:user_id:{witness.user}")
-                shown = stored is not None and (decode_profile(stored).activity.last_ms or 0) >= witness.event_ms
+                shown = (
+                    stored is not None and (decode_profile(unpack(stored)).activity.last_ms or 0) >= witness.event_ms
+                )
                 self.seen, self.unseen = self.seen + shown, self.unseen + (not shown)
                 return
 

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Struct
 from redis.exceptions import NoScriptError, ResponseError
 
+from streams.packing import DICTIONARY_ID, Unreadable, dictionary, pack, unpack
 from streams.redis_link import (
     CONNECT_TIMEOUT_S,
     CONNECTIONS_MAX,
@@ -32,6 +33,7 @@ from streams.redis_link import (
 )
 from streams.table import (
     SCHEMA,
+    SCHEMA_OF_TEXTS,
     Claim,
     Commit,
     Fenced,
@@ -70,12 +72,21 @@ class KeyDoc(Struct, frozen=True):
     meaning: str
 
 
+FORM = "JSON, or a zstd frame of it"
+"""How profiles and ledger entries lie there; see streams.packing."""
+
 REDIS_KEYS: tuple[KeyDoc, ...] = (
     KeyDoc(
         "<prefix>:install",
         "hash",
         "partitions, schema, identifiers",
         "What every worker must agree on, written at first start.",
+    ),
+    KeyDoc(
+        "<prefix>:dictionaries",
+        "hash",
+        "<number>: bytes",
+        "What the frames of profiles and ledgers were compressed with, for readers in other languages. Workers have theirs.",
     ),
     KeyDoc(
         "<prefix>:models",
@@ -93,8 +104,8 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "mark of the last one, its clock, the next offset to read of every input topic, and a change of a product that not "
         "all who watch it have heard of.",
     ),
-    KeyDoc("<prefix>:{p}:c:<id>", "string", "JSON", "One customer's profile, or a redirect to another one."),
-    KeyDoc("<prefix>:{p}:l:<id>", "hash", "<order id>: JSON", "That customer's ledger: one field for each order."),
+    KeyDoc("<prefix>:{p}:c:<id>", "string", FORM, "One customer's profile, or a redirect to another one."),
+    KeyDoc("<prefix>:{p}:l:<id>", "hash", f"<order id>: {FORM}", "That customer's ledger: one field for each order."),
     KeyDoc("<prefix>:{p}:due", "sorted set", "member <id>, score epoch ms", "Profiles by their earliest timer."),
     KeyDoc(
         "<prefix>:{p}:outbox", "list", "JSON rows", "Output committed and not yet known to be in Kafka, oldest first."
@@ -143,8 +154,9 @@ class _Script:
 class RedisTable:
     """The table in the Redis at `url` (see RedisLink for its forms), all keys under `prefix`.
 
-    `prefix` is letters, digits and . _ : - only; braces would take the place of the partition's hash tag. Raises
-    ValueError for a malformed URL or prefix. Nothing connects before the first call. Use it from one event loop.
+    With `compressed` profiles and ledger entries are written as frames (streams.packing); either form is read. `prefix` is
+    letters, digits and . _ : - only; braces would take the place of the partition's hash tag. Raises ValueError for a
+    malformed URL or prefix. Nothing connects before the first call. Use it from one event loop.
     """
 
     def __init__(
@@ -152,6 +164,7 @@ class RedisTable:
         url: str,
         *,
         prefix: str,
+        compressed: bool = False,
         timeout_s: float = TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         connections_max: int = CONNECTIONS_MAX,
@@ -159,7 +172,7 @@ class RedisTable:
     ) -> None:
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(f"the prefix {prefix!r} may have letters, digits and . _ : - only, at most 100")
-        self._prefix = prefix
+        self._prefix, self._compressed = prefix, compressed
         self.link = RedisLink(
             url,
             timeout_s=timeout_s,
@@ -184,7 +197,7 @@ class RedisTable:
             [
                 *notes,
                 ("HSETNX", key, "partitions", partitions),
-                ("HSETNX", key, "schema", SCHEMA),
+                ("HSETNX", key, "schema", SCHEMA if self._compressed else SCHEMA_OF_TEXTS),
                 ("HMGET", key, "partitions", "schema", "identifiers"),
             ],
         )
@@ -199,6 +212,15 @@ class RedisTable:
             )
         if stored != partitions:
             raise WrongInstall.of_partitions(stored, partitions)
+        if self._compressed:
+            await self._tell_of_frames(key, schema)
+
+    async def _tell_of_frames(self, install: bytes, schema: int) -> None:
+        """Before the first frame is written: releases that can't read any start no more, and everybody else finds with what."""
+        if schema < SCHEMA:
+            await self._read(install, [("HSET", install, "schema", SCHEMA)])
+        key = f"{self._prefix}:dictionaries".encode()
+        await self._read(key, [("HSETNX", key, DICTIONARY_ID, dictionary())])
 
     async def claim(self, partition: int) -> Claim:
         """Take ownership with a fresh random token and epoch + 1. Raises Refused when a wipe was left half done."""
@@ -259,12 +281,14 @@ class RedisTable:
             commands.append(("HMGET", head + b"meta", "token", "commits", "epoch"))
         replies = iter(await self._read(head, commands))
         if profiles:
-            loaded.profiles = dict(zip(profiles, next(replies), strict=True))
+            for profile_id, stored in zip(profiles, next(replies), strict=True):
+                loaded.profiles[profile_id] = None if stored is None else _read_text(stored, head, "c:", profile_id)
         for profile_id, order_ids in orders.items():
-            for order_id, entry in zip(order_ids, next(replies), strict=True):
+            for order_id, stored in zip(order_ids, next(replies), strict=True):
+                entry = None if stored is None else _read_text(stored, head, "l:", profile_id)
                 loaded.entries[profile_id, order_id] = entry
         for profile_id in whole or ():
-            loaded.whole[profile_id] = {_text(field): entry for field, entry in _pairs(next(replies))}
+            loaded.whole[profile_id] = _read_ledger(next(replies), head, profile_id)
         if due_before_ms is not None:
             loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
         if watchers_limit:
@@ -363,7 +387,7 @@ class RedisTable:
     async def remove(self, partitions: int) -> int:
         """Delete what `wipe` leaves and what all partitions share: the installation is gone. Gives the number of keys."""
         keys = [self._key(partition, "meta") for partition in range(partitions)]
-        keys += [f"{self._prefix}:{name}".encode() for name in ("models", "install")]
+        keys += [f"{self._prefix}:{name}".encode() for name in ("models", "dictionaries", "install")]
         return sum([(await self._read(key, [("UNLINK", key)]))[0] for key in keys])
 
     async def models(self) -> bytes | None:
@@ -406,15 +430,15 @@ class RedisTable:
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
-        key = self._key(partition, "c:") + _bytes(profile_id)
-        (reply,) = await self._read(key, [("GET", key)])
-        return None if reply is None else bytes(reply)
+        head = self._key(partition, "")
+        (reply,) = await self._read(head, [("GET", head + b"c:" + _bytes(profile_id))])
+        return None if reply is None else _read_text(reply, head, "c:", profile_id)
 
     async def ledger(self, partition: int, profile_id: str) -> dict[str, bytes]:
         """All stored ledger entries of one profile."""
-        key = self._key(partition, "l:") + _bytes(profile_id)
-        (reply,) = await self._read(key, [("HGETALL", key)])
-        return {_text(field): entry for field, entry in _pairs(reply)}
+        head = self._key(partition, "")
+        (reply,) = await self._read(head, [("HGETALL", head + b"l:" + _bytes(profile_id))])
+        return _read_ledger(reply, head, profile_id)
 
     async def profile_ids(self, partition: int) -> list[str]:
         """Ids of all profiles of the partition. Looks at every key of its server: for audits, not for the hot path."""
@@ -430,9 +454,10 @@ class RedisTable:
     def _commit_arguments(self, partition: int, commit: Commit, nonce: str) -> tuple[list[Arg], list[Arg]]:
         """KEYS and ARGV as lua/commit.lua reads them."""
         head = self._key(partition, "")
+        form = pack if self._compressed else bytes
         ledgers: dict[str, list[Arg]] = {}
         for (profile_id, order_id), entry in commit.entries.items():
-            ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
+            ledgers.setdefault(profile_id, []).extend((_bytes(order_id), form(entry)))
         deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
         keys: list[Arg] = [head + name for name in (b"meta", b"due", b"outbox", b"pop", b"goods", b"queue", b"notes")]
         keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
@@ -482,7 +507,7 @@ class RedisTable:
         args.extend((len(goods) // 2, len(gone_goods), len(watched), commit.unqueue))
         args.append(-1 if commit.queue is None else commit.queue[1])
         args.extend((len(noted) // 2, len(struck)))
-        args.extend(commit.profiles.values())
+        args.extend(map(form, commit.profiles.values()))
         for fields in ledgers.values():
             args.append(len(fields) // 2)
             args.extend(fields)
@@ -606,6 +631,21 @@ def _bytes(name: str) -> bytes:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
+
+
+def _read_text(stored: bytes, head: bytes, kind: str, profile_id: str) -> bytes:
+    """The text of a stored profile or ledger entry. Raises Refused where it can't be read."""
+    try:
+        return unpack(stored)
+    except Unreadable as error:
+        raise Refused(
+            f"what lies at the key {_text(head)}{kind}{profile_id} can't be read: {error}. "
+            f"Start the release that wrote it, or restore the partition, or make it anew (`regulars rebuild`)"
+        ) from error
+
+
+def _read_ledger(flat: list[bytes], head: bytes, profile_id: str) -> dict[str, bytes]:
+    return {_text(field): _read_text(stored, head, "l:", profile_id) for field, stored in _pairs(flat)}
 
 
 def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -13,8 +13,11 @@ from msgspec import Struct
 INTEGER_MAX = 2**53 - 1
 """Largest number stored: scores of sorted sets and Lua's numbers are 64-bit floats, exact up to here."""
 
-SCHEMA = 1
-"""Version of the key layout of a store. A worker that meets a higher one does not start."""
+SCHEMA = 2
+"""Version of what lies in a store, and where. A worker that meets a higher one does not start."""
+
+SCHEMA_OF_TEXTS = 1
+"""The version of a store in which no profile was ever compressed: releases from before that may go on with it."""
 
 
 class Mark(Struct, frozen=True, gc=False):

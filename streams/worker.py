@@ -156,6 +156,7 @@ class Worker:
             self._table = RedisTable(
                 self.settings.redis.url,
                 prefix=self.settings.redis.prefix,
+                compressed=self.settings.redis.compressed,
                 timeout_s=self.settings.redis.timeout_ms / 1000,
             )
             stack.push_async_callback(self._table.close)

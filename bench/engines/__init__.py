@@ -6,7 +6,7 @@
 from bench.engines.engine import Engine, Ground
 from bench.engines.jvm import FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS
 from bench.engines.python import FAUST, QUIX_STREAMS, REDIS_LOOP
-from bench.engines.regulars import REGULARS, REGULARS_IN_PYTHON
+from bench.engines.regulars import REGULARS, REGULARS_IN_PYTHON, REGULARS_IN_TEXTS
 
 __all__ = ["ENGINES", "Engine", "Ground"]
 
@@ -15,6 +15,7 @@ ENGINES: dict[str, Engine] = {
     for engine in (
         REGULARS,
         REGULARS_IN_PYTHON,
+        REGULARS_IN_TEXTS,
         FLINK_HEAP,
         FLINK_ROCKSDB,
         KAFKA_STREAMS,

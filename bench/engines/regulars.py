@@ -27,6 +27,7 @@ from profiles.profile import Profile, decode_profile
 from profiles.rules import table_of
 from profiles.triggers import BY_NAME
 from schemas.topics import TOPICS
+from streams.packing import unpack
 
 _JOB: Final = """\
 version = "profile-ltv"
@@ -123,7 +124,7 @@ class Regulars:
         with ground.redis.client(timeout_s=60.0) as client:
             for keys in key_batches(client, "regulars:{*}:c:*"):
                 for stored in client.mget(keys):
-                    profile = decode_profile(stored)
+                    profile = decode_profile(unpack(stored))
                     totals[profile.id.partition(":")[2]] = _totals(profile, expected.end_ms)
         return totals
 
@@ -141,6 +142,16 @@ class RegularsInPython(Regulars):
     @override
     def commands(self, ground: Ground) -> list[list[str]]:
         return [[sys.executable, "-m", "streams", "worker"] for _ in range(ground.threads)]
+
+
+class RegularsInTexts(Regulars):
+    """The same with profiles and ledgers as they are, not compressed."""
+
+    name = "regulars-texts"
+    title = "Regulars, not compressing"
+
+    def __init__(self) -> None:
+        super().__init__(settings={"REGULARS_REDIS_COMPRESSED": "false"})
 
 
 class ObservedRegulars(RegularsInPython):
@@ -178,3 +189,4 @@ def _totals(profile: Profile, at_ms: int) -> Totals:
 
 REGULARS = Regulars()
 REGULARS_IN_PYTHON = RegularsInPython()
+REGULARS_IN_TEXTS = RegularsInTexts()

@@ -61,7 +61,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
 
 OFFICIAL: Final = Sizes(
-    backlog=1_000_000, idle_s=15.0, saturate_s=8.0, level_s=12.0, trigger_events=1_000_000, buyers=20_000, rounds=3
+    backlog=1_000_000, idle_s=15.0, saturate_s=8.0, level_s=12.0, trigger_events=1_000_000, buyers=60_000, rounds=3
 )
 QUICK: Final = Sizes(
     backlog=30_000, idle_s=3.0, saturate_s=2.0, level_s=2.0, trigger_events=30_000, buyers=1_000, rounds=1

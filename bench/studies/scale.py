@@ -21,7 +21,8 @@ from bench.studies.study import Case, Session
 
 EVENTS: Final = 2_000_000
 QUICK_EVENTS: Final = 30_000
-BUYERS: Final = 20_000
+BUYERS: Final = 60_000
+"""Enough that what is kept of each product, once in every partition, is spread over many customers."""
 QUICK_BUYERS: Final = 2_000
 ROUNDS: Final = 3
 

@@ -22,6 +22,8 @@ DEFAULT_CONFIG: Mapping[str, str] = {
     "set-proc-title": "no",
     "bind": LOOPBACK,
     "databases": "1",
+    # As in deploy/redis.conf: compressed ledger entries are larger than the 64 bytes that a compact hash takes by default.
+    "hash-max-listpack-value": "512",
 }
 _AOF_FOLDER = "appendonlydir"
 

@@ -30,7 +30,7 @@ REDIS_URL = "redis+cluster://"
 def table(request: pytest.FixtureRequest, prefix: str) -> Table:
     match request.param:
         case "redis":
-            return RedisTable(request.getfixturevalue("redis_server").url, prefix=prefix)
+            return RedisTable(request.getfixturevalue("redis_server").url, prefix=prefix, compressed=True)
         case "cluster":
             url = request.getfixturevalue("redis_cluster").url.removesuffix("/0")
             return RedisTable(url.replace("redis://", REDIS_URL), prefix=prefix)

@@ -6,10 +6,21 @@ import pytest
 import redis
 
 from streams.local.redis_server import RedisServer
+from streams.packing import DICTIONARY_ID, dictionary, unpack
 from streams.redis_checks import UnfitRedis, check_redis, problems_of
 from streams.redis_link import RedisLink
 from streams.redis_table import REDIS_KEYS, RedisTable
-from streams.table import Claim, Commit, Fenced, Refused, RolledBack, Unavailable, WrongInstall
+from streams.table import (
+    SCHEMA,
+    SCHEMA_OF_TEXTS,
+    Claim,
+    Commit,
+    Fenced,
+    Refused,
+    RolledBack,
+    Unavailable,
+    WrongInstall,
+)
 from tests.conftest import MakeRedis
 from tests.contract.table_kit import in_loop
 
@@ -18,7 +29,7 @@ P = 7
 
 @pytest.fixture
 def table(redis_server: RedisServer, prefix: str) -> RedisTable:
-    return RedisTable(redis_server.url, prefix=prefix)
+    return RedisTable(redis_server.url, prefix=prefix, compressed=True)
 
 
 def everything(claim: Claim, mark: bytes) -> Commit:
@@ -340,7 +351,7 @@ async def test_every_key_written_is_documented(table: RedisTable, redis_client: 
 @in_loop
 async def test_data_of_a_later_release_are_refused(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
     await table.ensure_install(8)
-    redis_client.hset(f"{prefix}:install", "schema", "2")
+    redis_client.hset(f"{prefix}:install", "schema", SCHEMA + 1)
 
     with pytest.raises(WrongInstall, match="a later release ran here"):
         await table.ensure_install(8)
@@ -446,3 +457,82 @@ def test_addresses_are_read_from_the_url(url: str, clustered: bool, seeds: list[
 def test_malformed_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|cluster"):
         RedisLink(url)
+
+
+# --- Compressed, or not --------------------------------------------------------------------------------------------
+
+
+def raw(value: bytes | str | None) -> bytes:
+    assert isinstance(value, bytes)
+    return value
+
+
+PROFILE = b'{"id":"user_id:ana","v":2,"ids":{"user_id":["ana"]},"activity":{"events":21,"sessions":4,"views":12}}'
+
+
+@in_loop
+async def test_profiles_and_ledgers_are_compressed_and_read_by_those_who_would_not_write_them_so(
+    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+) -> None:
+    plain = RedisTable(redis_server.url, prefix=prefix)
+    await table.ensure_install(8)
+    await table.commit(P, everything(await table.claim(P), PROFILE))
+    stored = raw(redis_client.get(f"{prefix}:{{{P}}}:c:a"))
+
+    assert len(stored) < len(PROFILE) / 2
+    assert len(raw(redis_client.hget(f"{prefix}:{{{P}}}:l:a", "o1"))) < len(PROFILE) / 2
+    for reader in (table, plain):
+        assert await reader.profile(P, "a") == PROFILE
+        assert await reader.ledger(P, "a") == {"o1": PROFILE}
+        loaded = await reader.load(P, ["a", "z"], [("a", "o1"), ("a", "o2")], whole=["b"])
+        assert loaded.profiles == {"a": PROFILE, "z": None}
+        assert loaded.entries == {("a", "o1"): PROFILE, ("a", "o2"): None}
+        assert loaded.whole == {"b": {"o1": PROFILE}}
+    assert unpack(stored) == PROFILE
+    assert redis_client.hgetall(f"{prefix}:dictionaries") == {str(DICTIONARY_ID).encode(): dictionary()}
+    await plain.close()
+
+
+@in_loop
+async def test_texts_and_frames_lie_side_by_side(
+    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+) -> None:
+    plain = RedisTable(redis_server.url, prefix=prefix)
+    first = everything(await plain.claim(P), PROFILE)
+    await plain.commit(P, first)
+    assert redis_client.get(f"{prefix}:{{{P}}}:c:a") == PROFILE
+
+    await table.commit(P, Commit(token=first.token, expected=first.expected + 1, profiles={"a": PROFILE}))
+
+    assert (await table.load(P, ["a", "b"], [])).profiles == {"a": PROFILE, "b": PROFILE}
+    await plain.close()
+
+
+@in_loop
+async def test_a_frame_that_can_not_be_read_is_refused_by_its_key(
+    table: RedisTable, redis_client: redis.Redis, prefix: str
+) -> None:
+    await table.commit(P, everything(await table.claim(P), PROFILE))
+    key = f"{prefix}:{{{P}}}:c:a"
+    redis_client.set(key, raw(redis_client.get(key))[:-4])
+
+    with pytest.raises(Refused, match=rf"{P}}}:c:a can't be read: it is damaged .*`regulars rebuild`"):
+        await table.load(P, ["a"], [])
+    with pytest.raises(Refused, match="can't be read"):
+        await table.profile(P, "a")
+
+
+@in_loop
+async def test_earlier_releases_may_go_on_until_the_first_frame(
+    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+) -> None:
+    plain = RedisTable(redis_server.url, prefix=prefix)
+    await plain.ensure_install(8)
+    assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA_OF_TEXTS).encode()
+
+    await table.ensure_install(8)
+
+    assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA).encode()
+    await plain.ensure_install(8)  # this release reads both
+    assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA).encode()
+    await plain.close()

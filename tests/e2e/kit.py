@@ -24,6 +24,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas.topics import CONSUMED, TOPICS
 from streams.home import home_partition
+from streams.packing import unpack
 from tests.e2e.scenario import BRISK_RULES, BRISK_SETTINGS, RULES, Record, Scenario, last_words
 
 PATIENCE_S = 60.0
@@ -284,7 +285,7 @@ class Shop:
         """Partition and id of every stored profile; identifiers that lead to one are none."""
         with contextlib.closing(self.client()) as client:
             found = list(client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000))
-            keys = [key.decode() for key in found if not json.loads(client.get(key)).get("redirect")]
+            keys = [key.decode() for key in found if not json.loads(unpack(client.get(key))).get("redirect")]
         parts = [key.removeprefix(f"{self.prefix}:{{").partition("}:c:") for key in keys]
         return [(int(partition), profile_id) for partition, _, profile_id in parts]
 
@@ -302,7 +303,7 @@ class Shop:
             for key in client.scan_iter(match=f"{self.prefix}:*:c:*", count=1000):
                 stored = client.get(key)
                 if stored is not None:
-                    profile = json.loads(stored)
+                    profile = json.loads(unpack(stored))
                     found[profile["id"]] = profile
         return found
 
