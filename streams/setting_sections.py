@@ -176,9 +176,10 @@ class Redis(Section, frozen=True, kw_only=True):
         bool,
         about(
             "Write profiles and ledgers compressed (zstd).",
-            why="They take a third of the memory, and what it costs the worker Redis saves. Both forms are read, so it can be changed "
-            "at any time.",
-            extremes="False: 5 % more events/s for a worker, anybody reads them with `GET`, a third as many customers in Redis.",
+            why="They take a third of the memory, and what it costs the worker Redis saves. Both forms are read, so it can "
+            "be changed at any time.",
+            extremes="False: 5 % more events/s for a worker, anybody reads them with `GET`, a third as many customers in "
+            "Redis.",
         ),
     ] = True
     timeout_ms: Annotated[
