@@ -53,17 +53,22 @@ class Facts(Struct, frozen=True, gc=False):
 
 
 NOTHING: Final = Facts()
+FOUND_MAX: Final = 1 << 14
+"""Categories whose facts are remembered; what events name is without bounds."""
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
     """Facts by product id, and by category path for products that have no row; the products of each bundle, by its name; and
     of each group how many days its smallest unit lasts.
+
+    `found` remembers what was looked up by category: it is asked for several times with every line of every order.
     """
 
     products: dict[str, Facts] = {}
     categories: dict[str, Facts] = {}
     bundles: dict[str, tuple[str, ...]] = {}
     groups: dict[str, float] = {}
+    found: dict[str, Facts] = {}
 
     @staticmethod
     def from_rows(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> "Catalogue":
@@ -77,7 +82,12 @@ class Catalogue(Struct, frozen=True, kw_only=True):
             return facts
         if category is None or not self.categories:
             return NOTHING
-        return _of_category(self.categories, category) or NOTHING
+        facts = self.found.get(category)
+        if facts is None:
+            if len(self.found) >= FOUND_MAX:
+                self.found.clear()
+            facts = self.found[category] = _of_category(self.categories, category) or NOTHING
+        return facts
 
 
 def supply_key(product_id: str, facts: Facts) -> str:

@@ -127,7 +127,7 @@ def _note_bought(interests: Interests, bought: Mapping[str, int]) -> None:
         if dates.get(category, -1) < at_ms:
             dates[category] = at_ms
     if len(dates) > INTERESTS_MAX:
-        for oldest in sorted(dates, key=lambda name: (dates[name], name))[:-INTERESTS_MAX]:
+        for _, oldest in sorted(zip(dates.values(), dates, strict=True))[:-INTERESTS_MAX]:
             del dates[oldest]
 
 
@@ -136,6 +136,5 @@ def _keep_strongest(scores: dict[str, int]) -> None:
     if len(scores) == INTERESTS_MAX + 1:
         del scores[min(zip(scores.values(), scores, strict=True))[1]]
         return
-    ranked = sorted(scores, key=lambda name: (scores[name], name))
-    for name in ranked[: len(scores) - INTERESTS_MAX]:
+    for _, name in sorted(zip(scores.values(), scores, strict=True))[:-INTERESTS_MAX]:
         del scores[name]

@@ -66,10 +66,13 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
             _add(counted, key, record_and_count(rhythm, *now, exponent))
         _keep(rhythms, key, rhythm)
     if len(rhythms) > RHYTHMS_MAX:
-        oldest_first = sorted(rhythms, key=lambda key: (rhythms[key][0], key))
-        for oldest in oldest_first[:-RHYTHMS_MAX]:
-            exponent = book.rules.repurchase.of(oldest).quantity_exponent
-            _add(counted, oldest, difference({}, contribution(_of(profile, oldest), exponent)))
+        for day, oldest in sorted([(kept[0], key) for key, kept in rhythms.items()])[:-RHYTHMS_MAX]:
+            stored, opened = _first(day)
+            if rhythms[oldest][1] == stored:  # bought once, as most that go
+                _take_away(counted, oldest, opened)
+            else:
+                exponent = book.rules.repurchase.of(oldest).quantity_exponent
+                _take_away(counted, oldest, contribution(_of(profile, oldest), exponent))
             del rhythms[oldest]
 
 
@@ -161,6 +164,12 @@ def _keep(rhythms: dict[str, tuple[int, Raw]], key: str, rhythm: Rhythm) -> None
         rhythms[key] = (rhythm.days[-1], Raw(encode(rhythm)))
     else:
         rhythms.pop(key, None)
+
+
+def _take_away(counted: Tally, key: str, part: Tally) -> None:
+    for name, amount in part.items():
+        full = f"gaps:{name}:{key}"
+        counted[full] = counted.get(full, 0) - amount
 
 
 def _add(counted: Tally, key: str, change: Tally) -> None:

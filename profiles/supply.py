@@ -18,9 +18,11 @@ itself, the reminder is due halfway: nobody is reminded by the purchase itself.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from math import exp, log
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -354,9 +356,12 @@ def _holding(profile: Profile, order_id: str) -> list[str]:
 def _at_order_hour(profile: Profile, due_ms: int, last_ms: int, book: Book) -> int:
     """The customer's median order hour (the earlier one of two) on the local day of `due_ms`."""
     zone, newest = zones.zone_of(profile, book.shop_timezone), order_stats.newest(profile.orders)
-    if len(newest) < 2:
-        hour = zones.local_hour(newest[0][0] if newest else last_ms, zone)
-    else:
-        hours = sorted([zones.local_hour(placed_ms, zone) for placed_ms, _ in newest])
-        hour = hours[(len(hours) - 1) // 2]
+    hour = _median_hour(tuple([placed_ms for placed_ms, _ in newest]) or (last_ms,), zone)
     return zones.at_hour(due_ms, zone, hour)
+
+
+@lru_cache(maxsize=1 << 12)
+def _median_hour(placed: tuple[int, ...], zone: ZoneInfo) -> int:
+    """Of these times. An order that has several supplies asks for each, and when one falls due it is asked again."""
+    hours = sorted([zones.local_hour(placed_ms, zone) for placed_ms in placed])
+    return hours[(len(hours) - 1) // 2]

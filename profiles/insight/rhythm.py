@@ -16,7 +16,6 @@ Logarithms are whole numbers of 1/1024; bins of u are 144/1024 wide (15 %), from
 """
 
 from bisect import bisect_right
-from collections import Counter
 from itertools import pairwise
 from math import log
 from typing import Final
@@ -157,18 +156,23 @@ def contribution(rhythm: Rhythm, exponent: float = 0.0) -> Tally:
     days, stretches = _occasions(rhythm, exponent)
     if not days:
         return {}
-    tally: Counter[str] = Counter()
+    tally: Tally = {}
     logs = _gap_logs(days, stretches)
     start = HISTORY if len(rhythm.days) >= PURCHASES_MAX else 0
     own = sum(logs[:start])
     for place in range(start, len(logs)):
-        tally[_closed(logs[place], own, place)] += 1
+        name = _closed(logs[place], own, place)
+        tally[name] = tally.get(name, 0) + 1
         own += logs[place]
         if place >= HISTORY:
             own -= logs[place - HISTORY]
-    tally[_open(logs, stretches[-1], days[-1])] += 1
-    tally.update(_moments(len(logs), sum(logs), sum(value * value for value in logs)))
-    return {name: value for name, value in tally.items() if value}
+    tally[_open(logs, stretches[-1], days[-1])] = 1
+    if logs:
+        total = sum(logs)
+        for name, value in _moments(len(logs), total, sum([value * value for value in logs])).items():
+            if value:
+                tally[name] = value
+    return tally
 
 
 def record_and_count(rhythm: Rhythm, day: int, units: float = 1.0, exponent: float = 0.0) -> Tally:

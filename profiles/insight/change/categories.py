@@ -60,8 +60,7 @@ def observe(state: Shares, day: int, categories: frozenset[str]) -> Shift | None
         squares = state.squares
         state.squares = (squares[0] + fast * fast, squares[1] + slow * slow, squares[2] + fast * slow)
     if len(state.weights) > CATEGORIES_MAX:
-        lightest_first = sorted(state.weights, key=lambda name: (state.weights[name][1], name))
-        for name in lightest_first[:-CATEGORIES_MAX]:
+        for _, name in sorted([(slow, name) for name, (_, slow) in state.weights.items()])[:-CATEGORIES_MAX]:
             del state.weights[name]
     shift = _judge(state, state.since_day)
     if shift is not None:
@@ -75,57 +74,76 @@ def divergence(late: dict[str, float], before: dict[str, float]) -> float:
     >>> round(divergence({"tea": 3, "jam": 1}, {"tea": 1, "jam": 1}), 4)
     0.1308
     """
-    late_total, before_total = sum(late.values()), sum(before.values())
-    return sum(
-        weight / late_total * log(weight / late_total / (before[name] / before_total))
-        for name, weight in late.items()
-        if weight > 0
-    )
+    return _divergence([*late.values()], [before[name] for name in late])
 
 
 def samples(state: Shares, since_day: int) -> tuple[dict[str, float], dict[str, float]]:
     """Late and before, as effective numbers of purchases by category."""
+    late, before = _samples(state, since_day)
+    return dict(zip(state.weights, late, strict=True)), dict(zip(state.weights, before, strict=True))
+
+
+# Asked with every order: by lists, in the order of `Shares.weights`, since names are wanted after an alarm only.
+
+
+def _divergence(late: list[float], before: list[float]) -> float:
+    late_total, before_total = sum(late), sum(before)
+    return sum(
+        [
+            weight / late_total * log(weight / late_total / (other / before_total))
+            for weight, other in zip(late, before, strict=True)
+            if weight > 0
+        ]
+    )
+
+
+def _samples(state: Shares, since_day: int) -> tuple[list[float], list[float]]:
     days = state.last_day - since_day
     fast, slow = exp2(-days / FAST_DAYS), exp2(-days / SLOW_DAYS)
-    late = {name: weights[0] * fast for name, weights in state.weights.items()}
-    before = {name: max(0.0, weights[1] * slow - late[name]) for name, weights in state.weights.items()}
+    weights = state.weights.values()
+    late = [weight * fast for weight, _ in weights]
+    before = [max(0.0, weight * slow - new) for (_, weight), new in zip(weights, late, strict=True)]
     late_squares = state.squares[0] * fast * fast
     before_squares = state.squares[1] * slow * slow + late_squares - 2 * state.squares[2] * fast * slow
     return _effective(late, late_squares), _effective(before, before_squares)
 
 
-def _effective(weights: dict[str, float], squares: float) -> dict[str, float]:
-    total = sum(weights.values())
+def _effective(weights: list[float], squares: float) -> list[float]:
+    total = sum(weights)
     # Rounding leaves a trace of "before" where there is none yet.
     factor = total / squares if squares > 1e-9 and total > 1e-9 else 0.0
-    return {name: weight * factor for name, weight in weights.items()}
+    return [weight * factor for weight in weights]
 
 
 def _judge(state: Shares, since_day: int) -> Shift | None:
     if len(state.weights) < 2:
         return None
     # Most have bought too little of late. Whatever day weights are of cancels out here, but for rounding.
-    weight = sum(fast for fast, _ in state.weights.values())
+    weight = sum([fast for fast, _ in state.weights.values()])
     if weight * weight < (PURCHASES_MIN - ROUNDING) * state.squares[0]:
         return None
-    late, before = samples(state, since_day)
-    late_total, before_total = sum(late.values()), sum(before.values())
+    late, before = _samples(state, since_day)
+    late_total, before_total = sum(late), sum(before)
     if min(late_total, before_total) < PURCHASES_MIN:
         return None
-    distance = divergence(late, {name: weight + 0.5 for name, weight in before.items()})
+    distance = _divergence(late, [weight + 0.5 for weight in before])
     if distance < DIVERGENCE_MIN:
         return None
-    both = {name: late[name] + before[name] for name in late}
-    statistic = 2 * (late_total * divergence(late, both) + before_total * divergence(before, both))
+    both = [new + old for new, old in zip(late, before, strict=True)]
+    statistic = 2 * (late_total * _divergence(late, both) + before_total * _divergence(before, both))
     if statistic <= chi_squared_quantile(1 - FALSE_ALARM, len(late) - 1):
         return None
-    moved = {name: late[name] / late_total - before[name] / before_total for name in sorted(late)}
-    most = max(moved, key=lambda name: abs(moved[name]))
+    shares = {
+        name: (new / late_total, old / before_total)
+        for name, new, old in sorted(zip(state.weights, late, before, strict=True))
+    }
+    most = max(shares, key=lambda name: abs(shares[name][0] - shares[name][1]))
+    after, earlier = shares[most]
     return Shift(
         measure="categories",
-        direction="up" if moved[most] > 0 else "down",
-        before=round(before[most] / before_total, 3),
-        after=round(late[most] / late_total, 3),
+        direction="up" if after > earlier else "down",
+        before=round(earlier, 3),
+        after=round(after, 3),
         observations=round(late_total),
         path=(round(distance, 3),),
         detail=most,
