@@ -201,8 +201,8 @@ class Engine:
         if self._is_watching:
             self._watch.after_timer(turn, at.clock_ms)
 
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
-        """Let every timer of the profile that is due before the clock have its say, earliest first.
+    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
+        """Let every timer of the profile that is due before the clock have its say, earliest first; gives what is due next.
 
         Raises NeedLedger(None) before changing anything when old orders are to be compacted, or when what comes due may
         put the customer into a hold-out's comparison.
@@ -240,6 +240,7 @@ class Engine:
             episodes.decide_due(turn, self.triggers, episode)
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
+        return due_ms
 
     def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
         """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison. Who may

@@ -688,7 +688,7 @@ class Batch:
             self._touched.add(customer)
             try:
                 at = self._moment(clock_ms, at_place)
-                self.terms.engine.fire(profile, at, subject.ledger, self.outputs.out)
+                next_ms = self.terms.engine.fire(profile, at, subject.ledger, self.outputs.out)
             except Needed:
                 self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)  # of timers before the one that needs
                 raise
@@ -696,7 +696,6 @@ class Batch:
                 raise Faulty(None, customer, error) from error
             self.fired += 1
             self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)
-            next_ms = profile.next_due_ms()
             if next_ms is not None and next_ms < clock_ms:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at_place

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
@@ -74,6 +75,7 @@ class Outbox:
         self._partition, self._publisher = partition, publisher
         self._mono_ms, self._wall_ms = mono_ms, wall_ms
         self._stats, self._faults, self._sleep = stats, faults, sleep
+        # Those that are not known to be published, and how many before them only wait to be trimmed.
         self._rows: deque[_Row] = deque(_Row(_decoded(stored, partition), None) for stored in rows)
         self._sent = 0
         self._marks: dict[str, int] = dict(tails or {})
@@ -86,12 +88,12 @@ class Outbox:
         self.wake = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._sent + len(self._rows)
 
     @property
     def waiting(self) -> int:
         """Rows not known to be published."""
-        return len(self._rows) - self._sent
+        return len(self._rows)
 
     @property
     def full(self) -> bool:
@@ -110,8 +112,6 @@ class Outbox:
 
     def trimmed(self, count: int, tails: dict[str, int]) -> None:
         """The commit with this trim is in."""
-        for _ in range(count):
-            self._rows.popleft()
         self._sent -= count
         self._marks.update(tails)
         self._moved = {topic: end for topic, end in self._moved.items() if tails.get(topic) != end}
@@ -161,7 +161,7 @@ class Outbox:
         if self._unsure:
             await self._find_published()
             self._unsure = False
-        rows = [one for one in list(self._rows)[self._sent : self._sent + ROWS_AT_ONCE] if not one.done]
+        rows = [one for one in islice(self._rows, ROWS_AT_ONCE) if not one.done]
         if not rows:
             self._count_sent()
             return self.waiting > 0
@@ -201,7 +201,8 @@ class Outbox:
             pass
 
     def _count_sent(self) -> None:
-        while self._sent < len(self._rows) and self._rows[self._sent].done:
+        while self._rows and self._rows[0].done:
+            self._rows.popleft()
             self._sent += 1
 
     async def _mark(self) -> None:

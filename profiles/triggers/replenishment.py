@@ -68,6 +68,8 @@ class _Replenishment(TriggerDefinition[R]):
             return "subscribed"
         if _replaced(turn, state):
             return "repurchased"
+        if turn.book.models.repurchase is None:
+            return None
         forecast = supply.forecast(turn.profile, product_id, turn.book)
         if forecast is None or forecast.learned is None:
             return None

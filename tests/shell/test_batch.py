@@ -42,11 +42,12 @@ class Recording(Engine):
             raise self.faulty[arrival.event.message_id]
 
     @override
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> None:
-        super().fire(profile, at, orders, out)
+    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
+        next_ms = super().fire(profile, at, orders, out)
         self.calls.append(("fire", profile.id, at.clock_ms))
         if profile.id.removeprefix("user_id:") in self.faulty:
             raise self.faulty[profile.id.removeprefix("user_id:")]
+        return next_ms
 
 
 def world(engine: Engine | None = None, **options: Any) -> World:
