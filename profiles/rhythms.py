@@ -67,12 +67,10 @@ def count_change(profile: Profile, change: OrderChange, book: Book, counted: Tal
         _keep(rhythms, key, rhythm)
     if len(rhythms) > RHYTHMS_MAX:
         for day, oldest in sorted([(kept[0], key) for key, kept in rhythms.items()])[:-RHYTHMS_MAX]:
-            stored, opened = _first(day)
-            if rhythms[oldest][1] == stored:  # bought once, as most that go
-                _take_away(counted, oldest, opened)
-            else:
-                exponent = book.rules.repurchase.of(oldest).quantity_exponent
-                _take_away(counted, oldest, contribution(_of(profile, oldest), exponent))
+            stored, part = _first(day)
+            if rhythms[oldest][1] != stored:  # most that go were bought once
+                part = contribution(_of(profile, oldest), book.rules.repurchase.of(oldest).quantity_exponent)
+            _add(counted, oldest, part, -1)
             del rhythms[oldest]
 
 
@@ -166,13 +164,7 @@ def _keep(rhythms: dict[str, tuple[int, Raw]], key: str, rhythm: Rhythm) -> None
         rhythms.pop(key, None)
 
 
-def _take_away(counted: Tally, key: str, part: Tally) -> None:
-    for name, amount in part.items():
-        full = f"gaps:{name}:{key}"
-        counted[full] = counted.get(full, 0) - amount
-
-
-def _add(counted: Tally, key: str, change: Tally) -> None:
+def _add(counted: Tally, key: str, change: Tally, sign: int = 1) -> None:
     for name, amount in change.items():
         full = f"gaps:{name}:{key}"
-        counted[full] = counted.get(full, 0) + amount
+        counted[full] = counted.get(full, 0) + sign * amount
