@@ -109,9 +109,11 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         """What to offer, best first, without what she has, what would only stand in for it, and what is sold out."""
         bought: list[str] = episode.data["products"]
         known = [turn.facts(product_id) for product_id in bought]
+        learned = turn.book.models.together
+        if learned is None and not any(facts.complementary for facts in known):
+            return []
         without = _owned(turn.profile) | _in_carts(turn.profile) | set(bought)
         without.update(other for facts in known for other in facts.substitutes)
-        learned = turn.book.models.together
         # Some more than are shown: of what was learned, some may be sold out.
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
         for facts in known:
