@@ -109,6 +109,15 @@ def test_the_same_demo_leaves_the_same_bytes(run: Run, tmp_path: Path) -> None:
         assert (again.folder / f"{name}.jsonl").read_bytes() == (run.folder / f"{name}.jsonl").read_bytes(), name
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background of a shell that has it ignored there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_stops_it_at_once_and_leaves_no_process_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "streams", "demo", "--out", str(tmp_path / "out")],
