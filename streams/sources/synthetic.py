@@ -35,13 +35,13 @@ from streams.sources.completejourney import CURRENCY, TIMEZONE, Basket, Journey,
 
 SOURCE: Final = "synthetic"
 CONSENTING: Final = 0.80
-VISIT_BEFORE_ORDER: Final = 0.08
+VISIT_BEFORE_ORDER: Final = 0.05
 CHECKOUT_IN_VISIT: Final = 0.70
 CART_VIEW_IN_VISIT: Final = 0.60
 BOUGHT_LATER: Final = 0.03
 NEVER_BOUGHT: Final = 0.03
 CHECKOUT_LEFT: Final = 0.25
-ONLY_VIEWS: Final = 0.06
+ONLY_VIEWS: Final = 0.04
 
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
