@@ -64,7 +64,7 @@ def stored_in(run: Embedded) -> Stored:
 
 
 def made() -> bytes:
-    """The dictionary. The same libraries make the same bytes."""
+    """A dictionary. What profiles hold changes with the engine, so it is made once and then kept as a file."""
     draw = Random(1)
     samples: list[bytes | bytearray | memoryview] = []
     for shop in (of_the_year(), of_the_simulation()):

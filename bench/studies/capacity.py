@@ -139,6 +139,7 @@ class Capacity:
         """It has none of its own; prices and assumptions stand in bench/capacity/prices.toml."""
 
     def run(self, session: Session, chosen: Namespace) -> Iterator[Case]:
+        ENGINES["regulars"].build()
         sizes, scenario = (QUICK, QUICK_SCENARIO) if session.quick else (OFFICIAL, SCENARIO)
         rounds = chosen.rounds or sizes.rounds
         of_triggers = QUICK_TRIGGER_SCENARIO if session.quick else TRIGGER_SCENARIO

@@ -70,6 +70,7 @@ class Scale:
         """It has none of its own."""
 
     def run(self, session: Session, chosen: Namespace) -> Iterator[Case]:
+        ENGINES["regulars"].build()
         variants = {name: _shortened(variant) if session.quick else variant for name, variant in VARIANTS.items()}
         streams = {name: open_stream(variant.scenario, session.cache) for name, variant in variants.items()}
         runs = {name: Runs(variant=variants[name], facts=stream.facts) for name, stream in streams.items()}
