@@ -9,7 +9,7 @@ It is made from the profiles and ledgers of two made-up shops: the year that the
 
 import argparse
 import json
-import time
+import timeit
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
@@ -110,13 +110,7 @@ def _mean(texts: list[bytes]) -> float:
 
 def _us(work: Callable[[bytes], bytes], texts: list[bytes]) -> float:
     """Microseconds for one, in the best of some rounds."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        for text in texts:
-            work(text)
-        best = min(best, time.perf_counter() - begun)
-    return best / len(texts) * 1e6
+    return min(timeit.repeat(lambda: [work(text) for text in texts], number=1, repeat=ROUNDS)) / len(texts) * 1e6
 
 
 if __name__ == "__main__":

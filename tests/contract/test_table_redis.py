@@ -462,6 +462,12 @@ def test_malformed_addresses_are_refused(url: str) -> None:
 # --- Compressed, or not --------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def plain(redis_server: RedisServer, prefix: str) -> RedisTable:
+    """The same table, opened by somebody who would not write frames."""
+    return RedisTable(redis_server.url, prefix=prefix)
+
+
 def raw(value: bytes | str | None) -> bytes:
     assert isinstance(value, bytes)
     return value
@@ -472,9 +478,8 @@ PROFILE = b'{"id":"user_id:ana","v":2,"ids":{"user_id":["ana"]},"activity":{"eve
 
 @in_loop
 async def test_profiles_and_ledgers_are_compressed_and_read_by_those_who_would_not_write_them_so(
-    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+    table: RedisTable, plain: RedisTable, redis_client: redis.Redis, prefix: str
 ) -> None:
-    plain = RedisTable(redis_server.url, prefix=prefix)
     await table.ensure_install(8)
     await table.commit(P, everything(await table.claim(P), PROFILE))
     stored = raw(redis_client.get(f"{prefix}:{{{P}}}:c:a"))
@@ -490,14 +495,12 @@ async def test_profiles_and_ledgers_are_compressed_and_read_by_those_who_would_n
         assert loaded.whole == {"b": {"o1": PROFILE}}
     assert unpack(stored) == PROFILE
     assert redis_client.hgetall(f"{prefix}:dictionaries") == {str(DICTIONARY_ID).encode(): dictionary()}
-    await plain.close()
 
 
 @in_loop
 async def test_texts_and_frames_lie_side_by_side(
-    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+    table: RedisTable, plain: RedisTable, redis_client: redis.Redis, prefix: str
 ) -> None:
-    plain = RedisTable(redis_server.url, prefix=prefix)
     first = everything(await plain.claim(P), PROFILE)
     await plain.commit(P, first)
     assert redis_client.get(f"{prefix}:{{{P}}}:c:a") == PROFILE
@@ -505,7 +508,6 @@ async def test_texts_and_frames_lie_side_by_side(
     await table.commit(P, Commit(token=first.token, expected=first.expected + 1, profiles={"a": PROFILE}))
 
     assert (await table.load(P, ["a", "b"], [])).profiles == {"a": PROFILE, "b": PROFILE}
-    await plain.close()
 
 
 @in_loop
@@ -524,9 +526,8 @@ async def test_a_frame_that_can_not_be_read_is_refused_by_its_key(
 
 @in_loop
 async def test_earlier_releases_may_go_on_until_the_first_frame(
-    table: RedisTable, redis_server: RedisServer, redis_client: redis.Redis, prefix: str
+    table: RedisTable, plain: RedisTable, redis_client: redis.Redis, prefix: str
 ) -> None:
-    plain = RedisTable(redis_server.url, prefix=prefix)
     await plain.ensure_install(8)
     assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA_OF_TEXTS).encode()
 
@@ -535,4 +536,3 @@ async def test_earlier_releases_may_go_on_until_the_first_frame(
     assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA).encode()
     await plain.ensure_install(8)  # this release reads both
     assert redis_client.hget(f"{prefix}:install", "schema") == str(SCHEMA).encode()
-    await plain.close()
