@@ -53,10 +53,10 @@ def _with_value(*, triggers: bool) -> Any:
     from profiles.book import Book
     from profiles.catalogue import build_catalogue
     from profiles.engine import Engine
+    from profiles.life_rules import WinbackRule
     from profiles.rules import Holdout, Rules
     from profiles.supply_rules import ReplenishmentDueRule
     from profiles.triggers import BUILT_IN, CART_ABANDONED
-    from profiles.triggers.winback import WinbackRule
 
     rules = Rules.of(WinbackRule(holdout=0.1), ReplenishmentDueRule(holdout=0.1), holdout=Holdout(share=0.1))
     # The merchant's word for every category makes every purchase a supply: the dearest case.

@@ -6,26 +6,30 @@ told of what happens: checkouts before carts, since they take carts over.
 
 from typing import Any, Final
 
+from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.definition import TriggerDefinition
+from profiles.goods_rules import BackInStockRule, LowStockRule, PriceDroppedRule
+from profiles.life_rules import BehaviourChangeRule, WelcomeRule, WinbackRule
+from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.rules import TriggerRule
-from profiles.triggers.back_in_stock import BACK_IN_STOCK, BackInStockRule
-from profiles.triggers.behaviour_change import BEHAVIOUR_CHANGE, BehaviourChangeRule
+from profiles.triggers.back_in_stock import BACK_IN_STOCK
+from profiles.triggers.behaviour_change import BEHAVIOUR_CHANGE
 from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
-from profiles.triggers.cart_abandoned import CART_ABANDONED, CartAbandonedRule
+from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.triggers.category_interest import CATEGORY_INTEREST
-from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED, CheckoutAbandonedRule
+from profiles.triggers.checkout_abandoned import CHECKOUT_ABANDONED
 from profiles.triggers.churn_risk import CHURN_RISK, ChurnRiskRule
 from profiles.triggers.coupon_triggers import COUPON_EXPIRING, NEXT_ORDER_COUPON
-from profiles.triggers.cross_sell import BUNDLE_SUGGEST, CROSS_SELL, BundleSuggestRule, CrossSellRule
+from profiles.triggers.cross_sell import BUNDLE_SUGGEST, CROSS_SELL
 from profiles.triggers.detractor import FEEDBACK_OVERDUE, NPS_DETRACTOR
 from profiles.triggers.gift_threshold import GIFT_THRESHOLD
-from profiles.triggers.low_stock import LOW_STOCK, LowStockRule
+from profiles.triggers.low_stock import LOW_STOCK
 from profiles.triggers.ltv_milestone import LTV_MILESTONE, LtvMilestoneRule
 from profiles.triggers.new_buyer import SECOND_ORDER_WELCOME
 from profiles.triggers.nps_survey import NPS_SURVEY
 from profiles.triggers.payment_failed import PAYMENT_FAILED
 from profiles.triggers.post_purchase import POST_PURCHASE_CONTENT
-from profiles.triggers.price_dropped import PRICE_DROPPED, PriceDroppedRule
+from profiles.triggers.price_dropped import PRICE_DROPPED
 from profiles.triggers.promoter import NPS_PROMOTER
 from profiles.triggers.replenishment import REPLENISHMENT_DUE, REPLENISHMENT_LATE
 from profiles.triggers.review_request import REVIEW_REQUEST
@@ -34,8 +38,8 @@ from profiles.triggers.search_abandoned import SEARCH_ABANDONED
 from profiles.triggers.segments import SEGMENT_ENTERED, SEGMENT_EXITED
 from profiles.triggers.unsubscribed import UNSUBSCRIBE_FEEDBACK
 from profiles.triggers.vip import VIP_ENTERED, VIP_LEFT, VipEnteredRule, VipLeftRule
-from profiles.triggers.welcome import WELCOME, WelcomeRule
-from profiles.triggers.winback import WINBACK, WinbackRule
+from profiles.triggers.welcome import WELCOME
+from profiles.triggers.winback import WINBACK
 from profiles.triggers.wishlist_reminder import WISHLIST_REMINDER
 from profiles.triggers.yearly import ANNIVERSARY, BIRTHDAY
 

@@ -4,37 +4,19 @@ Whoever asked first hears first: of those who wait, so many for each piece that 
 ten minutes, as long as there is any left. So a handful of pieces is not promised to thousands.
 """
 
-from typing import Annotated, ClassVar, Final
-
-from msgspec import Meta
+from typing import Final
 
 from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import GoodChange
-from profiles.rules import MINUTE_MS, TriggerRule
+from profiles.goods_rules import BackInStockRule
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import ALERT_FOR_MS, bought_since, close_alert
-
-AtLeastOne = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
-class BackInStockRule(TriggerRule, frozen=True, kw_only=True):
-    """A product the customer asked to be told of is there again."""
-
-    trigger: ClassVar[str] = "back.in.stock"
-
-    priority: int = 220
-    pieces: AtLeastOne = 1
-    """So many have to be there. It is told when the stock rises to that from fewer."""
-    told_per_piece: AtLeastOne = 10
-    """How many customers are told at once for each piece, over the whole shop and oldest first."""
-    every_ms: int = 10 * MINUTE_MS
-    """Time until as many again are told."""
 
 
 class BackInStock(Watched[BackInStockRule]):

@@ -6,9 +6,8 @@ evidence in its details; a silence has a timer of the trigger's own, set anew by
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from msgspec import Meta
 from msgspec.structs import asdict
 
 from profiles.behaviour import note_order, silence, silent_until_ms
@@ -16,24 +15,11 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.insight.change import Shift
-from profiles.rules import DAY_MS, Share, TriggerRule
+from profiles.life_rules import BehaviourChangeRule
 from profiles.state import Emitted, Episode
 from profiles.turn import Turn
 
 SILENCE: Final = "silence"
-
-
-class BehaviourChangeRule(TriggerRule, frozen=True, kw_only=True):
-    """A customer behaves differently from before: rhythm, silence, order value, categories, returns."""
-
-    trigger: ClassVar[str] = "behaviour.change"
-
-    max_lateness_ms: int = 7 * DAY_MS
-    cooldown_ms: int = 30 * DAY_MS
-    silence_share: Annotated[float, Meta(gt=0, lt=1)] = 0.05
-    """She is silent when only this share of her gaps between orders would outlast it."""
-    usual_returns: Share = 0.1
-    """The share of units that customers of this shop send back; 0 leaves returns alone."""
 
 
 class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
@@ -85,7 +71,7 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
         plan(turn, self, key, anchor, at_ms, at_ms, data=evidence)
 
 
-_WAKE: Final = f"{BehaviourChange.name}|{SILENCE}"
+_WAKE: Final = f"behaviour.change|{SILENCE}"
 
 
 def _measure_of(key: str) -> str:

@@ -15,36 +15,13 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
 from profiles.messages import withdrawn_by
-from profiles.rules import DAY_MS, HOUR_MS, SECOND_MS, Count, TriggerRule
 from profiles.state import Episode, Viewed
 from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.turn import Turn
+from profiles.visit_rules import BrowseAbandonedRule
 from schemas.events import Arrival, ProductViewed
 
 VISIT: Final = "browse.abandoned|visit"
-
-
-class BrowseAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """Products were looked at in a visit, and nothing came of it."""
-
-    trigger: ClassVar[str] = "browse.abandoned"
-
-    priority: int = 470
-    cooldown_ms: int = 14 * DAY_MS
-    delay_ms: int = HOUR_MS
-    """Quiet time after the last event of the visit, or of one that follows it."""
-    views: Count = 2
-    """So many views of products in one visit are interest enough."""
-    long_view_ms: int = 30 * SECOND_MS
-    """So is a single one that lasted this long, until the next event of the visit."""
-    again_within_ms: int = 7 * DAY_MS
-    """So is a product that was viewed twice within this time, at most 7d."""
-    after_order_ms: int = 10 * DAY_MS
-    """Nothing is sent this long after any order."""
-    after_purchase_ms: int = 30 * DAY_MS
-    """Views of a product do not count this long after it was bought, at most 30d."""
-    items: Count = 3
-    """How many products are shown: those viewed most often, then those viewed last."""
 
 
 class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):

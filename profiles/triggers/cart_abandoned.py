@@ -1,12 +1,11 @@
 """cart.abandoned: items were left in a cart. Every change of the cart resets it; a checkout takes it over; an order ends it."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
-
-from typing_extensions import override
+from typing import Any, Final
 
 from profiles import carts
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
@@ -14,35 +13,11 @@ from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
 from profiles.goods import Goods, good_key, in_stock
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule, format_duration
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.outputs import Item
 
 ITEMS_MAX: Final = 20
-
-
-class CartAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """Items were left in a cart."""
-
-    trigger: ClassVar[str] = "cart.abandoned"
-
-    priority: int = 200
-    cooldown_ms: int = DAY_MS
-    max_in_window: Count = 2
-    attribution_ms: int = 3 * DAY_MS
-    delay_ms: int = HOUR_MS
-    """Quiet time after the last change of the cart before it counts as abandoned."""
-    any_order: bool = False
-    """Whether any order of the customer ends the reminder, also one that has nothing of the cart."""
-    forget_ms: int = 30 * DAY_MS
-    """A cart is dropped this long after its last change."""
-
-    @override
-    def impossible(self) -> tuple[str, str] | None:
-        if self.delay_ms >= self.forget_ms:
-            return ("delay_ms", f"not before the cart is dropped, after {format_duration(self.forget_ms)} (forget)")
-        return super().impossible()
 
 
 def episode_key(profile: Profile, cart_id: str) -> str:

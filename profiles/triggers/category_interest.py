@@ -15,9 +15,9 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
 from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, Count, Share, TriggerRule
 from profiles.state import INTERESTS_MAX, Emitted, Episode
 from profiles.turn import Turn
+from profiles.visit_rules import CategoryInterestRule
 from schemas import events
 from schemas.events import Arrival, Event
 
@@ -28,25 +28,6 @@ _WEIGHT_OF: Final[dict[type[Event], float]] = {
     events.ProductAdded: WEIGHTS["add"],
     events.WishlistProductAddedToCart: WEIGHTS["add"],
 }
-
-
-class CategoryInterestRule(TriggerRule, frozen=True, kw_only=True):
-    """One category interests her far more than the others."""
-
-    trigger: ClassVar[str] = "category.interest"
-
-    priority: int = 900
-    cooldown_ms: int = 30 * DAY_MS
-    points: float = 5.0
-    """Least score of the category. A view is 1 point, a wish 3, a cart 4, a purchase 5; they halve every 14 days."""
-    share: Share = 0.4
-    """Least share of the category in the sum of all."""
-    leaves_share: Share = 0.7
-    """Below this part of `points`, or of `share`, the interest is over, and may begin again."""
-    after_purchase_ms: int = 7 * DAY_MS
-    """Nothing is sent this long after something of the category was bought."""
-    items: Count = 3
-    """How many products of the category that she viewed of late are shown."""
 
 
 class CategoryInterest(TriggerDefinition[CategoryInterestRule]):

@@ -1,46 +1,19 @@
 """checkout.abandoned: a checkout was begun and not finished. Up to three reminders; any order of the customer ends it."""
 
-from typing import ClassVar, Final
-
-from typing_extensions import override
+from typing import Final
 
 from profiles import carts, checkouts
 from profiles.book import Book
+from profiles.cart_rules import CheckoutAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, TriggerRule, format_duration
 from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of, sold_out
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
-
-
-class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """A checkout was begun and not finished. Reminders follow while it stays so."""
-
-    trigger: ClassVar[str] = "checkout.abandoned"
-
-    priority: int = 100
-    cooldown_ms: int = DAY_MS
-    attribution_ms: int = 3 * DAY_MS
-    delay_ms: int = HOUR_MS
-    """Quiet time after the last step before the checkout counts as abandoned."""
-    second_after_ms: int = DAY_MS
-    """When the second reminder is due, from the first one's due time; 0 is none."""
-    third_after_ms: int = 3 * DAY_MS
-    """When the third reminder is due, from the first one's due time; 0 is none."""
-
-    @override
-    def impossible(self) -> tuple[str, str] | None:
-        if self.third_after_ms and self.third_after_ms <= self.second_after_ms:
-            return (
-                "third_after_ms",
-                f"not after the second reminder, which comes after {format_duration(self.second_after_ms)}",
-            )
-        return super().impossible()
 
 
 class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):

@@ -7,45 +7,13 @@ from profiles import coupons
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, Count, Share, TriggerRule
 from profiles.state import Coupon, Episode, OrderEntry
 from profiles.triggers.new_buyer import is_undone
 from profiles.turn import Turn
 from schemas.events import Arrival, CouponEvent
 from schemas.outputs import CouponShown
-
-
-class NextOrderCouponRule(TriggerRule, frozen=True, kw_only=True):
-    """An order has arrived: a coupon for the next one."""
-
-    trigger: ClassVar[str] = "next.order.coupon"
-
-    priority: int = 410
-    delay_ms: int = DAY_MS
-    """Time after the delivery."""
-    valid_ms: int = 30 * DAY_MS
-    """How long the coupon is to hold, from the message on."""
-    remind_before_ms: int = 3 * DAY_MS
-    """When the reminder of it is due, before it lapses; 0 is none."""
-    margin_floor: float = 0.0
-    """Least contribution margin of the order as a share of its net value; below it there is no coupon."""
-    discount_guard: bool = False
-    """Whether customers who mostly order with coupons get none."""
-    discount_share: Share = 0.6
-    """With the guard: above this share of orders with a coupon."""
-    guard_orders: Count = 2
-    """With the guard: from this many orders on; one order says nothing of a habit."""
-
-
-class CouponExpiringRule(TriggerRule, frozen=True, kw_only=True):
-    """A coupon of the customer's will lapse soon, unused."""
-
-    trigger: ClassVar[str] = "coupon.expiring"
-
-    priority: int = 400
-    before_ms: int = 3 * DAY_MS
-    """How long before it lapses. One that holds no longer than this from its issue on is not reminded of."""
 
 
 class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):

@@ -6,9 +6,7 @@ shop's own: the file names them.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Final
-
-from msgspec import Meta
+from typing import ClassVar, Final
 
 from profiles import carts
 from profiles.book import Book
@@ -17,8 +15,8 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.goods import in_stock
 from profiles.insight.pair_table import for_set
+from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, TriggerRule
 from profiles.shown import item_of
 from profiles.state import Cart, Emitted, Episode
 from profiles.turn import Turn
@@ -27,34 +25,8 @@ from schemas.events import Arrival
 
 PRODUCTS_MAX: Final = 20
 """Products of an order that are looked at, in the order of their lines."""
-Few = Annotated[int, Meta(ge=1, le=20)]
 VIEWED_AT_LEAST: Final = 2
 """Of a bundle so many products viewed show that she is after it; in a cart one is enough."""
-
-
-class CrossSellRule(TriggerRule, frozen=True, kw_only=True):
-    """What goes with an order the customer placed."""
-
-    trigger: ClassVar[str] = "cross.sell"
-
-    priority: int = 600
-    delivered_delay_ms: int = 3 * DAY_MS
-    """Time from the delivery to the offer."""
-    placed_delay_ms: int = 7 * DAY_MS
-    """Time from the order to the offer where no delivery is known."""
-    products: Few = 3
-    """At most so many products are offered."""
-
-
-class BundleSuggestRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer viewed two products of a bundle, or has one in a cart."""
-
-    trigger: ClassVar[str] = "bundle.suggest"
-
-    priority: int = 610
-    cooldown_ms: int = 30 * DAY_MS
-    delay_ms: int = DAY_MS
-    """Time from then to the suggestion."""
 
 
 class CrossSell(TriggerDefinition[CrossSellRule]):

@@ -5,46 +5,22 @@ further steps. Until it is closed, marketing rests (`profiles.complaints`).
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from profiles import complaints
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, retract, waiting
 from profiles.feedback import is_low, survey_key
+from profiles.feedback_rules import FeedbackOverdueRule, NpsDetractorRule
 from profiles.insight.cases import Case
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, CaseUpdated, NpsSubmitted
 
 COMMENT_MAX: Final = 1000
 """Characters of her comment that travel in the trigger."""
-
-
-class NpsDetractorRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer gave a score of 6 or less."""
-
-    trigger: ClassVar[str] = "nps.detractor"
-
-    priority: int = 10
-    trigger_class: Literal["marketing", "service"] = "service"
-    max_lateness_ms: int = 7 * DAY_MS
-    correction_ms: int = 5 * MINUTE_MS
-    """A score that is corrected upwards within this time takes the trigger back."""
-
-
-class FeedbackOverdueRule(TriggerRule, frozen=True, kw_only=True):
-    """A low score was given, and nobody has spoken with the customer in time."""
-
-    trigger: ClassVar[str] = "feedback.overdue"
-
-    priority: int = 12
-    trigger_class: Literal["marketing", "service"] = "service"
-    max_lateness_ms: int = 7 * DAY_MS
-    contact_due_ms: int = DAY_MS
-    """Time from the score within which somebody is to reach her; advice: 48 h at most."""
 
 
 def episode_key(profile: Profile, case_id: str) -> str:

@@ -1,33 +1,18 @@
 """low.stock: of something she is after, only a few pieces are left."""
 
-from typing import Annotated, ClassVar, Final
-
-from msgspec import Meta
+from typing import Final
 
 from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import GoodChange, in_stock
-from profiles.rules import DAY_MS, TriggerRule
+from profiles.goods_rules import LowStockRule
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import bought_since, wants
-
-
-class LowStockRule(TriggerRule, frozen=True, kw_only=True):
-    """Few pieces are left of something in a cart, on a wishlist, or viewed twice within 7 days."""
-
-    trigger: ClassVar[str] = "low.stock"
-
-    priority: int = 260
-    cooldown_ms: int = 7 * DAY_MS
-    pieces: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
-    """So many or fewer are few. It is told once, when the stock falls to that from more."""
-    delay_ms: int = 0
-    """Time from then to the trigger."""
 
 
 class LowStock(Watched[LowStockRule]):

@@ -1,24 +1,14 @@
 """second.order.welcome: somebody has bought for the first time. Once per customer."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 from profiles.content import Content, OrderTold
 from profiles.contribution import net_units
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
-from profiles.rules import DAY_MS, TriggerRule
+from profiles.order_rules import SecondOrderWelcomeRule
 from profiles.state import Episode, OrderEntry
 from profiles.turn import Turn
-
-
-class SecondOrderWelcomeRule(TriggerRule, frozen=True, kw_only=True):
-    """Somebody has bought for the first time: thanks, and a reason to come back."""
-
-    trigger: ClassVar[str] = "second.order.welcome"
-
-    priority: int = 610
-    delay_ms: int = DAY_MS
-    """Time after the first order."""
 
 
 class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):

@@ -10,26 +10,11 @@ from profiles import complaints, deliveries
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
+from profiles.feedback_rules import NpsSurveyRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, NpsSubmitted
-
-
-class NpsSurveyRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer knows the shop well enough to say whether she would recommend it."""
-
-    trigger: ClassVar[str] = "nps.survey"
-
-    priority: int = 480
-    max_lateness_ms: int = 7 * DAY_MS
-    delay_ms: int = 14 * DAY_MS
-    """Time from the arrival of a parcel."""
-    every_ms: int = 90 * DAY_MS
-    """Least time between two surveys of one customer, and the time after which she is asked again."""
-    active_ms: int = 90 * DAY_MS
-    """Who was not seen for so long is asked again only after her next parcel."""
 
 
 class NpsSurvey(TriggerDefinition[NpsSurveyRule]):

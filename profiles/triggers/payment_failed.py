@@ -1,29 +1,17 @@
 """payment.failed: a payment was refused and the order has not come since. A service message about her own purchase."""
 
-from typing import ClassVar, Final, Literal
+from typing import Final
 
 from profiles import carts, checkouts
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.order_rules import PaymentFailedRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
 from profiles.state import Emitted, Episode
 from profiles.triggers.cart_abandoned import items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, PaymentFailed
-
-
-class PaymentFailedRule(TriggerRule, frozen=True, kw_only=True):
-    """A payment was refused, and no order came since."""
-
-    trigger: ClassVar[str] = "payment.failed"
-
-    priority: int = 60
-    trigger_class: Literal["marketing", "service"] = "service"
-    cooldown_ms: int = DAY_MS
-    delay_ms: int = 30 * MINUTE_MS
-    """Time after the last refusal of the checkout."""
 
 
 class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):

@@ -12,7 +12,7 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.goods import in_stock
-from profiles.rules import DAY_MS, TriggerRule
+from profiles.order_rules import PostPurchaseContentRule
 from profiles.shown import item_of
 from profiles.state import Delivery, Emitted, Episode
 from profiles.turn import Turn
@@ -22,19 +22,6 @@ COMPLEMENTS_MAX: Final = 4
 """Products named beside what is told, the best first."""
 PER_ORDER_MAX: Final = 8
 """Contents of one order, in the order of its lines: more would fill a customer's days."""
-
-
-class PostPurchaseContentRule(TriggerRule, frozen=True, kw_only=True):
-    """Something arrived that there is something to tell about: use tips, care, recipes."""
-
-    trigger: ClassVar[str] = "post.purchase.content"
-
-    priority: int = 470
-    max_lateness_ms: int = 7 * DAY_MS
-    cooldown_ms: int = 180 * DAY_MS
-    """Least time between two messages with the same content for one customer; 0 is none."""
-    delay_ms: int = DAY_MS
-    """Time from the arrival of the parcel."""
 
 
 class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):

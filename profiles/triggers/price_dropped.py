@@ -1,13 +1,13 @@
 """price.dropped: a product she saw costs clearly less than the lowest price she saw it at in the last 30 days."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import Good, GoodChange, good_key, in_stock
-from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerRule
+from profiles.goods_rules import PriceDroppedRule
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
@@ -15,35 +15,6 @@ from profiles.turn import Turn
 from profiles.watches import bought_since, lowest_seen, note_price, shown
 from schemas import events
 from schemas.events import Arrival
-
-_PARTS: Final = 1_000_000
-
-
-class PriceDroppedRule(TriggerRule, frozen=True, kw_only=True):
-    """A product the customer saw became clearly cheaper."""
-
-    trigger: ClassVar[str] = "price.dropped"
-
-    priority: int = 240
-    cooldown_ms: int = 7 * DAY_MS
-    share: Share = 0.1
-    """By which share of the lowest price she saw it has to be cheaper."""
-    amount_minor: Count = 0
-    """Or by how much, in minor units of the shop currency; 0: only the share counts."""
-    delay_ms: int = 5 * MINUTE_MS
-    """Time from the first drop to the trigger: further ones in it are told together."""
-
-    def cheaper(self, price_minor: int, seen_minor: int) -> bool:
-        """Whether a price is so far below one that was seen.
-
-        >>> PriceDroppedRule().cheaper(900, 1000), PriceDroppedRule().cheaper(901, 1000)
-        (True, False)
-        """
-        saved = seen_minor - price_minor
-        if saved <= 0:
-            return False
-        # In whole numbers: 10 % of a price must not turn on how a float is rounded.
-        return saved * _PARTS >= round(self.share * _PARTS) * seen_minor or 0 < self.amount_minor <= saved
 
 
 class PriceDropped(Watched[PriceDroppedRule]):

@@ -1,30 +1,18 @@
 """nps.promoter: she would recommend the shop, so ask her to: for a review, or to bring a friend."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 from profiles import complaints
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.feedback import survey_key
+from profiles.feedback_rules import NpsPromoterRule
 from profiles.insight.nps import group_of
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, NpsSubmitted
-
-
-class NpsPromoterRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer gave a score of 9 or 10."""
-
-    trigger: ClassVar[str] = "nps.promoter"
-
-    priority: int = 475
-    max_lateness_ms: int = 7 * DAY_MS
-    cooldown_ms: int = 90 * DAY_MS
-    delay_ms: int = DAY_MS
-    """Time from the answer."""
 
 
 class NpsPromoter(TriggerDefinition[NpsPromoterRule]):

@@ -5,37 +5,19 @@ gone, all others some days after they arrived.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final
-
-from msgspec import Meta
+from typing import ClassVar, Final
 
 from profiles import complaints, deliveries
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
+from profiles.order_rules import ReviewRequestRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, TriggerRule
+from profiles.rules import DAY_MS
 from profiles.shown import item_of
 from profiles.state import Delivered, Delivery, Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, ProductReviewed
-
-
-class ReviewRequestRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer has had time to try what she bought."""
-
-    trigger: ClassVar[str] = "review.request"
-
-    priority: int = 350
-    max_lateness_ms: int = 7 * DAY_MS
-    delay_ms: int = 7 * DAY_MS
-    """Time from the arrival of the parcel."""
-    supply_share: Annotated[float, Meta(gt=0, le=10)] = 0.6
-    """Share of how long one unit lasts after which goods that are used up are asked about, instead of `delay`."""
-    reminder_after_ms: int = 7 * DAY_MS
-    """Time from the first request's due time to the reminder; 0 is none."""
-    after_low_score_ms: int = 30 * DAY_MS
-    """No request so long after a low score."""
 
 
 class ReviewRequest(TriggerDefinition[ReviewRequestRule]):

@@ -5,43 +5,20 @@ with ratings. A score low enough for nps.detractor is left to that.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal, NamedTuple
-
-from msgspec import Meta
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.feedback_rules import SatisfactionDroppedRule
 from profiles.insight.nps import group_of
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, MINUTE_MS, Count, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, NpsSubmitted, ProductReviewed
 
 Scale = Literal["transactional", "relational", "rating"]
 SCALES: Final[tuple[Scale, ...]] = ("transactional", "relational", "rating")
-
-
-class SatisfactionDroppedRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer is less content than she used to be."""
-
-    trigger: ClassVar[str] = "satisfaction.dropped"
-
-    priority: int = 20
-    trigger_class: Literal["marketing", "service"] = "service"
-    max_lateness_ms: int = 7 * DAY_MS
-    cooldown_ms: int = 30 * DAY_MS
-    delay_ms: int = 5 * MINUTE_MS
-    """Time in which she may still correct herself."""
-    earlier: Annotated[int, Meta(ge=1, le=30)] = 2
-    """So many earlier words on the same scale it takes to know what she is used to."""
-    score_drop: Annotated[float, Meta(gt=0, le=10)] = 2.5
-    """A score this far below the mean of her earlier ones is a drop (0 to 10)."""
-    rating_drop: Annotated[float, Meta(gt=0)] = 1.5
-    """The same for ratings of products, on the shop's own scale."""
-    newest: Count = 10
-    """The mean is taken over so many of her newest earlier words."""
 
 
 class Drop(NamedTuple):

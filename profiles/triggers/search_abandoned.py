@@ -12,9 +12,9 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting_of
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, HOUR_MS, Count, TriggerRule
 from profiles.state import Episode, Search
 from profiles.turn import Turn
+from profiles.visit_rules import SearchAbandonedRule
 from schemas.events import (
     Arrival,
     ProductAdded,
@@ -23,19 +23,6 @@ from schemas.events import (
     ProductViewed,
     WishlistProductAddedToCart,
 )
-
-
-class SearchAbandonedRule(TriggerRule, frozen=True, kw_only=True):
-    """She searched, and looked at nothing that was found."""
-
-    trigger: ClassVar[str] = "search.abandoned"
-
-    priority: int = 460
-    cooldown_ms: int = 14 * DAY_MS
-    delay_ms: int = 2 * HOUR_MS
-    """Time after the last search for the same."""
-    searches: Count = 2
-    """From this many searches of one visit on without a look at a product; one without hits counts at once."""
 
 
 class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):

@@ -7,40 +7,14 @@ they come in turns: one that is taken back before it went out takes its counterp
 from collections.abc import Mapping
 from typing import ClassVar, Final, TypeVar
 
-from typing_extensions import override
-
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
-from profiles.rules import TriggerClass, TriggerRule
+from profiles.life_rules import SegmentEnteredRule, SegmentExitedRule, _SegmentRule
 from profiles.segments import SegmentChange
 from profiles.state import Episode
 from profiles.turn import Turn
 from profiles.watch import TIMER
-
-
-class _SegmentRule(TriggerRule, frozen=True, kw_only=True):
-    priority: int = 50
-    trigger_class: TriggerClass = "service"
-    segments: tuple[str, ...] = ()
-    """The segments that are told of. Empty: all."""
-
-    @override
-    def segments_named(self) -> tuple[str, ...]:
-        return self.segments
-
-
-class SegmentEnteredRule(_SegmentRule, frozen=True, kw_only=True):
-    """A customer is in a segment from now on."""
-
-    trigger: ClassVar[str] = "segment.entered"
-
-
-class SegmentExitedRule(_SegmentRule, frozen=True, kw_only=True):
-    """A customer is not in a segment any more."""
-
-    trigger: ClassVar[str] = "segment.exited"
-
 
 R = TypeVar("R", bound=_SegmentRule)
 

@@ -3,27 +3,16 @@
 That marketing which waited is dropped, and consent is taken back, happens whether or not this trigger is on.
 """
 
-from typing import ClassVar, Final, Literal
+from typing import Final
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan, waiting
+from profiles.feedback_rules import UnsubscribeFeedbackRule
 from profiles.messages import is_hard_bounce
-from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Emitted, Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, MessageBounced, MessageEvent, MessageMarkedAsSpam, Unsubscribed
-
-
-class UnsubscribeFeedbackRule(TriggerRule, frozen=True, kw_only=True):
-    """The customer unsubscribed, called a message spam, or her address is none."""
-
-    trigger: ClassVar[str] = "unsubscribe.feedback"
-
-    priority: int = 30
-    trigger_class: Literal["marketing", "service"] = "service"
-    cooldown_ms: int = 30 * DAY_MS
-    """Least time between two of them for one channel of a customer; 0 is none."""
 
 
 class UnsubscribeFeedback(TriggerDefinition[UnsubscribeFeedbackRule]):

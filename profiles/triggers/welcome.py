@@ -2,38 +2,16 @@
 comes back long after she had unsubscribed.
 """
 
-from typing import ClassVar, Final
-
-from typing_extensions import override
+from typing import Final
 
 from profiles.consent import grants
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
-from profiles.rules import DAY_MS, MINUTE_MS, TriggerRule
+from profiles.life_rules import WelcomeRule
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, SignedUp
-
-
-class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
-    """Somebody signed up, or agreed to hear from the shop, for the first time."""
-
-    trigger: ClassVar[str] = "welcome"
-
-    priority: int = 600
-    delay_ms: int = 5 * MINUTE_MS
-    """Time for a confirmation to arrive, at most 5 min."""
-    existing_after_ms: int = DAY_MS
-    """A customer whose first order is older than this is not new."""
-    again_after_ms: int = 180 * DAY_MS
-    """Who agrees again so long after she had taken her consent back is welcomed once more; 0: never."""
-
-    @override
-    def impossible(self) -> tuple[str, str] | None:
-        if self.delay_ms > 5 * MINUTE_MS:
-            return ("delay_ms", "more than 5min: it would come when she has forgotten why")
-        return super().impossible()
 
 
 class Welcome(TriggerDefinition[WelcomeRule]):

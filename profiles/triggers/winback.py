@@ -16,9 +16,10 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.document import days_between
 from profiles.episodes import cancel, plan
+from profiles.life_rules import WinbackRule
 from profiles.product_facts import of_line
 from profiles.rhythms import keys_of
-from profiles.rules import DAY_MS, Count, TriggerRule
+from profiles.rules import DAY_MS
 from profiles.state import Episode, OrderEntry
 from profiles.turn import Turn
 
@@ -27,25 +28,6 @@ Q95: Final = 1.645
 Q95_DAYS_MAX: Final = 730.0
 STEPS: Final = (1.0, 1.5, 2.0)
 """When tries are due, in T."""
-
-
-class WinbackRule(TriggerRule, frozen=True, kw_only=True):
-    """She has not ordered for longer than her rhythm explains."""
-
-    trigger: ClassVar[str] = "winback"
-
-    priority: int = 800
-    max_lateness_ms: int = 7 * DAY_MS
-    after_ms: int = 90 * DAY_MS
-    """Least time since the newest order."""
-    intervals: float = 2.5
-    """How many of her own mean intervals must have passed, if that is longer."""
-    tries: Count = 3
-    """How often, at most three."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.intervals <= 1_000:
-            raise ValueError(f"intervals lie between 0 and 1000, not {self.intervals}")
 
 
 class Winback(TriggerDefinition[WinbackRule]):
@@ -125,7 +107,7 @@ class Winback(TriggerDefinition[WinbackRule]):
         return round(STEPS[step - 1] * max(rule.after_ms, round(rule.intervals * own_ms), learned_ms))
 
 
-_WAKES: Final = f"{Winback.name}|"
+_WAKES: Final = "winback|"
 
 
 def _parts(what: str) -> tuple[int, int, int, str]:

@@ -4,26 +4,15 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, wishes
+from profiles.cart_rules import WishlistReminderRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas.events import Arrival, ProductAddedToWishlist, ProductRemovedFromWishlist, WishlistEvent
-
-
-class WishlistReminderRule(TriggerRule, frozen=True, kw_only=True):
-    """A product is on the wishlist and was not bought."""
-
-    trigger: ClassVar[str] = "wishlist.reminder"
-
-    priority: int = 450
-    cooldown_ms: int = 14 * DAY_MS
-    delay_ms: int = 3 * DAY_MS
-    """Time after the product was put on the wishlist."""
 
 
 class WishlistReminder(TriggerDefinition[WishlistReminderRule]):

@@ -13,45 +13,12 @@ from profiles.calendar_days import SETTLED_MS, LeapDay, Occasion, YearlyDay, day
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
+from profiles.life_rules import AnniversaryRule, BirthdayRule, YearlyRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, Count, TriggerRule, minute_of_day
+from profiles.rules import DAY_MS, minute_of_day
 from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, Identified
-
-
-class YearlyRule(TriggerRule, frozen=True, kw_only=True):
-    """What days that come round have in common."""
-
-    send_at: str = "09:00"
-    """The time of day, where the customer lives."""
-    leap_day: LeapDay = "28 Feb"
-    """When 29 February is kept in common years: "28 Feb" or "1 Mar"."""
-
-
-class BirthdayRule(YearlyRule, frozen=True, kw_only=True):
-    """It is the customer's birthday, by the trait `birthday` ("1990-02-29", or "02-29" without a year)."""
-
-    trigger: ClassVar[str] = "birthday"
-
-    priority: int = 500
-    days_before: Count = 0
-    """So many days before it."""
-    again_after_ms: int = 300 * DAY_MS
-    """Least time between two, so that nobody has two birthdays by changing the date."""
-    min_age: Count = 0
-    """Only to customers who are at least this old; with it, birthdays without a year are left out. 0: everybody."""
-
-
-class AnniversaryRule(YearlyRule, frozen=True, kw_only=True):
-    """Years have passed since the customer's first order that was not cancelled."""
-
-    trigger: ClassVar[str] = "anniversary"
-
-    priority: int = 510
-    lapsed_after_ms: int = 730 * DAY_MS
-    """Nothing is sent to who ordered nothing for this long: that is a matter of winning back."""
-
 
 R = TypeVar("R", bound=YearlyRule)
 

@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
+from profiles.feedback_rules import FeedbackOverdueRule
 from profiles.holdout_plans import Plan, measured_triggers, plans
 from profiles.insight.cases import CONTACT_DUE_MS
 from profiles.insight.pair_table import Recommendations
 from profiles.rules import OpenFeedback
-from profiles.triggers.detractor import FeedbackOverdueRule
 
 FILE: Final = "population.json"
 VERSION: Final = 1

@@ -9,17 +9,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.holdout import GLOBAL, group_of
+from profiles.life_rules import WelcomeRule
 from profiles.models import Models
+from profiles.order_rules import ReviewRequestRule
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, Holdout, Rules
 from profiles.supply_rules import ReplenishmentDueRule
-from profiles.triggers.cart_abandoned import CartAbandonedRule
-from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
-from profiles.triggers.review_request import ReviewRequestRule
-from profiles.triggers.welcome import WelcomeRule
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.outputs import Outgoing

@@ -6,9 +6,9 @@ import pytest
 
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.life_rules import WelcomeRule
 from profiles.rules import Rules, RulesError, read_rules
 from profiles.triggers import RULE_TYPES
-from profiles.triggers.welcome import WelcomeRule
 from schemas.outputs import Customer, DecisionTrail, ProfileSummary, Trigger
 from schemas.topics import TOPICS
 from streams.kafka_admin import installed

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.life_rules import WelcomeRule
 from profiles.rules import Holdout
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
-from profiles.triggers.welcome import WelcomeRule
 from schemas.events import Event
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from profiles.life_rules import BehaviourChangeRule
 from profiles.merge import merge
 from profiles.rules import DAY_MS
-from profiles.triggers.behaviour_change import BehaviourChangeRule
 from schemas import events
 from schemas.events import Product
 from schemas.outputs import Trigger

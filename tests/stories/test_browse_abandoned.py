@@ -6,7 +6,7 @@ import pytest
 
 from profiles.goods import Good
 from profiles.rules import HOUR_MS
-from profiles.triggers.browse_abandoned import BrowseAbandonedRule
+from profiles.visit_rules import BrowseAbandonedRule
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 

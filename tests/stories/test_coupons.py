@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profiles.triggers.coupon_triggers import NextOrderCouponRule
+from profiles.order_rules import NextOrderCouponRule
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 

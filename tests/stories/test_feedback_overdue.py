@@ -2,8 +2,8 @@
 
 import pytest
 
+from profiles.feedback_rules import FeedbackOverdueRule
 from profiles.rules import HOUR_MS
-from profiles.triggers.detractor import FeedbackOverdueRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, shop
 

@@ -6,6 +6,7 @@ import pytest
 from typing_extensions import override
 
 from profiles import population
+from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.holdout import GLOBAL
 from profiles.insight.experiment import Amounts, assignment
 from profiles.insight.tallies import Tally, add
@@ -13,8 +14,6 @@ from profiles.links import leave
 from profiles.merge import merge
 from profiles.rules import Holdout
 from profiles.state import Ledger, NeedLedger
-from profiles.triggers.cart_abandoned import CartAbandonedRule
-from profiles.triggers.checkout_abandoned import CheckoutAbandonedRule
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from profiles.catalogue import Catalogue, build_catalogue
 from profiles.deliveries import DELIVERIES_MAX
 from profiles.engine import Engine
+from profiles.order_rules import CrossSellRule
 from profiles.rates import build_rates
-from profiles.triggers.cross_sell import CrossSellRule
 from schemas import events
 from schemas.money import exponent
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, product, shop

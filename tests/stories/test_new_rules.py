@@ -1,10 +1,10 @@
 """Rules that change while triggers wait with timers of their own: due by the new rules, and never in the past."""
 
 from profiles.book import Book
+from profiles.life_rules import BirthdayRule
 from profiles.rules import DAY_MS, MINUTE_MS
 from profiles.triggers import BehaviourChangeRule, WinbackRule
-from profiles.triggers.browse_abandoned import BrowseAbandonedRule
-from profiles.triggers.yearly import BirthdayRule
+from profiles.visit_rules import BrowseAbandonedRule
 from schemas import events
 from tests.stories.customers import buys
 from tests.stories.timeline import DAY, HOUR, Timeline, shop

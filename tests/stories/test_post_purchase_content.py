@@ -1,7 +1,7 @@
 """What there is to tell about a product comes the day after it arrived, once, and not to who sent it back."""
 
 from profiles.catalogue import Catalogue, build_catalogue
-from profiles.triggers.post_purchase import PostPurchaseContentRule
+from profiles.order_rules import PostPurchaseContentRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 

@@ -3,8 +3,8 @@
 import pytest
 
 from profiles.catalogue import build_catalogue
+from profiles.order_rules import ReviewRequestRule
 from profiles.rules import DeliveryRules
-from profiles.triggers.review_request import ReviewRequestRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 

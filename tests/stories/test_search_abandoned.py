@@ -2,7 +2,7 @@
 
 import pytest
 
-from profiles.triggers.search_abandoned import SearchAbandonedRule
+from profiles.visit_rules import SearchAbandonedRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 

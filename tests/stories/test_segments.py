@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from profiles.expressions.errors import ExpressionError
-from profiles.triggers.segments import SegmentEnteredRule, SegmentExitedRule
+from profiles.life_rules import SegmentEnteredRule, SegmentExitedRule
 from schemas import events
 from schemas.outputs import Trigger
 from tests.stories.timeline import DAY, MINUTE_MS, START_MS, Timeline, ms, product, shop

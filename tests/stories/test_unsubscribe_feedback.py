@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profiles.triggers.unsubscribed import UnsubscribeFeedbackRule
+from profiles.feedback_rules import UnsubscribeFeedbackRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, shop
 

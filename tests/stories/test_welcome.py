@@ -1,6 +1,6 @@
 """A welcome: once, to somebody new, and only with consent."""
 
-from profiles.triggers.welcome import WelcomeRule
+from profiles.life_rules import WelcomeRule
 from schemas import events
 from schemas.events import ConsentChange
 from tests.stories.timeline import DAY, Timeline, shop

@@ -2,8 +2,8 @@
 
 import pytest
 
+from profiles.cart_rules import WishlistReminderRule
 from profiles.goods import Good
-from profiles.triggers.wishlist_reminder import WishlistReminderRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 

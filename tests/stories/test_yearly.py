@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from profiles.calendar_days import YearlyDay, next_occasion, read_birthday
-from profiles.triggers.yearly import AnniversaryRule, BirthdayRule
+from profiles.life_rules import AnniversaryRule, BirthdayRule
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, product, shop
 
