@@ -5,7 +5,7 @@ asks for it, and is text again once the profile is written. A profile of 7 kB is
 them costs a memory access each; as text it is one. So an event pays for the parts it touches, and memory holds several
 times as many customers.
 
-A new part is a field, a property and a line in `_PARTS`; what was opened is written again, changed or not.
+A new part is a field, a property and a decoder for it; what was opened is written again, changed or not.
 """
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -19,9 +19,9 @@ from profiles.feedback_state import Feedback
 from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
+from profiles.kept import NOTHING, VERSION, Kept, is_nothing, open_part
 from profiles.state import (
     Activity,
-    Browsing,
     Cart,
     Checkout,
     Consent,
@@ -30,7 +30,6 @@ from profiles.state import (
     Delivery,
     Emitted,
     Episode,
-    Interests,
     Memberships,
     Milestones,
     OrderStats,
@@ -39,15 +38,11 @@ from profiles.state import (
     Standing,
     Supply,
     Totals,
-    Watch,
     WindowsKept,
     Wish,
     encode,
 )
 from profiles.value.purchases import Purchases
-
-VERSION = 2
-"""Schema version of a stored profile. A worker that meets a higher one stops. Since 2 views keep their own words of a product."""
 
 # A part is read as text and holds, once opened, what it stands for.
 if TYPE_CHECKING:
@@ -55,17 +50,14 @@ if TYPE_CHECKING:
 else:
     Part = Raw
 
-_NOTHING: Final = Raw()
-_NOTHING_STORED: Final = frozenset((b"{}", b"[]"))
-
 T = TypeVar("T")
 
 
 def _part(name: str) -> Any:
-    return field(name=name, default=_NOTHING)
+    return field(name=name, default=NOTHING)
 
 
-class Profile(Struct, omit_defaults=True, gc=False):
+class Profile(Kept, Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
     `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
@@ -135,18 +127,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
     _apart: Part = _part("apart")
     _former: Part = _part("former")
 
-    def next_due_ms(self) -> int | None:
-        """The earliest moment at which something here wants to be looked at, or None."""
-        due = self.compact_ms
-        for episode in self.episodes.values():
-            wake_ms = episode.due_ms if episode.wait_ms is None else episode.wait_ms
-            if due is None or wake_ms < due:
-                due = wake_ms
-        for wake_ms in self.wakes.values():
-            if due is None or wake_ms < due:
-                due = wake_ms
-        return due
-
     @property
     def suppressed(self) -> bool:
         """Whether she asked not to be contacted at all, or was erased."""
@@ -155,7 +135,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def is_blank(self) -> bool:
         """Whether nothing was ever collected of her; what she asked for concerning her privacy does not count."""
-        return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is _NOTHING
+        return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is NOTHING
 
     def wipe(self) -> None:
         """Forget everything but the id, what was asked for concerning privacy, and what the caller has to take back: the share
@@ -167,18 +147,6 @@ class Profile(Struct, omit_defaults=True, gc=False):
         for name in Profile.__struct_fields__:
             setattr(self, name, getattr(blank, name))
 
-    def pack(self) -> bytes:
-        """The stored form. Parts that were opened are text again afterwards."""
-        self.v = VERSION
-        if type(self._sides) is not Raw:
-            for part in self._sides.values():
-                part.pack()
-        for name, part in zip(_PARTS, astuple(self)[-len(_PARTS) :]):  # noqa: B905 -- as many of each; strict costs time
-            if type(part) is not Raw:
-                stored = encode(part)
-                setattr(self, name, _NOTHING if stored in _NOTHING_STORED else Raw(stored))
-        return encode(self)
-
     def facts(self) -> "Profile":
         """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,
         purchases), and without what was decided about her (timers, triggers, segments, comparisons).
@@ -186,8 +154,8 @@ class Profile(Struct, omit_defaults=True, gc=False):
         # Without making text of its parts: what was opened still says that it may have changed.
         copy = decode_profile(encode(self))
         for name in _PARTS:
-            if bytes(getattr(copy, name)) in _NOTHING_STORED:
-                setattr(copy, name, _NOTHING)
+            if is_nothing(bytes(getattr(copy, name))):
+                setattr(copy, name, NOTHING)
         bare = Profile(self.id)
         for name in _NO_FACTS:
             setattr(copy, name, getattr(bare, name))
@@ -200,46 +168,36 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def has_traits(self) -> bool:
         """Whether there are any traits, without opening them."""
-        return self._traits is not _NOTHING
+        return self._traits is not NOTHING
 
     @property
     def has_exposures(self) -> bool:
         """Whether the customer is in any comparison, without opening them."""
-        return self._exposures is not _NOTHING
-
-    @property
-    def exposures_opened(self) -> bool:
-        """Whether somebody asked for the comparisons: only then they may have changed."""
-        return type(self._exposures) is not Raw
+        return self._exposures is not NOTHING
 
     @property
     def has_behaviour(self) -> bool:
         """Whether anything was watched of how she orders, without opening it."""
-        return self._behaviour is not _NOTHING
+        return self._behaviour is not NOTHING
 
     @property
     def has_past(self) -> bool:
         """Whether the customer has ordered, without opening what is known of it."""
-        return self._past is not _NOTHING
-
-    @property
-    def has_sides(self) -> bool:
-        """Whether facts are kept apart by the identifier they came with, without opening them."""
-        return self._sides is not _NOTHING
+        return self._past is not NOTHING
 
     @property
     def has_apart(self) -> bool:
         """Whether anything was ever taken out of this profile, or this out of another, without opening the part."""
-        return self._apart is not _NOTHING
+        return self._apart is not NOTHING
 
     def is_apart_from(self, identifier: str) -> bool:
         """Whether a command said that an id is not this customer."""
-        return self._apart is not _NOTHING and apart_since(self.apart, identifier) is not None
+        return self._apart is not NOTHING and apart_since(self.apart, identifier) is not None
 
     @property
     def has_refused(self) -> bool:
         """Whether any identifier was refused, without opening the part."""
-        return self._refused is not _NOTHING
+        return self._refused is not NOTHING
 
     # --- the parts ------------------------------------------------------------------------------------------------
 
@@ -248,7 +206,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Traits with the time at which each was said."""
         part: dict[str, tuple[int, Any]] | Raw = self._traits
         if type(part) is Raw:
-            part = self._traits = _open(part, _TRAITS)
+            part = self._traits = open_part(part, _TRAITS)
         return part
 
     @traits.setter
@@ -258,14 +216,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def has_consent(self) -> bool:
         """Whether she ever decided anything, without opening it."""
-        return self._consent is not _NOTHING
+        return self._consent is not NOTHING
 
     @property
     def consent(self) -> dict[str, Consent]:
         """Consent decisions by "channel.purpose"."""
         part: dict[str, Consent] | Raw = self._consent
         if type(part) is Raw:
-            part = self._consent = _open(part, _CONSENT)
+            part = self._consent = open_part(part, _CONSENT)
         return part
 
     @consent.setter
@@ -277,15 +235,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Once-in-a-life moments."""
         part: Milestones | Raw = self._milestones
         if type(part) is Raw:
-            part = self._milestones = _open(part, _MILESTONES)
-        return part
-
-    @property
-    def interests(self) -> Interests:
-        """Decayed interest in categories, brands and occasions."""
-        part: Interests | Raw = self._interests
-        if type(part) is Raw:
-            part = self._interests = _open(part, _INTERESTS)
+            part = self._milestones = open_part(part, _MILESTONES)
         return part
 
     @property
@@ -293,7 +243,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Carts by cart id, those of the last days."""
         part: dict[str, Cart] | Raw = self._carts
         if type(part) is Raw:
-            part = self._carts = _open(part, _CARTS)
+            part = self._carts = open_part(part, _CARTS)
         return part
 
     @carts.setter
@@ -305,33 +255,33 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Carts that nothing happened to for days, by cart id: when the last thing did, and the cart as JSON text."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
         if type(part) is Raw:
-            part = self._left_carts = _open(part, _LEFT_CARTS)
+            part = self._left_carts = open_part(part, _LEFT_CARTS)
         return part
 
     @property
     def has_left_carts(self) -> bool:
         """Whether any cart was left for days, without opening them."""
-        return self._left_carts is not _NOTHING
+        return self._left_carts is not NOTHING
 
     def has_left(self, cart_id: str) -> bool:
         """Whether a cart may be among the left ones; the text is only searched for its id."""
         part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
         if type(part) is Raw:
             # `in` would first try the text as a number.
-            return part is not _NOTHING and bytes(part).find(encode(cart_id)) >= 0
+            return part is not NOTHING and bytes(part).find(encode(cart_id)) >= 0
         return cart_id in part
 
     @property
     def has_checkouts(self) -> bool:
         """Whether any checkout is known, without opening them."""
-        return self._checkouts is not _NOTHING
+        return self._checkouts is not NOTHING
 
     @property
     def checkouts(self) -> dict[str, Checkout]:
         """Checkouts by checkout id."""
         part: dict[str, Checkout] | Raw = self._checkouts
         if type(part) is Raw:
-            part = self._checkouts = _open(part, _CHECKOUTS)
+            part = self._checkouts = open_part(part, _CHECKOUTS)
         return part
 
     @property
@@ -339,7 +289,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Counts and times of orders."""
         part: OrderStats | Raw = self._orders
         if type(part) is Raw:
-            part = self._orders = _open(part, _ORDERS)
+            part = self._orders = open_part(part, _ORDERS)
         return part
 
     @orders.setter
@@ -351,7 +301,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Sums over all orders in the shop's currency."""
         part: Totals | Raw = self._ltv
         if type(part) is Raw:
-            part = self._ltv = _open(part, _LTV)
+            part = self._ltv = open_part(part, _LTV)
         return part
 
     @ltv.setter
@@ -363,7 +313,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """The same by the currency of the orders."""
         part: dict[str, Totals] | Raw = self._by_currency
         if type(part) is Raw:
-            part = self._by_currency = _open(part, _BY_CURRENCY)
+            part = self._by_currency = open_part(part, _BY_CURRENCY)
         return part
 
     @by_currency.setter
@@ -373,14 +323,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def has_recent_orders(self) -> bool:
         """Whether an order of the last 30 days is known, without opening them."""
-        return self._recent_orders is not _NOTHING
+        return self._recent_orders is not NOTHING
 
     @property
     def recent_orders(self) -> list[RecentOrder]:
         """Placed orders of the last 30 days, oldest first."""
         part: list[RecentOrder] | Raw = self._recent_orders
         if type(part) is Raw:
-            part = self._recent_orders = _open(part, _RECENT_ORDERS)
+            part = self._recent_orders = open_part(part, _RECENT_ORDERS)
         return part
 
     @recent_orders.setter
@@ -392,7 +342,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Purchase days, as the models of customer value want them."""
         part: Purchases | Raw = self._purchases
         if type(part) is Raw:
-            part = self._purchases = _open(part, _PURCHASES)
+            part = self._purchases = open_part(part, _PURCHASES)
         return part
 
     @purchases.setter
@@ -404,7 +354,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Orders by month, as the tables of cohorts want them."""
         part: Past | Raw = self._past
         if type(part) is Raw:
-            part = self._past = _open(part, _PAST)
+            part = self._past = open_part(part, _PAST)
         return part
 
     @past.setter
@@ -416,7 +366,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """When she bought of each category and replenishable product: the newest day, and the `Rhythm` as JSON text."""
         part: dict[str, tuple[int, Raw]] | Raw = self._rhythms
         if type(part) is Raw:
-            part = self._rhythms = _open(part, _RHYTHMS)
+            part = self._rhythms = open_part(part, _RHYTHMS)
         return part
 
     @rhythms.setter
@@ -428,7 +378,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Churn band and tier."""
         part: Standing | Raw = self._standing
         if type(part) is Raw:
-            part = self._standing = _open(part, _STANDING)
+            part = self._standing = open_part(part, _STANDING)
         return part
 
     @standing.setter
@@ -438,14 +388,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def has_supply(self) -> bool:
         """Whether she ever bought anything replenishable, without opening it."""
-        return self._supply is not _NOTHING
+        return self._supply is not NOTHING
 
     @property
     def supply(self) -> dict[str, Supply]:
         """Purchases of replenishable products."""
         part: dict[str, Supply] | Raw = self._supply
         if type(part) is Raw:
-            part = self._supply = _open(part, _SUPPLY)
+            part = self._supply = open_part(part, _SUPPLY)
         return part
 
     @property
@@ -453,7 +403,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Products by subscription id."""
         part: dict[str, list[str]] | Raw = self._subscriptions
         if type(part) is Raw:
-            part = self._subscriptions = _open(part, _SUBSCRIPTIONS)
+            part = self._subscriptions = open_part(part, _SUBSCRIPTIONS)
         return part
 
     @property
@@ -461,20 +411,20 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Parcels by order id."""
         part: dict[str, Delivery] | Raw = self._deliveries
         if type(part) is Raw:
-            part = self._deliveries = _open(part, _DELIVERIES)
+            part = self._deliveries = open_part(part, _DELIVERIES)
         return part
 
     @property
     def has_feedback(self) -> bool:
         """Whether she ever said anything, without opening it."""
-        return self._feedback is not _NOTHING
+        return self._feedback is not NOTHING
 
     @property
     def feedback(self) -> Feedback:
         """Survey answers, cases, tickets and reviews."""
         part: Feedback | Raw = self._feedback
         if type(part) is Raw:
-            part = self._feedback = _open(part, _FEEDBACK)
+            part = self._feedback = open_part(part, _FEEDBACK)
         return part
 
     @property
@@ -482,20 +432,20 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
         part: dict[str, int] | Raw = self._messages
         if type(part) is Raw:
-            part = self._messages = _open(part, _MESSAGES)
+            part = self._messages = open_part(part, _MESSAGES)
         return part
 
     @property
     def has_emitted(self) -> bool:
         """Whether any trigger that went out is remembered, without opening them."""
-        return self._emitted is not _NOTHING
+        return self._emitted is not NOTHING
 
     @property
     def emitted(self) -> list[Emitted]:
         """Triggers that went out, oldest first."""
         part: list[Emitted] | Raw = self._emitted
         if type(part) is Raw:
-            part = self._emitted = _open(part, _EMITTED)
+            part = self._emitted = open_part(part, _EMITTED)
         return part
 
     @emitted.setter
@@ -509,7 +459,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """
         part: list[DecisionKept | Raw] | Raw = self._decisions
         if type(part) is Raw:
-            part = self._decisions = _open(part, _DECISIONS)
+            part = self._decisions = open_part(part, _DECISIONS)
         return part
 
     @decisions.setter
@@ -521,7 +471,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Ids of profiles that were merged into this one."""
         part: list[str] | Raw = self._absorbed
         if type(part) is Raw:
-            part = self._absorbed = _open(part, _ABSORBED)
+            part = self._absorbed = open_part(part, _ABSORBED)
         return part
 
     @property
@@ -529,7 +479,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """What is watched of how she orders."""
         part: Behaviour | Raw = self._behaviour
         if type(part) is Raw:
-            part = self._behaviour = _open(part, _BEHAVIOUR)
+            part = self._behaviour = open_part(part, _BEHAVIOUR)
         return part
 
     @behaviour.setter
@@ -541,7 +491,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """The comparisons the customer is in, by hold-out group."""
         part: dict[str, Exposure] | Raw = self._exposures
         if type(part) is Raw:
-            part = self._exposures = _open(part, _EXPOSURES)
+            part = self._exposures = open_part(part, _EXPOSURES)
         return part
 
     @property
@@ -549,7 +499,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Her identifiers ("type:value") with the time at which each was first seen with her."""
         part: dict[str, int] | Raw = self._linked
         if type(part) is Raw:
-            part = self._linked = _open(part, _LINKED)
+            part = self._linked = open_part(part, _LINKED)
         return part
 
     @linked.setter
@@ -561,7 +511,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Identifiers ("type:value") her events named that are not hers alone, and when that was said."""
         part: dict[str, int] | Raw = self._refused
         if type(part) is Raw:
-            part = self._refused = _open(part, _LINKED)
+            part = self._refused = open_part(part, _LINKED)
         return part
 
     @refused.setter
@@ -571,14 +521,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     @property
     def has_contacts(self) -> bool:
         """Whether any address is known in sealed form, without opening the part."""
-        return self._contacts is not _NOTHING
+        return self._contacts is not NOTHING
 
     @property
     def contacts(self) -> dict[str, str]:
         """Sealed texts of e-mail addresses and phone numbers by their identifier ("type:token"), where they are protected."""
         part: dict[str, str] | Raw = self._contacts
         if type(part) is Raw:
-            part = self._contacts = _open(part, _CONTACTS)
+            part = self._contacts = open_part(part, _CONTACTS)
         return part
 
     @contacts.setter
@@ -586,37 +536,11 @@ class Profile(Struct, omit_defaults=True, gc=False):
         self._contacts = part
 
     @property
-    def watches(self) -> dict[str, Watch]:
-        """Products she has an eye on, by their key among the goods."""
-        part: dict[str, Watch] | Raw = self._watches
-        if type(part) is Raw:
-            part = self._watches = _open(part, _WATCHES)
-        return part
-
-    @watches.setter
-    def watches(self, part: dict[str, Watch]) -> None:
-        self._watches = part
-
-    @property
-    def browsing(self) -> Browsing:
-        """Views and searches of the last days."""
-        part: Browsing | Raw = self._browsing
-        if type(part) is Raw:
-            part = self._browsing = _open(part, _BROWSING)
-        return part
-
-    @property
-    def has_browsing(self) -> bool:
-        """Whether any view or search is remembered, without opening them."""
-        part: Browsing | Raw = self._browsing
-        return part is not _NOTHING if type(part) is Raw else bool(part.views or part.searches)
-
-    @property
     def wishes(self) -> dict[str, Wish]:
         """Products on the wishlist, or taken off it of late, by product id."""
         part: dict[str, Wish] | Raw = self._wishes
         if type(part) is Raw:
-            part = self._wishes = _open(part, _WISHES)
+            part = self._wishes = open_part(part, _WISHES)
         return part
 
     @wishes.setter
@@ -627,14 +551,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_wishes(self) -> bool:
         """Whether there ever was a wishlist, without opening it."""
         part: dict[str, Wish] | Raw = self._wishes
-        return part is not _NOTHING if type(part) is Raw else bool(part)
+        return part is not NOTHING if type(part) is Raw else bool(part)
 
     @property
     def coupons(self) -> dict[str, Coupon]:
         """Coupons of the customer's own, by coupon id."""
         part: dict[str, Coupon] | Raw = self._coupons
         if type(part) is Raw:
-            part = self._coupons = _open(part, _COUPONS)
+            part = self._coupons = open_part(part, _COUPONS)
         return part
 
     @coupons.setter
@@ -645,14 +569,14 @@ class Profile(Struct, omit_defaults=True, gc=False):
     def has_coupons(self) -> bool:
         """Whether any coupon is known, without opening them."""
         part: dict[str, Coupon] | Raw = self._coupons
-        return part is not _NOTHING if type(part) is Raw else bool(part)
+        return part is not NOTHING if type(part) is Raw else bool(part)
 
     @property
     def windows(self) -> WindowsKept:
         """What conditions count over a time that ends now."""
         part: WindowsKept | Raw = self._windows
         if type(part) is Raw:
-            part = self._windows = _open(part, _WINDOWS)
+            part = self._windows = open_part(part, _WINDOWS)
         return part
 
     @property
@@ -660,7 +584,7 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Facts by the identifier they came with, the profile's own among them. See `profiles.sides`."""
         part: dict[str, Side] | Raw = self._sides
         if type(part) is Raw:
-            part = self._sides = _open(part, _SIDES)
+            part = self._sides = open_part(part, _SIDES)
         return part
 
     @sides.setter
@@ -672,33 +596,33 @@ class Profile(Struct, omit_defaults=True, gc=False):
         """Marks of ids that a command said are not this customer, and when. See `profiles.apart`."""
         part: dict[str, int] | Raw = self._apart
         if type(part) is Raw:
-            part = self._apart = _open(part, _LINKED)
+            part = self._apart = open_part(part, _LINKED)
         return part
 
     @property
     def has_former(self) -> bool:
         """Whether any device or cart was hers before, without opening the part."""
-        return self._former is not _NOTHING
+        return self._former is not NOTHING
 
     @property
     def former(self) -> dict[str, int]:
         """Devices and cart tokens that were hers, and when they were no more. See `profiles.former`."""
         part: dict[str, int] | Raw = self._former
         if type(part) is Raw:
-            part = self._former = _open(part, _LINKED)
+            part = self._former = open_part(part, _LINKED)
         return part
 
     @property
     def has_memberships(self) -> bool:
         """Whether she is in any segment or left one of late, without opening them."""
-        return self._memberships is not _NOTHING
+        return self._memberships is not NOTHING
 
     @property
     def memberships(self) -> Memberships:
         """The segments she is in."""
         part: Memberships | Raw = self._memberships
         if type(part) is Raw:
-            part = self._memberships = _open(part, _MEMBERSHIPS)
+            part = self._memberships = open_part(part, _MEMBERSHIPS)
         return part
 
 
@@ -714,7 +638,7 @@ class Side(Struct, omit_defaults=True, gc=False):
     @property
     def is_kept(self) -> bool:
         """Whether the facts are there."""
-        return self._kept is not _NOTHING
+        return self._kept is not NOTHING
 
     @property
     def size(self) -> int:
@@ -736,7 +660,7 @@ class Side(Struct, omit_defaults=True, gc=False):
 
     def drop(self) -> None:
         """Let go of the facts."""
-        self._kept = _NOTHING
+        self._kept = NOTHING
 
     def pack(self) -> None:
         """Make text of the facts again."""
@@ -744,18 +668,9 @@ class Side(Struct, omit_defaults=True, gc=False):
             self._kept = Raw(self._kept.pack())
 
 
-def _open(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
-    decoder, make = kind
-    if part is _NOTHING:
-        made: T = make()
-        return made
-    return decoder.decode(part)
-
-
 _TRAITS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Any]]), dict)
 _CONSENT: Final = (msgspec.json.Decoder(dict[str, Consent]), dict)
 _MILESTONES: Final = (msgspec.json.Decoder(Milestones), Milestones)
-_INTERESTS: Final = (msgspec.json.Decoder(Interests), Interests)
 _CARTS: Final = (msgspec.json.Decoder(dict[str, Cart]), dict)
 _LEFT_CARTS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
 _CHECKOUTS: Final = (msgspec.json.Decoder(dict[str, Checkout]), dict)
@@ -779,8 +694,6 @@ _CONTACTS: Final = (msgspec.json.Decoder(dict[str, str]), dict)
 _ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
 _BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
-_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
-_BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
 _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
 _WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
@@ -834,7 +747,7 @@ def decode_profile(stored: bytes) -> Profile:
     """
     profile = _decoder.decode(stored)
     for name, part in zip(_PARTS, astuple(profile)[-len(_PARTS) :], strict=True):
-        if part is not _NOTHING:
+        if part is not NOTHING:
             # Cut out of the text of the whole profile, which would stay in memory as long as any part of it.
             setattr(profile, name, part.copy())
     if profile.v > VERSION:

@@ -3,14 +3,12 @@
 from msgspec import Struct
 
 from profiles.book import Book
-from profiles.catalogue import Facts
-from profiles.ids import decision_id
-from profiles.product_facts import lookup
+from profiles.deciding import Deciding
 from profiles.profile import Profile
-from profiles.state import DECISIONS_KEPT, DecisionKept, Episode, Moment, OrderEntry
+from profiles.state import Moment, OrderEntry
 from schemas.events import Event
 from schemas.moves import Move
-from schemas.outputs import Decision, Export, IdentityChange, State, Trigger, TriggerOutcome
+from schemas.outputs import Decision, Export, IdentityChange, Trigger, TriggerOutcome
 
 
 class Mail(Struct, frozen=True, gc=False):
@@ -31,7 +29,7 @@ class Anonymised(Struct, frozen=True, gc=False):
 Output = Trigger | TriggerOutcome | Decision | IdentityChange | Move | Mail | Export | Anonymised
 
 
-class Turn(Struct, gc=False):
+class Turn(Deciding, Struct, gc=False):
     """The profile, the book, the clocks and the list that outputs are appended to.
 
     `cause` is the message id of the event, or "timer". `received_ms` and `time_ms` are the event's, and the clock's when
@@ -46,60 +44,6 @@ class Turn(Struct, gc=False):
     time_ms: int
     received_ms: int
     imported: bool = False
-
-    @property
-    def now_ms(self) -> int:
-        """The wall clock live; in replay the partition's clock, but never before the event's own time."""
-        if self.at.wall_ms is not None:
-            return self.at.wall_ms
-        return max(self.at.clock_ms, self.time_ms)
-
-    def facts(self, product_id: str, category: str | None = None, variant_id: str | None = None) -> Facts:
-        """What is known of a product now, by the catalogue's file and by events; `category` is what her events said."""
-        return lookup(self.book.catalogue, self.at.facts, product_id, category, variant_id)
-
-    @property
-    def too_late(self) -> bool:
-        """Whether the event came so late that it may arm only what is still ahead of its arrival."""
-        return self.received_ms - self.time_ms > self.book.rules.allowed_lateness_ms
-
-    def decide(
-        self,
-        episode: Episode,
-        trigger_id: str,
-        state: State,
-        *,
-        at_ms: int,
-        reason: str | None = None,
-        until_ms: int | None = None,
-        order_id: str | None = None,
-        gates: tuple[str, ...] = (),
-    ) -> None:
-        """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
-        name, key, due_ms, profile = episode.name, episode.key, episode.due_ms, self.profile
-        self.out.append(
-            Decision(
-                decision_id=decision_id(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
-                name=name,
-                episode_key=key,
-                customer_id=profile.id,
-                state=state,
-                reason=reason,
-                trigger_id=trigger_id,
-                occurrence=episode.occurrence,
-                due_at_ms=due_ms,
-                at_ms=at_ms,
-                until_ms=until_ms,
-                order_id=order_id,
-                gates=gates,
-                evidence=(episode.anchor, *episode.evidence) if episode.evidence else (episode.anchor,),
-                rules=self.book.rules.version,
-            )
-        )
-        kept = profile.decisions
-        kept.append(DecisionKept(at_ms, name, key, state, reason, trigger_id))
-        if len(kept) > DECISIONS_KEPT:
-            del kept[0]
 
 
 def counter_of(output: Trigger | TriggerOutcome) -> str:

@@ -259,7 +259,9 @@ class Kafka(Section, frozen=True, kw_only=True):
         Literal["none", "gzip", "snappy", "lz4", "zstd"],
         about(
             "Compression of what is published.",
-            why="A third of the bytes for little processor time.",
-            extremes="Subscribers must know the codec; gzip is the most widely known and the slowest.",
+            why="A sixth of the bytes in a large batch, and a quarter of the time of lz4, which the client packs as "
+            "tightly as it can.",
+            extremes="Subscribers must know the codec (zstd: brokers and clients since Kafka 2.1); gzip is the most widely "
+            "known and the slowest.",
         ),
-    ] = "lz4"
+    ] = "zstd"

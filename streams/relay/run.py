@@ -62,7 +62,10 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
             self._courier = Courier(self._name, self._relay, post, now_ms=_now_ms)
             await stack.enter_async_context(metrics_page(self._settings.http, _page(self._name, self._courier)))
             self._producer = AIOKafkaProducer(
-                **self._settings.to_aiokafka(), acks="all", enable_idempotence=True, compression_type="lz4"
+                **self._settings.to_aiokafka(),
+                acks="all",
+                enable_idempotence=True,
+                compression_type=None if (codec := self._settings.kafka.compression) == "none" else codec,
             )
             await self._producer.start()
             stack.push_async_callback(self._producer.stop)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from profiles.profile import VERSION, Profile, UnsupportedVersion, decode_profile
+from profiles.kept import VERSION
+from profiles.profile import Profile, UnsupportedVersion, decode_profile
 
 
 def test_a_stored_profile_names_the_version_that_wrote_it() -> None:
