@@ -62,7 +62,7 @@ $(COMPILED)/.done: $(STAMP) $(ATTRIBUTES) $(wildcard schemas/*.py schemas/adapte
 	@VIRTUAL_ENV=$(COMPILED) $(BIN)/uv pip install --quiet --no-deps dist/compiled/*.whl
 	@touch $@
 
-compiled: $(COMPILED)/.done ## the worker with its hot path compiled, a quarter faster: .venv-compiled/bin/regulars worker
+compiled: $(COMPILED)/.done ## the worker with its hot path compiled, a third faster: .venv-compiled/bin/regulars worker
 
 test-compiled: compiled ## the tests of the pure core on the compiled modules
 	@rm -rf $(COMPILED)/tests && mkdir -p $(COMPILED)/tests && cp -r tests pyproject.toml $(COMPILED)/tests/
