@@ -13,6 +13,7 @@
 #define REGULARS_MYPYC_ATTRIBUTES_H
 #include <CPy.h>
 #include <structmember.h>
+#ifndef Py_GIL_DISABLED /* what is remembered is guarded by the interpreter's lock */
 
 typedef struct {
     PyTypeObject *type;
@@ -36,7 +37,7 @@ static __attribute__((unused, noinline)) void attr_learn(attr_site *site, PyType
         return;
     PyObject *found = _PyType_Lookup(type, name), *getter = NULL;
     Py_ssize_t offset = 0;
-    if (found == NULL || !PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG))
+    if (found == NULL || type->tp_version_tag == 0) /* 0 stands for none */
         return;
     if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
         const PyMemberDef *member = ((PyMemberDescrObject *)found)->d_member;
@@ -110,5 +111,6 @@ static inline __attribute__((unused)) int attr_set(attr_site *site, PyObject *ob
 #undef CPyObject_GetAttr
 #define CPyObject_GetAttr(object, name) ({ static attr_site attr_here; attr_get(&attr_here, (object), (name)); })
 #define PyObject_SetAttr(object, name, value) ({ static attr_site attr_here; attr_set(&attr_here, (object), (name), (value)); })
+#endif
 #endif
 #endif
