@@ -8,7 +8,7 @@ times as many customers.
 A new part is a field, a property and a decoder for it; what was opened is written again, changed or not.
 """
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     Part = Any
 else:
     Part = Raw
-
-T = TypeVar("T")
 
 
 def _part(name: str) -> Any:
