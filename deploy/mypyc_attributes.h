@@ -1,7 +1,7 @@
 /* Quick attributes for what mypyc compiles. Passed to the C compiler by CFLAGS ("-include", see Makefile and Dockerfile).
  *
  * mypyc reads and writes attributes of its own classes by their place. Those of msgspec's structs it looks up by name, each
- * time: a third of a compiled worker's work was that. The interpreter has long had a better way (LOAD_ATTR_SLOT, LOAD_ATTR_PROPERTY
+ * time: a sixth of a compiled worker's instructions went into that. The interpreter has long had a better way (LOAD_ATTR_SLOT, LOAD_ATTR_PROPERTY
  * in PEP 659): each place in the code remembers where it last found the attribute, and for which version of which type. This is
  * the same for compiled code, with two types remembered (an event's kind changes more often than anything else).
  *
@@ -29,10 +29,21 @@ typedef struct {
 
 #define ATTR_KNOWN(place) (type == (place).type && name == (place).name && type->tp_version_tag == (place).version)
 
+/* Whether a class says itself how its attributes are set. */
+static __attribute__((unused, noinline)) int attr_own_setattr(PyTypeObject *type) {
+    static PyObject *set;
+    if (set == NULL && (set = PyUnicode_InternFromString("__setattr__")) == NULL) {
+        PyErr_Clear();
+        return 1;
+    }
+    PyObject *found = _PyType_Lookup(type, set);
+    return found == NULL || !Py_IS_TYPE(found, &PyWrapperDescr_Type);
+}
+
 /* Remember where a type has an attribute, if that is one of the two kinds. */
 static __attribute__((unused, noinline)) void attr_learn(attr_site *site, PyTypeObject *type, PyObject *name, int to_set) {
     /* Setting an attribute of a struct that the garbage collector follows may have to tell it so. */
-    if (to_set ? PyType_IS_GC(type) || strcmp(Py_TYPE(type)->tp_name, "msgspec._core.StructMeta") != 0
+    if (to_set ? PyType_IS_GC(type) || strcmp(Py_TYPE(type)->tp_name, "msgspec._core.StructMeta") != 0 || attr_own_setattr(type)
                : type->tp_getattro != PyObject_GenericGetAttr)
         return;
     PyObject *found = _PyType_Lookup(type, name), *getter = NULL;

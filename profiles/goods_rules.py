@@ -7,6 +7,7 @@ from msgspec import Meta
 from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerRule
 
 AtLeastOne = Annotated[int, Meta(ge=1, le=1_000_000)]
+_PARTS: Final = 1_000_000
 
 
 class BackInStockRule(TriggerRule, frozen=True, kw_only=True):
@@ -21,9 +22,6 @@ class BackInStockRule(TriggerRule, frozen=True, kw_only=True):
     """How many customers are told at once for each piece, over the whole shop and oldest first."""
     every_ms: int = 10 * MINUTE_MS
     """Time until as many again are told."""
-
-
-_PARTS: Final = 1_000_000
 
 
 class PriceDroppedRule(TriggerRule, frozen=True, kw_only=True):
@@ -60,7 +58,7 @@ class LowStockRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 260
     cooldown_ms: int = 7 * DAY_MS
-    pieces: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
+    pieces: AtLeastOne = 5
     """So many or fewer are few. It is told once, when the stock falls to that from more."""
     delay_ms: int = 0
     """Time from then to the trigger."""

@@ -150,7 +150,7 @@ class _Bridge:
             client_id=f"{kafka.group}-bridge",
             acks="all",
             enable_idempotence=True,
-            compression_type=None if kafka.compression == "none" else kafka.compression,
+            compression_type=kafka.codec,
         )
         consumer = AIOKafkaConsumer(
             *self._readers,

@@ -102,7 +102,7 @@ def feed(
         **settings.to_kafka_python(),
         acks="all",
         enable_idempotence=True,
-        compression_type=None if settings.kafka.compression == "none" else settings.kafka.compression,
+        compression_type=settings.kafka.codec,
         linger_ms=20,
         batch_size=256 * 1024,
         bootstrap_timeout_ms=BROKER_PATIENCE_MS,

@@ -151,7 +151,7 @@ class KafkaPublisher:
             client_id=f"{kafka.group}-publisher",
             enable_idempotence=True,
             acks="all",
-            compression_type=None if kafka.compression == "none" else kafka.compression,
+            compression_type=kafka.codec,
             max_batch_size=BATCH_BYTES,
             max_request_size=ROW_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,

@@ -265,3 +265,8 @@ class Kafka(Section, frozen=True, kw_only=True):
             "known and the slowest.",
         ),
     ] = "zstd"
+
+    @property
+    def codec(self) -> str | None:
+        """The compression as clients name it: None where there is none."""
+        return None if self.compression == "none" else self.compression

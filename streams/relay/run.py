@@ -65,7 +65,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 **self._settings.to_aiokafka(),
                 acks="all",
                 enable_idempotence=True,
-                compression_type=None if (codec := self._settings.kafka.compression) == "none" else codec,
+                compression_type=self._settings.kafka.codec,
             )
             await self._producer.start()
             stack.push_async_callback(self._producer.stop)

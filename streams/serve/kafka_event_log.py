@@ -176,7 +176,7 @@ class KafkaEventLog:
             client_id=f"{kafka.group}-collector",
             enable_idempotence=True,
             acks="all",
-            compression_type=None if kafka.compression == "none" else kafka.compression,
+            compression_type=kafka.codec,
             max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from typing_extensions import override
 
 from profiles.interests import grown
 from profiles.profile import Profile
@@ -76,6 +77,22 @@ def test_what_can_only_be_read_is_not_written() -> None:
     profile.watches["tent"] = sealed
     with pytest.raises(AttributeError):
         wish(profile, product, 5, None)
+
+
+def test_a_class_that_sets_attributes_its_own_way_is_asked_each_time() -> None:
+    told: list[str] = []
+
+    class Told(Watch):
+        @override
+        def __setattr__(self, name: str, value: object) -> None:
+            told.append(name)
+            super().__setattr__(name, value)
+
+    profile = Profile("user:ana")
+    profile.watches["tent"] = Told("tent", None, 0)
+    for at_ms in (1, 2, 3):
+        wish(profile, Product(product_id="tent"), at_ms, None)
+    assert told == ["touched_ms", "wish"] * 3
 
 
 def test_what_was_there_before_is_let_go_of() -> None:
