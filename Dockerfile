@@ -10,9 +10,9 @@ COPY README.md LICENSE ./
 COPY schemas schemas
 COPY profiles profiles
 COPY streams streams
-COPY deploy/mypyc_attributes.h deploy/
+COPY deploy/mypyc_caches.h deploy/
 # The hot path becomes C here; the image itself has no compiler.
-ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include /src/deploy/mypyc_attributes.h"
+ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include /src/deploy/mypyc_caches.h"
 RUN uv sync --frozen --no-cache --no-dev --no-editable --extra parquet --extra plan --extra protection
 
 FROM python:3.13-slim-bookworm

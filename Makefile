@@ -5,11 +5,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
 COMPILED := .venv-compiled
-# For the C compiler: how compiled code gets at attributes.
-ATTRIBUTES := deploy/mypyc_attributes.h
+# For the C compiler: inline caches for compiled code.
+CACHES := deploy/mypyc_caches.h
 # Those that look at nothing but the installed package.
-CORE_TESTS := tests/laws tests/stories tests/golden $(addprefix tests/core/test_, activity.py attributes.py contribution.py \
-  costs.py decode.py dedupe.py ledger.py merge.py money.py order_stats.py population.py rates.py scalars.py \
+CORE_TESTS := tests/laws tests/stories tests/golden $(addprefix tests/core/test_, activity.py contribution.py \
+  costs.py decode.py dedupe.py inline_caches.py ledger.py merge.py money.py order_stats.py population.py rates.py scalars.py \
   segment.py supply.py times.py zones.py)
 UV     := 0.13.8
 # Extra arguments for pytest or the demo: make test ARGS="-k cart"
@@ -49,14 +49,14 @@ $(STAMP): pyproject.toml uv.lock
 	@touch $@
 
 # The wheel with the hot path as C (mypyc), in an environment of its own. Made anew when a source of it changed.
-$(COMPILED)/.done: $(STAMP) $(ATTRIBUTES) $(wildcard schemas/*.py schemas/adapters/*.py profiles/*.py profiles/*/*.py streams/*.py streams/*/*.py)
+$(COMPILED)/.done: $(STAMP) $(CACHES) $(wildcard schemas/*.py schemas/adapters/*.py profiles/*.py profiles/*/*.py streams/*.py streams/*/*.py)
 	@command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || { \
 	  echo "The compiled worker needs a C compiler (apt-get install gcc); everything runs without it too, only slower."; exit 1; }
 	@$(BIN)/python -c 'import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { \
 	  echo "The compiled worker needs Python's C headers (apt-get install python3-dev)."; exit 1; }
 	@echo "Compiling the hot path (a minute or two) ..."
 	@rm -rf $(COMPILED) dist/compiled
-	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include $(CURDIR)/$(ATTRIBUTES)" $(BIN)/uv build --quiet -o dist/compiled
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include $(CURDIR)/$(CACHES)" $(BIN)/uv build --quiet -o dist/compiled
 	@$(BIN)/uv venv --quiet --python $(BIN)/python $(COMPILED)
 	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(COMPILED) $(BIN)/uv sync --quiet --frozen --no-install-project --extra parquet
 	@VIRTUAL_ENV=$(COMPILED) $(BIN)/uv pip install --quiet --no-deps dist/compiled/*.whl

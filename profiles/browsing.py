@@ -18,7 +18,7 @@ import msgspec
 
 from profiles import carts, goods
 from profiles.activity import SESSION_PAUSE_MS, VISIT_CHANNELS
-from profiles.goods import Goods
+from profiles.goods_state import Goods
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.state import (

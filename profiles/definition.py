@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from profiles.book import Book
 from profiles.content import Content, OrderTold
-from profiles.goods import GoodChange
+from profiles.goods_state import GoodChange
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.segments import SegmentChange

@@ -45,7 +45,8 @@ from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.goods import Good, GoodChange, change_of
+from profiles.goods import change_of
+from profiles.goods_state import Good, GoodChange
 from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS

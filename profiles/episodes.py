@@ -17,7 +17,8 @@ from profiles.consent import summary
 from profiles.contacts import shown_ids
 from profiles.definition import TriggerDefinition
 from profiles.gates import Verdict
-from profiles.goods import Goods, good_key, in_stock
+from profiles.goods import good_key, in_stock
+from profiles.goods_state import Goods
 from profiles.holdout import is_measured
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5

@@ -43,7 +43,7 @@ def stored_part(part: Any) -> Raw:
 
 def is_nothing(text: bytes) -> bool:
     """Whether the text of a part says nothing."""
-    return text in _NOTHING_STORED
+    return len(text) == 2 and text in _NOTHING_STORED  # a long one is not hashed for it
 
 
 @mixed_in

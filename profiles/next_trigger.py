@@ -11,7 +11,7 @@ from profiles import gates
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.episodes import Triggers, id_of
-from profiles.goods import Goods
+from profiles.goods_state import Goods
 from profiles.profile import Profile
 from profiles.state import Episode, Moment
 from profiles.told import ToldFacts

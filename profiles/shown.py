@@ -1,6 +1,7 @@
 """Products as triggers show them: what a message needs to name one, to link to it and to show its picture."""
 
-from profiles.goods import UNKNOWN, good_key
+from profiles.goods import good_key
+from profiles.goods_state import UNKNOWN
 from profiles.turn import Turn
 from schemas.outputs import Item
 

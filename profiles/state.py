@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from profiles.goods import Goods
+from profiles.goods_state import Goods
 from profiles.insight.tallies import Tally
 from profiles.told import Kept, ToldFacts
 from profiles.value.churn import Band

@@ -166,7 +166,7 @@ def index_changes(profile: Profile) -> dict[str, tuple[int, str] | bool | None]:
         if watch is None:
             changes[key] = False
         else:
-            changes[key] = watch.alert if watch.waits else None
+            changes[key] = watch.alert if watch.alert is not None and watch.waits else None
     return changes
 
 

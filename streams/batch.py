@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from profiles import population
 from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.insight.tallies import add
 from profiles.links import NOBODY
 from profiles.privacy import COMMANDS

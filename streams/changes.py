@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.told import Told
 from profiles.turn import Anonymised, Mail, Output
 from schemas.events import CommandAnswered
@@ -127,7 +127,7 @@ class Outputs:
                 continue
             changes.rows.append((row, caused_ms if type(output) is Trigger else None))
             changes.outbox.append(stored)
-            if isinstance(output, Trigger | TriggerOutcome):
+            if type(output) is not Decision and isinstance(output, Trigger | TriggerOutcome):
                 changes.triggers[output.name] = changes.triggers.get(output.name, 0) + 1
                 for counter in self._terms.engine.counters_of(output):
                     changes.population[counter] = changes.population.get(counter, 0) + 1

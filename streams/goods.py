@@ -20,7 +20,8 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
-from profiles.goods import UNKNOWN, Good, GoodChange, Goods, key_of
+from profiles.goods import key_of
+from profiles.goods_state import UNKNOWN, Good, GoodChange, Goods
 from profiles.profile import Profile
 from profiles.told import Told
 from profiles.watches import index_changes, mentioned

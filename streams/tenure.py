@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from msgspec import structs
 
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.ids import decision_id
 from profiles.told import Told
 from schemas.decode import Decoder, Problem

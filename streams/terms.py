@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from profiles.goods import Good, GoodChange
+from profiles.goods_state import Good, GoodChange
 from profiles.profile import Profile
 from profiles.stamp import RulesStamp
 from profiles.state import Ledger, Moment

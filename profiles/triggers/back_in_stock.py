@@ -10,8 +10,8 @@ from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
-from profiles.goods import GoodChange
 from profiles.goods_rules import BackInStockRule
+from profiles.goods_state import GoodChange
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of

@@ -11,7 +11,8 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
-from profiles.goods import Goods, good_key, in_stock
+from profiles.goods import good_key, in_stock
+from profiles.goods_state import Goods
 from profiles.profile import Profile
 from profiles.state import Cart, CartLine, Description, Emitted, Episode, RecentOrder
 from profiles.turn import Turn

@@ -6,8 +6,9 @@ from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
-from profiles.goods import GoodChange, in_stock
+from profiles.goods import in_stock
 from profiles.goods_rules import LowStockRule
+from profiles.goods_state import GoodChange
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of

@@ -3,7 +3,8 @@
 from typing import Any, TypeVar
 
 from profiles.definition import TriggerDefinition
-from profiles.goods import Good, good_key
+from profiles.goods import good_key
+from profiles.goods_state import Good
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.state import Emitted, Episode, RecentOrder, Watch

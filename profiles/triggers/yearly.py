@@ -167,13 +167,28 @@ class Anniversary(_Yearly[AnniversaryRule]):
         if first is None or first[1] == change.entry.order_id or not change.is_counted or not self._has_timer(turn):
             self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
 
+    def set_timer(self, turn: Turn, after_ms: int) -> None:
+        """The day itself is worked out only weeks before it: most who order for the first time never do again."""
+        early_ms = self._early_ms(turn)
+        if early_ms > max(after_ms, turn.at.clock_ms):
+            turn.profile.wakes[f"{self.name}|{WHAT}"] = early_ms
+        else:
+            super().set_timer(turn, after_ms)
+
+    def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
+        return due_ms if due_ms == self._early_ms(turn) else super().wake_again(turn, what, due_ms)
+
+    def _early_ms(self, turn: Turn) -> int:
+        """Some weeks before the first day there can be; 0 where she never ordered."""
+        first = turn.profile.orders.first
+        return 0 if first is None else first[0] + _ALMOST_A_YEAR_MS
+
     def _has_timer(self, turn: Turn) -> bool:
         return f"{self.name}|{WHAT}" in turn.profile.wakes
 
     def _next(self, turn: Turn, after_ms: int) -> Occasion | None:
-        first = turn.profile.orders.first
         # The day itself is none: a year has to pass.
-        return None if first is None else super()._next(turn, max(after_ms, first[0] + _ALMOST_A_YEAR_MS))
+        return super()._next(turn, max(after_ms, self._early_ms(turn)))
 
     def day(self, turn: Turn) -> YearlyDay | None:
         profile: Profile = turn.profile

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.engine import Engine
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.profile import Profile
 from profiles.rules import Rules
 from profiles.state import Ledger, Moment

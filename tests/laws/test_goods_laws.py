@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import streams.goods
 from profiles.book import Book
 from profiles.engine import Engine
-from profiles.goods import UNKNOWN, Good, change_of, key_of
+from profiles.goods import change_of, key_of
+from profiles.goods_state import UNKNOWN, Good
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules
 from profiles.state import WATCHES_MAX, Ledger, Moment

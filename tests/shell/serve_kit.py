@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from profiles.book import Book
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.profile import Profile
 from profiles.state import encode
 from streams.home import home_partition

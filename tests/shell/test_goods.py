@@ -6,7 +6,7 @@ import pytest
 from typing_extensions import override
 
 from profiles.engine import Engine
-from profiles.goods import GoodChange
+from profiles.goods_state import GoodChange
 from profiles.profile import Profile
 from profiles.state import Moment
 from profiles.turn import Output

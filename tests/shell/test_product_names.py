@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from profiles.engine import Engine
-from profiles.goods import Good
+from profiles.goods_state import Good
 from schemas import events
 from schemas.events import Event, Product
 from streams import product_names

@@ -7,7 +7,7 @@ import pytest
 
 from profiles.book import Book
 from profiles.engine import Engine
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.profile import Profile
 from profiles.rules import Rules
 from profiles.state import Ledger, Moment

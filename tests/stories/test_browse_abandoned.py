@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.rules import HOUR_MS
 from profiles.visit_rules import BrowseAbandonedRule
 from schemas import events

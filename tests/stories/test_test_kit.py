@@ -10,7 +10,7 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
-from profiles.goods import Good
+from profiles.goods_state import Good
 from profiles.rules import HOUR_MS, TriggerRule
 from profiles.state import Episode
 from profiles.turn import Turn

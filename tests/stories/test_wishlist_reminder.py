@@ -3,7 +3,7 @@
 import pytest
 
 from profiles.cart_rules import WishlistReminderRule
-from profiles.goods import Good
+from profiles.goods_state import Good
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 

@@ -10,7 +10,8 @@ from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
-from profiles.goods import UNKNOWN, Good, change_of
+from profiles.goods import change_of
+from profiles.goods_state import UNKNOWN, Good
 from profiles.product_facts import with_word
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
