@@ -1,11 +1,12 @@
 """What the triggers cost: the same stream with the triggers of the job alone, and with every built-in one, side by side.
 
     python -m bench.trigger_cost --rounds 7
+    python -m bench.trigger_cost --compiled                        # of the compiled worker, see `make compiled`
     python -m bench.trigger_cost --against ../regulars-of-then     # another checkout's job in the place of ours
 
 The whole way of a record but for servers is measured (inbox, merge, decode, load, step, encode, commit, publish, in memory),
 in processor seconds, each time in a process of its own; rounds alternate, and medians are compared. The budget is 1.5. What
-profiles remember whether or not a trigger asks for it is in both sides of the first form; the second form, with a checkout of
+profiles remember whether or not a trigger asks for it is in both sides of the first forms; the last form, with a checkout of
 the foundation, shows that too.
 """
 
@@ -22,6 +23,7 @@ from typing import Any, Final
 
 BUDGET: Final = 1.5
 HERE: Final = Path(__file__).parent.parent
+COMPILED: Final = HERE / ".venv-compiled/bin/python"
 EVENTS: Final = 40_000
 CUSTOMERS: Final = 2_000
 BATCH: Final = 500
@@ -71,12 +73,26 @@ def _measured(which: str, events: int, tree: Path) -> float:
     return float(done.stdout)
 
 
-def compare(rounds: int, events: int = EVENTS, against: Path = HERE) -> tuple[list[float], list[float]]:
+def _measured_compiled(which: str, events: int) -> float:
+    """The same with what is installed in `.venv-compiled`: of this checkout only the benchmark comes, behind it in the path."""
+    program = (
+        f"import sys; sys.path.append({str(HERE)!r}); "
+        f"from bench.trigger_cost import measure; print(measure({which!r}, {events}))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(COMPILED), "-P", "-c", program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return float(done.stdout)
+
+
+def compare(
+    rounds: int, events: int = EVENTS, against: Path = HERE, *, compiled: bool = False
+) -> tuple[list[float], list[float]]:
     """Processor seconds of each round on both sides: the job of `against`, and all triggers of this checkout."""
     job, everything = [], []
     for _ in range(rounds):
-        job.append(_measured(JOB, events, against))
-        everything.append(_measured(ALL, events, HERE))
+        job.append(_measured_compiled(JOB, events) if compiled else _measured(JOB, events, against))
+        everything.append(_measured_compiled(ALL, events) if compiled else _measured(ALL, events, HERE))
     return job, everything
 
 
@@ -85,12 +101,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured")
     parser.add_argument("--events", type=int, default=EVENTS, help="length of the stream")
     parser.add_argument("--against", type=Path, default=HERE, help="the checkout whose job is the measure")
+    parser.add_argument("--compiled", action="store_true", help="measure the compiled worker")
     parser.add_argument("--measure", choices=(JOB, ALL), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
         print(measure(asked.measure, asked.events))
         return 0
-    job, everything = (median(side) for side in compare(asked.rounds, asked.events, asked.against.resolve()))
+    if asked.compiled and (not COMPILED.exists() or asked.against != HERE):
+        parser.error("--compiled measures this checkout, after `make compiled`")
+    sides = compare(asked.rounds, asked.events, asked.against.resolve(), compiled=asked.compiled)
+    job, everything = (median(side) for side in sides)
     ratio = everything / job
     print(f"the job alone      {job / asked.events * 1e6:6.2f} us an event")
     print(f"all triggers       {everything / asked.events * 1e6:6.2f} us an event")
