@@ -3,8 +3,9 @@ a file.
 
 A Product Updated may name a few facts at a time, and may come late or twice. So what is kept of a product are the words told
 of it (`Word`), the newest first, each with those facts alone that no newer word names: for every fact the newest word holds,
-whatever came first. What an event tells of one variant holds for the product, but for what one unit costs and how long it
-lasts: these are the variant's.
+whatever came first. A word may also take a fact back (`unset`): then nothing is known of it, whatever the file says. What an
+event tells of one variant holds for the product, but for what one unit costs and how long it lasts: these are the variant's,
+and where the variant's are taken back the product's hold for it again.
 
 A file and events together: the newest wins, fact by fact. A row of the file counts from its `updated_at` on; without one,
 whatever an event told is newer.
@@ -59,14 +60,18 @@ def words_of(arrival: Arrival, shop_currency: str) -> Iterator[tuple[str, Word]]
         event.name,
         event.url,
         event.image_url,
+        tuple(sorted(set(event.unset))),
     )
     if event.variant_id is None:
         parts = {event.product_id: whole}
     else:
         parts = {
-            event.product_id: replace(whole, cost_minor=None, supply_days=None),
+            event.product_id: replace(whole, cost_minor=None, supply_days=None, unset=_only(SHARED_FACTS, whole.unset)),
             good_key(event.product_id, event.variant_id): Word(
-                *stamp, cost_minor=whole.cost_minor, supply_days=whole.supply_days
+                *stamp,
+                cost_minor=whole.cost_minor,
+                supply_days=whole.supply_days,
+                unset=_only(OWN_FACTS, whole.unset),
             ),
         }
     for key, word in parts.items():
@@ -88,11 +93,14 @@ def with_word(told: Told, word: Word) -> Told:
     kept: list[Word] = []
     named: set[str] = set()
     for one in sorted((*told, word), key=lambda one: (one.at_ms, one.by), reverse=True):
-        old = {name: _EMPTY[name] for name in named if getattr(one, name) != _EMPTY[name]}
+        old: dict[str, Any] = {name: _EMPTY[name] for name in named if getattr(one, name) != _EMPTY[name]}
+        if not named.isdisjoint(one.unset):
+            old["unset"] = tuple(name for name in one.unset if name not in named)
         left = replace(one, **old) if old else one
         if not _is_empty(left):
             kept.append(left)
             named.update(name for name in _EMPTY if getattr(left, name) != _EMPTY[name])
+            named.update(left.unset)
     return told if kept == list(told) else tuple(kept)
 
 
@@ -118,6 +126,7 @@ def lookup(
         value = _own(variants, words, name, since_ms)
         if value is not None:
             found[name] = value
+    found |= {name: _EMPTY[name] for name in _unset(words, since_ms) if name not in found}
     return shared(replace(facts, **found), catalogue.groups) if found else facts
 
 
@@ -135,10 +144,7 @@ def counted_by(catalogue: Catalogue, product_id: str, category: str | None, told
         return facts
     counted = replace(
         facts,
-        supply_days=facts.supply_days if told.supply_days is None else told.supply_days,
-        group=facts.group if told.group is None else told.group,
-        brand=facts.brand if told.brand is None else told.brand,
-        cost_minor=facts.cost_minor if told.cost_minor is None else told.cost_minor,
+        **{name: value for name in _COUNTED if (value := getattr(told, name)) is not None or name in told.unset},
     )
     return shared(counted, catalogue.groups)
 
@@ -169,12 +175,15 @@ def fill_lines(lines: list[OrderLine], before: list[OrderLine], told: ToldFacts,
         since_ms = catalogue.lookup(line.product_id, line.category).updated_ms
         if line.category is None:
             line.category = _newest(words, "category", since_ms)
-        kept = Kept(
+        counted = (
             _own(variants, words, "supply_days", since_ms),
             _newest(words, "group", since_ms),
             _newest(words, "brand", since_ms),
             _own(variants, words, "cost_minor", since_ms),
         )
+        unset = _unset(words, since_ms)
+        gone = tuple(name for name, value in zip(_COUNTED, counted, strict=True) if value is None and name in unset)
+        kept = Kept(*counted, gone)
         line.told = None if kept == _NONE_KEPT else kept
 
 
@@ -208,11 +217,22 @@ def _filled(product: Product, told: ToldFacts, catalogue: Catalogue) -> Product:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 _NONE_KEPT: Final = Kept()
+_COUNTED: Final = ("supply_days", "group", "brand", "cost_minor")
+"""The fields of `Kept`."""
 _EMPTY: Final = {name: () if name in _LISTS else None for name in (*SHARED_FACTS, *OWN_FACTS)}
 
 
 def _is_empty(word: Word) -> bool:
-    return all(getattr(word, name) == empty for name, empty in _EMPTY.items())
+    return not word.unset and all(getattr(word, name) == empty for name, empty in _EMPTY.items())
+
+
+def _only(names: tuple[str, ...], unset: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in unset if name in names)
+
+
+def _unset(words: Told, since_ms: int) -> set[str]:
+    """The facts that were taken back, unless the file is newer. No older word of them is kept."""
+    return {name for word in words if word.at_ms >= since_ms for name in word.unset}
 
 
 def _newest(words: Told, name: str, since_ms: int) -> Any:

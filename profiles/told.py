@@ -10,7 +10,7 @@ class Word(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
 
     `cost_minor` is the cost of one unit in minor units of the shop currency, `supply_days` how long one lasts. Products of a
     `group` stand in for each other, `substitutes` are such products one by one. `name`, `url` and `image_url` are for showing
-    it. None and empty: not told.
+    it. None and empty: not told. `unset` are facts that it took back: nothing is known of them any more.
     """
 
     at_ms: int
@@ -27,17 +27,19 @@ class Word(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     name: str | None = None
     url: str | None = None
     image_url: str | None = None
+    unset: tuple[str, ...] = ()
 
 
-class Kept(Struct, array_like=True, frozen=True, gc=False):
+class Kept(Struct, array_like=True, frozen=True, omit_defaults=True, gc=False):
     """What of this a purchase keeps, to be counted by: days one unit lasts, group of the supply, brand, cost of one unit in the
-    shop currency.
+    shop currency. `unset` are those of them that had been taken back: what the file says of them does not count either.
     """
 
     supply_days: float | None = None
     group: str | None = None
     brand: str | None = None
     cost_minor: int | None = None
+    unset: tuple[str, ...] = ()
 
 
 Told = tuple[Word, ...]

@@ -608,8 +608,25 @@ class CatalogueEvent(ShopEvent, frozen=True, kw_only=True):
         return self.product_id or self.variant_id or self.sku or self.inventory_item_id
 
 
+Fact = Literal[
+    "category",
+    "brand",
+    "cost_minor",
+    "supply_days",
+    "group",
+    "complementary",
+    "substitutes",
+    "contents",
+    "occasions",
+    "name",
+    "url",
+    "image_url",
+]
+"""What Product Updated can take back of a product."""
+
+
 class ProductUpdated(CatalogueEvent, frozen=True, kw_only=True, tag="Product Updated"):
-    """Facts of a product; those left out stay as they were.
+    """Facts of a product; those left out stay as they were, those named in `unset` are known no more.
 
     `price_minor` and `cost_minor` are of one unit. `supply_days` is how long one unit lasts (replenishable goods), `group`
     the products that stand in for each other, `substitutes` such products one by one, `complementary` what goes with it.
@@ -632,6 +649,15 @@ class ProductUpdated(CatalogueEvent, frozen=True, kw_only=True, tag="Product Upd
     substitutes: Annotated[tuple[Id, ...], Meta(max_length=64)] = ()
     contents: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     occasions: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    unset: Annotated[tuple[Fact, ...], Meta(max_length=16)] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a fact is told and taken back at once."""
+        both = [name for name in self.unset if getattr(self, name) not in (None, ())]
+        if both:
+            raise ValueError(
+                f"`unset` names {', '.join(both)}, and the event gives a value for it: leave one of them out"
+            )
 
 
 class ProductPriceChanged(CatalogueEvent, frozen=True, kw_only=True, tag="Product Price Changed"):

@@ -64,7 +64,7 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
         rule = self.rule(turn.book)
         supply_days = line.supply_days
         if supply_days is None:
-            supply_days = turn.book.catalogue.lookup(line.product_id, line.category).supply_days
+            supply_days = turn.facts(line.product_id, line.category, line.variant_id).supply_days
         if supply_days is None:
             return arrived_ms + rule.delay_ms
         return arrived_ms + round(supply_days * rule.supply_share * DAY_MS)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streams.product_facts
+from profiles.catalogue import Catalogue, Facts
 from profiles.engine import Engine
-from profiles.product_facts import with_word
+from profiles.product_facts import lookup, with_word
 from profiles.told import Told, Word
 from schemas import events
 from streams.goods import split_stored
@@ -24,10 +25,12 @@ def words(draw: st.DrawFn) -> list[Word]:
     texts, ids = st.sampled_from(("x", "y", "z")), st.sampled_from((("p",), ("q", "p")))
     made: dict[str, Any] = {"cost_minor": st.integers(0, 3), "supply_days": st.sampled_from((1.0, 2.0))}
     of = {name: made.get(name, ids if name in NAMES[-2:] else texts) for name in NAMES}
-    return [
-        Word(draw(st.integers(1, 4)), f"m{number}", **draw(st.fixed_dictionaries({}, optional=of)))
-        for number in range(count)
-    ]
+    story = []
+    for number in range(count):
+        says = draw(st.fixed_dictionaries({}, optional=of))
+        unset = tuple(name for name in draw(st.sets(st.sampled_from(NAMES), max_size=3)) if name not in says)
+        story.append(Word(draw(st.integers(1, 4)), f"m{number}", **says, unset=tuple(sorted(unset))))
+    return story
 
 
 def fold(story: list[Word]) -> Told:
@@ -50,10 +53,32 @@ def test_facts_come_out_the_same_in_any_order_and_however_often_they_are_told(
 def test_each_fact_is_what_the_newest_word_that_names_it_says(story: list[Word]) -> None:
     told, newest_first = fold(story), sorted(story, key=lambda word: (word.at_ms, word.by), reverse=True)
     for name in NAMES:
-        said = next((value for word in newest_first if (value := getattr(word, name)) not in (None, ())), None)
-        kept = [value for word in told if (value := getattr(word, name)) not in (None, ())]
+        said = next((of for word in newest_first if (of := says(word, name)) is not None), None)
+        kept = [of for word in told if (of := says(word, name)) is not None]
 
         assert kept == ([] if said is None else [said])  # and nothing that no longer holds is kept
+
+
+def says(word: Word, name: str) -> object:
+    """What a word says of a fact: its value, that it was taken back, or None for nothing."""
+    value: object = getattr(word, name)
+    return "taken back" if name in word.unset else None if value in (None, ()) else value
+
+
+CATALOGUE = Catalogue(products={"tent": Facts(category="camping", supply_days=30.0, cost_minor=500)})
+
+
+@given(story=words())
+def test_what_was_taken_back_is_not_known_though_the_file_says_it(story: list[Word]) -> None:
+    told, found = fold(story), lookup(CATALOGUE, {"tent": fold(story)}, "tent")
+    for name in NAMES:
+        said = next((of for word in told if (of := says(word, name)) is not None), None)
+        empty = () if name in NAMES[-2:] else None
+        expected = (
+            getattr(CATALOGUE.products["tent"], name) if said is None else empty if said == "taken back" else said
+        )
+
+        assert getattr(found, name) == expected
 
 
 def test_of_more_products_than_a_partition_keeps_those_told_longest_ago_give_way(

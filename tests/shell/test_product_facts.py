@@ -5,6 +5,7 @@ from typing import Any
 from profiles.engine import Engine
 from profiles.told import Told
 from schemas import events
+from schemas.decode import Decoder, Problem
 from schemas.events import Event, Product
 from streams.goods import split_stored
 from streams.home import home_partition
@@ -84,3 +85,28 @@ def test_an_event_that_tells_nothing_new_is_not_stored_again() -> None:
     run(made.all_done())
 
     assert [(word.by, word.cost_minor) for word in known(made)] == [("u", 400)]
+
+
+def test_a_cost_that_was_taken_back_counts_for_no_later_order() -> None:
+    made = World(engine=Engine(EAGER))
+    made.send(told(0, cost_minor=400), ordered("ada", 1), told(2, "v", unset=("cost_minor",)), ordered("bob", 3))
+    run(made.all_done())
+
+    assert (margin(made, "ada"), margin(made, "bob")) == (600, 1000)  # bob's cost is not known
+    assert [(word.by, word.cost_minor, word.unset) for word in known(made)] == [("v", None, ("cost_minor",))]
+    made.send(told(4, "w", cost_minor=300), ordered("cyd", 5))
+    run(made.all_done())
+
+    assert margin(made, "cyd") == 700
+    assert [(word.by, word.unset) for word in known(made)] == [("w", ())]
+
+
+def test_a_fact_that_is_told_and_taken_back_at_once_is_refused_with_its_name() -> None:
+    refused = Decoder("EUR").decode(
+        b'{"event":"Product Updated","message_id":"u","timestamp_ms":1767607200000,"product_id":"tent",'
+        b'"cost_minor":400,"unset":["cost_minor"]}',
+        1_800_000_000_000,
+    )
+
+    assert isinstance(refused, Problem), refused
+    assert "`unset` names cost_minor" in refused.detail
