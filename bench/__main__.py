@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report
-from bench.engines import ENGINES
+from bench.engines import ENGINES, OTHER_FORMS
 from bench.machine import this_machine
 from bench.results import RESULTS, Result, new_label, write_result
 from bench.stream_file import DEFAULT_CACHE, open_stream
@@ -62,9 +62,9 @@ def _run_command(parser: argparse.ArgumentParser, studies: list[Study]) -> argpa
         "--engines",
         nargs="+",
         choices=list(ENGINES),
-        default=list(ENGINES),
+        default=None,
         metavar="ENGINE",
-        help="only these, of those that a study compares",
+        help="only these, of those that a study compares (default: all; with `run --quick` one form of each)",
     )
     parser.add_argument("--label", default=None, help="the folder under bench/results (default: date and time)")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="generated streams (default: %(default)s)")
@@ -78,7 +78,10 @@ def _run(chosen: argparse.Namespace) -> None:
     # Servers and engines are stopped on the way out, which a plain SIGTERM would leave out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     label = chosen.label or new_label()
-    studies = IN_FIVE_MINUTES if chosen.quick and chosen.command == "run" else chosen.studies
+    in_five_minutes = chosen.quick and chosen.command == "run"
+    studies = IN_FIVE_MINUTES if in_five_minutes else chosen.studies
+    if chosen.engines is None:
+        chosen.engines = [name for name in ENGINES if not (in_five_minutes and name in OTHER_FORMS)]
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
     for study in studies:
         print(f"== {study.name}", flush=True)

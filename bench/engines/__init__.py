@@ -8,7 +8,7 @@ from bench.engines.jvm import FLINK_HEAP, FLINK_ROCKSDB, KAFKA_STREAMS
 from bench.engines.python import FAUST, QUIX_STREAMS, REDIS_LOOP
 from bench.engines.regulars import REGULARS, REGULARS_IN_PYTHON, REGULARS_IN_TEXTS
 
-__all__ = ["ENGINES", "Engine", "Ground"]
+__all__ = ["ENGINES", "OTHER_FORMS", "Engine", "Ground"]
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine
@@ -25,3 +25,5 @@ ENGINES: dict[str, Engine] = {
     )
 }
 """In the order in which they run and are shown."""
+OTHER_FORMS = frozenset((REGULARS_IN_PYTHON.name, REGULARS_IN_TEXTS.name, FLINK_ROCKSDB.name))
+"""Engines that are there a second time."""
