@@ -69,7 +69,7 @@ static inline __attribute__((unused)) PyObject *global_get(global_site *site, Py
 
 /* --- attributes ------------------------------------------------------------------------------------------------------ */
 
-/* Two types are remembered: an event's kind changes more often than anything else. */
+/* Two types are remembered at each place: an event's kind changes more often than anything else. */
 typedef struct {
     PyTypeObject *type;
     PyObject *name; /* `getattr` with a name of its own may stand here too */
@@ -88,6 +88,22 @@ typedef struct {
 } attr_site;
 
 #define ATTR_KNOWN(place) (type == (place).type && name == (place).name && type->tp_version_tag == (place).version)
+
+/* What was found at any place, for those that ask for many names or of many types: a direct-mapped table. */
+#define ATTR_TABLE 1024
+#define ATTR_IN_TABLE(table, type, name) (&(table)[(((uintptr_t)(type) >> 4) ^ ((uintptr_t)(name) >> 4)) & (ATTR_TABLE - 1)])
+static __attribute__((unused)) attr_place attr_to_get[ATTR_TABLE], attr_to_set[ATTR_TABLE];
+
+static inline __attribute__((unused)) void attr_remember(attr_place *place, attr_place found) {
+    attr_place forgotten = *place;
+    Py_XINCREF(found.type);
+    Py_XINCREF(found.name);
+    Py_XINCREF(found.found);
+    *place = found;
+    Py_XDECREF(forgotten.type);
+    Py_XDECREF(forgotten.name);
+    Py_XDECREF(forgotten.found);
+}
 
 /* Whether a class says itself how its attributes are set. */
 static __attribute__((unused, noinline)) int attr_own_setattr(PyTypeObject *type) {
@@ -127,14 +143,35 @@ static __attribute__((unused, noinline)) void attr_learn(attr_site *site, PyType
         kept = Py_NewRef(found);
     } else
         return;
-    attr_place forgotten = site->second;
-    site->second = site->first;
-    Py_INCREF(type);
-    Py_INCREF(name);
-    site->first = (attr_place){type, name, type->tp_version_tag, offset, kept};
-    Py_XDECREF(forgotten.type);
-    Py_XDECREF(forgotten.name);
-    Py_XDECREF(forgotten.found);
+    attr_place learned = {type, name, type->tp_version_tag, offset, kept};
+    attr_remember(&site->second, site->first);
+    attr_remember(&site->first, learned);
+    attr_remember(ATTR_IN_TABLE(to_set ? attr_to_set : attr_to_get, type, name), learned);
+    Py_XDECREF(kept);
+}
+
+static inline __attribute__((unused)) PyObject *attr_at(attr_place *place, PyObject *object, PyObject *name) {
+    if (place->found != NULL) {
+        PyObject *found = Py_NewRef(place->found); /* a getter may change the class, and what is remembered here */
+        if (place->offset == CONSTANT_OF_CLASS)
+            return found;
+        PyObject *value = PyObject_CallOneArg(found, object);
+        Py_DECREF(found);
+        return value;
+    }
+    PyObject *value = *(PyObject **)((char *)object + place->offset);
+    if (unlikely(value == NULL))
+        return PyObject_GetAttr(object, name); /* raises AttributeError */
+    Py_INCREF(value);
+    return value;
+}
+
+static inline __attribute__((unused)) int attr_put(attr_place *place, PyObject *object, PyObject *value) {
+    PyObject **slot = (PyObject **)((char *)object + place->offset), *before = *slot;
+    Py_INCREF(value);
+    *slot = value;
+    Py_XDECREF(before);
+    return 0;
 }
 
 static __attribute__((unused, noinline)) PyObject *attr_look_up(attr_site *site, PyObject *object, PyObject *name) {
@@ -144,6 +181,10 @@ static __attribute__((unused, noinline)) PyObject *attr_look_up(attr_site *site,
         GLOBAL_VERSION(held) == site->module.version)
         return Py_NewRef(site->module.value);
 #endif
+    PyTypeObject *type = Py_TYPE(object);
+    attr_place *place = ATTR_IN_TABLE(attr_to_get, type, name);
+    if (ATTR_KNOWN(*place))
+        return attr_at(place, object, name);
     PyObject *value = PyObject_GetAttr(object, name);
     regulars_looked_up++;
 #ifdef GLOBAL_VERSION
@@ -167,16 +208,14 @@ static inline __attribute__((unused)) PyObject *attr_get(attr_site *site, PyObje
         if (!ATTR_KNOWN(*place))
             return attr_look_up(site, object, name);
     }
-    if (place->found != NULL)
-        return place->offset == CONSTANT_OF_CLASS ? Py_NewRef(place->found) : PyObject_CallOneArg(place->found, object);
-    PyObject *value = *(PyObject **)((char *)object + place->offset);
-    if (unlikely(value == NULL))
-        return PyObject_GetAttr(object, name); /* raises AttributeError */
-    Py_INCREF(value);
-    return value;
+    return attr_at(place, object, name);
 }
 
 static __attribute__((unused, noinline)) int attr_set_by_name(attr_site *site, PyObject *object, PyObject *name, PyObject *value) {
+    PyTypeObject *type = Py_TYPE(object);
+    attr_place *place = ATTR_IN_TABLE(attr_to_set, type, name);
+    if (value != NULL && ATTR_KNOWN(*place))
+        return attr_put(place, object, value);
     int done = PyObject_SetAttr(object, name, value);
     regulars_looked_up++;
     if (done >= 0 && value != NULL)
@@ -191,11 +230,7 @@ static inline __attribute__((unused)) int attr_set(attr_site *site, PyObject *ob
         place = &site->second;
     if (unlikely(value == NULL || !ATTR_KNOWN(*place)))
         return attr_set_by_name(site, object, name, value);
-    PyObject **slot = (PyObject **)((char *)object + place->offset), *before = *slot;
-    Py_INCREF(value);
-    *slot = value;
-    Py_XDECREF(before);
-    return 0;
+    return attr_put(place, object, value);
 }
 
 /* --- methods --------------------------------------------------------------------------------------------------------- */

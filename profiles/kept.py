@@ -46,6 +46,20 @@ def is_nothing(text: bytes) -> bool:
     return len(text) == 2 and text in _NOTHING_STORED  # a long one is not hashed for it
 
 
+def own_texts(profile: Any) -> None:
+    """Give each part of a profile that was just read a text of its own: until then they are places in the text of the whole,
+    which would stay in memory as long as any part of it.
+    """
+    parts, names = astuple(profile), type(profile).__struct_fields__
+    for place in range(len(parts) - 1, -1, -1):  # the parts come last
+        name: str = names[place]
+        if name[0] != "_":
+            break
+        part = parts[place]
+        if part is not NOTHING:
+            setattr(profile, name, part.copy())
+
+
 @mixed_in
 class Kept:
     """Methods of `Profile`."""

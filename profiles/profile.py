@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec import Raw, Struct, field
-from msgspec.structs import astuple
 
 from profiles.apart import since as apart_since
 from profiles.feedback_state import Feedback
 from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
-from profiles.kept import NOTHING, VERSION, Kept, is_nothing, open_part
+from profiles.kept import NOTHING, VERSION, Kept, is_nothing, open_part, own_texts
 from profiles.state import (
     Activity,
     Cart,
@@ -744,10 +743,7 @@ def decode_profile(stored: bytes) -> Profile:
     Damage inside a part shows when that part is opened.
     """
     profile = _decoder.decode(stored)
-    for name, part in zip(_PARTS, astuple(profile)[-len(_PARTS) :], strict=True):
-        if part is not NOTHING:
-            # Cut out of the text of the whole profile, which would stay in memory as long as any part of it.
-            setattr(profile, name, part.copy())
+    own_texts(profile)
     if profile.v > VERSION:
         raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
     return profile

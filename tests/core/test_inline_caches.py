@@ -55,6 +55,30 @@ def test_several_types_may_take_turns_at_one_place() -> None:
         assert [weight(one) for one in (Interests(), *others, SimpleNamespace(landmark_ms=0))] == [10_000] * 6
 
 
+def test_more_types_than_a_place_remembers_may_take_turns_and_change() -> None:
+    kinds = [
+        msgspec.defstruct(f"Kind{number}", [*((f"other{n}", int, 0) for n in range(number)), ("landmark_ms", int, 0)])
+        for number in range(6)
+    ]
+    for _ in range(3):
+        assert [weight(kind()) for kind in kinds] == [10_000] * 6
+    doubled: Any = property(lambda _: -14 * 86_400_000)
+    kinds[3].landmark_ms = doubled  # type: ignore[attr-defined]
+    for _ in range(3):
+        assert [weight(kind()) for kind in kinds] == [10_000] * 3 + [20_000] + [10_000] * 2
+
+
+def test_a_getter_may_change_its_class() -> None:
+    class Turns:
+        @property
+        def landmark_ms(self) -> int:
+            Turns.landmark_ms = 0  # type: ignore[assignment,method-assign]
+            return -14 * 86_400_000
+
+    one = Turns()
+    assert [weight(one) for _ in range(3)] == [20_000, 10_000, 10_000]
+
+
 def test_an_attribute_of_the_object_itself_counts_even_where_the_type_has_one() -> None:
     kind = type("Kind", (), {"landmark_ms": 0})
     one, other = kind(), kind()
