@@ -94,7 +94,7 @@ typedef struct {
 #define ATTR_IN_TABLE(table, type, name) (&(table)[(((uintptr_t)(type) >> 4) ^ ((uintptr_t)(name) >> 4)) & (ATTR_TABLE - 1)])
 static __attribute__((unused)) attr_place attr_to_get[ATTR_TABLE], attr_to_set[ATTR_TABLE];
 
-static inline __attribute__((unused)) void attr_remember(attr_place *place, attr_place found) {
+static __attribute__((unused, noinline)) void attr_remember(attr_place *place, attr_place found) {
     attr_place forgotten = *place;
     Py_XINCREF(found.type);
     Py_XINCREF(found.name);
@@ -103,6 +103,11 @@ static inline __attribute__((unused)) void attr_remember(attr_place *place, attr
     Py_XDECREF(forgotten.type);
     Py_XDECREF(forgotten.name);
     Py_XDECREF(forgotten.found);
+}
+
+static inline __attribute__((unused)) void attr_shift(attr_site *site, attr_place found) {
+    attr_remember(&site->second, site->first);
+    attr_remember(&site->first, found);
 }
 
 /* Whether a class says itself how its attributes are set. */
@@ -144,8 +149,7 @@ static __attribute__((unused, noinline)) void attr_learn(attr_site *site, PyType
     } else
         return;
     attr_place learned = {type, name, type->tp_version_tag, offset, kept};
-    attr_remember(&site->second, site->first);
-    attr_remember(&site->first, learned);
+    attr_shift(site, learned);
     attr_remember(ATTR_IN_TABLE(to_set ? attr_to_set : attr_to_get, type, name), learned);
     Py_XDECREF(kept);
 }
@@ -183,8 +187,14 @@ static __attribute__((unused, noinline)) PyObject *attr_look_up(attr_site *site,
 #endif
     PyTypeObject *type = Py_TYPE(object);
     attr_place *place = ATTR_IN_TABLE(attr_to_get, type, name);
-    if (ATTR_KNOWN(*place))
-        return attr_at(place, object, name);
+    if (ATTR_KNOWN(*place)) {
+        attr_place here = *place; /* what is let go of may run code, and that may change the table */
+        Py_XINCREF(here.found);
+        attr_shift(site, here);
+        PyObject *value = attr_at(&here, object, name);
+        Py_XDECREF(here.found);
+        return value;
+    }
     PyObject *value = PyObject_GetAttr(object, name);
     regulars_looked_up++;
 #ifdef GLOBAL_VERSION
@@ -214,8 +224,11 @@ static inline __attribute__((unused)) PyObject *attr_get(attr_site *site, PyObje
 static __attribute__((unused, noinline)) int attr_set_by_name(attr_site *site, PyObject *object, PyObject *name, PyObject *value) {
     PyTypeObject *type = Py_TYPE(object);
     attr_place *place = ATTR_IN_TABLE(attr_to_set, type, name);
-    if (value != NULL && ATTR_KNOWN(*place))
-        return attr_put(place, object, value);
+    if (value != NULL && ATTR_KNOWN(*place)) {
+        attr_place here = *place;
+        attr_shift(site, here);
+        return attr_put(&here, object, value);
+    }
     int done = PyObject_SetAttr(object, name, value);
     regulars_looked_up++;
     if (done >= 0 && value != NULL)
