@@ -2,9 +2,9 @@
  *
  * mypyc reads and writes attributes of its own classes by their place. Those of msgspec's structs it looks up by name, each
  * time, and so it does with the methods of everything that is not its own, and with what a module holds; whether something is an
- * instance of a struct it asks the struct's metaclass. Together that was a third of a compiled worker's instructions. The interpreter has long had
- * a better way (PEP 659: LOAD_ATTR_SLOT, LOAD_ATTR_PROPERTY, LOAD_METHOD_NO_DICT, LOAD_GLOBAL_MODULE): each place in the code remembers
- * what it last found, and for which version of what. This is the same for compiled code.
+ * instance of a struct it asks the struct's metaclass. Together that was a quarter of a compiled worker's instructions. The
+ * interpreter has long had a better way (PEP 659: LOAD_ATTR_SLOT, LOAD_ATTR_PROPERTY, LOAD_METHOD_NO_DICT, LOAD_GLOBAL_MODULE): each
+ * place in the code remembers what it last found, and for which version of what. This is the same for compiled code.
  *
  * It changes what an access costs and nothing else: a type that was changed has another version (PyType_Modified), so has a dict,
  * and whatever is none of the kinds above takes the usual way. Without this file the same sources compile to the same program,
