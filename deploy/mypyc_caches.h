@@ -23,6 +23,13 @@
 /* How often something was looked up after all: a test reads it, to see that what is below takes hold. */
 __attribute__((weak, visibility("default"))) unsigned long regulars_looked_up;
 
+/* A name as the interpreter keeps it; NULL, and no error is set, where there is no memory for it. */
+static __attribute__((unused)) PyObject *interned(PyObject **kept, const char *text) {
+    if (*kept == NULL && (*kept = PyUnicode_InternFromString(text)) == NULL)
+        PyErr_Clear();
+    return *kept;
+}
+
 /* --- what a module holds --------------------------------------------------------------------------------------------- */
 
 #if PY_VERSION_HEX < 0x030E0000 /* later ones give dicts no versions */
@@ -47,10 +54,8 @@ static __attribute__((unused, noinline)) PyObject *global_look_up(global_site *s
     PyObject *value = CPyDict_GetItem(dict, name);
     if (value == NULL || site->others > 3)
         return value;
-    if (spec == NULL && (spec = PyUnicode_InternFromString("__spec__")) == NULL) {
-        PyErr_Clear();
+    if (interned(&spec, "__spec__") == NULL)
         return value;
-    }
     if (PyDict_CheckExact(dict) && PyUnicode_CheckExact(name) && PyDict_Contains(dict, spec) == 1) {
         regulars_looked_up++;
         global_learn(site, dict, name, value);
@@ -113,10 +118,8 @@ static inline __attribute__((unused)) void attr_shift(attr_site *site, attr_plac
 /* Whether a class says itself how its attributes are set. */
 static __attribute__((unused, noinline)) int attr_own_setattr(PyTypeObject *type) {
     static PyObject *set;
-    if (set == NULL && (set = PyUnicode_InternFromString("__setattr__")) == NULL) {
-        PyErr_Clear();
+    if (interned(&set, "__setattr__") == NULL)
         return 1;
-    }
     PyObject *found = _PyType_Lookup(type, set);
     return found == NULL || !Py_IS_TYPE(found, &PyWrapperDescr_Type);
 }
@@ -296,10 +299,8 @@ static inline __attribute__((unused)) int instance_plain(PyTypeObject *meta) {
     static PyObject *check, *usual;
     if (likely(meta == known && meta->tp_version_tag == version))
         return 1;
-    if (check == NULL && (check = PyUnicode_InternFromString("__instancecheck__")) == NULL) {
-        PyErr_Clear();
+    if (interned(&check, "__instancecheck__") == NULL)
         return 0;
-    }
     if (usual == NULL)
         usual = _PyType_Lookup(&PyType_Type, check);
     if (_PyType_Lookup(meta, check) != usual || meta->tp_version_tag == 0)
@@ -315,10 +316,8 @@ static inline __attribute__((unused)) int instance_plain(PyTypeObject *meta) {
 static inline __attribute__((unused)) int instance_honest(PyTypeObject *type) {
     static PyObject *name, *usual;
     if (unlikely(usual == NULL)) {
-        if (name == NULL && (name = PyUnicode_InternFromString("__class__")) == NULL) {
-            PyErr_Clear();
+        if (interned(&name, "__class__") == NULL)
             return 0;
-        }
         usual = _PyType_Lookup(&PyBaseObject_Type, name);
     }
     return type->tp_getattro == PyObject_GenericGetAttr && _PyType_Lookup(type, name) == usual;

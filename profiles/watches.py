@@ -166,6 +166,7 @@ def index_changes(profile: Profile) -> dict[str, tuple[int, str] | bool | None]:
         if watch is None:
             changes[key] = False
         else:
+            # Most have no alert, and cost no call.
             changes[key] = watch.alert if watch.alert is not None and watch.waits else None
     return changes
 

@@ -1,6 +1,6 @@
 """Laws of product facts: for each fact the newest word holds, whatever came first and however often it came; they are bounded."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import streams.product_facts
 from profiles.catalogue import Catalogue, Facts
 from profiles.engine import Engine
-from profiles.product_facts import lookup, with_word
+from profiles.product_facts import OWN_FACTS, SHARED_FACTS, lookup, with_word
 from profiles.told import Told, Word
 from schemas import events
 from streams.goods import split_stored
@@ -79,6 +79,10 @@ def test_what_was_taken_back_is_not_known_though_the_file_says_it(story: list[Wo
         )
 
         assert getattr(found, name) == expected
+
+
+def test_every_fact_that_is_kept_can_be_taken_back() -> None:
+    assert set(get_args(events.Fact)) == {*SHARED_FACTS, *OWN_FACTS}
 
 
 def test_of_more_products_than_a_partition_keeps_those_told_longest_ago_give_way(
