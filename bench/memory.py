@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from bench.engines import ENGINES
-from bench.engines.engine import new_ground
+from bench.engines.engine import Engine, new_ground
 from bench.generator import Record
 from bench.processes import EngineStopped, Processes
 from bench.redis_state import bytes_by_kind
@@ -16,7 +16,7 @@ from bench.typical_buyer import buyers
 
 PARTITIONS: Final = 8
 LOOK_EVERY_S: Final = 0.1
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 900.0
 
 
 class Memory(Struct, kw_only=True):
@@ -40,9 +40,12 @@ class Memory(Struct, kw_only=True):
         return (self.used_after - self.used_before) / self.customers
 
 
-def measure_memory(servers: Servers, customers: int) -> Memory:
-    """Let a worker take in so many typical buyers, and weigh. Raises EngineStopped where it does not get there."""
-    engine = ENGINES["regulars"]
+def measure_memory(servers: Servers, customers: int, engine: Engine | None = None) -> Memory:
+    """Let a worker, with the job's trigger unless another one is given, take in so many typical buyers, and weigh.
+
+    Raises EngineStopped where it does not get there.
+    """
+    engine = engine or ENGINES["regulars"]
     ends = [0] * PARTITIONS
     blocks: list[Record] = list(buyers(customers, PARTITIONS))
     for record in blocks:

@@ -384,13 +384,16 @@ class Engine:
         kind = type(event)
         if activity.see(profile, arrival) and kind is not events.ProductViewed and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
+        comes_back = profile.activity.session_start_ms == arrival.time_ms
         may_be_held = profile.episodes and not identity.reachable(profile)
         identity.remember(turn, arrival)
         if may_be_held and identity.reachable(profile):
             episodes.release_held(turn)
-        if kind in SHOPPING_EVENTS:
+        if comes_back or kind in SHOPPING_EVENTS:
             forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
+        if comes_back and profile.has_watches:
+            watches.tidy(profile, arrival.time_ms)
         if event.consent or kind in CHANNEL_LOST:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):

@@ -83,6 +83,12 @@ class Kept:
         return part
 
     @property
+    def has_watches(self: Any) -> bool:
+        """Whether she has an eye on anything, without opening it."""
+        part: dict[str, Watch] | Raw = self._watches
+        return part is not NOTHING if type(part) is Raw else bool(part)
+
+    @property
     def browsing(self: Any) -> Browsing:
         """Views and searches of the last days."""
         part: Browsing | Raw = self._browsing

@@ -416,9 +416,9 @@ class Watch(Struct, array_like=True, omit_defaults=True, gc=False):
     """A product a customer has an eye on. `touched_ms` is when she last viewed, wished for or put it into a cart.
 
     `seen` are the prices she saw, [time, minor units of the shop currency], only those that are the lowest of the time after
-    them, at most SEEN_PRICES_MAX; `views` the times of her newest two views, newest first. `wish` is the newest word about
-    her wishlist: when, and whether it is on it. `alert` is her newest stock alert: when, and its id; `alert_done` the newest
-    one that needs no answer any more.
+    them, at most SEEN_PRICES_MAX; `views` the times of her newest two views, newest first, the second only where it is no more
+    than a week before. `wish` is the newest word about her wishlist: when, and whether it is on it. `alert` is her newest
+    stock alert: when, and its id; `alert_done` the newest one that needs no answer any more.
     """
 
     product_id: str

@@ -47,9 +47,7 @@ def view(profile: Profile, product: Product, at_ms: int, price_minor: int | None
         note_price(watch, at_ms, price_minor)
     views = watch.views
     if at_ms not in views:
-        views.append(at_ms)
-        views.sort(reverse=True)
-        del views[2:]
+        watch.views = _newest_two([at_ms, *views])
 
 
 def wish(profile: Profile, product: Product, at_ms: int, price_minor: int | None) -> None:
@@ -118,6 +116,18 @@ def expired(watch: Watch, now_ms: int) -> bool:
     return watch.touched_ms < now_ms - SEEN_FOR_MS
 
 
+def tidy(profile: Profile, now_ms: int) -> None:
+    """Take out what is of no use any more. What lies in a cart stays: its reminder asks whether the shop still has it."""
+    watches = profile.watches
+    old = [key for key, watch in watches.items() if expired(watch, now_ms)]
+    if old:
+        held = {key for cart in carts.seen_carts(profile) for key in cart.lines}
+        for key in old:
+            if key not in held:
+                del watches[key]
+                profile.rewatched.append(key)
+
+
 def unite(into: Profile, other: Profile) -> None:
     """Add what another profile watches; the same as if its events had come to this one."""
     ours = into.watches
@@ -131,7 +141,7 @@ def unite(into: Profile, other: Profile) -> None:
         watch.touched_ms = max(watch.touched_ms, theirs.touched_ms)
         for at_ms, price_minor in theirs.seen:
             note_price(watch, at_ms, price_minor)
-        watch.views = sorted({*watch.views, *theirs.views}, reverse=True)[:2]
+        watch.views = _newest_two({*watch.views, *theirs.views})
         # Off before on: of two words of the same moment the one that takes it off counts.
         words = [word for word in (watch.wish, theirs.wish) if word is not None]
         watch.wish = max(words, key=lambda word: (word[0], not word[1]), default=None)
@@ -169,6 +179,14 @@ def index_changes(profile: Profile) -> dict[str, tuple[int, str] | bool | None]:
             # Most have no alert, and cost no call.
             changes[key] = watch.alert if watch.alert is not None and watch.waits else None
     return changes
+
+
+def _newest_two(views: Iterable[int]) -> list[int]:
+    """Of the times she viewed it the newest two, or the newest alone where the one before is too long ago to matter."""
+    newest = sorted(views, reverse=True)[:2]
+    if newest and newest[-1] < newest[0] - VIEWED_WITHIN_MS:
+        del newest[1:]
+    return newest
 
 
 def _watch(profile: Profile, product: Product, at_ms: int) -> Watch:

@@ -1,6 +1,18 @@
 """The benchmarks, one module each. `STUDIES` lists them by name; a new one is a module and a line here."""
 
-from bench.studies import capacity, collector, delivery, guard, latency, profile, profile_ltv, scale, takeover, triggers
+from bench.studies import (
+    capacity,
+    collector,
+    delivery,
+    guard,
+    latency,
+    memory,
+    profile,
+    profile_ltv,
+    scale,
+    takeover,
+    triggers,
+)
 from bench.studies.study import Study
 
 __all__ = ["IN_FIVE_MINUTES", "STUDIES", "Study"]
@@ -12,6 +24,7 @@ STUDIES: dict[str, Study] = {
         latency.STUDY,
         takeover.STUDY,
         scale.STUDY,
+        memory.STUDY,
         capacity.STUDY,
         profile.STUDY,
         guard.STUDY,

@@ -1,4 +1,4 @@
-"""Regulars alone, larger and more uneven: processes, customers, a hot customer, only new ones, and bytes for each customer."""
+"""Regulars alone, larger and more uneven: processes, customers, a hot customer, only new ones."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,6 @@ from bench.engines import ENGINES
 from bench.engines.run import Round, run_engine
 from bench.figures import rates
 from bench.generator import Scenario
-from bench.memory import Memory, measure_memory
 from bench.results import Result
 from bench.servers import Servers
 from bench.stream_file import StreamFacts, open_stream
@@ -21,9 +20,6 @@ from bench.studies.study import Case, Session
 
 EVENTS: Final = 2_000_000
 QUICK_EVENTS: Final = 30_000
-BUYERS: Final = 60_000
-"""Enough that what is kept of each product, once in every partition, is spread over many customers."""
-QUICK_BUYERS: Final = 2_000
 ROUNDS: Final = 3
 
 
@@ -58,7 +54,6 @@ class ScaleData(Struct, kw_only=True):
     """What a result file of this study holds."""
 
     runs: dict[str, Runs]
-    memory: Memory
 
 
 class Scale:
@@ -84,11 +79,9 @@ class Scale:
                     )
                     of_it.rounds.append(found)
                     print(f"  round {number}  {name:32} {_line(found)}", flush=True)
-            memory = measure_memory(servers, QUICK_BUYERS if session.quick else BUYERS)
         finally:
             servers.stop()
-        print(f"  a typical buyer takes {memory.keys_per_customer:,.0f} bytes in Redis", flush=True)
-        yield Case(name="quick" if session.quick else "regulars", data=ScaleData(runs=runs, memory=memory))
+        yield Case(name="quick" if session.quick else "regulars", data=ScaleData(runs=runs))
 
     def section(self, results: list[Result]) -> str:
         return scale_section.section([msgspec.convert(result.data, ScaleData) for result in results])

@@ -1,32 +1,19 @@
 """The section of the report on scale."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bench.figures import Rates, rates, spread
-from bench.memory import Memory
 from bench.studies.profile_ltv_section import LAWS
 from bench.tables import table
-from bench.typical_buyer import CATEGORIES, ORDERS
 
 if TYPE_CHECKING:
     from bench.studies.scale import Runs, ScaleData
 
-MANY: Final = 10_000_000
-KINDS: Final = {
-    "c": "profile",
-    "l": "order ledger",
-    "due": "its timer",
-    "pop": "population counts, of all customers together",
-}
-
 
 def section(results: Sequence["ScaleData"]) -> str:
     """The section."""
-    parts = ["## Scale\n"]
-    for data in results:
-        parts += [_runs(data.runs), _memory(data.memory)]
-    return "\n".join(parts)
+    return "\n".join(["## Scale\n", *(_runs(data.runs) for data in results)])
 
 
 def _runs(runs: "dict[str, Runs]") -> str:
@@ -80,19 +67,3 @@ def _sound(of_it: "Runs") -> list[Rates]:
 
 def _cpu(found: Sequence[Rates]) -> tuple[list[float], list[float], list[float]]:
     return [told.engine_cpu for told in found], [told.redis_cpu for told in found], [told.kafka_cpu for told in found]
-
-
-def _memory(memory: Memory) -> str:
-    rows = [
-        [KINDS.get(kind, kind or "everything else"), f"{size / memory.customers:,.0f}"]
-        for kind, size in sorted(memory.keys.items(), key=lambda item: -item[1])
-    ]
-    rows.append(["all keys", f"{memory.keys_per_customer:,.0f}"])
-    rows.append(["what the server grew by", f"{memory.used_per_customer:,.0f}"])
-    return (
-        f"### Bytes in Redis\n\n{memory.customers:,} typical buyers ({ORDERS} orders, {CATEGORIES} categories), taken in by a "
-        "worker; `MEMORY USAGE` of all keys.\n\n"
-        + table(["", "bytes for each customer"], rows)
-        + f"\nFor {MANY:,} such customers that is {memory.keys_per_customer * MANY / 1e9:.1f} GB by keys, "
-        f"{memory.used_per_customer * MANY / 1e9:.1f} GB by what the server grew (extrapolated, not measured).\n"
-    )

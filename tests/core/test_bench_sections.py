@@ -24,6 +24,7 @@ from bench.studies import STUDIES
 from bench.studies.capacity import CapacityData, TriggerCost
 from bench.studies.collector import Calls, CollectorData
 from bench.studies.latency import LatencyData, LatencyRound, Lengths, Level
+from bench.studies.memory import MemoryData
 from bench.studies.profile import ProfileData, RedisWork, Stretch
 from bench.studies.profile_section import HALF, SATURATED, us_by_stage
 from bench.studies.scale import Runs, ScaleData, Variant
@@ -186,22 +187,32 @@ def runs(per_s: float, customers: int, problem: str | None = None) -> Runs:
     return Runs(variant=Variant(scenario=SCENARIO), facts=facts, rounds=[told])
 
 
-def test_scale_is_shown_as_a_ratio_to_the_first_variant_and_memory_by_kind() -> None:
-    memory = Memory(
-        customers=1_000, keys={"c": 3_000_000, "l": 2_000_000, "": 1_000}, used_before=1_000_000, used_after=7_000_000
-    )
+def test_scale_is_shown_as_a_ratio_to_the_first_variant() -> None:
     data = ScaleData(
-        runs={"base": runs(50_000.0, 100_000), "many": runs(40_000.0, 500_000), "wrong": runs(1.0, 10, "lost\nlog")},
-        memory=memory,
+        runs={"base": runs(50_000.0, 100_000), "many": runs(40_000.0, 500_000), "wrong": runs(1.0, 10, "lost\nlog")}
     )
     text = section("scale", "regulars", data)
 
     assert row(text, "many") == ["many", "500,000", "2.0", "40,000", "0.80", "15.0", "2.0", "3.0", "200 MB"]
     assert row(text, "wrong")[2:] == ["–"] * 7
     assert "- wrong, round 1: lost\n" in text
-    assert row(text, "profile")[1] == "3,000"
-    assert row(text, "all keys")[1] == "5,001"
-    assert row(text, "what the server grew by")[1] == "6,000"
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def test_memory_is_shown_by_kind_and_by_the_triggers_that_are_on() -> None:
+    one = Memory(
+        customers=1_000, keys={"c": 3_000_000, "l": 2_000_000, "": 1_000}, used_before=1_000_000, used_after=7_000_000
+    )
+    every = Memory(customers=1_000, keys={"c": 4_000_000, "w": 500_000}, used_before=1_000_000, used_after=8_000_000)
+    text = section("memory", "typical-buyer", MemoryData(by_triggers={"one": one, "all": every}))
+
+    assert row(text, "triggers that are on") == ["triggers that are on", "one", "all"]
+    assert row(text, "profile") == ["profile", "3,000", "4,000"]
+    assert row(text, "who watches a product") == ["who watches a product", "0", "500"]
+    assert row(text, "all keys") == ["all keys", "5,001", "4,500"]
+    assert row(text, "what the server grew by") == ["what the server grew by", "6,000", "7,000"]
     assert "For 10,000,000 such customers that is 50.0 GB by keys, 60.0 GB by what the server grew" in text
 
 
