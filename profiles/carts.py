@@ -175,7 +175,8 @@ def any_full(profile: Profile, now_ms: int, forget_ms: int) -> bool:
     """Whether the customer has a cart with items that changed within `forget_ms`."""
     horizon_ms = now_ms - forget_ms
     return any(cart.lines and cart.mutated_ms >= horizon_ms for cart in profile.carts.values()) or any(
-        changed_ms >= horizon_ms for changed_ms, _ in profile.left_carts.values()
+        changed_ms >= horizon_ms and _decode(stored).mutated_ms >= horizon_ms  # it may have been looked at since
+        for changed_ms, stored in profile.left_carts.values()
     )
 
 

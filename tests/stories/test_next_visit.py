@@ -2,8 +2,10 @@
 
 import pytest
 
+from profiles import carts
+from profiles.rules import DAY_MS
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 
 
 def ada() -> Timeline:
@@ -56,3 +58,12 @@ def test_of_two_views_of_a_product_that_lie_more_than_a_week_apart_the_newer_alo
 
     assert len(story.view("tent", HOUR + 7 * DAY).profile.watches["tent"].views) == 2
     assert len(story.view("tent", HOUR + 14 * DAY + 1).profile.watches["tent"].views) == 1
+
+
+def test_a_cart_put_aside_is_as_old_as_its_last_change_however_often_it_was_looked_at() -> None:
+    story = ada().add("tent", 0).tell(events.CartViewed, 10 * DAY, cart_id="c1", channel="browser")
+    profile = story.view("lamp", 20 * DAY).profile
+    assert set(profile.left_carts) == {"c1"}
+
+    assert carts.any_full(profile, ms(30 * DAY), 30 * DAY_MS)
+    assert not carts.any_full(profile, ms(30 * DAY + 1), 30 * DAY_MS)
