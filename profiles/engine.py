@@ -390,7 +390,8 @@ class Engine:
         if may_be_held and identity.reachable(profile):
             episodes.release_held(turn)
         if comes_back or kind in SHOPPING_EVENTS:
-            forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+            # Conditions are asked again by what an event may change, and a look around is not to change what is in carts.
+            forget_ms = CART_ABANDONED.rule(turn.book).forget_ms if kind in SHOPPING_EVENTS else arrival.time_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
         if comes_back and profile.has_watches:
             watches.tidy(profile, arrival.time_ms)

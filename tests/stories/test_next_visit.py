@@ -67,3 +67,12 @@ def test_a_cart_put_aside_is_as_old_as_its_last_change_however_often_it_was_look
 
     assert carts.any_full(profile, ms(30 * DAY), 30 * DAY_MS)
     assert not carts.any_full(profile, ms(30 * DAY + 1), 30 * DAY_MS)
+
+
+def test_a_look_around_forgets_no_cart_that_holds_something() -> None:
+    """Conditions about carts are not asked again by a view, so none may change what they would find."""
+    story = ada().add("tent", 0).view("lamp", 40 * DAY)
+    assert [set(cart.lines) for cart in carts.seen_carts(story.profile)] == [{"tent"}]
+
+    story.add("rope", 41 * DAY, cart="c2")
+    assert [set(cart.lines) for cart in carts.seen_carts(story.profile)] == [{"rope"}]
