@@ -309,7 +309,7 @@ def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> Non
         del here[cart.cart_id]
         if cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms:
             _leave(profile, cart)
-    if done and profile.has_left_carts:
+    if profile.has_left_carts:
         left = profile.left_carts
         for cart_id in [cart_id for cart_id, (changed_ms, _) in left.items() if changed_ms < now_ms - forget_ms]:
             del left[cart_id]
