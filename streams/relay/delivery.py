@@ -69,6 +69,7 @@ class Courier:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._name, self._relay, self._post, self._now_ms, self._sleep = name, relay, post, now_ms, sleep
+        self._calls = asyncio.Semaphore(relay.at_once)
         self.taken_ms = now_ms()
         """When a receiver last took something; the start before that."""
         self.counts: dict[str, int] = dict.fromkeys(("delivered", "retried", *FAILED), 0)
@@ -87,15 +88,16 @@ class Courier:
             return None
         began_ms, tries = self._now_ms(), 0
         while True:
-            now_ms = self._now_ms()
-            if now_ms > record.get("expires_at_ms", now_ms):
-                return self._failure("expired", f"expired after {tries} tries", tries, value, record)
-            try:
-                call = call_of(self._relay, value, now_ms // 1000)
-            except NobodyNamed as nobody:
-                return self._failure("nobody_named", str(nobody), tries, value, record)
-            tries += 1
-            said, trouble = await self._try(call)
+            async with self._calls:
+                now_ms = self._now_ms()
+                if now_ms > record.get("expires_at_ms", now_ms):
+                    return self._failure("expired", f"expired after {tries} tries", tries, value, record)
+                try:
+                    call = call_of(self._relay, value, now_ms // 1000)
+                except NobodyNamed as nobody:
+                    return self._failure("nobody_named", str(nobody), tries, value, record)
+                tries += 1
+                said, trouble = await self._try(call)
             match "again" if said is None else meaning(said.status):
                 case "delivered":
                     self.taken_ms = self._now_ms()

@@ -33,6 +33,11 @@ EXIT_OK: Final = 0
 EXIT_DISABLED: Final = 4
 COMMIT_EVERY_S: Final = 1.0
 FAILED_TOPIC: Final = "relay-failed"
+FETCH_MAX: Final = 500
+WAITING_FOR_EACH: Final = 4
+"""Records taken in for each call that may be under way: some of them wait for their turn, some to be tried again."""
+READ_AGAIN_MS: Final = 2_147_483_647
+"""How long nothing may be read before Kafka's client leaves the group: for ever. While the receiver is away nothing is read."""
 
 
 def run(settings: Settings, name: str) -> int:
@@ -79,6 +84,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 isolation_level="read_committed",
                 session_timeout_ms=self._settings.kafka.session_timeout_ms,
                 heartbeat_interval_ms=self._settings.kafka.heartbeat_ms,
+                max_poll_interval_ms=READ_AGAIN_MS,
             )
             self._consumer.subscribe(topics, listener=self)
             await self._consumer.start()
@@ -109,10 +115,10 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
             if self._fresh:
                 self._fresh = False
                 await self._commit_beginnings()
-            found = await self._consumer.getmany(timeout_ms=200, max_records=500)
-            for tp, records in found.items():
-                for record in records:
-                    await self._put(tp, record)
+            if (lanes := self._lanes) is not None and lanes.room < 1:
+                await lanes.moved(0.2)
+            else:
+                await self._take(FETCH_MAX if lanes is None else min(lanes.room, FETCH_MAX))
             lanes = self._lanes
             if lanes is not None and lanes.failed.done():
                 lanes.failed.result()
@@ -130,15 +136,14 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
             await self._consumer.commit(begins)
             _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
 
-    async def _put(self, tp: TopicPartition, record: Any) -> None:
-        lanes = self._lanes
-        if lanes is None:
-            return  # revoked meanwhile: whoever has it now reads it again
-        putting = asyncio.ensure_future(lanes.put(tp, record.offset, record.key or b"", record.value))
-        await asyncio.wait([putting, lanes.failed], return_when=asyncio.FIRST_COMPLETED)
-        if not putting.done():
-            putting.cancel()
-            lanes.failed.result()
+    async def _take(self, at_most: int) -> None:
+        found = await self._consumer.getmany(timeout_ms=200, max_records=at_most)
+        if (lanes := self._lanes) is None:
+            return  # revoked meanwhile: whoever has them now reads them again
+        one_lane = self._relay.at_once == 1
+        for tp, records in found.items():
+            for record in records:
+                lanes.put(tp, record.offset, b"" if one_lane else record.key or b"", record.value)
 
     async def _work(self, value: bytes) -> None:
         failure = await self._courier.deliver(value)
@@ -172,8 +177,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
     @override
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         """Begin anew."""
-        self._lanes = Lanes(self._work, self._relay.at_once)
-        self._lanes.start()
+        self._lanes = Lanes(self._work, WAITING_FOR_EACH * self._relay.at_once)
         self._fresh = True
 
     async def _end_lanes(self) -> None:

@@ -119,3 +119,30 @@ def test_everything_arrives_in_order_through_an_outage_of_the_receiver_and_a_kil
     (told,) = [value for _, value in shop.read("messages")]
     assert (told["event"], told["trigger_id"], told["user_id"]) == ("Message Failed", "unwanted-0-0", "c0")
     producer.close()
+
+
+def test_another_relay_joins_while_the_receiver_is_away_and_all_is_delivered_once_it_is_back(
+    shop: Shop, receiver: Receiver
+) -> None:
+    """More triggers wait than may be under way, so the first relay has stopped to read when its partitions change hands."""
+    shop.settings |= {
+        "REGULARS_RELAYS_CRM_URL": receiver.url,
+        "REGULARS_RELAYS_CRM_SECRET": SECRET,
+        "REGULARS_RELAYS_CRM_ALLOW_PRIVATE": "true",
+        "REGULARS_RELAYS_CRM_AT_ONCE": "2",
+    }
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    first = shop.start("crm", command="relay")
+    shop.expect(lambda: "begins with what comes now" in first.log(), "it knows where it begins")
+    receiver.broken = True
+    for customer in range(200):
+        publish(shop, producer, customer, 0)
+    producer.flush()
+    shop.expect(lambda: receiver.turned_away > 4, "it is tried again")
+
+    second = shop.start("crm", command="relay")
+    shop.expect(lambda: "delivering" in second.log() and receiver.turned_away > 20, "both go on trying")
+    receiver.broken = False
+
+    shop.expect(lambda: len(receiver.order()) == 200, "all have arrived")
+    producer.close()

@@ -183,9 +183,8 @@ def test_one_customers_records_follow_each_other_and_others_pass_by() -> None:
                 both.set()
 
         lanes = Lanes(work, 8)
-        lanes.start()
         for offset, record in enumerate(("ada-1", "bob-1", "ada-2", "cy-1")):
-            await lanes.put("p0", offset, record[:3].encode(), record)
+            lanes.put("p0", offset, record[:3].encode(), record)
         await both.wait()
         assert lanes.done() == {"p0": 0}, "nothing before the first one may be committed"
         held.set()
@@ -199,6 +198,53 @@ def test_one_customers_records_follow_each_other_and_others_pass_by() -> None:
     assert set(order[:2]) == {"bob-1", "cy-1"}
 
 
+def test_a_customer_whose_record_is_tried_for_an_hour_holds_up_nobody_else() -> None:
+    async def story() -> int:
+        delivered = 0
+        held = asyncio.Event()
+
+        async def work(record: str) -> None:
+            nonlocal delivered
+            if record == "ada":
+                await held.wait()
+            delivered += 1
+
+        lanes = Lanes(work, 8)
+        lanes.put("p0", 0, b"ada", "ada")
+        for offset in range(1, 501):
+            while not lanes.room:
+                await lanes.moved(5)
+            lanes.put("p0", offset, f"customer-{offset}".encode(), "other")
+        while delivered < 500:
+            await lanes.moved(5)
+        assert lanes.done() == {"p0": 0}, "hers is still to be delivered"
+        held.set()
+        await lanes.idle()
+        assert lanes.done() == {"p0": 501}
+        return delivered
+
+    assert run(asyncio.wait_for(story(), 20)) == 501
+
+
+def test_no_more_is_taken_in_than_there_is_room_for_and_putting_never_waits() -> None:
+    async def story() -> None:
+        away = asyncio.Event()
+
+        async def work(record: str) -> None:
+            await away.wait()
+
+        lanes = Lanes(work, 3)
+        for offset in range(3):
+            lanes.put("p0", offset, b"%d" % offset, "r")
+        assert lanes.room == 0
+        await lanes.moved(0.0)
+        away.set()
+        await lanes.idle()
+        assert (lanes.room, lanes.done()) == (3, {"p0": 3})
+
+    run(story())
+
+
 def test_an_error_of_one_lane_is_told_and_its_record_is_not_done() -> None:
     async def story() -> None:
         async def work(record: str) -> None:
@@ -206,9 +252,8 @@ def test_an_error_of_one_lane_is_told_and_its_record_is_not_done() -> None:
                 raise Disabled("gone")
 
         lanes = Lanes(work, 4)
-        lanes.start()
-        await lanes.put("p0", 5, b"a", "good")
-        await lanes.put("p0", 6, b"b", "bad")
+        lanes.put("p0", 5, b"a", "good")
+        lanes.put("p0", 6, b"b", "bad")
         await asyncio.wait([lanes.failed], timeout=5)
         assert lanes.done()["p0"] in {5, 6}
         with pytest.raises(Disabled):
