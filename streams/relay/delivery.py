@@ -52,6 +52,16 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: str = "regulars/relay-failure/1"
 
 
+class _Head(Struct, frozen=True, kw_only=True):
+    """What a relay itself reads of a record."""
+
+    trigger_id: str
+    name: str
+    of_name: str | None = None
+    expires_at_ms: int | msgspec.UnsetType = msgspec.UNSET
+    customer: dict[str, Any] = {}
+
+
 class Disabled(Exception):
     """The receiver is gone, or has taken nothing for too long; or it must not be called. The message says what to do."""
 
@@ -72,48 +82,53 @@ class Courier:
         self._calls = asyncio.Semaphore(relay.at_once)
         self.taken_ms = now_ms()
         """When a receiver last took something; the start before that."""
+        self._failing_ms: int | None = None
         self.counts: dict[str, int] = dict.fromkeys(("delivered", "retried", *FAILED), 0)
 
-    async def deliver(self, value: bytes) -> Failure | None:
+    async def deliver(self, value: bytes | None) -> Failure | None:
         """Deliver a record of an output topic: None once it is taken, or passed by; else why not.
 
         Raises Disabled.
         """
+        value = value or b""
         try:
-            record = msgspec.json.decode(value, type=dict[str, Any])
-            identity, name = record["trigger_id"], record["name"]
-        except (msgspec.DecodeError, KeyError) as error:
-            return self._failure("malformed", str(error), 0, msgspec.json.encode(value.decode("utf-8", "replace")), {})
-        if self._relay.only and name not in self._relay.only and record.get("of_name") not in self._relay.only:
+            head = msgspec.convert(msgspec.json.decode(value), _Head)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return self._failure("malformed", str(error), 0, msgspec.json.encode(value.decode("utf-8", "replace")))
+        if self._relay.only and head.name not in self._relay.only and head.of_name not in self._relay.only:
             return None
         began_ms, tries = self._now_ms(), 0
         while True:
             async with self._calls:
                 now_ms = self._now_ms()
-                if now_ms > record.get("expires_at_ms", now_ms):
-                    return self._failure("expired", f"expired after {tries} tries", tries, value, record)
+                if head.expires_at_ms is not msgspec.UNSET and now_ms > head.expires_at_ms:
+                    return self._failure("expired", f"expired after {tries} tries", tries, value, head)
                 try:
                     call = call_of(self._relay, value, now_ms // 1000)
                 except NobodyNamed as nobody:
-                    return self._failure("nobody_named", str(nobody), tries, value, record)
+                    return self._failure("nobody_named", str(nobody), tries, value, head)
+                except (KeyError, TypeError, AttributeError) as error:
+                    return self._failure("malformed", repr(error), tries, value)
                 tries += 1
                 said, trouble = await self._try(call)
             match "again" if said is None else meaning(said.status):
                 case "delivered":
-                    self.taken_ms = self._now_ms()
+                    self.taken_ms, self._failing_ms = self._now_ms(), None
                     self.counts["delivered"] += 1
                     return None
                 case "gone":
                     raise Disabled(f"relay {self._name}: the receiver says that it is gone (410); it is called no more")
                 case "refused":
-                    return self._failure("refused", trouble, tries, value, record)
+                    return self._failure("refused", trouble, tries, value, head)
             now_ms = self._now_ms()
-            if now_ms - self.taken_ms >= self._relay.disable_after_ms:
+            if self._failing_ms is None:
+                self._failing_ms = now_ms
+            if now_ms - self._failing_ms >= self._relay.disable_after_ms:
                 raise Disabled(f"relay {self._name}: the receiver has taken nothing for too long; last: {trouble}")
             if now_ms - began_ms >= self._relay.give_up_ms:
-                return self._failure("given_up", trouble, tries, value, record)
+                return self._failure("given_up", trouble, tries, value, head)
             self.counts["retried"] += 1
-            await self._sleep(pause_s(tries, str(identity), said.retry_after if said is not None else None))
+            await self._sleep(pause_s(tries, head.trigger_id, said.retry_after if said is not None else None))
 
     async def _try(self, call: Call) -> tuple[Answer | None, str]:
         try:
@@ -124,15 +139,15 @@ class Courier:
             return None, type(error).__name__
         return said, f"HTTP {said.status}"
 
-    def _failure(self, reason: str, detail: str, tries: int, value: bytes, record: dict[str, Any]) -> Failure:
+    def _failure(self, reason: str, detail: str, tries: int, value: bytes, head: _Head | None = None) -> Failure:
         self.counts[reason] += 1
         return Failure(
             relay=self._name,
             reason=reason,
             detail=detail,
             tries=tries,
-            trigger_id=record.get("trigger_id"),
-            name=record.get("name"),
+            trigger_id=None if head is None else head.trigger_id,
+            name=None if head is None else head.name,
             failed_at_ms=self._now_ms(),
             original=msgspec.Raw(value),
         )

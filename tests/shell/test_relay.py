@@ -5,6 +5,7 @@ import json
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from schemas.decode import Decoder
@@ -108,6 +109,39 @@ def test_what_cannot_be_delivered_is_set_aside_with_its_reason(
     assert receiver.courier.counts[reason] == 1
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"[]",
+        b'{"trigger_id": null, "name": "welcome"}',
+        trigger(trigger_id=7),
+        trigger(name=["welcome"]),
+        trigger(expires_at_ms="tomorrow"),
+        trigger(expires_at_ms=None),
+        trigger(customer="ada"),
+        trigger(details="\u00ff").replace(b"\\u00ff", b"\xff"),
+    ],
+)
+@pytest.mark.parametrize("system", ["standard", "braze", "klaviyo", "customerio"])
+def test_what_only_looks_like_a_trigger_ends_no_relay(value: Any, system: str) -> None:
+    failure = Receiver(OK, format=system).deliver(value)
+
+    assert failure is not None
+    assert failure.reason == "malformed"
+    assert message_failed(failure) is None
+    msgspec.json.decode(msgspec.json.encode(failure))
+
+
+@pytest.mark.parametrize("system", ["braze", "klaviyo", "customerio"])
+def test_a_record_that_a_messaging_systems_event_cannot_be_made_of_is_malformed(system: str) -> None:
+    for fields in ({"emitted_at_ms": None}, {"currency": 7, "value_minor": "5"}, {"items": [7]}):
+        failure = Receiver(OK, format=system).deliver(trigger(**fields))
+        assert failure is not None
+        assert failure.reason == "malformed", fields
+
+
 def test_what_is_no_trigger_is_set_aside_whole() -> None:
     failure = Receiver(OK).deliver(b"{broken \xff")
 
@@ -134,6 +168,22 @@ def test_a_receiver_that_takes_nothing_for_a_day_ends_it_too() -> None:
     with pytest.raises(Disabled, match="HTTP 500"):
         receiver.deliver(trigger(expires_at_ms=START_MS + 30 * DAY_MS))
     assert DAY_MS <= receiver.now_ms - START_MS < DAY_MS + 600_000
+
+
+def test_quiet_days_without_a_trigger_are_no_outage() -> None:
+    receiver = Receiver(OK, BROKEN, OK, disable_after_ms=DAY_MS)
+    assert receiver.deliver(trigger()) is None
+
+    receiver.now_ms += 3 * DAY_MS
+    assert receiver.deliver(trigger(trigger_id="t2", expires_at_ms=START_MS + 4 * DAY_MS)) is None
+    assert (len(receiver.calls), receiver.courier.counts["retried"]) == (3, 1)
+
+
+def test_a_relay_with_a_quiet_beginning_waits_out_the_first_error_too() -> None:
+    receiver = Receiver(BROKEN, OK, disable_after_ms=DAY_MS)
+
+    receiver.now_ms += 2 * DAY_MS
+    assert receiver.deliver(trigger(expires_at_ms=START_MS + 3 * DAY_MS)) is None
 
 
 def test_a_private_address_is_not_called_again_and_again() -> None:
