@@ -24,6 +24,7 @@ from streams.relay import guard
 from streams.relay.calls import Call
 from streams.relay.delivery import Answer, Courier, Disabled, message_failed
 from streams.relay.lanes import Lanes
+from streams.serve.signatures import standard_secret
 from streams.setting_relay import Relay
 from streams.settings import Settings, SettingsError
 
@@ -46,9 +47,23 @@ def run(settings: Settings, name: str) -> int:
     if relay is None:
         known = ", ".join(sorted(settings.relays)) or "none"
         raise SettingsError(f"there is no relay {name!r} in the settings ([relays.{name}]); there are: {known}")
+    try:
+        check(relay)
+    except (ValueError, guard.PrivateAddress) as error:
+        raise SettingsError(f"relays.{name}: {error}") from None
     configure_logs(settings.log)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_Running(settings, name, relay).run())
+
+
+def check(relay: Relay) -> None:
+    """Refuse before the first call what no call can be made with. Raises ValueError, PrivateAddress."""
+    if relay.format == "standard":
+        standard_secret(relay.secret)
+    elif relay.format == "customerio" and not relay.user:
+        raise ValueError("Customer.io asks for the site id beside the key; set user")
+    if not relay.allow_private:
+        guard.check_host(URL(relay.url).host or "")
 
 
 class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types
@@ -205,10 +220,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
 
 @contextlib.asynccontextmanager
 async def _http(relay: Relay) -> Any:
-    """A client that makes calls under the relay's limits. Raises PrivateAddress."""
-    url = URL(relay.url)
-    if not relay.allow_private:
-        guard.check_host(url.host or "")
+    """A client that makes calls under the relay's limits."""
     resolver = None if relay.allow_private else guard.PublicOnly()
     connector = aiohttp.TCPConnector(limit=relay.at_once, resolver=resolver)
     timeout = aiohttp.ClientTimeout(total=relay.timeout_ms / 1000)
