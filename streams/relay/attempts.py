@@ -5,6 +5,8 @@ it is set aside at once. Everything else, a wrong key and a missing path include
 again, at first after a second, then twice as long each time up to five minutes, with up to a tenth more by a hash of the id.
 """
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from xxhash import xxh3_64_intdigest
@@ -28,14 +30,25 @@ def meaning(status: int) -> Meaning:
     return "refused" if status in {400, 413, 422} else "again"
 
 
-def pause_s(tries: int, identity: str, retry_after: str | None = None) -> float:
-    """How long to wait after so many tries (1 is the first). A Retry-After in seconds counts where it is longer, up to an hour.
+def pause_s(tries: int, identity: str, retry_after: str | None = None, now_s: float = 0.0) -> float:
+    """How long to wait after so many tries (1 is the first). A Retry-After, in seconds or as a date, counts where it is longer,
+    up to an hour. `now_s` is the present in epoch seconds.
 
     >>> 1.0 <= pause_s(1, "t") <= 1.1, 256.0 <= pause_s(9, "t") <= 281.6, pause_s(3, "t", "120")
     (True, True, 120.0)
+    >>> pause_s(3, "t", "Mon, 02 Mar 2026 00:02:00 GMT", 1_772_409_600)
+    120.0
     """
     spread = 1 + xxh3_64_intdigest(f"{identity}/{tries}".encode()) % 1000 / 10_000
     own: float = min(FIRST_S * 2.0 ** (tries - 1), LONGEST_S) * spread
-    if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
-        return max(own, min(float(retry_after[:6]), 3600.0))
-    return own
+    return own if retry_after is None else max(own, min(_asked_s(retry_after, now_s), 3600.0))
+
+
+def _asked_s(retry_after: str, now_s: float) -> float:
+    """Both forms of RFC 9110, 10.2.3; 0 for what is neither."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:6])
+    try:
+        return parsedate_to_datetime(retry_after).replace(tzinfo=UTC).timestamp() - now_s
+    except (ValueError, OverflowError):
+        return 0.0

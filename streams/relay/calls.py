@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.money import exponent
+from schemas.protected import is_token
 from streams.rows import rfc3339
 from streams.serve.signatures import standard_secret
 from streams.setting_relay import Relay
@@ -136,12 +137,12 @@ FORMATS: Final[dict[str, Callable[[Relay, Letter], Call]]] = {
 
 
 def _customer(record: dict[str, Any]) -> dict[str, Any]:
-    """Whom it is for; what became of a trigger names the customer by id alone."""
+    """Whom it is for; what became of a trigger names the customer by id alone, which may be the token of an address."""
     told = record.get("customer")
     if isinstance(told, dict):
         return told
     kind, _, value = str(record.get("customer_id", "")).partition(":")
-    return {kind: value}
+    return {} if kind in {"email", "phone"} and is_token(value) else {kind: value}
 
 
 def _properties(record: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +151,8 @@ def _properties(record: dict[str, Any]) -> dict[str, Any]:
         name: record[name]
         for name in (
             "trigger_id",
+            "of_trigger_id",
+            "of_name",
             "occurrence",
             "episode_key",
             "recovery_url",

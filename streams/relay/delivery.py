@@ -128,7 +128,8 @@ class Courier:
             if now_ms - began_ms >= self._relay.give_up_ms:
                 return self._failure("given_up", trouble, tries, value, head)
             self.counts["retried"] += 1
-            await self._sleep(pause_s(tries, head.trigger_id, said.retry_after if said is not None else None))
+            asked = None if said is None else said.retry_after
+            await self._sleep(pause_s(tries, head.trigger_id, asked, now_ms / 1000))
 
     async def _try(self, call: Call) -> tuple[Answer | None, str]:
         try:

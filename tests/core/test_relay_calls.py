@@ -150,6 +150,8 @@ def test_what_became_of_a_trigger_names_the_customer_by_her_id() -> None:
     outcome = {
         "trigger_id": "t",
         "name": "trigger.cancelled",
+        "of_trigger_id": TRIGGER["trigger_id"],
+        "of_name": "cart.abandoned",
         "customer_id": "user_id:ada",
         "emitted_at_ms": 0,
         "reason": "late_conversion",
@@ -159,8 +161,26 @@ def test_what_became_of_a_trigger_names_the_customer_by_her_id() -> None:
 
     assert (made["identifiers"], made["attributes"]) == (
         {"id": "ada"},
-        {"trigger_id": "t", "reason": "late_conversion", "order_id": "o1"},
+        {
+            "trigger_id": "t",
+            "of_trigger_id": TRIGGER["trigger_id"],
+            "of_name": "cart.abandoned",
+            "reason": "late_conversion",
+            "order_id": "o1",
+        },
     )
+
+
+@pytest.mark.parametrize("system", ["braze", "klaviyo", "customerio"])
+def test_the_token_of_a_protected_address_is_no_address_to_send_to(system: str) -> None:
+    hidden = {
+        "trigger_id": "t",
+        "name": "trigger.converted",
+        "customer_id": "email:k1." + "0" * 32,
+        "emitted_at_ms": 0,
+    }
+    with pytest.raises(NobodyNamed):
+        call(hidden, format=system)
 
 
 def test_amounts_are_whole_units_of_their_own_currency() -> None:
@@ -205,6 +225,14 @@ def test_waits_double_up_to_five_minutes_and_spread() -> None:
     assert len({round(pause_s(5, f"t{n}"), 3) for n in range(50)}) > 40
     assert pause_s(1, "t", "999999999") == 3600.0
     assert pause_s(1, "t", "soon") < 1.2
+
+
+def test_a_date_to_come_back_at_counts_like_the_seconds_until_then() -> None:
+    assert pause_s(1, "t", "Mon, 02 Mar 2026 00:10:00 GMT", NOW_S) == 600.0
+    assert pause_s(1, "t", "Mon, 02 Mar 2026 00:10:00 -0000", NOW_S) == 600.0
+    assert pause_s(1, "t", "Mon, 01 Jan 2029 00:00:00 GMT", NOW_S) == 3600.0
+    assert pause_s(1, "t", "Sun, 01 Mar 2026 00:00:00 GMT", NOW_S) < 1.2
+    assert pause_s(1, "t", "Mon, 99 Foo 99999 00:10:00 GMT", NOW_S) < 1.2
 
 
 def test_only_this_records_own_faults_set_it_aside_at_once() -> None:
