@@ -32,6 +32,16 @@ class Relay(Section, frozen=True, kw_only=True):
             extremes="Whoever has it can pass for this shop.",
         ),
     ]
+    secret_before: Annotated[
+        str,
+        Meta(max_length=512),
+        about(
+            "Signing secret of before, while it is exchanged: calls carry a signature under each.",
+            secret=True,
+            why="Nothing is being exchanged.",
+            extremes="Remove it once every receiver has the new one. For `standard` alone: a messaging system takes one key.",
+        ),
+    ] = ""
     user: Annotated[
         str,
         about(

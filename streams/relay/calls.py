@@ -52,13 +52,17 @@ def _standard(relay: Relay, letter: Letter) -> Call:
     """The record itself under the three headers of Standard Webhooks; the id is the trigger's, so repeats are recognised."""
     message_id = str(letter.record["trigger_id"])
     signed = b"%s.%d.%s" % (message_id.encode(), letter.now_s, letter.value)
-    signature = base64.b64encode(hmac.digest(standard_secret(relay.secret), signed, sha256)).decode()
+    signatures = [
+        "v1," + base64.b64encode(hmac.digest(standard_secret(secret), signed, sha256)).decode()
+        for secret in (relay.secret, relay.secret_before)
+        if secret
+    ]
     return Call(
         {
             "content-type": JSON,
             "webhook-id": message_id,
             "webhook-timestamp": str(letter.now_s),
-            "webhook-signature": f"v1,{signature}",
+            "webhook-signature": " ".join(signatures),
         },
         letter.value,
     )

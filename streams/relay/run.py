@@ -60,6 +60,7 @@ def check(relay: Relay) -> None:
     """Refuse before the first call what no call can be made with. Raises ValueError, PrivateAddress."""
     if relay.format == "standard":
         standard_secret(relay.secret)
+        standard_secret(relay.secret_before)
     elif relay.format == "customerio" and not relay.user:
         raise ValueError("Customer.io asks for the site id beside the key; set user")
     if not relay.allow_private:

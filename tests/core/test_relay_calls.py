@@ -83,6 +83,17 @@ def test_the_signature_is_that_of_the_standards_own_example() -> None:
     assert made.headers["webhook-signature"] == f"v1,{digest}"
 
 
+def test_while_its_secret_is_exchanged_receivers_with_the_old_and_with_the_new_one_accept_a_call() -> None:
+    new = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+    made = call(secret=new, secret_before=SECRET)
+
+    for known in (new, SECRET):
+        assert check_standard(made.headers, made.body, (standard_secret(known),), NOW_S) == TRIGGER["trigger_id"]
+    assert len(made.headers["webhook-signature"].split(" ")) == 2
+    with pytest.raises(Refusal):
+        check_standard(call(secret=new).headers, made.body, (standard_secret(SECRET),), NOW_S)
+
+
 def test_braze_gets_a_custom_event() -> None:
     made = call(format="braze", secret="braze-key")
 

@@ -200,6 +200,7 @@ def test_a_private_address_is_not_called_again_and_again() -> None:
     "fields,words",
     [
         ({"secret": "no base64 at all"}, "relays.crm: a Standard Webhooks secret is base64"),
+        ({"secret_before": "no base64 at all"}, "relays.crm: a Standard Webhooks secret is base64"),
         ({"url": "https://10.0.0.7/hook"}, "relays.crm: 10.0.0.7 is no public address.*allow_private"),
         ({"url": "http://[::ffff:127.0.0.1]:80/"}, "relays.crm: .* is no public address"),
         ({"url": "https://crm.example:99999/"}, "relays.crm: .*[Pp]ort"),
