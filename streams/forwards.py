@@ -2,9 +2,11 @@
 them, and what is read of it.
 
 A forwarded record keeps its bytes. Headers say where it came from, so that its home can drop what it has had before: the
-sender's outbox is published in order, so whatever is at or below the highest origin seen from a source is a repetition.
+sender's outbox is published in order, so whatever lies between the first and the highest origin seen from a source is a
+repetition. A topic that was deleted and made again is another source: its offsets begin anew.
 """
 
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,25 +25,42 @@ ELSEWHERE: Final = frozenset({FORWARDS, FANOUT, MOVES})
 """Internal topics whose records may be for any partition."""
 HOPS_MAX: Final = 4
 """A record that was sent on this often and is still not at home is set aside."""
+UNMARKED: Final = "0"
+"""Stands in place of a topic's mark where the log tells no ids of topics, and in records that earlier releases sent on."""
 
 
 class Origin(NamedTuple):
-    """Where a forwarded record stood before: "topic/partition" and its offset there; how often it was sent on."""
+    """Where a forwarded record stood before: "topic/partition", with the topic's mark where there is one, and its offset there;
+    how often it was sent on.
+    """
 
     source: str
     offset: int
     hops: int
 
 
+def mark_of(topic_id: str) -> str:
+    """What tells a topic from another one of the same name, made before or after it, short enough to go with each record."""
+    return blake2b(topic_id.encode(), digest_size=4).hexdigest()
+
+
 def row_of_forward(
-    topic: str, partition: int, record: Record, *, customer: str, home: int, hops: int, redirected: bool = False
+    topic: str,
+    partition: int,
+    record: Record,
+    *,
+    customer: str,
+    home: int,
+    hops: int,
+    redirected: bool = False,
+    mark: str = UNMARKED,
 ) -> Outgoing:
-    """The row that carries a record to its home; `hops` counts this one.
+    """The row that carries a record to its home; `hops` counts this one, `mark` is that of the topic it came from.
 
     `redirected`: it does not name `customer` as its own, but an identifier that belongs to her.
     """
     assert record.value is not None
-    record_id = f"{topic}/{partition}/{record.offset}/0"
+    record_id = f"{topic}/{partition}/{record.offset}/{mark}"
     headers = {
         "origin": record_id,
         "hops": str(hops),
@@ -86,8 +105,9 @@ def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:
     """The origin in a record's headers; None where there is none, or none that can be read."""
     found = dict(headers)
     try:
-        topic, partition, offset, _ = found["origin"].decode().split("/")
-        return Origin(f"{topic}/{int(partition)}", int(offset), int(found["hops"]))
+        topic, partition, offset, mark = found["origin"].decode().split("/")
+        source = f"{topic}/{int(partition)}"
+        return Origin(source if mark == UNMARKED else f"{source}/{mark}", int(offset), int(found["hops"]))
     except (KeyError, ValueError):
         return None
 

@@ -9,7 +9,7 @@ from schemas.decode import Problem
 from schemas.events import Arrival, CommandAnswered, EraseShop
 from schemas.outputs import Outgoing, Rejected
 from streams.changes import Changes
-from streams.forwards import FORWARDS, HOPS_MAX, Origin, origin_of, row_of_forward, rows_of_fanout
+from streams.forwards import FORWARDS, HOPS_MAX, UNMARKED, Origin, origin_of, row_of_forward, rows_of_fanout
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
 from streams.record import Record
@@ -18,6 +18,10 @@ from streams.terms import Terms
 
 EVERYWHERE: Final = -1
 """Stands in the place of a home partition where a record is about the shop."""
+FIRST: Final = "/first"
+"""After a source, among origins: the first offset that was taken from it."""
+AGAIN: Final = "/again"
+"""After a source: the highest offset of those below the first one that were taken since."""
 
 
 class Onwards:
@@ -70,7 +74,7 @@ class Onwards:
             elif isinstance(what, Problem):
                 self._rejected.append(reject(record, topic, partition, what.reason, what.detail))
             if origin is not None:
-                self.origins[origin.source] = origin.offset
+                self._note(origin)
 
     def send(
         self,
@@ -97,6 +101,7 @@ class Onwards:
             home=foreign.home,
             hops=hops,
             redirected=redirected,
+            mark=self._terms.marks.get(topic, UNMARKED),
         )
         self._rows.append((place, row))
         self.sent += 1
@@ -115,10 +120,42 @@ class Onwards:
         return noted
 
     def _is_repeated(self, origin: Origin) -> bool:
-        known = self.origins.get(origin.source)
+        """Whether a forwarded record was taken in before: it lies between the first and the highest one of its source.
+
+        After a rebuild the first may be a late one, where older ones have expired on their way; what was before it is sent on
+        anew by its own partition, in order again.
+        """
+        source, offset = origin.source, origin.offset
+        known = self._origin(source)
         if known is None:
-            known = self._known_origins.get(origin.source, -1)
-        return origin.offset <= known
+            known = self._origin(_unmarked(source))
+            return known is not None and offset <= known
+        if offset > known:
+            return False
+        first = self._origin(source + FIRST)
+        if first is None or offset >= first:
+            return True
+        again = self._origin(source + AGAIN)
+        return again is not None and offset <= again
+
+    def _note(self, origin: Origin) -> None:
+        source, offset = origin.source, origin.offset
+        known = self._origin(source)
+        if known is None:
+            older = _unmarked(source)
+            if self._origin(older) is None:
+                self.origins[source + FIRST] = offset
+            elif older != source:
+                # All that earlier releases sent on was taken in. From here on offsets are those of the topic as marked.
+                self.origins[older] = -1
+        if known is None or offset > known:
+            self.origins[source] = offset
+        else:
+            self.origins[source + AGAIN] = offset
+
+    def _origin(self, source: str) -> int | None:
+        known = self.origins.get(source)
+        return self._known_origins.get(source) if known is None else known
 
     def _take_answer(self, topic: str, record: Record, answer: CommandAnswered, clock_ms: int) -> None:
         """A home has carried a privacy command out: its request is here, and gets a new receipt."""
@@ -136,3 +173,8 @@ class Onwards:
         if event.request_id not in self._cases and self._notes.case(event.request_id) is None:
             self._cases[event.request_id] = of_shop(max(0, clock_ms))
             self.leaving.append((event.shop_id, event.request_id))
+
+
+def _unmarked(source: str) -> str:
+    """The source as releases before marks of topics called it: "topic/partition"."""
+    return "/".join(source.split("/")[:2])

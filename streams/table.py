@@ -32,7 +32,8 @@ class Meta(Struct, kw_only=True):
 
     `commits` counts commits, `epoch` claims. `clock_ms` never goes back. `t0_ms` is the newest wall time up to which
     everything is known to have been read. `tails` are output end offsets by topic, `origins` the highest offset taken
-    from each foreign source ("topic/partition") of internal records. `topic_ids` are Kafka's ids of the topics read.
+    from each foreign source ("topic/partition/mark") of internal records, and where that began (`streams.onwards`).
+    `topic_ids` are Kafka's ids of the topics read.
     `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`. `wake` is the
     change of a product that not all its watchers have heard of, as text; empty where there is none.
     `rules` says by which rules it is worked on: their `version` and `digest`, as `replanned` the digest of those by which all

@@ -31,6 +31,7 @@ from streams.changes import Changes
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
 from streams.faults import NO_FAULTS, Faults
+from streams.forwards import mark_of
 from streams.goods import WAKES_MAX, Wake, decode_wake, encode_good, encode_wake, split_stored
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
@@ -231,6 +232,8 @@ class Tenure:
     async def _seek(self, claim: Claim) -> None:
         meta = claim.meta
         topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
+        marks = {topic: mark_of(topic_id) for topic, topic_id in topic_ids.items()}
+        self._terms = structs.replace(self._terms, marks=marks)
         asked_ms = 0 if self._wall_ms is None else self._wall_ms()
         bounds = await self._log.bounds(self.number)
         start = starting_offsets(self.number, self.inboxes, meta, bounds, topic_ids)

@@ -82,7 +82,7 @@ def _random_name() -> str:
 
 class Terms(Struct, frozen=True, kw_only=True):
     """What all batches of a partition have in common. Bounds are of one batch. `new_name` names the anonymised: by chance, so
-    that nothing leads back from it.
+    that nothing leads back from it. `marks` tell each topic from others of its name (`streams.forwards.mark_of`).
     """
 
     engine: Steps
@@ -94,3 +94,4 @@ class Terms(Struct, frozen=True, kw_only=True):
     bytes_max: int = BYTES_MAX
     due_max: int = DUE_MAX
     new_name: Callable[[], str] = _random_name
+    marks: Mapping[str, str] = {}

@@ -14,10 +14,11 @@ from profiles.triggers import CartAbandonedRule
 from profiles.turn import Output
 from schemas.events import Arrival, EraseShop
 from streams.engine_errors import EngineErrors
-from streams.forwards import origin_of
+from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
 from streams.partition_limits import PartitionLimits
 from streams.rows import ROW_BYTES_MAX
+from streams.tenure import Tenure
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
 
 DAY_MS = 86_400_000
@@ -288,6 +289,24 @@ def users_by_home(partitions: int = 4) -> dict[int, str]:
     return {home_partition(f"u{n}", partitions): f"u{n}" for n in range(100)}
 
 
+def mark(made: World, topic: str) -> str:
+    return mark_of(run(made.log.topic_ids())[topic])
+
+
+def orders_after(made: World, user: str, *, sender: int = 0, home: int = 1) -> int:
+    """How many orders a user has once the partition they came to, and then her home, have worked."""
+    for partition in (sender, home):
+
+        async def work(tenure: Tenure) -> None:
+            await tenure.open()
+            await made.work(tenure)
+
+        run(work(made.tenure(partition)))
+    profile = made.profile(f"user_id:{user}", home)
+    assert profile is not None
+    return profile.orders.count
+
+
 def test_a_record_of_a_customer_who_lives_elsewhere_is_sent_home() -> None:
     made = world(partitions=4)
     users = users_by_home()
@@ -296,7 +315,7 @@ def test_a_record_of_a_customer_who_lives_elsewhere_is_sent_home() -> None:
     (sent,) = made.log.records("forwards", 2)
 
     assert made.profile(f"user_id:{users[2]}") is None
-    assert origin_of(sent.headers) == ("carts/0", 1, 1)
+    assert origin_of(sent.headers) == (f"carts/0/{mark(made, 'carts')}", 1, 1)
     assert sent.value == msgspec.json.encode(added(users[2], 1, "m2"))
 
     async def at_home() -> None:
@@ -330,6 +349,88 @@ def test_a_forwarded_record_that_comes_twice_counts_once() -> None:
     assert profile is not None
     assert profile.carts[f"{users[1]}-c1"].lines["tea"].quantity == 5
     assert sum(batch.repeated_forwards for batch in made.told.batches) == 3
+
+
+def test_orders_of_a_topic_that_was_made_again_arrive_at_their_home() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(ordered(ann, n, f"old{n}") for n in range(5)))
+    assert orders_after(made, ann) == 5
+    made.log.make_anew("orders")
+    for partition in range(4):
+        run(made.table.set_offsets(partition, {"orders": 0}))
+    made.send(*(ordered(ann, n, f"new{n}") for n in range(7)))
+
+    assert orders_after(made, ann) == 12
+
+
+def test_a_rebuild_brings_back_orders_whose_way_home_has_expired() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(ordered(ann, n, f"o{n}") for n in range(10)))
+    assert orders_after(made, ann) == 10
+    made.log.forget_before("forwards", 1, 4)
+    for partition in range(4):
+        run(made.table.wipe(partition))
+
+    assert orders_after(made, ann) == 10
+
+
+def test_a_partition_that_is_rebuilt_alone_repeats_nothing_elsewhere() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(added(ann, n, f"m{n}") for n in range(5)), ordered(ann, 9, "o1", cart_id="another"))
+    assert orders_after(made, ann) == 1
+    for _ in range(2):
+        run(made.table.wipe(0))
+        assert orders_after(made, ann) == 1
+    profile = made.profile(f"user_id:{ann}", 1)
+
+    assert profile is not None
+    assert profile.activity.events == 6
+    assert sum(batch.repeated_forwards for batch in made.told.batches) == 12
+
+
+def test_after_a_rebuild_nothing_counts_twice_that_is_sent_home_once_more() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(ordered(ann, n, f"o{n}") for n in range(10)))
+    assert orders_after(made, ann) == 10
+    made.log.forget_before("forwards", 1, 4)
+    for partition in range(4):
+        run(made.table.wipe(partition))
+    assert orders_after(made, ann) == 10
+    taken = sum(batch.repeated_forwards for batch in made.told.batches)
+    run(made.table.wipe(0))
+
+    assert orders_after(made, ann) == 10
+    assert sum(batch.repeated_forwards for batch in made.told.batches) == taken + 10
+
+
+def test_what_an_earlier_release_sent_home_is_not_taken_again_and_what_follows_is() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(ordered(ann, n, f"o{n}") for n in range(3)))
+    assert orders_after(made, ann) == 3
+    part = made.table.snapshot()
+    meta = part.partitions[1].meta
+    assert meta is not None
+    meta.origins = {"orders/0": 2}
+    made.table.restore(part)
+    run(made.table.wipe(0))
+    assert orders_after(made, ann) == 3
+    assert sum(batch.repeated_forwards for batch in made.told.batches) == 3
+    made.send(ordered(ann, 3, "o3"))
+    assert orders_after(made, ann) == 4
+    run(made.table.wipe(0))
+    assert orders_after(made, ann) == 4
+    assert sum(batch.repeated_forwards for batch in made.told.batches) == 7
+    made.log.make_anew("orders")
+    for partition in range(4):
+        run(made.table.set_offsets(partition, {"orders": 0}))
+    made.send(*(ordered(ann, n, f"new{n}") for n in range(2)))
+
+    assert orders_after(made, ann) == 6
 
 
 def test_a_record_that_never_comes_home_is_set_aside() -> None:
@@ -368,7 +469,9 @@ def test_an_owner_that_dies_after_the_commit_sends_the_same_forwards_again() -> 
         run(dies())
     run(made.all_done())
 
-    assert [origin_of(record.headers) for record in made.log.records("forwards", 1)] == [("carts/0", 0, 1)] * 2
+    assert [origin_of(record.headers) for record in made.log.records("forwards", 1)] == [
+        (f"carts/0/{mark(made, 'carts')}", 0, 1)
+    ] * 2
 
 
 def test_what_a_profile_adds_to_the_population_is_in_the_same_commit() -> None:

@@ -6,7 +6,7 @@ import pytest
 from profiles.profile import decode_profile
 from schemas.events import Event, Identified, PageViewed, Product, ProductAdded
 from schemas.routing import topic_of
-from streams.forwards import origin_of
+from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
 from streams.profile_lookup import find, homes
 from tests.laws.test_identity_laws import everywhere
@@ -125,7 +125,8 @@ def test_a_record_of_a_device_says_for_whom_it_was_sent_on_and_comes_there_once(
     profile = world.profile(f"user_id:{ADA}", 0)
 
     assert dict(record.headers)["profile"] == f"user_id:{ADA}".encode()
-    assert origin_of(record.headers) == ("clickstream/1", 0, 1)
+    mark = mark_of(run(world.log.topic_ids())["clickstream"])
+    assert origin_of(record.headers) == (f"clickstream/1/{mark}", 0, 1)
     assert profile is not None
     assert profile.activity.events == 2
 
