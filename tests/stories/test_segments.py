@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from profiles.expressions.errors import ExpressionError
+from profiles.insight.pair_table import Partner
 from profiles.life_rules import SegmentEnteredRule, SegmentExitedRule
 from profiles.rules import DAY_MS, OpenFeedback
 from profiles.segments import WAKE
 from schemas import events
 from schemas.outputs import Trigger
-from tests.stories.customers import buys, shop_that_learned
+from tests.stories.customers import buys, learned, shop_that_learned
 from tests.stories.timeline import DAY, MINUTE_MS, START_MS, Timeline, ms, product, shop
 
 ENTERED, EXITED = "segment.entered", "segment.exited"
@@ -80,6 +82,18 @@ def test_she_complains_until_her_case_expires_and_her_ticket_is_forgotten() -> N
         (ENTERED, "given_up", 30 * DAY),
         (EXITED, "unhappy", 40 * DAY + 10),
     ]
+
+
+def test_what_goes_with_her_cart_is_asked_for_anew_when_her_cart_changes() -> None:
+    lamp = Partner("lamp", 30, 2.0, 0.5, 0.4, 100.0)
+    book = shop_that_learned(
+        models=replace(learned(), together={"tent": [lamp]}),
+        segments={"wants_a_lamp": {"when": '"lamp" in profile.recommended'}},
+    )
+    ada = Timeline(book).add("tent", 0).remove("tent", 10).order("o1", 20, "tent").order("o2", 30, "lamp").until(DAY)
+
+    name = "wants_a_lamp"
+    assert told(ada) == [(ENTERED, name, 0), (EXITED, name, 10), (ENTERED, name, 20), (EXITED, name, 30)]
 
 
 def test_what_is_foretold_of_her_is_looked_at_again_with_each_day_of_the_shop() -> None:
