@@ -27,7 +27,7 @@ from profiles.expressions.instants import (
     fading_comparison,
     pace_comparison,
 )
-from profiles.expressions.literals import number_for, span_of, window_of
+from profiles.expressions.literals import number_for, span_of, window_of, zone_of
 from profiles.expressions.messages import word_at
 from profiles.expressions.scope import Scope
 from profiles.expressions.shapes import Field, Shape
@@ -438,6 +438,8 @@ class Compiler:
         if name in _ARITHMETIC:
             return self._arithmetic(node)
         if name in calendar.GETTERS and args[0].type == "timestamp":
+            if len(args) == 2:
+                zone_of(self.text, args[1])
             return self._applied(calendar.getter(name), args)
         if name == args[0].type and name in PLAIN and len(args) == 1:  # int(5), string("a")
             return self.run(args[0])
