@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from profiles.rates import Ratio, parse_ratio
 from profiles.rules import near
+from schemas.money import MINOR_MAX
 
 
 class CostsError(ValueError):
@@ -71,8 +72,8 @@ def _amount(settings: Mapping[str, Any], name: str) -> int | None:
     value = settings.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise CostsError(f"{name}: {value!r} is no whole number of minor units, zero or above")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MINOR_MAX:
+        raise CostsError(f"{name}: {value!r} is no whole number of minor units from 0 to {MINOR_MAX}")
     return value
 
 

@@ -73,7 +73,7 @@ class WinbackRule(TriggerRule, frozen=True, kw_only=True):
     """Least time since the newest order."""
     intervals: float = 2.5
     """How many of her own mean intervals must have passed, if that is longer."""
-    tries: Count = 3
+    tries: Annotated[int, Meta(ge=0, le=3)] = 3
     """How often, at most three."""
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ text ("21:00") in fields that end in `_at`. In the document fields stand without
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -214,7 +214,7 @@ class OpenFeedback(Struct, frozen=True, kw_only=True):
 class DeliveryRules(Struct, frozen=True, kw_only=True):
     """How long parcels travel, where nobody tells that they arrived."""
 
-    home_countries: tuple[str, ...] = ()
+    home_countries: tuple[Annotated[str, Meta(pattern="^[A-Z]{2}$")], ...] = ()
     """Countries (two capital letters) where a parcel takes `transit`; elsewhere `transit_abroad`. Empty: all are home."""
     transit_ms: int = 7 * DAY_MS
     """Time from Order Fulfilled to the customer."""
@@ -261,10 +261,10 @@ def parse_duration_ms(text: object, where: str) -> int:
         raise RulesError(
             where, f'{text!r} is no duration; write a number with a unit, such as "90s", "30min", "1h" or "14d"'
         )
-    duration_ms = round(float(match[1]) * _UNITS[match[2]])
+    duration_ms = float(match[1]) * _UNITS[match[2]]
     if duration_ms > MUST_ASK_MS:
         raise RulesError(where, f"{text!r} is longer than ten years")
-    return duration_ms
+    return round(duration_ms)
 
 
 def format_duration(ms: int) -> str:
@@ -373,6 +373,13 @@ def _read_value(field: FieldInfo, value: Any, where: str) -> Any:
         raise RulesError(where, f'{value!r} is no time of day; write "08:00"')
     if isinstance(field.type, type) and issubclass(field.type, Struct):
         return _read_table(field.type, value, where)
+    if get_origin(field.type) is dict and issubclass(kind := get_args(field.type)[1], Struct):
+        if not isinstance(value, dict):
+            raise RulesError(where, f"expected tables such as [{where}.NAME], got {value!r}")
+        return {name: _read_table(kind, table, f"{where}.{name}") for name, table in value.items()}
+    for number in value if isinstance(value, list) else (value,):
+        if isinstance(number, int) and not -(2**63) <= number < 2**63:
+            raise RulesError(where, "a number beyond 64 bits")
     try:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:

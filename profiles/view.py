@@ -139,7 +139,8 @@ class ProfileView:
 
     @property
     def predicted(self) -> Predicted | None:
-        self.holds_until(holds_until_ms(self.book, self.now_ms))
+        if self.profile.purchases.history is not None:  # of who never ordered nothing is foretold, today and tomorrow
+            self.holds_until(holds_until_ms(self.book, self.now_ms))
         return predictions(self.profile, self.book, self.now_ms)
 
 

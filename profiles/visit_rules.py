@@ -1,6 +1,9 @@
 """What a shop may set of the triggers about visits: views, searches, and what she is interested in."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+from typing_extensions import override
 
 from profiles.rules import DAY_MS, HOUR_MS, SECOND_MS, Count, Share, TriggerRule
 
@@ -27,6 +30,14 @@ class BrowseAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     items: Count = 3
     """How many products are shown: those viewed most often, then those viewed last."""
 
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.again_within_ms > 7 * DAY_MS:
+            return ("again_within_ms", "more than 7d: views are not remembered for longer")
+        if self.after_purchase_ms > 30 * DAY_MS:
+            return ("after_purchase_ms", "more than 30d: purchases are not remembered for longer")
+        return super().impossible()
+
 
 class SearchAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     """She searched, and looked at nothing that was found."""
@@ -48,7 +59,7 @@ class CategoryInterestRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 900
     cooldown_ms: int = 30 * DAY_MS
-    points: float = 5.0
+    points: Annotated[float, Meta(gt=0, le=1_000_000)] = 5.0
     """Least score of the category. A view is 1 point, a wish 3, a cart 4, a purchase 5; they halve every 14 days."""
     share: Share = 0.4
     """Least share of the category in the sum of all."""

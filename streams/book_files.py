@@ -105,9 +105,11 @@ def make_decoder(settings: Settings) -> Decoder:
 def read_rules_file(path: Path) -> RulesRead:
     """Rules, costs and segments of a rules document. Raises BookError."""
     text = _text(path)
+    document = _toml(path, text)
     try:
-        document = tomllib.loads(text)
         costs = document.pop("costs", {})
+        if not isinstance(costs, dict):
+            raise RulesError("costs", f"expected a table [costs], got {costs!r}")
         tables = document.pop("segments", {})
         rules = read_rules(document, (trigger.rule_type for trigger in all_triggers()))
         conditions, segments = compile_conditions(rules, tables, Source(text, str(path)))
@@ -120,8 +122,18 @@ def read_rules_file(path: Path) -> RulesRead:
         if error.line is not None:  # it names file and line itself
             raise BookError(f"rules file {error}", error.line) from None
         raise _in_rules(path, error, line_of(text, error.path)) from None
+
+
+def _toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _no_toml(path, text, error) from None
+    except ValueError:  # of Python's own: a number of more than 4,300 digits
+        line = next((number for number, line in enumerate(text.split("\n"), 1) if _ENDLESS.search(line)), None)
+        raise _in_rules(path, "a number of thousands of digits", line) from None
+    except RecursionError:
+        raise BookError(f"rules file {path}: brackets are nested more deeply than any rule needs") from None
 
 
 def _in_rules(path: Path, error: object, line: int | None) -> BookError:
@@ -144,30 +156,54 @@ def line_of(text: str, path: str) -> int | None:
 
 
 def _places(text: str) -> Iterator[tuple[int, str]]:
-    """Each line that begins a table or a key, with its path."""
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = header[1].replace('"', "").replace(" ", "") + "."
+    """Each line that begins a table or a key, with its path. What stands in a text over several lines is neither."""
+    table = closing = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if closing:
+            closing = "" if closing in line else closing
+        elif header := _HEADER.match(line):
+            table = _plain(header[1]) + "."
             yield number, table[:-1]
         elif pair := _KEY.match(line):
-            yield number, table + pair[1].replace('"', "").replace(" ", "")
+            yield number, table + _plain(pair[1])
+            opened = line[pair.end() : pair.end() + 3]
+            if opened in _LONG and opened not in line[pair.end() + 3 :]:
+                closing = opened
+
+
+def _plain(written: str) -> str:
+    """A key as errors name it: without its quotation marks and what is between its parts.
+
+    >>> _plain("repurchase . by_key.'tea/green leaf'")
+    'repurchase.by_key.tea/green leaf'
+    """
+    return ".".join(part.strip("\"'") for part in _PART.findall(written))
 
 
 def _no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> BookError:
     """What is wrong with a document that is not even TOML; that a name stands twice is said with both its lines."""
     at = _TOML_PLACE.search(str(error))
-    line = int(at[1]) if at else None
-    here = next((place for number, place in _places(text) if number == line), None)
-    first = next((number for number, place in _places(text) if place == here), None)
-    if here is not None and line is not None and first is not None and first < line:
-        return _in_rules(path, f"{here}: stands twice, on line {first} and here; give it one place or two names", line)
+    if at is None:  # at the end of the document
+        return _in_rules(path, error, text.count("\n") + 1)
+    line = int(at[1])
+    if str(error).startswith(_TWICE):
+        # What is found twice is complained of at the end of its value, which may be lines below.
+        until = [(number, place) for number, place in _places(text) if number <= line]
+        second, here = until[-1] if until else (line, "")
+        for first, place in until[:-1]:
+            if place == here or place.startswith(f"{here}."):
+                twice = f"{here}: stands twice, on line {first} and here; give it one place or two names"
+                return _in_rules(path, twice, second)
     return BookError(f"rules file {path}: {error}", line)
 
 
 _TOML_PLACE: Final = re.compile(r"at line (\d+), column")
-_HEADER: Final = re.compile(r"\s*\[+([^\]]+)\]")
-_KEY: Final = re.compile(r"\s*([\w\"\-. ]+?)\s*=")
+_ENDLESS: Final = re.compile(r"[\d_]{4000}")
+_TWICE: Final = ("Cannot", "Duplicate")
+_HEADER: Final = re.compile(r"\s*\[{1,2}((?:\"[^\"]*\"|'[^']*'|[^\]\"'])+)\]")
+_KEY: Final = re.compile(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w\-. ])+?)\s*=\s*")
+_PART: Final = re.compile(r"\"[^\"]*\"|'[^']*'|[\w\-]+")
+_LONG: Final = ('"""', "'''")
 
 
 def read_catalogue_file(path: Path, shop_currency: str) -> Catalogue:
@@ -211,5 +247,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BookError(f"{path} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BookError(f"{path} is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise BookError(f"{path}, line {line}: this is not UTF-8 text; save the file as UTF-8", line) from None

@@ -93,7 +93,7 @@ def conditions_page() -> str:
         lines += ["", f"### {names.get(shape.name, shape.name)}", "", " ".join(shape.note.split()), ""]
         lines += ["| field | type | may be null |", "|---|---|---|"]
         lines += [
-            f"| `{field.name}` | {field.type} | {'yes' if field.nullable else ''} |" for field in shape.fields.values()
+            f"| `{field.name}` | {field.told} | {'yes' if field.nullable else ''} |" for field in shape.fields.values()
         ]
     lines += [
         "",

@@ -41,14 +41,15 @@ def getter(name: str) -> Callable[..., int]:
         if not isinstance(at, datetime) or not isinstance(zone, str):
             raise Failed(f"`{name}` of {null_or_kind(at)} and {null_or_kind(zone)}")
         try:
-            return get(at.astimezone(_zone(zone)))
+            return get(at.astimezone(named_zone(zone)))
         except OverflowError:
             raise Failed("a time beyond the calendar") from None
 
     return read
 
 
-def _zone(name: str) -> tzinfo:
+def named_zone(name: str) -> tzinfo:
+    """The zone of a name or an offset. Raises Failed where there is none."""
     offset = _OFFSET.match(name)
     if offset is not None:
         minutes = int(offset[2]) * 60 + int(offset[3])

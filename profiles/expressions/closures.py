@@ -27,7 +27,7 @@ from profiles.expressions.instants import (
     fading_comparison,
     pace_comparison,
 )
-from profiles.expressions.literals import number_for, span_of, window_of
+from profiles.expressions.literals import number_for, span_of, window_of, zone_of
 from profiles.expressions.messages import word_at
 from profiles.expressions.scope import Scope
 from profiles.expressions.shapes import Field, Shape
@@ -54,6 +54,8 @@ _ARITHMETIC: Final = frozenset({"_+_", "_-_", "_*_", "_/_", "_%_"})
 LONGEST_MS: Final = 3650 * DAY_MS
 """How far back `ago` and how far ahead `ahead` may reach."""
 _SCORES: Final = frozenset({"categories", "brands", "occasions"})
+_TURN: Final = frozenset({"feedback", "predicted"})
+"""Parts of the profile that may change without an event; the view tells until when what was read of them holds."""
 
 
 class Compiler:
@@ -205,6 +207,16 @@ class Compiler:
     def _note_read(self, path: tuple[str, ...]) -> None:
         """Note what is read: of the profile by its first two words, since parts of it change together."""
         self.reads.add(".".join(path[1:3]) if path[0] == "profile" else path[0])
+        self.timed = self.timed or (path[0] == "profile" and path[1] in _TURN)
+
+    def _is_there(self, node: Node) -> bool:
+        """Whether a plain chain of fields leads through nothing that may be null."""
+        while isinstance(node, Select):
+            field = self._field(node)
+            if field is None or field.nullable:
+                return False
+            node = node.operand
+        return True
 
     def _select(self, node: Select) -> Run:
         field = self._field(node)
@@ -215,11 +227,12 @@ class Compiler:
             self._note_read(path)
         if self.exact and path == ("profile", "segments"):
             raise self.problem(node, "a segment can't ask for segments; write out what they ask for")
-        if path is not None and path[0] == "profile" and field.is_map and field.nullable:
+        of_profile = path is not None and path[0] == "profile" and self._is_there(node.operand)
+        if path is not None and of_profile and field.is_map and field.nullable:
             entries = attrgetter(".".join(path))
             return lambda scope: entries(scope) or _NO_ENTRIES  # a map that is not there is an empty one
-        if path is not None and path[0] == "profile":
-            return attrgetter(".".join(path))  # the profile's own structs are always there
+        if path is not None and of_profile:
+            return attrgetter(".".join(path))
         if path is not None and path[0] == "event" and len(path) == 2:
             return _of_event(field)
         above, name, what = self._without_note(node.operand), node.name, self._words(node.operand)
@@ -281,7 +294,12 @@ class Compiler:
         above, holds_many = self._without_note(node.operand), field.is_list or field.is_map
 
         def has(scope: Scope) -> bool:
-            found = above(scope)
+            try:
+                found = above(scope)
+            except Failed:
+                if path is None:
+                    raise
+                return False  # a plain chain fails where a struct on its way is not there
             value = getattr(found, name, None)  # an event may be of a kind without this field
             return value is not None and (not holds_many or len(value) > 0)
 
@@ -420,6 +438,8 @@ class Compiler:
         if name in _ARITHMETIC:
             return self._arithmetic(node)
         if name in calendar.GETTERS and args[0].type == "timestamp":
+            if len(args) == 2:
+                zone_of(self.text, args[1])
             return self._applied(calendar.getter(name), args)
         if name == args[0].type and name in PLAIN and len(args) == 1:  # int(5), string("a")
             return self.run(args[0])

@@ -130,7 +130,9 @@ def _say(added: FieldDescriptorProto, kind: str, shape: Shape | None) -> None:
         added.type = plain
         return
     added.type = FieldDescriptorProto.TYPE_MESSAGE
-    if shape is not None:
+    if kind.removesuffix("?") in _OR_NULL:
+        added.type_name = _OR_NULL[kind.removesuffix("?")]
+    elif shape is not None:
         added.type_name = f".{PACKAGE}.{shape.name}"
     else:  # the values of a map can't be lists of something, only lists
         added.type_name = _ANY_LIST if kind.startswith("list(") else _ANY_VALUE

@@ -1,14 +1,17 @@
 """What must be written out as text in an expression: spans, filters and names of events, so that it is known what to keep."""
 
+from difflib import get_close_matches
 from typing import Final
 
 from profiles.durations import span_ms
+from profiles.expressions.calendar import named_zone
 from profiles.expressions.counting import Count, Spend, count_of
-from profiles.expressions.errors import Problem
+from profiles.expressions.errors import Failed, Problem
 from profiles.expressions.messages import near, word_at
 from profiles.expressions.syntax import Call, Constant, Node
 from profiles.rates import DAY_MS
 from profiles.windows import EVENT_NAMES, EVENTS, SPAN_MAX_MS
+from profiles.zones import COUNTRY_ZONES
 
 _REACHES: Final = {"_>=_": 0, "_<_": 0, "_>_": 1, "_<=_": 1, "_==_": 1, "_!=_": 1}
 """How far above a number a count has to be known to answer."""
@@ -50,6 +53,17 @@ def number_for(text: str, sign: str, node: Node, count: Count | Spend) -> None:
     """Refuse a comparison of a count with a number beyond where it stops counting. Raises Problem."""
     if isinstance(node, Constant) and count.most is not None and node.value + _REACHES[sign] > count.most:
         raise Problem(f"{count.counter.family} are counted up to {count.most}", word_at(text, node.at))
+
+
+def zone_of(text: str, node: Node) -> None:
+    """Refuse a time zone that is written out and does not exist. Raises Problem."""
+    if isinstance(node, Constant):
+        try:
+            named_zone(node.value)
+        except Failed:
+            close = get_close_matches(node.value, COUNTRY_ZONES.values(), n=1)
+            remedy = f'did you mean "{close[0]}"?' if close else 'write one such as "Europe/Berlin" or "+02:00"'
+            raise Problem(f'there is no time zone "{node.value}"; {remedy}', word_at(text, node.at)) from None
 
 
 def _written(text: str, node: Node, what: str) -> str:

@@ -206,6 +206,8 @@ def _syntax(text: str, at: int, found: re.Match[str], _: Vocabulary) -> Problem:
         return Problem("the expression ends too early", Span(max(len(text.rstrip()) - 1, 0), 1))
     span = word_at(text, at)
     word = text[span.start : span.start + span.length]
+    if word == "=" and text[span.start : span.start + 2] == "=>":
+        return Problem("`=>` is written `>=`", Span(span.start, 2))
     if word == "=":
         return Problem("equality is written `==`", span)
     before = re.search(r"(\w+)\s+$", text[: span.start])

@@ -31,13 +31,19 @@ SCALARS: Final[dict[type[Type], str]] = {
 class Field(Struct, frozen=True, kw_only=True):
     """A field: its type in the expression language ("int", "list(CartShown)", "map(string, double)") and what it holds.
 
-    `shape` is the struct of the field, of its elements or of its values, where it is one. `nullable`: it may have no value.
+    Values of a map that may be null have a "?" behind their type. `shape` is the struct of the field, of its elements or of
+    its values, where it is one. `nullable`: it may have no value.
     """
 
     name: str
     type: str
     shape: "Shape | None" = None
     nullable: bool = False
+
+    @property
+    def told(self) -> str:
+        """Its type as people read it."""
+        return self.type.replace("?", " or null")
 
     @property
     def is_list(self) -> bool:
@@ -123,7 +129,8 @@ def _field(name: str, given: Type) -> Field:
         return Field(name=name, type=f"list({item.type})", shape=item.shape, nullable=nullable)
     if isinstance(found, inspect.DictType):
         value = _field(name, found.value_type)
-        return Field(name=name, type=f"map(string, {value.type})", shape=value.shape, nullable=nullable)
+        kind = f"{value.type}?" if value.nullable else value.type
+        return Field(name=name, type=f"map(string, {kind})", shape=value.shape, nullable=nullable)
     if isinstance(found, inspect.UnionType):  # what is left of a union without null is "a number, whole or not"
         if {type(member) for member in found.types} != {inspect.IntType, inspect.FloatType}:
             raise TypeError(f"field {name}: {found} has no counterpart in an expression")

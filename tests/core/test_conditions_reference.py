@@ -19,7 +19,7 @@ RECIPES = re.findall(r"^\| [^|]+ \| `(.+)` \|$", (ROOT / "docs/how-to/write-a-se
 def test_the_reference_names_every_field() -> None:
     for shape in every_shape(PROFILE, EPISODE):
         for field in shape.fields.values():
-            assert f"| `{field.name}` | {field.type} |" in PAGE
+            assert f"| `{field.name}` | {field.told} |" in PAGE
 
 
 def test_the_reference_names_every_function() -> None:

@@ -1,5 +1,6 @@
 """A wrong condition is refused with file, line and column, the piece marked, and what would be right."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -61,6 +62,32 @@ def test_an_expression_and_a_rules_file_have_bounds() -> None:
 def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
     with pytest.raises(Problem, match="nested too deeply"):
         compile_expression(text)
+
+
+@pytest.mark.parametrize(
+    "text, told, marked",
+    [
+        (
+            'now.getHours("Europe/Berlim") >= 9',
+            'no time zone "Europe/Berlim"; did you mean "Europe/Berlin"',
+            '"Europe/Berlim"',
+        ),
+        (
+            'now.getHours("+25:00") >= 9',
+            'no time zone "+25:00"; write one such as "Europe/Berlin" or "+02:00"',
+            '"+25:00"',
+        ),
+        ("profile.orders.count => 2", "`=>` is written `>=`", "=>"),
+    ],
+)
+def test_what_is_written_out_and_wrong_is_refused_and_not_found_out_customer_by_customer(
+    text: str, told: str, marked: str
+) -> None:
+    with pytest.raises(Problem, match=re.escape(told)) as refused:
+        compile_expression(text)
+
+    span = refused.value.span
+    assert text[span.start : span.start + span.length] == marked
 
 
 def test_the_event_is_there_for_conditions_of_events_and_the_episode_for_those_of_episodes() -> None:

@@ -1,5 +1,7 @@
 """What conditions mean: null, missing keys, events and episodes, bounds, and functions of ours."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from profiles.expressions.errors import Failed, Problem
 from profiles.expressions.expression import compile_expression
 from profiles.expressions.failures import REASONS_MAX, Failure, Failures
 from profiles.expressions.scope import STEPS_MAX, Scope
+from profiles.expressions.shapes import PROFILE, Shape
 from profiles.profile import Profile
 from profiles.scores import first_without
 from profiles.state import Cart, CartLine
@@ -17,6 +20,7 @@ from schemas import events
 from schemas.conditions import EpisodeShown
 from schemas.events import Product
 from schemas.outputs import Item
+from tests.stories.customers import shop_that_learned
 
 NOW_MS = 1_772_409_600_000  # 2026-03-02 00:00 UTC, a Monday
 DAY_MS = 86_400_000
@@ -64,6 +68,46 @@ def test_a_trait_that_is_missing_fails_and_has_asks_for_it() -> None:
     fails('profile.traits.tier == "gold"', "a key that is not there", profile)
     fails('profile.traits.age > "30"', "`>` on int and string", profile)
     fails("profile.traits.nothing > 3", "`>` on null and int", profile)
+
+
+ASKED = {"int": "{} > 0", "double": "{} > 0.5", "string": '{} > "a"', "bool": "{}"}
+
+
+def questions(shape: Shape, above: str) -> Iterator[str]:
+    """A condition on each field below a struct, and on a value of each map."""
+    for field in shape.fields.values():
+        chain = f"{above}.{field.name}"
+        yield f"has({chain})"
+        if field.is_list or field.is_map:
+            yield f"size({chain}) > 0"
+        elif field.shape is not None:
+            yield from questions(field.shape, chain)
+        kind = field.type.removeprefix("map(string, ").rstrip("?)")
+        if kind in ASKED:
+            yield ASKED[kind].format(f'{chain}["30"]' if field.is_map else chain)
+
+
+@pytest.mark.parametrize("book", [Book(), shop_that_learned()], ids=["without models", "with models"])
+def test_whatever_is_asked_of_who_never_did_anything_is_answered_or_fails(book: Book) -> None:
+    """Nothing else may be raised: it would stop the worker."""
+    for text in questions(PROFILE, "profile"):
+        view = ProfileView(Profile("user_id:7"), book, NOW_MS)
+        with contextlib.suppress(Failed):
+            assert isinstance(compile_expression(text).met(Scope(view)), bool)
+
+
+def test_a_struct_that_is_not_there_has_no_fields() -> None:
+    fails("profile.predicted.churn.risk > 0.5", "profile.predicted is null")
+    fails('"30" in profile.predicted.p_order', "profile.predicted is null")
+    assert not met("has(profile.predicted.churn.risk)")
+    assert met("profile.predicted == null || profile.predicted.churn.risk < 0.5")
+
+
+def test_a_value_of_a_map_may_be_null_too() -> None:
+    view = ProfileView(Profile("user_id:7"), shop_that_learned(), NOW_MS)
+    assert compile_expression('profile.predicted.p_order["30"] == null').met(Scope(view))
+    with pytest.raises(Failed, match="a value is null"):
+        compile_expression('profile.predicted.p_order["30"] < 0.3').met(Scope(view))
 
 
 # --- events and episodes --------------------------------------------------------------------------------------------

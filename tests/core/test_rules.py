@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,32 @@ def test_a_changed_number_is_taken() -> None:
             "checkout_abandoned.third_after: 3d is not after the second reminder, which comes after 4d",
         ),
         ({"quiet_hours": {"jitter": "13h"}}, "quiet_hours.jitter: 13h is more than 12 h"),
+        ({"welcome": {"delay": f"{'9' * 400}d"}}, "welcome.delay: '999"),
+        ({"welcome": {"priority": 10**30}}, "welcome.priority: a number beyond 64 bits"),
+        ({"vip_entered": {"limits": [100, 10**30]}}, "vip_entered.limits: a number beyond 64 bits"),
+        ({"category_interest": {"points": nan}}, "category_interest.points: Expected `float` > 0"),
+        ({"category_interest": {"points": 0.0}}, "category_interest.points: Expected `float` > 0"),
+        ({"next_order_coupon": {"margin_floor": nan}}, "next_order_coupon.margin_floor: Expected `float`"),
+        (
+            {"next_order_coupon": {"valid": "2d"}},
+            "next_order_coupon.remind_before: 3d is not after the coupon is sent, which holds for 2d (valid)",
+        ),
+        ({"browse_abandoned": {"again_within": "30d"}}, "browse_abandoned.again_within: 30d is more than 7d"),
+        ({"browse_abandoned": {"after_purchase": "31d"}}, "browse_abandoned.after_purchase: 31d is more than 30d"),
+        ({"winback": {"tries": 4}}, "winback.tries: Expected `int` <= 3"),
+        (
+            {"delivery": {"home_countries": ["de"]}},
+            "delivery.home_countries: Expected `str` matching regex '^[A-Z]{2}$'",
+        ),
+        (
+            {"repurchase": {"by_key": {"tea": {"lead_day": 1}}}},
+            "repurchase.by_key.tea.lead_day: unknown key; did you mean 'lead_days'?",
+        ),
+        (
+            {"repurchase": {"by_key": {"tea": {"lead_days": "1d"}}}},
+            "repurchase.by_key.tea.lead_days: Expected `int`, got `str`",
+        ),
+        ({"repurchase": {"by_key": ["tea"]}}, "repurchase.by_key: expected tables such as [repurchase.by_key.NAME]"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(document: dict[str, object], message: str) -> None:

@@ -6,10 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from profiles.changes import CHANGED_BY, changed_by
 from profiles.document import document
 from profiles.engine import CATALOGUE_EVENTS, Engine
+from profiles.insight.pair_table import Partner
+from profiles.models import Models
 from profiles.profile import Profile, decode_profile
 from profiles.state import Consent, Ledger, Memberships, Moment
 from profiles.view import ProfileView
@@ -29,6 +32,13 @@ from tests.laws.histories import MINUTE_MS, START_MS, arrival, histories
 from tests.laws.test_engine_laws import EAGER
 
 DAY_MIN = 1440
+LEARNED = replace(
+    EAGER,
+    models=Models(
+        together={item: [Partner(f"goes with {item}", 30, 2.0, 0.5, 0.4, 100.0)] for item in ("A", "B", "C")}
+    ),
+)
+"""The same shop once it knows what is bought together."""
 
 
 def spelled_out(kind: type[Struct], view: Any) -> dict[str, Any]:
@@ -111,12 +121,12 @@ def test_reading_a_field_opens_its_part_and_no_other(field: str, part: str | Non
 
 @given(histories(span_minutes=60 * DAY_MIN))
 def test_an_event_changes_only_the_fields_it_is_said_to_change(story: list[Arrival]) -> None:
-    profile, ledger, engine = Profile("user_id:ada"), Ledger(complete=True), Engine(EAGER)
+    profile, ledger, engine = Profile("user_id:ada"), Ledger(complete=True), Engine(LEARNED)
     now_ms = START_MS + 70 * DAY_MIN * MINUTE_MS
-    before = msgspec.to_builtins(document(profile, EAGER, now_ms))
+    before = msgspec.to_builtins(document(profile, LEARNED, now_ms))
     for told in story:
         engine.step(profile, told, Moment(told.time_ms), ledger, [])
-        after = msgspec.to_builtins(document(profile, EAGER, now_ms))
+        after = msgspec.to_builtins(document(profile, LEARNED, now_ms))
         different = {name for name in after if after[name] != before[name]} - NEVER_READ
 
         assert different <= changed_by(told.event), f"{type(told.event).__name__} changed {different}"
@@ -159,16 +169,16 @@ LIVED = {
 @pytest.mark.parametrize("kind", sorted(LIVED, key=str))
 def test_no_kind_of_event_changes_more_than_it_is_said_to(kind: type[Event]) -> None:
     fields = {name: value for name, value in REQUIRED.items() if name in kind.__struct_fields__}
-    profile, ledger, engine = Profile("user_id:ada"), Ledger(complete=True), Engine(EAGER)
+    profile, ledger, engine = Profile("user_id:ada"), Ledger(complete=True), Engine(LEARNED)
     openings: tuple[type[Event], ...] = (ProductAdded, CheckoutStarted, OrderCompleted)
     for minute, opening in enumerate(openings):
         given = {name: value for name, value in REQUIRED.items() if name in opening.__struct_fields__}
         engine.step(profile, arrival(opening, minute, f"s{minute}", **given), Moment(START_MS), ledger, [])
     now_ms = START_MS + 9 * MINUTE_MS
-    before = msgspec.to_builtins(document(profile, EAGER, now_ms))
+    before = msgspec.to_builtins(document(profile, LEARNED, now_ms))
     told = arrival(kind, 5, "m", channel="browser", anonymous_id="visitor", **fields)
     engine.step(profile, told, Moment(told.time_ms), ledger, [])
-    after = msgspec.to_builtins(document(profile, EAGER, now_ms))
+    after = msgspec.to_builtins(document(profile, LEARNED, now_ms))
 
     assert {name for name in after if after[name] != before[name]} - NEVER_READ <= changed_by(told.event)
 

@@ -95,6 +95,46 @@ def test_all_documents_come_together(write: Write) -> None:
             "[precedence]\nladder = ['cart.abandoned', 'checkout.abandoned', 'cart.abandoned']\n",
             r"r\.toml, line 2: precedence\.ladder: 'cart\.abandoned' stands twice: it can't be both above and below",
         ),
+        (
+            "rules",
+            "r.toml",
+            "[segments.big]\nwhen = '''\ntrue\n'''\nwhen = '''\nfalse\n'''\n",
+            r"r\.toml, line 5: segments\.big\.when: stands twice, on line 2 and here",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "welcome.delay = '1min'\n['welcome']\nenabled = true\n",
+            r"r\.toml, line 2: welcome: stands twice, on line 1 and here",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "# a\u2028b\n[segments.big]\ndescription = '''\n[welcome]\ndealy = 1\n'''\nwhen = 'true'\n['welcome']\ndealy = 1\n",
+            r"r\.toml, line 9: welcome\.dealy: unknown key; did you mean 'delay'",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[repurchase.by_key.'green tea/sencha']\nlead_day = 3\n",
+            r"r\.toml, line 2: repurchase\.by_key\.green tea/sencha\.lead_day: unknown key; did you mean 'lead_days'",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "[costs.cost_rates]\n'tea/green' = 'x'\n",
+            r"r\.toml, line 2: costs\.cost_rates\.tea/green: ",
+        ),
+        ("rules", "r.toml", "\n[[costs]]\n", r"r\.toml, line 2: costs: expected a table \[costs\], got "),
+        (
+            "rules",
+            "r.toml",
+            f"[costs]\nshipping_cost_minor = {10**20}\n",
+            r"line 2: .* is no whole number of minor units",
+        ),
+        ("rules", "r.toml", f"\nversion = {'9' * 5000}\n", r"r\.toml, line 2: a number of thousands of digits"),
+        ("rules", "r.toml", f"a = {'[' * 5000}", r"r\.toml: brackets are nested more deeply"),
+        ("rules", "r.toml", "\n[welcome", r"r\.toml, line 2: Expected ']'"),
         ("rules", "r.toml", "\n[costs]\nshiping_cost_minor = 1\n", r"line 3: .*did you mean 'shipping_cost_minor'"),
         (
             "rules",
@@ -112,6 +152,15 @@ def test_what_is_wrong_is_named_with_its_place(write: Write, kind: str, name: st
 
     with pytest.raises(BookError, match=told):
         load_book(settings)
+
+
+def test_a_document_in_another_encoding_is_named_with_its_first_wrong_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes("[welcome]\n# für Neue\n".encode("latin-1"))
+
+    with pytest.raises(BookError, match=r"r\.toml, line 2: this is not UTF-8 text") as refused:
+        load_book(build_settings({"files": {"rules": str(path)}}))
+    assert refused.value.line == 2
 
 
 def test_segments_and_conditions_come_ready_to_be_asked(write: Write) -> None:

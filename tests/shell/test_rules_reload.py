@@ -96,6 +96,7 @@ def test_a_signal_needs_no_second_look(shop: Shop) -> None:
         ),
         ("[segments.big]\nversion = 0\nwhen = 'true'\n", 2, "segments.big.version: expected a whole number from 1 on"),
         ("[costs]\nshiping = 1\n", 2, "costs.shiping: no such cost setting"),
+        ("\n[[costs]]\nshipping_cost_minor = 1\n", 2, "costs: expected a table [costs]"),
         ("[welcome]\n[welcome]\n", 2, "welcome: stands twice, on line 1 and here"),
     ],
 )

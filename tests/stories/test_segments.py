@@ -3,11 +3,16 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from profiles.expressions.errors import ExpressionError
+from profiles.insight.pair_table import Partner
 from profiles.life_rules import SegmentEnteredRule, SegmentExitedRule
+from profiles.rules import DAY_MS, OpenFeedback
+from profiles.segments import WAKE
 from schemas import events
 from schemas.outputs import Trigger
+from tests.stories.customers import buys, learned, shop_that_learned
 from tests.stories.timeline import DAY, MINUTE_MS, START_MS, Timeline, ms, product, shop
 
 ENTERED, EXITED = "segment.entered", "segment.exited"
@@ -60,6 +65,46 @@ def test_she_leaves_in_the_millisecond_in_which_the_window_ends_and_nobody_does_
 
     assert told(ada) == [(ENTERED, "looking", 5), (EXITED, "looking", 30)]
     assert the_one(ada, EXITED).emitted_at_ms == ms(30)
+
+
+def test_she_complains_until_her_case_expires_and_her_ticket_is_forgotten() -> None:
+    rule = OpenFeedback(expires_ms=30 * DAY_MS, ticket_ms=40 * DAY_MS)
+    segments = {
+        "unhappy": {"when": "profile.feedback.complains"},
+        "given_up": {"when": 'profile.feedback.cases.exists(c, c.state == "expired")'},
+    }
+    ada = Timeline(shop(segments=segments, open_feedback=rule))
+    ada.tell(events.NpsSubmitted, 0, score=2, survey_id="s1").tell(events.TicketOpened, 10, ticket_id="t1")
+    ada.until(90 * DAY)
+
+    assert told(ada) == [
+        (ENTERED, "unhappy", 0),
+        (ENTERED, "given_up", 30 * DAY),
+        (EXITED, "unhappy", 40 * DAY + 10),
+    ]
+
+
+def test_what_goes_with_her_cart_is_asked_for_anew_when_her_cart_changes() -> None:
+    lamp = Partner("lamp", 30, 2.0, 0.5, 0.4, 100.0)
+    book = shop_that_learned(
+        models=replace(learned(), together={"tent": [lamp]}),
+        segments={"wants_a_lamp": {"when": '"lamp" in profile.recommended'}},
+    )
+    ada = Timeline(book).add("tent", 0).remove("tent", 10).order("o1", 20, "tent").order("o2", 30, "lamp").until(DAY)
+
+    name = "wants_a_lamp"
+    assert told(ada) == [(ENTERED, name, 0), (EXITED, name, 10), (ENTERED, name, 20), (EXITED, name, 30)]
+
+
+def test_what_is_foretold_of_her_is_looked_at_again_with_each_day_of_the_shop() -> None:
+    """Of who never ordered nothing is foretold, so nothing changes by itself."""
+    unlikely = {"when": 'profile.predicted.p_order["30"] < 0.3'}
+    ada = buys(buys(Timeline(shop_that_learned(segments={"unlikely": unlikely})), 0), 10).until(300 * DAY)
+    bob = Timeline(ada.engine.book, customer="user_id:bob").view("A", 0)
+
+    assert told(ada) == [(ENTERED, "unlikely", 0), (EXITED, "unlikely", 10 * DAY), (ENTERED, "unlikely", 22 * DAY)]
+    assert WAKE in ada.profile.wakes
+    assert WAKE not in bob.profile.wakes
 
 
 def test_the_rules_may_tell_of_some_segments_only_or_of_entering_alone() -> None:
