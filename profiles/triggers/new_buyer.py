@@ -47,7 +47,10 @@ def is_undone(entry: OrderEntry) -> bool:
     contribution = entry.contribution
     if contribution is None or not contribution.counted:
         return True
-    return bool(entry.refunds) and (not net_units(entry) or contribution.amounts.net <= 0)
+    if not entry.refunds:
+        return False
+    # An order that was told without its lines has no units to begin with.
+    return contribution.amounts.net <= 0 or (bool(entry.lines) and not net_units(entry))
 
 
 SECOND_ORDER_WELCOME: Final = SecondOrderWelcome()

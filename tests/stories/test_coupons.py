@@ -57,6 +57,13 @@ def test_a_refund_of_everything_ends_it(ada: Timeline) -> None:
     assert ada.decisions(NEXT) == [("armed", None), ("cancelled", "refunded")]
 
 
+def test_a_refund_of_a_part_does_not_end_it_also_where_the_order_was_told_without_its_products(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, revenue_minor=2000), "o1", DAY)
+    ada.tell(events.OrderRefunded, DAY + 1, order_id="o1", refund_id="r1", amount_minor=500).until(5 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+
+
 def test_an_order_at_a_loss_brings_none(ada: Timeline) -> None:
     ada.order("o1", 0, product("A", 1000, cost_minor=1200))
     deliver(ada, "o1", DAY).until(60 * DAY)

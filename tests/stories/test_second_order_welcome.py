@@ -46,6 +46,18 @@ def test_one_refunded_in_part_is(ada: Timeline) -> None:
     assert ada.emitted(THANKS) == [DAY]
 
 
+def test_one_that_was_told_without_its_products_and_refunded_in_part_is_too() -> None:
+    ada = Timeline().order("o1", 0, revenue_minor=2000)
+    ada.tell(events.OrderRefunded, HOUR, order_id="o1", refund_id="r1", amount_minor=500).until(2 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+
+    eve = Timeline().order("o1", 0, revenue_minor=2000)
+    eve.tell(events.OrderRefunded, HOUR, order_id="o1", refund_id="r1", amount_minor=2000).until(2 * DAY)
+
+    assert eve.emitted(THANKS) == []
+
+
 def test_after_a_cancelled_first_order_the_next_one_is_the_first(ada: Timeline) -> None:
     ada.tell(events.OrderCancelled, HOUR, order_id="o1").order("o2", 3 * DAY, "B").until(9 * DAY)
 
