@@ -98,7 +98,7 @@ class NextOrderCouponRule(TriggerRule, frozen=True, kw_only=True):
     valid_ms: int = 30 * DAY_MS
     """How long the coupon is to hold, from the message on."""
     remind_before_ms: int = 3 * DAY_MS
-    """When the reminder of it is due, before it lapses; 0 is none."""
+    """When the reminder of it is due, before it lapses; 0 is none. A coupon that holds no longer than this has none."""
     margin_floor: float = 0.0
     """Least contribution margin of the order as a share of its net value; below it there is no coupon."""
     discount_guard: bool = False

@@ -79,9 +79,9 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         )
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """After the coupon comes its reminder."""
+        """After the coupon comes its reminder, if it holds for longer than that is ahead of its end."""
         rule = self.rule(turn.book)
-        if state != "emitted" or episode.occurrence > 1 or not rule.remind_before_ms:
+        if state != "emitted" or episode.occurrence > 1 or not 0 < rule.remind_before_ms < rule.valid_ms:
             return
         expires_ms = now_ms + rule.valid_ms
         data = {**episode.data, "sent_ms": now_ms, "expires_ms": expires_ms}

@@ -89,6 +89,14 @@ def test_the_guard_leaves_out_who_mostly_orders_with_coupons(coupons: int, sent:
     assert bool(ada.emitted(NEXT)) == sent  # 3 of 5 are not more than 60 %
 
 
+@pytest.mark.parametrize("days", [1, 2, 3])
+def test_a_coupon_that_holds_no_longer_than_the_reminder_is_ahead_has_none(days: int) -> None:
+    ada = Timeline(shop(NextOrderCouponRule(valid_ms=days * DAY * 60_000)))
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+
+
 def test_who_has_ordered_since_is_not_reminded(ada: Timeline) -> None:
     deliver(ada.order("o1", 0, "A"), "o1", DAY).order("o2", 10 * DAY, "B").until(60 * DAY)
 
