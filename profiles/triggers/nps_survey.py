@@ -38,11 +38,30 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         if arrived_ms is None or not deliveries.kept(delivery):
             if is_ours:
                 cancel(turn, self, profile.id, "refunded")
+                self._ask_about_another(turn)
             return
         due_ms = self._due_ms(turn, arrived_ms, after_order=True)
         if episode is None or is_ours or (due_ms, order_id) < (episode.due_ms, episode.anchor):
-            data = {"order_id": order_id, "since_ms": arrived_ms, "round": 0}
-            plan(turn, self, profile.id, order_id, arrived_ms, due_ms, data=data)
+            self._ask_about(turn, order_id, arrived_ms, due_ms)
+
+    def _ask_about_another(self, turn: Turn) -> None:
+        """Other parcels stood back behind one that she gave back: the first of them whose time is still ahead takes its place."""
+        profile, delay_ms = turn.profile, self.rule(turn.book).delay_ms
+        arrived = [
+            (arrived_ms, order_id)
+            for order_id, delivery in profile.deliveries.items()
+            if self.name not in delivery.asked
+            and deliveries.kept(delivery)
+            and (arrived_ms := deliveries.arrived_ms(delivery, profile, turn.book)) is not None
+            and arrived_ms + delay_ms > turn.now_ms
+        ]
+        if arrived:
+            arrived_ms, order_id = min(arrived)
+            self._ask_about(turn, order_id, arrived_ms, self._due_ms(turn, arrived_ms, after_order=True))
+
+    def _ask_about(self, turn: Turn, order_id: str, arrived_ms: int, due_ms: int) -> None:
+        data = {"order_id": order_id, "since_ms": arrived_ms, "round": 0}
+        plan(turn, self, turn.profile.id, order_id, arrived_ms, due_ms, data=data)
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         """An answer puts the next survey off."""
