@@ -80,6 +80,9 @@ def test_a_changed_number_is_taken() -> None:
             {"checkout_abandoned": {"second_after": "4d"}},
             "checkout_abandoned.third_after: 3d is not after the second reminder, which comes after 4d",
         ),
+        ({"nps_survey": {"every": "0d"}}, "nps_survey.every: 0ms is less than a day"),
+        ({"winback": {"after": "0d"}}, "winback.after: 0ms is less than a day"),
+        ({"birthday": {"days_before": 365}}, "birthday.days_before: 365 is more than half a year"),
         ({"quiet_hours": {"jitter": "13h"}}, "quiet_hours.jitter: 13h is more than 12 h"),
     ],
 )
