@@ -55,11 +55,13 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         if episode.occurrence == 1:
             return episode.opened_ms + rule.delay_ms
         expires_ms: int = episode.data["expires_ms"]
-        return expires_ms - rule.remind_before_ms
+        return expires_ms - rule.remind_before_ms if rule.remind_before_ms else None
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, profile = self.rule(turn.book), turn.profile
         if episode.occurrence > 1:
+            if not rule.remind_before_ms:
+                return "disabled"
             sent_ms: int = episode.data["sent_ms"]
             if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
                 return "issued"
