@@ -65,7 +65,8 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
             sent_ms: int = episode.data["sent_ms"]
             if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
                 return "issued"
-            return None
+            newest = profile.orders.recent[-1:]
+            return "ordered" if newest and newest[0][0] > sent_ms else None
         if episode.data["margin_minor"] < rule.margin_floor * episode.data["net_minor"]:
             return "margin"
         orders = profile.orders

@@ -97,6 +97,14 @@ def test_a_coupon_that_holds_no_longer_than_the_reminder_is_ahead_has_none(days:
     assert ada.emitted(NEXT) == [2 * DAY]
 
 
+def test_nor_is_who_has_ordered_as_a_guest_since(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(20 * DAY)
+    ada.becomes_one_with(Timeline(customer="email:ada@example.com").order("o2", 10 * DAY, "B")).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+    assert ada.decisions(NEXT)[-1] == ("cancelled", "ordered")
+
+
 def test_a_reminder_that_waits_when_reminders_are_switched_off_does_not_go_out(ada: Timeline) -> None:
     deliver(ada.order("o1", 0, "A"), "o1", DAY).until(20 * DAY)
     ada.new_rules(shop(NextOrderCouponRule(remind_before_ms=0))).until(60 * DAY)
