@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
+from typing_extensions import override
 
 from profiles.rules import DAY_MS, MINUTE_MS, Count, TriggerRule
 
@@ -20,6 +21,12 @@ class NpsSurveyRule(TriggerRule, frozen=True, kw_only=True):
     """Least time between two surveys of one customer, and the time after which she is asked again."""
     active_ms: int = 90 * DAY_MS
     """Who was not seen for so long is asked again only after her next parcel."""
+
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.every_ms < DAY_MS:
+            return ("every_ms", "less than a day: who was just asked would be asked again without end")
+        return super().impossible()
 
 
 class NpsDetractorRule(TriggerRule, frozen=True, kw_only=True):

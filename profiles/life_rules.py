@@ -1,12 +1,15 @@
 """What a shop may set of the triggers of a customer's life with it: welcomes, days of the year, changes, segments."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 from typing_extensions import override
 
 from profiles.calendar_days import LeapDay
 from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerClass, TriggerRule
+
+DAYS_BEFORE_MAX: Final = 182
+"""Days before a birthday, at most."""
 
 
 class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
@@ -51,6 +54,12 @@ class BirthdayRule(YearlyRule, frozen=True, kw_only=True):
     min_age: Count = 0
     """Only to customers who are at least this old; with it, birthdays without a year are left out. 0: everybody."""
 
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.days_before > DAYS_BEFORE_MAX:
+            return ("days_before", "more than half a year: it would be nearer to the birthday before")
+        return super().impossible()
+
 
 class AnniversaryRule(YearlyRule, frozen=True, kw_only=True):
     """Years have passed since the customer's first order that was not cancelled."""
@@ -75,6 +84,12 @@ class WinbackRule(TriggerRule, frozen=True, kw_only=True):
     """How many of her own mean intervals must have passed, if that is longer."""
     tries: Annotated[int, Meta(ge=0, le=3)] = 3
     """How often, at most three."""
+
+    @override
+    def impossible(self) -> tuple[str, str] | None:
+        if self.after_ms < DAY_MS:
+            return ("after_ms", "less than a day: all tries would go out with somebody's first order")
+        return super().impossible()
 
     def __post_init__(self) -> None:
         if not 0 <= self.intervals <= 1_000:

@@ -3,9 +3,8 @@
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
-from typing_extensions import override
 
-from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerRule, format_duration
+from profiles.rules import DAY_MS, MINUTE_MS, Count, Share, TriggerRule
 
 
 class SecondOrderWelcomeRule(TriggerRule, frozen=True, kw_only=True):
@@ -99,7 +98,7 @@ class NextOrderCouponRule(TriggerRule, frozen=True, kw_only=True):
     valid_ms: int = 30 * DAY_MS
     """How long the coupon is to hold, from the message on."""
     remind_before_ms: int = 3 * DAY_MS
-    """When the reminder of it is due, before it lapses; 0 is none."""
+    """When the reminder of it is due, before it lapses; 0 is none. A coupon that holds no longer than this has none."""
     margin_floor: Annotated[float, Meta(ge=-100, le=1)] = 0.0
     """Least contribution margin of the order as a share of its net value; below it there is no coupon."""
     discount_guard: bool = False
@@ -108,15 +107,6 @@ class NextOrderCouponRule(TriggerRule, frozen=True, kw_only=True):
     """With the guard: above this share of orders with a coupon."""
     guard_orders: Count = 2
     """With the guard: from this many orders on; one order says nothing of a habit."""
-
-    @override
-    def impossible(self) -> tuple[str, str] | None:
-        if self.remind_before_ms >= self.valid_ms:
-            return (
-                "remind_before_ms",
-                f"not after the coupon is sent, which holds for {format_duration(self.valid_ms)} (valid)",
-            )
-        return super().impossible()
 
 
 class CouponExpiringRule(TriggerRule, frozen=True, kw_only=True):

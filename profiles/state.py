@@ -672,7 +672,8 @@ class Milestones(Struct, omit_defaults=True, gc=False):
     """Once-in-a-life moments, each the earliest by event time, with the message id that brought it.
 
     `..._ms` are of triggers that must know of themselves for longer than emissions are remembered: when a new buyer was
-    greeted, and when the last birthday was. `left_ms` is when she last took back what she had agreed to hear.
+    greeted, and when the last birthday was. `left_ms` is when she last took back what she had agreed to hear, until she
+    agrees again.
     """
 
     signed_up: tuple[int, str] | None = None

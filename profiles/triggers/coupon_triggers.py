@@ -55,15 +55,18 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         if episode.occurrence == 1:
             return episode.opened_ms + rule.delay_ms
         expires_ms: int = episode.data["expires_ms"]
-        return expires_ms - rule.remind_before_ms
+        return expires_ms - rule.remind_before_ms if rule.remind_before_ms else None
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, profile = self.rule(turn.book), turn.profile
         if episode.occurrence > 1:
+            if not rule.remind_before_ms:
+                return "disabled"
             sent_ms: int = episode.data["sent_ms"]
             if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
                 return "issued"
-            return None
+            newest = profile.orders.recent[-1:]
+            return "ordered" if newest and newest[0][0] > sent_ms else None
         if episode.data["margin_minor"] < rule.margin_floor * episode.data["net_minor"]:
             return "margin"
         orders = profile.orders
@@ -79,9 +82,9 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         )
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """After the coupon comes its reminder."""
+        """After the coupon comes its reminder, if it holds for longer than that is ahead of its end."""
         rule = self.rule(turn.book)
-        if state != "emitted" or episode.occurrence > 1 or not rule.remind_before_ms:
+        if state != "emitted" or episode.occurrence > 1 or not 0 < rule.remind_before_ms < rule.valid_ms:
             return
         expires_ms = now_ms + rule.valid_ms
         data = {**episode.data, "sent_ms": now_ms, "expires_ms": expires_ms}

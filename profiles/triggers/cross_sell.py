@@ -48,8 +48,11 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         if entry.placed_ms is None or entry.test or not entry.lines:
             return
         rule = self.rule(turn.book)
+        by_placing_ms = entry.placed_ms + rule.placed_delay_ms
         if entry.delivered_ms is None:
-            due_ms = entry.placed_ms + rule.placed_delay_ms
+            due_ms = by_placing_ms
+        elif entry.delivered_ms >= by_placing_ms and not told.change.is_new and waiting(profile, self, key) is None:
+            return  # its time had come before; what was sent then may be forgotten by now
         else:
             due_ms = entry.delivered_ms + rule.delivered_delay_ms
         if due_ms <= told.arrival.time_ms or any(

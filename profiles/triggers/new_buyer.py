@@ -23,13 +23,27 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         episode = waiting(profile, self, key)
         if episode is not None and episode.anchor == entry.order_id and is_undone(entry):
             cancel(turn, self, key, "refunded")
-        if profile.milestones.new_buyer_ms is None and first is not None and told.change.is_new:
-            placed_ms, order_id = first
-            if order_id == entry.order_id and not is_undone(entry):
-                plan(turn, self, key, order_id, placed_ms, placed_ms + self.rule(turn.book).delay_ms)
+        if profile.milestones.new_buyer_ms is not None or first is None:
+            return
+        placed_ms, order_id = first
+        due_ms = placed_ms + self.rule(turn.book).delay_ms
+        if order_id == entry.order_id:
+            if told.change.is_new and not is_undone(entry):
+                plan(turn, self, key, order_id, placed_ms, due_ms)
+            return
+        is_gone = told.change.was_counted and not told.change.is_counted and (entry.placed_ms or 0) <= placed_ms
+        if is_gone and due_ms > turn.now_ms:
+            # The one before it is no more: she ordered anew and had the other one cancelled.
+            plan(turn, self, key, order_id, placed_ms, due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        """She may have turned out to be a customer who had bought before."""
+        first = turn.profile.orders.first
+        is_first = first is not None and first[1] == episode.anchor
+        return None if is_first and turn.profile.milestones.new_buyer_ms is None else "existing_customer"
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(
@@ -47,7 +61,10 @@ def is_undone(entry: OrderEntry) -> bool:
     contribution = entry.contribution
     if contribution is None or not contribution.counted:
         return True
-    return bool(entry.refunds) and (not net_units(entry) or contribution.amounts.net <= 0)
+    if not entry.refunds:
+        return False
+    # An order that was told without its lines has no units to begin with.
+    return contribution.amounts.net <= 0 or (bool(entry.lines) and not net_units(entry))
 
 
 SECOND_ORDER_WELCOME: Final = SecondOrderWelcome()

@@ -38,11 +38,38 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         if arrived_ms is None or not deliveries.kept(delivery):
             if is_ours:
                 cancel(turn, self, profile.id, "refunded")
+                self._ask_about_another(turn)
             return
         due_ms = self._due_ms(turn, arrived_ms, after_order=True)
-        if episode is None or is_ours or (due_ms, order_id) < (episode.due_ms, episode.anchor):
-            data = {"order_id": order_id, "since_ms": arrived_ms, "round": 0}
-            plan(turn, self, profile.id, order_id, arrived_ms, due_ms, data=data)
+        if episode is None or is_ours or self._comes_first(episode, due_ms, order_id):
+            self._ask_about(turn, order_id, arrived_ms, due_ms)
+
+    def _comes_first(self, episode: Episode, due_ms: int, order_id: str) -> bool:
+        """Of two parcels the one whose time comes first. The survey that comes from time to time stands back for none that has
+        to wait for the same day: it would be lost with a parcel that is given back.
+        """
+        if due_ms == episode.due_ms:
+            return episode.data["round"] == 0 and order_id < episode.anchor
+        return due_ms < episode.due_ms
+
+    def _ask_about_another(self, turn: Turn) -> None:
+        """Other parcels stood back behind one that she gave back: the first of them whose time is still ahead takes its place."""
+        profile, delay_ms = turn.profile, self.rule(turn.book).delay_ms
+        arrived = [
+            (arrived_ms, order_id)
+            for order_id, delivery in profile.deliveries.items()
+            if self.name not in delivery.asked
+            and deliveries.kept(delivery)
+            and (arrived_ms := deliveries.arrived_ms(delivery, profile, turn.book)) is not None
+            and arrived_ms + delay_ms > turn.now_ms
+        ]
+        if arrived:
+            arrived_ms, order_id = min(arrived)
+            self._ask_about(turn, order_id, arrived_ms, self._due_ms(turn, arrived_ms, after_order=True))
+
+    def _ask_about(self, turn: Turn, order_id: str, arrived_ms: int, due_ms: int) -> None:
+        data = {"order_id": order_id, "since_ms": arrived_ms, "round": 0}
+        plan(turn, self, turn.profile.id, order_id, arrived_ms, due_ms, data=data)
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         """An answer puts the next survey off."""
@@ -92,11 +119,16 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         order_id, number = episode.data["order_id"], episode.data["round"] + 1
         if order_id is not None and (delivery := profile.deliveries.get(order_id)) is not None:
             delivery.asked = sorted({*delivery.asked, self.name})
+        since_ms = now_ms
         if state == "cancelled":
-            return
+            # Asked under another name, as is known since two profiles became one: from then on the time counts.
+            asked_ms = _asked_ms(profile)
+            if asked_ms is None or now_ms - asked_ms >= self.rule(turn.book).every_ms:
+                return
+            since_ms = asked_ms
         first = episode.data.get("first", episode.anchor)
-        data = {"order_id": None, "since_ms": now_ms, "round": number, "first": first}
-        due_ms = self._due_ms(turn, now_ms, after_order=False)
+        data = {"order_id": None, "since_ms": since_ms, "round": number, "first": first}
+        due_ms = self._due_ms(turn, since_ms, after_order=False)
         plan(turn, self, episode.key, f"{first}#{number}", now_ms, due_ms, data=data)
 
 

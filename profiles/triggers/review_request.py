@@ -74,9 +74,12 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
         due_ms = None if delivery is None else self._due_ms(turn, delivery)
         if due_ms is None or episode.occurrence == 1:
             return due_ms
-        return (episode.first_due_ms or due_ms) + self.rule(turn.book).reminder_after_ms
+        after_ms = self.rule(turn.book).reminder_after_ms
+        return (episode.first_due_ms or due_ms) + after_ms if after_ms else None
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        if episode.occurrence > 1 and not self.rule(turn.book).reminder_after_ms:
+            return "disabled"
         delivery = turn.profile.deliveries.get(episode.key)
         if delivery is None:
             return "refunded"

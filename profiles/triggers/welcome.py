@@ -2,7 +2,8 @@
 comes back long after she had unsubscribed.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from profiles.consent import grants
 from profiles.content import Content
@@ -13,6 +14,9 @@ from profiles.state import Episode
 from profiles.turn import Turn
 from schemas.events import Arrival, SignedUp
 
+BACK: Final = "back"
+"""In the data of an episode: she comes back after she had unsubscribed."""
+
 
 class Welcome(TriggerDefinition[WelcomeRule]):
     """The trigger. There is one episode a customer at a time."""
@@ -20,6 +24,7 @@ class Welcome(TriggerDefinition[WelcomeRule]):
     name = "welcome"
     rule_type = WelcomeRule
     listens = frozenset({SignedUp})
+    reasons: ClassVar[Mapping[str, str]] = {"welcomed": "She was welcomed before, as is known now under another name."}
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         self.replan(turn)
@@ -27,11 +32,13 @@ class Welcome(TriggerDefinition[WelcomeRule]):
     def on_consent(self, turn: Turn, arrival: Arrival) -> None:
         self.replan(turn)
         past, again_ms = turn.profile.milestones, self.rule(turn.book).again_after_ms
-        if past.welcomed_ms is None or past.left_ms is None or not again_ms or not grants(arrival.event):
+        left_ms = past.left_ms
+        if past.welcomed_ms is None or left_ms is None or left_ms > arrival.time_ms or not grants(arrival.event):
             return
-        if past.welcomed_ms < past.left_ms <= arrival.time_ms - again_ms:
+        past.left_ms = None  # she is back, whether welcomed or not: her further words of consent are no news
+        if again_ms and past.welcomed_ms < left_ms <= arrival.time_ms - again_ms:
             due_ms = arrival.time_ms + self.rule(turn.book).delay_ms
-            plan(turn, self, turn.profile.id, turn.cause, arrival.time_ms, due_ms)
+            plan(turn, self, turn.profile.id, turn.cause, arrival.time_ms, due_ms, data={BACK: True})
 
     def replan(self, turn: Turn) -> None:
         """Arm by the earliest opening since the last try; nothing once she was welcomed."""
@@ -53,8 +60,11 @@ class Welcome(TriggerDefinition[WelcomeRule]):
         return episode.opened_ms + self.rule(turn.book).delay_ms
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
-        if turn.profile.milestones.imported:
+        past = turn.profile.milestones
+        if past.imported:
             return "imported"
+        if past.welcomed_ms is not None and BACK not in episode.data:
+            return "welcomed"
         first = turn.profile.orders.first
         if first is not None and first[0] < episode.due_ms - self.rule(turn.book).existing_after_ms:
             return "existing_customer"

@@ -59,17 +59,20 @@ class Winback(TriggerDefinition[WinbackRule]):
                 cancel(turn, self, waiting.key, "ordered")
         if newest is None:
             return
+        # After an order that was cancelled the tries go on where they were.
         key = f"{profile.id}|{newest[1]}"
-        if any(sent.name == self.name and sent.key == key for sent in profile.emitted):
+        sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
+        step = max(sent, default=0) + 1
+        if step > self._tries(turn):
             return
         # The goods are those of the order that was told of, which is nearly always the newest one.
         own_ms, learned_ms = round((days_between(profile) or 0.0) * DAY_MS), round(_q95_days(turn, entry) * DAY_MS)
-        self._wait(turn, 1, own_ms, learned_ms, newest)
+        self._wait(turn, step, own_ms, learned_ms, newest)
 
     def on_wake(self, turn: Turn, what: str) -> None:
         step, own_ms, learned_ms, order_id = _parts(what)
         recent = turn.profile.orders.recent
-        if recent and recent[-1][1] == order_id:
+        if recent and recent[-1][1] == order_id and step <= self._tries(turn):
             key = f"{turn.profile.id}|{order_id}"
             data = {"own_ms": own_ms, "learned_ms": learned_ms}
             plan(turn, self, key, order_id, recent[-1][0], turn.time_ms, occurrence=step, data=data)
@@ -94,9 +97,12 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After each try the next one waits; after the last she is left alone."""
-        if state in ("emitted", "suppressed") and episode.occurrence < min(self.rule(turn.book).tries, len(STEPS)):
+        if state in ("emitted", "suppressed") and episode.occurrence < self._tries(turn):
             newest, data = (episode.opened_ms, episode.anchor), episode.data
             self._wait(turn, episode.occurrence + 1, data["own_ms"], data["learned_ms"], newest)
+
+    def _tries(self, turn: Turn) -> int:
+        return min(self.rule(turn.book).tries, len(STEPS))
 
     def _wait(self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str]) -> None:
         wake = f"{self.name}|{step}|{own_ms}|{learned_ms}|{newest[1]}"

@@ -57,6 +57,13 @@ def test_a_refund_of_everything_ends_it(ada: Timeline) -> None:
     assert ada.decisions(NEXT) == [("armed", None), ("cancelled", "refunded")]
 
 
+def test_a_refund_of_a_part_does_not_end_it_also_where_the_order_was_told_without_its_products(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, revenue_minor=2000), "o1", DAY)
+    ada.tell(events.OrderRefunded, DAY + 1, order_id="o1", refund_id="r1", amount_minor=500).until(5 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+
+
 def test_an_order_at_a_loss_brings_none(ada: Timeline) -> None:
     ada.order("o1", 0, product("A", 1000, cost_minor=1200))
     deliver(ada, "o1", DAY).until(60 * DAY)
@@ -80,6 +87,30 @@ def test_the_guard_leaves_out_who_mostly_orders_with_coupons(coupons: int, sent:
     deliver(ada, "o4", 5 * DAY).until(10 * DAY)
 
     assert bool(ada.emitted(NEXT)) == sent  # 3 of 5 are not more than 60 %
+
+
+@pytest.mark.parametrize("days", [1, 2, 3])
+def test_a_coupon_that_holds_no_longer_than_the_reminder_is_ahead_has_none(days: int) -> None:
+    ada = Timeline(shop(NextOrderCouponRule(valid_ms=days * DAY * 60_000)))
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+
+
+def test_nor_is_who_has_ordered_as_a_guest_since(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(20 * DAY)
+    ada.becomes_one_with(Timeline(customer="email:ada@example.com").order("o2", 10 * DAY, "B")).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+    assert ada.decisions(NEXT)[-1] == ("cancelled", "ordered")
+
+
+def test_a_reminder_that_waits_when_reminders_are_switched_off_does_not_go_out(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(20 * DAY)
+    ada.new_rules(shop(NextOrderCouponRule(remind_before_ms=0))).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+    assert ada.decisions(NEXT)[-1] == ("cancelled", "disabled")
 
 
 def test_who_has_ordered_since_is_not_reminded(ada: Timeline) -> None:

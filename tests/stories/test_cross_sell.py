@@ -95,6 +95,14 @@ def test_an_order_is_offered_for_once_also_if_its_delivery_is_told_after() -> No
     assert story.until(20 * DAY).emitted(NAME) == [7 * DAY]
 
 
+def test_so_it_is_if_the_parcel_took_weeks_and_other_things_were_sent_meanwhile() -> None:
+    story = ada().order("o1", 0, "tent").tell(events.NpsSubmitted, 15 * DAY, score=2, survey_id="s1")
+    story.tell(events.CaseUpdated, 15 * DAY + 1, case_id="s1", state="resolved")
+    story.tell(events.OrderDelivered, 30 * DAY, order_id="o1").until(60 * DAY)
+
+    assert story.emitted(NAME) == [7 * DAY]
+
+
 def test_a_test_order_is_none() -> None:
     assert ada().order("o1", 0, "tent", test=True).until(20 * DAY).decisions(NAME) == []
 

@@ -89,6 +89,40 @@ def test_an_order_that_came_back_is_not_asked_about() -> None:
     assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "refunded")]
 
 
+def test_if_the_first_of_two_parcels_comes_back_she_is_asked_about_the_other() -> None:
+    ada = buyer().order("o2", 1, "chair").tell(events.OrderDelivered, 2 * DAY, order_id="o2")
+    ada.tell(events.OrderReturned, 5 * DAY, order_id="o1").until(40 * DAY)
+
+    assert ada.emitted(SURVEY) == [16 * DAY]
+    assert [trigger.details["order_id"] for trigger in ada.sent(SURVEY)] == ["o2"]
+
+
+def test_a_parcel_whose_time_has_passed_is_not_brought_up_again_for_it() -> None:
+    ada = buyer().order("o2", 1, "chair").tell(events.OrderDelivered, 2 * DAY, order_id="o2").until(100 * DAY)
+    ada.order("o3", 120 * DAY, "desk").tell(events.OrderDelivered, 121 * DAY, order_id="o3")
+    ada.tell(events.OrderReturned, 122 * DAY, order_id="o3").until(140 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY]
+
+
+def test_a_second_parcel_that_comes_back_does_not_take_the_next_survey_along() -> None:
+    ada = buyer().order("o0", 20 * DAY, "chair").tell(events.OrderDelivered, 21 * DAY, order_id="o0")
+    ada.tell(events.OrderReturned, 25 * DAY, order_id="o0").tell(events.PageViewed, 60 * DAY).until(110 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY, 105 * DAY]
+    assert ada.sent(SURVEY)[1].details == {"kind": "relational"}
+
+
+def test_who_was_asked_under_another_name_is_asked_again_when_her_time_has_come() -> None:
+    ada = buyer().until(40 * DAY)
+    guest = Timeline(customer="email:ada@example.com").order("o2", 20 * DAY, "chair")
+    guest.tell(events.OrderDelivered, 21 * DAY, order_id="o2").until(40 * DAY)
+    ada.becomes_one_with(guest).tell(events.PageViewed, 100 * DAY).until(140 * DAY)
+
+    assert guest.emitted(SURVEY) == [35 * DAY]
+    assert ada.emitted(SURVEY) == [15 * DAY, 125 * DAY]
+
+
 def test_an_order_that_changes_after_it_was_asked_about_does_not_bring_it_up_again() -> None:
     ada = buyer().until(16 * DAY)
     ada.tell(events.OrderRefunded, 17 * DAY, order_id="o1", refund_id="r", amount_minor=100)

@@ -32,6 +32,13 @@ def test_the_reminder_can_be_switched_off() -> None:
     assert ada.emitted(REVIEW) == [8 * DAY]
 
 
+def test_one_that_waits_when_it_is_switched_off_does_not_go_out() -> None:
+    ada = buyer().until(9 * DAY).new_rules(shop(ReviewRequestRule(reminder_after_ms=0))).until(60 * DAY)
+
+    assert ada.emitted(REVIEW) == [8 * DAY]
+    assert ada.decisions(REVIEW)[-1] == ("cancelled", "disabled")
+
+
 @pytest.mark.parametrize("country, day", [("DE", 14), ("FR", 21), (None, 14)])
 def test_without_news_of_the_arrival_it_is_two_weeks_after_sending_and_three_abroad(
     country: str | None, day: int

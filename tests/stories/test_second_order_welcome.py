@@ -46,10 +46,49 @@ def test_one_refunded_in_part_is(ada: Timeline) -> None:
     assert ada.emitted(THANKS) == [DAY]
 
 
+def test_one_that_was_told_without_its_products_and_refunded_in_part_is_too() -> None:
+    ada = Timeline().order("o1", 0, revenue_minor=2000)
+    ada.tell(events.OrderRefunded, HOUR, order_id="o1", refund_id="r1", amount_minor=500).until(2 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+
+    eve = Timeline().order("o1", 0, revenue_minor=2000)
+    eve.tell(events.OrderRefunded, HOUR, order_id="o1", refund_id="r1", amount_minor=2000).until(2 * DAY)
+
+    assert eve.emitted(THANKS) == []
+
+
 def test_after_a_cancelled_first_order_the_next_one_is_the_first(ada: Timeline) -> None:
     ada.tell(events.OrderCancelled, HOUR, order_id="o1").order("o2", 3 * DAY, "B").until(9 * DAY)
 
     assert ada.emitted(THANKS) == [4 * DAY]
+
+
+def test_so_it_is_if_it_was_placed_before_the_other_one_was_cancelled(ada: Timeline) -> None:
+    ada.order("o2", HOUR, "B").tell(events.OrderCancelled, 2 * HOUR, order_id="o1").until(9 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY + HOUR]
+    assert ada.sent(THANKS)[0].details["order_id"] == "o2"
+
+
+def test_a_later_order_that_is_cancelled_changes_nothing(ada: Timeline) -> None:
+    ada.order("o2", HOUR, "B").tell(events.OrderCancelled, 2 * HOUR, order_id="o2").until(9 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+
+    eve = Timeline().order("o1", 0, "A").tell(events.OrderRefunded, 5, order_id="o1").order("o2", HOUR, "B")
+    eve.tell(events.OrderCancelled, 2 * HOUR, order_id="o2").until(9 * DAY)
+
+    assert eve.emitted(THANKS) == []
+
+
+def test_a_guest_who_turns_out_to_be_an_old_customer_is_not_thanked_for_her_first_order(ada: Timeline) -> None:
+    ada.until(99 * DAY)
+    guest = Timeline(customer="email:ada@example.com").order("o2", 100 * DAY, "B").until(100 * DAY + HOUR)
+    ada.becomes_one_with(guest).until(109 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
+    assert ada.decisions(THANKS)[-1] == ("cancelled", "existing_customer")
 
 
 def test_an_earlier_order_known_late_is_the_first_and_still_only_one_goes_out(ada: Timeline) -> None:

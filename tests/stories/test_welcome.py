@@ -91,6 +91,36 @@ def test_who_was_welcomed_back_is_not_welcomed_again_with_each_further_word_of_c
     assert ada.emitted(WELCOME) == [5, 190 * DAY + 5]
 
 
+def test_who_had_come_back_sooner_is_not_welcomed_by_her_next_word_of_consent_half_a_year_after() -> None:
+    ada = welcomed_and_gone().tell(events.ConsentChanged, 12 * DAY, consent=GRANT)
+    ada.tell(events.Identified, 200 * DAY, consent=GRANT).until(300 * DAY)
+
+    assert ada.emitted(WELCOME) == [5]
+
+
+def test_her_further_words_of_consent_do_not_put_the_welcome_off() -> None:
+    ada = welcomed_and_gone().tell(events.ConsentChanged, 200 * DAY, consent=GRANT)
+    ada.tell(events.Identified, 200 * DAY + 3, consent=GRANT).until(300 * DAY)
+
+    assert ada.emitted(WELCOME) == [5, 200 * DAY + 5]
+
+
+def test_who_unsubscribes_again_may_be_welcomed_again() -> None:
+    ada = left(welcomed_and_gone().tell(events.ConsentChanged, 200 * DAY, consent=GRANT), 300 * DAY)
+    ada.tell(events.ConsentChanged, 500 * DAY, consent=GRANT).until(600 * DAY)
+
+    assert ada.emitted(WELCOME) == [5, 200 * DAY + 5, 500 * DAY + 5]
+
+
+def test_a_newsletter_reader_who_turns_out_to_be_a_customer_welcomed_long_ago_is_not_welcomed() -> None:
+    ada = newcomer().tell(events.Identified, 0, consent=GRANT).until(400 * DAY)
+    reader = Timeline(customer="email:ada@example.com", consent=False).tell(events.Identified, 400 * DAY, consent=GRANT)
+    ada.becomes_one_with(reader).until(401 * DAY)
+
+    assert ada.emitted(WELCOME) == [5]
+    assert ada.decisions(WELCOME)[-1] == ("cancelled", "welcomed")
+
+
 def test_who_came_back_and_has_ordered_before_is_no_newcomer() -> None:
     ada = welcomed_and_gone().order("o1", 20 * DAY, "A").tell(events.ConsentChanged, 200 * DAY, consent=GRANT)
     ada.until(201 * DAY)

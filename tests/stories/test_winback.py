@@ -88,6 +88,25 @@ def test_as_many_tries_as_the_rules_say() -> None:
     assert emitted_days(ada) == [30]
 
 
+def test_a_shop_that_wants_no_tries_has_none() -> None:
+    ada = buys(Timeline(shop(WinbackRule(tries=0))), 0).until(400 * DAY)
+
+    assert emitted_days(ada) == []
+
+
+def test_fewer_tries_hold_for_those_who_wait_for_the_next_one() -> None:
+    ada = buys(Timeline(), 0).until(100 * DAY).new_rules(shop(WinbackRule(tries=1))).until(400 * DAY)
+
+    assert emitted_days(ada) == [90]
+
+
+def test_after_an_order_that_was_cancelled_the_tries_go_on() -> None:
+    ada = buys(buys(Timeline(), 0).until(95 * DAY), 96, order_id="gone")
+    ada.tell(events.OrderCancelled, 97 * DAY, order_id="gone").until(400 * DAY)
+
+    assert emitted_days(ada) == [90, 135, 180]
+
+
 def test_intervals_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1000"):
         WinbackRule(intervals=-1)

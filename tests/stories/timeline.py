@@ -6,6 +6,8 @@ clock is the newest event time seen (no disorder allowance, so that a story's mi
 
 from typing import Any
 
+from msgspec import Raw
+
 from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.conditions import compile_conditions
@@ -15,12 +17,13 @@ from profiles.goods_state import UNKNOWN, Good
 from profiles.product_facts import with_word
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
-from profiles.state import Ledger, Moment
+from profiles.state import Ledger, Moment, encode
 from profiles.told import Told
 from profiles.turn import Output
 from schemas import events
 from schemas.decode import others_of
 from schemas.events import SHOP, Arrival, CatalogueEvent, ConsentChange, Event, Product
+from schemas.moves import Absorb
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 
 MINUTE_MS = 60_000
@@ -112,6 +115,24 @@ class Timeline:
         """Nothing more happens until this minute; timers due at it fire too."""
         self.clock_ms = max(self.clock_ms, ms(minute) + 1)
         self.engine.fire(self.profile, Moment(self.clock_ms, goods=self.goods, facts=self.facts), self.orders, self.out)
+        return self
+
+    def becomes_one_with(self, other: "Timeline") -> "Timeline":
+        """Another customer of the shop is found to be her: what is known of both is hers from now on."""
+        self.clock_ms = max(self.clock_ms, other.clock_ms)
+        at = Moment(self.clock_ms, goods=self.goods, facts=self.facts)
+        self.engine.fire(self.profile, at, self.orders, self.out)
+        entries = tuple(Raw(encode(entry)) for entry in other.orders.all())
+        absorb = Absorb(
+            cause="login",
+            at_ms=self.clock_ms,
+            into=self.profile.id,
+            absorbed=other.profile.id,
+            closing=True,
+            profile=Raw(other.profile.pack()),
+            entries=entries,
+        )
+        self.engine.move(self.profile, absorb, at, self.orders, self.out)
         return self
 
     def new_rules(self, book: Book) -> "Timeline":
