@@ -1,6 +1,7 @@
 """Rules tried on the past: what they would have sent week by week, how often to whom, and what other rules would have done."""
 
 import json
+import re
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,29 @@ def test_what_was_due_and_not_sent_is_counted_by_its_reason(backtest: Backtest) 
     cart = of(backtest(rules("now", "1h", cooldown='"30d"'))["run"], "cart.abandoned")
 
     assert (cart["sent"], cart["kept_back"]) == (2, {"cooldown": 1})
+
+
+def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest: Backtest) -> None:
+    cart = of(backtest(rules("now", "1h") + "condition = 'profile.traits.tier == \"gold\"'\n")["run"], "cart.abandoned")
+
+    # Bob bought before anything was due.
+    assert (cart["sent"], cart["kept_back"]) == (0, {"condition": 3})
+
+
+def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest) -> None:
+    run = backtest(rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n")["run"]
+
+    assert of(run, "segment.entered")["sent"] == 2
+    assert (run["pressure"]["messages"], run["pressure"]["most"]) == (3, 2)
+
+
+def test_a_trigger_that_only_the_others_send_is_shown_as_sent_by_nobody_here(
+    backtest: Backtest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backtest(rules("now", "1h") + "enabled = false\n", rules("before", "1h"))
+
+    assert (of(found["run"], "cart.abandoned")["sent"], of(found["against"], "cart.abandoned")["sent"]) == (0, 3)
+    assert re.search(r"cart\.abandoned +0 +3 ", capsys.readouterr().out)
 
 
 def test_two_rule_sets_are_set_against_each_other_message_by_message(backtest: Backtest, tmp_path: Path) -> None:
