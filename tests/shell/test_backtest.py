@@ -175,6 +175,18 @@ def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.Capt
     assert "give a file" in capsys.readouterr().err
 
 
+def test_wrong_rules_to_set_against_are_told_before_anything_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in HISTORY))
+    (tmp_path / "r.toml").write_text("[welcom]\n")
+
+    arguments = ["replay", str(tmp_path / "events.jsonl"), "--out", str(tmp_path / "out")]
+    assert cli.run([*arguments, "--against", str(tmp_path / "r.toml")]) == 2
+    assert "line 1: welcom: unknown key" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_weeks_without_messages_are_shown_and_a_run_without_any_has_none() -> None:
     quiet = Course()
     assert all_weeks([quiet]) == ()
