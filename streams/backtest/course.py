@@ -6,16 +6,21 @@ Memory is bounded by the triggers that were sent or ended, not by the events.
 from array import array
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
 
 from schemas.outputs import Outgoing
+from streams.trigger_registry import all_triggers
 
 DAY_MS: Final = 86_400_000
 ENDS: Final = frozenset({"emitted", "suppressed", "cancelled", "expired", "retracted"})
 """States of a decision after which an occurrence of an episode has come to its end."""
+
+CONDITION: Final = "condition"
+"""The reason of what was due and dropped because the further condition of its rules did not hold."""
 
 
 class Fate(NamedTuple):
@@ -55,7 +60,8 @@ class Course(Struct):
 
     `sent[name][week]` and `converted[name]` count triggers; `converted_minor[name]` adds up what the orders after them came
     to, in the shop's currency, where they are known. `kept_back[name][reason]` counts what was due and not sent.
-    `contacts[customer]` holds the instants at which she was sent something. `fates` says for every occurrence how it ended.
+    `contacts[customer]` holds the instants at which she was sent something, without what tells systems about her (segments).
+    `fates` says for every occurrence how it ended.
     """
 
     sent: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -79,12 +85,19 @@ class Course(Struct):
             return
         if one.state == "emitted":
             self.sent[one.name][week_of(one.at_ms)] += 1
-            self.contacts[one.customer_id].append(one.at_ms)
-        elif one.state in {"suppressed", "expired"}:
+            if one.name not in _silent():
+                self.contacts[one.customer_id].append(one.at_ms)
+        elif one.state in {"suppressed", "expired"} or one.reason == CONDITION:
             self.kept_back[one.name][one.reason or one.state] += 1
         self.fates[one.trigger_id] = Fate(
             one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
         )
+
+
+@cache
+def _silent() -> frozenset[str]:
+    """Triggers that say nothing to the customer."""
+    return frozenset(trigger.name for trigger in all_triggers() if not trigger.speaks)
 
 
 def week_of(at_ms: int) -> str:

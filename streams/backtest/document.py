@@ -76,10 +76,11 @@ class Run(NamedTuple):
 
 def backtest(run: Run, against: Run | None) -> BacktestDocument:
     """What a run comes to, set against another over the same events if there is one."""
-    weeks = all_weeks([one.course for one in (run, against) if one is not None])
+    courses = [one.course for one in (run, against) if one is not None]
+    weeks, names = all_weeks(courses), {name for course in courses for name in _names(course)}
 
     def of(one: Run) -> RunFigures:
-        return figures(one.course, rules=one.rules, customers=one.summary.customers, weeks=weeks)
+        return figures(one.course, rules=one.rules, customers=one.summary.customers, weeks=weeks, names=names)
 
     return BacktestDocument(
         events=run.summary.events,
@@ -90,9 +91,12 @@ def backtest(run: Run, against: Run | None) -> BacktestDocument:
     )
 
 
-def figures(course: Course, *, rules: str, customers: int, weeks: tuple[str, ...]) -> RunFigures:
-    """The figures of a course. `customers` is how many there are at its end, `weeks` what `all_weeks` gives."""
-    names = sorted({*course.sent, *course.kept_back, *course.converted})
+def figures(
+    course: Course, *, rules: str, customers: int, weeks: tuple[str, ...], names: Iterable[str] = ()
+) -> RunFigures:
+    """The figures of a course. `customers` is how many there are at its end, `weeks` what `all_weeks` gives, `names` triggers
+    that are shown even if nothing came of them here.
+    """
     return RunFigures(
         rules=rules,
         weeks=weeks,
@@ -105,10 +109,14 @@ def figures(course: Course, *, rules: str, customers: int, weeks: tuple[str, ...
                 kept_back=dict(course.kept_back.get(name, Counter()).most_common()),
                 weeks=tuple(course.sent[name][week] if name in course.sent else 0 for week in weeks),
             )
-            for name in names
+            for name in sorted({*names, *_names(course)})
         ),
         pressure=_pressure(course, customers),
     )
+
+
+def _names(course: Course) -> set[str]:
+    return {*course.sent, *course.kept_back, *course.converted}
 
 
 def all_weeks(courses: Iterable[Course]) -> tuple[str, ...]:

@@ -46,25 +46,25 @@ def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
     run, against = document.run, document.against
     sent, converted = sums(run)
     tiles = [
-        (f"{sent:,}", "messages sent"),
+        (f"{sent:,}", "triggers sent"),
         (f"{converted:,}", "followed by an order"),
         (f"{run.pressure.mean:.2f}", "messages per customer"),
         (f"{run.pressure.p99:,}", "to one customer of a hundred"),
     ]
     if against is not None:
         other, other_converted = sums(against)
-        tiles[0] = (f"{sent:,}", f"messages sent; {other:,} under the others")
+        tiles[0] = (f"{sent:,}", f"triggers sent; {other:,} under the others")
         tiles[1] = (f"{converted:,}", f"followed by an order; {other_converted:,} under the others")
     return tiles
 
 
 def sums(run: RunFigures) -> tuple[int, int]:
-    """Messages sent and conversions over all triggers."""
+    """Triggers sent and conversions, over all."""
     return sum(one.sent for one in run.triggers), sum(one.converted for one in run.triggers)
 
 
 def _weeks(page: Page, run: RunFigures, against: RunFigures | None) -> None:
-    page.heading("Messages by week", "Weeks begin on Monday, UTC.")
+    page.heading("Triggers by week", "Weeks begin on Monday, UTC.")
     if not run.weeks:
         page.note("Nothing was sent.")
         return
@@ -76,7 +76,7 @@ def _weeks(page: Page, run: RunFigures, against: RunFigures | None) -> None:
         line = {"color": "#1d2a2b", "dash": "dot"}
         name = f"all under {against.rules!r}"
         series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
-    figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "messages"})
+    figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "triggers"})
     page.plot(figure, height=400)
 
 
@@ -116,7 +116,10 @@ def share(one: TriggerFigures) -> str:
 
 
 def _kept_back(page: Page, run: RunFigures) -> None:
-    page.heading("What was due and not sent", "Each by the first gate that was shut, or because it came too late.")
+    page.heading(
+        "What was due and not sent",
+        "Each by the first gate that was shut, by a condition of the rules, or because it came too late.",
+    )
     reasons = sorted({reason for one in run.triggers for reason in one.kept_back})
     if not reasons:
         page.note("Nothing was kept back.")

@@ -28,11 +28,17 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
 
     The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`.
     """
+    import msgspec
+
     from streams.explanations import life
 
     if file is not None:
-        with file.open("rb") as lines:
-            found = about(lines, trigger_id)
+        try:
+            with file.open("rb") as lines:
+                found = about(lines, trigger_id)
+        except msgspec.DecodeError as error:
+            what = "a line about it is no decision; the file is damaged, or not the decisions.jsonl of a replay"
+            raise click.ClickException(f"{file}: {what} ({error})") from None
     else:
         found = about(_topic(settings_of(ctx)), trigger_id)
     if not found:

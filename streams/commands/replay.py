@@ -62,6 +62,7 @@ def command(
 
     from streams.backtest.document import backtest
     from streams.backtest.page import write_page
+    from streams.book_files import load_book
     from streams.commands.backtest_report import print_backtest
     from streams.commands.run_report import print_report
 
@@ -70,14 +71,19 @@ def command(
     until_ms = _instant_ms(until) if until else None
     given = {"files__catalogue": catalogue, "files__models": models, "files__rates": rates}
 
-    def under(rules: Path | None, folder: Path, title: str) -> "Run":
+    def settings_under(rules: Path | None) -> "Settings":
         documents = {name: str(path) for name, path in (given | {"files__rules": rules}).items() if path is not None}
-        settings = settings_of(ctx, **documents)
+        return settings_of(ctx, **documents)
+
+    def under(rules: Path | None, folder: Path, title: str) -> "Run":
+        settings = settings_under(rules)
         began = time.monotonic()
         run = _run(title, files, settings, folder, sort=sort, until_ms=until_ms)
         print_report(run.summary, run.tally, settings.shop.currency, time.monotonic() - began, folder)
         return run
 
+    if against is not None:
+        load_book(settings_under(against))  # what is wrong in it is told before a year is played under the first ones
     run = under(rules, out, "replaying")
     other = None
     if against is not None:

@@ -1,6 +1,7 @@
 """Rules tried on the past: what they would have sent week by week, how often to whom, and what other rules would have done."""
 
 import json
+import re
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,29 @@ def test_what_was_due_and_not_sent_is_counted_by_its_reason(backtest: Backtest) 
     assert (cart["sent"], cart["kept_back"]) == (2, {"cooldown": 1})
 
 
+def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest: Backtest) -> None:
+    cart = of(backtest(rules("now", "1h") + "condition = 'profile.traits.tier == \"gold\"'\n")["run"], "cart.abandoned")
+
+    # Bob bought before anything was due.
+    assert (cart["sent"], cart["kept_back"]) == (0, {"condition": 3})
+
+
+def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest) -> None:
+    run = backtest(rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n")["run"]
+
+    assert of(run, "segment.entered")["sent"] == 2
+    assert (run["pressure"]["messages"], run["pressure"]["most"]) == (3, 2)
+
+
+def test_a_trigger_that_only_the_others_send_is_shown_as_sent_by_nobody_here(
+    backtest: Backtest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backtest(rules("now", "1h") + "enabled = false\n", rules("before", "1h"))
+
+    assert (of(found["run"], "cart.abandoned")["sent"], of(found["against"], "cart.abandoned")["sent"]) == (0, 3)
+    assert re.search(r"cart\.abandoned +0 +3 ", capsys.readouterr().out)
+
+
 def test_two_rule_sets_are_set_against_each_other_message_by_message(backtest: Backtest, tmp_path: Path) -> None:
     found = backtest(rules("soon", "30min"), rules("strict", "1h", cooldown='"30d"'))
 
@@ -149,6 +173,18 @@ def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.Capt
 
     assert cli.run(["replay", "-", "--out", str(tmp_path), "--against", str(tmp_path / "r.toml")]) == 2
     assert "give a file" in capsys.readouterr().err
+
+
+def test_wrong_rules_to_set_against_are_told_before_anything_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in HISTORY))
+    (tmp_path / "r.toml").write_text("[welcom]\n")
+
+    arguments = ["replay", str(tmp_path / "events.jsonl"), "--out", str(tmp_path / "out")]
+    assert cli.run([*arguments, "--against", str(tmp_path / "r.toml")]) == 2
+    assert "line 1: welcom: unknown key" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_weeks_without_messages_are_shown_and_a_run_without_any_has_none() -> None:

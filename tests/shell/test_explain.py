@@ -104,3 +104,14 @@ def test_a_replays_decisions_are_explained_from_their_file(tmp_path: Path, capsy
 
     assert cli.run(["explain", "nobody", "--decisions", str(file)]) != 0
     assert "holds no decision about nobody" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ['{"trigger_id":"t-1","na', '{"trigger_id":"t-1"}'])
+def test_a_file_that_holds_no_decisions_is_said_to(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "decisions.jsonl"
+    file.write_text(line)
+
+    assert cli.run(["explain", "t-1", "--decisions", str(file)]) == 2
+    assert "decisions.jsonl: a line about it is no decision" in capsys.readouterr().err
