@@ -13,6 +13,8 @@ from aiohttp.resolver import ThreadedResolver
 from typing_extensions import override
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that is assigned of the public IPv6 internet (RFC 4291, 2.4; IANA's registry)."""
 
 
 class PrivateAddress(OSError):
@@ -26,6 +28,8 @@ def is_public(address: str) -> bool:
     (True, False, False, False)
     """
     found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found not in _UNICAST and found not in _NAT64:
+        return False
     return all(one.is_global and not one.is_multicast for one in (found, *_carried(found)))
 
 

@@ -214,6 +214,8 @@ def test_amounts_are_whole_units_of_their_own_currency() -> None:
             "224.0.0.1",
         ),
         *("::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "::", "64:ff9b::7f00:1"),
+        # site-local, IPv4-compatible, IPv4-translated, and NAT64 of a network's own
+        *("fec0::1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1"),
     ],
 )
 def test_addresses_behind_the_firewall_are_not_public(address: str) -> None:
@@ -225,6 +227,7 @@ def test_addresses_behind_the_firewall_are_not_public(address: str) -> None:
 def test_public_addresses_and_names_pass() -> None:
     assert is_public("93.184.216.34")
     assert is_public("2606:2800:220:1:248:1893:25c8:1946")
+    assert is_public("64:ff9b::5db8:d822")
     check_host("receiver.example")
 
 
