@@ -127,7 +127,7 @@ class RedisLink:
         connections_max: int = CONNECTIONS_MAX,
         options: dict[str, Any] | None = None,
     ) -> None:
-        self.clustered, self._seeds, self._options = _read_url(url)
+        self.clustered, self._seeds, self._options = read_url(url)
         self._options |= {
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
@@ -288,7 +288,7 @@ async def _send_and_read(connection: Connection, commands: Sequence[Command]) ->
     return replies
 
 
-def _read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
+def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
     """(cluster?, addresses named, arguments for connections). Raises ValueError with what is wrong, without the URL."""
     parts = urlsplit(url)
     clustered = parts.scheme in CLUSTER_SCHEMES

@@ -13,11 +13,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
+from profiles.zones import find_zone
 from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.setting import ENV_PREFIX, Setting, items
@@ -120,16 +121,21 @@ ENTRY_SETTINGS: tuple[Setting, ...] = tuple(
 _BY_PATH = {setting.path: setting for setting in SETTINGS}
 _BY_ENTRY = {setting.path: setting for setting in ENTRY_SETTINGS}
 _ENTRY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SERVER = re.compile(r"(?:[A-Za-z_]+://)?(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_PORT_MAX = 65_535
 
 
 def build_settings(
     document: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    *,
+    file: str = "",
 ) -> Settings:
     """Make the settings from a parsed file, an environment and flags ({"kafka.bootstrap": ...}); the later wins.
 
-    Flags that are None are not given. Raises SettingsError for anything unknown, mistyped or out of bounds.
+    Flags that are None are not given; `file` is what the file is called where something in it is wrong. Raises SettingsError
+    for anything unknown, mistyped or out of bounds.
 
     >>> build_settings({"kafka": {"partitions": 4}}, {"REGULARS_KAFKA_PARTITIONS": "8"}).kafka.partitions
     8
@@ -138,29 +144,33 @@ def build_settings(
     streams.settings.SettingsError: unknown setting kafka.partition; did you mean kafka.partitions?
     """
     merged: dict[str, Any] = {}
-    for path, value in _from_document(document or {}):
-        _put(merged, path, value)
-    for path, setting, text in _from_environment(environment or {}):
+    given_by: dict[str, str] = {}
+    try:
+        for path, value in _from_document(document or {}):
+            _put(merged, path, value)
+            given_by[path] = file
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}" if file else str(error)) from None
+    for path, setting, text, variable in _from_environment(environment or {}):
         _put(merged, path, _parse(setting, text))
+        given_by[path] = variable
     for path, value in (flags or {}).items():
         if value is not None:
-            _known(path, "flag " + "--" + path.replace(".", "-").replace("_", "-"))
+            flag = "--" + path.replace(".", "-").replace("_", "-")
+            _known(path, f"flag {flag}")
             _put(merged, path, _parse(_BY_PATH[path], value) if isinstance(value, str) else value)
+            given_by[path] = flag
     for table, kind in ENTRIES.items():
         for name, entry in merged.get(table, {}).items():
-            _convert(entry, kind, f"{table}.{name}")
-    settings = _convert(merged, Settings)
+            _convert(entry, kind, given_by, f"{table}.{name}")
+    settings = _convert(merged, Settings, given_by)
+    _refuse_unusable(settings, given_by)
     if settings.kafka.session_timeout_ms > settings.kafka.request_timeout_ms:
         raise SettingsError("kafka.session_timeout_ms must not be above kafka.request_timeout_ms")
     if 3 * settings.kafka.heartbeat_ms > settings.kafka.session_timeout_ms:
         raise SettingsError("kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms")
     if settings.serve.batch_bytes > settings.serve.inflight_bytes:
         raise SettingsError("serve.batch_bytes must not be above serve.inflight_bytes")
-    if settings.shop.phone_region and not is_region(settings.shop.phone_region):
-        raise SettingsError(
-            f"shop.phone_region: {settings.shop.phone_region} is no country with phone numbers; the United "
-            "Kingdom is GB"
-        )
     _refuse_equal_secrets(settings)
     return settings
 
@@ -177,7 +187,7 @@ def load_settings(
         raise SettingsError(f"settings file {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {path} is not valid TOML: {error}") from None
-    return build_settings(document, environment, flags)
+    return build_settings(document, environment, flags, file=f"settings file {path}")
 
 
 def _from_document(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -208,7 +218,8 @@ def _from_entry(table: str, name: str, entry: Any) -> Iterator[tuple[str, Any]]:
         yield f"{table}.{name}.{field}", value
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Setting, str]]:
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Setting, str, str]]:
+    """Path, setting, text and name of each variable."""
     by_env = {setting.env: setting for setting in SETTINGS}
     for variable, text in environment.items():
         # The place of the local broker's jars is no setting of an installation.
@@ -216,9 +227,9 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Set
             continue
         entry = _entry_variable(variable)
         if entry is not None:
-            yield *entry, text
+            yield *entry, text, variable
         elif variable in by_env:
-            yield by_env[variable].path, by_env[variable], text
+            yield by_env[variable].path, by_env[variable], text, variable
         else:
             raise SettingsError(f"unknown setting in the environment: {variable}{_suggest(variable, list(by_env))}")
 
@@ -255,6 +266,49 @@ def _put(merged: dict[str, Any], path: str, value: Any) -> None:
     merged[name] = value
 
 
+def _refuse_unusable(settings: Settings, given_by: Mapping[str, str]) -> None:
+    """What is of the right type and yet no place, no zone, no country."""
+    shop = settings.shop
+    if shop.phone_region and not is_region(shop.phone_region):
+        raise SettingsError(
+            f"{_named('shop.phone_region', given_by)}: {shop.phone_region} is no country with phone numbers; the United "
+            "Kingdom is GB"
+        )
+    if find_zone(shop.timezone) is None:
+        raise SettingsError(
+            f"{_named('shop.timezone', given_by)}: {shop.timezone!r} is no IANA time zone such as Europe/Berlin"
+        )
+    servers = settings.bootstrap_servers()
+    wrong = [server for server in servers if not _SERVER.fullmatch(server) or _port(server) > _PORT_MAX]
+    if wrong or not servers:
+        raise SettingsError(
+            f"{_named('kafka.bootstrap', given_by)}: {repr(wrong[0]) if wrong else 'nothing'} is no address; brokers are "
+            "named host:port, separated by commas"
+        )
+    if settings.redis.url != Redis().url:
+        from streams.redis_link import read_url
+
+        try:
+            read_url(settings.redis.url)
+        except ValueError as error:
+            # Without the URL, which may hold a password.
+            raise SettingsError(
+                f"{_named('redis.url', given_by)}: {error} (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a "
+                "cluster)"
+            ) from None
+
+
+def _port(server: str) -> int:
+    found = re.search(r":([0-9]+)$", server, re.ASCII)
+    return int(found[1]) if found else 0
+
+
+def _named(path: str, given_by: Mapping[str, str]) -> str:
+    """A setting and where its value came from: `kafka.partitions (REGULARS_KAFKA_PARTITIONS)`."""
+    source = given_by.get(path.partition("[")[0], "")
+    return f"{path} ({source})" if source else path
+
+
 def _refuse_equal_secrets(settings: Settings) -> None:
     """Two sources with one key, or two tokens with one hash: which of them a caller is could not be told."""
     for table, field, values in (
@@ -287,7 +341,7 @@ def _parse(setting: Setting, text: str) -> Any:
     return text
 
 
-def _convert(values: Any, kind: type[T], at: str = "") -> T:
+def _convert(values: Any, kind: type[T], given_by: Mapping[str, str], at: str = "") -> T:
     """Values as a struct. Raises SettingsError with the setting's path first: `kafka.partitions: Expected int >= 1`."""
     try:
         return msgspec.convert(values, kind)
@@ -295,4 +349,14 @@ def _convert(values: Any, kind: type[T], at: str = "") -> T:
         found = re.match(r"(.*) - at `\$\.?(.*)`$", str(error))
         message, place = (found[1], found[2]) if found else (str(error), "")
         path = ".".join(part for part in (at, place) if part)
-        raise SettingsError(f"{path}: {message}" if path else message) from None
+        if message.startswith("Invalid enum value") and (allowed := _words(path)):
+            message += f"; allowed are {', '.join(allowed)}"
+        raise SettingsError(f"{_named(path, given_by)}: {message}" if path else message) from None
+
+
+def _words(path: str) -> list[str]:
+    """The words that a setting may say, where it is one of some, or a list of them."""
+    table, *_, field = path.partition("[")[0].split(".")
+    setting = _BY_PATH.get(path) or _BY_ENTRY.get(f"{table}.<name>.{field}")
+    kinds = [] if setting is None else [setting.type, *get_args(setting.type)]
+    return [str(word) for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]

@@ -48,7 +48,14 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({"sources": {"a": {"key": "wk_12345678", "kind": "client"}}, "webhooks": {"a": {"scheme": "shopify", "secrets": ["12345678"]}}}, {}, {}, "sources.a and webhooks.a must have different names: it is their events' source"),  # noqa: E501
         ({}, {"REGULARS_TOKENS_CRM_SHA256": "a" * 64}, {}, "tokens.crm: Object missing required field `scopes`"),
         ({"serve": {"batch_bytes": 100_000, "inflight_bytes": 65_536}}, {}, {}, "serve.batch_bytes must not be above serve.inflight_bytes"),  # noqa: E501
-        ({}, {"REGULARS_KAFKA_PARTITIONS": "many"}, {}, "kafka.partitions: Expected `int`, got `str`"),
+        ({}, {"REGULARS_KAFKA_PARTITIONS": "many"}, {}, "kafka.partitions (REGULARS_KAFKA_PARTITIONS): Expected `int`, got `str`"),  # noqa: E501
+        ({"kafka": {"partitions": 4}}, {}, {"kafka.partitions": "0"}, "kafka.partitions (--kafka-partitions): Expected `int` >= 1"),  # noqa: E501
+        ({}, {"REGULARS_KAFKA_COMPRESSION": "brotli"}, {}, "kafka.compression (REGULARS_KAFKA_COMPRESSION): Invalid enum value 'brotli'; allowed are none, gzip, snappy, lz4, zstd"),  # noqa: E501
+        ({"tokens": {"crm": {"sha256": "a" * 64, "scopes": ["all"]}}}, {}, {}, "tokens.crm.scopes[0]: Invalid enum value 'all'; allowed are profiles, segments, carts, next, privacy"),  # noqa: E501
+        ({"shop": {"timezone": "Mars/Base"}}, {}, {}, "shop.timezone: 'Mars/Base' is no IANA time zone such as Europe/Berlin"),
+        ({}, {"REGULARS_KAFKA_BOOTSTRAP": "a:1,b:"}, {}, "kafka.bootstrap (REGULARS_KAFKA_BOOTSTRAP): 'b:' is no address; brokers are named host:port, separated by commas"),  # noqa: E501
+        ({"kafka": {"bootstrap": ""}}, {}, {}, "kafka.bootstrap: nothing is no address; brokers are named host:port, separated by commas"),  # noqa: E501
+        ({"redis": {"url": "localhost:6379"}}, {}, {}, "redis.url: Redis URL must specify one of the following schemes (redis://, rediss://, unix://) (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
         ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
     ],
@@ -60,6 +67,27 @@ def test_what_is_wrong_is_named_with_what_would_be_right(
         build_settings(document, environment, flags)
 
     assert str(refused.value) == message
+
+
+def test_what_is_wrong_in_a_file_is_named_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    for text, wrong in (
+        ("partitions = 0", f"kafka.partitions (settings file {path}): Expected `int` >= 1"),
+        ("partition = 4", f"settings file {path}: unknown setting kafka.partition; did you mean kafka.partitions?"),
+    ):
+        path.write_text(f"[kafka]\n{text}\n")
+        with pytest.raises(SettingsError) as refused:
+            load_settings(path)
+
+        assert str(refused.value) == wrong
+
+
+def test_a_password_in_a_wrong_url_is_not_told() -> None:
+    with pytest.raises(SettingsError) as refused:
+        build_settings({"redis": {"url": "redis+cluster://app:hunter2@a:1,b:2/3"}})
+
+    assert "database 0" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_texts_of_the_environment_become_the_type_of_their_setting() -> None:
