@@ -85,3 +85,63 @@ def test_the_order_id_stands_for_a_checkout_id_that_is_missing() -> None:
     ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 10, order_id="o1").order("o1", 40, "A").until(DAY)
 
     assert ada.triggers == []
+
+
+# --- whatever is heard of first -----------------------------------------------------------------------------------
+
+
+def test_a_checkout_heard_of_after_the_order_that_ended_it_is_not_reminded_of() -> None:
+    ada = started(Timeline().order("o1", 30, "A"), 10, products=(product("A"),)).until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_step_heard_of_after_the_order_of_its_checkout_is_not_reminded_of() -> None:
+    ada = Timeline().add("A", 0).order("o1", 30, "A", checkout_id="k1")
+    ada.tell(events.PaymentInfoEntered, 29, checkout_id="k1", products=(product("A"),)).until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_checkout_heard_of_after_the_newer_one_that_replaced_it_is_not_reminded_of() -> None:
+    ada = started(started(Timeline().add("A", 0), 20, "k2"), 10, "k1").until(2 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [80]
+    assert ada.triggers[0].details["checkout_id"] == "k2"
+
+
+def test_what_was_put_into_the_cart_before_but_is_heard_of_after_the_checkout_is_reminded_of() -> None:
+    ada = started(Timeline(), 10, cart_id="c1").add("A", 0).until(2 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert [item.product_id for item in ada.triggers[0].items] == ["A"]
+
+
+# --- checkouts that nobody named ----------------------------------------------------------------------------------
+
+
+def unnamed(ada: Timeline, minute: float, **fields: Any) -> Timeline:
+    return ada.tell(events.CheckoutStarted, minute, **fields)
+
+
+def test_after_an_order_a_checkout_without_a_name_is_another_one() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).order("o1", 30, "A")
+    unnamed(ada.add("B", 5 * DAY), 5 * DAY + 10).until(6 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [5 * DAY + 70]
+    assert ada.emitted(CART) == []
+
+
+def test_after_all_reminders_a_checkout_without_a_name_is_another_one() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).until(10 * DAY)
+    unnamed(ada.add("B", 15 * DAY), 15 * DAY + 10).until(16 * DAY)
+
+    assert ada.emitted(CHECKOUT)[3:] == [15 * DAY + 70]
+    assert len({trigger.trigger_id for trigger in ada.triggers}) == 4
+
+
+def test_a_late_step_of_an_ordered_checkout_without_a_name_leaves_the_next_one_alone() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).order("o1", 30, "A")
+    unnamed(ada.add("B", 2 * HOUR), 3 * HOUR).tell(events.PaymentInfoEntered, 29).until(5 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [4 * HOUR]
