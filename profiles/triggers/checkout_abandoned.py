@@ -46,10 +46,11 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
         for checkout in turn.profile.checkouts.values():
             if checkout.cart_id != cart.cart_id or checkout.done is not None:
                 continue
-            if cart.changed_ms > checkout.moved_ms:
+            if checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
                 checkout.moved_ms = cart.changed_ms
                 self.replan(turn, checkout)
             elif checkout.moved_ms + self.rule(turn.book).delay_ms > turn.now_ms:
@@ -128,7 +129,9 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             cart = carts.find(turn.profile, checkout.cart_id)
             if cart is not None:
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
-                at_ms = max(episode.due_ms, cart.changed_ms)
+                # What an order ended before it was due ended then: what is put in after that opens a new episode.
+                due_ms = episode.due_ms
+                at_ms = min(due_ms, turn.time_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         if state == "emitted":
             checkout.reminded = True

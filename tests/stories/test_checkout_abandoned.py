@@ -145,3 +145,21 @@ def test_a_late_step_of_an_ordered_checkout_without_a_name_leaves_the_next_one_a
     unnamed(ada.add("B", 2 * HOUR), 3 * HOUR).tell(events.PaymentInfoEntered, 29).until(5 * HOUR)
 
     assert ada.emitted(CHECKOUT) == [4 * HOUR]
+
+
+# --- the cart afterwards ------------------------------------------------------------------------------------------
+
+
+def test_what_is_put_into_the_cart_soon_after_the_order_opens_a_new_episode() -> None:
+    ada = started(Timeline().add("A", 0), 10).order("o1", 40, "A", cart_id="c1").add("B", 50).until(DAY)
+
+    assert ada.emitted(CART) == [110]
+
+
+def test_a_checkout_of_long_ago_is_not_taken_up_again_by_a_change_of_the_cart() -> None:
+    ada = started(Timeline(consent=False).add("A", 0), 10, products=(product("A"),)).until(DAY)
+    ada.tell(events.ConsentChanged, 31 * DAY, consent=(events.ConsentChange(state="GRANT", channel="email"),))
+    ada.add("B", 31 * DAY + HOUR).until(40 * DAY)
+
+    assert ada.emitted(CHECKOUT) == []
+    assert ada.emitted(CART) == [31 * DAY + 2 * HOUR]
