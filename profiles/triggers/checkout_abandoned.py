@@ -15,6 +15,9 @@ from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent
 
+LAST: Final = 3
+"""The number of the last reminder."""
+
 
 class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
     """The trigger. Episodes are keyed by checkout."""
@@ -92,6 +95,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             return "forgotten"
         if checkout.done is not None:
             return "replaced" if checkout.done == checkouts.REPLACED else "ordered"
+        if episode.first_due_ms is not None and not self._after_ms(turn.book, episode.occurrence):
+            return "disabled"
         return None if _has_lines(turn.profile, checkout) else "empty"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
@@ -139,14 +144,16 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def _plan_next(self, turn: Turn, episode: Episode) -> None:
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms
-        occurrence = episode.occurrence + 1
-        after_ms = self._after_ms(turn.book, occurrence)
-        if after_ms:
+        for occurrence in range(episode.occurrence + 1, LAST + 1):
+            after_ms = self._after_ms(turn.book, occurrence)
+            if not after_ms:
+                continue
             due_ms = first_due_ms + after_ms
             plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=occurrence)
             following = waiting(turn.profile, self, episode.key)
             if following is not None:
                 following.first_due_ms = first_due_ms
+            return
 
     def _after_ms(self, book: Book, occurrence: int) -> int:
         """How long after the first reminder's due time a further one is due; 0 is none."""

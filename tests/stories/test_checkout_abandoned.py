@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from profiles.triggers import CheckoutAbandonedRule
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CHECKOUT = "checkout.abandoned"
 CART = "cart.abandoned"
@@ -163,3 +164,21 @@ def test_a_checkout_of_long_ago_is_not_taken_up_again_by_a_change_of_the_cart() 
 
     assert ada.emitted(CHECKOUT) == []
     assert ada.emitted(CART) == [31 * DAY + 2 * HOUR]
+
+
+# --- fewer reminders ----------------------------------------------------------------------------------------------
+
+
+def test_a_shop_without_the_second_reminder_may_have_the_third() -> None:
+    ada = started(Timeline(shop(CheckoutAbandonedRule(second_after_ms=0))).add("A", 0), 10).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70, 70 + 3 * DAY]
+    assert [trigger.occurrence for trigger in ada.triggers] == [1, 3]
+
+
+def test_a_reminder_that_is_switched_off_while_it_waits_is_not_sent() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR)
+    ada.new_rules(shop(CheckoutAbandonedRule(second_after_ms=0, third_after_ms=0))).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert ada.decisions(CHECKOUT)[-1] == ("cancelled", "disabled")
