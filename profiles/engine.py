@@ -489,6 +489,8 @@ class Engine:
             )
             if self._browsed:
                 browsing.note_found(profile, arrival.time_ms, added=True)
+        elif self._browsed and type(event) is events.CartUpdated and carts.was_added_to(cart, arrival.time_ms):
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
