@@ -21,8 +21,30 @@ REPLACED: Final = "replaced"
 
 
 def id_of(profile: Profile, event: CheckoutEvent) -> str:
-    """The checkout an event is about."""
-    return event.checkout_id or event.order_id or nameless(profile.id)
+    """The checkout an event is about. Of one that began under an order id later steps may name a checkout id instead."""
+    checkout_id = event.checkout_id
+    if checkout_id is None or checkout_id in profile.checkouts:
+        return checkout_id or event.order_id or nameless(profile.id)
+    for checkout in profile.checkouts.values():
+        if checkout.also == checkout_id or (checkout.order_id == event.order_id and event.order_id is not None):
+            return checkout.checkout_id
+    if type(event) is not CheckoutStarted and (begun := _under_order_id(profile, event.timestamp_ms)) is not None:
+        return begun.checkout_id
+    return checkout_id
+
+
+def of_order(profile: Profile, checkout_id: str | None, order_id: str) -> Checkout | None:
+    """The checkout that an order came out of, None where it is not known."""
+    if not profile.has_checkouts:
+        return None
+    known = profile.checkouts
+    if checkout_id is not None:
+        if checkout_id in known:
+            return known[checkout_id]
+        for checkout in known.values():
+            if checkout.also == checkout_id:
+                return checkout
+    return known.get(order_id)
 
 
 def nameless(customer: str) -> str:
@@ -57,6 +79,8 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if checkout.cart_id is None:
         cart_of = carts.newest_cart(profile)
         checkout.cart_id = event.cart_id or (cart_of.cart_id if cart_of else None)
+    if event.checkout_id is not None and event.checkout_id != checkout_id:
+        checkout.also = event.checkout_id
     checkout.order_id = event.order_id or checkout.order_id
     if event.value_minor is not None:
         checkout.value_minor = event.value_minor
@@ -105,6 +129,19 @@ def _is_of_the_one_before(profile: Profile, checkout: Checkout, at_ms: int) -> b
     return at_ms < checkout.started_ms and any(
         at_ms <= order.at_ms < checkout.started_ms for order in profile.recent_orders
     )
+
+
+def _under_order_id(profile: Profile, at_ms: int) -> Checkout | None:
+    """The checkout of the last day that is under way and known by its order id alone."""
+    found = [
+        one
+        for one in profile.checkouts.values()
+        if one.done is None
+        and one.also is None
+        and one.checkout_id == one.order_id
+        and one.started_ms <= at_ms <= one.moved_ms + carts.DAY_MS
+    ]
+    return max(found, key=lambda one: (one.started_ms, one.started_by), default=None)
 
 
 def _make_room(profile: Profile) -> None:

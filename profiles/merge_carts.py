@@ -66,7 +66,7 @@ def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOr
     entry = ledger.known(order.order_id)
     if entry is None or entry.placed_ms is None:
         return order
-    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
+    checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     products = sorted({line.product_id for line in entry.lines}) or order.product_ids
     return RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
@@ -167,4 +167,5 @@ def _united_checkout(ours: Checkout, theirs: Checkout, *, nameless: str) -> Chec
         reminded=newer.reminded or older.reminded,
         done=newer.done or older.done,
         announced=newer.announced or older.announced,
+        also=newer.also or older.also,
     )

@@ -396,7 +396,8 @@ class Cart(Struct, omit_defaults=True, gc=False):
 
 class Checkout(Struct, omit_defaults=True, gc=False):
     """A checkout under way: which cart it took over, when it began and when it last moved. `reminded`: of it, by us;
-    `announced`: by a Checkout Started, which replaces checkouts begun before.
+    `announced`: by a Checkout Started, which replaces checkouts begun before. `also`: the checkout id that later steps name it by
+    where it began under an order id.
     """
 
     checkout_id: str
@@ -413,6 +414,7 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     reminded: bool = False
     done: str | None = None
     announced: bool = False
+    also: str | None = None
 
 
 class Watch(Struct, array_like=True, omit_defaults=True, gc=False):

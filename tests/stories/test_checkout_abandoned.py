@@ -88,6 +88,32 @@ def test_the_order_id_stands_for_a_checkout_id_that_is_missing() -> None:
     assert ada.triggers == []
 
 
+def test_a_checkout_that_began_under_an_order_id_goes_on_under_the_checkout_id_of_its_steps() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1")
+    for minute in (30, 50, 64):
+        ada.tell(events.CheckoutStepCompleted, minute, checkout_id="k1", step=1)
+    ada.until(64 + HOUR)
+
+    assert ada.emitted(CHECKOUT) == [64 + HOUR]
+    assert ada.waiting(CHECKOUT) == [64 + HOUR + DAY]
+    assert ada.order("o1", 3 * HOUR, "Z", checkout_id="k1").waiting(CHECKOUT) == []
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_a_step_that_names_both_ids_belongs_to_the_checkout_that_began_under_either() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1")
+    ada.tell(events.PaymentInfoEntered, 30, checkout_id="k1", order_id="o1")
+
+    assert ada.waiting(CHECKOUT) == [90]
+
+
+def test_two_checkouts_with_ids_of_their_own_stay_two() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1", checkout_id="k1")
+    ada.tell(events.CheckoutStepCompleted, 30, checkout_id="k2", step=1)
+
+    assert ada.waiting(CHECKOUT) == [65, 90]
+
+
 # --- whatever is heard of first -----------------------------------------------------------------------------------
 
 
