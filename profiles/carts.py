@@ -153,6 +153,11 @@ def _op_line(product: Product) -> OpLine:
     return OpLine(product.product_id, product.variant_id, float(product.quantity), product.price_minor)
 
 
+def was_added_to(cart: Cart, at_ms: int) -> bool:
+    """Whether a line that is still in the cart came into it, or was raised, at this moment."""
+    return any(line.added_ms == at_ms for line in cart.lines.values())
+
+
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:
     """Put a trigger's end or emission, or a checkout, among the cart's operations."""
     _insert(cart, CartOp(at_ms, mark_id, kind), lateness_ms)

@@ -1,7 +1,7 @@
 """Checkouts: what each event of one tells, which cart it took over, and what ends it.
 
 A checkout is known by its checkout id, or by the order id that stands in its place; where an event has neither, the customer
-has one at a time.
+has one at a time: once that is over, the next Checkout Started begins another.
 """
 
 from typing import Final
@@ -15,13 +15,41 @@ from schemas.events import Arrival, CheckoutEvent, CheckoutStarted, Event
 EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {events.CheckoutStarted, events.CheckoutStepViewed, events.CheckoutStepCompleted, events.PaymentInfoEntered}
 )
+TRIGGER: Final = "checkout.abandoned"
 REPLACED: Final = "replaced"
 """Stands in `Checkout.done` where a newer one of the customer took its place; an order's id where that ended it."""
 
 
 def id_of(profile: Profile, event: CheckoutEvent) -> str:
-    """The checkout an event is about."""
-    return event.checkout_id or event.order_id or f"{profile.id}|checkout"
+    """The checkout an event is about. Of one that began under an order id later steps may name a checkout id instead."""
+    checkout_id = event.checkout_id
+    if checkout_id is None or checkout_id in profile.checkouts:
+        return checkout_id or event.order_id or nameless(profile.id)
+    for checkout in profile.checkouts.values():
+        if checkout.also == checkout_id or (checkout.order_id == event.order_id and event.order_id is not None):
+            return checkout.checkout_id
+    if type(event) is not CheckoutStarted and (begun := _under_order_id(profile, event.timestamp_ms)) is not None:
+        return begun.checkout_id
+    return checkout_id
+
+
+def of_order(profile: Profile, checkout_id: str | None, order_id: str) -> Checkout | None:
+    """The checkout that an order came out of, None where it is not known."""
+    if not profile.has_checkouts:
+        return None
+    known = profile.checkouts
+    if checkout_id is not None:
+        if checkout_id in known:
+            return known[checkout_id]
+        for checkout in known.values():
+            if checkout.also == checkout_id:
+                return checkout
+    return known.get(order_id)
+
+
+def nameless(customer: str) -> str:
+    """How the checkout of a customer is known whose events name none."""
+    return f"{customer}|checkout"
 
 
 def of_event(profile: Profile, event: CheckoutEvent) -> Checkout:
@@ -35,6 +63,12 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     assert isinstance(event, CheckoutEvent)
     checkout_id = id_of(profile, event)
     checkout = profile.checkouts.get(checkout_id)
+    if checkout is not None and checkout_id == nameless(profile.id):
+        if _is_of_the_one_before(profile, checkout, at_ms):
+            return
+        if type(event) is CheckoutStarted and at_ms > checkout.moved_ms and _is_over(profile, checkout):
+            del profile.checkouts[checkout_id]
+            checkout = None
     if checkout is None:
         checkout = Checkout(checkout_id, started_ms=at_ms, started_by=event.message_id, moved_ms=at_ms)
         _make_room(profile)
@@ -45,6 +79,8 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if checkout.cart_id is None:
         cart_of = carts.newest_cart(profile)
         checkout.cart_id = event.cart_id or (cart_of.cart_id if cart_of else None)
+    if event.checkout_id is not None and event.checkout_id != checkout_id:
+        checkout.also = event.checkout_id
     checkout.order_id = event.order_id or checkout.order_id
     if event.value_minor is not None:
         checkout.value_minor = event.value_minor
@@ -57,9 +93,19 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
         for product in products:
             carts.describe(checkout.described, product, at_ms)
     if type(event) is CheckoutStarted:
-        for other in profile.checkouts.values():
-            if other is not checkout and other.started_ms <= checkout.started_ms and other.done is None:
-                other.done = REPLACED
+        checkout.announced = True
+    settle(profile)
+
+
+def settle(profile: Profile) -> None:
+    """End the checkouts that a remembered order or a newer checkout has ended, whichever of them we heard of first."""
+    for order in profile.recent_orders if profile.has_recent_orders else ():
+        end_by_order(profile, order)
+    known = profile.checkouts.values()
+    newest = max(((one.started_ms, one.started_by) for one in known if one.announced), default=(0, ""))
+    for checkout in known:
+        if checkout.done is None and (checkout.started_ms, checkout.started_by) < newest:
+            checkout.done = REPLACED
 
 
 def end_by_order(profile: Profile, order: RecentOrder) -> None:
@@ -69,6 +115,33 @@ def end_by_order(profile: Profile, order: RecentOrder) -> None:
     for checkout in profile.checkouts.values():
         if checkout.done is None and (checkout.checkout_id == order.checkout_id or checkout.started_ms <= order.at_ms):
             checkout.done = order.order_id
+
+
+def _is_over(profile: Profile, checkout: Checkout) -> bool:
+    """Whether nothing more comes of a checkout: it was ended, or all its reminders went out."""
+    return checkout.done is not None or (
+        checkout.reminded and f"{TRIGGER}|{checkout.checkout_id}" not in profile.episodes
+    )
+
+
+def _is_of_the_one_before(profile: Profile, checkout: Checkout, at_ms: int) -> bool:
+    """Whether a late event that names no checkout is of one that an order ended before this one began."""
+    return at_ms < checkout.started_ms and any(
+        at_ms <= order.at_ms < checkout.started_ms for order in profile.recent_orders
+    )
+
+
+def _under_order_id(profile: Profile, at_ms: int) -> Checkout | None:
+    """The checkout of the last day that is under way and known by its order id alone."""
+    found = [
+        one
+        for one in profile.checkouts.values()
+        if one.done is None
+        and one.also is None
+        and one.checkout_id == one.order_id
+        and one.started_ms <= at_ms <= one.moved_ms + carts.DAY_MS
+    ]
+    return max(found, key=lambda one: (one.started_ms, one.started_by), default=None)
 
 
 def _make_room(profile: Profile) -> None:

@@ -489,6 +489,8 @@ class Engine:
             )
             if self._browsed:
                 browsing.note_found(profile, arrival.time_ms, added=True)
+        elif self._browsed and type(event) is events.CartUpdated and carts.was_added_to(cart, arrival.time_ms):
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
@@ -542,7 +544,7 @@ def opening(arrival: Arrival) -> tuple[int, str]:
 def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
     """An order takes what it bought out of the carts and ends checkouts."""
     profile, entry = turn.profile, told.change.entry
-    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id) if profile.has_checkouts else None
+    checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     touched = carts.apply_order(profile, entry, cart_id, turn.book.rules.allowed_lateness_ms)
     order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)

@@ -228,7 +228,11 @@ def quiet_end_ms(now_ms: int, zone: ZoneInfo, quiet: QuietHours) -> int | None:
         if end <= minute < start:
             return None
         days = 1 if minute >= start else 0
-    return zones.at_minute(now_ms, zone, end, days)
+    end_ms = zones.at_minute(now_ms, zone, end, days)
+    if end_ms > now_ms:
+        return end_ms
+    # The clocks were put back over it: it comes a second time.
+    return zones.instant(local.replace(hour=end // 60, minute=end % 60, second=0, microsecond=0, fold=1))
 
 
 END_REASONS: Final = {

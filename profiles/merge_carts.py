@@ -7,7 +7,7 @@ newer word.
 
 import msgspec
 
-from profiles import carts
+from profiles import carts, checkouts
 from profiles.profile import Profile
 from profiles.state import (
     CART_LINES_MAX,
@@ -44,6 +44,8 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
     for cart in into.carts.values():
         if changed or cart.cart_id not in before or cart.cart_id in other.carts:
             _refold(cart, into.recent_orders, lateness_ms)
+    if into.has_checkouts:
+        checkouts.settle(into)
     while len(into.carts) > CARTS_MAX:
         oldest = min(into.carts.values(), key=lambda cart: (cart.changed_ms, cart.cart_id))
         del into.carts[oldest.cart_id]
@@ -64,7 +66,7 @@ def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOr
     entry = ledger.known(order.order_id)
     if entry is None or entry.placed_ms is None:
         return order
-    checkout = profile.checkouts.get(entry.checkout_id or entry.order_id)
+    checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     products = sorted({line.product_id for line in entry.lines}) or order.product_ids
     return RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
@@ -128,19 +130,28 @@ def _refold(cart: Cart, orders: list[RecentOrder], lateness_ms: int) -> None:
 
 
 def _unite_checkouts(into: Profile, other: Profile) -> None:
-    for checkout_id, theirs in other.checkouts.items():
+    here, there = checkouts.nameless(into.id), checkouts.nameless(other.id)
+    for known_as, theirs in other.checkouts.items():
+        checkout_id = known_as
+        if known_as == there:
+            checkout_id = theirs.checkout_id = here
         ours = into.checkouts.get(checkout_id)
-        into.checkouts[checkout_id] = theirs if ours is None else _united_checkout(ours, theirs)
+        into.checkouts[checkout_id] = theirs if ours is None else _united_checkout(ours, theirs, nameless=here)
     while len(into.checkouts) > CHECKOUTS_MAX:
         oldest = min(into.checkouts.values(), key=lambda checkout: (checkout.moved_ms, checkout.checkout_id))
         del into.checkouts[oldest.checkout_id]
 
 
-def _united_checkout(ours: Checkout, theirs: Checkout) -> Checkout:
-    """One checkout of both: begun at the earlier start, as the one that moved last describes it, done if either is."""
+def _united_checkout(ours: Checkout, theirs: Checkout, *, nameless: str) -> Checkout:
+    """One checkout of both: begun at the earlier start, as the one that moved last describes it, done if either is. Of two that
+    name none, one that began after the other was over is another checkout.
+    """
     older, newer = sorted(
         (ours, theirs), key=lambda checkout: (checkout.moved_ms, checkout.started_ms, checkout.started_by)
     )
+    is_over = older.done is not None or older.reminded
+    if ours.checkout_id == nameless and is_over and newer.started_ms > older.moved_ms:
+        return newer
     first = min(ours, theirs, key=lambda checkout: (checkout.started_ms, checkout.started_by))
     return _copy(
         newer,
@@ -155,4 +166,6 @@ def _united_checkout(ours: Checkout, theirs: Checkout) -> Checkout:
         described=(newer if newer.lines else older).described,
         reminded=newer.reminded or older.reminded,
         done=newer.done or older.done,
+        announced=newer.announced or older.announced,
+        also=newer.also or older.also,
     )

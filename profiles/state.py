@@ -395,7 +395,10 @@ class Cart(Struct, omit_defaults=True, gc=False):
 
 
 class Checkout(Struct, omit_defaults=True, gc=False):
-    """A checkout under way: which cart it took over, when it began and when it last moved. `reminded`: of it, by us."""
+    """A checkout under way: which cart it took over, when it began and when it last moved. `reminded`: of it, by us;
+    `announced`: by a Checkout Started, which replaces checkouts begun before. `also`: the checkout id that later steps name it by
+    where it began under an order id.
+    """
 
     checkout_id: str
     cart_id: str | None = None
@@ -410,6 +413,8 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     described: dict[str, Description] = {}
     reminded: bool = False
     done: str | None = None
+    announced: bool = False
+    also: str | None = None
 
 
 class Watch(Struct, array_like=True, omit_defaults=True, gc=False):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from profiles import carts
+from profiles import carts, checkouts
 from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
@@ -158,14 +158,11 @@ def _begun_before(profile: Profile, order: RecentOrder) -> list[Cart]:
     return [cart for cart in known if cart.opened_ms is not None and order.at_ms >= cart.opened_ms]
 
 
-CHECKOUT: Final = "checkout.abandoned"
-
-
 def pending_checkout(profile: Profile, cart_id: str) -> bool:
     """Whether a checkout that took this cart over still waits for its first reminder."""
     return profile.has_checkouts and any(
         checkout.cart_id == cart_id
-        and (episode := profile.episodes.get(f"{CHECKOUT}|{checkout.checkout_id}")) is not None
+        and (episode := profile.episodes.get(f"{checkouts.TRIGGER}|{checkout.checkout_id}")) is not None
         and episode.occurrence == 1
         for checkout in profile.checkouts.values()
     )

@@ -13,7 +13,10 @@ from profiles.profile import Profile
 from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of, sold_out
 from profiles.turn import Turn
-from schemas.events import Arrival, CheckoutEvent, CheckoutStarted
+from schemas.events import Arrival, CheckoutEvent
+
+LAST: Final = 3
+"""The number of the last reminder."""
 
 
 class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
@@ -28,27 +31,33 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         event, profile = arrival.event, turn.profile
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
-        if type(event) is CheckoutStarted:
-            for other in profile.checkouts.values():
-                if other.done == checkouts.REPLACED:
-                    cancel(turn, self, other.checkout_id, "replaced")
+        for other in profile.checkouts.values():
+            if other.done == checkouts.REPLACED:
+                cancel(turn, self, other.checkout_id, "replaced")
+            elif other.done is not None:
+                cancel(turn, self, other.checkout_id, "ordered", other.done)
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
                 profile,
                 checkout.cart_id,
                 checkout.started_ms,
-                f"checkout:{checkout.checkout_id}",
+                _mark_of(profile, checkout),
                 turn.book.rules.allowed_lateness_ms,
             )
             CART_ABANDONED.replan(turn, cart, "checkout_started")
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
         for checkout in turn.profile.checkouts.values():
-            if checkout.cart_id == cart.cart_id and checkout.done is None and cart.changed_ms > checkout.moved_ms:
+            if checkout.cart_id != cart.cart_id or checkout.done is not None:
+                continue
+            if checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
                 checkout.moved_ms = cart.changed_ms
                 self.replan(turn, checkout)
+            elif checkout.moved_ms + self.rule(turn.book).delay_ms > turn.now_ms:
+                self.replan(turn, checkout)  # it may be the first we hear of what is in its cart
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order ended the checkout it names, and every other one begun before it."""
@@ -85,7 +94,9 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         if checkout is None:
             return "forgotten"
         if checkout.done is not None:
-            return "ordered"
+            return "replaced" if checkout.done == checkouts.REPLACED else "ordered"
+        if episode.first_due_ms is not None and not self._after_ms(turn.book, episode.occurrence):
+            return "disabled"
         return None if _has_lines(turn.profile, checkout) else "empty"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
@@ -123,7 +134,9 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             cart = carts.find(turn.profile, checkout.cart_id)
             if cart is not None:
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
-                at_ms = max(episode.due_ms, cart.changed_ms)
+                # What an order ended before it was due ended then: what is put in after that opens a new episode.
+                due_ms = episode.due_ms
+                at_ms = min(due_ms, turn.time_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         if state == "emitted":
             checkout.reminded = True
@@ -131,19 +144,27 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def _plan_next(self, turn: Turn, episode: Episode) -> None:
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms
-        occurrence = episode.occurrence + 1
-        after_ms = self._after_ms(turn.book, occurrence)
-        if after_ms:
+        for occurrence in range(episode.occurrence + 1, LAST + 1):
+            after_ms = self._after_ms(turn.book, occurrence)
+            if not after_ms:
+                continue
             due_ms = first_due_ms + after_ms
             plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=occurrence)
             following = waiting(turn.profile, self, episode.key)
             if following is not None:
                 following.first_due_ms = first_due_ms
+            return
 
     def _after_ms(self, book: Book, occurrence: int) -> int:
         """How long after the first reminder's due time a further one is due; 0 is none."""
         rule = self.rule(book)
         return {2: rule.second_after_ms, 3: rule.third_after_ms}.get(occurrence, 0)
+
+
+def _mark_of(profile: Profile, checkout: Checkout) -> str:
+    """How a checkout stands among the operations of its cart; each of those that have no name of their own apart."""
+    named = checkout.checkout_id != checkouts.nameless(profile.id)
+    return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
 
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:

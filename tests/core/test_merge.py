@@ -207,6 +207,39 @@ def test_a_checkout_of_both_began_at_the_earlier_start_and_is_as_it_moved_last()
     )
 
 
+def begun(minute: float, product_id: str, **fields: Any) -> Told:
+    return CheckoutStarted, minute, {"products": (Product(product_id=product_id),), **fields}
+
+
+def test_an_order_of_one_ends_the_checkouts_of_the_other_begun_before_it() -> None:
+    before, after = begun(1, "A", checkout_id="k1"), begun(9, "A", checkout_id="k1")
+
+    assert ada(order(5, "o1", 100)).absorb(visitor(before)).checkouts["k1"].done == "o1"
+    assert ada(before).absorb(visitor(order(5, "o1", 100))).checkouts["k1"].done == "o1"
+    assert ada(order(5, "o1", 100)).absorb(visitor(after)).checkouts["k1"].done is None
+
+
+def test_a_newer_checkout_of_one_replaces_that_of_the_other() -> None:
+    checkouts = ada(begun(9, "B", checkout_id="k2")).absorb(visitor(begun(1, "A", checkout_id="k1"))).checkouts
+
+    assert (checkouts["k1"].done, checkouts["k2"].done) == ("replaced", None)
+
+
+def test_a_checkout_without_a_name_is_hers_after_the_merge() -> None:
+    checkouts = ada().absorb(visitor(begun(1, "A"))).checkouts
+
+    assert {name: checkout.checkout_id for name, checkout in checkouts.items()} == {
+        "user_id:ada|checkout": "user_id:ada|checkout"
+    }
+
+
+def test_a_checkout_without_a_name_is_another_one_than_that_which_was_ordered_before() -> None:
+    checkout = ada(begun(1, "A"), order(5, "o1", 100)).absorb(visitor(begun(9, "B"))).checkouts["user_id:ada|checkout"]
+
+    assert checkout.done is None
+    assert [line.product_id for line in checkout.lines] == ["B"]
+
+
 # --- who she is ---------------------------------------------------------------------------------------------------
 
 

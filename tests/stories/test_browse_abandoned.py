@@ -146,6 +146,24 @@ def test_products_bought_in_the_last_30_days_neither_count_nor_are_shown(ada: Ti
     assert shown(ada) == ["C", "B"]
 
 
+def cart(ada: Timeline, minute: float, *what: str) -> Timeline:
+    """The whole cart, as some shops tell it."""
+    return ada.tell(events.CartUpdated, minute, cart_id="c1", products=tuple(product(item) for item in what))
+
+
+def test_a_cart_told_as_a_whole_that_holds_more_than_before_is_an_add(ada: Timeline) -> None:
+    cart(cart(ada.view("A", 0).view("B", 2), 5, "A"), 6).until(DAY)
+
+    assert ada.decisions(BROWSE) == [("armed", None), ("cancelled", "added_to_cart")]
+
+
+def test_a_cart_told_as_a_whole_that_holds_less_than_before_is_none(ada: Timeline) -> None:
+    cart(ada, 0, "A", "B").view("A", 3 * DAY).view("B", 3 * DAY + 2)
+    cart(cart(ada, 3 * DAY + 5, "A"), 3 * DAY + 6).until(4 * DAY)
+
+    assert ada.emitted(BROWSE) == [3 * DAY + 62]
+
+
 def test_a_cart_with_items_has_a_reminder_of_its_own(ada: Timeline) -> None:
     ada.add("Z", 0).view("A", 20 * DAY).view("B", 20 * DAY + 2).until(21 * DAY)
 

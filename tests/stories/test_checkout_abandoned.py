@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from profiles.triggers import CheckoutAbandonedRule
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CHECKOUT = "checkout.abandoned"
 CART = "cart.abandoned"
@@ -85,3 +86,125 @@ def test_the_order_id_stands_for_a_checkout_id_that_is_missing() -> None:
     ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 10, order_id="o1").order("o1", 40, "A").until(DAY)
 
     assert ada.triggers == []
+
+
+def test_a_checkout_that_began_under_an_order_id_goes_on_under_the_checkout_id_of_its_steps() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1")
+    for minute in (30, 50, 64):
+        ada.tell(events.CheckoutStepCompleted, minute, checkout_id="k1", step=1)
+    ada.until(64 + HOUR)
+
+    assert ada.emitted(CHECKOUT) == [64 + HOUR]
+    assert ada.waiting(CHECKOUT) == [64 + HOUR + DAY]
+    assert ada.order("o1", 3 * HOUR, "Z", checkout_id="k1").waiting(CHECKOUT) == []
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_a_step_that_names_both_ids_belongs_to_the_checkout_that_began_under_either() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1")
+    ada.tell(events.PaymentInfoEntered, 30, checkout_id="k1", order_id="o1")
+
+    assert ada.waiting(CHECKOUT) == [90]
+
+
+def test_two_checkouts_with_ids_of_their_own_stay_two() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 5, order_id="o1", checkout_id="k1")
+    ada.tell(events.CheckoutStepCompleted, 30, checkout_id="k2", step=1)
+
+    assert ada.waiting(CHECKOUT) == [65, 90]
+
+
+# --- whatever is heard of first -----------------------------------------------------------------------------------
+
+
+def test_a_checkout_heard_of_after_the_order_that_ended_it_is_not_reminded_of() -> None:
+    ada = started(Timeline().order("o1", 30, "A"), 10, products=(product("A"),)).until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_step_heard_of_after_the_order_of_its_checkout_is_not_reminded_of() -> None:
+    ada = Timeline().add("A", 0).order("o1", 30, "A", checkout_id="k1")
+    ada.tell(events.PaymentInfoEntered, 29, checkout_id="k1", products=(product("A"),)).until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_checkout_heard_of_after_the_newer_one_that_replaced_it_is_not_reminded_of() -> None:
+    ada = started(started(Timeline().add("A", 0), 20, "k2"), 10, "k1").until(2 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [80]
+    assert ada.triggers[0].details["checkout_id"] == "k2"
+
+
+def test_what_was_put_into_the_cart_before_but_is_heard_of_after_the_checkout_is_reminded_of() -> None:
+    ada = started(Timeline(), 10, cart_id="c1").add("A", 0).until(2 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert [item.product_id for item in ada.triggers[0].items] == ["A"]
+
+
+# --- checkouts that nobody named ----------------------------------------------------------------------------------
+
+
+def unnamed(ada: Timeline, minute: float, **fields: Any) -> Timeline:
+    return ada.tell(events.CheckoutStarted, minute, **fields)
+
+
+def test_after_an_order_a_checkout_without_a_name_is_another_one() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).order("o1", 30, "A")
+    unnamed(ada.add("B", 5 * DAY), 5 * DAY + 10).until(6 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [5 * DAY + 70]
+    assert ada.emitted(CART) == []
+
+
+def test_after_all_reminders_a_checkout_without_a_name_is_another_one() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).until(10 * DAY)
+    unnamed(ada.add("B", 15 * DAY), 15 * DAY + 10).until(16 * DAY)
+
+    assert ada.emitted(CHECKOUT)[3:] == [15 * DAY + 70]
+    assert len({trigger.trigger_id for trigger in ada.triggers}) == 4
+
+
+def test_a_late_step_of_an_ordered_checkout_without_a_name_leaves_the_next_one_alone() -> None:
+    ada = unnamed(Timeline().add("A", 0), 10).order("o1", 30, "A")
+    unnamed(ada.add("B", 2 * HOUR), 3 * HOUR).tell(events.PaymentInfoEntered, 29).until(5 * HOUR)
+
+    assert ada.emitted(CHECKOUT) == [4 * HOUR]
+
+
+# --- the cart afterwards ------------------------------------------------------------------------------------------
+
+
+def test_what_is_put_into_the_cart_soon_after_the_order_opens_a_new_episode() -> None:
+    ada = started(Timeline().add("A", 0), 10).order("o1", 40, "A", cart_id="c1").add("B", 50).until(DAY)
+
+    assert ada.emitted(CART) == [110]
+
+
+def test_a_checkout_of_long_ago_is_not_taken_up_again_by_a_change_of_the_cart() -> None:
+    ada = started(Timeline(consent=False).add("A", 0), 10, products=(product("A"),)).until(DAY)
+    ada.tell(events.ConsentChanged, 31 * DAY, consent=(events.ConsentChange(state="GRANT", channel="email"),))
+    ada.add("B", 31 * DAY + HOUR).until(40 * DAY)
+
+    assert ada.emitted(CHECKOUT) == []
+    assert ada.emitted(CART) == [31 * DAY + 2 * HOUR]
+
+
+# --- fewer reminders ----------------------------------------------------------------------------------------------
+
+
+def test_a_shop_without_the_second_reminder_may_have_the_third() -> None:
+    ada = started(Timeline(shop(CheckoutAbandonedRule(second_after_ms=0))).add("A", 0), 10).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70, 70 + 3 * DAY]
+    assert [trigger.occurrence for trigger in ada.triggers] == [1, 3]
+
+
+def test_a_reminder_that_is_switched_off_while_it_waits_is_not_sent() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR)
+    ada.new_rules(shop(CheckoutAbandonedRule(second_after_ms=0, third_after_ms=0))).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70]
+    assert ada.decisions(CHECKOUT)[-1] == ("cancelled", "disabled")

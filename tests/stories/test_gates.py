@@ -179,6 +179,17 @@ def test_eight_in_the_morning_is_eight_on_the_clock_when_the_clock_was_changed(d
     assert datetime.fromtimestamp(sent.emitted_at_ms / 1000, tz=UTC).isoformat() == expected
 
 
+def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_when_it_is_over_for_good() -> None:
+    # Berlin has 02:00 to 03:00 twice on 25 October 2026: what is due at the second 02:10 is due in quiet hours still.
+    due = datetime.fromisoformat("2026-10-25T01:10:00+00:00")
+    quiet = QuietHours(end_at="02:30", jitter_ms=0)
+    ada = Timeline(shop(ALWAYS, quiet_hours=quiet)).tell(events.Identified, 0, timezone="Europe/Berlin")
+    minute = (due.timestamp() * 1000 - START_MS) / MINUTE_MS
+    ada.add("tea", minute - HOUR).until(minute + DAY)
+
+    assert ada.emitted(CART) == [minute + 20]
+
+
 def test_quiet_hours_may_lie_within_one_day() -> None:
     siesta = QuietHours(start_at="13:00", end_at="16:00", jitter_ms=0)
     ada = carts(Timeline(shop(ALWAYS, quiet_hours=siesta)), 11 * HOUR + 59, 12 * HOUR, 15 * HOUR).until(2 * DAY)

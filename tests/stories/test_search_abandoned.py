@@ -52,6 +52,13 @@ def test_a_look_at_a_product_ends_it(ada: Timeline, kind: type[events.Event]) ->
     assert ada.decisions(SEARCH) == [("armed", None), ("cancelled", "found")]
 
 
+def test_a_product_that_a_cart_told_as_a_whole_shows_anew_ends_it(ada: Timeline) -> None:
+    ada.search("tea", 0, results=0).tell(events.CartUpdated, 10, cart_id="c1", products=(product("A"),))
+    ada.tell(events.CartUpdated, 11, cart_id="c1", products=()).until(DAY)
+
+    assert ada.decisions(SEARCH) == [("armed", None), ("cancelled", "found")]
+
+
 def test_an_order_ends_it(ada: Timeline) -> None:
     ada.search("tea", 0, results=0).order("o1", 10, "A").until(DAY)
 
