@@ -301,7 +301,7 @@ class Engine:
         return links.holder_at(profile, at_ms, self.book.rules.identity)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
-        """What waits is planned anew on the united profile: for carts that came, and for what waited for a login."""
+        """What waits is planned anew on the united profile: for carts and supplies that came, and for what waited for a login."""
         profile = turn.profile
         if identity.reachable(profile):
             episodes.release_held(turn)
@@ -310,6 +310,8 @@ class Engine:
             if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
                 for trigger in self._on_cart:
                     trigger.on_cart(turn, cart)
+        if brought.has_supply and profile.episodes:
+            replan(turn, self.triggers)
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""

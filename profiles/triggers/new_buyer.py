@@ -18,8 +18,8 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
     rule_type = SecondOrderWelcomeRule
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        profile, entry = turn.profile, told.change.entry
-        key, first = profile.id, profile.orders.first
+        profile, change = turn.profile, told.change
+        key, first, entry = profile.id, profile.orders.first, change.entry
         episode = waiting(profile, self, key)
         if episode is not None and episode.anchor == entry.order_id and is_undone(entry):
             cancel(turn, self, key, "refunded")
@@ -28,12 +28,12 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         placed_ms, order_id = first
         due_ms = placed_ms + self.rule(turn.book).delay_ms
         if order_id == entry.order_id:
-            if told.change.is_new and not is_undone(entry):
-                plan(turn, self, key, order_id, placed_ms, due_ms)
-            return
-        is_gone = told.change.was_counted and not told.change.is_counted and (entry.placed_ms or 0) <= placed_ms
-        if is_gone and due_ms > turn.now_ms:
+            opens = change.is_new and not is_undone(entry)
+        else:
             # The one before it is no more: she ordered anew and had the other one cancelled.
+            gone = change.was_counted and not change.is_counted
+            opens = gone and (entry.placed_ms or 0) <= placed_ms and due_ms > turn.now_ms
+        if opens:
             plan(turn, self, key, order_id, placed_ms, due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:

@@ -10,9 +10,9 @@ DUE = "replenishment.due"
 LATE = "replenishment.late"
 
 
-def coffee_lover() -> Timeline:
+def coffee_lover(**who: Any) -> Timeline:
     catalogue = build_catalogue([{"product_id": "coffee", "supply_days": 30}])
-    return Timeline(shop(catalogue=catalogue))
+    return Timeline(shop(catalogue=catalogue), **who)
 
 
 def test_two_units_of_thirty_days_are_due_on_day_54() -> None:
@@ -34,6 +34,14 @@ def test_buying_again_in_time_cancels_the_reminder_and_plans_the_next_one() -> N
 
     assert len(ada.emitted(DUE)) == 1
     assert ada.emitted(DUE)[0] > 70 * DAY
+
+
+def test_what_she_bought_as_a_guest_lasts_her_as_well() -> None:
+    together = coffee_lover().order("o1", 0, product("coffee", 900, 2)).order("o2", 10 * DAY, "coffee")
+    apart = coffee_lover().order("o1", 0, product("coffee", 900, 2))
+    apart.becomes_one_with(coffee_lover(customer="email:ada@example.com").order("o2", 10 * DAY, "coffee"))
+
+    assert apart.until(200 * DAY).emitted(DUE) == together.until(200 * DAY).emitted(DUE)
 
 
 def test_sending_the_goods_back_cancels_the_reminder() -> None:
