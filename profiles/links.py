@@ -364,6 +364,7 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)
+        _name_itself(profile)
         if other.id != profile.id:
             sides.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)
             _rejoin(profile, other)
@@ -373,6 +374,14 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
     if absorb.closing and absorb.absorbed in profile.merging:
         profile.merging.remove(absorb.absorbed)
     return brought
+
+
+def _name_itself(profile: Profile) -> None:
+    """What a profile is known as is among its ids also where others came to it before any event of its own."""
+    kind, _, value = profile.id.partition(":")
+    known = profile.ids.get(kind, [])
+    if profile.ids and value not in known:
+        profile.ids[kind] = sorted({*known, value})
 
 
 def _rejoin(profile: Profile, other: Profile) -> None:

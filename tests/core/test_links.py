@@ -133,6 +133,15 @@ def test_what_a_device_knew_leaves_whole_and_its_orders_with_it() -> None:
     assert ada.changes == [("profile.merged", "anonymous_id:phone", None)]
 
 
+def test_who_takes_in_a_device_before_any_event_of_her_own_is_known_by_her_own_id_too() -> None:
+    phone = Home("anonymous_id:phone").told()
+    (answer,) = phone.takes(link("anonymous_id:phone", "user_id:ada"))
+    ada = Home("user_id:ada")
+    ada.takes(answer)
+
+    assert ada.profile.ids == {"user_id": ["ada"], "anonymous_id": ["phone"]}
+
+
 def test_orders_that_are_not_loaded_are_asked_for_before_anything_is_changed() -> None:
     phone = Home("anonymous_id:phone").told(OrderCompleted, order_id="o1", revenue_minor=500)
     phone.ledger = Ledger()
