@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from typing_extensions import override
 
 from streams.serve.signatures import check_standard, standard_secret
-from tests.e2e.kit import Shop
+from tests.e2e.kit import Shop, Worker
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CUSTOMERS = 20
@@ -82,17 +82,23 @@ def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "
     producer.send(shop.topic("triggers"), key=f"user_id:c{customer}".encode(), value=json.dumps(record).encode())
 
 
-def test_everything_arrives_in_order_through_an_outage_of_the_receiver_and_a_kill(
-    shop: Shop, receiver: Receiver
-) -> None:
+def first_relay(shop: Shop, receiver: Receiver) -> Worker:
+    """Start a relay that nobody has run before, and wait until it knows where it begins."""
     shop.settings |= {
         "REGULARS_RELAYS_CRM_URL": receiver.url,
         "REGULARS_RELAYS_CRM_SECRET": SECRET,
         "REGULARS_RELAYS_CRM_ALLOW_PRIVATE": "true",
     }
-    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
     relay = shop.start("crm", command="relay")
     shop.expect(lambda: "begins with what comes now" in relay.log(), "it knows where it begins")
+    return relay
+
+
+def test_everything_arrives_in_order_through_an_outage_of_the_receiver_and_a_kill(
+    shop: Shop, receiver: Receiver
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    relay = first_relay(shop, receiver)
 
     for number in range(EACH):
         for customer in range(CUSTOMERS):
@@ -125,15 +131,9 @@ def test_another_relay_joins_while_the_receiver_is_away_and_all_is_delivered_onc
     shop: Shop, receiver: Receiver
 ) -> None:
     """More triggers wait than may be under way, so the first relay has stopped to read when its partitions change hands."""
-    shop.settings |= {
-        "REGULARS_RELAYS_CRM_URL": receiver.url,
-        "REGULARS_RELAYS_CRM_SECRET": SECRET,
-        "REGULARS_RELAYS_CRM_ALLOW_PRIVATE": "true",
-        "REGULARS_RELAYS_CRM_AT_ONCE": "2",
-    }
     producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
-    first = shop.start("crm", command="relay")
-    shop.expect(lambda: "begins with what comes now" in first.log(), "it knows where it begins")
+    shop.settings["REGULARS_RELAYS_CRM_AT_ONCE"] = "2"
+    first_relay(shop, receiver)
     receiver.broken = True
     for customer in range(200):
         publish(shop, producer, customer, 0)

@@ -351,20 +351,15 @@ def test_a_forwarded_record_that_comes_twice_counts_once() -> None:
     assert sum(batch.repeated_forwards for batch in made.told.batches) == 3
 
 
-def test_orders_of_a_topic_that_was_made_again_arrive_at_their_home() -> None:
-    made = world(partitions=4)
-    ann = users_by_home()[1]
-    made.send(*(ordered(ann, n, f"old{n}") for n in range(5)))
-    assert orders_after(made, ann) == 5
+def orders_begin_anew(made: World) -> None:
+    """The topic is deleted and made again, and the gap is accepted."""
     made.log.make_anew("orders")
     for partition in range(4):
         run(made.table.set_offsets(partition, {"orders": 0}))
-    made.send(*(ordered(ann, n, f"new{n}") for n in range(7)))
-
-    assert orders_after(made, ann) == 12
 
 
-def test_a_rebuild_brings_back_orders_whose_way_home_has_expired() -> None:
+def rebuilt_with_some_forwards_expired() -> tuple[World, str]:
+    """Ten orders were sent home to a customer; then four of their forwards expired, and all partitions were wiped."""
     made = world(partitions=4)
     ann = users_by_home()[1]
     made.send(*(ordered(ann, n, f"o{n}") for n in range(10)))
@@ -372,6 +367,22 @@ def test_a_rebuild_brings_back_orders_whose_way_home_has_expired() -> None:
     made.log.forget_before("forwards", 1, 4)
     for partition in range(4):
         run(made.table.wipe(partition))
+    return made, ann
+
+
+def test_orders_of_a_topic_that_was_made_again_arrive_at_their_home() -> None:
+    made = world(partitions=4)
+    ann = users_by_home()[1]
+    made.send(*(ordered(ann, n, f"old{n}") for n in range(5)))
+    assert orders_after(made, ann) == 5
+    orders_begin_anew(made)
+    made.send(*(ordered(ann, n, f"new{n}") for n in range(7)))
+
+    assert orders_after(made, ann) == 12
+
+
+def test_a_rebuild_brings_back_orders_whose_way_home_has_expired() -> None:
+    made, ann = rebuilt_with_some_forwards_expired()
 
     assert orders_after(made, ann) == 10
 
@@ -392,13 +403,7 @@ def test_a_partition_that_is_rebuilt_alone_repeats_nothing_elsewhere() -> None:
 
 
 def test_after_a_rebuild_nothing_counts_twice_that_is_sent_home_once_more() -> None:
-    made = world(partitions=4)
-    ann = users_by_home()[1]
-    made.send(*(ordered(ann, n, f"o{n}") for n in range(10)))
-    assert orders_after(made, ann) == 10
-    made.log.forget_before("forwards", 1, 4)
-    for partition in range(4):
-        run(made.table.wipe(partition))
+    made, ann = rebuilt_with_some_forwards_expired()
     assert orders_after(made, ann) == 10
     taken = sum(batch.repeated_forwards for batch in made.told.batches)
     run(made.table.wipe(0))
@@ -425,9 +430,7 @@ def test_what_an_earlier_release_sent_home_is_not_taken_again_and_what_follows_i
     run(made.table.wipe(0))
     assert orders_after(made, ann) == 4
     assert sum(batch.repeated_forwards for batch in made.told.batches) == 7
-    made.log.make_anew("orders")
-    for partition in range(4):
-        run(made.table.set_offsets(partition, {"orders": 0}))
+    orders_begin_anew(made)
     made.send(*(ordered(ann, n, f"new{n}") for n in range(2)))
 
     assert orders_after(made, ann) == 6
