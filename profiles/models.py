@@ -8,15 +8,16 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from profiles.insight.bundles import Bundles
 from profiles.insight.pair_table import Recommendations
 from profiles.insight.repurchase import RepurchaseModel
 from profiles.value.model import ModelError, ValueModel
 
-VERSION: Final = 1
-"""Version of the document. A reader that meets a higher one refuses it."""
+VERSION: Final = 2
+"""Highest version of the document that is read here: 2 where it holds bundles, 1 otherwise. A higher one is refused."""
 
 
 class Models(Struct, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class Models(Struct, frozen=True, kw_only=True):
     no new fit of it and the last one stays; the value model's own refusals stand in it.
     """
 
-    v: int = VERSION
+    v: int = 1
     id: str = ""
     as_of_day: int = 0
     value: ValueModel | None = None
@@ -35,6 +36,8 @@ class Models(Struct, frozen=True, kw_only=True):
     """How long products last until they are bought again."""
     together: Recommendations | None = None
     """What is bought together with each product (`regulars pairs`)."""
+    bundles: Bundles | UnsetType = UNSET
+    """Sets of products that are bought with one another (`regulars pairs`); unset in what was written before there were any."""
     refused: dict[str, str] = {}
 
 

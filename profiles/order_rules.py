@@ -73,6 +73,8 @@ class BundleSuggestRule(TriggerRule, frozen=True, kw_only=True):
     cooldown_ms: int = 30 * DAY_MS
     delay_ms: int = DAY_MS
     """Time from then to the suggestion."""
+    learned: bool = True
+    """Whether sets that customers buy by themselves (`regulars pairs`) are bundles too, beside those that the catalogue names."""
 
 
 class PaymentFailedRule(TriggerRule, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """cross.sell: what goes with an order, some days after it came; bundle.suggest: the rest of a bundle she has begun.
 
 What goes together is learned from all orders (`Models.together`: at least 20 baskets with both, 1.2 times as often as by chance),
-and where nothing was learned, told by the catalogue (`complementary`), its file or its events, the newest. Bundles are the
-shop's own: the file names them.
+and where nothing was learned, told by the catalogue (`complementary`), its file or its events, the newest. Bundles are those that
+the catalogue's file names, and the sets that customers buy by themselves (`Models.bundles`).
 """
 
 from collections.abc import Iterable
+from itertools import combinations
 from typing import ClassVar, Final
 
 from profiles import carts
@@ -13,7 +14,9 @@ from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
+from profiles.gates import OUT_OF_STOCK
 from profiles.goods import in_stock
+from profiles.insight.bundles import name_of
 from profiles.insight.pair_table import for_set
 from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.profile import Profile
@@ -106,12 +109,12 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     reasons: ClassVar[dict[str, str]] = {
         "complete": "The customer has all of the bundle, or it is in a cart.",
         "not_wanted": "Of the bundle nothing is in a cart any more, and no two products were viewed of late.",
-        "no_bundle": "The shop has no such bundle any more.",
+        "no_bundle": "The shop has no such bundle any more, or customers do not buy it as one any more.",
     }
 
     def applies(self, book: Book) -> bool:
         """Most shops have no bundles, and every view would ask for them."""
-        return bool(book.catalogue.bundles)
+        return bool(book.catalogue.bundles) or (self.rule(book).learned and bool(book.models.bundles))
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event = arrival.event
@@ -123,26 +126,48 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
 
     def _consider(self, turn: Turn, product_ids: Iterable[str]) -> None:
         """Arm for each bundle of these products that she has begun."""
-        products = turn.book.catalogue.products
-        names = {name for product_id in product_ids if (facts := products.get(product_id)) for name in facts.bundles}
-        for name in sorted(names):
+        bundles = {
+            name: members for product_id in product_ids for name, members in self._bundles_of(turn, product_id).items()
+        }
+        for name, members in sorted(bundles.items()):
             key = f"{turn.profile.id}|{name}"
-            if waiting(turn.profile, self, key) is None and self._rest(turn, name) is not None:
-                opened_ms = max(turn.time_ms, self._viewed_ms(turn, name))
+            if waiting(turn.profile, self, key) is None and self._rest(turn, members) is not None:
+                opened_ms = max(turn.time_ms, self._viewed_ms(turn, members))
                 due_ms = opened_ms + self.rule(turn.book).delay_ms
-                plan(turn, self, key, turn.cause, opened_ms, due_ms, data={"bundle": name})
+                plan(turn, self, key, turn.cause, opened_ms, due_ms, data={"bundle": name, "of": members[0]})
 
-    def _viewed_ms(self, turn: Turn, name: str) -> int:
+    def _bundles_of(self, turn: Turn, product_id: str) -> dict[str, tuple[str, ...]]:
+        """The bundles that a product belongs to, by name: the shop's own, and the set that customers buy by themselves, unless
+        it is part of one of these, or some of it would only stand in for another.
+        """
+        book = turn.book
+        facts, known = book.catalogue.products.get(product_id), book.catalogue.bundles
+        bundles = {} if facts is None else {name: known[name] for name in facts.bundles if name in known}
+        if book.models.bundles and self.rule(book).learned:
+            members = book.models.bundles.get(product_id)
+            part = members is None or any(set(members).issubset(own) for own in bundles.values())
+            if members is not None and not part and not _alike(turn, members):
+                bundles[name_of(members)] = members
+        return bundles
+
+    def _members(self, turn: Turn, episode: Episode) -> tuple[str, ...] | None:
+        """What a bundle is made of today; None where it is none any more."""
+        name = episode.data["bundle"]
+        members = turn.book.catalogue.bundles.get(name)
+        if members is None and "of" in episode.data:
+            members = self._bundles_of(turn, episode.data["of"]).get(name)
+        return members
+
+    def _viewed_ms(self, turn: Turn, members: tuple[str, ...]) -> int:
         """When she last viewed one of a bundle: a view that comes late does not make the bundle an older one."""
-        members = turn.book.catalogue.bundles[name]
         views = (
             watch.views[0] for watch in turn.profile.watches.values() if watch.views and watch.product_id in members
         )
         return max(views, default=0)
 
-    def _rest(self, turn: Turn, name: str) -> list[str] | None:
+    def _rest(self, turn: Turn, members: tuple[str, ...]) -> list[str] | None:
         """What she lacks of a bundle that she has begun; None where she has not."""
-        members, profile = turn.book.catalogue.bundles.get(name, ()), turn.profile
+        profile = turn.profile
         in_carts = _in_carts(profile)
         if in_carts.isdisjoint(members):
             viewed = {watch.product_id for watch in profile.watches.values() if watch.views}
@@ -151,30 +176,51 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         has = in_carts | _owned(profile)
         return [product_id for product_id in members if product_id not in has] or None
 
+    def _there(self, turn: Turn, product_ids: list[str]) -> list[str]:
+        return [product_id for product_id in product_ids if in_stock(turn.at.goods, product_id) is not False]
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
-        members = turn.book.catalogue.bundles.get(episode.data["bundle"])
+        members = self._members(turn, episode)
         if members is None:
             return "no_bundle"
-        if self._rest(turn, episode.data["bundle"]) is not None:
+        rest = self._rest(turn, members)
+        if rest is not None:
             return None
         has = _in_carts(turn.profile) | _owned(turn.profile)
         return "complete" if has.issuperset(members) else "not_wanted"
+
+    def recheck(self, turn: Turn, episode: Episode) -> str | None:
+        members = self._members(turn, episode)
+        rest = None if members is None else self._rest(turn, members)
+        return None if rest is None or self._there(turn, rest) else OUT_OF_STOCK
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each bundle cools by itself."""
         return sent.key == episode.key
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        rest = self._rest(turn, episode.data["bundle"])
+        members = self._members(turn, episode)
+        rest = None if members is None else self._rest(turn, members)
         assert rest is not None
         return Content(
-            items=tuple(item_of(turn, product_id) for product_id in rest[:PRODUCTS_MAX]),
+            items=tuple(item_of(turn, product_id) for product_id in self._there(turn, rest)[:PRODUCTS_MAX]),
             details={"bundle": episode.data["bundle"]},
             rule="two products of a bundle were viewed, or one is in a cart, and the rest is not there yet",
         )
+
+
+def _alike(turn: Turn, members: tuple[str, ...]) -> bool:
+    """Whether one of these could be bought in the place of another: then nobody is missing the other."""
+    known = [(product_id, turn.facts(product_id)) for product_id in members]
+    return any(
+        one in other.substitutes
+        or another in first.substitutes
+        or (first.group is not None and first.group == other.group)
+        for (one, first), (another, other) in combinations(known, 2)
+    )
 
 
 def _owned(profile: Profile) -> set[str]:

@@ -56,9 +56,7 @@ def fit_models(
             repurchase = _bounded(fit_repurchase(gaps, today, _words(catalogue or Catalogue())))
         except ValueError as error:
             refused["repurchase"] = f"counters: {error}; compare them by `regulars audit`"
-    models = named(
-        Models(as_of_day=today, value=value, repurchase=repurchase, together=before.together, refused=refused)
-    )
+    models = named(replace(before, as_of_day=today, value=value, repurchase=repurchase, refused=refused))
     size = len(encode_models(models))
     if size > DOCUMENT_BYTES_MAX:
         raise DocumentTooLarge(f"the models take {size:,} bytes, {DOCUMENT_BYTES_MAX:,} are possible")

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from profiles.insight.bundles import learned_bundles
 from profiles.insight.pair_table import Partner, Recommendations, Together, recommendations
 from profiles.insight.pairs import PairCounter
 from profiles.models import Models, named
@@ -16,8 +17,10 @@ DIGITS: Final = 4
 
 
 def with_pairs(models: Models, counter: PairCounter) -> Models:
-    """The models with what is bought together by these counts; everything else as it was."""
-    return named(replace(models, together=_short(recommendations(counter.table(), partners_max=PARTNERS_MAX))))
+    """The models with what is bought together by these counts, in pairs and in sets; everything else as it was."""
+    together = _short(recommendations(counter.table(), partners_max=PARTNERS_MAX))
+    bundles = learned_bundles(together, models.bundles or {})
+    return named(replace(models, v=2, together=together, bundles=bundles))
 
 
 def strongest(table: Mapping[str, list[Partner]], limit: int) -> list[Together]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.document import document
@@ -121,6 +123,31 @@ def test_recommendations_survive_the_document_and_rank_by_evidence() -> None:
         ("honey", "tea", 30),
         ("jam", "tea", 30),
     ]
+
+
+def test_sets_are_learned_with_the_pairs_and_the_last_ones_are_gone_by() -> None:
+    first = bought()
+    before = {"soap": ("soap", "towel"), "towel": ("soap", "towel")}
+    learned = decode_models(encode_models(first))
+
+    assert learned.bundles == {"honey": ("honey", "tea"), "tea": ("honey", "tea")}
+    assert learned.v == 2
+    counter = PairCounter(gate=0)
+    for number in range(90):
+        counter.add(("tea", "jam") if number < 30 else ("tea", "honey") if number < 60 else ("soap",), number)
+    held = replace(first, bundles={"jam": ("jam", "tea"), "tea": ("jam", "tea")} | before)
+    assert with_pairs(held, counter).bundles == {"jam": ("jam", "tea"), "tea": ("jam", "tea")}
+
+
+def test_a_document_from_before_there_were_sets_is_read_as_it_is() -> None:
+    document = (
+        b'{"v":1,"id":"87c40e652d2dc6f8","as_of_day":0,"value":null,"repurchase":null,'
+        b'"together":{"tea":[["jam",30,2.0,0.5,0.4,100.0]]},"refused":{}}'
+    )
+    models = decode_models(document)
+
+    assert models.bundles is UNSET
+    assert encode_models(models) == document
 
 
 def test_a_profile_is_recommended_what_goes_with_her_cart_and_is_not_in_it() -> None:

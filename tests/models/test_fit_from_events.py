@@ -10,7 +10,7 @@ import pytest
 
 from profiles.book import Book
 from profiles.insight.tallies import Tally
-from profiles.models import decode_models, encode_models, named
+from profiles.models import Models, decode_models, encode_models, named
 from profiles.statistics import part_of
 from profiles.value.absent import Absent
 from profiles.value.model import ModelError, Rejection
@@ -200,7 +200,7 @@ def test_a_document_survives_being_written_and_a_changed_one_is_refused(stream: 
     with pytest.raises(ModelError, match="does not match their id"):
         decode_models(document.replace(b'"buyers":2357', b'"buyers":2358'))
     with pytest.raises(ModelError, match="update the program"):
-        decode_models(document.replace(b'{"v":1', b'{"v":2', 1) if document.startswith(b'{"v"') else b'{"v":2}')
+        decode_models(document.replace(b'{"v":1', b'{"v":3', 1))
     with pytest.raises(ModelError, match="damaged"):
         decode_models(document[:-5])
 
@@ -295,3 +295,12 @@ def test_the_command_says_when_there_was_nothing_to_learn_from(
 def test_the_command_wants_a_place_for_the_models_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", "orders.jsonl"]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+def test_what_is_bought_together_survives_a_fit(stream: Tally) -> None:
+    pair = ("jam", "tea")
+    counted = Models(v=2, together={"jam": [], "tea": []}, bundles=dict.fromkeys(pair, pair))
+
+    fitted = decode_models(encode_models(fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN, last=counted)))
+
+    assert (fitted.v, fitted.together, fitted.bundles) == (2, counted.together, counted.bundles)

@@ -1,8 +1,15 @@
-"""bundle.suggest: of a set that the shop sells together she viewed two, or has one in a cart, and lacks the rest."""
+"""bundle.suggest: of a set that the shop sells together, or that customers buy by themselves, she viewed two, or has one in a
+cart, and lacks the rest.
+"""
 
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
+from profiles.models import Models
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule
 from tests.stories.timeline import DAY, Timeline, product, shop
 
@@ -92,3 +99,67 @@ def test_views_may_come_in_any_order() -> None:
     late = ada().view("stove", 10).view("tent", 0, arrives=12).until(5 * DAY)
 
     assert late.emitted(NAME) == [DAY + 10]
+
+
+PICNIC = ("basket", "blanket", "flask")
+
+
+def learned(*sets: tuple[str, ...], rows: list[dict[str, Any]] | None = None, **rule: Any) -> Timeline:
+    """A shop whose customers buy these by themselves."""
+    book = shop(BundleSuggestRule(**rule), CartAbandonedRule(enabled=False), catalogue=build_catalogue(rows or []))
+    bundles = {product_id: members for members in sets for product_id in members}
+    return Timeline(replace(book, models=Models(bundles=bundles)))
+
+
+def test_a_set_that_customers_buy_by_themselves_is_a_bundle_too() -> None:
+    story = learned(PICNIC).view("basket", 0).view("flask", 10).until(5 * DAY)
+
+    assert story.emitted(NAME) == [DAY + 10]
+    assert offered(story) == [("basket + blanket + flask", ["basket", "blanket", "flask"])]
+
+
+def test_of_a_learned_set_too_one_in_a_cart_is_enough() -> None:
+    assert offered(learned(PICNIC).add("flask", 0).until(5 * DAY)) == [
+        ("basket + blanket + flask", ["basket", "blanket"])
+    ]
+
+
+def test_a_shop_may_keep_to_its_own_bundles() -> None:
+    own = [{"product_id": "tent", "bundles": "weekend"}, {"product_id": "mat", "bundles": "weekend"}]
+    story = learned(PICNIC, ("mat", "tent"), rows=own, learned=False).add("flask", 0).add("tent", 1).until(5 * DAY)
+
+    assert offered(story) == [("weekend", ["mat"])]
+
+
+def test_a_learned_set_that_is_part_of_a_bundle_of_the_shop_adds_nothing() -> None:
+    own = [{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat", "stove")]
+
+    assert offered(learned(("mat", "tent"), rows=own).add("tent", 0).until(5 * DAY)) == [("weekend", ["mat", "stove"])]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"product_id": "red", "substitutes": "blue"}],
+        [{"product_id": "blue", "substitutes": ["red"]}],
+        [{"product_id": "red", "group": "paint"}, {"product_id": "blue", "group": "paint"}],
+    ],
+)
+def test_what_would_only_stand_in_for_the_other_is_no_bundle(rows: list[dict[str, Any]]) -> None:
+    assert learned(("blue", "red"), rows=rows).add("red", 0).until(5 * DAY).decisions(NAME) == []
+
+
+def test_what_customers_do_not_buy_together_any_more_is_not_suggested() -> None:
+    story = learned(PICNIC).add("flask", 0)
+    models = Models(bundles={"flask": ("cup", "flask"), "cup": ("cup", "flask")})
+    story.engine = Engine(replace(story.engine.book, models=models))
+
+    assert story.until(5 * DAY).decisions(NAME) == [("armed", None), ("cancelled", "no_bundle")]
+
+
+def test_what_is_sold_out_is_not_suggested() -> None:
+    some = ada().add("tent", 0).stock("mat", 60, 0).until(5 * DAY)
+    all_of_it = ada().add("pillow", 0).stock("mat", 60, 0).until(5 * DAY)
+
+    assert offered(some) == [("weekend", ["stove"])]
+    assert all_of_it.decisions(NAME)[-1] == ("suppressed", "out_of_stock")
