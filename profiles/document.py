@@ -8,9 +8,10 @@ from profiles.consent import summary
 from profiles.contacts import shown_ids
 from profiles.feedback_state import OlderReviews
 from profiles.insight.pair_table import for_set
+from profiles.order_stats import average_minor
 from profiles.predictions import predictions
 from profiles.profile import Profile
-from profiles.rates import DAY_MS, scaled
+from profiles.rates import DAY_MS
 from profiles.state import Cart, Totals
 from schemas.profile_document import (
     AcquisitionShown,
@@ -78,9 +79,8 @@ def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
 
 
 def average_order_minor(profile: Profile) -> int | None:
-    """Net lifetime value over orders that are not cancelled, in minor units of the shop's currency, half to even."""
-    count = profile.orders.count
-    return scaled(profile.ltv.net, 1, count) if count else None
+    """Net lifetime value over the orders it is from (`profiles.order_stats.average_minor`)."""
+    return average_minor(profile.ltv.net, profile.orders)
 
 
 def days_between(profile: Profile) -> float | None:

@@ -22,6 +22,7 @@ from profiles.goods_state import Goods
 from profiles.holdout import is_measured
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
+from profiles.order_stats import average_minor
 from profiles.profile import Profile
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
@@ -411,7 +412,7 @@ def _summary(profile: Profile) -> ProfileSummary:
     return ProfileSummary(
         ltv_net_minor=profile.ltv.net,
         orders=orders.count,
-        aov_minor=round(profile.ltv.net / orders.count) if orders.count else None,
+        aov_minor=average_minor(profile.ltv.net, orders),
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
         churn_band=profile.standing.band if orders.recent else None,
         segments=tuple(sorted(profile.memberships.inside_ms)) if profile.has_memberships else (),

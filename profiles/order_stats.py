@@ -9,6 +9,7 @@ whole ledger asked for. Equal times are ordered by order id.
 from collections.abc import Callable
 from typing import Final
 
+from profiles.rates import scaled
 from profiles.state import RECENT_ORDERS_MAX, OrderStats
 
 RECENT_EXACT: Final = 8
@@ -21,6 +22,14 @@ Key = tuple[int, str]
 def newest(stats: OrderStats) -> list[Key]:
     """The newest min(count, RECENT_EXACT) orders, oldest first."""
     return stats.recent[-RECENT_EXACT:]
+
+
+def average_minor(net_minor: int, stats: OrderStats) -> int | None:
+    """What an order brought on average, in minor units of the shop's currency, half to even: net over the orders whose amounts
+    are in it, which those without an exchange rate are not. None without any.
+    """
+    converted = stats.count - stats.unconverted
+    return scaled(net_minor, 1, converted) if converted else None
 
 
 def moved(

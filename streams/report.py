@@ -18,7 +18,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     `customers` counts profiles. `orders` counts all that are neither cancelled nor tests, those that name no customer too,
     and so do the amounts. `orders_per_customer` is over customers with at least one order, without the orders that name
     nobody. `repurchase_rate` is the share of customers with at least two orders above zero among those with at least one.
-    Both are 0 where nobody bought; `aov_minor` (net per order, half to even) is None without orders.
+    Both are 0 where nobody bought; `aov_minor` (net per order with a rate, half to even) is None without any.
     """
 
     events: int
@@ -57,6 +57,7 @@ class Sums(Struct):
     valued_once: int = 0
     valued_twice: int = 0
     orders: int = 0
+    converted: int = 0
     named_orders: int = 0
     gross: int = 0
     discount: int = 0
@@ -68,6 +69,7 @@ class Sums(Struct):
         """Add one profile; the one that stands for anonymous orders adds its money and no customer."""
         orders, ltv = profile.orders, profile.ltv
         self.orders += orders.count
+        self.converted += orders.count - orders.unconverted
         self.gross += ltv.gross
         self.discount += ltv.discount
         self.refund += ltv.refund
@@ -94,7 +96,7 @@ def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
         refund_minor=sums.refund,
         net_minor=sums.net,
         margin_minor=sums.margin,
-        aov_minor=scaled(sums.net, 1, sums.orders) if sums.orders else None,
+        aov_minor=scaled(sums.net, 1, sums.converted) if sums.converted else None,
         orders_per_customer=round(sums.named_orders / sums.buyers, 4) if sums.buyers else 0.0,
         repurchase_rate=round(sums.valued_twice / sums.valued_once, 6) if sums.valued_once else 0.0,
         triggers=dict(sorted(tally.triggers.items())),

@@ -210,6 +210,15 @@ def test_an_order_without_a_rate_is_shown_in_its_own_currency_only() -> None:
     assert ltv["by_currency"]["EUR"]["net_minor"] == 777
 
 
+def test_an_average_order_is_one_of_those_whose_amounts_are_known() -> None:
+    def average(*told: tuple[type[Event], float, dict[str, Any]]) -> int | None:
+        found: int | None = shown(*told)["orders"]["aov_minor"]
+        return found
+
+    assert average(order(0, "o1", 1000), order(1, "o2", 777, currency="EUR"), order(2, "o3", 2000)) == 1500
+    assert average(order(1, "o2", 777, currency="EUR")) is None
+
+
 def test_carts_with_items_are_shown_newest_first_with_their_value() -> None:
     def added(
         day: float, cart_id: str, product_id: str, quantity: int = 1
