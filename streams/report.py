@@ -17,7 +17,8 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     `customers` counts profiles. `orders` counts all that are neither cancelled nor tests, those that name no customer too,
     and so do the amounts. `orders_per_customer` is over customers with at least one order, without the orders that name
-    nobody. `repurchase_rate` is the share of customers with at least two orders above zero among those with at least one.
+    nobody. `unconverted_orders` are those without an exchange rate: they are counted, and their amounts are in none of these.
+    `repurchase_rate` is the share of customers with at least two orders above zero among those with at least one.
     Both are 0 where nobody bought; `aov_minor` (net per order with a rate, half to even) is None without any.
     """
 
@@ -25,6 +26,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     rejected: int
     customers: int
     orders: int
+    unconverted_orders: int
     gross_minor: int
     discount_minor: int
     refund_minor: int
@@ -57,7 +59,7 @@ class Sums(Struct):
     valued_once: int = 0
     valued_twice: int = 0
     orders: int = 0
-    converted: int = 0
+    unconverted: int = 0
     named_orders: int = 0
     gross: int = 0
     discount: int = 0
@@ -69,7 +71,7 @@ class Sums(Struct):
         """Add one profile; the one that stands for anonymous orders adds its money and no customer."""
         orders, ltv = profile.orders, profile.ltv
         self.orders += orders.count
-        self.converted += orders.count - orders.unconverted
+        self.unconverted += orders.unconverted
         self.gross += ltv.gross
         self.discount += ltv.discount
         self.refund += ltv.refund
@@ -84,6 +86,14 @@ class Sums(Struct):
         self.valued_twice += orders.valued >= 2
 
 
+def without_rate(orders: int, currency: str) -> str:
+    """What to say of orders whose amounts are in no total."""
+    return (
+        f"Orders in a currency without an exchange rate to {currency}: {orders:,}. They are counted, but their amounts are in "
+        "none of these figures. Set shop.currency to what the shop sells in, or name rates in files.rates."
+    )
+
+
 def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
     """The summary of a run that took so many seconds."""
     return Summary(
@@ -91,12 +101,13 @@ def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
         rejected=tally.rejected,
         customers=sums.customers,
         orders=sums.orders,
+        unconverted_orders=sums.unconverted,
         gross_minor=sums.gross,
         discount_minor=sums.discount,
         refund_minor=sums.refund,
         net_minor=sums.net,
         margin_minor=sums.margin,
-        aov_minor=scaled(sums.net, 1, sums.converted) if sums.converted else None,
+        aov_minor=scaled(sums.net, 1, converted) if (converted := sums.orders - sums.unconverted) else None,
         orders_per_customer=round(sums.named_orders / sums.buyers, 4) if sums.buyers else 0.0,
         repurchase_rate=round(sums.valued_twice / sums.valued_once, 6) if sums.valued_once else 0.0,
         triggers=dict(sorted(tally.triggers.items())),

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.commands.profile_table import money
-from streams.report import Summary, Tally
+from streams.report import Summary, Tally, without_rate
 
 
 def day(at_ms: int) -> str:
@@ -38,6 +38,8 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
         ),
         ("files", f"{folder}/  profiles.jsonl  triggers.jsonl  decisions.jsonl  rejected.jsonl  summary.json"),
     ]
+    if summary.unconverted_orders:
+        click.echo(without_rate(summary.unconverted_orders, currency), err=True)
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         for name, value in rows:

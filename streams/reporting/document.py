@@ -20,13 +20,16 @@ VERSION: Final = 1
 
 
 class ReportDocument(Struct, frozen=True, kw_only=True):
-    """All figures of a report. Amounts are minor units of `currency`; `today` is days since 1970-01-01."""
+    """All figures of a report. Amounts are minor units of `currency`; `today` is days since 1970-01-01. `unconverted_orders` have
+    no exchange rate to it: their amounts are in no figure.
+    """
 
     v: int = VERSION
     shop_id: str
     currency: str
     now_ms: int
     today: int
+    unconverted_orders: int
     trend: Trend | Missing
     outlook: Outlook | Missing
     distribution: Distribution | Missing
@@ -49,6 +52,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         currency=found.currency,
         now_ms=found.now_ms,
         today=found.today,
+        unconverted_orders=found.counters.get("unconverted_orders", 0),
         trend=trend(found),
         outlook=outlook(found),
         distribution=distribution(found),

@@ -8,6 +8,7 @@ from pathlib import Path
 from profiles.value.absent import MEANINGS, Absent
 from streams.commands.report_tables import amount, percent
 from streams.page import Page
+from streams.report import without_rate
 from streams.reporting.bundles import Bundles
 from streams.reporting.document import ReportDocument
 from streams.reporting.foresight import HORIZON_DAYS, Outlook
@@ -35,6 +36,8 @@ def build_page(document: ReportDocument) -> Page:
         "cancellations included, and is current to that day.",
     )
     page.tiles(_tiles(document))
+    if document.unconverted_orders:
+        page.note(without_rate(document.unconverted_orders, document.currency))
     for said in _unsaid(document.outlook):
         page.note(said)
     add_trend(page, document)

@@ -16,8 +16,17 @@ DAY_MS = 24 * HOUR_MS
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00Z
 
 SUMMARY_KEYS = [
-    *("events", "rejected", "customers", "orders", "gross_minor", "discount_minor", "refund_minor", "net_minor"),
-    *("margin_minor", "aov_minor", "orders_per_customer", "repurchase_rate", "triggers", "events_per_s"),
+    *(
+        "events",
+        "rejected",
+        "customers",
+        "orders",
+        "unconverted_orders",
+        "gross_minor",
+        "discount_minor",
+        "refund_minor",
+    ),
+    *("net_minor", "margin_minor", "aov_minor", "orders_per_customer", "repurchase_rate", "triggers", "events_per_s"),
 ]
 
 Replay = Callable[..., Path]
@@ -66,6 +75,20 @@ def summary(folder: Path) -> dict[str, Any]:
     return found
 
 
+def test_orders_without_an_exchange_rate_are_counted_and_named(
+    replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = summary(replay(ordered("o1", 0, currency="EUR"), ordered("o2", DAY_MS), ordered("o3", DAY_MS, "bob")))
+    assert (found["orders"], found["unconverted_orders"], found["net_minor"], found["aov_minor"]) == (3, 1, 1800, 900)
+    said = "Orders in a currency without an exchange rate to USD: 1."
+    assert said in capsys.readouterr().err
+
+    page = tmp_path / "report.html"
+    assert cli.run(["report", str(tmp_path / "out"), "--page", str(page)]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in page.read_text()
+
+
 def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(replay: Replay) -> None:
     out = replay(
         agreed(0),
@@ -89,6 +112,7 @@ def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(replay: Re
         "rejected": 1,
         "customers": 4,
         "orders": 4,
+        "unconverted_orders": 0,
         "gross_minor": 8000,
         "discount_minor": 400,
         "refund_minor": 250,
