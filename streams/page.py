@@ -25,6 +25,9 @@ COLOURS: Final = (
 )
 """Colours of series, in order. Neighbours differ in lightness too, for those who do not tell red from green."""
 
+PATTERNS: Final = ("", "/", "x", ".")
+"""What bars are filled with: once all colours are used, the next round of them is told apart by a pattern."""
+
 _STYLE: Final = """
 :root { color-scheme: light }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2a2b; background: #fbfaf7; max-width: 64rem;
@@ -104,6 +107,9 @@ class Page:
             legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
             paper_bgcolor="rgba(0,0,0,0)",
         )
+        for at, series in enumerate(figure.data):
+            if series.type == "bar" and at >= len(COLOURS):
+                series.marker.pattern.shape = PATTERNS[at // len(COLOURS) % len(PATTERNS)]
         self._plots += 1
         # Named, so that the same figures give the same file.
         html = figure.to_html(
