@@ -26,11 +26,7 @@ _FULL: Final = GENERATION_MAX * _SIZE
 
 def already_seen(profile: Profile, source: str, message_id: str, time_ms: int) -> bool:
     """Whether this source sent this message id before; remembers it. `time_ms` is the event's time and moves the days on."""
-    try:
-        text = f"{source}\n{message_id}".encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which some JSON readers let through
-        text = f"{source}\n{message_id}".encode("utf-8", "surrogatepass")
-    mark = b2a_base64(xxh3_64_digest(text))[:_SIZE].decode()
+    mark = _mark(source, message_id)
     seen = profile.seen
     if not seen:
         profile.seen, profile.seen_since_ms = [mark], time_ms
@@ -43,6 +39,19 @@ def already_seen(profile: Profile, source: str, message_id: str, time_ms: int) -
     else:
         seen[0] = newer + mark
     return False
+
+
+def remembers(profile: Profile, source: str, message_id: str) -> bool:
+    """Whether this source is known to have sent this message id before; changes nothing."""
+    mark = _mark(source, message_id)
+    return any(mark in generation for generation in profile.seen)
+
+
+def reaches_back_to(profile: Profile, time_ms: int) -> bool:
+    """Whether a message of this time that is not remembered never came: as long as nothing was forgotten, and then for what
+    is not older than the newer generation.
+    """
+    return remembered(profile) >= profile.activity.events or time_ms >= profile.seen_since_ms
 
 
 def remembered(profile: Profile) -> int:
@@ -60,6 +69,14 @@ def unite(into: Profile, other: Profile) -> None:
         parts = [kept[:GENERATION_MAX], kept[GENERATION_MAX:]]
         into.seen = ["".join(part) for part in parts if part]
         into.seen_since_ms = max(into.seen_since_ms, other.seen_since_ms)
+
+
+def _mark(source: str, message_id: str) -> str:
+    try:
+        text = f"{source}\n{message_id}".encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which some JSON readers let through
+        text = f"{source}\n{message_id}".encode("utf-8", "surrogatepass")
+    return b2a_base64(xxh3_64_digest(text))[:_SIZE].decode()
 
 
 def _marks(generation: str) -> list[str]:

@@ -169,6 +169,21 @@ class Engine:
         if side is not None and role != "order":
             self._tell_side(side, arrival, at, None)
 
+    def is_news(self, profile: Profile, arrival: Arrival, orders: Ledger) -> bool:
+        """Whether an event that may have been applied before is sure not to have been.
+
+        The remembered messages say so as far back as they reach; beyond that the ledger does for orders, and of all else
+        nothing is sure. Raises NeedLedger for the order's entry.
+        """
+        event = arrival.event
+        if dedupe.remembers(profile, event.source, event.message_id):
+            return False
+        if arrival.came_with and profile.is_apart_from(arrival.came_with):
+            return False  # it was given back with all that came with this identifier, or will be
+        if dedupe.reaches_back_to(profile, arrival.time_ms):
+            return True
+        return type(event) in ORDER_EVENTS and ledger.is_news(arrival, orders)
+
     def counters_of(self, output: Trigger | TriggerOutcome) -> list[str]:
         """The population's counters of what went out: messages, not customers, so they stay when a customer is erased."""
         asked = voices.asked(output, self.book)

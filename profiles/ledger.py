@@ -147,6 +147,15 @@ def apply_order(
     return change
 
 
+def is_news(arrival: Arrival, ledger: Ledger) -> bool:
+    """Whether an order event says anything that its entry does not have. Raises NeedLedger for the entry."""
+    assert isinstance(arrival.event, OrderEvent)
+    if isinstance(arrival.event, OrderReturned):
+        return False  # it leaves nothing there
+    before = ledger.get(arrival.event.order_id)
+    return fold(before, arrival) is not before
+
+
 def piece(entry: OrderEntry | None, book: Book) -> Piece | None:
     """The purchase that an order is: its day on the shop's calendar, its net value and margin; None where it is none.
 

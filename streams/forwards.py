@@ -3,7 +3,8 @@ them, and what is read of it.
 
 A forwarded record keeps its bytes. Headers say where it came from, so that its home can drop what it has had before: the
 sender's outbox is published in order, so whatever lies between the first and the highest origin seen from a source is a
-repetition. A topic that was deleted and made again is another source: its offsets begin anew.
+repetition. A topic that was deleted and made again is another source: its offsets begin anew. Where a redirect led to the
+home, it may lie there and be none (`is_uncertain`): then the profile is asked whether it had it.
 """
 
 from hashlib import blake2b
@@ -53,11 +54,14 @@ def row_of_forward(
     home: int,
     hops: int,
     redirected: bool = False,
+    shared: bool = False,
+    again: bool = False,
     mark: str = UNMARKED,
 ) -> Outgoing:
     """The row that carries a record to its home; `hops` counts this one, `mark` is that of the topic it came from.
 
-    `redirected`: it does not name `customer` as its own, but an identifier that belongs to her.
+    `redirected`: it does not name `customer` as its own, but an identifier that belongs to her, `shared` where that belonged
+    to others too. `again`: it may have been sent on before.
     """
     assert record.value is not None
     record_id = f"{topic}/{partition}/{record.offset}/{mark}"
@@ -69,6 +73,10 @@ def row_of_forward(
     }
     if redirected:
         headers["profile"] = customer
+    if shared:
+        headers["shared"] = "1"
+    if again:
+        headers["again"] = "1"
     return Outgoing(FORWARDS, record_id, customer, home, Raw(record.value), headers)
 
 
@@ -110,6 +118,21 @@ def origin_of(headers: tuple[tuple[str, bytes], ...]) -> Origin | None:
         return Origin(source if mark == UNMARKED else f"{source}/{mark}", int(offset), int(found["hops"]))
     except (KeyError, ValueError):
         return None
+
+
+def is_uncertain(headers: tuple[tuple[str, bytes], ...]) -> bool:
+    """Whether a record that looks like a repetition may be none: its sender found by a redirect to whom it belongs. A sender
+    whose store went back in time may know of the redirect earlier than it did, when it kept the record for itself.
+
+    What came with an identifier that several had may have gone to another of them then, and is taken for a repetition.
+    """
+    names = {name for name, _ in headers}
+    return "profile" in names and "shared" not in names
+
+
+def is_said_again(headers: tuple[tuple[str, bytes], ...]) -> bool:
+    """Whether the sender of a record was not certain that it had not sent it on before."""
+    return any(name == "again" for name, _ in headers)
 
 
 def redirected(arrival: Arrival, headers: tuple[tuple[str, bytes], ...]) -> Arrival:

@@ -9,7 +9,17 @@ from schemas.decode import Problem
 from schemas.events import Arrival, CommandAnswered, EraseShop
 from schemas.outputs import Outgoing, Rejected
 from streams.changes import Changes
-from streams.forwards import FORWARDS, HOPS_MAX, UNMARKED, Origin, origin_of, row_of_forward, rows_of_fanout
+from streams.forwards import (
+    FORWARDS,
+    HOPS_MAX,
+    UNMARKED,
+    Origin,
+    is_said_again,
+    is_uncertain,
+    origin_of,
+    row_of_forward,
+    rows_of_fanout,
+)
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
 from streams.record import Record
@@ -35,6 +45,8 @@ class Onwards:
         self.sent = self.repeated = 0
         self.repeats: set[int] = set()
         """Places of forwarded records that were taken in before."""
+        self.doubts: set[int] = set()
+        """Places of forwarded records that may have been taken in before: whose profile knows them has."""
         self.leaving: list[tuple[str, str]] = []
         """Shops that asked to be erased, each with the number of its request."""
         self._rows: list[tuple[int, Outgoing]] = []
@@ -49,10 +61,13 @@ class Onwards:
             item = items[place]
             topic, what, record = item.topic, item.what, item.record
             origin = origin_of(record.headers) if topic == FORWARDS else None
-            if origin is not None and self._is_repeated(origin):
+            repeated = origin is not None and self._is_repeated(origin)
+            if repeated and (type(what) is Foreign or not is_uncertain(record.headers)):
                 self.repeated += 1
                 self.repeats.add(place)
                 continue
+            if repeated or (origin is not None and is_said_again(record.headers)):
+                self.doubts.add(place)
             if type(what) is Foreign:
                 if what.home == EVERYWHERE:
                     rows = rows_of_fanout(
@@ -73,7 +88,7 @@ class Onwards:
                 self._answer_shop(what.event, clock_ms)
             elif isinstance(what, Problem):
                 self._rejected.append(reject(record, topic, partition, what.reason, what.detail))
-            if origin is not None:
+            if origin is not None and not repeated:
                 self._note(origin)
 
     def send(
@@ -85,8 +100,11 @@ class Onwards:
         *,
         hops: int = 1,
         redirected: bool = False,
+        shared: bool = False,
     ) -> None:
-        """Send a record to where it belongs; `hops` redirects led there. One that wandered too far is set aside."""
+        """Send a record to where it belongs; `hops` redirects led there, `shared` ones among them where one had led elsewhere
+        before. One that wandered too far is set aside.
+        """
         hops += 0 if origin is None else origin.hops
         topic, record, partition = item.topic, item.record, self._terms.partition
         if hops > HOPS_MAX:
@@ -101,6 +119,8 @@ class Onwards:
             home=foreign.home,
             hops=hops,
             redirected=redirected,
+            shared=shared,
+            again=place in self.doubts,
             mark=self._terms.marks.get(topic, UNMARKED),
         )
         self._rows.append((place, row))

@@ -1,6 +1,6 @@
 """Remembered messages: known for a day, bounded in number."""
 
-from profiles.dedupe import GENERATION_MAX, already_seen, remembered, unite
+from profiles.dedupe import GENERATION_MAX, already_seen, reaches_back_to, remembered, remembers, unite
 from profiles.profile import Profile, decode_profile
 from profiles.state import SEEN_MAX
 
@@ -69,3 +69,25 @@ def test_a_memory_united_beyond_the_bound_keeps_the_newer_half_of_both() -> None
     assert remembered(ada) <= SEEN_MAX
     assert already_seen(ada, "web", "a99", 100)
     assert already_seen(ada, "web", "b99", 100)
+
+
+def test_asking_whether_a_message_is_known_changes_nothing() -> None:
+    ada = Profile("user_id:ada")
+
+    assert not remembers(ada, "web", "m1")
+    assert not already_seen(ada, "web", "m1", 0)
+    assert remembers(ada, "web", "m1")
+    assert not remembers(ada, "app", "m1")
+
+
+def test_what_is_not_remembered_never_came_as_far_back_as_nothing_was_forgotten() -> None:
+    ada = Profile("user_id:ada")
+
+    assert reaches_back_to(ada, 0)
+    for number in range(3 * GENERATION_MAX):
+        already_seen(ada, "web", f"m{number}", 1000 + number)
+        ada.activity.events += 1
+    assert ada.seen_since_ms == 1000 + 2 * GENERATION_MAX
+    assert not reaches_back_to(ada, 1000)
+    assert not reaches_back_to(ada, ada.seen_since_ms - 1)
+    assert reaches_back_to(ada, ada.seen_since_ms)

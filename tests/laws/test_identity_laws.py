@@ -230,6 +230,66 @@ def test_a_store_of_one_partition_that_goes_back_in_time_heals_and_absorbs_nothi
         assert found == wanted
 
 
+def at_home_in(partition: int, name: str) -> str:
+    """A value of an identifier that is at home in this one of two partitions."""
+    return next(f"{name}{n}" for n in range(100) if home_partition(f"{name}{n}", 2) == partition)
+
+
+EVE, HER_DEVICES = at_home_in(0, "eve"), (at_home_in(1, "phone"), at_home_in(1, "tablet"))
+
+
+@st.composite
+def race(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
+    """What Eve does on two devices without a word of who she is, one of which is known to be hers; and her login on the other
+    one, which comes to another partition at any time.
+    """
+    visits: list[Event] = []
+    for number in range(draw(st.integers(2, 10))):
+        event = draw(one_event(number * 7, f"m{number}")).event
+        if not isinstance(event, events.CheckoutEvent):
+            device = draw(st.sampled_from(HER_DEVICES))
+            visits.append(msgspec.structs.replace(event, user_id=None, email=None, anonymous_id=device))
+    start_ms = min((event.timestamp_ms for event in visits), default=60_000)
+    minutes = draw(st.tuples(st.just(-1), st.integers(-1, 70)))
+    logins: list[Event] = [
+        events.Identified(
+            message_id=device, timestamp_ms=start_ms + minute * 60_000 + 1, user_id=EVE, anonymous_id=device
+        )
+        for device, minute in zip(HER_DEVICES, minutes, strict=True)
+    ]
+    return logins, visits
+
+
+@given(told_of=race(), before=st.integers(0, 4), turns=st.integers(0, 10), again=st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_what_a_partition_kept_before_it_knew_whose_it_was_is_not_lost_where_it_goes_back_in_time(
+    told_of: tuple[list[Event], list[Event]], before: int, turns: int, again: int
+) -> None:
+    logins, visits = told_of
+    world = told([("", logins[0])], 2)
+
+    async def work(partition: int, turns: int) -> None:
+        tenure = world.tenure(partition)
+        await tenure.open()
+        for _ in range(turns):
+            world.log.deliver(partition, chunk=2)
+            await tenure.turn()
+            await tenure.outbox.publish()
+
+    run(everywhere(world, []))
+    world.send(*visits, partition=1)
+    run(work(1, before))
+    was = world.table.snapshot()
+    run(work(1, turns))
+    world.send(logins[1])
+    run(work(0, 10))
+    for _ in range(again + 1):
+        world.table.restore(was, partition=1)
+        run(everywhere(world, []))
+
+    assert facts(known(world)[0][f"user_id:{EVE}"]) == union_of([(EVE, event) for event in (*logins, *visits)], EVE)
+
+
 @given(log=visits(), partitions=PARTITIONS, order=ORDERS)
 @settings(max_examples=60, deadline=None)
 def test_every_move_may_come_twice(log: list[tuple[str, Event]], partitions: int, order: list[int]) -> None:

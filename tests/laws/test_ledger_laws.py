@@ -17,7 +17,7 @@ from profiles import order_stats
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.costs import build_costs
-from profiles.ledger import apply_order, compact
+from profiles.ledger import apply_order, compact, is_news
 from profiles.profile import Profile, decode_profile
 from profiles.rates import build_rates
 from profiles.state import RECENT_ORDERS_MAX, Ledger, NeedLedger, OrderEntry, Totals, decode_entry, encode
@@ -498,6 +498,22 @@ def test_first_and_newest_orders_are_right_and_the_whole_ledger_is_asked_for_wit
         assert (places[0] if places else None) == stats.first
         assert places[len(places) - len(stats.recent) :] == stats.recent
         assert min(len(places), order_stats.RECENT_EXACT) <= len(stats.recent) <= RECENT_ORDERS_MAX
+
+
+@few
+@given(history=order_histories())
+def test_what_was_told_is_no_news_and_what_changes_an_entry_is(history: list[Arrival]) -> None:
+    profile, ledger = Profile("user_id:ada"), Ledger(complete=True)
+    for arrival in history:
+        assert isinstance(arrival.event, OrderEvent)
+        before, news = ledger.get(arrival.event.order_id), is_news(arrival, ledger)
+        apply_order(profile, arrival, ledger, BOOKS["full"])
+
+        assert (ledger.get(arrival.event.order_id) is not before) == news
+    assert not any(is_news(arrival, ledger) for arrival in history)
+    compact(profile, START_MS + 500 * DAY_MS, ledger)
+
+    assert not any(is_news(arrival, ledger) for arrival in history)
 
 
 @few

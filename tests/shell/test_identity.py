@@ -8,6 +8,7 @@ from schemas.events import Event, Identified, PageViewed, Product, ProductAdded
 from schemas.routing import topic_of
 from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
+from streams.memory_table import Snapshot
 from streams.profile_lookup import find, homes
 from tests.laws.test_identity_laws import everywhere
 from tests.shell.world import MINUTE_MS, START_MS, World, ordered, run
@@ -20,7 +21,7 @@ def living_in(partition: int, name: str) -> str:
     return next(f"{name}{n}" for n in range(1000) if home_partition(f"{name}{n}", PARTITIONS) == partition)
 
 
-ADA, PHONE = living_in(0, "ada"), living_in(1, "phone")
+ADA, PHONE, TABLET = living_in(0, "ada"), living_in(1, "phone"), living_in(1, "tablet")
 NEAR_PHONE = living_in(0, "phone")
 
 
@@ -42,6 +43,10 @@ def login(device: str, minute: float, message_id: str = "login") -> Event:
 
 def seen(device: str, minute: float, message_id: str) -> Event:
     return PageViewed(message_id=message_id, timestamp_ms=START_MS + round(minute * MINUTE_MS), anonymous_id=device)
+
+
+def bought(device: str, minute: float, order_id: str) -> Event:
+    return msgspec.structs.replace(ordered(ADA, minute, order_id), user_id=None, anonymous_id=device)
 
 
 def told(*log: Event) -> World:
@@ -129,6 +134,103 @@ def test_a_record_of_a_device_says_for_whom_it_was_sent_on_and_comes_there_once(
     assert origin_of(record.headers) == (f"clickstream/1/{mark}", 0, 1)
     assert profile is not None
     assert profile.activity.events == 2
+
+
+async def alone(world: World, partition: int) -> None:
+    """One partition works until it has nothing left to do; the others don't."""
+    tenure = world.tenure(partition)
+    await tenure.open()
+    await world.work(tenure)
+
+
+def known_of(world: World, user: str, partition: int = 0) -> tuple[int, int, int]:
+    """A customer's orders, what they brought, and how many events she had."""
+    profile = world.profile(f"user_id:{user}", partition)
+    assert profile is not None
+    return profile.orders.count, profile.ltv.net, profile.activity.events
+
+
+def kept_before_its_login_was_known() -> tuple[World, Snapshot]:
+    """Ada's phone is known. What she does on her tablet stays there between two orders from the phone, which are sent to her
+    home, before the tablet's home hears that she has logged in on it. With how all was before.
+    """
+    world = told(login(PHONE, 0, "phone"))
+    run(everywhere(world, []))
+    before = world.table.snapshot()
+    world.send(bought(PHONE, 2, "o1"), bought(TABLET, 3, "o2"), bought(PHONE, 5, "o3"), partition=1)
+    world.send(seen(PHONE, 2.1, "m1"), seen(TABLET, 4, "m2"), seen(PHONE, 5.1, "m3"), partition=1)
+    run(alone(world, 1))
+    world.send(login(TABLET, 1, "tablet"))
+    run(alone(world, 0))
+    assert known_of(world, ADA) == (2, 2000, 6)
+    return world, before
+
+
+def test_what_a_partition_kept_arrives_where_it_goes_back_in_time_and_then_knows_whose_it_is() -> None:
+    world, before = kept_before_its_login_was_known()
+    world.table.restore(before, partition=1)
+    run(everywhere(world, []))
+
+    assert known_of(world, ADA) == (3, 3000, 8)
+    for _ in range(3):
+        world.table.restore(before, partition=1)
+        run(everywhere(world, []))
+
+        assert known_of(world, ADA) == (3, 3000, 8)
+
+
+def test_what_a_partition_kept_arrives_also_by_a_third_one() -> None:
+    """Laptop and tablet belong to an address that is at home elsewhere, and the address to Ada."""
+    laptop = living_in(1, "laptop")
+    address = next(f"ada{n}@x.org" for n in range(1000) if home_partition(f"ada{n}@x.org", PARTITIONS) == 2)
+
+    def by_address(device: str, minute: float) -> Event:
+        return msgspec.structs.replace(seen(device, minute, device), email=address)
+
+    world = World(partitions=PARTITIONS)
+    world.send(msgspec.structs.replace(login(PHONE, 0), anonymous_id=None, email=address), partition=0)
+    world.send(by_address(laptop, 1), partition=2)
+    run(everywhere(world, []))
+    before = world.table.snapshot()
+    world.send(bought(laptop, 2, "o1"), bought(TABLET, 3, "o2"), bought(laptop, 5, "o3"), partition=1)
+    run(alone(world, 1))
+    world.send(by_address(TABLET, 1), partition=2)
+    run(alone(world, 2))
+    run(alone(world, 0))
+    assert known_of(world, ADA)[:2] == (2, 2000)
+    world.table.restore(before, partition=1)
+    run(everywhere(world, []))
+
+    assert known_of(world, ADA)[:2] == (3, 3000)
+    assert world.values("rejected", 0) == []
+
+
+def test_an_order_on_a_shared_device_that_was_sent_to_one_customer_is_not_sent_to_another_one_as_well() -> None:
+    """Bob's login is older than the order, and known to the device's home only the second time."""
+    bob = living_in(0, "bob")
+    world = told(login(PHONE, 0))
+    run(everywhere(world, []))
+    before = world.table.snapshot()
+    world.send(bought(PHONE, 2, "o1"), bought(PHONE, 3, "o2"), partition=1)
+    run(alone(world, 1))
+    world.send(msgspec.structs.replace(login(PHONE, 1, "bob"), user_id=bob), partition=0)
+    run(alone(world, 0))
+    world.table.restore(before, partition=1)
+    run(everywhere(world, []))
+
+    assert known_of(world, ADA)[:2] == (2, 2000)
+    assert known_of(world, bob)[:2] == (0, 0)
+
+
+def test_a_partition_that_begins_anew_repeats_nothing_of_a_device_however_long_ago_it_was() -> None:
+    visits = [seen(PHONE, minute, f"m{minute}") for minute in range(1, 400)]
+    world = told(login(PHONE, 0), *visits[:200], bought(PHONE, 200.5, "o1"), *visits[200:])
+    run(everywhere(world, []))
+    assert known_of(world, ADA) == (1, 1000, 401)
+    run(world.table.wipe(1))
+    run(everywhere(world, []))
+
+    assert known_of(world, ADA) == (1, 1000, 401)
 
 
 def test_a_merge_is_published_once_with_what_caused_it() -> None:
