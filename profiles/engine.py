@@ -289,9 +289,18 @@ class Engine:
         elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
+            own_orders, own_sent = _ordered(profile), _sent(profile)
+            fresh = what.absorbed not in profile.absorbed
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
                 self._look_again(turn, brought)
+                if what.closing:
+                    if fresh:
+                        self._settle(turn, orders, (own_orders, own_sent), (_ordered(brought), _sent(brought)))
+                    if what.entries or brought.orders.count or brought.has_feedback:
+                        self._look(turn)
+                    if self._is_watching:
+                        self._watch.after_merge(turn, orders)
                 if profile.suppressed:
                     episodes.cancel_all(turn, self.triggers, "suppressed")
         return False
@@ -312,6 +321,18 @@ class Engine:
                     trigger.on_cart(turn, cart)
         if brought.has_supply and profile.episodes:
             replan(turn, self.triggers)
+
+    def _settle(
+        self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
+    ) -> None:
+        """Hold what each of two profiles that became one had ordered against what was sent to the other."""
+        for order in turn.profile.recent_orders if turn.profile.has_recent_orders else ():
+            entry = orders.known(order.order_id)
+            if entry is None or entry.cancelled_ms is not None:
+                continue
+            for (ordered, _), (_, sent) in ((ours, theirs), (theirs, ours)):
+                if sent and order.order_id in ordered:
+                    episodes.settle(turn, self.triggers, order, entry.contribution, sent)
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
@@ -527,6 +548,16 @@ def _named(statistic: str, change: Tally) -> Tally:
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
     """Whether a trigger does anything with what it is told."""
     return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
+
+
+def _ordered(profile: Profile) -> set[str]:
+    """The orders it remembers, by their ids."""
+    return {order.order_id for order in profile.recent_orders} if profile.has_recent_orders else set()
+
+
+def _sent(profile: Profile) -> set[str]:
+    """What was sent lately, by its trigger ids."""
+    return {sent.trigger_id for sent in profile.emitted} if profile.has_emitted else set()
 
 
 def _wake_at(profile: Profile, due_ms: int) -> str | None:

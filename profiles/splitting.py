@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from profiles import apart, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
-from profiles.ids import decision_id
+from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
 from profiles.state import Ledger, OrderEntry, decode_entry, encode
@@ -319,14 +319,18 @@ def _remember_told(made: Profile, before: Profile) -> None:
 def _name_no_more(profile: Profile, goes: set[str]) -> None:
     """What was decided and sent stays, and is told of without the ids that went: who they belong to may be erased one day."""
 
-    def renamed(key: str) -> str:
-        return "|".join(profile.id if part in goes else part for part in key.split("|"))
+    def hers(key: str) -> str:
+        for one in sorted(goes):
+            key = renamed(key, one, profile.id)
+        return key
 
     for sent in profile.emitted:
-        sent.key = renamed(sent.key)
+        sent.key = hers(sent.key)
+        if sent.first_key is not None and hers(sent.first_key) != sent.first_key:
+            sent.first_key = None
     kept = profile.last_decisions()
     for decision in kept:
-        decision.key = renamed(decision.key)
+        decision.key = hers(decision.key)
     profile.decisions = [*kept]
 
 
