@@ -36,6 +36,7 @@ from profiles import (
     splitting,
     standing,
     statistics,
+    subscriptions,
     supply,
     voices,
     watches,
@@ -500,7 +501,8 @@ class Engine:
 
     def _cart(self, turn: Turn, arrival: Arrival, listeners: tuple[TriggerDefinition[Any], ...]) -> None:
         profile, event = turn.profile, arrival.event
-        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms)
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms, forget_ms)
         if cart is None:
             return
         self._remember(turn, arrival)
@@ -508,12 +510,18 @@ class Engine:
         if type(event) in ADDING:
             product = event.product  # type: ignore[attr-defined] # as each of ADDING has
             interests.touch(
-                profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
+                profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
             if self._browsed:
                 browsing.note_found(profile, arrival.time_ms, added=True)
-        elif self._browsed and type(event) is events.CartUpdated and carts.was_added_to(cart, arrival.time_ms):
-            browsing.note_found(profile, arrival.time_ms, added=True)
+        elif type(event) is events.CartUpdated:
+            added = carts.added_by(cart, event.products, arrival.time_ms)
+            for product in added:
+                interests.touch(
+                    profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
+                )
+            if added and self._browsed:
+                browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
@@ -676,12 +684,7 @@ def _signed_up(turn: Turn, arrival: Arrival) -> None:
 
 
 def _subscribed(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.SubscriptionEvent, arrival.event)
-    subscriptions = turn.profile.subscriptions
-    if type(event) is events.SubscriptionCancelled:
-        subscriptions.pop(event.subscription_id, None)
-    elif len(subscriptions) < SUBSCRIPTIONS_MAX or event.subscription_id in subscriptions:
-        subscriptions[event.subscription_id] = sorted({product.product_id for product in event.products})
+    subscriptions.apply_subscription_event(turn.profile, arrival)
 
 
 def _answer(turn: Turn, arrival: Arrival) -> None:
@@ -705,7 +708,7 @@ def _message(turn: Turn, arrival: Arrival) -> None:
 
 
 _VIEW: Final = WEIGHTS["view"]
-SUBSCRIPTIONS_MAX: Final = 32
+_ADD: Final = WEIGHTS["add"]
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.OrderCompleted,

@@ -27,6 +27,7 @@ from profiles import (
     merge_supply,
     messages,
     origins,
+    subscriptions,
     supply,
     watches,
     wishes,
@@ -52,8 +53,6 @@ from profiles.state import (
     decode_entry,
     encode,
 )
-
-SUBSCRIPTIONS_MAX = 32
 
 
 def merge(
@@ -99,6 +98,7 @@ def merge(
     wishes.unite(into, other)
     coupons.unite(into, other)
     dedupe.unite(into, other)
+    subscriptions.unite(into, other, again=again)
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
         acquisition.settle(into, book)
@@ -107,7 +107,6 @@ def merge(
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
-        _unite_subscriptions(into, other)
     _unite_standing(into, other)
     _unite_triggers(into, other)
     if other.has_behaviour:
@@ -226,14 +225,6 @@ def _add_counts(into: Profile, other: Profile) -> None:
     for name, count in other.messages.items():
         if not name.startswith(messages.LAST):
             into.messages[name] = into.messages.get(name, 0) + count
-
-
-def _unite_subscriptions(into: Profile, other: Profile) -> None:
-    """A subscription known to both has the products of both; one that was cancelled here since does not come back."""
-    for subscription_id, products in other.subscriptions.items():
-        known = into.subscriptions.get(subscription_id, [])
-        if known or len(into.subscriptions) < SUBSCRIPTIONS_MAX:
-            into.subscriptions[subscription_id] = sorted({*known, *products})
 
 
 # --- triggers -----------------------------------------------------------------------------------------------------
