@@ -60,7 +60,7 @@ from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.told import Word
-from profiles.triggers import BUILT_IN, CART_ABANDONED
+from profiles.triggers import BUILT_IN, CART_ABANDONED, CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
@@ -311,16 +311,23 @@ class Engine:
         return links.holder_at(profile, at_ms, self.book.rules.identity)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
-        """What waits is planned anew on the united profile: for carts and supplies that came, and for what waited for a login."""
+        """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
+        for a login.
+        """
         profile = turn.profile
         if identity.reachable(profile):
             episodes.release_held(turn)
         for cart_id in brought.carts:
             cart = profile.carts.get(cart_id)
-            if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
-                for trigger in self._on_cart:
+            if cart is None:
+                continue
+            lately = turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms
+            for trigger in self._on_cart:
+                # A cart of days ago may be what a checkout that has just begun is about.
+                if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
-        if brought.has_supply and profile.episodes:
+        told = brought.has_supply or brought.has_coupons or brought.has_feedback
+        if profile.episodes and (told or brought.orders.count):
             replan(turn, self.triggers)
 
     def _settle(
@@ -358,6 +365,10 @@ class Engine:
         if type(arrival.event) is events.SplitProfile:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
+                if not profile.suppressed:
+                    self._look(turn)
+                    if self._is_watching:
+                        self._watch.after_merge(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)

@@ -59,8 +59,8 @@ class Watch:
         self._look(turn, changed, _now_ms(turn), turn.cause)
 
     def after_merge(self, turn: Turn, orders: Ledger) -> None:
-        """After another profile became part of this one. Where what is counted takes orders that are not loaded, its next event
-        asks for them.
+        """After another profile became part of this one, or was taken out of it. Where what is counted takes orders that are not
+        loaded, its next event asks for them.
         """
         segments, profile = self._segments, turn.profile
         if not segments.to_take_up(profile) and (orders.complete or not segments.windows.needs_ledger(profile)):

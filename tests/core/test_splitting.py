@@ -13,6 +13,7 @@ from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, IdentityRules, Rules
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
+from profiles.triggers import VipEnteredRule
 from profiles.turn import Mail, Output
 from schemas.decode import others_of
 from schemas.events import (
@@ -407,3 +408,16 @@ def test_an_erased_customer_leaves_no_trace_with_whom_was_taken_out_of_her_nor_t
     assert b"ada" not in town.profile(MAIL).pack()
     assert nets(town) == {ADA: 0, MAIL: 200}
     assert not [mail for mail in town.out if isinstance(mail, Mail) and isinstance(mail.event, EraseCustomer)]
+
+
+def test_who_was_in_a_tier_by_orders_of_the_other_leaves_it_with_the_split() -> None:
+    town = Town(Book(rules=Rules.of(VipEnteredRule(limits=(3_000,)))))
+    bought(town, ADA, order_id="o1", revenue_minor=1_000)
+    bought(town, MAIL, order_id="o2", revenue_minor=3_000)
+    town.tell(Identified, ADA, MAIL, day=0.5)
+    assert town.profile(ADA).standing.tier == 1
+
+    town.split(ADA, MAIL)
+
+    assert town.profile(ADA).standing.tier == 0
+    assert f"vip.left|{ADA}|0" in town.profile(ADA).episodes

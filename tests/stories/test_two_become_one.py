@@ -11,7 +11,7 @@ from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestone
 from schemas import events
 from schemas.outputs import TriggerOutcome
 from tests.stories.customers import buys
-from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 
 BUNDLES = shop(
     BundleSuggestRule(),
@@ -118,6 +118,40 @@ def test_a_second_merge_settles_nothing_twice() -> None:
     guest.order("o1", 3 * HOUR, "tea")
 
     assert len(ada.becomes_one_with(guest).becomes_one_with(guest).outcomes) == 2
+
+
+# --- what waits -----------------------------------------------------------------------------------------------------
+
+
+def test_a_coupon_that_was_issued_anew_to_her_is_told_of_by_its_new_end() -> None:
+    ada, guest = two()
+    guest.tell(events.CouponIssued, 0, coupon_id="x1", expires_ms=ms(20 * DAY))
+    ada.tell(events.CouponIssued, DAY, coupon_id="x1", expires_ms=ms(30 * DAY))
+    ada.becomes_one_with(guest).until(40 * DAY)
+
+    assert ada.emitted("coupon.expiring") == [27 * DAY]
+
+
+def test_a_survey_is_put_off_by_an_answer_of_the_guest() -> None:
+    ada, guest = two()
+    guest.tell(events.NpsSubmitted, 5 * DAY, survey_id="s1", score=9)
+    ada.order("o1", 0, "tea").tell(events.OrderDelivered, 2 * DAY, order_id="o1")
+    ada.becomes_one_with(guest).tell(events.PageViewed, 90 * DAY).until(100 * DAY)
+
+    assert ada.emitted("nps.survey") == [95 * DAY]
+    assert ada.sent("nps.survey")[0].details == {"kind": "transactional", "order_id": "o1"}
+
+
+@pytest.mark.parametrize("hers_is_the_cart", [True, False])
+def test_a_checkout_of_one_is_about_the_cart_that_the_other_filled_days_ago(*, hers_is_the_cart: bool) -> None:
+    ada, guest = two(shop(CartAbandonedRule(enabled=False)))
+    filled, checked_out = (ada, guest) if hers_is_the_cart else (guest, ada)
+    filled.add("tea", 0, cart="c1").until(2 * DAY)
+    checked_out.tell(events.CheckoutStarted, 3 * DAY, checkout_id="k1", cart_id="c1")
+    ada.becomes_one_with(guest).until(3 * DAY + 2 * HOUR)
+
+    assert ada.emitted("checkout.abandoned") == [3 * DAY + 60]
+    assert [item.product_id for item in ada.sent("checkout.abandoned")[0].items] == ["tea"]
 
 
 # --- her value ------------------------------------------------------------------------------------------------------
