@@ -176,7 +176,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    carts = set(profile.carts)
+    carts, checkouts = set(profile.carts), set(profile.checkouts)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -184,8 +184,10 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
+    gone = carts.difference(profile.carts) | checkouts.difference(profile.checkouts)
+    gone.update(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
-        if carts.difference(profile.carts).intersection(episode.key.split("|")):
+        if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
