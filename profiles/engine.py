@@ -290,14 +290,15 @@ class Engine:
         elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
-            own_orders, own_sent = _ordered(profile), _sent(profile)
-            fresh = what.absorbed not in profile.absorbed
+            own = None
+            if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
+                own = (_ordered(profile), _sent(profile))
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
                 self._look_again(turn, brought)
                 if what.closing:
-                    if fresh:
-                        self._settle(turn, orders, (own_orders, own_sent), (_ordered(brought), _sent(brought)))
+                    if own is not None:
+                        self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
                     if what.entries or brought.orders.count or brought.has_feedback:
                         self._look(turn)
                     if self._is_watching:
