@@ -121,8 +121,10 @@ def value_minor(lines: Iterable[CartLine]) -> int:
     return sum(round(line.price_minor * line.quantity) for line in lines if line.price_minor is not None)
 
 
-def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Cart | None:
-    """Apply a cart event. The cart it changed, or None where the very event was applied before."""
+def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forget_ms: int) -> Cart | None:
+    """Apply a cart event. The cart it changed, or None where the very event was applied before. A cart whose last change is
+    longer ago than `forget_ms` was dropped by then, whether or not she came by in between: this one begins anew.
+    """
     event: Any = arrival.event  # of the kinds in _OPERATIONS, which have what is asked of them
     at_ms, kind, url = arrival.time_ms, _OPERATIONS[type(event)], None
     products: tuple[Product, ...] = ()
@@ -134,6 +136,8 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int) -> Ca
         products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
     cart = find(profile, cart_id)
+    if cart is not None and max(cart.mutated_ms, cart.changed_ms) < at_ms - forget_ms:
+        cart = None
     if cart is None:
         cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
     op = CartOp(at_ms, event.message_id, kind, [_op_line(product) for product in products])
@@ -153,9 +157,15 @@ def _op_line(product: Product) -> OpLine:
     return OpLine(product.product_id, product.variant_id, float(product.quantity), product.price_minor)
 
 
-def was_added_to(cart: Cart, at_ms: int) -> bool:
-    """Whether a line that is still in the cart came into it, or was raised, at this moment."""
-    return any(line.added_ms == at_ms for line in cart.lines.values())
+def added_by(cart: Cart, products: Iterable[Product], at_ms: int) -> list[Product]:
+    """Of a snapshot of that moment, the products that came into the cart with it, or were raised, and are still there."""
+    added: dict[str, Product] = {}
+    for product in products:
+        key = line_key(product.product_id, product.variant_id)
+        line = cart.lines.get(key)
+        if line is not None and line.added_ms == at_ms:
+            added[key] = product
+    return list(added.values())
 
 
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:

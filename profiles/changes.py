@@ -29,6 +29,7 @@ _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
     (events.WishlistProductAddedToCart, frozenset({"carts", "recommended"})),
     (events.CartProductEvent, frozenset({"carts", "recommended", "interests"})),
     (events.CartProductsEvent, frozenset({"carts", "recommended"})),
+    (events.CartUpdated, frozenset({"interests"})),
     (events.CheckoutEvent, frozenset({"carts", "recommended"})),
     (events.OrderEvent, frozenset({"orders", "ltv", "carts", "recommended", "interests", "replenishment", "coupons"})),
     (events.SubscriptionEvent, frozenset({"replenishment"})),

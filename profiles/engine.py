@@ -36,6 +36,7 @@ from profiles import (
     splitting,
     standing,
     statistics,
+    subscriptions,
     supply,
     voices,
     watches,
@@ -59,7 +60,7 @@ from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.told import Word
-from profiles.triggers import BUILT_IN, CART_ABANDONED
+from profiles.triggers import BUILT_IN, CART_ABANDONED, CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
@@ -304,9 +305,19 @@ class Engine:
         elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
+            own = None
+            if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
+                own = (_ordered(profile), _sent(profile))
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
                 self._look_again(turn, brought)
+                if what.closing:
+                    if own is not None:
+                        self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
+                    if what.entries or brought.orders.count or brought.has_feedback:
+                        self._look(turn)
+                    if self._is_watching:
+                        self._watch.after_merge(turn, orders)
                 if profile.suppressed:
                     episodes.cancel_all(turn, self.triggers, "suppressed")
         return False
@@ -316,17 +327,36 @@ class Engine:
         return links.holder_at(profile, at_ms, self.book.rules.identity)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
-        """What waits is planned anew on the united profile: for carts and supplies that came, and for what waited for a login."""
+        """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
+        for a login.
+        """
         profile = turn.profile
         if identity.reachable(profile):
             episodes.release_held(turn)
         for cart_id in brought.carts:
             cart = profile.carts.get(cart_id)
-            if cart is not None and turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms:
-                for trigger in self._on_cart:
+            if cart is None:
+                continue
+            lately = turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms
+            for trigger in self._on_cart:
+                # A cart of days ago may be what a checkout that has just begun is about.
+                if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
-        if brought.has_supply and profile.episodes:
+        told = brought.has_supply or brought.has_coupons or brought.has_feedback
+        if profile.episodes and (told or brought.orders.count):
             replan(turn, self.triggers)
+
+    def _settle(
+        self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
+    ) -> None:
+        """Hold what each of two profiles that became one had ordered against what was sent to the other."""
+        for order in turn.profile.recent_orders if turn.profile.has_recent_orders else ():
+            entry = orders.known(order.order_id)
+            if entry is None or entry.cancelled_ms is not None:
+                continue
+            for (ordered, _), (_, sent) in ((ours, theirs), (theirs, ours)):
+                if sent and order.order_id in ordered:
+                    episodes.settle(turn, self.triggers, order, entry.contribution, sent)
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
@@ -351,6 +381,10 @@ class Engine:
         if type(arrival.event) is events.SplitProfile:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
+                if not profile.suppressed:
+                    self._look(turn)
+                    if self._is_watching:
+                        self._watch.after_merge(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)
@@ -494,7 +528,8 @@ class Engine:
 
     def _cart(self, turn: Turn, arrival: Arrival, listeners: tuple[TriggerDefinition[Any], ...]) -> None:
         profile, event = turn.profile, arrival.event
-        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms)
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms, forget_ms)
         if cart is None:
             return
         self._remember(turn, arrival)
@@ -502,12 +537,18 @@ class Engine:
         if type(event) in ADDING:
             product = event.product  # type: ignore[attr-defined] # as each of ADDING has
             interests.touch(
-                profile.interests, WEIGHTS["add"], product.category, product.brand, product.occasions, arrival.time_ms
+                profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
             if self._browsed:
                 browsing.note_found(profile, arrival.time_ms, added=True)
-        elif self._browsed and type(event) is events.CartUpdated and carts.was_added_to(cart, arrival.time_ms):
-            browsing.note_found(profile, arrival.time_ms, added=True)
+        elif type(event) is events.CartUpdated:
+            added = carts.added_by(cart, event.products, arrival.time_ms)
+            for product in added:
+                interests.touch(
+                    profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
+                )
+            if added and self._browsed:
+                browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
@@ -542,6 +583,16 @@ def _named(statistic: str, change: Tally) -> Tally:
 def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
     """Whether a trigger does anything with what it is told."""
     return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
+
+
+def _ordered(profile: Profile) -> set[str]:
+    """The orders it remembers, by their ids."""
+    return {order.order_id for order in profile.recent_orders} if profile.has_recent_orders else set()
+
+
+def _sent(profile: Profile) -> set[str]:
+    """What was sent lately, by its trigger ids."""
+    return {sent.trigger_id for sent in profile.emitted} if profile.has_emitted else set()
 
 
 def _wake_at(profile: Profile, due_ms: int) -> str | None:
@@ -660,12 +711,7 @@ def _signed_up(turn: Turn, arrival: Arrival) -> None:
 
 
 def _subscribed(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.SubscriptionEvent, arrival.event)
-    subscriptions = turn.profile.subscriptions
-    if type(event) is events.SubscriptionCancelled:
-        subscriptions.pop(event.subscription_id, None)
-    elif len(subscriptions) < SUBSCRIPTIONS_MAX or event.subscription_id in subscriptions:
-        subscriptions[event.subscription_id] = sorted({product.product_id for product in event.products})
+    subscriptions.apply_subscription_event(turn.profile, arrival)
 
 
 def _answer(turn: Turn, arrival: Arrival) -> None:
@@ -689,7 +735,7 @@ def _message(turn: Turn, arrival: Arrival) -> None:
 
 
 _VIEW: Final = WEIGHTS["view"]
-SUBSCRIPTIONS_MAX: Final = 32
+_ADD: Final = WEIGHTS["add"]
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
         events.OrderCompleted,

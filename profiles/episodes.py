@@ -7,7 +7,7 @@ due in her quiet hours is put off to their end. Nothing here depends on where a 
 it fires at, which in replay is its due time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -123,6 +123,16 @@ def waiting_of(profile: Profile, definition: TriggerDefinition[Any]) -> list[Epi
     if not profile.episodes:
         return []
     return [episode for episode in profile.episodes.values() if episode.name == definition.name]
+
+
+def told_since(profile: Profile, episode: Episode, opened_ms: int) -> bool:
+    """Whether a trigger was sent about the same as a waiting one, and for what happened at `opened_ms` or later: two profiles
+    that became one may both have waited, and one of them no longer.
+    """
+    return profile.has_emitted and any(
+        sent.name == episode.name and sent.key == episode.key and sent.opened_ms >= opened_ms
+        for sent in profile.emitted
+    )
 
 
 def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, order_id: str | None = None) -> None:
@@ -422,13 +432,15 @@ def _summary(profile: Profile) -> ProfileSummary:
 # --- after the emission -------------------------------------------------------------------------------------------
 
 
-def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contribution | None) -> None:
+def settle(
+    turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contribution | None, among: Collection[str] | None = None
+) -> None:
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts;
     an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the credit.
     Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the order
-    adds to her totals now; the outcome tells its net value.
+    adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
     """
     if not turn.profile.has_emitted:
         return
@@ -436,6 +448,8 @@ def settle(turn: Turn, triggers: Triggers, order: RecentOrder, worth: Contributi
     for sent in reversed(turn.profile.emitted):
         definition = triggers.get(sent.name)
         if definition is None or sent.outcome is not None or sent.service:
+            continue
+        if among is not None and sent.trigger_id not in among:
             continue
         if order.at_ms <= sent.emitted_ms:
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
@@ -483,6 +497,7 @@ def _outcome(
     if sent.ghost:
         return
     known = worth is not None and worth.rate is not None
+    key = sent.first_key or sent.key
     assert name in ("trigger.cancelled", "trigger.converted", "cart.recovered")
     turn.out.append(
         TriggerOutcome(
@@ -490,7 +505,7 @@ def _outcome(
             name=name,  # type: ignore[arg-type]  # narrowed by the assertion above
             of_trigger_id=sent.trigger_id,
             of_name=sent.name,
-            episode_key=sent.key,
+            episode_key=key,
             shop_id=turn.book.shop_id,
             customer_id=turn.profile.id,
             order_id=order_id,
@@ -501,5 +516,5 @@ def _outcome(
             currency=turn.book.shop_currency if known else None,
         )
     )
-    episode = Episode(sent.name, sent.key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
+    episode = Episode(sent.name, key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
     turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)

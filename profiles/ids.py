@@ -32,6 +32,17 @@ def decision_id(text: str) -> str:
     return xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
 
 
+def renamed(episode_key: str, before: str, now: str) -> str:
+    """An episode's key where the customer it names is known under another id now; any other key as it is.
+
+    >>> renamed("anonymous_id:a|b|weekend", "anonymous_id:a|b", "user_id:7"), renamed("c1", "anonymous_id:a", "user_id:7")
+    ('user_id:7|weekend', 'c1')
+    """
+    if episode_key == before or episode_key.startswith(f"{before}|"):
+        return now + episode_key[len(before) :]
+    return episode_key
+
+
 @lru_cache(maxsize=4096)
 def trigger_id(shop_id: str, name: str, version: int, episode_key: str, anchor: str, occurrence: int = 1) -> str:
     """The id of a trigger: what it is about (episode key), what opened it (anchor), and which reminder it is.

@@ -18,7 +18,7 @@ from msgspec import Raw
 from msgspec.structs import astuple, replace
 
 from profiles import apart, contacts, former, merge, sides
-from profiles.ids import decision_id
+from profiles.ids import decision_id, renamed
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
 from profiles.state import (
@@ -392,17 +392,25 @@ def _rejoin(profile: Profile, other: Profile) -> None:
 
 
 def _renamed(other: Profile, name: str) -> Profile:
-    """Triggers about the customer herself, and no cart or order, are about the united one from now on."""
+    """Triggers about the customer herself, and no cart or order, are about the united one from now on: those that wait, and
+    those that were sent, by whose keys others cool.
+    """
+    here = other.id
 
-    def renamed(key: str) -> str:
-        return "|".join(name if part == other.id else part for part in key.split("|"))
+    def there(place: str) -> str:
+        of, bar, key = place.partition("|")
+        return f"{of}{bar}{renamed(key, here, name)}"
 
     for place, episode in list(other.episodes.items()):
-        if other.id in place:
+        if here in place:
             del other.episodes[place]
-            episode.key = renamed(episode.key)
-            other.episodes[renamed(place)] = episode
-    other.wakes = {renamed(what): at_ms for what, at_ms in other.wakes.items()}
+            episode.key = renamed(episode.key, here, name)
+            other.episodes[there(place)] = episode
+    other.wakes = {there(what): at_ms for what, at_ms in other.wakes.items()}
+    for sent in other.emitted if other.has_emitted else ():
+        key = renamed(sent.key, here, name)
+        if key != sent.key:
+            sent.first_key, sent.key = sent.first_key or sent.key, key
     return other
 
 

@@ -3,7 +3,7 @@
 Everything a fact decides (ledger and money, carts, consent, remembered message ids, first and last moments) comes out the
 same as if one profile had seen both histories, whichever of the two is folded into the other and however often it is
 repeated. What is only counted (sessions, views, interests, receipts) is added once for each absorbed profile; `absorbed`
-remembers which those were. Segments are looked at anew with the next event.
+remembers which those were. Which segments she is in then is the caller's to look at.
 
 Triggers are not decided here: episodes and emissions of both are kept, and the caller plans anew on the united profile.
 Orders are united in `profiles.merge_orders`, carts in `profiles.merge_carts`.
@@ -27,6 +27,7 @@ from profiles import (
     merge_supply,
     messages,
     origins,
+    subscriptions,
     supply,
     watches,
     wishes,
@@ -53,8 +54,6 @@ from profiles.state import (
     encode,
 )
 
-SUBSCRIPTIONS_MAX = 32
-
 
 def merge(
     into: Profile,
@@ -74,7 +73,8 @@ def merge(
     ledger is loaded.
     """
     compared = into.has_exposures or from_.has_exposures
-    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms or compared:
+    settles = from_.has_emitted and into.has_recent_orders
+    if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms or compared or settles:
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
@@ -98,6 +98,7 @@ def merge(
     wishes.unite(into, other)
     coupons.unite(into, other)
     dedupe.unite(into, other)
+    subscriptions.unite(into, other, again=again)
     activity.unite_moments(into.activity, other.activity)
     if into.has_past:
         acquisition.settle(into, book)
@@ -106,7 +107,6 @@ def merge(
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
-        _unite_subscriptions(into, other)
     _unite_standing(into, other)
     _unite_triggers(into, other)
     if other.has_behaviour:
@@ -227,26 +227,21 @@ def _add_counts(into: Profile, other: Profile) -> None:
             into.messages[name] = into.messages.get(name, 0) + count
 
 
-def _unite_subscriptions(into: Profile, other: Profile) -> None:
-    """A subscription known to both has the products of both; one that was cancelled here since does not come back."""
-    for subscription_id, products in other.subscriptions.items():
-        known = into.subscriptions.get(subscription_id, [])
-        if known or len(into.subscriptions) < SUBSCRIPTIONS_MAX:
-            into.subscriptions[subscription_id] = sorted({*known, *products})
-
-
 # --- triggers -----------------------------------------------------------------------------------------------------
 
 
 def _unite_standing(into: Profile, other: Profile) -> None:
-    """Band and tier are looked at again with the next timer; until then the newer word and the higher tier stand."""
+    """The newer band, the higher tier and sum, each since whoever of the two had it first. The caller looks at them again by the
+    orders of both.
+    """
     ours, theirs = into.standing, other.standing
     if theirs.band is not None and (ours.band is None or theirs.band_since_ms > ours.band_since_ms):
         ours.band, ours.band_since_ms = theirs.band, theirs.band_since_ms
     ours.left_high_ms = max((ms for ms in (ours.left_high_ms, theirs.left_high_ms) if ms is not None), default=None)
-    if theirs.tier > ours.tier:
+    if (theirs.tier, -theirs.tier_since_ms) > (ours.tier, -ours.tier_since_ms):
         ours.tier, ours.tier_since_ms = theirs.tier, theirs.tier_since_ms
-    ours.milestone = max(ours.milestone, theirs.milestone)
+    if (theirs.milestone, -theirs.milestone_ms) > (ours.milestone, -ours.milestone_ms):
+        ours.milestone, ours.milestone_ms = theirs.milestone, theirs.milestone_ms
 
 
 def _unite_triggers(into: Profile, other: Profile) -> None:

@@ -123,6 +123,7 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     _sides: Part = _part("sides")
     _apart: Part = _part("apart")
     _former: Part = _part("former")
+    _subscription_words: Part = _part("subscription_words")
 
     @property
     def suppressed(self) -> bool:
@@ -401,6 +402,14 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         part: dict[str, list[str]] | Raw = self._subscriptions
         if type(part) is Raw:
             part = self._subscriptions = open_part(part, _SUBSCRIPTIONS)
+        return part
+
+    @property
+    def subscription_words(self) -> dict[str, int]:
+        """When the newest word of a subscription was said, by its id. See `profiles.subscriptions`."""
+        part: dict[str, int] | Raw = self._subscription_words
+        if type(part) is Raw:
+            part = self._subscription_words = open_part(part, _LINKED)
         return part
 
     @property

@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from profiles import apart, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
-from profiles.ids import decision_id
+from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
 from profiles.state import Ledger, OrderEntry, decode_entry, encode
@@ -176,7 +176,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    carts = set(profile.carts)
+    carts, checkouts = set(profile.carts), set(profile.checkouts)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -184,8 +184,10 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
+    gone = carts.difference(profile.carts) | checkouts.difference(profile.checkouts)
+    gone.update(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
-        if carts.difference(profile.carts).intersection(episode.key.split("|")):
+        if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
@@ -319,14 +321,18 @@ def _remember_told(made: Profile, before: Profile) -> None:
 def _name_no_more(profile: Profile, goes: set[str]) -> None:
     """What was decided and sent stays, and is told of without the ids that went: who they belong to may be erased one day."""
 
-    def renamed(key: str) -> str:
-        return "|".join(profile.id if part in goes else part for part in key.split("|"))
+    def hers(key: str) -> str:
+        for one in sorted(goes):
+            key = renamed(key, one, profile.id)
+        return key
 
     for sent in profile.emitted:
-        sent.key = renamed(sent.key)
+        sent.key = hers(sent.key)
+        if sent.first_key is not None and hers(sent.first_key) != sent.first_key:
+            sent.first_key = None
     kept = profile.last_decisions()
     for decision in kept:
-        decision.key = renamed(decision.key)
+        decision.key = hers(decision.key)
     profile.decisions = [*kept]
 
 

@@ -590,6 +590,7 @@ class Emitted(Struct, omit_defaults=True, gc=False):
 
     `outcome`: None, retracted or converted. `service`: its class was not marketing. `ghost`: the customer is held out, so
     it was decided but not sent. `failed`: the messaging system said that it could not send it, at `receipt_ms`.
+    `first_key`: the key it was sent with, where the profile it went to was absorbed since and `key` is that of this customer.
     """
 
     trigger_id: str
@@ -608,6 +609,7 @@ class Emitted(Struct, omit_defaults=True, gc=False):
     outcome: str | None = None
     until_ms: int = 0
     receipt_ms: int = -1
+    first_key: str | None = None
 
 
 class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
@@ -634,7 +636,7 @@ class RecentOrder(Struct, array_like=True, gc=False):
 class Standing(Struct, omit_defaults=True, gc=False):
     """Where a customer stands among the shop's customers: her churn band, her tier (0: none), the highest sum she passed.
 
-    `left_high_ms` is when she last left the band "high".
+    `left_high_ms` is when she last left the band "high", `milestone_ms` when she passed that sum (0: not known).
     """
 
     band: Band | None = None
@@ -643,6 +645,7 @@ class Standing(Struct, omit_defaults=True, gc=False):
     tier: int = 0
     tier_since_ms: int = 0
     milestone: int = 0
+    milestone_ms: int = 0
 
 
 class WindowsKept(Struct, omit_defaults=True, gc=False):

@@ -58,6 +58,15 @@ class Watch:
             changed |= windows.note(profile, arrival, turn.book)
         self._look(turn, changed, _now_ms(turn), turn.cause)
 
+    def after_merge(self, turn: Turn, orders: Ledger) -> None:
+        """After another profile became part of this one, or was taken out of it. Where what is counted takes orders that are not
+        loaded, its next event asks for them.
+        """
+        segments, profile = self._segments, turn.profile
+        if not segments.to_take_up(profile) and (orders.complete or not segments.windows.needs_ledger(profile)):
+            segments.prepare(profile, orders, turn.book)
+            self._look(turn, NOTHING, _now_ms(turn), turn.cause)
+
     def wake(self, turn: Turn, orders: Ledger, due_ms: int) -> None:
         """The timer of the segments has come. Raises NeedLedger(None) before changing anything."""
         self._segments.prepare(turn.profile, orders, turn.book)

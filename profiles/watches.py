@@ -95,11 +95,18 @@ def lowest_seen(watch: Watch, now_ms: int) -> int | None:
     return min((price for at_ms, price in watch.seen if at_ms >= now_ms - SEEN_FOR_MS), default=None)
 
 
-def wants(profile: Profile, key: str, watch: Watch, now_ms: int) -> bool:
-    """Whether she is after it: it is in a cart, on a wishlist, or was viewed twice in the last 7 days."""
-    if watch.wished or (len(watch.views) == 2 and watch.views[1] >= now_ms - VIEWED_WITHIN_MS):
+def wants(profile: Profile, key: str, watch: Watch, now_ms: int, forget_ms: int) -> bool:
+    """Whether she is after it: it is in a cart that changed within `forget_ms`, on a wishlist and was heard of within 90 days,
+    or was viewed twice in the last 7 days. Whether she came by since, so that what is old was tidied up, makes no difference.
+    """
+    if watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS:
         return True
-    return any(key in cart.lines for cart in carts.all_carts(profile).values())
+    if len(watch.views) == 2 and watch.views[1] >= now_ms - VIEWED_WITHIN_MS:
+        return True
+    return any(
+        key in cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms
+        for cart in carts.all_carts(profile).values()
+    )
 
 
 def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:

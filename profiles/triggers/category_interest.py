@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import exp2
 from typing import ClassVar, Final
 
-from profiles import browsing
+from profiles import browsing, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
@@ -36,7 +36,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
     name = "category.interest"
     rule_type = CategoryInterestRule
     remembers_views = True
-    listens = frozenset(_WEIGHT_OF)
+    listens = frozenset({*_WEIGHT_OF, events.CartUpdated})
     reasons: ClassVar[Mapping[str, str]] = {
         "bought": "Something of the category was bought only days ago.",
         "faded": "The interest is over.",
@@ -44,9 +44,15 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event = arrival.event
-        category = event.category if isinstance(event, events.ListEvent) else event.product.category  # type: ignore[attr-defined] # all others of `listens` are about a product
-        if category is None:
+        if isinstance(event, events.CartUpdated):
+            for name, weight in _added(turn.profile, event, arrival.time_ms).items():
+                self._consider(turn, arrival, name, weight)
             return
+        category = event.category if isinstance(event, events.ListEvent) else event.product.category  # type: ignore[attr-defined] # all others of `listens` are about a product
+        if category is not None:
+            self._consider(turn, arrival, category, _WEIGHT_OF[type(event)])
+
+    def _consider(self, turn: Turn, arrival: Arrival, category: str, weight: float) -> None:
         profile, at_ms = turn.profile, arrival.time_ms
         rule, interests = self.rule(turn.book), profile.interests
         last_ms = profile.activity.last_ms
@@ -56,7 +62,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         beyond_ms = now_ms - interests.landmark_ms
         far = beyond_ms < STEP_MS and units + 1 < rule.points * UNITS * exp2(beyond_ms / HALF_LIFE_MS)
         if not far or category in interests.strong:
-            self._look(turn, rule, category, units, _WEIGHT_OF[type(event)], at_ms, now_ms)
+            self._look(turn, rule, category, units, weight, at_ms, now_ms)
 
     def _look(
         self,
@@ -119,6 +125,16 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each category cools for itself."""
         return sent.key == episode.key
+
+
+def _added(profile: Profile, event: events.CartUpdated, at_ms: int) -> dict[str, float]:
+    """What a snapshot of a cart adds to categories: the products that came into the cart with it count as added."""
+    cart = carts.find(profile, event.cart_id or carts.DEFAULT_CART)
+    weights: dict[str, float] = {}
+    for product in carts.added_by(cart, event.products, at_ms) if cart is not None else ():
+        if product.category is not None:
+            weights[product.category] = weights.get(product.category, 0.0) + WEIGHTS["add"]
+    return weights
 
 
 def _left(rule: CategoryInterestRule, units: int, least: int, total: int) -> bool:

@@ -138,9 +138,12 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 due_ms = episode.due_ms
                 at_ms = min(due_ms, turn.time_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
+        switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
         if state == "emitted":
             checkout.reminded = True
             self._plan_next(turn, episode)
+        elif switched_off and checkout.done is None and now_ms >= episode.due_ms and self.rule(turn.book).enabled:
+            self._plan_next(turn, episode)  # the one after it is still wanted
 
     def _plan_next(self, turn: Turn, episode: Episode) -> None:
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms

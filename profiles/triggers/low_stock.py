@@ -11,6 +11,7 @@ from profiles.goods_rules import LowStockRule
 from profiles.goods_state import GoodChange
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
+from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import bought_since, wants
@@ -32,7 +33,7 @@ class LowStock(Watched[LowStockRule]):
 
     def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
         key = f"{turn.profile.id}|{change.key}"
-        if waiting(turn.profile, self, key) is None and wants(turn.profile, change.key, watch, change.time_ms):
+        if waiting(turn.profile, self, key) is None and self._wants(turn, change.key, watch, change.time_ms):
             due_ms = change.time_ms + self.rule(turn.book).delay_ms
             plan(turn, self, key, change.message_id, change.time_ms, due_ms, data=about(watch))
 
@@ -48,7 +49,10 @@ class LowStock(Watched[LowStockRule]):
             return "ordered"
         if good.stock is None or good.stock > self.rule(turn.book).pieces:
             return "restocked"
-        return None if wants(turn.profile, key_of(episode), watch, now_ms) else "not_wanted"
+        return None if self._wants(turn, key_of(episode), watch, now_ms) else "not_wanted"
+
+    def _wants(self, turn: Turn, key: str, watch: Watch, now_ms: int) -> bool:
+        return wants(turn.profile, key, watch, now_ms, CART_ABANDONED.rule(turn.book).forget_ms)
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         return OUT_OF_STOCK if in_stock(turn.at.goods, key_of(episode)) is False else None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan
+from profiles.episodes import cancel, plan, told_since
 from profiles.rules import TriggerRule
 from profiles.standing import StandingChange, anchor_of, tier_limits
 from profiles.standing_rules import VipEnteredRule, VipLeftRule
@@ -52,6 +52,17 @@ class VipEntered(_Vip[VipEnteredRule]):
     name = "vip.entered"
     rule_type = VipEnteredRule
     passage = "reached a tier"
+    reasons: ClassVar[Mapping[str, str]] = {
+        **_Vip.reasons,
+        "told_before": "She was told of it before, as is known now under another name.",
+    }
+
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        if (reason := super().check(turn, episode, now_ms)) is not None:
+            return reason
+        since_ms = episode.opened_ms
+        told = turn.profile.standing.tier_since_ms < since_ms or told_since(turn.profile, episode, since_ms)
+        return "told_before" if told else None
 
     def on_standing(self, turn: Turn, change: StandingChange) -> None:
         if turn.profile.standing.tier > change.tier_before:

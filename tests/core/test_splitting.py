@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 from profiles import sides
 from profiles.book import Book
+from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, IdentityRules, Rules
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
+from profiles.triggers import VipEnteredRule
 from profiles.turn import Mail, Output
 from schemas.decode import others_of
 from schemas.events import (
@@ -25,6 +27,7 @@ from schemas.events import (
     Event,
     Identified,
     OrderCompleted,
+    OrderDelivered,
     PageViewed,
     Product,
     SplitProfile,
@@ -407,3 +410,32 @@ def test_an_erased_customer_leaves_no_trace_with_whom_was_taken_out_of_her_nor_t
     assert b"ada" not in town.profile(MAIL).pack()
     assert nets(town) == {ADA: 0, MAIL: 200}
     assert not [mail for mail in town.out if isinstance(mail, Mail) and isinstance(mail.event, EraseCustomer)]
+
+
+def test_who_was_in_a_tier_by_orders_of_the_other_leaves_it_with_the_split() -> None:
+    town = Town(Book(rules=Rules.of(VipEnteredRule(limits=(3_000,)))))
+    bought(town, ADA, order_id="o1", revenue_minor=1_000)
+    bought(town, MAIL, order_id="o2", revenue_minor=3_000)
+    town.tell(Identified, ADA, MAIL, day=0.5)
+    assert town.profile(ADA).standing.tier == 1
+
+    town.split(ADA, MAIL)
+
+    assert town.profile(ADA).standing.tier == 0
+    assert f"vip.left|{ADA}|0" in town.profile(ADA).episodes
+
+
+@pytest.mark.parametrize("name", ["next.order.coupon", "cross.sell", "nps.survey", "review.request"])
+def test_nothing_that_waits_about_an_order_of_the_other_is_sent_to_who_stays(name: str) -> None:
+    tea = Product(product_id="tea", price_minor=1_000)
+    town = Town(Book(catalogue=build_catalogue([{"product_id": "tea", "complementary": ["milk"]}])))
+    town.tell(Identified, ADA)
+    town.tell(OrderCompleted, MAIL, order_id="o1", products=(tea,), currency="USD")
+    town.tell(Identified, ADA, MAIL, day=0.1)
+    if name != "cross.sell":
+        town.tell(OrderDelivered, MAIL, day=0.2, order_id="o1")
+    assert name in {episode.name for episode in town.profile(ADA).episodes.values()}
+
+    town.split(ADA, MAIL)
+
+    assert name not in {episode.name for episode in town.profile(ADA).episodes.values()}

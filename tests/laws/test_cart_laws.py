@@ -65,7 +65,7 @@ def play(story: list[Arrival], order: OrderEntry | None = None, order_after: int
     for position, told in enumerate(story):
         if order is not None and position == order_after:
             carts.apply_order(profile, order, None, DAY_MS)
-        carts.apply_cart_event(profile, told, DAY_MS)
+        carts.apply_cart_event(profile, told, DAY_MS, 30 * DAY_MS)
     if order is not None and order_after >= len(story):
         carts.apply_order(profile, order, None, DAY_MS)
     return profile
@@ -113,7 +113,7 @@ def test_operations_older_than_a_day_leave_the_cart_as_it_is(story: list[Arrival
     before = {key: line.quantity for key, line in profile.carts["c"].lines.items()}
 
     late = arrival(events.CartViewed, START_MS + 3 * DAY_MS, "much-later", cart_id="c")
-    carts.apply_cart_event(profile, late, DAY_MS)
+    carts.apply_cart_event(profile, late, DAY_MS, 30 * DAY_MS)
 
     assert {key: line.quantity for key, line in profile.carts["c"].lines.items()} == before
     assert [op.message_id for op in profile.carts["c"].ops] == ["much-later"]

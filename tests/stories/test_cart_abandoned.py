@@ -202,3 +202,19 @@ def test_what_is_put_in_after_unsubscribing_opens_a_new_episode() -> None:
 
     assert ada.emitted(CART) == [80]
     assert [item.product_id for item in ada.triggers[-1].items] == ["A", "B"]
+
+
+@pytest.mark.parametrize("cart", ["c1", None])
+def test_a_cart_that_was_left_for_more_than_thirty_days_begins_anew(cart: str | None) -> None:
+    came_by = Timeline().add("A", 0, cart=cart).tell(events.PageViewed, 39 * DAY, channel="browser")
+    stayed_away = Timeline().add("A", 0, cart=cart)
+
+    for ada in (came_by, stayed_away):
+        ada.add("B", 40 * DAY, cart=cart).until(41 * DAY)
+        assert [[item.product_id for item in trigger.items] for trigger in ada.sent(CART)] == [["A"], ["B"]]
+
+
+def test_one_that_was_looked_at_in_between_goes_on() -> None:
+    ada = Timeline().add("A", 0).tell(events.CartViewed, 20 * DAY, cart_id="c1").add("B", 40 * DAY).until(41 * DAY)
+
+    assert [item.product_id for item in ada.sent(CART)[-1].items] == ["A", "B"]

@@ -124,3 +124,23 @@ def test_lists_and_carts_count_too(ada: Timeline) -> None:
     ada.add(of("tents"), 0.002).tell(events.ProductListViewed, 1, category="tents").until(2)
 
     assert ada.emitted(INTEREST) == [1]
+
+
+def snapshot(ada: Timeline, minute: float, *products: Product) -> Timeline:
+    return ada.tell(events.CartUpdated, minute, cart_id="c1", products=products)
+
+
+def test_what_a_snapshot_brings_into_the_cart_counts_as_added_once(ada: Timeline) -> None:
+    snapshot(ada, 0, of("tents"))
+    snapshot(ada, 1, of("tents"))
+
+    assert ada.decisions(INTEREST) == []
+
+    snapshot(ada, 2, of("tents"), of("tents", "B")).until(3)
+
+    assert ada.emitted(INTEREST) == [2]
+    assert ada.triggers[0].details["score"] == pytest.approx(8.0, abs=0.001)
+
+
+def test_two_products_of_a_category_in_one_snapshot_are_enough(ada: Timeline) -> None:
+    assert snapshot(ada, 0, of("tents"), of("tents", "B")).until(1).emitted(INTEREST) == [0]

@@ -208,3 +208,20 @@ def test_a_reminder_that_is_switched_off_while_it_waits_is_not_sent() -> None:
 
     assert ada.emitted(CHECKOUT) == [70]
     assert ada.decisions(CHECKOUT)[-1] == ("cancelled", "disabled")
+
+
+def test_of_two_that_wait_the_third_is_sent_though_the_second_was_switched_off() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR)
+    ada.new_rules(shop(CheckoutAbandonedRule(second_after_ms=0))).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70, 70 + 3 * DAY]
+    assert [trigger.occurrence for trigger in ada.triggers] == [1, 3]
+
+
+def test_neither_is_sent_to_who_ordered_or_unsubscribed_meanwhile() -> None:
+    without_second = shop(CheckoutAbandonedRule(second_after_ms=0))
+    ordered = started(Timeline().add("A", 0), 10).until(2 * HOUR).new_rules(without_second).order("o1", DAY, "A")
+    left = started(Timeline().add("A", 0), 10).until(2 * HOUR).new_rules(without_second)
+    left.tell(events.Unsubscribed, DAY, message_channel="email")
+
+    assert ordered.until(10 * DAY).emitted(CHECKOUT) == left.until(10 * DAY).emitted(CHECKOUT) == [70]

@@ -105,3 +105,18 @@ def test_the_same_event_twice_is_told_once() -> None:
     story = ada(cooldown_ms=0).wish("tent", 0).stock("tent", 10, 50).stock("tent", 100, 5, message_id="s")
 
     assert story.stock("tent", 100, 5, message_id="s").until(DAY).emitted(NAME) == [100]
+
+
+@pytest.mark.parametrize("came_by", [True, False])
+def test_what_lies_in_a_cart_for_a_month_or_on_a_wishlist_for_a_quarter_is_not_wanted_any_more(
+    *, came_by: bool
+) -> None:
+    carted, wished = ada().add("tent", 0), ada().wish("tent", 0)
+    for story in (carted, wished):
+        if came_by:
+            story.tell(events.PageViewed, 95 * DAY, channel="browser")
+        story.stock("tent", 96 * DAY, 50).stock("tent", 97 * DAY, 5).until(98 * DAY)
+
+        assert story.emitted(NAME) == []
+    recently = ada().wish("tent", 0).stock("tent", 10, 50).stock("tent", 80 * DAY, 5)
+    assert recently.until(81 * DAY).emitted(NAME) == [80 * DAY]

@@ -93,6 +93,27 @@ def test_who_gets_it_by_subscription_is_not_reminded_until_she_ends_that() -> No
     assert ended.emitted(DUE) == [27 * DAY]
 
 
+def test_of_a_subscription_the_newest_word_holds_in_whatever_order_words_come() -> None:
+    plan: dict[str, Any] = {"subscription_id": "s1", "products": (product("coffee"),)}
+    ended = coffee_lover().order("o1", 0, product("coffee")).tell(events.SubscriptionCancelled, 2 * DAY, **plan)
+    ended.tell(events.SubscriptionStarted, DAY, arrives=2 * DAY + 1, **plan)
+    again = coffee_lover().order("o1", 0, product("coffee")).tell(events.SubscriptionStarted, 3 * DAY, **plan)
+    again.tell(events.SubscriptionCancelled, 2 * DAY, arrives=3 * DAY + 1, **plan)
+
+    assert (ended.profile.subscriptions, again.profile.subscriptions) == ({}, {"s1": ["coffee"]})
+    assert ended.until(60 * DAY).emitted(DUE) != []
+    assert again.until(60 * DAY).decisions(DUE)[-1] == ("cancelled", "subscribed")
+
+
+def test_a_subscription_that_ended_under_one_name_has_ended() -> None:
+    plan: dict[str, Any] = {"subscription_id": "s1", "products": (product("coffee"),)}
+    started, ended = ((events.SubscriptionStarted, DAY), (events.SubscriptionCancelled, 2 * DAY))
+    for hers, of_the_guest in ((started, ended), (ended, started)):
+        guest = coffee_lover(customer="email:ada@example.com").tell(*of_the_guest, **plan)
+
+        assert coffee_lover().tell(*hers, **plan).becomes_one_with(guest).profile.subscriptions == {}
+
+
 def test_buying_another_product_of_the_group_in_time_is_buying_again() -> None:
     rows = [{"product_id": name, "supply_days": 30, "group": "beans"} for name in ("coffee", "espresso")]
     ada = Timeline(shop(catalogue=build_catalogue(rows))).order("o1", 0, product("coffee"))

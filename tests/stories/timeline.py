@@ -68,6 +68,9 @@ class Timeline:
         self.facts: dict[str, Told] = {}
         self.clock_ms = START_MS - 1
         self._count = 0
+        self._told_by = (
+            "m" if customer == "user_id:ada" else f"{customer} "
+        )  # two who become one have said different things
         if consent:
             self.tell(events.ConsentChanged, -DAY, consent=(ConsentChange(state="GRANT", channel="email"),))
             self.profile.milestones.welcomed_ms = START_MS - 1
@@ -79,7 +82,7 @@ class Timeline:
         """An event that happened at `minute` and reached us at minute `arrives` (at once, unless said)."""
         self._count += 1
         kind_of_id, _, value = self.profile.id.partition(":")
-        fields.setdefault("message_id", f"m{self._count}")
+        fields.setdefault("message_id", f"{self._told_by}{self._count}")
         fields.setdefault(kind_of_id, value)
         event = kind(timestamp_ms=ms(minute), **fields)
         received_ms = ms(minute if arrives is None else arrives)

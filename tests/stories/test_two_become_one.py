@@ -1,0 +1,227 @@
+"""Two profiles turn out to be one customer: what either was sent counts for both, and what both did together is told once."""
+
+from typing import Any
+
+import pytest
+
+from profiles.catalogue import build_catalogue
+from profiles.gift_rules import GiftThresholdRule
+from profiles.rules import Caps, QuietHours
+from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
+from schemas import events
+from schemas.outputs import TriggerOutcome
+from tests.stories.customers import buys
+from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
+
+BUNDLES = shop(
+    BundleSuggestRule(),
+    CartAbandonedRule(enabled=False),
+    catalogue=build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat", "stove")]),
+)
+VALUE = shop(LtvMilestoneRule(milestones=(1_000, 5_000)), VipEnteredRule(limits=(3_000,)))
+NIGHT = 22 * HOUR
+AT_NIGHT: dict[str, Any] = {"quiet_hours": QuietHours(jitter_ms=0)}
+
+
+def two(book: Any = None, *, guest: str = "email:ada@example.com") -> tuple[Timeline, Timeline]:
+    """Ada with her account, and a guest who will turn out to be her."""
+    return Timeline(book), Timeline(book, customer=guest)
+
+
+def of_value(*stories: Timeline) -> list[tuple[str, Any]]:
+    """What was told of her value, with the tier or the sum."""
+    return [
+        (one.name, one.details.get("tier", one.details.get("milestone_minor")))
+        for story in stories
+        for one in story.triggers
+        if one.name in ("vip.entered", "vip.left", "ltv.milestone")
+    ]
+
+
+# --- what was sent to either ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guest", ["email:ada@example.com", "email:a|b@example.com"])
+def test_a_bundle_that_was_suggested_to_the_guest_is_not_suggested_again_to_her(guest: str) -> None:
+    ada, guest_of_hers = two(BUNDLES, guest=guest)
+    guest_of_hers.add("tent", 0, cart=None).until(2 * DAY)
+    ada.becomes_one_with(guest_of_hers).add("mat", 3 * DAY, cart=None).until(20 * DAY)
+
+    assert (guest_of_hers.emitted("bundle.suggest"), ada.emitted("bundle.suggest")) == ([DAY], [])
+    assert ada.decisions("bundle.suggest") == [("armed", None), ("suppressed", "cooldown")]
+
+
+def test_the_cart_of_a_shop_without_cart_ids_is_told_of_its_gift_once() -> None:
+    ada, guest = two(shop(GiftThresholdRule(threshold_minor=5_000)))
+    guest.add(product("A", 4_500), 0, cart=None).until(5)
+    ada.becomes_one_with(guest).add(product("B", 100), 10, cart=None).until(DAY)
+
+    assert (len(guest.sent("gift.threshold")), len(ada.sent("gift.threshold"))) == (1, 0)
+
+
+def test_what_waits_under_an_id_with_a_bar_is_hers_too() -> None:
+    ada, guest = two(BUNDLES, guest="email:a|b@example.com")
+    guest.add("tent", 0, cart=None)
+    ada.becomes_one_with(guest).until(20 * DAY)
+
+    assert [one.episode_key for one in ada.sent("bundle.suggest")] == ["user_id:ada|weekend"]
+
+
+def test_caps_count_what_both_were_sent() -> None:
+    ada, guest = two(shop(CartAbandonedRule(cooldown_ms=0, max_in_window=0), caps=Caps(max_in_24h=2)))
+    guest.add("A", 0, cart="c1").until(2 * HOUR)
+    ada.add("B", 5, cart="c2").until(2 * HOUR)
+    ada.becomes_one_with(guest).add("C", 3 * HOUR, cart="c3").until(DAY)
+
+    assert (len(guest.triggers), len(ada.triggers)) == (1, 1)
+    assert ada.decisions("cart.abandoned")[-1] == ("suppressed", "frequency_cap")
+
+
+def test_an_outcome_names_what_was_sent_as_it_was_sent() -> None:
+    ada, guest = two(BUNDLES)
+    guest.add("tent", 0, cart=None).until(2 * DAY)
+    ada.becomes_one_with(guest).order("o1", 3 * DAY, "mat")
+
+    outcomes = [output for output in ada.out if isinstance(output, TriggerOutcome)]
+    assert [(one.name, one.of_trigger_id, one.episode_key, one.customer_id) for one in outcomes] == [
+        ("trigger.converted", guest.triggers[0].trigger_id, "email:ada@example.com|weekend", "user_id:ada")
+    ]
+
+
+def test_an_order_of_one_is_the_recovery_of_the_cart_the_other_was_reminded_of() -> None:
+    ada, guest = two()
+    ada.add("tea", 0).until(2 * HOUR)
+    ada.becomes_one_with(guest.order("o1", 3 * HOUR, "tea"))
+
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_a_reminder_of_the_guest_is_taken_back_where_she_had_ordered_before_it() -> None:
+    ada, guest = two()
+    guest.add("tea", 0).until(2 * HOUR)
+    ada.order("o1", 30, "tea").becomes_one_with(guest)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_a_cancelled_order_of_the_guest_is_nobodys_conversion() -> None:
+    ada, guest = two()
+    ada.add("tea", 0).until(2 * HOUR)
+    guest.order("o1", 3 * HOUR, "tea").tell(events.OrderCancelled, 4 * HOUR, order_id="o1")
+
+    assert ada.becomes_one_with(guest).outcomes == []
+
+
+def test_a_second_merge_settles_nothing_twice() -> None:
+    ada, guest = two()
+    ada.add("tea", 0).until(2 * HOUR)
+    guest.order("o1", 3 * HOUR, "tea")
+
+    assert len(ada.becomes_one_with(guest).becomes_one_with(guest).outcomes) == 2
+
+
+# --- what waits -----------------------------------------------------------------------------------------------------
+
+
+def test_a_coupon_that_was_issued_anew_to_her_is_told_of_by_its_new_end() -> None:
+    ada, guest = two()
+    guest.tell(events.CouponIssued, 0, coupon_id="x1", expires_ms=ms(20 * DAY))
+    ada.tell(events.CouponIssued, DAY, coupon_id="x1", expires_ms=ms(30 * DAY))
+    ada.becomes_one_with(guest).until(40 * DAY)
+
+    assert ada.emitted("coupon.expiring") == [27 * DAY]
+
+
+def test_a_survey_is_put_off_by_an_answer_of_the_guest() -> None:
+    ada, guest = two()
+    guest.tell(events.NpsSubmitted, 5 * DAY, survey_id="s1", score=9)
+    ada.order("o1", 0, "tea").tell(events.OrderDelivered, 2 * DAY, order_id="o1")
+    ada.becomes_one_with(guest).tell(events.PageViewed, 90 * DAY).until(100 * DAY)
+
+    assert ada.emitted("nps.survey") == [95 * DAY]
+    assert ada.sent("nps.survey")[0].details == {"kind": "transactional", "order_id": "o1"}
+
+
+@pytest.mark.parametrize("hers_is_the_cart", [True, False])
+def test_a_checkout_of_one_is_about_the_cart_that_the_other_filled_days_ago(*, hers_is_the_cart: bool) -> None:
+    ada, guest = two(shop(CartAbandonedRule(enabled=False)))
+    filled, checked_out = (ada, guest) if hers_is_the_cart else (guest, ada)
+    filled.add("tea", 0, cart="c1").until(2 * DAY)
+    checked_out.tell(events.CheckoutStarted, 3 * DAY, checkout_id="k1", cart_id="c1")
+    ada.becomes_one_with(guest).until(3 * DAY + 2 * HOUR)
+
+    assert ada.emitted("checkout.abandoned") == [3 * DAY + 60]
+    assert [item.product_id for item in ada.sent("checkout.abandoned")[0].items] == ["tea"]
+
+
+# --- her value ------------------------------------------------------------------------------------------------------
+
+
+def test_a_tier_and_a_sum_that_both_reach_together_are_told_with_the_merge() -> None:
+    ada, guest = two(VALUE)
+    buys(guest, 0, 2_900, "o1").until(DAY)
+    buys(ada, 0, 2_900, "o2").until(DAY)
+    ada.becomes_one_with(guest).until(DAY + 1)
+
+    assert of_value(guest) == [("ltv.milestone", 1_000)]
+    assert of_value(ada) == [("ltv.milestone", 1_000), ("ltv.milestone", 5_000), ("vip.entered", 1)]
+
+
+def test_what_one_of_them_was_told_is_not_told_again() -> None:
+    ada, guest = two(VALUE)
+    buys(guest, 0, 3_500, "o1").until(DAY)
+    buys(ada, 2, 1_000, "o2").until(2 * DAY)
+    assert of_value(ada) == [("ltv.milestone", 1_000)]
+    buys(ada.becomes_one_with(guest), 3, 100, "o3").until(4 * DAY)
+
+    assert of_value(guest) == [("ltv.milestone", 1_000), ("vip.entered", 1)]
+    assert of_value(ada) == [("ltv.milestone", 1_000)]
+
+
+@pytest.mark.parametrize("guest_first", [True, False])
+def test_what_waits_for_the_morning_is_not_told_where_the_other_was_told_before(*, guest_first: bool) -> None:
+    rules = shop(LtvMilestoneRule(milestones=(1_000,)), VipEnteredRule(limits=(1_000,)), **AT_NIGHT)
+    ada, guest = two(rules)
+    early, late = (guest, ada) if guest_first else (ada, guest)
+    early.order("o1", -10 * DAY + 12 * HOUR, product("tea", 1_200)).until(0)
+    late.order("o2", NIGHT, product("tea", 1_500))
+    ada.becomes_one_with(guest).until(3 * DAY)
+
+    assert sorted(of_value(ada, guest)) == [("ltv.milestone", 1_000), ("vip.entered", 1)]
+    assert ada.profile.standing.milestone == 1_000
+
+
+def test_what_waits_for_the_morning_on_both_sides_is_told_once() -> None:
+    ada, guest = two(shop(LtvMilestoneRule(milestones=(1_000,)), VipEnteredRule(limits=(1_000,)), **AT_NIGHT))
+    guest.order("o1", NIGHT, product("tea", 1_200))
+    ada.order("o2", NIGHT + 5, product("tea", 1_500)).becomes_one_with(guest).until(3 * DAY)
+
+    assert sorted(of_value(ada, guest)) == [("ltv.milestone", 1_000), ("vip.entered", 1)]
+
+
+def test_of_two_sums_passed_before_the_morning_the_higher_is_told() -> None:
+    ada = Timeline(shop(LtvMilestoneRule(milestones=(1_000, 2_000)), **AT_NIGHT))
+    ada.order("o1", NIGHT, product("tea", 1_200)).order("o2", NIGHT + 5, product("tea", 1_500)).until(3 * DAY)
+
+    assert of_value(ada) == [("ltv.milestone", 2_000)]
+    assert ("cancelled", "passed_on") in ada.decisions("ltv.milestone")
+
+
+def test_who_fell_out_of_a_tier_is_told_so_though_the_other_was_never_in_it() -> None:
+    ada, guest = two(shop(VipEnteredRule(limits=(3_000,)), **AT_NIGHT))
+    guest.order("o1", 12 * HOUR, product("tea", 3_500)).until(13 * HOUR)
+    guest.tell(events.OrderRefunded, NIGHT, order_id="o1", refund_id="r1", amount_minor=3_000)
+    ada.order("o2", 14 * HOUR, product("tea", 100)).becomes_one_with(guest).until(3 * DAY)
+
+    assert [one for one in of_value(guest, ada) if one[0] != "ltv.milestone"] == [("vip.entered", 1), ("vip.left", 0)]
+
+
+# --- segments -------------------------------------------------------------------------------------------------------
+
+
+def test_a_segment_that_both_are_in_together_is_entered_with_the_merge() -> None:
+    ada, guest = two(shop(segments={"regular": {"when": "profile.orders.count >= 2"}}))
+    guest.order("o1", 0, "tea")
+    ada.order("o2", 5, "tea").becomes_one_with(guest).until(10)
+
+    assert ada.emitted("segment.entered") == [5]
