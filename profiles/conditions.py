@@ -4,19 +4,21 @@ A condition sees her public profile and the episode (`schemas.conditions`). One 
 not met, and is counted in the `Failures` it was made with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
-from profiles.rules import Rules, RulesError, near, table_of
+from profiles.rules import Rules, RulesError, format_duration, near, table_of
 from profiles.segments import Segments
 from profiles.state import Episode
 from profiles.turn import Turn
 from profiles.view import ProfileView
+from profiles.windows import ORDERS
 from schemas.outputs import Item
 
 if TYPE_CHECKING:
@@ -103,7 +105,8 @@ def compile_conditions(
     """The conditions and segments of a rules document; what they count over a time is kept together, by the segments.
 
     `segments` is the document's table of that name. None where nothing has to be kept up. Raises ExpressionError with the
-    place of what is wrong, and RulesError where a trigger names a segment that does not exist.
+    place of what is wrong, and RulesError where a trigger names a segment that does not exist, or visitors would be forgotten
+    who still count.
     """
     failures = Failures()
     conditions = {
@@ -122,4 +125,28 @@ def compile_conditions(
         for named in rule.segments_named():
             if named not in known:
                 raise RulesError(f"{table_of(name)}.segments", f"there is no segment {named!r}; {near(named, known)}")
+    asked = [(one.place, one.expression) for one in conditions.values()]
+    asked += [(f"segments.{segment.key}", segment.when) for segment in found.segments]
+    _check_visitors(rules, asked)
     return conditions, found if found.segments or conditions else None
+
+
+def _check_visitors(rules: Rules, asked: "Iterable[tuple[str, Expression]]") -> None:
+    """Raises RulesError where a visitor would be forgotten while something of hers may still be asked for."""
+    forget_ms = rules.visitors.forget_after_ms
+    cart_rule = rules.triggers.get(CartAbandonedRule.trigger, CartAbandonedRule())
+    assert isinstance(cart_rule, CartAbandonedRule)
+    needed = [("allowed_lateness", rules.allowed_lateness_ms), ("cart_abandoned.forget", cart_rule.forget_ms)]
+    needed += [
+        (place, count.span_ms)
+        for place, expression in asked
+        for count in expression.counts
+        if count.counter.family != ORDERS  # whoever ordered is never forgotten
+    ]
+    for place, span_ms in needed:
+        if 0 < forget_ms < span_ms:
+            raise RulesError(
+                "visitors.forget_after",
+                f"{format_duration(forget_ms)} is less than the {format_duration(span_ms)} of {place}: visitors would be "
+                f'forgotten while that still asks for them; write at least "{format_duration(span_ms)}", or "0d" to keep all',
+            )

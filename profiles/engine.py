@@ -38,6 +38,7 @@ from profiles import (
     statistics,
     subscriptions,
     supply,
+    visitors,
     voices,
     watches,
     wishes,
@@ -55,7 +56,7 @@ from profiles.privacy import COMMANDS
 from profiles.product_facts import filled, words_of
 from profiles.profile import Profile
 from profiles.replan import replan
-from profiles.rules import topics_apart
+from profiles.rules import Visitors, topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
 from profiles.state import Cart, Ledger, Moment, RecentOrder
@@ -117,7 +118,9 @@ class Engine:
         segments = book.segments if book.segments is not None else Segments()
         self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
         self._is_watching = segments.fingerprint != ""
-        self._of_sides = self if not self.triggers and not self._is_watching else Engine(_plain(book), ())
+        self._forget_after_ms = book.rules.visitors.forget_after_ms
+        plain = not self.triggers and not self._is_watching and not self._forget_after_ms
+        self._of_sides = self if plain else Engine(_plain(book), ())
         """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
         self._of_sides._ways = {kind: way._replace(listeners=()) for kind, way in self._ways.items()}
         self._of_sides._browsed = self._browsed
@@ -221,8 +224,9 @@ class Engine:
     def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
         """Let every timer of the profile that is due before the clock have its say, earliest first; gives what is due next.
 
-        Raises NeedLedger(None) before changing anything when old orders are to be compacted, or when what comes due may
-        put the customer into a hold-out's comparison.
+        A visitor who did not come back is forgotten: the profile is blank then, and `orders` say that what is stored has to go.
+        Raises NeedLedger(None) before changing anything when old orders are to be compacted, when what comes due may put the
+        customer into a hold-out's comparison, or when she may be forgotten.
         """
         clock_ms = at.clock_ms
         if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
@@ -239,6 +243,9 @@ class Engine:
                     continue
                 if wake == WAKE:
                     self._watch.wake(turn, orders, due_ms)
+                    continue
+                if wake == visitors.WAKE:
+                    self._look_at_visitor(profile, due_ms, orders)
                     continue
                 del profile.wakes[wake]
                 name, _, what = wake.partition("|")
@@ -258,6 +265,18 @@ class Engine:
             if self._is_watching:
                 self._watch.after_timer(turn, clock_ms)
         return due_ms
+
+    def _look_at_visitor(self, profile: Profile, due_ms: int, orders: Ledger) -> None:
+        """Her timer has come: forget her, look again later, or never more. Raises NeedLedger(None) before changing anything."""
+        idle_ms = visitors.idle_ms(profile, self._forget_after_ms)
+        if idle_ms is not None and idle_ms > due_ms:
+            profile.wakes[visitors.WAKE] = idle_ms
+        elif idle_ms is None or orders.all():
+            del profile.wakes[visitors.WAKE]
+        else:
+            statistics.take_back(profile, orders, self.book)
+            profile.wipe()
+            orders.forget()
 
     def _may_expose(self, profile: Profile, clock_ms: int) -> bool:
         """Whether something due before the clock, if it is decided to be sent, puts the customer into a new comparison. Who may
@@ -360,17 +379,19 @@ class Engine:
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
-        return replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
+        moved = replan(Turn(profile, self.book, at, [], "rules", at.clock_ms, at.clock_ms), self.triggers)
+        return visitors.replan(profile, self._forget_after_ms, at.clock_ms) or moved
 
     def take_up(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> bool:
-        """The segments may be others than those the profile was last looked at by: find which it is in by them. Whether they
-        were.
+        """The segments may be others than those the profile was last looked at by: find which it is in by them. And visitors
+        may not have been forgotten before: plan when to look at her. Whether there was anything to do.
 
         That it is in one is no news, only that it has left one is. Raises NeedLedger(None) before changing anything.
         """
         if profile.id == ANONYMOUS or profile.redirect or privacy.is_closed(profile):
             return False
-        return self._watch.take_up(Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders)
+        taken = self._watch.take_up(Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders)
+        return visitors.replan(profile, self._forget_after_ms, at.clock_ms) or taken
 
     # --- privacy --------------------------------------------------------------------------------------------------
 
@@ -571,8 +592,8 @@ def _way_of(
 
 
 def _plain(book: Book) -> Book:
-    """The book without segments."""
-    return replace(book, segments=None)
+    """The book without segments, and without anybody to forget."""
+    return replace(book, segments=None, rules=replace(book.rules, visitors=Visitors(forget_after_ms=0)))
 
 
 def _named(statistic: str, change: Tally) -> Tally:

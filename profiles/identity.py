@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from profiles import contacts, links
+from profiles import contacts, links, visitors
 from profiles.profile import Profile
 from profiles.state import TRAITS_MAX
 from profiles.turn import Turn
@@ -17,6 +17,7 @@ def remember(turn: Turn, arrival: Arrival) -> None:
     if not ids:
         kind, _, value = profile.id.partition(":")
         ids[kind] = [value]
+        visitors.begin(turn, arrival)
     for kind, value in arrival.others:
         if value not in ids.get(kind, ()):
             links.claim(turn, kind, value)

@@ -29,6 +29,7 @@ from profiles import (
     origins,
     subscriptions,
     supply,
+    visitors,
     watches,
     wishes,
 )
@@ -253,7 +254,11 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
         first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
         into.episodes = dict(first[:EPISODES_MAX])
 
+    # Who took part in a merge is no mere visitor.
+    into.wakes.pop(visitors.WAKE, None)
     for what, theirs_ms in other.wakes.items():
+        if what == visitors.WAKE:
+            continue
         # Whoever wakes up looks at everything anew, so the earlier time never does harm.
         into.wakes[what] = min(theirs_ms, into.wakes.get(what, theirs_ms))
 

@@ -254,8 +254,7 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
                 turn.out.append(successor(profile, entries))
             add(orders.counted, statistics.left_behind(profile, turn.book))
         else:
-            for counter, amount in statistics.counters(profile, turn.book).items():
-                orders.counted[counter] = orders.counted.get(counter, 0) - amount
+            statistics.take_back(profile, orders, turn.book)
     newer = asked.erased_ms is None or at_ms > asked.erased_ms
     if newer:
         marks = asked.apart | profile.apart if profile.has_apart else asked.apart

@@ -198,6 +198,22 @@ class IdentityRules(Struct, frozen=True, kw_only=True):
     """How long after a merge `regulars profile split` can take it apart. So long facts are kept twice; 0 keeps nothing."""
 
 
+class Visitors(Struct, frozen=True, kw_only=True):
+    """What becomes of visitors nobody knows (a device or a cart and nothing else) who do not come back."""
+
+    SHORTEST_MS: ClassVar[int] = 30 * DAY_MS
+
+    forget_after_ms: int = 400 * DAY_MS
+    """A visitor who never ordered, told who she is or agreed to anything is forgotten so long after her last event; at least
+    30d, "0d" keeps all."""
+
+    def impossible(self) -> tuple[str, str] | None:
+        """As that of a trigger's rules."""
+        if 0 < self.forget_after_ms < self.SHORTEST_MS:
+            return ("forget_after_ms", 'less than 30d, for which views and prices are remembered; "0d" forgets nobody')
+        return None
+
+
 class OpenFeedback(Struct, frozen=True, kw_only=True):
     """What is held back from a customer who complains: after a low score all marketing, until her case is closed."""
 
@@ -241,6 +257,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     delivery: DeliveryRules = DeliveryRules()
     repurchase: RepurchaseRules = RepurchaseRules()
     identity: IdentityRules = IdentityRules()
+    visitors: Visitors = Visitors()
     triggers: Mapping[str, TriggerRule] = {}
 
     @classmethod
@@ -358,7 +375,7 @@ def _read_table(kind: type[S], table: object, path: str) -> S:
         read = kind(**values)
     except ValueError as error:
         raise RulesError(path, str(error)) from None
-    if isinstance(read, TriggerRule | QuietHours) and (found := read.impossible()) is not None:
+    if isinstance(read, TriggerRule | QuietHours | Visitors) and (found := read.impossible()) is not None:
         name, why = found
         key = next(key for key, field in known.items() if field.name == name)
         shown = format_duration(getattr(read, name)) if name.endswith("_ms") else repr(getattr(read, name))

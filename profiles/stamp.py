@@ -13,12 +13,14 @@ from profiles.definition import TriggerDefinition
 
 class RulesStamp(Struct, frozen=True):
     """`version` is what the shop calls its rules, `digest` 16 characters by which two sets of rules are told apart; `segments`
-    changes with any segment or condition over a time, "" where there is none.
+    changes with any segment or condition over a time, "" where there is none; `visitors` is "forgotten" where those who do not
+    come back are, else "".
     """
 
     version: str
     digest: str
     segments: str = ""
+    visitors: str = ""
 
 
 def stamp_of(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> RulesStamp:
@@ -30,4 +32,5 @@ def stamp_of(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> RulesSta
         sorted((trigger.name, msgspec.to_builtins(trigger.rule(book))) for trigger in triggers),
         segments,
     )
-    return RulesStamp(rules.version, xxh3_64_hexdigest(msgspec.json.encode(said)), segments)
+    visitors = "forgotten" if rules.visitors.forget_after_ms else ""
+    return RulesStamp(rules.version, xxh3_64_hexdigest(msgspec.json.encode(said)), segments, visitors)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from profiles import hindsight, months, rhythms, voices
 from profiles.book import Book
-from profiles.insight.tallies import Tally, merged
+from profiles.insight.tallies import Tally, add, merged
 from profiles.ledger import OrderChange
 from profiles.origins import origin_of
 from profiles.profile import Profile
@@ -72,6 +72,11 @@ def tell_order(profile: Profile, change: OrderChange, ledger: Ledger, book: Book
 def counters(profile: Profile, book: Book) -> Tally:
     """All counters of a profile as it stands, without zeros."""
     return merged(statistic.counters(profile, book) for statistic in STATISTICS)
+
+
+def take_back(profile: Profile, ledger: Ledger, book: Book) -> None:
+    """Take a profile that is about to go out of all counters; the change goes along with the ledger."""
+    add(ledger.counted, {counter: -amount for counter, amount in counters(profile, book).items()})
 
 
 def left_behind(profile: Profile, book: Book) -> Tally:

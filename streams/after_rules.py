@@ -1,5 +1,5 @@
 """What is left to do in a partition after its rules have changed, a little with each batch: first whoever has a timer is planned
-anew, then, where segments are new, every profile is looked at.
+anew, then, where segments are new or visitors were not forgotten before, every profile is looked at.
 
 It is a job in the background: a page of ids is asked for when the partition turns anyway, and at most PROFILES_MAX profiles go
 through one commit. The commit that ends a part notes by which rules it was done. Whoever takes the partition over finds that
@@ -19,7 +19,7 @@ PAGE: Final = 1000
 PAGES_MAX: Final = 10
 """Pages without any profile before the partition gets its turn again."""
 
-Part = Literal["timers", "segments"]
+Part = Literal["timers", "visitors", "segments"]
 
 
 class Task(Struct, frozen=True):
@@ -44,10 +44,10 @@ class AfterRules:
         """Whether there is anything left to do."""
         return bool(self._left)
 
-    def begin(self, *, timers: bool, segments: bool) -> None:
+    def begin(self, *, timers: bool = False, visitors: bool = False, segments: bool = False) -> None:
         """The rules have changed: these parts begin anew. What was left of others stays to be done."""
-        again = {"timers": timers, "segments": segments}
-        parts: tuple[Part, ...] = ("timers", "segments")
+        again = {"timers": timers, "visitors": visitors, "segments": segments}
+        parts: tuple[Part, ...] = ("timers", "visitors", "segments")
         self._left = [part for part in parts if again[part] or part in self._left]
         self._found, self._cursor = [], None
 

@@ -137,6 +137,7 @@ class Batch:
         self.live: dict[str, Live] = {}
         self.rejected: list[Rejected] = []
         self.fired = self.replanned = self.hits = self.misses = 0
+        self.visitors_forgotten = 0
         self.timers_left = False
         self._notes = Notes() if notes is None else notes
         self.outputs = Outputs(terms)
@@ -710,6 +711,9 @@ class Batch:
                 raise Faulty(None, customer, error) from error
             self.fired += 1
             self.outputs.note((at_place, 0, fired_ms, customer), fired_ms)
+            if subject.ledger.forgotten:
+                self._take_out(subject)
+                self.visitors_forgotten += 1
             if next_ms is not None and next_ms < clock_ms:
                 raise Faulty(None, customer, RuntimeError("a timer that fired is still due"))
             group.since = at_place
@@ -720,18 +724,23 @@ class Batch:
         return Moment(clock_ms, self.wall_ms, self.goods.at(place), self.goods.facts.at(place))
 
     def _forget(self, subject: Live, outputs: int) -> None:
-        """She was erased, or anonymised: what the table holds of her goes, and what she may still do begins on nothing."""
+        """She was erased, or anonymised: what the table holds of her goes, and so does what was decided about her."""
+        profile = subject.profile
+        self.outputs.forgotten[profile.id] = outputs
+        self._take_out(subject)
+        assert profile.privacy is not None
+        self._noted |= self._notes.erase(profile.id, profile.privacy)
+
+    def _take_out(self, subject: Live) -> None:
+        """What the table holds of her goes, and what she may still do begins on nothing."""
         profile, ledger = subject.profile, subject.ledger
         ledger.forgotten = False
-        self.outputs.forgotten[profile.id] = outputs
         if subject.size and profile.id not in self._deleted:
             self._deleted.append(profile.id)
         add(self._population, population.forget(profile))
         add(self._population, ledger.counted)
         ledger.counted.clear()
         subject.size, subject.due_ms = 0, None
-        assert profile.privacy is not None
-        self._noted |= self._notes.erase(profile.id, profile.privacy)
 
     def _write_anew(self, subject: Live) -> None:
         """Something was taken out of her profile: what the table holds of her goes, and what is left is written as a whole."""

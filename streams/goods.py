@@ -183,7 +183,9 @@ class BatchGoods:
         """Goods that are new or not what they were after the records before `end`; None for one that goes."""
         changed = {key: good for key, told in self._told.items() for place, good in told if place < end}
         for (key, _), score in self._index.items():
-            if score is not None and changed.get(key, self._base.get(key)) is None:
+            # A watch that ends in the batch it began in leaves what it would have left had the batch been cut between.
+            known = changed.get(key) if key in changed and score is not None else self._base.get(key)
+            if known is None and (score is not None or key not in changed):
                 changed[key] = UNKNOWN
         room = GOODS_MAX - len(self._base) - sum(1 for key in changed if key not in self._base)
         if room < 0:

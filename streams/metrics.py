@@ -111,6 +111,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="None; a wave after an outage is normal.",
     ),
     Metric(
+        name="regulars_visitors_forgotten_total", kind="counter", unit="profiles",
+        meaning="Profiles of visitors nobody knows that were deleted, since they did not come back.",
+        remedy="None; [visitors] in the rules says after how long. Flat where it should not be: is forget_after \"0d\"?",
+    ),
+    Metric(
         name="regulars_outbox_rows", kind="gauge", unit="rows",
         meaning="Rows committed and not yet known to be in Kafka.",
         remedy="Growing: Kafka does not take what is published; the log says why.",

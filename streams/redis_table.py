@@ -99,7 +99,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "hash",
         "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
         "origin:<source topic>/<partition>/<mark>, topic_id:<topic>, rules:version, rules:digest, rules:replanned, "
-        "rules:segments, wake",
+        "rules:segments, rules:visitors, wake",
         "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
         "mark of the last one, its clock, the next offset to read of every input topic, and a change of a product that not "
         "all who watch it have heard of.",

@@ -20,6 +20,7 @@ class BatchStats(Struct, kw_only=True):
     forwarded: int
     repeated_forwards: int
     timers_fired: int
+    visitors_forgotten: int = 0
     cache_hits: int
     cache_misses: int
     cached: int

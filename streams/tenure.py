@@ -215,7 +215,7 @@ class Tenure:
         self._rules = dict(meta.rules)
         if self._rules.get("replanned") != self._rules.get("digest"):
             # Whoever had the partition did not get to the end of it.
-            self._after_rules.begin(timers=True, segments=False)
+            self._after_rules.begin(timers=True)
         self._goods, self._names, self._facts = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
@@ -252,6 +252,8 @@ class Tenure:
             rules = {"version": stamp.version, "digest": stamp.digest, "replanned": stamp.digest}
             if stamp.segments:
                 rules["segments"] = stamp.segments
+            if stamp.visitors:
+                rules["visitors"] = stamp.visitors
         if new or ids:
             # Where reading began is stored before anything is read: records that then vanish unread are a gap.
             commit = Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids, rules=rules)
@@ -345,12 +347,16 @@ class Tenure:
             self._terms = structs.replace(self._terms, engine=self._engine)
         known = self._rules.get("digest")
         if known == stamp.digest:
-            if self._rules.get("segments", "") != stamp.segments and not self._after_rules.pending:
-                self._after_rules.begin(timers=False, segments=True)
+            if not self._after_rules.pending:
+                self._after_rules.begin(visitors=self._visitors_are_new(), segments=self._segments_are_new())
             return
         rules = {"version": stamp.version, "digest": stamp.digest}
         if known is None:
-            rules["segments"] = stamp.segments  # whoever claimed it first died before there was any profile
+            # Whoever claimed it first died before there was any profile.
+            rules["segments"] = stamp.segments
+            rules["visitors"] = stamp.visitors
+        elif not stamp.visitors and self._rules.get("visitors"):
+            rules["visitors"] = ""
         commit = Commit(token=self._token, expected=self.commits, rules=rules)
         rows: list[tuple[Outgoing, int | None]] = []
         if known is not None:
@@ -368,7 +374,15 @@ class Tenure:
         await self._send(commit)
         self.outbox.add(rows)
         self._rules.update(rules)
-        self._after_rules.begin(timers=True, segments=self._rules.get("segments", "") != stamp.segments)
+        self._after_rules.begin(timers=True, visitors=self._visitors_are_new(), segments=self._segments_are_new())
+
+    def _visitors_are_new(self) -> bool:
+        """Whether there may be visitors whom nobody has planned to look at."""
+        forgotten = self._engine.stamp.visitors
+        return bool(forgotten) and self._rules.get("visitors") != forgotten
+
+    def _segments_are_new(self) -> bool:
+        return self._rules.get("segments", "") != self._engine.stamp.segments
 
     def _ended(self, task: Task | None, changes: Changes) -> dict[str, str]:
         """What the commit notes where a part of the work after new rules ends with it. That segments are ready is announced."""
@@ -376,6 +390,8 @@ class Tenure:
             return {}
         if task.part == "timers":
             return {"replanned": self._rules["digest"]}
+        if task.part == "visitors":
+            return {"visitors": self._terms.engine.stamp.visitors}
         ready = SegmentsReady(
             decision_id=decision_id(f"segments|{self.number}|{self._rules['digest']}|{self._token}|{self.commits}"),
             partition=self.number,
@@ -391,7 +407,7 @@ class Tenure:
             return
         self._after_rules.done(task)
         self._rules.update(rules)
-        if batch.replanned or task.part == "segments":
+        if batch.replanned or task.part != "timers":
             self._unfinished = True  # some timers may be due by now, which the index is to be asked for
 
     async def _worked(self, items: list[Item], clock_ms: int, task: Task | None) -> tuple[Batch, float, float]:
@@ -411,7 +427,7 @@ class Tenure:
                 stuck=frozenset(stuck),
                 notes=self._notes,
                 replans=() if task is None or task.part != "timers" else task.profile_ids,
-                looks=() if task is None or task.part != "segments" else task.profile_ids,
+                looks=() if task is None or task.part == "timers" else task.profile_ids,
                 goods=self._goods,
                 names=self._names,
                 facts=self._facts,
@@ -683,6 +699,7 @@ class Tenure:
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,
+                visitors_forgotten=batch.visitors_forgotten,
                 cache_hits=batch.hits,
                 cache_misses=batch.misses,
                 cached=len(self._cache),

@@ -34,6 +34,7 @@ class WorkerStats:
         metrics.count("regulars_commits_total")
         metrics.count("regulars_forwarded_total", done.forwarded)
         metrics.count("regulars_timers_fired_total", done.timers_fired)
+        metrics.count("regulars_visitors_forgotten_total", done.visitors_forgotten)
         metrics.count("regulars_cache_hits_total", done.cache_hits)
         metrics.count("regulars_cache_misses_total", done.cache_misses)
         metrics.count("regulars_profiles_written_total", done.profiles_written)

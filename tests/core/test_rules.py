@@ -52,6 +52,8 @@ def test_a_changed_number_is_taken() -> None:
         ({"cart_abandoned": {"delay": 3600}}, "cart_abandoned.delay: 3600 is no duration"),
         ({"cart_abandoned": {"delay": "1 hour"}}, "cart_abandoned.delay: '1 hour' is no duration"),
         ({"cart_abandoned": {"enabled": "yes"}}, "cart_abandoned.enabled: Expected `bool`, got `str`"),
+        ({"visitors": {"forget_after": "29d"}}, "visitors.forget_after: 29d is less than 30d"),
+        ({"visitors": {"forget": "40d"}}, "visitors.forget: unknown key; did you mean 'forget_after'?"),
         ({"cart_abandoned": 5}, "cart_abandoned: expected a table [cart_abandoned]"),
         ({"welcome": {"trigger_class": "spam"}}, "welcome.trigger_class: Invalid enum value 'spam'"),
         ({"welcome": {"holdout": 1.5}}, "welcome.holdout: Expected `float` <= 1.0"),

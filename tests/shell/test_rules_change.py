@@ -58,7 +58,12 @@ def test_a_new_partition_begins_with_its_rules_and_announces_nothing() -> None:
     meta = run(world.table.meta(0))
     assert meta is not None
 
-    assert meta.rules == {"version": "old", "digest": OLD.stamp.digest, "replanned": OLD.stamp.digest}
+    assert meta.rules == {
+        "version": "old",
+        "digest": OLD.stamp.digest,
+        "replanned": OLD.stamp.digest,
+        "visitors": "forgotten",
+    }
     assert announced(world) == []
 
 
