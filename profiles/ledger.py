@@ -383,8 +383,10 @@ def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> 
             value += times(product.price_minor, product.quantity)
         else:
             priced = False
+        value -= product.discount_minor
     if amount is None and priced:
-        amount = value
+        # Some systems write what went back with a minus; a refund that takes money does not exist.
+        amount = abs(value)
     refund = Refund(
         at_ms=at_ms,
         message_id=message_id,
