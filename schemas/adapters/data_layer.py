@@ -36,11 +36,13 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     root = Fields(message, "")
     if not isinstance(message.get("0"), str):
         # What is common to several pushes stands beside `ecommerce`, what the event says in it.
-        inner = message.get("ecommerce")
-        params = Fields({**message, **inner}, "ecommerce") if isinstance(inner, dict) else root
+        said = {
+            name: value for name, value in root.own("ecommerce").values.items() if value is not None and value != ""
+        }
+        params = Fields({**message, **said}, "ecommerce") if isinstance(message.get("ecommerce"), dict) else root
         return _events(message.get("event"), "event", params, root, given, options)
     if message["0"] == "event":
-        return _events(message.get("1"), "1", root.inner("2"), root, given, options)
+        return _events(message.get("1"), "1", root.own("2"), root, given, options)
     if message["0"] == "consent" and message.get("1") == "update":
         return _consent(root, given)
     return []
@@ -66,7 +68,7 @@ def _consent(root: Fields, given: Given) -> Found:
     """What a consent banner tells Google: decisions for Google's purposes, none of them for marketing messages."""
     stated, changes = root.inner("2"), []
     for name in _CONSENTS:
-        if name in stated.values:
+        if stated.values.get(name) is not None:
             state = consent_state_of(stated.values[name])
             if state is None:
                 raise AdapterError("wrong_type", f"{stated.at(name)} is no consent state")

@@ -39,7 +39,7 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
         found.append(e.Identified(**common, traits=traits))
 
     def of_event(fields: Fields) -> list[e.Event]:
-        params = fields.inner("params")
+        params = fields.own("params")
         session = params.ident("session_id", "ga_session_id")
         client = visitor["anonymous_id"]
         hit = Hit(params, given.shop_currency, options, f"{client}.{session}" if session and client else None)
