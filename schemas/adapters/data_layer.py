@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given
 from schemas.adapters.commerce import campaign_in, numbered
-from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key
 from schemas.scalars import AdapterError, Fields, consent_state_of
 
 _COMMANDS: Final = frozenset({"event", "consent", "config", "js", "set", "get"})
@@ -49,8 +49,7 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
 
 
 def _events(name: object, place: str, params: Fields, root: Fields, given: Given, options: Ga4Options) -> Found:
-    client, session = _client(root), params.ident("session_id", "ga_session_id")
-    key = f"{client}.{session}" if client and session else None
+    key = session_key(_client(root), params.ident("session_id", "ga_session_id"))
     made = read_event(name, Hit(params, given.shop_currency, options, key), place)
     if not made:
         return []

@@ -250,6 +250,14 @@ def test_an_envelope_keeps_the_body_as_it_is_and_of_the_headers_what_is_of_use()
     assert json.loads(record)["headers"] == {"x-shopify-topic": "orders/create", "x-shopify-event-id": "ev"}
 
 
+def test_a_session_whose_key_is_too_long_for_an_id_stands_for_no_checkout() -> None:
+    params = {"session_id": "s" * 200}
+    body = {"client_id": "c" * 200, "events": [{"name": "begin_checkout", "params": params}]}
+    push = {"event": "begin_checkout", "client_id": "c" * 200, "ecommerce": params}
+
+    assert [one(message).checkout_id for message in (body, push)] == [None, None]
+
+
 # --- GTM data layer -----------------------------------------------------------------------------------------------
 
 
