@@ -386,12 +386,14 @@ def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> 
     value, priced = 0, bool(event.products)
     for product in event.products:
         units[product.product_id] = units.get(product.product_id, 0.0) + product.quantity
-        if product.list_minor is not None:
-            value += product.list_minor
-        elif product.price_minor is not None:
-            value += times(product.price_minor, product.quantity)
-        else:
+        listed = product.list_minor
+        if listed is None and product.price_minor is not None:
+            listed = times(product.price_minor, product.quantity)
+        if listed is None:
             priced = False
+        else:
+            # Some systems write what went back with a minus; a refund that takes money does not exist.
+            value += max(0, abs(listed) - abs(product.discount_minor))
     if amount is None and priced:
         amount = value
     refund = Refund(

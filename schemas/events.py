@@ -423,7 +423,7 @@ class OrderCancelled(OrderStateEvent, frozen=True, kw_only=True, tag="Order Canc
 
 
 class OrderRefunded(OrderEvent, frozen=True, kw_only=True, tag="Order Refunded"):
-    """Money went back. Without an amount the products' values count, and without those the rest of the order.
+    """Money went back. Without an amount the products' values less their discounts count, without those the rest of the order.
 
     `refund_id` defaults to the message id. Refunded units count as restocked unless `restocked` is false.
     """

@@ -266,6 +266,13 @@ class Fields:
         value = self.values.get(name)
         return Fields(value if isinstance(value, dict) else {}, f"{self.path}.{name}" if self.path else name)
 
+    def own(self, name: str) -> "Fields":
+        """As `inner`, but what is there and no object is refused: it holds what the event is about."""
+        found = self.find(name)
+        if found is not None and not isinstance(found[1], dict):
+            raise AdapterError("wrong_type", f"{self.at(name)} is no object")
+        return self.inner(name)
+
     # --- what only describes: read or left out ---
 
     def text(self, *names: str, limit: int = TEXT_MAX) -> str | None:

@@ -56,7 +56,7 @@ LOST_STATE: Final = "lost_state"
 
 
 class _Seen(Struct):
-    place: int
+    place: int | None
     moved_ms: int
     lag: int = 0
     state: str = ""
@@ -76,12 +76,15 @@ class Watch:
         """The worker has joined its group; until then it is starting."""
         self._ready = True
 
-    def observe(self, partition: int, *, lag: int, progress: int, state: str, now_ms: int) -> None:
-        """How a partition stands: records not committed, and a number that changes with every record committed."""
+    def observe(self, partition: int, *, lag: int, progress: int | None, state: str, now_ms: int) -> None:
+        """How a partition stands: records not committed, and a number that changes with every record committed.
+
+        The number is None while it is not known: a partition that is claimed again and again has made no progress by that.
+        """
         seen = self._partitions.get(partition)
         if seen is None:
             seen = self._partitions[partition] = _Seen(progress, now_ms)
-        elif seen.place != progress or not lag:
+        elif not lag or (progress is not None and seen.place != progress):
             seen.place, seen.moved_ms = progress, now_ms
         seen.lag, seen.state = lag, state
 

@@ -256,6 +256,7 @@ class Outbox:
             )
         rejects = [row_of_reject(reject_row(row, "refused_by_broker", why)) for row, why in refused]
         await self._publisher.publish(rejects)
+        self._stats.refused(self._partition, "refused_by_broker", len(rejects))
 
 
 def _decoded(stored: bytes, partition: int) -> Outgoing:

@@ -44,7 +44,7 @@ class Serve(Section, frozen=True, kw_only=True):
     event_bytes: Annotated[
         int,
         about(
-            "Larger events are set aside, or refused where they come alone.",
+            "Larger events are set aside, or refused where they come alone. What a batch says of all counts for each.",
             unit="bytes",
             ge=1024,
             le=1_000_000,

@@ -44,6 +44,9 @@ class Stats(Protocol):
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         """Rows of the outbox were acknowledged. `waited_ms` is for triggers: from their cause or due time to now."""
 
+    def refused(self, partition: int, reason: str, rows: int) -> None:
+        """Rows of the outbox were set aside, since a broker refuses them for good."""
+
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         """The partition stopped or pauses; it goes on by itself where it can."""
 
@@ -58,6 +61,9 @@ class NoStats:
         """Nothing."""
 
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
+        """Nothing."""
+
+    def refused(self, partition: int, reason: str, rows: int) -> None:
         """Nothing."""
 
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:

@@ -88,7 +88,7 @@ class Worker:
         self._clock: Callable[[], int] | None = None if stream_time else _wall_ms
         self.metrics = Metrics()
         self.watch = Watch(settings.health)
-        self.stats = WorkerStats(self.metrics, self.watch)
+        self.stats = WorkerStats(self.metrics, self.watch, settings.kafka.end_offsets_every_ms)
         self.keepers: dict[int, Keeper] = {}
         self._book = book
         self._engine = Engine(book, all_triggers())

@@ -1,6 +1,7 @@
 """What the partitions of a worker tell, turned into its metrics and into what /health goes by."""
 
 from collections.abc import Callable
+from typing import Final
 
 from schemas.topics import CONSUMED
 from streams.health import Watch
@@ -8,12 +9,21 @@ from streams.keeper import Keeper
 from streams.metrics import Metrics
 from streams.stats import BatchStats, StopReason
 
+SILENCE_MS: Final = 10_000
+"""So long no end of a log may be heard before what waits there counts as not known. An election of leaders is shorter."""
+
 
 class WorkerStats:
-    """Hears every partition of one worker. Called once for each batch, so it may take a few microseconds."""
+    """Hears every partition of one worker. Called once for each batch, so it may take a few microseconds.
 
-    def __init__(self, metrics: Metrics, watch: Watch) -> None:
+    The ends of the logs are asked for every `ends_every_ms`.
+    """
+
+    def __init__(self, metrics: Metrics, watch: Watch, ends_every_ms: int = 1000) -> None:
         self._metrics, self._watch = metrics, watch
+        self._silence_ms = max(SILENCE_MS, 3 * ends_every_ms)
+        self._read_ms: dict[int, int] = {}
+        """By partition: the wall time up to which everything is known to have been read, or since when it is ours."""
         self._records = self._rejected = 0
         self._cached: dict[int, int] = {}
         self._outbox: dict[int, int] = {}
@@ -56,6 +66,10 @@ class WorkerStats:
             self._metrics.observe("regulars_cause_to_trigger_seconds", waited / 1000)
         self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
 
+    def refused(self, partition: int, reason: str, rows: int) -> None:
+        """Outputs were set aside."""
+        self._metrics.count("regulars_rejected_total", rows, reason=reason)
+
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         """The partition stopped or pauses."""
         self._metrics.count("regulars_stops_total", reason=reason)
@@ -83,21 +97,30 @@ class WorkerStats:
                 self._watch.forget(number)
                 self._cached.pop(number, None)
                 self._outbox.pop(number, None)
+                self._read_ms.pop(number, None)
                 continue
             partition = keeper.partition
             state = "claiming" if partition is None else partition.state
             lag = 0
+            progress = None
+            read_ms = self._read_ms.setdefault(number, wall_ms())
             if partition is not None:
                 for topic, behind in partition.lag().items():
                     lag_of[topic] = lag_of.get(topic, 0) + behind
                     lag += behind
-                oldest_ms = min(oldest_ms, max(partition.t0_ms, started_ms))
-            if state == "running":
+                if partition.t0_ms:
+                    # A claim that is being made knows no time yet: what the last one knew still holds.
+                    read_ms = self._read_ms[number] = max(partition.t0_ms, started_ms)
+            oldest_ms = min(oldest_ms, read_ms)
+            if partition is not None and state == "running":
                 running += 1
+                progress = partition.commits
+                if not lag and wall_ms() - read_ms > self._silence_ms:
+                    # Without lag the ends were just heard, or nobody hears them any more.
+                    lag, state = 1, "Kafka does not say where the logs end"
             else:
                 # Nobody knows how much waits while it does not run, so it counts as something.
                 lag = max(1, lag)
-            progress = 0 if partition is None else partition.commits
             self._watch.observe(number, lag=lag, progress=progress, state=state, now_ms=now_ms)
         for topic, count in lag_of.items():
             self._metrics.show("regulars_lag_events", count, topic=topic)

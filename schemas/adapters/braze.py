@@ -35,9 +35,11 @@ _NOT_TRAITS: Final = frozenset(
             "push_subscribe",
             "push_tokens",
         ),
-        *("_update_existing_only", "app_id"),
+        *("_update_existing_only", "_merge_objects", "push_token_import", "app_id"),
     }
 )
+_CHANGES: Final = {"inc": int | float, "add": list, "remove": list, "$add": list, "$remove": list, "$update": list}
+"""What Braze may be told to do with an attribute, {word: its object}. What the attribute then is, only Braze knows."""
 
 
 def fits(message: dict[str, Any]) -> bool:
@@ -99,12 +101,19 @@ def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Eve
     kept = {
         name: value
         for name, value in fields.values.items()
-        if name not in _NOT_TRAITS and value is not None and storable(name, value)
+        if name not in _NOT_TRAITS and value is not None and not _is_change(value) and storable(name, value)
     }
     traits = dict(list(kept.items())[:TRAITS_MAX])
     yield e.Identified(
         **common, traits=traits, consent=_consent(fields), message_id=ids.of(common["timestamp_ms"], fields.values)
     )
+
+
+def _is_change(value: object) -> bool:
+    """Whether a value is not the attribute's own, but what is to be done with it."""
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(word in _CHANGES and isinstance(what, _CHANGES[word]) for word, what in value.items())
 
 
 def _consent(fields: Fields) -> tuple[e.ConsentChange, ...]:
@@ -184,6 +193,9 @@ def _viewed(properties: Fields, shop_currency: str) -> Made:
 
 def _cart(properties: Fields, shop_currency: str) -> Made:
     products, stated, _ = _products(properties, shop_currency)
+    if properties.find("products") is None:
+        # Taken for an empty list it would empty the cart.
+        raise AdapterError("missing_field", f"{properties.at('products')} is missing")
     cart_id = properties.required_ident("cart_id")
     action = properties.text("action") or "replace"
     if action == "replace":

@@ -33,7 +33,8 @@ def consents(stated: Fields | None, traits: tuple[Fields, ...], context: Fields)
                 _add(found, channel_consent(values[name], channel, fields.at(name)))
     categories = context.inner("consent").inner("categoryPreferences")
     if categories.values:
-        _add(found, [_change(value, categories.at(name), "any", name) for name, value in categories.values.items()])
+        stated_ones = [(name, value) for name, value in categories.values.items() if value is not None]
+        _add(found, [_change(value, categories.at(name), "any", name) for name, value in stated_ones])
     if len(found) > CONSENTS_MAX:
         raise AdapterError("out_of_bounds", f"more than {CONSENTS_MAX} consent decisions")
     return tuple(found)

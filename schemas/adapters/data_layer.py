@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given
 from schemas.adapters.commerce import campaign_in, numbered
-from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key
 from schemas.scalars import AdapterError, Fields, consent_state_of
 
 _COMMANDS: Final = frozenset({"event", "consent", "config", "js", "set", "get"})
@@ -36,19 +36,20 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     root = Fields(message, "")
     if not isinstance(message.get("0"), str):
         # What is common to several pushes stands beside `ecommerce`, what the event says in it.
-        inner = message.get("ecommerce")
-        params = Fields({**message, **inner}, "ecommerce") if isinstance(inner, dict) else root
+        said = {
+            name: value for name, value in root.own("ecommerce").values.items() if value is not None and value != ""
+        }
+        params = Fields({**message, **said}, "ecommerce") if isinstance(message.get("ecommerce"), dict) else root
         return _events(message.get("event"), "event", params, root, given, options)
     if message["0"] == "event":
-        return _events(message.get("1"), "1", root.inner("2"), root, given, options)
+        return _events(message.get("1"), "1", root.own("2"), root, given, options)
     if message["0"] == "consent" and message.get("1") == "update":
         return _consent(root, given)
     return []
 
 
 def _events(name: object, place: str, params: Fields, root: Fields, given: Given, options: Ga4Options) -> Found:
-    client, session = _client(root), params.ident("session_id", "ga_session_id")
-    key = f"{client}.{session}" if client and session else None
+    key = session_key(_client(root), params.ident("session_id", "ga_session_id"))
     made = read_event(name, Hit(params, given.shop_currency, options, key), place)
     if not made:
         return []
@@ -66,7 +67,7 @@ def _consent(root: Fields, given: Given) -> Found:
     """What a consent banner tells Google: decisions for Google's purposes, none of them for marketing messages."""
     stated, changes = root.inner("2"), []
     for name in _CONSENTS:
-        if name in stated.values:
+        if stated.values.get(name) is not None:
             state = consent_state_of(stated.values[name])
             if state is None:
                 raise AdapterError("wrong_type", f"{stated.at(name)} is no consent state")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, each, entries
 from schemas.adapters.commerce import campaign_in, numbered
-from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, consent_state_of, storable
 
 EVENTS_MAX: Final = 500
@@ -39,10 +39,9 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
         found.append(e.Identified(**common, traits=traits))
 
     def of_event(fields: Fields) -> list[e.Event]:
-        params = fields.inner("params")
-        session = params.ident("session_id", "ga_session_id")
-        client = visitor["anonymous_id"]
-        hit = Hit(params, given.shop_currency, options, f"{client}.{session}" if session and client else None)
+        params = fields.own("params")
+        key = session_key(visitor["anonymous_id"], params.ident("session_id", "ga_session_id"))
+        hit = Hit(params, given.shop_currency, options, key)
         made = read_event(fields.values.get("name"), hit, fields.at("name"))
         if not made:
             return []

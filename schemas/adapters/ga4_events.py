@@ -15,7 +15,7 @@ from msgspec import Struct
 from schemas import events as e
 from schemas.adapters.adapter import Options
 from schemas.adapters.commerce import bounded, required_order_id, stated_currency, times
-from schemas.scalars import AdapterError, Fields
+from schemas.scalars import ID_MAX, AdapterError, Fields
 
 
 class Ga4Options(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +37,12 @@ class Hit(Struct, frozen=True):
     shop_currency: str
     options: Ga4Options
     session: str | None = None
+
+
+def session_key(client: str | None, session: str | None) -> str | None:
+    """GA4's key of a visit: a session's number is good for one client alone. None where it is not known or too long for an id."""
+    key = f"{client}.{session}" if client and session else ""
+    return key if 0 < len(key) <= ID_MAX else None
 
 
 Own = dict[str, Any]

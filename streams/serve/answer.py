@@ -38,7 +38,7 @@ class Reason(Struct, frozen=True):
 
 REASONS: Final[dict[str, Reason]] = {
     "not_json": Reason(400, "The body is not JSON", "Send one UTF-8 JSON document made by a JSON library."),
-    "wrong_shape": Reason(400, "The body has not the shape of this call", "See the OpenAPI document."),
+    "wrong_shape": Reason(400, "The request has not the shape of this call", "See the OpenAPI document."),
     "empty_batch": Reason(400, "The batch holds no message", "Do not send it."),
     "bad_encoding": Reason(400, "The body is not what Content-Encoding says", "Send whole gzip data, or none."),
     "cut_off": Reason(400, "The body ended early", "Send it again."),

@@ -1,9 +1,16 @@
 """A request as the handlers see it, whatever server and framework brought it."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Final
 from urllib.parse import parse_qs
 
 from msgspec import Struct
+
+from streams.serve.answer import Refusal
+from streams.serve.body import CLOSE
+
+PARAMETERS_MAX: Final = 32
+"""Parameters in a query."""
 
 
 class Call(Struct, frozen=True):
@@ -24,5 +31,12 @@ class Call(Struct, frozen=True):
         return self.headers.get(name, "")
 
     def asked(self, name: str) -> list[str]:
-        """The values of a query parameter."""
-        return parse_qs(self.query, max_num_fields=32).get(name, []) if self.query else []
+        """The values of a query parameter. Raises Refusal (`wrong_shape`) for a query of more than PARAMETERS_MAX."""
+        if not self.query:
+            return []
+        try:
+            return parse_qs(self.query, max_num_fields=PARAMETERS_MAX).get(name, [])
+        except ValueError:
+            raise Refusal(
+                "wrong_shape", f"the query has more than {PARAMETERS_MAX} parameters", headers=CLOSE
+            ) from None

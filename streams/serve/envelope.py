@@ -31,10 +31,14 @@ BATCH_PATHS: Final = ("batch", "b", "import")
 
 
 class Message(Struct, frozen=True):
-    """One message: its fields, or None where it could not be read, and its own bytes as they came."""
+    """One message: its fields, or None where it could not be read, and its own bytes as they came.
+
+    `shared_bytes` is the size of what its batch says of all its messages, and so of this one.
+    """
 
     fields: dict[str, Any] | None
     original: bytes
+    shared_bytes: int = 0
 
 
 class Envelope(Struct, frozen=True):
@@ -100,33 +104,51 @@ def read_batch(body: bytes) -> Envelope:
         for name, value in (("context", found.context), ("integrations", found.integrations))
         if isinstance(value, dict)
     }
-    return Envelope(found.write_key, [_message(bytes(raw), shared, found.sent_at) for raw in found.batch])
+    try:
+        shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
+    except RecursionError as error:
+        raise Refusal("not_json", _words(error)) from None
+    return Envelope(found.write_key, [_message(bytes(raw), shared, shared_bytes, found.sent_at) for raw in found.batch])
 
 
 def _leniently(body: bytes, error: Exception) -> _Batch:
     """The batch as Python's own JSON reader takes it.
 
     It lets through NaN and half a surrogate pair (a browser that cuts a text inside an emoji sends that). The message that
-    holds it stays unreadable, but must not cost the others of its batch.
+    holds it stays unreadable, but must not cost the others of its batch. In what the batch says of all its messages the half
+    becomes the sign for what can't be read.
     """
     try:
         found = json.loads(body)
+        if not isinstance(found, dict) or not isinstance(found.get("batch"), list):
+            raise Refusal("not_json", _words(error))
+        batch = [Raw(json.dumps(item).encode()) for item in found.pop("batch")]
+        shared = json.loads(_whole(json.dumps(found, ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise Refusal("not_json", _words(error)) from None
-    if not isinstance(found, dict) or not isinstance(found.get("batch"), list):
-        raise Refusal("not_json", _words(error))
     return _Batch(
-        batch=[Raw(json.dumps(item).encode()) for item in found["batch"]],
-        write_key=found.get("writeKey"),
-        context=found.get("context"),
-        integrations=found.get("integrations"),
-        sent_at=found.get("sentAt"),
+        batch=batch,
+        write_key=shared.get("writeKey"),
+        context=shared.get("context"),
+        integrations=shared.get("integrations"),
+        sent_at=shared.get("sentAt"),
     )
 
 
-def _message(original: bytes, shared: dict[str, dict[str, Any]], sent_at: object) -> Message:
+def _whole(text: str) -> str:
+    r"""A text with U+FFFD for each half of a surrogate pair.
+
+    >>> ascii(_whole("tea \ud83d, tea \U0001f375"))
+    "'tea \\ufffd, tea \\U0001f375'"
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _message(original: bytes, shared: dict[str, dict[str, Any]], shared_bytes: int, sent_at: object) -> Message:
     try:
         fields = _any(original)
+        if isinstance(fields, dict) and fields.pop("writeKey", None) is not None:
+            original = msgspec.json.encode(fields)
     except (ValueError, RecursionError):
         return Message(None, original)
     if not isinstance(fields, dict):
@@ -138,9 +160,7 @@ def _message(original: bytes, shared: dict[str, dict[str, Any]], sent_at: object
     if sent_at is not None:
         # When the batch left: a message that is sent again carries its first time at best.
         fields["sentAt"] = sent_at
-    if fields.pop("writeKey", None) is not None:
-        original = msgspec.json.encode(fields)
-    return Message(fields, original)
+    return Message(fields, original, shared_bytes)
 
 
 def _words(error: Exception) -> str:

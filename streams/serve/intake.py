@@ -102,10 +102,24 @@ class Intake:
     def take_events(
         self, events: Iterable[Event | Problem], original: bytes, sender: Sender, received_ms: int
     ) -> Taken:
-        """The records of what a webhook's adapter made of one body."""
+        """The records of what a webhook's adapter made of one body.
+
+        What can't be taken is set aside with the whole body, so once for each reason: many events of a kind that is not known
+        would else be many times the body.
+        """
         taken = Taken()
+        firsts: dict[str, Problem] = {}
         for event in events:
-            self._add(taken, event, original, sender, received_ms)
+            found = event if isinstance(event, Problem) else self._arrival(taken, event, sender, received_ms)
+            if isinstance(found, Problem):
+                firsts.setdefault(found.reason, found)
+                taken.rejected[found.reason] = taken.rejected.get(found.reason, 0) + 1
+            else:
+                self._take(taken, found)
+        for reason, first in firsts.items():
+            count = taken.rejected[reason]
+            detail = first.detail if count == 1 else f"{first.detail} (the first of {count})"
+            taken.rows.append(self._reject(Problem(reason, detail), original, sender, received_ms))
         return taken
 
     def _add(self, taken: Taken, event: Event | Problem, original: bytes, sender: Sender, received_ms: int) -> None:
@@ -114,13 +128,17 @@ class Intake:
             taken.rows.append(self._reject(found, original, sender, received_ms))
             taken.rejected[found.reason] = taken.rejected.get(found.reason, 0) + 1
         else:
-            topic = topic_of(found.event)
-            taken.rows.append(self._row(topic, found))
-            taken.accepted[topic] = taken.accepted.get(topic, 0) + 1
+            self._take(taken, found)
+
+    def _take(self, taken: Taken, arrival: Arrival) -> None:
+        topic = topic_of(arrival.event)
+        taken.rows.append(self._row(topic, arrival))
+        taken.accepted[topic] = taken.accepted.get(topic, 0) + 1
 
     def _event(self, message: Message, place: int, received_ms: int) -> Event | Problem:
-        if len(message.original) > self._event_bytes:
-            size = len(message.original)
+        # What a batch says of all its messages counts for each: it is written with each.
+        size = len(message.original) + message.shared_bytes
+        if size > self._event_bytes:
             return Problem("too_large", f"{size} bytes, {self._event_bytes} are allowed")
         fields = message.fields
         if fields is None:
@@ -188,6 +206,8 @@ def _state_times(fields: dict[str, Any], received_ms: int) -> None:
 
 def _unreadable(original: bytes) -> Problem:
     """Why a message could not be read."""
+    if too_deep(original):
+        return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
     try:
         value = _decode_any(original)
     except RecursionError:

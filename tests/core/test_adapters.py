@@ -250,6 +250,60 @@ def test_an_envelope_keeps_the_body_as_it_is_and_of_the_headers_what_is_of_use()
     assert json.loads(record)["headers"] == {"x-shopify-topic": "orders/create", "x-shopify-event-id": "ev"}
 
 
+def test_a_session_whose_key_is_too_long_for_an_id_stands_for_no_checkout() -> None:
+    params = {"session_id": "s" * 200}
+    body = {"client_id": "c" * 200, "events": [{"name": "begin_checkout", "params": params}]}
+    push = {"event": "begin_checkout", "client_id": "c" * 200, "ecommerce": params}
+
+    assert [one(message).checkout_id for message in (body, push)] == [None, None]
+
+
+# --- GTM data layer -----------------------------------------------------------------------------------------------
+
+
+def test_a_null_in_a_push_leaves_what_stands_beside_it() -> None:
+    ecommerce = {"transaction_id": "T1", "value": 5, "currency": None, "coupon": ""}
+    order = one({"event": "purchase", "client_id": "c1", "currency": "USD", "coupon": "TEA", "ecommerce": ecommerce})
+
+    assert (order.currency, order.revenue_minor, order.coupon) == ("USD", 500, "TEA")
+
+
+@pytest.mark.parametrize("wrong", [[], "{}", 7, True])
+def test_parameters_that_are_no_object_are_refused_and_not_taken_for_none(wrong: Any) -> None:
+    assert refused({"client_id": "c1", "events": [{"name": "begin_checkout", "params": wrong}]}) == (
+        "wrong_type",
+        "events[0].params is no object",
+    )
+    assert refused({"event": "begin_checkout", "client_id": "c1", "ecommerce": wrong}) == (
+        "wrong_type",
+        "ecommerce is no object",
+    )
+    assert refused({"0": "event", "1": "begin_checkout", "2": wrong, "client_id": "c1"}) == (
+        "wrong_type",
+        "2 is no object",
+    )
+
+
+def test_a_purpose_of_which_nothing_is_said_refuses_no_order_and_no_banner() -> None:
+    banner = one(
+        {"0": "consent", "1": "update", "2": {"ad_storage": None, "ad_user_data": "denied"}, "client_id": "c1"}
+    )
+    context = {"consent": {"categoryPreferences": {"Advertising": None, "Functional": True}}}
+    order = one(
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "userId": "u1",
+            "messageId": "m",
+            "context": context,
+            "properties": {"order_id": "o1", "revenue": 5},
+        }
+    )
+
+    assert [(change.purpose, change.state) for change in banner.consent] == [("ad_user_data", "DENY")]
+    assert [(change.purpose, change.state) for change in order.consent] == [("functional", "GRANT")]
+
+
 # --- Braze --------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +332,27 @@ def test_an_update_of_a_cart_that_is_neither_of_three_things_is_refused() -> Non
     assert refused(
         {"external_id": "u1", "name": "ecommerce.cart_updated", "time": 1714564800, "properties": properties}
     )[0] == ("wrong_type")
+
+
+@pytest.mark.parametrize("products", [{}, {"products": None}])
+@pytest.mark.parametrize("action", ["replace", "add", "remove"])
+def test_an_update_of_a_cart_that_does_not_say_what_is_in_it_does_not_empty_it(action: str, products: Any) -> None:
+    def updated(**more: Any) -> dict[str, Any]:
+        properties = {"cart_id": "c", "action": action, **more}
+        return {"external_id": "u1", "name": "ecommerce.cart_updated", "time": 1714564800, "properties": properties}
+
+    assert refused(updated(**products)) == ("missing_field", "properties.products is missing")
+    assert [type(found) for found in events(updated(products=[]))] == ([e.CartUpdated] if action == "replace" else [])
+
+
+def test_what_braze_is_told_to_do_with_an_attribute_is_not_its_value() -> None:
+    attributes = {
+        "external_id": "u1", "points": {"inc": 5}, "likes": {"add": ["tea"]}, "hates": {"remove": ["milk"]},
+        "pets": {"$update": [{"$identifier_key": "id", "$identifier_value": 1, "$new_object": {}}]}, "pots": {"$add": [2]},
+        "_merge_objects": True, "push_token_import": False, "size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "plain": 3,
+    }  # fmt: skip
+
+    assert one({"attributes": [attributes]}).traits == {"size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "plain": 3}
 
 
 # --- splitting ----------------------------------------------------------------------------------------------------

@@ -154,6 +154,26 @@ def test_products_with_prices_make_up_a_refund_without_an_amount() -> None:
     assert ada.net == 100 - 24 - 30
 
 
+def test_a_refund_of_products_bought_at_a_discount_is_of_what_they_cost_her_and_not_of_their_list_price() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=1000, quantity=2, discount_minor=400)
+    ada.tell(events.OrderCompleted, 1, products=(tea,))
+
+    assert ada.net == 1600
+
+    ada.tell(events.OrderRefunded, 2, products=(tea,))
+
+    assert ada.net == 0
+
+
+def test_prices_written_with_a_minus_take_no_money_from_her_in_a_refund() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    ada.tell(events.OrderRefunded, 2, products=(Product(product_id="tea", price_minor=-30),))
+
+    assert ada.net == 70
+
+
 def test_what_the_customer_keeps_is_told_before_and_after() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, products=(Product(product_id="tea", price_minor=10, quantity=3),))

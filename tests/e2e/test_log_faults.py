@@ -65,6 +65,27 @@ def test_a_broker_that_dies_and_comes_back_costs_nothing_and_compacted_logs_are_
     check_triggers(shop, scenario)
 
 
+def test_without_kafka_health_fails_in_time_though_nothing_waits_as_far_as_is_known(
+    frail_shop: tuple[Shop, KafkaServer], now_ms: int
+) -> None:
+    shop, broker = frail_shop
+    shop.settings["REGULARS_HEALTH_STALL_MS"] = "2000"
+    shop.produce([an_order("ann", "o1", now_ms)])
+    worker = shop.start()
+    shop.wait_caught_up()
+
+    def status() -> str:
+        found: str = json.loads(worker.page("/health") or "{}").get("status", "")
+        return found
+
+    shop.expect(lambda: status() == "ok", "a worker that is well")
+    shop.close_clients()
+    broker.kill()
+    shop.expect(lambda: status() == "failing", "/health fails")
+    broker.start()
+    shop.expect(lambda: status() == "ok", "/health is fine again")
+
+
 def compact_carts(shop: Shop, now_ms: int) -> None:
     """Have records compacted away behind the first one of a log. What is left has a hole."""
     with administration(shop) as admin:

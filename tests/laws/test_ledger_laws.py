@@ -228,10 +228,10 @@ class Oracle:
         units_back: dict[str, Fraction] = {}
         for r in refunds:
             fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
-            prices = [_value(p) for p in r.products]
+            paid = [(_value(p), p.discount_minor) for p in r.products]
             amount = r.amount_minor
-            if amount is None and prices and None not in prices:
-                amount = sum(price for price in prices if price is not None)
+            if amount is None and paid and all(value is not None for value, _ in paid):
+                amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
             if amount is not None:
                 fixed += self._converted(amount, r.currency, currency, placed_ms)
             else:

@@ -134,7 +134,8 @@ def test_a_row_that_is_refused_for_good_is_set_aside_and_holds_up_nothing(
     log: MemoryLog, publisher: MemoryPublisher
 ) -> None:
     publisher.refuses = lambda one: "MessageSizeTooLargeError" if one.record_id == "id-1" else None
-    subject = outbox(publisher)
+    told = Told()
+    subject = outbox(publisher, told=told)
     subject.add((row(n), None) for n in range(3))
     run(subject.flush())
     (rejected,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
@@ -142,6 +143,7 @@ def test_a_row_that_is_refused_for_good_is_set_aside_and_holds_up_nothing(
     assert ids(log) == ["id-0", "id-2"]
     assert subject.trim()[0] == 3
     assert (rejected["reason"], rejected["topic"], rejected["original"]) == ("refused_by_broker", "triggers", '{"n":1}')
+    assert told.refusals == {"refused_by_broker": 1}
 
 
 def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publisher: MemoryPublisher) -> None:

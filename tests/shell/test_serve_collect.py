@@ -292,6 +292,29 @@ def test_a_message_that_is_no_proper_json_costs_only_itself(poison: bytes) -> No
     assert [found["reason"] for found in shop.rejected] in (["not_json"], ["not_utf8"])
 
 
+@pytest.mark.parametrize("own", [{}, {"writeKey": BACK_KEY}])
+def test_half_a_character_in_what_a_batch_says_of_all_costs_no_message(own: dict[str, Any]) -> None:
+    shop = site()
+    body = b'{"context": {"locale": "de", "page": {"referrer": "tea \\ud83d"}}, "batch": [%s]}'
+
+    assert shop.ask("POST", "/v1/batch", body % json.dumps(viewed(**own)).encode(), basic(BACK_KEY)).status == 200
+
+    (event,) = shop.events
+    assert (event["locale"], event["referrer"]) == ("de", "tea \ufffd")
+    assert shop.rejected == []
+
+
+def test_a_query_of_any_number_of_parameters_is_no_fault_of_ours() -> None:
+    shop = site()
+    many = "&".join(f"utm_{number}=x" for number in range(100))
+
+    assert refused(shop.ask("POST", f"/beacon/v1/batch?{many}&writeKey={WEB_KEY}", {"batch": [viewed()]})) == (
+        400,
+        "wrong_shape",
+    )
+    assert refused(shop.get(f"/v1/profiles/user_id:1?{many}")) == (400, "wrong_shape")
+
+
 def test_a_write_key_in_the_body_is_not_kept_with_what_is_set_aside() -> None:
     shop = site()
 

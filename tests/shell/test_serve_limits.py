@@ -90,6 +90,19 @@ def test_a_single_call_has_the_limit_of_an_event_and_a_large_event_in_a_batch_co
     assert [found["reason"] for found in shop.rejected] == ["too_large"]
 
 
+@pytest.mark.parametrize("shared", [{"filler": "x" * 30_000}, {"traits": {f"t{n}": "x" * 900 for n in range(30)}}])
+def test_what_a_batch_says_of_all_counts_for_each_so_that_a_small_request_makes_no_large_records(
+    shared: object,
+) -> None:
+    shop = site(serve={"event_bytes": 20_000})
+    message = {"type": "identify", "userId": "u1", "writeKey": BACK_KEY}
+    body = {"context": shared, "batch": [message] * 200}
+
+    assert shop.post("/v1/batch", body).status == 200
+    assert [found["reason"] for found in shop.rejected] == ["too_large"] * 200
+    assert sum(len(row.value) for row in shop.log.rows) < 3 * len(json.dumps(body))
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -240,6 +240,40 @@ def test_a_signed_body_that_is_no_event_is_set_aside_and_answered_well_so_that_i
     assert [(found["reason"], found["topic"]) for found in shop.rejected] == [("unknown_shape", "http/partner")]
 
 
+def test_a_body_of_many_events_that_nobody_knows_is_set_aside_once_for_each_reason_and_the_good_ones_are_taken() -> (
+    None
+):
+    shop = site()
+    common = {
+        "external_id": "u1",
+        "time": "2026-03-01T12:00:00Z",
+        "properties": {"product_id": "p1", "filler": "x" * 500},
+    }
+    unknown = [{"name": f"custom_{number}", **common} for number in range(300)]
+    body = {"events": [*unknown, {"name": "ecommerce.product_viewed", **common}, {"name": "", **common}]}
+
+    assert deliver(shop, body, "/v1/webhooks/currents").status == 200
+
+    assert [event["event"] for event in shop.events] == ["Product Viewed"]
+    assert [found["reason"] for found in shop.rejected] == ["unknown_event", "missing_field"]
+    assert shop.rejected[0]["detail"] == "events[0].name: no event 'custom_0' is known (the first of 300)"
+    assert shop.metric("regulars_collect_rejected_total", source="currents", reason="unknown_event") == 300
+
+
+def test_a_signed_body_that_is_nested_too_deeply_is_set_aside_as_that() -> None:
+    shop = site()
+
+    assert deliver(shop, {"name": "ecommerce.product_viewed", "x": deep(300)}, "/v1/webhooks/currents").status == 200
+    assert [found["reason"] for found in shop.rejected] == ["too_deep"]
+
+
+def deep(levels: int) -> Any:
+    made: Any = []
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
 def test_a_signed_body_that_is_no_json_is_refused() -> None:
     shop = site()
 

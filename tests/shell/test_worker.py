@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from streams.faults import NO_FAULTS
-from streams.health import Watch
+from streams.health import Report, Watch
 from streams.kafka_log import held_partitions
 from streams.keeper import Keeper
 from streams.kill_points import faults_of
@@ -156,6 +156,7 @@ def test_a_batch_shows_in_the_metrics() -> None:
 
     stats.batch(BATCH)
     stats.published(0, 4, [1500], 0.01)
+    stats.refused(0, "refused_by_broker", 2)
     stats.stopped(0, "fenced", "")
     stats.stopped(0, "rolled_back", "")
 
@@ -176,7 +177,7 @@ def test_a_batch_shows_in_the_metrics() -> None:
             "regulars_stops_total",
         )
     }
-    assert list(shown.values()) == [5, 1, 2, 1, 1, 4, 5, 6, 3, 1, 1, 2]
+    assert list(shown.values()) == [5, 3, 2, 1, 1, 4, 5, 6, 3, 1, 1, 2]
     page = metrics.page().decode()
     assert 'regulars_stage_seconds_bucket{le="0.005",stage="commit"} 1.0' in page
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
@@ -202,6 +203,77 @@ def test_lag_and_time_behind_are_looked_at_from_outside() -> None:
     assert metrics.value("regulars_lag_seconds") == 3
     assert metrics.value("regulars_partitions") == 1
     assert watch.report(60_000).status == "failing"
+
+
+Seen = tuple[dict[str, Any], int]
+"""How a partition stands, and the seconds since the look before."""
+
+
+def looked_at(seen: list[Seen], stall_ms: int = 60_000) -> tuple[list[float], Report]:
+    """What regulars_lag_seconds showed at each look at one partition, and what /health says after the last."""
+
+    async def run() -> tuple[list[float], Report]:
+        metrics, watch = Metrics(), Watch(Health(stall_ms=stall_ms))
+        watch.ready()
+        stats = WorkerStats(metrics, watch)
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        shown, now_ms = [], 10_000_000
+        for changes, seconds in seen:
+            now_ms += seconds * 1000
+            for name, value in changes.items():
+                setattr(bench.made[0], name, value)
+            stats.look({0: bench.keeper}, now_ms=now_ms, wall_ms=lambda now=now_ms: now, started_ms=0)  # type: ignore[misc]
+            shown.append(metrics.value("regulars_lag_seconds"))
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        return shown, watch.report(now_ms)
+
+    return asyncio.run(run())
+
+
+def test_while_a_partition_is_claimed_anew_it_is_as_far_behind_as_it_was_and_not_since_the_worker_began() -> None:
+    shown, _ = looked_at(
+        [
+            ({"t0_ms": 9_999_000, "behind": {}}, 0),
+            ({"state": "unavailable: no connection", "t0_ms": 0}, 2),
+            ({"state": "claiming"}, 2),
+        ]
+    )
+
+    assert shown == [1, 3, 5]
+
+
+def test_a_partition_whose_claim_was_never_made_is_behind_since_it_is_ours() -> None:
+    shown, _ = looked_at([({"state": "claiming", "t0_ms": 0, "behind": {}}, 0), ({}, 30)])
+
+    assert shown == [0, 30]
+
+
+def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -> None:
+    heard: Seen = ({"t0_ms": 9_999_000, "behind": {}}, 0)
+    silence: list[Seen] = [({}, 5)] * 5
+
+    _, within = looked_at([heard, *silence[:2]], stall_ms=10_000)
+    _, after = looked_at([heard, *silence], stall_ms=10_000)
+
+    assert within.status == "ok"
+    assert (after.status, after.reasons) == (
+        "failing",
+        [
+            "partition 0 has 1 records of lag and no progress for 20000 ms (Kafka does not say where the logs end)",
+        ],
+    )
+
+
+def test_to_be_claimed_again_and_again_is_no_progress() -> None:
+    claimed: Seen = ({"state": "running", "commits": 7}, 5)
+    failed: Seen = ({"state": "claiming", "commits": 0}, 5)
+
+    _, report = looked_at([claimed, failed] * 3, stall_ms=20_000)
+
+    assert report.status == "failing"
 
 
 def test_clocks_wait_for_other_workers_until_it_is_known_how_far_they_are() -> None:

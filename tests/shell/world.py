@@ -1,6 +1,7 @@
 """A partition, a log and a table in memory, and a hand on every lever: what gets delivered when, the wall clock, faults."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -81,6 +82,7 @@ class Told(NoStats):
         self.batches: list[BatchStats] = []
         self.stops: list[tuple[StopReason, str]] = []
         self.waited_ms: list[int] = []
+        self.refusals: Counter[str] = Counter()
 
     @override
     def batch(self, done: BatchStats) -> None:
@@ -93,6 +95,10 @@ class Told(NoStats):
     @override
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         self.waited_ms += waited_ms
+
+    @override
+    def refused(self, partition: int, reason: str, rows: int) -> None:
+        self.refusals[reason] += rows
 
 
 async def no_pause(_: float) -> None:
