@@ -7,13 +7,15 @@ not met, and is counted in the `Failures` it was made with.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
-from profiles.rules import Rules, RulesError, format_duration, near, table_of
+from profiles.rules import Rules, RulesError, Visitors, format_duration, near, table_of
 from profiles.segments import Segments
 from profiles.state import Episode
 from profiles.turn import Turn
@@ -131,12 +133,27 @@ def compile_conditions(
     return conditions, found if found.segments or conditions else None
 
 
+def visitors_kept(rules: Rules) -> Rules:
+    """The rules where nothing is said of visitors: they are kept for as long as anything else asks for them."""
+    needed_ms = max(span_ms for _, span_ms in _spans(rules))
+    return (
+        rules
+        if needed_ms <= rules.visitors.forget_after_ms
+        else replace(rules, visitors=Visitors(forget_after_ms=needed_ms))
+    )
+
+
+def _spans(rules: Rules) -> list[tuple[str, int]]:
+    """For how long rules ask for what a visitor did, by their keys. Conditions ask for no more than the default's 400 days."""
+    cart_rule = rules.triggers.get(CartAbandonedRule.trigger, CartAbandonedRule())
+    assert isinstance(cart_rule, CartAbandonedRule)
+    return [("allowed_lateness", rules.allowed_lateness_ms), ("cart_abandoned.forget", cart_rule.forget_ms)]
+
+
 def _check_visitors(rules: Rules, asked: "Iterable[tuple[str, Expression]]") -> None:
     """Raises RulesError where a visitor would be forgotten while something of hers may still be asked for."""
     forget_ms = rules.visitors.forget_after_ms
-    cart_rule = rules.triggers.get(CartAbandonedRule.trigger, CartAbandonedRule())
-    assert isinstance(cart_rule, CartAbandonedRule)
-    needed = [("allowed_lateness", rules.allowed_lateness_ms), ("cart_abandoned.forget", cart_rule.forget_ms)]
+    needed = _spans(rules)
     needed += [
         (place, count.span_ms)
         for place, expression in asked

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
-from profiles.conditions import Conditions, compile_conditions
+from profiles.conditions import Conditions, compile_conditions, visitors_kept
 from profiles.costs import Costs, CostsError, build_costs
 from profiles.expressions.errors import ExpressionError
 from profiles.expressions.source import Source
@@ -112,6 +112,8 @@ def read_rules_file(path: Path) -> RulesRead:
             raise RulesError("costs", f"expected a table [costs], got {costs!r}")
         tables = document.pop("segments", {})
         rules = read_rules(document, (trigger.rule_type for trigger in all_triggers()))
+        if "visitors" not in document:
+            rules = visitors_kept(rules)
         conditions, segments = compile_conditions(rules, tables, Source(text, str(path)))
         return RulesRead(rules=rules, costs=build_costs(costs), conditions=conditions, segments=segments)
     except RulesError as error:

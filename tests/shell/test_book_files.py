@@ -33,6 +33,18 @@ def test_without_documents_the_reference_rules_hold() -> None:
     assert book.catalogue.products == {}
 
 
+def test_visitors_are_kept_as_long_as_carts_where_nothing_is_said_of_them(write: Write) -> None:
+    carts = '[cart_abandoned]\nforget = "500d"\n'
+    silent = load_book(build_settings({"files": {"rules": write("rules.toml", carts)}}))
+    assert silent.rules.visitors.forget_after_ms == 500 * 86_400_000
+
+    said = write("said.toml", f'{carts}[visitors]\nforget_after = "400d"\n')
+    with pytest.raises(
+        BookError, match=r"said\.toml, line 4: visitors\.forget_after: 400d is less than the 500d of cart_aband"
+    ):
+        load_book(build_settings({"files": {"rules": said}}))
+
+
 def test_all_documents_come_together(write: Write) -> None:
     rules = write("rules.toml", '[cart_abandoned]\ndelay = "30min"\n[costs]\nshipping_cost_minor = 490\n')
     catalogue = write(
