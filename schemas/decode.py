@@ -38,7 +38,7 @@ from schemas.scalars import (
     identifier,
     storable,
 )
-from schemas.times import FUTURE_TOLERANCE_MS, event_time
+from schemas.times import FUTURE_TOLERANCE_MS, INSTANT_MAX_MS, event_time
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
@@ -72,7 +72,8 @@ class Decoder:
     their order. `phone_region` is the country whose national phone numbers are understood, "" for none; with `fold_emails` two
     spellings of one mailbox are one address. With a `protector`, e-mail addresses, phone numbers and ids that are such leave
     here in their protected form. `plan` says why an event is not what the shop wants, None where it is; only
-    `decode_planned` asks it. Raises ValueError for a limit that no event fits in.
+    `decode_planned` asks it. `latest_ms` is the present where past events are read: none can have happened after it, and one
+    that says so would move a clock which knows no other time. Raises ValueError for a limit that no event fits in.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Decoder:
         phone_region: str = "",
         protector: Protector | None = None,
         fold_emails: bool = False,
+        latest_ms: int = INSTANT_MAX_MS,
     ) -> None:
         if max_bytes < _SHORT:
             raise ValueError(f"max_bytes is at least {_SHORT}")
@@ -99,6 +101,7 @@ class Decoder:
         self._adapters = adapters
         self._phone_region = phone_region
         self._fold_emails = fold_emails
+        self._latest_ms = latest_ms
         self._protector = protector
         # Events that never take the fast path: traits may tell an address too.
         self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
@@ -156,6 +159,7 @@ class Decoder:
                 or received_ms is None
                 or event.sent_at_ms is not None
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
+                or time_ms > self._latest_ms
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
                 or self._default_source
                 # An address may stand in any id; a backslash may hide it.
@@ -280,6 +284,8 @@ class Decoder:
         time_ms, received_ms = event_time(
             event.timestamp_ms, event.original_timestamp_ms, event.sent_at_ms, event.received_at_ms, record_ms
         )
+        if time_ms > self._latest_ms:
+            return Problem("number_out_of_range", f"event time {time_ms} lies in the future (after {self._latest_ms})")
         return Arrival(event, time_ms, received_ms, customer, home, others_of(event, customer))
 
     def _note_usual(self, event: Event, user_id: str | None, anonymous_id: str | None) -> None:

@@ -31,6 +31,7 @@ from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.money import exponent
+from schemas.times import INSTANT_MAX_MS
 from streams.protection import load_protection
 from streams.settings import Settings
 from streams.tracking_plan import load_plan
@@ -86,9 +87,9 @@ def load_adapters(settings: Settings) -> tuple[Adapter, ...]:
         raise BookError(f"sources file {path}: {error}") from None
 
 
-def make_decoder(settings: Settings) -> Decoder:
-    """The decoder of an installation: its sources, its limits, its tracking plan. Raises BookError, PlanError,
-    SettingsError for a key file that is none.
+def make_decoder(settings: Settings, latest_ms: int = INSTANT_MAX_MS) -> Decoder:
+    """The decoder of an installation: its sources, its limits, its tracking plan. Events after `latest_ms` are set aside. Raises
+    BookError, PlanError, SettingsError for a key file that is none.
     """
     plan = load_plan(settings.files.tracking_plan)
     return Decoder(
@@ -99,6 +100,7 @@ def make_decoder(settings: Settings) -> Decoder:
         phone_region=settings.shop.phone_region,
         protector=load_protection(settings),
         fold_emails=settings.shop.fold_emails,
+        latest_ms=latest_ms,
     )
 
 

@@ -100,6 +100,7 @@ def _run(
 ) -> "Run":
     import time
 
+    from schemas.times import FUTURE_TOLERANCE_MS
     from streams.backtest.course import Course
     from streams.backtest.document import Run
     from streams.book_files import load_book, make_decoder
@@ -109,17 +110,19 @@ def _run(
     from streams.results import Results
 
     book = load_book(settings)
-    began = time.monotonic()
+    began, latest_ms = time.monotonic(), time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS
     course = Course()
     with Progress(title) as display, Results(folder) as results:
-        lines, share = _measured(file_lines(files, make_decoder(settings), sort=sort), files)
+        lines, share = _measured(file_lines(files, make_decoder(settings, latest_ms), sort=sort), files)
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
             text = f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers"
             display.update(text, share=share())
 
-        summary = replay(lines, book, settings, results, until_ms=until_ms, progress=progress, watch=course.take)
+        summary = replay(
+            lines, book, settings, results, until_ms=until_ms, latest_ms=latest_ms, progress=progress, watch=course.take
+        )
     return Run(book.rules.version, settings.shop.currency, summary, results.tally, course)
 
 

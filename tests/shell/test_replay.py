@@ -75,6 +75,20 @@ def summary(folder: Path) -> dict[str, Any]:
     return found
 
 
+FAR_MS = 253_402_300_700_000  # in the year 9999
+
+
+@pytest.mark.parametrize("received", [{}, {"received_at_ms": FAR_MS}])
+def test_an_event_of_the_future_is_set_aside_and_moves_nothing(replay: Replay, received: dict[str, Any]) -> None:
+    mistyped = event("Product Viewed", FAR_MS - START_MS, product={"product_id": "tea"}, **received)
+    out = replay(agreed(0), added(HOUR_MS), mistyped, ordered("o1", HOUR_MS + 1000))
+
+    assert [(row["reason"], row["detail"].partition(" (")[0]) for row in rows(out, "rejected")] == [
+        ("number_out_of_range", f"event time {FAR_MS} lies in the future")
+    ]
+    assert [row["state"] for row in rows(out, "decisions") if row["name"] == "cart.abandoned"] == ["armed", "cancelled"]
+
+
 def test_orders_without_an_exchange_rate_are_counted_and_named(
     replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
