@@ -110,7 +110,8 @@ def _run(
     from streams.results import Results
 
     book = load_book(settings)
-    began, latest_ms = time.monotonic(), time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS
+    began = time.monotonic()
+    latest_ms = max(time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS, until_ms or 0)
     course = Course()
     with Progress(title) as display, Results(folder) as results:
         lines, share = _measured(file_lines(files, make_decoder(settings, latest_ms), sort=sort), files)

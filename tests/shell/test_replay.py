@@ -89,6 +89,12 @@ def test_an_event_of_the_future_is_set_aside_and_moves_nothing(replay: Replay, r
     assert [row["state"] for row in rows(out, "decisions") if row["name"] == "cart.abandoned"] == ["armed", "cancelled"]
 
 
+def test_a_story_may_go_on_into_the_future_up_to_where_it_is_said_to_end(replay: Replay) -> None:
+    out = replay(agreed(0), ordered("o1", 60 * 365 * DAY_MS), arguments=("--until", "2090-12-31"))
+
+    assert (rows(out, "rejected"), summary(out)["orders"]) == ([], 1)
+
+
 def test_orders_without_an_exchange_rate_are_counted_and_named(
     replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
