@@ -26,7 +26,13 @@ _FULL: Final = GENERATION_MAX * _SIZE
 
 def already_seen(profile: Profile, source: str, message_id: str, time_ms: int) -> bool:
     """Whether this source sent this message id before; remembers it. `time_ms` is the event's time and moves the days on."""
-    mark = _mark(source, message_id)
+    # As `_mark`, written out: every event comes by here.
+    try:
+        text = f"{source}\n{message_id}".encode()
+    except UnicodeEncodeError:
+        mark = _mark(source, message_id)
+    else:
+        mark = b2a_base64(xxh3_64_digest(text))[:_SIZE].decode()
     seen = profile.seen
     if not seen:
         profile.seen, profile.seen_since_ms = [mark], time_ms

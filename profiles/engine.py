@@ -118,6 +118,7 @@ class Engine:
         segments = book.segments if book.segments is not None else Segments()
         self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
         self._is_watching = segments.fingerprint != ""
+        self._carts_forget_ms = CART_ABANDONED.rule(book).forget_ms
         self._forget_after_ms = book.rules.visitors.forget_after_ms
         plain = not self.triggers and not self._is_watching and not self._forget_after_ms
         self._of_sides = self if plain else Engine(_plain(book), ())
@@ -549,8 +550,7 @@ class Engine:
 
     def _cart(self, turn: Turn, arrival: Arrival, listeners: tuple[TriggerDefinition[Any], ...]) -> None:
         profile, event = turn.profile, arrival.event
-        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
-        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms, forget_ms)
+        cart = carts.apply_cart_event(profile, arrival, turn.book.rules.allowed_lateness_ms, self._carts_forget_ms)
         if cart is None:
             return
         self._remember(turn, arrival)
