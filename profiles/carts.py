@@ -136,7 +136,7 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
         products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
     cart = find(profile, cart_id)
-    if cart is not None and max(cart.mutated_ms, cart.changed_ms) < at_ms - forget_ms:
+    if cart is not None and last_change_ms(cart) < at_ms - forget_ms:
         cart = None
     if cart is None:
         cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
@@ -155,6 +155,11 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
 def _op_line(product: Product) -> OpLine:
     # The quantity as a float, since an int would come back from storage as one and be other bytes than before.
     return OpLine(product.product_id, product.variant_id, float(product.quantity), product.price_minor)
+
+
+def last_change_ms(cart: Cart) -> int:
+    """When anything last happened to a cart, be it a look at it."""
+    return max(cart.mutated_ms, cart.changed_ms)
 
 
 def added_by(cart: Cart, products: Iterable[Product], at_ms: int) -> list[Product]:
@@ -315,14 +320,14 @@ def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> Non
     settled_ms = now_ms - 2 * lateness_ms
     done = []
     for cart in here.values():
-        changed_ms = max(cart.mutated_ms, cart.changed_ms)
+        changed_ms = last_change_ms(cart)
         if changed_ms < settled_ms:
             done.append(cart)
         elif cart.ops and cart.ops[0].at_ms < settled_ms:
             fold_into_base(cart, settled_ms)
     for cart in done:
         del here[cart.cart_id]
-        if cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms:
+        if cart.lines and last_change_ms(cart) >= now_ms - forget_ms:
             _leave(profile, cart)
     if profile.has_left_carts:
         left = profile.left_carts
@@ -344,7 +349,7 @@ def _leave(profile: Profile, cart: Cart) -> None:
         url=cart.url,
         described=cart.described,
     )
-    profile.left_carts[cart.cart_id] = (max(cart.mutated_ms, cart.changed_ms), Raw(encode(bare)))
+    profile.left_carts[cart.cart_id] = (last_change_ms(cart), Raw(encode(bare)))
 
 
 # --- the fold -----------------------------------------------------------------------------------------------------

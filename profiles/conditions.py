@@ -135,12 +135,8 @@ def compile_conditions(
 
 def visitors_kept(rules: Rules) -> Rules:
     """The rules where nothing is said of visitors: they are kept for as long as anything else asks for them."""
-    needed_ms = max(span_ms for _, span_ms in _spans(rules))
-    return (
-        rules
-        if needed_ms <= rules.visitors.forget_after_ms
-        else replace(rules, visitors=Visitors(forget_after_ms=needed_ms))
-    )
+    longest_ms = max(rules.visitors.forget_after_ms, *(span_ms for _, span_ms in _spans(rules)))
+    return replace(rules, visitors=Visitors(forget_after_ms=longest_ms))
 
 
 def _spans(rules: Rules) -> list[tuple[str, int]]:

@@ -80,7 +80,7 @@ def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
 
 def average_order_minor(profile: Profile) -> int | None:
     """Net lifetime value over the orders it is from (`profiles.order_stats.average_minor`)."""
-    return average_minor(profile.ltv.net, profile.orders)
+    return average_minor(profile.ltv.net, profile.orders.count, profile.orders.unconverted)
 
 
 def days_between(profile: Profile) -> float | None:

@@ -7,7 +7,7 @@ profiles away and sets the record aside.
 The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from msgspec.structs import replace
@@ -65,7 +65,7 @@ from profiles.triggers import BUILT_IN, CART_ABANDONED, CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
-from schemas.events import ANONYMOUS, Arrival, Event
+from schemas.events import ANONYMOUS, Arrival, Event, Product
 from schemas.moves import Link, LinkRefused, Move, Restore
 from schemas.outputs import Trigger, TriggerOutcome
 
@@ -464,7 +464,7 @@ class Engine:
             episodes.release_held(turn)
         if comes_back or kind in SHOPPING_EVENTS:
             # Conditions are asked again by what an event may change, and a look around is not to change what is in carts.
-            forget_ms = CART_ABANDONED.rule(turn.book).forget_ms if kind in SHOPPING_EVENTS else arrival.time_ms
+            forget_ms = self._carts_forget_ms if kind in SHOPPING_EVENTS else arrival.time_ms
             carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
         if comes_back and profile.has_watches:
             watches.tidy(profile, arrival.time_ms)
@@ -555,21 +555,17 @@ class Engine:
             return
         self._remember(turn, arrival)
         _watch_cart(turn, arrival)
+        added: Sequence[Product] = ()
         if type(event) in ADDING:
-            product = event.product  # type: ignore[attr-defined] # as each of ADDING has
+            added = (event.product,)  # type: ignore[attr-defined] # as each of ADDING has
+        elif type(event) is events.CartUpdated:
+            added = carts.added_by(cart, event.products, arrival.time_ms)
+        for product in added:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
-            if self._browsed:
-                browsing.note_found(profile, arrival.time_ms, added=True)
-        elif type(event) is events.CartUpdated:
-            added = carts.added_by(cart, event.products, arrival.time_ms)
-            for product in added:
-                interests.touch(
-                    profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
-                )
-            if added and self._browsed:
-                browsing.note_found(profile, arrival.time_ms, added=True)
+        if added and self._browsed:
+            browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:

@@ -7,6 +7,7 @@ An older word never takes the place of a newer one, and the same word twice chan
 time and the message id of the event they are from. So it does not matter how often an event is delivered.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -108,6 +109,11 @@ def _stocked(
     newest = max(place[:2] for place in places.values())
     total = sum(max(0, place[2]) for place in places.values())
     return before, replace(after, stock=total, stock_ms=newest[0], stock_by=newest[1], places=places)
+
+
+def not_sold_out(goods: Goods, product_ids: Iterable[str]) -> list[str]:
+    """Those of which there is any, or of which no event ever told."""
+    return [product_id for product_id in product_ids if in_stock(goods, product_id) is not False]
 
 
 def in_stock(goods: Goods, key: str) -> bool | None:

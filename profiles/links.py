@@ -32,12 +32,13 @@ from profiles.state import (
     encode,
 )
 from profiles.turn import Output, Turn
+from profiles.visitors import NAMELESS
 from schemas.events import ID_TYPES
 from schemas.moves import HOPS_MAX, Absorb, Link, LinkRefused, Move
 from schemas.outputs import IdentityChange
 
-WEAK: Final = frozenset({"anonymous_id", "cart_token"})
-"""Types that may belong to one customer after the other."""
+WEAK: Final = NAMELESS
+"""Types that may belong to one customer after the other: those that name nobody."""
 PART_BYTES: Final = 180_000
 """Largest part of an absorbed profile, so that a row of it stays below what a row may have (256 KB, quotes escaped)."""
 ALIAS: Final = "alias"

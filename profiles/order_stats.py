@@ -24,11 +24,11 @@ def newest(stats: OrderStats) -> list[Key]:
     return stats.recent[-RECENT_EXACT:]
 
 
-def average_minor(net_minor: int, stats: OrderStats) -> int | None:
+def average_minor(net_minor: int, orders: int, unconverted: int) -> int | None:
     """What an order brought on average, in minor units of the shop's currency, half to even: net over the orders whose amounts
     are in it, which those without an exchange rate are not. None without any.
     """
-    converted = stats.count - stats.unconverted
+    converted = orders - unconverted
     return scaled(net_minor, 1, converted) if converted else None
 
 

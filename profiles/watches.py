@@ -104,7 +104,7 @@ def wants(profile: Profile, key: str, watch: Watch, now_ms: int, forget_ms: int)
     if len(watch.views) == 2 and watch.views[1] >= now_ms - VIEWED_WITHIN_MS:
         return True
     return any(
-        key in cart.lines and max(cart.mutated_ms, cart.changed_ms) >= now_ms - forget_ms
+        key in cart.lines and carts.last_change_ms(cart) >= now_ms - forget_ms
         for cart in carts.all_carts(profile).values()
     )
 

@@ -200,9 +200,7 @@ class Decoder:
     def _oversized(self, value: bytes, size: int) -> Problem | None:
         if size > self._max_bytes:
             return Problem("too_large", f"{size} bytes, {self._max_bytes} are allowed")
-        if too_deep(value):
-            return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
-        return None
+        return too_deep(value)
 
     def _foreign(self, value: bytes, record_ms: int, refusal: ValueError) -> Event | Problem:
         try:
@@ -376,9 +374,11 @@ def depth(value: bytes) -> int:
     return deepest
 
 
-def too_deep(value: bytes) -> bool:
-    """Whether JSON text is nested more than MAX_DEPTH levels deep; text with fewer brackets costs no closer look."""
-    return value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH
+def too_deep(value: bytes) -> Problem | None:
+    """The reason for JSON text that is nested more than MAX_DEPTH levels deep; text with fewer brackets costs no closer look."""
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+        return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
+    return None
 
 
 def unreadable(value: bytes, error: ValueError) -> Problem:

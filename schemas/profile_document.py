@@ -19,9 +19,9 @@ class Orders(Struct, frozen=True, kw_only=True, gc=False):
     """Orders that are not cancelled, zero-value ones included; test orders are not counted.
 
     `aov_minor` is the net lifetime value over the orders it is from (all but those without an exchange rate), in the shop's
-    currency, rounded half to even. `days_between` is the
-    mean number of days from one order to the next: (last - first) / (count - 1). `per_year` is repeat orders per year (365.25
-    days) from the first order until now; it needs two orders and 30 days of history.
+    currency, rounded half to even. `days_between` is the mean number of days from one order to the next: (last - first) /
+    (count - 1). `per_year` is repeat orders per year (365.25 days) from the first order until now; it needs two orders and 30
+    days of history.
     """
 
     count: int

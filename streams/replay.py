@@ -11,7 +11,6 @@ from profiles.engine import Engine
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.split import unfold
-from schemas.times import INSTANT_MAX_MS
 from streams.book_files import make_decoder
 from streams.embedded import ARRIVALS, Embedded, Pace
 from streams.report import Summary, summarise
@@ -33,14 +32,14 @@ def replay(
     results: Results,
     *,
     until_ms: int | None = None,
-    latest_ms: int = INSTANT_MAX_MS,
+    decoder: Decoder | None = None,
     progress: Callable[[Pace], None] | None = None,
     watch: Callable[[Outgoing], None] | None = None,
 ) -> Summary:
     """Run the lines through the engine in the order given, each received at its `time_ms`; write and sum up the results.
 
-    Events after `latest_ms`, the present, are set aside. `watch` sees every row that goes out. At the end the clock stands at
-    the last event less the disorder allowed for, and is moved on to `until_ms` if given.
+    They are read by `decoder`, else by the one of the settings. `watch` sees every row that goes out. At the end the clock
+    stands at the last event less the disorder allowed for, and is moved on to `until_ms` if given.
     """
     began = time.monotonic()
     was_collecting, batches = gc.isenabled(), 0
@@ -62,7 +61,7 @@ def replay(
             progress(pace)
 
     try:
-        decoder = make_decoder(settings, latest_ms)
+        decoder = decoder or make_decoder(settings)
         disorder_ms = settings.clock.disorder_ms
         with Embedded(
             Engine(book, all_triggers()), decoder, on_row=take, shop_id=book.shop_id, disorder_ms=disorder_ms

@@ -7,8 +7,8 @@ from collections import Counter
 
 from msgspec import Struct, field
 
+from profiles.order_stats import average_minor
 from profiles.profile import Profile
-from profiles.rates import scaled
 from schemas.events import ANONYMOUS
 
 
@@ -16,10 +16,10 @@ class Summary(Struct, frozen=True, kw_only=True):
     """The figures of a run; amounts are minor units of the shop's currency.
 
     `customers` counts profiles. `orders` counts all that are neither cancelled nor tests, those that name no customer too,
-    and so do the amounts. `orders_per_customer` is over customers with at least one order, without the orders that name
-    nobody. `unconverted_orders` are those without an exchange rate: they are counted, and their amounts are in none of these.
-    `repurchase_rate` is the share of customers with at least two orders above zero among those with at least one.
-    Both are 0 where nobody bought; `aov_minor` (net per order with a rate, half to even) is None without any.
+    and so do the amounts. `unconverted_orders` are those of them without an exchange rate, whose amounts are in no figure.
+    `orders_per_customer` is over customers with at least one order, without the orders that name nobody. `repurchase_rate` is
+    the share of customers with at least two orders above zero among those with at least one. Both are 0 where nobody bought;
+    `aov_minor` (net per order with a rate, half to even) is None without any.
     """
 
     events: int
@@ -107,7 +107,7 @@ def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
         refund_minor=sums.refund,
         net_minor=sums.net,
         margin_minor=sums.margin,
-        aov_minor=scaled(sums.net, 1, converted) if (converted := sums.orders - sums.unconverted) else None,
+        aov_minor=average_minor(sums.net, sums.orders, sums.unconverted),
         orders_per_customer=round(sums.named_orders / sums.buyers, 4) if sums.buyers else 0.0,
         repurchase_rate=round(sums.valued_twice / sums.valued_once, 6) if sums.valued_once else 0.0,
         triggers=dict(sorted(tally.triggers.items())),

@@ -15,7 +15,7 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.gates import OUT_OF_STOCK
-from profiles.goods import in_stock
+from profiles.goods import not_sold_out
 from profiles.insight.bundles import name_of
 from profiles.insight.pair_table import for_set
 from profiles.order_rules import BundleSuggestRule, CrossSellRule
@@ -96,8 +96,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
         for facts in known:
             found += [other for other in facts.complementary if other not in without]
-        there = [other for other in dict.fromkeys(found) if in_stock(turn.at.goods, other) is not False]
-        return there[: self.rule(turn.book).products]
+        return not_sold_out(turn.at.goods, dict.fromkeys(found))[: self.rule(turn.book).products]
 
 
 class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
@@ -145,8 +144,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         bundles = {} if facts is None else {name: known[name] for name in facts.bundles if name in known}
         if book.models.bundles and self.rule(book).learned:
             members = book.models.bundles.get(product_id)
-            part = members is None or any(set(members).issubset(own) for own in bundles.values())
-            if members is not None and not part and not _alike(turn, members):
+            if members is not None and not _is_part(members, bundles.values()) and not _alike(turn, members):
                 bundles[name_of(members)] = members
         return bundles
 
@@ -176,8 +174,10 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         has = in_carts | _owned(profile)
         return [product_id for product_id in members if product_id not in has] or None
 
-    def _there(self, turn: Turn, product_ids: list[str]) -> list[str]:
-        return [product_id for product_id in product_ids if in_stock(turn.at.goods, product_id) is not False]
+    def _lacks(self, turn: Turn, episode: Episode) -> list[str] | None:
+        """As `_rest`, of the bundle that an episode is about; None where that is none any more, too."""
+        members = self._members(turn, episode)
+        return None if members is None else self._rest(turn, members)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
@@ -186,30 +186,31 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         members = self._members(turn, episode)
         if members is None:
             return "no_bundle"
-        rest = self._rest(turn, members)
-        if rest is not None:
+        if self._rest(turn, members) is not None:
             return None
         has = _in_carts(turn.profile) | _owned(turn.profile)
         return "complete" if has.issuperset(members) else "not_wanted"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
-        members = self._members(turn, episode)
-        rest = None if members is None else self._rest(turn, members)
-        return None if rest is None or self._there(turn, rest) else OUT_OF_STOCK
+        rest = self._lacks(turn, episode)
+        return None if rest is None or not_sold_out(turn.at.goods, rest) else OUT_OF_STOCK
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each bundle cools by itself."""
         return sent.key == episode.key
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        members = self._members(turn, episode)
-        rest = None if members is None else self._rest(turn, members)
+        rest = self._lacks(turn, episode)
         assert rest is not None
         return Content(
-            items=tuple(item_of(turn, product_id) for product_id in self._there(turn, rest)[:PRODUCTS_MAX]),
+            items=tuple(item_of(turn, product_id) for product_id in not_sold_out(turn.at.goods, rest)[:PRODUCTS_MAX]),
             details={"bundle": episode.data["bundle"]},
             rule="two products of a bundle were viewed, or one is in a cart, and the rest is not there yet",
         )
+
+
+def _is_part(members: tuple[str, ...], bundles: Iterable[tuple[str, ...]]) -> bool:
+    return any(set(members).issubset(bundle) for bundle in bundles)
 
 
 def _alike(turn: Turn, members: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from profiles import deliveries
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
-from profiles.goods import in_stock
+from profiles.goods import not_sold_out
 from profiles.order_rules import PostPurchaseContentRule
 from profiles.shown import item_of
 from profiles.state import Delivery, Emitted, Episode
@@ -101,8 +101,8 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
     def content(self, turn: Turn, episode: Episode) -> Content:
         line = _shown(turn, episode)
         details: dict[str, Any] = {"content_id": episode.data["content_id"], "order_id": episode.data["order_id"]}
-        facts, goods = turn.facts(line.product_id, line.category, line.variant_id), turn.at.goods
-        if there := [other for other in facts.complementary if in_stock(goods, other) is not False]:
+        facts = turn.facts(line.product_id, line.category, line.variant_id)
+        if there := not_sold_out(turn.at.goods, facts.complementary):
             details["complementary"] = there[:COMPLEMENTS_MAX]
         if facts.occasions:
             details["occasions"] = list(facts.occasions)

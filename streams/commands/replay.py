@@ -111,10 +111,10 @@ def _run(
 
     book = load_book(settings)
     began = time.monotonic()
-    latest_ms = max(time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS, until_ms or 0)
+    decoder = make_decoder(settings, max(time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS, until_ms or 0))
     course = Course()
     with Progress(title) as display, Results(folder) as results:
-        lines, share = _measured(file_lines(files, make_decoder(settings, latest_ms), sort=sort), files)
+        lines, share = _measured(file_lines(files, decoder, sort=sort), files)
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
@@ -122,7 +122,7 @@ def _run(
             display.update(text, share=share())
 
         summary = replay(
-            lines, book, settings, results, until_ms=until_ms, latest_ms=latest_ms, progress=progress, watch=course.take
+            lines, book, settings, results, until_ms=until_ms, decoder=decoder, progress=progress, watch=course.take
         )
     return Run(book.rules.version, settings.shop.currency, summary, results.tally, course)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.adapters import segment, shopify
 from schemas.adapters.adapter import Adapter, Given
-from schemas.decode import MAX_DEPTH, too_deep
+from schemas.decode import too_deep
 from schemas.events import Event
 from schemas.reasons import DETAIL_MAX, Problem
 from schemas.scalars import AdapterError
@@ -47,8 +47,8 @@ class Formats:
         `delivery_id` is the same for every repeat of one delivery: ids of calls that have none are made of it. Raises Refusal
         (`not_json`, `wrong_shape`, `empty_batch`, `too_many`) only where the whole body is unreadable.
         """
-        if too_deep(body):
-            return [Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")]
+        if (problem := too_deep(body)) is not None:
+            return [problem]
         if name == SEGMENT:
             return list(self._calls(body, delivery_id, received_ms))
         adapter = self._adapters[name]

@@ -14,7 +14,7 @@ from xxhash import xxh3_128_hexdigest
 
 from schemas.adapters import segment
 from schemas.adapters.adapter import Given
-from schemas.decode import MAX_DEPTH, Decoder, kind_of, too_deep
+from schemas.decode import Decoder, kind_of, too_deep
 from schemas.events import Arrival, Event
 from schemas.protected import distrust
 from schemas.reasons import DETAIL_MAX, Problem
@@ -96,7 +96,9 @@ class Intake:
         """The records of tracking calls, in their order."""
         taken = Taken()
         for place, message in enumerate(messages):
-            self._add(taken, self._event(message, place, received_ms), message.original, sender, received_ms)
+            problem = self._add(taken, self._event(message, place, received_ms), sender, received_ms)
+            if problem is not None:
+                taken.rows.append(self._reject(problem, message.original, sender, received_ms))
         return taken
 
     def take_events(
@@ -110,30 +112,25 @@ class Intake:
         taken = Taken()
         firsts: dict[str, Problem] = {}
         for event in events:
-            found = event if isinstance(event, Problem) else self._arrival(taken, event, sender, received_ms)
-            if isinstance(found, Problem):
-                firsts.setdefault(found.reason, found)
-                taken.rejected[found.reason] = taken.rejected.get(found.reason, 0) + 1
-            else:
-                self._take(taken, found)
+            problem = self._add(taken, event, sender, received_ms)
+            if problem is not None:
+                firsts.setdefault(problem.reason, problem)
         for reason, first in firsts.items():
             count = taken.rejected[reason]
             detail = first.detail if count == 1 else f"{first.detail} (the first of {count})"
             taken.rows.append(self._reject(Problem(reason, detail), original, sender, received_ms))
         return taken
 
-    def _add(self, taken: Taken, event: Event | Problem, original: bytes, sender: Sender, received_ms: int) -> None:
+    def _add(self, taken: Taken, event: Event | Problem, sender: Sender, received_ms: int) -> Problem | None:
+        """Take an event in; or count that it can't be, and say why."""
         found = event if isinstance(event, Problem) else self._arrival(taken, event, sender, received_ms)
         if isinstance(found, Problem):
-            taken.rows.append(self._reject(found, original, sender, received_ms))
             taken.rejected[found.reason] = taken.rejected.get(found.reason, 0) + 1
-        else:
-            self._take(taken, found)
-
-    def _take(self, taken: Taken, arrival: Arrival) -> None:
-        topic = topic_of(arrival.event)
-        taken.rows.append(self._row(topic, arrival))
+            return found
+        topic = topic_of(found.event)
+        taken.rows.append(self._row(topic, found))
         taken.accepted[topic] = taken.accepted.get(topic, 0) + 1
+        return None
 
     def _event(self, message: Message, place: int, received_ms: int) -> Event | Problem:
         # What a batch says of all its messages counts for each: it is written with each.
@@ -143,8 +140,8 @@ class Intake:
         fields = message.fields
         if fields is None:
             return _unreadable(message.original)
-        if too_deep(message.original):
-            return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
+        if (problem := too_deep(message.original)) is not None:
+            return problem
         try:
             if not segment.fits(fields):
                 return Problem("unknown_shape", "there is neither `type` nor `event` with `properties`")
@@ -206,8 +203,8 @@ def _state_times(fields: dict[str, Any], received_ms: int) -> None:
 
 def _unreadable(original: bytes) -> Problem:
     """Why a message could not be read."""
-    if too_deep(original):
-        return Problem("too_deep", f"more than {MAX_DEPTH} levels of nesting")
+    if (problem := too_deep(original)) is not None:
+        return problem
     try:
         value = _decode_any(original)
     except RecursionError:

@@ -16,7 +16,7 @@ from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from schemas.events import Event
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.shell.world import EAGER, CrashAt, Died, World, no_pause, run
+from tests.shell.world import EAGER, World, run
 
 DAY_MIN = 24 * 60
 
@@ -135,12 +135,13 @@ POINTS = (
     "in_claim",
     "in_seek",
 )
+DEATHS = st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6)
 
 
 @given(
     log=logs(),
     limits=LIMITS,
-    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6),
+    deaths=DEATHS,
 )
 @settings(max_examples=150, deadline=None)
 def test_an_owner_may_die_anywhere_and_the_next_one_ends_up_where_nobody_had_died(
@@ -150,13 +151,7 @@ def test_an_owner_may_die_anywhere_and_the_next_one_ends_up_where_nobody_had_die
     world = told(log, limits=limits)
 
     async def live() -> None:
-        for point, times in deaths:
-            tenure = world.tenure(faults=CrashAt(point, times))
-            try:
-                await tenure.open()
-                await world.work(tenure, chunk=3)
-            except Died:
-                await no_pause(0)
+        await world.outlive(deaths)
         await play(world)
 
     run(live())

@@ -22,8 +22,8 @@ from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS
-from tests.laws.test_batch_cuts import LIMITS, POINTS
-from tests.shell.world import CrashAt, Died, World, no_pause, run
+from tests.laws.test_batch_cuts import DEATHS, LIMITS
+from tests.shell.world import World, run
 
 DAY_MIN = 24 * 60
 BOOK = Book(
@@ -142,7 +142,7 @@ def test_cutting_the_log_anywhere_gives_the_same_goods_and_the_same_triggers(
 @given(
     log=logs(),
     limits=LIMITS,
-    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6),
+    deaths=DEATHS,
 )
 @settings(max_examples=60, deadline=None)
 def test_an_owner_may_die_anywhere_and_every_change_reaches_every_watcher_once(
@@ -152,13 +152,7 @@ def test_an_owner_may_die_anywhere_and_every_change_reaches_every_watcher_once(
     made = world(log, limits=limits)
 
     async def live() -> None:
-        for point, times in deaths:
-            tenure = made.tenure(faults=CrashAt(point, times))
-            try:
-                await tenure.open()
-                await made.work(tenure, chunk=3)
-            except Died:
-                await no_pause(0)
+        await made.outlive(deaths)
         await play(made)
 
     run(live())

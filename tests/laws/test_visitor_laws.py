@@ -20,8 +20,8 @@ from schemas.events import Event, Product
 from streams.audit import audit_population
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.laws.test_batch_cuts import LIMITS, POINTS
-from tests.shell.world import EAGER, CrashAt, Died, World, no_pause, run
+from tests.laws.test_batch_cuts import DEATHS, LIMITS
+from tests.shell.world import EAGER, World, run
 
 DAY_MIN = 24 * 60
 DAYS = 100
@@ -137,7 +137,7 @@ def test_who_is_forgotten_does_not_depend_on_how_the_log_was_cut(
 @given(
     log=logs(),
     limits=LIMITS,
-    deaths=st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6),
+    deaths=DEATHS,
 )
 @settings(max_examples=40, deadline=None)
 def test_who_is_forgotten_does_not_depend_on_the_deaths_of_owners(
@@ -147,13 +147,7 @@ def test_who_is_forgotten_does_not_depend_on_the_deaths_of_owners(
     world = shop(log, limits=limits)
 
     async def live() -> None:
-        for point, times in deaths:
-            tenure = world.tenure(faults=CrashAt(point, times))
-            try:
-                await tenure.open()
-                await world.work(tenure, chunk=3)
-            except Died:
-                await no_pause(0)
+        await world.outlive(deaths)
         await play(world)
 
     run(live())

@@ -13,7 +13,7 @@ from profiles.rules import Rules
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from streams.after_rules import PROFILES_MAX as REPLANNED_MAX
 from streams.partition_limits import PartitionLimits
-from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
+from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, World, added, ordered, run
 
 ANNOUNCED = "rules.changed"
 
@@ -171,19 +171,9 @@ def test_many_customers_are_planned_anew_a_few_at_a_time_while_events_go_on() ->
 @pytest.mark.parametrize("point", ["before_send", "after_send", "after_reply"])
 @pytest.mark.parametrize("times", range(1, 6))
 def test_killed_anywhere_on_the_way_the_next_owner_finishes_it(point: Any, times: int) -> None:
-    async def story(world: World) -> None:
-        tenure = await world.all_done()
-        tenure._faults = CrashAt(point, times)
-        tenure.use(NEW)
-        try:
-            await world.work(tenure)
-        except Died:
-            world.engine = NEW
-            await world.all_done()
-
     world = World(engine=OLD)
     world.send(*(added(f"u{number}", 0, f"m{number}") for number in range(REPLANNED_MAX + 5)))
-    run(story(world))
+    run(world.take_up(NEW, CrashAt(point, times)))
 
     assert set(due_minutes(world).values()) == {60}
     assert announced(world) == [("old", "new")]
@@ -320,20 +310,10 @@ def test_many_customers_are_looked_at_a_few_at_a_time_while_events_go_on() -> No
 @pytest.mark.parametrize("point", ["before_send", "after_send", "after_reply"])
 @pytest.mark.parametrize("times", range(1, 8))
 def test_killed_while_everybody_is_looked_at_the_next_owner_finishes_it(point: Any, times: int) -> None:
-    async def story(world: World) -> None:
-        tenure = await world.all_done()
-        tenure._faults = CrashAt(point, times)
-        tenure.use(SPENDING)
-        try:
-            await world.work(tenure)
-        except Died:
-            world.engine = SPENDING
-            await world.all_done()
-
     count = REPLANNED_MAX + 5
     world = World(engine=OLD)
     world.send(*(ordered(f"u{number}", at, f"o{number}-{at}") for at in (0, 1) for number in range(count)))
-    run(story(world))
+    run(world.take_up(SPENDING, CrashAt(point, times)))
 
     assert len(members(world)) == count
     assert emitted(world) == []

@@ -16,7 +16,7 @@ from streams.health import Watch
 from streams.metrics import Metrics
 from streams.setting_sections import Health
 from streams.worker_stats import WorkerStats
-from tests.shell.world import EAGER, START_MS, CrashAt, Died, World, ordered, run
+from tests.shell.world import EAGER, START_MS, CrashAt, World, ordered, run
 
 
 def shop(days: int) -> Engine:
@@ -156,20 +156,10 @@ def test_visitors_from_before_the_rule_are_planned_once_a_few_at_a_time() -> Non
 @pytest.mark.parametrize("point", ["before_send", "after_send", "after_reply"])
 @pytest.mark.parametrize("times", range(1, 6))
 def test_killed_while_they_are_planned_the_next_owner_finishes_it(point: Any, times: int) -> None:
-    async def story(world: World) -> None:
-        tenure = await world.all_done()
-        tenure._faults = CrashAt(point, times)
-        tenure.use(MONTH)
-        try:
-            await world.work(tenure)
-        except Died:
-            world.engine = MONTH
-            await world.all_done()
-
     count = PROFILES_MAX + 5
     world = World(engine=NEVER)
     world.send(*(looked(f"d{number}", 0) for number in range(count)))
-    run(story(world))
+    run(world.take_up(MONTH, CrashAt(point, times)))
 
     assert due_days(world) == {f"anonymous_id:d{number}": 30 for number in range(count)}
 

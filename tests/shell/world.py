@@ -168,6 +168,27 @@ class World:
         await self.work(tenure, **options)
         return tenure
 
+    async def outlive(self, deaths: Sequence[tuple[Point, int]]) -> None:
+        """One owner after the other, each of which dies where it comes to its point for the n-th time, if it does."""
+        for point, times in deaths:
+            tenure = self.tenure(faults=CrashAt(point, times))
+            try:
+                await tenure.open()
+                await self.work(tenure, chunk=3)
+            except Died:
+                await no_pause(0)
+
+    async def take_up(self, engine: Engine, faults: Faults) -> None:
+        """An owner, once all is done, works by another engine; where it dies of that, the next owner goes on."""
+        tenure = await self.all_done()
+        tenure._faults = faults
+        tenure.use(engine)
+        try:
+            await self.work(tenure)
+        except Died:
+            self.engine = engine
+            await self.all_done()
+
     def send(self, *events: Event, partition: int = 0, timestamp_ms: int = 0) -> None:
         """Append events to their topics."""
         for event in events:
