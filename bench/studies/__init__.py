@@ -2,6 +2,7 @@
 
 from bench.studies import (
     capacity,
+    coalescing,
     collector,
     delivery,
     guard,
@@ -24,6 +25,7 @@ STUDIES: dict[str, Study] = {
         latency.STUDY,
         takeover.STUDY,
         scale.STUDY,
+        coalescing.STUDY,
         memory.STUDY,
         capacity.STUDY,
         profile.STUDY,

@@ -22,6 +22,7 @@ from bench.results import Result
 from bench.stream_file import StreamFacts
 from bench.studies import STUDIES
 from bench.studies.capacity import CapacityData, TriggerCost
+from bench.studies.coalescing import CoalescingData, OfScenario, Writes
 from bench.studies.collector import Calls, CollectorData
 from bench.studies.latency import LatencyData, LatencyRound, Lengths, Level
 from bench.studies.memory import MemoryData
@@ -168,9 +169,8 @@ def test_starts_are_shown_by_engine_and_what_it_finds() -> None:
 # --- scale --------------------------------------------------------------------------------------------------------
 
 
-def runs(per_s: float, customers: int, problem: str | None = None) -> Runs:
-    records = 1_000_000
-    facts = StreamFacts(
+def facts_of(records: int, customers: int) -> StreamFacts:
+    return StreamFacts(
         records=records,
         by_partition=[records],
         mix={},
@@ -180,11 +180,15 @@ def runs(per_s: float, customers: int, problem: str | None = None) -> Runs:
         orders=1,
         triggers=1,
     )
+
+
+def runs(per_s: float, customers: int, problem: str | None = None) -> Runs:
+    records = 1_000_000
     marks = [Mark(0.0, 0, 0.0, 0.0, 0.0), Mark(records / per_s, records, 15.0, 3.0, 2.0)]
     told = Round(
         engine="regulars", number=1, records=records, marks=marks, moves=2, rss_peak_bytes=200_000_000, problem=problem
     )
-    return Runs(variant=Variant(scenario=SCENARIO), facts=facts, rounds=[told])
+    return Runs(variant=Variant(scenario=SCENARIO), facts=facts_of(records, customers), rounds=[told])
 
 
 def test_scale_is_shown_as_a_ratio_to_the_first_variant() -> None:
@@ -196,6 +200,17 @@ def test_scale_is_shown_as_a_ratio_to_the_first_variant() -> None:
     assert row(text, "many") == ["many", "500,000", "2.0", "40,000", "0.80", "15.0", "2.0", "3.0", "200 MB"]
     assert row(text, "wrong")[2:] == ["–"] * 7
     assert "- wrong, round 1: lost\n" in text
+
+
+# --- coalescing ---------------------------------------------------------------------------------------------------
+
+
+def test_coalescing_is_events_for_each_profile_written() -> None:
+    rounds = [Writes(events=6_000, commits=4, profiles=count) for count in (3_000, 4_000, 2_000)]
+    told = OfScenario(scenario=SCENARIO, facts=facts_of(6_000, 90_000), rounds=rounds)
+    text = section("coalescing", "regulars", CoalescingData(scenarios=[told]))
+
+    assert row(text, "uniform")[1:] == ["90,000", "6,000", "1,500", "750 (500 to 1,000)", "2.00 (1.50 to 3.00)"]
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
