@@ -9,7 +9,7 @@ from streams.local.redis_server import RedisServer
 from streams.packing import DICTIONARY_ID, dictionary, unpack
 from streams.redis_checks import UnfitRedis, check_redis, problems_of
 from streams.redis_link import RedisLink
-from streams.redis_table import REDIS_KEYS, RedisTable
+from streams.redis_table import APART, REDIS_KEYS, RedisTable
 from streams.table import (
     SCHEMA,
     SCHEMA_OF_TEXTS,
@@ -495,6 +495,21 @@ async def test_profiles_and_ledgers_are_compressed_and_read_by_those_who_would_n
         assert loaded.whole == {"b": {"o1": PROFILE}}
     assert unpack(stored) == PROFILE
     assert redis_client.hgetall(f"{prefix}:dictionaries") == {str(DICTIONARY_ID).encode(): dictionary()}
+
+
+@in_loop
+async def test_a_commit_of_many_profiles_and_entries_puts_each_where_it_belongs(
+    table: RedisTable, redis_client: redis.Redis, prefix: str
+) -> None:
+    claim = await table.claim(P)
+    profiles = {f"{number}": b'{"id":"user_id:%d"}' % number for number in range(APART)}
+    entries = {(f"{number}", "o1"): b'{"order_id":"o1","of":%d}' % number for number in range(0, APART, 2)}
+    await table.commit(P, Commit(token=claim.meta.token, expected=0, profiles=profiles, entries=entries))
+    loaded = await table.load(P, list(profiles), list(entries))
+
+    assert loaded.profiles == profiles
+    assert loaded.entries == entries
+    assert unpack(raw(redis_client.get(f"{prefix}:{{{P}}}:c:7"))) == profiles["7"]
 
 
 @in_loop

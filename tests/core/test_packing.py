@@ -2,13 +2,14 @@
 
 import hashlib
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.packing import DICTIONARY_ID, MAGIC, Unreadable, dictionary, pack, unpack
+from streams.packing import DICTIONARY_ID, MAGIC, Unreadable, dictionary, pack, pack_all, unpack
 
 PROFILE = (
     b'{"id":"user_id:ana","v":2,"ids":{"user_id":["ana"]},"activity":{"first_ms":1704067205000,'
@@ -25,6 +26,19 @@ def test_what_was_packed_comes_back(text: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_what_was_not_packed_is_left_as_it_is(rest: bytes) -> None:
     assert unpack(b"{" + rest) == b"{" + rest
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3000), max_size=20))
+def test_many_are_packed_as_each_alone(texts: list[bytes]) -> None:
+    assert pack_all(texts) == [pack(text) for text in texts]
+
+
+def test_threads_that_pack_at_the_same_time_do_not_disturb_each_other() -> None:
+    tasks = [[b'{"id":"user_id:%d","n":%d}' % (number, task) for number in range(500)] for task in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(pack_all, tasks))
+
+    assert found == [[pack(text) for text in texts] for texts in tasks]
 
 
 def test_what_the_first_release_wrote_is_read_for_ever() -> None:
