@@ -111,8 +111,9 @@ class Coalescing:
         return (
             "## Coalescing\n\n"
             "A profile is written once a commit, however many events of its customer the commit holds. Regulars, one process, "
-            "working off a backlog of the job above in 8 partitions; by the worker's own metrics. The fewer customers there are "
-            "for the events that wait, the more share a write; what comes live, and is taken at once, shares next to nothing.\n\n"
+            "working off a backlog of the job above in 8 partitions; by the worker's own metrics. A visit's six events or so lie "
+            "close together in the log, so most of them share a write even where customers come by evenly. What comes live is "
+            "taken at once and shares next to nothing.\n\n"
             + table(["customers", "seen", "events", "events a commit", "profiles a commit", "coalescing factor"], rows)
         )
 
