@@ -117,11 +117,11 @@ def sentence(example: Example) -> str:
 
     >>> told = {"episode_key": "c1", "occurrence": 2, "others": "expired 2026-03-02 10:00", "these": "sent 2026-03-02 09:00"}
     >>> sentence(Example(kind="added", customer_id="user_id:ada", **told))
-    'user_id:ada, c1, reminder 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
+    'user_id:ada, c1, message 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
     """
-    reminder = f", reminder {example.occurrence}" if example.occurrence > 1 else ""
+    number = f", message {example.occurrence}" if example.occurrence > 1 else ""
     about = "" if example.episode_key == example.customer_id else f", {example.episode_key}"
-    return f"{example.customer_id}{about}{reminder}: {example.others} -> {example.these}"
+    return f"{example.customer_id}{about}{number}: {example.others} -> {example.these}"
 
 
 def _told(fate: Fate | None) -> str:
