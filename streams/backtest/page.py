@@ -150,7 +150,7 @@ def _contacts(page: Page, document: BacktestDocument) -> None:
     runs = list(zip(called(document), [run] if against is None else [run, against], strict=False))
     _bands(page, "messages over the whole run", [(name, one.pressure.bands) for name, one in runs])
     busiest = [(name, one.pressure.busiest_bands) for name, one in runs]
-    _bands(page, "messages in the busiest seven days of each customer", busiest)
+    _bands(page, "messages in her busiest seven days", busiest)
 
 
 def _bands(page: Page, title: str, runs: list[tuple[str, dict[str, int]]]) -> None:

@@ -122,4 +122,5 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
             },
         ),
         height=130 + 34 * len(channels),
+        width_min=160 + 64 * len(months),
     )

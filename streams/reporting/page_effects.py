@@ -107,7 +107,8 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
             series,
             layout={
                 "xaxis": {
-                    "title": f"net revenue per customer, {currency}, treated less held out",
+                    "title": f"net revenue per customer,<br>{currency}, treated less held out",
+                    "automargin": True,
                     "range": [min(*lows, 0.0) - edge, max(*highs, 0.0) + edge],
                     "zeroline": True,
                     "zerolinewidth": 2,
@@ -117,5 +118,5 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
                 "showlegend": False,
             },
         ),
-        height=110 + 44 * len(drawn),
+        height=130 + 44 * len(drawn),
     )
