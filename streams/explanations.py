@@ -93,12 +93,25 @@ def life(decisions: Sequence[Decision]) -> list[str]:
     known = {decision.decision_id: decision for decision in decisions}
     told = _in_order(known.values())
     first = told[0]
-    number = "" if first.occurrence == 1 else f", message {first.occurrence}"
     return [
-        f"{first.name}{number}, about {first.episode_key}, for {first.customer_id}.",
+        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}.",
         *(_decision(decision) for decision in told),
         _ending(told),
     ]
+
+
+def _number(occurrence: int) -> str:
+    return "" if occurrence == 1 else f", message {occurrence}"
+
+
+def _about(name: str, key: str, occurrence: int) -> str:
+    """What a sentence is about.
+
+    >>> _about("checkout.abandoned", "k1", 1), _about("checkout.abandoned", "k1", 2)
+    ('checkout.abandoned about k1', 'checkout.abandoned about k1, message 2,')
+    """
+    number = _number(occurrence)
+    return f"{name} about {key}{number}{',' if number else ''}"
 
 
 def _in_order(decisions: Iterable[Decision]) -> list[Decision]:
@@ -159,7 +172,7 @@ def waiting(profile: Profile, name: str | None = None) -> Iterator[str]:
 
 
 def _waiting(episode: Episode) -> str:
-    due = f"{episode.name} about {episode.key} is due at {at(episode.due_ms)}"
+    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms)}"
     if episode.wait_ms is None:
         return f"{due}."
     held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
@@ -174,7 +187,7 @@ def sent(profile: Profile, name: str | None = None) -> Iterator[str]:
 
 
 def _sent(emitted: Emitted) -> str:
-    about = f"{emitted.name} about {emitted.key}"
+    about = _about(emitted.name, emitted.key, emitted.occurrence)
     if emitted.ghost:
         return f"{about} would have been sent at {at(emitted.emitted_ms)}, but she is held out ({emitted.trigger_id})."
     what = "the messaging system could not send it" if emitted.failed else _OUTCOMES[emitted.outcome]

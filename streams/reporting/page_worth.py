@@ -8,7 +8,7 @@ from streams.commands.report_tables import amount
 from streams.page import Page
 from streams.reporting.document import ReportDocument
 from streams.reporting.missing import Missing
-from streams.reporting.page_parts import SCALE, nothing_to_show, units
+from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
 from streams.reporting.snapshot import month_name
 from streams.reporting.worth import SHARES, Repurchase, Tables
 
@@ -38,7 +38,7 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                     y=units(values, currency),
                     mode="lines+markers",
                     fill="tozeroy" if name == "margin" else None,
-                    hovertemplate="%{y:,.2f}",
+                    hovertemplate=f"%{{y:{decimals(currency)}}}",
                 )
                 for name, values in sides
             ],
@@ -62,7 +62,7 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                     x=[month_name(month) for month, _ in line],
                     y=units([value for _, value in line], currency),
                     mode="lines+markers",
-                    hovertemplate="%{y:,.2f}",
+                    hovertemplate=f"%{{y:{decimals(currency)}}}",
                 )
                 for age, line in found.at_age.items()
             ],

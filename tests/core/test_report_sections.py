@@ -128,6 +128,16 @@ def test_margins_say_how_much_of_them_is_estimated(tmp_path: Path, capsys: pytes
     assert report(shop({})).margin_estimated_share is None
 
 
+def test_plots_write_amounts_with_the_decimals_of_the_currency(tmp_path: Path) -> None:
+    orders = values(5_000, 6_000) | {"cohort:size|a|23960": 2, "cohort:net|a|23960|0": 11_000}
+
+    write_page(report(replace(shop(orders), currency="JPY")), tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text()
+    assert "%{y:,.0f}" in page
+    assert "%{y:,.2f}" not in page
+
+
 def test_without_any_order_no_section_says_that_a_month_has_to_pass() -> None:
     document = report(shop({}))
 

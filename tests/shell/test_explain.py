@@ -11,7 +11,7 @@ from schemas import events
 from schemas.outputs import Decision, RulesChanged
 from streams import cli
 from streams.commands.explain import about
-from streams.explanations import life, meaning, standing
+from streams.explanations import life, meaning, sent, standing, waiting
 from streams.trigger_registry import all_triggers
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, shop
 
@@ -110,6 +110,17 @@ def test_reminders_are_numbered_as_they_are_where_they_are_sent() -> None:
     )
 
     assert life([second])[0] == "checkout.abandoned, message 2, about k1, for user_id:ada."
+
+
+def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(26 * HOUR)
+
+    told = [*sent(ada.profile), *waiting(ada.profile)]
+    assert [line.partition(" at ")[0] for line in told] == [
+        "checkout.abandoned about k1 was sent",
+        "checkout.abandoned about k1, message 2, was sent",
+        "checkout.abandoned about k1, message 3, is due",
+    ]
 
 
 def test_decisions_are_told_in_the_order_in_which_they_were_taken(
