@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from profiles.insight.experiment import Arm, assignment
 from profiles.profile import Profile
-from profiles.rules import Rules, TriggerRule
+from profiles.rules import ALL_MARKETING, Rules, TriggerRule
 
-GLOBAL = "global"
+GLOBAL = ALL_MARKETING
 
 
 class Place(Struct, frozen=True, gc=False):

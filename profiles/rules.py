@@ -28,6 +28,9 @@ DAY_MS = 24 * HOUR_MS
 MUST_ASK_MS = 10 * 366 * DAY_MS
 """No duration of a rule is longer: ten years."""
 
+ALL_MARKETING: Final = "global"
+"""What the hold-out of all marketing is called among groups."""
+
 S = TypeVar("S", bound=Struct)
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -89,6 +92,8 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
             return ("max_lateness_ms", "less than a minute: every trigger would be too late by the time it is decided")
         if self.max_in_window and not self.window_ms:
             return ("window_ms", "no time at all, so that max_in_window would hold nothing back")
+        if self.holdout_group == ALL_MARKETING:
+            return ("holdout_group", "what all marketing together is called: their comparisons would be one")
         return None
 
     def segments_named(self) -> tuple[str, ...]:

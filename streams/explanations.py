@@ -3,7 +3,7 @@
 Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,6 +25,16 @@ _OUTCOMES: Final[Mapping[str | None, str]] = {
     "converted": "an order followed, which counts as its success",
     "retracted": "it was taken back: its ground was gone already",
 }
+_NOW: Final[Mapping[str, str]] = {
+    gates.UNREACHABLE: "She can't be reached: no e-mail, phone, push token or user id is known",
+    gates.QUIET: "These are her quiet hours",
+    gates.HELD_OUT: "She is held out of all marketing, to measure what it is worth",
+}
+"""What reasons mean that are told of a trigger when they stand in the way of all."""
+_NOT_PLANNED: Final = "too_many"
+"""The reason of an episode that ended before it began, for which no clock was to blame."""
+_SENT: Final = frozenset({"emitted", "retracted", "converted", "recovered"})
+"""States that only what was sent can reach."""
 _STATES: Final[Mapping[str, str]] = {
     "armed": "was planned",
     "emitted": "was sent",
@@ -48,11 +58,25 @@ def at(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def meaning(reason: str, name: str) -> str:
-    """What a reason code of a trigger means; the code itself for one of another release or of rules that are gone."""
+def meaning(reason: str, name: str, state: str = "suppressed") -> str:
+    """What a reason code of a trigger means where it led to this state; the code itself for one of another release or of rules
+    that are gone.
+
+    Who can't be reached is waited for at the gate, and no longer at the end.
+
+    >>> meaning("unreachable", "welcome", "expired")
+    'The customer could not be reached until it was too late (unreachable)'
+    """
     own = {trigger.name: trigger.reasons for trigger in all_triggers()}.get(name, {})
-    told = own.get(reason) or gates.REASONS.get(reason) or gates.END_REASONS.get(reason)
+    ended = state in ("cancelled", "expired", "retracted")
+    first, second = (gates.END_REASONS, gates.REASONS) if ended else (gates.REASONS, gates.END_REASONS)
+    told = own.get(reason) or first.get(reason) or second.get(reason)
     return reason if told is None else f"{told.rstrip('.')} ({reason})"
+
+
+def became(state: str, reason: str | None) -> str:
+    """What a trigger went through, as the rest of a sentence; the state itself for one of another release."""
+    return "was not planned" if reason == _NOT_PLANNED else _STATES.get(state, state)
 
 
 # --- one trigger, from its decisions ------------------------------------------------------------------------------
@@ -61,30 +85,55 @@ def meaning(reason: str, name: str) -> str:
 def life(decisions: Sequence[Decision]) -> list[str]:
     """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
 
-    Decisions taken twice (after a worker was killed) are told once. Raises ValueError where there are none.
+    Those of a customer are given in the order in which they were taken. Decisions taken twice (after a worker was killed) are
+    told once. Raises ValueError where there are none.
     """
     if not decisions:
         raise ValueError("no decisions")
     known = {decision.decision_id: decision for decision in decisions}
-    told = sorted(known.values(), key=lambda decision: decision.at_ms)
+    told = _in_order(known.values())
     first = told[0]
-    number = "" if first.occurrence == 1 else f", reminder {first.occurrence - 1}"
     return [
-        f"{first.name}{number}, about {first.episode_key}, for {first.customer_id}.",
+        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}.",
         *(_decision(decision) for decision in told),
         _ending(told),
     ]
 
 
+def _number(occurrence: int) -> str:
+    return "" if occurrence == 1 else f", message {occurrence}"
+
+
+def _about(name: str, key: str, occurrence: int) -> str:
+    """What a sentence is about.
+
+    >>> _about("checkout.abandoned", "k1", 1), _about("checkout.abandoned", "k1", 2)
+    ('checkout.abandoned about k1', 'checkout.abandoned about k1, message 2,')
+    """
+    number = _number(occurrence)
+    return f"{name} about {key}{number}{',' if number else ''}"
+
+
+def _in_order(decisions: Iterable[Decision]) -> list[Decision]:
+    """By time. An event may be a little older than one that was heard of before it: what it led to still came later."""
+    newest_ms: dict[str, int] = {}
+    moments = []
+    for decision in decisions:
+        at_ms = max(decision.at_ms, newest_ms.get(decision.customer_id, decision.at_ms))
+        newest_ms[decision.customer_id] = at_ms
+        moments.append((at_ms, decision))
+    return [decision for _, decision in sorted(moments, key=lambda moment: moment[0])]
+
+
 def _decision(decision: Decision) -> str:
     state = decision.state
-    parts = [f"{at(decision.at_ms)}: it {_STATES[state]}"]
+    parts = [f"{at(decision.at_ms)}: it {became(state, decision.reason)}"]
     if state == "armed" and decision.due_at_ms is not None:
         parts.append(f" for {at(decision.due_at_ms)}")
         if decision.evidence:
             parts.append(f", because of {decision.evidence[0]}")
     if decision.reason is not None:
-        parts.append(f": {meaning(decision.reason, decision.name)}")
+        parts.append(f": {meaning(decision.reason, decision.name, state)}")
     if decision.until_ms is not None:
         parts.append(f", until {at(decision.until_ms)}")
     if decision.order_id is not None:
@@ -99,14 +148,16 @@ def _decision(decision: Decision) -> str:
 
 
 def _ending(told: Sequence[Decision]) -> str:
-    states = [decision.state for decision in told]
+    states = {decision.state for decision in told}
     last = told[-1]
-    if "emitted" in states:
+    if states & _SENT:  # its emission may be older than what is retained
+        if any(trigger.name == last.name and not trigger.speaks for trigger in all_triggers()):
+            return "It went out, to systems alone: it says nothing to her."
         return "She got it." if "retracted" not in states else "She got it, or would have, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return "She did not get it, on purpose: she is among those held out."
     if last.state in ("suppressed", "cancelled", "expired") and last.reason is not None:
-        return f"She did not get it. {meaning(last.reason, last.name)}."
+        return f"She did not get it. {meaning(last.reason, last.name, last.state)}."
     return "It is still waiting."
 
 
@@ -121,7 +172,7 @@ def waiting(profile: Profile, name: str | None = None) -> Iterator[str]:
 
 
 def _waiting(episode: Episode) -> str:
-    due = f"{episode.name} about {episode.key} is due at {at(episode.due_ms)}"
+    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms)}"
     if episode.wait_ms is None:
         return f"{due}."
     held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
@@ -136,7 +187,7 @@ def sent(profile: Profile, name: str | None = None) -> Iterator[str]:
 
 
 def _sent(emitted: Emitted) -> str:
-    about = f"{emitted.name} about {emitted.key}"
+    about = _about(emitted.name, emitted.key, emitted.occurrence)
     if emitted.ghost:
         return f"{about} would have been sent at {at(emitted.emitted_ms)}, but she is held out ({emitted.trigger_id})."
     what = "the messaging system could not send it" if emitted.failed else _OUTCOMES[emitted.outcome]
@@ -151,11 +202,11 @@ def decided(profile: Profile, name: str | None = None) -> Iterator[str]:
 
 
 def _decided(kept: DecisionKept) -> str:
-    why = "" if kept.reason is None else f": {meaning(kept.reason, kept.name)}"
-    return f"{at(kept.at_ms)}: {kept.name} about {kept.key} {_STATES.get(kept.state, kept.state)}{why}."
+    why = "" if kept.reason is None else f": {meaning(kept.reason, kept.name, kept.state)}"
+    return f"{at(kept.at_ms)}: {kept.name} about {kept.key} {became(kept.state, kept.reason)}{why}."
 
 
 def standing(profile: Profile, book: Book, now_ms: int) -> Iterator[str]:
     """What would stand in the way of any marketing to her now."""
     for reason in gates.shut_now(profile, book, now_ms):
-        yield f"{meaning(reason, '')}."
+        yield f"{_NOW[reason]} ({reason})." if reason in _NOW else f"{meaning(reason, '')}."

@@ -41,7 +41,7 @@ p.note { color: #5a6667; font-size: .92rem }
 .tile { padding: .7rem 1rem }
 .tile b { display: block; font-size: 1.45rem; font-variant-numeric: tabular-nums }
 .tile span { color: #5a6667; font-size: .88rem }
-.plot { margin: .5rem 0 1rem; padding: .25rem }
+.plot { margin: .5rem 0 1rem; padding: .25rem; overflow-x: auto }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .93rem; background: #fff; width: 100% }
 th, td { padding: .35rem .65rem; border-bottom: 1px solid #e9e5db; text-align: right; font-variant-numeric: tabular-nums }
@@ -96,8 +96,11 @@ class Page:
         shown = "".join(f"<li>{escape(line)}</li>" for line in lines)
         self._parts.append(f"<p><b>{escape(title)}</b></p><ul>{shown}</ul>")
 
-    def plot(self, figure: "Figure", *, height: int = 340) -> None:
-        """A plot, as wide as the page; `height` in CSS pixels."""
+    def plot(self, figure: "Figure", *, height: int = 340, width_min: int = 0) -> None:
+        """A plot, as wide as the page, and in a narrow one `width_min`, to be moved sideways as tables are; CSS pixels both.
+
+        Cells with numbers and titles have a width below which they can't be read.
+        """
         figure.update_layout(
             template="plotly_white",
             colorway=COLOURS,
@@ -118,7 +121,8 @@ class Page:
             div_id=f"plot-{self._plots}",
             config={"displayModeBar": False, "responsive": True},
         )
-        self._parts.append(f'<div class="plot">{html}</div>')
+        inner = f'<div style="min-width: {width_min}px">{html}</div>' if width_min else html
+        self._parts.append(f'<div class="plot">{inner}</div>')
 
     def write(self, path: Path) -> None:
         """Write the page."""

@@ -94,6 +94,14 @@ def without_rate(orders: int, currency: str) -> str:
     )
 
 
+def with_estimates(share: float) -> str:
+    """What to say of margins where some costs are not known: of this share of gross revenue."""
+    return (
+        f"For {share:.1%} of gross revenue some cost (of goods, shipping or payment) is not known and counts as nothing: the "
+        "margins shown are the most they can be."
+    )
+
+
 def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
     """The summary of a run that took so many seconds."""
     return Summary(

@@ -62,11 +62,15 @@ class Winback(TriggerDefinition[WinbackRule]):
         # After an order that was cancelled the tries go on where they were.
         key = f"{profile.id}|{newest[1]}"
         sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
-        step = max(sent, default=0) + 1
-        if step > self._tries(turn):
-            return
+        step, tries = max(sent, default=0) + 1, self._tries(turn)
         # The goods are those of the order that was told of, which is nearly always the newest one.
         own_ms, learned_ms = round((days_between(profile) or 0.0) * DAY_MS), round(_q95_days(turn, entry) * DAY_MS)
+        # A try whose time is over was made, and may be forgotten since, or would be too late.
+        over_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
+        while step <= tries and newest[0] + self._after_ms(turn, step, own_ms, learned_ms) < over_ms:
+            step += 1
+        if step > tries:
+            return
         self._wait(turn, step, own_ms, learned_ms, newest)
 
     def on_wake(self, turn: Turn, what: str) -> None:

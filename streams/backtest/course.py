@@ -16,15 +16,15 @@ from schemas.outputs import Outgoing
 from streams.trigger_registry import all_triggers
 
 DAY_MS: Final = 86_400_000
-ENDS: Final = frozenset({"emitted", "suppressed", "cancelled", "expired", "retracted"})
-"""States of a decision after which an occurrence of an episode has come to its end."""
-
 CONDITION: Final = "condition"
 """The reason of what was due and dropped because the further condition of its rules did not hold."""
 
 
 class Fate(NamedTuple):
-    """How an occurrence of an episode ended: `state` and `reason` as in its decision, or still waiting ("armed" ...)."""
+    """How an occurrence of an episode ended: `state` and `reason` as in its decision, or still waiting ("armed" ...).
+
+    What was sent stays sent, also where it was taken back: it was a message, and is counted as one.
+    """
 
     name: str
     customer_id: str
@@ -48,6 +48,14 @@ class _Decided(Struct):
     reason: str | None = None
 
 
+class _Identity(Struct):
+    """What is used of a change of identity."""
+
+    name: str
+    customer_id: str
+    other: str
+
+
 class _Outcome(Struct):
     """What is used of a conversion."""
 
@@ -61,7 +69,8 @@ class Course(Struct):
     `sent[name][week]` and `converted[name]` count triggers; `converted_minor[name]` adds up what the orders after them came
     to, in the shop's currency, where they are known. `kept_back[name][reason]` counts what was due and not sent.
     `contacts[customer]` holds the instants at which she was sent something, without what tells systems about her (segments).
-    `fates` says for every occurrence how it ended.
+    `fates` says for every occurrence how it ended. `merged` says into whom a customer went who is no longer one of her own: her
+    contacts are with those of the other.
     """
 
     sent: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -70,6 +79,7 @@ class Course(Struct):
     converted_minor: Counter[str] = field(default_factory=Counter)
     contacts: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
     fates: dict[str, Fate] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
 
     def take(self, row: Outgoing) -> None:
         """Add a row that the run puts out, in the order in which they come."""
@@ -79,23 +89,43 @@ class Course(Struct):
             outcome = _outcome(row.value)
             self.converted[outcome.of_name] += 1
             self.converted_minor[outcome.of_name] += outcome.value_minor or 0
+        elif row.topic == "identity-changes":
+            self._identified(_identity(row.value))
+
+    def now(self, customer_id: str) -> str:
+        """The customer at the end of the run whom one of its course is, or has become."""
+        seen = {customer_id}
+        while (into := self.merged.get(customer_id)) is not None and into not in seen:
+            seen.add(into)
+            customer_id = into
+        return customer_id
 
     def _decided(self, one: _Decided) -> None:
-        if one.state in {"converted", "recovered"}:
+        if one.state in {"converted", "recovered", "retracted"}:
             return
         if one.state == "emitted":
             self.sent[one.name][week_of(one.at_ms)] += 1
-            if one.name not in _silent():
+            if one.name not in silent():
                 self.contacts[one.customer_id].append(one.at_ms)
         elif one.state in {"suppressed", "expired"} or one.reason == CONDITION:
             self.kept_back[one.name][one.reason or one.state] += 1
-        self.fates[one.trigger_id] = Fate(
-            one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
-        )
+        known = self.fates.get(one.trigger_id)
+        if known is None or known.state != "emitted":
+            self.fates[one.trigger_id] = Fate(
+                one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
+            )
+
+    def _identified(self, one: _Identity) -> None:
+        if one.name != "profile.merged":
+            return
+        self.merged[one.other] = one.customer_id
+        self.merged.pop(one.customer_id, None)  # who once was another's is one of her own again
+        if (theirs := self.contacts.pop(one.other, None)) is not None:
+            self.contacts[one.customer_id].extend(theirs)
 
 
 @cache
-def _silent() -> frozenset[str]:
+def silent() -> frozenset[str]:
     """Triggers that say nothing to the customer."""
     return frozenset(trigger.name for trigger in all_triggers() if not trigger.speaks)
 
@@ -126,4 +156,5 @@ def busiest_week(instants: "array[int]") -> int:
 
 
 _decision = msgspec.json.Decoder(_Decided).decode
+_identity = msgspec.json.Decoder(_Identity).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode

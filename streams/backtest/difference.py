@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from streams.backtest.course import Course, Fate
+from streams.backtest.course import Course, Fate, silent
 
 EXAMPLES: Final = 3
 
@@ -42,7 +42,10 @@ class TriggerDifference(Struct, frozen=True, kw_only=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """What differs trigger by trigger, and how many customers get something else or at another time."""
+    """What differs trigger by trigger, and how many customers get something else or at another time.
+
+    What tells systems about her (segments) is nothing that she gets.
+    """
 
     triggers: tuple[TriggerDifference, ...]
     customers: int
@@ -63,8 +66,8 @@ def difference(these: Course, others: Course, *, examples: int = EXAMPLES) -> Di
         if kind is None or known is None:
             continue
         found[known.name][kind].append(trigger_id)
-        if kind != "same":
-            customers.add(known.customer_id)
+        if kind != "same" and known.name not in silent():
+            customers.add(these.now(known.customer_id))
 
     def shown(ids: dict[str, list[str]]) -> tuple[Example, ...]:
         chosen = [(kind, trigger_id) for kind in KINDS for trigger_id in sorted(ids[kind])[:examples]]
@@ -114,11 +117,11 @@ def sentence(example: Example) -> str:
 
     >>> told = {"episode_key": "c1", "occurrence": 2, "others": "expired 2026-03-02 10:00", "these": "sent 2026-03-02 09:00"}
     >>> sentence(Example(kind="added", customer_id="user_id:ada", **told))
-    'user_id:ada, c1, reminder 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
+    'user_id:ada, c1, message 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
     """
-    reminder = f", reminder {example.occurrence}" if example.occurrence > 1 else ""
+    number = f", message {example.occurrence}" if example.occurrence > 1 else ""
     about = "" if example.episode_key == example.customer_id else f", {example.episode_key}"
-    return f"{example.customer_id}{about}{reminder}: {example.others} -> {example.these}"
+    return f"{example.customer_id}{about}{number}: {example.others} -> {example.these}"
 
 
 def _told(fate: Fate | None) -> str:

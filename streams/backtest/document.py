@@ -91,6 +91,17 @@ def backtest(run: Run, against: Run | None) -> BacktestDocument:
     )
 
 
+def called(document: BacktestDocument) -> tuple[str, str]:
+    """What the rules in question and those they are set against are called where both are shown: by their versions, and by
+    their part in it where these are the same.
+    """
+    these = document.run.rules
+    if document.against is None:
+        return these, ""
+    others = document.against.rules
+    return (f"{these} (these)", f"{others} (the others)") if these == others else (these, others)
+
+
 def figures(
     course: Course, *, rules: str, customers: int, weeks: tuple[str, ...], names: Iterable[str] = ()
 ) -> RunFigures:

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.money import format_minor
 from streams.backtest.difference import KINDS, sentence
-from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures
+from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures, called
 from streams.page import Page, has_plots
 
 JSON: Final = "backtest.json"
@@ -27,16 +27,17 @@ def _page(document: BacktestDocument) -> Page:
     run, against = document.run, document.against
     pressure = run.pressure
     span = f", weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else ""
-    beside = f", beside rules {against.rules!r}" if against is not None else ""
+    these, others = called(document)
+    beside = f", beside rules {others!r}" if against is not None else ""
     page = Page(
         "What these rules would have sent",
-        f"{document.events:,} events of {pressure.customers:,} customers{span}, under rules {run.rules!r}{beside}.",
+        f"{document.events:,} events of {pressure.customers:,} customers{span}, under rules {these!r}{beside}.",
     )
     page.tiles(_tiles(document))
-    _weeks(page, run, against)
+    _weeks(page, document)
     _triggers(page, document)
     _kept_back(page, run)
-    _contacts(page, run, against)
+    _contacts(page, document)
     if document.difference is not None:
         _difference(page, document)
     return page
@@ -63,7 +64,8 @@ def sums(run: RunFigures) -> tuple[int, int]:
     return sum(one.sent for one in run.triggers), sum(one.converted for one in run.triggers)
 
 
-def _weeks(page: Page, run: RunFigures, against: RunFigures | None) -> None:
+def _weeks(page: Page, document: BacktestDocument) -> None:
+    run, against = document.run, document.against
     page.heading("Triggers by week", "Weeks begin on Monday, UTC.")
     if not run.weeks:
         page.note("Nothing was sent.")
@@ -74,7 +76,7 @@ def _weeks(page: Page, run: RunFigures, against: RunFigures | None) -> None:
     if against is not None:
         total = [sum(counts) for counts in zip(*(one.weeks for one in against.triggers), strict=True)]
         line = {"color": "#1d2a2b", "dash": "dot"}
-        name = f"all under {against.rules!r}"
+        name = f"all under {called(document)[1]!r}"
         series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
     figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "triggers"})
     page.plot(figure, height=400)
@@ -138,16 +140,17 @@ def _kept_back(page: Page, run: RunFigures) -> None:
     page.plot(figure, height=140 + 34 * len(names))
 
 
-def _contacts(page: Page, run: RunFigures, against: RunFigures | None) -> None:
+def _contacts(page: Page, document: BacktestDocument) -> None:
+    run, against = document.run, document.against
     page.heading(
         "Contact pressure",
         f"Median {run.pressure.median}, nine of ten customers at most {run.pressure.p90}, 99 of 100 at most "
         f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.",
     )
-    runs = [run] if against is None else [run, against]
-    _bands(page, "messages over the whole run", [(one.rules, one.pressure.bands) for one in runs])
-    busiest = [(one.rules, one.pressure.busiest_bands) for one in runs]
-    _bands(page, "messages in the busiest seven days of each customer", busiest)
+    runs = list(zip(called(document), [run] if against is None else [run, against], strict=False))
+    _bands(page, "messages over the whole run", [(name, one.pressure.bands) for name, one in runs])
+    busiest = [(name, one.pressure.busiest_bands) for name, one in runs]
+    _bands(page, "messages in her busiest seven days", busiest)
 
 
 def _bands(page: Page, title: str, runs: list[tuple[str, dict[str, int]]]) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.backtest.difference import KINDS, sentence
-from streams.backtest.document import BacktestDocument, RunFigures
+from streams.backtest.document import BacktestDocument, RunFigures, called
 from streams.backtest.page import HTML, JSON, band_names, share
 from streams.page import has_plots
 
@@ -83,8 +83,8 @@ def _kept_back(console: Console, run: RunFigures) -> None:
 
 def _pressure(console: Console, document: BacktestDocument) -> None:
     runs = [document.run] if document.against is None else [document.run, document.against]
-    for run in runs:
-        pressure, of = run.pressure, f" under {run.rules!r}" if len(runs) > 1 else ""
+    for called_so, run in zip(called(document), runs, strict=False):
+        pressure, of = run.pressure, f" under {called_so!r}" if len(runs) > 1 else ""
         console.print(
             f"contact pressure   mean {pressure.mean:.2f}, median {pressure.median}, p90 {pressure.p90}, p99 {pressure.p99}, "
             f"most {pressure.most} messages per customer ({pressure.customers:,} customers){of}"
@@ -96,9 +96,8 @@ def _pressure(console: Console, document: BacktestDocument) -> None:
 
 
 def _difference(console: Console, document: BacktestDocument) -> None:
-    found, against = document.difference, document.against
+    found = document.difference
     assert found is not None
-    assert against is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="\nAgainst the other rules", title_justify="left")
     table.add_column("trigger", no_wrap=True)
     for name in ("the same", *KINDS.values()):
@@ -106,7 +105,9 @@ def _difference(console: Console, document: BacktestDocument) -> None:
     for one in found.triggers:
         table.add_row(one.name, f"{one.same:,}", *(f"{getattr(one, kind):,}" for kind in KINDS))
     console.print(table)
-    console.print(f"{found.customers:,} customers differ; under the others ({against.rules}) -> under these, UTC:")
+    console.print(f"{found.customers:,} customers get something else, or at another time.")
+    if any(one.examples for one in found.triggers):
+        console.print(f"For example, under the others ({called(document)[1]}) -> under these, UTC:")
     for one in found.triggers:
         for kind, told in KINDS.items():
             lines = [sentence(example) for example in one.examples if example.kind == kind]

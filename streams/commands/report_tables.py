@@ -13,7 +13,7 @@ from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
 from streams.insight.trigger_effects import Effect, Sent
-from streams.report import without_rate
+from streams.report import with_estimates, without_rate
 from streams.reporting.bundles import Bundles
 from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels, CohortFigures
 from streams.reporting.document import ReportDocument
@@ -61,6 +61,8 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     console.print(f"{document.shop_id}, {day_name(document.today)}, amounts in {currency}\n", style="bold")
     if document.unconverted_orders:
         console.print(without_rate(document.unconverted_orders, currency), style="yellow")
+    if document.margin_estimated_share:
+        console.print(with_estimates(document.margin_estimated_share), style="yellow")
     _headline(console, document)
     _trend(console, document.trend, currency)
     _distribution(console, document.distribution, currency)

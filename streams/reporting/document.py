@@ -21,7 +21,8 @@ VERSION: Final = 1
 
 class ReportDocument(Struct, frozen=True, kw_only=True):
     """All figures of a report. Amounts are minor units of `currency`; `today` is days since 1970-01-01. `unconverted_orders` have
-    no exchange rate to it: their amounts are in no figure.
+    no exchange rate to it: their amounts are in no figure. `margin_estimated_share` is the share of gross revenue whose costs are
+    not all known (0 to 1): what is not counts as nothing. None without gross revenue.
     """
 
     v: int = VERSION
@@ -30,6 +31,7 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     now_ms: int
     today: int
     unconverted_orders: int
+    margin_estimated_share: float | None = None
     trend: Trend | Missing
     outlook: Outlook | Missing
     distribution: Distribution | Missing
@@ -53,6 +55,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         now_ms=found.now_ms,
         today=found.today,
         unconverted_orders=found.counters.get("unconverted_orders", 0),
+        margin_estimated_share=_estimated_share(found.counters),
         trend=trend(found),
         outlook=outlook(found),
         distribution=distribution(found),
@@ -67,3 +70,8 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         effects=tuple(effects(found.counters, found.plans)),
         sent=tuple(sent(found.counters, found.measured)),
     )
+
+
+def _estimated_share(counters: Mapping[str, int]) -> float | None:
+    gross = counters.get("gross", 0)
+    return counters.get("estimated_gross", 0) / gross if gross > 0 else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from profiles.value.absent import MEANINGS, Absent
 from streams.commands.report_tables import amount, percent
 from streams.page import Page
-from streams.report import without_rate
+from streams.report import with_estimates, without_rate
 from streams.reporting.bundles import Bundles
 from streams.reporting.document import ReportDocument
 from streams.reporting.foresight import HORIZON_DAYS, Outlook
@@ -38,6 +38,8 @@ def build_page(document: ReportDocument) -> Page:
     page.tiles(_tiles(document))
     if document.unconverted_orders:
         page.note(without_rate(document.unconverted_orders, document.currency))
+    if document.margin_estimated_share:
+        page.note(with_estimates(document.margin_estimated_share))
     for said in _unsaid(document.outlook):
         page.note(said)
     add_trend(page, document)

@@ -8,7 +8,7 @@ from streams.commands.report_tables import CHANNEL_REASONS, COHORT_AGE, amount, 
 from streams.page import COLOURS, Page
 from streams.reporting.channels import AGES, Channels
 from streams.reporting.document import ReportDocument
-from streams.reporting.page_parts import SCALE, nothing_to_show, units
+from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
 
 _MONTHS: Final = 12
 """Months of new customers that are drawn, the newest."""
@@ -37,7 +37,7 @@ def add_channels(page: Page, document: ReportDocument) -> None:
                 y=units(one.curve, currency),
                 mode="lines",
                 line={"color": colour, "width": 2.5},
-                hovertemplate="%{y:,.2f}",
+                hovertemplate=f"%{{y:{decimals(currency)}}}",
             )
         )
         if one.cost is not None:
@@ -122,4 +122,5 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
             },
         ),
         height=130 + 34 * len(channels),
+        width_min=160 + 64 * len(months),
     )

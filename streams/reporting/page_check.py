@@ -73,6 +73,7 @@ def add_check(page: Page, found: Check | Missing) -> None:
             },
         ),
         height=380,
+        width_min=640,
     )
     if found.auc is not None and found.auc_of_recency is not None:
         page.note(

@@ -7,7 +7,7 @@ from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
 from streams.reporting.document import ReportDocument
-from streams.reporting.page_parts import GREY, units
+from streams.reporting.page_parts import GREY, decimals, units
 
 
 def add_effects(page: Page, document: ReportDocument) -> None:
@@ -79,6 +79,7 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
     values = units([estimate.difference for _, estimate in drawn], currency)
     lows = units([estimate.low_always for _, estimate in drawn], currency)
     highs = units([estimate.high_always for _, estimate in drawn], currency)
+    shown = decimals(currency)
     edge = 0.06 * (max(*highs, 0.0) - min(*lows, 0.0))
     colours = [COLOURS[0] if effect.standing == "found" else GREY for effect, _ in drawn]
     series = [
@@ -99,7 +100,7 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
             mode="markers",
             marker={"color": colours, "size": 13, "line": {"color": "#fff", "width": 2}},
             customdata=list(zip(lows, highs, strict=True)),
-            hovertemplate="%{y}: %{x:+,.2f} (%{customdata[0]:,.2f} to %{customdata[1]:,.2f})<extra></extra>",
+            hovertemplate=f"%{{y}}: %{{x:+{shown}}} (%{{customdata[0]:{shown}}} to %{{customdata[1]:{shown}}})<extra></extra>",
         )
     )
     page.plot(
@@ -107,7 +108,8 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
             series,
             layout={
                 "xaxis": {
-                    "title": f"net revenue per customer, {currency}, treated less held out",
+                    "title": f"net revenue per customer,<br>{currency}, treated less held out",
+                    "automargin": True,
                     "range": [min(*lows, 0.0) - edge, max(*highs, 0.0) + edge],
                     "zeroline": True,
                     "zerolinewidth": 2,
@@ -117,5 +119,5 @@ def _forest(page: Page, drawn: list[tuple[Effect, Estimate]], currency: str) -> 
                 "showlegend": False,
             },
         ),
-        height=110 + 44 * len(drawn),
+        height=130 + 44 * len(drawn),
     )

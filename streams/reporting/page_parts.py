@@ -20,6 +20,15 @@ def nothing_to_show(found: object, page: Page) -> TypeIs[Missing]:
     return False
 
 
+def decimals(currency: str) -> str:
+    """How plots write amounts of a currency under the pointer.
+
+    >>> decimals("EUR"), decimals("JPY"), decimals("KWD")
+    (',.2f', ',.0f', ',.3f')
+    """
+    return f",.{exponent(currency)}f"
+
+
 def units(values: list[float], currency: str) -> list[float]:
     """Minor units as the numbers that are drawn."""
     return [value / 10 ** exponent(currency) for value in values]

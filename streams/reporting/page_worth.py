@@ -8,7 +8,7 @@ from streams.commands.report_tables import amount
 from streams.page import Page
 from streams.reporting.document import ReportDocument
 from streams.reporting.missing import Missing
-from streams.reporting.page_parts import SCALE, nothing_to_show, units
+from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
 from streams.reporting.snapshot import month_name
 from streams.reporting.worth import SHARES, Repurchase, Tables
 
@@ -38,7 +38,7 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                     y=units(values, currency),
                     mode="lines+markers",
                     fill="tozeroy" if name == "margin" else None,
-                    hovertemplate="%{y:,.2f}",
+                    hovertemplate=f"%{{y:{decimals(currency)}}}",
                 )
                 for name, values in sides
             ],
@@ -62,7 +62,7 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                     x=[month_name(month) for month, _ in line],
                     y=units([value for _, value in line], currency),
                     mode="lines+markers",
-                    hovertemplate="%{y:,.2f}",
+                    hovertemplate=f"%{{y:{decimals(currency)}}}",
                 )
                 for age, line in found.at_age.items()
             ],
@@ -88,10 +88,16 @@ def add_distribution(page: Page, document: ReportDocument) -> None:
     best = (
         "" if found.top_tenth is None else f"The best tenth of customers bring {found.top_tenth:.0%} of all revenue. "
     )
+    middle, nothing = found.quantiles[SHARES.index(0.5)], found.not_above_zero
     page.note(
-        f"{best}Half of all customers have brought less than {amount(found.quantiles[SHARES.index(0.5)], currency)}, the mean "
-        f"is {amount(found.mean, currency)}: it is made by few. "
-        + (f"What {found.not_above_zero:,} customers had brought was eaten by refunds." if found.not_above_zero else "")
+        f"{best}Half of all customers have brought at most {amount(middle, currency)}, the mean is "
+        f"{amount(found.mean, currency)}{': it is made by few' if found.mean > middle else ''}. "
+        + (
+            f"{nothing:,} {'customer has' if nothing == 1 else 'customers have'} brought nothing, or less, after discounts and "
+            "refunds."
+            if nothing
+            else ""
+        )
     )
     names = [f"{amount(low, currency)} to {amount(high, currency)}" for low, high, _ in found.bins]
     page.plot(
@@ -153,6 +159,7 @@ def add_cohorts(page: Page, found: Tables | Missing) -> None:
             },
         ),
         height=110 + 26 * len(shown),
+        width_min=max(440, 130 + 40 * (width - 1)),
     )
 
 
@@ -232,4 +239,5 @@ def add_grid(page: Page, document: ReportDocument) -> None:
             },
         ),
         height=130 + 48 * len(found.recency),
+        width_min=130 + 110 * len(found.frequency),
     )

@@ -77,7 +77,7 @@ def trend(found: Snapshot) -> Trend | Missing:
     counters, last = part_of(found.counters, "cohort"), month_of(found.today) - 1
     net, margin = cohorts(counters, last, "net"), cohorts(counters, last, "margin")
     if not net:
-        return NO_FULL_MONTH if any(name.startswith("size|") for name in counters) else NO_ORDERS
+        return _none_yet(counters)
     points = []
     for month in range(net[0].month, last + 1):
         alive = [(one, other) for one, other in zip(net, margin, strict=True) if one.month <= month]
@@ -93,8 +93,9 @@ def trend(found: Snapshot) -> Trend | Missing:
 
 def tables(found: Snapshot) -> Tables | Missing:
     """Cohorts with retention and revenue, by net revenue."""
-    table = cohorts(part_of(found.counters, "cohort"), month_of(found.today) - 1, "net")
-    return Tables(table) if table else NO_FULL_MONTH
+    counters = part_of(found.counters, "cohort")
+    table = cohorts(counters, month_of(found.today) - 1, "net")
+    return Tables(table) if table else _none_yet(counters)
 
 
 def repurchase(found: Snapshot) -> Repurchase | Missing:
@@ -176,6 +177,11 @@ def _bins(ranked: Sequence[tuple[float, int]]) -> list[tuple[int, int, int]]:
     while found and not found[-1][2]:
         del found[-1]
     return found
+
+
+def _none_yet(counters: Mapping[str, int]) -> Missing:
+    """Why there is no cohort to show."""
+    return NO_FULL_MONTH if any(name.startswith("size|") for name in counters) else NO_ORDERS
 
 
 def _first_until(counters: Mapping[str, int], day: int) -> int:

@@ -15,11 +15,13 @@ from profiles.months import month_of
 from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 from profiles.value.tallies import tallies
+from streams.commands.report_tables import print_document
 from streams.reporting.channels import Channels, channels
 from streams.reporting.document import report
 from streams.reporting.feedback import FeedbackFigures, feedback
 from streams.reporting.grid import Grid, grid
 from streams.reporting.missing import Missing
+from streams.reporting.page import write_page
 from streams.reporting.replenished import Replenished, replenished
 from streams.reporting.snapshot import (
     EarlierKeeper,
@@ -93,6 +95,55 @@ def test_the_spread_says_what_the_best_tenth_brings() -> None:
     assert found.top_tenth == pytest.approx(0.91, abs=0.01)
     assert found.quantiles == pytest.approx([1_000] * 5, rel=0.01)
     assert [(low, high, count) for low, high, count in found.bins if count] == [(1_000, 1_500, 9), (70_000, 100_000, 1)]
+
+
+def said(found: Snapshot, folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What a report says on a terminal and on its page."""
+    document = report(found)
+    print_document(document)
+    write_page(document, folder / "page.html")
+    return " ".join(capsys.readouterr().out.split()), (folder / "page.html").read_text()
+
+
+def test_the_spread_tells_only_what_is_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, by_few = said(shop(values(100, 200, 9_000)), tmp_path, capsys)
+    _, by_many = said(shop(values(0, 0, 5_000, 6_000, 6_000)), tmp_path, capsys)
+
+    assert "it is made by few" in by_few
+    assert "have brought nothing" not in by_few
+    assert "it is made by few" not in by_many
+    # Their goods were free, or all was paid back, or nobody knows the rate: the counters do not say which.
+    assert "2 customers have brought nothing, or less, after discounts and refunds." in by_many
+
+
+def test_margins_say_how_much_of_them_is_estimated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = values(5_000, 6_000) | {"cohort:size|a|23960": 2, "cohort:net|a|23960|0": 11_000, "gross": 20_000}
+    warning = "For 75.0% of gross revenue some cost (of goods, shipping or payment) is not known and counts as nothing"
+
+    for text in said(shop(orders | {"estimated_gross": 15_000}), tmp_path, capsys):
+        assert warning in text
+    for text in said(shop(orders), tmp_path, capsys):
+        assert "counts as nothing" not in text
+    assert report(shop(orders | {"estimated_gross": 15_000})).margin_estimated_share == 0.75
+    assert report(shop({})).margin_estimated_share is None
+
+
+def test_plots_write_amounts_with_the_decimals_of_the_currency(tmp_path: Path) -> None:
+    orders = values(5_000, 6_000) | {"cohort:size|a|23960": 2, "cohort:net|a|23960|0": 11_000}
+
+    write_page(report(replace(shop(orders), currency="JPY")), tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text()
+    assert "%{y:,.0f}" in page
+    assert "%{y:,.2f}" not in page
+
+
+def test_without_any_order_no_section_says_that_a_month_has_to_pass() -> None:
+    document = report(shop({}))
+
+    assert {
+        one.reason for one in (document.trend, document.cohorts, document.channels) if isinstance(one, Missing)
+    } == {"no_orders"}
 
 
 def test_where_refunds_ate_everything_there_is_no_share_of_revenue() -> None:

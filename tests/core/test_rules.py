@@ -76,6 +76,10 @@ def test_a_changed_number_is_taken() -> None:
         ({"welcome": {"max_lateness": "30s"}}, "welcome.max_lateness: 30s is less than a minute"),
         ({"welcome": {"max_in_window": 1, "window": "0s"}}, "welcome.window: 0ms is no time at all"),
         (
+            {"welcome": {"holdout_group": "global"}},
+            "welcome.holdout_group: 'global' is what all marketing together is called",
+        ),
+        (
             {"cart_abandoned": {"delay": "31d"}},
             "cart_abandoned.delay: 31d is not before the cart is dropped, after 30d (forget)",
         ),

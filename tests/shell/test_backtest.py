@@ -3,7 +3,7 @@
 import json
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,16 @@ def ordered(user: str, at_ms: int, order: str, cart: str) -> dict[str, Any]:
     }
 
 
+def identified(user: str, at_ms: int, email: str) -> dict[str, Any]:
+    return {
+        "event": "Identified",
+        "message_id": f"login-{user}",
+        "timestamp_ms": START_MS + at_ms,
+        "user_id": user,
+        "email": email,
+    }
+
+
 HISTORY = (
     # Ada leaves a cart for good, Bob buys his after 45 minutes, Cy a day later; eight days on Ada leaves another one.
     added("ada", 0, "a1"),
@@ -63,9 +73,9 @@ HISTORY = (
 def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Backtest:
     """Run the history under rules given as text, against others if given; the document that comes of it."""
 
-    def run(rules: str, against: str | None = None) -> dict[str, Any]:
+    def run(rules: str, against: str | None = None, history: Sequence[dict[str, Any]] = HISTORY) -> dict[str, Any]:
         export = tmp_path / "export.jsonl"
-        export.write_text("".join(json.dumps(one) + "\n" for one in HISTORY))
+        export.write_text("".join(json.dumps(one) + "\n" for one in history))
         arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", "2026-02-01"]
         for flag, text in (("--rules", rules), ("--against", against)):
             if text is not None:
@@ -150,11 +160,64 @@ def test_two_rule_sets_are_set_against_each_other_message_by_message(backtest: B
     assert (tmp_path / "out" / "against" / "triggers.jsonl").exists()
 
 
+def test_a_message_that_was_taken_back_is_among_those_that_are_set_against_each_other(backtest: Backtest) -> None:
+    # Her order was placed after 59 minutes and became known after 65: the reminder of the hour was out by then.
+    order = ordered("dee", 59 * 60_000, "o-d", "d1") | {"received_at_ms": START_MS + 65 * 60_000}
+    history = (added("dee", 0, "d1"), added("eve", 64 * 60_000, "e1"), order)
+    found = backtest(rules("now", "1h"), rules("late", "2h"), history)
+
+    run, against = of(found["run"], "cart.abandoned"), of(found["against"], "cart.abandoned")
+    (cart,) = (one for one in found["difference"]["triggers"] if one["name"] == "cart.abandoned")
+    assert (run["sent"], against["sent"]) == (2, 1)
+    assert cart["same"] + cart["moved"] + cart["added"] == run["sent"]
+    assert cart["same"] + cart["moved"] + cart["removed"] == against["sent"]
+    told = {one["customer_id"]: one["these"] for one in cart["examples"]}
+    assert told["user_id:dee"] == "sent 2026-01-05 09:00"
+
+
+def test_who_is_found_to_be_one_customer_was_written_to_as_one(backtest: Backtest) -> None:
+    # Ada leaves a cart under her address, logs in, and leaves another one under her number.
+    first = {name: value for name, value in added("ada", 0, "a1").items() if name != "user_id"}
+    history = (
+        first | {"email": "ada@example.org"},
+        identified("ada", DAY_MS, "ada@example.org"),
+        added("ada", 2 * DAY_MS, "a2"),
+        added("bob", 2 * DAY_MS, "b1"),
+    )
+    found = backtest(rules("now", "1h"), rules("late", "2h"), history)
+
+    pressure = found["run"]["pressure"]
+    assert (pressure["customers"], pressure["messages"], pressure["most"]) == (2, 3, 2)
+    assert (pressure["bands"]["0"], pressure["bands"]["1"], pressure["bands"]["2"]) == (0, 1, 1)
+    assert pressure["busiest_bands"]["2"] == 1
+    assert found["difference"]["customers"] == 2
+
+
+def test_who_only_enters_a_segment_gets_nothing_else(backtest: Backtest) -> None:
+    found = backtest(
+        rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n", rules("before", "1h")
+    )
+
+    (entered,) = (one for one in found["difference"]["triggers"] if one["name"] == "segment.entered")
+    assert (entered["added"], found["difference"]["customers"]) == (2, 0)
+
+
 def test_the_same_rules_differ_in_nothing(backtest: Backtest) -> None:
     found = backtest(rules("one", "1h"), rules("two", "1h"))
 
     assert found["difference"]["customers"] == 0
     assert found["run"]["triggers"] == found["against"]["triggers"]
+
+
+def test_rules_of_the_same_version_are_told_apart(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backtest(rules("mine", "30min"), rules("mine", "1h"))
+
+    printed = capsys.readouterr().out
+    assert "under 'mine (these)'" in printed
+    assert "under the others (mine (the others)) -> under these, UTC:" in printed
+    assert "mine (the others)" in (tmp_path / "out" / "backtest.html").read_text()
 
 
 def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_path: Path) -> None:

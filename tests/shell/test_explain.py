@@ -1,18 +1,19 @@
 """Why she got this and why he did not, told from the decisions of real stories."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from profiles.rules import Holdout, QuietHours
-from profiles.state import encode
+from profiles.state import EPISODES_MAX, encode
 from schemas import events
-from schemas.outputs import Decision
+from schemas.outputs import Decision, RulesChanged
 from streams import cli
 from streams.commands.explain import about
-from streams.explanations import life, meaning
+from streams.explanations import life, meaning, sent, standing, waiting
 from streams.trigger_registry import all_triggers
-from tests.stories.timeline import DAY, HOUR, Timeline, shop
+from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, shop
 
 
 def lives(ada: Timeline, name: str) -> list[str]:
@@ -79,6 +80,116 @@ def test_one_that_was_taken_back() -> None:
     told = lives(ada, "nps.detractor")
     assert "it was taken back after it was sent: The customer corrected her score (score_corrected)." in told[-2]
     assert told[-1] == "She got it, or would have, had it not been taken back."
+
+
+def test_who_could_not_be_reached_in_time_is_not_said_to_be_waited_for() -> None:
+    told = lives(Timeline(customer="anonymous_id:d1").add("A", 0).until(2 * DAY), "cart.abandoned")
+
+    assert "it is kept until she can be reached" in told[-3]
+    assert told[-2].endswith(
+        "it came too late and was dropped: The customer could not be reached until it was too late (unreachable)."
+    )
+    assert told[-1] == "She did not get it. The customer could not be reached until it was too late (unreachable)."
+
+
+def test_what_found_no_place_is_not_said_to_be_late() -> None:
+    ada = Timeline()
+    for number in range(EPISODES_MAX + 1):
+        ada.wish(f"p{number}", number / 100)
+    refused = next(one for one in ada.out if isinstance(one, Decision) and one.reason == "too_many")
+
+    assert (
+        "it was not planned: The customer has as many open episodes as a profile holds (too_many)" in life([refused])[1]
+    )
+
+
+def test_reminders_are_numbered_as_they_are_where_they_are_sent() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(3 * DAY)
+    second = next(
+        one for one in ada.out if isinstance(one, Decision) and one.name == "checkout.abandoned" and one.occurrence == 2
+    )
+
+    assert life([second])[0] == "checkout.abandoned, message 2, about k1, for user_id:ada."
+
+
+def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(26 * HOUR)
+
+    told = [*sent(ada.profile), *waiting(ada.profile)]
+    assert [line.partition(" at ")[0] for line in told] == [
+        "checkout.abandoned about k1 was sent",
+        "checkout.abandoned about k1, message 2, was sent",
+        "checkout.abandoned about k1, message 3, is due",
+    ]
+
+
+def test_decisions_are_told_in_the_order_in_which_they_were_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Her word of the tenth second comes after her cart of the twentieth, as it may within a minute."""
+    at_ms = START_MS + 10_000
+    cart = {
+        "event": "Product Added",
+        "message_id": "add",
+        "timestamp_ms": at_ms + 10_000,
+        "user_id": "ada",
+        "cart_id": "c1",
+    }
+    gone = {"event": "Unsubscribed", "message_id": "bye", "timestamp_ms": at_ms, "user_id": "ada"}
+    lines = (cart | {"product": {"product_id": "lamp", "price_minor": 100}}, gone)
+    export, out = tmp_path / "export.jsonl", tmp_path / "out"
+    export.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert cli.run(["replay", str(export), "--out", str(out)]) == 0
+    capsys.readouterr()
+    decisions = [json.loads(line) for line in (out / "decisions.jsonl").read_text().splitlines()]
+    known = next(one["trigger_id"] for one in decisions if one["name"] == "cart.abandoned")
+
+    assert cli.run(["explain", known, "--decisions", str(out / "decisions.jsonl")]) == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert "it was planned" in told[1]
+    assert "it was dropped" in told[2]
+    assert told[-1] == "She did not get it. The customer took her consent back (unsubscribed)."
+
+
+def test_what_was_bought_from_was_sent_though_its_emission_is_not_retained_any_more() -> None:
+    ada = Timeline().add("A", 0).until(70).order("o1", 90, "A", cart_id="c1")
+    followed = [one for one in ada.out if isinstance(one, Decision) and one.state == "converted"]
+
+    assert life(followed)[-1] == "She got it."
+
+
+def test_a_change_of_the_rules_among_the_decisions_is_about_no_trigger() -> None:
+    changed = RulesChanged(
+        decision_id="d",
+        partition=0,
+        old_version="t-1",
+        old_digest="a",
+        new_version="t-2",
+        new_digest="b",
+        at_ms=0,
+    )
+
+    assert about([encode(changed)], "t-1") == []
+
+
+def test_what_only_systems_are_told_of_is_not_said_to_have_reached_her() -> None:
+    ada = Timeline(shop(segments={"buyers": {"when": "profile.orders.count >= 1"}})).order("o1", 0, "lamp").until(1)
+
+    assert lives(ada, "segment.entered")[-1] == "It went out, to systems alone: it says nothing to her."
+
+
+def test_what_stands_in_the_way_now_is_told_of_now() -> None:
+    book = shop(holdout=Holdout(share=1.0), quiet_hours=QuietHours(start_at="00:30", end_at="08:00", jitter_ms=0))
+
+    assert list(standing(Timeline(book).profile, book, ms(60))) == [
+        "These are her quiet hours (quiet_hours).",
+        "She is held out of all marketing, to measure what it is worth (holdout).",
+    ]
+    stranger = Timeline(customer="anonymous_id:d1").profile
+    assert list(standing(stranger, shop(), ms(60))) == [
+        "She can't be reached: no e-mail, phone, push token or user id is known (unreachable)."
+    ]
 
 
 def test_decisions_that_were_written_twice_are_told_once() -> None:

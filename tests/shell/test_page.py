@@ -18,3 +18,15 @@ def test_more_series_than_colours_are_told_apart_by_patterns(tmp_path: Path) -> 
     assert len(set(looks)) == count
     assert [shape for _, shape in looks].count(PATTERNS[1]) == len(COLOURS)
     assert '"pattern":{"shape":"x"}' in (tmp_path / "page.html").read_text()
+
+
+def test_what_would_be_too_small_to_read_keeps_its_width_in_a_narrow_page(tmp_path: Path) -> None:
+    page = Page("Cohorts", "Many months.")
+    page.plot(go.Figure(go.Heatmap(z=[list(range(14))])), width_min=690)
+    page.plot(go.Figure(go.Bar(x=[1], y=[1])))
+    page.write(tmp_path / "page.html")
+
+    text = (tmp_path / "page.html").read_text()
+    assert text.count('<div class="plot"><div style="min-width: 690px"><div') == 1
+    assert text.count('<div class="plot"><div') == 2
+    assert ".plot { margin: .5rem 0 1rem; padding: .25rem; overflow-x: auto }" in text

@@ -107,6 +107,14 @@ def test_after_an_order_that_was_cancelled_the_tries_go_on() -> None:
     assert emitted_days(ada) == [90, 135, 180]
 
 
+def test_a_try_of_long_ago_is_not_made_again_when_an_order_is_cancelled() -> None:
+    ada = buys(buys(Timeline(), 0).until(95 * DAY), 100, order_id="gone").add("tea", 109 * DAY).until(110 * DAY)
+    ada.tell(events.OrderCancelled, 118 * DAY, order_id="gone").until(400 * DAY)
+
+    assert emitted_days(ada) == [90, 135, 180]
+    assert len({one.trigger_id for one in ada.sent("winback")}) == 3
+
+
 def test_intervals_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1000"):
         WinbackRule(intervals=-1)
