@@ -240,10 +240,10 @@ class MemoryTable:
                 part.meta.offsets[topic] = offset
 
     async def wipe(self, partition: int) -> int:
-        """Delete everything except the fence (token, epoch, commits, outbox_base)."""
+        """Delete everything except the notes and the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population, part.notes, part.goods, part.queue, *part.watchers.values())
+        kinds = (part.due, part.outbox, part.population, part.goods, part.queue, *part.watchers.values())
         deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
@@ -251,7 +251,8 @@ class MemoryTable:
                 epoch=fence.epoch,
                 commits=fence.commits,
                 outbox_base=fence.outbox_base + len(part.outbox),
-            )
+            ),
+            notes=part.notes,
         )
         return deleted
 

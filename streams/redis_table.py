@@ -116,7 +116,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "hash",
         "salt, erased:<salted hash of an id>: JSON, request:<request id>: JSON",
         "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
-        "requests with what became of them. Whoever copies or restores profiles must take it along.",
+        "requests with what became of them. Whoever copies or restores profiles must take it along; a rebuild leaves it.",
     ),
     KeyDoc(
         "<prefix>:{p}:goods",
@@ -369,15 +369,17 @@ class RedisTable:
         )
 
     async def wipe(self, partition: int) -> int:
-        """Delete everything except the fence (token, epoch, commits, outbox_base); gives the number of keys deleted."""
-        meta_key = self._key(partition, "meta")
+        """Delete everything except the notes and the fence (token, epoch, commits, outbox_base); gives the number of keys
+        deleted.
+        """
+        meta_key, notes_key = self._key(partition, "meta"), self._key(partition, "notes")
         meta = await self.meta(partition)
         trimmed = 0 if meta is None else meta.outbox_base
         (rows,) = await self._read(meta_key, [("LLEN", self._key(partition, "outbox"))])
         # First nobody may commit or claim any more, then the keys go, and last the offsets: stopped at any point in
         # between, no worker can read on from offsets whose state is half gone.
         await self._take_away(partition, {"wiping": 1, "outbox_base": trimmed + rows}, [])
-        keys = [key for key in await self._scan(partition, "") if key != meta_key]
+        keys = [key for key in await self._scan(partition, "") if key not in {meta_key, notes_key}]
         for at in range(0, len(keys), WIPE_SLICE):
             await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
         maps = [f"{name}:*" for name in _MAPS]
@@ -386,7 +388,7 @@ class RedisTable:
 
     async def remove(self, partitions: int) -> int:
         """Delete what `wipe` leaves and what all partitions share: the installation is gone. Gives the number of keys."""
-        keys = [self._key(partition, "meta") for partition in range(partitions)]
+        keys = [self._key(partition, kind) for partition in range(partitions) for kind in ("meta", "notes")]
         keys += [f"{self._prefix}:{name}".encode() for name in ("models", "dictionaries", "install")]
         return sum([(await self._read(key, [("UNLINK", key)]))[0] for key in keys])
 

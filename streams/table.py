@@ -275,8 +275,9 @@ class Table(Protocol):
         """
 
     async def wipe(self, partition: int) -> int:
-        """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`).
+        """Delete everything of the partition except the notes and the fence (`regulars rebuild`); gives the number of keys.
 
+        What the log says again must not bring back who was erased, whether it still holds the command or not.
         Whoever holds the partition loses it. Wiped half, it can't be claimed until it is wiped again.
         """
 

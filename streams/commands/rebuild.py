@@ -20,7 +20,7 @@ def command(ctx: click.Context, *, only: tuple[int, ...], yes: bool) -> None:
     """Delete profiles, ledgers and stored offsets, so that workers read the log from its start again.
 
     Only what the log still holds comes back: orders older than the topics' retention are lost. Triggers decided again
-    have the ids they had, so subscribers that remember ids see no repeats.
+    have the ids they had, so subscribers that remember ids see no repeats. Who was erased stays erased.
     """
     from streams.commands.tables import with_table
 

@@ -12,6 +12,7 @@ from schemas.events import Event, Identified
 from streams.audit import audit, audit_population
 from streams.faults import Point
 from streams.home import home_partition
+from streams.partition_limits import PartitionLimits
 from streams.tenure import Tenure
 from tests.shell.world import MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
 
@@ -56,6 +57,12 @@ class City:
         run(self.send(*sent).settle())
         self.owners = []
         return self
+
+    def rebuild(self) -> None:
+        """Throw the state of all partitions away and make it anew from the log."""
+        for number in range(PARTITIONS):
+            run(self.world.table.wipe(number))
+        self.live()
 
     def values(self, topic: str) -> list[dict[str, Any]]:
         return [value for number in range(PARTITIONS) for value in self.world.values(topic, number)]
@@ -247,6 +254,32 @@ def test_what_comes_later_does_not_bring_her_back_not_even_to_another_owner() ->
 
     assert {"user_id:bea"} == city.profiles()
     assert not any(word in city.dump() for word in HOMES)
+
+
+def to_her(city: City) -> list[dict[str, Any]]:
+    return [one for one in city.values("triggers") if "user_id:ada" in repr(one)]
+
+
+@pytest.mark.parametrize("command", ["in the log", "expired"])
+def test_a_rebuild_brings_back_nobody_who_was_erased_and_sends_her_nothing(command: str) -> None:
+    city = City().live(*life(), *(added("ada", 20 + n, f"c{n}") for n in range(3)))
+    city.live(events.PageViewed(message_id="v2", timestamp_ms=at(600), user_id="ada"))
+    city.live(asked(events.EraseCustomer, 700))
+    sent, receipts = to_her(city), city.receipts()
+    if command == "expired":
+        for number in range(PARTITIONS):
+            for topic in ("commands", "forwards"):
+                city.world.log.forget_before(topic, number, 1000)
+    # So that what is decided before her command is read again would be on its way by then.
+    city.world.limits = PartitionLimits(batch_records=1)
+    city.rebuild()
+    # A browser that still sends, and what only now says how late it is.
+    city.live(added("ada", 710, "a2"), added("bea", 2000, "b2"))
+
+    assert {"user_id:bea"} == city.profiles()
+    assert [word for word in (*HOMES, "Ada", "A-1001") if word in city.dump()] == []
+    assert sent == to_her(city) != []
+    assert receipts == city.receipts()
 
 
 def test_a_new_device_of_an_erased_customer_is_forgotten_too() -> None:
