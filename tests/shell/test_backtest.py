@@ -3,7 +3,7 @@
 import json
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ def ordered(user: str, at_ms: int, order: str, cart: str) -> dict[str, Any]:
     }
 
 
+def looked(device: str, at_ms: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event": "Product Viewed",
+        "message_id": f"{device}-{at_ms}",
+        "timestamp_ms": START_MS + at_ms,
+        "anonymous_id": device,
+        "product": {"product_id": "tea", "price_minor": 500},
+        **fields,
+    }
+
+
 HISTORY = (
     # Ada leaves a cart for good, Bob buys his after 45 minutes, Cy a day later; eight days on Ada leaves another one.
     added("ada", 0, "a1"),
@@ -63,10 +74,12 @@ HISTORY = (
 def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Backtest:
     """Run the history under rules given as text, against others if given; the document that comes of it."""
 
-    def run(rules: str, against: str | None = None) -> dict[str, Any]:
+    def run(
+        rules: str, against: str | None = None, *, history: Iterable[Any] = HISTORY, until: str = "2026-02-01"
+    ) -> dict[str, Any]:
         export = tmp_path / "export.jsonl"
-        export.write_text("".join(json.dumps(one) + "\n" for one in HISTORY))
-        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", "2026-02-01"]
+        export.write_text("".join(json.dumps(one) + "\n" for one in history))
+        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", until]
         for flag, text in (("--rules", rules), ("--against", against)):
             if text is not None:
                 path = tmp_path / f"{flag[2:]}.toml"
@@ -155,6 +168,26 @@ def test_the_same_rules_differ_in_nothing(backtest: Backtest) -> None:
 
     assert found["difference"]["customers"] == 0
     assert found["run"]["triggers"] == found["against"]["triggers"]
+
+
+def test_visitors_who_are_forgotten_on_the_way_change_no_message(backtest: Backtest, tmp_path: Path) -> None:
+    """Passers-by, one of them with a cart; and a device whose owner logs in before she would be forgotten."""
+    passing = [looked(f"bot{n}", n * HOUR_MS) for n in range(30)]
+    phone = [looked("phone", DAY_MS), looked("phone", 20 * DAY_MS, user_id="dan"), added("dan", 21 * DAY_MS, "d1")]
+    left = {**added("", HOUR_MS, "v1"), "anonymous_id": "bot1"}
+    del left["user_id"]
+    history = sorted((*HISTORY, *passing, *phone, left), key=lambda one: one["timestamp_ms"])
+    said = 'allowed_lateness = "30d"\n' + rules("short", "1h") + 'forget = "30d"\n[visitors]\nforget_after = '
+
+    found = backtest(said + '"30d"\n', said + '"0d"\n', history=history, until="2026-03-31")
+
+    assert found["difference"]["customers"] == 0
+    assert found["run"]["triggers"] == found["against"]["triggers"]
+    assert of(found["run"], "cart.abandoned")["sent"] == 4
+    profiles = (tmp_path / "out" / "profiles.jsonl").read_text().splitlines()
+    customers = [json.loads(line)["id"] for line in profiles]
+    assert customers == ["user_id:ada", "user_id:bob", "user_id:cy", "user_id:dan"]
+    assert [found[one]["pressure"]["customers"] for one in ("run", "against")] == [4, 34]
 
 
 def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_path: Path) -> None:
