@@ -143,6 +143,11 @@ class RedisLink:
         self._slots: list[tuple[int, int, Address]] = []
         self._suspect: Address | None = None
 
+    @property
+    def where(self) -> str:
+        """The servers named, and the database: "127.0.0.1:6379/0"."""
+        return f"{','.join(map(_name, self._seeds))}/{self._options.get('db') or 0}"
+
     async def call(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:
         """The replies to commands about one partition, sent together to the owner of `key`, error replies as values.
 

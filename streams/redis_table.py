@@ -201,19 +201,20 @@ class RedisTable:
                 ("HMGET", key, "partitions", "schema", "identifiers"),
             ],
         )
-        *numbers, mark = replies[-1]
-        stored, schema = (int(value) for value in numbers)
-        if (mark or b"").decode() != key_mark:
-            raise WrongInstall.of_keys()
-        if schema > SCHEMA:
-            raise WrongInstall(
-                f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
-                f"Install that release again"
-            )
-        if stored != partitions:
-            raise WrongInstall.of_partitions(stored, partitions)
+        schema = _judge_install(replies[-1], partitions, key_mark)
         if self._compressed:
             await self._tell_of_frames(key, schema)
+
+    async def check_install(self, partitions: int, key_mark: str = "") -> bool:
+        """Whether there is an installation under the prefix. Notes nothing, so a command that looks at a wrong place, or before
+        the first start, decides nothing for good. Raises WrongInstall where there is another one.
+        """
+        key = f"{self._prefix}:install".encode()
+        (found,) = await self._read(key, [("HMGET", key, "partitions", "schema", "identifiers")])
+        if found[0] is None or found[1] is None:
+            return False
+        _judge_install(found, partitions, key_mark)
+        return True
 
     async def _tell_of_frames(self, install: bytes, schema: int) -> None:
         """Before the first frame is written: releases that can't read any start no more, and everybody else finds with what."""
@@ -624,6 +625,22 @@ class RedisTable:
             found.update(dict.fromkeys(keys))
             if cursor == b"0":
                 return list(found)
+
+
+def _judge_install(found: list[bytes | None], partitions: int, key_mark: str) -> int:
+    """The version of what lies in the store. Raises WrongInstall where its partitions, schema or mark do not fit."""
+    *numbers, mark = found
+    stored, schema = (int(value or 0) for value in numbers)
+    if (mark or b"").decode() != key_mark:
+        raise WrongInstall.of_keys()
+    if schema > SCHEMA:
+        raise WrongInstall(
+            f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
+            f"Install that release again"
+        )
+    if stored != partitions:
+        raise WrongInstall.of_partitions(stored, partitions)
+    return schema
 
 
 def _bytes(name: str) -> bytes:

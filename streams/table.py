@@ -195,6 +195,14 @@ class WrongInstall(TableError):
         )
 
 
+class NotInstalled(TableError):
+    """There is nothing of an installation under this prefix, so a command that works on one has nothing to work on.
+
+    Nothing was changed. Operator action: correct `redis.prefix`, or the server or database in `redis.url`. Of a new
+    installation start a worker first: it notes the number of partitions, which stays for good.
+    """
+
+
 def broken_number(commit: Commit) -> str | None:
     """What is wrong with the numbers of a commit, None if nothing: a store checks this before it changes anything."""
     if min(commit.trim, commit.expected, commit.unqueue) < 0:

@@ -130,7 +130,7 @@ def erase_shop_command(ctx: click.Context, *, keep_inputs: bool, yes: bool) -> N
         if not yes:
             redis, topics = settings.redis.prefix, settings.kafka.topic_prefix
             click.confirm(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?", abort=True)
-        keys = with_table(settings, lambda table: erase_keys(table, partitions))
+        keys = with_table(settings, lambda table: erase_keys(table, partitions), may_be_missing=True)
         names, kept = erase_log(client, settings, keep_inputs=keep_inputs)
     gone = Gone(keys=keys, topics=tuple(names), kept=tuple(kept))
     shown = {"command": "erase_shop", "at_ms": time.time_ns() // 1_000_000, **msgspec.to_builtins(gone)}

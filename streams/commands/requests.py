@@ -99,7 +99,11 @@ def present_receipt(settings: "Settings", request_id: str) -> "Receipt | None":
     from streams.privacy_request import receipt
 
     now_ms = time.time_ns() // 1_000_000
-    return with_table(settings, lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms))
+    return with_table(
+        settings,
+        lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms),
+        may_be_missing=True,  # a request may wait for the first worker
+    )
 
 
 def _await_receipt(settings: "Settings", asked: Asked) -> "Receipt":

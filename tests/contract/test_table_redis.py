@@ -325,6 +325,21 @@ async def test_a_wipe_leaves_other_prefixes_and_partitions_alone(
 
 
 @in_loop
+async def test_who_only_looks_whether_there_is_an_installation_notes_nothing(
+    table: RedisTable, redis_client: redis.Redis, prefix: str
+) -> None:
+    assert not await table.check_install(8)
+    assert list(redis_client.scan_iter(f"{prefix}*")) == []
+
+    await table.ensure_install(8)
+    assert await table.check_install(8)
+    with pytest.raises(WrongInstall, match="made with 8 partitions, but 16"):
+        await table.check_install(16)
+    with pytest.raises(WrongInstall, match="protected under another key"):
+        await table.check_install(8, "0123456789abcdef")
+
+
+@in_loop
 async def test_every_key_written_is_documented(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
     await table.ensure_install(8)
     for _ in range(2):  # the queue is filled with those who watched before
