@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -32,6 +32,7 @@ from streams.redis_link import (
     as_table_error,
 )
 from streams.table import (
+    NO_COUNTERS,
     SCHEMA,
     SCHEMA_OF_TEXTS,
     Claim,
@@ -369,23 +370,30 @@ class RedisTable:
             + [f"topic_id:{topic}" for topic in offsets],
         )
 
-    async def wipe(self, partition: int) -> int:
-        """Delete everything except the notes and the fence (token, epoch, commits, outbox_base); gives the number of keys
-        deleted.
+    async def wipe(
+        self, partition: int, *, spared: Collection[str] = (), population: Mapping[str, int] = NO_COUNTERS
+    ) -> int:
+        """Delete everything except what is spared, the notes and the fence (token, epoch, commits, outbox_base); gives the number
+        of keys deleted.
         """
-        meta_key, notes_key = self._key(partition, "meta"), self._key(partition, "notes")
+        meta_key, pop_key = self._key(partition, "meta"), self._key(partition, "pop")
+        stay = {meta_key, pop_key, self._key(partition, "notes")}
+        stay |= {self._key(partition, kind) + _bytes(name) for name in spared for kind in ("c:", "l:")}
         meta = await self.meta(partition)
         trimmed = 0 if meta is None else meta.outbox_base
         (rows,) = await self._read(meta_key, [("LLEN", self._key(partition, "outbox"))])
         # First nobody may commit or claim any more, then the keys go, and last the offsets: stopped at any point in
         # between, no worker can read on from offsets whose state is half gone.
         await self._take_away(partition, {"wiping": 1, "outbox_base": trimmed + rows}, [])
-        keys = [key for key in await self._scan(partition, "") if key not in {meta_key, notes_key}]
+        keys = [key for key in await self._scan(partition, "") if key not in stay]
         for at in range(0, len(keys), WIPE_SLICE):
             await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
+        counters = [arg for name, count in population.items() for arg in (_bytes(name), count)]
+        again: list[Command] = [("HSET", pop_key, *counters)] if counters else []
+        gone, *_ = await self._read(meta_key, [("UNLINK", pop_key), *again])
         maps = [f"{name}:*" for name in _MAPS]
         await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
-        return len(keys)
+        return len(keys) + int(gone)
 
     async def remove(self, partitions: int) -> int:
         """Delete what `wipe` leaves and what all partitions share: the installation is gone. Gives the number of keys."""

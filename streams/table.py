@@ -5,13 +5,16 @@ both to it. A partition's profiles, ledgers, timers, outbox and input offsets ch
 all.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
 INTEGER_MAX = 2**53 - 1
 """Largest number stored: scores of sorted sets and Lua's numbers are 64-bit floats, exact up to here."""
+
+NO_COUNTERS: Final[Mapping[str, int]] = MappingProxyType({})
 
 SCHEMA = 2
 """Version of what lies in a store, and where. A worker that meets a higher one does not start."""
@@ -282,10 +285,13 @@ class Table(Protocol):
         The ids of these topics are forgotten: the next claim takes them as it finds them.
         """
 
-    async def wipe(self, partition: int) -> int:
+    async def wipe(
+        self, partition: int, *, spared: Collection[str] = (), population: Mapping[str, int] = NO_COUNTERS
+    ) -> int:
         """Delete everything of the partition except the notes and the fence (`regulars rebuild`); gives the number of keys.
 
-        What the log says again must not bring back who was erased, whether it still holds the command or not.
+        What the log says again must not bring back who was erased, whether it still holds the command or not. Profiles that are
+        `spared` stay, with their ledgers; the counters become `population`.
         Whoever holds the partition loses it. Wiped half, it can't be claimed until it is wiped again.
         """
 

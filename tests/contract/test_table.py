@@ -614,6 +614,24 @@ async def test_wipe_leaves_the_fence_and_the_notes_alone(table: Table) -> None:
 
 
 @in_loop
+async def test_what_a_wipe_spares_stays_and_the_counters_become_what_is_said(table: Table) -> None:
+    one = after(
+        await table.claim(P),
+        profiles={"a": b"1", "b": b"2"},
+        entries={("a", "o1"): b"x", ("b", "o2"): b"y"},
+        population={"n": 5, "m": 1},
+    )
+    await table.commit(P, one)
+
+    # A profile, its ledger, the counters.
+    assert await table.wipe(P, spared=["b"], population={"n": 2}) == 3
+    assert await table.profile_ids(P) == ["b"]
+    assert await table.ledger(P, "a") == {}
+    assert await table.ledger(P, "b") == {"o2": b"y"}
+    assert await table.population(P) == {"n": 2}
+
+
+@in_loop
 async def test_an_installation_keeps_its_number_of_partitions(table: Table) -> None:
     await table.ensure_install(32)
     await table.ensure_install(32)
