@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import hiredis
 from redis.asyncio.connection import BlockingConnectionPool, Connection, parse_url
@@ -297,6 +297,12 @@ def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
     """(cluster?, addresses named, arguments for connections). Raises ValueError with what is wrong, without the URL."""
     parts = urlsplit(url)
     clustered = parts.scheme in CLUSTER_SCHEMES
+    if parts.scheme == "unix":
+        raise ValueError("a Redis URL names a host, not a Unix socket")
+    database = unquote(parts.path).strip("/")
+    if database and not database.isdecimal() and parts.netloc:
+        # redis-py would take database 0 in its place.
+        raise ValueError("after host and port the Redis URL has the number of a database, or nothing")
     scheme = CLUSTER_SCHEMES.get(parts.scheme, parts.scheme)
     login, at, places = parts.netloc.rpartition("@")
     hosts = places.split(",")

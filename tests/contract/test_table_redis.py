@@ -468,7 +468,17 @@ def test_addresses_are_read_from_the_url(url: str, clustered: bool, seeds: list[
     assert link._options.get("password") == ("p" if "u:p@" in url else None)
 
 
-@pytest.mark.parametrize("url", ["http://h", "redis://h1:1,h2:2", "redis+cluster://h:1/3"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "redis://h1:1,h2:2",
+        "redis+cluster://h:1/3",
+        "redis://h/shop",
+        "redis://h/1/2",
+        "unix:///run/redis.sock",
+    ],
+)
 def test_malformed_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|cluster"):
         RedisLink(url)
