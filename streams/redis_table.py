@@ -238,7 +238,7 @@ class RedisTable:
                     raise
         if answer[0] != b"ok":
             raise Refused(f"partition {partition} can't be claimed: {answer[1].decode()}")
-        meta = _read_meta(answer[2])
+        meta = _read_meta(answer[2], keys[0])
         assert meta is not None
         self._open.pop(partition, None)
         return Claim(meta=meta, outbox=answer[3], fresh=answer[1] == b"1")
@@ -359,7 +359,7 @@ class RedisTable:
     async def meta(self, partition: int) -> Meta | None:
         """The partition's meta as it stands, None if it was never claimed."""
         key = self._key(partition, "meta")
-        return _read_meta((await self._read(key, [("HGETALL", key)]))[0])
+        return _read_meta((await self._read(key, [("HGETALL", key)]))[0], key)
 
     async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
         """Move or (None) forget stored offsets; whoever holds the partition loses it."""
@@ -679,10 +679,20 @@ def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _read_meta(flat: list[bytes]) -> Meta | None:
-    """Meta from the fields and values of its hash; None when the key is not there."""
+def _read_meta(flat: list[bytes], key: bytes) -> Meta | None:
+    """Meta from the fields and values of its hash at this key; None when the key is not there. Raises Refused for damage."""
     if not flat:
         return None
+    try:
+        return _meta_of(flat)
+    except (KeyError, ValueError) as error:
+        raise Refused(
+            f"the key {_text(key)} is damaged ({type(error).__name__}: {error}): something else wrote it. Restore the partition "
+            f"from a copy, or delete that key and make the partition anew (`regulars rebuild`)"
+        ) from error
+
+
+def _meta_of(flat: list[bytes]) -> Meta:
     fields = {_text(field): value.decode() for field, value in _pairs(flat)}
     meta = Meta(
         token=fields["token"],

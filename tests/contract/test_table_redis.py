@@ -325,6 +325,16 @@ async def test_a_wipe_leaves_other_prefixes_and_partitions_alone(
 
 
 @in_loop
+async def test_a_damaged_meta_is_refused_by_name(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
+    redis_client.hset(f"{prefix}:{{{P}}}:meta", mapping={"token": "t", "epoch": "1", "commits": "many"})
+
+    with pytest.raises(Refused, match=rf"key {prefix}:\{{{P}\}}:meta is damaged"):
+        await table.meta(P)
+    with pytest.raises(Refused, match="is damaged"):
+        await table.claim(P)
+
+
+@in_loop
 async def test_who_only_looks_whether_there_is_an_installation_notes_nothing(
     table: RedisTable, redis_client: redis.Redis, prefix: str
 ) -> None:

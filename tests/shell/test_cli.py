@@ -190,6 +190,24 @@ def test_health_says_what_is_wrong_with_where_it_is_to_look(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("profile", "show", "\udcff"),
+        ("profile", "explain", "\udcff"),
+        ("profile", "split", "user_id:\udcff", "user_id:1"),
+        ("privacy", "receipt", "\udcff"),
+        ("privacy", "erase", "user_id:1", "email:\udcff@example.org"),
+        ("privacy", "export", "user_id:1", "--request-id", "\udcff"),
+    ],
+)
+def test_what_the_terminal_did_not_send_as_utf_8_is_named(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*arguments, "--redis-url", "redis://127.0.0.1:1"]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
 def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 
