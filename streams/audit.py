@@ -7,14 +7,16 @@ as a difference. `compare` is pure; `audit` and `audit_population` read through 
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from profiles import population, statistics
 from profiles.book import Book
-from profiles.insight.tallies import Tally, add
+from profiles.insight.tallies import Tally, add, merged
 from profiles.order_stats import RECENT_EXACT
 from profiles.profile import Profile, decode_profile
 from profiles.state import OrderEntry, Totals, decode_entry
@@ -82,9 +84,9 @@ async def _summed(table: Table, partition: int, stored: Mapping[str, int], book:
     for profile_id in await table.profile_ids(partition):
         kept = await table.profile(partition, profile_id)
         if kept is not None:
-            profile = decode_profile(kept)
-            add(total, population.told(profile))
-            add(total, statistics.counters(profile, book))
+            with suppress(msgspec.DecodeError):  # `audit` names it
+                profile = decode_profile(kept)
+                add(total, merged([population.told(profile), statistics.counters(profile, book)]))
     return total
 
 
@@ -102,7 +104,10 @@ async def _look(table: Table, partition: int, profile_id: str) -> list[str]:
     if stored is None:
         return []
     entries = await table.ledger(partition, profile_id)
-    return compare(decode_profile(stored), [decode_entry(entry) for entry in entries.values()])
+    try:
+        return compare(decode_profile(stored), [decode_entry(entry) for entry in entries.values()])
+    except msgspec.DecodeError as error:
+        return [f"it can't be read: {error}"]
 
 
 def compare(profile: Profile, entries: list[OrderEntry]) -> list[str]:

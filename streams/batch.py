@@ -46,7 +46,7 @@ from streams.onwards import EVERYWHERE, Onwards
 from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
 from streams.table import Loaded
-from streams.terms import Faulty, Need, Terms
+from streams.terms import ANONYMISED, Faulty, Need, Terms
 from streams.ties import Cluster, Ties
 
 RECORDS_MAX: Final = 1000
@@ -827,7 +827,7 @@ class Batch:
         for output in self.outputs.out:
             if type(output) is Anonymised:
                 profile = output.profile
-                profile.id = f"anonymised:{self.terms.new_name()}"
+                profile.id = f"{ANONYMISED}{self.terms.new_name()}"
                 add(self._population, population.delta(profile))
                 self._created[profile.id] = profile.pack()
                 for entry in output.entries:

@@ -59,7 +59,7 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     except (KafkaError, OSError) as error:
         raise AdminError(
             f"no Kafka broker answers at {settings.kafka.bootstrap} ({type(error).__name__}). "
-            "Is it running, and is kafka.bootstrap right? A local one: make services"
+            "Is it running, and is kafka.bootstrap right? A local one: regulars services start"
         ) from error
     try:
         yield client

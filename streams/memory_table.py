@@ -5,6 +5,7 @@ lose calls and replies (`fail_next`), so a fake that behaves too well hides noth
 """
 
 import secrets
+from collections.abc import Collection, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Literal
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from streams.table import (
     INTEGER_MAX,
+    NO_COUNTERS,
     Claim,
     Commit,
     Held,
@@ -239,19 +241,28 @@ class MemoryTable:
             else:
                 part.meta.offsets[topic] = offset
 
-    async def wipe(self, partition: int) -> int:
-        """Delete everything except the fence (token, epoch, commits, outbox_base)."""
+    async def wipe(
+        self, partition: int, *, spared: Collection[str] = (), population: Mapping[str, int] = NO_COUNTERS
+    ) -> int:
+        """Delete everything except what is spared, the notes and the fence (token, epoch, commits, outbox_base)."""
         part = self._part(partition)
         fence = self._seize(part)
-        kinds = (part.due, part.outbox, part.population, part.notes, part.goods, part.queue, *part.watchers.values())
-        deleted = len(part.profiles) + len(part.ledgers) + sum(1 for kind in kinds if kind)
+        kinds = (part.due, part.outbox, part.population, part.goods, part.queue, *part.watchers.values())
+        profiles = {name: stored for name, stored in part.profiles.items() if name in spared}
+        ledgers = {name: stored for name, stored in part.ledgers.items() if name in spared}
+        stay = len(profiles) + len(ledgers)
+        deleted = len(part.profiles) + len(part.ledgers) - stay + sum(1 for kind in kinds if kind)
         self._partitions[partition] = _Partition(
             meta=Meta(
                 token=fence.token,
                 epoch=fence.epoch,
                 commits=fence.commits,
                 outbox_base=fence.outbox_base + len(part.outbox),
-            )
+            ),
+            profiles=profiles,
+            ledgers=ledgers,
+            population=dict(population),
+            notes=part.notes,
         )
         return deleted
 

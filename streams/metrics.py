@@ -40,8 +40,10 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_lag_events", kind="gauge", unit="records", labels=("topic",),
-        meaning="Records in the log that are not committed yet, over this worker's partitions.",
-        remedy="Growing: add workers, up to one for each partition, or look at regulars_stage_seconds.",
+        meaning="Records in the log that are not committed yet, over this worker's partitions. Absent while that is not known: "
+        "Redis or Kafka does not answer, or a partition is being claimed.",
+        remedy="Growing: add workers, up to one for each partition, or look at regulars_stage_seconds. "
+        "Absent: see /health; regulars_lag_seconds goes on.",
     ),
     Metric(
         name="regulars_lag_seconds", kind="gauge", unit="seconds",
@@ -226,6 +228,12 @@ class Metrics:
         made = self._made[name]
         assert isinstance(made, Gauge)
         (made.labels(**labels) if labels else made).set(value)
+
+    def hide(self, name: str, /, **labels: str) -> None:
+        """Show no value of a gauge with these labels: it is not known."""
+        made = self._made[name]
+        assert isinstance(made, Gauge)
+        made.remove(*labels.values())
 
     def observe(self, name: str, value: float, /, **labels: str) -> None:
         """Add a value to a histogram."""

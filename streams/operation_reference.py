@@ -24,7 +24,7 @@ from streams.serve.event_log import LogAway
 from streams.setting import Setting
 from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError
 from streams.sources.errors import SourceError
-from streams.table import Fenced, Refused, RolledBack, Unavailable, WrongInstall
+from streams.table import Fenced, NotInstalled, Refused, RolledBack, Unavailable, WrongInstall
 from streams.tracking_plan import PlanError
 from streams.watchdog import Stalled
 
@@ -42,6 +42,7 @@ ERRORS: tuple[type[Exception], ...] = (
     TopicMismatch,
     UnfitRedis,
     WrongInstall,
+    NotInstalled,
     LostState,
     UnsupportedVersion,
     Fenced,

@@ -143,7 +143,7 @@ class Partition:
         return self._tenure.clock.now_ms
 
     def lag(self) -> dict[str, int]:
-        """Records known to be in the log and not committed, by topic."""
+        """Records known to be in the log and not committed, by topic; topics of which that is not known are left out."""
         return self._tenure.lag()
 
     # --- claiming and working -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from profiles.profile import Profile, decode_profile
@@ -9,7 +10,7 @@ from schemas.events import ID_TYPES
 from schemas.moves import HOPS_MAX
 from streams.home import home_partition
 from streams.identifier_forms import PLAIN, IdentifierForms
-from streams.table import Table
+from streams.table import Refused, Table
 
 
 class Found(Struct):
@@ -58,7 +59,13 @@ async def _follow(table: Table, profile_id: str, partitions: int) -> Found | Non
         stored = await table.profile(partition, profile_id)
         if stored is None:
             return None
-        profile = decode_profile(stored)
+        try:
+            profile = decode_profile(stored)
+        except msgspec.DecodeError as error:
+            raise Refused(
+                f"the profile {profile_id} (partition {partition}) can't be read: {error}. Restore the partition from a copy, or "
+                f"make it anew: regulars rebuild --partition {partition}"
+            ) from error
         if not profile.redirect:
             return Found(partition, profile, stored)
         profile_id = profile.redirect[-1][1]

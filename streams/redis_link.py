@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import hiredis
 from redis.asyncio.connection import BlockingConnectionPool, Connection, parse_url
@@ -142,6 +142,11 @@ class RedisLink:
         self._pools: dict[Address, BlockingConnectionPool] = {}
         self._slots: list[tuple[int, int, Address]] = []
         self._suspect: Address | None = None
+
+    @property
+    def where(self) -> str:
+        """The servers named, and the database: "127.0.0.1:6379/0"."""
+        return f"{','.join(map(_name, self._seeds))}/{self._options.get('db') or 0}"
 
     async def call(self, key: bytes, commands: Sequence[Command]) -> list[Reply]:
         """The replies to commands about one partition, sent together to the owner of `key`, error replies as values.
@@ -292,6 +297,12 @@ def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
     """(cluster?, addresses named, arguments for connections). Raises ValueError with what is wrong, without the URL."""
     parts = urlsplit(url)
     clustered = parts.scheme in CLUSTER_SCHEMES
+    if parts.scheme == "unix":
+        raise ValueError("a Redis URL names a host, not a Unix socket")
+    database = unquote(parts.path).strip("/")
+    if database and not database.isdecimal() and parts.netloc:
+        # redis-py would take database 0 in its place.
+        raise ValueError("after host and port the Redis URL has the number of a database, or nothing")
     scheme = CLUSTER_SCHEMES.get(parts.scheme, parts.scheme)
     login, at, places = parts.netloc.rpartition("@")
     hosts = places.split(",")

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
 from typing import Any
@@ -33,6 +33,7 @@ from streams.redis_link import (
     as_table_error,
 )
 from streams.table import (
+    NO_COUNTERS,
     SCHEMA,
     SCHEMA_OF_TEXTS,
     Claim,
@@ -120,7 +121,7 @@ REDIS_KEYS: tuple[KeyDoc, ...] = (
         "hash",
         "salt, erased:<salted hash of an id>: JSON, request:<request id>: JSON",
         "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
-        "requests with what became of them. Whoever copies or restores profiles must take it along.",
+        "requests with what became of them. Whoever copies or restores profiles must take it along; a rebuild leaves it.",
     ),
     KeyDoc(
         "<prefix>:{p}:goods",
@@ -205,19 +206,20 @@ class RedisTable:
                 ("HMGET", key, "partitions", "schema", "identifiers"),
             ],
         )
-        *numbers, mark = replies[-1]
-        stored, schema = (int(value) for value in numbers)
-        if (mark or b"").decode() != key_mark:
-            raise WrongInstall.of_keys()
-        if schema > SCHEMA:
-            raise WrongInstall(
-                f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
-                f"Install that release again"
-            )
-        if stored != partitions:
-            raise WrongInstall.of_partitions(stored, partitions)
+        schema = _judge_install(replies[-1], partitions, key_mark)
         if self._compressed:
             await self._tell_of_frames(key, schema)
+
+    async def check_install(self, partitions: int, key_mark: str = "") -> bool:
+        """Whether there is an installation under the prefix. Notes nothing, so a command that looks at a wrong place, or before
+        the first start, decides nothing for good. Raises WrongInstall where there is another one.
+        """
+        key = f"{self._prefix}:install".encode()
+        (found,) = await self._read(key, [("HMGET", key, "partitions", "schema", "identifiers")])
+        if found[0] is None or found[1] is None:
+            return False
+        _judge_install(found, partitions, key_mark)
+        return True
 
     async def _tell_of_frames(self, install: bytes, schema: int) -> None:
         """Before the first frame is written: releases that can't read any start no more, and everybody else finds with what."""
@@ -240,7 +242,7 @@ class RedisTable:
                     raise
         if answer[0] != b"ok":
             raise Refused(f"partition {partition} can't be claimed: {answer[1].decode()}")
-        meta = _read_meta(answer[2])
+        meta = _read_meta(answer[2], keys[0])
         assert meta is not None
         self._open.pop(partition, None)
         return Claim(meta=meta, outbox=answer[3], fresh=answer[1] == b"1")
@@ -362,7 +364,7 @@ class RedisTable:
     async def meta(self, partition: int) -> Meta | None:
         """The partition's meta as it stands, None if it was never claimed."""
         key = self._key(partition, "meta")
-        return _read_meta((await self._read(key, [("HGETALL", key)]))[0])
+        return _read_meta((await self._read(key, [("HGETALL", key)]))[0], key)
 
     async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
         """Move or (None) forget stored offsets; whoever holds the partition loses it."""
@@ -373,25 +375,34 @@ class RedisTable:
             + [f"topic_id:{topic}" for topic in offsets],
         )
 
-    async def wipe(self, partition: int) -> int:
-        """Delete everything except the fence (token, epoch, commits, outbox_base); gives the number of keys deleted."""
-        meta_key = self._key(partition, "meta")
+    async def wipe(
+        self, partition: int, *, spared: Collection[str] = (), population: Mapping[str, int] = NO_COUNTERS
+    ) -> int:
+        """Delete everything except what is spared, the notes and the fence (token, epoch, commits, outbox_base); gives the number
+        of keys deleted.
+        """
+        meta_key, pop_key = self._key(partition, "meta"), self._key(partition, "pop")
+        stay = {meta_key, pop_key, self._key(partition, "notes")}
+        stay |= {self._key(partition, kind) + _bytes(name) for name in spared for kind in ("c:", "l:")}
         meta = await self.meta(partition)
         trimmed = 0 if meta is None else meta.outbox_base
         (rows,) = await self._read(meta_key, [("LLEN", self._key(partition, "outbox"))])
         # First nobody may commit or claim any more, then the keys go, and last the offsets: stopped at any point in
         # between, no worker can read on from offsets whose state is half gone.
         await self._take_away(partition, {"wiping": 1, "outbox_base": trimmed + rows}, [])
-        keys = [key for key in await self._scan(partition, "") if key != meta_key]
+        keys = [key for key in await self._scan(partition, "") if key not in stay]
         for at in range(0, len(keys), WIPE_SLICE):
             await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
+        counters = [arg for name, count in population.items() for arg in (_bytes(name), count)]
+        again: list[Command] = [("HSET", pop_key, *counters)] if counters else []
+        gone, *_ = await self._read(meta_key, [("UNLINK", pop_key), *again])
         maps = [f"{name}:*" for name in _MAPS]
         await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
-        return len(keys)
+        return len(keys) + int(gone)
 
     async def remove(self, partitions: int) -> int:
         """Delete what `wipe` leaves and what all partitions share: the installation is gone. Gives the number of keys."""
-        keys = [self._key(partition, "meta") for partition in range(partitions)]
+        keys = [self._key(partition, kind) for partition in range(partitions) for kind in ("meta", "notes")]
         keys += [f"{self._prefix}:{name}".encode() for name in ("models", "dictionaries", "install")]
         return sum([(await self._read(key, [("UNLINK", key)]))[0] for key in keys])
 
@@ -638,6 +649,22 @@ class RedisTable:
                 return list(found)
 
 
+def _judge_install(found: list[bytes | None], partitions: int, key_mark: str) -> int:
+    """The version of what lies in the store. Raises WrongInstall where its partitions, schema or mark do not fit."""
+    *numbers, mark = found
+    stored, schema = (int(value or 0) for value in numbers)
+    if (mark or b"").decode() != key_mark:
+        raise WrongInstall.of_keys()
+    if schema > SCHEMA:
+        raise WrongInstall(
+            f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
+            f"Install that release again"
+        )
+    if stored != partitions:
+        raise WrongInstall.of_partitions(stored, partitions)
+    return schema
+
+
 def _bytes(name: str) -> bytes:
     """An id as bytes; a lone surrogate, which UTF-8 forbids, passes through and back, so no id can stop a batch."""
     return name.encode("utf-8", "surrogatepass")
@@ -666,10 +693,20 @@ def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _read_meta(flat: list[bytes]) -> Meta | None:
-    """Meta from the fields and values of its hash; None when the key is not there."""
+def _read_meta(flat: list[bytes], key: bytes) -> Meta | None:
+    """Meta from the fields and values of its hash at this key; None when the key is not there. Raises Refused for damage."""
     if not flat:
         return None
+    try:
+        return _meta_of(flat)
+    except (KeyError, ValueError) as error:
+        raise Refused(
+            f"the key {_text(key)} is damaged ({type(error).__name__}: {error}): something else wrote it. Restore the partition "
+            f"from a copy, or delete that key and make the partition anew (`regulars rebuild`)"
+        ) from error
+
+
+def _meta_of(flat: list[bytes]) -> Meta:
     fields = {_text(field): value.decode() for field, value in _pairs(flat)}
     meta = Meta(
         token=fields["token"],

@@ -5,13 +5,16 @@ both to it. A partition's profiles, ledgers, timers, outbox and input offsets ch
 all.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
 INTEGER_MAX = 2**53 - 1
 """Largest number stored: scores of sorted sets and Lua's numbers are 64-bit floats, exact up to here."""
+
+NO_COUNTERS: Final[Mapping[str, int]] = MappingProxyType({})
 
 SCHEMA = 2
 """Version of what lies in a store, and where. A worker that meets a higher one does not start."""
@@ -195,6 +198,14 @@ class WrongInstall(TableError):
         )
 
 
+class NotInstalled(TableError):
+    """There is nothing of an installation under this prefix, so a command that works on one has nothing to work on.
+
+    Nothing was changed. Operator action: correct `redis.prefix`, or the server or database in `redis.url`. Of a new
+    installation start a worker first: it notes the number of partitions, which stays for good.
+    """
+
+
 def broken_number(commit: Commit) -> str | None:
     """What is wrong with the numbers of a commit, None if nothing: a store checks this before it changes anything."""
     if min(commit.trim, commit.expected, commit.unqueue) < 0:
@@ -274,9 +285,13 @@ class Table(Protocol):
         The ids of these topics are forgotten: the next claim takes them as it finds them.
         """
 
-    async def wipe(self, partition: int) -> int:
-        """Delete everything of the partition except the fence; gives the number of keys deleted (`regulars rebuild`).
+    async def wipe(
+        self, partition: int, *, spared: Collection[str] = (), population: Mapping[str, int] = NO_COUNTERS
+    ) -> int:
+        """Delete everything of the partition except the notes and the fence (`regulars rebuild`); gives the number of keys.
 
+        What the log says again must not bring back who was erased, whether it still holds the command or not. Profiles that are
+        `spared` stay, with their ledgers; the counters become `population`.
         Whoever holds the partition loses it. Wiped half, it can't be claimed until it is wiped again.
         """
 

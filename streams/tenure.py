@@ -184,10 +184,14 @@ class Tenure:
     # --- what others look at --------------------------------------------------------------------------------------
 
     def lag(self) -> dict[str, int]:
-        """Records known to be in the log and not committed, by topic. Trailing markers of transactions are no records."""
+        """Records known to be in the log and not committed, by topic. Trailing markers of transactions are no records.
+
+        A topic that is not open is left out: nobody asks where its log ends.
+        """
         return {
             topic: max(0, inbox.end - max(self._offsets.get(topic, 0), inbox.position if self._all_done(topic) else 0))
             for topic, inbox in self.inboxes.items()
+            if inbox.session is not None
         }
 
     @property

@@ -19,6 +19,8 @@ from schemas.outputs import Trigger, TriggerOutcome
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
 DUE_MAX: Final = 1000
+ANONYMISED: Final = "anonymised:"
+"""How the id of what stays of an anonymised customer begins; a name made by chance follows."""
 """Timers asked for at once. When there are more, the batch ends where the known ones end."""
 
 

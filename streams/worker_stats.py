@@ -90,6 +90,7 @@ class WorkerStats:
     def look(self, keepers: dict[int, Keeper], *, now_ms: int, wall_ms: Callable[[], int], started_ms: int) -> None:
         """Look at all partitions: what only shows from outside of a batch. To be called about once a second."""
         lag_of: dict[str, int] = dict.fromkeys(CONSUMED, 0)
+        unknown: set[str] = set()
         oldest_ms = wall_ms()
         running = 0
         for number, keeper in keepers.items():
@@ -102,15 +103,15 @@ class WorkerStats:
             partition = keeper.partition
             state = "claiming" if partition is None else partition.state
             lag = 0
+            behind: dict[str, int] = {} if partition is None else partition.lag()
             progress = None
             read_ms = self._read_ms.setdefault(number, wall_ms())
-            if partition is not None:
-                for topic, behind in partition.lag().items():
-                    lag_of[topic] = lag_of.get(topic, 0) + behind
-                    lag += behind
-                if partition.t0_ms:
-                    # A claim that is being made knows no time yet: what the last one knew still holds.
-                    read_ms = self._read_ms[number] = max(partition.t0_ms, started_ms)
+            for topic, count in behind.items():
+                lag_of[topic] += count
+                lag += count
+            if partition is not None and partition.t0_ms:
+                # A claim that is being made knows no time yet: what the last one knew still holds.
+                read_ms = self._read_ms[number] = max(partition.t0_ms, started_ms)
             oldest_ms = min(oldest_ms, read_ms)
             if partition is not None and state == "running":
                 running += 1
@@ -118,12 +119,18 @@ class WorkerStats:
                 if not lag and wall_ms() - read_ms > self._silence_ms:
                     # Without lag the ends were just heard, or nobody hears them any more.
                     lag, state = 1, "Kafka does not say where the logs end"
+                    behind = {}
             else:
                 # Nobody knows how much waits while it does not run, so it counts as something.
                 lag = max(1, lag)
             self._watch.observe(number, lag=lag, progress=progress, state=state, now_ms=now_ms)
+            unknown |= lag_of.keys() - behind.keys()
         for topic, count in lag_of.items():
-            self._metrics.show("regulars_lag_events", count, topic=topic)
+            # A sum without what one of them does not know would be a comfort that nobody can give.
+            if topic in unknown:
+                self._metrics.hide("regulars_lag_events", topic=topic)
+            else:
+                self._metrics.show("regulars_lag_events", count, topic=topic)
         self._metrics.show("regulars_lag_seconds", max(0, wall_ms() - oldest_ms) / 1000)
         self._metrics.show("regulars_partitions", running)
         self._metrics.show("regulars_cached_profiles", sum(self._cached.values()))

@@ -75,7 +75,9 @@ def _redis(settings: "Settings") -> str:
     from streams.redis_checks import check_redis
 
     warnings = with_table(
-        settings, lambda table: check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere)
+        settings,
+        lambda table: check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere),
+        may_be_missing=True,
     )
     return "\n".join(["fit: noeviction, append-only file on", *(f"  note: {warning}" for warning in warnings)])
 

@@ -13,6 +13,7 @@ _PATIENCE_S = 5
 @click.pass_context
 def command(ctx: click.Context, *, url: str | None) -> int:
     """Ask a worker's /health. Exit code 0 if it is well, 1 if not or if nobody answers; fit for container checks."""
+    from http.client import HTTPException, InvalidURL
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
@@ -21,12 +22,16 @@ def command(ctx: click.Context, *, url: str | None) -> int:
     page = url or f"http://{host}:{http.port}/health"
     if not page.startswith(("http://", "https://")):
         raise click.UsageError(f"{page!r} is no http URL")
+    if url is None and not http.port:
+        raise click.UsageError("http.port is 0: workers of these settings show no page")
     try:
         with urlopen(page, timeout=_PATIENCE_S) as answer:  # noqa: S310 - the scheme was checked
             click.echo(answer.read().decode("utf-8", "replace").strip())
             return 0
     except HTTPError as error:
         click.echo(error.read().decode("utf-8", "replace").strip() or str(error))
-    except (URLError, OSError) as error:
+    except (InvalidURL, ValueError):
+        raise click.UsageError(f"{page!r} is no http URL") from None
+    except (URLError, OSError, HTTPException) as error:
         click.echo(f"no worker answers at {page}: {getattr(error, 'reason', error)}", err=True)
     return EXIT_UNWELL

@@ -17,6 +17,24 @@ _FLAGS = "regulars.flags"
 _FILE = "regulars.file"
 
 
+class Text(click.ParamType):
+    """A text that names something. What a terminal sends in another encoding than UTF-8 names nothing."""
+
+    name = "text"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text.encode('utf-8', 'surrogateescape')!r} is not UTF-8", param, ctx)
+        return text
+
+
+TEXT = Text()
+
+
 class WithSettings(click.Command):
     """A command that reads the settings. Their flags are made only when such a command runs, not for the overview."""
 

@@ -155,4 +155,4 @@ def _published(settings: "Settings", baskets: "Baskets") -> "Models":
         await table.put_models(document)
         return models
 
-    return with_table(settings, work)
+    return with_table(settings, work, may_be_missing=True)  # orders may be counted before the first worker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import TEXT, WithSettings, settings_of
 from streams.commands.requests import Asked, as_json_option, asks, carry_out, present_receipt, show
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def command() -> None:
 
 def _define(name: "CommandName") -> None:
     @command.command(name, cls=WithSettings, help=f"{HELP[name]} Name all identifiers you know, one of each type.")
-    @click.argument("identifiers", metavar="TYPE:VALUE...", nargs=-1, required=True)
+    @click.argument("identifiers", type=TEXT, metavar="TYPE:VALUE...", nargs=-1, required=True)
     @asks
     def run(ctx: click.Context, *, identifiers: tuple[str, ...], asked: Asked, out: Path | None = None) -> None:
         from streams.privacy_request import by_type, request
@@ -62,7 +62,7 @@ def _define(name: "CommandName") -> None:
 
 
 @command.command("receipt", cls=WithSettings)
-@click.argument("request_id", metavar="REQUEST_ID")
+@click.argument("request_id", type=TEXT, metavar="REQUEST_ID")
 @as_json_option
 @click.pass_context
 def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> None:
@@ -130,7 +130,7 @@ def erase_shop_command(ctx: click.Context, *, keep_inputs: bool, yes: bool) -> N
         if not yes:
             redis, topics = settings.redis.prefix, settings.kafka.topic_prefix
             click.confirm(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?", abort=True)
-        keys = with_table(settings, lambda table: erase_keys(table, partitions))
+        keys = with_table(settings, lambda table: erase_keys(table, partitions), may_be_missing=True)
         names, kept = erase_log(client, settings, keep_inputs=keep_inputs)
     gone = Gone(keys=keys, topics=tuple(names), kept=tuple(kept))
     shown = {"command": "erase_shop", "at_ms": time.time_ns() // 1_000_000, **msgspec.to_builtins(gone)}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import TEXT, WithSettings, settings_of
 from streams.commands.requests import Asked, asks, carry_out
 from streams.commands.requests import show as show_receipt
 
@@ -19,7 +19,7 @@ def command() -> None:
 
 
 @command.command("show", cls=WithSettings)
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=TEXT, metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="The public profile document as one JSON object.")
 @click.pass_context
 def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
@@ -52,7 +52,7 @@ def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
 
 
 @command.command("explain", cls=WithSettings)
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=TEXT, metavar="ID")
 @click.option("--trigger", "name", metavar="NAME", help="Of one trigger alone, such as cart.abandoned.")
 @click.pass_context
 def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
@@ -74,8 +74,8 @@ def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
 
 
 @command.command("split", cls=WithSettings)
-@click.argument("customer", metavar="CUSTOMER")
-@click.argument("identifier", metavar="IDENTIFIER")
+@click.argument("customer", type=TEXT, metavar="CUSTOMER")
+@click.argument("identifier", type=TEXT, metavar="IDENTIFIER")
 @asks
 def split(ctx: click.Context, *, customer: str, identifier: str, asked: Asked) -> None:
     """Take an identifier out of a customer's profile, with all that came with it: they were united by mistake.

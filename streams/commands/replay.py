@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from streams.sources import Line
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_YEARS_AHEAD_MAX = 100
+"""So far into the future the clock may be moved: birthdays come round in each of the years, and calendars end."""
 
 
 @click.command("replay", cls=WithSettings, short_help="Run a shop's export through the same engine, in memory.")
@@ -145,10 +147,15 @@ def _measured(
 
 
 def _instant_ms(text: str) -> int:
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"--until {text!r} is no time such as 2026-03-31 or 2026-03-31T12:00:00Z") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at > datetime.now(UTC) + timedelta(days=366 * _YEARS_AHEAD_MAX):
+        raise click.UsageError(
+            f"--until {text!r} is more than {_YEARS_AHEAD_MAX} years from now: is the year mistyped?"
+        )
+    return int(at.timestamp() * 1000)

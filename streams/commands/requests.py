@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from streams.commands.options import TEXT
+
 if TYPE_CHECKING:
     from schemas.outputs import Receipt
     from streams.identifier_forms import IdentifierForms
@@ -21,8 +23,10 @@ _OF_SHOPS: Final = {
 }
 as_json_option: Final = click.option("--json", "as_json", is_flag=True, help="The receipt as JSON.")
 _OPTIONS: Final = (
-    click.option("--request-id", metavar="ID", help="The number you know the request by; one is made without it."),
-    click.option("--reason", metavar="TEXT", help="Why; it stands in the record of the command."),
+    click.option(
+        "--request-id", type=TEXT, metavar="ID", help="The number you know the request by; one is made without it."
+    ),
+    click.option("--reason", type=TEXT, metavar="TEXT", help="Why; it stands in the record of the command."),
     click.option("--wait", is_flag=True, help="Wait for the final receipt, and show it."),
     click.option("--timeout", type=click.IntRange(min=1), default=60, show_default=True, metavar="S"),
     as_json_option,
@@ -99,7 +103,11 @@ def present_receipt(settings: "Settings", request_id: str) -> "Receipt | None":
     from streams.privacy_request import receipt
 
     now_ms = time.time_ns() // 1_000_000
-    return with_table(settings, lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms))
+    return with_table(
+        settings,
+        lambda table: receipt(table, request_id, settings.kafka.partitions, now_ms),
+        may_be_missing=True,  # a request may wait for the first worker
+    )
 
 
 def _await_receipt(settings: "Settings", asked: Asked) -> "Receipt":

@@ -579,7 +579,7 @@ async def test_offsets_can_be_set_before_the_first_claim(table: Table) -> None:
 
 
 @in_loop
-async def test_wipe_leaves_the_fence_alone(table: Table) -> None:
+async def test_wipe_leaves_the_fence_and_the_notes_alone(table: Table) -> None:
     one = after(
         await table.claim(P),
         profiles={"a": b"1", "b": b"2"},
@@ -593,6 +593,7 @@ async def test_wipe_leaves_the_fence_alone(table: Table) -> None:
         tails={"triggers": 1},
         origins={"forwards/1": 2},
         topic_ids={"orders": "id"},
+        notes={"salt": b"abc", "erased:1": b"{}"},
     )
     await table.commit(P, one)
 
@@ -609,6 +610,25 @@ async def test_wipe_leaves_the_fence_alone(table: Table) -> None:
     assert await table.profile_ids(P) == []
     assert (await table.load(P, ["a"], [], whole=["a"], due_before_ms=100)).due == []
     assert await table.population(P) == {}
+    assert await table.notes(P) == {"salt": b"abc", "erased:1": b"{}"}
+
+
+@in_loop
+async def test_what_a_wipe_spares_stays_and_the_counters_become_what_is_said(table: Table) -> None:
+    one = after(
+        await table.claim(P),
+        profiles={"a": b"1", "b": b"2"},
+        entries={("a", "o1"): b"x", ("b", "o2"): b"y"},
+        population={"n": 5, "m": 1},
+    )
+    await table.commit(P, one)
+
+    # A profile, its ledger, the counters.
+    assert await table.wipe(P, spared=["b"], population={"n": 2}) == 3
+    assert await table.profile_ids(P) == ["b"]
+    assert await table.ledger(P, "a") == {}
+    assert await table.ledger(P, "b") == {"o2": b"y"}
+    assert await table.population(P) == {"n": 2}
 
 
 @in_loop

@@ -325,6 +325,31 @@ async def test_a_wipe_leaves_other_prefixes_and_partitions_alone(
 
 
 @in_loop
+async def test_a_damaged_meta_is_refused_by_name(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
+    redis_client.hset(f"{prefix}:{{{P}}}:meta", mapping={"token": "t", "epoch": "1", "commits": "many"})
+
+    with pytest.raises(Refused, match=rf"key {prefix}:\{{{P}\}}:meta is damaged"):
+        await table.meta(P)
+    with pytest.raises(Refused, match="is damaged"):
+        await table.claim(P)
+
+
+@in_loop
+async def test_who_only_looks_whether_there_is_an_installation_notes_nothing(
+    table: RedisTable, redis_client: redis.Redis, prefix: str
+) -> None:
+    assert not await table.check_install(8)
+    assert list(redis_client.scan_iter(f"{prefix}*")) == []
+
+    await table.ensure_install(8)
+    assert await table.check_install(8)
+    with pytest.raises(WrongInstall, match="made with 8 partitions, but 16"):
+        await table.check_install(16)
+    with pytest.raises(WrongInstall, match="protected under another key"):
+        await table.check_install(8, "0123456789abcdef")
+
+
+@in_loop
 async def test_every_key_written_is_documented(table: RedisTable, redis_client: redis.Redis, prefix: str) -> None:
     await table.ensure_install(8)
     for _ in range(2):  # the queue is filled with those who watched before
@@ -453,7 +478,17 @@ def test_addresses_are_read_from_the_url(url: str, clustered: bool, seeds: list[
     assert link._options.get("password") == ("p" if "u:p@" in url else None)
 
 
-@pytest.mark.parametrize("url", ["http://h", "redis://h1:1,h2:2", "redis+cluster://h:1/3"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "redis://h1:1,h2:2",
+        "redis+cluster://h:1/3",
+        "redis://h/shop",
+        "redis://h/1/2",
+        "unix:///run/redis.sock",
+    ],
+)
 def test_malformed_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|cluster"):
         RedisLink(url)

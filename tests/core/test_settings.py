@@ -56,6 +56,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({}, {"REGULARS_KAFKA_BOOTSTRAP": "a:1,b:"}, {}, "kafka.bootstrap (REGULARS_KAFKA_BOOTSTRAP): 'b:' is no address; brokers are named host:port, separated by commas"),  # noqa: E501
         ({"kafka": {"bootstrap": ""}}, {}, {}, "kafka.bootstrap: nothing is no address; brokers are named host:port, separated by commas"),  # noqa: E501
         ({"redis": {"url": "localhost:6379"}}, {}, {}, "redis.url: Redis URL must specify one of the following schemes (redis://, rediss://, unix://) (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
+        ({}, {"REGULARS_REDIS_URL": "redis://u:pa/ss@h:6379/0"}, {}, "redis.url (REGULARS_REDIS_URL): after host and port the Redis URL has the number of a database, or nothing (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
+        ({"redis": {"url": "unix:///run/redis.sock"}}, {}, {}, "redis.url: a Redis URL names a host, not a Unix socket (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
         ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
     ],

@@ -36,6 +36,27 @@ DAY_MS = 86_400_000
 BOOK = Book()
 
 
+def test_a_damaged_profile_is_named_and_the_others_are_looked_at() -> None:
+    async def work() -> tuple[list[Difference], int]:
+        table = MemoryTable()
+        claim = await table.claim(0)
+        profiles = {
+            "user_id:a": b'{"id":"user_id:a","orders":{"count":"x"}}',
+            "user_id:b": b'{"id":',
+            "user_id:c": b"[]",
+        }
+        profiles["user_id:good"] = Profile("user_id:good").pack()
+        await table.commit(0, Commit(token=claim.meta.token, expected=claim.meta.commits, profiles=profiles))
+        found = [one async for one in audit(table, 0)]
+        await audit_population(table, 0, BOOK)
+        return [one for one in found if one is not None], len(found)
+
+    named, looked = asyncio.run(work())
+
+    assert (sorted(one.profile_id for one in named), looked) == (["user_id:a", "user_id:b", "user_id:c"], 4)
+    assert all(one.findings[0].startswith("it can't be read: ") for one in named)
+
+
 def arrived(event: OrderEvent, customer: str = "user_id:1") -> Arrival:
     return Arrival(event, event.timestamp_ms, event.timestamp_ms, customer, customer)
 

@@ -3,7 +3,7 @@
 import json
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,17 @@ def identified(user: str, at_ms: int, email: str) -> dict[str, Any]:
     }
 
 
+def looked(device: str, at_ms: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event": "Product Viewed",
+        "message_id": f"{device}-{at_ms}",
+        "timestamp_ms": START_MS + at_ms,
+        "anonymous_id": device,
+        "product": {"product_id": "tea", "price_minor": 500},
+        **fields,
+    }
+
+
 HISTORY = (
     # Ada leaves a cart for good, Bob buys his after 45 minutes, Cy a day later; eight days on Ada leaves another one.
     added("ada", 0, "a1"),
@@ -73,10 +84,12 @@ HISTORY = (
 def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Backtest:
     """Run the history under rules given as text, against others if given; the document that comes of it."""
 
-    def run(rules: str, against: str | None = None, history: Sequence[dict[str, Any]] = HISTORY) -> dict[str, Any]:
+    def run(
+        rules: str, against: str | None = None, *, history: Iterable[Any] = HISTORY, until: str = "2026-02-01"
+    ) -> dict[str, Any]:
         export = tmp_path / "export.jsonl"
         export.write_text("".join(json.dumps(one) + "\n" for one in history))
-        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", "2026-02-01"]
+        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", until]
         for flag, text in (("--rules", rules), ("--against", against)):
             if text is not None:
                 path = tmp_path / f"{flag[2:]}.toml"
@@ -164,7 +177,7 @@ def test_a_message_that_was_taken_back_is_among_those_that_are_set_against_each_
     # Her order was placed after 59 minutes and became known after 65: the reminder of the hour was out by then.
     order = ordered("dee", 59 * 60_000, "o-d", "d1") | {"received_at_ms": START_MS + 65 * 60_000}
     history = (added("dee", 0, "d1"), added("eve", 64 * 60_000, "e1"), order)
-    found = backtest(rules("now", "1h"), rules("late", "2h"), history)
+    found = backtest(rules("now", "1h"), rules("late", "2h"), history=history)
 
     run, against = of(found["run"], "cart.abandoned"), of(found["against"], "cart.abandoned")
     (cart,) = (one for one in found["difference"]["triggers"] if one["name"] == "cart.abandoned")
@@ -184,7 +197,7 @@ def test_who_is_found_to_be_one_customer_was_written_to_as_one(backtest: Backtes
         added("ada", 2 * DAY_MS, "a2"),
         added("bob", 2 * DAY_MS, "b1"),
     )
-    found = backtest(rules("now", "1h"), rules("late", "2h"), history)
+    found = backtest(rules("now", "1h"), rules("late", "2h"), history=history)
 
     pressure = found["run"]["pressure"]
     assert (pressure["customers"], pressure["messages"], pressure["most"]) == (2, 3, 2)
@@ -218,6 +231,26 @@ def test_rules_of_the_same_version_are_told_apart(
     assert "under 'mine (these)'" in printed
     assert "under the others (mine (the others)) -> under these, UTC:" in printed
     assert "mine (the others)" in (tmp_path / "out" / "backtest.html").read_text()
+
+
+def test_visitors_who_are_forgotten_on_the_way_change_no_message(backtest: Backtest, tmp_path: Path) -> None:
+    """Passers-by, one of them with a cart; and a device whose owner logs in before she would be forgotten."""
+    passing = [looked(f"bot{n}", n * HOUR_MS) for n in range(30)]
+    phone = [looked("phone", DAY_MS), looked("phone", 20 * DAY_MS, user_id="dan"), added("dan", 21 * DAY_MS, "d1")]
+    left = {**added("", HOUR_MS, "v1"), "anonymous_id": "bot1"}
+    del left["user_id"]
+    history = sorted((*HISTORY, *passing, *phone, left), key=lambda one: one["timestamp_ms"])
+    said = 'allowed_lateness = "30d"\n' + rules("short", "1h") + 'forget = "30d"\n[visitors]\nforget_after = '
+
+    found = backtest(said + '"30d"\n', said + '"0d"\n', history=history, until="2026-03-31")
+
+    assert found["difference"]["customers"] == 0
+    assert found["run"]["triggers"] == found["against"]["triggers"]
+    assert of(found["run"], "cart.abandoned")["sent"] == 4
+    profiles = (tmp_path / "out" / "profiles.jsonl").read_text().splitlines()
+    customers = [json.loads(line)["id"] for line in profiles]
+    assert customers == ["user_id:ada", "user_id:bob", "user_id:cy", "user_id:dan"]
+    assert [found[one]["pressure"]["customers"] for one in ("run", "against")] == [4, 34]
 
 
 def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_path: Path) -> None:

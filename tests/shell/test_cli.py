@@ -1,8 +1,10 @@
 """The command line as a user meets it: help, exit codes, errors in one plain line."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -171,6 +173,55 @@ def test_health_says_when_nobody_answers() -> None:
 
     assert done.returncode == 1
     assert "no worker answers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("--url", "http://[bad"), "'http://[bad' is no http URL"),
+        (("--url", "http://127.0.0.1:port/"), "'http://127.0.0.1:port/' is no http URL"),
+        (("--http-port", "0"), "http.port is 0: workers of these settings show no page"),
+    ],
+)
+def test_health_says_what_is_wrong_with_where_it_is_to_look(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["health", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("profile", "show", "\udcff"),
+        ("profile", "explain", "\udcff"),
+        ("profile", "split", "user_id:\udcff", "user_id:1"),
+        ("privacy", "receipt", "\udcff"),
+        ("privacy", "erase", "user_id:1", "email:\udcff@example.org"),
+        ("privacy", "export", "user_id:1", "--request-id", "\udcff"),
+    ],
+)
+def test_what_the_terminal_did_not_send_as_utf_8_is_named(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([*arguments, "--redis-url", "redis://127.0.0.1:1"]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
+def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"+PONG\r\n")
+
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        assert cli.run(["health", "--url", f"http://127.0.0.1:{other.getsockname()[1]}/health"]) == 1
+        greeting.join()
+    assert "no worker answers" in capsys.readouterr().err
 
 
 def test_only_what_a_user_can_mend_is_explained() -> None:

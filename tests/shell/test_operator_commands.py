@@ -11,6 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from profiles.profile import Profile
 from profiles.state import Contribution, OrderEntry, OrderStats, Totals, encode
 from streams import cli
+from streams.commands import doctor
 from streams.home import home_partition
 from streams.kafka_admin import create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
@@ -18,6 +19,7 @@ from streams.local.redis_server import RedisServer
 from streams.redis_table import RedisTable
 from streams.settings import Settings, build_settings
 from streams.table import Commit
+from tests.conftest import MakeRedis
 from tests.e2e.kit import wait_until
 
 PARTITIONS = 2
@@ -147,6 +149,64 @@ def test_the_audit_passes_sound_profiles_and_exits_with_1_for_others(
     assert "0 counters disagree" in shown
     assert regulars("audit", "--partition", str(1 - ANN)) == 0
     assert regulars("audit", "--partition", "2") == 2
+
+
+@pytest.fixture
+def elsewhere(redis_server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Regulars:
+    """Commands on a prefix under which nothing lies, and without a Kafka."""
+    monkeypatch.setenv("REGULARS_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("REGULARS_REDIS_PREFIX", prefix)
+    monkeypatch.setenv("REGULARS_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    return lambda *arguments: cli.run(arguments)
+
+
+@pytest.mark.parametrize(
+    "command", [("audit",), ("profile", "show", "ann"), ("offsets", "show"), ("privacy", "orders", "o1"), ("fit",)]
+)
+def test_where_no_worker_ever_started_commands_say_so_and_decide_nothing_for_good(
+    command: tuple[str, ...],
+    elsewhere: Regulars,
+    prefix: str,
+    redis_client: redis.Redis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert elsewhere(*command) == 2
+    told = capsys.readouterr().err
+    assert f"nothing under the prefix '{prefix}' at 127.0.0.1:" in told
+    assert "Are redis.prefix and redis.url" in told
+    assert list(redis_client.scan_iter(f"{prefix}*")) == []
+
+
+def test_a_doctor_who_comes_before_the_first_worker_leaves_the_number_of_partitions_open(
+    elsewhere: Regulars,
+    prefix: str,
+    redis_client: redis.Redis,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "CHECKS", {"Redis": doctor.CHECKS["Redis"]})
+    assert elsewhere("doctor") == 0
+    assert "✓ Redis" in capsys.readouterr().out
+    assert list(redis_client.scan_iter(f"{prefix}*")) == []
+
+
+def test_what_only_reads_works_on_a_full_redis_too(
+    own_redis: MakeRedis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = own_redis()
+    asyncio.run(_installed(server.url))
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+    monkeypatch.setenv("REGULARS_REDIS_URL", server.url)
+
+    assert cli.run(["audit"]) == 0
+    assert "0 profiles" in capsys.readouterr().out
+
+
+async def _installed(url: str) -> None:
+    table = RedisTable(url, prefix="regulars")
+    await table.ensure_install(32)
+    await table.close()
 
 
 def test_another_number_of_partitions_is_refused(

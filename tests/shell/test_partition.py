@@ -241,6 +241,30 @@ def test_a_table_without_memory_is_waited_for() -> None:
     assert world.told.stops[0] == ("refused", "out of memory")
 
 
+def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:
+    """Nobody asks where the logs end then; a 0 would say that all is well."""
+    world = World()
+    world.send(ordered("ada", 0, "o1"))
+    subject = partition(world)
+
+    async def scenario() -> tuple[dict[str, int], dict[str, int]]:
+        running = asyncio.ensure_future(until(world, subject, lambda: len(world.told.stops) >= 3))
+        await when(done(world, subject))
+        before = subject.lag()
+        world.table.fail_next("load", "before", times=1)
+        world.table.fail_next("claim", "before", times=100)
+        world.send(*(ordered("bea", n, f"b{n}") for n in range(9)))
+        await when(lambda: len(world.told.stops) >= 2)
+        away = subject.lag()
+        await running
+        return before, away
+
+    before, away = run(scenario())
+
+    assert before["orders"] == 0
+    assert away == {}
+
+
 def test_a_zombie_stops_at_its_first_commit_and_changes_nothing() -> None:
     world = World()
     world.send(added("ada", 0, "m1"))

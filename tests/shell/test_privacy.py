@@ -12,6 +12,8 @@ from schemas.events import Event, Identified
 from streams.audit import audit, audit_population
 from streams.faults import Point
 from streams.home import home_partition
+from streams.partition_limits import PartitionLimits
+from streams.rebuild import rebuild
 from streams.tenure import Tenure
 from tests.shell.world import MINUTE_MS, START_MS, CrashAt, Died, World, added, ordered, run
 
@@ -56,6 +58,12 @@ class City:
         run(self.send(*sent).settle())
         self.owners = []
         return self
+
+    def rebuild(self) -> None:
+        """Throw the state of all partitions away and make it anew from the log."""
+        for number in range(PARTITIONS):
+            run(rebuild(self.world.table, number))
+        self.live()
 
     def values(self, topic: str) -> list[dict[str, Any]]:
         return [value for number in range(PARTITIONS) for value in self.world.values(topic, number)]
@@ -249,6 +257,32 @@ def test_what_comes_later_does_not_bring_her_back_not_even_to_another_owner() ->
     assert not any(word in city.dump() for word in HOMES)
 
 
+def to_her(city: City) -> list[dict[str, Any]]:
+    return [one for one in city.values("triggers") if "user_id:ada" in repr(one)]
+
+
+@pytest.mark.parametrize("command", ["in the log", "expired"])
+def test_a_rebuild_brings_back_nobody_who_was_erased_and_sends_her_nothing(command: str) -> None:
+    city = City().live(*life(), *(added("ada", 20 + n, f"c{n}") for n in range(3)))
+    city.live(events.PageViewed(message_id="v2", timestamp_ms=at(600), user_id="ada"))
+    city.live(asked(events.EraseCustomer, 700))
+    sent, receipts = to_her(city), city.receipts()
+    if command == "expired":
+        for number in range(PARTITIONS):
+            for topic in ("commands", "forwards"):
+                city.world.log.forget_before(topic, number, 1000)
+    # So that what is decided before her command is read again would be on its way by then.
+    city.world.limits = PartitionLimits(batch_records=1)
+    city.rebuild()
+    # A browser that still sends, and what only now says how late it is.
+    city.live(added("ada", 710, "a2"), added("bea", 2000, "b2"))
+
+    assert {"user_id:bea"} == city.profiles()
+    assert [word for word in (*HOMES, "Ada", "A-1001") if word in city.dump()] == []
+    assert sent == to_her(city) != []
+    assert receipts == city.receipts()
+
+
 def test_a_new_device_of_an_erased_customer_is_forgotten_too() -> None:
     city = City().live(events.PageViewed(message_id="v1", timestamp_ms=at(0), anonymous_id="laptop"))
     city.live(asked(events.EraseCustomer))
@@ -415,6 +449,25 @@ def test_of_an_anonymised_customer_the_figures_stay_and_agree_with_their_ledger(
     assert {name: found[name] for name in wanted if name.startswith("value:")} == {
         name: count for name, count in wanted.items() if name.startswith("value:")
     }
+
+
+def test_a_rebuild_keeps_the_figures_of_the_anonymised_and_counts_them_once() -> None:
+    city = City().live(*life()).live(asked(events.AnonymiseCustomer))
+    figures = city.population()
+    for _ in range(2):
+        city.rebuild()
+
+    assert figures == city.population()
+    (kept,) = city.profiles() - {"user_id:bea"}
+    assert kept.startswith("anonymised:")
+
+    async def differences() -> list[Any]:
+        return [one for number in range(PARTITIONS) async for one in audit(city.world.table, number)]
+
+    assert not any(run(differences()))
+    assert [
+        one for number in range(PARTITIONS) for one in run(audit_population(city.world.table, number, Book()))
+    ] == []
 
 
 def test_the_same_command_again_finds_nothing_and_changes_nothing() -> None:

@@ -15,7 +15,7 @@ from streams.home import home_partition
 from streams.identifier_forms import IdentifierForms
 from streams.memory_table import MemoryTable
 from streams.profile_lookup import candidates, find
-from streams.table import Commit
+from streams.table import Commit, Refused
 
 PARTITIONS = 8
 
@@ -54,6 +54,22 @@ def test_a_bare_value_or_a_typed_one_finds_the_profile(text: str, found: str | N
     result = asyncio.run(find(table, text, PARTITIONS, IdentifierForms("CH")))
 
     assert (result.profile.id if result else None) == found
+
+
+def test_a_damaged_profile_is_named_with_the_way_out() -> None:
+    table = stored(Profile("user_id:2375"))
+    place = home_partition("2375", PARTITIONS)
+
+    async def work() -> None:
+        claim = await table.claim(place)
+        damage = Commit(token=claim.meta.token, expected=claim.meta.commits, profiles={"user_id:2375": b'{"id":'})
+        await table.commit(place, damage)
+        await find(table, "2375", PARTITIONS)
+
+    with pytest.raises(
+        Refused, match=f"profile user_id:2375 .partition {place}. can't be read: .*rebuild --partition {place}"
+    ):
+        asyncio.run(work())
 
 
 def test_the_strongest_type_is_tried_first() -> None:

@@ -331,6 +331,7 @@ def test_an_empty_file_is_a_shop_without_customers(replay: Replay) -> None:
         (("missing.jsonl", "--out", "o"), "missing.jsonl can't be read"),
         (("missing.jsonl",), "Missing option '--out'"),
         (("missing.jsonl", "--out", "o", "--until", "soon"), "--until 'soon' is no time"),
+        (("missing.jsonl", "--out", "o", "--until", "9999-12-31"), "'9999-12-31' is more than 100 years from now"),
         (("missing.jsonl", "--out", "o", "--rules", "none.toml"), "none.toml can't be read"),
     ],
 )

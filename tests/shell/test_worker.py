@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
+from schemas.topics import CONSUMED
 from streams.faults import NO_FAULTS
 from streams.health import Report, Watch
 from streams.kafka_log import held_partitions
@@ -249,6 +250,42 @@ def test_a_partition_whose_claim_was_never_made_is_behind_since_it_is_ours() -> 
     shown, _ = looked_at([({"state": "claiming", "t0_ms": 0, "behind": {}}, 0), ({}, 30)])
 
     assert shown == [0, 30]
+
+
+def lag_shown(seen: list[dict[str, Any]]) -> list[float | None]:
+    """What regulars_lag_events showed of orders at each look, a second apart; None where it showed nothing."""
+
+    async def run() -> list[float | None]:
+        metrics = Metrics()
+        stats = WorkerStats(metrics, Watch(Health()))
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        shown, now_ms = [], 10_000_000
+        for changes in seen:
+            now_ms += 1000
+            for name, value in changes.items():
+                setattr(bench.made[0], name, value)
+            stats.look({0: bench.keeper}, now_ms=now_ms, wall_ms=lambda now=now_ms: now, started_ms=0)  # type: ignore[misc]
+            shown.append(metrics.registry.get_sample_value("regulars_lag_events", {"topic": "orders"}))
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        return shown
+
+    return asyncio.run(run())
+
+
+def test_while_nobody_knows_how_much_waits_no_number_is_shown_and_least_of_all_0() -> None:
+    known = {"state": "running", "t0_ms": 9_999_000, "behind": dict.fromkeys(CONSUMED, 7)}
+    claiming = {"state": "unavailable: no connection", "t0_ms": 0, "behind": {}}
+
+    assert lag_shown([known, claiming, claiming, known]) == [7, None, None, 7]
+
+
+def test_of_a_kafka_that_no_longer_says_where_the_logs_end_no_lag_is_shown() -> None:
+    nothing = dict.fromkeys(CONSUMED, 0)
+
+    assert lag_shown([{"t0_ms": 10_000_000, "behind": nothing}, {"t0_ms": 9_000_000}]) == [0, None]
 
 
 def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -> None:
