@@ -320,6 +320,9 @@ def cut(profile: Profile, of_orders: list[OrderEntry]) -> list[tuple[Raw, tuple[
             part(Profile(here, _left_carts=Raw(encode({cart_id: one}))).pack())
         left.clear()
         stored = copy.pack()
+        if len(stored) > PART_BYTES and copy.has_sides:
+            sides.let_go(copy.sides)
+            stored = copy.pack()
     bare = Profile(here).pack()
     entries: list[Raw] = []
     size = len(stored)

@@ -175,6 +175,17 @@ def test_a_large_profile_leaves_in_parts_each_small_and_the_closing_one_last() -
     assert ada.profile.merging == []
 
 
+def test_what_a_profile_keeps_apart_does_not_make_it_too_large_to_leave() -> None:
+    mail = Home("email:a@example.com").told(anonymous_id="phone")
+    phone = Home("anonymous_id:phone").told()
+    for part in phone.takes(link("anonymous_id:phone", "email:a@example.com")):
+        mail.takes(part)
+    mail.profile.sides["anonymous_id:phone"].kept.traits["t"] = (0, "x" * links.PART_BYTES)
+    sent = mail.takes(link("email:a@example.com", "user_id:ada"))
+
+    assert max(len(bytes(part.profile)) for part in sent) <= links.PART_BYTES
+
+
 def test_a_shared_device_follows_the_login_of_its_time_and_tells_who_lost_it() -> None:
     kiosk = Home("anonymous_id:kiosk").told()
     kiosk.takes(link("anonymous_id:kiosk", "user_id:ada", 1))

@@ -343,7 +343,10 @@ def test_a_device_that_changed_hands_meanwhile_is_sent_back_whole() -> None:
 
 def test_what_is_too_large_is_not_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sides, "BYTES_MAX", 100)
-    town = merged().tell(PageViewed, ADA, day=0.5).split(ADA, MAIL)
+    town = merged()
+    for _ in range(sides.MEASURE_EVERY):
+        town.tell(PageViewed, ADA, day=0.5)
+    town.split(ADA, MAIL)
 
     assert town.refusals == ["too_large"]
     assert nets(town) == {ADA: 1200}
