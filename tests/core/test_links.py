@@ -332,6 +332,16 @@ def test_what_arrives_after_its_receiver_moved_on_follows_her() -> None:
     assert ada.profile.ltv.net == 500
 
 
+def test_an_alias_call_of_a_suppressed_customer_of_whom_nothing_is_known_links_as_any_other() -> None:
+    ada, known = Home("user_id:ada"), Home("user_id:ada").told()
+    ada.profile.privacy = Privacy(suppressed_ms=0)
+    for home in (ada, known):
+        home.told(Aliased, previous_id="phone").told(Aliased, previous_id="ada")
+
+    assert {claim.identifier for claim in ada.links} == {claim.identifier for claim in known.links}
+    assert "user_id:ada" not in {claim.identifier for claim in ada.links}
+
+
 def test_a_suppressed_customer_stays_so_whoever_absorbs_her() -> None:
     phone = Home("anonymous_id:phone").told()
     phone.profile.privacy = Privacy(suppressed_ms=0)
