@@ -92,6 +92,14 @@ class TriggerDefinition(Generic[R]):
     def on_standing(self, turn: Turn, change: StandingChange) -> None:
         """Her churn band, tier or value was looked at again; the band and tier before are in `change`."""
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """Another profile became part of hers: both together may be ground for what neither was. The carts that it brought are
+        told of by `on_cart`.
+        """
+
+    def on_parted(self, turn: Turn) -> None:
+        """Something was taken out of her profile, or came back to her from another customer's."""
+
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:
         """She entered a segment or left one; the turn's time is that of the change."""
 

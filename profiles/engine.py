@@ -106,6 +106,8 @@ class Engine:
         self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
         self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
         self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
+        self._on_united = [trigger for trigger in told if _hears(trigger, "on_united")]
+        self._on_parted = [trigger for trigger in told if _hears(trigger, "on_parted")]
         self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
         self._measured = {
             trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)
@@ -314,6 +316,9 @@ class Engine:
             given = splitting.take_restore(turn, orders, what)
             if given is not None:
                 self._look_again(turn, given)
+                if not profile.suppressed:
+                    for trigger in self._on_parted:
+                        trigger.on_parted(turn)
             return False
         onwards = links.passed_on(profile, what, self.book.rules.identity)
         if onwards is not None:
@@ -334,6 +339,8 @@ class Engine:
                 if what.closing:
                     if own is not None:
                         self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
+                        for trigger in self._on_united:
+                            trigger.on_united(turn, brought)
                     if what.entries or brought.orders.count or brought.has_feedback:
                         self._look(turn)
                     if self._is_watching:
@@ -404,6 +411,8 @@ class Engine:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
                 if not profile.suppressed:
+                    for trigger in self._on_parted:
+                        trigger.on_parted(turn)
                     self._look(turn)
                     if self._is_watching:
                         self._watch.after_merge(turn, orders)

@@ -105,7 +105,8 @@ class Kept:
     @property
     def has_sides(self: Any) -> bool:
         """Whether facts are kept apart by the identifier they came with, without opening them."""
-        return self._sides is not NOTHING
+        part: dict[str, Any] | Raw = self._sides
+        return part is not NOTHING if type(part) is Raw else bool(part)
 
     @property
     def exposures_opened(self: Any) -> bool:

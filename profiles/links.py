@@ -122,7 +122,7 @@ def _claim_earlier(turn: Turn, value: str) -> None:
     if value not in profile.ids.get("anonymous_id", ()):
         claim(turn, "anonymous_id", value)
     earlier = f"user_id:{value}"
-    told = value in profile.ids["user_id"] if kind_of(profile.id) == "user_id" else True
+    told = kind_of(profile.id) != "user_id" or earlier == profile.id or value in profile.ids.get("user_id", ())
     if not told and not (profile.has_refused and earlier in profile.refused):
         turn.out.append(Link(identifier=earlier, claimer=profile.id, alias=True, at_ms=turn.time_ms, cause=turn.cause))
 
@@ -320,6 +320,9 @@ def cut(profile: Profile, of_orders: list[OrderEntry]) -> list[tuple[Raw, tuple[
             part(Profile(here, _left_carts=Raw(encode({cart_id: one}))).pack())
         left.clear()
         stored = copy.pack()
+        if len(stored) > PART_BYTES and copy.has_sides:
+            sides.let_go(copy.sides)
+            stored = copy.pack()
     bare = Profile(here).pack()
     entries: list[Raw] = []
     size = len(stored)

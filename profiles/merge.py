@@ -216,6 +216,7 @@ def _unite_milestones(into: Milestones, other: Milestones) -> None:
     )
     into.new_buyer_ms = _earliest(into.new_buyer_ms, other.new_buyer_ms)
     into.birthday_ms = max((ms for ms in (into.birthday_ms, other.birthday_ms) if ms is not None), default=None)
+    into.anniversary_year = max(into.anniversary_year, other.anniversary_year)
     into.imported = into.imported or other.imported
 
 

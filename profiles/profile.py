@@ -647,11 +647,6 @@ class Side(Struct, omit_defaults=True, gc=False):
         return self._kept is not NOTHING
 
     @property
-    def size(self) -> int:
-        """Bytes, as it was read; 0 once it was opened."""
-        return memoryview(self._kept).nbytes if type(self._kept) is Raw else 0
-
-    @property
     def kept(self) -> Profile:
         """The facts. Only where they are there."""
         part: Profile | Raw = self._kept
@@ -672,6 +667,11 @@ class Side(Struct, omit_defaults=True, gc=False):
         """Make text of the facts again."""
         if type(self._kept) is not Raw:
             self._kept = Raw(self._kept.pack())
+
+    def measure(self) -> int:
+        """Make text of the facts again; gives its bytes."""
+        self.pack()
+        return memoryview(self._kept).nbytes
 
 
 _TRAITS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Any]]), dict)

@@ -13,8 +13,6 @@ that never absorbed anything have none at all. After that time a side becomes pa
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Raw
-
 from profiles import merge
 from profiles.book import Book
 from profiles.ledger import OrderChange
@@ -25,7 +23,11 @@ from schemas.events import Arrival
 SIDES_MAX: Final = 17
 """The profile's own and 16 more."""
 BYTES_MAX: Final = 48 * 1024
-"""Of all sides of a profile together, so that it stays one row of 256 KB; what is larger is let go of."""
+"""Of all sides of a profile together; what is larger is let go of."""
+MEASURE_EVERY: Final = 8
+"""Events of a customer from one look at that size to the next. Her events are counted, and not how often she was read, so that
+what is let go of does not depend on where a log was cut.
+"""
 
 
 def is_splittable(since_ms: int, now_ms: int, book: Book) -> bool:
@@ -61,7 +63,7 @@ def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, b
     else:
         known.drop()
     if len(sides) > SIDES_MAX:
-        _drop_all(sides)
+        let_go(sides)
 
 
 def label(entries: Iterable[OrderEntry], came_with: str) -> None:
@@ -75,12 +77,10 @@ def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Prof
 
     A side begins with the first event that comes with an identifier alone, and ends some time after that was linked.
     """
-    came_with, just_read = arrival.came_with, type(profile._sides) is Raw
-    sides = profile.sides
+    came_with, sides = arrival.came_with, profile.sides
     if sides:
-        # What was opened has no size any more: it is asked once for what was read.
-        if just_read and sum(part.size for part in sides.values()) > BYTES_MAX:
-            _drop_all(sides)
+        if not profile.activity.events % MEASURE_EVERY and sum(part.measure() for part in sides.values()) > BYTES_MAX:
+            let_go(sides)
         keep_ms = book.rules.identity.split_ms
         _end_old(profile, now_ms - keep_ms if keep_ms else now_ms + 1, book)
     if came_with and came_with not in sides:
@@ -119,7 +119,7 @@ def _begin(profile: Profile, came_with: str, since_ms: int) -> None:
     sides = profile.sides
     sides[came_with] = Side(since_ms, _via(profile, came_with)).keep(Profile(came_with))
     if len(sides) > SIDES_MAX or not sides[profile.id].is_kept:
-        _drop_all(sides)
+        let_go(sides)
 
 
 def _via(profile: Profile, identifier: str) -> str:
@@ -153,6 +153,7 @@ def _end_old(profile: Profile, before_ms: int, book: Book) -> None:
         sides.clear()
 
 
-def _drop_all(sides: dict[str, Side]) -> None:
+def let_go(sides: dict[str, Side]) -> None:
+    """Keep no facts apart any more: they are too many."""
     for part in sides.values():
         part.drop()

@@ -298,6 +298,7 @@ def _remember_told(made: Profile, before: Profile) -> None:
     ours, known = made.milestones, before.milestones
     ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
     ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
+    ours.anniversary_year = known.anniversary_year
     for key, supply in made.supply.items():
         if key in before.supply:
             supply.reminded = before.supply[key].reminded

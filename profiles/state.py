@@ -680,8 +680,8 @@ class Milestones(Struct, omit_defaults=True, gc=False):
     """Once-in-a-life moments, each the earliest by event time, with the message id that brought it.
 
     `..._ms` are of triggers that must know of themselves for longer than emissions are remembered: when a new buyer was
-    greeted, and when the last birthday was. `left_ms` is when she last took back what she had agreed to hear, until she
-    agrees again.
+    greeted, and when the last birthday was. `anniversary_year` is that of the last one that was told. `left_ms` is when she
+    last took back what she had agreed to hear, until she agrees again.
     """
 
     signed_up: tuple[int, str] | None = None
@@ -692,6 +692,7 @@ class Milestones(Struct, omit_defaults=True, gc=False):
     birthday_ms: int | None = None
     imported: bool = False
     left_ms: int | None = None
+    anniversary_year: int = 0
 
 
 class Ledger:

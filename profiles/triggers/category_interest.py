@@ -95,6 +95,18 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
             due_ms = max(at_ms, turn.at.clock_ms)
             plan(turn, self, f"{turn.profile.id}|{category}", turn.cause, at_ms, due_ms)
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """The category that leads now may have passed the threshold by what both did together."""
+        rule, interests, theirs = self.rule(turn.book), turn.profile.interests, brought.interests
+        category = max(interests.categories, key=interests.categories.__getitem__, default=None)
+        if category is None or category not in theirs.categories or category in interests.strong:
+            return
+        units, now_ms = interests.categories[category], max(turn.time_ms, turn.profile.activity.last_ms or 0)
+        brought_points = read(theirs.categories[category], theirs.landmark_ms, now_ms)
+        points = read(units, interests.landmark_ms, now_ms) - brought_points
+        if points < rule.points and brought_points < rule.points:
+            self._look(turn, rule, category, units, 0.0, turn.time_ms, now_ms)
+
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, interests = self.rule(turn.book), turn.profile.interests
         category = _category_of(turn.profile, episode)

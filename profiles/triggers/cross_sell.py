@@ -123,6 +123,11 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         self._consider(turn, (line.product_id for line in cart.lines.values()))
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """One of them may have viewed what the other one had not. What came in carts is told of by itself."""
+        if brought.has_watches:
+            self._consider(turn, [watch.product_id for watch in brought.watches.values() if watch.views])
+
     def _consider(self, turn: Turn, product_ids: Iterable[str]) -> None:
         """Arm for each bundle of these products that she has begun."""
         bundles = {

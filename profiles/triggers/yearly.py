@@ -46,6 +46,13 @@ class _Yearly(TriggerDefinition[R]):
         else:
             turn.profile.wakes[what] = max(coming.at_ms, turn.at.clock_ms)
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        self.on_parted(turn)
+
+    def on_parted(self, turn: Turn) -> None:
+        """The day may be another one now. What has come by the clock was told of by whoever's day it was."""
+        self.set_timer(turn, turn.at.clock_ms)
+
     def on_wake(self, turn: Turn, what: str) -> None:
         now_ms = turn.time_ms
         coming = self._next(turn, now_ms - SETTLED_MS)
@@ -167,6 +174,10 @@ class Anniversary(_Yearly[AnniversaryRule]):
         if first is None or first[1] == change.entry.order_id or not change.is_counted or not self._has_timer(turn):
             self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
 
+    def on_parted(self, turn: Turn) -> None:
+        if not self._lapsed(turn, turn.at.clock_ms):
+            super().on_parted(turn)
+
     def set_timer(self, turn: Turn, after_ms: int) -> None:
         """The day itself is worked out only weeks before it: most who order for the first time never do again."""
         early_ms = self._early_ms(turn)
@@ -205,18 +216,29 @@ class Anniversary(_Yearly[AnniversaryRule]):
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         if turn.profile.orders.first is None:
             return "refunded"
-        return "lapsed" if self._lapsed(turn, now_ms) else None
+        if self._lapsed(turn, now_ms):
+            return "lapsed"
+        # The first order may be another one since: one that became known late, or came with a merge.
+        return "cooldown" if _year_of(episode) <= turn.profile.milestones.anniversary_year else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         orders, day = turn.profile.orders, self.day(turn)
         assert orders.first is not None
         assert day is not None
         assert day.year is not None
-        details: dict[str, Any] = {"date": episode.anchor, "years": int(episode.anchor[:4]) - day.year}
+        details: dict[str, Any] = {"date": episode.anchor, "years": _year_of(episode) - day.year}
         return Content(
             details={**details, "first_order_ms": orders.first[0], "orders": orders.count},
             rule="years since the first order, at the set time where she lives",
         )
+
+    def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
+        if state == "emitted":
+            turn.profile.milestones.anniversary_year = _year_of(episode)
+
+
+def _year_of(episode: Episode) -> int:
+    return int(episode.anchor[:4])
 
 
 _ALMOST_A_YEAR_MS: Final = 300 * DAY_MS

@@ -175,6 +175,17 @@ def test_a_large_profile_leaves_in_parts_each_small_and_the_closing_one_last() -
     assert ada.profile.merging == []
 
 
+def test_what_a_profile_keeps_apart_does_not_make_it_too_large_to_leave() -> None:
+    mail = Home("email:a@example.com").told(anonymous_id="phone")
+    phone = Home("anonymous_id:phone").told()
+    for part in phone.takes(link("anonymous_id:phone", "email:a@example.com")):
+        mail.takes(part)
+    mail.profile.sides["anonymous_id:phone"].kept.traits["t"] = (0, "x" * links.PART_BYTES)
+    sent = mail.takes(link("email:a@example.com", "user_id:ada"))
+
+    assert max(len(bytes(part.profile)) for part in sent) <= links.PART_BYTES
+
+
 def test_a_shared_device_follows_the_login_of_its_time_and_tells_who_lost_it() -> None:
     kiosk = Home("anonymous_id:kiosk").told()
     kiosk.takes(link("anonymous_id:kiosk", "user_id:ada", 1))
@@ -319,6 +330,16 @@ def test_what_arrives_after_its_receiver_moved_on_follows_her() -> None:
 
     assert (onwards.into, onwards.absorbed) == ("user_id:ada", "anonymous_id:phone")
     assert ada.profile.ltv.net == 500
+
+
+def test_an_alias_call_of_a_suppressed_customer_of_whom_nothing_is_known_links_as_any_other() -> None:
+    ada, known = Home("user_id:ada"), Home("user_id:ada").told()
+    ada.profile.privacy = Privacy(suppressed_ms=0)
+    for home in (ada, known):
+        home.told(Aliased, previous_id="phone").told(Aliased, previous_id="ada")
+
+    assert {claim.identifier for claim in ada.links} == {claim.identifier for claim in known.links}
+    assert "user_id:ada" not in {claim.identifier for claim in ada.links}
 
 
 def test_a_suppressed_customer_stays_so_whoever_absorbs_her() -> None:

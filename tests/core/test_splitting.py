@@ -343,7 +343,10 @@ def test_a_device_that_changed_hands_meanwhile_is_sent_back_whole() -> None:
 
 def test_what_is_too_large_is_not_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sides, "BYTES_MAX", 100)
-    town = merged().tell(PageViewed, ADA, day=0.5).split(ADA, MAIL)
+    town = merged()
+    for _ in range(sides.MEASURE_EVERY):
+        town.tell(PageViewed, ADA, day=0.5)
+    town.split(ADA, MAIL)
 
     assert town.refusals == ["too_large"]
     assert nets(town) == {ADA: 1200}
@@ -361,6 +364,30 @@ def test_who_never_absorbed_anything_keeps_nothing_apart() -> None:
 
     assert not town.profile(ADA).has_sides
     assert not town.profile(ADA).has_apart
+
+
+def test_the_days_of_the_year_of_both_are_kept_after_the_split() -> None:
+    town = merged()
+    town.tell(Identified, MAIL, day=0.1, traits={"birthday": "2000-06-10"})
+    town.tell(Identified, ADA, day=0.2, traits={"birthday": "1990-09-10"}).split(ADA, MAIL)
+    days = {name: town.profile(name).wakes for name in (ADA, MAIL)}
+
+    assert {name: {"birthday|day", "anniversary|day"} <= {*wakes} for name, wakes in days.items()} == {
+        ADA: True,
+        MAIL: True,
+    }
+    assert days[MAIL]["birthday|day"] < days[ADA]["birthday|day"]
+
+
+def test_her_own_birthday_is_hers_again_where_the_one_she_had_by_mistake_leaves() -> None:
+    town = merged()
+    town.tell(Identified, ADA, day=0.1, traits={"birthday": "1990-06-10"})
+    before = town.profile(ADA).wakes["birthday|day"]
+    town.tell(Identified, MAIL, day=0.2, traits={"birthday": "2000-09-10"})
+    later = town.profile(ADA).wakes["birthday|day"]
+    town.split(ADA, MAIL)
+
+    assert (town.profile(ADA).wakes["birthday|day"], town.profile(MAIL).wakes["birthday|day"]) == (before, later)
 
 
 def test_an_identifier_nothing_came_with_is_unlinked() -> None:

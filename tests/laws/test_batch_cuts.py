@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from profiles import sides
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.life_rules import WelcomeRule
 from profiles.rules import Holdout
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
-from schemas.events import Event
+from schemas.events import CartUpdated, Event, Identified, OrderRefunded, PageViewed, Product
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.shell.world import EAGER, World, run
+from tests.shell.world import EAGER, World, ordered, run
 
 DAY_MIN = 24 * 60
 
@@ -106,6 +108,49 @@ def test_cutting_the_log_anywhere_gives_the_same_state_and_the_same_outputs(
 
     assert whole.stored() == cut.stored()
     assert whole.outputs() == cut.outputs()
+
+
+def test_whether_facts_are_too_large_to_be_kept_apart_does_not_depend_on_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "BYTES_MAX", 8_000)
+    lines = tuple(Product(product_id=f"p{number}", price_minor=900) for number in range(60))
+
+    def cart(minute: int, user: str | None, *products: Product) -> Event:
+        return CartUpdated(
+            message_id=f"m{minute}",
+            timestamp_ms=START_MS + minute * MINUTE_MS,
+            user_id=user,
+            anonymous_id="phone",
+            cart_id=f"c{minute % 20}",
+            products=products,
+        )
+
+    for grown in range(1, 20, 3):
+        log = [cart(0, None)]
+        log += [cart(minute, "ada", *(lines if minute >= 20 - grown else ())) for minute in range(1, 20)]
+        log += [cart(minute, "ada") for minute in range(20, 40)]
+        whole, cut = told(log), told(log, limits=PartitionLimits(batch_records=1))
+        run(whole.all_done())
+        run(cut.all_done())
+
+        assert whole.stored() == cut.stored()
+
+
+def test_what_an_order_came_with_does_not_depend_on_cuts_once_nothing_is_kept_apart_any_more() -> None:
+    def at_ms(day: int) -> int:
+        return START_MS + day * DAY_MIN * MINUTE_MS
+
+    by_phone = msgspec.structs.replace(ordered("ada", 0, "o1"), user_id=None, anonymous_id="phone")
+    login = Identified(message_id="m1", timestamp_ms=at_ms(1), user_id="ada", anonymous_id="phone")
+    back = PageViewed(message_id="m2", timestamp_ms=at_ms(40), user_id="ada")
+    refund = OrderRefunded(
+        message_id="m3", timestamp_ms=at_ms(61), user_id="ada", order_id="o1", refund_id="r1", amount_minor=100
+    )
+    for log in ([by_phone, login, back, refund], [by_phone, login, refund, back]):
+        whole, cut = told(log), told(log, limits=PartitionLimits(batch_records=1))
+        run(whole.all_done())
+        run(cut.all_done())
+
+        assert whole.stored() == cut.stored()
 
 
 @given(log=logs(), limits=LIMITS, chunk=st.integers(1, 9))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
-from profiles.rules import DAY_MS, IdentityRules, Visitors
+from profiles.rules import DAY_MS, Visitors
 from profiles.triggers import CartAbandonedRule
 from schemas import events
 from schemas.events import Event, Product
@@ -29,7 +29,6 @@ FORGET_DAYS = 30
 RULES = replace(
     EAGER.rules,
     visitors=Visitors(forget_after_ms=FORGET_DAYS * DAY_MS),
-    identity=IdentityRules(split_ms=0),
     triggers={
         **EAGER.rules.triggers,
         "cart.abandoned": replace(EAGER.rule(CartAbandonedRule), max_lateness_ms=7 * DAY_MS),

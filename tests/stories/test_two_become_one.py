@@ -8,6 +8,7 @@ from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
 from profiles.rules import Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
+from profiles.visit_rules import CategoryInterestRule
 from schemas import events
 from schemas.outputs import TriggerOutcome
 from tests.stories.customers import buys
@@ -152,6 +153,37 @@ def test_a_checkout_of_one_is_about_the_cart_that_the_other_filled_days_ago(*, h
 
     assert ada.emitted("checkout.abandoned") == [3 * DAY + 60]
     assert [item.product_id for item in ada.sent("checkout.abandoned")[0].items] == ["tea"]
+
+
+# --- what both did together -----------------------------------------------------------------------------------------
+
+
+def test_a_bundle_of_which_each_viewed_one_product_is_suggested_after_the_merge() -> None:
+    ada, guest = two(BUNDLES)
+    guest.view("tent", 0)
+    ada.view("mat", 5).becomes_one_with(guest).until(2 * DAY)
+
+    assert ada.emitted("bundle.suggest") == [DAY + 5]
+
+
+def test_an_interest_that_both_have_together_is_told_with_the_merge() -> None:
+    ada, guest = two(shop(CategoryInterestRule()))
+    for minute in range(3):
+        guest.view(product("A", category="tea"), minute)
+        ada.view(product("B", category="tea"), minute)
+    ada.becomes_one_with(guest).until(5)
+
+    assert ada.emitted("category.interest") == [2]
+    assert ada.sent("category.interest")[0].details["category"] == "tea"
+
+
+def test_an_interest_that_one_of_them_had_before_is_no_news_with_the_merge() -> None:
+    ada, guest = two(shop(CategoryInterestRule()))
+    ada.order("o1", 0, product("B", category="tea")).order("o2", 5, product("B", category="tea"))
+    guest.view(product("A", category="tea"), 9 * DAY)
+    ada.becomes_one_with(guest).until(10 * DAY)
+
+    assert ada.decisions("category.interest") == []
 
 
 # --- her value ------------------------------------------------------------------------------------------------------

@@ -213,3 +213,46 @@ def test_how_long_is_for_the_shop_to_say() -> None:
     ada = Timeline(shop(AnniversaryRule(lapsed_after_ms=100 * DAY * 60_000))).order("o1", 0, "A").until(2 * YEAR)
 
     assert ada.decisions(ANNIVERSARY) == [("armed", None), ("cancelled", "lapsed")]
+
+
+# --- when two become one --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guest_first", [True, False])
+def test_a_merge_that_brings_an_earlier_first_order_brings_no_second_anniversary_in_that_year(
+    *, guest_first: bool
+) -> None:
+    ada, guest = Timeline(), Timeline(customer="email:ada@example.com")
+    early, late = (guest, ada) if guest_first else (ada, guest)
+    early.order("o1", 0, "A").until(YEAR + 322 * DAY)
+    late.order("o2", 320 * DAY, "A").until(YEAR + 322 * DAY)
+    ada.becomes_one_with(guest).order("o3", YEAR + 330 * DAY, "A").until(at("2029-12-31 00:00"))
+
+    assert late.emitted(ANNIVERSARY)[:1] == [at("2028-01-16 09:00")]
+    assert [one.episode_key[-4:] for one in ada.triggers if one.name == ANNIVERSARY][-1:] == ["2029"]
+    assert at("2028-03-02 09:00") not in ada.emitted(ANNIVERSARY)
+    assert ("cancelled", "cooldown") in ada.decisions(ANNIVERSARY)
+
+
+def test_neither_does_an_order_of_before_that_becomes_known_after_it() -> None:
+    ada = Timeline().order("o1", 0, "A").until(at("2027-03-03 00:00"))
+    ada.order("o0", -350 * DAY, "A", arrives=at("2027-03-04 00:00")).until(at("2027-12-31 00:00"))
+
+    assert ada.emitted(ANNIVERSARY) == [at("2027-03-02 09:00")]
+
+
+def test_the_day_of_a_first_order_is_kept_though_its_customer_had_stayed_away_before_the_merge() -> None:
+    ada, guest = Timeline(), Timeline(customer="email:ada@example.com")
+    guest.order("o1", 0, "A").until(800 * DAY)
+    ada.order("o2", 400 * DAY, "A").until(800 * DAY)
+    ada.becomes_one_with(guest).until(at("2029-12-31 00:00"))
+
+    assert ada.emitted(ANNIVERSARY) == [at("2028-04-06 09:00"), at("2029-03-02 09:00")]
+
+
+def test_nobody_has_two_birthdays_by_a_merge() -> None:
+    ada, guest = born("03-10"), born("06-10", ada=Timeline(customer="email:ada@example.com"))
+    ada.until(at("2026-03-11 00:00"))
+    ada.becomes_one_with(guest.until(at("2026-03-11 00:00"))).until(at("2027-07-01 00:00"))
+
+    assert ada.emitted(BIRTHDAY) == [at("2026-03-10 09:00"), at("2027-06-10 09:00")]
