@@ -184,6 +184,13 @@ class RedisTable:
         # Commits whose outcome is open, with the nonce they were sent under: sent again, they must be recognised.
         self._open: dict[int, tuple[Commit, str]] = {}
 
+    async def check_install(self, partitions: int, key_mark: str = "") -> None:
+        """Raise WrongInstall as `ensure_install` does, and note nothing: whoever only looks makes no installation."""
+        key = f"{self._prefix}:install".encode()
+        (known,) = await self._read(key, [("HMGET", key, "partitions", "schema", "identifiers")])
+        if known[0] is not None:
+            _same_install(known, partitions, key_mark)
+
     async def ensure_install(self, partitions: int, key_mark: str = "") -> None:
         """Note the number of partitions and the key's mark at the first start, or raise WrongInstall."""
         key = f"{self._prefix}:install".encode()
@@ -201,17 +208,7 @@ class RedisTable:
                 ("HMGET", key, "partitions", "schema", "identifiers"),
             ],
         )
-        *numbers, mark = replies[-1]
-        stored, schema = (int(value) for value in numbers)
-        if (mark or b"").decode() != key_mark:
-            raise WrongInstall.of_keys()
-        if schema > SCHEMA:
-            raise WrongInstall(
-                f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
-                f"Install that release again"
-            )
-        if stored != partitions:
-            raise WrongInstall.of_partitions(stored, partitions)
+        schema = _same_install(replies[-1], partitions, key_mark)
         if self._compressed:
             await self._tell_of_frames(key, schema)
 
@@ -622,6 +619,21 @@ class RedisTable:
             found.update(dict.fromkeys(keys))
             if cursor == b"0":
                 return list(found)
+
+
+def _same_install(noted: list[bytes | None], partitions: int, key_mark: str) -> int:
+    """The key layout of an installation that has these partitions and this key. Raises WrongInstall for another one."""
+    stored, schema = int(noted[0] or 0), int(noted[1] or SCHEMA_OF_TEXTS)
+    if (noted[2] or b"").decode() != key_mark:
+        raise WrongInstall.of_keys()
+    if schema > SCHEMA:
+        raise WrongInstall(
+            f"the data in Redis have key layout {schema}, this release knows {SCHEMA}: a later release ran here. "
+            f"Install that release again"
+        )
+    if stored != partitions:
+        raise WrongInstall.of_partitions(stored, partitions)
+    return schema
 
 
 def _bytes(name: str) -> bytes:

@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 def with_table(settings: "Settings", work: Callable[["RedisTable"], Awaitable[T]]) -> T:
-    """Run `work` on the installation's table and close it. Raises TableError, also for another number of partitions."""
+    """Run `work` on the installation's table and close it. Raises TableError, also for another number of partitions.
+
+    Where there is no installation yet none is made: a look must not decide how many partitions it will have, and which keys.
+    """
 
     async def run() -> T:
         from streams.protection import key_mark
@@ -24,7 +27,7 @@ def with_table(settings: "Settings", work: Callable[["RedisTable"], Awaitable[T]
             timeout_s=settings.redis.timeout_ms / 1000,
         )
         try:
-            await table.ensure_install(settings.kafka.partitions, key_mark(settings))
+            await table.check_install(settings.kafka.partitions, key_mark(settings))
             return await work(table)
         finally:
             await table.close()

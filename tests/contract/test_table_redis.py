@@ -357,6 +357,26 @@ async def test_data_of_a_later_release_are_refused(table: RedisTable, redis_clie
         await table.ensure_install(8)
 
 
+@in_loop
+async def test_whoever_only_looks_makes_no_installation(
+    table: RedisTable, redis_client: redis.Redis, prefix: str
+) -> None:
+    await table.check_install(8)
+    await table.check_install(32, "0123456789abcdef")
+
+    assert dump(redis_client, prefix) == {}
+
+    await table.ensure_install(16)
+    await table.check_install(16)
+    with pytest.raises(WrongInstall, match="made with 16 partitions, but 8 are configured"):
+        await table.check_install(8)
+    with pytest.raises(WrongInstall, match="under another key, or not at all"):
+        await table.check_install(16, "0123456789abcdef")
+    redis_client.hset(f"{prefix}:install", "schema", SCHEMA + 1)
+    with pytest.raises(WrongInstall, match="a later release ran here"):
+        await table.check_install(16)
+
+
 # --- Start-up checks -----------------------------------------------------------------------------------------------
 
 

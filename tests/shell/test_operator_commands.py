@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -18,6 +19,7 @@ from streams.local.redis_server import RedisServer
 from streams.redis_table import RedisTable
 from streams.settings import Settings, build_settings
 from streams.table import Commit
+from tests.conftest import MakeRedis
 from tests.e2e.kit import wait_until
 
 PARTITIONS = 2
@@ -117,6 +119,43 @@ def test_the_doctor_ticks_off_everything_and_names_what_is_missing(
 
     assert regulars("doctor", "--kafka-topic-prefix", f"{settings.redis.prefix}-other.") == 2
     assert "regulars topics create" in capsys.readouterr().out
+
+
+def test_a_look_before_the_first_start_decides_nothing_about_the_installation(
+    settings: Settings, regulars: Regulars, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("doctor") == 0
+    assert regulars("profile", "show", "ann") != 0
+    capsys.readouterr()
+
+    assert list(redis_client.scan_iter(f"{settings.redis.prefix}:*")) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--files-sources", "[nobody]"), ("--files-tracking-plan", '{"events": 3}')], ids=["sources", "plan"]
+)
+def test_the_doctor_looks_at_every_document_that_a_worker_reads(
+    regulars: Regulars, capsys: pytest.CaptureFixture[str], tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    flag, text = wrong
+    file = tmp_path / "wrong"
+    file.write_text(text)
+
+    assert regulars("doctor", flag, str(file)) == 2
+    (cross,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
+    assert cross.split()[1] == "documents"
+    assert str(file) in cross
+
+
+def test_the_doctor_does_not_claim_what_redis_does_not_show(
+    regulars: Regulars, own_redis: MakeRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forgetful = own_redis(config={"appendonly": "no"})
+
+    assert regulars("doctor", "--redis-url", forgetful.url, "--redis-durable-elsewhere", "true") == 0
+    shown = capsys.readouterr().out
+    assert "has no append-only file, which the settings accept" in shown
+    assert "append-only file on" not in shown
 
 
 def test_a_profile_is_shown_as_a_page_and_as_json(
