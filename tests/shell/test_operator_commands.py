@@ -121,6 +121,42 @@ def test_the_doctor_ticks_off_everything_and_names_what_is_missing(
     assert "regulars topics create" in capsys.readouterr().out
 
 
+def test_a_relay_and_a_bridge_name_the_topic_that_is_missing(
+    settings: Settings, regulars: Regulars, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_URL", "https://crm.shop.example/hook")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_TOPICS", "triggers,triggers-servce")
+    monkeypatch.setenv("REGULARS_RAW_WEB_TOPIC", "nobody-writes-this")
+    monkeypatch.setenv("REGULARS_RAW_WEB_FORMAT", "snowplow")
+
+    assert regulars("relay", "crm") == 2
+    told = capsys.readouterr().err
+    assert f"missing topics: {settings.topic('triggers-servce')}. " in told
+    assert "relays.crm.topics" in told
+    assert regulars("bridge") == 2
+    assert "missing topics: nobody-writes-this. " in capsys.readouterr().err
+
+
+def test_a_topic_apart_can_be_watched(
+    settings: Settings,
+    regulars: Regulars,
+    kafka_admin: KafkaAdminClient,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[welcome]\ntopic = "triggers-mail"\n')
+
+    assert regulars("topics", "create", "--files-rules", str(rules)) == 0
+    try:
+        assert regulars("tail", "--topic", "triggers-mail", "--no-follow", "--files-rules", str(rules)) == 0
+        assert regulars("tail", "--topic", "triggers-mail", "--no-follow") == 2
+        assert "no output topic 'triggers-mail'" in capsys.readouterr().err
+    finally:
+        kafka_admin.delete_topics([settings.topic("triggers-mail")])
+
+
 def test_a_look_before_the_first_start_decides_nothing_about_the_installation(
     settings: Settings, regulars: Regulars, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
