@@ -28,6 +28,7 @@ from streams.book_files import load_adapters
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
+from streams.kafka_admin import need_topics
 from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.pages import metrics_page
@@ -109,8 +110,12 @@ def _decoder(settings: Settings, name: str, adapter: Adapter) -> Decoder:
 
 
 def run(settings: Settings) -> None:
-    """Read on until SIGTERM or SIGINT. Raises what `readers` does, and KafkaError where no broker answers at the start."""
+    """Read on until SIGTERM or SIGINT. Raises what `readers` does, AdminError where no broker answers at the start or a topic is
+    missing.
+    """
     by_topic = readers(settings)
+    # Kafka's client would ask for a missing one ten times a second, and in the end not name it.
+    need_topics(settings, by_topic, "Name the topic as it is on the broker in raw.<name>.topic, or have it made")
     configure_logs(settings.log)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_Bridge(settings, by_topic).run())

@@ -115,7 +115,8 @@ def feed(
         began = time.monotonic()
         for number, line in enumerate(lines, 1):
             name = topic or line.topic
-            key = line.key.encode() if line.key else None
+            # A topic that keeps the newest of each key takes no record without one.
+            key = line.key.encode() if line.key or name == SPEND else None
             # A record without a key has no home: the worker finds its own, wherever it lies.
             partition = home_partition(line.key, counts[name]) if key else number % counts[name]
             sent = producer.send(settings.topic(name), value=line.value, key=key, partition=partition)

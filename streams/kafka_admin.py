@@ -3,7 +3,7 @@
 Blocking calls; inside an event loop run them in a thread.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,6 +138,14 @@ def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, Topi
     for state in found.values():
         _check_count(state, settings.kafka.partitions)
     return found
+
+
+def need_topics(settings: Settings, names: Iterable[str], remedy: str) -> None:
+    """Raise AdminError where a topic of these whole names is not there, and what to do then. Blocking."""
+    with admin_client(settings) as client:
+        there = set(client.list_topics())
+    if missing := [name for name in dict.fromkeys(names) if name not in there]:
+        raise AdminError(f"missing topics: {', '.join(missing)}. {remedy}")
 
 
 def describe_cluster(client: KafkaAdminClient) -> Cluster:

@@ -23,6 +23,7 @@ _SYNTAX: Final = re.compile(r"Syntax error: (.*)", re.DOTALL)
 LISTED_MAX: Final = 20
 """More names than this are not listed in a message."""
 _NO_FUNCTION: Final = "there is no function "
+_FUNCTION: Final = "the function "
 
 _OPERATORS: Final = {
     "_&&_": "&&",
@@ -45,39 +46,32 @@ _WORDS_OF_OTHERS: Final = {
 }
 """What other languages write, and how this one does."""
 _TOKEN: Final = re.compile(r"\w+|\"[^\"\n]+\"|'[^'\n]+'|[<>=!]=|&&|\|\||=+|\S")
-STANDARD_FUNCTIONS: Final = (
-    "size",
-    "has",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "exists",
-    "all",
-    "exists_one",
-    "map",
-    "filter",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "bool",
-    "dyn",
-    "type",
-    "timestamp",
-    "duration",
-    "getFullYear",
-    "getMonth",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getHours",
-    "getMinutes",
-    "getSeconds",
-    "getMilliseconds",
-)
+STANDARD_FUNCTIONS: Final = {
+    "size": "size(x)",
+    "has": "has(x.field)",
+    **{name: f"text.{name}(t)" for name in ("contains", "startsWith", "endsWith")},
+    "matches": "text.matches(regex)",
+    **{name: f"list.{name}(x, test)" for name in ("exists", "all", "exists_one", "filter")},
+    "map": "list.map(x, value)",
+    **{name: f"{name}(x)" for name in ("int", "uint", "double", "string", "bytes", "bool", "dyn", "type")},
+    **{name: f"{name}(text)" for name in ("timestamp", "duration")},
+    **{
+        name: f"now.{name}(zone)"
+        for name in (
+            "getFullYear",
+            "getMonth",
+            "getDate",
+            "getDayOfMonth",
+            "getDayOfWeek",
+            "getDayOfYear",
+            "getHours",
+            "getMinutes",
+            "getSeconds",
+            "getMilliseconds",
+        )
+    },
+}
+"""What the language brings along, and how it is written."""
 
 
 def problem_of(text: str, said: str, vocabulary: Vocabulary) -> Problem:
@@ -88,7 +82,8 @@ def problem_of(text: str, said: str, vocabulary: Vocabulary) -> Problem:
     if not problems:
         return Problem(said.partition("\n")[0], Span(0, max(len(text), 1)))
     # A macro that is misspelt leaves its variable unknown as well: the function is the one to mend.
-    return next((problem for problem in problems if problem.message.startswith(_NO_FUNCTION)), problems[0])
+    of_functions = (problem for problem in problems if problem.message.startswith((_NO_FUNCTION, _FUNCTION)))
+    return next(of_functions, problems[0])
 
 
 def _explained(text: str, match: re.Match[str], vocabulary: Vocabulary) -> Problem:
@@ -147,6 +142,8 @@ def _undeclared(text: str, at: int, found: re.Match[str], vocabulary: Vocabulary
         span = word_at(text, at)
         called = text[span.start : span.start + span.length]
         if called == whole or whole.endswith("." + called):
+            if (written := _written(called, vocabulary)) is not None:
+                return Problem(f"{_FUNCTION}`{called}` is written {written}", span)
             functions = dict.fromkeys([*(function.name for function in vocabulary.functions), *STANDARD_FUNCTIONS])
             return Problem(f"{_NO_FUNCTION}`{called}`; {near(called, functions)}", span)
     # The place is that of the last dot of a name with dots; the first word of it is the one that is not known.
@@ -175,14 +172,20 @@ def _no_overload(text: str, at: int, found: re.Match[str], vocabulary: Vocabular
         else:
             message = f"`{sign}` can't be used on {types[0]} and {types[1]}"
         return Problem(message + _remedy(types), span)
-    ours = [function for function in vocabulary.functions if function.name == name]
     given = f"({', '.join(types)})"
-    if ours:
-        wanted = " or ".join(f"`{name}({', '.join(function.takes)})`" for function in ours)
-        return Problem(f"`{name}` takes {wanted}, not {given}", span)
+    if any(function.name == name for function in vocabulary.functions):
+        return Problem(f"`{name}` takes {_written(name, vocabulary)}, not {given}", span)
     if found[2].startswith("(") or not types:
         return Problem(f"`{name}` does not take {given}", span)
     return Problem(f"`{types[0]}` has no `{name}({', '.join(types[1:])})`", span)
+
+
+def _written(name: str, vocabulary: Vocabulary) -> str | None:
+    """How a function is written that there is, with what it takes; None where there is none of this name."""
+    ours = [f"`{name}({', '.join(function.takes)})`" for function in vocabulary.functions if function.name == name]
+    if ours:
+        return " or ".join(ours)
+    return f"`{STANDARD_FUNCTIONS[name]}`" if name in STANDARD_FUNCTIONS else None
 
 
 def _remedy(types: list[str]) -> str:

@@ -47,9 +47,10 @@ def _cross(name: str, text: str) -> str:
 
 
 def _documents(settings: "Settings") -> str:
-    from streams.book_files import load_book
+    from streams.book_files import load_book, make_decoder
 
     book = load_book(settings)
+    make_decoder(settings)  # reads what stands in files besides: sources, a tracking plan, keys
     known = len(book.catalogue.products) + len(book.catalogue.categories)
     return f"rules {book.rules.version!r}, catalogue of {known:,}, rates of {len(book.rates.rates)} currencies"
 
@@ -79,7 +80,9 @@ def _redis(settings: "Settings") -> str:
         lambda table: check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere),
         may_be_missing=True,
     )
-    return "\n".join(["fit: noeviction, append-only file on", *(f"  note: {warning}" for warning in warnings)])
+    if not warnings:
+        return "fit: noeviction, append-only file on"
+    return "\n".join(["no fault found", *(f"  note: {warning}" for warning in warnings)])
 
 
 CHECKS: dict[str, Callable[["Settings"], str]] = {

@@ -34,10 +34,10 @@ def command(
     """Show triggers, and what became of them, as they come. Ctrl-C stops."""
     from kafka import KafkaConsumer
 
-    from schemas.topics import TOPICS as ALL
+    from streams.kafka_admin import installed
 
     settings = settings_of(ctx)
-    outputs = [topic.name for topic in ALL if topic.role == "output"]
+    outputs = [topic.name for topic in installed(settings) if topic.role == "output"]
     for name in topics:
         if name not in outputs:
             raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")

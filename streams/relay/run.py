@@ -17,6 +17,7 @@ from yarl import URL
 
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
+from streams.kafka_admin import need_topics
 from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.pages import metrics_page
@@ -34,6 +35,8 @@ EXIT_OK: Final = 0
 EXIT_DISABLED: Final = 4
 COMMIT_EVERY_S: Final = 1.0
 FAILED_TOPIC: Final = "relay-failed"
+HEARS_TOPIC: Final = "messages"
+"""Where the worker hears that a message never went out."""
 FETCH_MAX: Final = 500
 WAITING_FOR_EACH: Final = 4
 """Records taken in for each call that may be under way: some of them wait for their turn, some to be tried again."""
@@ -51,6 +54,9 @@ def run(settings: Settings, name: str) -> int:
         check(relay)
     except (ValueError, guard.PrivateAddress) as error:
         raise SettingsError(f"relays.{name}: {error}") from None
+    # Kafka's client would ask for a missing one ten times a second, and in the end not name it.
+    needed = [settings.topic(topic) for topic in (*relay.topics, FAILED_TOPIC, HEARS_TOPIC)]
+    need_topics(settings, needed, f"Make them (regulars topics create), or correct relays.{name}.topics")
     configure_logs(settings.log)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_Running(settings, name, relay).run())
@@ -176,7 +182,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         if told is not None:
             home, event = told
             await self._producer.send_and_wait(
-                self._settings.topic("messages"),
+                self._settings.topic(HEARS_TOPIC),
                 value=msgspec.json.encode(event),
                 key=home.encode(),
                 partition=home_partition(home, self._settings.kafka.partitions),

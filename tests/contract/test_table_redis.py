@@ -347,6 +347,9 @@ async def test_who_only_looks_whether_there_is_an_installation_notes_nothing(
         await table.check_install(16)
     with pytest.raises(WrongInstall, match="protected under another key"):
         await table.check_install(8, "0123456789abcdef")
+    redis_client.hset(f"{prefix}:install", "schema", SCHEMA + 1)
+    with pytest.raises(WrongInstall, match="a later release ran here"):
+        await table.check_install(8)
 
 
 @in_loop

@@ -90,6 +90,25 @@ def test_what_is_written_out_and_wrong_is_refused_and_not_found_out_customer_by_
     assert text[span.start : span.start + span.length] == marked
 
 
+@pytest.mark.parametrize(
+    "text, told, marked",
+    [
+        ('profile.orders("30d") >= 1', "`orders` is written `orders(string)` or `orders(string, filter)`", "orders"),
+        ('startsWith(profile.id, "user_id")', "`startsWith` is written `text.startsWith(t)`", "startsWith"),
+        ('profile.traits.tier.string() == "gold"', "`string` is written `string(x)`", "string"),
+        ("profile.carts.exists(c.value_minor > 5)", "`exists` is written `list.exists(x, test)`", "exists"),
+        ("getHours(now) >= 9", "`getHours` is written `now.getHours(zone)`", "getHours"),
+    ],
+)
+def test_a_function_there_is_but_written_otherwise_is_told_how(text: str, told: str, marked: str) -> None:
+    with pytest.raises(Problem, match=re.escape(told)) as refused:
+        compile_expression(text, "episode")
+
+    assert "did you mean" not in refused.value.message
+    span = refused.value.span
+    assert text[span.start : span.start + span.length] == marked
+
+
 def test_the_event_is_there_for_conditions_of_events_and_the_episode_for_those_of_episodes() -> None:
     assert compile_expression('event.product.category == "tea"', "event").reads == {"event"}
     assert compile_expression("episode.value_minor > 500", "episode").reads == {"episode"}

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from profiles.book import Book
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
@@ -19,6 +20,7 @@ from streams.commands.tail import readable
 from streams.feed import UNKNOWN_TOPIC, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
+from streams.reporting.spend_topic import read_topic
 from streams.settings import Settings, build_settings
 from streams.sources import completejourney
 
@@ -133,6 +135,18 @@ def test_each_event_goes_to_the_topic_of_its_kind_with_its_customer_as_the_key(
         assert before_ms <= record.timestamp <= time.time() * 1000 + 2000
     (unknown,) = published(settings, UNKNOWN_TOPIC)
     assert (unknown.key, unknown.value) == (None, b"no json")
+
+
+def test_a_line_of_spend_that_nobody_can_read_does_not_hold_up_the_others(settings: Settings) -> None:
+    costs = [b'{"day": "2026-03-01", "channel": "ads", "amount_minor": %d}' % amount for amount in (125, 70)]
+
+    feed(as_spend([costs[0], b'{"day": "2026-03-02", "channel": "ads", "amount_minor": "much"}', costs[1]]), settings)
+
+    keys = sorted(record.key for record in published(settings, "spend"))
+    assert keys == [b"", b"ads|2026-03-01", b"ads|2026-03-01"]
+    spent = read_topic(settings, Book())
+    assert spent is not None
+    assert (sum(spent.by_month.values()), [one.reason for one in spent.rejected]) == (70, ["wrong_type"])
 
 
 def test_a_whole_shop_is_fed_once_and_each_household_stays_in_one_partition(settings: Settings) -> None:

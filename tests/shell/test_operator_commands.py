@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -119,6 +120,79 @@ def test_the_doctor_ticks_off_everything_and_names_what_is_missing(
 
     assert regulars("doctor", "--kafka-topic-prefix", f"{settings.redis.prefix}-other.") == 2
     assert "regulars topics create" in capsys.readouterr().out
+
+
+def test_a_relay_and_a_bridge_name_the_topic_that_is_missing(
+    settings: Settings, regulars: Regulars, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_URL", "https://crm.shop.example/hook")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_TOPICS", "triggers,triggers-servce")
+    monkeypatch.setenv("REGULARS_RAW_WEB_TOPIC", "nobody-writes-this")
+    monkeypatch.setenv("REGULARS_RAW_WEB_FORMAT", "snowplow")
+
+    assert regulars("relay", "crm") == 2
+    told = capsys.readouterr().err
+    assert f"missing topics: {settings.topic('triggers-servce')}. " in told
+    assert "relays.crm.topics" in told
+    assert regulars("bridge") == 2
+    assert "missing topics: nobody-writes-this. " in capsys.readouterr().err
+
+
+def test_a_topic_apart_can_be_watched(
+    settings: Settings,
+    regulars: Regulars,
+    kafka_admin: KafkaAdminClient,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[welcome]\ntopic = "triggers-mail"\n')
+
+    assert regulars("topics", "create", "--files-rules", str(rules)) == 0
+    try:
+        assert regulars("tail", "--topic", "triggers-mail", "--no-follow", "--files-rules", str(rules)) == 0
+        assert regulars("tail", "--topic", "triggers-mail", "--no-follow") == 2
+        assert "no output topic 'triggers-mail'" in capsys.readouterr().err
+    finally:
+        kafka_admin.delete_topics([settings.topic("triggers-mail")])
+
+
+def test_a_look_before_the_first_start_decides_nothing_about_the_installation(
+    settings: Settings, regulars: Regulars, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert regulars("doctor") == 0
+    assert regulars("profile", "show", "ann") != 0
+    capsys.readouterr()
+
+    assert list(redis_client.scan_iter(f"{settings.redis.prefix}:*")) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--files-sources", "[nobody]"), ("--files-tracking-plan", '{"events": 3}')], ids=["sources", "plan"]
+)
+def test_the_doctor_looks_at_every_document_that_a_worker_reads(
+    regulars: Regulars, capsys: pytest.CaptureFixture[str], tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    flag, text = wrong
+    file = tmp_path / "wrong"
+    file.write_text(text)
+
+    assert regulars("doctor", flag, str(file)) == 2
+    (cross,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
+    assert cross.split()[1] == "documents"
+    assert str(file) in cross
+
+
+def test_the_doctor_does_not_claim_what_redis_does_not_show(
+    regulars: Regulars, own_redis: MakeRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forgetful = own_redis(config={"appendonly": "no"})
+
+    assert regulars("doctor", "--redis-url", forgetful.url, "--redis-durable-elsewhere", "true") == 0
+    shown = capsys.readouterr().out
+    assert "has no append-only file, which the settings accept" in shown
+    assert "append-only file on" not in shown
 
 
 def test_a_profile_is_shown_as_a_page_and_as_json(
