@@ -86,7 +86,7 @@ class Kept:
     def has_watches(self: Any) -> bool:
         """Whether she has an eye on anything, without opening it."""
         part: dict[str, Watch] | Raw = self._watches
-        return part is not NOTHING if type(part) is Raw else bool(part)
+        return part is not NOTHING and (type(part) is Raw or bool(part))
 
     @property
     def browsing(self: Any) -> Browsing:
@@ -105,8 +105,7 @@ class Kept:
     @property
     def has_sides(self: Any) -> bool:
         """Whether facts are kept apart by the identifier they came with, without opening them."""
-        part: dict[str, Any] | Raw = self._sides
-        return part is not NOTHING if type(part) is Raw else bool(part)
+        return self._sides is not NOTHING and (type(self._sides) is Raw or bool(self._sides))
 
     @property
     def exposures_opened(self: Any) -> bool:
