@@ -317,8 +317,7 @@ class Engine:
             if given is not None:
                 self._look_again(turn, given)
                 if not profile.suppressed:
-                    for trigger in self._on_parted:
-                        trigger.on_parted(turn)
+                    self._after_split(turn, orders)
             return False
         onwards = links.passed_on(profile, what, self.book.rules.identity)
         if onwards is not None:
@@ -373,6 +372,14 @@ class Engine:
         if profile.episodes and (told or brought.orders.count):
             replan(turn, self.triggers)
 
+    def _after_split(self, turn: Turn, orders: Ledger) -> None:
+        """What she waits for and where she stands, by what is hers now."""
+        for trigger in self._on_parted:
+            trigger.on_parted(turn)
+        self._look(turn)
+        if self._is_watching:
+            self._watch.after_merge(turn, orders)
+
     def _settle(
         self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
     ) -> None:
@@ -411,11 +418,7 @@ class Engine:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
                 if not profile.suppressed:
-                    for trigger in self._on_parted:
-                        trigger.on_parted(turn)
-                    self._look(turn)
-                    if self._is_watching:
-                        self._watch.after_merge(turn, orders)
+                    self._after_split(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from profiles import apart, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
@@ -263,8 +264,13 @@ def _side(
             else Side(part.since_ms, part.via)
             for one, part in kept.items()
         }
-    # Whoever did not want to be written to as one customer is not written to as two.
+    # Whoever did not want to be written to as one customer is not written to as two, nor reminded of a supply once more.
     side.privacy = profile.privacy
+    left = {entry.order_id for entry in entries}
+    for key, bought in profile.supply.items() if profile.has_supply else ():
+        purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
+        if purchases:
+            side.supply[key] = replace(bought, purchases=purchases)
     copies = [decode_entry(encode(entry)) for entry in entries]
     for entry in copies:
         if entry.came_with == identifier:

@@ -131,6 +131,17 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
             if profile.supply[product_id].reminded != forecast.last_order_id:
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
+    def on_parted(self, turn: Turn) -> None:
+        """What she bought herself is reminded of, unless that was done while her orders were another customer's."""
+        profile, over_ms = turn.profile, turn.now_ms - self.rule(turn.book).max_lateness_ms
+        for product_id, bought in profile.supply.items() if profile.has_supply else ():
+            forecast = supply.forecast(profile, product_id, turn.book)
+            if forecast is None or bought.reminded == forecast.last_order_id or forecast.due_ms < over_ms:
+                continue
+            current = episode_key(profile, product_id, forecast.last_order_id)
+            if not any(slot(definition.name, current) in profile.episodes for definition in WAITING.values()):
+                plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
         return None if forecast is None else forecast.due_ms

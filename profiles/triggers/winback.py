@@ -40,9 +40,15 @@ class Winback(TriggerDefinition[WinbackRule]):
     reasons: ClassVar[Mapping[str, str]] = {"ordered": "She ordered, or the order it counted from is no more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        profile, entry = turn.profile, told.change.entry
-        if entry is told.change.before:
-            return
+        if told.change.entry is not told.change.before:
+            self._follow(turn, told.change.entry)
+
+    def on_parted(self, turn: Turn) -> None:
+        self._follow(turn, None)
+
+    def _follow(self, turn: Turn, entry: OrderEntry | None) -> None:
+        """Count from what is her newest order now. `entry` is the order that was told of, None where none was."""
+        profile = turn.profile
         recent = profile.orders.recent
         newest = recent[-1] if recent else None
         waiting_for = [wake for wake in profile.wakes if wake.startswith(_WAKES)]
@@ -64,7 +70,8 @@ class Winback(TriggerDefinition[WinbackRule]):
         sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
         step, tries = max(sent, default=0) + 1, self._tries(turn)
         # The goods are those of the order that was told of, which is nearly always the newest one.
-        own_ms, learned_ms = round((days_between(profile) or 0.0) * DAY_MS), round(_q95_days(turn, entry) * DAY_MS)
+        own_ms = round((days_between(profile) or 0.0) * DAY_MS)
+        learned_ms = 0 if entry is None else round(_q95_days(turn, entry) * DAY_MS)
         # A try whose time is over was made, and may be forgotten since, or would be too late.
         over_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
         while step <= tries and newest[0] + self._after_ms(turn, step, own_ms, learned_ms) < over_ms:
