@@ -56,6 +56,15 @@ async def count(url: str, prefix: str) -> None:
         await table.close()
 
 
+async def install(url: str, prefix: str) -> None:
+    """What the first worker notes."""
+    table = RedisTable(url, prefix=prefix)
+    try:
+        await table.ensure_install(PARTITIONS)
+    finally:
+        await table.close()
+
+
 async def stored(url: str, prefix: str) -> bytes | None:
     table = RedisTable(url, prefix=prefix)
     try:
@@ -72,6 +81,9 @@ def test_a_fit_from_redis_is_the_published_one_and_goes_to_redis_and_the_topic(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    assert regulars("fit") == 2
+    assert "no worker has started on it yet" in capsys.readouterr().err
+    asyncio.run(install(redis_server.url, prefix))
     assert regulars("fit") == 1
     assert "nobody has bought yet" in capsys.readouterr().err
     assert asyncio.run(stored(redis_server.url, prefix)) is None
