@@ -468,12 +468,17 @@ def test_nothing_that_waits_about_an_order_of_the_other_is_sent_to_who_stays(nam
     assert name not in {episode.name for episode in town.profile(ADA).episodes.values()}
 
 
-def test_who_is_taken_out_is_reminded_of_what_she_bought_herself_and_looked_at_as_any_buyer() -> None:
+def tea_of_the_other() -> Town:
+    """Whose address Ada is taken to have has ordered a month's tea."""
     tea = Product(product_id="tea", price_minor=1_000)
     town = Town(Book(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}])))
     town.tell(Identified, ADA)
     town.tell(OrderCompleted, MAIL, order_id="o1", products=(tea,), currency="USD")
-    town.tell(Identified, ADA, MAIL, day=0.1)
+    return town.tell(Identified, ADA, MAIL, day=0.1)
+
+
+def test_who_is_taken_out_is_reminded_of_what_she_bought_herself_and_looked_at_as_any_buyer() -> None:
+    town = tea_of_the_other()
 
     town.split(ADA, MAIL)
 
@@ -483,11 +488,7 @@ def test_who_is_taken_out_is_reminded_of_what_she_bought_herself_and_looked_at_a
 
 
 def test_she_is_not_reminded_again_of_what_the_other_was_reminded_of() -> None:
-    tea = Product(product_id="tea", price_minor=1_000)
-    town = Town(Book(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}])))
-    town.tell(Identified, ADA)
-    town.tell(OrderCompleted, MAIL, order_id="o1", products=(tea,), currency="USD")
-    town.tell(Identified, ADA, MAIL, day=0.1)
+    town = tea_of_the_other()
     town.profile(ADA).supply["tea"].reminded = "o1"
 
     town.split(ADA, MAIL)
