@@ -9,9 +9,7 @@ from msgspec import Struct
 
 from profiles.insight.experiment import Arm, assignment
 from profiles.profile import Profile
-from profiles.rules import ALL_MARKETING, Rules, TriggerRule
-
-GLOBAL = ALL_MARKETING
+from profiles.rules import GLOBAL, Rules, TriggerRule
 
 
 class Place(Struct, frozen=True, gc=False):

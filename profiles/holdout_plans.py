@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
-from profiles.holdout import GLOBAL, group_of, is_measured
-from profiles.rules import DAY_MS
+from profiles.holdout import group_of, is_measured
+from profiles.rules import DAY_MS, GLOBAL
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ DAY_MS = 24 * HOUR_MS
 MUST_ASK_MS = 10 * 366 * DAY_MS
 """No duration of a rule is longer: ten years."""
 
-ALL_MARKETING: Final = "global"
+GLOBAL: Final = "global"
 """What the hold-out of all marketing is called among groups."""
 
 S = TypeVar("S", bound=Struct)
@@ -92,7 +92,7 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
             return ("max_lateness_ms", "less than a minute: every trigger would be too late by the time it is decided")
         if self.max_in_window and not self.window_ms:
             return ("window_ms", "no time at all, so that max_in_window would hold nothing back")
-        if self.holdout_group == ALL_MARKETING:
+        if self.holdout_group == GLOBAL:
             return ("holdout_group", "what all marketing together is called: their comparisons would be one")
         return None
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from profiles.expressions.errors import Problem, Span
 from profiles.expressions.library import Vocabulary
+from profiles.expressions.rare import DATE_PARTS
 from profiles.expressions.shapes import Shape
 
 _FOUND: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*?)(?=\n \| |\s*\[[A-Z_]+\]$)", re.DOTALL)
@@ -55,21 +56,7 @@ STANDARD_FUNCTIONS: Final = {
     "map": "list.map(x, value)",
     **{name: f"{name}(x)" for name in ("int", "uint", "double", "string", "bytes", "bool", "dyn", "type")},
     **{name: f"{name}(text)" for name in ("timestamp", "duration")},
-    **{
-        name: f"now.{name}(zone)"
-        for name in (
-            "getFullYear",
-            "getMonth",
-            "getDate",
-            "getDayOfMonth",
-            "getDayOfWeek",
-            "getDayOfYear",
-            "getHours",
-            "getMinutes",
-            "getSeconds",
-            "getMilliseconds",
-        )
-    },
+    **{name: f"now.{name}(zone)" for name in DATE_PARTS},
 }
 """What the language brings along, and how it is written."""
 

@@ -11,21 +11,19 @@ from cel_expr_python import cel
 from profiles.expressions.errors import Failed
 from profiles.expressions.values import Uint
 
-METHODS: Final = frozenset(
-    {
-        "matches",
-        "getFullYear",
-        "getMonth",
-        "getDate",
-        "getDayOfMonth",
-        "getDayOfWeek",
-        "getDayOfYear",
-        "getHours",
-        "getMinutes",
-        "getSeconds",
-        "getMilliseconds",
-    }
+DATE_PARTS: Final = (
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
 )
+METHODS: Final = frozenset({"matches", *DATE_PARTS})
 _TYPES: Final = {
     "bool": cel.Type.BOOL,
     "int": cel.Type.INT,

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from profiles.holdout import GLOBAL
+from profiles.rules import GLOBAL
 from profiles.value.absent import MEANINGS, Absent
 from schemas.money import format_minor
 from streams.insight.effect import Estimate, NoEffect

@@ -12,12 +12,12 @@ from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
-from profiles.holdout import GLOBAL, group_of
+from profiles.holdout import group_of
 from profiles.life_rules import WelcomeRule
 from profiles.models import Models
 from profiles.order_rules import ReviewRequestRule
 from profiles.profile import Profile
-from profiles.rules import DAY_MS, Holdout, Rules
+from profiles.rules import DAY_MS, GLOBAL, Holdout, Rules
 from profiles.supply_rules import ReplenishmentDueRule
 from schemas.decode import Decoder
 from schemas.events import Arrival

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
-from profiles.holdout import GLOBAL
 from profiles.holdout_plans import Plan, measured_triggers, plans
 from profiles.insight.experiment import Amounts, Window, begin, part_of, recount, tally
 from profiles.insight.tallies import Tally, add
 from profiles.life_rules import WelcomeRule
-from profiles.rules import DAY_MS, Holdout, Rules
+from profiles.rules import DAY_MS, GLOBAL, Holdout, Rules
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.trigger_effects import effects, sent
 from streams.trigger_registry import all_triggers

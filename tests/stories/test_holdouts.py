@@ -7,12 +7,11 @@ from typing_extensions import override
 
 from profiles import population
 from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
-from profiles.holdout import GLOBAL
 from profiles.insight.experiment import Amounts, assignment
 from profiles.insight.tallies import Tally, add
 from profiles.links import leave
 from profiles.merge import merge
-from profiles.rules import Holdout
+from profiles.rules import GLOBAL, Holdout
 from profiles.state import Ledger, NeedLedger
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
