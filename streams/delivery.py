@@ -27,6 +27,7 @@ from faust.types.tuples import ConsumerMessage
 from typing_extensions import override
 
 from streams.event_loop import new_event_loop
+from streams.fetch_sessions import FetchSessions
 from streams.log import Bounds, Reach
 from streams.record import Chunk, Record
 
@@ -109,7 +110,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
         kafka = app.shop_settings.kafka
         # Faust's own assignor: with it, equal partition numbers of all topics go to one worker.
         self._assignor = app.assignor
-        return AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             **app.shop_settings.to_aiokafka(),
             client_id=f"{kafka.group}-worker",
             group_id=kafka.group,
@@ -120,7 +121,6 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
             max_poll_records=kafka.chunk_records,
             max_partition_fetch_bytes=kafka.fetch_bytes,
             fetch_max_wait_ms=kafka.fetch_wait_ms,
-            fetch_min_bytes=kafka.fetch_min_bytes,
             # An owner of partitions that stands still is for our watchdog and the session time-out to judge: polling
             # goes on whatever the partitions do, so this limit could only hit a healthy worker that was paused.
             max_poll_interval_ms=3_600_000,
@@ -129,6 +129,8 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
             rebalance_timeout_ms=kafka.rebalance_timeout_ms,
             request_timeout_ms=kafka.request_timeout_ms,
         )
+        consumer._client.send = FetchSessions(consumer._client.send, linger_ms=kafka.fetch_linger_ms).send
+        return consumer
 
     # --- in this thread ---
 

@@ -189,28 +189,28 @@ class Kafka(Section, frozen=True, kw_only=True):
             extremes="Below session_timeout_ms is refused at start.",
         ),
     ] = 40_000
+    fetch_linger_ms: Annotated[
+        int,
+        about(
+            "How long a worker lets records gather after a fetch that brought some before it asks for more.",
+            unit="ms",
+            ge=0,
+            le=5000,
+            why="Part of every latency; measured against others (docs/decisions/0012, 0015).",
+            extremes="0: each event is fetched by itself, and a tenth of the load keeps the worker busy. Long: events wait.",
+        ),
+    ] = 20
     fetch_wait_ms: Annotated[
         int,
         about(
-            "How long a broker holds a fetch that finds less than fetch_min_bytes.",
+            "How long a broker holds a fetch that finds nothing. It is answered as soon as something comes.",
             unit="ms",
             ge=1,
             le=5000,
-            why="Part of every latency while little comes; measured against 10, 40 and 100 (docs/decisions/0012).",
-            extremes="Long: events and partitions just claimed wait. Short: many small batches, each with its own cost.",
+            why="Ten empty answers a second cost next to nothing.",
+            extremes="Long: partitions just claimed, and such as were busy, wait. Short: an idle worker and its broker work.",
         ),
-    ] = 20
-    fetch_min_bytes: Annotated[
-        int,
-        about(
-            "A broker answers a fetch at once when it finds this much.",
-            unit="bytes",
-            ge=1,
-            le=16_777_216,
-            why="Above it a worker is busy for longer than fetch_wait_ms anyway; about 200 events.",
-            extremes="1: each event is fetched by itself, and a tenth of the load keeps the worker busy.",
-        ),
-    ] = 65_536
+    ] = 100
     fetch_bytes: Annotated[
         int,
         about(

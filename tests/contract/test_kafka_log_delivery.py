@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 from kafka import KafkaAdminClient
 
@@ -227,3 +230,32 @@ def test_a_member_of_the_group_can_prove_it_and_one_that_was_replaced_cannot(
             return before, after
 
     assert asyncio.run(run()) == (True, False)
+
+
+def test_an_idle_worker_names_its_partitions_once_and_hears_of_news_all_the_same(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+    catcher = Catcher()
+    named: list[int] = []
+    build = FetchRequest.build
+
+    def counted(request: FetchRequest, struct_class: Any) -> Any:
+        named.append(sum(len(partitions) for _, partitions in request.topics))
+        return build(request, struct_class)
+
+    monkeypatch.setattr(FetchRequest, "build", counted)
+
+    async def run() -> None:
+        async with delivery(settings, catcher) as consumer:
+            await consumer.open(everything(settings))
+            await until(lambda: len(named) >= 8, "eight fetches")
+            await produce(settings, "orders", 1, range(3))
+            await until(lambda: catcher.offsets("orders", 1) == [0, 1, 2], "the records")
+
+    asyncio.run(run())
+
+    partitions = len(everything(settings))
+    assert sum(named[:8]) <= 2 * partitions  # they may be opened between two fetches
+    assert named[4:8] == [0] * 4
