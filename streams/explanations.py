@@ -1,17 +1,19 @@
 """Why she got this, and why she did not, in plain sentences: from decisions, and from what a profile remembers.
 
-Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now.
+Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now. Of rules that were
+only tried (a replay, a shadow worker; `tried`) it is told what would have been sent: nobody was sent anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from profiles import gates
 from profiles.book import Book
 from profiles.episodes import TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
+from profiles.zones import local_time
 from schemas.outputs import Decision
 from streams.trigger_registry import all_triggers
 
@@ -24,6 +26,11 @@ _OUTCOMES: Final[Mapping[str | None, str]] = {
     None: "nothing came of it so far",
     "converted": "an order followed, which counts as its success",
     "retracted": "it was taken back: its ground was gone already",
+}
+_OUTCOMES_TRIED: Final[Mapping[str | None, str]] = {
+    None: "no order followed so far",
+    "converted": "an order followed, which would count as its success",
+    "retracted": "it would have been taken back: its ground was gone already",
 }
 _NOW: Final[Mapping[str, str]] = {
     gates.UNREACHABLE: "She can't be reached: no e-mail, phone, push token or user id is known",
@@ -47,15 +54,22 @@ _STATES: Final[Mapping[str, str]] = {
     "converted": "was followed by an order",
     "recovered": "brought its cart back",
 }
+_TRIED: Final[Mapping[str, str]] = {
+    "emitted": "would have been sent",
+    "suppressed": "would not have been sent",
+    "retracted": "would have been taken back after it was sent",
+    "recovered": "would count as having brought its cart back",
+}
+"""States of what was only tried, where they are told in other words."""
 
 
-def at(at_ms: int) -> str:
-    """An instant as people read it.
+def at(at_ms: int, zone: ZoneInfo) -> str:
+    """An instant as people read it on the zone's clock, with what that calls its time: in autumn an hour comes twice.
 
-    >>> at(0)
-    '1970-01-01 00:00:00 UTC'
+    >>> at(0, ZoneInfo("UTC")), at(1_792_888_200_000, ZoneInfo("Europe/Berlin")), at(1_792_891_800_000, ZoneInfo("Europe/Berlin"))
+    ('1970-01-01 00:00:00 UTC', '2026-10-25 02:30:00 CEST', '2026-10-25 02:30:00 CET')
     """
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return local_time(at_ms, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def meaning(reason: str, name: str, state: str = "suppressed") -> str:
@@ -74,19 +88,21 @@ def meaning(reason: str, name: str, state: str = "suppressed") -> str:
     return reason if told is None else f"{told.rstrip('.')} ({reason})"
 
 
-def became(state: str, reason: str | None) -> str:
+def became(state: str, reason: str | None, *, tried: bool = False) -> str:
     """What a trigger went through, as the rest of a sentence; the state itself for one of another release."""
-    return "was not planned" if reason == _NOT_PLANNED else _STATES.get(state, state)
+    if reason == _NOT_PLANNED:
+        return "was not planned"
+    return (tried and _TRIED.get(state)) or _STATES.get(state, state)
 
 
 # --- one trigger, from its decisions ------------------------------------------------------------------------------
 
 
-def life(decisions: Sequence[Decision]) -> list[str]:
+def life(decisions: Sequence[Decision], zone: ZoneInfo, *, tried: bool = False) -> list[str]:
     """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
 
     Those of a customer are given in the order in which they were taken. Decisions taken twice (after a worker was killed) are
-    told once. Raises ValueError where there are none.
+    told once. Times are on the clock of `zone`. Raises ValueError where there are no decisions.
     """
     if not decisions:
         raise ValueError("no decisions")
@@ -94,9 +110,9 @@ def life(decisions: Sequence[Decision]) -> list[str]:
     told = _in_order(known.values())
     first = told[0]
     return [
-        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}.",
-        *(_decision(decision) for decision in told),
-        _ending(told),
+        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}. Times are of {zone.key}.",
+        *(_decision(decision, zone, tried) for decision in told),
+        _ending(told, tried),
     ]
 
 
@@ -125,17 +141,17 @@ def _in_order(decisions: Iterable[Decision]) -> list[Decision]:
     return [decision for _, decision in sorted(moments, key=lambda moment: moment[0])]
 
 
-def _decision(decision: Decision) -> str:
+def _decision(decision: Decision, zone: ZoneInfo, tried: bool) -> str:
     state = decision.state
-    parts = [f"{at(decision.at_ms)}: it {became(state, decision.reason)}"]
+    parts = [f"{at(decision.at_ms, zone)}: it {became(state, decision.reason, tried=tried)}"]
     if state == "armed" and decision.due_at_ms is not None:
-        parts.append(f" for {at(decision.due_at_ms)}")
+        parts.append(f" for {at(decision.due_at_ms, zone)}")
         if decision.evidence:
             parts.append(f", because of {decision.evidence[0]}")
     if decision.reason is not None:
         parts.append(f": {meaning(decision.reason, decision.name, state)}")
     if decision.until_ms is not None:
-        parts.append(f", until {at(decision.until_ms)}")
+        parts.append(f", until {at(decision.until_ms, zone)}")
     if decision.order_id is not None:
         parts.append(f", order {decision.order_id}")
     if state == "emitted":
@@ -147,63 +163,73 @@ def _decision(decision: Decision) -> str:
     return "".join(parts) + "."
 
 
-def _ending(told: Sequence[Decision]) -> str:
+def _ending(told: Sequence[Decision], tried: bool) -> str:
+    got, went, missed = (
+        ("would have got", "would have gone", "would not have got") if tried else ("got", "went", "did not get")
+    )
     states = {decision.state for decision in told}
     last = told[-1]
     if states & _SENT:  # its emission may be older than what is retained
         if any(trigger.name == last.name and not trigger.speaks for trigger in all_triggers()):
-            return "It went out, to systems alone: it says nothing to her."
-        return "She got it." if "retracted" not in states else "She got it, or would have, had it not been taken back."
+            return f"It {went} out, to systems alone: it says nothing to her."
+        if "retracted" not in states:
+            return f"She {got} it."
+        or_would = "" if tried else ", or would have"
+        return f"She {got} it{or_would}, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
-        return "She did not get it, on purpose: she is among those held out."
+        return f"She {missed} it, on purpose: she is among those held out."
     if last.state in ("suppressed", "cancelled", "expired") and last.reason is not None:
-        return f"She did not get it. {meaning(last.reason, last.name, last.state)}."
+        return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     return "It is still waiting."
 
 
 # --- one customer, from her profile -------------------------------------------------------------------------------
 
 
-def waiting(profile: Profile, name: str | None = None) -> Iterator[str]:
-    """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below."""
+def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterator[str]:
+    """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below. Times are on the clock of
+    `zone`.
+    """
     for episode in sorted(profile.episodes.values(), key=lambda one: (one.wake_ms, one.name, one.key)):
         if name in (None, episode.name):
-            yield _waiting(episode)
+            yield _waiting(episode, zone)
 
 
-def _waiting(episode: Episode) -> str:
-    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms)}"
+def _waiting(episode: Episode, zone: ZoneInfo) -> str:
+    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms, zone)}"
     if episode.wait_ms is None:
         return f"{due}."
     held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
-    return f"{due}, and waits until {at(episode.wait_ms)}: {held}."
+    return f"{due}, and waits until {at(episode.wait_ms, zone)}: {held}."
 
 
-def sent(profile: Profile, name: str | None = None) -> Iterator[str]:
+def sent(profile: Profile, zone: ZoneInfo, name: str | None = None, *, tried: bool = False) -> Iterator[str]:
     """What went out lately, oldest first."""
     for emitted in profile.emitted:
         if name in (None, emitted.name):
-            yield _sent(emitted)
+            yield _sent(emitted, zone, tried)
 
 
-def _sent(emitted: Emitted) -> str:
+def _sent(emitted: Emitted, zone: ZoneInfo, tried: bool) -> str:
     about = _about(emitted.name, emitted.key, emitted.occurrence)
+    moment, outcomes = at(emitted.emitted_ms, zone), _OUTCOMES_TRIED if tried else _OUTCOMES
     if emitted.ghost:
-        return f"{about} would have been sent at {at(emitted.emitted_ms)}, but she is held out ({emitted.trigger_id})."
-    what = "the messaging system could not send it" if emitted.failed else _OUTCOMES[emitted.outcome]
-    return f"{about} was sent at {at(emitted.emitted_ms)}; {what} ({emitted.trigger_id})."
+        return f"{about} would have been sent at {moment}, but she is held out ({emitted.trigger_id})."
+    what = "the messaging system could not send it" if emitted.failed else outcomes[emitted.outcome]
+    return f"{about} {became('emitted', None, tried=tried)} at {moment}; {what} ({emitted.trigger_id})."
 
 
-def decided(profile: Profile, name: str | None = None) -> Iterator[str]:
+def decided(profile: Profile, zone: ZoneInfo, name: str | None = None, *, tried: bool = False) -> Iterator[str]:
     """Her last decisions, oldest first."""
     for kept in profile.last_decisions():
         if name in (None, kept.name):
-            yield _decided(kept)
+            yield _decided(kept, zone, tried)
 
 
-def _decided(kept: DecisionKept) -> str:
+def _decided(kept: DecisionKept, zone: ZoneInfo, tried: bool) -> str:
     why = "" if kept.reason is None else f": {meaning(kept.reason, kept.name, kept.state)}"
-    return f"{at(kept.at_ms)}: {kept.name} about {kept.key} {became(kept.state, kept.reason)}{why}."
+    what = became(kept.state, kept.reason, tried=tried)
+    return f"{at(kept.at_ms, zone)}: {kept.name} about {kept.key} {what}{why}."
 
 
 def standing(profile: Profile, book: Book, now_ms: int) -> Iterator[str]:

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
     """Tell the life of one trigger in plain sentences: why it was planned, what it had to pass, how it ended.
 
-    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`.
+    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`. Times
+    are on the shop's clock (shop.timezone); `regulars profile explain ID` tells them on the customer's own.
     """
+    from zoneinfo import ZoneInfo
+
     import msgspec
 
     from streams.explanations import life
 
+    settings = settings_of(ctx)
     if file is not None:
         try:
             with file.open("rb") as lines:
@@ -40,14 +44,14 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
             what = "a line about it is no decision; the file is damaged, or not the decisions.jsonl of a replay"
             raise click.ClickException(f"{file}: {what} ({error})") from None
     else:
-        found = about(_topic(settings_of(ctx)), trigger_id)
+        found = about(_topic(settings), trigger_id)
     if not found:
         where = str(file) if file is not None else "the decisions topic"
         raise click.ClickException(
             f"{where} holds no decision about {trigger_id}.\n"
             "  What a profile remembers of its triggers: regulars profile explain ID"
         )
-    for sentence in life(found):
+    for sentence in life(found, ZoneInfo(settings.shop.timezone), tried=file is not None):
         click.echo(sentence)
 
 
