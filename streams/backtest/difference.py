@@ -3,10 +3,13 @@
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from profiles.zones import local_time
 from streams.backtest.course import Course, Fate, silent
+from streams.explanations import became, meaning
 
 EXAMPLES: Final = 3
 
@@ -17,10 +20,22 @@ KINDS: Final[dict[Kind, str]] = {
     "moved": "at another time",
 }
 """Ways to differ, seen from the rules in question."""
+WAITING: Final = frozenset({"armed", "deferred", "unreachable"})
+"""States in which the end of the run found what was not decided."""
+
+
+class End(Struct, frozen=True, kw_only=True):
+    """What became of a message: state and reason code as in its decision, and when."""
+
+    state: str
+    reason: str | None
+    at_ms: int
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """One message that differs: whose it is, what it is about, and what became of it under the others and under these."""
+    """One message that differs: whose it is, what it is about, and what became of it under the others and under these: in short
+    with the time in UTC, and in full, None where it never came up.
+    """
 
     kind: Kind
     customer_id: str
@@ -28,6 +43,8 @@ class Example(Struct, frozen=True, kw_only=True):
     occurrence: int
     others: str
     these: str
+    others_end: End | None
+    these_end: End | None
 
 
 class TriggerDifference(Struct, frozen=True, kw_only=True):
@@ -107,24 +124,42 @@ def _example(kind: Kind, now: Fate | None, before: Fate | None) -> Example:
         customer_id=known.customer_id,
         episode_key=known.episode_key,
         occurrence=known.occurrence,
-        others=_told(before),
-        these=_told(now),
+        others=_in_short(before),
+        these=_in_short(now),
+        others_end=_end(before),
+        these_end=_end(now),
     )
 
 
-def sentence(example: Example) -> str:
-    """The example in one line.
+def sentence(example: Example, name: str, zone: ZoneInfo) -> str:
+    """The example, of the trigger of this name, in one line. Reasons are in words, times on the zone's clock.
 
-    >>> told = {"episode_key": "c1", "occurrence": 2, "others": "expired 2026-03-02 10:00", "these": "sent 2026-03-02 09:00"}
-    >>> sentence(Example(kind="added", customer_id="user_id:ada", **told))
-    'user_id:ada, c1, message 2: expired 2026-03-02 10:00 -> sent 2026-03-02 09:00'
+    >>> ends = {"others_end": None, "these_end": End(state="emitted", reason=None, at_ms=0)}
+    >>> told = {"episode_key": "c1", "occurrence": 2, "others": "", "these": ""}
+    >>> sentence(Example(kind="added", customer_id="user_id:ada", **told, **ends), "welcome", ZoneInfo("UTC"))
+    'user_id:ada, c1, message 2: never came up -> sent 1970-01-01 00:00 UTC'
     """
     number = f", message {example.occurrence}" if example.occurrence > 1 else ""
     about = "" if example.episode_key == example.customer_id else f", {example.episode_key}"
-    return f"{example.customer_id}{about}{number}: {example.others} -> {example.these}"
+    others, these = _told(example.others_end, name, zone), _told(example.these_end, name, zone)
+    return f"{example.customer_id}{about}{number}: {others} -> {these}"
 
 
-def _told(fate: Fate | None) -> str:
+def _end(fate: Fate | None) -> End | None:
+    return None if fate is None else End(state=fate.state, reason=fate.reason, at_ms=fate.at_ms)
+
+
+def _told(end: End | None, name: str, zone: ZoneInfo) -> str:
+    if end is None:
+        return "never came up"
+    at = local_time(end.at_ms, zone).strftime("%Y-%m-%d %H:%M %Z")
+    what = became(end.state, end.reason).removeprefix("was ")
+    waits = ", and waits still" if end.state in WAITING else ""
+    reason = f": {meaning(end.reason, name, end.state)}" if end.reason else ""
+    return f"{what} {at}{waits}{reason}"
+
+
+def _in_short(fate: Fate | None) -> str:
     if fate is None:
         return "never came up"
     at = datetime.fromtimestamp(fate.at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")

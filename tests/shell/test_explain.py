@@ -44,7 +44,7 @@ def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
 def test_why_one_was_not_sent() -> None:
     told = lives(Timeline(consent=False).add("A", 0).until(DAY), "cart.abandoned")
 
-    assert told[-1] == "She did not get it. Marketing without a GRANT for any channel (no_consent)."
+    assert told[-1] == "She did not get it. The customer's consent allows marketing on no channel (no_consent)."
     assert "before that it had passed reachable." in told[-2]
 
 
@@ -219,7 +219,7 @@ def test_what_was_only_tried_is_told_as_what_would_have_been() -> None:
     assert told[-1] == "She would have got it."
     no = lives(Timeline(consent=False).add("A", 0).until(DAY), "cart.abandoned", tried=True)
     assert "it would not have been sent: " in no[2]
-    assert no[-1] == "She would not have got it. Marketing without a GRANT for any channel (no_consent)."
+    assert no[-1] == "She would not have got it. The customer's consent allows marketing on no channel (no_consent)."
     (line,) = sent(ada.profile, UTC, tried=True)
     assert " would have been sent at 2026-03-02 01:00:00 UTC; an order followed, which would count as its" in line
     assert not [line for line in decided(ada.profile, UTC, tried=True) if "was sent" in line]

@@ -111,7 +111,7 @@ def test_an_explanation_says_what_waits_what_went_out_and_what_did_not_and_why(
     at = "2023-11-14 22:13:20 UTC"
     assert f"cart.abandoned about cart-1 is due at {at}." in shown
     assert f"welcome about user_id:7 was sent at {at}; an order followed, which counts as its success (t-1)." in shown
-    why = "Marketing without a GRANT for any channel (no_consent)"
+    why = "The customer's consent allows marketing on no channel (no_consent)"
     assert f"{at}: cart.abandoned about cart-0 was not sent: {why}." in shown
     assert shown[-1] == "nothing"
 
@@ -157,7 +157,7 @@ def test_a_customer_nothing_happened_to_is_told_so(capsys: pytest.CaptureFixture
 
     shown = capsys.readouterr().out
     assert "nothing happened that would bring a message" in shown
-    assert "Marketing without a GRANT for any channel (no_consent)." in shown
+    assert "The customer's consent allows marketing on no channel (no_consent)." in shown
 
 
 def test_with_folding_a_customer_is_found_by_either_spelling_of_her_mailbox() -> None:
