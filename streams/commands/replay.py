@@ -111,7 +111,7 @@ def _run(
     from streams.commands.run_report import day
     from streams.replay import file_lines, replay
     from streams.results import Results
-    from streams.trigger_registry import all_triggers
+    from streams.trigger_registry import all_triggers, service_triggers
 
     book = load_book(settings)
     began = time.monotonic()
@@ -128,7 +128,7 @@ def _run(
         summary = replay(
             lines, book, settings, results, until_ms=until_ms, decoder=decoder, progress=progress, watch=course.take
         )
-    service = frozenset(one.name for one in all_triggers() if one.rule(book).trigger_class == "service")
+    service = service_triggers(book, all_triggers())
     return Run(book.rules.version, settings.shop.currency, service, summary, results.tally, course)
 
 

@@ -8,7 +8,7 @@ Beside it stands what messaging tools usually show, orders within the attributio
 have bought anyway are in it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -29,11 +29,13 @@ Standing = Literal["found", "not_found", "no_number", "not_believed"]
 class Sent(Struct, frozen=True, kw_only=True):
     """Messages of one trigger: sent, withheld (ghosts), followed by an order within the attribution time, taken back.
 
-    `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells.
+    `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells. With
+    `credited` false no order is counted as its success, whatever follows it: it is of the class service.
     """
 
     trigger: str
     group: str | None
+    credited: bool = True
     sent: int = 0
     withheld: int = 0
     converted: int = 0
@@ -81,7 +83,7 @@ class Effect(Struct, frozen=True, kw_only=True):
         return next(outcome for outcome in self.outcomes if outcome.measure == measure)
 
 
-def sent(counters: Mapping[str, int], measured: Mapping[str, str]) -> list[Sent]:
+def sent(counters: Mapping[str, int], measured: Mapping[str, str], service: Collection[str] = ()) -> list[Sent]:
     """What was sent and what followed, by trigger name; those of which nothing is counted are left out."""
     by_name: dict[str, dict[str, int]] = {}
     for name, count in counters.items():
@@ -90,7 +92,10 @@ def sent(counters: Mapping[str, int], measured: Mapping[str, str]) -> list[Sent]
             trigger, _, what = rest.rpartition("|")
             if what in _COUNTED:
                 by_name.setdefault(trigger, {})[what] = count
-    return [Sent(trigger=name, group=measured.get(name), **found) for name, found in sorted(by_name.items())]
+    return [
+        Sent(trigger=name, group=measured.get(name), credited=name not in service, **found)
+        for name, found in sorted(by_name.items())
+    ]
 
 
 def effects(counters: Mapping[str, int], planned: Iterable[Plan]) -> list[Effect]:

@@ -68,7 +68,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         check=check(found),
         replenished=replenished(found),
         effects=tuple(effects(found.counters, found.plans)),
-        sent=tuple(sent(found.counters, found.measured)),
+        sent=tuple(sent(found.counters, found.measured, found.service)),
     )
 
 
