@@ -5,7 +5,7 @@ only tried (a replay, a shadow worker; `tried`) it is told what would have been 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from profiles import gates
@@ -13,7 +13,7 @@ from profiles.book import Book
 from profiles.episodes import TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
-from profiles.zones import local_time
+from profiles.zones import local_time, zone_of
 from schemas.outputs import Decision
 from streams.trigger_registry import all_triggers
 
@@ -63,6 +63,24 @@ _TRIED: Final[Mapping[str, str]] = {
 """States of what was only tried, where they are told in other words."""
 
 
+class Clock(NamedTuple):
+    """The zone in which times are told, and what is said of it."""
+
+    zone: ZoneInfo
+    said: str
+
+
+def her_clock(profile: Profile, shop_timezone: str) -> Clock:
+    """That by which her quiet hours go: of her own zone as far as it is known, else the shop's."""
+    zone = zone_of(profile, shop_timezone)
+    return Clock(zone, f"Times are of her zone, {zone.key}")
+
+
+def shops_clock(timezone: str) -> Clock:
+    """The shop's. Raises ZoneInfoNotFoundError for a zone that is none."""
+    return Clock(ZoneInfo(timezone), f"Times are of the shop's zone, {timezone}")
+
+
 def at(at_ms: int, zone: ZoneInfo) -> str:
     """An instant as people read it on the zone's clock, with what that calls its time: in autumn an hour comes twice.
 
@@ -98,20 +116,21 @@ def became(state: str, reason: str | None, *, tried: bool = False) -> str:
 # --- one trigger, from its decisions ------------------------------------------------------------------------------
 
 
-def life(decisions: Sequence[Decision], zone: ZoneInfo, *, tried: bool = False) -> list[str]:
+def life(decisions: Sequence[Decision], clock: Clock, *, tried: bool = False) -> list[str]:
     """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
 
     Those of a customer are given in the order in which they were taken. Decisions taken twice (after a worker was killed) are
-    told once. Times are on the clock of `zone`. Raises ValueError where there are no decisions.
+    told once. Raises ValueError where there are none.
     """
     if not decisions:
         raise ValueError("no decisions")
     known = {decision.decision_id: decision for decision in decisions}
     told = _in_order(known.values())
     first = told[0]
+    due_before = [None, *(decision.due_at_ms for decision in told)]
     return [
-        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}. Times are of {zone.key}.",
-        *(_decision(decision, zone, tried) for decision in told),
+        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}. {clock.said}.",
+        *(_decision(one, due_ms, clock.zone, tried) for one, due_ms in zip(told, due_before, strict=False)),
         _ending(told, tried),
     ]
 
@@ -141,9 +160,12 @@ def _in_order(decisions: Iterable[Decision]) -> list[Decision]:
     return [decision for _, decision in sorted(moments, key=lambda moment: moment[0])]
 
 
-def _decision(decision: Decision, zone: ZoneInfo, tried: bool) -> str:
-    state = decision.state
-    parts = [f"{at(decision.at_ms, zone)}: it {became(state, decision.reason, tried=tried)}"]
+def _decision(decision: Decision, due_before_ms: int | None, zone: ZoneInfo, tried: bool) -> str:
+    """One decision; what happened since the one before may have moved when it was due."""
+    state, due_ms = decision.state, decision.due_at_ms
+    moved = state != "armed" and None not in (due_ms, due_before_ms) and due_ms != due_before_ms
+    by_then = f", by then due at {at(due_ms, zone)}," if moved and due_ms is not None else ""
+    parts = [f"{at(decision.at_ms, zone)}: it{by_then} {became(state, decision.reason, tried=tried)}"]
     if state == "armed" and decision.due_at_ms is not None:
         parts.append(f" for {at(decision.due_at_ms, zone)}")
         if decision.evidence:

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from profiles.book import Book
 from profiles.profile import Profile
-from profiles.zones import zone_of
 from schemas.money import format_minor
 from schemas.profile_document import ProfileDocument
 from streams import explanations
@@ -53,8 +52,8 @@ def print_explanation(
     """Print what a customer's triggers (or one of them) are doing: waiting, sent, last decided and why, and what stands in the
     way of marketing to her now. Times are on her clock. By rules that are only `tried` nobody was sent anything.
     """
-    zone = zone_of(profile, book.shop_timezone)
-    parts = [Text(profile.id, style="bold"), Text(f"times are of her zone, {zone.key}", style="dim")]
+    zone, said = explanations.her_clock(profile, book.shop_timezone)
+    parts = [Text(profile.id, style="bold"), Text(said, style="dim")]
     was = explanations.became("emitted", None, tried=tried)
     for title, sentences, nothing in (
         ("waiting", explanations.waiting(profile, zone, name), "nothing happened that would bring a message"),

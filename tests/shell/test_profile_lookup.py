@@ -120,14 +120,14 @@ def test_an_explanation_tells_times_on_her_clock_and_else_on_the_shops(capsys: p
     shop = Book(shop_timezone="Europe/Vienna")
     print_explanation(profile(), shop, 1_700_040_000_000)
     shown = capsys.readouterr().out
-    assert "times are of her zone, Europe/Vienna" in shown
+    assert "Times are of her zone, Europe/Vienna" in shown
     assert "2023-11-14 23:13:20 CET" in shown
 
     ann = profile()
     ann.traits["timezone"] = (2, "America/New_York")
     print_explanation(ann, shop, 1_700_040_000_000)
     shown = capsys.readouterr().out
-    assert "times are of her zone, America/New_York" in shown
+    assert "Times are of her zone, America/New_York" in shown
     assert "2023-11-14 17:13:20 EST" in shown
 
 
