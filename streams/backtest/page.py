@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from schemas.money import format_minor
+from streams.backtest.course import silent
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures, called
 from streams.explanations import meaning
@@ -15,6 +16,8 @@ from streams.page import Page, has_plots
 
 JSON: Final = "backtest.json"
 HTML: Final = "backtest.html"
+WEEKS_NAMED: Final = 8
+"""So many weeks have room for their names under a plot."""
 
 
 def write_page(document: BacktestDocument, folder: Path) -> None:
@@ -28,12 +31,12 @@ def write_page(document: BacktestDocument, folder: Path) -> None:
 def _page(document: BacktestDocument) -> Page:
     run, against = document.run, document.against
     pressure = run.pressure
-    span = f", weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else ""
+    when = f", {span(run.weeks)}" if run.weeks else ""
     these, others = called(document)
     beside = f", beside rules {others!r}" if against is not None else ""
     page = Page(
         "What these rules would have sent",
-        f"{document.events:,} events of {pressure.customers:,} customers{span}, under rules {these!r}{beside}.",
+        f"{_many(document.events, 'event')} of {_many(pressure.customers, 'customer')}{when}, under rules {these!r}{beside}.",
     )
     page.tiles(_tiles(document))
     _weeks(page, document)
@@ -43,6 +46,20 @@ def _page(document: BacktestDocument) -> Page:
     if document.difference is not None:
         _difference(page, document)
     return page
+
+
+def span(weeks: tuple[str, ...]) -> str:
+    """Which weeks they are; there are some.
+
+    >>> span(("2026-03-02",)), span(("2026-03-02", "2026-03-09"))
+    ('week of 2026-03-02', 'weeks of 2026-03-02 to 2026-03-09')
+    """
+    first, last = weeks[0], weeks[-1]
+    return f"week of {first}" if first == last else f"weeks of {first} to {last}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
@@ -80,15 +97,18 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
         line = {"color": "#1d2a2b", "dash": "dot"}
         name = f"all under {called(document)[1]!r}"
         series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
-    figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "triggers"})
+    # A short axis of dates would show hours between its weeks.
+    kind = "category" if len(run.weeks) <= WEEKS_NAMED else "date"
+    layout = {"barmode": "stack", "yaxis_title": "triggers", "xaxis": {"type": kind}}
+    figure = go.Figure(series, layout=layout)
     page.plot(figure, height=400)
 
 
 def _triggers(page: Page, document: BacktestDocument) -> None:
     page.heading(
         "Trigger by trigger",
-        "Followed by an order counts orders within the trigger's own window. It is no proof that the message brought them: "
-        "that takes a hold-out.",
+        "Followed by an order counts triggers with an order within their own window; one order may follow several. It is no "
+        "proof that the message brought it: that takes a hold-out.",
     )
     others = {one.name: one for one in document.against.triggers} if document.against is not None else {}
     header = ["trigger", "sent", "followed by an order", "share", f"orders, {document.currency}", "kept back"]
@@ -169,6 +189,13 @@ def _kept_back(page: Page, document: BacktestDocument) -> None:
     page.plot(figure, height=120 + 34 * len(names))
 
 
+def _no_messages(document: BacktestDocument) -> str:
+    """What of all that was sent is no message to the customer, so that the sums can be understood."""
+    runs = [document.run] if document.against is None else [document.run, document.against]
+    names = sorted({one.name for run in runs for one in run.triggers if one.sent and one.name in silent()})
+    return f" What only tells systems about her is no message: {', '.join(names)}." if names else ""
+
+
 def _under(document: BacktestDocument) -> str:
     """Which of two sets of rules it is that is told of."""
     return f" Under {called(document)[0]!r}." if document.against is not None else ""
@@ -179,8 +206,12 @@ def _contacts(page: Page, document: BacktestDocument) -> None:
     page.heading(
         "Contact pressure",
         f"Median {run.pressure.median}, nine of ten customers at most {run.pressure.p90}, 99 of 100 at most "
-        f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.{_under(document)}",
+        f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.{_under(document)}"
+        + _no_messages(document),
     )
+    if not run.pressure.customers:
+        page.note("There are no customers.")
+        return
     runs = list(zip(called(document), [run] if against is None else [run, against], strict=False))
     _bands(page, "messages over the whole run", [(name, one.pressure.bands) for name, one in runs])
     busiest = [(name, one.pressure.busiest_bands) for name, one in runs]

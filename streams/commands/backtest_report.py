@@ -11,7 +11,7 @@ from rich.table import Table
 
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BacktestDocument, RunFigures, called
-from streams.backtest.page import HTML, JSON, band_names, followed, reasons, share
+from streams.backtest.page import HTML, JSON, band_names, followed, reasons, share, span
 from streams.page import has_plots
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -48,7 +48,7 @@ def spark(counts: tuple[int, ...]) -> str:
 def _triggers(document: BacktestDocument) -> Table:
     run, against = document.run, document.against
     others = {one.name: one.sent for one in against.triggers} if against is not None else {}
-    title = f"Triggers, weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else "Triggers"
+    title = f"Triggers, {span(run.weeks)}" if run.weeks else "Triggers"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     table.add_column("trigger", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
@@ -91,7 +91,7 @@ def _pressure(console: Console, document: BacktestDocument) -> None:
         )
         for name, bands in (("in all", pressure.bands), ("in her busiest 7 days", pressure.busiest_bands)):
             counts = zip(band_names(), bands.values(), strict=True)
-            told = ", ".join(f"{band}: {count:,}" for band, count in counts if count)
+            told = ", ".join(f"{band}: {count:,}" for band, count in counts if count) or "none"
             console.print(f"  {'customers by messages ' + name:<43}  {told}")
 
 

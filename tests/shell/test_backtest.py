@@ -243,11 +243,13 @@ def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest:
     assert (cart["sent"], cart["kept_back"]) == (0, {"condition": 3})
 
 
-def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest) -> None:
+def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest, tmp_path: Path) -> None:
     run = backtest(rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n")["run"]
 
     assert of(run, "segment.entered")["sent"] == 2
     assert (run["pressure"]["messages"], run["pressure"]["most"]) == (3, 2)
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "What only tells systems about her is no message: segment.entered." in page
 
 
 def test_a_trigger_that_only_the_others_send_is_shown_as_sent_by_nobody_here(
@@ -367,6 +369,22 @@ def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_pat
     assert "<b>old" not in page.replace("\\u003cb\\u003eold", "")
     assert 'src="http' not in page
     assert "<link" not in page
+
+
+def test_a_run_in_which_nothing_happened_and_one_of_one_customer_are_told_as_they_are(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backtest(rules("now", "1h"), history=())
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "0 events of 0 customers, under rules" in page
+    assert "There are no customers." in page
+    assert "messages in her busiest" not in page
+    assert "messages in all                 none" in capsys.readouterr().out
+
+    backtest(rules("now", "1h"), history=(added("ada", 0, "a1"),))
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "1 event of 1 customer, week of 2026-01-05, under rules" in page
+    assert "Triggers, week of 2026-01-05\n" in capsys.readouterr().out
 
 
 def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
