@@ -30,7 +30,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     """Messages of one trigger: sent, withheld (ghosts), followed by an order within the attribution time, taken back.
 
     `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells. With
-    `credited` false no order is counted as its success, whatever follows it: it is of the class service.
+    `credited` false no order is counted as its success, whatever follows it: it is of the class service, as far as is known.
     """
 
     trigger: str
@@ -84,7 +84,9 @@ class Effect(Struct, frozen=True, kw_only=True):
 
 
 def sent(counters: Mapping[str, int], measured: Mapping[str, str], service: Collection[str] = ()) -> list[Sent]:
-    """What was sent and what followed, by trigger name; those of which nothing is counted are left out."""
+    """What was sent and what followed, by trigger name; those of which nothing is counted are left out. `service` are those to
+    which no order is credited unless the rules of the shop say otherwise: then one may be counted.
+    """
     by_name: dict[str, dict[str, int]] = {}
     for name, count in counters.items():
         kind, _, rest = name.partition(":")
@@ -93,7 +95,7 @@ def sent(counters: Mapping[str, int], measured: Mapping[str, str], service: Coll
             if what in _COUNTED:
                 by_name.setdefault(trigger, {})[what] = count
     return [
-        Sent(trigger=name, group=measured.get(name), credited=name not in service, **found)
+        Sent(trigger=name, group=measured.get(name), credited=name not in service or "converted" in found, **found)
         for name, found in sorted(by_name.items())
     ]
 

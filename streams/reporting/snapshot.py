@@ -19,7 +19,6 @@ from profiles.holdout_plans import Plan, measured_triggers, plans
 from profiles.insight.cases import CONTACT_DUE_MS
 from profiles.insight.pair_table import Recommendations
 from profiles.rules import OpenFeedback
-from streams.trigger_registry import service_triggers
 
 FILE: Final = "population.json"
 VERSION: Final = 1
@@ -52,8 +51,7 @@ class Earlier(Struct, frozen=True, kw_only=True):
 class Snapshot(Struct, frozen=True, kw_only=True):
     """The counters of a shop at `now_ms`. `today` is that day on the shop's calendar, since 1970-01-01.
 
-    `plans` are the hold-outs of its rules, `measured` the triggers that somebody is held out of, `service` those to which no
-    order is credited. A low score is to be answered
+    `plans` are the hold-outs of its rules, `measured` the triggers that somebody is held out of. A low score is to be answered
     within `contact_due_ms`, and its case expires after `case_expires_ms`.
     """
 
@@ -66,7 +64,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     counters: dict[str, int]
     plans: tuple[Plan, ...] = ()
     measured: dict[str, str] = {}
-    service: tuple[str, ...] = ()
     earlier: Earlier | None = None
     together: Recommendations | None = None
     contact_due_ms: int = CONTACT_DUE_MS
@@ -91,7 +88,6 @@ def snapshot(
         counters=dict(sorted(counters.items())),
         plans=tuple(plans(book, triggers)),
         measured=measured_triggers(book, triggers),
-        service=tuple(sorted(service_triggers(book, triggers))),
         earlier=earlier,
         together=book.models.together,
         contact_due_ms=book.rule(FeedbackOverdueRule).contact_due_ms,
