@@ -210,11 +210,18 @@ def _ending(told: Sequence[Decision], tried: bool) -> str:
 
 def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterator[str]:
     """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below. Times are on the clock of
-    `zone`.
+    `zone`. Of triggers that are planned only when their time has come (birthdays, win-backs) it is told when that is.
     """
-    for episode in sorted(profile.episodes.values(), key=lambda one: (one.wake_ms, one.name, one.key)):
-        if name in (None, episode.name):
-            yield _waiting(episode, zone)
+    found = [(one.wake_ms, one.name, one.key, _waiting(one, zone)) for one in profile.episodes.values()]
+    names = {trigger.name for trigger in all_triggers()}
+    for wake, at_ms in profile.wakes.items():
+        whose = wake.partition("|")[0]
+        if whose in names:
+            told = f"{whose} is looked at again at {at(at_ms, zone)}, and comes if there is ground for it then."
+            found.append((at_ms, whose, wake, told))
+    for _, whose, _, told in sorted(found):
+        if name in (None, whose):
+            yield told
 
 
 def _waiting(episode: Episode, zone: ZoneInfo) -> str:

@@ -128,6 +128,16 @@ def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
     ]
 
 
+def test_what_is_planned_only_in_its_time_is_told_to_wait_too() -> None:
+    ada = Timeline().order("o1", 0, "lamp").tell(events.Identified, 1, traits={"birthday": "1990-05-05"})
+
+    assert list(waiting(ada.profile, UTC, "birthday")) == [
+        "birthday is looked at again at 2026-05-05 09:00:00 UTC, and comes if there is ground for it then."
+    ]
+    told = [line.partition(" ")[0] for line in waiting(ada.profile, UTC)]
+    assert told == ["second.order.welcome", "cross.sell", "birthday", "winback", "anniversary"]
+
+
 def test_decisions_are_told_in_the_order_in_which_they_were_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
