@@ -13,11 +13,14 @@ from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures, called
 from streams.explanations import meaning
 from streams.page import Page, has_plots
+from streams.report import without_rate
 
 JSON: Final = "backtest.json"
 HTML: Final = "backtest.html"
 WEEKS_NAMED: Final = 8
 """So many weeks have room for their names under a plot."""
+SERIES_NARROW: Final = 6
+"""So many series have room for their names above a plot as narrow as a phone."""
 
 
 def write_page(document: BacktestDocument, folder: Path) -> None:
@@ -101,7 +104,8 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
     kind = "category" if len(run.weeks) <= WEEKS_NAMED else "date"
     layout = {"barmode": "stack", "yaxis_title": "triggers", "xaxis": {"type": kind}}
     figure = go.Figure(series, layout=layout)
-    page.plot(figure, height=400)
+    # Their names stand above the bars, on a phone in one column with most of them out of sight.
+    page.plot(figure, height=340 + 7 * len(series), width_min=690 if len(series) > SERIES_NARROW else 0)
 
 
 def _triggers(page: Page, document: BacktestDocument) -> None:
@@ -110,6 +114,8 @@ def _triggers(page: Page, document: BacktestDocument) -> None:
         "Followed by an order counts triggers with an order within their own window; one order may follow several. It is no "
         "proof that the message brought it: that takes a hold-out.",
     )
+    if document.unconverted_orders:
+        page.note(without_rate(document.unconverted_orders, document.currency))
     others = {one.name: one for one in document.against.triggers} if document.against is not None else {}
     header = ["trigger", "sent", "followed by an order", "share", f"orders, {document.currency}", "kept back"]
     if document.against is not None:

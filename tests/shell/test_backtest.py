@@ -12,7 +12,8 @@ import pytest
 
 from streams import cli
 from streams.backtest.course import DAY_MS, Course, busiest_week, week_of
-from streams.backtest.document import all_weeks, figures
+from streams.backtest.document import BacktestDocument, all_weeks, figures
+from streams.backtest.page import write_page
 
 HOUR_MS = 3_600_000
 START_MS = 1_767_600_000_000  # Monday 2026-01-05T08:00Z
@@ -387,6 +388,18 @@ def test_a_run_in_which_nothing_happened_and_one_of_one_customer_are_told_as_the
     assert "Triggers, week of 2026-01-05\n" in capsys.readouterr().out
 
 
+def test_orders_whose_amounts_are_in_no_figure_are_named_on_the_page(backtest: Backtest, tmp_path: Path) -> None:
+    abroad = ordered("ada", 2 * HOUR_MS, "o-a", "a1") | {"currency": "EUR"}
+    cart = of(backtest(rules("now", "1h"), history=(added("ada", 0, "a1"), abroad))["run"], "cart.abandoned")
+
+    assert (cart["converted"], cart["converted_minor"]) == (1, 0)
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert (
+        "Orders in a currency without an exchange rate to USD: 1. They are counted, but their amounts are in none"
+        in page
+    )
+
+
 def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.toml").write_text("")
 
@@ -413,6 +426,18 @@ def test_weeks_without_messages_are_shown_and_a_run_without_any_has_none() -> No
 
     quiet.sent["a"] = {week_of(0, ZoneInfo("UTC")): 1, week_of(15 * DAY_MS, ZoneInfo("UTC")): 1}  # type: ignore[assignment]
     assert all_weeks([quiet]) == ("1969-12-29", "1970-01-05", "1970-01-12")
+
+
+@pytest.mark.parametrize("triggers, wide", [(6, False), (7, True)])
+def test_the_names_of_many_triggers_do_not_hide_the_weeks_on_a_phone(triggers: int, wide: bool, tmp_path: Path) -> None:
+    course = Course()
+    for number in range(triggers):
+        course.sent[f"trigger {number}"]["2026-01-05"] = 1
+    run = figures(course, rules="r", customers=1, weeks=("2026-01-05",))
+
+    write_page(BacktestDocument(events=1, unconverted_orders=0, currency="USD", timezone="UTC", run=run), tmp_path)
+
+    assert ("min-width: 690px" in (tmp_path / "backtest.html").read_text()) is wide
 
 
 def test_a_busy_week_is_any_seven_days() -> None:
