@@ -1,8 +1,9 @@
 """Where two sets of rules part: which messages only one of them sends, which at other times, and to whom."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -68,42 +69,73 @@ class Difference(Struct, frozen=True, kw_only=True):
     customers: int
 
 
+class _Pair(NamedTuple):
+    """What became of one message under these rules and under the others."""
+
+    trigger_id: str
+    now: Fate | None
+    before: Fate | None
+
+
 def difference(these: Course, others: Course, *, examples: int = EXAMPLES) -> Difference:
     """Set the rules in question against others, both run over the same events.
 
-    An occurrence of an episode has the same trigger id under both, since the id is made of what it is about. Of every trigger
+    An occurrence of an episode has the same trigger id under both, since the id is made of what it is about and of what opened
+    it. Where another event opened it, one message of each about the same is one message at another time. Of every trigger
     and way to differ some examples are shown, those with the smallest trigger ids: drawn by nobody, and the same each time.
     """
-    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[_Pair]]] = defaultdict(lambda: defaultdict(list))
     customers = set()
-    for trigger_id in these.fates.keys() | others.fates.keys():
-        now, before = these.fates.get(trigger_id), others.fates.get(trigger_id)
-        kind = _kind(now, before)
-        known = now or before
+    for pair in _joined(these, others):
+        kind, known = _kind(pair.now, pair.before), pair.now or pair.before
         if kind is None or known is None:
             continue
-        found[known.name][kind].append(trigger_id)
+        found[known.name][kind].append(pair)
         if kind != "same" and known.name not in silent():
             customers.add(these.now(known.customer_id))
 
-    def shown(ids: dict[str, list[str]]) -> tuple[Example, ...]:
-        chosen = [(kind, trigger_id) for kind in KINDS for trigger_id in sorted(ids[kind])[:examples]]
-        return tuple(_example(kind, these.fates.get(one), others.fates.get(one)) for kind, one in chosen)
+    def shown(pairs: dict[str, list[_Pair]]) -> tuple[Example, ...]:
+        chosen = [(kind, pair) for kind in KINDS for pair in sorted(pairs[kind], key=_by_id)[:examples]]
+        return tuple(_example(kind, pair.now, pair.before) for kind, pair in chosen)
 
     return Difference(
         triggers=tuple(
             TriggerDifference(
                 name=name,
-                same=len(ids["same"]),
-                moved=len(ids["moved"]),
-                added=len(ids["added"]),
-                removed=len(ids["removed"]),
-                examples=shown(ids),
+                same=len(pairs["same"]),
+                moved=len(pairs["moved"]),
+                added=len(pairs["added"]),
+                removed=len(pairs["removed"]),
+                examples=shown(pairs),
             )
-            for name, ids in sorted(found.items())
+            for name, pairs in sorted(found.items())
         ),
         customers=len(customers),
     )
+
+
+def _by_id(pair: _Pair) -> str:
+    return pair.trigger_id
+
+
+def _joined(these: Course, others: Course) -> Iterator[_Pair]:
+    """Every message of either, with what became of it under both."""
+    alone: dict[tuple[str, str, str, int], list[_Pair]] = defaultdict(list)
+    for trigger_id in these.fates.keys() | others.fates.keys():
+        pair = _Pair(trigger_id, these.fates.get(trigger_id), others.fates.get(trigger_id))
+        kind, known = _kind(pair.now, pair.before), pair.now or pair.before
+        if known is None or kind not in KINDS or kind == "moved":
+            yield pair
+        else:
+            about = (known.name, these.now(known.customer_id), known.episode_key, known.occurrence)
+            alone[about].append(pair)
+    for pairs in alone.values():
+        added = [pair for pair in pairs if _kind(pair.now, pair.before) == "added"]
+        if len(pairs) == 2 and len(added) == 1:
+            (removed,) = (pair for pair in pairs if pair is not added[0])
+            yield _Pair(added[0].trigger_id, added[0].now, removed.before)
+        else:
+            yield from pairs
 
 
 def _kind(now: Fate | None, before: Fate | None) -> Kind | Literal["same"] | None:

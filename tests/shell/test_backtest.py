@@ -313,6 +313,22 @@ def test_who_is_found_to_be_one_customer_was_written_to_as_one(backtest: Backtes
     assert found["difference"]["customers"] == 2
 
 
+def test_a_message_that_another_event_gave_rise_to_is_one_at_another_time(backtest: Backtest) -> None:
+    """Who may be written to unless she said no is welcomed at her sign-up, and else an hour later when she agrees."""
+    login = identified("ada", 0, "ada@example.org")
+    signed_up = {"event": "Signed Up", "message_id": "up", "timestamp_ms": START_MS, "user_id": "ada"}
+    agrees = {"event": "Consent Changed", "message_id": "yes", "timestamp_ms": START_MS + HOUR_MS, "user_id": "ada"}
+    agrees["consent"] = [{"state": "GRANT", "channel": "email"}]
+    softly = rules("soft", "1h")
+    found = backtest(softly, softly.replace("soft_opt_in = true\n", ""), history=(login, signed_up, agrees))
+
+    (welcome,) = found["difference"]["triggers"]
+    assert [welcome[kind] for kind in ("same", "moved", "added", "removed")] == [0, 1, 0, 0]
+    told = [(one["others"], one["these"]) for one in welcome["examples"]]
+    assert told == [("sent 2026-01-05 09:05", "sent 2026-01-05 08:05")]
+    assert found["difference"]["customers"] == 1
+
+
 def test_who_only_enters_a_segment_gets_nothing_else(backtest: Backtest) -> None:
     found = backtest(
         rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n", rules("before", "1h")
