@@ -39,7 +39,7 @@ HELD_OUT: Final = "holdout"
 
 REASONS: Final = {
     UNREACHABLE: "No e-mail, phone, push token or user id is known; kept until its lateness bound, released by a login.",
-    "no_consent": "Marketing without a GRANT for any channel.",
+    "no_consent": "The customer's consent allows marketing on no channel.",
     "suppressed": "The customer asked not to be contacted at all, or was erased.",
     "excluded": "Staff, a test, or another customer whom the rules exclude.",
     "open_feedback": "She complained a short time ago, or her complaint is still open: marketing rests.",

@@ -39,6 +39,13 @@ TriggerClass = Literal["marketing", "service"]
 
 _UNITS = {"ms": 1, "s": SECOND_MS, "min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
+_COUNTRY: Final = "^[A-Z]{2}$"
+_WRITTEN: Final[Mapping[str, str]] = {
+    APART: 'no topic of triggers; write "triggers", or for one apart "triggers-" and a name of at most 61 small letters, digits '
+    'and - that does not begin with -, such as "triggers-carts" ("triggers-shadow" is taken)',
+    _COUNTRY: 'no country; write its two capital letters (ISO 3166-1), such as "AT"',
+}
+"""What is said of a text that does not have the form it must have."""
 _TIME_OF_DAY = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
 
 
@@ -235,7 +242,7 @@ class OpenFeedback(Struct, frozen=True, kw_only=True):
 class DeliveryRules(Struct, frozen=True, kw_only=True):
     """How long parcels travel, where nobody tells that they arrived."""
 
-    home_countries: tuple[Annotated[str, Meta(pattern="^[A-Z]{2}$")], ...] = ()
+    home_countries: tuple[Annotated[str, Meta(pattern=_COUNTRY)], ...] = ()
     """Countries (two capital letters) where a parcel takes `transit`; elsewhere `transit_abroad`. Empty: all are home."""
     transit_ms: int = 7 * DAY_MS
     """Time from Order Fulfilled to the customer."""
@@ -405,4 +412,16 @@ def _read_value(field: FieldInfo, value: Any, where: str) -> Any:
     try:
         return msgspec.convert(value, field.type)
     except msgspec.ValidationError as error:
-        raise RulesError(where, str(error)) from None
+        raise RulesError(where, _in_words(str(error), field, value)) from None
+
+
+def _in_words(error: str, field: FieldInfo, value: Any) -> str:
+    """What is wrong with a value, from what the reader of its type says of it."""
+    problem, _, place = error.partition(" - at `$[")
+    wrong = value[int(place.partition("]")[0])] if place and isinstance(value, list) else value
+    for pattern, said in _WRITTEN.items():
+        if pattern in problem:
+            return f"{wrong!r} is {said}"
+    if problem.startswith("Invalid enum value"):
+        return f"{problem}; allowed are {', '.join(get_args(field.type))}"
+    return f"{problem}: {wrong!r}" if place else problem

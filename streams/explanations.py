@@ -1,17 +1,19 @@
 """Why she got this, and why she did not, in plain sentences: from decisions, and from what a profile remembers.
 
-Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now.
+Nothing here asks anybody: what is told was kept when it was decided. Only `standing` says how it would be now. Of rules that were
+only tried (a replay, a shadow worker; `tried`) it is told what would have been sent: nobody was sent anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from profiles import gates
 from profiles.book import Book
 from profiles.episodes import TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
+from profiles.zones import local_time, zone_of
 from schemas.outputs import Decision
 from streams.trigger_registry import all_triggers
 
@@ -24,6 +26,11 @@ _OUTCOMES: Final[Mapping[str | None, str]] = {
     None: "nothing came of it so far",
     "converted": "an order followed, which counts as its success",
     "retracted": "it was taken back: its ground was gone already",
+}
+_OUTCOMES_TRIED: Final[Mapping[str | None, str]] = {
+    None: "no order followed so far",
+    "converted": "an order followed, which would count as its success",
+    "retracted": "it would have been taken back: its ground was gone already",
 }
 _NOW: Final[Mapping[str, str]] = {
     gates.UNREACHABLE: "She can't be reached: no e-mail, phone, push token or user id is known",
@@ -47,15 +54,40 @@ _STATES: Final[Mapping[str, str]] = {
     "converted": "was followed by an order",
     "recovered": "brought its cart back",
 }
+_TRIED: Final[Mapping[str, str]] = {
+    "emitted": "would have been sent",
+    "suppressed": "would not have been sent",
+    "retracted": "would have been taken back after it was sent",
+    "recovered": "would count as having brought its cart back",
+}
+"""States of what was only tried, where they are told in other words."""
 
 
-def at(at_ms: int) -> str:
-    """An instant as people read it.
+class Clock(NamedTuple):
+    """The zone in which times are told, and what is said of it."""
 
-    >>> at(0)
-    '1970-01-01 00:00:00 UTC'
+    zone: ZoneInfo
+    said: str
+
+
+def her_clock(profile: Profile, shop_timezone: str) -> Clock:
+    """That by which her quiet hours go: of her own zone as far as it is known, else the shop's."""
+    zone = zone_of(profile, shop_timezone)
+    return Clock(zone, f"Times are of her zone, {zone.key}")
+
+
+def shops_clock(timezone: str) -> Clock:
+    """The shop's. Raises ZoneInfoNotFoundError for a zone that is none."""
+    return Clock(ZoneInfo(timezone), f"Times are of the shop's zone, {timezone}")
+
+
+def at(at_ms: int, zone: ZoneInfo) -> str:
+    """An instant as people read it on the zone's clock, with what that calls its time: in autumn an hour comes twice.
+
+    >>> at(0, ZoneInfo("UTC")), at(1_792_888_200_000, ZoneInfo("Europe/Berlin")), at(1_792_891_800_000, ZoneInfo("Europe/Berlin"))
+    ('1970-01-01 00:00:00 UTC', '2026-10-25 02:30:00 CEST', '2026-10-25 02:30:00 CET')
     """
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return local_time(at_ms, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def meaning(reason: str, name: str, state: str = "suppressed") -> str:
@@ -74,15 +106,17 @@ def meaning(reason: str, name: str, state: str = "suppressed") -> str:
     return reason if told is None else f"{told.rstrip('.')} ({reason})"
 
 
-def became(state: str, reason: str | None) -> str:
+def became(state: str, reason: str | None, *, tried: bool = False) -> str:
     """What a trigger went through, as the rest of a sentence; the state itself for one of another release."""
-    return "was not planned" if reason == _NOT_PLANNED else _STATES.get(state, state)
+    if reason == _NOT_PLANNED:
+        return "was not planned"
+    return (tried and _TRIED.get(state)) or _STATES.get(state, state)
 
 
 # --- one trigger, from its decisions ------------------------------------------------------------------------------
 
 
-def life(decisions: Sequence[Decision]) -> list[str]:
+def life(decisions: Sequence[Decision], clock: Clock, *, tried: bool = False) -> list[str]:
     """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
 
     Those of a customer are given in the order in which they were taken. Decisions taken twice (after a worker was killed) are
@@ -93,10 +127,11 @@ def life(decisions: Sequence[Decision]) -> list[str]:
     known = {decision.decision_id: decision for decision in decisions}
     told = _in_order(known.values())
     first = told[0]
+    due_before = [None, *(decision.due_at_ms for decision in told)]
     return [
-        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}.",
-        *(_decision(decision) for decision in told),
-        _ending(told),
+        f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}. {clock.said}.",
+        *(_decision(one, due_ms, clock.zone, tried) for one, due_ms in zip(told, due_before, strict=False)),
+        _ending(told, tried),
     ]
 
 
@@ -125,17 +160,20 @@ def _in_order(decisions: Iterable[Decision]) -> list[Decision]:
     return [decision for _, decision in sorted(moments, key=lambda moment: moment[0])]
 
 
-def _decision(decision: Decision) -> str:
-    state = decision.state
-    parts = [f"{at(decision.at_ms)}: it {became(state, decision.reason)}"]
+def _decision(decision: Decision, due_before_ms: int | None, zone: ZoneInfo, tried: bool) -> str:
+    """One decision; what happened since the one before may have moved when it was due."""
+    state, due_ms = decision.state, decision.due_at_ms
+    moved = state != "armed" and None not in (due_ms, due_before_ms) and due_ms != due_before_ms
+    by_then = f", by then due at {at(due_ms, zone)}," if moved and due_ms is not None else ""
+    parts = [f"{at(decision.at_ms, zone)}: it{by_then} {became(state, decision.reason, tried=tried)}"]
     if state == "armed" and decision.due_at_ms is not None:
-        parts.append(f" for {at(decision.due_at_ms)}")
+        parts.append(f" for {at(decision.due_at_ms, zone)}")
         if decision.evidence:
             parts.append(f", because of {decision.evidence[0]}")
     if decision.reason is not None:
         parts.append(f": {meaning(decision.reason, decision.name, state)}")
     if decision.until_ms is not None:
-        parts.append(f", until {at(decision.until_ms)}")
+        parts.append(f", until {at(decision.until_ms, zone)}")
     if decision.order_id is not None:
         parts.append(f", order {decision.order_id}")
     if state == "emitted":
@@ -147,63 +185,80 @@ def _decision(decision: Decision) -> str:
     return "".join(parts) + "."
 
 
-def _ending(told: Sequence[Decision]) -> str:
+def _ending(told: Sequence[Decision], tried: bool) -> str:
+    got, went, missed = (
+        ("would have got", "would have gone", "would not have got") if tried else ("got", "went", "did not get")
+    )
     states = {decision.state for decision in told}
     last = told[-1]
     if states & _SENT:  # its emission may be older than what is retained
         if any(trigger.name == last.name and not trigger.speaks for trigger in all_triggers()):
-            return "It went out, to systems alone: it says nothing to her."
-        return "She got it." if "retracted" not in states else "She got it, or would have, had it not been taken back."
+            return f"It {went} out, to systems alone: it says nothing to her."
+        if "retracted" not in states:
+            return f"She {got} it."
+        or_would = "" if tried else ", or would have"
+        return f"She {got} it{or_would}, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
-        return "She did not get it, on purpose: she is among those held out."
+        return f"She {missed} it, on purpose: she is among those held out."
     if last.state in ("suppressed", "cancelled", "expired") and last.reason is not None:
-        return f"She did not get it. {meaning(last.reason, last.name, last.state)}."
+        return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     return "It is still waiting."
 
 
 # --- one customer, from her profile -------------------------------------------------------------------------------
 
 
-def waiting(profile: Profile, name: str | None = None) -> Iterator[str]:
-    """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below."""
-    for episode in sorted(profile.episodes.values(), key=lambda one: (one.wake_ms, one.name, one.key)):
-        if name in (None, episode.name):
-            yield _waiting(episode)
+def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterator[str]:
+    """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below. Times are on the clock of
+    `zone`. Of triggers that are planned only when their time has come (birthdays, win-backs) it is told when that is.
+    """
+    found = [(one.wake_ms, one.name, one.key, _waiting(one, zone)) for one in profile.episodes.values()]
+    names = {trigger.name for trigger in all_triggers()}
+    for wake, at_ms in profile.wakes.items():
+        whose = wake.partition("|")[0]
+        if whose in names:
+            told = f"{whose} is looked at again at {at(at_ms, zone)}, and comes if there is ground for it then."
+            found.append((at_ms, whose, wake, told))
+    for _, whose, _, told in sorted(found):
+        if name in (None, whose):
+            yield told
 
 
-def _waiting(episode: Episode) -> str:
-    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms)}"
+def _waiting(episode: Episode, zone: ZoneInfo) -> str:
+    due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms, zone)}"
     if episode.wait_ms is None:
         return f"{due}."
     held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
-    return f"{due}, and waits until {at(episode.wait_ms)}: {held}."
+    return f"{due}, and waits until {at(episode.wait_ms, zone)}: {held}."
 
 
-def sent(profile: Profile, name: str | None = None) -> Iterator[str]:
+def sent(profile: Profile, zone: ZoneInfo, name: str | None = None, *, tried: bool = False) -> Iterator[str]:
     """What went out lately, oldest first."""
     for emitted in profile.emitted:
         if name in (None, emitted.name):
-            yield _sent(emitted)
+            yield _sent(emitted, zone, tried)
 
 
-def _sent(emitted: Emitted) -> str:
+def _sent(emitted: Emitted, zone: ZoneInfo, tried: bool) -> str:
     about = _about(emitted.name, emitted.key, emitted.occurrence)
+    moment, outcomes = at(emitted.emitted_ms, zone), _OUTCOMES_TRIED if tried else _OUTCOMES
     if emitted.ghost:
-        return f"{about} would have been sent at {at(emitted.emitted_ms)}, but she is held out ({emitted.trigger_id})."
-    what = "the messaging system could not send it" if emitted.failed else _OUTCOMES[emitted.outcome]
-    return f"{about} was sent at {at(emitted.emitted_ms)}; {what} ({emitted.trigger_id})."
+        return f"{about} would have been sent at {moment}, but she is held out ({emitted.trigger_id})."
+    what = "the messaging system could not send it" if emitted.failed else outcomes[emitted.outcome]
+    return f"{about} {became('emitted', None, tried=tried)} at {moment}; {what} ({emitted.trigger_id})."
 
 
-def decided(profile: Profile, name: str | None = None) -> Iterator[str]:
+def decided(profile: Profile, zone: ZoneInfo, name: str | None = None, *, tried: bool = False) -> Iterator[str]:
     """Her last decisions, oldest first."""
     for kept in profile.last_decisions():
         if name in (None, kept.name):
-            yield _decided(kept)
+            yield _decided(kept, zone, tried)
 
 
-def _decided(kept: DecisionKept) -> str:
+def _decided(kept: DecisionKept, zone: ZoneInfo, tried: bool) -> str:
     why = "" if kept.reason is None else f": {meaning(kept.reason, kept.name, kept.state)}"
-    return f"{at(kept.at_ms)}: {kept.name} about {kept.key} {became(kept.state, kept.reason)}{why}."
+    what = became(kept.state, kept.reason, tried=tried)
+    return f"{at(kept.at_ms, zone)}: {kept.name} about {kept.key} {what}{why}."
 
 
 def standing(profile: Profile, book: Book, now_ms: int) -> Iterator[str]:

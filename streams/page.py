@@ -49,6 +49,9 @@ th:first-child, td:first-child, .text { text-align: left }
 td:not(.text) { white-space: nowrap }
 th { color: #5a6667; font-weight: 600; border-bottom: 2px solid #d8d3c6 }
 ul { margin: .25rem 0 1rem; padding-left: 1.2rem }
+ul.legend { list-style: none; padding: 0; font-size: .92rem }
+ul.legend li { display: flex; gap: .6rem; margin: .25rem 0 }
+ul.legend svg { flex: none; width: .9rem; height: .9rem; margin-top: .3rem }
 li { margin: .1rem 0 }
 """
 
@@ -96,6 +99,11 @@ class Page:
         shown = "".join(f"<li>{escape(line)}</li>" for line in lines)
         self._parts.append(f"<p><b>{escape(title)}</b></p><ul>{shown}</ul>")
 
+    def legend(self, names: Iterable[str]) -> None:
+        """What the series of the next plot of bars are, in their order: for names too long to stand inside of it."""
+        items = (f"<li>{_swatch(at)}<span>{escape(name)}</span></li>" for at, name in enumerate(names))
+        self._parts.append(f'<ul class="legend">{"".join(items)}</ul>')
+
     def plot(self, figure: "Figure", *, height: int = 340, width_min: int = 0) -> None:
         """A plot, as wide as the page, and in a narrow one `width_min`, to be moved sideways as tables are; CSS pixels both.
 
@@ -109,6 +117,7 @@ class Page:
             font={"family": "system-ui, sans-serif", "size": 13, "color": "#1d2a2b"},
             legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
             paper_bgcolor="rgba(0,0,0,0)",
+            hoverlabel={"namelength": -1},
         )
         for at, series in enumerate(figure.data):
             if series.type == "bar" and at >= len(COLOURS):
@@ -132,6 +141,21 @@ class Page:
             f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n',
             encoding="utf-8",
         )
+
+
+def _swatch(at: int) -> str:
+    """A small picture of how bars of the series at this place are filled."""
+    colour, pattern = COLOURS[at % len(COLOURS)], PATTERNS[at // len(COLOURS) % len(PATTERNS)]
+    drawn = f'<rect width="9" height="9" fill="{colour}"/>' if not pattern else _DRAWN[pattern].format(colour=colour)
+    return f'<svg viewBox="0 0 9 9">{drawn}</svg>'
+
+
+_DRAWN: Final = {
+    "/": '<path d="M0 9L9 0M0 4L4 0M5 9L9 5" stroke="{colour}" stroke-width="2"/>',
+    "x": '<path d="M0 0L9 9M0 9L9 0" stroke="{colour}" stroke-width="2"/>',
+    ".": '<circle cx="4.5" cy="4.5" r="2.5" fill="{colour}"/>',
+}
+"""Bars with a pattern, as they look in small."""
 
 
 def has_plots() -> bool:

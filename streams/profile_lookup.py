@@ -46,13 +46,13 @@ def candidates(text: str, forms: IdentifierForms = PLAIN) -> list[str]:
 async def find(table: Table, text: str, partitions: int, forms: IdentifierForms = PLAIN) -> Found | None:
     """The profile a text names: "type:value", or a bare value, tried as each type from the strongest on."""
     for profile_id in candidates(text, forms):
-        found = await _follow(table, profile_id, partitions)
+        found = await follow(table, profile_id, partitions)
         if found is not None:
             return found
     return None
 
 
-async def _follow(table: Table, profile_id: str, partitions: int) -> Found | None:
+async def follow(table: Table, profile_id: str, partitions: int) -> Found | None:
     """The profile an identifier leads to now, over at most HOPS_MAX redirects."""
     for _ in range(HOPS_MAX + 1):
         partition = home_partition(profile_id.partition(":")[2], partitions)

@@ -40,12 +40,13 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct):
-    """What went by: events taken in, records set aside, triggers, outcomes and changes of identity by name, decisions by
+    """What went by: events taken in, records set aside and why, triggers, outcomes and changes of identity by name, decisions by
     state.
     """
 
     events: int = 0
     rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     triggers: Counter[str] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     identities: Counter[str] = field(default_factory=Counter)

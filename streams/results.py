@@ -42,6 +42,7 @@ class _Named(Struct):
 
     name: str = ""
     state: str = ""
+    reason: str | None = None
 
 
 class Results:
@@ -76,6 +77,7 @@ class Results:
         file.write(b"\n")
         if name == "rejected":
             self.tally.rejected += 1
+            self.tally.reasons[self._decode(value).reason or ""] += 1
         elif name == "decisions":
             self.tally.decisions[self._decode(value).state] += 1
         elif name == "identities":

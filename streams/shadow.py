@@ -3,7 +3,9 @@
 It has a consumer group, keys in Redis and internal topics of its own, and puts nothing out but triggers, on the shadow topic.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -13,6 +15,8 @@ from streams.outbox import Publisher
 from streams.settings import Settings
 
 SHADOW = "triggers-shadow"
+_OF_A_SHADOW: Final = re.compile(r".+-shadow-[a-z0-9-]{1,40}")
+"""The prefix of a shadow run's keys, as `shadowed` names it."""
 
 
 def shadowed(settings: Settings, name: str) -> Settings:
@@ -30,6 +34,15 @@ def shadowed(settings: Settings, name: str) -> Settings:
         ),
         redis=replace(redis, prefix=f"{redis.prefix}-shadow-{name}"),
     )
+
+
+def is_shadow(settings: Settings) -> bool:
+    """Whether the keys in Redis that the settings name are those of a shadow run, by which nobody was sent anything.
+
+    >>> is_shadow(Settings()), is_shadow(shadowed(Settings(), "autumn"))
+    (False, True)
+    """
+    return _OF_A_SHADOW.fullmatch(settings.redis.prefix) is not None
 
 
 class ShadowPublisher:

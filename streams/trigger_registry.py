@@ -6,10 +6,12 @@ A package offers a trigger in its project file under the entry point group `regu
     "loyalty.reward" = "our_shop.loyalty:LOYALTY_REWARD"
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.rules import ELSEWHERE, GENERAL, table_of
 from profiles.triggers import BUILT_IN
@@ -35,6 +37,11 @@ def all_triggers() -> tuple[TriggerDefinition[Any], ...]:
             raise TriggerLoadError(f"entry point {point.name} ({point.value}) can't be loaded: {error}") from error
         found.append(check_trigger(loaded, point.name, found))
     return tuple(found)
+
+
+def service_triggers(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> frozenset[str]:
+    """The names of those that are service by the rules of a book: no order that follows one is credited to it."""
+    return frozenset(one.name for one in triggers if one.rule(book).trigger_class == "service")
 
 
 def check_trigger(loaded: object, where: str, known: list[TriggerDefinition[Any]]) -> TriggerDefinition[Any]:

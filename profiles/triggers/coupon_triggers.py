@@ -25,6 +25,7 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         "margin": "The order's margin is below the floor.",
         "discount_habit": "The customer mostly orders with coupons anyway.",
         "issued": "A coupon was issued to her since, which has a reminder of its own.",
+        "ordered": "She has ordered since: there is nothing to remind her of.",
     }
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:

@@ -38,7 +38,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
     name = "cross.sell"
     rule_type = CrossSellRule
     reasons: ClassVar[dict[str, str]] = {
-        "nothing_to_offer": "Nothing goes with it that the customer has not bought lately or has in a cart, and that is there."
+        "nothing_to_offer": "Nothing goes with it, or all of that was bought lately, is in a cart or can't be had."
     }
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:

@@ -5,13 +5,15 @@ Memory is bounded by the triggers that were sent or ended, not by the events.
 
 from array import array
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct, field
 
+from profiles.zones import local_time
 from schemas.outputs import Outgoing
 from streams.trigger_registry import all_triggers
 
@@ -64,17 +66,19 @@ class _Outcome(Struct):
 
 
 class Course(Struct):
-    """What became of every trigger of a run. Weeks are those of ISO 8601 in UTC, named by their Monday ("2026-03-02").
+    """What became of every trigger of a run. Weeks are those of ISO 8601 in the time zone `zone`, named by their Monday
+    ("2026-03-02").
 
     `sent[name][week]` and `converted[name]` count triggers; `converted_minor[name]` adds up what the orders after them came
-    to, in the shop's currency, where they are known. `kept_back[name][reason]` counts what was due and not sent.
+    to, in the shop's currency, where they are known. `held[trigger id]` is what was due and has not been sent, with the reason.
     `contacts[customer]` holds the instants at which she was sent something, without what tells systems about her (segments).
     `fates` says for every occurrence how it ended. `merged` says into whom a customer went who is no longer one of her own: her
     contacts are with those of the other.
     """
 
+    zone: ZoneInfo = ZoneInfo("UTC")
     sent: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    kept_back: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    held: dict[str, tuple[str, str]] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
     converted_minor: Counter[str] = field(default_factory=Counter)
     contacts: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
@@ -100,20 +104,31 @@ class Course(Struct):
             customer_id = into
         return customer_id
 
+    def kept_back(self) -> dict[str, Counter[str]]:
+        """How many messages of each trigger were due and not sent, by the reason."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for name, reason in self.held.values():
+            found[name][reason] += 1
+        return found
+
     def _decided(self, one: _Decided) -> None:
-        if one.state in {"converted", "recovered", "retracted"}:
+        """Each message counts once: an episode may be armed again under the id that it had, also after that was sent."""
+        known = self.fates.get(one.trigger_id)
+        if one.state in {"converted", "recovered", "retracted"} or (known is not None and known.state == "emitted"):
             return
+        held = (one.name, one.reason or one.state)
         if one.state == "emitted":
-            self.sent[one.name][week_of(one.at_ms)] += 1
+            self.held.pop(one.trigger_id, None)
+            self.sent[one.name][week_of(one.at_ms, self.zone)] += 1
             if one.name not in silent():
                 self.contacts[one.customer_id].append(one.at_ms)
-        elif one.state in {"suppressed", "expired"} or one.reason == CONDITION:
-            self.kept_back[one.name][one.reason or one.state] += 1
-        known = self.fates.get(one.trigger_id)
-        if known is None or known.state != "emitted":
-            self.fates[one.trigger_id] = Fate(
-                one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
-            )
+        elif one.state == "suppressed" or one.reason == CONDITION:
+            self.held[one.trigger_id] = held
+        elif one.state == "expired":
+            self.held.setdefault(one.trigger_id, held)  # armed again too late, it was kept back by what had been before
+        self.fates[one.trigger_id] = Fate(
+            one.name, one.customer_id, one.episode_key, one.occurrence, one.state, one.reason, one.at_ms
+        )
 
     def _identified(self, one: _Identity) -> None:
         if one.name != "profile.merged":
@@ -130,13 +145,13 @@ def silent() -> frozenset[str]:
     return frozenset(trigger.name for trigger in all_triggers() if not trigger.speaks)
 
 
-def week_of(at_ms: int) -> str:
-    """The Monday of the week in which an instant lies, in UTC.
+def week_of(at_ms: int, zone: ZoneInfo) -> str:
+    """The Monday of the week in which an instant lies on the zone's calendar.
 
-    >>> week_of(1_772_409_600_000), week_of(1_772_409_599_999)
-    ('2026-03-02', '2026-02-23')
+    >>> week_of(1_772_405_999_999, ZoneInfo("Europe/Berlin")), week_of(1_772_406_000_000, ZoneInfo("Europe/Berlin"))
+    ('2026-02-23', '2026-03-02')
     """
-    day = datetime.fromtimestamp(at_ms / 1000, tz=UTC).date()
+    day = local_time(at_ms, zone).date()
     return (day - timedelta(days=day.weekday())).isoformat()
 
 

@@ -16,7 +16,9 @@ BANDS: Final = (0, 1, 2, 3, 5, 10, 20, 50)
 
 
 class TriggerFigures(Struct, frozen=True, kw_only=True):
-    """One trigger of a run. `weeks` has the count of each week of the run, in order, zeros included."""
+    """One trigger of a run. `weeks` has the count of each week of the run, in order, zeros included. `kept_back` counts by
+    reason code. With `credited` false no order is counted as its success, whatever follows it: it is of the class service.
+    """
 
     name: str
     sent: int
@@ -24,6 +26,7 @@ class TriggerFigures(Struct, frozen=True, kw_only=True):
     converted_minor: int
     kept_back: dict[str, int]
     weeks: tuple[int, ...]
+    credited: bool = True
 
 
 class Pressure(Struct, frozen=True, kw_only=True):
@@ -54,10 +57,16 @@ class RunFigures(Struct, frozen=True, kw_only=True):
 
 
 class BacktestDocument(Struct, frozen=True, kw_only=True):
-    """A back-test: the run of the rules in question, and where they were set against others, the others' and the difference."""
+    """A back-test: the run of the rules in question, and where they were set against others, the others' and the difference.
+
+    Weeks are of `timezone`, the shop's; instants are epoch milliseconds, and times in texts UTC. `unconverted_orders` have no
+    exchange rate to `currency`: their amounts are in none of the figures.
+    """
 
     events: int
+    unconverted_orders: int
     currency: str
+    timezone: str
     run: RunFigures
     against: RunFigures | None = None
     difference: Difference | None = None
@@ -65,10 +74,13 @@ class BacktestDocument(Struct, frozen=True, kw_only=True):
 
 
 class Run(NamedTuple):
-    """What a run of one set of rules left: its version, the shop's currency, the closing figures and the course."""
+    """What a run of one set of rules left: its version, the shop's currency, the triggers to which no order is credited, the
+    closing figures and the course.
+    """
 
     rules: str
     currency: str
+    service: frozenset[str]
     summary: Summary
     tally: Tally
     course: Course
@@ -80,11 +92,20 @@ def backtest(run: Run, against: Run | None) -> BacktestDocument:
     weeks, names = all_weeks(courses), {name for course in courses for name in _names(course)}
 
     def of(one: Run) -> RunFigures:
-        return figures(one.course, rules=one.rules, customers=one.summary.customers, weeks=weeks, names=names)
+        return figures(
+            one.course,
+            rules=one.rules,
+            customers=one.summary.customers,
+            weeks=weeks,
+            names=names,
+            service=one.service,
+        )
 
     return BacktestDocument(
         events=run.summary.events,
+        unconverted_orders=run.summary.unconverted_orders,
         currency=run.currency,
+        timezone=run.course.zone.key,
         run=of(run),
         against=None if against is None else of(against),
         difference=None if against is None else difference(run.course, against.course),
@@ -103,11 +124,18 @@ def called(document: BacktestDocument) -> tuple[str, str]:
 
 
 def figures(
-    course: Course, *, rules: str, customers: int, weeks: tuple[str, ...], names: Iterable[str] = ()
+    course: Course,
+    *,
+    rules: str,
+    customers: int,
+    weeks: tuple[str, ...],
+    names: Iterable[str] = (),
+    service: frozenset[str] = frozenset(),
 ) -> RunFigures:
     """The figures of a course. `customers` is how many there are at its end, `weeks` what `all_weeks` gives, `names` triggers
-    that are shown even if nothing came of them here.
+    that are shown even if nothing came of them here, `service` those to which no order is credited.
     """
+    kept_back = course.kept_back()
     return RunFigures(
         rules=rules,
         weeks=weeks,
@@ -117,8 +145,9 @@ def figures(
                 sent=course.sent[name].total() if name in course.sent else 0,
                 converted=course.converted[name],
                 converted_minor=course.converted_minor[name],
-                kept_back=dict(course.kept_back.get(name, Counter()).most_common()),
+                kept_back=dict(kept_back.get(name, Counter()).most_common()),
                 weeks=tuple(course.sent[name][week] if name in course.sent else 0 for week in weeks),
+                credited=name not in service,
             )
             for name in sorted({*names, *_names(course)})
         ),
@@ -127,7 +156,7 @@ def figures(
 
 
 def _names(course: Course) -> set[str]:
-    return {*course.sent, *course.kept_back, *course.converted}
+    return {*course.sent, *(name for name, _ in course.held.values()), *course.converted}
 
 
 def all_weeks(courses: Iterable[Course]) -> tuple[str, ...]:

@@ -3,16 +3,24 @@
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from schemas.money import format_minor
+from streams.backtest.course import silent
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures, called
+from streams.explanations import meaning
 from streams.page import Page, has_plots
+from streams.report import without_rate
 
 JSON: Final = "backtest.json"
 HTML: Final = "backtest.html"
+WEEKS_NAMED: Final = 8
+"""So many weeks have room for their names under a plot."""
+SERIES_NARROW: Final = 6
+"""So many series have room for their names above a plot as narrow as a phone."""
 
 
 def write_page(document: BacktestDocument, folder: Path) -> None:
@@ -26,21 +34,35 @@ def write_page(document: BacktestDocument, folder: Path) -> None:
 def _page(document: BacktestDocument) -> Page:
     run, against = document.run, document.against
     pressure = run.pressure
-    span = f", weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else ""
+    when = f", {span(run.weeks)}" if run.weeks else ""
     these, others = called(document)
     beside = f", beside rules {others!r}" if against is not None else ""
     page = Page(
         "What these rules would have sent",
-        f"{document.events:,} events of {pressure.customers:,} customers{span}, under rules {these!r}{beside}.",
+        f"{_many(document.events, 'event')} of {_many(pressure.customers, 'customer')}{when}, under rules {these!r}{beside}.",
     )
     page.tiles(_tiles(document))
     _weeks(page, document)
     _triggers(page, document)
-    _kept_back(page, run)
+    _kept_back(page, document)
     _contacts(page, document)
     if document.difference is not None:
         _difference(page, document)
     return page
+
+
+def span(weeks: tuple[str, ...]) -> str:
+    """Which weeks they are; there are some.
+
+    >>> span(("2026-03-02",)), span(("2026-03-02", "2026-03-09"))
+    ('week of 2026-03-02', 'weeks of 2026-03-02 to 2026-03-09')
+    """
+    first, last = weeks[0], weeks[-1]
+    return f"week of {first}" if first == last else f"weeks of {first} to {last}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
@@ -50,7 +72,7 @@ def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
         (f"{sent:,}", "triggers sent"),
         (f"{converted:,}", "followed by an order"),
         (f"{run.pressure.mean:.2f}", "messages per customer"),
-        (f"{run.pressure.p99:,}", "to one customer of a hundred"),
+        (f"{run.pressure.p99:,}", "messages at most to 99 of 100 customers"),
     ]
     if against is not None:
         other, other_converted = sums(against)
@@ -66,7 +88,7 @@ def sums(run: RunFigures) -> tuple[int, int]:
 
 def _weeks(page: Page, document: BacktestDocument) -> None:
     run, against = document.run, document.against
-    page.heading("Triggers by week", "Weeks begin on Monday, UTC.")
+    page.heading("Triggers by week", f"Weeks begin on Monday, in the time of {document.timezone}.")
     if not run.weeks:
         page.note("Nothing was sent.")
         return
@@ -78,16 +100,22 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
         line = {"color": "#1d2a2b", "dash": "dot"}
         name = f"all under {called(document)[1]!r}"
         series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
-    figure = go.Figure(series, layout={"barmode": "stack", "yaxis_title": "triggers"})
-    page.plot(figure, height=400)
+    # A short axis of dates would show hours between its weeks.
+    kind = "category" if len(run.weeks) <= WEEKS_NAMED else "date"
+    layout = {"barmode": "stack", "yaxis_title": "triggers", "xaxis": {"type": kind}}
+    figure = go.Figure(series, layout=layout)
+    # Their names stand above the bars, on a phone in one column with most of them out of sight.
+    page.plot(figure, height=340 + 7 * len(series), width_min=690 if len(series) > SERIES_NARROW else 0)
 
 
 def _triggers(page: Page, document: BacktestDocument) -> None:
     page.heading(
         "Trigger by trigger",
-        "Followed by an order counts orders within the trigger's own window. It is no proof that the message brought them: "
-        "that takes a hold-out.",
+        "Followed by an order counts triggers with an order within their own window; one order may follow several. It is no "
+        "proof that the message brought it: that takes a hold-out.",
     )
+    if document.unconverted_orders:
+        page.note(without_rate(document.unconverted_orders, document.currency))
     others = {one.name: one for one in document.against.triggers} if document.against is not None else {}
     header = ["trigger", "sent", "followed by an order", "share", f"orders, {document.currency}", "kept back"]
     if document.against is not None:
@@ -97,9 +125,9 @@ def _triggers(page: Page, document: BacktestDocument) -> None:
         row = [
             one.name,
             f"{one.sent:,}",
-            f"{one.converted:,}",
+            followed(one),
             share(one),
-            format_minor(one.converted_minor, document.currency),
+            format_minor(one.converted_minor, document.currency) if one.credited else "-",
             f"{sum(one.kept_back.values()):,}",
         ]
         if document.against is not None:
@@ -109,35 +137,74 @@ def _triggers(page: Page, document: BacktestDocument) -> None:
 
 
 def share(one: TriggerFigures) -> str:
-    """How many of those sent were followed by an order.
+    """How many of those sent were followed by an order; "-" where there is nothing to have a share in.
 
     >>> share(TriggerFigures(name="n", sent=8, converted=1, converted_minor=0, kept_back={}, weeks=()))
     '12.5 %'
     """
-    return f"{100 * one.converted / one.sent:.1f} %" if one.sent else "-"
+    return f"{100 * one.converted / one.sent:.1f} %" if one.sent and one.credited else "-"
 
 
-def _kept_back(page: Page, run: RunFigures) -> None:
+def followed(one: TriggerFigures) -> str:
+    """After how many an order came; "-" where none is credited to the trigger.
+
+    >>> followed(TriggerFigures(name="n", sent=8, converted=0, converted_minor=0, kept_back={}, weeks=(), credited=False))
+    '-'
+    """
+    return f"{one.converted:,}" if one.credited else "-"
+
+
+def reasons(run: RunFigures) -> list[tuple[str, dict[str, int]]]:
+    """What kept messages back, in words and with its code, the most frequent first, and how many it kept back of each trigger.
+
+    A trigger may mean something of its own by a code, which is then told apart.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for one in run.triggers:
+        for reason, count in one.kept_back.items():
+            found.setdefault(meaning(reason, one.name, "expired"), {})[one.name] = count
+    return sorted(found.items(), key=lambda kept: (-sum(kept[1].values()), kept[0]))
+
+
+def _kept_back(page: Page, document: BacktestDocument) -> None:
+    run = document.run
     page.heading(
         "What was due and not sent",
-        "Each by the first gate that was shut, by a condition of the rules, or because it came too late.",
+        f"Each by the first gate that was shut, by a condition of the rules, or because it came too late.{_under(document)}",
     )
-    reasons = sorted({reason for one in run.triggers for reason in one.kept_back})
-    if not reasons:
+    kept = reasons(run)
+    if not kept:
         page.note("Nothing was kept back.")
         return
     from plotly import graph_objects as go
 
+    page.legend(f"{sum(counts.values()):,}: {words}" for words, counts in kept)
     names = [one.name for one in run.triggers if one.kept_back]
-    by_name = {one.name: one.kept_back for one in run.triggers}
     figure = go.Figure(
         [
-            go.Bar(name=reason, y=names, x=[by_name[name].get(reason, 0) for name in names], orientation="h")
-            for reason in reasons
+            go.Bar(name=words, y=names, x=[counts.get(name, 0) for name in names], orientation="h")
+            for words, counts in kept
         ],
-        layout={"barmode": "stack", "xaxis_title": "triggers", "yaxis": {"autorange": "reversed", "automargin": True}},
+        layout={
+            "barmode": "stack",
+            "xaxis_title": "triggers",
+            "yaxis": {"autorange": "reversed", "automargin": True},
+            "showlegend": False,
+        },
     )
-    page.plot(figure, height=140 + 34 * len(names))
+    page.plot(figure, height=120 + 34 * len(names))
+
+
+def _no_messages(document: BacktestDocument) -> str:
+    """What of all that was sent is no message to the customer, so that the sums can be understood."""
+    runs = [document.run] if document.against is None else [document.run, document.against]
+    names = sorted({one.name for run in runs for one in run.triggers if one.sent and one.name in silent()})
+    return f" What only tells systems about her is no message: {', '.join(names)}." if names else ""
+
+
+def _under(document: BacktestDocument) -> str:
+    """Which of two sets of rules it is that is told of."""
+    return f" Under {called(document)[0]!r}." if document.against is not None else ""
 
 
 def _contacts(page: Page, document: BacktestDocument) -> None:
@@ -145,8 +212,12 @@ def _contacts(page: Page, document: BacktestDocument) -> None:
     page.heading(
         "Contact pressure",
         f"Median {run.pressure.median}, nine of ten customers at most {run.pressure.p90}, 99 of 100 at most "
-        f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.",
+        f"{run.pressure.p99}, the most {run.pressure.most} messages over the whole run.{_under(document)}"
+        + _no_messages(document),
     )
+    if not run.pressure.customers:
+        page.note("There are no customers.")
+        return
     runs = list(zip(called(document), [run] if against is None else [run, against], strict=False))
     _bands(page, "messages over the whole run", [(name, one.pressure.bands) for name, one in runs])
     busiest = [(name, one.pressure.busiest_bands) for name, one in runs]
@@ -179,20 +250,20 @@ def band_names() -> list[str]:
 
 
 def _difference(page: Page, document: BacktestDocument) -> None:
-    found = document.difference
+    found, zone = document.difference, ZoneInfo(document.timezone)
     assert found is not None
     page.heading(
         "What differs",
-        f"{found.customers:,} customers get something else, or at another time, than under the other rules.",
+        f"Customers who get something else, or at another time, than under the other rules: {found.customers:,}.",
     )
     page.table(
         ["trigger", "the same", *KINDS.values()],
         [[one.name, f"{one.same:,}", *(f"{getattr(one, kind):,}" for kind in KINDS)] for one in found.triggers],
     )
     if any(one.examples for one in found.triggers):
-        page.heading("For example", "Under the other rules -> under these. Times are UTC.")
+        page.heading("For example", f"Under the other rules -> under these. Times are of {zone.key}.")
     for one in found.triggers:
         for kind, told in KINDS.items():
-            lines = [sentence(example) for example in one.examples if example.kind == kind]
+            lines = [sentence(example, one.name, zone) for example in one.examples if example.kind == kind]
             if lines:
                 page.listing(f"{one.name}, {told}", lines)

@@ -1,8 +1,8 @@
 """A back-test on a terminal: triggers week by week, what was kept back, contact pressure, and where two rule sets part."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
 from rich import box
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BacktestDocument, RunFigures, called
-from streams.backtest.page import HTML, JSON, band_names, share
+from streams.backtest.page import HTML, JSON, band_names, followed, reasons, share, span
 from streams.page import has_plots
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -48,7 +48,7 @@ def spark(counts: tuple[int, ...]) -> str:
 def _triggers(document: BacktestDocument) -> Table:
     run, against = document.run, document.against
     others = {one.name: one.sent for one in against.triggers} if against is not None else {}
-    title = f"Triggers, weeks of {run.weeks[0]} to {run.weeks[-1]}" if run.weeks else "Triggers"
+    title = f"Triggers, {span(run.weeks)}" if run.weeks else "Triggers"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     table.add_column("trigger", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
@@ -62,7 +62,7 @@ def _triggers(document: BacktestDocument) -> Table:
         row = [
             one.name,
             f"{one.sent:,}",
-            f"{one.converted:,}",
+            followed(one),
             share(one),
             f"{sum(one.kept_back.values()):,}",
             spark(one.weeks),
@@ -74,11 +74,10 @@ def _triggers(document: BacktestDocument) -> Table:
 
 
 def _kept_back(console: Console, run: RunFigures) -> None:
-    reasons: Counter[str] = Counter()
-    for one in run.triggers:
-        reasons.update(one.kept_back)
-    told = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()) or "nothing"
-    console.print(f"kept back          {told}")
+    kept = reasons(run)
+    console.print("due and not sent" if kept else "due and not sent: nothing")
+    for words, counts in kept:
+        console.print(f"  {sum(counts.values()):>7,}  {words}", markup=False)
 
 
 def _pressure(console: Console, document: BacktestDocument) -> None:
@@ -86,17 +85,18 @@ def _pressure(console: Console, document: BacktestDocument) -> None:
     for called_so, run in zip(called(document), runs, strict=False):
         pressure, of = run.pressure, f" under {called_so!r}" if len(runs) > 1 else ""
         console.print(
-            f"contact pressure   mean {pressure.mean:.2f}, median {pressure.median}, p90 {pressure.p90}, p99 {pressure.p99}, "
-            f"most {pressure.most} messages per customer ({pressure.customers:,} customers){of}"
+            f"contact pressure{of}: {pressure.mean:.2f} messages per customer (of {pressure.customers:,}), median "
+            f"{pressure.median}, nine of ten at most {pressure.p90}, 99 of 100 at most {pressure.p99}, the most {pressure.most}",
+            markup=False,
         )
-        for name, bands in (("in all", pressure.bands), ("busiest 7 days", pressure.busiest_bands)):
+        for name, bands in (("in all", pressure.bands), ("in her busiest 7 days", pressure.busiest_bands)):
             counts = zip(band_names(), bands.values(), strict=True)
-            told = ", ".join(f"{band}: {count:,}" for band, count in counts if count)
-            console.print(f"  {name:<16} {told}")
+            told = ", ".join(f"{band}: {count:,}" for band, count in counts if count) or "none"
+            console.print(f"  {'customers by messages ' + name:<43}  {told}")
 
 
 def _difference(console: Console, document: BacktestDocument) -> None:
-    found = document.difference
+    found, zone = document.difference, ZoneInfo(document.timezone)
     assert found is not None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="\nAgainst the other rules", title_justify="left")
     table.add_column("trigger", no_wrap=True)
@@ -105,12 +105,13 @@ def _difference(console: Console, document: BacktestDocument) -> None:
     for one in found.triggers:
         table.add_row(one.name, f"{one.same:,}", *(f"{getattr(one, kind):,}" for kind in KINDS))
     console.print(table)
-    console.print(f"{found.customers:,} customers get something else, or at another time.")
+    console.print(f"customers who get something else, or at another time: {found.customers:,}")
     if any(one.examples for one in found.triggers):
-        console.print(f"For example, under the others ({called(document)[1]}) -> under these, UTC:")
+        others = called(document)[1]
+        console.print(f"For example, under the others ({others}) -> under these, times of {zone.key}:", markup=False)
     for one in found.triggers:
         for kind, told in KINDS.items():
-            lines = [sentence(example) for example in one.examples if example.kind == kind]
+            lines = [sentence(example, one.name, zone) for example in one.examples if example.kind == kind]
             if lines:
                 console.print(f"  {one.name}, {told}")
             for line in lines:

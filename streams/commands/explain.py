@@ -10,6 +10,7 @@ from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
     from schemas.outputs import Decision
+    from streams.explanations import Clock
     from streams.settings import Settings
 
 
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
     """Tell the life of one trigger in plain sentences: why it was planned, what it had to pass, how it ended.
 
-    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`.
+    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`. Times
+    are on the customer's clock, as in `regulars profile explain`; of a replay, and where she has no profile any more, on the
+    shop's (shop.timezone).
     """
     import msgspec
 
-    from streams.explanations import life
+    from streams.explanations import life, shops_clock
 
+    settings = settings_of(ctx)
     if file is not None:
         try:
             with file.open("rb") as lines:
@@ -40,14 +44,15 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
             what = "a line about it is no decision; the file is damaged, or not the decisions.jsonl of a replay"
             raise click.ClickException(f"{file}: {what} ({error})") from None
     else:
-        found = about(_topic(settings_of(ctx)), trigger_id)
+        found = about(_topic(settings), trigger_id)
     if not found:
         where = str(file) if file is not None else "the decisions topic"
         raise click.ClickException(
             f"{where} holds no decision about {trigger_id}.\n"
             "  What a profile remembers of its triggers: regulars profile explain ID"
         )
-    for sentence in life(found):
+    clock = shops_clock(settings.shop.timezone) if file is not None else _clock(settings, found[-1].customer_id)
+    for sentence in life(found, clock, tried=file is not None):
         click.echo(sentence)
 
 
@@ -63,6 +68,21 @@ def about(values: Iterable[bytes], trigger_id: str) -> "list[Decision]":
     look, decoder, mark = msgspec.json.Decoder(About), msgspec.json.Decoder(Decision), trigger_id.encode()
     # Looking for the bytes first saves reading what is about others: all but a handful.
     return [decoder.decode(value) for value in values if mark in value and look.decode(value).trigger_id == trigger_id]
+
+
+def _clock(settings: "Settings", customer_id: str) -> "Clock":
+    """That of the customer as her profile has it, the shop's where there is none or it can't be looked at."""
+    from streams.commands.tables import with_table
+    from streams.explanations import her_clock, shops_clock
+    from streams.profile_lookup import follow
+    from streams.table import TableError
+
+    try:
+        found = with_table(settings, lambda table: follow(table, customer_id, settings.kafka.partitions))
+    except TableError:
+        found = None
+    zone = settings.shop.timezone
+    return shops_clock(zone) if found is None else her_clock(found.profile, zone)
 
 
 def _topic(settings: "Settings") -> Iterable[bytes]:

@@ -58,19 +58,22 @@ def show(ctx: click.Context, *, id_: str, as_json: bool) -> None:
 def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
     """Explain which triggers wait for a customer, which went out, and which did not and why. ID as in `profile show`.
 
-    The whole life of one trigger: regulars explain TRIGGER_ID.
+    Times are on her clock: of the time zone by which her quiet hours go, the shop's (shop.timezone) where hers is not known. Of a
+    shadow worker's keys it is told what would have been sent. The whole life of one trigger: regulars explain TRIGGER_ID.
     """
     import time
 
     from streams.book_files import load_book
     from streams.commands.profile_table import print_explanation
+    from streams.shadow import is_shadow
     from streams.trigger_registry import all_triggers
 
     names = sorted(trigger.name for trigger in all_triggers())
     if name is not None and name not in names:
         raise click.UsageError(f"no trigger {name!r}; there are {', '.join(names)}")
     settings = settings_of(ctx)
-    print_explanation(_find(settings, id_).profile, load_book(settings), int(time.time() * 1000), name)
+    found, book = _find(settings, id_), load_book(settings)
+    print_explanation(found.profile, book, int(time.time() * 1000), name, tried=is_shadow(settings))
 
 
 @command.command("split", cls=WithSettings)

@@ -16,7 +16,7 @@ from streams import explanations
 
 def at(at_ms: int | None) -> str:
     """An instant as people read it, in UTC."""
-    return "-" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def money(minor: int | None, currency: str) -> str:
@@ -46,15 +46,19 @@ def print_profile(shown: ProfileDocument) -> None:
     console.print(table)
 
 
-def print_explanation(profile: Profile, book: Book, now_ms: int, name: str | None = None) -> None:
+def print_explanation(
+    profile: Profile, book: Book, now_ms: int, name: str | None = None, *, tried: bool = False
+) -> None:
     """Print what a customer's triggers (or one of them) are doing: waiting, sent, last decided and why, and what stands in the
-    way of marketing to her now.
+    way of marketing to her now. Times are on her clock. By rules that are only `tried` nobody was sent anything.
     """
-    parts = [Text(profile.id, style="bold")]
+    zone, said = explanations.her_clock(profile, book.shop_timezone)
+    parts = [Text(profile.id, style="bold"), Text(said, style="dim")]
+    was = explanations.became("emitted", None, tried=tried)
     for title, sentences, nothing in (
-        ("waiting", explanations.waiting(profile, name), "nothing happened that would bring a message"),
-        ("sent", explanations.sent(profile, name), "no trigger was sent lately"),
-        ("decided", explanations.decided(profile, name), "nothing was decided lately"),
+        ("waiting", explanations.waiting(profile, zone, name), "nothing happened that would bring a message"),
+        (was.removeprefix("was "), explanations.sent(profile, zone, name, tried=tried), f"no trigger {was} lately"),
+        ("decided", explanations.decided(profile, zone, name, tried=tried), "nothing was decided lately"),
         ("in the way of marketing now", explanations.standing(profile, book, now_ms), "nothing"),
     ):
         parts += [Text(), Text(title, style="cyan")]

@@ -101,6 +101,7 @@ def _run(
     title: str, files: tuple[Path, ...], settings: "Settings", folder: Path, *, sort: bool, until_ms: int | None
 ) -> "Run":
     import time
+    from zoneinfo import ZoneInfo
 
     from schemas.times import FUTURE_TOLERANCE_MS
     from streams.backtest.course import Course
@@ -110,11 +111,12 @@ def _run(
     from streams.commands.run_report import day
     from streams.replay import file_lines, replay
     from streams.results import Results
+    from streams.trigger_registry import all_triggers, service_triggers
 
     book = load_book(settings)
     began = time.monotonic()
     decoder = make_decoder(settings, max(time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS, until_ms or 0))
-    course = Course()
+    course = Course(zone=ZoneInfo(settings.shop.timezone))
     with Progress(title) as display, Results(folder) as results:
         lines, share = _measured(file_lines(files, decoder, sort=sort), files)
 
@@ -126,7 +128,8 @@ def _run(
         summary = replay(
             lines, book, settings, results, until_ms=until_ms, decoder=decoder, progress=progress, watch=course.take
         )
-    return Run(book.rules.version, settings.shop.currency, summary, results.tally, course)
+    service = service_triggers(book, all_triggers())
+    return Run(book.rules.version, settings.shop.currency, service, summary, results.tally, course)
 
 
 def _measured(

@@ -91,8 +91,9 @@ def _headline(console: Console, document: ReportDocument) -> None:
     if isinstance(trend, Trend):
         last = trend.points[-1]
         console.print(
-            f"Average customer lifetime value to date: net {amount(last.net, document.currency)}, "
-            f"margin {amount(last.margin, document.currency)} ({last.customers:,} customers, end of {month_name(last.month)})",
+            f"Average customer lifetime value until the end of {month_name(last.month)}: "
+            f"net {amount(last.net, document.currency)}, margin {amount(last.margin, document.currency)} (customers: "
+            f"{last.customers:,})",
             style="bold cyan",
         )
     if isinstance(outlook, Outlook):
@@ -375,7 +376,7 @@ def _effects(console: Console, document: ReportDocument, currency: str) -> None:
             one.trigger,
             f"{one.sent:,}",
             f"{one.withheld:,}",
-            f"{one.converted:,} ({percent(one.converted / one.sent if one.sent else None)})",
+            "{} ({})".format(*followed(one)) if one.credited else "-",
             brings(one),
         )
     if document.sent:
@@ -428,6 +429,13 @@ def print_truths(found: Sequence[Effect], truths: Sequence[Truth], currency: str
             verdict(effect),
         )
     console.print(table)
+
+
+def followed(one: Sent) -> tuple[str, str]:
+    """How many messages of a trigger an order followed, and which share that is; "-" where none is credited to it."""
+    if not one.credited:
+        return "-", "-"
+    return f"{one.converted:,}", percent(one.converted / one.sent if one.sent else None)
 
 
 def brings(one: Sent) -> str:

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from schemas.reasons import REASONS
 from streams.commands.profile_table import money
 from streams.report import Summary, Tally, without_rate
 
@@ -14,6 +15,12 @@ from streams.report import Summary, Tally, without_rate
 def day(at_ms: int) -> str:
     """The UTC date of an instant."""
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+
+
+def _told(reason: str) -> str:
+    """Why something was set aside, with the code under which the reference has the remedy."""
+    known = REASONS.get(reason)
+    return reason if known is None else f"{known.happened.rstrip('.')} ({reason})"
 
 
 def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, folder: Path) -> None:
@@ -36,6 +43,7 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
             "events",
             f"{summary.events:,} in {seconds:.1f} s, {summary.events_per_s:,.0f}/s; {summary.rejected:,} rejected",
         ),
+        *(("rejected", f"{count:,}: {_told(reason)}") for reason, count in tally.reasons.most_common()),
         ("files", f"{folder}/  profiles.jsonl  triggers.jsonl  decisions.jsonl  rejected.jsonl  summary.json"),
     ]
     if summary.unconverted_orders:

@@ -8,7 +8,7 @@ Beside it stands what messaging tools usually show, orders within the attributio
 have bought anyway are in it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -29,11 +29,13 @@ Standing = Literal["found", "not_found", "no_number", "not_believed"]
 class Sent(Struct, frozen=True, kw_only=True):
     """Messages of one trigger: sent, withheld (ghosts), followed by an order within the attribution time, taken back.
 
-    `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells.
+    `group`: the hold-out that tells what it brings ("global": with all other marketing together). None: nothing tells. With
+    `credited` false no order is counted as its success, whatever follows it: it is of the class service, as far as is known.
     """
 
     trigger: str
     group: str | None
+    credited: bool = True
     sent: int = 0
     withheld: int = 0
     converted: int = 0
@@ -81,8 +83,10 @@ class Effect(Struct, frozen=True, kw_only=True):
         return next(outcome for outcome in self.outcomes if outcome.measure == measure)
 
 
-def sent(counters: Mapping[str, int], measured: Mapping[str, str]) -> list[Sent]:
-    """What was sent and what followed, by trigger name; those of which nothing is counted are left out."""
+def sent(counters: Mapping[str, int], measured: Mapping[str, str], service: Collection[str] = ()) -> list[Sent]:
+    """What was sent and what followed, by trigger name; those of which nothing is counted are left out. `service` are those to
+    which no order is credited unless the rules of the shop say otherwise: then one may be counted.
+    """
     by_name: dict[str, dict[str, int]] = {}
     for name, count in counters.items():
         kind, _, rest = name.partition(":")
@@ -90,7 +94,10 @@ def sent(counters: Mapping[str, int], measured: Mapping[str, str]) -> list[Sent]
             trigger, _, what = rest.rpartition("|")
             if what in _COUNTED:
                 by_name.setdefault(trigger, {})[what] = count
-    return [Sent(trigger=name, group=measured.get(name), **found) for name, found in sorted(by_name.items())]
+    return [
+        Sent(trigger=name, group=measured.get(name), credited=name not in service or "converted" in found, **found)
+        for name, found in sorted(by_name.items())
+    ]
 
 
 def effects(counters: Mapping[str, int], planned: Iterable[Plan]) -> list[Effect]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from profiles.book import Book
 from streams.insight.trigger_effects import Effect, Sent, effects, sent
 from streams.reporting.bundles import Bundles, bundles
 from streams.reporting.channels import Channels, channels
@@ -15,6 +16,7 @@ from streams.reporting.missing import Missing
 from streams.reporting.replenished import Replenished, replenished
 from streams.reporting.snapshot import Snapshot
 from streams.reporting.worth import Distribution, Repurchase, Tables, Trend, distribution, repurchase, tables, trend
+from streams.trigger_registry import all_triggers, service_triggers
 
 VERSION: Final = 1
 
@@ -68,7 +70,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         check=check(found),
         replenished=replenished(found),
         effects=tuple(effects(found.counters, found.plans)),
-        sent=tuple(sent(found.counters, found.measured)),
+        sent=tuple(sent(found.counters, found.measured, service_triggers(Book(), all_triggers()))),
     )
 
 

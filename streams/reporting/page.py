@@ -33,7 +33,7 @@ def build_page(document: ReportDocument) -> Page:
     page = Page(
         f"Customer value: {document.shop_id}",
         f"As of {day_name(document.today)}, in {document.currency}. Every figure is counted event by event, refunds and "
-        "cancellations included, and is current to that day.",
+        "cancellations included, and is current to that day; months are told of once they are over.",
     )
     page.tiles(_tiles(document))
     if document.unconverted_orders:
@@ -60,11 +60,11 @@ def _tiles(document: ReportDocument) -> list[tuple[str, str]]:
     currency, trend, outlook = document.currency, document.trend, document.outlook
     tiles = []
     if isinstance(trend, Trend):
-        last = trend.points[-1]
+        last, until = trend.points[-1], f"until the end of {month_name(trend.points[-1].month)}"
         tiles += [
-            (f"{currency} {amount(last.net, currency)}", "average customer lifetime value to date, net revenue"),
+            (f"{currency} {amount(last.net, currency)}", f"average customer lifetime value {until}, net revenue"),
             (f"{currency} {amount(last.margin, currency)}", "the same as margin, before marketing"),
-            (f"{last.customers:,}", f"customers until the end of {month_name(last.month)}"),
+            (f"{last.customers:,}", f"customers {until}"),
         ]
     if isinstance(document.repurchase, Repurchase):
         again = document.repurchase.within

@@ -35,7 +35,7 @@ def add_channels(page: Page, document: ReportDocument) -> None:
                 legendgroup=one.channel,
                 x=months,
                 y=units(one.curve, currency),
-                mode="lines",
+                mode="lines+markers",  # a line of one month would not be seen
                 line={"color": colour, "width": 2.5},
                 hovertemplate=f"%{{y:{decimals(currency)}}}",
             )

@@ -2,7 +2,7 @@
 
 from plotly import graph_objects as go
 
-from streams.commands.report_tables import WARNINGS, brings, difference, group_name, percent, verdict
+from streams.commands.report_tables import WARNINGS, brings, difference, followed, group_name, verdict
 from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
@@ -64,8 +64,7 @@ def add_effects(page: Page, document: ReportDocument) -> None:
                     one.trigger,
                     f"{one.sent:,}",
                     f"{one.withheld:,}",
-                    f"{one.converted:,}",
-                    percent(one.converted / one.sent if one.sent else None),
+                    *followed(one),
                     brings(one),
                 ]
                 for one in document.sent

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,25 @@ def test_margins_say_how_much_of_them_is_estimated(tmp_path: Path, capsys: pytes
         assert "counts as nothing" not in text
     assert report(shop(orders | {"estimated_gross": 15_000})).margin_estimated_share == 0.75
     assert report(shop({})).margin_estimated_share is None
+
+
+def test_orders_are_no_success_of_what_is_sent_as_a_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counters = {f"trigger:{name}|sent": 8 for name in ("nps.detractor", "welcome")} | {"trigger:welcome|converted": 2}
+
+    printed, page = said(shop(counters), tmp_path, capsys)
+
+    assert re.search(r"nps\.detractor 8 0 - not randomised", printed)
+    assert re.search(r"welcome 8 0 2 \(25\.0%\)", printed)
+    assert ">nps.detractor</td><td>8</td><td>0</td><td>-</td><td>-</td>" in page
+    # Where the shop's own rules make it marketing, an order may be credited to it.
+    assert "1 (12.5%)" in said(shop(counters | {"trigger:nps.detractor|converted": 1}), tmp_path, capsys)[0]
+
+
+def test_an_average_is_said_to_be_of_the_last_month_that_is_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in said(cdnow(), tmp_path, capsys):
+        assert "verage customer lifetime value until the end of 1998-06" in text
 
 
 def test_plots_write_amounts_with_the_decimals_of_the_currency(tmp_path: Path) -> None:

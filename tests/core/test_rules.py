@@ -55,7 +55,10 @@ def test_a_changed_number_is_taken() -> None:
         ({"visitors": {"forget_after": "29d"}}, "visitors.forget_after: 29d is less than 30d"),
         ({"visitors": {"forget": "40d"}}, "visitors.forget: unknown key; did you mean 'forget_after'?"),
         ({"cart_abandoned": 5}, "cart_abandoned: expected a table [cart_abandoned]"),
-        ({"welcome": {"trigger_class": "spam"}}, "welcome.trigger_class: Invalid enum value 'spam'"),
+        (
+            {"welcome": {"trigger_class": "spam"}},
+            "welcome.trigger_class: Invalid enum value 'spam'; allowed are marketing, service",
+        ),
         ({"welcome": {"holdout": 1.5}}, "welcome.holdout: Expected `float` <= 1.0"),
         ({"welcome": {"delay": "4000d"}}, "welcome.delay: '4000d' is longer than ten years"),
         ({"welcome": {"max_in_window": -1}}, "welcome.max_in_window: Expected `int` >= 0"),
@@ -102,7 +105,18 @@ def test_a_changed_number_is_taken() -> None:
         ({"winback": {"tries": 4}}, "winback.tries: Expected `int` <= 3"),
         (
             {"delivery": {"home_countries": ["de"]}},
-            "delivery.home_countries: Expected `str` matching regex '^[A-Z]{2}$'",
+            "delivery.home_countries: 'de' is no country; write its two capital letters (ISO 3166-1), such as \"AT\"",
+        ),
+        (
+            {"welcome": {"topic": "Hellos"}},
+            'welcome.topic: \'Hellos\' is no topic of triggers; write "triggers", or for one apart "triggers-" and a name of',
+        ),
+        ({"welcome": {"topic": "triggers-shadow"}}, "welcome.topic: 'triggers-shadow' is no topic of triggers; write"),
+        ({"welcome": {"topic": 5}}, "welcome.topic: Expected `str`, got `int`"),
+        ({"excluded": {"tags": ["b2b", 5]}}, "excluded.tags: Expected `str`, got `int`: 5"),
+        (
+            {"acquisition": {"by": "last"}},
+            "acquisition.by: Invalid enum value 'last'; allowed are first_touch, last_touch",
         ),
         (
             {"repurchase": {"by_key": {"tea": {"lead_day": 1}}}},

@@ -6,12 +6,14 @@ from array import array
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from streams import cli
 from streams.backtest.course import DAY_MS, Course, busiest_week, week_of
-from streams.backtest.document import all_weeks, figures
+from streams.backtest.document import BacktestDocument, all_weeks, figures
+from streams.backtest.page import write_page
 
 HOUR_MS = 3_600_000
 START_MS = 1_767_600_000_000  # Monday 2026-01-05T08:00Z
@@ -85,11 +87,16 @@ def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Backtest:
     """Run the history under rules given as text, against others if given; the document that comes of it."""
 
     def run(
-        rules: str, against: str | None = None, *, history: Iterable[Any] = HISTORY, until: str = "2026-02-01"
+        rules: str,
+        against: str | None = None,
+        *,
+        history: Iterable[Any] = HISTORY,
+        until: str = "2026-02-01",
+        options: Iterable[str] = (),
     ) -> dict[str, Any]:
         export = tmp_path / "export.jsonl"
         export.write_text("".join(json.dumps(one) + "\n" for one in history))
-        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", until]
+        arguments = ["replay", str(export), "--out", str(tmp_path / "out"), "--until", until, *options]
         for flag, text in (("--rules", rules), ("--against", against)):
             if text is not None:
                 path = tmp_path / f"{flag[2:]}.toml"
@@ -132,6 +139,104 @@ def test_what_was_due_and_not_sent_is_counted_by_its_reason(backtest: Backtest) 
     assert (cart["sent"], cart["kept_back"]) == (2, {"cooldown": 1})
 
 
+def test_why_something_was_not_sent_is_told_in_words_and_in_the_document_by_its_code(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backtest(rules("strict", "1h", cooldown='"30d"'), rules("soon", "1h"))
+
+    why = "The same trigger went to this customer too short a time ago (cooldown)"
+    printed, page = capsys.readouterr().out, (tmp_path / "out" / "backtest.html").read_text()
+    assert f"due and not sent\n        1  {why}\n" in printed
+    assert f"<span>1: {why}</span>" in page
+    for shown in (printed, page.replace("&gt;", ">")):
+        assert f"user_id:ada, a2: sent 2026-01-13 09:00 UTC -> not sent 2026-01-13 09:00 UTC: {why}" in shown
+    assert of(found["run"], "cart.abandoned")["kept_back"] == {"cooldown": 1}
+    (cart,) = found["difference"]["triggers"]
+    assert [one["these_end"] for one in cart["examples"]] == [
+        {"state": "suppressed", "reason": "cooldown", "at_ms": START_MS + 8 * DAY_MS + HOUR_MS}
+    ]
+
+
+def test_a_reminder_that_was_sent_and_is_planned_once_more_is_not_kept_back_too(
+    backtest: Backtest, tmp_path: Path
+) -> None:
+    """Coffee for three weeks, bought twice. After both reminders she sends the second one back: what she has is the first."""
+    (tmp_path / "catalogue.csv").write_text("product_id,supply_days\ntea,21\n")
+    back = {
+        "event": "Order Refunded",
+        "message_id": "back",
+        "timestamp_ms": START_MS + 60 * DAY_MS,
+        "user_id": "ada",
+        "order_id": "o2",
+        "refund_id": "r",
+        "products": [{"product_id": "tea", "price_minor": 500}],
+    }
+    history = (ordered("ada", 0, "o1", "c1"), ordered("ada", 25 * DAY_MS, "o2", "c2"), back)
+    options = ("--catalogue", str(tmp_path / "catalogue.csv"))
+    found = backtest(rules("now", "1h"), history=history, until="2026-06-01", options=options)
+
+    decisions = (tmp_path / "out" / "decisions.jsonl").read_text().splitlines()
+    about = [json.loads(line) for line in decisions if '"episode_key":"user_id:ada|tea|o1"' in line]
+    states = [one["state"] for one in about if one["name"] == "replenishment.due"]
+    assert states == ["armed", "emitted", "converted", "armed", "expired"]
+    due = of(found["run"], "replenishment.due")
+    assert (due["sent"], due["kept_back"]) == (2, {})
+
+
+def test_what_is_kept_back_again_and_again_is_one_message(backtest: Backtest, tmp_path: Path) -> None:
+    # She is in the middle of the checkout: each of its steps plans the reminder anew, under the id that it had.
+    steps = [
+        {
+            "event": "Checkout Step Viewed",
+            "message_id": f"step-{hour}",
+            "timestamp_ms": START_MS + hour * HOUR_MS,
+            "user_id": "ada",
+            "checkout_id": "k1",
+            "cart_id": "a1",
+        }
+        for hour in (1, 5, 9)
+    ]
+    strict = rules("strict", "1h").replace("soft_opt_in = true\n", "")
+    checkout = of(backtest(strict, history=(added("ada", 0, "a1"), *steps))["run"], "checkout.abandoned")
+
+    lines = (tmp_path / "out" / "decisions.jsonl").read_text().splitlines()
+    kept = [one for line in lines if (one := json.loads(line))["state"] == "suppressed"]
+    ids = [one["trigger_id"] for one in kept if one["name"] == "checkout.abandoned"]
+    assert (len(ids), len(set(ids))) == (3, 1)
+    assert checkout["kept_back"] == {"no_consent": 1}
+
+
+def test_weeks_and_times_are_those_of_the_shops_zone(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Half past eleven in the evening of Sunday 2026-03-29 in London; in Auckland it is Monday, and summer time still.
+    sunday_ms = 83 * DAY_MS + 14 * HOUR_MS + 30 * 60_000
+    options = ("--shop-timezone", "Pacific/Auckland")
+    history = (added("ada", sunday_ms - HOUR_MS, "a1"), added("ada", sunday_ms + 7 * DAY_MS - HOUR_MS, "a2"))
+    found = backtest(rules("now", "1h"), rules("soon", "30min"), history=history, until="2026-05-01", options=options)
+
+    assert found["timezone"] == "Pacific/Auckland"
+    assert found["run"]["weeks"] == ["2026-03-30", "2026-04-06"]
+    printed, page = capsys.readouterr().out, (tmp_path / "out" / "backtest.html").read_text()
+    # Between the two the clocks there go back.
+    assert "user_id:ada, a1: sent 2026-03-30 11:00 NZDT -> sent 2026-03-30 11:30 NZDT" in printed
+    assert "user_id:ada, a2: sent 2026-04-06 10:00 NZST -> sent 2026-04-06 10:30 NZST" in printed
+    assert "Weeks begin on Monday, in the time of Pacific/Auckland." in page
+    (cart,) = found["difference"]["triggers"]
+    assert {one["these"] for one in cart["examples"]} == {"sent 2026-03-29 22:30", "sent 2026-04-05 22:30"}
+
+
+def test_orders_are_no_success_of_what_is_sent_as_a_service(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backtest(rules("now", "1h") + 'trigger_class = "service"\n')
+
+    cart = of(found["run"], "cart.abandoned")
+    assert (cart["sent"], cart["converted"], cart["credited"]) == (3, 0, False)
+    assert re.search(r"cart\.abandoned +3 +- +- +0 ", capsys.readouterr().out)
+    assert "0.0 %" not in (tmp_path / "out" / "backtest.html").read_text()
+
+
 def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest: Backtest) -> None:
     cart = of(backtest(rules("now", "1h") + "condition = 'profile.traits.tier == \"gold\"'\n")["run"], "cart.abandoned")
 
@@ -139,11 +244,13 @@ def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest:
     assert (cart["sent"], cart["kept_back"]) == (0, {"condition": 3})
 
 
-def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest) -> None:
+def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest, tmp_path: Path) -> None:
     run = backtest(rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n")["run"]
 
     assert of(run, "segment.entered")["sent"] == 2
     assert (run["pressure"]["messages"], run["pressure"]["most"]) == (3, 2)
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "What only tells systems about her is no message: segment.entered." in page
 
 
 def test_a_trigger_that_only_the_others_send_is_shown_as_sent_by_nobody_here(
@@ -206,6 +313,22 @@ def test_who_is_found_to_be_one_customer_was_written_to_as_one(backtest: Backtes
     assert found["difference"]["customers"] == 2
 
 
+def test_a_message_that_another_event_gave_rise_to_is_one_at_another_time(backtest: Backtest) -> None:
+    """Who may be written to unless she said no is welcomed at her sign-up, and else an hour later when she agrees."""
+    login = identified("ada", 0, "ada@example.org")
+    signed_up = {"event": "Signed Up", "message_id": "up", "timestamp_ms": START_MS, "user_id": "ada"}
+    agrees = {"event": "Consent Changed", "message_id": "yes", "timestamp_ms": START_MS + HOUR_MS, "user_id": "ada"}
+    agrees["consent"] = [{"state": "GRANT", "channel": "email"}]
+    softly = rules("soft", "1h")
+    found = backtest(softly, softly.replace("soft_opt_in = true\n", ""), history=(login, signed_up, agrees))
+
+    (welcome,) = found["difference"]["triggers"]
+    assert [welcome[kind] for kind in ("same", "moved", "added", "removed")] == [0, 1, 0, 0]
+    told = [(one["others"], one["these"]) for one in welcome["examples"]]
+    assert told == [("sent 2026-01-05 09:05", "sent 2026-01-05 08:05")]
+    assert found["difference"]["customers"] == 1
+
+
 def test_who_only_enters_a_segment_gets_nothing_else(backtest: Backtest) -> None:
     found = backtest(
         rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n", rules("before", "1h")
@@ -229,7 +352,7 @@ def test_rules_of_the_same_version_are_told_apart(
 
     printed = capsys.readouterr().out
     assert "under 'mine (these)'" in printed
-    assert "under the others (mine (the others)) -> under these, UTC:" in printed
+    assert "under the others (mine (the others)) -> under these, times of UTC:" in printed
     assert "mine (the others)" in (tmp_path / "out" / "backtest.html").read_text()
 
 
@@ -258,10 +381,39 @@ def test_the_page_stands_alone_and_shows_the_figures(backtest: Backtest, tmp_pat
 
     page = (tmp_path / "out" / "backtest.html").read_text()
     assert "cart.abandoned" in page
-    assert "user_id:bob, b1: cancelled (ordered) 2026-01-05 08:45 -&gt; sent 2026-01-05 08:30" in page
+    bought = "dropped 2026-01-05 08:45 UTC: An order bought it, or ended the checkout (ordered)"
+    assert f"user_id:bob, b1: {bought} -&gt; sent 2026-01-05 08:30 UTC" in page
     assert "<b>old" not in page.replace("\\u003cb\\u003eold", "")
     assert 'src="http' not in page
     assert "<link" not in page
+
+
+def test_a_run_in_which_nothing_happened_and_one_of_one_customer_are_told_as_they_are(
+    backtest: Backtest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backtest(rules("now", "1h"), history=())
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "0 events of 0 customers, under rules" in page
+    assert "There are no customers." in page
+    assert "messages in her busiest" not in page
+    assert "messages in all                 none" in capsys.readouterr().out
+
+    backtest(rules("now", "1h"), history=(added("ada", 0, "a1"),))
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert "1 event of 1 customer, week of 2026-01-05, under rules" in page
+    assert "Triggers, week of 2026-01-05\n" in capsys.readouterr().out
+
+
+def test_orders_whose_amounts_are_in_no_figure_are_named_on_the_page(backtest: Backtest, tmp_path: Path) -> None:
+    abroad = ordered("ada", 2 * HOUR_MS, "o-a", "a1") | {"currency": "EUR"}
+    cart = of(backtest(rules("now", "1h"), history=(added("ada", 0, "a1"), abroad))["run"], "cart.abandoned")
+
+    assert (cart["converted"], cart["converted_minor"]) == (1, 0)
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    assert (
+        "Orders in a currency without an exchange rate to USD: 1. They are counted, but their amounts are in none"
+        in page
+    )
 
 
 def test_standard_input_cannot_be_read_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,8 +440,20 @@ def test_weeks_without_messages_are_shown_and_a_run_without_any_has_none() -> No
     assert all_weeks([quiet]) == ()
     assert figures(quiet, rules="r", customers=0, weeks=()).pressure.mean == 0.0
 
-    quiet.sent["a"] = {week_of(0): 1, week_of(15 * DAY_MS): 1}  # type: ignore[assignment]
+    quiet.sent["a"] = {week_of(0, ZoneInfo("UTC")): 1, week_of(15 * DAY_MS, ZoneInfo("UTC")): 1}  # type: ignore[assignment]
     assert all_weeks([quiet]) == ("1969-12-29", "1970-01-05", "1970-01-12")
+
+
+@pytest.mark.parametrize("triggers, wide", [(6, False), (7, True)])
+def test_the_names_of_many_triggers_do_not_hide_the_weeks_on_a_phone(triggers: int, wide: bool, tmp_path: Path) -> None:
+    course = Course()
+    for number in range(triggers):
+        course.sent[f"trigger {number}"]["2026-01-05"] = 1
+    run = figures(course, rules="r", customers=1, weeks=("2026-01-05",))
+
+    write_page(BacktestDocument(events=1, unconverted_orders=0, currency="USD", timezone="UTC", run=run), tmp_path)
+
+    assert ("min-width: 690px" in (tmp_path / "backtest.html").read_text()) is wide
 
 
 def test_a_busy_week_is_any_seven_days() -> None:

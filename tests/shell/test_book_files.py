@@ -74,6 +74,12 @@ def test_all_documents_come_together(write: Write) -> None:
         (
             "rules",
             "r.toml",
+            "[welcome]\ntopic = 'hi'\n",
+            r"r\.toml, line 2: welcome\.topic: 'hi' is no topic of triggers; ",
+        ),
+        (
+            "rules",
+            "r.toml",
             "# ours\n[segments.big]\nwhen = 'profile.ltv.net_minr > 1'\n",
             r"r\.toml:3:21: segments\.big\.when: there is no field `net_minr` .*did you mean `net_minor`",
         ),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,16 +12,19 @@ from schemas import events
 from schemas.outputs import Decision, RulesChanged
 from streams import cli
 from streams.commands.explain import about
-from streams.explanations import life, meaning, sent, standing, waiting
+from streams.explanations import Clock, decided, life, meaning, sent, shops_clock, standing, waiting
 from streams.trigger_registry import all_triggers
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, shop
 
+UTC = ZoneInfo("UTC")
+SHOPS = shops_clock("UTC")
 
-def lives(ada: Timeline, name: str) -> list[str]:
+
+def lives(ada: Timeline, name: str, clock: Clock = SHOPS, *, tried: bool = False) -> list[str]:
     """The sentences about the first trigger of a name."""
     decisions = [output for output in ada.out if isinstance(output, Decision)]
     first = next(decision.trigger_id for decision in decisions if decision.name == name)
-    return life(about([encode(decision) for decision in decisions], first))
+    return life(about([encode(decision) for decision in decisions], first), clock, tried=tried)
 
 
 def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
@@ -28,10 +32,10 @@ def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
     ada.order("o1", 90, "A", cart_id="c1")
 
     told = lives(ada, "cart.abandoned")
-    assert told[0] == "cart.abandoned, about c1, for user_id:ada."
+    assert told[0] == "cart.abandoned, about c1, for user_id:ada. Times are of the shop's zone, UTC."
     assert told[1] == "2026-03-02 00:00:00 UTC: it was planned for 2026-03-02 01:00:00 UTC, because of add-1."
     assert told[2].startswith(
-        "2026-03-02 01:10:00 UTC: it was sent by the rules 'reference'; it had passed reachable, consent,"
+        "2026-03-02 01:10:00 UTC: it, by then due at 2026-03-02 01:10:00 UTC, was sent by the rules 'reference'; it had passed"
     )
     assert told[2].endswith("it rests on add-1, add-2.")
     assert told[3] == "2026-03-02 01:30:00 UTC: it was followed by an order, order o1."
@@ -41,7 +45,7 @@ def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
 def test_why_one_was_not_sent() -> None:
     told = lives(Timeline(consent=False).add("A", 0).until(DAY), "cart.abandoned")
 
-    assert told[-1] == "She did not get it. Marketing without a GRANT for any channel (no_consent)."
+    assert told[-1] == "She did not get it. The customer's consent allows marketing on no channel (no_consent)."
     assert "before that it had passed reachable." in told[-2]
 
 
@@ -99,7 +103,8 @@ def test_what_found_no_place_is_not_said_to_be_late() -> None:
     refused = next(one for one in ada.out if isinstance(one, Decision) and one.reason == "too_many")
 
     assert (
-        "it was not planned: The customer has as many open episodes as a profile holds (too_many)" in life([refused])[1]
+        "it was not planned: The customer has as many open episodes as a profile holds (too_many)"
+        in life([refused], SHOPS)[1]
     )
 
 
@@ -109,18 +114,28 @@ def test_reminders_are_numbered_as_they_are_where_they_are_sent() -> None:
         one for one in ada.out if isinstance(one, Decision) and one.name == "checkout.abandoned" and one.occurrence == 2
     )
 
-    assert life([second])[0] == "checkout.abandoned, message 2, about k1, for user_id:ada."
+    assert life([second], SHOPS)[0].startswith("checkout.abandoned, message 2, about k1, for user_id:ada.")
 
 
 def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
     ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(26 * HOUR)
 
-    told = [*sent(ada.profile), *waiting(ada.profile)]
+    told = [*sent(ada.profile, UTC), *waiting(ada.profile, UTC)]
     assert [line.partition(" at ")[0] for line in told] == [
         "checkout.abandoned about k1 was sent",
         "checkout.abandoned about k1, message 2, was sent",
         "checkout.abandoned about k1, message 3, is due",
     ]
+
+
+def test_what_is_planned_only_in_its_time_is_told_to_wait_too() -> None:
+    ada = Timeline().order("o1", 0, "lamp").tell(events.Identified, 1, traits={"birthday": "1990-05-05"})
+
+    assert list(waiting(ada.profile, UTC, "birthday")) == [
+        "birthday is looked at again at 2026-05-05 09:00:00 UTC, and comes if there is ground for it then."
+    ]
+    told = [line.partition(" ")[0] for line in waiting(ada.profile, UTC)]
+    assert told == ["second.order.welcome", "cross.sell", "birthday", "winback", "anniversary"]
 
 
 def test_decisions_are_told_in_the_order_in_which_they_were_taken(
@@ -149,14 +164,14 @@ def test_decisions_are_told_in_the_order_in_which_they_were_taken(
     told = capsys.readouterr().out.splitlines()
     assert "it was planned" in told[1]
     assert "it was dropped" in told[2]
-    assert told[-1] == "She did not get it. The customer took her consent back (unsubscribed)."
+    assert told[-1] == "She would not have got it. The customer took her consent back (unsubscribed)."
 
 
 def test_what_was_bought_from_was_sent_though_its_emission_is_not_retained_any_more() -> None:
     ada = Timeline().add("A", 0).until(70).order("o1", 90, "A", cart_id="c1")
     followed = [one for one in ada.out if isinstance(one, Decision) and one.state == "converted"]
 
-    assert life(followed)[-1] == "She got it."
+    assert life(followed, SHOPS)[-1] == "She got it."
 
 
 def test_a_change_of_the_rules_among_the_decisions_is_about_no_trigger() -> None:
@@ -195,7 +210,30 @@ def test_what_stands_in_the_way_now_is_told_of_now() -> None:
 def test_decisions_that_were_written_twice_are_told_once() -> None:
     decisions = [output for output in Timeline().add("A", 0).until(DAY).out if isinstance(output, Decision)]
 
-    assert life(decisions + decisions) == life(decisions)
+    assert life(decisions + decisions, SHOPS) == life(decisions, SHOPS)
+
+
+def test_times_are_told_on_the_clock_of_the_shop_and_the_hour_that_comes_twice_is_told_apart() -> None:
+    # Clocks in Berlin go back at 2026-10-25T01:00Z: half past two comes at 00:30Z and again at 01:30Z.
+    night = 237 * DAY + 30
+    told = lives(Timeline().add("A", night).until(night + 2 * HOUR), "cart.abandoned", shops_clock("Europe/Berlin"))
+
+    assert told[0].endswith("Times are of the shop's zone, Europe/Berlin.")
+    assert told[1].startswith("2026-10-25 02:30:00 CEST: it was planned for 2026-10-25 02:30:00 CET,")
+
+
+def test_what_was_only_tried_is_told_as_what_would_have_been() -> None:
+    ada = Timeline().add("A", 0).until(70).order("o1", 90, "A", cart_id="c1")
+    told = lives(ada, "cart.abandoned", tried=True)
+
+    assert "it would have been sent by the rules 'reference'" in told[2]
+    assert told[-1] == "She would have got it."
+    no = lives(Timeline(consent=False).add("A", 0).until(DAY), "cart.abandoned", tried=True)
+    assert "it would not have been sent: " in no[2]
+    assert no[-1] == "She would not have got it. The customer's consent allows marketing on no channel (no_consent)."
+    (line,) = sent(ada.profile, UTC, tried=True)
+    assert " would have been sent at 2026-03-02 01:00:00 UTC; an order followed, which would count as its" in line
+    assert not [line for line in decided(ada.profile, UTC, tried=True) if "was sent" in line]
 
 
 def test_every_reason_of_every_trigger_has_a_meaning() -> None:
@@ -210,8 +248,12 @@ def test_a_replays_decisions_are_explained_from_their_file(tmp_path: Path, capsy
     file = tmp_path / "decisions.jsonl"
     file.write_bytes(b"".join(encode(decision) + b"\n" for decision in decisions))
 
-    assert cli.run(["explain", decisions[0].trigger_id, "--decisions", str(file)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "She got it."
+    zone = ["--shop-timezone", "America/New_York"]
+    assert cli.run(["explain", decisions[0].trigger_id, "--decisions", str(file), *zone]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("Times are of the shop's zone, America/New_York.")
+    assert told[1].startswith("2026-03-01 19:00:00 EST: it was planned")
+    assert told[-1] == "She would have got it.", "a replay sends nobody anything"
 
     assert cli.run(["explain", "nobody", "--decisions", str(file)]) != 0
     assert "holds no decision about nobody" in capsys.readouterr().err

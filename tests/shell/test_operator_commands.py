@@ -10,7 +10,7 @@ import redis
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from profiles.profile import Profile
-from profiles.state import Contribution, OrderEntry, OrderStats, Totals, encode
+from profiles.state import Contribution, Emitted, OrderEntry, OrderStats, Totals, encode
 from streams import cli
 from streams.commands import doctor
 from streams.home import home_partition
@@ -19,6 +19,7 @@ from streams.local.kafka_server import KafkaServer
 from streams.local.redis_server import RedisServer
 from streams.redis_table import RedisTable
 from streams.settings import Settings, build_settings
+from streams.shadow import shadowed
 from streams.table import Commit
 from tests.conftest import MakeRedis
 from tests.e2e.kit import wait_until
@@ -207,6 +208,46 @@ def test_a_profile_is_shown_as_a_page_and_as_json(
     assert "nothing happened that would bring a message" in capsys.readouterr().out
     assert regulars("profile", "show", "bob") == 2
     assert "no profile of 'bob'; looked for user_id:bob, email:bob" in capsys.readouterr().err
+
+
+def test_a_shadow_workers_keys_are_told_from_those_of_what_was_sent(
+    settings: Settings, regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ann.emitted.append(Emitted("t-1", "welcome", "user_id:ann", 0, 0))
+    beside = shadowed(settings, "autumn")
+    for one in (settings, beside):
+        store(one, ann, {}, {})
+
+    assert regulars("profile", "explain", "ann") == 0
+    assert "welcome about user_id:ann was sent at 1970-01-01 00:00:00 UTC" in capsys.readouterr().out
+    assert regulars("profile", "explain", "ann", "--redis-prefix", beside.redis.prefix) == 0
+    shown = capsys.readouterr().out
+    assert "welcome about user_id:ann would have been sent at 1970-01-01 00:00:00 UTC" in shown
+    assert "was sent" not in shown
+
+
+def test_the_life_of_a_trigger_is_told_on_the_clock_of_whom_it_is_about(
+    settings: Settings, regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ann.traits["timezone"] = (1, "America/New_York")
+    store(settings, ann, {}, {})
+    producer = KafkaProducer(**settings.to_kafka_python())
+    for customer, trigger_id in (("user_id:ann", "t-ann"), ("user_id:gone", "t-gone")):
+        about = {"name": "welcome", "episode_key": customer, "customer_id": customer, "trigger_id": trigger_id}
+        armed = about | {"decision_id": trigger_id, "state": "armed", "at_ms": 0, "due_at_ms": 300_000}
+        producer.send(settings.topic("decisions"), json.dumps(armed).encode(), partition=ANN)
+    producer.flush()
+    producer.close()
+
+    assert regulars("explain", "t-ann", "--shop-timezone", "Asia/Tokyo") == 0
+    told = capsys.readouterr().out
+    assert "Times are of her zone, America/New_York." in told
+    assert "1969-12-31 19:00:00 EST: it was planned for 1969-12-31 19:05:00 EST." in told
+    assert regulars("explain", "t-gone", "--shop-timezone", "Asia/Tokyo") == 0
+    assert "Times are of the shop's zone, Asia/Tokyo." in capsys.readouterr().out
+    # Decisions are in Kafka: that the profile can't be looked at is no reason to keep them back.
+    assert regulars("explain", "t-ann", "--redis-url", "redis://127.0.0.1:1/0") == 0
+    assert "Times are of the shop's zone, UTC." in capsys.readouterr().out
 
 
 def test_the_audit_passes_sound_profiles_and_exits_with_1_for_others(

@@ -1,5 +1,6 @@
 """Plots of a page: series that can be told apart, however many there are."""
 
+import re
 from pathlib import Path
 
 from plotly import graph_objects as go
@@ -30,3 +31,15 @@ def test_what_would_be_too_small_to_read_keeps_its_width_in_a_narrow_page(tmp_pa
     assert text.count('<div class="plot"><div style="min-width: 690px"><div') == 1
     assert text.count('<div class="plot"><div') == 2
     assert ".plot { margin: .5rem 0 1rem; padding: .25rem; overflow-x: auto }" in text
+
+
+def test_a_legend_beside_a_plot_shows_each_series_as_its_bars_look(tmp_path: Path) -> None:
+    count = len(COLOURS) * len(PATTERNS)
+    page = Page("Reasons", "Long ones.")
+    page.legend(f"reason <{number}>" for number in range(count))
+    page.write(tmp_path / "page.html")
+
+    text = (tmp_path / "page.html").read_text()
+    pictures = re.findall(r"<li>(<svg.*?</svg>)<span>reason &lt;\d+&gt;</span></li>", text)
+    assert len(set(pictures)) == len(pictures) == count
+    assert [COLOURS[at % len(COLOURS)] in picture for at, picture in enumerate(pictures)] == [True] * count

@@ -15,6 +15,8 @@ from streams.home import home_partition
 from streams.identifier_forms import IdentifierForms
 from streams.memory_table import MemoryTable
 from streams.profile_lookup import candidates, find
+from streams.settings import Settings
+from streams.shadow import is_shadow, shadowed
 from streams.table import Commit, Refused
 
 PARTITIONS = 8
@@ -96,7 +98,7 @@ def test_a_profile_is_shown_with_amounts_and_times_as_people_read_them(capsys: p
     assert "USD 1,234.56" in shown
     assert "ann@example.org" in shown
     assert "[bold]gold[/]" in shown, "what customers typed is shown, not obeyed"
-    assert "2023-11-14 22:13:20" in shown
+    assert "2023-11-14 22:13:20 UTC" in shown
 
 
 def test_an_explanation_says_what_waits_what_went_out_and_what_did_not_and_why(
@@ -109,9 +111,37 @@ def test_an_explanation_says_what_waits_what_went_out_and_what_did_not_and_why(
     at = "2023-11-14 22:13:20 UTC"
     assert f"cart.abandoned about cart-1 is due at {at}." in shown
     assert f"welcome about user_id:7 was sent at {at}; an order followed, which counts as its success (t-1)." in shown
-    why = "Marketing without a GRANT for any channel (no_consent)"
+    why = "The customer's consent allows marketing on no channel (no_consent)"
     assert f"{at}: cart.abandoned about cart-0 was not sent: {why}." in shown
     assert shown[-1] == "nothing"
+
+
+def test_an_explanation_tells_times_on_her_clock_and_else_on_the_shops(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = Book(shop_timezone="Europe/Vienna")
+    print_explanation(profile(), shop, 1_700_040_000_000)
+    shown = capsys.readouterr().out
+    assert "Times are of her zone, Europe/Vienna" in shown
+    assert "2023-11-14 23:13:20 CET" in shown
+
+    ann = profile()
+    ann.traits["timezone"] = (2, "America/New_York")
+    print_explanation(ann, shop, 1_700_040_000_000)
+    shown = capsys.readouterr().out
+    assert "Times are of her zone, America/New_York" in shown
+    assert "2023-11-14 17:13:20 EST" in shown
+
+
+def test_of_a_shadow_run_it_is_told_what_would_have_been_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    print_explanation(profile(), Book(), 1_700_040_000_000, tried=is_shadow(shadowed(Settings(), "autumn")))
+    shown = capsys.readouterr().out
+
+    assert "welcome about user_id:7 would have been sent at" in shown
+    assert "cart.abandoned about cart-0 would not have been sent: " in shown
+    assert "was sent" not in shown
+    assert not is_shadow(Settings())
 
 
 def test_one_trigger_can_be_asked_for_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +157,7 @@ def test_a_customer_nothing_happened_to_is_told_so(capsys: pytest.CaptureFixture
 
     shown = capsys.readouterr().out
     assert "nothing happened that would bring a message" in shown
-    assert "Marketing without a GRANT for any channel (no_consent)." in shown
+    assert "The customer's consent allows marketing on no channel (no_consent)." in shown
 
 
 def test_with_folding_a_customer_is_found_by_either_spelling_of_her_mailbox() -> None:

@@ -109,7 +109,9 @@ def test_orders_without_an_exchange_rate_are_counted_and_named(
     assert said in page.read_text()
 
 
-def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(replay: Replay) -> None:
+def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(
+    replay: Replay, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = replay(
         agreed(0),
         ordered("o1", HOUR_MS),
@@ -152,6 +154,8 @@ def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(replay: Re
     assert ann["ltv"]["currency"] == "USD"
     (rejected,) = rows(out, "rejected")
     assert (rejected["reason"], rejected["original"]) == ("not_json", "no json")
+    said = "1: The value is not JSON: cut off, a byte order mark, NaN, a lone surrogate, text after the end (not_json)"
+    assert f"rejected               {said}\n" in capsys.readouterr().out
     assert {row["state"] for row in rows(out, "decisions")} >= {"armed", "emitted"}
 
 
