@@ -7,8 +7,11 @@ marketing). A test order and a cancelled one contribute nothing at all.
 - Goods value (net before refunds), by order of trust: revenue; subtotal; total - shipping - tax; the lines' list value
   less the order's discount (less the lines' discounts where the order names none). `revenue_from` says which it was.
 - Gross is the lines' list value where every line has one and it is not below the goods value, else goods + discount.
-- A refund without an amount is worth its products at their share of the order's goods value, and where that can't be told
-  it is "the rest": what the other refunds leave of the order. Explicit amounts beyond the rest count: goodwill.
+- A refund without an amount is worth what its products come to, or their share of the order's goods value where it does not
+  price them; together never more than the stated ones leave of the order, since its discount may not be in their prices. Where
+  that can't be told it is "the rest". Stated amounts beyond the rest count: goodwill.
+- An amount that holds tax and shipping counts by the goods' share of what was paid. So does one that is, to the minor unit, all
+  that was paid, whoever states it: it is the whole order.
 - Cost of a line: the event's, else the catalogue's, else list value x cost rate, else nothing; the last two are estimates.
 - `estimated_gross` is the order's gross where shipping cost or payment fee is unknown, else that of estimated lines.
 - In the shop's currency gross, discount, refund, margin and estimate are each rounded half to even at the rate of the
@@ -112,9 +115,10 @@ def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
     kept = {}
     for refund_id, refund in entry.refunds.items():
         amount, currency = refund.amount, refund.currency
+        priced = refund.priced
         if amount is None and (amount := _units_value(entry, refund, goods)) is not None:
-            currency = contribution.currency
-        kept[refund_id] = replace(refund, amount=amount, currency=currency, units={})
+            currency, priced = contribution.currency, True
+        kept[refund_id] = replace(refund, amount=amount, currency=currency, units={}, priced=priced)
     return kept
 
 
@@ -235,23 +239,63 @@ def _extras(
         fees = refund.restocking_fee - refund.return_shipping
         if fees:
             extras += _in_order_currency(fees, refund, entry, currency, book)
-    return extras, known
+    _, with_tax = _stated(entry, goods, currency, book)
+    return extras - _shares(with_tax, money, goods)[1], known
 
 
 def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
     """All refunds of an order together. "The rest" is the same sum however many refunds ask for it."""
-    total, rest = 0, False
+    total, with_tax = _stated(entry, goods, currency, book)
+    total += _shares(with_tax, entry.money or _NO_MONEY, goods)[0]
+    of_products, rest = 0, False
     for refund in entry.refunds.values():
-        amount = refund.amount
-        if amount is not None:
-            total += _in_order_currency(amount, refund, entry, currency, book)
+        if refund.priced:
+            of_products += _in_order_currency(refund.amount or 0, refund, entry, currency, book)
+        elif refund.amount is None:
+            value = _units_value(entry, refund, goods)
+            if value is None:
+                rest = True
+            else:
+                of_products += value
+    left = max(0, goods - total)
+    return total + (left if rest else min(of_products, left))
+
+
+def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
+    """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
+    of_goods = with_tax = 0
+    for refund in entry.refunds.values():
+        if refund.amount is None or refund.priced:
             continue
-        value = _units_value(entry, refund, goods)
-        if value is None:
-            rest = True
+        amount = _in_order_currency(refund.amount, refund, entry, currency, book)
+        if refund.with_tax:
+            with_tax += amount
         else:
-            total += value
-    return total + max(0, goods - total) if rest else total
+            of_goods += amount
+    # Many systems know one sum of an order and state it again when all of it goes back.
+    if of_goods > goods > 0 and not with_tax and of_goods == _paid(entry.money or _NO_MONEY, goods):
+        return 0, of_goods
+    return of_goods, with_tax
+
+
+def _paid(money: OrderMoney, goods: int) -> int:
+    """What the customer paid for an order, tax and shipping included."""
+    stated = goods + (money.shipping or 0) + (money.tax or 0)
+    return stated if money.total is None else max(money.total, stated)
+
+
+def _shares(with_tax: int, money: OrderMoney, goods: int) -> tuple[int, int]:
+    """How much of what went back in all was for the goods, and how much for shipping.
+
+    Goods and tax go back first, in the proportion in which they were paid, then shipping. What is beyond all that was paid is
+    goodwill, and counts with the goods.
+    """
+    if with_tax <= 0 or goods <= 0:
+        return with_tax, 0
+    paid, shipping = _paid(money, goods), max(0, money.shipping or 0)
+    taxed = max(goods, paid - shipping)
+    of_goods = min(goods, scaled(with_tax, goods, taxed))
+    return of_goods + max(0, with_tax - max(goods, paid)), min(shipping, max(0, with_tax - taxed))
 
 
 def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int:
@@ -266,7 +310,7 @@ def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency:
 
 
 def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
-    """What refunded products without prices are worth: their share of the order's list value, of its goods value.
+    """What refunded products without prices are worth: their share of what the lines came to, of the order's goods value.
 
     None where no products are named, or the order's lines can't price them.
     """
@@ -277,9 +321,10 @@ def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
     for line in entry.lines:
         if line.list_minor is None:
             return None
-        listed += line.list_minor
+        paid = max(0, line.list_minor - line.discount_minor)
+        listed += paid
         value, quantity = ordered.get(line.product_id, (0, 0.0))
-        ordered[line.product_id] = (value + line.list_minor, quantity + line.quantity)
+        ordered[line.product_id] = (value + paid, quantity + line.quantity)
     share = 0
     for product_id, units in refund.units.items():
         value, quantity = ordered.get(product_id, (0, 0.0))

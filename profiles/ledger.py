@@ -394,17 +394,18 @@ def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> 
         else:
             # Some systems write what went back with a minus; a refund that takes money does not exist.
             value += max(0, abs(listed) - abs(product.discount_minor))
-    if amount is None and priced:
-        amount = value
+    priced = priced and amount is None
     refund = Refund(
         at_ms=at_ms,
         message_id=message_id,
-        amount=amount,
+        amount=value if priced else amount,
         currency=event.currency,
         units=units,
         restocked=event.restocked,
         return_shipping=event.return_shipping_minor,
         restocking_fee=event.restocking_fee_minor,
+        priced=priced,
+        with_tax=event.amount_with_tax,
     )
     if entry is None:
         return OrderEntry(event.order_id, refunds={refund_id: refund})

@@ -166,6 +166,48 @@ def test_a_refund_of_products_bought_at_a_discount_is_of_what_they_cost_her_and_
     assert ada.net == 0
 
 
+def test_all_products_of_an_order_with_a_coupon_going_back_one_by_one_leave_nothing_and_never_less() -> None:
+    ada = Customer()
+    tea, pot = Product(product_id="tea", price_minor=6000), Product(product_id="pot", price_minor=4000)
+    ada.tell(events.OrderCompleted, 1, products=(tea, pot), discount_minor=1000)
+
+    assert ada.net == 9000
+
+    ada.tell(events.OrderRefunded, 2, products=(tea,))
+
+    assert ada.net == 3000
+
+    ada.tell(events.OrderRefunded, 3, products=(pot,))
+
+    assert ada.net == 0
+
+
+def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_also_before_it_and_long_after() -> None:
+    ada = Customer()
+    ada.tell(events.OrderRefunded, 1, amount_minor=5950, amount_with_tax=True)
+    ada.tell(events.OrderCompleted, 1, revenue_minor=10_000, tax_minor=1_900)
+
+    assert ada.net == 5000
+
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    ada.tell(events.OrderRefunded, 450, amount_minor=5950, amount_with_tax=True)
+
+    assert ada.net == 0
+
+
+def test_a_refund_by_products_alone_counts_the_same_once_the_order_has_lost_its_lines() -> None:
+    ada = Customer()
+    tea, pot = Product(product_id="tea", price_minor=6000), Product(product_id="pot", price_minor=4000)
+    ada.tell(events.OrderCompleted, 1, products=(tea, pot), discount_minor=1000)
+    ada.tell(events.OrderRefunded, 2, products=(tea,))
+    ada.tell(events.OrderRefunded, 3, products=(Product(product_id="pot"),))
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    ada.tell(events.OrderRefunded, 450, products=(tea, pot))
+
+    assert ada.entry().compact
+    assert ada.net == 0
+
+
 def test_prices_written_with_a_minus_take_no_money_from_her_in_a_refund() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, revenue_minor=100)
