@@ -76,7 +76,7 @@ def _event(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
     if read_own is None:
         raise AdapterError("unknown_event", f"{fields.at('name')}: no event {name[:64]!r} is known")
     common = _common(fields, given)
-    message_id = fields.ident("id") or ids.of(common["timestamp_ms"], fields.values)
+    message_id = fields.ident("id") or ids.of(given.occasion(fields.instant("time")), fields.values)
     for number, (kind, own) in enumerate(read_own[1](_properties(fields), given.shop_currency), 1):
         yield kind(**common, **own, message_id=numbered(message_id, number))
 
@@ -104,9 +104,8 @@ def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Eve
         if name not in _NOT_TRAITS and value is not None and not _is_change(value) and storable(name, value)
     }
     traits = dict(list(kept.items())[:TRAITS_MAX])
-    yield e.Identified(
-        **common, traits=traits, consent=_consent(fields), message_id=ids.of(common["timestamp_ms"], fields.values)
-    )
+    message_id = ids.of(given.occasion(fields.instant("time")), fields.values)
+    yield e.Identified(**common, traits=traits, consent=_consent(fields), message_id=message_id)
 
 
 def _is_change(value: object) -> bool:

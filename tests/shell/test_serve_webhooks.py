@@ -83,6 +83,36 @@ def test_a_signed_call_becomes_an_event_of_its_source_under_the_deliverys_id() -
     ]
 
 
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (
+            "ga4",
+            {"client_id": "c1", "user_properties": {"tier": {"value": "gold"}}, "events": [{"name": "login"}] * 2},
+        ),
+        ("data_layer", {"client_id": "c1", "event": "add_to_cart", "ecommerce": {"items": [{"item_id": "tea"}]}}),
+        ("data_layer", {"client_id": "c1", "0": "consent", "1": "update", "2": {"ad_storage": "denied"}}),
+        ("braze", {"attributes": [{"external_id": "ada", "tier": "gold"}]}),
+    ],
+)
+def test_a_delivery_that_is_tried_again_later_is_the_same_though_it_says_no_time(
+    source: str, message: dict[str, Any]
+) -> None:
+    shop = site(webhooks={source: {"scheme": "standard", "secrets": [STANDARD_SECRET], "format": source}})
+    body, path = json.dumps(message).encode(), f"/v1/webhooks/{source}"
+
+    for minute, delivery in ((0, "msg_1"), (4, "msg_1"), (4, "msg_2")):
+        shop.now_ms = NOW_MS + minute * 60_000
+        assert shop.ask("POST", path, body, signed(body, at_s=shop.now_ms // 1000, message_id=delivery)).status == 200
+
+    ids = [event["message_id"] for event in shop.events]
+    once = len(ids) // 3
+    first, again, another = ids[:once], ids[once : 2 * once], ids[2 * once :]
+    assert once == len(set(first)) > 0
+    assert first == again
+    assert not set(first) & set(another)
+
+
 def test_several_signatures_may_stand_in_the_header_and_one_that_fits_is_enough() -> None:
     shop = site()
     body = json.dumps(viewed()).encode()
