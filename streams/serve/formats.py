@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.adapters import segment, shopify
+from schemas.adapters import customerio, segment, shopify
 from schemas.adapters.adapter import Adapter, Given
 from schemas.decode import too_deep
 from schemas.events import Event
@@ -20,6 +20,7 @@ from streams.serve.envelope import read_calls
 
 SEGMENT: Final = segment.ADAPTER.name
 SHOPIFY: Final = shopify.ADAPTER.name
+CUSTOMERIO: Final = customerio.ADAPTER.name
 
 _decode = msgspec.json.Decoder().decode
 
