@@ -29,6 +29,7 @@ from profiles.book import Book
 from profiles.product_facts import of_line
 from profiles.rates import ONE, Rate, scaled, times
 from profiles.state import Contribution, OrderEntry, OrderMoney, Refund, Totals
+from schemas.money import exponent
 
 _NO_MONEY: Final = OrderMoney()
 
@@ -45,6 +46,9 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     currency = entry.currency or book.shop_currency
     if entry.cancelled_ms is not None:
         return Contribution(currency, cancelled=True)
+    if currency != book.shop_currency and (digits := _digits(currency, book)):
+        entry = _in_its_digits(entry, digits)
+        before = None if before is None else _in_its_digits(before, digits)
     rate = rate_of(currency, placed_ms, book)
     if entry.compact and before is not None and before.contribution is not None and before.contribution.counted:
         amounts, source, valued = _amended(entry, before, before.contribution, currency, rate, book)
@@ -62,6 +66,43 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         source,
         entry.couponed,
     )
+
+
+def _digits(currency: str, book: Book) -> int:
+    """How many decimals a currency has more than the shop's."""
+    return exponent(currency) - exponent(book.shop_currency)
+
+
+def _rescaled(amount: int, digits: int) -> int:
+    """An amount that was read with the shop's decimals, with so many more; half to even where they are fewer."""
+    return amount * 10**digits if digits >= 0 else scaled(amount, 1, 10**-digits)
+
+
+def _in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
+    """The entry of an order whose currency has other decimals than the shop's, with all of it in those.
+
+    What named no currency was read as if it were in the shop's: 500 yen as 500.00. That is what is newer than the newest word
+    on the currency.
+    """
+    named = entry.currency_version or entry.money_version or entry.lines_version
+    if named is None:
+        return entry
+    money, lines = entry.money, entry.lines
+    if money is not None and entry.money_version is not None and entry.money_version > named:
+        stated = ("revenue", "subtotal", "total", "shipping", "tax", "discount")
+        told = {name: amount for name in stated if (amount := getattr(money, name)) is not None}
+        money = replace(money, **{name: _rescaled(amount, digits) for name, amount in told.items()})
+    if entry.lines_version is not None and entry.lines_version > named:
+        lines = [
+            replace(
+                line,
+                list_minor=None if line.list_minor is None else _rescaled(line.list_minor, digits),
+                discount_minor=_rescaled(line.discount_minor, digits),
+                cost_minor=None if line.cost_minor is None else _rescaled(line.cost_minor, digits),
+            )
+            for line in lines
+        ]
+    return replace(entry, money=money, lines=lines)
 
 
 def rate_of(currency: str, at_ms: int, book: Book) -> Rate | None:
@@ -258,7 +299,7 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
             else:
                 of_products += value
     left = max(0, goods - total)
-    return total + (left if rest else min(of_products, left))
+    return total + (left if rest else max(0, min(of_products, left)))
 
 
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
@@ -299,7 +340,12 @@ def _shares(with_tax: int, money: OrderMoney, goods: int) -> tuple[int, int]:
 
 
 def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int:
-    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing."""
+    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing.
+
+    One that names no currency is in the order's, and was read with the shop's decimals.
+    """
+    if refund.currency is None and currency != book.shop_currency and (digits := _digits(currency, book)):
+        return _rescaled(amount, digits)
     if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
         return amount
     theirs = rate_of(refund.currency, entry.placed_ms, book)

@@ -182,6 +182,46 @@ def test_all_products_of_an_order_with_a_coupon_going_back_one_by_one_leave_noth
     assert ada.net == 0
 
 
+def test_a_refund_that_names_no_currency_is_in_its_orders_with_that_ones_decimals() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=500, currency="JPY")
+    ada.tell(events.OrderRefunded, 2, amount_minor=20_000)  # "200", read in a shop that counts in cents
+
+    assert ada.profile.by_currency["JPY"].net == 300
+
+    ada.tell(events.OrderUpdated, 3, revenue_minor=40_000)
+
+    assert ada.profile.by_currency["JPY"].net == 200
+
+    ada.tell(events.OrderCompleted, 1, "o2", revenue_minor=5_520, currency="KWD")
+    ada.tell(events.OrderRefunded, 2, "o2", products=(Product(product_id="tea", price_minor=552),))
+
+    assert ada.profile.by_currency["KWD"].net == 0
+
+
+def test_lines_that_name_no_currency_are_in_their_orders_with_that_ones_decimals() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=300, quantity=2, discount_minor=100, cost_minor=150)
+    ada.tell(events.OrderCompleted, 1, products=(tea,), currency="JPY")
+    ada.tell(
+        events.OrderUpdated,
+        2,
+        products=(Product(product_id="tea", price_minor=30_000, discount_minor=10_000, cost_minor=15_000),),
+    )
+
+    totals = ada.profile.by_currency["JPY"]
+    assert (totals.gross, totals.discount, totals.net, totals.margin) == (300, 100, 200, 50)
+
+
+def test_a_refund_by_products_of_an_order_that_came_to_less_than_nothing_gives_her_nothing() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=1000)
+    ada.tell(events.OrderCompleted, 1, products=(tea,), total_minor=100, tax_minor=300)
+    ada.tell(events.OrderRefunded, 2, products=(Product(product_id="tea"),))
+
+    assert ada.net == -200
+
+
 def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_also_before_it_and_long_after() -> None:
     ada = Customer()
     ada.tell(events.OrderRefunded, 1, amount_minor=5950, amount_with_tax=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles import order_stats
 from profiles.book import Book
@@ -199,6 +200,20 @@ class Oracle:
         money = {name: getattr(stated, name) if stated else None for name in HEADLINE}
         currency = last("currency") or "EUR"
         rate = self._rate(currency, placed_ms)
+        # What is newer than the newest word on the currency was read in euro, and has two decimals.
+        named = max((place for place, e in enumerate(ordered) if e.currency is not None), default=len(ordered))
+        if stated is not None and ordered.index(stated) > named:
+            money = {name: None if m is None else _in_digits(m, currency) for name, m in money.items()}
+        lines_at = max((place for place, e in enumerate(ordered) if e.products), default=-1)
+        if lines_at > named and DIGITS[currency] != 2:
+            lines = tuple(
+                replace(
+                    p,
+                    list_minor=None if (v := _value(p)) is None else _in_digits(v, currency),
+                    discount_minor=_in_digits(p.discount_minor, currency),
+                )
+                for p in lines
+            )
 
         values = [_value(p) for p in lines]
         known = [value for value in values if value is not None]
@@ -266,7 +281,8 @@ class Oracle:
         line_costs, guessed_gross, blind = [], 0, not lines
         for p, value in zip(lines, values, strict=True):
             if p.cost_minor is not None:
-                line_costs.append(round(p.cost_minor * _exact(p.quantity)))
+                cost = round(p.cost_minor * _exact(p.quantity))
+                line_costs.append(_in_digits(cost, currency) if lines_at > named else cost)
             elif self.full and p.product_id == "p0" and rate is not None:
                 # The catalogue's cost is in EUR; rounded for the line, then brought into the order's currency.
                 line_costs.append(round(Fraction(round(335 * _exact(p.quantity))) / rate))
@@ -336,11 +352,18 @@ class Oracle:
         return Fraction(valid[-1]["rate"]) * Fraction(10) ** (2 - DIGITS[currency])
 
     def _converted(self, amount: int, stated: str | None, currency: str, at_ms: int) -> int:
-        """A refund's amount in the order's currency; as it is where a rate is missing."""
+        """A refund's amount in the order's currency; as it is where a rate is missing. One that names none is in the order's."""
+        if stated is None:
+            return _in_digits(amount, currency)
         theirs, ours = self._rate(stated or currency, at_ms), self._rate(currency, at_ms)
         if stated in (None, currency) or theirs is None or ours is None:
             return amount
         return round(amount * theirs / ours)
+
+
+def _in_digits(amount: int, currency: str) -> int:
+    """An amount of two decimals with those of a currency."""
+    return round(Fraction(amount) * Fraction(10) ** (DIGITS[currency] - 2))
 
 
 def _exact(quantity: float) -> Fraction:
