@@ -15,7 +15,8 @@ marketing). A test order and a cancelled one contribute nothing at all.
 - Cost of a line: the event's, else the catalogue's, else list value x cost rate, else nothing; the last two are estimates.
 - `estimated_gross` is the order's gross where shipping cost or payment fee is unknown, else that of estimated lines.
 - In the shop's currency gross, discount, refund, margin and estimate are each rounded half to even at the rate of the
-  order's UTC date, and net is what they leave, so the equation above holds there too.
+  order's UTC date, and net is what they leave, so the equation above holds there too. The refund of a whole order is what the
+  other two leave: rounded by itself it might be a unit more or less.
 
 Everything here is a pure function of an entry (and, for a compact one, of what it was before).
 """
@@ -118,7 +119,7 @@ def in_shop_currency(amounts: Totals, rate: Rate | None) -> Totals:
         return Totals()
     num, den = rate.num, rate.den
     gross, discount = scaled(amounts.gross, num, den), scaled(amounts.discount, num, den)
-    refund = scaled(amounts.refund, num, den)
+    refund = scaled(amounts.refund, num, den) if amounts.net else gross - discount
     return Totals(
         gross,
         discount,

@@ -254,6 +254,16 @@ def test_net_is_what_the_rounded_parts_leave() -> None:
     assert (shop.gross, shop.discount, shop.refund, shop.net) == (34, 17, 8, 9)
 
 
+@pytest.mark.parametrize("listed, paid", [(5, 3), (3, 2), (1, 1), (7, 5)])
+def test_a_whole_order_that_went_back_leaves_nothing_in_the_shops_currency_either(listed: int, paid: int) -> None:
+    rates = build_rates([{"currency": "USD", "date": "1970-01-01", "rate": "0.5"}], "EUR", lambda _: 2)
+    back = {"a": Refund(1)}
+    entry = order(OrderLine("tea", 1.0, listed), currency="USD", money=OrderMoney(revenue=paid), refunds=back)
+    shop = worth(entry, Book(shop_currency="EUR", rates=rates)).shop
+
+    assert (shop.gross - shop.discount - shop.refund, shop.net) == (0, 0)
+
+
 @pytest.mark.parametrize("fields", [{"cancelled_ms": 5}, {"test": True}])
 def test_cancelled_and_test_orders_contribute_nothing(fields: dict[str, Any]) -> None:
     contribution = contribute(order(TEA, **fields), None, PLAIN)

@@ -337,6 +337,7 @@ class Oracle:
             self.unconverted += 1
             return
         g, d, r_, m, e = (round(x * rate) for x in (gross, gross - goods, refund, margin, guess))
+        r_ = r_ if net else g - d  # nothing is left, and nothing shall be
         _add(self.ltv, g, d, r_, g - d - r_, m, e)
 
     def _rate(self, currency: str, at_ms: int) -> Fraction | None:
