@@ -212,6 +212,19 @@ def test_a_shop_may_count_orders_from_their_payment_on() -> None:
     assert isinstance(one(webhook("orders/updated", paid), **late), e.OrderUpdated)
 
 
+@pytest.mark.parametrize("told", [("-5.95", "-0.95"), ("-5.00", "-0.95")])
+def test_shipping_given_back_is_neither_goods_nor_tax_however_shopify_tells_its_tax(told: tuple[str, str]) -> None:
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "107.10", "total_tax": "17.10"}],
+        "order_adjustments": [{"kind": "shipping_refund", "amount": told[0], "tax_amount": told[1]}],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "113.05", "currency": "EUR"}],
+    }  # fmt: skip
+    found = one(webhook("refunds/create", refund), shopify={"taxes_included": True})
+
+    assert (found.amount_minor, found.return_shipping_minor) == (9000, 500)
+
+
 def test_a_shop_whose_prices_include_tax_refunds_without_it() -> None:
     refund = {
         "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [],
