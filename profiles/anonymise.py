@@ -49,6 +49,8 @@ def _plain(entry: OrderEntry, name: str) -> OrderEntry:
                 currency=refund.currency,
                 return_shipping=refund.return_shipping,
                 restocking_fee=refund.restocking_fee,
+                priced=refund.priced,
+                with_tax=refund.with_tax,
             )
             for number, refund in enumerate(settled_refunds(entry).values())
         },

@@ -7,12 +7,16 @@ marketing). A test order and a cancelled one contribute nothing at all.
 - Goods value (net before refunds), by order of trust: revenue; subtotal; total - shipping - tax; the lines' list value
   less the order's discount (less the lines' discounts where the order names none). `revenue_from` says which it was.
 - Gross is the lines' list value where every line has one and it is not below the goods value, else goods + discount.
-- A refund without an amount is worth its products at their share of the order's goods value, and where that can't be told
-  it is "the rest": what the other refunds leave of the order. Explicit amounts beyond the rest count: goodwill.
+- A refund without an amount is worth what its products come to, or their share of the order's goods value where it does not
+  price them; together never more than the stated ones leave of the order, since its discount may not be in their prices. Where
+  that can't be told it is "the rest". Stated amounts beyond the rest count: goodwill.
+- An amount that holds tax and shipping counts by the goods' share of what was paid. So does one that is, to the minor unit, all
+  that was paid, whoever states it: it is the whole order.
 - Cost of a line: the event's, else the catalogue's, else list value x cost rate, else nothing; the last two are estimates.
 - `estimated_gross` is the order's gross where shipping cost or payment fee is unknown, else that of estimated lines.
 - In the shop's currency gross, discount, refund, margin and estimate are each rounded half to even at the rate of the
-  order's UTC date, and net is what they leave, so the equation above holds there too.
+  order's UTC date, and net is what they leave, so the equation above holds there too. The refund of a whole order is what the
+  other two leave: rounded by itself it might be a unit more or less.
 
 Everything here is a pure function of an entry (and, for a compact one, of what it was before).
 """
@@ -26,6 +30,7 @@ from profiles.book import Book
 from profiles.product_facts import of_line
 from profiles.rates import ONE, Rate, scaled, times
 from profiles.state import Contribution, OrderEntry, OrderMoney, Refund, Totals
+from schemas.money import exponent
 
 _NO_MONEY: Final = OrderMoney()
 
@@ -42,6 +47,9 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     currency = entry.currency or book.shop_currency
     if entry.cancelled_ms is not None:
         return Contribution(currency, cancelled=True)
+    if currency != book.shop_currency and (digits := _digits(currency, book)):
+        entry = _in_its_digits(entry, digits)
+        before = None if before is None else _in_its_digits(before, digits)
     rate = rate_of(currency, placed_ms, book)
     if entry.compact and before is not None and before.contribution is not None and before.contribution.counted:
         amounts, source, valued = _amended(entry, before, before.contribution, currency, rate, book)
@@ -61,6 +69,43 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     )
 
 
+def _digits(currency: str, book: Book) -> int:
+    """How many decimals a currency has more than the shop's."""
+    return exponent(currency) - exponent(book.shop_currency)
+
+
+def _rescaled(amount: int, digits: int) -> int:
+    """An amount that was read with the shop's decimals, with so many more; half to even where they are fewer."""
+    return amount * 10**digits if digits >= 0 else scaled(amount, 1, 10**-digits)
+
+
+def _in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
+    """The entry of an order whose currency has other decimals than the shop's, with all of it in those.
+
+    What named no currency was read as if it were in the shop's: 500 yen as 500.00. That is what is newer than the newest word
+    on the currency.
+    """
+    named = entry.currency_version or entry.money_version or entry.lines_version
+    if named is None:
+        return entry
+    money, lines = entry.money, entry.lines
+    if money is not None and entry.money_version is not None and entry.money_version > named:
+        stated = ("revenue", "subtotal", "total", "shipping", "tax", "discount")
+        told = {name: amount for name in stated if (amount := getattr(money, name)) is not None}
+        money = replace(money, **{name: _rescaled(amount, digits) for name, amount in told.items()})
+    if entry.lines_version is not None and entry.lines_version > named:
+        lines = [
+            replace(
+                line,
+                list_minor=None if line.list_minor is None else _rescaled(line.list_minor, digits),
+                discount_minor=_rescaled(line.discount_minor, digits),
+                cost_minor=None if line.cost_minor is None else _rescaled(line.cost_minor, digits),
+            )
+            for line in lines
+        ]
+    return replace(entry, money=money, lines=lines)
+
+
 def rate_of(currency: str, at_ms: int, book: Book) -> Rate | None:
     """The rate of a currency into the shop's on the UTC date of `at_ms`; None where none is known."""
     return ONE if currency == book.shop_currency else book.rates.at(currency, at_ms)
@@ -74,7 +119,7 @@ def in_shop_currency(amounts: Totals, rate: Rate | None) -> Totals:
         return Totals()
     num, den = rate.num, rate.den
     gross, discount = scaled(amounts.gross, num, den), scaled(amounts.discount, num, den)
-    refund = scaled(amounts.refund, num, den)
+    refund = scaled(amounts.refund, num, den) if amounts.net else gross - discount
     return Totals(
         gross,
         discount,
@@ -112,9 +157,10 @@ def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
     kept = {}
     for refund_id, refund in entry.refunds.items():
         amount, currency = refund.amount, refund.currency
+        priced = refund.priced
         if amount is None and (amount := _units_value(entry, refund, goods)) is not None:
-            currency = contribution.currency
-        kept[refund_id] = replace(refund, amount=amount, currency=currency, units={})
+            currency, priced = contribution.currency, True
+        kept[refund_id] = replace(refund, amount=amount, currency=currency, units={}, priced=priced)
     return kept
 
 
@@ -235,27 +281,72 @@ def _extras(
         fees = refund.restocking_fee - refund.return_shipping
         if fees:
             extras += _in_order_currency(fees, refund, entry, currency, book)
-    return extras, known
+    _, with_tax = _stated(entry, goods, currency, book)
+    return extras - _shares(with_tax, money, goods)[1], known
 
 
 def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
     """All refunds of an order together. "The rest" is the same sum however many refunds ask for it."""
-    total, rest = 0, False
+    total, with_tax = _stated(entry, goods, currency, book)
+    total += _shares(with_tax, entry.money or _NO_MONEY, goods)[0]
+    of_products, rest = 0, False
     for refund in entry.refunds.values():
-        amount = refund.amount
-        if amount is not None:
-            total += _in_order_currency(amount, refund, entry, currency, book)
+        if refund.priced:
+            of_products += _in_order_currency(refund.amount or 0, refund, entry, currency, book)
+        elif refund.amount is None:
+            value = _units_value(entry, refund, goods)
+            if value is None:
+                rest = True
+            else:
+                of_products += value
+    left = max(0, goods - total)
+    return total + (left if rest else max(0, min(of_products, left)))
+
+
+def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
+    """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
+    of_goods = with_tax = 0
+    for refund in entry.refunds.values():
+        if refund.amount is None or refund.priced:
             continue
-        value = _units_value(entry, refund, goods)
-        if value is None:
-            rest = True
+        amount = _in_order_currency(refund.amount, refund, entry, currency, book)
+        if refund.with_tax:
+            with_tax += amount
         else:
-            total += value
-    return total + max(0, goods - total) if rest else total
+            of_goods += amount
+    # Many systems know one sum of an order and state it again when all of it goes back.
+    if of_goods > goods > 0 and not with_tax and of_goods == _paid(entry.money or _NO_MONEY, goods):
+        return 0, of_goods
+    return of_goods, with_tax
+
+
+def _paid(money: OrderMoney, goods: int) -> int:
+    """What the customer paid for an order, tax and shipping included."""
+    stated = goods + (money.shipping or 0) + (money.tax or 0)
+    return stated if money.total is None else max(money.total, stated)
+
+
+def _shares(with_tax: int, money: OrderMoney, goods: int) -> tuple[int, int]:
+    """How much of what went back in all was for the goods, and how much for shipping.
+
+    Goods and tax go back first, in the proportion in which they were paid, then shipping. What is beyond all that was paid is
+    goodwill, and counts with the goods.
+    """
+    if with_tax <= 0 or goods <= 0:
+        return with_tax, 0
+    paid, shipping = _paid(money, goods), max(0, money.shipping or 0)
+    taxed = max(goods, paid - shipping)
+    of_goods = min(goods, scaled(with_tax, goods, taxed))
+    return of_goods + max(0, with_tax - max(goods, paid)), min(shipping, max(0, with_tax - taxed))
 
 
 def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int:
-    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing."""
+    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing.
+
+    One that names no currency is in the order's, and was read with the shop's decimals.
+    """
+    if refund.currency is None and currency != book.shop_currency and (digits := _digits(currency, book)):
+        return _rescaled(amount, digits)
     if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
         return amount
     theirs = rate_of(refund.currency, entry.placed_ms, book)
@@ -266,7 +357,7 @@ def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency:
 
 
 def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
-    """What refunded products without prices are worth: their share of the order's list value, of its goods value.
+    """What refunded products without prices are worth: their share of what the lines came to, of the order's goods value.
 
     None where no products are named, or the order's lines can't price them.
     """
@@ -277,9 +368,10 @@ def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
     for line in entry.lines:
         if line.list_minor is None:
             return None
-        listed += line.list_minor
+        paid = max(0, line.list_minor - line.discount_minor)
+        listed += paid
         value, quantity = ordered.get(line.product_id, (0, 0.0))
-        ordered[line.product_id] = (value + line.list_minor, quantity + line.quantity)
+        ordered[line.product_id] = (value + paid, quantity + line.quantity)
     share = 0
     for product_id, units in refund.units.items():
         value, quantity = ordered.get(product_id, (0, 0.0))

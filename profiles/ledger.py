@@ -48,6 +48,7 @@ from schemas.events import (
     OrderUpdated,
     Product,
 )
+from schemas.money import MINOR_MAX
 
 REFUND_WINDOW_MS: Final = 400 * DAY_MS
 """An entry keeps its lines this long, for edits and refunds; then only its contribution stays."""
@@ -362,16 +363,21 @@ def _line(product: Product) -> OrderLine:
     quantity, price, cost = product.quantity, product.price_minor, product.cost_minor
     value = product.list_minor
     if value is None and price is not None:
-        value = times(price, quantity)
+        value = _in_bounds(times(price, quantity))
     return OrderLine(
         product.product_id,
         float(quantity),  # an int would come back from storage as a float and be other bytes than before
         value,
         product.discount_minor,
         product.category,
-        None if cost is None else times(cost, quantity),
+        None if cost is None else _in_bounds(times(cost, quantity)),
         product.variant_id,
     )
+
+
+def _in_bounds(amount: int) -> int:
+    """An amount that is worked out, within the bound of amounts that are told: price and quantity alone may be in theirs."""
+    return amount if -MINOR_MAX <= amount <= MINOR_MAX else (MINOR_MAX if amount > 0 else -MINOR_MAX)
 
 
 def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> OrderEntry:
@@ -388,23 +394,24 @@ def _with_refund(entry: OrderEntry | None, event: OrderRefunded, at_ms: int) -> 
         units[product.product_id] = units.get(product.product_id, 0.0) + product.quantity
         listed = product.list_minor
         if listed is None and product.price_minor is not None:
-            listed = times(product.price_minor, product.quantity)
+            listed = _in_bounds(times(product.price_minor, product.quantity))
         if listed is None:
             priced = False
         else:
             # Some systems write what went back with a minus; a refund that takes money does not exist.
             value += max(0, abs(listed) - abs(product.discount_minor))
-    if amount is None and priced:
-        amount = value
+    priced = priced and amount is None
     refund = Refund(
         at_ms=at_ms,
         message_id=message_id,
-        amount=amount,
+        amount=value if priced else amount,
         currency=event.currency,
         units=units,
         restocked=event.restocked,
         return_shipping=event.return_shipping_minor,
         restocking_fee=event.restocking_fee_minor,
+        priced=priced,
+        with_tax=event.amount_with_tax,
     )
     if entry is None:
         return OrderEntry(event.order_id, refunds={refund_id: refund})

@@ -198,7 +198,8 @@ class Refund(Struct, omit_defaults=True, gc=False):
     """One refund. `amount` None means "the rest of the order"; `units` counts what came back by product id.
 
     `currency` is there only where the event named one. `message_id` is "" where it is the refund's own id; with `at_ms`
-    it says which of two versions of the refund is newer.
+    it says which of two versions of the refund is newer. `priced`: nobody stated the amount, it is what the products come to.
+    `with_tax`: tax and shipping are in the amount.
     """
 
     at_ms: int
@@ -209,6 +210,8 @@ class Refund(Struct, omit_defaults=True, gc=False):
     restocked: bool = True
     return_shipping: int = 0
     restocking_fee: int = 0
+    priced: bool = False
+    with_tax: bool = False
 
 
 class Contribution(Struct, omit_defaults=True, gc=False):

@@ -425,11 +425,13 @@ class OrderCancelled(OrderStateEvent, frozen=True, kw_only=True, tag="Order Canc
 class OrderRefunded(OrderEvent, frozen=True, kw_only=True, tag="Order Refunded"):
     """Money went back. Without an amount the products' values less their discounts count, without those the rest of the order.
 
-    `refund_id` defaults to the message id. Refunded units count as restocked unless `restocked` is false.
+    `refund_id` defaults to the message id. Refunded units count as restocked unless `restocked` is false. With
+    `amount_with_tax` the amount is all that went back, tax and shipping too, and the order's goods have their share of it.
     """
 
     refund_id: Id | None = None
     amount_minor: Minor | None = None
+    amount_with_tax: bool = False
     products: Products = ()
     restocked: bool = True
     return_shipping_minor: Minor = 0

@@ -18,6 +18,9 @@ SECONDS = range(10**8, 10**11)
 MILLISECONDS = range(10**11, 10**14)
 MICROSECONDS = range(10**14, 10**17)
 
+CLOCK_SET_MS = 631_152_000_000
+"""1990-01-01T00:00:00Z. No web shop is older: a device's clock that shows less was not set yet."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LEAP_SECOND = re.compile(r"(:\d\d):60(?=$|[.,Zz+-])")
@@ -90,7 +93,8 @@ def event_time(
     """Event time and time of receipt, epoch milliseconds.
 
     Where the client said when it made the event (`original_ms`) and when it sent it (`sent_ms`), and a server when it got
-    it (`received_ms`), the client's clock is taken out: received - (sent - original). Otherwise it is `timestamp_ms`.
+    it (`received_ms`), the client's clock is taken out: received - (sent - original). Otherwise it is `timestamp_ms`. A clock
+    that was set in between (original before CLOCK_SET_MS, sent after) can't be taken out, and the receipt is all that is known.
     What lies more than FUTURE_TOLERANCE_MS after the receipt becomes the receipt. Without `received_ms` the record's own
     time is the receipt, and without that (`record_ms` 0 or less) the event time itself. A receipt that claims to be more
     than FUTURE_TOLERANCE_MS after the record's own time becomes that time.
@@ -101,6 +105,8 @@ def event_time(
     ((5000000, 5000000), (9000000, 9000000))
     >>> event_time(9_000_000, None, None, 9_000_000, 5_000_000)
     (5000000, 5000000)
+    >>> event_time(0, 60_000, 1_714_564_800_000, 1_714_564_801_000, 0)
+    (1714564801000, 1714564801000)
     """
     claimed_receipt = received_ms is not None
     if received_ms is None:
@@ -109,8 +115,11 @@ def event_time(
         # No server received an event after it was produced; believed, it would push a partition's clock into the future.
         received_ms = record_ms
     if claimed_receipt and original_ms is not None and sent_ms is not None:
-        timestamp_ms = received_ms - (sent_ms - original_ms)
-        timestamp_ms = min(max(timestamp_ms, 0), INSTANT_MAX_MS)
+        if original_ms < CLOCK_SET_MS <= sent_ms:
+            timestamp_ms = received_ms
+        else:
+            timestamp_ms = received_ms - (sent_ms - original_ms)
+            timestamp_ms = min(max(timestamp_ms, 0), INSTANT_MAX_MS)
     if timestamp_ms > received_ms + FUTURE_TOLERANCE_MS:
         timestamp_ms = received_ms
     return timestamp_ms, received_ms

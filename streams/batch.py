@@ -45,7 +45,7 @@ from streams.notes import Changed, Notes
 from streams.onwards import EVERYWHERE, Onwards
 from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
-from streams.table import Loaded
+from streams.table import INTEGER_MAX, Loaded
 from streams.terms import ANONYMISED, Faulty, Need, Terms
 from streams.ties import Cluster, Ties
 
@@ -812,7 +812,7 @@ class Batch:
         changes.goods, changes.watchers = self.goods.changed(self.at), self.goods.index()
         changes.names = self.goods.names.changed(self.at)
         changes.facts = self.goods.facts.changed(self.at)
-        changes.population = dict(self._population)
+        changes.population = _stored(self._population)
         done = self.items[: self.at]
         changes.offsets = dict(map(attrgetter("topic", "next_offset"), done))
         changes.records = dict(Counter(map(attrgetter("topic"), done)))
@@ -832,6 +832,14 @@ class Batch:
                 self._created[profile.id] = profile.pack()
                 for entry in output.entries:
                     self._entries[profile.id, entry.order_id] = encode(entry)
+
+
+def _stored(counters: dict[str, int]) -> dict[str, int]:
+    """Changes of counters as a store takes them: amounts beyond all sense count as the largest it has."""
+    numbers = counters.values()
+    if max(numbers, default=0) <= INTEGER_MAX and min(numbers, default=0) >= -INTEGER_MAX:
+        return dict(counters)
+    return {name: max(-INTEGER_MAX, min(INTEGER_MAX, change)) for name, change in counters.items()}
 
 
 def is_gone(profile: Profile) -> bool:

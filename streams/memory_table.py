@@ -341,9 +341,6 @@ class MemoryTable:
             raise Refused(f"the queue has {len(part.queue)} watchers, {commit.unqueue} can't be taken off")
         if commit.trim > len(part.outbox):
             raise Refused(f"the outbox has {len(part.outbox)} rows, {commit.trim} can't be trimmed")
-        for name, change in commit.population.items():
-            if abs(part.population.get(name, 0) + change) > INTEGER_MAX:
-                raise Refused(f"population counter {name!r} would leave the integers that stay exact")
 
     def _apply(self, part: _Partition, meta: Meta, commit: Commit) -> None:
         for profile_id in commit.deleted:
@@ -358,7 +355,7 @@ class MemoryTable:
         del part.outbox[: commit.trim]
         part.outbox.extend(commit.outbox)
         for name, change in commit.population.items():
-            total = part.population.get(name, 0) + change
+            total = max(-INTEGER_MAX, min(INTEGER_MAX, part.population.get(name, 0) + change))
             if total:
                 part.population[name] = total
             else:

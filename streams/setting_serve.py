@@ -174,11 +174,12 @@ class Webhook(Section, frozen=True, kw_only=True):
     """A sender of signed webhooks: `[webhooks.shop]`. Its name stands in the URL and is the source of its events."""
 
     scheme: Annotated[
-        Literal["shopify", "standard"],
+        Literal["shopify", "standard", "customerio", "bearer"],
         about(
-            "How bodies are signed: Shopify's headers, or Standard Webhooks.",
+            "How a sender shows who it is: it signs bodies as Shopify, Standard Webhooks or Customer.io do, or sends a token.",
             why="None is given.",
-            extremes="It decides the URL: /v1/webhooks/shopify/<name> or /v1/webhooks/<name>.",
+            extremes="It decides the URL: /v1/webhooks/shopify/<name>, for all others /v1/webhooks/<name>. A token "
+            "(Authorization: Bearer) vouches for the sender, not for the body.",
         ),
     ]
     secrets: Annotated[
@@ -195,7 +196,7 @@ class Webhook(Section, frozen=True, kw_only=True):
         str,
         about(
             "What the bodies are, by the name of a source that is known.",
-            why="Empty: `shopify` for that scheme, else `segment` (one call or a batch).",
+            why="Empty: `shopify` and `customerio` for these schemes, else `segment` (one call or a batch).",
             extremes="Another name is refused at start.",
         ),
     ] = ""

@@ -103,7 +103,8 @@ class Commit(Struct, kw_only=True):
 
     The last `known` of `profiles` were read, or written, by this owner before: their keys need no look at what they hold.
     `due` maps profile ids to their earliest timer, None to take it out. `outbox` rows are appended after the first
-    `trim` rows are taken off. `offsets`, `tails`, `origins` and `rules` name only what moved. `population` is added up.
+    `trim` rows are taken off. `offsets`, `tails`, `origins` and `rules` name only what moved. `population` is added up; a
+    counter goes no further than INTEGER_MAX, on either side of zero.
     `deleted` profiles and their ledgers go before the rest is written: one deleted and named again starts anew. `notes`
     are set, or with None taken out.
     `clock_ms` and `t0_ms` only move forward: a smaller number than the stored one, such as 0, changes nothing.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from schemas.adapters import braze, data_layer, ga4, segment, shopify, shopify_pixel, snowplow
+from schemas.adapters import braze, customerio, data_layer, ga4, segment, shopify, shopify_pixel, snowplow
 from schemas.adapters.adapter import Adapter
 
 ADAPTERS: tuple[Adapter, ...] = (
@@ -20,6 +20,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     ga4.ADAPTER,
     data_layer.ADAPTER,
     braze.ADAPTER,
+    customerio.ADAPTER,
     segment.ADAPTER,
 )
 """Every source, in the order in which they are asked. Segment comes last: it takes any object with a `type`."""

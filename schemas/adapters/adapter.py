@@ -27,13 +27,22 @@ class Given(Struct, frozen=True, kw_only=True):
 
     `original` are the message's bytes; `shop_currency` is the currency of amounts that name none; `record_ms` (epoch ms, 0
     where unknown) stands for the time where the message names none. `phone_region` is the country whose national phone numbers
-    are understood, "" for none.
+    are understood, "" for none. `delivery_id` is the sender's name of this delivery, the same each time it is tried again; ""
+    where it has none.
     """
 
     original: bytes
     shop_currency: str
     record_ms: int
     phone_region: str = ""
+    delivery_id: str = ""
+
+    def occasion(self, stated_ms: int | None) -> int | str:
+        """What tells a message from the same words at another time: its own time, else the delivery, else when it was received.
+
+        Ids are made of it and not of the time of receipt, which is another one each time a delivery is tried again.
+        """
+        return stated_ms if stated_ms is not None else self.delivery_id or self.record_ms
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

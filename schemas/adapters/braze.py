@@ -2,6 +2,7 @@
 
 `external_id` (Currents: `external_user_id`) is the user id. Braze's own id of a profile, or an alias, stands for a visitor
 whom the shop does not know. Currents gives each event an `id`; the REST form has none, and gets one made of its content.
+What Currents tell of messages is read in `braze_currents`.
 
 Amounts: `total_value` holds tax and shipping where these are named, `subtotal_value` is after discounts without both, and a
 product's `price` is its list price. An update of the cart is a snapshot unless `action` says add or remove.
@@ -13,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import events as e
+from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
 from schemas.adapters.commerce import bounded, numbered, required_order_id, stated_currency
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
@@ -47,13 +49,13 @@ def fits(message: dict[str, Any]) -> bool:
     if "events" in message or "attributes" in message or "purchases" in message:
         return _OTHERS.isdisjoint(message)
     name = message.get("name")
-    return isinstance(name, str) and name.startswith(_PREFIX)
+    return (isinstance(name, str) and name.startswith(_PREFIX)) or currents.is_current(message)
 
 
 def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
     """The event, or those of a body: first what it says about users, then what they did."""
     root, ids = Fields(message, ""), ContentIds()
-    if "name" in message:
+    if "name" in message or "event_type" in message:
         return list(_event(root, ids, given))
     found: Found = []
     if "attributes" in message:
@@ -69,30 +71,46 @@ def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
 
 
 def _event(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
+    """An event of users/track or of Currents' files; or, with an `event_type`, as Currents post it."""
+    if "event_type" not in fields.values:
+        made, common = _named(fields, given), _common(fields, given)
+    else:
+        event_type, properties = fields.required_ident("event_type"), fields.own("properties")
+        if event_type == currents.CUSTOM_EVENT:
+            made = _named(properties, given, "custom_properties")
+        else:
+            made = currents.told(event_type, fields.at("event_type"), properties)
+        common = _common(fields, given) | currents.who(fields, properties)
+    message_id = fields.ident("id") or ids.of(given.occasion(fields.instant("time")), fields.values)
+    for number, (kind, own) in enumerate(made, 1):
+        yield kind(**(common | own), message_id=numbered(message_id, number))
+
+
+def _named(
+    fields: Fields, given: Given, properties: str = "properties"
+) -> Iterator[tuple[type[e.Event], dict[str, Any]]]:
+    """What the event of this name becomes, by the properties in the field of that name."""
     name = fields.values.get("name")
     if not isinstance(name, str) or not name:
         raise AdapterError("missing_field", f"{fields.at('name')} is missing")
     read_own = EVENTS.get(name)
     if read_own is None:
         raise AdapterError("unknown_event", f"{fields.at('name')}: no event {name[:64]!r} is known")
-    common = _common(fields, given)
-    message_id = fields.ident("id") or ids.of(common["timestamp_ms"], fields.values)
-    for number, (kind, own) in enumerate(read_own[1](_properties(fields), given.shop_currency), 1):
-        yield kind(**common, **own, message_id=numbered(message_id, number))
+    return read_own[1](_properties(fields, properties), given.shop_currency)
 
 
-def _properties(fields: Fields) -> Fields:
-    """The properties: an object, or in Currents an object written as text."""
-    stated = fields.values.get("properties")
+def _properties(fields: Fields, place: str) -> Fields:
+    """The properties: an object, or in files of Currents an object written as text."""
+    stated = fields.values.get(place)
     if not isinstance(stated, str):
-        return fields.inner("properties")
+        return fields.inner(place)
     try:
         read_again = msgspec.json.decode(stated)
     except (ValueError, RecursionError):
         read_again = None
     if not isinstance(read_again, dict):
-        raise AdapterError("wrong_type", f"{fields.at('properties')} is text that is no JSON object")
-    return Fields(read_again, fields.at("properties"))
+        raise AdapterError("wrong_type", f"{fields.at(place)} is text that is no JSON object")
+    return Fields(read_again, fields.at(place))
 
 
 def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
@@ -104,9 +122,8 @@ def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Eve
         if name not in _NOT_TRAITS and value is not None and not _is_change(value) and storable(name, value)
     }
     traits = dict(list(kept.items())[:TRAITS_MAX])
-    yield e.Identified(
-        **common, traits=traits, consent=_consent(fields), message_id=ids.of(common["timestamp_ms"], fields.values)
-    )
+    message_id = ids.of(given.occasion(fields.instant("time")), fields.values)
+    yield e.Identified(**common, traits=traits, consent=_consent(fields), message_id=message_id)
 
 
 def _is_change(value: object) -> bool:
@@ -280,13 +297,22 @@ EVENTS: Final[dict[str, tuple[tuple[type[e.Event], ...], Read]]] = {
 ADAPTER: Final[Adapter] = Adapter(
     name="braze",
     title="Braze",
-    recognised_by="`name` begins with `ecommerce.`; or a list `events`, `attributes` or `purchases`",
+    recognised_by="`name` begins with `ecommerce.`; or `event_type` with `users.`, and an object `user`; or a list `events`, "
+    "`attributes` or `purchases`",
     documents=(
         "https://www.braze.com/docs/user_guide/data/activation/events/recommended_events/",
         "https://www.braze.com/docs/api/endpoints/user_data/post_user_track/",
         "https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/customer_behavior_events/",
+        "https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/message_engagement_events/",
+        "https://www.braze.com/docs/user_guide/data/distribution/braze_currents/setting_up_currents/custom_http_connector/",
     ),
     fits=fits,
     read=read,
-    names={**{name: kinds for name, (kinds, _) in EVENTS.items()}, "attributes": (e.Identified,)},
+    names={
+        **{name: kinds for name, (kinds, _) in EVENTS.items()},
+        "attributes": (e.Identified,),
+        **{name: (kind,) for name, (kind, _) in currents.REPORTS.items()},
+        currents.STATE_CHANGE: (e.ConsentChanged,),
+        **{name if name[-1] not in "._" else f"{name}*": () for name in currents.NOTHING},
+    },
 )

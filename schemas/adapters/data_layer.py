@@ -57,7 +57,7 @@ def _events(name: object, place: str, params: Fields, root: Fields, given: Given
         "referrer": params.link("page_referrer"),
         "campaign": campaign_in(params.link("page_location")),
     }
-    message_id = params.ident("event_id") or ContentIds().of(common["timestamp_ms"], root.values)
+    message_id = params.ident("event_id") or _content(root, given)
     return [
         kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)
     ]
@@ -75,7 +75,7 @@ def _consent(root: Fields, given: Given) -> Found:
     if not changes:
         return []
     common = _common(root, given)
-    message_id = root.ident("event_id") or ContentIds().of(common["timestamp_ms"], root.values)
+    message_id = root.ident("event_id") or _content(root, given)
     return [e.ConsentChanged(**common, consent=tuple(changes), message_id=message_id)]
 
 
@@ -83,8 +83,16 @@ def _client(root: Fields) -> str | None:
     return root.ident("client_id", "clientId")
 
 
+def _content(root: Fields, given: Given) -> str:
+    return ContentIds().of(given.occasion(_stated_ms(root)), root.values)
+
+
+def _stated_ms(root: Fields) -> int | None:
+    return root.instant("timestamp_micros", "timestamp")
+
+
 def _common(root: Fields, given: Given) -> dict[str, Any]:
-    at_ms = root.instant("timestamp_micros", "timestamp")
+    at_ms = _stated_ms(root)
     if at_ms is None:
         if given.record_ms <= 0:
             raise AdapterError("missing_field", "timestamp_micros is missing")

@@ -3,7 +3,7 @@
 `client_id` (web) or `app_instance_id` (apps) is the anonymous id. User properties become the traits of an Identified event
 of their own, before the events. GA4 gives its events no ids: they get ids made of their content and their time, so that a
 request sent again is recognised. Send `timestamp_micros`: without it the time of receipt is the event's, and a repeat has
-another. An `event_id` among the parameters, where the shop adds one, is kept.
+another, unless the delivery has an id. An `event_id` among the parameters, where the shop adds one, is kept.
 """
 
 from typing import Any, Final
@@ -34,8 +34,9 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     found: Found = []
     traits = _traits(body)
     if traits:
-        common = visitor | _time(body, body, given.record_ms)
-        common["message_id"] = ids.of(*who, common["timestamp_ms"], "user_properties", traits)
+        stated_ms = body.instant("timestamp_micros")
+        common = visitor | _time(stated_ms, body, given)
+        common["message_id"] = ids.of(*who, given.occasion(stated_ms), "user_properties", traits)
         found.append(e.Identified(**common, traits=traits))
 
     def of_event(fields: Fields) -> list[e.Event]:
@@ -45,9 +46,12 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
         made = read_event(fields.values.get("name"), hit, fields.at("name"))
         if not made:
             return []
-        common = visitor | _time(fields, body, given.record_ms) | _page(params)
+        stated_ms = fields.instant("timestamp_micros")
+        if stated_ms is None:
+            stated_ms = body.instant("timestamp_micros")
+        common = visitor | _time(stated_ms, body, given) | _page(params)
         stated = params.ident("event_id")
-        message_id = stated or ids.of(*who, common["timestamp_ms"], fields.values["name"], params.values)
+        message_id = stated or ids.of(*who, given.occasion(stated_ms), fields.values["name"], params.values)
         return [
             kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)
         ]
@@ -92,15 +96,12 @@ def _traits(body: Fields) -> dict[str, Any]:
     return kept
 
 
-def _time(event: Fields, body: Fields, record_ms: int) -> dict[str, int]:
-    at_ms = event.instant("timestamp_micros")
-    if at_ms is None:
-        at_ms = body.instant("timestamp_micros")
-    if at_ms is None:
-        if record_ms <= 0:
-            raise AdapterError("missing_field", f"{body.at('timestamp_micros')} is missing")
-        at_ms = record_ms
-    return {"timestamp_ms": at_ms}
+def _time(stated_ms: int | None, body: Fields, given: Given) -> dict[str, int]:
+    if stated_ms is not None:
+        return {"timestamp_ms": stated_ms}
+    if given.record_ms <= 0:
+        raise AdapterError("missing_field", f"{body.at('timestamp_micros')} is missing")
+    return {"timestamp_ms": given.record_ms}
 
 
 def _page(params: Fields) -> dict[str, Any]:

@@ -177,13 +177,18 @@ def purchase(hit: Hit) -> Iterator[Own]:
 
 
 def refund(hit: Hit) -> Iterator[Own]:
-    """A refund. Without a value its items count, and without items it is of the whole order. Some send a value below zero."""
+    """A refund. Without a value its items count, and without items it is of the whole order. Some send a value below zero.
+
+    Where the shop's values hold tax and this one does not say how much, the order does.
+    """
     products, stated = _items(hit)
     amount = _goods(hit, stated or hit.shop_currency)
+    untold = hit.options.value_includes_tax and hit.params.find("tax") is None
     yield {
         "order_id": required_order_id(hit.params, "transaction_id"),
         "currency": stated,
         "amount_minor": None if amount is None else abs(amount),
+        "amount_with_tax": amount is not None and untold,
         "products": products,
     }
 

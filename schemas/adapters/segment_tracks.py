@@ -6,14 +6,17 @@ shop's.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
 from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
 from schemas.adapters.segment_facts import tags
+from schemas.money import AmountError, exponent, to_minor
 from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
@@ -48,11 +51,30 @@ def product(fields: Fields, currency: str) -> e.Product:
     )
 
 
-def _with_products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
+def order_line(fields: Fields, currency: str) -> e.Product:
+    """A line of an order. Where a unit's price is finer than the currency (0.0125 for a screw) the line has its worth as a whole:
+    the price rounded, times a thousand, would be another sum.
+    """
+    line = product(fields, currency)
+    if line.list_minor is not None or line.price_minor is None or line.quantity == 1:
+        return line
+    price = str(fields.values["price"]).strip()
+    if len(price.partition(".")[2]) <= exponent(currency) and "e" not in price.lower():
+        return line
+    try:
+        worth = to_minor(Decimal(price) * Decimal(repr(line.quantity)), currency)
+    except AmountError as error:
+        raise AdapterError("number_out_of_range", f"{fields.at('price')}: {error}") from None
+    return line if worth == line.price_minor * line.quantity else replace(line, list_minor=worth)
+
+
+def _with_products(
+    properties: Fields, shop_currency: str, read: Callable[[Fields, str], e.Product] = product
+) -> tuple[tuple[e.Product, ...], str | None, str]:
     listed = list(properties.objects("products"))
     stated = stated_currency(properties, listed)
     currency = stated or shop_currency
-    return tuple(product(fields, currency) for fields in listed), stated, currency
+    return tuple(read(fields, currency) for fields in listed), stated, currency
 
 
 # --- readers ------------------------------------------------------------------------------------------------------
@@ -193,7 +215,7 @@ def payment_failed(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """The state of an order."""
-    products, stated, currency = _with_products(properties, shop_currency)
+    products, stated, currency = _with_products(properties, shop_currency, order_line)
     fields: dict[str, Any] = {
         "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
@@ -245,7 +267,7 @@ def order_cancelled(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A refund. Some systems write what went back with a minus; a refund that takes money does not exist."""
-    products, stated, currency = _with_products(properties, shop_currency)
+    products, stated, currency = _with_products(properties, shop_currency, order_line)
     amount = properties.amount(currency, "refund_amount", "total")
     restocked = properties.flag("restocked", "restock")
     return {

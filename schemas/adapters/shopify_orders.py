@@ -187,7 +187,8 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
 
     What went back is the sum of the refund transactions that succeeded or are under way. Where there are none (lines taken
     off before they were paid), or where they are in another currency than the lines, the lines count. Shipping that was
-    given back is what the return cost the shop.
+    given back is what the return cost the shop, without its tax. Whether tax is in what is told of shipping in a shop whose
+    prices include it, Shopify's documents leave open; where tax beside it makes up the sum, it is not.
     """
     lines = list(body.objects("refund_line_items"))
     adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
@@ -197,16 +198,19 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     stated = of_shop or paid_in
     currency = stated or delivery.shop_currency
     tax = total(lines, currency, "total_tax")
-    listed = total(lines, currency, "subtotal") - (tax if taxes_included else 0)
+    subtotal = total(lines, currency, "subtotal")
+    listed = subtotal - (tax if taxes_included else 0)
     shipping, shipping_tax = _refunded_shipping(parcels, adjustments, currency)
+    taxed_shipping = taxes_included
     if payments and paid_in in (None, currency):
         sent = (one for one in payments if one.text("status") not in {"failure", "error"})
         amount = total(sent, currency, "amount")
-        goods = amount - tax - shipping - (0 if taxes_included else shipping_tax)
+        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax
+        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax)
         # More tax and shipping than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     elif payments and not lines:
-        stated, currency, shipping = paid_in, paid_in or currency, 0
+        stated, currency, shipping, shipping_tax = paid_in, paid_in or currency, 0, 0
         amount = total(payments, currency, "amount")
     else:
         other = total((one for one in adjustments if one.text("kind") != "shipping_refund"), currency, "amount")
@@ -219,7 +223,7 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         "amount_minor": max(0, amount),
         "products": tuple(_refunded_line(fields) for fields in lines),
         "restocked": all(fields.text("restock_type") != "no_restock" for fields in lines),
-        "return_shipping_minor": shipping,
+        "return_shipping_minor": max(0, shipping - shipping_tax) if taxed_shipping else shipping,
         "reason": body.text("note"),
     }
 

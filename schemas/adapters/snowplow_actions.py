@@ -21,11 +21,13 @@ from schemas.scalars import AdapterError, Fields, text_of
 class SnowplowOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a shop fills in Snowplow's amounts.
 
-    `revenue_includes_tax` and `revenue_includes_shipping` say that `revenue` of a transaction holds them.
+    `revenue_includes_tax` and `revenue_includes_shipping` say that `revenue` of a transaction holds them, `refund_includes_tax`
+    that `refund_amount` holds tax, and shipping where that went back.
     """
 
     revenue_includes_tax: bool = True
     revenue_includes_shipping: bool = True
+    refund_includes_tax: bool = True
 
 
 class Action(Struct, frozen=True):
@@ -196,7 +198,9 @@ def _transaction(action: Action) -> Made:
 
 
 def _refund(action: Action) -> Made:
-    """A refund; its product entities are those that came back, none where all of it did."""
+    """A refund; its product entities are those that came back, none where all of it did. It does not say how much of it is
+    tax; the order does.
+    """
     back = action.one("refund")
     products, stated, currency = _products(action, back)
     amount = back.amount(currency, "refund_amount")
@@ -206,6 +210,7 @@ def _refund(action: Action) -> Made:
             "order_id": required_order_id(back, "transaction_id"),
             "currency": stated,
             "amount_minor": None if amount is None else abs(amount),
+            "amount_with_tax": amount is not None and action.options.refund_includes_tax,
             "products": products,
             "reason": back.text("refund_reason"),
         },

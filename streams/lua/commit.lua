@@ -158,9 +158,9 @@ for i = pop_at, meta_at - 1, SLICE do
     local change = tonumber(ARGV[i + 2 * j - 1])
     local whole = not before or string.match(before, '^%-?%d+$')
     local total = whole and change and tonumber(before or '0') + change
-    if not total or math.abs(total) > EXACT then
-      return { 'refused', 'population counter ' .. names[j] .. ' is no integer or would leave the exact integers' }
-    end
+    if not total then return { 'refused', 'population counter ' .. names[j] .. ' is no integer' } end
+    -- One absurd amount must not stop a partition for good: a counter that is full stays full.
+    total = math.max(-EXACT, math.min(EXACT, total))
     if total == 0 then
       zeros[#zeros + 1] = names[j]
     else

@@ -7,6 +7,7 @@ then 200.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from schemas.adapters.adapter import content_id
 from schemas.reasons import Problem
 from streams.metrics import Metrics
 from streams.serve.answer import Answer, Refusal, json_answer
@@ -15,10 +16,10 @@ from streams.serve.budget import Budget, Hold
 from streams.serve.call import Call
 from streams.serve.envelope import CALLS, Envelope, read_batch, read_call
 from streams.serve.event_log import EventLog, LogAway
-from streams.serve.formats import SEGMENT, SHOPIFY, Formats
+from streams.serve.formats import CUSTOMERIO, SEGMENT, SHOPIFY, Formats
 from streams.serve.intake import Intake, Taken
 from streams.serve.keys import Sender, Senders, basic_user, check_origin
-from streams.serve.signatures import check_shopify, check_standard, standard_secret
+from streams.serve.signatures import check_bearer, check_customerio, check_shopify, check_standard, standard_secret
 from streams.setting_serve import Serve, Webhook
 
 ReadBody = Callable[[bytes], Envelope]
@@ -36,7 +37,7 @@ class Hook:
         """Raises ValueError for a secret that is none of its scheme, or a format that is not taken."""
         self.sender = Sender(name, "server")
         self.scheme = webhook.scheme
-        self.format = webhook.format or (SHOPIFY if webhook.scheme == "shopify" else SEGMENT)
+        self.format = webhook.format or {"shopify": SHOPIFY, "customerio": CUSTOMERIO}.get(webhook.scheme, SEGMENT)
         if self.format not in formats:
             raise ValueError(f"no format {self.format!r} is known, there are {', '.join(formats)}")
         read = standard_secret if webhook.scheme == "standard" else str.encode
@@ -79,8 +80,8 @@ class Collector:
         return await self._collect(call, self._settings.batch_bytes, read_batch)
 
     async def webhook(self, call: Call) -> Answer:
-        """POST /v1/webhooks/<source>: signed as Standard Webhooks say."""
-        hook = self._hook(call, "standard")
+        """POST /v1/webhooks/<source>: signed as Standard Webhooks or Customer.io say, or with a token."""
+        hook = self._hook(call, "standard", "customerio", "bearer")
         return await self._deliver(call, hook)
 
     async def shopify(self, call: Call) -> Answer:
@@ -119,20 +120,21 @@ class Collector:
 
     # --- webhooks -------------------------------------------------------------------------------------------------
 
-    def _hook(self, call: Call, scheme: str) -> Hook:
+    def _hook(self, call: Call, *schemes: str) -> Hook:
         hook = self._hooks.get(call.parts["source"])
-        if hook is None or hook.scheme != scheme:
-            raise Refusal("not_found", f"no webhook of the scheme {scheme} has this name", headers=CLOSE)
+        if hook is None or hook.scheme not in schemes:
+            raise Refusal("not_found", f"no webhook of the scheme {' or '.join(schemes)} has this name", headers=CLOSE)
+        if hook.scheme == "bearer":
+            check_bearer(call.headers, hook.keys)  # before the body is read, so a stranger's is not
         return hook
 
     async def _deliver(self, call: Call, hook: Hook) -> Answer:
         with Hold(self._budget) as hold:
             body = await self._body(call, hold, self._settings.batch_bytes)
             received_ms = self._wall_ms()
-            if hook.scheme == "shopify":
-                delivery_id = check_shopify(call.headers, body, hook.keys)
-            else:
-                delivery_id = check_standard(call.headers, body, hook.keys, received_ms / 1000)
+            delivery_id = _delivery(hook, call, body, received_ms / 1000)
+            if not body and hook.scheme == "bearer":
+                return SUCCESS  # Braze asks like this whether its token is good
             try:
                 events = self._formats.read(
                     hook.format, body, call.headers, delivery_id=delivery_id, received_ms=received_ms
@@ -158,3 +160,14 @@ class Collector:
             self._metrics.count("regulars_collect_rejected_total", count, source=sender.name, reason=reason)
         if taken.stripped:
             self._metrics.count("regulars_collect_stripped_total", taken.stripped, source=sender.name)
+
+
+def _delivery(hook: Hook, call: Call, body: bytes, now_s: float) -> str:
+    """The id of a delivery, one made of its body where it has none. Raises Refusal where its sender is not who it should be."""
+    if hook.scheme == "shopify":
+        return check_shopify(call.headers, body, hook.keys)
+    if hook.scheme == "standard":
+        return check_standard(call.headers, body, hook.keys, now_s)
+    if hook.scheme == "customerio":
+        check_customerio(call.headers, body, hook.keys, now_s)
+    return content_id(body)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.adapters import segment, shopify
+from schemas.adapters import customerio, segment, shopify
 from schemas.adapters.adapter import Adapter, Given
 from schemas.decode import too_deep
 from schemas.events import Event
@@ -20,6 +20,7 @@ from streams.serve.envelope import read_calls
 
 SEGMENT: Final = segment.ADAPTER.name
 SHOPIFY: Final = shopify.ADAPTER.name
+CUSTOMERIO: Final = customerio.ADAPTER.name
 
 _decode = msgspec.json.Decoder().decode
 
@@ -59,7 +60,7 @@ class Formats:
             raise Refusal("not_json", str(error)[:DETAIL_MAX]) from None
         if not isinstance(message, dict) or not adapter.fits(message):
             return [Problem("unknown_shape", f"the body has not the marks of {adapter.title}")]
-        return adapter.adapt(message, self._given(original, received_ms))
+        return adapter.adapt(message, self._given(original, received_ms, delivery_id))
 
     def _calls(self, body: bytes, delivery_id: str, received_ms: int) -> Iterator[Event | Problem]:
         """One call of Segment's form, with its `type`, or a batch of them."""
@@ -75,10 +76,11 @@ class Formats:
             except AdapterError as error:
                 yield Problem(error.reason, error.detail[:DETAIL_MAX])
 
-    def _given(self, original: bytes, received_ms: int) -> Given:
+    def _given(self, original: bytes, received_ms: int, delivery_id: str = "") -> Given:
         return Given(
             original=original,
             shop_currency=self._currency,
             record_ms=received_ms,
             phone_region=self._phone_region,
+            delivery_id=delivery_id,
         )

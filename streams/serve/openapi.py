@@ -161,14 +161,16 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             }
         )
     if route.body == "webhook":
-        found += [_header(name) for name in ("webhook-id", "webhook-timestamp", "webhook-signature")]
+        # Which of them has to be there is a matter of the webhook's scheme.
+        names = ("webhook-id", "webhook-timestamp", "webhook-signature", "X-CIO-Timestamp", "X-CIO-Signature")
+        found += [_header(name, required=False) for name in names]
     if route.body == "shopify":
         found += [_header(name) for name in ("X-Shopify-Hmac-SHA256", "X-Shopify-Webhook-Id")]
     return found
 
 
-def _header(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+def _header(name: str, *, required: bool = True) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "schema": {"type": "string"}}
 
 
 def _body(body: Body) -> dict[str, Any]:

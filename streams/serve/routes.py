@@ -75,7 +75,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         method="POST", path="/v1/webhooks/{source}", operation="collect.webhook", guard="signature",
-        summary="A webhook signed as Standard Webhooks say.", body="webhook", answers="Success",
+        summary="A webhook signed as Standard Webhooks or Customer.io say, or with a token.", body="webhook", answers="Success",
     ),
     _profile("", "read.profile", "A customer's profile document, or the fields asked for.", "ProfileDocument"),
     _profile("/segments", "read.segments", "The segments a customer is in.", "Segments"),

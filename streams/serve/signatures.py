@@ -1,4 +1,6 @@
-"""Signatures of webhooks, checked over the raw bytes and in constant time: Shopify's, and Standard Webhooks'.
+"""Signatures of webhooks, checked over the raw bytes and in constant time: Shopify's, Standard Webhooks' and Customer.io's.
+
+Of a sender that can't sign (Braze's Currents) a token is compared.
 
 Pure: the present is an argument. While a secret is exchanged two are live, and either may have signed.
 """
@@ -14,6 +16,10 @@ from streams.serve.answer import Refusal
 
 SKEW_S: Final = 300
 """Standard Webhooks: a signed time further than five minutes from now is refused, so that nothing can be replayed later."""
+
+RETRIED_S: Final = 8 * 86_400
+"""Customer.io tries again for seven days, and does not say whether it signs each time anew. A replay within this time changes
+nothing while its id is remembered."""
 
 SIGNATURES_MAX: Final = 16
 _ID_MAX: Final = 200
@@ -72,6 +78,35 @@ def check_shopify(headers: Mapping[str, str], body: bytes, keys: tuple[bytes, ..
     if not _is_id(delivery):
         raise Refusal("wrong_shape", "X-Shopify-Webhook-Id is missing or malformed")
     return delivery
+
+
+def check_customerio(headers: Mapping[str, str], body: bytes, keys: tuple[bytes, ...], now_s: float) -> None:
+    """Whether Customer.io sent a reporting webhook. Raises Refusal: `bad_signature`, `stale`.
+
+    `X-CIO-Signature` is the HMAC-SHA256 of "v0:timestamp:body" in hexadecimal, with `X-CIO-Timestamp`.
+    """
+    stamp, given = headers.get("x-cio-timestamp", ""), headers.get("x-cio-signature", "")[:128].removeprefix("v0=")
+    if not (0 < len(stamp) <= 15 and stamp.isascii() and stamp.isdigit()):
+        raise Refusal("bad_signature", "X-CIO-Timestamp is missing or malformed")
+    fits = False
+    for key in keys:
+        wanted = hmac.new(key, b"v0:%s:%s" % (stamp.encode(), body), sha256).hexdigest()
+        fits |= hmac.compare_digest(given.lower().encode("utf-8", "surrogatepass"), wanted.encode())
+    if not fits:
+        raise Refusal("bad_signature")
+    if abs(now_s - int(stamp)) > RETRIED_S:
+        raise Refusal("stale")
+
+
+def check_bearer(headers: Mapping[str, str], keys: tuple[bytes, ...]) -> None:
+    """Whether a call carries one of the tokens (Authorization: Bearer). Raises Refusal (`bad_signature`)."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    given = sha256(token.strip().encode("utf-8", "surrogatepass")).digest()
+    fits = False
+    for key in keys:
+        fits |= hmac.compare_digest(given, sha256(key).digest())
+    if scheme.lower() != "bearer" or not fits:
+        raise Refusal("bad_signature", "the token of the Authorization header is missing or another one")
 
 
 def _is_id(text: str) -> bool:

@@ -462,7 +462,6 @@ async def test_numbers_beyond_the_exact_integers_are_refused_whole(table: Table)
     assert (await table.load(P, [], [], due_before_ms=INTEGER_MAX)).due == []
 
     for change in (
-        {"population": {"n": 2}},
         {"population": {"m": 2**63}},
         {"due": {"a": INTEGER_MAX + 1}},
         {"offsets": {"orders": 2**64}},
@@ -477,6 +476,21 @@ async def test_numbers_beyond_the_exact_integers_are_refused_whole(table: Table)
     # A refusal does not use up the counter.
     await table.commit(P, then(one, population={"n": 1}))
     assert await table.population(P) == {"n": INTEGER_MAX}
+
+
+@in_loop
+async def test_a_counter_that_is_full_stays_full_and_stops_nothing(table: Table) -> None:
+    one = after(await table.claim(P), population={"n": INTEGER_MAX - 1, "m": 1 - INTEGER_MAX})
+    await table.commit(P, one)
+    two = then(one, population={"n": INTEGER_MAX, "m": -INTEGER_MAX}, profiles={"a": b"1"})
+    await table.commit(P, two)
+
+    assert await table.population(P) == {"n": INTEGER_MAX, "m": -INTEGER_MAX}
+    assert await table.profile(P, "a") == b"1"
+
+    await table.commit(P, then(two, population={"n": -5, "m": 5}))
+
+    assert await table.population(P) == {"n": INTEGER_MAX - 5, "m": 5 - INTEGER_MAX}
 
 
 @in_loop

@@ -82,6 +82,15 @@ def test_an_order_without_a_currency_is_in_the_shops_and_not_in_dollars() -> Non
     assert (found.event.revenue_minor, found.event.currency) == (500, None)
 
 
+def test_where_values_hold_tax_a_refund_that_does_not_name_it_leaves_it_to_its_order() -> None:
+    with_tax = {"value_includes_tax": True}
+    told, untold = (ga4("refund", transaction_id="T1", value=119, currency="EUR", **tax) for tax in ({"tax": 19}, {}))
+
+    assert (one(told, ga4=with_tax).amount_minor, one(told, ga4=with_tax).amount_with_tax) == (10000, False)
+    assert (one(untold, ga4=with_tax).amount_minor, one(untold, ga4=with_tax).amount_with_tax) == (11900, True)
+    assert not one(untold).amount_with_tax
+
+
 def test_without_any_time_the_time_of_receipt_counts_and_without_that_the_event_is_refused() -> None:
     assert one(ga4("login")).timestamp_ms == NOON_MS
     assert refused(ga4("login"), 0) == ("missing_field", "timestamp_micros is missing")
@@ -119,6 +128,18 @@ def test_revenue_is_the_whole_unless_the_shop_says_it_is_the_goods() -> None:
 
     assert one(message).revenue_minor == 20000
     assert one(message, snowplow=goods_alone).revenue_minor == 23000
+
+
+def test_what_snowplow_says_went_back_holds_its_tax_unless_the_shop_says_it_is_the_goods() -> None:
+    entities = "contexts_com_snowplowanalytics_snowplow_ecommerce_"
+    message = {
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "snowplow_ecommerce_action",
+        "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1": {"type": "refund"},
+        entities + "refund_1": [{"transaction_id": "T1", "refund_amount": 119, "currency": "USD"}],
+    }  # fmt: skip
+
+    assert (one(message).amount_minor, one(message).amount_with_tax) == (11900, True)
+    assert not one(message, snowplow={"refund_includes_tax": False}).amount_with_tax
 
 
 def test_an_action_of_another_vendor_is_refused_by_name() -> None:
@@ -189,6 +210,19 @@ def test_a_shop_may_count_orders_from_their_payment_on() -> None:
     assert events(webhook("orders/updated", ORDER), **late) == []
     assert isinstance(one(webhook("orders/paid", paid), **late), e.OrderCompleted)
     assert isinstance(one(webhook("orders/updated", paid), **late), e.OrderUpdated)
+
+
+@pytest.mark.parametrize("told", [("-5.95", "-0.95"), ("-5.00", "-0.95")])
+def test_shipping_given_back_is_neither_goods_nor_tax_however_shopify_tells_its_tax(told: tuple[str, str]) -> None:
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "107.10", "total_tax": "17.10"}],
+        "order_adjustments": [{"kind": "shipping_refund", "amount": told[0], "tax_amount": told[1]}],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "113.05", "currency": "EUR"}],
+    }  # fmt: skip
+    found = one(webhook("refunds/create", refund), shopify={"taxes_included": True})
+
+    assert (found.amount_minor, found.return_shipping_minor) == (9000, 500)
 
 
 def test_a_shop_whose_prices_include_tax_refunds_without_it() -> None:

@@ -78,8 +78,9 @@ def test_without_every_list_price_gross_is_what_was_paid_and_taken_off() -> None
         ({"a": Refund(1), "b": Refund(2)}, 3500),
         ({"a": Refund(1, amount=9000)}, 9000),
         ({"a": Refund(1, amount=9000), "b": Refund(2)}, 9000),
-        # One of two teas (list 500 of 4000) at the order's goods value of 3500.
-        ({"a": Refund(1, units={"tea": 1.0})}, 438),
+        # One of two teas: the pot alone was cheaper than its list price.
+        ({"a": Refund(1, units={"tea": 1.0})}, 500),
+        ({"a": Refund(1, units={"pot": 1.0})}, 2500),
         ({"a": Refund(1, units={"unheard of": 1.0})}, 3500),
     ],
 )
@@ -89,6 +90,73 @@ def test_a_refund_is_its_amount_its_goods_or_the_rest(refunds: dict[str, Refund]
     assert contribution.amounts.refund == refunded
     assert contribution.amounts.net == 3500 - refunded
     assert contribution.refunded
+
+
+@pytest.mark.parametrize(
+    "refunds, refunded",
+    [
+        ({"a": Refund(1, amount=2000, priced=True)}, 2000),
+        ({"a": Refund(1, amount=4000, priced=True)}, 3000),
+        ({"a": Refund(1, amount=2000, priced=True), "b": Refund(1, amount=2000, priced=True)}, 3000),
+        ({"a": Refund(1, amount=500), "b": Refund(1, amount=4000, priced=True)}, 3000),
+        ({"a": Refund(1, amount=3200), "b": Refund(1, amount=4000, priced=True)}, 3200),
+        # One of two teas at a quarter off.
+        ({"a": Refund(1, units={"tea": 1.0})}, 375),
+    ],
+)
+def test_products_alone_never_take_back_more_than_the_order_brought_after_its_discount(
+    refunds: dict[str, Refund], refunded: int
+) -> None:
+    lines = (OrderLine("tea", 2.0, 1000), OrderLine("pot", 1.0, 3000))
+
+    assert worth(order(*lines, money=OrderMoney(discount=1000), refunds=refunds)).amounts.refund == refunded
+
+
+OF_119 = OrderMoney(revenue=10_000, tax=1_900)
+OF_124 = OrderMoney(revenue=10_000, tax=1_900, shipping=500)
+
+
+@pytest.mark.parametrize(
+    "money, amounts, refunded",
+    [
+        (OF_119, (11_900,), 10_000),
+        (OF_119, (5_950,), 5_000),
+        (OF_119, (5_950, 5_950), 10_000),
+        (OF_119, (3_333, 8_567), 10_000),
+        (OF_119, (12_000,), 10_100),  # goodwill beyond all that was paid
+        (OF_124, (11_900,), 10_000),
+        (OF_124, (12_400,), 10_000),
+        (OF_124, (5_950,), 5_000),
+        (OrderMoney(total=12_400, tax=1_900, shipping=500), (12_400,), 10_000),
+        (OrderMoney(revenue=10_000, total=12_400, shipping=500), (5_950,), 5_000),
+        (OrderMoney(revenue=10_000), (10_000,), 10_000),
+        (OrderMoney(revenue=10_000), (11_000,), 11_000),
+        (OrderMoney(revenue=0, tax=0), (500,), 500),
+    ],
+)
+def test_of_what_went_back_with_its_tax_the_goods_have_their_part(
+    money: OrderMoney, amounts: tuple[int, ...], refunded: int
+) -> None:
+    refunds = {str(number): Refund(1, amount=amount, with_tax=True) for number, amount in enumerate(amounts)}
+
+    assert worth(order(money=money, refunds=refunds)).amounts.refund == refunded
+
+
+@pytest.mark.parametrize("amounts, refunded", [((12_400,), 10_000), ((6_200, 6_200), 10_000), ((11_000,), 11_000)])
+def test_an_amount_that_is_all_that_was_paid_is_the_whole_order_whoever_states_it(
+    amounts: tuple[int, ...], refunded: int
+) -> None:
+    refunds = {str(number): Refund(1, amount=amount) for number, amount in enumerate(amounts)}
+
+    assert worth(order(money=OF_124, refunds=refunds)).amounts.refund == refunded
+
+
+def test_shipping_that_went_back_is_no_margin_any_more() -> None:
+    def margin(*amounts: int) -> int:
+        refunds = {str(number): Refund(1, amount=amount, with_tax=True) for number, amount in enumerate(amounts)}
+        return worth(order(money=OF_124, refunds=refunds)).amounts.margin
+
+    assert (margin(), margin(11_900), margin(11_900, 200), margin(12_400)) == (10_500, 500, 300, 0)
 
 
 def test_a_refund_in_another_currency_is_converted_at_the_orders_day() -> None:
@@ -184,6 +252,16 @@ def test_net_is_what_the_rounded_parts_leave() -> None:
     shop = worth(entry, Book(shop_currency="EUR", rates=rates)).shop
 
     assert (shop.gross, shop.discount, shop.refund, shop.net) == (34, 17, 8, 9)
+
+
+@pytest.mark.parametrize("listed, paid", [(5, 3), (3, 2), (1, 1), (7, 5)])
+def test_a_whole_order_that_went_back_leaves_nothing_in_the_shops_currency_either(listed: int, paid: int) -> None:
+    rates = build_rates([{"currency": "USD", "date": "1970-01-01", "rate": "0.5"}], "EUR", lambda _: 2)
+    back = {"a": Refund(1)}
+    entry = order(OrderLine("tea", 1.0, listed), currency="USD", money=OrderMoney(revenue=paid), refunds=back)
+    shop = worth(entry, Book(shop_currency="EUR", rates=rates)).shop
+
+    assert (shop.gross - shop.discount - shop.refund, shop.net) == (0, 0)
 
 
 @pytest.mark.parametrize("fields", [{"cancelled_ms": 5}, {"test": True}])

@@ -166,6 +166,88 @@ def test_a_refund_of_products_bought_at_a_discount_is_of_what_they_cost_her_and_
     assert ada.net == 0
 
 
+def test_all_products_of_an_order_with_a_coupon_going_back_one_by_one_leave_nothing_and_never_less() -> None:
+    ada = Customer()
+    tea, pot = Product(product_id="tea", price_minor=6000), Product(product_id="pot", price_minor=4000)
+    ada.tell(events.OrderCompleted, 1, products=(tea, pot), discount_minor=1000)
+
+    assert ada.net == 9000
+
+    ada.tell(events.OrderRefunded, 2, products=(tea,))
+
+    assert ada.net == 3000
+
+    ada.tell(events.OrderRefunded, 3, products=(pot,))
+
+    assert ada.net == 0
+
+
+def test_a_refund_that_names_no_currency_is_in_its_orders_with_that_ones_decimals() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=500, currency="JPY")
+    ada.tell(events.OrderRefunded, 2, amount_minor=20_000)  # "200", read in a shop that counts in cents
+
+    assert ada.profile.by_currency["JPY"].net == 300
+
+    ada.tell(events.OrderUpdated, 3, revenue_minor=40_000)
+
+    assert ada.profile.by_currency["JPY"].net == 200
+
+    ada.tell(events.OrderCompleted, 1, "o2", revenue_minor=5_520, currency="KWD")
+    ada.tell(events.OrderRefunded, 2, "o2", products=(Product(product_id="tea", price_minor=552),))
+
+    assert ada.profile.by_currency["KWD"].net == 0
+
+
+def test_lines_that_name_no_currency_are_in_their_orders_with_that_ones_decimals() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=300, quantity=2, discount_minor=100, cost_minor=150)
+    ada.tell(events.OrderCompleted, 1, products=(tea,), currency="JPY")
+    ada.tell(
+        events.OrderUpdated,
+        2,
+        products=(Product(product_id="tea", price_minor=30_000, discount_minor=10_000, cost_minor=15_000),),
+    )
+
+    totals = ada.profile.by_currency["JPY"]
+    assert (totals.gross, totals.discount, totals.net, totals.margin) == (300, 100, 200, 50)
+
+
+def test_a_refund_by_products_of_an_order_that_came_to_less_than_nothing_gives_her_nothing() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=1000)
+    ada.tell(events.OrderCompleted, 1, products=(tea,), total_minor=100, tax_minor=300)
+    ada.tell(events.OrderRefunded, 2, products=(Product(product_id="tea"),))
+
+    assert ada.net == -200
+
+
+def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_also_before_it_and_long_after() -> None:
+    ada = Customer()
+    ada.tell(events.OrderRefunded, 1, amount_minor=5950, amount_with_tax=True)
+    ada.tell(events.OrderCompleted, 1, revenue_minor=10_000, tax_minor=1_900)
+
+    assert ada.net == 5000
+
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    ada.tell(events.OrderRefunded, 450, amount_minor=5950, amount_with_tax=True)
+
+    assert ada.net == 0
+
+
+def test_a_refund_by_products_alone_counts_the_same_once_the_order_has_lost_its_lines() -> None:
+    ada = Customer()
+    tea, pot = Product(product_id="tea", price_minor=6000), Product(product_id="pot", price_minor=4000)
+    ada.tell(events.OrderCompleted, 1, products=(tea, pot), discount_minor=1000)
+    ada.tell(events.OrderRefunded, 2, products=(tea,))
+    ada.tell(events.OrderRefunded, 3, products=(Product(product_id="pot"),))
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    ada.tell(events.OrderRefunded, 450, products=(tea, pot))
+
+    assert ada.entry().compact
+    assert ada.net == 0
+
+
 def test_prices_written_with_a_minus_take_no_money_from_her_in_a_refund() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, revenue_minor=100)

@@ -722,6 +722,29 @@ def test_the_currency_of_the_products_is_the_events() -> None:
     assert (found.currency, found.total_minor, found.products[0].price_minor) == ("JPY", 500, 500)
 
 
+@pytest.mark.parametrize("price,quantity,currency,worth", [
+    (0.0125, 1000, "EUR", 1250), ("1.459", 40.0, "EUR", 5836), (0.333, 3, "EUR", 100), ("1.25e-2", 1000, "EUR", 1250),
+    (0.5, 300, "JPY", 150), (-0.0125, 1000, "EUR", -1250), (1.4594, 500, "KWD", 729_700),
+    # These are told by their price as well.
+    (19.99, 3, "EUR", None), ("10.000", 2, "EUR", None), (0.30000000000000004, 3, "EUR", None), (0.0125, 1, "EUR", None),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["Order Completed", "Order Refunded"])
+def test_a_line_of_a_price_finer_than_the_currency_is_worth_what_all_of_it_comes_to(
+    name: str, price: Any, quantity: float, currency: str, worth: int | None
+) -> None:
+    line = {"product_id": "screw", "price": price, "quantity": quantity}
+
+    (found,) = track(name, {"order_id": "o1", "currency": currency, "products": [line]}).products
+
+    assert found.list_minor == worth
+
+
+def test_a_line_of_a_price_finer_than_the_currency_is_in_the_bounds_of_amounts() -> None:
+    line = {"product_id": "screw", "price": "9999999999.999", "quantity": 10**9}
+
+    assert refused("Order Completed", {"order_id": "o1", "products": [line]})[0] == "number_out_of_range"
+
+
 def test_products_in_different_currencies_are_no_order() -> None:
     products = [{"id": "p", "currency": "USD"}, {"id": "q", "currency": "EUR"}]
 

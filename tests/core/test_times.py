@@ -91,6 +91,17 @@ def test_a_clock_an_hour_ahead_is_taken_out() -> None:
     assert found == (NOON_MS + 1000, NOON_MS + 301_000)
 
 
+def test_an_event_of_a_device_whose_clock_was_set_only_before_it_was_sent_happened_when_it_was_received() -> None:
+    received = NOON_MS + 1000
+
+    assert event_time(7_000, 7_000, NOON_MS, received, 0) == (received, received)
+    # A clock that was never set runs all the same, and one that runs ahead of the times is no better.
+    assert event_time(7_000, 7_000, 67_000, received, 0) == (received - 60_000, received)
+    assert event_time(NOON_MS + 10**12, NOON_MS + 10**12, NOON_MS, received, 0) == (received, received)
+    # History from before the shop's tracker.
+    assert event_time(852_076_800_000, 852_076_800_000, NOON_MS, NOON_MS, 0) == (852_076_800_000, NOON_MS)
+
+
 @pytest.mark.parametrize("missing", ["original", "sent", "received"])
 def test_the_timestamp_holds_unless_all_three_clocks_are_known(missing: str) -> None:
     clocks: dict[str, int | None] = {"original": NOON_MS - 9_000, "sent": NOON_MS - 5_000, "received": NOON_MS}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles import order_stats
 from profiles.book import Book
@@ -81,6 +82,7 @@ def some_order_event(random: Random, number: int) -> Arrival:
         fields |= {
             "refund_id": random.choice((None, "r1", "r2")),
             "amount_minor": random.choice((None, random.randint(-200, 20_000))),
+            "amount_with_tax": random.random() < 0.3,
             "products": tuple(some_product(random) for _ in range(random.randint(0, 2))),
             "restocked": random.random() < 0.5,
             "return_shipping_minor": random.choice((0, 0, 395)),
@@ -198,6 +200,20 @@ class Oracle:
         money = {name: getattr(stated, name) if stated else None for name in HEADLINE}
         currency = last("currency") or "EUR"
         rate = self._rate(currency, placed_ms)
+        # What is newer than the newest word on the currency was read in euro, and has two decimals.
+        named = max((place for place, e in enumerate(ordered) if e.currency is not None), default=len(ordered))
+        if stated is not None and ordered.index(stated) > named:
+            money = {name: None if m is None else _in_digits(m, currency) for name, m in money.items()}
+        lines_at = max((place for place, e in enumerate(ordered) if e.products), default=-1)
+        if lines_at > named and DIGITS[currency] != 2:
+            lines = tuple(
+                replace(
+                    p,
+                    list_minor=None if (v := _value(p)) is None else _in_digits(v, currency),
+                    discount_minor=_in_digits(p.discount_minor, currency),
+                )
+                for p in lines
+            )
 
         values = [_value(p) for p in lines]
         known = [value for value in values if value is not None]
@@ -224,32 +240,49 @@ class Oracle:
                     newest[refund_id] = version
         refunds = [event for _, _, event in newest.values()]
 
-        fixed, rest, fees, everything_back = 0, False, 0, False
+        fixed, taxed, of_products, rest, fees, everything_back = 0, 0, 0, False, 0, False
         units_back: dict[str, Fraction] = {}
         for r in refunds:
             fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
             paid = [(_value(p), p.discount_minor) for p in r.products]
             amount = r.amount_minor
-            if amount is None and paid and all(value is not None for value, _ in paid):
-                amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
             if amount is not None:
-                fixed += self._converted(amount, r.currency, currency, placed_ms)
+                amount = self._converted(amount, r.currency, currency, placed_ms)
+                fixed, taxed = (fixed, taxed + amount) if r.amount_with_tax else (fixed + amount, taxed)
+            elif paid and all(value is not None for value, _ in paid):
+                amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
+                of_products += self._converted(amount, r.currency, currency, placed_ms)
             else:
                 worth = _share(r.products, lines, goods)
                 rest = rest or worth is None
-                fixed += worth or 0
+                of_products += worth or 0
                 everything_back = everything_back or (not r.products and r.restocked)
             if r.restocked:
                 for p in r.products:
                     units_back[p.product_id] = units_back.get(p.product_id, Fraction(0)) + _exact(p.quantity)
-        refund = fixed + max(0, goods - fixed) if rest else fixed
+        # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
+        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
+        all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
+        if 0 < goods < fixed == all_paid and not taxed:
+            fixed, taxed = 0, fixed
+        shipping_back = 0
+        if taxed > 0 and goods > 0:
+            charged = max(0, money["shipping_minor"] or 0)
+            without_shipping = max(goods, all_paid - charged)
+            shipping_back = min(charged, max(0, taxed - without_shipping))
+            fixed += min(goods, round(Fraction(taxed * goods, without_shipping)))
+            fixed += max(0, taxed - max(goods, all_paid))
+        else:
+            fixed += taxed
+        refund = max(goods, fixed) if rest else max(fixed, min(goods, fixed + of_products))
         net = goods - refund
 
         # Cost of goods.
         line_costs, guessed_gross, blind = [], 0, not lines
         for p, value in zip(lines, values, strict=True):
             if p.cost_minor is not None:
-                line_costs.append(round(p.cost_minor * _exact(p.quantity)))
+                cost = round(p.cost_minor * _exact(p.quantity))
+                line_costs.append(_in_digits(cost, currency) if lines_at > named else cost)
             elif self.full and p.product_id == "p0" and rate is not None:
                 # The catalogue's cost is in EUR; rounded for the line, then brought into the order's currency.
                 line_costs.append(round(Fraction(round(335 * _exact(p.quantity))) / rate))
@@ -290,7 +323,7 @@ class Oracle:
                 unknown, fee = True, 0
             else:
                 fee = round(paid * Fraction("0.0145")) + round(Fraction(25) / rate) if paid > 0 else 0
-        margin = net - cost + back + charged - shipping_cost - fee + fees
+        margin = net - cost + back + charged - shipping_cost - fee + fees - shipping_back
         guess = gross if unknown or blind else max(0, min(gross, guessed_gross))
 
         self.count += 1
@@ -304,6 +337,7 @@ class Oracle:
             self.unconverted += 1
             return
         g, d, r_, m, e = (round(x * rate) for x in (gross, gross - goods, refund, margin, guess))
+        r_ = r_ if net else g - d  # nothing is left, and nothing shall be
         _add(self.ltv, g, d, r_, g - d - r_, m, e)
 
     def _rate(self, currency: str, at_ms: int) -> Fraction | None:
@@ -319,11 +353,18 @@ class Oracle:
         return Fraction(valid[-1]["rate"]) * Fraction(10) ** (2 - DIGITS[currency])
 
     def _converted(self, amount: int, stated: str | None, currency: str, at_ms: int) -> int:
-        """A refund's amount in the order's currency; as it is where a rate is missing."""
+        """A refund's amount in the order's currency; as it is where a rate is missing. One that names none is in the order's."""
+        if stated is None:
+            return _in_digits(amount, currency)
         theirs, ours = self._rate(stated or currency, at_ms), self._rate(currency, at_ms)
         if stated in (None, currency) or theirs is None or ours is None:
             return amount
         return round(amount * theirs / ours)
+
+
+def _in_digits(amount: int, currency: str) -> int:
+    """An amount of two decimals with those of a currency."""
+    return round(Fraction(amount) * Fraction(10) ** (DIGITS[currency] - 2))
 
 
 def _exact(quantity: float) -> Fraction:
@@ -338,16 +379,18 @@ def _value(product: Product) -> int | None:
 
 def _share(back: tuple[Product, ...], lines: tuple[Product, ...], goods: int) -> int | None:
     """What products without prices are worth of an order's goods value; None where its lines can't tell."""
-    values = [_value(p) for p in lines]
-    total = sum(value for value in values if value is not None)
-    if not back or None in values or total <= 0:
+    if not back or any(_value(p) is None for p in lines):
+        return None
+    paid = [max(0, (_value(p) or 0) - p.discount_minor) for p in lines]
+    total = sum(paid)
+    if total <= 0:
         return None
     share = 0
     units: dict[str, Fraction] = {}
     for p in back:
         units[p.product_id] = units.get(p.product_id, Fraction(0)) + _exact(p.quantity)
     for product_id, count in units.items():
-        mine = [(_value(p) or 0, _exact(p.quantity)) for p in lines if p.product_id == product_id]
+        mine = [(v, _exact(p.quantity)) for p, v in zip(lines, paid, strict=True) if p.product_id == product_id]
         quantity = sum((q for _, q in mine), Fraction(0))
         if not quantity:
             return None

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import msgspec
 import pytest
 
 from profiles.engine import Engine
 from schemas.decode import Decoder
-from schemas.events import Event
+from schemas.events import Event, OrderCompleted, Product
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded, Pace
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, World, added, ordered, run
@@ -119,6 +120,19 @@ def test_it_reads_no_further_ahead_than_one_batch() -> None:
         subject.feed(endless(), look)
 
     assert taken == 500
+
+
+def test_an_order_of_absurd_worth_stops_nobody(start: Start) -> None:
+    subject = start()
+    absurd = (Product(product_id="tea", price_minor=10**15, quantity=10**9),) * 500
+    told: dict[str, Any] = {"timestamp_ms": START_MS, "user_id": "eve", "products": absurd}
+    orders = [OrderCompleted(message_id=f"m{number}", order_id=f"o{number}", **told) for number in range(3)]
+    subject.feed(*orders, added("ada", 0, "m4"), added("ada", 70, "m5"))
+
+    assert "user_id:ada" in subject.customers()
+    assert subject.embedded.population()["gross"] == 2**53 - 1
+    (eve,) = (profile for profile in subject.embedded.profiles() if profile.id == "user_id:eve")
+    assert eve.ltv.gross == 3 * 500 * 10**15
 
 
 def test_what_cannot_be_read_is_handed_out_with_its_place_and_reason(start: Start) -> None:

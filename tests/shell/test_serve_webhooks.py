@@ -83,6 +83,36 @@ def test_a_signed_call_becomes_an_event_of_its_source_under_the_deliverys_id() -
     ]
 
 
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (
+            "ga4",
+            {"client_id": "c1", "user_properties": {"tier": {"value": "gold"}}, "events": [{"name": "login"}] * 2},
+        ),
+        ("data_layer", {"client_id": "c1", "event": "add_to_cart", "ecommerce": {"items": [{"item_id": "tea"}]}}),
+        ("data_layer", {"client_id": "c1", "0": "consent", "1": "update", "2": {"ad_storage": "denied"}}),
+        ("braze", {"attributes": [{"external_id": "ada", "tier": "gold"}]}),
+    ],
+)
+def test_a_delivery_that_is_tried_again_later_is_the_same_though_it_says_no_time(
+    source: str, message: dict[str, Any]
+) -> None:
+    shop = site(webhooks={source: {"scheme": "standard", "secrets": [STANDARD_SECRET], "format": source}})
+    body, path = json.dumps(message).encode(), f"/v1/webhooks/{source}"
+
+    for minute, delivery in ((0, "msg_1"), (4, "msg_1"), (4, "msg_2")):
+        shop.now_ms = NOW_MS + minute * 60_000
+        assert shop.ask("POST", path, body, signed(body, at_s=shop.now_ms // 1000, message_id=delivery)).status == 200
+
+    ids = [event["message_id"] for event in shop.events]
+    once = len(ids) // 3
+    first, again, another = ids[:once], ids[once : 2 * once], ids[2 * once :]
+    assert once == len(set(first)) > 0
+    assert first == again
+    assert not set(first) & set(another)
+
+
 def test_several_signatures_may_stand_in_the_header_and_one_that_fits_is_enough() -> None:
     shop = site()
     body = json.dumps(viewed()).encode()
@@ -135,6 +165,78 @@ def test_a_changed_byte_of_the_body_breaks_the_signature() -> None:
     answer = shop.ask("POST", "/v1/webhooks/partner", body.replace(b"m1", b"m2"), signed(body))
 
     assert refused(answer) == (401, "bad_signature")
+
+
+# --- messaging systems ----------------------------------------------------------------------------------------------
+
+CIO_SECRETS = ("the-new-signing-key", "the-old-signing-key")
+MESSAGING: dict[str, Any] = {
+    "customerio": {"scheme": "customerio", "secrets": list(CIO_SECRETS)},
+    "braze": {"scheme": "bearer", "secrets": ["0p3n5354m3=="], "format": "braze"},
+    "crm": {"scheme": "bearer", "secrets": ["0p3n5354m3=="]},
+}
+
+
+def of_customerio(body: bytes, secret: str = CIO_SECRETS[0], at_s: int = NOW_S, prefix: str = "") -> dict[str, str]:
+    digest = hmac.digest(secret.encode(), b"v0:%d:%s" % (at_s, body), sha256)
+    return {"X-CIO-Timestamp": str(at_s), "X-CIO-Signature": f"{prefix}{digest.hex()}"}
+
+
+def test_what_customer_io_tells_of_its_messages_is_known_of_the_customer() -> None:
+    shop = site(webhooks=MESSAGING)
+    body = (GOLDEN / "customerio/mail_marked_as_spam.json").read_bytes()
+
+    assert shop.ask("POST", "/v1/webhooks/customerio", body, of_customerio(body)).status == 200
+    assert (
+        shop.ask("POST", "/v1/webhooks/customerio", body, of_customerio(body, CIO_SECRETS[1], prefix="v0=")).status
+        == 200
+    )
+
+    assert [(event["event"], event["source"], event["user_id"]) for event in shop.events] == [
+        ("Message Marked as Spam", "customerio", "ada")
+    ] * 2
+    assert len({event["message_id"] for event in shop.events}) == 1
+
+
+def test_what_customer_io_did_not_sign_is_refused() -> None:
+    shop = site(webhooks=MESSAGING)
+    body, path = b'{"event_id":"1"}', "/v1/webhooks/customerio"
+    good, week = of_customerio(body), 7 * 86_400
+
+    assert refused(shop.ask("POST", path, body + b" ", good)) == (401, "bad_signature")
+    assert refused(shop.ask("POST", path, body, of_customerio(body, "another key"))) == (401, "bad_signature")
+    for damage in ({"X-CIO-Timestamp": str(NOW_S - 1)}, {"X-CIO-Timestamp": "soon"}, {"X-CIO-Signature": "mé"}):
+        assert refused(shop.ask("POST", path, body, good | damage)) == (401, "bad_signature")
+    assert refused(shop.ask("POST", path, body)) == (401, "bad_signature")
+    # It tries for a week, under the time of its first try for all that is known.
+    assert shop.ask("POST", path, body, of_customerio(body, at_s=NOW_S - week)).status == 200
+    assert refused(shop.ask("POST", path, body, of_customerio(body, at_s=NOW_S - 2 * week))) == (401, "stale")
+
+
+def test_currents_are_taken_with_their_token_and_an_empty_call_asks_whether_it_is_good() -> None:
+    shop = site(webhooks=MESSAGING)
+    body = (GOLDEN / "braze/messages_told_by_currents.json").read_bytes()
+    good = {"Authorization": "Bearer 0p3n5354m3=="}
+
+    bodies: list[Any] = [body, b"", {"events": []}]
+    assert [shop.ask("POST", "/v1/webhooks/braze", told, good).status for told in bodies] == [200, 200, 200]
+    headers: dict[str, str]
+    for headers in ({}, {"Authorization": "Bearer 0p3n5354m3="}, {"Authorization": "Basic 0p3n5354m3=="}):
+        assert refused(shop.ask("POST", "/v1/webhooks/braze", b"", headers)) == (401, "bad_signature")
+
+    assert len(shop.events) == 9
+    assert shop.rejected == []
+    assert {event["source"] for event in shop.events} == {"braze"}
+
+
+def test_a_call_with_a_token_and_without_an_id_is_the_same_when_it_comes_again() -> None:
+    shop = site(webhooks=MESSAGING)
+    for user in ("ada", "ada", "bob"):
+        call = {"type": "track", "event": "Message Opened", "userId": user}
+        assert shop.ask("POST", "/v1/webhooks/crm", call, {"Authorization": "Bearer 0p3n5354m3=="}).status == 200
+
+    first, again, another = (event["message_id"] for event in shop.events)
+    assert first == again != another
 
 
 # --- Shopify --------------------------------------------------------------------------------------------------------
