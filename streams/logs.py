@@ -64,7 +64,11 @@ class OnceInAWhile(logging.Filter):
         """Whether this line is shown."""
         if record.name.partition(".")[0] not in NOISY:
             return True
-        line, now_s = (record.name, record.getMessage()), self._clock_s()
+        try:
+            line = (record.name, record.getMessage())
+        except Exception:  # noqa: BLE001 -- words and arguments do not fit: a library's slip, which the handler tells of
+            return True
+        now_s = self._clock_s()
         shown_s, repeats = self._shown.get(line, (-REPEAT_S, 0))
         if now_s - shown_s < REPEAT_S:
             self._shown[line] = (shown_s, repeats + 1)

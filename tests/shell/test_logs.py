@@ -49,6 +49,12 @@ def test_nothing_of_ours_is_left_out(source: str) -> None:
     assert all(log.told(source, "an offset is gone") for _ in range(3))
 
 
+def test_a_line_that_a_library_wrote_wrongly_does_not_stop_the_library() -> None:
+    record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "node %s of %s", (1,), None)
+
+    assert OnceInAWhile().filter(record)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     log = Log()
     for number in range(3 * REMEMBERED_MAX):
