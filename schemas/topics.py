@@ -110,4 +110,7 @@ CONSUMED: tuple[str, ...] = tuple(topic.name for topic in TOPICS if topic.role i
 INTERNAL: frozenset[str] = frozenset(topic.name for topic in TOPICS if topic.role == "internal")
 """What workers write for each other."""
 
+BOOKS: frozenset[str] = frozenset(topic.name for topic in TOPICS if topic.role == "books")
+"""What reports read, and no worker."""
+
 RANK: dict[str, int] = {name: rank for rank, name in enumerate(CONSUMED)}

@@ -145,12 +145,18 @@ def feed(
 
 
 def _partitions(settings: Settings) -> dict[str, int]:
-    """Partitions of each input topic by logical name."""
+    """Partitions of each input topic by logical name. Raises SourceError where one is missing, or has more than another."""
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
     for name in CONSUMED:
         if name not in states:
             raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    least, most = (pick((states[name] for name in CONSUMED), key=lambda state: state.partitions) for pick in (min, max))
+    if least.partitions != most.partitions:
+        raise SourceError(
+            f"topic {most.name} has {most.partitions} partitions and topic {least.name} has {least.partitions}: "
+            "no worker would read what goes to the partitions that not all have.\n  regulars doctor says which are wrong"
+        )
     return {name: states[name].partitions for name in CONSUMED} | (
         {SPEND: states[SPEND].partitions} if SPEND in states else {}
     )

@@ -156,7 +156,7 @@ class KafkaPublisher:
             max_request_size=ROW_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,
         )
-        await producer.start()
+        await _connect(producer)
         return producer
 
     async def _ready_reader(self) -> AIOKafkaConsumer:
@@ -169,9 +169,18 @@ class KafkaPublisher:
                 isolation_level="read_committed",
                 request_timeout_ms=self._settings.kafka.request_timeout_ms,
             )
-            await reader.start()
+            await _connect(reader)
             self._reader = reader
         return self._reader
+
+
+async def _connect(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Start a client; one that finds no broker is put away, else it would complain of that when the program ends."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
 
 
 def headers_of(row: Outgoing) -> list[tuple[str, bytes]]:

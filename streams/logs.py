@@ -7,6 +7,9 @@ import datetime as dt
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
+from typing import Final
 
 from typing_extensions import override
 
@@ -14,6 +17,11 @@ from streams.setting_sections import Log
 
 NOISY = ("aiokafka", "faust", "kafka", "mode", "asyncio", "aiohttp.access")
 """Libraries that tell at INFO what only their own developers need."""
+
+REPEAT_S: Final = 30.0
+"""A library's line is shown once in so long: while no broker answers they write a hundred each second, gigabytes in a night."""
+REMEMBERED_MAX: Final = 1_000
+"""Lines remembered as shown; beyond, all are forgotten, and each is shown once more."""
 
 
 class TextFormatter(logging.Formatter):
@@ -43,10 +51,42 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class OnceInAWhile(logging.Filter):
+    """Shows the same line of a library once in REPEAT_S, and then how often it came meanwhile. Ours all pass."""
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock_s = clock_s
+        self._shown: dict[tuple[str, str], tuple[float, int]] = {}
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is shown."""
+        if record.name.partition(".")[0] not in NOISY:
+            return True
+        try:
+            line = (record.name, record.getMessage())
+        except Exception:  # noqa: BLE001 -- words and arguments do not fit: a library's slip, which the handler tells of
+            return True
+        now_s = self._clock_s()
+        shown_s, repeats = self._shown.get(line, (-REPEAT_S, 0))
+        if now_s - shown_s < REPEAT_S:
+            self._shown[line] = (shown_s, repeats + 1)
+            return False
+        if len(self._shown) >= REMEMBERED_MAX:
+            self._shown.clear()
+        self._shown[line] = (now_s, 0)
+        if repeats:
+            record.facts = {"repeated": repeats}
+        return True
+
+
 def configure_logs(settings: Log) -> None:
     """Send all log lines to standard error in the chosen form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+    if settings.level != "DEBUG":
+        handler.addFilter(OnceInAWhile())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level)

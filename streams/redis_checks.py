@@ -41,6 +41,8 @@ async def check_redis(link: RedisLink, *, durable_elsewhere: bool = False) -> li
         version = _version(info)
         if version and VERSION_MIN <= version < VERSION_TESTED:
             warnings.append(f"{where} has version {info['redis_version']}; tests run with 7.0 and later")
+        if _full(info):
+            warnings.append(f"{where} has used all memory it may use (maxmemory): commits wait until it has more")
         if durable_elsewhere and info.get("aof_enabled") == "0":
             warnings.append(f"{where} has no append-only file, which the settings accept")
     if problems:
@@ -91,6 +93,12 @@ async def _facts(link: RedisLink, address: Address) -> tuple[dict[str, str], lis
         info["aof_enabled"] = "1" if bytes(aof[1]) == b"yes" else "0"
     names = {"maxmemory_policy": "maxmemory-policy", "aof_enabled": "appendonly", "redis_version": "its version"}
     return info, [name for field, name in names.items() if field not in info]
+
+
+def _full(info: dict[str, str]) -> bool:
+    """Whether it has reached its bound; no fault of how it is set up, and where it is close to it, over in a moment."""
+    bound = int(info.get("maxmemory", 0))
+    return 0 < bound <= int(info.get("used_memory", 0))
 
 
 def _version(info: dict[str, str]) -> tuple[int, int] | None:

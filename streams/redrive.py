@@ -16,7 +16,7 @@ from schemas.events import Arrival
 from schemas.outputs import Rejected
 from schemas.reasons import Problem
 from schemas.routing import topic_of
-from schemas.topics import TOPICS
+from schemas.topics import BOOKS, TOPICS
 from streams.book_files import make_decoder
 from streams.bridge import Reader, readers
 from streams.identifier_forms import identifier_forms
@@ -66,6 +66,11 @@ class Redrive:
             return Outcome(hopeless="the record had no value")
         if rejected.truncated_bytes:
             return Outcome(hopeless=f"{rejected.truncated_bytes} bytes of the original are missing")
+        if rejected.topic in BOOKS:
+            return Outcome(
+                hopeless=f"it is no event: each report reads the topic {rejected.topic} anew, with the rates of that day; "
+                f"if the record itself is wrong, correct it there"
+            )
         if rejected.topic.startswith(HTTP):
             return self._call(rejected, original)
         if rejected.offset == NO_OFFSET:

@@ -581,6 +581,7 @@ class Tenure:
     async def _send(self, commit: Commit) -> None:
         """Send one commit until it is known what became of it. Raises Fenced and RolledBack; others only when stopping."""
         pause_s = COMMIT_PAUSE_S
+        told = ""
         while True:
             try:
                 self._faults.at("before_send")
@@ -594,6 +595,9 @@ class Tenure:
                 await sending
             except (Refused, Unavailable) as error:
                 self.state = f"waiting: {error}"
+                if self.state != told:  # the same one every few seconds would bury all else
+                    told = self.state
+                    _log.warning("a commit waits: %s", error, extra={"facts": {"partition": self.number}})
                 self._stats.stopped(self.number, "refused" if isinstance(error, Refused) else "unavailable", str(error))
                 if self._stopping:
                     raise
@@ -603,6 +607,8 @@ class Tenure:
                 self._faults.at("after_reply")
                 self.commits += 1
                 self.state = "running"
+                if told:
+                    _log.info("the commit that waited is in", extra={"facts": {"partition": self.number}})
                 return
 
     def _settle(self, batch: Batch, changes: Changes) -> None:

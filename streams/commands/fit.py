@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 EXIT_NO_MODEL = 1
+RETRY_S = 60.0
+"""Between tries while Redis or Kafka is away, where the next fit is not due earlier."""
 
 
 @click.command("fit", cls=WithSettings, short_help="Learn churn, value and repurchase from all customers together.")
@@ -61,8 +63,6 @@ def command(
     With FILE (events as for `regulars replay`), the counters are those of these events, and the document goes to --out only.
     Needs the extra `fit` (pip install 'regulars[fit]'). Exit code 1: there was nothing to learn from.
     """
-    import time
-
     from profiles.rules import RulesError, parse_duration_ms
     from streams.book_files import load_book
 
@@ -78,6 +78,8 @@ def command(
         pause_s = None if every is None else parse_duration_ms(every, "--every") / 1000
     except RulesError as error:
         raise click.UsageError(str(error)) from None
+    if pause_s is not None and pause_s < 1:
+        raise click.UsageError("--every: there must be a second between fits at least; once a day is enough")
     settings = settings_of(ctx)
     book = load_book(settings)
     plan = FitPlan(
@@ -88,11 +90,33 @@ def command(
     )
     if files:
         return _told(_of_files(files, book, settings, plan, last), out)
+    outcome = _told(_of_table(book, settings, plan), out)
+    if pause_s is None:
+        return outcome
+    _pause(pause_s)
     while True:
-        outcome = _told(_of_table(book, settings, plan), out)
-        if pause_s is None:
-            return outcome
-        time.sleep(pause_s)
+        done = _again(lambda: _told(_of_table(book, settings, plan), out))
+        _pause(pause_s if done else min(pause_s, RETRY_S))
+
+
+def _again(fit: "Callable[[], int]") -> bool:
+    """One fit more, and whether there was one. The first must succeed; those after it outlive a night without Redis or Kafka."""
+    from streams.commands.errors import explain
+
+    try:
+        fit()
+    except Exception as error:
+        if (trouble := explain(error)) is None:
+            raise
+        click.echo(f"no fit now, another try follows: {trouble}", err=True)
+        return False
+    return True
+
+
+def _pause(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
 
 
 def _of_files(

@@ -4,7 +4,8 @@ each month's new customers by themselves, and for all of a channel together.
 For the latter cohorts are put together: the margin of a month of age is the mean over the customers who are that old, and value
 at an age the sum of the months up to it. So young cohorts count as far as they go, and a curve does not jump where one ends.
 Ages that fewer than CUSTOMERS_MIN have reached are left out. Value is margin before marketing (the second contribution margin),
-cost that of all customers of the channel, so that 1.0 means paid back.
+cost that of the customers won from the first month with spend to the last, so that 1.0 means paid back: who came before anybody
+noted what was spent would make the others look cheap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ NO_CUSTOMERS: Final = "no_customers"
 
 
 class ChannelFigures(Struct, frozen=True):
-    """One channel. Amounts are minor units; `spend` of the months that are over, `cost` per new customer.
+    """One channel. Amounts are minor units; `spend` of the months that are over, `cost` per new customer of the months it is of.
 
     `value` is margin per customer within the first so many months, `ratio` that over the cost; both only at ages that enough
     customers have reached. `payback` is the month (1 is the first) by whose end the average customer has
@@ -108,7 +109,8 @@ def _figures(
     spent = {month: amount for (name, month), amount in spend.items() if name == channel and month <= last}
     customers = sum(cohort.customers for cohort in table)
     total = sum(spent.values()) if spent else None
-    cost = total / customers if total is not None and customers else None
+    won = sum(cohort.customers for cohort in table if spent and min(spent) <= cohort.month <= max(spent))
+    cost = total / won if total is not None and won else None
     curve = _curve(table)
     value = {age: curve[age - 1] for age in AGES if age <= len(curve)}
     ratio = {age: brought / cost for age, brought in value.items()} if cost else {}
@@ -122,7 +124,7 @@ def _figures(
         ratio=ratio,
         payback=None if paid is None else paid + 1,
         curve=curve,
-        reason=NO_CUSTOMERS if not customers else NO_SPEND if total is None else None,
+        reason=None if cost is not None else NO_SPEND if total is None and customers else NO_CUSTOMERS,
     )
 
 

@@ -35,26 +35,29 @@ class Spent(Struct, frozen=True):
 def fold(records: Iterable[tuple[int, Record]], book: Book) -> Spent:
     """What is spent, from (partition, record) of the whole topic, each partition in the order of its log.
 
-    A record that can't be used leaves what its key said before as it was.
+    A record that can't be used leaves what its key said before as it was, and is told of until its key is corrected.
     """
     newest: dict[bytes, tuple[ChannelSpend, int]] = {}
-    rejected: list[Rejected] = []
+    rejected: dict[bytes, list[Rejected]] = {}
     for partition, record in records:
+        key = record.key or b""
         if record.value is None:
-            newest.pop(record.key or b"", None)
+            newest.pop(key, None)
+            rejected.pop(key, None)
             continue
         found = decode_spend(record.key, record.value)
         amount = found if isinstance(found, Problem) else _in_shop_currency(found, book)
         if isinstance(amount, Problem):
-            rejected.append(reject(record, TOPIC, partition, amount.reason, amount.detail))
+            rejected.setdefault(key, []).append(reject(record, TOPIC, partition, amount.reason, amount.detail))
         else:
             assert isinstance(found, ChannelSpend)
-            newest[found.key.encode()] = (found, amount)
+            newest[key] = (found, amount)
+            rejected.pop(key, None)
     by_month: dict[tuple[str, int], int] = {}
     for spend, minor in newest.values():
         place = (spend.channel, spend.day.year * 12 + spend.day.month - 1)
         by_month[place] = by_month.get(place, 0) + minor
-    return Spent(by_month, rejected)
+    return Spent(by_month, [one for told in rejected.values() for one in told])
 
 
 def _in_shop_currency(spend: ChannelSpend, book: Book) -> int | Problem:

@@ -189,10 +189,17 @@ class Person:
         """She begins to pay, for a cart."""
         return self.does(events.CheckoutStarted, checkout_id=checkout, cart_id=self._cart(of) if of else None)
 
-    def orders(self, *what: Goods, number: str | None = None, cart: str | None = None, **fields: Any) -> "Person":
-        """She orders; the number of the order is her name and how many she has placed, unless said."""
+    def orders(
+        self,
+        *what: Goods,
+        price: float | Decimal | None = None,
+        number: str | None = None,
+        cart: str | None = None,
+        **fields: Any,
+    ) -> "Person":
+        """She orders goods of this price each; the number of the order is her name and how many she has placed, unless said."""
         order_id = number or f"{self.name}-{self.profile.orders.count + 1}"
-        products = tuple(self._product(one) for one in what)
+        products = tuple(self._product(one, price=price) for one in what)
         cart_id = self._cart(cart) if cart else None
         return self.does(events.OrderCompleted, order_id=order_id, products=products, cart_id=cart_id, **fields)
 

@@ -1,16 +1,21 @@
 """Publishing to a real broker: in order, where the row says, refusals by row, and the tail read back by record id."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
+import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from schemas.outputs import Outgoing
 from streams.kafka_producer import KafkaPublisher
 from streams.local.kafka_server import KafkaServer
+from streams.local.process import free_ports
 from streams.settings import Settings
 from tests.contract.kafka_kit import make_topics, settings_for
 
@@ -149,3 +154,20 @@ def test_a_broker_that_is_away_for_a_while_delays_rows_and_doubles_none(
 
     assert outcomes == [None] * 20
     assert [number for number, _, _ in read(settings, 0)] == list(range(20))
+
+
+def test_where_no_broker_answers_nothing_is_left_that_complains_of_it_later(prefix: str) -> None:
+    """`regulars fit` ended with a client's lament about itself below the one sentence that helps."""
+    settings = settings_for(f"127.0.0.1:{free_ports(1)[0]}", prefix)
+    complaints: list[str] = []
+
+    async def start() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told["message"]))
+        with pytest.raises(KafkaConnectionError):
+            await KafkaPublisher(settings).start()
+        gc.collect()
+
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        asyncio.run(start())
+
+    assert complaints == []

@@ -410,6 +410,19 @@ async def test_everything_wrong_is_named_at_once_with_what_to_set(own_redis: Mak
     await table.close()
 
 
+@in_loop
+async def test_a_full_redis_is_named_before_anybody_waits_for_it(own_redis: MakeRedis, prefix: str) -> None:
+    server = own_redis()
+    table = RedisTable(server.url, prefix=prefix)
+    with server.client() as admin:
+        admin.config_set("maxmemory", admin.info("memory")["used_memory"] // 2)
+
+    (warning,) = await check_redis(table.link)
+    await table.close()
+
+    assert f"{server.host}:{server.port} has used all memory" in warning
+
+
 @pytest.mark.parametrize(
     "rules, warned", [("-config", []), ("-config -info", ["maxmemory-policy", "appendonly", "its version"])]
 )

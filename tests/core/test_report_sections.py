@@ -324,6 +324,17 @@ def test_a_channel_is_paid_back_when_its_curve_reaches_the_cost() -> None:
     assert (found.payback, found.reason) == (3, None)
 
 
+def test_who_came_before_spend_was_noted_does_not_make_the_others_cheap() -> None:
+    """A shop of many years begins to send what it spends: a fresh ratio of 50 would say that advertising is nearly free."""
+    last = month_of(JULY) - 1
+    counters = channel("ads", last - 30, 900, 900_000) | channel("ads", last - 2, 60, 60_000) | channel("ads", last, 40)
+    (found,) = channels(shop(counters), {("ads", last - 2): 90_000, ("ads", last): 110_000}).channels  # type: ignore[union-attr]
+
+    assert (found.customers, found.spend, found.cost) == (1_000, 200_000, 2_000)
+    (late,) = channels(shop(counters), {("ads", last - 1): 5_000}).channels  # type: ignore[union-attr]
+    assert (late.cost, late.ratio, late.reason) == (None, {}, "no_customers")
+
+
 def test_each_months_new_customers_are_held_against_what_that_month_cost() -> None:
     """CDNOW's cohorts of January to March 1997, what each customer had brought after 0, 6 and 12 months, at a cost of 70.00.
 

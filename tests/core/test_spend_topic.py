@@ -87,6 +87,17 @@ def test_what_can_not_be_used_is_set_aside_by_name_and_leaves_what_was_said(
     assert row_of_reject(rejected).record_id == "spend/0/4"
 
 
+def test_what_was_corrected_is_not_told_of_any_more() -> None:
+    """Kafka may keep the wrong record beside the right one for weeks; nobody has to do anything about it."""
+    wrong, right = said(0, "2026-03-01", "ads", 12.5), said(2, "2026-03-01", "ads", 1250)
+    beside = said(1, "2026-03-02", "ads", 7.5)
+    gone = (0, Record(3, 0, b"ads|2026-03-02", None))
+
+    assert [one.offset for one in fold([wrong, beside, right], BOOK).rejected] == [1]
+    assert fold([wrong, beside, right, gone], BOOK) == fold([right], BOOK)
+    assert [one.offset for one in fold([right, said(3, "2026-03-01", "ads", -1)], BOOK).rejected] == [3]
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(("ads", "mail")), st.integers(1, 9), st.none() | st.integers(0, 99)), max_size=30

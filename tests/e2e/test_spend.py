@@ -1,6 +1,7 @@
 """What channels cost comes from a real topic: a correction replaces, what can't be used is set aside once."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.e2e.kit import Shop
@@ -24,10 +25,11 @@ def order(number: int, at_ms: int) -> Record:
 def test_a_report_holds_what_channels_brought_against_the_topic_of_spend(
     shop: Shop, now_ms: int, tmp_path: Path
 ) -> None:
-    shop.produce([order(number, now_ms - 70 * 24 * 60 * MINUTE_MS) for number in range(40)])
+    placed_ms = now_ms - 70 * 24 * 60 * MINUTE_MS
+    shop.produce([order(number, placed_ms) for number in range(40)])
     shop.start()
     shop.wait_caught_up()
-    day = "2026-01-05"
+    day = datetime.fromtimestamp(placed_ms / 1000, UTC).strftime("%Y-%m-%d")
     shop.produce(
         [
             spend(day, "direct", 99_999),
@@ -47,7 +49,7 @@ def test_a_report_holds_what_channels_brought_against_the_topic_of_spend(
     assert (channels["direct"]["spend"], channels["direct"]["cost"]) == (40_000, 1_000)
     assert (channels["radio"]["spend"], channels["radio"]["reason"]) == (500, "no_customers")
 
-    (tmp_path / "spend.jsonl").write_text('{"day": "2026-01-06", "channel": "direct", "amount_minor": 20000}\n{\n')
+    (tmp_path / "spend.jsonl").write_text('{"day": "2025-01-06", "channel": "direct", "amount_minor": 20000}\n{\n')
     shop.command("feed", str(tmp_path / "spend.jsonl"), "--topic", "spend")
     shop.command("report", "--json", str(tmp_path / "report.json"))
     channels = {

@@ -184,6 +184,21 @@ def test_a_missing_topic_is_told_with_the_remedy(
     assert "regulars topics create" in capsys.readouterr().err
 
 
+def test_nothing_is_fed_to_partitions_that_no_worker_reads(
+    settings: Settings, kafka_admin: KafkaAdminClient, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody added partitions to one topic: every topic's partition p belongs to one worker, so the new ones are nobody's."""
+    carts, deadline = settings.topic("carts"), time.monotonic() + 30
+    kafka_admin.create_partitions({carts: PARTITIONS + 2})
+    while len(kafka_admin.describe_topics([carts])[0]["partitions"]) == PARTITIONS:
+        assert time.monotonic() < deadline, "the partitions were not added"
+    flags = ["--kafka-bootstrap", settings.kafka.bootstrap, "--kafka-topic-prefix", settings.kafka.topic_prefix]
+
+    assert cli.run(["feed", str(export), *flags]) == 2
+    assert f"carts has {PARTITIONS + 2} partitions" in capsys.readouterr().err
+    assert published(settings, "carts") == []
+
+
 def test_shifting_moves_every_instant_alike_and_makes_nothing_an_import(settings: Settings) -> None:
     sent = CART | {"originalTimestamp": "2023-11-14T22:00:00.000Z", "sentAt": "2023-11-14T22:00:02.000Z"}
     values = [json.dumps(ORDER).encode(), json.dumps(sent).encode(), b"no json"]

@@ -241,6 +241,30 @@ def test_a_table_without_memory_is_waited_for() -> None:
     assert world.told.stops[0] == ("refused", "out of memory")
 
 
+def test_the_log_says_once_that_a_commit_waits_for_the_table_and_when_it_is_through(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A full Redis may last a night; whoever reads the log in the morning finds the cause, and not ten thousand times."""
+    world = World()
+    world.send(added("ada", 0, "m1"))
+
+    async def scenario() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        world.table.fail_next("commit", "before", error=Refused("out of memory"), times=20)
+        world.table.fail_next("commit", "before", error=Unavailable("no answer"), times=5)
+        await world.work(tenure)
+
+    with caplog.at_level("INFO", logger="streams.tenure"):
+        run(scenario())
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "a commit waits: out of memory"),
+        ("WARNING", "a commit waits: no answer"),
+        ("INFO", "the commit that waited is in"),
+    ]
+
+
 def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:
     """Nobody asks where the logs end then; a 0 would say that all is well."""
     world = World()

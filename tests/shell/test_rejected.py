@@ -48,6 +48,14 @@ def test_a_record_on_its_way_between_homes_goes_to_the_topic_of_its_kind() -> No
     assert line.topic == "clickstream"
 
 
+def test_spend_is_not_taken_for_an_event_that_nobody_knows() -> None:
+    value = b'{"day": "2026-03-01", "channel": "ads", "amount_minor": 1, "currency": "JPY"}'
+    outcome = look(aside(value, topic="spend", reason="no_rate"))
+
+    assert (outcome.lines, outcome.still) == ((), ())
+    assert "each report reads the topic spend anew" in outcome.hopeless
+
+
 def test_several_events_in_one_record_become_a_record_each() -> None:
     calls = {"batch": [{**viewed(number), "timestamp": "2026-03-01T00:00:00Z"} for number in (1, 2)], "sentAt": None}
     outcome = look(aside(json.dumps(calls).encode(), reason="several_events"))

@@ -97,6 +97,13 @@ def test_an_order_in_time_is_a_conversion() -> None:
     assert story.ana.outcomes == ["trigger.converted", "cart.recovered", "trigger.converted"]
 
 
+def test_an_order_has_the_price_that_the_story_says() -> None:
+    story = Story()
+    story.at("09:00").ana.orders("tent", "pegs", price=49.90).orders("tea")
+
+    assert (story.ana.profile.orders.count, story.ana.profile.ltv.net) == (2, 9980)
+
+
 def test_what_is_due_in_a_minute_is_decided_after_what_happens_in_it() -> None:
     story = Story()
     story.at("09:00").ana.agrees().adds("tent", to="cart")

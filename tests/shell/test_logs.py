@@ -1,0 +1,63 @@
+"""What stands in the log: each trouble, however long it lasts, in lines that a person can read."""
+
+import logging
+
+import pytest
+
+from streams.logs import NOISY, REMEMBERED_MAX, OnceInAWhile, TextFormatter
+
+
+class Log:
+    """A log whose seconds pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.filter = OnceInAWhile(lambda: self.now_s)
+
+    def told(self, source: str, message: str, *args: object) -> str | None:
+        """A line as it is shown, without its time; None where it is left out."""
+        record = logging.LogRecord(source, logging.ERROR, "", 0, message, args, None)
+        return TextFormatter().format(record).split(" ", 1)[1] if self.filter.filter(record) else None
+
+
+def test_a_library_that_finds_no_broker_for_a_night_does_not_fill_the_disk() -> None:
+    log = Log()
+    lines = []
+    for _ in range(64 * 60):  # a minute of 64 each second
+        lines.append(log.told("aiokafka", "Unable connect to node with id %s: %s", 1, "refused"))
+        log.now_s += 1 / 64
+
+    assert [line for line in lines if line] == [
+        "ERROR aiokafka: Unable connect to node with id 1: refused",
+        "ERROR aiokafka: Unable connect to node with id 1: refused repeated=1919",
+    ]
+
+
+def test_another_broker_and_another_library_are_told_of_at_once() -> None:
+    log = Log()
+
+    assert log.told("aiokafka", "Unable connect to node with id %s", 1)
+    assert log.told("aiokafka", "Unable connect to node with id %s", 2)
+    assert log.told("aiokafka.consumer.fetcher", "Unable connect to node with id %s", 1)
+    assert not log.told("aiokafka", "Unable connect to node with id %s", 2)
+
+
+@pytest.mark.parametrize("source", ["streams.partition", "uvicorn.error"])
+def test_nothing_of_ours_is_left_out(source: str) -> None:
+    log = Log()
+
+    assert all(log.told(source, "an offset is gone") for _ in range(3))
+
+
+def test_a_line_that_a_library_wrote_wrongly_does_not_stop_the_library() -> None:
+    record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "node %s of %s", (1,), None)
+
+    assert OnceInAWhile().filter(record)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    log = Log()
+    for number in range(3 * REMEMBERED_MAX):
+        assert log.told(NOISY[0], "attempt %s", number)
+
+    assert len(log.filter._shown) <= REMEMBERED_MAX
