@@ -8,6 +8,7 @@ def explain(error: Exception) -> str | None:
     from profiles.profile import UnsupportedVersion
     from profiles.value.model import ModelError
     from streams.book_files import BookError
+    from streams.certificates import CertificateError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
     from streams.pairing.state import PairStateError
@@ -22,6 +23,7 @@ def explain(error: Exception) -> str | None:
         error,
         AdminError
         | BookError
+        | CertificateError
         | LocalServiceError
         | ModelError
         | PairStateError
