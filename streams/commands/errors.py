@@ -36,6 +36,10 @@ def explain(error: Exception) -> str | None:
         | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__
+    if "AuthorizationFailed" in type(error).__name__:
+        from streams.kafka_reach import denied
+
+        return denied(error)
     # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.
     if _is(error, "kafka.errors", "KafkaError") or _is(error, "aiokafka.errors", "KafkaError"):
         return (
