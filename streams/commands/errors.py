@@ -40,7 +40,9 @@ def explain(error: Exception) -> str | None:
         from streams.kafka_reach import denied
 
         return denied(error)
-    # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.
+    # These are recognised only where their module is loaded: nothing else can have raised them.
+    if _is(error, "streams.fitting.publish", "NotPublished"):
+        return str(error)
     if _is(error, "kafka.errors", "KafkaError") or _is(error, "aiokafka.errors", "KafkaError"):
         return (
             f"Kafka: {str(error) or type(error).__name__}\n"

@@ -1,5 +1,6 @@
 """A Kafka reached by TLS and login, with users who have no more rights than the docs say."""
 
+import asyncio
 import gc
 import re
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from streams import kafka_admin
+from streams.commands.errors import explain
 from streams.feed import feed
+from streams.fitting.publish import NotPublished, publish
 from streams.kafka_admin import AdminError, admin_client, create_topics, describe_cluster
 from streams.local.kafka_server import KafkaServer, find_java, kafka_libs
 from streams.local.process import free_ports
@@ -139,6 +142,18 @@ def test_who_may_write_events_alone_may_feed_them(secured: Secured) -> None:
     fed = feed([Line(0, "orders", "ana", b"{}")], secured.as_user("sender"))
 
     assert fed.by_topic == {"orders": 1}
+
+
+def test_models_that_a_user_may_not_publish_are_refused_in_plain_words(secured: Secured) -> None:
+    secured.give("stranger", [(ResourceType.TOPIC, "models", "Describe"), (ResourceType.TOPIC, "orders", "Write")])
+
+    with pytest.raises(NotPublished) as refused:
+        asyncio.run(publish(secured.as_user("stranger"), "m1", b"{}"))
+
+    assert explain(refused.value) == (
+        "the broker refuses the models on topic models for good (TopicAuthorizationFailedError), and those in use stay: "
+        "give this user Write on it"
+    )
 
 
 def test_a_client_certificate_is_enough_where_the_broker_knows_it(secured: Secured) -> None:
