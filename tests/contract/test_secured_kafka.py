@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
 
 from streams import kafka_admin
 from streams.commands.errors import explain
@@ -17,7 +26,7 @@ from streams.feed import feed
 from streams.fitting.publish import NotPublished, publish
 from streams.kafka_admin import AdminError, admin_client, create_topics, describe_cluster
 from streams.local.kafka_server import KafkaServer, find_java, kafka_libs
-from streams.local.process import free_ports
+from streams.local.process import free_ports, wait_until
 from streams.settings import Settings, build_settings
 from streams.sources import Line
 from streams.startup import read_topic_ids, written
@@ -73,7 +82,7 @@ class Secured:
         return self.settings(self.sasl, "SASL_SSL", sasl_username=user, sasl_password=PASSWORD, **kafka)
 
     def give(self, user: str, rights: list[Right]) -> None:
-        """Let the user do this."""
+        """Let the user do this, and wait until the broker goes by it."""
         operator = KafkaAdminClient(bootstrap_servers=self.server.bootstrap)
         operator.create_acls(
             [
@@ -87,6 +96,22 @@ class Secured:
                 for kind, name, operation in rights
             ]
         )
+        of_user = ACLFilter(
+            principal=f"User:{user}",
+            host=None,
+            operation=ACLOperation.ANY,
+            permission_type=ACLPermissionType.ANY,
+            resource_pattern=ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY),
+        )
+
+        def known() -> bool:
+            found = {
+                (acl.resource_pattern.resource_type, acl.resource_pattern.resource_name, acl.operation.name)
+                for acl in operator.describe_acls(of_user)[0]
+            }
+            return {(kind, name, operation.upper()) for kind, name, operation in rights} <= found
+
+        wait_until(known, timeout_s=20, what="the broker to know the rights")
         operator.close()
 
 
