@@ -18,7 +18,7 @@ from schemas.events import AnyEvent, Event
 from schemas.routing import topic_of
 from schemas.spend import read_record
 from schemas.split import unfold
-from schemas.topics import CONSUMED
+from schemas.topics import CONSUMED, INTERNAL
 from streams.home import home_partition
 from streams.kafka_admin import admin_client, describe_topics
 from streams.settings import Settings
@@ -97,7 +97,7 @@ def feed(
     `topic` (logical name) overrides the topic of each event's kind. `progress` is called every so many events. Raises
     kafka.errors.KafkaError, AdminError without a broker, and SourceError where a topic is missing.
     """
-    counts = _partitions(settings)
+    counts = _partitions(settings, topic)
     producer = KafkaProducer(
         **settings.to_kafka_python(),
         acks="all",
@@ -144,19 +144,20 @@ def feed(
     return fed
 
 
-def _partitions(settings: Settings) -> dict[str, int]:
-    """Partitions of each input topic by logical name. Raises SourceError where one is missing, or has more than another."""
+def _partitions(settings: Settings, topic: str | None) -> dict[str, int]:
+    """Partitions of each topic that lines may go to, by logical name: who sends events need not see what workers keep among
+    themselves. Raises SourceError where one is missing, or has more than another.
+    """
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
     for name in CONSUMED:
-        if name not in states:
+        if name not in states and (name not in INTERNAL or name == topic):
             raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
-    least, most = (pick((states[name] for name in CONSUMED), key=lambda state: state.partitions) for pick in (min, max))
+    seen = [states[name] for name in CONSUMED if name in states]
+    least, most = (pick(seen, key=lambda state: state.partitions) for pick in (min, max))
     if least.partitions != most.partitions:
         raise SourceError(
             f"topic {most.name} has {most.partitions} partitions and topic {least.name} has {least.partitions}: "
             "no worker would read what goes to the partitions that not all have.\n  regulars doctor says which are wrong"
         )
-    return {name: states[name].partitions for name in CONSUMED} | (
-        {SPEND: states[SPEND].partitions} if SPEND in states else {}
-    )
+    return {name: states[name].partitions for name in (*CONSUMED, SPEND) if name in states}

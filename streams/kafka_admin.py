@@ -3,7 +3,7 @@
 Blocking calls; inside an event loop run them in a thread.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from msgspec import Struct
 from profiles.rules import topics_apart
 from schemas.topics import TOPICS, Topic, topic_apart
 from streams.book_files import BookError, read_rules_file
+from streams.certificates import CertificateError
+from streams.kafka_reach import denied, why_silent
 from streams.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
@@ -32,11 +34,14 @@ class TopicMismatch(AdminError):
 
 
 class TopicState(Struct, frozen=True, kw_only=True):
-    """A topic as the broker has it. `topic_id` changes when a topic is deleted and made anew."""
+    """A topic as the broker has it. `topic_id` changes when a topic is deleted and made anew. `allowed` is what this user may do
+    with it, by Kafka's names; empty where the broker does not tell.
+    """
 
     name: str
     partitions: int
     topic_id: str
+    allowed: frozenset[str] = frozenset()
 
 
 class Cluster(Struct, frozen=True, kw_only=True):
@@ -48,7 +53,7 @@ class Cluster(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
-    """A connected administration client. Raises AdminError where no broker answers."""
+    """A connected administration client. Raises AdminError where no broker answers, saying why."""
     try:
         client = KafkaAdminClient(
             **settings.to_kafka_python(),
@@ -56,15 +61,20 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
         )
+    except CertificateError as error:
+        raise AdminError(str(error)) from error
     except (KafkaError, OSError) as error:
+        why = why_silent(settings)
         raise AdminError(
-            f"no Kafka broker answers at {settings.kafka.bootstrap} ({type(error).__name__}). "
+            f"no Kafka broker answers at {why}"
+            if why
+            else f"no Kafka broker answers at {settings.kafka.bootstrap} ({type(error).__name__}). "
             "Is it running, and is kafka.bootstrap right? A local one: regulars services start"
         ) from error
     try:
         yield client
     except KafkaError as error:
-        raise AdminError(f"Kafka refused: {type(error).__name__}: {error}") from error
+        raise AdminError(denied(error) or f"Kafka refused: {type(error).__name__}: {error}") from error
     finally:
         client.close()
 
@@ -124,7 +134,10 @@ def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, T
         if found.get("error_code"):
             continue
         states[wanted[found["name"]]] = TopicState(
-            name=found["name"], partitions=len(found["partitions"]), topic_id=str(found.get("topic_id", ""))
+            name=found["name"],
+            partitions=len(found["partitions"]),
+            topic_id=str(found.get("topic_id", "")),
+            allowed=frozenset(found.get("authorized_operations") or ()),
         )
     return states
 
@@ -134,10 +147,37 @@ def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, Topi
     found = describe_topics(client, settings)
     missing = [settings.topic(topic.name) for topic in installed(settings) if topic.name not in found]
     if missing:
-        raise AdminError(f"missing topics: {', '.join(missing)}. Make them: regulars topics create")
+        raise AdminError(f"missing topics: {', '.join(missing)}. Make them: regulars topics create{_unseen(settings)}")
     for state in found.values():
         _check_count(state, settings.kafka.partitions)
     return found
+
+
+def check_rights(
+    client: KafkaAdminClient,
+    settings: Settings,
+    topics: Mapping[str, TopicState],
+    *,
+    read: Iterable[str],
+    written: Iterable[str],
+) -> None:
+    """Raise AdminError where this user may not read or write some of the topics, or not use the installation's group."""
+    lacking = [
+        f"{operation} on topic {state.name}"
+        for operation, names in (("Read", read), ("Write", written))
+        for name in names
+        if (state := topics[name]).allowed and operation.upper() not in state.allowed
+    ]
+    try:
+        client.describe_groups([settings.kafka.group])
+    except KafkaError as error:
+        # A group without a coordinator yet is found when it is joined.
+        if denied(error):
+            lacking.append(f"Read on group {settings.kafka.group}")
+    if lacking:
+        raise AdminError(
+            f"this Kafka user lacks rights: {', '.join(lacking)}. All that are needed: docs/how-to/secure-connections.md"
+        )
 
 
 def need_topics(settings: Settings, names: Iterable[str], remedy: str) -> None:
@@ -145,7 +185,7 @@ def need_topics(settings: Settings, names: Iterable[str], remedy: str) -> None:
     with admin_client(settings) as client:
         there = set(client.list_topics())
     if missing := [name for name in dict.fromkeys(names) if name not in there]:
-        raise AdminError(f"missing topics: {', '.join(missing)}. {remedy}")
+        raise AdminError(f"missing topics: {', '.join(missing)}. {remedy}{_unseen(settings)}")
 
 
 def describe_cluster(client: KafkaAdminClient) -> Cluster:
@@ -160,6 +200,15 @@ def delete_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
     if names:
         client.delete_topics(names)
     return names
+
+
+def _unseen(settings: Settings) -> str:
+    """A word of rights where the broker knows who asks: it hides topics from who may not describe them."""
+    if settings.kafka.security_protocol == "PLAINTEXT":
+        return ""
+    return (
+        ". Topics look missing, too, to a user without the right to describe them (docs/how-to/secure-connections.md)"
+    )
 
 
 def _check_count(state: TopicState, wanted: int) -> None:

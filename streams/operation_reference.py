@@ -11,6 +11,7 @@ from profiles.rates import RatesError
 from profiles.rules import RulesError
 from schemas.topics import TOPICS
 from streams.book_files import BookError
+from streams.certificates import CertificateError
 from streams.engine_errors import EngineErrors
 from streams.kafka_admin import AdminError, TopicMismatch
 from streams.local.process import LocalServiceError
@@ -30,6 +31,7 @@ from streams.watchdog import Stalled
 
 ERRORS: tuple[type[Exception], ...] = (
     SettingsError,
+    CertificateError,
     BookError,
     PlanError,
     RulesError,

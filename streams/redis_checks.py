@@ -70,7 +70,9 @@ def problems_of(info: dict[str, str], clustered: bool, durable_elsewhere: bool) 
     if info.get("role") == "slave":
         problems.append("it is a read-only replica: point the Redis URL to its master")
     if info.get("cluster_enabled") == "1" and not clustered:
-        problems.append("it is a node of a Redis Cluster: use redis+cluster://host:port as the Redis URL")
+        problems.append(
+            "it is a node of a Redis Cluster: use redis+cluster://host:port (with TLS rediss+cluster://) as the Redis URL"
+        )
     return problems
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import hiredis
-from redis.asyncio.connection import BlockingConnectionPool, Connection, parse_url
+from redis.asyncio.connection import BlockingConnectionPool, Connection, SSLConnection, parse_url
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import (
@@ -29,6 +29,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from streams.certificates import CertificateError, Names, tls_context
 from streams.table import Refused, TableError, Unavailable
 
 Arg = bytes | str | int
@@ -59,6 +60,8 @@ class Unanswered(Unavailable):
 
 _WORDS = re.compile(r"\b-?(OOM|MISCONF|READONLY|NOREPLICAS|MASTERDOWN|LOADING|CLUSTERDOWN|WRONGTYPE|NOPERM)\b")
 
+_FORBIDDEN = re.compile(r"run the '([a-z|-]+)' command")
+
 # What an error reply means. All of these come instead of an execution, so nothing was changed.
 _REFUSED = {
     "OOM": "Redis has used all memory it may use (maxmemory): give it more, or move other data out of it",
@@ -77,7 +80,7 @@ _UNAVAILABLE = {
     "CLUSTERDOWN": "the Redis Cluster has no owner for some slots: bring the missing nodes back, or fail over",
     "TRYAGAIN": "the Redis Cluster is moving this partition between nodes: it answers when that is done",
     "BUSY": "Redis is held up by a script of somebody else's: see SCRIPT KILL",
-    "MOVED": "this is a node of a Redis Cluster: use redis+cluster://host:port as the Redis URL",
+    "MOVED": "this is a node of a Redis Cluster: use redis+cluster://host:port (with TLS rediss+cluster://) as the Redis URL",
     "ASK": "the Redis Cluster is moving this partition between nodes: it answers when that is done",
 }
 
@@ -98,16 +101,22 @@ def error_code(error: Exception) -> str:
 
 def as_table_error(error: Exception, key: Arg | None = None) -> TableError:
     """What an error reply means for the table. The commands were not carried out. `key` is the one a read was about."""
-    code = error_code(error)
+    code, where = error_code(error), _where(error)
+    at = f"({code} at {where})" if where else f"({code})"
     if code == "WRONGTYPE" and isinstance(key, bytes):
-        return Refused(
-            f"{_REFUSED[code]} ({code}): {key.decode('utf-8', 'replace')}; look at it, then delete or rename it"
-        )
+        return Refused(f"{_REFUSED[code]} {at}: {key.decode('utf-8', 'replace')}; look at it, then delete or rename it")
+    if code == "NOPERM" and (command := _FORBIDDEN.search(str(error))):
+        return Refused(f"{_REFUSED[code]} {at}: it may not use {command[1].upper()}")
     if code in _UNAVAILABLE:
-        return Unavailable(f"{_UNAVAILABLE[code]} ({code})")
+        return Unavailable(f"{_UNAVAILABLE[code]} {at}")
     if code in _REFUSED:
-        return Refused(f"{_REFUSED[code]} ({code})")
-    return Refused(f"Redis refused: {error}")
+        return Refused(f"{_REFUSED[code]} {at}")
+    return Refused(f"Redis{f' at {where}' if where else ''} refused: {error}")
+
+
+def _where(error: Exception) -> str:
+    """Who gave an error reply: `_exchange` notes it."""
+    return next(iter(getattr(error, "__notes__", ())), "")
 
 
 class RedisLink:
@@ -142,6 +151,7 @@ class RedisLink:
         self._pools: dict[Address, BlockingConnectionPool] = {}
         self._slots: list[tuple[int, int, Address]] = []
         self._suspect: Address | None = None
+        self._heard: set[Address] = set()  # those that ever answered: they speak as the URL says
 
     @property
     def where(self) -> str:
@@ -199,31 +209,52 @@ class RedisLink:
             async with asyncio.timeout(self._timeout_s):
                 connection = await pool.get_connection()
                 try:
-                    replies = await _send_and_read(connection, sent)
+                    replies = await _send_and_read(connection, sent, address)
                 except BaseException:
                     # What is left of the replies must never answer the next call on this connection.
                     await connection.disconnect(nowait=True)
                     raise
                 finally:
                     await pool.release(connection)
-        except BusyLoadingError as error:
-            raise as_table_error(error) from error
-        except AuthenticationError as error:
+        except (BusyLoadingError, AuthenticationError, ResponseError) as error:
+            # Of the login or the choice of the database: nothing else was sent yet.
+            error.add_note(_name(address))
             raise as_table_error(error) from error
         except TimeoutError as error:
             self._slots, self._suspect = [], address
-            raise Unanswered(f"Redis at {_name(address)} did not answer within {self._timeout_s:g} s") from error
+            raise Unanswered(
+                f"Redis at {_name(address)} did not answer within {self._timeout_s:g} s{self._advice(address, error)}"
+            ) from error
         except (RedisError, OSError) as error:
             # The node may be gone for good: ask the others first who owns its slots now.
             self._slots, self._suspect = [], address
-            raise Unanswered(f"no connection to Redis at {_name(address)}: {error}") from error
+            advice = self._advice(address, error)
+            told = str(error).removesuffix(".") if advice else str(error)
+            raise Unanswered(f"no connection to Redis at {_name(address)}: {told}{advice}") from error
+        self._heard.add(address)
         return replies[1::2] if asking else replies
+
+    def _advice(self, address: Address, error: Exception) -> str:
+        """What to look at where no connection came about, in words that follow the error's."""
+        encrypted, text = self._options.get("connection_class") is SSLConnection, str(error)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            of_trust = "self-signed" in text or "issuer" in text
+            return ". Whom to trust: ssl_ca_certs in the Redis URL" if of_trust else ""
+        if address in self._heard:
+            return ""
+        cut = any(word in text for word in ("lost", "reset", "closed", "ALERT"))
+        if encrypted and cut and not self._options.get("ssl_certfile"):
+            return ". Does it ask for a certificate of this client? ssl_certfile and ssl_keyfile in the Redis URL"
+        if encrypted and (cut or "SSL" in text or "Timeout" in text or isinstance(error, TimeoutError)):
+            return ". Does it speak TLS there? Without TLS the Redis URL begins with redis://"
+        return ". Does it speak TLS there? Then the Redis URL begins with rediss://" if cut and not encrypted else ""
 
     def _pool(self, address: Address) -> BlockingConnectionPool:
         pool = self._pools.get(address)
         if pool is None:
+            _check_files(self._options)
             host, port = address
-            place = {} if "path" in self._options else {"host": host, "port": port}
+            place = {"host": host, "port": port}
             pool = self._pools[address] = BlockingConnectionPool(
                 max_connections=self._connections_max, timeout=None, **(self._options | place)
             )
@@ -262,7 +293,8 @@ class RedisLink:
             if isinstance(reply, ResponseError):
                 failure = as_table_error(reply)
                 if "cluster support disabled" in str(reply):
-                    raise Refused(f"Redis at {_name(address)} is no cluster: use redis:// as its URL") from reply
+                    scheme = "rediss" if "connection_class" in self._options else "redis"
+                    raise Refused(f"Redis at {_name(address)} is no cluster: use {scheme}:// as its URL") from reply
             elif reply:
                 # [first, last, [host, port, id], replicas ...]; an empty host is the one just asked.
                 self._slots = [
@@ -275,7 +307,7 @@ class RedisLink:
         raise failure or Unavailable("no node of the Redis Cluster is known")
 
 
-async def _send_and_read(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+async def _send_and_read(connection: Connection, commands: Sequence[Command], address: Address) -> list[Reply]:
     # hiredis packs 5,000 values in 0.3 ms; the connection's own way of packing, in Python, takes 2.4 ms.
     packed = b"".join(
         # Its type information knows commands of one word alone.
@@ -289,6 +321,7 @@ async def _send_and_read(connection: Connection, commands: Sequence[Command]) ->
         except (BusyLoadingError, RedisConnectionError):
             raise
         except ResponseError as error:
+            error.add_note(_name(address))
             replies.append(error)
     return replies
 
@@ -299,13 +332,23 @@ def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
     clustered = parts.scheme in CLUSTER_SCHEMES
     if parts.scheme == "unix":
         raise ValueError("a Redis URL names a host, not a Unix socket")
-    database = unquote(parts.path).strip("/")
-    if database and not database.isdecimal() and parts.netloc:
-        # redis-py would take database 0 in its place.
-        raise ValueError("after host and port the Redis URL has the number of a database, or nothing")
     scheme = CLUSTER_SCHEMES.get(parts.scheme, parts.scheme)
+    if scheme not in {"redis", "rediss"}:
+        raise ValueError("a Redis URL begins with redis://, rediss://, redis+cluster:// or rediss+cluster://")
     login, at, places = parts.netloc.rpartition("@")
     hosts = places.split(",")
+    # What a password cuts off is no host, port or database, and must not be named as one.
+    if parts.fragment or (not at and "@" in parts.path + parts.query):
+        raise ValueError(_ESCAPES)
+    database = unquote(parts.path).strip("/")
+    if database and not database.isdecimal():
+        # redis-py would take database 0 in its place.
+        raise ValueError(
+            "after host and port the Redis URL has the number of a database, or nothing"
+            + ("@" in database) * f"; {_ESCAPES}"
+        )
+    if any(not _PLACE.fullmatch(host) for host in hosts):
+        raise ValueError(f"the Redis URL names a server as host:port, or as host; {_ESCAPES}")
     if len(hosts) > 1 and not clustered:
         raise ValueError("several hosts are for a cluster only: write redis+cluster://host:port,host:port")
     seeds: list[Address] = []
@@ -315,8 +358,46 @@ def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
         seeds.append((str(options.pop("host", "localhost")), int(options.pop("port", 6379))))
     if clustered and options.pop("db", 0):
         raise ValueError("a Redis Cluster has database 0 alone: take the database number out of the Redis URL")
+    _check_parameters(options)
     return clustered, seeds, options
 
 
+_ESCAPES = "in a user name or password write %40 for @, %2F for /, %23 for #, %3F for ? and %25 for %"
+_PLACE = re.compile(r"(?:[^:\[\]]*|\[[0-9A-Fa-f:.%]+\])(?::[0-9]+)?", re.ASCII)
+
+
+def _check_parameters(options: dict[str, Any]) -> None:
+    """Raise ValueError for parameters that connections do not have, or do not take so. Opens none."""
+    given = {name: value for name, value in options.items() if name != "connection_class"}
+    try:
+        options.get("connection_class", Connection)(**given)
+    except TypeError as error:
+        found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        name = found[1] if found else ""
+        of_tls = name.startswith("ssl_") and "connection_class" not in options
+        raise ValueError(
+            f"the Redis URL has no parameter {name}{' without TLS: it then begins with rediss://' if of_tls else ''}"
+        ) from None
+    except RedisError as error:
+        raise ValueError(f"the Redis URL: {error}") from None
+    if own := given.keys() & {"max_connections", "timeout"}:
+        raise ValueError(f"the Redis URL has no parameter {min(own)}")
+
+
+def _check_files(options: dict[str, Any]) -> None:
+    """Raise Refused where the certificates that the URL names can't be used."""
+    if options.get("connection_class") is not SSLConnection:
+        return
+    names = (options.get(name) or "" for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password"))
+    try:
+        tls_context(_TLS, *names)
+    except CertificateError as error:
+        raise Refused(str(error)) from error
+
+
+_TLS = Names(*(f"{name} of redis.url" for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password")))
+
+
 def _name(address: Address) -> str:
-    return f"{address[0]}:{address[1]}"
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -193,7 +193,7 @@ class RedisTable:
         """Note the number of partitions and the key's mark at the first start, or raise WrongInstall."""
         key = f"{self._prefix}:install".encode()
         (known,) = await self._read(key, [("HMGET", key, "partitions", "identifiers")])
-        if known[0] is not None and (known[1] or b"").decode() != key_mark:
+        if known[0] is not None and (known[1] or b"") != key_mark.encode():
             raise WrongInstall.of_keys()
         # The key's mark first: who finds the partitions noted finds it as well.
         notes: list[tuple[str | bytes | int, ...]] = [("HSETNX", key, "identifiers", key_mark)] if key_mark else []
@@ -652,8 +652,11 @@ class RedisTable:
 def _judge_install(found: list[bytes | None], partitions: int, key_mark: str) -> int:
     """The version of what lies in the store. Raises WrongInstall where its partitions, schema or mark do not fit."""
     *numbers, mark = found
-    stored, schema = (int(value or 0) for value in numbers)
-    if (mark or b"").decode() != key_mark:
+    try:
+        stored, schema = (int(value or 0) for value in numbers)
+    except ValueError:
+        raise WrongInstall.unreadable() from None
+    if (mark or b"") != key_mark.encode():
         raise WrongInstall.of_keys()
     if schema > SCHEMA:
         raise WrongInstall(

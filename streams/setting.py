@@ -97,5 +97,9 @@ def items(section: type[Section], path: str) -> Iterator[Setting]:
 
 
 def _without_password(value: Any) -> Any:
-    """A value fit for showing: the password inside a URL is masked."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{_MASK}@", value) if isinstance(value, str) else value
+    """A value fit for showing: the passwords inside a URL are masked."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    # A password may hold an @ as it is; the last one before the path ends it.
+    shown = re.sub(r"(://[^:/@]*):[^/?#]*@", rf"\1:{_MASK}@", value)
+    return re.sub(r"([?&][^=&]*password=)[^&#]+", rf"\1{_MASK}", shown)

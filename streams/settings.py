@@ -21,6 +21,7 @@ from msgspec import Struct
 from profiles.zones import find_zone
 from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
+from streams.certificates import Names, tls_context
 from streams.setting import ENV_PREFIX, Setting, items
 from streams.setting_kafka import Kafka
 from streams.setting_raw import Raw
@@ -29,6 +30,8 @@ from streams.setting_sections import Clock, Files, Health, Http, Limits, Log, Pr
 from streams.setting_serve import ENTRIES, Serve, Source, Token, Webhook
 
 T = TypeVar("T", bound=Struct)
+
+_KAFKA_TLS = Names("kafka.ssl_cafile", "kafka.ssl_certfile", "kafka.ssl_keyfile", "kafka.ssl_password")
 
 
 class SettingsError(ValueError):
@@ -72,14 +75,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [server.strip() for server in self.kafka.bootstrap.split(",") if server.strip()]
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """What TLS to the brokers needs, None without TLS. Raises OSError for files that can't be read."""
+        """What TLS to the brokers needs, None without TLS. Raises CertificateError for files that can't be used."""
         kafka = self.kafka
         if kafka.security_protocol not in {"SSL", "SASL_SSL"}:
             return None
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile or None)
+        context = tls_context(_KAFKA_TLS, kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile, kafka.ssl_password)
         context.check_hostname = kafka.ssl_check_hostname
-        if kafka.ssl_certfile:
-            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile or None, kafka.ssl_password or None)
         return context
 
     def to_aiokafka(self) -> dict[str, Any]:

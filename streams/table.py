@@ -190,6 +190,14 @@ class WrongInstall(TableError):
         )
 
     @classmethod
+    def unreadable(cls) -> "WrongInstall":
+        """The error for notes of an installation that are no numbers."""
+        return cls(
+            "what is noted of the installation (key <prefix>:install, fields partitions and schema) is no number: something else "
+            "writes under this prefix. Restore the key, or give the installation a prefix of its own"
+        )
+
+    @classmethod
     def of_partitions(cls, stored: int, wanted: int) -> "WrongInstall":
         """The error for a number of partitions that is not the installation's."""
         return cls(

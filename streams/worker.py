@@ -160,7 +160,7 @@ class Worker:
                 timeout_s=self.settings.redis.timeout_ms / 1000,
             )
             stack.push_async_callback(self._table.close)
-            for warning in (await check_ground(self.settings, self._table)).warnings:
+            for warning in (await check_ground(self.settings, self._table, shadow=self._shadow)).warnings:
                 _log.warning("%s", warning)
             self._models = ModelWatch(self._table, self._renew, self._book.models)
             await self._models.look()
@@ -198,8 +198,12 @@ class Worker:
             self._beside(self._guard(), "watchdog"),
             self._beside(_crash_of(app), "faust"),
         ]
+        starting = asyncio.ensure_future(app.start())
         try:
-            await app.start()
+            # A Faust that may not join its group, or finds no broker to ask for it, may never come up.
+            await asyncio.wait([starting, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
             await self._ended
         finally:
             self._leaving = True
@@ -212,6 +216,7 @@ class Worker:
             _, late = await asyncio.wait([asyncio.ensure_future(app.stop())], timeout=LEAVE_PATIENCE_S)
             if late:
                 _log.warning("left the consumer group without a farewell")
+            starting.cancel()
 
     def _end(self) -> None:
         if self._ended is not None and not self._ended.done():

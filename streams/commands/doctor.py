@@ -64,10 +64,9 @@ def _kafka(settings: "Settings") -> str:
 
 
 def _topics(settings: "Settings") -> str:
-    from streams.kafka_admin import admin_client, check_topics
+    from streams.startup import read_topic_ids, written
 
-    with admin_client(settings) as client:
-        found = check_topics(client, settings)
+    found = read_topic_ids(settings, written=written(settings))
     return f"all {len(found)} are there, each with {settings.kafka.partitions} partitions"
 
 

@@ -8,6 +8,7 @@ def explain(error: Exception) -> str | None:
     from profiles.profile import UnsupportedVersion
     from profiles.value.model import ModelError
     from streams.book_files import BookError
+    from streams.certificates import CertificateError
     from streams.kafka_admin import AdminError
     from streams.local.process import LocalServiceError
     from streams.pairing.state import PairStateError
@@ -22,6 +23,7 @@ def explain(error: Exception) -> str | None:
         error,
         AdminError
         | BookError
+        | CertificateError
         | LocalServiceError
         | ModelError
         | PairStateError
@@ -34,7 +36,13 @@ def explain(error: Exception) -> str | None:
         | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__
-    # Errors of libraries are recognised only where the library is loaded: nothing else can have raised them.
+    if "AuthorizationFailed" in type(error).__name__:
+        from streams.kafka_reach import denied
+
+        return denied(error)
+    # These are recognised only where their module is loaded: nothing else can have raised them.
+    if _is(error, "streams.fitting.publish", "NotPublished"):
+        return str(error)
     if _is(error, "kafka.errors", "KafkaError") or _is(error, "aiokafka.errors", "KafkaError"):
         return (
             f"Kafka: {str(error) or type(error).__name__}\n"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import WithSettings, agree, settings_of
 
 if TYPE_CHECKING:
     from streams.offsets import Standing
@@ -62,7 +62,7 @@ def accept_gap(ctx: click.Context, *, only: int | None, yes: bool) -> None:
     for gap in gaps:
         click.echo(f"{gap.topic}/{gap.partition}: {gap.problem}; would read on at {gap.nearest:,}")
     if not yes:
-        click.confirm("Go on without the missing records?", abort=True)
+        agree("Go on without the missing records?")
     by_partition: dict[int, dict[str, int | None]] = {}
     for gap in gaps:
         by_partition.setdefault(gap.partition, {})[gap.topic] = gap.nearest

@@ -67,6 +67,19 @@ def settings_of(ctx: click.Context, **flags: Any) -> "Settings":
     return load_settings(ctx.meta.get(_FILE), os.environ, given)
 
 
+def agree(question: str) -> None:
+    """Ask before something that can't be undone; end the command with exit code 1 and a word where the answer is no."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort as leaving:
+        if isinstance(leaving.__context__, EOFError):
+            raise click.UsageError("nobody answers here, and nothing was changed: give --yes to agree") from None
+        raise
+    if not agreed:
+        click.echo("nothing was changed", err=True)
+        click.get_current_context().exit(1)
+
+
 def _file_option() -> click.Option:
     def keep(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
         ctx.meta[_FILE] = value

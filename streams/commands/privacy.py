@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import TEXT, WithSettings, settings_of
+from streams.commands.options import TEXT, WithSettings, agree, settings_of
 from streams.commands.requests import Asked, as_json_option, asks, carry_out, present_receipt, show
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def erase_shop_command(ctx: click.Context, *, keep_inputs: bool, yes: bool) -> N
         refuse_running(client, settings)
         if not yes:
             redis, topics = settings.redis.prefix, settings.kafka.topic_prefix
-            click.confirm(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?", abort=True)
+            agree(f"Erase all keys {redis}:* and all topics {topics}* of this shop for ever?")
         keys = with_table(settings, lambda table: erase_keys(table, partitions), may_be_missing=True)
         names, kept = erase_log(client, settings, keep_inputs=keep_inputs)
     gone = Gone(keys=keys, topics=tuple(names), kept=tuple(kept))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import WithSettings, agree, settings_of
 
 if TYPE_CHECKING:
     from streams.redis_table import RedisTable
@@ -32,7 +32,7 @@ def command(ctx: click.Context, *, only: tuple[int, ...], yes: bool) -> None:
         raise click.UsageError(f"there are {settings.kafka.partitions} partitions, numbered from 0")
     which = f"{len(partitions)} of {settings.kafka.partitions} partitions"
     if not yes:
-        click.confirm(f"Delete every profile of {which} in {settings.redis.prefix}?", abort=True)
+        agree(f"Delete every profile of {which} in {settings.redis.prefix}?")
 
     async def work(table: "RedisTable") -> int:
         return sum([await rebuild(table, partition) for partition in partitions])

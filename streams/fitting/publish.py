@@ -22,4 +22,8 @@ async def publish(settings: Settings, models_id: str, document: bytes) -> None:
     finally:
         await publisher.stop()
     if outcome is not None:
-        raise NotPublished(f"the broker refused the models for good: {outcome}")
+        remedy = "give this user Write on it" if "Authorization" in outcome else "look at its limits of size"
+        raise NotPublished(
+            f"the broker refuses the models on topic {settings.topic(TOPIC)} for good ({outcome}), and those in use stay: "
+            f"{remedy}"
+        )

@@ -453,6 +453,21 @@ def test_old_versions_and_cluster_nodes_are_named() -> None:
     assert problems_of({}, False, False) == []
 
 
+@pytest.mark.parametrize("field, value", [("partitions", b"many"), ("schema", b"\xff"), ("identifiers", b"\xff")])
+@in_loop
+async def test_notes_of_the_installation_that_somebody_else_wrote_are_refused(
+    redis_server: RedisServer, redis_client: redis.Redis, prefix: str, field: str, value: bytes
+) -> None:
+    table = RedisTable(redis_server.url, prefix=prefix)
+    await table.ensure_install(32)
+    redis_client.hset(f"{prefix}:install", field, value)
+
+    for look in (table.check_install, table.ensure_install):
+        with pytest.raises(WrongInstall):
+            await look(32)
+    await table.close()
+
+
 # --- Addresses and logins ------------------------------------------------------------------------------------------
 
 

@@ -55,8 +55,8 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({"shop": {"timezone": "Mars/Base"}}, {}, {}, "shop.timezone: 'Mars/Base' is no IANA time zone such as Europe/Berlin"),
         ({}, {"REGULARS_KAFKA_BOOTSTRAP": "a:1,b:"}, {}, "kafka.bootstrap (REGULARS_KAFKA_BOOTSTRAP): 'b:' is no address; brokers are named host:port, separated by commas"),  # noqa: E501
         ({"kafka": {"bootstrap": ""}}, {}, {}, "kafka.bootstrap: nothing is no address; brokers are named host:port, separated by commas"),  # noqa: E501
-        ({"redis": {"url": "localhost:6379"}}, {}, {}, "redis.url: Redis URL must specify one of the following schemes (redis://, rediss://, unix://) (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
-        ({}, {"REGULARS_REDIS_URL": "redis://u:pa/ss@h:6379/0"}, {}, "redis.url (REGULARS_REDIS_URL): after host and port the Redis URL has the number of a database, or nothing (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
+        ({"redis": {"url": "localhost:6379"}}, {}, {}, "redis.url: a Redis URL begins with redis://, rediss://, redis+cluster:// or rediss+cluster:// (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
+        ({}, {"REGULARS_REDIS_URL": "redis://u:pa/ss@h:6379/0"}, {}, "redis.url (REGULARS_REDIS_URL): in a user name or password write %40 for @, %2F for /, %23 for #, %3F for ? and %25 for % (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({"redis": {"url": "unix:///run/redis.sock"}}, {}, {}, "redis.url: a Redis URL names a host, not a Unix socket (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
         ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
@@ -90,6 +90,41 @@ def test_a_password_in_a_wrong_url_is_not_told() -> None:
 
     assert "database 0" in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://app:hunter#2@cache:6379/0",
+        "redis://app:hunter/2@cache:6379/0",
+        "redis://app:4711?hunter@cache:6379/0",
+        "redis://app:hun@ter/2@cache:6379/0",
+    ],
+)
+def test_a_password_that_cuts_its_url_in_two_is_told_no_part_of(url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        build_settings({"redis": {"url": url}})
+
+    assert not any(part in str(refused.value) for part in ("4711", "hun", "ter/2"))
+    assert "%23 for #" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url, told",
+    [
+        ("rediss://cache?ssl_ca_cert=/ca.pem", "the Redis URL has no parameter ssl_ca_cert ("),
+        ("redis://cache?ssl_ca_certs=/ca.pem", "no parameter ssl_ca_certs without TLS: it then begins with rediss://"),
+        ("rediss://cache?ssl_cert_reqs=maybe", "Requirements Flag: maybe"),
+        ("redis://cache?max_connections=3", "the Redis URL has no parameter max_connections"),
+        ("redis:///run/redis.sock", "has the number of a database, or nothing"),
+        ("redis://cache:port/0", "names a server as host:port"),
+    ],
+)
+def test_a_url_that_redis_py_would_only_stumble_over_later_is_refused(url: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        build_settings({"redis": {"url": url}})
+
+    assert told in str(refused.value)
 
 
 def test_texts_of_the_environment_become_the_type_of_their_setting() -> None:
@@ -147,6 +182,21 @@ def test_no_secret_is_ever_shown() -> None:
     assert "hunter" not in shown
     assert "sasl_username='ann'" in shown
     assert "rediss://app:********@cache:6380/0" in shown
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("redis://app:hun@ter:2@cache:6379/0", "redis://app:********@cache:6379/0"),
+        ("redis://cache:6379/0?password=hunter&db=1", "redis://cache:6379/0?password=********&db=1"),
+        (
+            "rediss://cache?ssl_keyfile=/k.pem&ssl_password=hunter",
+            "rediss://cache?ssl_keyfile=/k.pem&ssl_password=********",
+        ),
+    ],
+)
+def test_a_password_is_masked_wherever_it_stands_in_a_url(url: str, shown: str) -> None:
+    assert f"url={shown!r}" in repr(build_settings({"redis": {"url": url}}))
 
 
 def test_a_country_without_phone_numbers_is_refused() -> None:

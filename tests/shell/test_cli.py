@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, exit codes, errors in one plain line."""
 
+import io
 import os
 import socket
 import subprocess
@@ -154,6 +155,18 @@ def test_an_unknown_setting_is_refused_with_a_suggestion() -> None:
 
     assert done.returncode == 2
     assert "REGULARS_KAFKA_BOOTSTRAP" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "answer, exit_code, told", [("n\n", 1, "nothing was changed"), ("", 2, "nothing was changed: give --yes to agree")]
+)
+def test_who_does_not_agree_changes_nothing(
+    answer: str, exit_code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+
+    assert cli.run(["rebuild", "--redis-url", "redis://127.0.0.1:1"]) == exit_code
+    assert told in capsys.readouterr().err
 
 
 def test_no_kafka_and_no_redis_are_told_plainly() -> None:

@@ -11,6 +11,8 @@ import pytest
 from faust.types import TP
 
 from schemas.topics import CONSUMED
+from streams import worker
+from streams.book_files import load_book
 from streams.faults import NO_FAULTS
 from streams.health import Report, Watch
 from streams.kafka_log import held_partitions
@@ -21,6 +23,7 @@ from streams.metrics import Metrics
 from streams.others_time import OthersTime
 from streams.partition import Partition
 from streams.setting_sections import Health
+from streams.settings import Settings
 from streams.stats import BatchStats
 from streams.table import Commit
 from streams.worker_stats import WorkerStats
@@ -327,6 +330,47 @@ def test_clocks_wait_for_other_workers_until_it_is_known_how_far_they_are() -> N
         return before, others.least_t0_ms()
 
     assert asyncio.run(run()) == (0, 300)
+
+
+class FaustThatWaits:
+    """Never comes up, as without the right to the consumer group."""
+
+    consumer = None
+    crash_reason = None
+
+    def __init__(self) -> None:
+        self._crashed = asyncio.Event()
+        self.stopped = False
+
+    async def start(self) -> None:
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+class NoModels:
+    async def keep(self) -> None:
+        await asyncio.Event().wait()
+
+
+def test_a_worker_whose_consumer_never_comes_up_stops_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    faust = FaustThatWaits()
+    monkeypatch.setattr(worker, "make_app", lambda *_, **__: faust)
+
+    async def scenario() -> None:
+        one = worker.Worker(Settings(), load_book(Settings()))
+        one._table, one._models = cast("Any", MemoryTable()), cast("Any", NoModels())
+        one._ended = asyncio.get_running_loop().create_future()
+        working = asyncio.create_task(one._work())
+        await turns()
+        one._end()
+        async with asyncio.timeout(10):
+            await working
+
+    asyncio.run(scenario())
+
+    assert faust.stopped
 
 
 def test_a_worker_is_killed_at_the_point_that_the_environment_names() -> None:
