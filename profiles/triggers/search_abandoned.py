@@ -44,7 +44,13 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         if waiting_of(turn.profile, self):
             self._replan(turn)
 
-    def _replan(self, turn: Turn) -> None:
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """One of them may have searched for the second time, or have found what the other had searched for."""
+        if turn.profile.has_browsing:
+            self._replan(turn, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
+
+    def _replan(self, turn: Turn, *, since_ms: int = 0) -> None:
+        """End what waits for searches that something came of, and plan for those that nothing came of, if due since then."""
         profile = turn.profile
         wanted = self._wanted(turn)
         for episode in waiting_of(profile, self):
@@ -53,7 +59,9 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         for key, (first, last, count) in wanted.items():
             data: dict[str, Any] = {"query": last.query, "results": last.results, "searches": count}
             data["searched_ms"] = last.at_ms
-            plan(turn, self, key, first.message_id, first.at_ms, last.at_ms + self.rule(turn.book).delay_ms, data=data)
+            due_ms = last.at_ms + self.rule(turn.book).delay_ms
+            if due_ms >= since_ms:
+                plan(turn, self, key, first.message_id, first.at_ms, due_ms, data=data)
 
     def _wanted(self, turn: Turn) -> dict[str, tuple[Search, Search, int]]:
         """By episode key the first and the last search for the same that nothing came of, and how many there were in all."""
