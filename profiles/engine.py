@@ -327,6 +327,7 @@ class Engine:
             if given is not None:
                 self._look_again(turn, given)
                 if not profile.suppressed:
+                    self._plan_again(turn, given)
                     self._after_split(turn, orders)
             return False
         onwards = links.passed_on(profile, what, self.book.rules.identity)
@@ -383,6 +384,21 @@ class Engine:
         told = brought.has_supply or brought.has_coupons or brought.has_feedback
         if profile.episodes and (told or brought.orders.count):
             replan(turn, self.triggers)
+
+    def _plan_again(self, turn: Turn, given: Profile) -> None:
+        """What had waited about orders that are hers again goes on."""
+        for episode in given.episodes.values():
+            trigger = self.triggers.get(episode.name)
+            if trigger is not None:
+                episodes.plan(
+                    turn,
+                    trigger,
+                    episode.key,
+                    episode.anchor,
+                    episode.opened_ms,
+                    episode.due_ms,
+                    data=episode.data,
+                )
 
     def _after_split(self, turn: Turn, orders: Ledger) -> None:
         """What she waits for and where she stands, by what is hers now."""

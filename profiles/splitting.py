@@ -7,7 +7,8 @@ takes it in; where the identifier follows somebody else by now, it sends everyth
 are apart, so that the events which united them do not do so again, and what is still on its way goes where it belongs.
 
 Taken apart is what events told: orders and money, carts, consent, traits, activity, interests, messages. What was decided
-(triggers sent, hold-outs, standing) stays with the customer to whom it happened.
+(triggers sent, hold-outs, standing) stays with the customer to whom it happened; what still waits about an order goes with it,
+and so does what was asked about it, by which nobody is asked again.
 """
 
 from itertools import pairwise
@@ -21,7 +22,7 @@ from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
-from profiles.state import Ledger, OrderEntry, decode_entry, encode
+from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import Arrival
@@ -76,7 +77,8 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bo
 
 
 def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None:
-    """Take back what came with this identifier; gives what was brought, None where there is nothing or it is not for here.
+    """Take back what came with this identifier; gives what was brought, None where there is nothing or it is not for here. What
+    had waited about orders that come is the caller's to plan.
 
     Raises NeedLedger(None) before changing anything where orders come and not all of this profile's are loaded.
     """
@@ -98,9 +100,14 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         profile.merging = [giver]
     if bytes(restore.profile) != b"null":
         brought = decode_profile(bytes(restore.profile))
+        waiting: dict[str, Episode] = {}
+        if restore.closing:
+            # What was planned once may have been sent since.
+            waiting, brought.episodes = ({} if known else brought.episodes), {}
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
         # What comes later, or once more, adds nothing to what is only counted.
         merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
+        brought.episodes = waiting
         if restore.closing and not known and brought.has_sides:
             profile.sides = brought.sides
     if restore.closing:
@@ -192,8 +199,10 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
-            else:
-                episodes.cancel(turn, definition, episode.key, "split")
+                continue
+            if brought is not None and definition.follows_order and episode.occurrence == 1 and not profile.suppressed:
+                _take_along(brought[0], episode, profile.id)
+            episodes.cancel(turn, definition, episode.key, "split")
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
     turn.out += [
         Restore(
@@ -271,11 +280,34 @@ def _side(
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases)
+    _tell_of_told(side, profile)
     copies = [decode_entry(encode(entry)) for entry in entries]
     for entry in copies:
         if entry.came_with == identifier:
             entry.came_with = ""
     return side, copies
+
+
+def _tell_of_told(side: Profile, profile: Profile) -> None:
+    """Of what leaves, what the united profile was asked about already."""
+    sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    for order_id, delivery in side.deliveries.items():
+        known = profile.deliveries.get(order_id)
+        asked = () if known is None else known.asked
+        delivery.asked = sorted({*delivery.asked, *asked, *(name for key, name in sent if key == order_id)})
+    _remember_asked(side, profile)
+
+
+def _remember_asked(side: Profile, united: Profile) -> None:
+    """When the united profile was asked last for a score: either of the two may have seen it."""
+    if united.has_feedback and united.feedback.asked_ms is not None:
+        side.feedback.asked_ms = max(united.feedback.asked_ms, side.feedback.asked_ms or 0)
+
+
+def _take_along(side: Profile, episode: Episode, united: str) -> None:
+    """What waits about an order leaves with it."""
+    key = renamed(episode.key, united, side.id)
+    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key)
 
 
 def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
@@ -305,6 +337,7 @@ def _remember_told(made: Profile, before: Profile) -> None:
     ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
     ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
     ours.anniversary_year = known.anniversary_year
+    _remember_asked(made, before)
     for key, supply in made.supply.items():
         if key in before.supply:
             supply.reminded = before.supply[key].reminded

@@ -37,6 +37,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
 
     name = "cross.sell"
     rule_type = CrossSellRule
+    follows_order = True
     reasons: ClassVar[dict[str, str]] = {
         "nothing_to_offer": "Nothing goes with it that the customer has not bought lately or has in a cart, and that is there."
     }
