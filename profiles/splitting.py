@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, episodes, links, merge, sides
+from profiles import apart, carts, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
@@ -184,7 +184,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    carts, checkouts = set(profile.carts), set(profile.checkouts)
+    had_carts, had_checkouts = set(profile.carts), set(profile.checkouts)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -192,7 +192,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    gone = carts.difference(profile.carts) | checkouts.difference(profile.checkouts)
+    gone = had_carts.difference(profile.carts) | had_checkouts.difference(profile.checkouts)
     gone.update(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
         if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
@@ -240,7 +240,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
             at_ms=turn.time_ms,
         )
     )
-    counts = {"orders": len(leaving), "carts": len(carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
+    counts = {"orders": len(leaving), "carts": len(had_carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
     marks = tuple(home_mark(event.request_id, one) for one in (identifier, *moved))
     _answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
 
@@ -280,28 +280,15 @@ def _side(
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases)
-    _tell_of_told(side, profile)
+    _remember_sent(turn, side, profile)
+    sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    for order_id, delivery in side.deliveries.items():
+        delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
     for entry in copies:
         if entry.came_with == identifier:
             entry.came_with = ""
     return side, copies
-
-
-def _tell_of_told(side: Profile, profile: Profile) -> None:
-    """Of what leaves, what the united profile was asked about already."""
-    sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
-    for order_id, delivery in side.deliveries.items():
-        known = profile.deliveries.get(order_id)
-        asked = () if known is None else known.asked
-        delivery.asked = sorted({*delivery.asked, *asked, *(name for key, name in sent if key == order_id)})
-    _remember_asked(side, profile)
-
-
-def _remember_asked(side: Profile, united: Profile) -> None:
-    """When the united profile was asked last for a score: either of the two may have seen it."""
-    if united.has_feedback and united.feedback.asked_ms is not None:
-        side.feedback.asked_ms = max(united.feedback.asked_ms, side.feedback.asked_ms or 0)
 
 
 def _take_along(side: Profile, episode: Episode, united: str) -> None:
@@ -322,7 +309,7 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
             merge.merge(made, orders, part.kept, [], turn.book)
     for name in _KEPT_AS_IT_IS:
         setattr(made, name, getattr(profile, name))
-    _remember_told(made, profile)
+    _remember_told(turn, made, profile)
     made.merging = [one for one in profile.merging if one not in goes]
     made.rewatched = [*dict.fromkeys((*profile.rewatched, *profile.watches, *made.watches))]
     if len(stays) > 1:
@@ -331,13 +318,17 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
         setattr(profile, name, getattr(made, name))
 
 
-def _remember_told(made: Profile, before: Profile) -> None:
+def _remember_told(turn: Turn, made: Profile, before: Profile) -> None:
     """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
     ours, known = made.milestones, before.milestones
     ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
     ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
     ours.anniversary_year = known.anniversary_year
-    _remember_asked(made, before)
+    _remember_sent(turn, made, before)
+
+
+def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
+    """The same of single orders, carts, products and searches: they may be those of either."""
     for key, supply in made.supply.items():
         if key in before.supply:
             supply.reminded = before.supply[key].reminded
@@ -353,9 +344,17 @@ def _remember_told(made: Profile, before: Profile) -> None:
     for key, checkout in made.checkouts.items():
         if key in before.checkouts:
             checkout.reminded = before.checkouts[key].reminded
-    for key, cart in made.carts.items():
-        if key in before.carts:
-            cart.needs_add |= before.carts[key].needs_add
+    for key, cart in carts.all_carts(made).items():
+        known = carts.find(before, key)
+        if known is not None:
+            carts.mark_as(cart, known, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+    if made.has_browsing and before.has_browsing:
+        seen = made.browsing
+        seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
+        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
+    # Either of the two may have seen the last survey.
+    if before.has_feedback and before.feedback.asked_ms is not None:
+        made.feedback.asked_ms = before.feedback.asked_ms
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -20,6 +20,8 @@ from schemas.decode import others_of
 from schemas.events import (
     Arrival,
     CartUpdated,
+    CartViewed,
+    CheckoutStarted,
     CommandAnswered,
     ConsentChange,
     ConsentChanged,
@@ -31,6 +33,8 @@ from schemas.events import (
     OrderReturned,
     PageViewed,
     Product,
+    ProductAdded,
+    ProductsSearched,
     SplitProfile,
     Unsubscribed,
 )
@@ -570,6 +574,67 @@ def test_what_goes_with_an_order_twice_is_sent_once() -> None:
         town.deliver(restore, START_MS + 10 * DAY_MS)
 
     assert town.until(13).sent("review.request") == [(MAIL, 7)]
+
+
+# --- what was sent about carts and searches -------------------------------------------------------------------------
+
+
+def united() -> Town:
+    """Ada, and an address that is taken for hers; both want to hear of the shop."""
+    many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False), caps=many)))
+    for name in (ADA, MAIL):
+        town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
+    return town.tell(Identified, ADA, MAIL)
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+@pytest.mark.parametrize("begins_checkout", [True, False])
+@pytest.mark.parametrize("day", [0.5, 5.0])
+def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
+    whose: str, day: float, *, begins_checkout: bool
+) -> None:
+    town = united().tell(ProductAdded, whose, cart_id="c1", product=Product(product_id="tea", quantity=1))
+    if begins_checkout:
+        town.tell(CheckoutStarted, whose, checkout_id="k1", cart_id="c1")
+    town.until(day).split(ADA, MAIL, day=day)
+    before = town.sent("cart.abandoned") + town.sent("checkout.abandoned")
+    town.tell(CartViewed, whose, day=day + 2, cart_id="c1").until(20)
+
+    assert {who for who, _ in before} == {ADA}
+    assert [one for one in town.sent("cart.abandoned") + town.sent("checkout.abandoned") if one[0] == MAIL] == []
+    assert len(town.sent("cart.abandoned")) == (0 if begins_checkout else 1)
+
+
+def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
+    town = united().tell(ProductAdded, MAIL, cart_id="c1", product=Product(product_id="tea", quantity=1))
+    town.until(0.5).split(ADA, MAIL, day=0.5)
+    town.tell(ProductAdded, MAIL, day=2, cart_id="c1", product=Product(product_id="cup", quantity=1)).until(5)
+
+    assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+
+
+def test_who_searched_is_reminded_of_it_and_nobody_else() -> None:
+    town = united().tell(ProductsSearched, MAIL, query="a gift for Ada", results=0, channel="browser")
+    town.split(ADA, MAIL, day=0.05).until(2)
+
+    assert town.sent("search.abandoned") == [(MAIL, 0)]
+
+
+def test_her_own_search_still_waits_after_one_of_the_other_has_left() -> None:
+    town = united().tell(ProductsSearched, ADA, query="tea", results=0, channel="browser")
+    town.tell(ProductsSearched, MAIL, day=0.01, query="cup", results=0, channel="browser").split(ADA, MAIL, day=0.02)
+    town.tell(ProductsSearched, ADA, day=0.03, query="mug", results=3, channel="browser").until(2)
+
+    sent = [output for output in town.out if isinstance(output, Trigger) and output.name == "search.abandoned"]
+    assert [(one.customer.id, one.details["query"]) for one in sent] == [(ADA, "tea"), (MAIL, "cup")]
+
+
+def test_a_search_that_was_reminded_of_is_not_reminded_of_again() -> None:
+    town = united().tell(ProductsSearched, MAIL, query="tea", results=0, channel="browser").until(0.5)
+    town.split(ADA, MAIL, day=0.5).tell(ProductsSearched, MAIL, day=0.6, query="cup", results=3, channel="browser")
+
+    assert town.until(2).sent("search.abandoned") == [(ADA, 0)]
 
 
 def tea_of_the_other() -> Town:
