@@ -342,8 +342,10 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         if key in before.coupons:
             coupon.told_ms = before.coupons[key].told_ms
     for key, checkout in made.checkouts.items():
-        if key in before.checkouts:
-            checkout.reminded = before.checkouts[key].reminded
+        # One that events named by nothing is named by the customer.
+        under = key if key in before.checkouts else renamed(key, made.id, before.id)
+        if under in before.checkouts:
+            checkout.reminded = before.checkouts[under].reminded
     for key, cart in carts.all_carts(made).items():
         known = carts.find(before, key)
         if known is not None:

@@ -589,17 +589,18 @@ def united() -> Town:
 
 
 @pytest.mark.parametrize("whose", [ADA, MAIL])
+@pytest.mark.parametrize("cart_id", ["c1", None])
 @pytest.mark.parametrize("begins_checkout", [True, False])
 @pytest.mark.parametrize("day", [0.5, 5.0])
 def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
-    whose: str, day: float, *, begins_checkout: bool
+    whose: str, cart_id: str | None, day: float, *, begins_checkout: bool
 ) -> None:
-    town = united().tell(ProductAdded, whose, cart_id="c1", product=Product(product_id="tea", quantity=1))
+    town = united().tell(ProductAdded, whose, cart_id=cart_id, product=Product(product_id="tea", quantity=1))
     if begins_checkout:
-        town.tell(CheckoutStarted, whose, checkout_id="k1", cart_id="c1")
+        town.tell(CheckoutStarted, whose, checkout_id=cart_id and "k1", cart_id=cart_id)
     town.until(day).split(ADA, MAIL, day=day)
     before = town.sent("cart.abandoned") + town.sent("checkout.abandoned")
-    town.tell(CartViewed, whose, day=day + 2, cart_id="c1").until(20)
+    town.tell(CartViewed, whose, day=day + 2, cart_id=cart_id).until(20)
 
     assert {who for who, _ in before} == {ADA}
     assert [one for one in town.sent("cart.abandoned") + town.sent("checkout.abandoned") if one[0] == MAIL] == []
