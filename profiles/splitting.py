@@ -347,16 +347,19 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         if under in before.checkouts:
             checkout.reminded = before.checkouts[under].reminded
     for key, cart in carts.all_carts(made).items():
-        known = carts.find(before, key)
-        if known is not None:
-            carts.mark_as(cart, known, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+        same = carts.find(before, key)
+        if same is not None:
+            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
     if made.has_browsing and before.has_browsing:
         seen = made.browsing
         seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
         seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
-    # Either of the two may have seen the last survey.
-    if before.has_feedback and before.feedback.asked_ms is not None:
-        made.feedback.asked_ms = before.feedback.asked_ms
+    if before.has_feedback:
+        ours, known = made.feedback, before.feedback
+        ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
+        for key, case in ours.cases.items():
+            if key in known.cases:
+                case.told = known.cases[key].told
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -28,6 +28,7 @@ from schemas.events import (
     EraseCustomer,
     Event,
     Identified,
+    NpsSubmitted,
     OrderCompleted,
     OrderDelivered,
     OrderReturned,
@@ -605,6 +606,14 @@ def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
     assert {who for who, _ in before} == {ADA}
     assert [one for one in town.sent("cart.abandoned") + town.sent("checkout.abandoned") if one[0] == MAIL] == []
     assert len(town.sent("cart.abandoned")) == (0 if begins_checkout else 1)
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
+    town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(0.5).split(ADA, MAIL, day=0.5)
+    town.tell(NpsSubmitted, whose, day=0.6, survey_id="s1", score=2).until(0.7)
+
+    assert town.sent("nps.detractor") == [(ADA, 0)]
 
 
 def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
