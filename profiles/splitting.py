@@ -359,7 +359,7 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
         for key, case in ours.cases.items():
             if key in known.cases:
-                case.told = known.cases[key].told
+                case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -610,10 +610,10 @@ def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
 
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
-    town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(0.5).split(ADA, MAIL, day=0.5)
-    town.tell(NpsSubmitted, whose, day=0.6, survey_id="s1", score=2).until(0.7)
+    town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(2).split(ADA, MAIL, day=2)
+    town.tell(NpsSubmitted, whose, day=2.1, survey_id="s1", score=2).until(6)
 
-    assert town.sent("nps.detractor") == [(ADA, 0)]
+    assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(ADA, 1)])
 
 
 def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
