@@ -256,9 +256,19 @@ def bought_since(orders: list[RecentOrder], since_ms: int) -> set[str]:
 
 
 def unite(into: Profile, other: Profile) -> None:
-    """Fold the views and searches of another profile in; what both know counts once."""
-    if not other.has_browsing:
-        return
+    """Fold the views and searches of another profile in; what both know counts once. Orders are those of both already."""
+    if other.has_browsing:
+        _unite(into, other)
+    if into.has_browsing and into.has_recent_orders:
+        # Where nothing had been viewed or searched for, no note was kept of what was found.
+        seen = into.browsing
+        began_ms = min([view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]])
+        found_ms = max((order.at_ms for order in into.recent_orders), default=0)
+        if found_ms >= began_ms:
+            seen.found_ms = max(seen.found_ms, found_ms)
+
+
+def _unite(into: Profile, other: Profile) -> None:
     ours, theirs = into.browsing, other.browsing
     views: dict[tuple[int, str], Viewed] = {}
     for view in (*ours.views, *theirs.views):

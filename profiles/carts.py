@@ -178,6 +178,17 @@ def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> N
     _insert(cart, CartOp(at_ms, mark_id, kind), lateness_ms)
 
 
+def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int) -> None:
+    """Let a cart know what was sent about it, or ended, while it was taken for `known`, which it was a part of."""
+    for op in known.ops:
+        if op.kind in MARKS:
+            mark(cart, op.kind, op.at_ms, op.message_id, lateness_ms)
+    if known.opened_ms is None and cart.opened_ms is not None:
+        # Longer ago than operations are kept.
+        kind = EMITTED if known.needs_add else ENDED
+        mark(cart, kind, max(at_ms, cart.changed_ms), f"{kind}:{known.cart_id}", lateness_ms)
+
+
 def hand_over(profile: Profile, cart_id: str, at_ms: int, message_id: str, lateness_ms: int) -> Cart:
     """A checkout takes a cart over; the cart need not be known yet."""
     cart = find(profile, cart_id) or _new_cart(profile, cart_id, at_ms, lateness_ms)

@@ -29,6 +29,9 @@ class OrderTold(Struct, kw_only=True):
     """An order event as triggers hear of it: what it changed in the ledger and in supplies, the order for carts and
     conversions (None where it is not placed, or a test), the carts it took something out of, and its delivery (None where
     that is as it was).
+
+    Where two profiles become one that both told of an order, it is told of once more, as an Order Updated without content:
+    then there is neither an order for carts and conversions nor anything of supplies.
     """
 
     arrival: Arrival

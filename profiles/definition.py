@@ -40,6 +40,8 @@ class TriggerDefinition(Generic[R]):
     """Whether it says something to the customer; others tell systems about her, and are no answer to what to show her now."""
     remembers_views: bool = False
     """Whether it goes by what was viewed and searched for in the last days: that is kept only while such a trigger is on."""
+    follows_order: bool = False
+    """Whether what waits is about the order it is anchored in: where that turns out to be another customer's, so does this."""
     reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 

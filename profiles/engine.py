@@ -59,14 +59,15 @@ from profiles.replan import replan
 from profiles.rules import Visitors, topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
-from profiles.state import Cart, Ledger, Moment, RecentOrder
+from profiles.state import Cart, Delivery, Ledger, Moment, OrderEntry, RecentOrder, decode_entry
+from profiles.supply import SupplyChange
 from profiles.told import Word
 from profiles.triggers import BUILT_IN, CART_ABANDONED, CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event, Product
-from schemas.moves import Link, LinkRefused, Move, Restore
+from schemas.moves import Absorb, Link, LinkRefused, Move, Restore
 from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
@@ -81,6 +82,15 @@ class _Way(NamedTuple):
     handler: Handler | None
     listeners: tuple[TriggerDefinition[Any], ...]
     """The triggers that want to hear of it, in their order."""
+
+
+class _InBoth(NamedTuple):
+    """An order that two profiles both told of, as either knew it before they became one."""
+
+    ours: OrderEntry
+    theirs: OrderEntry
+    parcel: Delivery | None
+    """Of ours."""
 
 
 class Engine:
@@ -317,6 +327,7 @@ class Engine:
             if given is not None:
                 self._look_again(turn, given)
                 if not profile.suppressed:
+                    self._plan_again(turn, given)
                     self._after_split(turn, orders)
             return False
         onwards = links.passed_on(profile, what, self.book.rules.identity)
@@ -330,14 +341,16 @@ class Engine:
             splitting.decline(turn, what)
         else:
             own = None
+            in_both: list[_InBoth] = []
             if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
-                own = (_ordered(profile), _sent(profile))
+                own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
                 self._look_again(turn, brought)
                 if what.closing:
                     if own is not None:
                         self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
+                        self._tell_united(turn, orders, brought, in_both)
                         for trigger in self._on_united:
                             trigger.on_united(turn, brought)
                     if what.entries or brought.orders.count or brought.has_feedback:
@@ -372,6 +385,21 @@ class Engine:
         if profile.episodes and (told or brought.orders.count):
             replan(turn, self.triggers)
 
+    def _plan_again(self, turn: Turn, given: Profile) -> None:
+        """What had waited about orders that are hers again goes on."""
+        for episode in given.episodes.values():
+            trigger = self.triggers.get(episode.name)
+            if trigger is not None:
+                episodes.plan(
+                    turn,
+                    trigger,
+                    episode.key,
+                    episode.anchor,
+                    episode.opened_ms,
+                    episode.due_ms,
+                    data=episode.data,
+                )
+
     def _after_split(self, turn: Turn, orders: Ledger) -> None:
         """What she waits for and where she stands, by what is hers now."""
         for trigger in self._on_parted:
@@ -391,6 +419,30 @@ class Engine:
             for (ordered, _), (_, sent) in ((ours, theirs), (theirs, ours)):
                 if sent and order.order_id in ordered:
                     episodes.settle(turn, self.triggers, order, entry.contribution, sent)
+
+    def _tell_united(self, turn: Turn, orders: Ledger, brought: Profile, in_both: list[_InBoth]) -> None:
+        """Of an order that both told of, one may have known the placing, and the other the parcel or a refund: triggers hear of
+        it as if what the other one knew had come now. What either had planned or asked about it counts.
+        """
+        profile = turn.profile
+        for ours, theirs, parcel in in_both:
+            order_id, before, known = ours.order_id, ours, parcel
+            entry = orders.get(order_id)
+            if entry is None or entry is ours or entry.placed_ms is None:
+                continue
+            if ours.placed_ms is None:
+                before, known = theirs, brought.deliveries.get(order_id)
+            now = profile.deliveries.get(order_id)
+            event = events.OrderUpdated(message_id=turn.cause, timestamp_ms=turn.time_ms, order_id=order_id)
+            arrival = Arrival(event, turn.time_ms, turn.received_ms, profile.id, profile.id.partition(":")[2])
+            told = OrderTold(
+                arrival=arrival,
+                change=ledger.OrderChange(entry, before, type(event), None, None, profile.purchases),
+                supplies=SupplyChange({}),
+                delivery=None if now == known else now,
+            )
+            for trigger in self._on_order:
+                trigger.on_order(turn, told)
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
@@ -617,6 +669,19 @@ def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
 def _ordered(profile: Profile) -> set[str]:
     """The orders it remembers, by their ids."""
     return {order.order_id for order in profile.recent_orders} if profile.has_recent_orders else set()
+
+
+def _in_both(profile: Profile, orders: Ledger, absorb: Absorb) -> list[_InBoth]:
+    """The orders that are in the ledger of both. Raises NeedLedger(None) where not all of this profile's are loaded."""
+    if not absorb.entries:
+        return []
+    ours = {entry.order_id: entry for entry in orders.all()}
+    theirs = [decode_entry(bytes(entry)) for entry in absorb.entries] if ours else []
+    return [
+        _InBoth(ours[entry.order_id], entry, profile.deliveries.get(entry.order_id))
+        for entry in theirs
+        if entry.order_id in ours
+    ]
 
 
 def _sent(profile: Profile) -> set[str]:

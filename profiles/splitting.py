@@ -7,7 +7,8 @@ takes it in; where the identifier follows somebody else by now, it sends everyth
 are apart, so that the events which united them do not do so again, and what is still on its way goes where it belongs.
 
 Taken apart is what events told: orders and money, carts, consent, traits, activity, interests, messages. What was decided
-(triggers sent, hold-outs, standing) stays with the customer to whom it happened.
+(triggers sent, hold-outs, standing) stays with the customer to whom it happened; what still waits about an order goes with it,
+and so does what was asked about it, by which nobody is asked again.
 """
 
 from itertools import pairwise
@@ -16,12 +17,12 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, episodes, links, merge, sides
+from profiles import apart, carts, contacts, episodes, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
-from profiles.state import Ledger, OrderEntry, decode_entry, encode
+from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import Arrival
@@ -76,7 +77,8 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bo
 
 
 def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None:
-    """Take back what came with this identifier; gives what was brought, None where there is nothing or it is not for here.
+    """Take back what came with this identifier; gives what was brought, None where there is nothing or it is not for here. What
+    had waited about orders that come is the caller's to plan.
 
     Raises NeedLedger(None) before changing anything where orders come and not all of this profile's are loaded.
     """
@@ -98,9 +100,14 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         profile.merging = [giver]
     if bytes(restore.profile) != b"null":
         brought = decode_profile(bytes(restore.profile))
+        waiting: dict[str, Episode] = {}
+        if restore.closing:
+            # What was planned once may have been sent since.
+            waiting, brought.episodes = ({} if known else brought.episodes), {}
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
         # What comes later, or once more, adds nothing to what is only counted.
         merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
+        brought.episodes = waiting
         if restore.closing and not known and brought.has_sides:
             profile.sides = brought.sides
     if restore.closing:
@@ -177,7 +184,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    carts, checkouts = set(profile.carts), set(profile.checkouts)
+    had_carts, had_checkouts = set(profile.carts), set(profile.checkouts)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -185,15 +192,17 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    gone = carts.difference(profile.carts) | checkouts.difference(profile.checkouts)
+    gone = had_carts.difference(profile.carts) | had_checkouts.difference(profile.checkouts)
     gone.update(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
         if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
-            else:
-                episodes.cancel(turn, definition, episode.key, "split")
+                continue
+            if brought is not None and definition.follows_order and episode.occurrence == 1 and not profile.suppressed:
+                _take_along(brought[0], episode, profile.id)
+            episodes.cancel(turn, definition, episode.key, "split")
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
     turn.out += [
         Restore(
@@ -231,7 +240,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
             at_ms=turn.time_ms,
         )
     )
-    counts = {"orders": len(leaving), "carts": len(carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
+    counts = {"orders": len(leaving), "carts": len(had_carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
     marks = tuple(home_mark(event.request_id, one) for one in (identifier, *moved))
     _answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
 
@@ -271,11 +280,21 @@ def _side(
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases)
+    _remember_sent(turn, side, profile)
+    sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    for order_id, delivery in side.deliveries.items():
+        delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
     for entry in copies:
         if entry.came_with == identifier:
             entry.came_with = ""
     return side, copies
+
+
+def _take_along(side: Profile, episode: Episode, united: str) -> None:
+    """What waits about an order leaves with it."""
+    key = renamed(episode.key, united, side.id)
+    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key)
 
 
 def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
@@ -290,7 +309,7 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
             merge.merge(made, orders, part.kept, [], turn.book)
     for name in _KEPT_AS_IT_IS:
         setattr(made, name, getattr(profile, name))
-    _remember_told(made, profile)
+    _remember_told(turn, made, profile)
     made.merging = [one for one in profile.merging if one not in goes]
     made.rewatched = [*dict.fromkeys((*profile.rewatched, *profile.watches, *made.watches))]
     if len(stays) > 1:
@@ -299,12 +318,17 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
         setattr(profile, name, getattr(made, name))
 
 
-def _remember_told(made: Profile, before: Profile) -> None:
+def _remember_told(turn: Turn, made: Profile, before: Profile) -> None:
     """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
     ours, known = made.milestones, before.milestones
     ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
     ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
     ours.anniversary_year = known.anniversary_year
+    _remember_sent(turn, made, before)
+
+
+def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
+    """The same of single orders, carts, products and searches: they may be those of either."""
     for key, supply in made.supply.items():
         if key in before.supply:
             supply.reminded = before.supply[key].reminded
@@ -318,11 +342,24 @@ def _remember_told(made: Profile, before: Profile) -> None:
         if key in before.coupons:
             coupon.told_ms = before.coupons[key].told_ms
     for key, checkout in made.checkouts.items():
-        if key in before.checkouts:
-            checkout.reminded = before.checkouts[key].reminded
-    for key, cart in made.carts.items():
-        if key in before.carts:
-            cart.needs_add |= before.carts[key].needs_add
+        # One that events named by nothing is named by the customer.
+        under = key if key in before.checkouts else renamed(key, made.id, before.id)
+        if under in before.checkouts:
+            checkout.reminded = before.checkouts[under].reminded
+    for key, cart in carts.all_carts(made).items():
+        same = carts.find(before, key)
+        if same is not None:
+            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+    if made.has_browsing and before.has_browsing:
+        seen = made.browsing
+        seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
+        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
+    if before.has_feedback:
+        ours, known = made.feedback, before.feedback
+        ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
+        for key, case in ours.cases.items():
+            if key in known.cases:
+                case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

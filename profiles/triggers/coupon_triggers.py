@@ -21,6 +21,7 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
 
     name = "next.order.coupon"
     rule_type = NextOrderCouponRule
+    follows_order = True
     reasons: ClassVar[Mapping[str, str]] = {
         "margin": "The order's margin is below the floor.",
         "discount_habit": "The customer mostly orders with coupons anyway.",
@@ -49,6 +50,10 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
             plan(turn, self, key, key, entry.delivered_ms, due_ms, data=_money(entry))
 
     def _was_sent(self, profile: Profile, key: str) -> bool:
+        """To her, or to whom the order was taken for."""
+        delivery = profile.deliveries.get(key)
+        if delivery is not None and self.name in delivery.asked:
+            return True
         return any(sent.name == self.name and sent.key == key for sent in profile.emitted)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:

@@ -37,6 +37,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
 
     name = "cross.sell"
     rule_type = CrossSellRule
+    follows_order = True
     reasons: ClassVar[dict[str, str]] = {
         "nothing_to_offer": "Nothing goes with it, or all of that was bought lately, is in a cart or can't be had."
     }

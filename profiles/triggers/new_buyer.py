@@ -16,6 +16,7 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
 
     name = "second.order.welcome"
     rule_type = SecondOrderWelcomeRule
+    follows_order = True
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         profile, change = turn.profile, told.change

@@ -22,6 +22,7 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
 
     name = "nps.survey"
     rule_type = NpsSurveyRule
+    follows_order = True
     listens = frozenset({NpsSubmitted})
     reasons: ClassVar[Mapping[str, str]] = {
         "asked_lately": "She was asked, or answered, a short time ago.",
@@ -66,6 +67,11 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         if arrived:
             arrived_ms, order_id = min(arrived)
             self._ask_about(turn, order_id, arrived_ms, self._due_ms(turn, arrived_ms, after_order=True))
+
+    def on_parted(self, turn: Turn) -> None:
+        """The parcel that hers stood back behind may be another customer's."""
+        if waiting(turn.profile, self, turn.profile.id) is None:
+            self._ask_about_another(turn)
 
     def _ask_about(self, turn: Turn, order_id: str, arrived_ms: int, due_ms: int) -> None:
         data = {"order_id": order_id, "since_ms": arrived_ms, "round": 0}

@@ -44,16 +44,28 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         if waiting_of(turn.profile, self):
             self._replan(turn)
 
-    def _replan(self, turn: Turn) -> None:
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """One of them may have searched for the second time, or have found what the other had searched for."""
+        if turn.profile.has_browsing:
+            self._replan(turn, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
+
+    def on_parted(self, turn: Turn) -> None:
+        """What was searched for was another customer's, or is hers again."""
+        self._replan(turn, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms, gone="split")
+
+    def _replan(self, turn: Turn, *, since_ms: int = 0, gone: str = "found") -> None:
+        """End what waits for searches that something came of, and plan for those that nothing came of, if due since then."""
         profile = turn.profile
         wanted = self._wanted(turn)
         for episode in waiting_of(profile, self):
             if episode.key not in wanted:
-                cancel(turn, self, episode.key, "found")
+                cancel(turn, self, episode.key, gone)
         for key, (first, last, count) in wanted.items():
             data: dict[str, Any] = {"query": last.query, "results": last.results, "searches": count}
             data["searched_ms"] = last.at_ms
-            plan(turn, self, key, first.message_id, first.at_ms, last.at_ms + self.rule(turn.book).delay_ms, data=data)
+            due_ms = last.at_ms + self.rule(turn.book).delay_ms
+            if due_ms >= since_ms:
+                plan(turn, self, key, first.message_id, first.at_ms, due_ms, data=data)
 
     def _wanted(self, turn: Turn) -> dict[str, tuple[Search, Search, int]]:
         """By episode key the first and the last search for the same that nothing came of, and how many there were in all."""
@@ -86,10 +98,10 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         )
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Its searches are done with; the next search for the same opens a new episode."""
-        if not _is_found(turn.profile, episode):
-            seen = turn.profile.browsing
-            seen.answered_ms = max(seen.answered_ms, episode.data["searched_ms"])
+        """Its searches are done with; the next search for the same opens a new episode. Another customer's are none of hers."""
+        seen, searched_ms = turn.profile.browsing, episode.data["searched_ms"]
+        if not _is_found(turn.profile, episode) and any(search.at_ms == searched_ms for search in seen.searches):
+            seen.answered_ms = max(seen.answered_ms, searched_ms)
 
 
 def _is_found(profile: Profile, episode: Episode) -> bool:

@@ -11,7 +11,7 @@ from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
-from profiles.rules import DAY_MS, IdentityRules, Rules
+from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
 from profiles.triggers import VipEnteredRule
@@ -20,16 +20,22 @@ from schemas.decode import others_of
 from schemas.events import (
     Arrival,
     CartUpdated,
+    CartViewed,
+    CheckoutStarted,
     CommandAnswered,
     ConsentChange,
     ConsentChanged,
     EraseCustomer,
     Event,
     Identified,
+    NpsSubmitted,
     OrderCompleted,
     OrderDelivered,
+    OrderReturned,
     PageViewed,
     Product,
+    ProductAdded,
+    ProductsSearched,
     SplitProfile,
     Unsubscribed,
 )
@@ -70,6 +76,21 @@ class Town:
         while waiting:
             waiting += self._take(waiting.pop(0), at_ms)
         return self
+
+    def until(self, day: float) -> "Town":
+        """Nothing more happens until this day; what comes due by then does so in its time."""
+        at_ms = START_MS + round(day * DAY_MS)
+        for profile, ledger in self.homes.values():
+            while (due_ms := profile.next_due_ms()) is not None and due_ms <= at_ms:
+                self.engine.fire(profile, Moment(due_ms + 1, due_ms + 1), ledger, self.out)
+        return self
+
+    def sent(self, name: str) -> list[tuple[str, int]]:
+        """To whom a trigger went, and on which day."""
+        found = [output for output in self.out if isinstance(output, Trigger) and output.name == name]
+        return sorted(
+            ((one.customer.id, round((one.emitted_at_ms - START_MS) / DAY_MS)) for one in found), key=lambda one: one[1]
+        )
 
     def split(self, customer: str, identifier: str, day: float = 1, request_id: str = "T-1") -> "Town":
         return self.tell(SplitProfile, customer, day=day, identifier=identifier, request_id=request_id)
@@ -466,6 +487,164 @@ def test_nothing_that_waits_about_an_order_of_the_other_is_sent_to_who_stays(nam
     town.split(ADA, MAIL)
 
     assert name not in {episode.name for episode in town.profile(ADA).episodes.values()}
+
+
+# --- what is asked about single orders ------------------------------------------------------------------------------
+
+
+def parcel_of_the_other() -> Town:
+    """Who is taken to be Ada has ordered tea and soap, and has them since an hour."""
+    bought = tuple(Product(product_id=name, price_minor=1_000) for name in ("tea", "soap"))
+    many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
+    rules = Rules(quiet_hours=QuietHours(enabled=False), caps=many)
+    facts: list[dict[str, Any]] = [
+        {"product_id": "tea", "contents": "brew", "complementary": ["milk"]},
+        {"product_id": "milk"},
+    ]
+    town = Town(Book(rules=rules, catalogue=build_catalogue(facts)))
+    for name in (ADA, MAIL):
+        town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
+    town.tell(OrderCompleted, MAIL, order_id="o1", products=bought, currency="USD").tell(Identified, ADA, MAIL)
+    return town.tell(OrderDelivered, MAIL, order_id="o1")
+
+
+@pytest.mark.parametrize(
+    "name, due",
+    [
+        ("cross.sell", [3]),
+        ("next.order.coupon", [1, 28]),
+        ("nps.survey", [14]),
+        ("post.purchase.content", [1]),
+        ("review.request", [7, 14]),
+        ("second.order.welcome", [1]),
+    ],
+)
+def test_what_waits_about_an_order_goes_with_it(name: str, due: list[int]) -> None:
+    town = parcel_of_the_other().until(0.9).split(ADA, MAIL, day=0.9).until(30)
+
+    assert town.sent(name) == [(MAIL, day) for day in due]
+
+
+@pytest.mark.parametrize(
+    "name, day",
+    [
+        ("cross.sell", 3.5),
+        ("next.order.coupon", 1.5),
+        ("nps.survey", 14.5),
+        ("post.purchase.content", 1.5),
+        ("review.request", 7.5),
+        ("review.request", 14.5),
+        ("second.order.welcome", 1.5),
+    ],
+)
+def test_nobody_is_asked_again_about_an_order_that_the_other_was_asked_about(name: str, day: float) -> None:
+    town = parcel_of_the_other().until(day)
+    before = town.sent(name)
+    town.split(ADA, MAIL, day=day)
+    town.tell(OrderReturned, MAIL, day=day, order_id="o1", products=(Product(product_id="soap"),))
+    town.tell(OrderDelivered, MAIL, day=day, order_id="o1").until(40)
+
+    assert {who for who, _ in before} == {ADA}
+    assert town.sent(name) == before
+
+
+def test_after_a_survey_both_are_left_in_peace() -> None:
+    town = parcel_of_the_other().until(15).split(ADA, MAIL, day=15)
+    soap = Product(product_id="soap", price_minor=1_000)
+    for name in (ADA, MAIL):
+        town.tell(OrderCompleted, name, day=16, order_id=f"{name} 2", products=(soap,), currency="USD")
+        town.tell(OrderDelivered, name, day=17, order_id=f"{name} 2")
+
+    assert town.until(80).sent("nps.survey") == [(ADA, 14)]
+
+
+def test_who_stays_is_asked_about_the_parcel_that_had_stood_back_behind_the_one_that_leaves() -> None:
+    town = parcel_of_the_other()
+    soap = Product(product_id="soap", price_minor=1_000)
+    town.tell(OrderCompleted, ADA, day=1, order_id="o2", products=(soap,), currency="USD")
+    town.tell(OrderDelivered, ADA, day=2, order_id="o2").split(ADA, MAIL, day=3).until(20)
+
+    assert town.sent("nps.survey") == [(MAIL, 14), (ADA, 16)]
+
+
+def test_what_goes_with_an_order_twice_is_sent_once() -> None:
+    town = parcel_of_the_other().split(ADA, MAIL, day=0.9)
+    again = [output for output in town.out if isinstance(output, Restore)]
+    town.until(10)
+    for restore in again:
+        town.deliver(restore, START_MS + 10 * DAY_MS)
+
+    assert town.until(13).sent("review.request") == [(MAIL, 7)]
+
+
+# --- what was sent about carts and searches -------------------------------------------------------------------------
+
+
+def united() -> Town:
+    """Ada, and an address that is taken for hers; both want to hear of the shop."""
+    many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False), caps=many)))
+    for name in (ADA, MAIL):
+        town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
+    return town.tell(Identified, ADA, MAIL)
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+@pytest.mark.parametrize("cart_id", ["c1", None])
+@pytest.mark.parametrize("begins_checkout", [True, False])
+@pytest.mark.parametrize("day", [0.5, 5.0])
+def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
+    whose: str, cart_id: str | None, day: float, *, begins_checkout: bool
+) -> None:
+    town = united().tell(ProductAdded, whose, cart_id=cart_id, product=Product(product_id="tea", quantity=1))
+    if begins_checkout:
+        town.tell(CheckoutStarted, whose, checkout_id=cart_id and "k1", cart_id=cart_id)
+    town.until(day).split(ADA, MAIL, day=day)
+    before = town.sent("cart.abandoned") + town.sent("checkout.abandoned")
+    town.tell(CartViewed, whose, day=day + 2, cart_id=cart_id).until(20)
+
+    assert {who for who, _ in before} == {ADA}
+    assert [one for one in town.sent("cart.abandoned") + town.sent("checkout.abandoned") if one[0] == MAIL] == []
+    assert len(town.sent("cart.abandoned")) == (0 if begins_checkout else 1)
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
+    town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(2).split(ADA, MAIL, day=2)
+    town.tell(NpsSubmitted, whose, day=2.1, survey_id="s1", score=2).until(6)
+
+    assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(ADA, 1)])
+
+
+def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
+    town = united().tell(ProductAdded, MAIL, cart_id="c1", product=Product(product_id="tea", quantity=1))
+    town.until(0.5).split(ADA, MAIL, day=0.5)
+    town.tell(ProductAdded, MAIL, day=2, cart_id="c1", product=Product(product_id="cup", quantity=1)).until(5)
+
+    assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+
+
+def test_who_searched_is_reminded_of_it_and_nobody_else() -> None:
+    town = united().tell(ProductsSearched, MAIL, query="a gift for Ada", results=0, channel="browser")
+    town.split(ADA, MAIL, day=0.05).until(2)
+
+    assert town.sent("search.abandoned") == [(MAIL, 0)]
+
+
+def test_her_own_search_still_waits_after_one_of_the_other_has_left() -> None:
+    town = united().tell(ProductsSearched, ADA, query="tea", results=0, channel="browser")
+    town.tell(ProductsSearched, MAIL, day=0.01, query="cup", results=0, channel="browser").split(ADA, MAIL, day=0.02)
+    town.tell(ProductsSearched, ADA, day=0.03, query="mug", results=3, channel="browser").until(2)
+
+    sent = [output for output in town.out if isinstance(output, Trigger) and output.name == "search.abandoned"]
+    assert [(one.customer.id, one.details["query"]) for one in sent] == [(ADA, "tea"), (MAIL, "cup")]
+
+
+def test_a_search_that_was_reminded_of_is_not_reminded_of_again() -> None:
+    town = united().tell(ProductsSearched, MAIL, query="tea", results=0, channel="browser").until(0.5)
+    town.split(ADA, MAIL, day=0.5).tell(ProductsSearched, MAIL, day=0.6, query="cup", results=3, channel="browser")
+
+    assert town.until(2).sent("search.abandoned") == [(ADA, 0)]
 
 
 def tea_of_the_other() -> Town:

@@ -257,3 +257,116 @@ def test_a_segment_that_both_are_in_together_is_entered_with_the_merge() -> None
     ada.order("o2", 5, "tea").becomes_one_with(guest).until(10)
 
     assert ada.emitted("segment.entered") == [5]
+
+
+# --- what makes sense only together ---------------------------------------------------------------------------------
+
+TEA = shop(
+    catalogue=build_catalogue(
+        [{"product_id": "tea", "contents": "brew", "complementary": "cup"}, {"product_id": "cup"}]
+    )
+)
+AFTER_THE_PARCEL = {
+    "cross.sell": [5 * DAY],
+    "next.order.coupon": [3 * DAY, 30 * DAY],
+    "nps.survey": [16 * DAY],
+    "post.purchase.content": [3 * DAY],
+    "review.request": [9 * DAY, 16 * DAY],
+}
+"""Of a parcel that arrived on the second day."""
+
+
+@pytest.mark.parametrize("name", AFTER_THE_PARCEL)
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_an_order_of_one_and_its_parcel_that_the_other_was_told_of_are_one(
+    name: str, *, hers_is_the_order: bool
+) -> None:
+    ada, guest = two(TEA)
+    orders, receives = (ada, guest) if hers_is_the_order else (guest, ada)
+    orders.order("o1", 0, "tea")
+    receives.tell(events.OrderDelivered, 2 * DAY, order_id="o1")
+    ada.becomes_one_with(guest).until(60 * DAY)
+
+    assert ada.emitted(name) == AFTER_THE_PARCEL[name]
+
+
+@pytest.mark.parametrize("name", AFTER_THE_PARCEL)
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_an_order_of_one_that_the_other_was_paid_back_is_no_ground_for_anything(
+    name: str, *, hers_is_the_order: bool
+) -> None:
+    ada, guest = two(TEA)
+    orders, gives_back = (ada, guest) if hers_is_the_order else (guest, ada)
+    orders.order("o1", 0, "tea").tell(events.OrderDelivered, 2 * DAY, order_id="o1")
+    gives_back.tell(events.OrderRefunded, 2 * DAY + 5, order_id="o1", refund_id="r1")
+    ada.becomes_one_with(guest).until(60 * DAY)
+
+    assert ada.emitted(name) == []
+    assert ada.decisions(name)[-1] == ("cancelled", "refunded")
+
+
+@pytest.mark.parametrize("name", AFTER_THE_PARCEL)
+@pytest.mark.parametrize("merges", [4 * DAY, 12 * DAY, 50 * DAY])
+def test_what_the_guest_was_sent_about_an_order_that_both_told_of_is_not_sent_again(name: str, merges: int) -> None:
+    ada, guest = two(TEA)
+    for one in (ada, guest):
+        one.order("o1", 0, "tea")
+    guest.tell(events.OrderDelivered, 2 * DAY, order_id="o1").until(merges)
+    ada.becomes_one_with(guest).until(100 * DAY)
+
+    assert sorted(ada.emitted(name) + guest.emitted(name)) in (
+        AFTER_THE_PARCEL[name],
+        [5 * DAY, 7 * DAY],  # cross.sell went out to both before
+    )
+
+
+def test_a_parcel_of_long_ago_is_asked_about_by_nobody() -> None:
+    ada, guest = two(TEA)
+    guest.tell(events.OrderDelivered, 2 * DAY, order_id="o1")
+    ada.order("o1", 0, "tea").until(90 * DAY).becomes_one_with(guest).until(120 * DAY)
+
+    assert ada.sent("review.request") == ada.sent("post.purchase.content") == ada.sent("next.order.coupon") == []
+
+
+def test_who_had_her_newest_order_cancelled_under_another_name_is_won_back_by_the_one_before() -> None:
+    ada, guest = two()
+    guest.tell(events.OrderCancelled, 41 * DAY, order_id="o2")
+    ada.order("o1", 0, "tea").order("o2", 40 * DAY, "tea").becomes_one_with(guest).until(91 * DAY)
+
+    assert ada.emitted("winback") == [90 * DAY]
+
+
+def test_a_first_search_of_one_and_a_second_of_the_other_are_two() -> None:
+    ada, guest = two()
+    guest.search("tea", 0, results=3)
+    ada.search("tea", 2, results=3).becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("search.abandoned") == [122]
+
+
+@pytest.mark.parametrize("hers_is_the_search", [True, False])
+def test_who_had_ordered_under_another_name_had_found_something(*, hers_is_the_search: bool) -> None:
+    ada, guest = two()
+    searches, orders = (ada, guest) if hers_is_the_search else (guest, ada)
+    searches.search("tea", 0, results=0)
+    orders.order("o1", 10, "tea")
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("search.abandoned") == []
+    assert ada.decisions("search.abandoned")[-1] == ("cancelled", "found")
+
+
+def test_an_order_from_before_the_search_is_none_of_what_was_found() -> None:
+    ada, guest = two()
+    guest.order("o1", -10, "tea")
+    ada.search("tea", 0, results=0).becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("search.abandoned") == [120]
+
+
+def test_searches_that_make_two_only_days_later_are_no_news() -> None:
+    ada, guest = two()
+    guest.search("tea", 0, results=3)
+    ada.search("tea", 2, results=3).until(3 * DAY).becomes_one_with(guest).until(4 * DAY)
+
+    assert ada.decisions("search.abandoned") == []
