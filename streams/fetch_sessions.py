@@ -26,13 +26,13 @@ class FetchSessions:
     """Stands before a client's `send`: turns each fetch into what has changed since the one before, for each broker.
 
     aiokafka has one fetch under way for each broker, and reads of an answer only the partitions it lists. After an answer
-    with records the next fetch to that broker waits `linger_ms` for company.
+    with records the next fetch to that broker, which aiokafka makes once they were taken, waits `linger_ms` for company.
     """
 
     def __init__(self, send: Callable[..., Awaitable[Any]], *, linger_ms: int) -> None:
         self._send = send
         self._linger_s = linger_ms / 1000
-        self._lingers: dict[int, float] = {}
+        self._brought: set[int] = set()
         self._handlers: dict[int, FetchSessionHandler] = {}
 
     async def send(self, node_id: int, request: Any, **options: Any) -> Any:
@@ -49,8 +49,9 @@ class FetchSessions:
             for topic, partitions in request.topics
             for partition in partitions
         }
-        clock = asyncio.get_running_loop().time
-        await asyncio.sleep(self._lingers.pop(node_id, 0.0) - clock())
+        if node_id in self._brought:
+            self._brought.discard(node_id)
+            await asyncio.sleep(self._linger_s)
         for _ in range(2):
             incremental = _IncrementalFetch(request, handler.build_next(dict(wanted)))
             try:
@@ -60,7 +61,7 @@ class FetchSessions:
                 raise
             if answer.API_VERSION < _SESSIONS_SINCE or handler.handle_response(_Answer.of(answer)):
                 if any(partition[-1] for _, partitions in answer.topics for partition in partitions):
-                    self._lingers[node_id] = clock() + self._linger_s
+                    self._brought.add(node_id)
                 return answer
         error_type: type[KafkaError] = for_code(answer.error_code)
         raise error_type(f"broker {node_id} refuses a fetch of {len(wanted)} partitions in full")
