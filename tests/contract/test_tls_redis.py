@@ -14,6 +14,7 @@ from streams.table import Commit, TableError
 from tests.conftest import MakeRedis
 from tests.contract.certificate_kit import Certificates
 from tests.contract.table_kit import in_loop
+from tests.needed import missing
 
 P = 3
 PASSWORD = "p@ss:w/rd#1%?"
@@ -37,7 +38,7 @@ class Secured:
         except LocalServiceError as error:
             if "tls" not in str(error):
                 raise
-            pytest.skip("this redis-server was built without TLS: a package of your system, or `make BUILD_TLS=yes`")
+            missing("this redis-server was built without TLS: a package of your system, or `make BUILD_TLS=yes`")
 
     def _shown_by(self, name: str) -> dict[str, str]:
         return {"tls-cert-file": self.made.pem(name), "tls-key-file": self.made.key(name)}

@@ -12,10 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from streams.local.process import free_ports
 from tests.e2e.kit import Shop, wait_until
+from tests.needed import missing
 
 WEB_KEY = "wk_web_12345678"
 BACK_KEY = "sk_back_1234567"
@@ -103,7 +102,7 @@ def node_clients() -> str:
     """The path of node, with the client libraries installed; skips at home and fails in CI where that can't be."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        _cannot("node and npm were not found. Debian, Ubuntu: apt-get install nodejs npm    (Node 18 or later)")
+        missing("node and npm were not found. Debian, Ubuntu: apt-get install nodejs npm    (Node 18 or later)")
     assert node is not None
     assert npm is not None
     installed = CLIENTS / "node_modules" / ".package-lock.json"
@@ -117,7 +116,7 @@ def node_clients() -> str:
             check=False,
         )
         if done.returncode != 0:
-            _cannot(f"npm could not install the client libraries:\n{done.stderr[-1000:]}")
+            missing(f"npm could not install the client libraries:\n{done.stderr[-1000:]}")
         installed.touch()
     return node
 
@@ -126,7 +125,7 @@ def chromium() -> str:
     """The path of Chromium; skips at home and fails in CI where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        _cannot("no Chromium was found. Debian: apt-get install chromium")
+        missing("no Chromium was found. Debian: apt-get install chromium")
     assert found is not None
     return found
 
@@ -142,9 +141,3 @@ def run_node(script: str, *arguments: str, patience_s: float = 60.0) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def _cannot(message: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(message, pytrace=False)
-    pytest.skip(message)
