@@ -115,11 +115,11 @@ def event_time(
         # No server received an event after it was produced; believed, it would push a partition's clock into the future.
         received_ms = record_ms
     if claimed_receipt and original_ms is not None and sent_ms is not None:
-        if original_ms < CLOCK_SET_MS <= sent_ms:
-            timestamp_ms = received_ms
-        else:
-            timestamp_ms = received_ms - (sent_ms - original_ms)
-            timestamp_ms = min(max(timestamp_ms, 0), INSTANT_MAX_MS)
+        timestamp_ms = received_ms - sent_ms + original_ms
+        if timestamp_ms < CLOCK_SET_MS:
+            timestamp_ms = received_ms if original_ms < CLOCK_SET_MS <= sent_ms else max(timestamp_ms, 0)
+        elif timestamp_ms > INSTANT_MAX_MS:
+            timestamp_ms = INSTANT_MAX_MS
     if timestamp_ms > received_ms + FUTURE_TOLERANCE_MS:
         timestamp_ms = received_ms
     return timestamp_ms, received_ms
