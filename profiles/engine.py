@@ -521,17 +521,14 @@ class Engine:
         kind = type(event)
         if activity.see(profile, arrival) and kind is not events.ProductViewed and profile.has_browsing:
             browsing.went_on(profile, arrival.time_ms)
-        comes_back = profile.activity.session_start_ms == arrival.time_ms
         may_be_held = profile.episodes and not identity.reachable(profile)
         identity.remember(turn, arrival)
         if may_be_held and identity.reachable(profile):
             episodes.release_held(turn)
-        if comes_back or kind in SHOPPING_EVENTS:
-            # Conditions are asked again by what an event may change, and a look around is not to change what is in carts.
-            forget_ms = self._carts_forget_ms if kind in SHOPPING_EVENTS else arrival.time_ms
-            carts.tidy(profile, arrival.time_ms, forget_ms, turn.book.rules.allowed_lateness_ms)
-        if comes_back and profile.has_watches:
-            watches.tidy(profile, arrival.time_ms)
+        if kind in SHOPPING_EVENTS:
+            carts.tidy(profile, arrival.time_ms, self._carts_forget_ms, turn.book.rules.allowed_lateness_ms)
+        if profile.activity.session_start_ms == arrival.time_ms:
+            self._begin_visit(profile, arrival.time_ms)
         if event.consent or kind in CHANNEL_LOST:
             granted = apply_consent(profile, arrival)
             if granted and (profile.milestones.granted is None or opening(arrival) < profile.milestones.granted):
@@ -542,6 +539,16 @@ class Engine:
                 episodes.cancel_marketing(turn, self.triggers, reason)
             for trigger in self._on_consent:
                 trigger.on_consent(turn, arrival)
+
+    def _begin_visit(self, profile: Profile, at_ms: int) -> None:
+        """What nothing can come of any more goes with a new visit.
+
+        No cart that holds something: conditions are asked again by what an event may change, and a look around is not to
+        change what is in carts.
+        """
+        carts.tidy(profile, at_ms, at_ms, self.book.rules.allowed_lateness_ms)
+        if profile.has_watches:
+            watches.tidy(profile, at_ms)
 
     # --- orders ---------------------------------------------------------------------------------------------------
 

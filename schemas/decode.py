@@ -105,6 +105,8 @@ class Decoder:
         self._protector = protector
         # Events that never take the fast path: traits may tell an address too.
         self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
+        # Most shops have none of these, and pay one question for all.
+        self._has_limits = protector is not None or bool(default_source) or latest_ms < INSTANT_MAX_MS
         self.plan = plan
         self._canonical: Callable[[bytes], Any] = msgspec.json.Decoder(AnyEvent).decode
         self._any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -159,11 +161,8 @@ class Decoder:
                 or received_ms is None
                 or event.sent_at_ms is not None
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
-                or time_ms > self._latest_ms
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
-                or self._default_source
-                # An address may stand in any id; a backslash may hide it.
-                or (self._protector is not None and (_AT_SIGN in value or _BACKSLASH in value))
+                or (self._has_limits and self._is_limited(value, time_ms))
             ):
                 return self.arrive(event, record_ms)
             return Arrival(event, time_ms, received_ms, customer, home, others)  # type: ignore[arg-type] # a customer has it
@@ -171,6 +170,13 @@ class Decoder:
             return Problem(error.reason, error.detail[:DETAIL_MAX])
         except Exception as fault:  # noqa: BLE001 -- the record is set aside with the reason; a worker must not die of it
             return Problem("decoder_failed", type(fault).__name__)
+
+    def _is_limited(self, value: bytes, time_ms: int) -> bool:
+        """Whether something this shop asks of its events keeps one from the fast path."""
+        if time_ms > self._latest_ms or self._default_source:
+            return True
+        # An address may stand in any id; a backslash may hide it.
+        return self._protector is not None and (_AT_SIGN in value or _BACKSLASH in value)
 
     def decode_planned(self, value: bytes | None, record_ms: int) -> Arrival | Problem:
         """As `decode`, and held against the plan: for a shop that has one, so that all others pay nothing for it."""
