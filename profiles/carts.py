@@ -183,9 +183,10 @@ def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int) -> None:
     for op in known.ops:
         if op.kind in MARKS:
             mark(cart, op.kind, op.at_ms, op.message_id, lateness_ms)
-    if known.opened_ms is None and cart.opened_ms is not None:
-        # Longer ago than operations are kept.
-        kind = EMITTED if known.needs_add else ENDED
+    is_ended = known.opened_ms is None and known.base_opened_ms is None
+    if is_ended and cart.opened_ms is not None and cart.lines.keys() <= known.base_lines.keys():
+        # Longer ago than operations are kept, and not by an order of the other's, which takes lines out.
+        kind = EMITTED if known.base_needs_add else ENDED
         mark(cart, kind, max(at_ms, cart.changed_ms), f"{kind}:{known.cart_id}", lateness_ms)
 
 

@@ -608,6 +608,20 @@ def test_nobody_is_reminded_again_of_a_cart_because_of_the_split(
     assert len(town.sent("cart.abandoned")) == (0 if begins_checkout else 1)
 
 
+@pytest.mark.parametrize("day", [0.015, 5.0])
+def test_an_order_of_who_stays_does_not_buy_what_is_in_the_cart_of_who_leaves(day: float) -> None:
+    tea = Product(product_id="tea", price_minor=500, quantity=1)
+    town = united().tell(ProductAdded, MAIL, cart_id="c1", product=tea)
+    town.tell(OrderCompleted, ADA, day=0.01, order_id="o1", products=(tea,), revenue_minor=500)
+    town.until(day).split(ADA, MAIL, day=day)
+
+    assert town.sent("cart.abandoned") == []
+
+    town.tell(CartViewed, MAIL, day=day + 0.001, cart_id="c1").until(20)
+
+    assert town.sent("cart.abandoned") == [(MAIL, int(day))]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
     town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(2).split(ADA, MAIL, day=2)

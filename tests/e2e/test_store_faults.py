@@ -140,10 +140,9 @@ def test_a_redis_that_was_emptied_is_refused_with_what_to_do_and_can_be_rebuilt(
         client.flushall()
 
     # Each partition is found out when it is next worked on, by itself.
-    for partition in range(shop.partitions):
-        what_to_do = f"`regulars rebuild --partition {partition}`"
-        shop.expect(lambda text=what_to_do: complains(worker, text), f"/health says {what_to_do}")
-        shop.expect(lambda text=what_to_do: text in worker.log(), f"the log says {what_to_do}")
+    orders = [f"`regulars rebuild --partition {partition}`" for partition in range(shop.partitions)]
+    shop.expect(lambda: all(complains(worker, order) for order in orders), "/health says what to do for each partition")
+    shop.expect(lambda: all(order in worker.log() for order in orders), "and so does the log")
 
     log = worker.log()
     assert "the state is lost" in log
