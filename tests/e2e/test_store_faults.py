@@ -97,11 +97,11 @@ def test_a_redis_that_goes_back_in_time_under_a_live_worker_is_healed_by_replay(
 def test_a_redis_that_lost_only_what_timers_did_sends_the_same_reminders_again(
     shop: Shop, store: RedisServer, tmp_path: Path
 ) -> None:
-    # Reminders that come due some seconds after everything was read: they move no input offset.
-    soon_ms = int(time.time() * 1000) - HOUR_MS + 12_000
-    users = [f"late{n}" for n in range(20)]
     worker = shop.start()
     shop.expect(lambda: worker.metric("regulars_partitions") == shop.partitions, "it holds all partitions")
+    # Reminders that come due some seconds after everything was read: they move no input offset.
+    soon_ms = int(time.time() * 1000) - HOUR_MS + 15_000
+    users = [f"late{n}" for n in range(20)]
     shop.produce([record for user in users for record in left_cart(user, soon_ms)])
     shop.wait_caught_up()
     store.copy_data(tmp_path / "older")
