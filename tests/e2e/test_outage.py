@@ -41,7 +41,8 @@ def test_after_a_day_and_a_half_reminders_of_carts_expire_and_those_of_supplies_
 
 
 def test_in_silence_a_reminder_comes_by_the_wall_clock_alone(shop: Shop) -> None:
-    shop.start()
+    worker = shop.start()
+    shop.expect(lambda: worker.metric("regulars_partitions") == shop.partitions, "it holds all partitions")
     at_ms = int(time.time() * 1000) - HOUR_MS + 15_000
     shop.produce(left_cart("ann", at_ms))
     shop.wait_caught_up()
