@@ -10,7 +10,7 @@ text ("21:00") in fields that end in `_at`. In the document fields stand without
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args, get_origin
 
@@ -349,10 +349,19 @@ def read_rules(document: Mapping[str, Any], known: Iterable[type[TriggerRule]]) 
         elif key in kinds:
             triggers[kinds[key].trigger] = _read_table(kinds[key], value, key)
         else:
-            raise RulesError(key, f"unknown key; {near(key, [*general, *kinds, *ELSEWHERE])}")
+            raise _unknown(key, value, [*general, *kinds, *ELSEWHERE])
     rules = Rules(triggers=triggers, **values)
     _check_ladder(rules.precedence.ladder, {kind.trigger for kind in kinds.values()})
     return rules
+
+
+def _unknown(key: str, value: object, known: Collection[str]) -> RulesError:
+    """That there is no such table, and what was probably meant; it may be one that was written below another."""
+    for inner in value if isinstance(value, dict) else ():
+        for meant in (table_of(f"{key}.{inner}"), table_of(inner)):
+            if meant in known:
+                return RulesError(f"{key}.{inner}", f"unknown key; did you mean {meant!r}?")
+    return RulesError(key, f"unknown key; {near(key, known)}")
 
 
 def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:

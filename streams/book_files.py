@@ -150,13 +150,15 @@ def line_of(text: str, path: str) -> int | None:
     >>> line_of('[cart_abandoned]' + chr(10) + 'delay = "x"', "cart_abandoned.delay")
     2
     """
-    nearest = None
+    nearest = below = None
     for number, place in _places(text):
         if place == path:
             return number
         if path.startswith(f"{place}."):  # it stands in an inline table or below this header
             nearest = number
-    return nearest
+        elif below is None and place.startswith(f"{path}."):  # no header of its own, only one below it
+            below = number
+    return below if nearest is None else nearest
 
 
 def _places(text: str) -> Iterator[tuple[int, str]]:

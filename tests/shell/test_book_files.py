@@ -140,6 +140,13 @@ def test_all_documents_come_together(write: Write) -> None:
         (
             "rules",
             "r.toml",
+            "# ours\n[triggers.'cart.abandoned']\ndelay = '1h'\n",
+            r"r\.toml, line 2: triggers\.cart\.abandoned: unknown key; did you mean 'cart_abandoned'",
+        ),
+        ("rules", "r.toml", "# ours\n[mine.own]\n", r"r\.toml, line 2: mine: unknown key; known are"),
+        (
+            "rules",
+            "r.toml",
             "[costs.cost_rates]\n'tea/green' = 'x'\n",
             r"r\.toml, line 2: costs\.cost_rates\.tea/green: ",
         ),
