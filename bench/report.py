@@ -11,6 +11,7 @@ from bench.machine import Machine
 from bench.results import RESULTS, Result, newest_of, newest_results
 from bench.studies import STUDIES, capacity_section
 from bench.studies.capacity import CapacityData
+from bench.studies.memory import MemoryData
 from bench.tables import table
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -42,20 +43,21 @@ def write(folder: Path = RESULTS, document: Path = DOCUMENT, page: Path = PAGE) 
 
 
 def capacity_page(text: str, folder: Path = RESULTS) -> str | None:
-    """The page with its tables by the newest result of that study; a quick one counts where there is no other.
+    """The page with its tables by the newest results of capacity and memory; a quick one counts where there is no other.
 
-    None where there is no result. Raises ValueError where the page has other tables.
+    None where one of the two is missing. Raises ValueError where the page has other tables.
     """
-    result = newest_of("capacity", folder)
-    if result is None:
+    result, weighed = newest_of("capacity", folder), newest_of("memory", folder)
+    if result is None or weighed is None:
         return None
     data = msgspec.convert(result.data, CapacityData)
+    customer_bytes = msgspec.convert(weighed.data, MemoryData).most
     machine = result.machine
     source = (
         f"Measured {result.began.removesuffix('+00:00')} (UTC) on {machine.cpu}, {machine.cores} cores, Python {machine.python}, "
         f"by `{result.command}`" + ("; a small run, good for the order of things only." if result.quick else ".")
     )
-    return filled(text, {"source": source, **capacity_section.page_blocks(data, read_basis())})
+    return filled(text, {"source": source, **capacity_section.page_blocks(data, customer_bytes, read_basis())})
 
 
 def compose(results: list[Result]) -> str:

@@ -72,7 +72,6 @@ class Coefficients(Struct, frozen=True, kw_only=True):
     commit_max: float
     trigger_s: float
     triggers_per_event: float
-    customer_bytes: float
     redis_bytes_per_event: float
     log_bytes_per_event: float
 

@@ -88,14 +88,15 @@ def money(plans: Sequence[Plan], basis: Basis) -> str:
     )
 
 
-def given(basis: Basis) -> str:
+def given(basis: Basis, customer_bytes: float) -> str:
     """Prices and assumptions in words."""
     prices, taken = basis.prices, basis.assumptions
     return (
         f"{prices.vcpu_hour:g} {prices.currency} for an hour of one processor thread with {GB_WITH_VCPU:g} GB, "
         f"{prices.ram_gb_hour:g} for an hour of each GB more, {prices.disk_gb_month:g} for a month of a GB of disk. "
         f"Rates are those of the peak hour, {taken.peak_to_mean:g} times the mean, which fills the disks. "
-        f"{taken.customers_per_event_s:,.0f} customers are known for each event a second. At the peak workers are loaded to "
+        f"{taken.customers_per_event_s:,.0f} customers are known for each event a second, and Redis holds {customer_bytes:,.0f} "
+        "bytes for each: a typical buyer, with all triggers on. At the peak workers are loaded to "
         f"{taken.worker_load:.0%}, Redis to {taken.redis_load:.0%}, brokers to {taken.kafka_load:.0%}. A shard holds at most "
         f"{taken.shard_gb:g} GB and takes {taken.shard_mb_s:g} MB/s, has {taken.redis_copies - 1} replica and "
         f"{taken.redis_headroom:g} times the memory of its data. Kafka keeps {taken.kafka_copies} copies for "

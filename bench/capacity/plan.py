@@ -102,8 +102,10 @@ def read_basis(path: Path = PRICES) -> Basis:
     return msgspec.convert(tomllib.loads(path.read_text()), Basis)
 
 
-def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, times: Times, *, seed: int = 1) -> Plan:
-    """What a rate needs, and how that fares in the simulation."""
+def plan_for(
+    per_s: int, coefficients: Coefficients, customer_bytes: float, basis: Basis, times: Times, *, seed: int = 1
+) -> Plan:
+    """What a rate needs, and how that fares in the simulation. `customer_bytes` is what Redis holds for each customer."""
     given, found = basis.assumptions, coefficients
     trigger_s = found.trigger_s * found.triggers_per_event
     full = (found.commit_max, given.record_batch_events)
@@ -114,7 +116,7 @@ def plan_for(per_s: int, coefficients: Coefficients, basis: Basis, times: Times,
     free = 1.0 - found.worker.base
     workers = ceil(per_s * worker_s / (given.worker_load * free))
     partitions = _power_of_two(max(given.partitions_min, workers * given.partitions_per_worker))
-    redis_gb = customers * found.customer_bytes / 1e9
+    redis_gb = customers * customer_bytes / 1e9
     redis_mb_s = per_s * found.redis_bytes_per_event / 1e6
     wanted = {
         "processor": ceil(per_s * redis_s / given.redis_load),

@@ -25,7 +25,6 @@ from bench.figures import Mark, rates
 from bench.generator import Scenario
 from bench.latencies import gathered
 from bench.live import LiveRun, now_ms, speed
-from bench.memory import measure_memory
 from bench.processes import EngineStopped
 from bench.results import Result
 from bench.schedule import HISTORY_MS, TICK_S, backlog, live_load
@@ -56,16 +55,13 @@ class Sizes(Struct, frozen=True, kw_only=True):
     saturate_s: float
     level_s: float
     trigger_events: int
-    buyers: int
     rounds: int
 
 
 OFFICIAL: Final = Sizes(
-    backlog=1_000_000, idle_s=15.0, saturate_s=8.0, level_s=12.0, trigger_events=1_000_000, buyers=60_000, rounds=3
+    backlog=1_000_000, idle_s=15.0, saturate_s=8.0, level_s=12.0, trigger_events=1_000_000, rounds=3
 )
-QUICK: Final = Sizes(
-    backlog=30_000, idle_s=3.0, saturate_s=2.0, level_s=2.0, trigger_events=30_000, buyers=1_000, rounds=1
-)
+QUICK: Final = Sizes(backlog=30_000, idle_s=3.0, saturate_s=2.0, level_s=2.0, trigger_events=30_000, rounds=1)
 # Customers with some history: what an event makes a worker encode and Redis store is the whole profile.
 SCENARIO: Final = Scenario(events=0, customers=50_000)
 QUICK_SCENARIO: Final = Scenario(events=0, customers=7_500)
@@ -97,7 +93,6 @@ class CapacityData(Struct, kw_only=True):
     triggers: list[TriggerCost]
     redis_bytes_per_event: float
     log_bytes_per_event: float
-    customer_bytes: float
     problems: list[str] = []
 
     def named(self, name: str) -> list[Load]:
@@ -124,7 +119,6 @@ class CapacityData(Struct, kw_only=True):
             commit_max=sum(load.events for load in full) / sum(load.commits for load in full),
             trigger_s=statistics.median(told.trigger_s for told in self.triggers),
             triggers_per_event=self.triggers[0].triggers / self.triggers[0].events,
-            customer_bytes=self.customer_bytes,
             redis_bytes_per_event=self.redis_bytes_per_event,
             log_bytes_per_event=self.log_bytes_per_event,
         )
@@ -149,7 +143,6 @@ class Capacity:
             data = _measure(servers, scenario, sizes, rounds)
             for number in range(1, rounds + 1):
                 data.triggers.append(_trigger_cost(servers, trigger_stream, number))
-            data.customer_bytes = measure_memory(servers, sizes.buyers).keys_per_customer
         finally:
             servers.stop()
         for line in capacity_section.lines(data):
@@ -167,7 +160,6 @@ def _measure(servers: Servers, scenario: Scenario, sizes: Sizes, rounds: int) ->
         triggers=[],
         redis_bytes_per_event=0.0,
         log_bytes_per_event=0.0,
-        customer_bytes=0.0,
     )
     for number in range(1, rounds + 1):
         with LiveRun(ENGINES["regulars"], servers, scenario) as run:

@@ -60,8 +60,8 @@ def costs(data: "CapacityData") -> str:
         + f"\nUnder full load a commit has {found.commit_max:,.0f} events. "
         "A trigger, with its timer and decisions, takes "
         f"{found.trigger_s * 1e6:,.0f} us of all three together; there is one for {1 / found.triggers_per_event:,.0f} events. "
-        f"Redis is written {found.redis_bytes_per_event:,.0f} bytes an event and holds {found.customer_bytes:,.0f} bytes for a "
-        f"typical buyer; an event takes {found.log_bytes_per_event:,.0f} bytes in Kafka's log.\n"
+        f"Redis is written {found.redis_bytes_per_event:,.0f} bytes an event; an event takes "
+        f"{found.log_bytes_per_event:,.0f} bytes in Kafka's log.\n"
     )
 
 
@@ -99,15 +99,15 @@ def check(data: "CapacityData") -> str:
     )
 
 
-def page_blocks(data: "CapacityData", basis: Basis) -> dict[str, str]:
-    """The tables of docs/explanation/capacity.md."""
+def page_blocks(data: "CapacityData", customer_bytes: float, basis: Basis) -> dict[str, str]:
+    """The tables of docs/explanation/capacity.md. `customer_bytes` is what Redis holds for each customer."""
     found, loads, partitions = data.coefficients(), live_loads(data), data.scenario.partitions
     times = calibrated(found, loads, partitions, data.core)
-    plans = [plan_for(per_s, found, basis, times) for per_s in RATES]
+    plans = [plan_for(per_s, found, customer_bytes, basis, times) for per_s in RATES]
     return {
         "costs": costs(data),
         "needs": page.needs(plans),
-        "given": page.given(basis),
+        "given": page.given(basis, customer_bytes),
         "money": page.money(plans, basis),
         "simulated": page.simulated(plans),
         "check": check(data),

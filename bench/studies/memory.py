@@ -37,6 +37,11 @@ class MemoryData(Struct, kw_only=True):
 
     by_triggers: dict[str, Memory]
 
+    @property
+    def most(self) -> float:
+        """Bytes for each customer of all keys, with the triggers that take most."""
+        return max(memory.keys_per_customer for memory in self.by_triggers.values())
+
 
 class MemoryStudy:
     """The study."""

@@ -50,7 +50,6 @@ COSTS = Coefficients(
     commit_max=1_000.0,
     trigger_s=100e-6,
     triggers_per_event=0.01,
-    customer_bytes=5_000.0,
     redis_bytes_per_event=500.0,
     log_bytes_per_event=100.0,
 )
@@ -304,7 +303,7 @@ def test_the_check_tells_what_does_not_hold() -> None:
 
 
 def test_a_plan_by_hand() -> None:
-    plan = plan_for(100_000, COSTS, BASIS, Times())
+    plan = plan_for(100_000, COSTS, 5_000.0, BASIS, Times())
     # 14 us + 1 ms / 1,000 + 100 us / 20 + 1 % x 100 us = 21 us an event: 2.1 cores, 4.2 at half load.
     assert plan.workers == 5
     assert plan.worker_load == pytest.approx(2.1 / 5)
@@ -325,7 +324,7 @@ def test_a_plan_by_hand() -> None:
 
 
 def test_more_events_never_need_less() -> None:
-    plans = [plan_for(per_s, COSTS, BASIS, Times()) for per_s in (1_000, 10_000, 100_000)]
+    plans = [plan_for(per_s, COSTS, 5_000.0, BASIS, Times()) for per_s in (1_000, 10_000, 100_000)]
 
     for name in ("workers", "partitions", "shards", "brokers", "redis_gb", "disk_gb"):
         values = [getattr(plan, name) for plan in plans]
@@ -337,9 +336,9 @@ def test_what_asks_for_most_shards_is_named() -> None:
     busy = replace(COSTS, redis=replace(COSTS.redis, event_s=50e-6))
     wordy = replace(COSTS, redis_bytes_per_event=50_000.0)
 
-    assert plan_for(100_000, busy, few, Times()).shard_because == "processor"
-    assert plan_for(100_000, wordy, few, Times()).shard_because == "bytes written"
-    assert plan_for(1_000, COSTS, few, Times()).shard_because == "one is enough"
+    assert plan_for(100_000, busy, 5_000.0, few, Times()).shard_because == "processor"
+    assert plan_for(100_000, wordy, 5_000.0, few, Times()).shard_because == "bytes written"
+    assert plan_for(1_000, COSTS, 5_000.0, few, Times()).shard_because == "one is enough"
 
 
 def test_the_file_of_prices_is_read_and_a_wrong_name_in_it_is_an_error(tmp_path: Path) -> None:

@@ -264,7 +264,6 @@ def test_capacity_shows_costs_and_the_simulation_beside_what_was_measured() -> N
         triggers=[TriggerCost(triggers=1_000, events=100_000, cpu_with_s=2.1, cpu_without_s=2.0)],
         redis_bytes_per_event=400.0,
         log_bytes_per_event=85.0,
-        customer_bytes=5_000.0,
     )
     text = section("capacity", "regulars", data)
 
