@@ -50,6 +50,10 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     if currency != book.shop_currency and (digits := _digits(currency, book)):
         entry = _in_its_digits(entry, digits)
         before = None if before is None else _in_its_digits(before, digits)
+    if entry.alone:
+        entry = replace(entry, money=stated_money(entry))
+    if before is not None and before.alone:
+        before = replace(before, money=stated_money(before))
     rate = rate_of(currency, placed_ms, book)
     if entry.compact and before is not None and before.contribution is not None and before.contribution.counted:
         amounts, source, valued = _amended(entry, before, before.contribution, currency, rate, book)
@@ -103,7 +107,31 @@ def _in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
             )
             for line in lines
         ]
-    return replace(entry, money=money, lines=lines)
+    alone = {
+        name: (_rescaled(amount, digits) if version > named else amount, version)
+        for name, (amount, version) in entry.alone.items()
+    }
+    return replace(entry, money=money, lines=lines, alone=alone)
+
+
+def stated_money(entry: OrderEntry) -> OrderMoney:
+    """The stated money of an order, with what newer events told alone in it.
+
+    A total moves with the tax and shipping that it named, and all that is after discount with the discount: less of that is
+    more. What was not named beside them was not known, so nothing moves.
+    """
+    money = entry.money or _NO_MONEY
+    told = {name: amount for name, (amount, _) in entry.alone.items()}
+    moves = {name: amount - known for name, amount in told.items() if (known := getattr(money, name)) is not None}
+    less = moves.get("discount", 0)
+    more = moves.get("shipping", 0) + moves.get("tax", 0)
+    return replace(
+        money,
+        **told,
+        revenue=None if money.revenue is None else money.revenue - less,
+        subtotal=None if money.subtotal is None else money.subtotal - less,
+        total=None if money.total is None else money.total - less + more,
+    )
 
 
 def rate_of(currency: str, at_ms: int, book: Book) -> Rate | None:
@@ -220,7 +248,7 @@ def _amended(
     old_goods = was.gross - was.discount
     money, old_money = entry.money or _NO_MONEY, before.money or _NO_MONEY
     goods, source = old_goods, old.revenue_from
-    if entry.money_version != before.money_version:
+    if entry.money_version != before.money_version or entry.alone != before.alone:
         stated, stated_by = _goods(money, None, 0)
         if stated_by is not None:
             goods, source = stated, stated_by
