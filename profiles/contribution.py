@@ -47,7 +47,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     currency = entry.currency or book.shop_currency
     if entry.cancelled_ms is not None:
         return Contribution(currency, cancelled=True)
-    if currency != book.shop_currency and (digits := _digits(currency, book)):
+    if digits := _digits(currency, book):
         entry = _in_its_digits(entry, digits)
         before = None if before is None else _in_its_digits(before, digits)
     if entry.alone:
@@ -75,7 +75,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
 
 def _digits(currency: str, book: Book) -> int:
     """How many decimals a currency has more than the shop's."""
-    return exponent(currency) - exponent(book.shop_currency)
+    return 0 if currency == book.shop_currency else exponent(currency) - exponent(book.shop_currency)
 
 
 def _rescaled(amount: int, digits: int) -> int:
@@ -373,7 +373,7 @@ def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency:
 
     One that names no currency is in the order's, and was read with the shop's decimals.
     """
-    if refund.currency is None and currency != book.shop_currency and (digits := _digits(currency, book)):
+    if refund.currency is None and (digits := _digits(currency, book)):
         return _rescaled(amount, digits)
     if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
         return amount
