@@ -24,6 +24,7 @@ from schemas.adapters.shopify_parts import (
 )
 from schemas.scalars import AdapterError, Fields
 
+_FAILED: Final = frozenset({"failure", "error"})
 _UNPAID: Final = frozenset({"pending", "authorized", "voided", "expired"})
 
 
@@ -169,12 +170,20 @@ def _shipping(body: Fields, currency: str) -> tuple[int, int]:
 
 
 def _refunds_of(delivery: Delivery, state: Own) -> Made:
-    """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told."""
+    """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told.
+
+    A refund keeps its time. What tells of two words on it which is the newer, once money did not get through, is how many tries
+    there were and how many of them have ended: both only grow.
+    """
     included = bool(delivery.body.flag("taxes_included"))
     for fields in delivery.body.objects("refunds"):
         own = _refund(fields, delivery, taxes_included=included)
         whose = {name: value for name, value in _whose(state).items() if name not in own}
-        yield e.OrderRefunded, whose | own | {"message_id": f"refund/{own['refund_id']}"}
+        message_id, tries = f"refund/{own['refund_id']}", [one.text("status") for one in _payments(fields)]
+        if not _FAILED.isdisjoint(tries):
+            ended = sum(status in _FAILED or status == "success" for status in tries)
+            message_id += f"/{len(tries) + ended:04d}"
+        yield e.OrderRefunded, whose | own | {"message_id": message_id}
 
 
 def refund(delivery: Delivery) -> Made:
@@ -185,14 +194,15 @@ def refund(delivery: Delivery) -> Made:
 def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     """How much of what went back was for the goods, without tax and shipping.
 
-    What went back is the sum of the refund transactions that succeeded or are under way. Where there are none (lines taken
-    off before they were paid), or where they are in another currency than the lines, the lines count. Shipping that was
-    given back is what the return cost the shop, without its tax. Whether tax is in what is told of shipping in a shop whose
-    prices include it, Shopify's documents leave open; where tax beside it makes up the sum, it is not.
+    What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
+    are none (lines taken off before they were paid), or where they are in another currency than the lines, the lines count.
+    Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in what is told of shipping
+    in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the sum, it is not.
     """
     lines = list(body.objects("refund_line_items"))
     adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
-    payments = [one for one in body.objects("transactions") if one.text("kind") == "refund"]
+    payments = _payments(body)
+    sent = [one for one in payments if one.text("status") not in _FAILED]
     of_shop = currency_in(Fields({}, ""), [*lines, *adjustments])
     paid_in = stated_currency(Fields({}, ""), payments)
     stated = of_shop or paid_in
@@ -202,8 +212,9 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     listed = subtotal - (tax if taxes_included else 0)
     shipping, shipping_tax = _refunded_shipping(parcels, adjustments, currency)
     taxed_shipping = taxes_included
-    if payments and paid_in in (None, currency):
-        sent = (one for one in payments if one.text("status") not in {"failure", "error"})
+    if payments and not sent:
+        amount = shipping = shipping_tax = 0
+    elif payments and paid_in in (None, currency):
         amount = total(sent, currency, "amount")
         taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax
         goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax)
@@ -211,7 +222,7 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         amount = goods if goods >= 0 else amount
     elif payments and not lines:
         stated, currency, shipping, shipping_tax = paid_in, paid_in or currency, 0, 0
-        amount = total(payments, currency, "amount")
+        amount = total(sent, currency, "amount")
     else:
         other = total((one for one in adjustments if one.text("kind") != "shipping_refund"), currency, "amount")
         amount = listed - other
@@ -226,6 +237,11 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         "return_shipping_minor": max(0, shipping - shipping_tax) if taxed_shipping else shipping,
         "reason": body.text("note"),
     }
+
+
+def _payments(body: Fields) -> list[Fields]:
+    """The tries to send the money of a refund."""
+    return [one for one in body.objects("transactions") if one.text("kind") == "refund"]
 
 
 def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currency: str) -> tuple[int, int]:

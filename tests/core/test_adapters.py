@@ -6,6 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from profiles.book import Book
+from profiles.dedupe import already_seen
+from profiles.ledger import apply_order
+from profiles.profile import Profile
+from profiles.state import Ledger
 from schemas import events as e
 from schemas.adapters import ADAPTERS, configured
 from schemas.adapters.shopify import envelope
@@ -252,6 +257,55 @@ def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     }  # fmt: skip
 
     assert one(webhook("refunds/create", refund)).amount_minor == 100
+
+
+def refunded(*statuses: str) -> dict[str, Any]:
+    """The order after half of it and its shipping went back, in as many tries as there are statuses."""
+    tries = [
+        {"id": number, "kind": "refund", "status": status, "amount": "8.00", "currency": "EUR"}
+        for number, status in enumerate(statuses)
+    ]
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": tries,
+        "order_adjustments": [{"kind": "shipping_refund", "amount": "-3.00", "tax_amount": "0.00"}],
+    }  # fmt: skip
+    shipping = {"price": "3.00", "discounted_price": "3.00"}
+    return webhook("orders/updated", {**ORDER, "shipping_lines": [shipping], "refunds": [refund]})
+
+
+def test_a_refund_that_fails_after_all_is_none_until_it_is_tried_again_in_whatever_order_that_is_heard_of() -> None:
+    told = [refunded(*tries) for tries in (["pending"], ["failure"], ["failure", "pending"], ["failure", "success"])]
+
+    assert [net_and_margin(*told[: heard + 1]) for heard in range(4)] == [
+        (500, 500),
+        (1000, 1300),
+        (500, 500),
+        (500, 500),
+    ]
+    assert net_and_margin(told[1], told[0]) == (1000, 1300)
+    assert net_and_margin(told[3], told[2], told[1], told[0]) == (500, 500)
+
+
+def test_a_refund_in_another_currency_that_failed_is_none() -> None:
+    failed = {"kind": "refund", "status": "failure", "amount": "8.00", "currency": "CHF"}
+    lines = [
+        {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "subtotal_set": {"shop_money": {"currency_code": "EUR"}}}
+    ]
+    refund = {"id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [failed]}
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 0
+    assert one(webhook("refunds/create", {**refund, "refund_line_items": lines})).amount_minor == 0
+
+
+def net_and_margin(*messages: Any) -> tuple[int, int]:
+    """What the customer of these messages is worth after them."""
+    profile, ledger = Profile("user_id:7"), Ledger(complete=True)
+    for message in messages:
+        for found in all_of(message):
+            assert isinstance(found, Arrival)
+            if not already_seen(profile, found.event.source, found.event.message_id, found.time_ms):
+                apply_order(profile, found, ledger, Book(shop_currency="EUR"))
+    return profile.ltv.net, profile.ltv.margin
 
 
 def test_a_checkout_and_its_order_name_the_same_checkout_and_cart() -> None:
