@@ -10,12 +10,15 @@ Google's documents leave tax and shipping out of `value`; many shops put them in
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from schemas import events as e
-from schemas.adapters.adapter import Options
+from schemas.adapters.adapter import ContentIds, Options
 from schemas.adapters.commerce import bounded, required_order_id, stated_currency, times
 from schemas.scalars import ID_MAX, AdapterError, Fields
+
+_DAY_MS: Final = 86_400_000
 
 
 class Ga4Options(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,7 +182,7 @@ def purchase(hit: Hit) -> Iterator[Own]:
 def refund(hit: Hit) -> Iterator[Own]:
     """A refund. Without a value its items count, and without items it is of the whole order. Some send a value below zero.
 
-    Where the shop's values hold tax and this one does not say how much, the order does.
+    Where the shop's values hold tax and this one does not say how much, the order does. Its id: see `with_refund_id`.
     """
     products, stated = _items(hit)
     amount = _goods(hit, stated or hit.shop_currency)
@@ -210,6 +213,17 @@ def share(hit: Hit) -> Iterator[Own]:
     if hit.params.text("content_type") in {"product", "item"}:
         product = e.Product(product_id=hit.params.required_ident("item_id"))
         yield {"product": product, "share_via": hit.params.text("method")}
+
+
+def with_refund_id(own: Own, params: Fields, ids: ContentIds, at_ms: int) -> Own:
+    """The fields of a refund with its id, which GA4 has none of: the shop's own of the event, else what it says and its UTC day.
+
+    A refund that is sent again, by a page that is loaded twice or a job that begins anew, has another time but hardly another
+    day. Who gives back the same of an order twice on one day says so in one body, or by an `event_id`.
+    """
+    if params.ident("event_id") is not None:
+        return own
+    return own | {"refund_id": ids.of("refund", at_ms // _DAY_MS, msgspec.to_builtins(own))}
 
 
 # --- names --------------------------------------------------------------------------------------------------------

@@ -96,6 +96,52 @@ def test_where_values_hold_tax_a_refund_that_does_not_name_it_leaves_it_to_its_o
     assert not one(untold).amount_with_tax
 
 
+BACK: dict[str, Any] = {
+    "transaction_id": "T1",
+    "value": 30,
+    "currency": "EUR",
+    "items": [{"item_id": "tea", "quantity": 1}],
+}
+
+
+@pytest.mark.parametrize(
+    "also, left",
+    [
+        ({}, 7000),
+        ({"session_id": 7, "engagement_time_msec": 12}, 7000),  # from another page
+        ({"value": 20}, 5000),
+        ({"items": [{"item_id": "pot", "quantity": 1}]}, 4000),
+        ({"event_id": "r2"}, 4000),  # the shop says itself which refund it is
+    ],
+)
+def test_a_refund_that_is_sent_again_on_its_day_is_the_same_one_unless_it_says_something_else(
+    also: dict[str, Any], left: int
+) -> None:
+    purchase = ga4("purchase", transaction_id="T1", value=100, currency="EUR")
+    pushed = {"client_id": "c1", "timestamp": NOON_MS}
+    first = ga4("refund", **BACK) | {"timestamp_micros": (NOON_MS - 1000) * 1000}
+
+    assert net_and_margin(purchase, first, ga4("refund", **{**BACK, **also}))[0] == left
+
+    first, again = (
+        {**pushed, "event": "refund", "ecommerce": BACK},
+        {"0": "event", "1": "refund", "2": {**BACK, **also}},
+    )
+
+    assert net_and_margin(purchase, first, {**pushed, **again})[0] == left
+
+
+def test_the_same_sum_of_an_order_may_go_back_on_another_day_or_twice_in_one_body() -> None:
+    purchase, back = ga4("purchase", transaction_id="T1", value=100, currency="EUR"), ga4("refund", **BACK)
+    next_day = {**back, "timestamp_micros": (NOON_MS + 86_400_000) * 1000}
+
+    assert net_and_margin(purchase, back, next_day)[0] == 4000
+
+    twice = {**back, "events": back["events"] * 2}
+
+    assert net_and_margin(purchase, twice, twice)[0] == 4000
+
+
 def test_without_any_time_the_time_of_receipt_counts_and_without_that_the_event_is_refused() -> None:
     assert one(ga4("login")).timestamp_ms == NOON_MS
     assert refused(ga4("login"), 0) == ("missing_field", "timestamp_micros is missing")
