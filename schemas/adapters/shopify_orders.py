@@ -172,15 +172,15 @@ def _shipping(body: Fields, currency: str) -> tuple[int, int]:
 def _refunds_of(delivery: Delivery, state: Own) -> Made:
     """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told.
 
-    A refund keeps its time. What tells of two words on it which is the newer, once money did not get through, is how many tries
-    there were and how many of them have ended: both only grow.
+    A refund keeps its time. What tells of two words on it which is the newer is how many tries there were to send the money,
+    and how many of them have ended: both only grow.
     """
     included = bool(delivery.body.flag("taxes_included"))
     for fields in delivery.body.objects("refunds"):
         own = _refund(fields, delivery, taxes_included=included)
         whose = {name: value for name, value in _whose(state).items() if name not in own}
         message_id, tries = f"refund/{own['refund_id']}", [one.text("status") for one in _payments(fields)]
-        if not _FAILED.isdisjoint(tries):
+        if tries:
             ended = sum(status in _FAILED or status == "success" for status in tries)
             message_id += f"/{len(tries) + ended:04d}"
         yield e.OrderRefunded, whose | own | {"message_id": message_id}
@@ -195,15 +195,16 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     """How much of what went back was for the goods, without tax and shipping.
 
     What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
-    are none (lines taken off before they were paid), or where they are in another currency than the lines, the lines count.
-    Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in what is told of shipping
-    in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the sum, it is not.
+    are none (lines taken off before they were paid), or where they are in another currency than the rest, the lines count with
+    what they were adjusted by. Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in
+    what is told of shipping in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the
+    sum, it is not.
     """
     lines = list(body.objects("refund_line_items"))
     adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
     payments = _payments(body)
     sent = [one for one in payments if one.text("status") not in _FAILED]
-    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments])
+    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments, *parcels])
     paid_in = stated_currency(Fields({}, ""), payments)
     stated = of_shop or paid_in
     currency = stated or delivery.shop_currency
@@ -220,12 +221,8 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax)
         # More tax and shipping than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
-    elif payments and not lines:
-        stated, currency, shipping, shipping_tax = paid_in, paid_in or currency, 0, 0
-        amount = total(sent, currency, "amount")
     else:
-        other = total((one for one in adjustments if one.text("kind") != "shipping_refund"), currency, "amount")
-        amount = listed - other
+        amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
     return {
         "order_id": required_order_id(body, "order_id"),
         "refund_id": body.required_ident("id"),
@@ -237,6 +234,21 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         "return_shipping_minor": max(0, shipping - shipping_tax) if taxed_shipping else shipping,
         "reason": body.text("note"),
     }
+
+
+def _lasting(adjustments: list[Fields], sent: list[Fields], paid_in: str | None) -> list[Fields]:
+    """By what a refund is less than its lines and shipping (or more, below zero), without what is only under way: as long as that
+    has not arrived it is written there as missing, in the customer's currency to the unit. It counts as sent.
+    """
+    lasting = [one for one in adjustments if one.text("kind") != "shipping_refund"]
+    awaited = [one.amount(paid_in or "", "amount") or 0 for one in sent if one.text("status") != "success"]
+    if not awaited:
+        return lasting
+    missing = {*awaited, sum(awaited)}
+    sets = [one.inner("amount_set").inner("presentment_money") for one in lasting]
+    return [
+        one for one, theirs in zip(lasting, sets, strict=True) if theirs.amount(paid_in or "", "amount") not in missing
+    ]
 
 
 def _payments(body: Fields) -> list[Fields]:

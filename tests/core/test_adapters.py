@@ -343,6 +343,54 @@ def test_a_refund_in_another_currency_that_failed_is_none() -> None:
     assert one(webhook("refunds/create", {**refund, "refund_line_items": lines})).amount_minor == 0
 
 
+def money_set(shop: str, presentment: str) -> dict[str, Any]:
+    return {
+        "shop_money": {"amount": shop, "currency_code": "EUR"},
+        "presentment_money": {"amount": presentment, "currency_code": "CHF"},
+    }
+
+
+def paid_in_francs(status: str, refund: dict[str, Any]) -> dict[str, Any]:
+    """The order after a refund to a customer who pays in francs. What is under way is short of what was to go back."""
+    payment = {"kind": "refund", "status": status, "amount": "6.60", "currency": "CHF"}
+    short = {"kind": "refund_discrepancy", "amount": "6.00", "amount_set": money_set("6.00", "6.60")}
+    made_up = {"kind": "refund_discrepancy", "amount": "-6.00", "amount_set": money_set("-6.00", "-6.60")}
+    adjustments = [*refund.get("order_adjustments", []), short, *([] if status == "pending" else [made_up])]
+    common = {"id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": [payment]}
+    shipping = {"price": "6.00", "discounted_price": "6.00"}
+    return webhook(
+        "orders/updated",
+        {**ORDER, "shipping_lines": [shipping], "refunds": [common | refund | {"order_adjustments": adjustments}]},
+    )
+
+
+LINE = {
+    "line_item_id": 5,
+    "quantity": 1,
+    "subtotal": "5.00",
+    "total_tax": "1.00",
+    "subtotal_set": money_set("5.00", "5.50"),
+}
+ADJUSTED = {"amount": "-6.00", "amount_set": money_set("-6.00", "-6.60")}
+
+
+@pytest.mark.parametrize(
+    "refund, left",
+    [
+        ({"refund_line_items": [LINE]}, (500, 1100)),
+        ({"order_adjustments": [{"kind": "shipping_refund", **ADJUSTED}]}, (1000, 1000)),
+        ({"refund_shipping_lines": [{"subtotal_amount_set": money_set("6.00", "6.60")}]}, (1000, 1000)),
+        ({"order_adjustments": [{"kind": "refund_discrepancy", **ADJUSTED}]}, (400, 1000)),
+    ],
+)
+def test_a_refund_to_who_pays_in_another_currency_counts_in_the_shops_from_the_day_it_is_under_way(
+    refund: dict[str, Any], left: tuple[int, int]
+) -> None:
+    assert net_and_margin(paid_in_francs("pending", refund)) == left
+    assert net_and_margin(paid_in_francs("success", refund)) == left
+    assert net_and_margin(paid_in_francs("pending", refund), paid_in_francs("success", refund)) == left
+
+
 def net_and_margin(*messages: Any) -> tuple[int, int]:
     """What the customer of these messages is worth after them."""
     profile, ledger = Profile("user_id:7"), Ledger(complete=True)
