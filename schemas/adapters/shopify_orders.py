@@ -127,7 +127,7 @@ def _whose(state: Own) -> Own:
 
 def _state(delivery: Delivery) -> Own:
     body = delivery.body
-    listed = list(body.objects("line_items"))
+    listed = [fields for fields in body.objects("line_items") if not _is_tip(fields)]
     stated = currency_in(body, listed)
     currency = stated or delivery.shop_currency
     included = bool(body.flag("taxes_included"))
@@ -155,6 +155,11 @@ def _state(delivery: Delivery) -> Own:
         "consent": checkout_consent(body),
         **_whence(body, delivery),
     }
+
+
+def _is_tip(fields: Fields) -> bool:
+    """Whether a line is a tip: no product, and no part of the subtotal. Only such lines have these fields."""
+    return "tip_payment_gateway" in fields.values or bool(fields.values.get("tip"))
 
 
 def _shipping(body: Fields, currency: str) -> tuple[int, int]:

@@ -305,6 +305,36 @@ def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     assert one(webhook("refunds/create", refund)).amount_minor == 100
 
 
+@pytest.mark.parametrize("mark", [{"tip_payment_gateway": None}, {"tip": {"payment_method": "visa"}}])
+def test_a_tip_is_no_product_and_no_part_of_what_the_goods_were_listed_at(mark: dict[str, Any]) -> None:
+    tip = {"id": 6, "title": "Tip", "quantity": 1, "price": "2.00", **mark}
+    tipped = {**ORDER, "total_price": "12.00", "line_items": [*ORDER["line_items"], tip]}
+    order = one(webhook("orders/create", tipped))
+
+    assert [line.product_id for line in order.products] == ["71"]
+    assert (order.revenue_minor, order.total_minor) == (1000, 1200)
+
+
+def test_shipping_that_a_discount_made_free_is_not_charged_and_hides_no_tax_in_the_prices() -> None:
+    checkout = {
+        "token": "k1", "currencyCode": "EUR", "order": {"id": "1"}, "shippingLine": {"price": {"amount": 4.9}},
+        "subtotalPrice": {"amount": 119}, "totalTax": {"amount": 19}, "totalPrice": {"amount": 119},
+        "delivery": {"selectedDeliveryOptions": [{"cost": {"amount": 4.9}, "costAfterDiscounts": {"amount": 0.0}}]},
+    }  # fmt: skip
+    order = one(
+        {
+            "id": "e1",
+            "clientId": "c1",
+            "type": "standard",
+            "name": "checkout_completed",
+            "timestamp": "2024-05-01T12:00:00Z",
+            "data": {"checkout": checkout},
+        }
+    )
+
+    assert (order.revenue_minor, order.shipping_minor) == (10000, 0)
+
+
 def refunded(*statuses: str) -> dict[str, Any]:
     """The order after half of it and its shipping went back, in as many tries as there are statuses."""
     tries = [
