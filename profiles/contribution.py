@@ -333,7 +333,8 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
 
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
     """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
-    of_goods = with_tax = 0
+    of_goods = with_tax = whole = 0
+    paid = _paid(entry.money or _NO_MONEY, goods)
     for refund in entry.refunds.values():
         if refund.amount is None or refund.priced:
             continue
@@ -342,9 +343,11 @@ def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[i
             with_tax += amount
         else:
             of_goods += amount
-    # Many systems know one sum of an order and state it again when all of it goes back.
-    if of_goods > goods > 0 and not with_tax and of_goods == _paid(entry.money or _NO_MONEY, goods):
-        return 0, of_goods
+            whole += amount if amount == paid else 0
+    # Many systems know one sum of an order and state it again when all of it goes back, at once or in parts.
+    if paid > goods > 0:
+        whole = of_goods if of_goods == paid and not with_tax else whole
+        return of_goods - whole, with_tax + whole
     return of_goods, with_tax
 
 

@@ -291,6 +291,15 @@ def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_als
     assert ada.net == 0
 
 
+def test_all_that_was_paid_is_the_whole_order_also_beside_what_was_given_on_top() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, tax_minor=19)
+    ada.tell(events.OrderRefunded, 2, amount_minor=119)
+    ada.tell(events.OrderRefunded, 3, amount_minor=10)
+
+    assert ada.net == -10
+
+
 def test_a_refund_by_products_alone_counts_the_same_once_the_order_has_lost_its_lines() -> None:
     ada = Customer()
     tea, pot = Product(product_id="tea", price_minor=6000), Product(product_id="pot", price_minor=4000)

@@ -257,7 +257,11 @@ class Oracle:
                     newest[refund_id] = version
         refunds = [event for _, _, event in newest.values()]
 
+        # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
+        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
+        all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
         fixed, taxed, of_products, rest, fees, everything_back = 0, 0, 0, False, 0, False
+        wholes = 0
         units_back: dict[str, Fraction] = {}
         for r in refunds:
             fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
@@ -266,6 +270,7 @@ class Oracle:
             if amount is not None:
                 amount = self._converted(amount, r.currency, currency, placed_ms)
                 fixed, taxed = (fixed, taxed + amount) if r.amount_with_tax else (fixed + amount, taxed)
+                wholes += not r.amount_with_tax and amount == all_paid
             elif paid and all(value is not None for value, _ in paid):
                 amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
                 of_products += self._converted(amount, r.currency, currency, placed_ms)
@@ -277,11 +282,9 @@ class Oracle:
             if r.restocked:
                 for p in r.products:
                     units_back[p.product_id] = units_back.get(p.product_id, Fraction(0)) + _exact(p.quantity)
-        # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
-        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
-        all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
-        if 0 < goods < fixed == all_paid and not taxed:
-            fixed, taxed = 0, fixed
+        if 0 < goods < all_paid:
+            wholes = 1 if fixed == all_paid and not taxed else wholes
+            fixed, taxed = fixed - wholes * all_paid, taxed + wholes * all_paid
         shipping_back = 0
         if taxed > 0 and goods > 0:
             charged = max(0, money["shipping_minor"] or 0)
