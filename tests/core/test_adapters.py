@@ -79,6 +79,27 @@ def test_a_shop_may_send_list_prices_beside_discounts() -> None:
     assert (by_hand.price_minor, by_hand.discount_minor) == (1000, 600)
 
 
+@pytest.mark.parametrize("name", ["purchase", "refund"])
+def test_prices_and_discounts_finer_than_the_currency_are_multiplied_before_they_are_rounded(name: str) -> None:
+    screws = {"item_id": "screw", "price": 0.0125, "discount": 0.0025, "quantity": 1000}
+    line = one(ga4(name, transaction_id="T1", currency="EUR", items=[screws])).products[0]
+    by_hand = one(
+        ga4(name, transaction_id="T1", currency="EUR", items=[screws]), ga4={"price_after_discount": False}
+    ).products[0]
+
+    assert (line.list_minor, line.discount_minor) == (1500, 250)
+    assert (by_hand.list_minor, by_hand.discount_minor) == (1250, 250)
+
+
+@pytest.mark.parametrize("name", ["ecommerce.order_placed", "ecommerce.order_refunded"])
+def test_a_price_of_braze_finer_than_the_currency_is_multiplied_before_it_is_rounded(name: str) -> None:
+    screws = {"product_id": "screw", "product_name": "Screw", "variant_id": "s", "price": 0.0125, "quantity": 1000}
+    properties = {"order_id": "o1", "currency": "EUR", "products": [screws]}
+    event = {"name": name, "external_id": "u1", "time": "2024-05-01T12:00:00Z", "properties": properties}
+
+    assert one(event).products[0].list_minor == 1250
+
+
 def test_an_order_without_a_currency_is_in_the_shops_and_not_in_dollars() -> None:
     found = Decoder("JPY").decode(json.dumps(ga4("purchase", transaction_id="T1", value=500)).encode(), NOON_MS)
 
