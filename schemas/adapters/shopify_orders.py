@@ -197,7 +197,7 @@ def refund(delivery: Delivery) -> Made:
 
 
 def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
-    """How much of what went back was for the goods, without tax and shipping.
+    """How much of what went back was for the goods, without tax, shipping and duties.
 
     What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
     are none (lines taken off before they were paid), or where they are in another currency than the rest, the lines count with
@@ -221,10 +221,10 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     if payments and not sent:
         amount = shipping = shipping_tax = 0
     elif payments and paid_in in (None, currency):
-        amount = total(sent, currency, "amount")
-        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax
-        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax)
-        # More tax and shipping than money: somebody gave back a sum of her own choice.
+        amount, duties = total(sent, currency, "amount"), _duties(body, currency)
+        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax + duties
+        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax) - duties
+        # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     else:
         amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
@@ -269,6 +269,12 @@ def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currenc
         sets = (one.inner("subtotal_amount_set").inner("shop_money") for one in parcels)
         return total(sets, currency, "amount"), tax
     return abs(total(of_shipping, currency, "amount")), tax
+
+
+def _duties(body: Fields, currency: str) -> int:
+    """Duties and fees that were given back, which are in no subtotal of an order. They are told in the shop's money."""
+    sets = (body.inner(name).inner("shop_money") for name in ("total_duties_set", "total_additional_fees_set"))
+    return total((one for one in sets if one.text("currency_code") == currency), currency, "amount")
 
 
 def _refunded_line(fields: Fields) -> e.Product:

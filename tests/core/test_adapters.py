@@ -316,6 +316,20 @@ def test_a_refund_of_nothing_is_not_a_refund_of_everything() -> None:
     assert one(webhook("refunds/create", refund)).amount_minor == 0
 
 
+def test_duties_and_fees_that_went_back_are_no_goods() -> None:
+    def of_shop(amount: str) -> dict[str, Any]:
+        return {"shop_money": {"amount": amount, "currency_code": "EUR"}}
+
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
+        "transactions": [{"kind": "refund", "status": "success", "amount": "132.50", "currency": "EUR"}],
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "100.00", "total_tax": "19.00"}],
+        "total_duties_set": of_shop("12.00"), "total_additional_fees_set": of_shop("1.50"),
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 10000
+
+
 def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     refund = {
         "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
