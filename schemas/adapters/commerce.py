@@ -102,10 +102,12 @@ def numbered(message_id: str, number: int) -> str:
     >>> numbered("m1", 1), numbered("m1", 2)
     ('m1', 'm1#2')
     """
-    if number == 1:
-        return message_id
-    made = f"{message_id}#{number}"
-    return made if len(made) <= ID_MAX else content_id(made.encode())
+    return message_id if number == 1 else made_id(f"{message_id}#{number}")
+
+
+def made_id(text: str) -> str:
+    """An id made of others, or where that is too long for one, a digest of it."""
+    return text if len(text) <= ID_MAX else content_id(text.encode())
 
 
 # --- links --------------------------------------------------------------------------------------------------------

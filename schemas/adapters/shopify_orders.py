@@ -7,7 +7,7 @@ each refund and repeats it together with the customer, under the same refund id:
 from typing import Final
 
 from schemas import events as e
-from schemas.adapters.commerce import absolute, campaign_in, required_order_id, stated_currency
+from schemas.adapters.commerce import absolute, campaign_in, made_id, required_order_id, stated_currency
 from schemas.adapters.shopify_parts import (
     Delivery,
     Made,
@@ -92,7 +92,7 @@ def _whence(body: Fields, delivery: Delivery) -> Own:
 
 
 def order(delivery: Delivery) -> Made:
-    """An order that was placed or changed, and the refunds it tells of."""
+    """An order that was placed or changed, that it is cancelled by now, and the refunds it tells of."""
     body, topic = delivery.body, delivery.topic
     if delivery.options.completed_on == "paid" and body.text("financial_status") in _UNPAID:
         return
@@ -101,15 +101,22 @@ def order(delivery: Delivery) -> Made:
     at_ms = required_time(body, *(("processed_at", "created_at") if placed else ("updated_at", "processed_at")))
     state = _state(delivery)
     yield kind, state | {"timestamp_ms": at_ms}
+    if body.find("cancelled_at") is not None:
+        # Whoever did not hear of it by orders/cancelled does so here, once.
+        yield e.OrderCancelled, _cancelled(body, state) | {"message_id": made_id(f"cancelled/{state['order_id']}")}
     yield from _refunds_of(delivery, state)
 
 
 def cancelled_order(delivery: Delivery) -> Made:
     """An order that was cancelled."""
-    body, state = delivery.body, _state(delivery)
-    at_ms = required_time(body, "cancelled_at", "updated_at")
-    yield e.OrderCancelled, state | {"timestamp_ms": at_ms, "reason": body.text("cancel_reason")}
+    state = _state(delivery)
+    yield e.OrderCancelled, _cancelled(delivery.body, state)
     yield from _refunds_of(delivery, state)
+
+
+def _cancelled(body: Fields, state: Own) -> Own:
+    at_ms = required_time(body, "cancelled_at", "updated_at")
+    return state | {"timestamp_ms": at_ms, "reason": body.text("cancel_reason")}
 
 
 def fulfilled_order(delivery: Delivery) -> Made:
@@ -188,7 +195,7 @@ def _refunds_of(delivery: Delivery, state: Own) -> Made:
         if tries:
             ended = sum(status in _FAILED or status == "success" for status in tries)
             message_id += f"/{len(tries) + ended:04d}"
-        yield e.OrderRefunded, whose | own | {"message_id": message_id}
+        yield e.OrderRefunded, whose | own | {"message_id": made_id(message_id)}
 
 
 def refund(delivery: Delivery) -> Made:

@@ -340,6 +340,24 @@ def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     assert one(webhook("refunds/create", refund)).amount_minor == 100
 
 
+def test_an_order_is_cancelled_whichever_webhook_says_so_and_once() -> None:
+    cancelled = {
+        **ORDER,
+        "updated_at": "2024-05-02T12:00:00Z",
+        "cancelled_at": "2024-05-02T12:00:00Z",
+        "cancel_reason": "customer",
+    }
+    later = {**cancelled, "updated_at": "2024-05-03T12:00:00Z"}
+    updated, again = events(webhook("orders/updated", cancelled)), events(webhook("orders/updated", later))
+
+    assert [type(event) for event in updated] == [e.OrderUpdated, e.OrderCancelled]
+    assert (updated[1].timestamp_ms, updated[1].reason) == (NOON_MS + 86_400_000, "customer")
+    assert updated[1].message_id == again[1].message_id
+    assert net_and_margin(webhook("orders/create", ORDER), webhook("orders/updated", cancelled)) == (0, 0)
+    assert [type(event) for event in events(webhook("orders/cancelled", cancelled))] == [e.OrderCancelled]
+    assert len(events(webhook("orders/updated", {**cancelled, "id": "1" * 256}))[1].message_id) <= 256
+
+
 @pytest.mark.parametrize("mark", [{"tip_payment_gateway": None}, {"tip": {"payment_method": "visa"}}])
 def test_a_tip_is_no_product_and_no_part_of_what_the_goods_were_listed_at(mark: dict[str, Any]) -> None:
     tip = {"id": 6, "title": "Tip", "quantity": 1, "price": "2.00", **mark}
