@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from profiles.contribution import settled_refunds
+from profiles.contribution import settled_refunds, stated_money
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.state import OrderEntry, Refund
@@ -41,7 +41,7 @@ def _plain(entry: OrderEntry, name: str) -> OrderEntry:
         placed_ms=None if entry.placed_ms is None else _day(entry.placed_ms),
         completed=entry.completed,
         currency=entry.currency,
-        money=entry.money,
+        money=stated_money(entry) if entry.alone else entry.money,
         refunds={
             str(number): Refund(
                 _day(refund.at_ms),

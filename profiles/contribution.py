@@ -47,9 +47,13 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     currency = entry.currency or book.shop_currency
     if entry.cancelled_ms is not None:
         return Contribution(currency, cancelled=True)
-    if currency != book.shop_currency and (digits := _digits(currency, book)):
+    if digits := _digits(currency, book):
         entry = _in_its_digits(entry, digits)
         before = None if before is None else _in_its_digits(before, digits)
+    if entry.alone:
+        entry = replace(entry, money=stated_money(entry))
+    if before is not None and before.alone:
+        before = replace(before, money=stated_money(before))
     rate = rate_of(currency, placed_ms, book)
     if entry.compact and before is not None and before.contribution is not None and before.contribution.counted:
         amounts, source, valued = _amended(entry, before, before.contribution, currency, rate, book)
@@ -71,7 +75,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
 
 def _digits(currency: str, book: Book) -> int:
     """How many decimals a currency has more than the shop's."""
-    return exponent(currency) - exponent(book.shop_currency)
+    return 0 if currency == book.shop_currency else exponent(currency) - exponent(book.shop_currency)
 
 
 def _rescaled(amount: int, digits: int) -> int:
@@ -103,7 +107,31 @@ def _in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
             )
             for line in lines
         ]
-    return replace(entry, money=money, lines=lines)
+    alone = {
+        name: (_rescaled(amount, digits) if version > named else amount, version)
+        for name, (amount, version) in entry.alone.items()
+    }
+    return replace(entry, money=money, lines=lines, alone=alone)
+
+
+def stated_money(entry: OrderEntry) -> OrderMoney:
+    """The stated money of an order, with what newer events told alone in it.
+
+    A total moves with the tax and shipping that it named, and all that is after discount with the discount: less of that is
+    more. What was not named beside them was not known, so nothing moves.
+    """
+    money = entry.money or _NO_MONEY
+    told = {name: amount for name, (amount, _) in entry.alone.items()}
+    moves = {name: amount - known for name, amount in told.items() if (known := getattr(money, name)) is not None}
+    less = moves.get("discount", 0)
+    more = moves.get("shipping", 0) + moves.get("tax", 0)
+    return replace(
+        money,
+        **told,
+        revenue=None if money.revenue is None else money.revenue - less,
+        subtotal=None if money.subtotal is None else money.subtotal - less,
+        total=None if money.total is None else money.total - less + more,
+    )
 
 
 def rate_of(currency: str, at_ms: int, book: Book) -> Rate | None:
@@ -220,7 +248,7 @@ def _amended(
     old_goods = was.gross - was.discount
     money, old_money = entry.money or _NO_MONEY, before.money or _NO_MONEY
     goods, source = old_goods, old.revenue_from
-    if entry.money_version != before.money_version:
+    if entry.money_version != before.money_version or entry.alone != before.alone:
         stated, stated_by = _goods(money, None, 0)
         if stated_by is not None:
             goods, source = stated, stated_by
@@ -305,7 +333,8 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
 
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
     """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
-    of_goods = with_tax = 0
+    of_goods = with_tax = whole = 0
+    paid = _paid(entry.money or _NO_MONEY, goods)
     for refund in entry.refunds.values():
         if refund.amount is None or refund.priced:
             continue
@@ -314,9 +343,11 @@ def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[i
             with_tax += amount
         else:
             of_goods += amount
-    # Many systems know one sum of an order and state it again when all of it goes back.
-    if of_goods > goods > 0 and not with_tax and of_goods == _paid(entry.money or _NO_MONEY, goods):
-        return 0, of_goods
+            whole += amount if amount == paid else 0
+    # Many systems know one sum of an order and state it again when all of it goes back, at once or in parts.
+    if paid > goods > 0:
+        whole = of_goods if of_goods == paid and not with_tax else whole
+        return of_goods - whole, with_tax + whole
     return of_goods, with_tax
 
 
@@ -345,7 +376,7 @@ def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency:
 
     One that names no currency is in the order's, and was read with the shop's decimals.
     """
-    if refund.currency is None and currency != book.shop_currency and (digits := _digits(currency, book)):
+    if refund.currency is None and (digits := _digits(currency, book)):
         return _rescaled(amount, digits)
     if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
         return amount

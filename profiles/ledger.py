@@ -3,7 +3,8 @@
 An entry does not depend on the order in which its events arrive, nor on how often:
 - Lines, the stated money, the cart and checkout it came from, the currency, shipping cost and payment fee are each those
   of the newest version that has them, newest by (updated_at or event time, received time, message id). A version that
-  lacks one leaves the older one standing.
+  lacks one leaves the older one standing. Shipping, tax or a discount alone say nothing of what the order is worth, and
+  leave the older word on it standing too.
 - The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
 - A cancellation stays, also one that comes before its order; so does the mark of a test order, and that it named a coupon.
 - A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
@@ -15,7 +16,7 @@ totals are the sum of all kept contributions at all times, through repeats, edit
 Start at `apply_order`. What an order is worth is in `profiles.contribution`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Final
 
@@ -29,7 +30,7 @@ from profiles.order_stats import Key
 from profiles.product_facts import fill_lines
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
-from profiles.state import Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
+from profiles.state import Alone, Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
 from profiles.told import ToldFacts
 from profiles.value.purchases import NONE, Piece, Purchases, moved
 from profiles.value.purchases import fold as fold_days
@@ -269,18 +270,24 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
 
     if event.products and (new.lines_version is None or version > new.lines_version):
         new.lines, new.lines_version, new.compact, changed = [_line(p) for p in event.products], version, False, True
-    if _states_money(event) and (new.money_version is None or version > new.money_version):
-        money = OrderMoney(
-            event.revenue_minor,
-            event.subtotal_minor,
-            event.total_minor,
-            event.shipping_minor,
-            event.tax_minor,
-            event.discount_minor,
-            None if money is None else money.shipping_cost,
-            None if money is None else money.payment_fee,
-        )
-        new.money_version, changed = version, True
+    if new.money_version is None or version > new.money_version:
+        if _states_money(event):
+            money = OrderMoney(
+                event.revenue_minor,
+                event.subtotal_minor,
+                event.total_minor,
+                event.shipping_minor,
+                event.tax_minor,
+                event.discount_minor,
+                None if money is None else money.shipping_cost,
+                None if money is None else money.payment_fee,
+            )
+            new.money_version, changed = version, True
+            if new.alone:
+                new.alone = {name: told for name, told in new.alone.items() if told[1] > version}
+        elif told := _alone(event, version):
+            alone = newest_alone(new.alone, told)
+            new.alone, changed = alone, changed or alone != new.alone
     if event.shipping_cost_minor is not None and (shipping_version is None or version > shipping_version):
         money = OrderMoney() if money is None else replace(money)
         money.shipping_cost, shipping_version, changed = event.shipping_cost_minor, version, True
@@ -335,9 +342,10 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
             shipping_cost,
             payment_fee,
         )
-        if stated or shipping_cost is not None or payment_fee is not None
-        else None,
+        if stated
+        else _costs(shipping_cost, payment_fee),
         money_version=version if stated else None,
+        alone={} if stated else _alone(event, version),
         cart_id=event.cart_id,
         checkout_id=event.checkout_id,
         cart_version=version if names_cart else None,
@@ -348,15 +356,34 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
 
 
 def _states_money(event: OrderStateEvent) -> bool:
-    """Whether an event says what the order is worth. What it cost the shop often comes later, alone, and is no such word."""
-    return (
-        event.revenue_minor is not None
-        or event.subtotal_minor is not None
-        or event.total_minor is not None
-        or event.shipping_minor is not None
-        or event.tax_minor is not None
-        or event.discount_minor is not None
+    """Whether an event says what the order is worth: by an amount, or by its products and what is to be known beside them.
+
+    What it cost the shop often comes later, alone, and is no such word; nor are shipping, tax or a discount by themselves.
+    """
+    if event.revenue_minor is not None or event.subtotal_minor is not None or event.total_minor is not None:
+        return True
+    return bool(event.products) and (
+        event.shipping_minor is not None or event.tax_minor is not None or event.discount_minor is not None
     )
+
+
+def _costs(shipping_cost: int | None, payment_fee: int | None) -> OrderMoney | None:
+    """What an order cost the shop, where nothing is known of its worth."""
+    if shipping_cost is None and payment_fee is None:
+        return None
+    return OrderMoney(shipping_cost=shipping_cost, payment_fee=payment_fee)
+
+
+def _alone(event: OrderStateEvent, version: Version) -> dict[str, Alone]:
+    """Discount, shipping and tax of an event that says nothing of what the order is worth, by name."""
+    stated = (("discount", event.discount_minor), ("shipping", event.shipping_minor), ("tax", event.tax_minor))
+    return {name: (amount, version) for name, amount in stated if amount is not None}
+
+
+def newest_alone(ours: Mapping[str, Alone], theirs: Mapping[str, Alone]) -> dict[str, Alone]:
+    """Of what was told alone on two sides the newest of each; sorted, so that an entry's bytes do not tell how it came about."""
+    both = {**ours, **theirs}
+    return {name: max(told, ours.get(name, told), key=itemgetter(1)) for name, told in sorted(both.items())}
 
 
 def _line(product: Product) -> OrderLine:

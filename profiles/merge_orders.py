@@ -105,6 +105,8 @@ def _join_money(joined: OrderEntry, ours: OrderEntry, theirs: OrderEntry) -> Non
     fee = max(ours, theirs, key=_fee_version)
 
     joined.money_version = main.money_version
+    told = ledger.newest_alone(ours.alone, theirs.alone)
+    joined.alone = {name: part for name, part in told.items() if part[1] > (main.money_version or _NEVER)}
     joined.currency = currency.currency
     shipping_cost = shipping.money.shipping_cost if shipping.money is not None else None
     payment_fee = fee.money.payment_fee if fee.money is not None else None

@@ -233,12 +233,17 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     couponed: bool = False
 
 
+Alone = tuple[int, tuple[int, int, str]]
+"""An amount, and the version of the event that stated it."""
+
+
 class OrderEntry(Struct, omit_defaults=True, gc=False):
     """The ledger entry of one order: its newest state, its refunds, and its present contribution.
 
         `lines_version` and `money_version` are (updated_ms, received_ms, message_id) of the newest event that carried lines
         and money: a newer version that lacks one keeps the other. The currency, the shipping cost and the payment fee are
-        versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `placed_ms`
+        versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `alone` are
+        shipping, tax and discount as newer events stated them without a word on what the order is worth. `placed_ms`
         None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
     their contribution stays. `couponed`: some version of it named a coupon. `came_with` is the identifier that the order came
     with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
@@ -255,6 +260,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     lines_version: tuple[int, int, str] | None = None
     money: OrderMoney | None = None
     money_version: tuple[int, int, str] | None = None
+    alone: dict[str, Alone] = {}
     refunds: dict[str, Refund] = {}
     cart_id: str | None = None
     checkout_id: str | None = None

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import bounded, numbered, required_order_id, stated_currency
+from schemas.adapters.commerce import bounded, fine_worth, numbered, required_order_id, stated_currency
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -196,11 +197,19 @@ def _product(fields: Fields, currency: str) -> e.Product:
     )
 
 
-def _products(properties: Fields, shop_currency: str) -> tuple[tuple[e.Product, ...], str | None, str]:
+def _line(fields: Fields, currency: str) -> e.Product:
+    """A line of an order. Where a unit's price is finer than the currency the line has its worth as a whole."""
+    line = _product(fields, currency)
+    return replace(line, list_minor=fine_worth(fields, "price", line.quantity, currency))
+
+
+def _products(
+    properties: Fields, shop_currency: str, read_one: Callable[[Fields, str], e.Product] = _product
+) -> tuple[tuple[e.Product, ...], str | None, str]:
     listed = list(properties.objects("products"))
     stated = stated_currency(properties, listed)
     currency = stated or shop_currency
-    return tuple(_product(fields, currency) for fields in listed), stated, currency
+    return tuple(read_one(fields, currency) for fields in listed), stated, currency
 
 
 def _viewed(properties: Fields, shop_currency: str) -> Made:
@@ -241,7 +250,7 @@ def _checkout(properties: Fields, shop_currency: str) -> Made:
 
 
 def _order(properties: Fields, shop_currency: str) -> dict[str, Any]:
-    products, stated, currency = _products(properties, shop_currency)
+    products, stated, currency = _products(properties, shop_currency, _line)
     return {
         "order_id": required_order_id(properties, "order_id"),
         "cart_id": properties.ident("cart_id"),
@@ -266,7 +275,7 @@ def _cancelled(properties: Fields, shop_currency: str) -> Made:
 
 def _refunded(properties: Fields, shop_currency: str) -> Made:
     """A refund: the goods' share of it is what is refunded of the order's worth."""
-    products, stated, currency = _products(properties, shop_currency)
+    products, stated, currency = _products(properties, shop_currency, _line)
     amount = properties.amount(currency, "subtotal_value")
     if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
         sign = -1 if amount < 0 else 1

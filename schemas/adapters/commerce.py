@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from schemas.adapters.adapter import content_id
 from schemas.events import Campaign
-from schemas.money import MINOR_MAX
+from schemas.money import MINOR_MAX, AmountError, exponent, to_minor
 from schemas.scalars import ID_MAX, TEXT_MAX, URL_MAX, AdapterError, Fields, identifier
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -61,6 +61,23 @@ def times(minor: int, quantity: float, place: str) -> int:
     return bounded(round(minor * Fraction(Decimal(repr(quantity)))), place)
 
 
+def fine_worth(fields: Fields, name: str, quantity: float, currency: str) -> int | None:
+    """What so many units come to at a price finer than the currency (0.0125 for a screw): the price rounded, times a thousand,
+    would be another sum. None where it would not.
+    """
+    price = str(fields.values.get(name)).strip()
+    if quantity == 1 or (len(price.partition(".")[2]) <= exponent(currency) and "e" not in price.lower()):
+        return None
+    minor = fields.amount(currency, name)
+    if minor is None:
+        return None
+    try:
+        worth = to_minor(Decimal(price) * Decimal(repr(quantity)), currency)
+    except AmountError as error:
+        raise AdapterError("number_out_of_range", f"{fields.at(name)}: {error}") from None
+    return None if worth == minor * quantity else worth
+
+
 def bounded(minor: int, place: str) -> int:
     """A computed amount, if it is within the bound of amounts. Raises AdapterError."""
     if not -MINOR_MAX <= minor <= MINOR_MAX:
@@ -85,10 +102,12 @@ def numbered(message_id: str, number: int) -> str:
     >>> numbered("m1", 1), numbered("m1", 2)
     ('m1', 'm1#2')
     """
-    if number == 1:
-        return message_id
-    made = f"{message_id}#{number}"
-    return made if len(made) <= ID_MAX else content_id(made.encode())
+    return message_id if number == 1 else made_id(f"{message_id}#{number}")
+
+
+def made_id(text: str) -> str:
+    """An id made of others, or where that is too long for one, a digest of it."""
+    return text if len(text) <= ID_MAX else content_id(text.encode())
 
 
 # --- links --------------------------------------------------------------------------------------------------------

@@ -10,12 +10,16 @@ Google's documents leave tax and shipping out of `value`; many shops put them in
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.adapters.adapter import Options
-from schemas.adapters.commerce import bounded, required_order_id, stated_currency, times
+from schemas.adapters.adapter import ContentIds, Options
+from schemas.adapters.commerce import bounded, fine_worth, required_order_id, stated_currency, times
 from schemas.scalars import ID_MAX, AdapterError, Fields
+
+_DAY_MS: Final = 86_400_000
 
 
 class Ga4Options(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,15 +78,33 @@ def item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
     )
 
 
+def order_item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
+    """An item of an order. Where a unit's price or discount is finer than the currency the line has its worth as a whole."""
+    line = item(fields, currency, options)
+    worth = fine_worth(fields, "price", line.quantity, currency)
+    discount = fine_worth(fields, "discount", line.quantity, currency)
+    if worth is None and discount is None:
+        return line
+    if discount is None:
+        discount = line.discount_minor
+    if worth is None and (price := fields.amount(currency, "price")) is not None:
+        worth = times(price, line.quantity, fields.at("price"))
+    if worth is not None and options.price_after_discount:
+        worth = bounded(worth + discount, fields.at("price"))
+    return replace(line, list_minor=worth, discount_minor=discount)
+
+
 def _category(fields: Fields) -> str | None:
     levels = [fields.text("item_category" if level == 1 else f"item_category{level}") for level in range(1, 6)]
     return "/".join(level for level in levels if level)[:1024] or fields.text("category")
 
 
-def _items(hit: Hit) -> tuple[tuple[e.Product, ...], str | None]:
+def _items(
+    hit: Hit, read: Callable[[Fields, str, Ga4Options], e.Product] = item
+) -> tuple[tuple[e.Product, ...], str | None]:
     listed = list(hit.params.objects("items"))
     stated = stated_currency(hit.params, listed)
-    return tuple(item(fields, stated or hit.shop_currency, hit.options) for fields in listed), stated
+    return tuple(read(fields, stated or hit.shop_currency, hit.options) for fields in listed), stated
 
 
 # --- readers ------------------------------------------------------------------------------------------------------
@@ -161,7 +183,7 @@ def checkout(hit: Hit) -> Iterator[Own]:
 
 def purchase(hit: Hit) -> Iterator[Own]:
     """An order."""
-    products, stated = _items(hit)
+    products, stated = _items(hit, order_item)
     currency, params = stated or hit.shop_currency, hit.params
     yield {
         "order_id": required_order_id(params, "transaction_id"),
@@ -179,9 +201,9 @@ def purchase(hit: Hit) -> Iterator[Own]:
 def refund(hit: Hit) -> Iterator[Own]:
     """A refund. Without a value its items count, and without items it is of the whole order. Some send a value below zero.
 
-    Where the shop's values hold tax and this one does not say how much, the order does.
+    Where the shop's values hold tax and this one does not say how much, the order does. Its id: see `with_refund_id`.
     """
-    products, stated = _items(hit)
+    products, stated = _items(hit, order_item)
     amount = _goods(hit, stated or hit.shop_currency)
     untold = hit.options.value_includes_tax and hit.params.find("tax") is None
     yield {
@@ -210,6 +232,17 @@ def share(hit: Hit) -> Iterator[Own]:
     if hit.params.text("content_type") in {"product", "item"}:
         product = e.Product(product_id=hit.params.required_ident("item_id"))
         yield {"product": product, "share_via": hit.params.text("method")}
+
+
+def with_refund_id(own: Own, params: Fields, ids: ContentIds, at_ms: int) -> Own:
+    """The fields of a refund with its id, which GA4 has none of: the shop's own of the event, else what it says and its UTC day.
+
+    A refund that is sent again, by a page that is loaded twice or a job that begins anew, has another time but hardly another
+    day. Who gives back the same of an order twice on one day says so in one body, or by an `event_id`.
+    """
+    if params.ident("event_id") is not None:
+        return own
+    return own | {"refund_id": ids.of("refund", at_ms // _DAY_MS, msgspec.to_builtins(own))}
 
 
 # --- names --------------------------------------------------------------------------------------------------------

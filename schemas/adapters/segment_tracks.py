@@ -6,7 +6,6 @@ shop's.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -14,9 +13,8 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
-from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
+from schemas.adapters.commerce import currency_of, fine_worth, required_order_id, stated_currency
 from schemas.adapters.segment_facts import tags
-from schemas.money import AmountError, exponent, to_minor
 from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
@@ -52,20 +50,10 @@ def product(fields: Fields, currency: str) -> e.Product:
 
 
 def order_line(fields: Fields, currency: str) -> e.Product:
-    """A line of an order. Where a unit's price is finer than the currency (0.0125 for a screw) the line has its worth as a whole:
-    the price rounded, times a thousand, would be another sum.
-    """
+    """A line of an order. Where a unit's price is finer than the currency the line has its worth as a whole."""
     line = product(fields, currency)
-    if line.list_minor is not None or line.price_minor is None or line.quantity == 1:
-        return line
-    price = str(fields.values["price"]).strip()
-    if len(price.partition(".")[2]) <= exponent(currency) and "e" not in price.lower():
-        return line
-    try:
-        worth = to_minor(Decimal(price) * Decimal(repr(line.quantity)), currency)
-    except AmountError as error:
-        raise AdapterError("number_out_of_range", f"{fields.at('price')}: {error}") from None
-    return line if worth == line.price_minor * line.quantity else replace(line, list_minor=worth)
+    worth = None if line.list_minor is not None else fine_worth(fields, "price", line.quantity, currency)
+    return line if worth is None else replace(line, list_minor=worth)
 
 
 def _with_products(

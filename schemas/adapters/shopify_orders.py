@@ -7,7 +7,7 @@ each refund and repeats it together with the customer, under the same refund id:
 from typing import Final
 
 from schemas import events as e
-from schemas.adapters.commerce import absolute, campaign_in, required_order_id, stated_currency
+from schemas.adapters.commerce import absolute, campaign_in, made_id, required_order_id, stated_currency
 from schemas.adapters.shopify_parts import (
     Delivery,
     Made,
@@ -24,6 +24,7 @@ from schemas.adapters.shopify_parts import (
 )
 from schemas.scalars import AdapterError, Fields
 
+_FAILED: Final = frozenset({"failure", "error"})
 _UNPAID: Final = frozenset({"pending", "authorized", "voided", "expired"})
 
 
@@ -91,7 +92,7 @@ def _whence(body: Fields, delivery: Delivery) -> Own:
 
 
 def order(delivery: Delivery) -> Made:
-    """An order that was placed or changed, and the refunds it tells of."""
+    """An order that was placed or changed, that it is cancelled by now, and the refunds it tells of."""
     body, topic = delivery.body, delivery.topic
     if delivery.options.completed_on == "paid" and body.text("financial_status") in _UNPAID:
         return
@@ -100,15 +101,22 @@ def order(delivery: Delivery) -> Made:
     at_ms = required_time(body, *(("processed_at", "created_at") if placed else ("updated_at", "processed_at")))
     state = _state(delivery)
     yield kind, state | {"timestamp_ms": at_ms}
+    if body.find("cancelled_at") is not None:
+        # Whoever did not hear of it by orders/cancelled does so here, once.
+        yield e.OrderCancelled, _cancelled(body, state) | {"message_id": made_id(f"cancelled/{state['order_id']}")}
     yield from _refunds_of(delivery, state)
 
 
 def cancelled_order(delivery: Delivery) -> Made:
     """An order that was cancelled."""
-    body, state = delivery.body, _state(delivery)
-    at_ms = required_time(body, "cancelled_at", "updated_at")
-    yield e.OrderCancelled, state | {"timestamp_ms": at_ms, "reason": body.text("cancel_reason")}
+    state = _state(delivery)
+    yield e.OrderCancelled, _cancelled(delivery.body, state)
     yield from _refunds_of(delivery, state)
+
+
+def _cancelled(body: Fields, state: Own) -> Own:
+    at_ms = required_time(body, "cancelled_at", "updated_at")
+    return state | {"timestamp_ms": at_ms, "reason": body.text("cancel_reason")}
 
 
 def fulfilled_order(delivery: Delivery) -> Made:
@@ -126,7 +134,7 @@ def _whose(state: Own) -> Own:
 
 def _state(delivery: Delivery) -> Own:
     body = delivery.body
-    listed = list(body.objects("line_items"))
+    listed = [fields for fields in body.objects("line_items") if not _is_tip(fields)]
     stated = currency_in(body, listed)
     currency = stated or delivery.shop_currency
     included = bool(body.flag("taxes_included"))
@@ -156,6 +164,11 @@ def _state(delivery: Delivery) -> Own:
     }
 
 
+def _is_tip(fields: Fields) -> bool:
+    """Whether a line is a tip: no product, and no part of the subtotal. Only such lines have these fields."""
+    return "tip_payment_gateway" in fields.values or bool(fields.values.get("tip"))
+
+
 def _shipping(body: Fields, currency: str) -> tuple[int, int]:
     """What the customer paid for shipping, and the tax on it."""
     lines = list(body.objects("shipping_lines"))
@@ -169,12 +182,20 @@ def _shipping(body: Fields, currency: str) -> tuple[int, int]:
 
 
 def _refunds_of(delivery: Delivery, state: Own) -> Made:
-    """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told."""
+    """The refunds an order tells of, with its customer. Their own ids make them the same ones each time they are told.
+
+    A refund keeps its time. What tells of two words on it which is the newer is how many tries there were to send the money,
+    and how many of them have ended: both only grow.
+    """
     included = bool(delivery.body.flag("taxes_included"))
     for fields in delivery.body.objects("refunds"):
         own = _refund(fields, delivery, taxes_included=included)
         whose = {name: value for name, value in _whose(state).items() if name not in own}
-        yield e.OrderRefunded, whose | own | {"message_id": f"refund/{own['refund_id']}"}
+        message_id, tries = f"refund/{own['refund_id']}", [one.text("status") for one in _payments(fields)]
+        if tries:
+            ended = sum(status in _FAILED or status == "success" for status in tries)
+            message_id += f"/{len(tries) + ended:04d}"
+        yield e.OrderRefunded, whose | own | {"message_id": made_id(message_id)}
 
 
 def refund(delivery: Delivery) -> Made:
@@ -183,17 +204,19 @@ def refund(delivery: Delivery) -> Made:
 
 
 def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
-    """How much of what went back was for the goods, without tax and shipping.
+    """How much of what went back was for the goods, without tax, shipping and duties.
 
-    What went back is the sum of the refund transactions that succeeded or are under way. Where there are none (lines taken
-    off before they were paid), or where they are in another currency than the lines, the lines count. Shipping that was
-    given back is what the return cost the shop, without its tax. Whether tax is in what is told of shipping in a shop whose
-    prices include it, Shopify's documents leave open; where tax beside it makes up the sum, it is not.
+    What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
+    are none (lines taken off before they were paid), or where they are in another currency than the rest, the lines count with
+    what they were adjusted by. Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in
+    what is told of shipping in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the
+    sum, it is not.
     """
     lines = list(body.objects("refund_line_items"))
     adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
-    payments = [one for one in body.objects("transactions") if one.text("kind") == "refund"]
-    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments])
+    payments = _payments(body)
+    sent = [one for one in payments if one.text("status") not in _FAILED]
+    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments, *parcels])
     paid_in = stated_currency(Fields({}, ""), payments)
     stated = of_shop or paid_in
     currency = stated or delivery.shop_currency
@@ -202,19 +225,16 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     listed = subtotal - (tax if taxes_included else 0)
     shipping, shipping_tax = _refunded_shipping(parcels, adjustments, currency)
     taxed_shipping = taxes_included
-    if payments and paid_in in (None, currency):
-        sent = (one for one in payments if one.text("status") not in {"failure", "error"})
-        amount = total(sent, currency, "amount")
-        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax
-        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax)
-        # More tax and shipping than money: somebody gave back a sum of her own choice.
+    if payments and not sent:
+        amount = shipping = shipping_tax = 0
+    elif payments and paid_in in (None, currency):
+        amount, duties = total(sent, currency, "amount"), _duties(body, currency)
+        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax + duties
+        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax) - duties
+        # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
-    elif payments and not lines:
-        stated, currency, shipping, shipping_tax = paid_in, paid_in or currency, 0, 0
-        amount = total(payments, currency, "amount")
     else:
-        other = total((one for one in adjustments if one.text("kind") != "shipping_refund"), currency, "amount")
-        amount = listed - other
+        amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
     return {
         "order_id": required_order_id(body, "order_id"),
         "refund_id": body.required_ident("id"),
@@ -228,6 +248,26 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
     }
 
 
+def _lasting(adjustments: list[Fields], sent: list[Fields], paid_in: str | None) -> list[Fields]:
+    """By what a refund is less than its lines and shipping (or more, below zero), without what is only under way: as long as that
+    has not arrived it is written there as missing, in the customer's currency to the unit. It counts as sent.
+    """
+    lasting = [one for one in adjustments if one.text("kind") != "shipping_refund"]
+    awaited = [one.amount(paid_in or "", "amount") or 0 for one in sent if one.text("status") != "success"]
+    if not awaited:
+        return lasting
+    missing = {*awaited, sum(awaited)}
+    sets = [one.inner("amount_set").inner("presentment_money") for one in lasting]
+    return [
+        one for one, theirs in zip(lasting, sets, strict=True) if theirs.amount(paid_in or "", "amount") not in missing
+    ]
+
+
+def _payments(body: Fields) -> list[Fields]:
+    """The tries to send the money of a refund."""
+    return [one for one in body.objects("transactions") if one.text("kind") == "refund"]
+
+
 def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currency: str) -> tuple[int, int]:
     """Shipping that was given back, and the tax on it. Shopify tells it in either of two places, or in both."""
     of_shipping = [one for one in adjustments if one.text("kind") == "shipping_refund"]
@@ -236,6 +276,12 @@ def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currenc
         sets = (one.inner("subtotal_amount_set").inner("shop_money") for one in parcels)
         return total(sets, currency, "amount"), tax
     return abs(total(of_shipping, currency, "amount")), tax
+
+
+def _duties(body: Fields, currency: str) -> int:
+    """Duties and fees that were given back, which are in no subtotal of an order. They are told in the shop's money."""
+    sets = (body.inner(name).inner("shop_money") for name in ("total_duties_set", "total_additional_fees_set"))
+    return total((one for one in sets if one.text("currency_code") == currency), currency, "amount")
 
 
 def _refunded_line(fields: Fields) -> e.Product:

@@ -128,7 +128,14 @@ def currency_in(body: Fields, lines: list[Fields]) -> str | None:
     return stated
 
 
-_SETS: Final = ("price_set", "original_price_set", "discounted_price_set", "subtotal_set", "amount_set")
+_SETS: Final = (
+    "price_set",
+    "original_price_set",
+    "discounted_price_set",
+    "subtotal_set",
+    "amount_set",
+    "subtotal_amount_set",
+)
 
 
 def total(parts: Iterable[Fields], currency: str, *names: str) -> int:

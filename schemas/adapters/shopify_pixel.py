@@ -220,7 +220,7 @@ def _amounts(seen: Seen) -> tuple[Own, tuple[int, int] | None]:
     checkout = seen.data.inner("checkout")
     stated = currency_of(checkout)
     currency = stated or seen.shop_currency
-    shipping = _money(checkout.inner("shippingLine"), "price", currency)
+    shipping = _shipping(checkout, currency)
     subtotal, tax = _money(checkout, "subtotalPrice", currency), _money(checkout, "totalTax", currency)
     paid = _money(checkout, "totalPrice", currency)
     amounts = {"currency": stated, "goods": subtotal, "paid": paid, "shipping": shipping, "tax": tax}
@@ -230,6 +230,16 @@ def _amounts(seen: Seen) -> tuple[Own, tuple[int, int] | None]:
     of_goods = round(Fraction(tax * subtotal, paid))
     net_shipping = None if shipping is None else shipping - (tax - of_goods)
     return amounts | {"goods": subtotal - of_goods, "shipping": net_shipping}, (of_goods, subtotal)
+
+
+def _shipping(checkout: Fields, currency: str) -> int | None:
+    """What she pays for shipping. The line of it is without its discounts, which older events do not tell."""
+    chosen = checkout.inner("delivery").objects("selectedDeliveryOptions")
+    paid = [_money(one, "costAfterDiscounts", currency) for one in chosen]
+    told = [amount for amount in paid if amount is not None]
+    if paid and len(told) == len(paid):
+        return bounded(sum(told), checkout.at("delivery"))
+    return _money(checkout.inner("shippingLine"), "price", currency)
 
 
 def _checkout(kind: type[e.Event]) -> Callable[[Seen], Made]:

@@ -6,6 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from profiles.book import Book
+from profiles.dedupe import already_seen
+from profiles.ledger import apply_order
+from profiles.profile import Profile
+from profiles.state import Ledger
 from schemas import events as e
 from schemas.adapters import ADAPTERS, configured
 from schemas.adapters.shopify import envelope
@@ -74,6 +79,27 @@ def test_a_shop_may_send_list_prices_beside_discounts() -> None:
     assert (by_hand.price_minor, by_hand.discount_minor) == (1000, 600)
 
 
+@pytest.mark.parametrize("name", ["purchase", "refund"])
+def test_prices_and_discounts_finer_than_the_currency_are_multiplied_before_they_are_rounded(name: str) -> None:
+    screws = {"item_id": "screw", "price": 0.0125, "discount": 0.0025, "quantity": 1000}
+    line = one(ga4(name, transaction_id="T1", currency="EUR", items=[screws])).products[0]
+    by_hand = one(
+        ga4(name, transaction_id="T1", currency="EUR", items=[screws]), ga4={"price_after_discount": False}
+    ).products[0]
+
+    assert (line.list_minor, line.discount_minor) == (1500, 250)
+    assert (by_hand.list_minor, by_hand.discount_minor) == (1250, 250)
+
+
+@pytest.mark.parametrize("name", ["ecommerce.order_placed", "ecommerce.order_refunded"])
+def test_a_price_of_braze_finer_than_the_currency_is_multiplied_before_it_is_rounded(name: str) -> None:
+    screws = {"product_id": "screw", "product_name": "Screw", "variant_id": "s", "price": 0.0125, "quantity": 1000}
+    properties = {"order_id": "o1", "currency": "EUR", "products": [screws]}
+    event = {"name": name, "external_id": "u1", "time": "2024-05-01T12:00:00Z", "properties": properties}
+
+    assert one(event).products[0].list_minor == 1250
+
+
 def test_an_order_without_a_currency_is_in_the_shops_and_not_in_dollars() -> None:
     found = Decoder("JPY").decode(json.dumps(ga4("purchase", transaction_id="T1", value=500)).encode(), NOON_MS)
 
@@ -89,6 +115,52 @@ def test_where_values_hold_tax_a_refund_that_does_not_name_it_leaves_it_to_its_o
     assert (one(told, ga4=with_tax).amount_minor, one(told, ga4=with_tax).amount_with_tax) == (10000, False)
     assert (one(untold, ga4=with_tax).amount_minor, one(untold, ga4=with_tax).amount_with_tax) == (11900, True)
     assert not one(untold).amount_with_tax
+
+
+BACK: dict[str, Any] = {
+    "transaction_id": "T1",
+    "value": 30,
+    "currency": "EUR",
+    "items": [{"item_id": "tea", "quantity": 1}],
+}
+
+
+@pytest.mark.parametrize(
+    "also, left",
+    [
+        ({}, 7000),
+        ({"session_id": 7, "engagement_time_msec": 12}, 7000),  # from another page
+        ({"value": 20}, 5000),
+        ({"items": [{"item_id": "pot", "quantity": 1}]}, 4000),
+        ({"event_id": "r2"}, 4000),  # the shop says itself which refund it is
+    ],
+)
+def test_a_refund_that_is_sent_again_on_its_day_is_the_same_one_unless_it_says_something_else(
+    also: dict[str, Any], left: int
+) -> None:
+    purchase = ga4("purchase", transaction_id="T1", value=100, currency="EUR")
+    pushed = {"client_id": "c1", "timestamp": NOON_MS}
+    first = ga4("refund", **BACK) | {"timestamp_micros": (NOON_MS - 1000) * 1000}
+
+    assert net_and_margin(purchase, first, ga4("refund", **{**BACK, **also}))[0] == left
+
+    first, again = (
+        {**pushed, "event": "refund", "ecommerce": BACK},
+        {"0": "event", "1": "refund", "2": {**BACK, **also}},
+    )
+
+    assert net_and_margin(purchase, first, {**pushed, **again})[0] == left
+
+
+def test_the_same_sum_of_an_order_may_go_back_on_another_day_or_twice_in_one_body() -> None:
+    purchase, back = ga4("purchase", transaction_id="T1", value=100, currency="EUR"), ga4("refund", **BACK)
+    next_day = {**back, "timestamp_micros": (NOON_MS + 86_400_000) * 1000}
+
+    assert net_and_margin(purchase, back, next_day)[0] == 4000
+
+    twice = {**back, "events": back["events"] * 2}
+
+    assert net_and_margin(purchase, twice, twice)[0] == 4000
 
 
 def test_without_any_time_the_time_of_receipt_counts_and_without_that_the_event_is_refused() -> None:
@@ -244,6 +316,20 @@ def test_a_refund_of_nothing_is_not_a_refund_of_everything() -> None:
     assert one(webhook("refunds/create", refund)).amount_minor == 0
 
 
+def test_duties_and_fees_that_went_back_are_no_goods() -> None:
+    def of_shop(amount: str) -> dict[str, Any]:
+        return {"shop_money": {"amount": amount, "currency_code": "EUR"}}
+
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
+        "transactions": [{"kind": "refund", "status": "success", "amount": "132.50", "currency": "EUR"}],
+        "refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "100.00", "total_tax": "19.00"}],
+        "total_duties_set": of_shop("12.00"), "total_additional_fees_set": of_shop("1.50"),
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 10000
+
+
 def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     refund = {
         "id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z",
@@ -252,6 +338,151 @@ def test_a_sum_of_the_merchants_own_choice_is_refunded_as_it_is() -> None:
     }  # fmt: skip
 
     assert one(webhook("refunds/create", refund)).amount_minor == 100
+
+
+def test_an_order_is_cancelled_whichever_webhook_says_so_and_once() -> None:
+    cancelled = {
+        **ORDER,
+        "updated_at": "2024-05-02T12:00:00Z",
+        "cancelled_at": "2024-05-02T12:00:00Z",
+        "cancel_reason": "customer",
+    }
+    later = {**cancelled, "updated_at": "2024-05-03T12:00:00Z"}
+    updated, again = events(webhook("orders/updated", cancelled)), events(webhook("orders/updated", later))
+
+    assert [type(event) for event in updated] == [e.OrderUpdated, e.OrderCancelled]
+    assert (updated[1].timestamp_ms, updated[1].reason) == (NOON_MS + 86_400_000, "customer")
+    assert updated[1].message_id == again[1].message_id
+    assert net_and_margin(webhook("orders/create", ORDER), webhook("orders/updated", cancelled)) == (0, 0)
+    assert [type(event) for event in events(webhook("orders/cancelled", cancelled))] == [e.OrderCancelled]
+    assert len(events(webhook("orders/updated", {**cancelled, "id": "1" * 256}))[1].message_id) <= 256
+
+
+@pytest.mark.parametrize("mark", [{"tip_payment_gateway": None}, {"tip": {"payment_method": "visa"}}])
+def test_a_tip_is_no_product_and_no_part_of_what_the_goods_were_listed_at(mark: dict[str, Any]) -> None:
+    tip = {"id": 6, "title": "Tip", "quantity": 1, "price": "2.00", **mark}
+    tipped = {**ORDER, "total_price": "12.00", "line_items": [*ORDER["line_items"], tip]}
+    order = one(webhook("orders/create", tipped))
+
+    assert [line.product_id for line in order.products] == ["71"]
+    assert (order.revenue_minor, order.total_minor) == (1000, 1200)
+
+
+def test_shipping_that_a_discount_made_free_is_not_charged_and_hides_no_tax_in_the_prices() -> None:
+    checkout = {
+        "token": "k1", "currencyCode": "EUR", "order": {"id": "1"}, "shippingLine": {"price": {"amount": 4.9}},
+        "subtotalPrice": {"amount": 119}, "totalTax": {"amount": 19}, "totalPrice": {"amount": 119},
+        "delivery": {"selectedDeliveryOptions": [{"cost": {"amount": 4.9}, "costAfterDiscounts": {"amount": 0.0}}]},
+    }  # fmt: skip
+    order = one(
+        {
+            "id": "e1",
+            "clientId": "c1",
+            "type": "standard",
+            "name": "checkout_completed",
+            "timestamp": "2024-05-01T12:00:00Z",
+            "data": {"checkout": checkout},
+        }
+    )
+
+    assert (order.revenue_minor, order.shipping_minor) == (10000, 0)
+
+
+def refunded(*statuses: str) -> dict[str, Any]:
+    """The order after half of it and its shipping went back, in as many tries as there are statuses."""
+    tries = [
+        {"id": number, "kind": "refund", "status": status, "amount": "8.00", "currency": "EUR"}
+        for number, status in enumerate(statuses)
+    ]
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": tries,
+        "order_adjustments": [{"kind": "shipping_refund", "amount": "-3.00", "tax_amount": "0.00"}],
+    }  # fmt: skip
+    shipping = {"price": "3.00", "discounted_price": "3.00"}
+    return webhook("orders/updated", {**ORDER, "shipping_lines": [shipping], "refunds": [refund]})
+
+
+def test_a_refund_that_fails_after_all_is_none_until_it_is_tried_again_in_whatever_order_that_is_heard_of() -> None:
+    told = [refunded(*tries) for tries in (["pending"], ["failure"], ["failure", "pending"], ["failure", "success"])]
+
+    assert [net_and_margin(*told[: heard + 1]) for heard in range(4)] == [
+        (500, 500),
+        (1000, 1300),
+        (500, 500),
+        (500, 500),
+    ]
+    assert net_and_margin(told[1], told[0]) == (1000, 1300)
+    assert net_and_margin(told[3], told[2], told[1], told[0]) == (500, 500)
+
+
+def test_a_refund_in_another_currency_that_failed_is_none() -> None:
+    failed = {"kind": "refund", "status": "failure", "amount": "8.00", "currency": "CHF"}
+    lines = [
+        {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "subtotal_set": {"shop_money": {"currency_code": "EUR"}}}
+    ]
+    refund = {"id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [failed]}
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 0
+    assert one(webhook("refunds/create", {**refund, "refund_line_items": lines})).amount_minor == 0
+
+
+def money_set(shop: str, presentment: str) -> dict[str, Any]:
+    return {
+        "shop_money": {"amount": shop, "currency_code": "EUR"},
+        "presentment_money": {"amount": presentment, "currency_code": "CHF"},
+    }
+
+
+def paid_in_francs(status: str, refund: dict[str, Any]) -> dict[str, Any]:
+    """The order after a refund to a customer who pays in francs. What is under way is short of what was to go back."""
+    payment = {"kind": "refund", "status": status, "amount": "6.60", "currency": "CHF"}
+    short = {"kind": "refund_discrepancy", "amount": "6.00", "amount_set": money_set("6.00", "6.60")}
+    made_up = {"kind": "refund_discrepancy", "amount": "-6.00", "amount_set": money_set("-6.00", "-6.60")}
+    adjustments = [*refund.get("order_adjustments", []), short, *([] if status == "pending" else [made_up])]
+    common = {"id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": [payment]}
+    shipping = {"price": "6.00", "discounted_price": "6.00"}
+    return webhook(
+        "orders/updated",
+        {**ORDER, "shipping_lines": [shipping], "refunds": [common | refund | {"order_adjustments": adjustments}]},
+    )
+
+
+LINE = {
+    "line_item_id": 5,
+    "quantity": 1,
+    "subtotal": "5.00",
+    "total_tax": "1.00",
+    "subtotal_set": money_set("5.00", "5.50"),
+}
+ADJUSTED = {"amount": "-6.00", "amount_set": money_set("-6.00", "-6.60")}
+
+
+@pytest.mark.parametrize(
+    "refund, left",
+    [
+        ({"refund_line_items": [LINE]}, (500, 1100)),
+        ({"order_adjustments": [{"kind": "shipping_refund", **ADJUSTED}]}, (1000, 1000)),
+        ({"refund_shipping_lines": [{"subtotal_amount_set": money_set("6.00", "6.60")}]}, (1000, 1000)),
+        ({"order_adjustments": [{"kind": "refund_discrepancy", **ADJUSTED}]}, (400, 1000)),
+    ],
+)
+def test_a_refund_to_who_pays_in_another_currency_counts_in_the_shops_from_the_day_it_is_under_way(
+    refund: dict[str, Any], left: tuple[int, int]
+) -> None:
+    assert net_and_margin(paid_in_francs("pending", refund)) == left
+    assert net_and_margin(paid_in_francs("success", refund)) == left
+    assert net_and_margin(paid_in_francs("pending", refund), paid_in_francs("success", refund)) == left
+
+
+def net_and_margin(*messages: Any) -> tuple[int, int]:
+    """What the customer of these messages is worth after them."""
+    profile, ledger = Profile("user_id:7"), Ledger(complete=True)
+    for message in messages:
+        for found in all_of(message):
+            assert isinstance(found, Arrival)
+            if not already_seen(profile, found.event.source, found.event.message_id, found.time_ms):
+                apply_order(profile, found, ledger, Book(shop_currency="EUR"))
+    return profile.ltv.net, profile.ltv.margin
 
 
 def test_a_checkout_and_its_order_name_the_same_checkout_and_cart() -> None:

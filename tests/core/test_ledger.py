@@ -95,6 +95,62 @@ def test_a_fee_that_becomes_known_later_does_not_wipe_out_the_revenue() -> None:
     assert ada.entry().money is not None
 
 
+def test_shipping_that_is_told_alone_does_not_wipe_out_the_revenue() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, shipping_minor=10, tax_minor=19)
+    ada.tell(events.OrderUpdated, 3, shipping_minor=4)
+
+    assert (ada.net, ada.profile.ltv.margin) == (100, 104)
+
+    ada.tell(events.OrderUpdated, 2, revenue_minor=80)
+
+    assert (ada.net, ada.profile.ltv.margin) == (80, 84)
+
+    ada.tell(events.OrderUpdated, 4, revenue_minor=90)
+
+    assert (ada.net, ada.profile.ltv.margin) == (90, 90)
+
+
+def test_a_total_moves_with_the_tax_and_shipping_in_it_and_gives_up_what_it_did_not_name() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, total_minor=129, shipping_minor=10)
+    ada.tell(events.OrderUpdated, 2, shipping_minor=4)
+
+    assert ada.net == 119
+
+    ada.tell(events.OrderUpdated, 3, tax_minor=19)
+
+    assert ada.net == 100
+
+    ada.tell(events.OrderRefunded, 4, amount_minor=123)  # all that was paid, with less for shipping
+
+    assert (ada.net, ada.profile.ltv.margin) == (0, 0)
+
+
+def test_a_discount_that_is_told_alone_lowers_what_the_order_was_worth_after_its_first_one() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, discount_minor=20)
+    ada.tell(events.OrderUpdated, 2, discount_minor=30)
+
+    assert (ada.profile.ltv.gross, ada.net) == (120, 90)
+
+    ada.tell(events.OrderCompleted, 1, "o2", products=(Product(product_id="tea", price_minor=50),))
+    ada.tell(events.OrderUpdated, 2, "o2", discount_minor=5)
+
+    assert ada.net == 90 + 45
+
+
+def test_shipping_told_alone_without_a_currency_has_its_orders_decimals_also_after_the_lines_went() -> None:
+    ada = Customer()
+    tea = Product(product_id="tea", price_minor=500)
+    ada.tell(events.OrderCompleted, 1, products=(tea,), total_minor=600, shipping_minor=100, currency="JPY")
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    ada.tell(events.OrderUpdated, 450, shipping_minor=4_000)  # "40", read in a shop that counts in cents
+
+    totals = ada.profile.by_currency["JPY"]
+    assert (totals.net, totals.margin) == (500, 540)
+
+
 def test_an_order_completed_says_when_it_was_placed_even_if_an_update_was_earlier() -> None:
     ada = Customer()
     assert ada.tell(events.OrderUpdated, 1, revenue_minor=100).is_new
@@ -233,6 +289,15 @@ def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_als
     ada.tell(events.OrderRefunded, 450, amount_minor=5950, amount_with_tax=True)
 
     assert ada.net == 0
+
+
+def test_all_that_was_paid_is_the_whole_order_also_beside_what_was_given_on_top() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100, tax_minor=19)
+    ada.tell(events.OrderRefunded, 2, amount_minor=119)
+    ada.tell(events.OrderRefunded, 3, amount_minor=10)
+
+    assert ada.net == -10
 
 
 def test_a_refund_by_products_alone_counts_the_same_once_the_order_has_lost_its_lines() -> None:

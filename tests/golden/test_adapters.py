@@ -33,8 +33,9 @@ def become(payload: bytes) -> list[dict[str, Any]]:
             continue
         event: dict[str, Any] = msgspec.to_builtins(what.event)
         event["message_id"] = _DIGEST.sub("…", event["message_id"])
-        if "request_id" in event:
-            event["request_id"] = _DIGEST.sub("…", event["request_id"])
+        for name in ("request_id", "refund_id"):
+            if name in event:
+                event[name] = _DIGEST.sub("…", event[name])
         found.append({"topic": topic_of(what.event), "customer": what.customer, "event": event})
     return found
 

@@ -59,6 +59,7 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         fields["cart_id"] = draw(st.sampled_from(CARTS))
         fields["revenue_minor"] = draw(st.none() | st.integers(-100, 20_000))
         fields["discount_minor"] = draw(st.none() | st.integers(0, 500))
+        fields["shipping_minor"] = draw(st.none() | st.integers(0, 500))
         fields["currency"] = draw(st.sampled_from((None, "USD", "EUR")))
     elif kind is events.OrderRefunded:
         fields["order_id"] = draw(st.sampled_from(ORDERS))

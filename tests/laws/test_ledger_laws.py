@@ -90,7 +90,8 @@ def some_order_event(random: Random, number: int) -> Arrival:
         }
     elif issubclass(kind, events.OrderStateEvent):
         if random.random() < 0.5:
-            fields |= {name: random.choice((None, random.randint(-200, 20_000))) for name in HEADLINE}
+            names = random.choice((HEADLINE, HEADLINE, BESIDE))
+            fields |= {name: random.choice((None, random.randint(-200, 20_000))) for name in names}
         fields |= {name: random.choice((None, None, random.randint(0, 900))) for name in SHOP_COSTS}
         fields["products"] = tuple(some_product(random) for _ in range(random.randint(0, 3)))
         fields["updated_at_ms"] = random.choice((None, START_MS + random.randint(0, 4) * DAY_MS))
@@ -118,6 +119,10 @@ KINDS: tuple[type[OrderEvent], ...] = (
 )
 SHOP_COSTS = ("shipping_cost_minor", "payment_fee_minor")
 HEADLINE = ("revenue_minor", "subtotal_minor", "total_minor", "shipping_minor", "tax_minor", "discount_minor")
+
+
+WORTH = ("revenue_minor", "subtotal_minor", "total_minor")
+BESIDE = ("shipping_minor", "tax_minor", "discount_minor")
 
 
 @st.composite
@@ -196,7 +201,7 @@ class Oracle:
             return next((getattr(e, name) for e in reversed(ordered) if getattr(e, name) not in (None, ())), None)
 
         lines: tuple[Product, ...] = last("products") or ()
-        stated = next((e for e in reversed(ordered) if any(getattr(e, name) is not None for name in HEADLINE)), None)
+        stated = next((e for e in reversed(ordered) if _worth(e)), None)
         money = {name: getattr(stated, name) if stated else None for name in HEADLINE}
         currency = last("currency") or "EUR"
         rate = self._rate(currency, placed_ms)
@@ -204,6 +209,18 @@ class Oracle:
         named = max((place for place, e in enumerate(ordered) if e.currency is not None), default=len(ordered))
         if stated is not None and ordered.index(stated) > named:
             money = {name: None if m is None else _in_digits(m, currency) for name, m in money.items()}
+        stated_at = -1 if stated is None else ordered.index(stated)
+        for name in BESIDE:
+            told = [(place, getattr(e, name)) for place, e in enumerate(ordered) if getattr(e, name) is not None]
+            place, amount = told[-1] if told else (-1, 0)
+            if place <= stated_at:
+                continue
+            amount = _in_digits(amount, currency) if place > named else amount
+            if (known := money[name]) is not None:
+                moving = ("total_minor",) if name != "discount_minor" else WORTH
+                change = known - amount if name == "discount_minor" else amount - known
+                money |= {m: None if money[m] is None else (money[m] or 0) + change for m in moving}
+            money[name] = amount
         lines_at = max((place for place, e in enumerate(ordered) if e.products), default=-1)
         if lines_at > named and DIGITS[currency] != 2:
             lines = tuple(
@@ -240,7 +257,11 @@ class Oracle:
                     newest[refund_id] = version
         refunds = [event for _, _, event in newest.values()]
 
+        # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
+        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
+        all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
         fixed, taxed, of_products, rest, fees, everything_back = 0, 0, 0, False, 0, False
+        wholes = 0
         units_back: dict[str, Fraction] = {}
         for r in refunds:
             fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
@@ -249,6 +270,7 @@ class Oracle:
             if amount is not None:
                 amount = self._converted(amount, r.currency, currency, placed_ms)
                 fixed, taxed = (fixed, taxed + amount) if r.amount_with_tax else (fixed + amount, taxed)
+                wholes += not r.amount_with_tax and amount == all_paid
             elif paid and all(value is not None for value, _ in paid):
                 amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
                 of_products += self._converted(amount, r.currency, currency, placed_ms)
@@ -260,11 +282,9 @@ class Oracle:
             if r.restocked:
                 for p in r.products:
                     units_back[p.product_id] = units_back.get(p.product_id, Fraction(0)) + _exact(p.quantity)
-        # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
-        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
-        all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
-        if 0 < goods < fixed == all_paid and not taxed:
-            fixed, taxed = 0, fixed
+        if 0 < goods < all_paid:
+            wholes = 1 if fixed == all_paid and not taxed else wholes
+            fixed, taxed = fixed - wholes * all_paid, taxed + wholes * all_paid
         shipping_back = 0
         if taxed > 0 and goods > 0:
             charged = max(0, money["shipping_minor"] or 0)
@@ -360,6 +380,12 @@ class Oracle:
         if stated in (None, currency) or theirs is None or ours is None:
             return amount
         return round(amount * theirs / ours)
+
+
+def _worth(event: events.OrderStateEvent) -> bool:
+    """Whether an event says what its order is worth: shipping, tax and discount do so with products only."""
+    names = HEADLINE if event.products else WORTH
+    return any(getattr(event, name) is not None for name in names)
 
 
 def _in_digits(amount: int, currency: str) -> int:
