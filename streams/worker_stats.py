@@ -69,6 +69,11 @@ class WorkerStats:
     def refused(self, partition: int, reason: str, rows: int) -> None:
         """Outputs were set aside."""
         self._metrics.count("regulars_rejected_total", rows, reason=reason)
+        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
+
+    def held_back(self, partition: int, why: str) -> None:
+        """Outputs wait for a right, or no longer do."""
+        self._watch.held_back(partition, why)
 
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         """The partition stopped or pauses."""
@@ -82,6 +87,7 @@ class WorkerStats:
         """The partition was claimed; nothing of an earlier claim is in memory."""
         self._cached.pop(partition, None)
         self._outbox.pop(partition, None)
+        self._watch.held_back(partition, "")
 
     def rebalanced(self) -> None:
         """Partitions were handed out anew."""

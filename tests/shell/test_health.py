@@ -98,6 +98,25 @@ def test_a_few_rejects_in_a_quiet_shop_say_nothing() -> None:
     assert subject.report(MINUTE).status == "ok"
 
 
+def test_what_waits_for_a_right_degrades_and_says_which_right() -> None:
+    subject = watch()
+    for partition in range(2):
+        subject.observe(partition, lag=0, progress=5, state="running", now_ms=0)
+        subject.held_back(partition, "this Kafka user lacks Write on topic triggers")
+
+    report = subject.report(0)
+
+    assert (report.status, report.http_status) == ("degraded", 200)
+    assert report.reasons == [
+        "partition 0, 1: what is to be published waits: this Kafka user lacks Write on topic triggers"
+    ]
+
+    subject.held_back(0, "")
+    subject.forget(1)
+
+    assert subject.report(0).status == "ok"
+
+
 async def _page(report: Report) -> tuple[int, dict[str, object], bytes]:
     metrics = Metrics()
     metrics.count("regulars_commits_total", 3)

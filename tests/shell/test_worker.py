@@ -187,6 +187,31 @@ def test_a_batch_shows_in_the_metrics() -> None:
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
 
 
+def test_rows_that_are_set_aside_do_not_wait_any_more() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+    stats.batch(BATCH)
+    stats.published(0, 4, [], 0.01)
+    stats.refused(0, "refused_by_broker", 2)
+    stats.look({}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+
+    assert metrics.value("regulars_outbox_rows") == 3
+
+
+def test_what_waits_for_a_right_shows_in_health_until_it_goes_out_or_the_partition_is_claimed_anew() -> None:
+    watch = Watch(Health())
+    watch.ready()
+    stats = WorkerStats(Metrics(), watch)
+    shown = []
+    for why in ("this Kafka user lacks Write on topic triggers", "", "this Kafka user lacks Write on topic triggers"):
+        stats.held_back(0, why)
+        shown.append(watch.report(0).status)
+    stats.claimed(0)
+    shown.append(watch.report(0).status)
+
+    assert shown == ["degraded", "ok", "degraded", "ok"]
+
+
 def test_lag_and_time_behind_are_looked_at_from_outside() -> None:
     async def run() -> tuple[Metrics, Watch]:
         metrics, watch = Metrics(), Watch(Health(stall_ms=60_000))
