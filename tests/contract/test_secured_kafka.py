@@ -222,6 +222,18 @@ def test_rows_of_a_topic_that_is_closed_to_this_user_are_named_at_once_and_taken
     assert producers == 2
 
 
+def test_a_worker_is_told_before_it_starts_that_it_may_see_its_group_and_not_join_it(secured: Secured) -> None:
+    rights = [right for right in documented("the worker") if right[0] is ResourceType.TOPIC]
+    secured.give("reader", [*rights, (ResourceType.GROUP, "regulars", "Describe")])
+    settings = secured.as_user("reader")
+
+    with pytest.raises(AdminError, match="lacks rights: Read on group regulars"):
+        read_topic_ids(settings, written=written(settings))
+
+    secured.give("reader", [(ResourceType.GROUP, "regulars", "Read")])
+    assert "triggers" in read_topic_ids(settings, written=written(settings))
+
+
 def test_a_client_certificate_is_enough_where_the_broker_knows_it(secured: Secured) -> None:
     made = secured.made
     for key in (
