@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.commands.options import WithSettings, settings_of
+from streams.commands.times import utc
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -103,10 +104,8 @@ def readable(value: bytes) -> str:
     """One line of an output record: when, what, whom, about what.
 
     >>> readable(b'{"name":"welcome","emitted_at_ms":0,"customer":{"id":"user_id:7"},"trigger_id":"t1"}')
-    '1970-01-01 00:00:00  welcome               user_id:7  t1'
+    '1970-01-01 00:00:00 UTC  welcome               user_id:7  t1'
     """
-    from datetime import UTC, datetime
-
     import msgspec
 
     try:
@@ -114,9 +113,8 @@ def readable(value: bytes) -> str:
     except msgspec.DecodeError:
         return repr(value[:200])
     at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
-    at = datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
     customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
-    parts = [at, f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
+    parts = [utc(at_ms), f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
     if record.get("of_name"):
         parts.append(f"of {record['of_name']}")
     if record.get("state"):

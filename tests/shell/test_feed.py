@@ -275,8 +275,8 @@ def test_tail_shows_each_trigger_once_in_a_line(
 
     assert regulars("tail", "--from-beginning", "--no-follow") == 0
     assert sorted(capsys.readouterr().out.splitlines()) == [
-        "2023-11-14 22:13:20  cart.abandoned        user_id:21  Tea and 1 more  USD 12.34  t-1",
-        "2023-11-14 22:14:20  cart.recovered        user_id:21  of cart.abandoned  order o1  t-2",
+        "2023-11-14 22:13:20 UTC  cart.abandoned        user_id:21  Tea and 1 more  USD 12.34  t-1",
+        "2023-11-14 22:14:20 UTC  cart.recovered        user_id:21  of cart.abandoned  order o1  t-2",
     ]
     assert regulars("tail", "--from-beginning", "--limit", "1", "--topic", "triggers", "--json") == 0
     assert json.loads(capsys.readouterr().out) == trigger
@@ -286,6 +286,8 @@ def test_tail_shows_each_trigger_once_in_a_line(
 
 def test_a_line_is_readable_whatever_the_record_is() -> None:
     assert readable(b"no json") == "b'no json'"
-    assert readable(b"{}").startswith("1970-01-01 00:00:00")
+    assert readable(b"{}").startswith("1970-01-01 00:00:00 UTC  ")
     rejected = b'{"reason":"not_json","detail":"line 1","timestamp_ms":1700000000000,"key":"21"}'
-    assert readable(rejected) == "2023-11-14 22:13:20  not_json              21  line 1"
+    assert readable(rejected) == "2023-11-14 22:13:20 UTC  not_json              21  line 1"
+    in_microseconds = rejected.replace(b"1700000000000", b"1700000000000000")
+    assert readable(in_microseconds) == "1700000000000000 ms      not_json              21  line 1"
