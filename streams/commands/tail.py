@@ -1,5 +1,6 @@
 """`regulars tail`: triggers as they come, one line each."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,15 @@ from streams.commands.options import WithSettings, settings_of
 from streams.commands.times import utc
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer
+    from kafka import KafkaConsumer, TopicPartition
 
     from streams.settings import Settings
 
+QUIET_S = 5.0
+"""After so long without a record Kafka is asked whether it is there: its client waits for a broker without a word."""
+ANSWER_MS = 5000
+AWAY = "Kafka does not answer about these topics; what comes is shown when it does again (Ctrl-C stops)"
+BACK = "Kafka answers again"
 TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
 
 
@@ -32,7 +38,10 @@ def command(
     limit: int | None,
     no_follow: bool,
 ) -> None:
-    """Show triggers, and what became of them, as they come. Ctrl-C stops."""
+    """Show triggers, and what became of them, as they come. Ctrl-C stops.
+
+    While no broker answers it waits, and says so on standard error.
+    """
     from kafka import KafkaConsumer
 
     from streams.kafka_admin import installed
@@ -89,8 +98,14 @@ def values(
     else:
         consumer.seek_to_end(*every)
     ends = consumer.end_offsets(every) if no_follow else {}
+    answers, heard_s = True, time.monotonic()
     while True:
         batches = consumer.poll(timeout_ms=500)
+        if batches or time.monotonic() - heard_s >= QUIET_S:
+            answered = bool(batches) or _answers(consumer, every)
+            if answered != answers:
+                click.echo(BACK if answered else AWAY, err=True)
+            answers, heard_s = answered, time.monotonic()
         # Partitions come in any order within a poll; by time they read as they happened.
         records = sorted((r for rs in batches.values() for r in rs), key=lambda r: (r.timestamp, r.topic, r.offset))
         for record in records:
@@ -98,6 +113,16 @@ def values(
                 yield record.value
         if no_follow and all(consumer.position(tp) >= end for tp, end in ends.items()):
             return
+
+
+def _answers(consumer: "KafkaConsumer", every: "list[TopicPartition]") -> bool:
+    from kafka.errors import KafkaTimeoutError
+
+    try:
+        consumer.end_offsets(every, timeout_ms=ANSWER_MS)
+    except KafkaTimeoutError:
+        return False
+    return True
 
 
 def readable(value: bytes) -> str:
