@@ -23,6 +23,10 @@ BATCH_BYTES = 512 * 1024
 """Half of what brokers accept by default, so a batch of rows is not refused for its size."""
 ROW_BYTES_MAX = 1_000_000
 TAIL_PATIENCE_S = 30.0
+TAIL_WAIT_MS = 20
+"""How long a broker may wait for more of a tail. It answers the requests of a connection one by one, so one that waited for
+records nobody writes would hold up every question behind it, by Kafka's default for half a second.
+"""
 RECORD_ID_HEADERS = ("ce-id", "record-id")
 
 
@@ -96,12 +100,15 @@ class KafkaPublisher:
                 return ids, end
             reader.assign([target])
             reader.seek(target, max(since, start))
-            async with asyncio.timeout(TAIL_PATIENCE_S):
-                while await reader.position(target) < end:
-                    found = await reader.getmany(target, timeout_ms=200)
-                    for record in found.get(target, ()):
-                        if (record_id := record_id_of(record.headers)) is not None:
-                            ids.add(record_id)
+            try:
+                async with asyncio.timeout(TAIL_PATIENCE_S):
+                    while await reader.position(target) < end:
+                        found = await reader.getmany(target, timeout_ms=200)
+                        for record in found.get(target, ()):
+                            if (record_id := record_id_of(record.headers)) is not None:
+                                ids.add(record_id)
+            finally:
+                reader.pause(target)  # it would go on fetching for as long as the worker lives
         return ids, end
 
     async def _attempt(self, rows: Sequence[Outgoing]) -> list[str | None]:
@@ -174,6 +181,7 @@ class KafkaPublisher:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
+                fetch_max_wait_ms=TAIL_WAIT_MS,
                 request_timeout_ms=self._settings.kafka.request_timeout_ms,
             )
             await _connect(reader)
