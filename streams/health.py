@@ -58,6 +58,7 @@ LOST_STATE: Final = "lost_state"
 
 class _Seen(Struct):
     place: int | None
+    worked: int
     moved_ms: int
     lag: int = 0
     state: str = ""
@@ -78,16 +79,20 @@ class Watch:
         """The worker has joined its group; until then it is starting."""
         self._ready = True
 
-    def observe(self, partition: int, *, lag: int, progress: int | None, state: str, now_ms: int) -> None:
-        """How a partition stands: records not committed, and a number that changes with every record committed.
+    def observe(
+        self, partition: int, *, lag: int, progress: int | None, worked: int = 0, state: str, now_ms: int
+    ) -> None:
+        """How a partition stands: records not committed, a number that changes with every record committed, and how far the
+        batch at hand is. While many partitions catch up in turns, a batch takes long, and so it is progress to come further in
+        it; to come as far in it again, after another claim, is none.
 
         The number is None while it is not known: a partition that is claimed again and again has made no progress by that.
         """
         seen = self._partitions.get(partition)
         if seen is None:
-            seen = self._partitions[partition] = _Seen(progress, now_ms)
-        elif not lag or (progress is not None and seen.place != progress):
-            seen.place, seen.moved_ms = progress, now_ms
+            seen = self._partitions[partition] = _Seen(progress, worked, now_ms)
+        elif not lag or (progress is not None and (seen.place != progress or worked > seen.worked)):
+            seen.place, seen.worked, seen.moved_ms = progress, worked, now_ms
         seen.lag, seen.state = lag, state
 
     def forget(self, partition: int) -> None:

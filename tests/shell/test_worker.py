@@ -57,7 +57,7 @@ class FakePartition:
     def __init__(self, journal: list[str], number: int) -> None:
         self.journal, self.number = journal, number
         self.state = "running"
-        self.commits = 0
+        self.commits = self.worked = 0
         self.t0_ms = 5000
         self.behind = {"orders": 4}
         self.may_end = asyncio.Event()
@@ -330,6 +330,14 @@ def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -
             "partition 0 has 1 records of lag and no progress for 20000 ms (Kafka does not say where the logs end)",
         ],
     )
+
+
+def test_who_waits_for_its_turns_at_a_large_batch_is_well() -> None:
+    turns_at_it: list[Seen] = [({"worked": worked}, 9) for worked in (250, 500, 750)]
+
+    _, report = looked_at([({"worked": 0}, 0), *turns_at_it], stall_ms=10_000)
+
+    assert report.status == "ok"
 
 
 def test_to_be_claimed_again_and_again_is_no_progress() -> None:
