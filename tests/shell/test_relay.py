@@ -159,6 +159,17 @@ def test_a_wrong_key_is_waited_out_and_sets_nothing_aside() -> None:
     assert receiver.courier.counts["retried"] == 2
 
 
+def test_a_receiver_that_is_away_for_days_is_tried_every_five_minutes_all_the_time() -> None:
+    """The pause was doubled on paper with each try, until floats ended after three and a half days, and the relay with them."""
+    week_ms = 7 * DAY_MS
+    away = Receiver(BROKEN, give_up_ms=week_ms, disable_after_ms=2 * week_ms)
+    failure = away.deliver(trigger(expires_at_ms=START_MS + 2 * week_ms))
+
+    assert failure is not None
+    assert failure.reason == "given_up"
+    assert 300 <= min(away.waits[10:]) <= max(away.waits) <= 330
+
+
 def test_a_receiver_that_is_gone_ends_the_relay() -> None:
     with pytest.raises(Disabled, match="410"):
         Receiver(Answer(410)).deliver(trigger())
