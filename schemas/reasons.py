@@ -124,7 +124,7 @@ REASONS: dict[str, Reason] = {
     ),
     "refused_by_broker": Reason(
         "A broker refused an output for good; this is its beginning.",
-        "The detail names the refusal. Look at the size limit and the permissions of the output's topic.",
+        "The detail names the refusal. Look at the size limit of the output's topic.",
     ),
     "damaged_row": Reason(
         "A row of the outbox in the table was no row of this program.", "Find out who else writes to the table."

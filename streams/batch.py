@@ -132,6 +132,8 @@ class Batch:
         self.passing: set[str] = set()
         """Profiles that were loaded for a look at their segments alone: they push nobody out of memory."""
         self.at = 0
+        self.worked = 0
+        """Customers (who may become one: together) who were worked on."""
         self.cut = self.done = False
         self.clock_ms = clock_ms
         self.live: dict[str, Live] = {}
@@ -429,6 +431,7 @@ class Batch:
             self._todo = self._arranged()
         need = Need([], [], [])
         held: list[_Group | Cluster[_Group]] = []
+        before = len(self._todo)
         while self._todo and records > 0:
             group = self._todo.pop()
             records -= 1 + len(group.places)
@@ -444,6 +447,7 @@ class Batch:
                 else:
                     need.entries.append((group.customer, more.order_id))
         self._todo += held
+        self.worked += before - len(self._todo)
         self.done = not self._todo
         self.at = self._end if self.done else 0
         return need

@@ -28,6 +28,7 @@ from streams.book_files import load_adapters
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
+from streams.joining import joined
 from streams.kafka_admin import need_topics
 from streams.logs import configure_logs
 from streams.metrics import Metrics
@@ -135,6 +136,8 @@ class _Bridge:
             while not stop.is_set():
                 try:
                     async with self._clients() as (consumer, producer):
+                        if not await joined(consumer, stop):
+                            break
                         begun = True
                         _log.info("reading", extra={"facts": {"topics": ",".join(self._readers)}})
                         while not stop.is_set():
@@ -142,13 +145,14 @@ class _Bridge:
                 except KafkaError as error:
                     if not begun:
                         raise
-                    _log.warning("Kafka refused (%s); from the last commit on again", type(error).__name__)
+                    _log.warning("Kafka refused (%s); from the last commit on again", error)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), RETRY_S)
         _log.info("stopped")
 
     @contextlib.asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
+        """A consumer that has not joined its group yet, and a producer."""
         kafka = self._settings.kafka
         producer = AIOKafkaProducer(
             **self._settings.to_aiokafka(),
@@ -168,10 +172,9 @@ class _Bridge:
             heartbeat_interval_ms=kafka.heartbeat_ms,
         )
         async with contextlib.AsyncExitStack() as stack:
-            await producer.start()
             stack.push_async_callback(producer.stop)
-            await consumer.start()
             stack.push_async_callback(consumer.stop)
+            await producer.start()
             yield consumer, producer
 
     async def _pass(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:

@@ -1,4 +1,5 @@
-"""Is this worker well? Lag without progress makes it fail, a high share of rejected records makes it degraded.
+"""Is this worker well? Lag without progress makes it fail; a high share of rejected records, or a right to publish that lacks,
+makes it degraded.
 
 Pure bookkeeping over numbers that the worker hands in; the clock is an argument. `/health` shows the report, and the
 watchdog (streams.watchdog) ends a worker that stays stalled.
@@ -57,6 +58,7 @@ LOST_STATE: Final = "lost_state"
 
 class _Seen(Struct):
     place: int | None
+    worked: int
     moved_ms: int
     lag: int = 0
     state: str = ""
@@ -71,26 +73,39 @@ class Watch:
         self._samples: deque[tuple[int, int, int]] = deque()
         self._ready = False
         self._rules: RulesHealth | None = None
+        self._held_back: dict[int, str] = {}
 
     def ready(self) -> None:
         """The worker has joined its group; until then it is starting."""
         self._ready = True
 
-    def observe(self, partition: int, *, lag: int, progress: int | None, state: str, now_ms: int) -> None:
-        """How a partition stands: records not committed, and a number that changes with every record committed.
+    def observe(
+        self, partition: int, *, lag: int, progress: int | None, worked: int = 0, state: str, now_ms: int
+    ) -> None:
+        """How a partition stands: records not committed, a number that changes with every record committed, and how far the
+        batch at hand is. While many partitions catch up in turns, a batch takes long, and so it is progress to come further in
+        it; to come as far in it again, after another claim, is none.
 
         The number is None while it is not known: a partition that is claimed again and again has made no progress by that.
         """
         seen = self._partitions.get(partition)
         if seen is None:
-            seen = self._partitions[partition] = _Seen(progress, now_ms)
-        elif not lag or (progress is not None and seen.place != progress):
-            seen.place, seen.moved_ms = progress, now_ms
+            seen = self._partitions[partition] = _Seen(progress, worked, now_ms)
+        elif not lag or (progress is not None and (seen.place != progress or worked > seen.worked)):
+            seen.place, seen.worked, seen.moved_ms = progress, worked, now_ms
         seen.lag, seen.state = lag, state
 
     def forget(self, partition: int) -> None:
         """The partition is not this worker's any more."""
         self._partitions.pop(partition, None)
+        self.held_back(partition, "")
+
+    def held_back(self, partition: int, why: str) -> None:
+        """What a partition publishes waits for a person, and for what; "" once it goes out."""
+        if why:
+            self._held_back[partition] = why
+        else:
+            self._held_back.pop(partition, None)
 
     def ruled(self, rules: RulesHealth) -> None:
         """By which rules it works, and what is wrong with the file where it was not taken."""
@@ -142,6 +157,10 @@ class Watch:
         elif share > self._settings.rejected_share:
             status = "degraded" if self._ready else status
             reasons.append(f"{share:.1%} of the records of the last minutes were set aside; see the rejected topic")
+        for why in sorted(set(self._held_back.values())):
+            status = "degraded" if status == "ok" else status
+            numbers = ", ".join(str(number) for number, one in sorted(self._held_back.items()) if one == why)
+            reasons.append(f"partition {numbers}: what is to be published waits: {why}")
         if self._rules is not None and self._rules.refused:
             status = "degraded" if status == "ok" else status
             reasons.append(f"{self._rules.refused}; the rules before it, {self._rules.version!r}, stay in force")

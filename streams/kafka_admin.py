@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaAdminClient
+from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from msgspec import Struct
 
@@ -20,6 +21,8 @@ from streams.settings import Settings
 
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 10_000
+NOBODY = "nobody, asked after by the check of rights"
+"""The id of a member that no group has."""
 
 
 class AdminError(Exception):
@@ -169,7 +172,9 @@ def check_rights(
         if (state := topics[name]).allowed and operation.upper() not in state.allowed
     ]
     try:
-        client.describe_groups([settings.kafka.group])
+        # Who may look at a group may not yet join it. That is asked by the leave of a member: it needs the same right, and nobody
+        # is that member.
+        client.remove_group_members(settings.kafka.group, [MemberToRemove(member_id=NOBODY)])
     except KafkaError as error:
         # A group without a coordinator yet is found when it is joined.
         if denied(error):

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
 from schemas.outputs import Outgoing
+from streams.log import RIGHTS
 from streams.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -22,6 +23,10 @@ BATCH_BYTES = 512 * 1024
 """Half of what brokers accept by default, so a batch of rows is not refused for its size."""
 ROW_BYTES_MAX = 1_000_000
 TAIL_PATIENCE_S = 30.0
+TAIL_WAIT_MS = 20
+"""How long a broker may wait for more of a tail. It answers the requests of a connection one by one, so one that waited for
+records nobody writes would hold up every question behind it, by Kafka's default for half a second.
+"""
 RECORD_ID_HEADERS = ("ce-id", "record-id")
 
 
@@ -50,7 +55,8 @@ class KafkaPublisher:
             await asyncio.wait(self._farewells)
 
     async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
-        """Send rows and wait until each is acknowledged (None) or refused for good (the reason), in the rows' order.
+        """Send rows and wait until each is acknowledged (None) or refused (the reason), in the rows' order. What is refused for
+        want of a right (streams.log.RIGHTS) may be taken another time, all else is refused for good.
 
         Waits as long as the broker is away. Rows of one partition arrive in the order given.
         """
@@ -60,7 +66,12 @@ class KafkaPublisher:
             # The broker refuses whole batches, and after a refusal the producer's sequence has a hole: a new producer
             # sends the rows of the refused batches one by one, which shows whose fault it was.
             await self._renew()
+            closed = {rows[number].topic: why for number in failed if (why := outcomes[number]) in RIGHTS}
             for number in failed:
+                # Of a topic that is closed to this user no row has to be tried by itself.
+                if (why := closed.get(rows[number].topic)) is not None:
+                    outcomes[number] = why
+                    continue
                 (outcomes[number],) = await self._attempt([rows[number]])
                 if outcomes[number] is not None:
                     await self._renew()
@@ -89,12 +100,15 @@ class KafkaPublisher:
                 return ids, end
             reader.assign([target])
             reader.seek(target, max(since, start))
-            async with asyncio.timeout(TAIL_PATIENCE_S):
-                while await reader.position(target) < end:
-                    found = await reader.getmany(target, timeout_ms=200)
-                    for record in found.get(target, ()):
-                        if (record_id := record_id_of(record.headers)) is not None:
-                            ids.add(record_id)
+            try:
+                async with asyncio.timeout(TAIL_PATIENCE_S):
+                    while await reader.position(target) < end:
+                        found = await reader.getmany(target, timeout_ms=200)
+                        for record in found.get(target, ()):
+                            if (record_id := record_id_of(record.headers)) is not None:
+                                ids.add(record_id)
+            finally:
+                reader.pause(target)  # it would go on fetching for as long as the worker lives
         return ids, end
 
     async def _attempt(self, rows: Sequence[Outgoing]) -> list[str | None]:
@@ -121,12 +135,12 @@ class KafkaPublisher:
                 outcomes[number] = MessageSizeTooLargeError.__name__
                 continue
             if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
-                sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+                sent.append((await _handed_over(producer, batch, topic, partition), members))
                 batch, members = producer.create_batch(), []
                 batch.append(timestamp=None, key=key, value=value, headers=headers)
             members.append(number)
         if members:
-            sent.append((await producer.send_batch(batch, topic, partition=partition), members))
+            sent.append((await _handed_over(producer, batch, topic, partition), members))
         for future, members in sent:
             try:
                 await future
@@ -142,7 +156,7 @@ class KafkaPublisher:
                 farewell = asyncio.create_task(old.stop())
                 self._farewells.add(farewell)
                 farewell.add_done_callback(self._farewells.discard)
-        _log.warning("a broker refused rows for good; went on with a new producer")
+        _log.warning("a broker refused rows; went on with a new producer")
 
     async def _new_producer(self) -> AIOKafkaProducer:
         kafka = self._settings.kafka
@@ -167,11 +181,22 @@ class KafkaPublisher:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
+                fetch_max_wait_ms=TAIL_WAIT_MS,
                 request_timeout_ms=self._settings.kafka.request_timeout_ms,
             )
             await _connect(reader)
             self._reader = reader
         return self._reader
+
+
+async def _handed_over(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
+    """Give the client a batch; what will become of it. A topic that it may not even see is refused like one it may not write."""
+    try:
+        future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+    except TopicAuthorizationFailedError as error:
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+    return future
 
 
 async def _connect(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:

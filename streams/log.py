@@ -5,7 +5,8 @@ the rest through `Log`. `MemoryLog` (streams.memory_log) and the Kafka log of a 
 their logical names.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
 
 
 class Bounds(NamedTuple):
@@ -34,6 +35,30 @@ class LogError(Exception):
 
     Operator action: none, unless it stays; then look at the brokers.
     """
+
+
+class NotAllowed(LogError):
+    """Kafka does not let this user write to a topic. What is to go there waits, and goes out once it may; nothing was lost.
+
+    Operator action: give the user the right that the message names (docs/how-to/secure-connections.md).
+    """
+
+
+RIGHTS: Final = {
+    "TopicAuthorizationFailedError": "Write on topic {}",
+    "ClusterAuthorizationFailedError": "IdempotentWrite on the cluster",
+}
+"""By refusals that blame no row, but this user: the right that lacks. It may be given, or given back."""
+
+
+def lacking(refused: Iterable[tuple[str, str]]) -> str:
+    """The rights that lack, of refusals by topic and reason; "" where none does.
+
+    >>> lacking([("orders", "TopicAuthorizationFailedError"), ("carts", "MessageSizeTooLargeError")])
+    'this Kafka user lacks Write on topic orders'
+    """
+    rights = sorted({RIGHTS[why].format(topic) for topic, why in refused if why in RIGHTS})
+    return f"this Kafka user lacks {', '.join(rights)}" if rights else ""
 
 
 class Log(Protocol):

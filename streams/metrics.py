@@ -120,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_outbox_rows", kind="gauge", unit="rows",
         meaning="Rows committed and not yet known to be in Kafka.",
-        remedy="Growing: Kafka does not take what is published; the log says why.",
+        remedy="Growing: Kafka does not take what is published; the log says why, and /health names a right that lacks.",
     ),
     Metric(
         name="regulars_triggers_total", kind="counter", unit="triggers", labels=("name",),

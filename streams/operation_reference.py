@@ -15,7 +15,7 @@ from streams.certificates import CertificateError
 from streams.engine_errors import EngineErrors
 from streams.kafka_admin import AdminError, TopicMismatch
 from streams.local.process import LocalServiceError
-from streams.log import LogError
+from streams.log import LogError, NotAllowed
 from streams.lost_state import LostState
 from streams.metrics import METRICS
 from streams.redis_checks import UnfitRedis
@@ -52,6 +52,7 @@ ERRORS: tuple[type[Exception], ...] = (
     Refused,
     Unavailable,
     LogError,
+    NotAllowed,
     LogAway,
     EngineErrors,
     Stalled,

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from schemas.outputs import Outgoing, Rejected
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import ELSEWHERE
+from streams.log import RIGHTS, NotAllowed, lacking
 from streams.rows import decode_row, reject_row, row_of_reject
 from streams.stats import NO_STATS, Stats
 
@@ -84,6 +85,7 @@ class Outbox:
         self._marked_ms = 0
         self._unsure = bool(self._rows)
         self._sending: asyncio.Future[list[str | None]] | None = None
+        self._held_back = ""
         self._finishing = False
         self.wake = asyncio.Event()
 
@@ -149,6 +151,10 @@ class Outbox:
                     continue
                 if self._finishing:
                     return
+            except NotAllowed:  # told when it began
+                await self._sleep(pause_s)
+                pause_s = min(pause_s * 2, PAUSE_MAX_S)
+                continue
             except Exception as error:  # noqa: BLE001 - a client's error of any kind: the rows are there, so try again
                 _log.warning("rows were not published: %s", error, extra={"facts": {"partition": self._partition}})
                 await self._sleep(pause_s)
@@ -157,13 +163,14 @@ class Outbox:
             await self.wake.wait()
 
     async def publish(self) -> bool:
-        """Publish some of what waits; gives whether there was anything."""
+        """Publish some of what waits; gives whether there was anything. Raises NotAllowed where some of it has to wait on."""
         if self._unsure:
             await self._find_published()
             self._unsure = False
         rows = [one for one in islice(self._rows, ROWS_AT_ONCE) if not one.done]
         if not rows:
             self._count_sent()
+            self._hold_back("")
             return self.waiting > 0
         began_ms = self._mono_ms()
         self._faults.at("before_produce")
@@ -176,17 +183,22 @@ class Outbox:
         outcomes = await asyncio.shield(self._sending)
         self._unsure = False
         self._faults.at("after_ack")
-        refused = [(one.row, why) for one, why in zip(rows, outcomes, strict=True) if why is not None]
-        if refused:
-            await self._set_aside(refused)
-        for one in rows:
+        for one, why in zip(rows, outcomes, strict=True):
+            if why is not None:
+                continue
             one.done = True
             if one.row.partition == self._partition and one.row.topic not in ELSEWHERE:
                 self._unmarked.add(one.row.topic)
         self._count_sent()
+        done = [one for one, why in zip(rows, outcomes, strict=True) if why is None]
         now_ms = 0 if self._wall_ms is None else self._wall_ms()
-        waited_ms = [max(0, now_ms - one.caused_ms) for one in rows if one.caused_ms is not None and now_ms]
-        self._stats.published(self._partition, len(rows), waited_ms, (self._mono_ms() - began_ms) / 1000)
+        waited_ms = [max(0, now_ms - one.caused_ms) for one in done if one.caused_ms is not None and now_ms]
+        self._stats.published(self._partition, len(done), waited_ms, (self._mono_ms() - began_ms) / 1000)
+        if len(done) < len(rows):
+            # One of a customer who is erased meanwhile is not wanted any more.
+            both = zip(rows, outcomes, strict=True)
+            await self._refuse([(one, why) for one, why in both if why is not None and not one.done])
+        self._hold_back("")
         await self._mark()
         return True
 
@@ -249,14 +261,44 @@ class Outbox:
                 return ids
         return set()
 
-    async def _set_aside(self, refused: list[tuple[Outgoing, str]]) -> None:
-        for row, why in refused:
+    async def _refuse(self, refused: list[tuple[_Row, str]]) -> None:
+        """Set aside what is refused for good. Raises NotAllowed where something waits for a right: then no mark may be noted
+        either, since what was published behind it is not trimmed, and the next owner would not find it beyond the mark.
+        """
+        for_good = [(one, why) for one, why in refused if why not in RIGHTS]
+        try:
+            await self._set_aside(for_good)
+            if wanted := lacking((one.row.topic, why) for one, why in refused):
+                raise NotAllowed(wanted)
+        except NotAllowed as error:
+            self._hold_back(str(error))
+            raise
+
+    async def _set_aside(self, refused: list[tuple[_Row, str]]) -> None:
+        for one, why in refused:
             _log.error(
-                "the broker refuses a row for good: %s", why, extra={"facts": {"topic": row.topic, "id": row.record_id}}
+                "the broker refuses a row for good: %s",
+                why,
+                extra={"facts": {"topic": one.row.topic, "id": one.row.record_id}},
             )
-        rejects = [row_of_reject(reject_row(row, "refused_by_broker", why)) for row, why in refused]
-        await self._publisher.publish(rejects)
-        self._stats.refused(self._partition, "refused_by_broker", len(rejects))
+        await publish_rejects(self._publisher, [reject_row(one.row, "refused_by_broker", why) for one, why in refused])
+        for one, _ in refused:
+            one.done = True
+        self._count_sent()
+        if refused:
+            self._stats.refused(self._partition, "refused_by_broker", len(refused))
+
+    def _hold_back(self, why: str) -> None:
+        """Tell, once, that rows wait for a right, and "" that they no longer do."""
+        if why == self._held_back:
+            return
+        facts = {"facts": {"partition": self._partition}}
+        if why:
+            _log.error("what is to be published waits: %s", why, extra=facts)
+        else:
+            _log.info("what waited to be published goes out", extra=facts)
+        self._held_back = why
+        self._stats.held_back(self._partition, why)
 
 
 def _decoded(stored: bytes, partition: int) -> Outgoing:
@@ -273,10 +315,14 @@ def _decoded(stored: bytes, partition: int) -> Outgoing:
 async def publish_rejects(publisher: Publisher, rejected: Sequence[Rejected]) -> None:
     """Publish rejects and wait until they are acknowledged: after the commit nobody would read their originals again.
 
-    One that the broker refuses for good goes out without its original.
+    One that the broker refuses for good goes out without its original. Raises NotAllowed where the right to write them lacks.
     """
+    if not rejected:
+        return
     rows = [row_of_reject(one) for one in rejected]
     outcomes = await publisher.publish(rows)
+    if wanted := lacking((row.topic, why) for row, why in zip(rows, outcomes, strict=True) if why is not None):
+        raise NotAllowed(wanted)
     for reject, row, why in zip(rejected, rows, outcomes, strict=True):
         if why is not None:
             bare = replace(reject, key=None, original=None, original_base64=None)

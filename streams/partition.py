@@ -133,6 +133,11 @@ class Partition:
         return self._tenure.commits
 
     @property
+    def worked(self) -> int:
+        """How far the batch is that the next commit ends."""
+        return self._tenure.worked
+
+    @property
     def t0_ms(self) -> int:
         """The newest wall time up to which everything is known to have been read."""
         return self._tenure.clock.t0_ms

@@ -47,6 +47,9 @@ class Stats(Protocol):
     def refused(self, partition: int, reason: str, rows: int) -> None:
         """Rows of the outbox were set aside, since a broker refuses them for good."""
 
+    def held_back(self, partition: int, why: str) -> None:
+        """Rows of the outbox wait for a right, or with an empty `why` no longer do."""
+
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         """The partition stopped or pauses; it goes on by itself where it can."""
 
@@ -64,6 +67,9 @@ class NoStats:
         """Nothing."""
 
     def refused(self, partition: int, reason: str, rows: int) -> None:
+        """Nothing."""
+
+    def held_back(self, partition: int, why: str) -> None:
         """Nothing."""
 
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:

@@ -90,6 +90,8 @@ class Tenure:
         self.number = number
         self.state = "new"
         self.commits = 0
+        self.worked = 0
+        """Customers of the batch at hand who were worked on."""
         self._table, self._log, self._publisher = table, log, publisher
         self._limits, self._wall_ms, self._mono_ms, self._others_t0_ms = limits, wall_ms, mono_ms, others_t0_ms
         self._stats, self._faults, self._sleep = stats, faults, sleep
@@ -460,6 +462,7 @@ class Tenure:
                 began = time.perf_counter()
                 need = batch.run(SLICE_RECORDS)
                 work_s += time.perf_counter() - began
+            self.worked = batch.worked
             if need:
                 needs += 1
                 if needs > NEEDS_MAX:
@@ -606,6 +609,7 @@ class Tenure:
             else:
                 self._faults.at("after_reply")
                 self.commits += 1
+                self.worked = 0
                 self.state = "running"
                 if told:
                     _log.info("the commit that waited is in", extra={"facts": {"partition": self.number}})

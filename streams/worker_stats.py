@@ -69,6 +69,11 @@ class WorkerStats:
     def refused(self, partition: int, reason: str, rows: int) -> None:
         """Outputs were set aside."""
         self._metrics.count("regulars_rejected_total", rows, reason=reason)
+        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
+
+    def held_back(self, partition: int, why: str) -> None:
+        """Outputs wait for a right, or no longer do."""
+        self._watch.held_back(partition, why)
 
     def stopped(self, partition: int, reason: StopReason, message: str) -> None:
         """The partition stopped or pauses."""
@@ -82,6 +87,7 @@ class WorkerStats:
         """The partition was claimed; nothing of an earlier claim is in memory."""
         self._cached.pop(partition, None)
         self._outbox.pop(partition, None)
+        self._watch.held_back(partition, "")
 
     def rebalanced(self) -> None:
         """Partitions were handed out anew."""
@@ -104,7 +110,7 @@ class WorkerStats:
             state = "claiming" if partition is None else partition.state
             lag = 0
             behind: dict[str, int] = {} if partition is None else partition.lag()
-            progress = None
+            progress, worked = None, 0
             read_ms = self._read_ms.setdefault(number, wall_ms())
             for topic, count in behind.items():
                 lag_of[topic] += count
@@ -115,7 +121,7 @@ class WorkerStats:
             oldest_ms = min(oldest_ms, read_ms)
             if partition is not None and state == "running":
                 running += 1
-                progress = partition.commits
+                progress, worked = partition.commits, partition.worked
                 if not lag and wall_ms() - read_ms > self._silence_ms:
                     # Without lag the ends were just heard, or nobody hears them any more.
                     lag, state = 1, "Kafka does not say where the logs end"
@@ -123,7 +129,7 @@ class WorkerStats:
             else:
                 # Nobody knows how much waits while it does not run, so it counts as something.
                 lag = max(1, lag)
-            self._watch.observe(number, lag=lag, progress=progress, state=state, now_ms=now_ms)
+            self._watch.observe(number, lag=lag, progress=progress, worked=worked, state=state, now_ms=now_ms)
             unknown |= lag_of.keys() - behind.keys()
         for topic, count in lag_of.items():
             # A sum without what one of them does not know would be a comfort that nobody can give.

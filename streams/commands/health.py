@@ -18,8 +18,9 @@ def command(ctx: click.Context, *, url: str | None) -> int:
     from urllib.request import urlopen
 
     http = settings_of(ctx).http
-    host = "127.0.0.1" if http.host in {"0.0.0.0", "::", ""} else http.host  # noqa: S104 - compared, not bound
-    page = url or f"http://{host}:{http.port}/health"
+    # A worker that listens on all addresses of one family is reached by the loopback address of that family alone.
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - compared, not bound
+    page = url or f"http://{f'[{host}]' if ':' in host else host}:{http.port}/health"
     if not page.startswith(("http://", "https://")):
         raise click.UsageError(f"{page!r} is no http URL")
     if url is None and not http.port:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streams.commands.options import WithSettings, settings_of
+from streams.commands.times import utc
 
 if TYPE_CHECKING:
     from streams.rejected import Aside, Filter
@@ -49,7 +50,7 @@ def list_command(ctx: click.Context, /, *, limit: int, **meant: Any) -> None:
         counts[rejected.reason] = counts.get(rejected.reason, 0) + 1
         if number <= limit:
             click.echo(
-                f"{aside.place:<8} {_moment(rejected.timestamp_ms)}  {rejected.topic:<14} {rejected.reason}: {rejected.detail}"
+                f"{aside.place:<8} {utc(rejected.timestamp_ms)}  {rejected.topic:<14} {rejected.reason}: {rejected.detail}"
             )
     shown = sum(counts.values())
     if shown > limit:
@@ -142,10 +143,6 @@ def _meant(settings: "Settings", wanted: "Filter") -> "Iterator[Aside]":
 
 def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _moment(at_ms: int | None) -> str:
-    return "-" * 19 if at_ms is None else datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _told(value: bytes) -> str:

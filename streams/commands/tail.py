@@ -1,17 +1,24 @@
 """`regulars tail`: triggers as they come, one line each."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.commands.options import WithSettings, settings_of
+from streams.commands.times import utc
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer
+    from kafka import KafkaConsumer, TopicPartition
 
     from streams.settings import Settings
 
+QUIET_S = 5.0
+"""After so long without a record Kafka is asked whether it is there: its client waits for a broker without a word."""
+ANSWER_MS = 5000
+AWAY = "Kafka does not answer about these topics; what comes is shown when it does again (Ctrl-C stops)"
+BACK = "Kafka answers again"
 TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
 
 
@@ -31,7 +38,10 @@ def command(
     limit: int | None,
     no_follow: bool,
 ) -> None:
-    """Show triggers, and what became of them, as they come. Ctrl-C stops."""
+    """Show triggers, and what became of them, as they come. Ctrl-C stops.
+
+    While no broker answers it waits, and says so on standard error.
+    """
     from kafka import KafkaConsumer
 
     from streams.kafka_admin import installed
@@ -88,8 +98,14 @@ def values(
     else:
         consumer.seek_to_end(*every)
     ends = consumer.end_offsets(every) if no_follow else {}
+    answers, heard_s = True, time.monotonic()
     while True:
         batches = consumer.poll(timeout_ms=500)
+        if batches or time.monotonic() - heard_s >= QUIET_S:
+            answered = bool(batches) or _answers(consumer, every)
+            if answered != answers:
+                click.echo(BACK if answered else AWAY, err=True)
+            answers, heard_s = answered, time.monotonic()
         # Partitions come in any order within a poll; by time they read as they happened.
         records = sorted((r for rs in batches.values() for r in rs), key=lambda r: (r.timestamp, r.topic, r.offset))
         for record in records:
@@ -99,14 +115,22 @@ def values(
             return
 
 
+def _answers(consumer: "KafkaConsumer", every: "list[TopicPartition]") -> bool:
+    from kafka.errors import KafkaTimeoutError
+
+    try:
+        consumer.end_offsets(every, timeout_ms=ANSWER_MS)
+    except KafkaTimeoutError:
+        return False
+    return True
+
+
 def readable(value: bytes) -> str:
     """One line of an output record: when, what, whom, about what.
 
     >>> readable(b'{"name":"welcome","emitted_at_ms":0,"customer":{"id":"user_id:7"},"trigger_id":"t1"}')
-    '1970-01-01 00:00:00  welcome               user_id:7  t1'
+    '1970-01-01 00:00:00 UTC  welcome               user_id:7  t1'
     """
-    from datetime import UTC, datetime
-
     import msgspec
 
     try:
@@ -114,9 +138,8 @@ def readable(value: bytes) -> str:
     except msgspec.DecodeError:
         return repr(value[:200])
     at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
-    at = datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
     customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
-    parts = [at, f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
+    parts = [utc(at_ms), f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
     if record.get("of_name"):
         parts.append(f"of {record['of_name']}")
     if record.get("state"):

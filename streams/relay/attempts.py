@@ -40,7 +40,8 @@ def pause_s(tries: int, identity: str, retry_after: str | None = None, now_s: fl
     120.0
     """
     spread = 1 + xxh3_64_intdigest(f"{identity}/{tries}".encode()) % 1000 / 10_000
-    own: float = min(FIRST_S * 2.0 ** (tries - 1), LONGEST_S) * spread
+    doubled = min(tries - 1, 32)  # a week has thousands of tries, and floats end at the thousandth doubling
+    own: float = min(FIRST_S * 2.0**doubled, LONGEST_S) * spread
     return own if retry_after is None else max(own, min(_asked_s(retry_after, now_s), 3600.0))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,8 @@ FAILED: Final = {
     "malformed": "The record is no trigger.",
 }
 """Why a record is set aside on `relay-failed`."""
+KEPT_BYTES_MAX: Final = 128 * 1024
+"""So much is kept of a record that is no JSON: as text in JSON it may be six times as long, and a broker takes a megabyte."""
 
 
 class Answer(NamedTuple):
@@ -55,7 +57,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class _Head(Struct, frozen=True, kw_only=True):
     """What a relay itself reads of a record."""
 
-    trigger_id: str
+    trigger_id: Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]+$")]  # it travels as a header
     name: str
     of_name: str | None = None
     expires_at_ms: int | msgspec.UnsetType = msgspec.UNSET
@@ -93,8 +95,9 @@ class Courier:
         value = value or b""
         try:
             head = msgspec.convert(msgspec.json.decode(value), _Head)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return self._failure("malformed", str(error), 0, msgspec.json.encode(value.decode("utf-8", "replace")))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            kept = value[:KEPT_BYTES_MAX].decode("utf-8", "replace")
+            return self._failure("malformed", str(error), 0, msgspec.json.encode(kept))
         if self._relay.only and head.name not in self._relay.only and head.of_name not in self._relay.only:
             return None
         began_ms, tries = self._now_ms(), 0
@@ -107,7 +110,7 @@ class Courier:
                     call = call_of(self._relay, value, now_ms // 1000)
                 except NobodyNamed as nobody:
                     return self._failure("nobody_named", str(nobody), tries, value, head)
-                except (KeyError, TypeError, AttributeError) as error:
+                except (KeyError, TypeError, AttributeError, OverflowError) as error:
                     return self._failure("malformed", repr(error), tries, value)
                 tries += 1
                 said, trouble = await self._try(call)

@@ -17,6 +17,7 @@ from yarl import URL
 
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
+from streams.joining import joined
 from streams.kafka_admin import need_topics
 from streams.logs import configure_logs
 from streams.metrics import Metrics
@@ -94,8 +95,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 enable_idempotence=True,
                 compression_type=self._settings.kafka.codec,
             )
-            await self._producer.start()
             stack.push_async_callback(self._producer.stop)
+            await self._producer.start()
             topics = [self._settings.topic(topic) for topic in self._relay.topics]
             self._consumer = AIOKafkaConsumer(
                 **self._settings.to_aiokafka(),
@@ -109,9 +110,11 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 max_poll_interval_ms=READ_AGAIN_MS,
             )
             self._consumer.subscribe(topics, listener=self)
-            await self._consumer.start()
             stack.push_async_callback(self._consumer.stop)
             stack.push_async_callback(self._end_lanes)
+            if not await joined(self._consumer, stop):
+                _log.info("stopped")
+                return EXIT_OK
             _log.info("delivering", extra={"facts": {"relay": self._name, "topics": ",".join(topics)}})
             ending = asyncio.create_task(stop.wait())
             reading = asyncio.create_task(self._read())

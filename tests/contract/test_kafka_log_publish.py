@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -112,6 +113,32 @@ def test_the_tail_names_what_was_published_since_a_mark(
     assert since == {"id-5", "id-6"}
     assert all_ids == {f"id-{n}" for n in range(7)}
     assert (mark, end, empty_end) == (5, 7, 0)
+
+
+def test_a_tail_that_was_read_holds_up_no_other_question(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    """The reader went on asking for more of it, on the connection of all others: a tail took a second then, and an end half of
+    one, for each output of each partition, so that after a takeover triggers were a minute late for as long as the worker lived.
+    """
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+
+    async def work(publisher: KafkaPublisher) -> tuple[int, float]:
+        await publisher.publish([row(n, partition=n % 2) for n in range(20)])
+        await publisher.tail("triggers", 0, 0)
+        began_s = time.monotonic()
+        found = 0
+        for number in range(10):
+            ids, _ = await publisher.tail("triggers", number % 2, 0)
+            found += len(ids)
+            await publisher.ends("triggers", number % 2)
+        return found, time.monotonic() - began_s
+
+    found, seconds = published(settings, work)
+
+    assert found == 100
+    assert seconds < 5
 
 
 def test_the_tail_passes_markers_and_does_not_count_what_was_aborted(

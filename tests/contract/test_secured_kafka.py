@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import (
@@ -19,12 +20,15 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
+from typing_extensions import override
 
+from schemas.outputs import Outgoing
 from streams import kafka_admin
 from streams.commands.errors import explain
 from streams.feed import feed
 from streams.fitting.publish import NotPublished, publish
 from streams.kafka_admin import AdminError, admin_client, create_topics, describe_cluster
+from streams.kafka_producer import KafkaPublisher
 from streams.local.kafka_server import KafkaServer, find_java, kafka_libs
 from streams.local.process import free_ports, wait_until
 from streams.settings import Settings, build_settings
@@ -36,7 +40,7 @@ from tests.contract.certificate_kit import Certificates
 pytestmark = pytest.mark.kafka
 
 PASSWORD = "p@ss:w/rd1"
-USERS = ("worker", "sender", "stranger")
+USERS = ("worker", "sender", "stranger", "writer", "reader")
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/secure-connections.md"
 Right = tuple[ResourceType, str, str]
 
@@ -179,6 +183,55 @@ def test_models_that_a_user_may_not_publish_are_refused_in_plain_words(secured: 
         "the broker refuses the models on topic models for good (TopicAuthorizationFailedError), and those in use stay: "
         "give this user Write on it"
     )
+
+
+def output(topic: str, number: int) -> Outgoing:
+    return Outgoing(topic, f"id-{number}", "user_id:ada", 0, msgspec.Raw(b"{}"))
+
+
+def test_rows_of_a_topic_that_is_closed_to_this_user_are_named_at_once_and_taken_when_it_may(secured: Secured) -> None:
+    """Each was tried by a producer of its own, and then set aside as if it were at fault."""
+    settings = secured.as_user("writer")
+    secured.give("writer", [(ResourceType.TOPIC, name, "Describe") for name in ("triggers", "decisions")])
+    secured.give("writer", [(ResourceType.TOPIC, "decisions", "Write")])
+    rows = [output(topic, number) for number in range(20) for topic in ("triggers", "receipts", "decisions")]
+    made: list[object] = []
+
+    class Counting(KafkaPublisher):
+        @override
+        async def _new_producer(self) -> Any:
+            made.append(None)
+            return await super()._new_producer()
+
+    async def work() -> tuple[list[str | None], list[str | None], int]:
+        publisher = Counting(settings)
+        await publisher.start()
+        try:
+            before = await publisher.publish(rows)
+            producers = len(made)
+            await asyncio.to_thread(secured.give, "writer", [(ResourceType.TOPIC, "triggers", "Write")])
+            return before, await publisher.publish(rows), producers
+        finally:
+            await publisher.stop()
+
+    before, after, producers = asyncio.run(work())
+
+    denied = "TopicAuthorizationFailedError"
+    assert before == [denied, denied, None] * 20
+    assert after == [None, denied, None] * 20
+    assert producers == 2
+
+
+def test_a_worker_is_told_before_it_starts_that_it_may_see_its_group_and_not_join_it(secured: Secured) -> None:
+    rights = [right for right in documented("the worker") if right[0] is ResourceType.TOPIC]
+    secured.give("reader", [*rights, (ResourceType.GROUP, "regulars", "Describe")])
+    settings = secured.as_user("reader")
+
+    with pytest.raises(AdminError, match="lacks rights: Read on group regulars"):
+        read_topic_ids(settings, written=written(settings))
+
+    secured.give("reader", [(ResourceType.GROUP, "regulars", "Read")])
+    assert "triggers" in read_topic_ids(settings, written=written(settings))
 
 
 def test_a_client_certificate_is_enough_where_the_broker_knows_it(secured: Secured) -> None:

@@ -189,6 +189,31 @@ def test_health_says_when_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
+    "host, asked",
+    [
+        ("0.0.0.0", "http://127.0.0.1:8080/health"),
+        ("::", "http://[::1]:8080/health"),
+        ("fd00::7", "http://[fd00::7]:8080/health"),
+        ("worker-1", "http://worker-1:8080/health"),
+    ],
+)
+def test_health_asks_where_the_worker_of_these_settings_listens(
+    host: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A socket for "::" takes no IPv4, and an address with colons is no host of a URL."""
+    pages: list[str] = []
+
+    def nobody(page: str, **_: object) -> None:
+        pages.append(page)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("urllib.request.urlopen", nobody)
+
+    assert cli.run(["health", "--http-host", host]) == 1
+    assert pages == [asked]
+
+
+@pytest.mark.parametrize(
     "arguments, told",
     [
         (("--url", "http://[bad"), "'http://[bad' is no http URL"),

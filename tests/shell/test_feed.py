@@ -5,18 +5,21 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from profiles.book import Book
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams import cli
-from streams.commands.tail import readable
+from streams.commands import tail
+from streams.commands.tail import AWAY, BACK, readable, values
 from streams.feed import UNKNOWN_TOPIC, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
@@ -275,8 +278,8 @@ def test_tail_shows_each_trigger_once_in_a_line(
 
     assert regulars("tail", "--from-beginning", "--no-follow") == 0
     assert sorted(capsys.readouterr().out.splitlines()) == [
-        "2023-11-14 22:13:20  cart.abandoned        user_id:21  Tea and 1 more  USD 12.34  t-1",
-        "2023-11-14 22:14:20  cart.recovered        user_id:21  of cart.abandoned  order o1  t-2",
+        "2023-11-14 22:13:20 UTC  cart.abandoned        user_id:21  Tea and 1 more  USD 12.34  t-1",
+        "2023-11-14 22:14:20 UTC  cart.recovered        user_id:21  of cart.abandoned  order o1  t-2",
     ]
     assert regulars("tail", "--from-beginning", "--limit", "1", "--topic", "triggers", "--json") == 0
     assert json.loads(capsys.readouterr().out) == trigger
@@ -284,8 +287,45 @@ def test_tail_shows_each_trigger_once_in_a_line(
     assert capsys.readouterr().out == "", "without --from-beginning only what comes next"
 
 
+class Faltering:
+    """Stands for Kafka's client: polls bring nothing while the broker is away, and then a record."""
+
+    def __init__(self, answers: list[bool]) -> None:
+        self.answers = answers
+
+    def assign(self, _: object) -> None: ...
+
+    def seek_to_end(self, *_: object) -> None: ...
+
+    def poll(self, **_: object) -> dict[str, list[Any]]:
+        found = SimpleNamespace(timestamp=0, topic="triggers", offset=7, value=b"{}")
+        return {} if self.answers else {"a partition": [found]}
+
+    def end_offsets(self, *_: object, **__: object) -> dict[str, int]:
+        if not self.answers.pop(0):
+            raise KafkaTimeoutError
+        return {}
+
+
+@pytest.mark.parametrize(
+    "answers, told",
+    [([True, True], []), ([True, False, False, True, True], [AWAY, BACK]), ([False, False], [AWAY, BACK])],
+)
+def test_tail_says_once_that_kafka_is_away_and_once_that_it_is_back(
+    answers: list[bool], told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stood still, and nobody could tell that from a shop where nothing happens."""
+    monkeypatch.setattr(tail, "QUIET_S", 0.0)
+    found = values(cast("Any", Faltering(answers)), [("triggers", 0)], from_beginning=False, no_follow=False)
+
+    assert next(found) == b"{}"
+    assert capsys.readouterr().err.splitlines() == told
+
+
 def test_a_line_is_readable_whatever_the_record_is() -> None:
     assert readable(b"no json") == "b'no json'"
-    assert readable(b"{}").startswith("1970-01-01 00:00:00")
+    assert readable(b"{}").startswith("1970-01-01 00:00:00 UTC  ")
     rejected = b'{"reason":"not_json","detail":"line 1","timestamp_ms":1700000000000,"key":"21"}'
-    assert readable(rejected) == "2023-11-14 22:13:20  not_json              21  line 1"
+    assert readable(rejected) == "2023-11-14 22:13:20 UTC  not_json              21  line 1"
+    in_microseconds = rejected.replace(b"1700000000000", b"1700000000000000")
+    assert readable(in_microseconds) == "1700000000000000 ms      not_json              21  line 1"

@@ -54,6 +54,27 @@ def test_progress_is_well_however_large_the_lag() -> None:
     assert subject.report(9 * MINUTE + 1).status == "ok"
 
 
+def batch(subject: Watch, now_ms: int, worked: int) -> None:
+    subject.observe(0, lag=4000, progress=7, worked=worked, state="running", now_ms=now_ms)
+
+
+def test_a_batch_that_takes_long_since_many_partitions_take_turns_is_no_stall() -> None:
+    """A worker that had merely much to catch up with failed, was started anew by its probe, and began the batch again."""
+    subject = watch()
+    for minute in range(8):
+        batch(subject, minute * MINUTE, 500 * minute)
+
+    assert subject.report(8 * MINUTE - 1).status == "ok"
+
+
+def test_a_batch_that_is_worked_on_again_and_never_committed_is_a_stall() -> None:
+    subject = watch()
+    for number, worked in enumerate((0, 2000, 4000, 0, 2000, 4000, 0, 2000)):
+        batch(subject, number * MINUTE // 2, worked)
+
+    assert subject.report(7 * MINUTE // 2).partitions[0].stalled_ms == 5 * MINUTE // 2
+
+
 def test_a_silent_partition_without_lag_is_well_for_ever() -> None:
     subject = watch()
     for minute in range(0, 600, 10):
@@ -96,6 +117,25 @@ def test_a_few_rejects_in_a_quiet_shop_say_nothing() -> None:
     subject.count(10, 5, MINUTE)
 
     assert subject.report(MINUTE).status == "ok"
+
+
+def test_what_waits_for_a_right_degrades_and_says_which_right() -> None:
+    subject = watch()
+    for partition in range(2):
+        subject.observe(partition, lag=0, progress=5, state="running", now_ms=0)
+        subject.held_back(partition, "this Kafka user lacks Write on topic triggers")
+
+    report = subject.report(0)
+
+    assert (report.status, report.http_status) == ("degraded", 200)
+    assert report.reasons == [
+        "partition 0, 1: what is to be published waits: this Kafka user lacks Write on topic triggers"
+    ]
+
+    subject.held_back(0, "")
+    subject.forget(1)
+
+    assert subject.report(0).status == "ok"
 
 
 async def _page(report: Report) -> tuple[int, dict[str, object], bytes]:

@@ -8,10 +8,11 @@ import pytest
 from typing_extensions import override
 
 from schemas.outputs import Outgoing
-from streams.log import LogError
+from streams.log import LogError, NotAllowed
 from streams.memory_log import MemoryLog, MemoryPublisher
-from streams.outbox import ROWS_AT_ONCE, ROWS_MAX, Outbox
-from streams.rows import decode_row, encode_row
+from streams.outbox import ROWS_AT_ONCE, ROWS_MAX, Outbox, publish_rejects
+from streams.record import Record
+from streams.rows import decode_row, encode_row, reject
 from tests.shell.world import Told, no_pause, run, when
 
 
@@ -144,6 +145,91 @@ def test_a_row_that_is_refused_for_good_is_set_aside_and_holds_up_nothing(
     assert subject.trim()[0] == 3
     assert (rejected["reason"], rejected["topic"], rejected["original"]) == ("refused_by_broker", "triggers", '{"n":1}')
     assert told.refusals == {"refused_by_broker": 1}
+
+
+def test_what_this_user_may_not_write_waits_until_it_may(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """It went to the topic `rejected`, from where nobody brings a trigger back."""
+    publisher.refuses = lambda one: "TopicAuthorizationFailedError" if one.topic == "triggers" else None
+    told = Told()
+    subject = outbox(publisher, told=told)
+    subject.add([(row(1), None), (row(2, "decisions"), None), (row(3), None)])
+    for _ in range(2):
+        with pytest.raises(NotAllowed, match="lacks Write on topic triggers"):
+            run(subject.publish())
+    waiting, trim = subject.waiting, subject.trim()
+
+    assert (ids(log), ids(log, "decisions"), ids(log, "rejected")) == ([], ["id-2"], [])
+    assert (waiting, trim) == (3, (0, {}))
+    assert told.held == ["this Kafka user lacks Write on topic triggers"]
+
+    publisher.refuses = lambda _: None
+    run(subject.flush())
+
+    assert (ids(log), ids(log, "decisions")) == (["id-1", "id-3"], ["id-2"])
+    assert subject.trim() == (3, {"decisions": 1, "triggers": 2})
+    assert told.held == ["this Kafka user lacks Write on topic triggers", ""]
+
+
+def test_what_went_out_beside_rows_that_wait_is_found_by_the_next_owner(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "TopicAuthorizationFailedError" if one.topic == "triggers" else None
+    rows = [row(1), row(2, "decisions")]
+    first = outbox(publisher)
+    first.add((one, None) for one in rows)
+    with pytest.raises(NotAllowed):
+        run(first.publish())
+    trimmed, tails = first.trim()
+    publisher.refuses = lambda _: None
+    run(outbox(publisher, rows[trimmed:], tails).flush())
+
+    assert (ids(log), ids(log, "decisions")) == (["id-1"], ["id-2"])
+
+
+def test_what_waits_of_a_customer_who_is_erased_never_goes_out(log: MemoryLog) -> None:
+    class Slow(MemoryPublisher):
+        @override
+        async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
+            subject.withdraw("user_id:ada")
+            return await super().publish(rows)
+
+    publisher = Slow(log)
+    publisher.refuses = lambda _: "TopicAuthorizationFailedError"
+    subject = outbox(publisher)
+    subject.add([(row(1), None)])
+    run(subject.flush())
+    publisher.refuses = lambda _: None
+    run(subject.flush())
+
+    assert (ids(log), subject.waiting, subject.trim()[0]) == ([], 0, 1)
+
+
+def test_a_row_that_is_refused_waits_where_nothing_may_be_set_aside(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """It was gone: neither on its own topic nor on the topic `rejected`."""
+    errors = {"triggers": "MessageSizeTooLargeError", "rejected": "TopicAuthorizationFailedError"}
+    publisher.refuses = lambda one: errors.get(one.topic)
+    told = Told()
+    subject = outbox(publisher, told=told)
+    subject.add([(row(1), None), (row(2, "decisions"), None)])
+    with pytest.raises(NotAllowed, match="lacks Write on topic rejected"):
+        run(subject.publish())
+
+    assert (subject.waiting, told.refusals) == (2, {})
+
+    del errors["rejected"]
+    run(subject.flush())
+
+    assert (ids(log), ids(log, "decisions"), len(ids(log, "rejected"))) == ([], ["id-2"], 1)
+    assert (subject.waiting, told.refusals) == (0, {"refused_by_broker": 1})
+
+
+def test_no_original_is_given_up_for_want_of_a_right(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """The commit that follows would have been the end of it."""
+    publisher.refuses = lambda _: "TopicAuthorizationFailedError"
+    aside = reject(Record(7, 0, None, b"what is this"), "orders", 0, "not_json", "no JSON")
+
+    with pytest.raises(NotAllowed, match="lacks Write on topic rejected"):
+        run(publish_rejects(publisher, [aside]))
 
 
 def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publisher: MemoryPublisher) -> None:

@@ -5,12 +5,15 @@ import random
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from profiles.engine import Engine
 from schemas.decode import Decoder
 from streams.faults import NO_FAULTS, Faults
 from streams.partition import LostState, Partition, PartitionLimits
 from streams.table import Commit, Fenced, Refused, Unavailable
+from streams.tenure import Tenure
+from streams.turnstile import Turnstile
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, Died, World, added, no_pause, ordered, run, when
 
 TOPICS_WITH_EVENTS = ("carts", "orders", "clickstream")
@@ -563,3 +566,28 @@ def test_while_much_comes_from_elsewhere_the_slowest_partition_holds_the_clock()
 
     assert held == 0
     assert freed > 0
+
+
+def test_how_far_a_batch_is_shows_before_it_is_committed() -> None:
+    """Many partitions take turns at their batches: what moves meanwhile is this alone."""
+    world = World()
+    world.send(*(added(f"u{number}", number, f"m{number}") for number in range(500)))
+    seen: list[tuple[int, int]] = []
+
+    class Watched(Turnstile):
+        @override
+        def release(self) -> None:
+            super().release()
+            seen.append((tenure.commits, tenure.worked))
+
+    tenure = world.tenure(turnstile=Watched())
+    run(opened_and_worked(world, tenure))
+    (first, *_), *_ = seen
+
+    assert [worked for commits, worked in seen if commits == first] == [0, 0, 250]
+    assert tenure.worked == 0
+
+
+async def opened_and_worked(world: World, tenure: Tenure) -> None:
+    await tenure.open()
+    await world.work(tenure)

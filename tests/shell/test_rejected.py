@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.outputs import Rejected
 from schemas.reasons import Problem
+from streams import cli
 from streams.record import Record
 from streams.redrive import Outcome, Redrive
 from streams.rejected import Aside, Filter
@@ -168,3 +169,21 @@ def test_filters_leave_what_is_meant() -> None:
         Filter(places=frozenset({"3/18"})),
     ):
         assert not other.takes(one)
+
+
+def test_the_list_says_that_times_are_utc_and_outlives_a_sender_that_stamps_in_microseconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Topics of the shop's own hold the times of who wrote them; one of these ended the list as a fault of ours."""
+    found = [
+        Aside(partition=0, offset=number, record_id=str(number), rejected=aside(b"?", timestamp_ms=at_ms))
+        for number, at_ms in enumerate((START_MS, START_MS * 1000, None))
+    ]
+    monkeypatch.setattr("streams.rejected.read_rejected", lambda _: iter(found))
+
+    assert cli.run(["rejected", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "0/0      2026-03-02 00:00:00 UTC  clickstream    wrong_type: as it was",
+        "0/1      1772409600000000 ms      clickstream    wrong_type: as it was",
+        "0/2      -----------------------  clickstream    wrong_type: as it was",
+    ]

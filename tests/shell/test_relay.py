@@ -124,7 +124,11 @@ def test_what_cannot_be_delivered_is_set_aside_with_its_reason(
         trigger(expires_at_ms=None),
         trigger(customer="ada"),
         trigger(details="\u00ff").replace(b"\\u00ff", b"\xff"),
+        trigger(trigger_id="t1\r\nx-admin: yes"),
+        b"[" * 100_000,
+        b"\x01" * 900_000,
     ],
+    ids=range(13),
 )
 @pytest.mark.parametrize("system", ["standard", "braze", "klaviyo", "customerio"])
 def test_what_only_looks_like_a_trigger_ends_no_relay(value: Any, system: str) -> None:
@@ -133,6 +137,7 @@ def test_what_only_looks_like_a_trigger_ends_no_relay(value: Any, system: str) -
     assert failure is not None
     assert failure.reason == "malformed"
     assert message_failed(failure) is None
+    assert len(msgspec.json.encode(failure)) < 1_000_000
     msgspec.json.decode(msgspec.json.encode(failure))
 
 
@@ -142,6 +147,14 @@ def test_a_record_that_a_messaging_systems_event_cannot_be_made_of_is_malformed(
         failure = Receiver(OK, format=system).deliver(trigger(**fields))
         assert failure is not None
         assert failure.reason == "malformed", fields
+
+
+@pytest.mark.parametrize("system", ["braze", "klaviyo"])
+def test_a_time_outside_of_all_calendars_is_malformed_where_it_has_to_be_written_as_a_date(system: str) -> None:
+    failure = Receiver(OK, format=system).deliver(trigger(emitted_at_ms=10**18))
+
+    assert failure is not None
+    assert failure.reason == "malformed"
 
 
 def test_what_is_no_trigger_is_set_aside_whole() -> None:
@@ -157,6 +170,17 @@ def test_a_wrong_key_is_waited_out_and_sets_nothing_aside() -> None:
 
     assert receiver.deliver(trigger()) is None
     assert receiver.courier.counts["retried"] == 2
+
+
+def test_a_receiver_that_is_away_for_days_is_tried_every_five_minutes_all_the_time() -> None:
+    """The pause was doubled on paper with each try, until floats ended after three and a half days, and the relay with them."""
+    week_ms = 7 * DAY_MS
+    away = Receiver(BROKEN, give_up_ms=week_ms, disable_after_ms=2 * week_ms)
+    failure = away.deliver(trigger(expires_at_ms=START_MS + 2 * week_ms))
+
+    assert failure is not None
+    assert failure.reason == "given_up"
+    assert 300 <= min(away.waits[10:]) <= max(away.waits) <= 330
 
 
 def test_a_receiver_that_is_gone_ends_the_relay() -> None:

@@ -57,7 +57,7 @@ class FakePartition:
     def __init__(self, journal: list[str], number: int) -> None:
         self.journal, self.number = journal, number
         self.state = "running"
-        self.commits = 0
+        self.commits = self.worked = 0
         self.t0_ms = 5000
         self.behind = {"orders": 4}
         self.may_end = asyncio.Event()
@@ -187,6 +187,31 @@ def test_a_batch_shows_in_the_metrics() -> None:
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
 
 
+def test_rows_that_are_set_aside_do_not_wait_any_more() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+    stats.batch(BATCH)
+    stats.published(0, 4, [], 0.01)
+    stats.refused(0, "refused_by_broker", 2)
+    stats.look({}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+
+    assert metrics.value("regulars_outbox_rows") == 3
+
+
+def test_what_waits_for_a_right_shows_in_health_until_it_goes_out_or_the_partition_is_claimed_anew() -> None:
+    watch = Watch(Health())
+    watch.ready()
+    stats = WorkerStats(Metrics(), watch)
+    shown = []
+    for why in ("this Kafka user lacks Write on topic triggers", "", "this Kafka user lacks Write on topic triggers"):
+        stats.held_back(0, why)
+        shown.append(watch.report(0).status)
+    stats.claimed(0)
+    shown.append(watch.report(0).status)
+
+    assert shown == ["degraded", "ok", "degraded", "ok"]
+
+
 def test_lag_and_time_behind_are_looked_at_from_outside() -> None:
     async def run() -> tuple[Metrics, Watch]:
         metrics, watch = Metrics(), Watch(Health(stall_ms=60_000))
@@ -305,6 +330,14 @@ def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -
             "partition 0 has 1 records of lag and no progress for 20000 ms (Kafka does not say where the logs end)",
         ],
     )
+
+
+def test_who_waits_for_its_turns_at_a_large_batch_is_well() -> None:
+    turns_at_it: list[Seen] = [({"worked": worked}, 9) for worked in (250, 500, 750)]
+
+    _, report = looked_at([({"worked": 0}, 0), *turns_at_it], stall_ms=10_000)
+
+    assert report.status == "ok"
 
 
 def test_to_be_claimed_again_and_again_is_no_progress() -> None:

@@ -83,6 +83,7 @@ class Told(NoStats):
         self.stops: list[tuple[StopReason, str]] = []
         self.waited_ms: list[int] = []
         self.refusals: Counter[str] = Counter()
+        self.held: list[str] = []
 
     @override
     def batch(self, done: BatchStats) -> None:
@@ -99,6 +100,10 @@ class Told(NoStats):
     @override
     def refused(self, partition: int, reason: str, rows: int) -> None:
         self.refusals[reason] += rows
+
+    @override
+    def held_back(self, partition: int, why: str) -> None:
+        self.held.append(why)
 
 
 async def no_pause(_: float) -> None:
