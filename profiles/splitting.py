@@ -195,12 +195,15 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     gone = had_carts.difference(profile.carts) | had_checkouts.difference(profile.checkouts)
     gone.update(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
-        if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
+        came_with = episode.data.get(sides.CAME_WITH)
+        names = (episode.key, episode.anchor, *episode.key.split("|"))
+        if gone.intersection(names) if came_with is None else came_with in goes:
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
                 continue
-            if brought is not None and definition.follows_order and episode.occurrence == 1 and not profile.suppressed:
+            follows = came_with is not None or definition.follows_order
+            if brought is not None and follows and episode.occurrence == 1 and not profile.suppressed:
                 _take_along(brought[0], episode, profile.id)
             episodes.cancel(turn, definition, episode.key, "split")
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
@@ -292,9 +295,11 @@ def _side(
 
 
 def _take_along(side: Profile, episode: Episode, united: str) -> None:
-    """What waits about an order leaves with it."""
-    key = renamed(episode.key, united, side.id)
-    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key)
+    """What waits about an order, or a payment, leaves with it."""
+    key, data = renamed(episode.key, united, side.id), episode.data
+    if data.get(sides.CAME_WITH) == side.id:
+        data = data | {sides.CAME_WITH: ""}
+    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key, data=data)
 
 
 def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:

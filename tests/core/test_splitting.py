@@ -11,7 +11,7 @@ from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
-from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules
+from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
 from profiles.triggers import VipEnteredRule
@@ -33,6 +33,7 @@ from schemas.events import (
     OrderDelivered,
     OrderReturned,
     PageViewed,
+    PaymentFailed,
     Product,
     ProductAdded,
     ProductsSearched,
@@ -580,13 +581,13 @@ def test_what_goes_with_an_order_twice_is_sent_once() -> None:
 # --- what was sent about carts and searches -------------------------------------------------------------------------
 
 
-def united() -> Town:
+def united(*triggers: TriggerRule, merged: bool = True) -> Town:
     """Ada, and an address that is taken for hers; both want to hear of the shop."""
     many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
-    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False), caps=many)))
+    town = Town(Book(rules=Rules.of(*triggers, quiet_hours=QuietHours(enabled=False), caps=many)))
     for name in (ADA, MAIL):
         town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
-    return town.tell(Identified, ADA, MAIL)
+    return town.tell(Identified, ADA, MAIL) if merged else town
 
 
 @pytest.mark.parametrize("whose", [ADA, MAIL])
@@ -636,6 +637,39 @@ def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
     town.tell(ProductAdded, MAIL, day=2, cart_id="c1", product=Product(product_id="cup", quantity=1)).until(5)
 
     assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+
+
+@pytest.mark.parametrize("before_the_merge", [True, False])
+@pytest.mark.parametrize("checkout", [{}, {"checkout_id": "k1"}, {"order_id": "o1"}])
+@pytest.mark.parametrize("begun", [True, False])
+def test_whose_payment_was_refused_is_told_so_and_nobody_else(
+    checkout: dict[str, Any], *, before_the_merge: bool, begun: bool
+) -> None:
+    town = united(merged=not before_the_merge)
+    if begun:
+        town.tell(CheckoutStarted, MAIL, products=(Product(product_id="tea", price_minor=500),), **checkout)
+    town.tell(PaymentFailed, MAIL, day=0.001, **checkout).tell(Identified, ADA, MAIL, day=0.002)
+    town.split(ADA, MAIL, day=0.01).until(0.04)
+
+    assert town.sent("payment.failed") == [(MAIL, 0)]
+
+
+@pytest.mark.parametrize("also", [ADA, MAIL])
+def test_a_refused_payment_that_she_told_of_herself_stays_with_her(also: str) -> None:
+    town = united().tell(PaymentFailed, ADA, checkout_id="k1").tell(PaymentFailed, also, day=0.001, checkout_id="k1")
+    town.split(ADA, MAIL, day=0.01).until(1)
+
+    assert town.sent("payment.failed") == [(ADA, 0)]
+
+
+def test_a_refused_payment_goes_with_the_device_it_came_with() -> None:
+    town = united(merged=False).tell(PaymentFailed, PHONE, checkout_id="k1").tell(Identified, MAIL, PHONE, day=0.001)
+    town.tell(Identified, ADA, MAIL, day=0.002).split(ADA, MAIL, day=0.01).split(
+        MAIL, PHONE, day=0.015, request_id="T-2"
+    )
+
+    assert "payment.failed" not in {episode.name for episode in town.profile(MAIL).episodes.values()}
+    assert "payment.failed" in {episode.name for episode in town.profile(PHONE).episodes.values()}
 
 
 def test_who_searched_is_reminded_of_it_and_nobody_else() -> None:
