@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, carts, contacts, episodes, links, merge, sides
+from profiles import apart, carts, contacts, episodes, feedback, links, merge, sides
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
@@ -184,7 +184,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    had_carts, had_checkouts = set(profile.carts), set(profile.checkouts)
+    had_carts, had = set(profile.carts), _grounds(profile)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -192,8 +192,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    gone = had_carts.difference(profile.carts) | had_checkouts.difference(profile.checkouts)
-    gone.update(entry.order_id for entry in leaving)
+    gone = had.difference(_grounds(profile)).union(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
         came_with = episode.data.get(sides.CAME_WITH)
         names = (episode.key, episode.anchor, *episode.key.split("|"))
@@ -285,6 +284,8 @@ def _side(
             side.supply[key] = replace(bought, purchases=purchases)
     _remember_sent(turn, side, profile)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    if side.has_feedback:
+        feedback.note_told(side, profile.id, sent)
     for order_id, delivery in side.deliveries.items():
         delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
@@ -294,8 +295,20 @@ def _side(
     return side, copies
 
 
+def _grounds(profile: Profile) -> set[str]:
+    """What triggers wait about besides orders, as their episodes name it: by its id, or by the message that opened them."""
+    found = {*profile.carts, *profile.checkouts}
+    if profile.has_feedback:
+        found |= {*profile.feedback.surveys, *profile.feedback.reviews}
+    if profile.has_coupons:
+        found.update(coupon.issued[1] for coupon in profile.coupons.values() if coupon.issued is not None)
+    if profile.has_wishes:
+        found.update(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)
+    return found
+
+
 def _take_along(side: Profile, episode: Episode, united: str) -> None:
-    """What waits about an order, or a payment, leaves with it."""
+    """What waits about an order, a payment or a word of hers leaves with it."""
     key, data = renamed(episode.key, united, side.id), episode.data
     if data.get(sides.CAME_WITH) == side.id:
         data = data | {sides.CAME_WITH: ""}

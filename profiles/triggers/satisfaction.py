@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.feedback import was_told
 from profiles.feedback_rules import SatisfactionDroppedRule
 from profiles.insight.nps import group_of
 from profiles.profile import Profile
@@ -35,6 +36,7 @@ class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
 
     name = "satisfaction.dropped"
     rule_type = SatisfactionDroppedRule
+    follows_order = True
     listens = frozenset({NpsSubmitted, ProductReviewed})
     reasons: ClassVar[Mapping[str, str]] = {
         "recovered": "Her newest word is not worse than her earlier ones, or was corrected."
@@ -45,11 +47,12 @@ class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
         scales = SCALES[2:] if isinstance(arrival.event, ProductReviewed) else SCALES[:2]
         for scale in scales:
             drop = find_drop(profile, scale, self.rule(turn.book))
-            key = None if drop is None else f"{profile.id}|{scale}|{drop.word_id}"
+            what = "" if drop is None else f"{scale}|{drop.word_id}"
+            key = f"{profile.id}|{what}"
             for episode in list(profile.episodes.values()):
                 if episode.name == self.name and episode.data["scale"] == scale and episode.key != key:
                     cancel(turn, self, episode.key, "recovered")
-            if drop is None or key is None or any(one.name == self.name and one.key == key for one in profile.emitted):
+            if drop is None or was_told(profile, self.name, what):
                 continue
             due_ms = drop.at_ms + self.rule(turn.book).delay_ms
             plan(turn, self, key, drop.word_id, drop.at_ms, due_ms, data={"scale": scale, "word_id": drop.word_id})

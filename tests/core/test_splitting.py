@@ -25,6 +25,7 @@ from schemas.events import (
     CommandAnswered,
     ConsentChange,
     ConsentChanged,
+    CouponIssued,
     EraseCustomer,
     Event,
     Identified,
@@ -36,12 +37,13 @@ from schemas.events import (
     PaymentFailed,
     Product,
     ProductAdded,
+    ProductAddedToWishlist,
     ProductsSearched,
     SplitProfile,
     Unsubscribed,
 )
 from schemas.moves import Absorb, Link, Move, Restore
-from schemas.outputs import IdentityChange, Trigger
+from schemas.outputs import Decision, IdentityChange, Trigger
 
 START_MS = 1_772_409_600_000
 ADA, BOB = "user_id:ada", "user_id:bob"
@@ -629,6 +631,65 @@ def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: s
     town.tell(NpsSubmitted, whose, day=2.1, survey_id="s1", score=2).until(6)
 
     assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(ADA, 1)])
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_who_would_recommend_the_shop_is_asked_to_once_though_she_answers_again_after_the_split(whose: str) -> None:
+    town = united().tell(NpsSubmitted, whose, survey_id="s1", order_id="o1", score=9).until(2).split(ADA, MAIL, day=2)
+    town.tell(NpsSubmitted, whose, day=2.1, survey_id="s1", order_id="o1", score=10).until(200)
+
+    assert town.sent("nps.promoter") == [(ADA, 1)]
+
+
+def less_content(town: Town, whose: str) -> Town:
+    """Who was delighted twice is so no longer."""
+    for number, score in enumerate((10, 10, 7)):
+        town.tell(NpsSubmitted, whose, day=number / 1000, survey_id=f"s{number}", score=score)
+    return town
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_a_drop_is_told_once_though_she_answers_again_after_the_split(whose: str) -> None:
+    town = less_content(united(), whose).until(1).split(ADA, MAIL, day=1)
+    town.tell(NpsSubmitted, whose, day=2, survey_id="s2", score=7).until(50)
+
+    assert town.sent("satisfaction.dropped") == [(ADA, 0)]
+
+
+@pytest.mark.parametrize(
+    "name, day", [("satisfaction.dropped", 0), ("nps.promoter", 1), ("wishlist.reminder", 3), ("coupon.expiring", 6)]
+)
+def test_what_waits_about_words_wishes_and_coupons_goes_with_them(name: str, day: int) -> None:
+    town = less_content(united(), MAIL).tell(ProductAddedToWishlist, MAIL, product=Product(product_id="tea"))
+    town.tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    town.split(ADA, MAIL, day=0.003).until(20)
+
+    assert town.sent(name) == [(MAIL, day)]
+    assert (name, "split") in {(one.name, one.reason) for one in town.out if isinstance(one, Decision)}
+
+
+def test_that_nobody_has_spoken_with_her_is_told_of_whose_score_was_low() -> None:
+    town = united().tell(NpsSubmitted, MAIL, survey_id="s1", score=3).until(0.5).split(ADA, MAIL, day=0.5).until(5)
+
+    assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(MAIL, 1)])
+
+
+def test_whoever_wishes_for_the_same_is_reminded_of_her_own_wish() -> None:
+    town = united()
+    for day, whose in enumerate((MAIL, ADA)):
+        town.tell(ProductAddedToWishlist, whose, day=day, product=Product(product_id="tea"))
+
+    assert town.split(ADA, MAIL, day=2).until(10).sent("wishlist.reminder") == [(MAIL, 3), (ADA, 4)]
+
+
+@pytest.mark.parametrize("day", [3.5, 3.01])
+def test_a_wish_that_was_reminded_of_is_not_reminded_of_again(day: float) -> None:
+    town = united()
+    for whose in (MAIL, ADA):
+        town.tell(ProductAddedToWishlist, whose, product=Product(product_id="tea"))
+    town.until(day).split(ADA, MAIL, day=day)
+
+    assert town.until(10).sent("wishlist.reminder") == [(ADA, 3)]
 
 
 def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
