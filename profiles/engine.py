@@ -763,7 +763,7 @@ def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Han
 
 
 def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_found(turn.profile, arrival.time_ms)
+    browsing.note_click(turn.profile, arrival.time_ms)
 
 
 def _searched(turn: Turn, arrival: Arrival) -> None:

@@ -356,6 +356,28 @@ def test_who_had_ordered_under_another_name_had_found_something(*, hers_is_the_s
     assert ada.decisions("search.abandoned")[-1] == ("cancelled", "found")
 
 
+@pytest.mark.parametrize("hers_is_the_search", [True, False])
+@pytest.mark.parametrize("found", ["added", "taken back", "clicked", "viewed by a server"])
+def test_who_had_found_something_under_another_name_is_reminded_of_neither_search_nor_visit(
+    found: str, *, hers_is_the_search: bool
+) -> None:
+    ada, guest = two(shop(CartAbandonedRule(enabled=False)))
+    searches, finds = (ada, guest) if hers_is_the_search else (guest, ada)
+    searches.view("tea", 0).view("cup", 1).search("tea", 2, results=0)
+    if found == "clicked":
+        finds.tell(events.ProductClicked, 10, product=product("tea"), channel="browser")
+    elif found == "viewed by a server":
+        finds.view("tea", 10, channel="server")
+    else:
+        finds.add("tea", 10)
+    if found == "taken back":
+        finds.remove("tea", 11)
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("search.abandoned") == []
+    assert len(ada.emitted("browse.abandoned")) == (0 if found in {"added", "taken back"} else 1)
+
+
 def test_an_order_from_before_the_search_is_none_of_what_was_found() -> None:
     ada, guest = two()
     guest.order("o1", -10, "tea")
