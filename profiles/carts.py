@@ -367,6 +367,7 @@ def _leave(profile: Profile, cart: Cart) -> None:
         mutated_ms=cart.mutated_ms,
         url=cart.url,
         described=cart.described,
+        told=cart.told,
     )
     profile.left_carts[cart.cart_id] = (last_change_ms(cart), Raw(encode(bare)))
 

@@ -23,6 +23,7 @@ from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
 from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
+from profiles.triggers.cart_abandoned import episode_key
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import Arrival
@@ -286,6 +287,8 @@ def _side(
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
     if side.has_feedback:
         feedback.note_told(side, profile.id, sent)
+    for cart_id, cart in side.carts.items():
+        cart.told = sorted({*cart.told, *(name for key, name in sent if key == episode_key(profile, cart_id))})
     for order_id, delivery in side.deliveries.items():
         delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
@@ -298,6 +301,7 @@ def _side(
 def _grounds(profile: Profile) -> set[str]:
     """What triggers wait about besides orders, as their episodes name it: by its id, or by the message that opened them."""
     found = {*profile.carts, *profile.checkouts}
+    found.update(checkout.started_by for checkout in profile.checkouts.values())
     if profile.has_feedback:
         found |= {*profile.feedback.surveys, *profile.feedback.reviews}
     if profile.has_coupons:

@@ -9,6 +9,7 @@ from profiles import sides
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
+from profiles.gift_rules import GiftThresholdRule
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
@@ -623,6 +624,42 @@ def test_an_order_of_who_stays_does_not_buy_what_is_in_the_cart_of_who_leaves(da
     town.tell(CartViewed, MAIL, day=day + 0.001, cart_id="c1").until(20)
 
     assert town.sent("cart.abandoned") == [(MAIL, int(day))]
+
+
+@pytest.mark.parametrize("cart_id", ["c1", None])
+def test_a_cart_that_both_filled_is_reminded_of_as_each_left_it(cart_id: str | None) -> None:
+    town = united().tell(ProductAdded, ADA, cart_id=cart_id, product=Product(product_id="tea", quantity=1)).until(1)
+    town.tell(ProductAdded, MAIL, day=2, cart_id=cart_id, product=Product(product_id="cup", quantity=1))
+    town.split(ADA, MAIL, day=2.01).until(9)
+
+    sent = [output for output in town.out if isinstance(output, Trigger) and output.name == "cart.abandoned"]
+    assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+    assert [item.product_id for item in sent[-1].items] == ["cup"]
+
+
+@pytest.mark.parametrize("checkout", [{}, {"checkout_id": "k1"}])
+@pytest.mark.parametrize("hers_too", [True, False])
+def test_a_checkout_without_a_cart_is_reminded_of_to_whom_it_belongs(
+    checkout: dict[str, Any], *, hers_too: bool
+) -> None:
+    products = (Product(product_id="tea", price_minor=500),)
+    town = united().tell(CheckoutStarted, MAIL, products=products, **checkout)
+    if hers_too:
+        town.tell(CheckoutStarted, ADA, day=0.02, products=products, **checkout)
+    town.split(ADA, MAIL, day=0.03).until(0.5)
+
+    assert sorted(town.sent("checkout.abandoned")) == [(MAIL, 0), (ADA, 0)][: 1 + hers_too]
+
+
+@pytest.mark.parametrize("cart_id", ["c1", None])
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_of_the_gift_that_a_cart_is_near_she_is_told_once(whose: str, cart_id: str | None) -> None:
+    town = united(GiftThresholdRule(threshold_minor=5_000))
+    tea = Product(product_id="tea", price_minor=4_500, quantity=1)
+    town.tell(ProductAdded, whose, cart_id=cart_id, product=tea).until(0.01).split(ADA, MAIL, day=0.02)
+    town.until(0.03).tell(CartViewed, whose, day=0.04, cart_id=cart_id).until(1)
+
+    assert town.sent("gift.threshold") == [(ADA, 0)]
 
 
 @pytest.mark.parametrize("whose", [ADA, MAIL])
