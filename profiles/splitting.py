@@ -18,11 +18,14 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from profiles import apart, carts, contacts, episodes, feedback, links, merge, sides
+from profiles import standing as standing_of
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
+from profiles.standing_rules import LtvMilestoneRule
 from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
+from profiles.triggers import winback
 from profiles.triggers.cart_abandoned import episode_key
 from profiles.turn import Mail, Turn
 from schemas import events
@@ -285,6 +288,8 @@ def _side(
             side.supply[key] = replace(bought, purchases=purchases)
     _remember_sent(turn, side, profile)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    _remember_standing(turn, side, profile, entries)
+    side.wakes = {wake: at_ms for wake, at_ms in profile.wakes.items() if winback.order_of(wake) in left}
     if side.has_feedback:
         feedback.note_told(side, profile.id, sent)
     for cart_id, cart in side.carts.items():
@@ -372,6 +377,10 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         same = carts.find(before, key)
         if same is not None:
             carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+    for name, since_ms in before.interests.strong.items():
+        told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
+        if told and name in made.interests.categories:
+            made.interests.strong[name] = since_ms
     if made.has_browsing and before.has_browsing:
         seen = made.browsing
         seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
@@ -382,6 +391,22 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         for key, case in ours.cases.items():
             if key in known.cases:
                 case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
+
+
+def _remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:
+    """What she reaches by her own orders the two had reached by those of both, and it was told, unless it still waits to be."""
+    standing, known, book = side.standing, before.standing, turn.book
+    waits = {episode.name for episode in before.episodes.values()}
+    net = sum(entry.contribution.shop.net for entry in entries if entry.contribution is not None)
+    if "vip.entered" not in waits:
+        standing.tier = min(known.tier, standing_of.tier_of(net, 0, book, standing_of.tier_limits(book)))
+        standing.tier_since_ms = known.tier_since_ms
+    if "ltv.milestone" not in waits:
+        passed = [sum_ for sum_ in book.rule(LtvMilestoneRule).milestones if sum_ <= min(net, known.milestone)]
+        standing.milestone, standing.milestone_ms = max(passed, default=0), known.milestone_ms
+    if "churn.risk" not in waits:
+        standing.band, standing.band_since_ms = known.band, known.band_since_ms
+        standing.left_high_ms = known.left_high_ms
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -37,6 +37,7 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     name = "winback"
     rule_type = WinbackRule
+    follows_order = True
     reasons: ClassVar[Mapping[str, str]] = {"ordered": "She ordered, or the order it counted from is no more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
@@ -61,8 +62,12 @@ class Winback(TriggerDefinition[WinbackRule]):
         for wake in waiting_for:
             del profile.wakes[wake]
         for waiting in list(profile.episodes.values()):
-            if waiting.name == self.name and (newest is None or waiting.anchor != newest[1]):
+            if waiting.name != self.name:
+                continue
+            if newest is None or waiting.anchor != newest[1]:
                 cancel(turn, self, waiting.key, "ordered")
+            elif entry is None:
+                return  # the next one is planned once this one has gone out
         if newest is None:
             return
         # After an order that was cancelled the tries go on where they were.
@@ -125,6 +130,11 @@ class Winback(TriggerDefinition[WinbackRule]):
 
 
 _WAKES: Final = "winback|"
+
+
+def order_of(wake: str) -> str | None:
+    """The order that a timer counts from; None for timers of others."""
+    return _parts(wake.removeprefix(_WAKES))[3] if wake.startswith(_WAKES) else None
 
 
 def _parts(what: str) -> tuple[int, int, int, str]:

@@ -15,8 +15,9 @@ from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
-from profiles.triggers import VipEnteredRule
+from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
+from profiles.visit_rules import CategoryInterestRule
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,
@@ -40,6 +41,7 @@ from schemas.events import (
     ProductAdded,
     ProductAddedToWishlist,
     ProductsSearched,
+    ProductViewed,
     SplitProfile,
     Unsubscribed,
 )
@@ -491,6 +493,49 @@ def test_nothing_that_waits_about_an_order_of_the_other_is_sent_to_who_stays(nam
     town.split(ADA, MAIL)
 
     assert name not in {episode.name for episode in town.profile(ADA).episodes.values()}
+
+
+@pytest.mark.parametrize("merges", [0.0, 0.5])
+def test_a_tier_and_a_sum_that_were_told_are_not_told_again_to_whose_orders_they_were(merges: float) -> None:
+    town = united(VipEnteredRule(limits=(1_000, 5_000)), LtvMilestoneRule(milestones=(1_000, 5_000)), merged=False)
+    if not merges:
+        town.tell(Identified, ADA, MAIL)
+    bought(town, MAIL, order_id="o1", revenue_minor=1_500).until(0.2).tell(Identified, ADA, MAIL, day=merges)
+    before = town.sent("vip.entered") + town.sent("ltv.milestone")
+    town.split(ADA, MAIL, day=1).until(2)
+
+    assert len(before) == 2
+    assert town.sent("vip.entered") + town.sent("ltv.milestone") == before
+
+    bought(town, MAIL, order_id="o2", revenue_minor=4_000, day=3).until(4)
+
+    assert (town.sent("vip.entered")[1:], town.sent("ltv.milestone")[1:]) == ([(MAIL, 3)], [(MAIL, 3)])
+
+
+def test_a_tier_that_was_not_told_yet_is_told_to_whose_order_it_was() -> None:
+    town = united(VipEnteredRule(limits=(1_000,)), LtvMilestoneRule(milestones=(1_000,)))
+    bought(town, MAIL, order_id="o1", revenue_minor=1_500).split(ADA, MAIL, day=0).until(2)
+
+    assert (town.sent("vip.entered"), town.sent("ltv.milestone")) == ([(MAIL, 0)], [(MAIL, 0)])
+
+
+@pytest.mark.parametrize("day", [89.5, 90.5, 135.5])
+def test_tries_to_win_her_back_go_on_where_they_were(day: float) -> None:
+    town = bought(united(merged=False), MAIL, order_id="o1", revenue_minor=1_500).until(day - 10)
+    town.tell(Identified, ADA, MAIL, day=day - 10).until(day).split(ADA, MAIL, day=day).until(400)
+
+    assert sorted(at for _, at in town.sent("winback")) == [90, 135, 180]
+    assert {who for who, at in town.sent("winback") if at > day} == {MAIL}
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_an_interest_that_was_told_of_is_not_told_of_again_while_it_lasts(whose: str) -> None:
+    town, tea = united(CategoryInterestRule(cooldown_ms=0)), Product(product_id="tea", category="tea")
+    for number in range(6):
+        town.tell(ProductViewed, whose, day=number / 1000, product=tea, channel="browser")
+    town.until(1).split(ADA, MAIL, day=1).tell(ProductViewed, whose, day=1.1, product=tea, channel="browser").until(9)
+
+    assert town.sent("category.interest") == [(ADA, 0)]
 
 
 # --- what is asked about single orders ------------------------------------------------------------------------------
