@@ -528,6 +528,43 @@ def test_tries_to_win_her_back_go_on_where_they_were(day: float) -> None:
     assert {who for who, at in town.sent("winback") if at > day} == {MAIL}
 
 
+def test_each_is_won_back_by_her_own_rhythm_and_not_by_that_of_both() -> None:
+    town = united(merged=False)
+    for day, who in ((0, ADA), (50, MAIL), (100, ADA)):
+        bought(town, who, day=day, order_id=f"o{day}", revenue_minor=500)
+    town.tell(Identified, ADA, MAIL, day=149)
+    for day, who in ((150, MAIL), (160, MAIL), (170, ADA)):
+        bought(town, who, day=day, order_id=f"o{day}", revenue_minor=500)
+    town.split(ADA, MAIL, day=171)
+    first_tries = {
+        name: (min(at for wake, at in town.profile(name).wakes.items() if "winback" in wake) - START_MS) / DAY_MS
+        for name in (ADA, MAIL)
+    }
+
+    assert first_tries == {ADA: 170 + 2.5 * 85, MAIL: 160 + 2.5 * 55}
+
+
+def test_her_silence_begins_with_an_order_of_her_own() -> None:
+    town = united(merged=False)
+    for number in range(12):
+        bought(town, ADA, day=10 * number, order_id=f"a{number}", revenue_minor=500)
+    bought(town.tell(Identified, ADA, MAIL, day=110), MAIL, day=111, order_id="e1", revenue_minor=500)
+    wake = "behaviour.change|silence"
+    with_the_others = town.profile(ADA).wakes[wake]
+    town.split(ADA, MAIL, day=111)
+
+    assert town.profile(ADA).wakes[wake] == pytest.approx(with_the_others - DAY_MS, abs=DAY_MS)
+    assert town.profile(ADA).behaviour.newest_ms == START_MS + 110 * DAY_MS
+    assert wake not in town.profile(MAIL).wakes
+
+
+def test_a_drop_that_a_word_of_the_other_had_hidden_is_told() -> None:
+    town = less_content(united(), ADA).tell(NpsSubmitted, MAIL, day=0.003, survey_id="e1", score=10)
+    town.split(ADA, MAIL, day=0.5).until(5)
+
+    assert town.sent("satisfaction.dropped") == [(ADA, 0)]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_an_interest_that_was_told_of_is_not_told_of_again_while_it_lasts(whose: str) -> None:
     town, tea = united(CategoryInterestRule(cooldown_ms=0)), Product(product_id="tea", category="tea")
