@@ -155,12 +155,18 @@ def normal_query(query: str) -> str:
 
 
 def note_found(profile: Profile, at_ms: int, *, added: bool = False) -> None:
-    """A product was viewed, clicked, bought, or put into a cart; nothing where neither views nor searches are remembered."""
+    """A product was viewed, bought, or put into a cart; nothing where neither views nor searches are remembered."""
     if profile.has_browsing:
         browsing = profile.browsing
         browsing.found_ms = max(browsing.found_ms, at_ms)
         if added:
             browsing.added_ms = max(browsing.added_ms, at_ms)
+
+
+def note_click(profile: Profile, at_ms: int) -> None:
+    """A product was clicked in a list, which nothing else tells of."""
+    browsing = profile.browsing
+    browsing.found_ms = max(browsing.found_ms, at_ms)
 
 
 # --- how products were shown --------------------------------------------------------------------------------------
@@ -256,16 +262,21 @@ def bought_since(orders: list[RecentOrder], since_ms: int) -> set[str]:
 
 
 def unite(into: Profile, other: Profile) -> None:
-    """Fold the views and searches of another profile in; what both know counts once. Orders are those of both already."""
+    """Fold the views and searches of another profile in; what both know counts once."""
     if other.has_browsing:
         _unite(into, other)
-    if into.has_browsing and into.has_recent_orders:
-        # Where nothing had been viewed or searched for, no note was kept of what was found.
+    if into.has_browsing:
+        # Where nothing had been viewed or searched for, no note was kept of what was found: carts and orders tell of it, and
+        # watches of views outside of any visit. All of them are united already.
         seen = into.browsing
-        began_ms = min([view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]])
-        found_ms = max((order.at_ms for order in into.recent_orders), default=0)
-        if found_ms >= began_ms:
+        firsts = [view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]]
+        added_ms = carts.added_ms(into)
+        found = [order.at_ms for order in into.recent_orders] if into.has_recent_orders else []
+        found += [view_ms for watch in into.watches.values() for view_ms in watch.views] if into.has_watches else []
+        found_ms = max((added_ms, *found))
+        if firsts and found_ms >= min(firsts):
             seen.found_ms = max(seen.found_ms, found_ms)
+            seen.added_ms = max(seen.added_ms, added_ms)
 
 
 def _unite(into: Profile, other: Profile) -> None:

@@ -203,6 +203,13 @@ def newest_cart(profile: Profile) -> Cart | None:
     return max(full, key=lambda cart: (cart.mutated_ms, cart.cart_id), default=None)
 
 
+def added_ms(profile: Profile) -> int:
+    """When the customer last put anything into a cart, as far as her carts still tell; 0 where they don't."""
+    known = profile.carts.values()
+    added = [line.added_ms for cart in known for line in cart.lines.values()]
+    return max(added + [op.at_ms for cart in known for op in cart.ops if op.kind == ADD], default=0)
+
+
 def any_full(profile: Profile, now_ms: int, forget_ms: int) -> bool:
     """Whether the customer has a cart with items that changed within `forget_ms`."""
     horizon_ms = now_ms - forget_ms
@@ -360,6 +367,7 @@ def _leave(profile: Profile, cart: Cart) -> None:
         mutated_ms=cart.mutated_ms,
         url=cart.url,
         described=cart.described,
+        told=cart.told,
     )
     profile.left_carts[cart.cart_id] = (last_change_ms(cart), Raw(encode(bare)))
 

@@ -382,7 +382,7 @@ class Engine:
                 if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
         told = brought.has_supply or brought.has_coupons or brought.has_feedback
-        if profile.episodes and (told or brought.orders.count):
+        if (profile.episodes or profile.wakes) and (told or brought.orders.count):
             replan(turn, self.triggers)
 
     def _plan_again(self, turn: Turn, given: Profile) -> None:
@@ -763,7 +763,7 @@ def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Han
 
 
 def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_found(turn.profile, arrival.time_ms)
+    browsing.note_click(turn.profile, arrival.time_ms)
 
 
 def _searched(turn: Turn, arrival: Arrival) -> None:

@@ -3,7 +3,7 @@
 What is open at a moment, and what it holds back, is asked in `profiles.complaints`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from profiles.feedback_state import (
     REVIEWS_MAX,
     SURVEYS_MAX,
     TICKETS_MAX,
+    TOLD_MAX,
     CaseKept,
     Feedback,
     OlderReviews,
@@ -49,6 +50,28 @@ def newest_answer(profile: Profile) -> Answer | None:
     if not profile.has_feedback:
         return None
     return max(profile.feedback.surveys.values(), key=lambda one: (one.answered_ms, one.survey_id), default=None)
+
+
+def was_told(profile: Profile, trigger: str, what: str) -> bool:
+    """Whether a trigger went out about a word of hers, to her or to whom she was taken for. `what` is its key without the
+    customer.
+    """
+    key = f"{profile.id}|{what}"
+    if profile.has_emitted and any(sent.name == trigger and sent.key == key for sent in profile.emitted):
+        return True
+    return profile.has_feedback and f"{trigger}|{what}" in profile.feedback.told
+
+
+def note_told(profile: Profile, taken_for: str, sent: Iterable[tuple[str, str]]) -> None:
+    """Keep what went out about words of hers to whom she was taken for, of all that did: keys and names of triggers."""
+    kept = profile.feedback
+    words = {*kept.surveys, *kept.reviews}
+    told = set(kept.told)
+    for key, name in sent:
+        what = key.removeprefix(f"{taken_for}|")
+        if what in words or what.partition("|")[2] in words:
+            told.add(f"{name}|{what}")
+    kept.told = sorted(told)[-TOLD_MAX:]
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -132,6 +155,7 @@ def unite(into: Profile, other: Profile, *, again: bool) -> None:
     if not again:
         _add_older(ours, theirs.older_reviews)
     ours.asked_ms = max((ms for ms in (ours.asked_ms, theirs.asked_ms) if ms is not None), default=None)
+    ours.told = sorted({*ours.told, *theirs.told})[-TOLD_MAX:]
 
 
 # --- keeping one of each ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from profiles.insight.nps import Answer
 SURVEYS_MAX = 32
 TICKETS_MAX = 16
 REVIEWS_MAX = 32
+TOLD_MAX = 64
 
 
 class CaseKept(Struct, omit_defaults=True, gc=False):
@@ -63,7 +64,9 @@ class OlderReviews(Struct, omit_defaults=True, gc=False):
 
 
 class Feedback(Struct, omit_defaults=True, gc=False):
-    """All of it. `asked_ms` is when nps.survey last went out."""
+    """All of it. `asked_ms` is when nps.survey last went out. `told` is what went out about her words while she was taken for
+    another customer, who remembers it herself: "<trigger>|<what>".
+    """
 
     surveys: dict[str, Answer] = {}
     cases: dict[str, CaseKept] = {}
@@ -71,3 +74,4 @@ class Feedback(Struct, omit_defaults=True, gc=False):
     reviews: dict[str, Review] = {}
     older_reviews: OlderReviews | None = None
     asked_ms: int | None = None
+    told: list[str] = []

@@ -85,6 +85,7 @@ def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
         ours.url = ours.url or theirs.url
     for key, said in theirs.described.items():
         carts.keep_description(ours.described, key, said)
+    ours.told = sorted({*ours.told, *theirs.told})
     known = {op.message_id for op in ours.ops}
     # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
     folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_changed_ms else (0, "")

@@ -17,7 +17,7 @@ from profiles import merge
 from profiles.book import Book
 from profiles.ledger import OrderChange
 from profiles.profile import Profile, Side
-from profiles.state import Ledger, OrderEntry
+from profiles.state import Episode, Ledger, OrderEntry
 from schemas.events import Arrival
 
 SIDES_MAX: Final = 17
@@ -28,6 +28,8 @@ MEASURE_EVERY: Final = 8
 """Events of a customer from one look at that size to the next. Her events are counted, and not how often she was read, so that
 what is let go of does not depend on where a log was cut.
 """
+CAME_WITH: Final = "came_with"
+"""Where the data of a waiting trigger say which side it is about: of what no fact of a side is kept."""
 
 
 def is_splittable(since_ms: int, now_ms: int, book: Book) -> bool:
@@ -72,6 +74,18 @@ def label(entries: Iterable[OrderEntry], came_with: str) -> None:
         entry.came_with = entry.came_with or came_with
 
 
+def label_waiting(waiting: Iterable[Episode], came_with: str) -> None:
+    """The same of triggers that wait, where they keep it."""
+    for episode in waiting:
+        if episode.data.get(CAME_WITH) == "":
+            episode.data[CAME_WITH] = came_with
+
+
+def came_with(profile: Profile, arrival: Arrival) -> str:
+    """The side that an event came with; empty for the profile's own."""
+    return arrival.came_with if profile.has_sides and arrival.came_with in profile.sides else ""
+
+
 def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Profile | None:
     """The facts of the side that an event came with; None where none are kept.
 
@@ -95,11 +109,11 @@ def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Prof
 
 def note_order(profile: Profile, arrival: Arrival, change: OrderChange, orders: Ledger) -> None:
     """Note on the entry what an order came with. One that another side told of too is the profile's own."""
-    came_with = arrival.came_with if arrival.came_with in profile.sides else ""
+    told_by = came_with(profile, arrival)
     before, entry = change.before, orders.known(change.entry.order_id)
     if entry is None:
         return  # goods that came back are no matter of the ledger
-    noted = came_with if before is None or before.came_with == came_with else ""
+    noted = told_by if before is None or before.came_with == told_by else ""
     if entry.came_with != noted:
         entry.came_with = noted
         orders.put(entry)

@@ -17,12 +17,16 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, carts, contacts, episodes, links, merge, sides
+from profiles import apart, carts, contacts, episodes, feedback, links, merge, sides
+from profiles import standing as standing_of
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
+from profiles.standing_rules import LtvMilestoneRule
 from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
+from profiles.triggers import winback
+from profiles.triggers.cart_abandoned import episode_key
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import Arrival
@@ -184,7 +188,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    had_carts, had_checkouts = set(profile.carts), set(profile.checkouts)
+    had_carts, had = set(profile.carts), _grounds(profile)
     brought = _side(turn, identifier, goes, leaving)
     if identifier in profile.sides:
         _make_anew(turn, orders, staying, goes)
@@ -192,15 +196,17 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    gone = had_carts.difference(profile.carts) | had_checkouts.difference(profile.checkouts)
-    gone.update(entry.order_id for entry in leaving)
+    gone = had.difference(_grounds(profile)).union(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
-        if gone.intersection((episode.key, episode.anchor, *episode.key.split("|"))):
+        came_with = episode.data.get(sides.CAME_WITH)
+        names = (episode.key, episode.anchor, *episode.key.split("|"))
+        if gone.intersection(names) if came_with is None else came_with in goes:
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
                 continue
-            if brought is not None and definition.follows_order and episode.occurrence == 1 and not profile.suppressed:
+            follows = came_with is not None or definition.follows_order
+            if brought is not None and follows and episode.occurrence == 1 and not profile.suppressed:
                 _take_along(brought[0], episode, profile.id)
             episodes.cancel(turn, definition, episode.key, "split")
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
@@ -282,6 +288,12 @@ def _side(
             side.supply[key] = replace(bought, purchases=purchases)
     _remember_sent(turn, side, profile)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
+    _remember_standing(turn, side, profile, entries)
+    side.wakes = {wake: at_ms for wake, at_ms in profile.wakes.items() if winback.order_of(wake) in left}
+    if side.has_feedback:
+        feedback.note_told(side, profile.id, sent)
+    for cart_id, cart in side.carts.items():
+        cart.told = sorted({*cart.told, *(name for key, name in sent if key == episode_key(profile, cart_id))})
     for order_id, delivery in side.deliveries.items():
         delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
@@ -291,10 +303,25 @@ def _side(
     return side, copies
 
 
+def _grounds(profile: Profile) -> set[str]:
+    """What triggers wait about besides orders, as their episodes name it: by its id, or by the message that opened them."""
+    found = {*profile.carts, *profile.checkouts}
+    found.update(checkout.started_by for checkout in profile.checkouts.values())
+    if profile.has_feedback:
+        found |= {*profile.feedback.surveys, *profile.feedback.reviews}
+    if profile.has_coupons:
+        found.update(coupon.issued[1] for coupon in profile.coupons.values() if coupon.issued is not None)
+    if profile.has_wishes:
+        found.update(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)
+    return found
+
+
 def _take_along(side: Profile, episode: Episode, united: str) -> None:
-    """What waits about an order leaves with it."""
-    key = renamed(episode.key, united, side.id)
-    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key)
+    """What waits about an order, a payment or a word of hers leaves with it."""
+    key, data = renamed(episode.key, united, side.id), episode.data
+    if data.get(sides.CAME_WITH) == side.id:
+        data = data | {sides.CAME_WITH: ""}
+    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key, data=data)
 
 
 def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
@@ -350,6 +377,10 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         same = carts.find(before, key)
         if same is not None:
             carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+    for name, since_ms in before.interests.strong.items():
+        told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
+        if told and name in made.interests.categories:
+            made.interests.strong[name] = since_ms
     if made.has_browsing and before.has_browsing:
         seen = made.browsing
         seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
@@ -360,6 +391,22 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         for key, case in ours.cases.items():
             if key in known.cases:
                 case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
+
+
+def _remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:
+    """What she reaches by her own orders the two had reached by those of both, and it was told, unless it still waits to be."""
+    standing, known, book = side.standing, before.standing, turn.book
+    waits = {episode.name for episode in before.episodes.values()}
+    net = sum(entry.contribution.shop.net for entry in entries if entry.contribution is not None)
+    if "vip.entered" not in waits:
+        standing.tier = min(known.tier, standing_of.tier_of(net, 0, book, standing_of.tier_limits(book)))
+        standing.tier_since_ms = known.tier_since_ms
+    if "ltv.milestone" not in waits:
+        passed = [sum_ for sum_ in book.rule(LtvMilestoneRule).milestones if sum_ <= min(net, known.milestone)]
+        standing.milestone, standing.milestone_ms = max(passed, default=0), known.milestone_ms
+    if "churn.risk" not in waits:
+        standing.band, standing.band_since_ms = known.band, known.band_since_ms
+        standing.left_high_ms = known.left_high_ms
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -40,10 +40,22 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
         for waiting in list(profile.episodes.values()):
             if waiting.name == self.name and waiting.data.get("measure") == SILENCE:
                 cancel(turn, self, waiting.key, "ordered_again")
-        profile.wakes.pop(_WAKE, None)
-        wake_ms = silent_until_ms(state, rule.silence_share)
-        if wake_ms is not None:
-            profile.wakes[_WAKE] = wake_ms
+        self._set_timer(turn, 0)
+
+    def on_parted(self, turn: Turn) -> None:
+        """The newest order may be another customer's."""
+        profile = turn.profile
+        if profile.has_behaviour:
+            profile.behaviour.newest_ms = profile.orders.recent[-1][0] if profile.orders.recent else None
+            self._set_timer(turn, turn.at.clock_ms)
+
+    def _set_timer(self, turn: Turn, after_ms: int) -> None:
+        """Wait for the silence after her newest order; for none that began by `after_ms`: it was told of in its time."""
+        wakes = turn.profile.wakes
+        wakes.pop(_WAKE, None)
+        wake_ms = silent_until_ms(turn.profile.behaviour, self.rule(turn.book).silence_share)
+        if wake_ms is not None and wake_ms > after_ms:
+            wakes[_WAKE] = wake_ms
 
     def on_wake(self, turn: Turn, what: str) -> None:
         shift = silence(turn.profile.behaviour, turn.time_ms)

@@ -8,7 +8,7 @@ from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan
+from profiles.episodes import cancel, plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
 from profiles.goods import good_key, in_stock
@@ -81,6 +81,14 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
                 carts.mark(cart, carts.ENDED, told.order.at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
         for cart in touched:
             self.replan(turn, cart, "ordered")
+
+    def on_parted(self, turn: Turn) -> None:
+        """A cart that two customers filled is hers alone now."""
+        profile, lately_ms = turn.profile, turn.now_ms - turn.book.rules.allowed_lateness_ms
+        for cart in profile.carts.values():
+            waits = waiting(profile, self, episode_key(profile, cart.cart_id)) is not None
+            if waits or cart.changed_ms >= lately_ms:
+                self.replan(turn, cart, "split")
 
     def replan(self, turn: Turn, cart: Cart, ground_gone: str) -> None:
         """Arm, move or cancel this cart's episode after the cart changed; `ground_gone` is the reason if it has none."""

@@ -66,6 +66,12 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 if checkout.done == told.order.order_id:
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
 
+    def on_parted(self, turn: Turn) -> None:
+        """A checkout whose first reminder is still ahead waits for it with whom it belongs to."""
+        for checkout in turn.profile.checkouts.values():
+            if checkout.moved_ms + self.rule(turn.book).delay_ms > turn.now_ms:
+                self.replan(turn, checkout)
+
     def replan(self, turn: Turn, checkout: Checkout) -> None:
         """Arm the first reminder where there is something to remind of, or move it; those that follow an emission keep theirs."""
         profile = turn.profile

@@ -109,6 +109,7 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
 
     name = "coupon.expiring"
     rule_type = CouponExpiringRule
+    follows_order = True
     listens = coupons.EVENTS
     reasons: ClassVar[Mapping[str, str]] = {
         "used": "The coupon was used.",

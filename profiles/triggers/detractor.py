@@ -48,6 +48,7 @@ class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
 
     name = "nps.detractor"
     rule_type = NpsDetractorRule
+    follows_order = True
     listens = frozenset({NpsSubmitted})
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
@@ -92,6 +93,7 @@ class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
 
     name = "feedback.overdue"
     rule_type = FeedbackOverdueRule
+    follows_order = True
     listens = frozenset({NpsSubmitted, CaseUpdated})
     reasons: ClassVar[Mapping[str, str]] = {"contacted": "Somebody spoke with the customer, or her case is closed."}
 

@@ -27,7 +27,11 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         key = episode_key(turn.profile, cart.cart_id)
         if missing_minor(turn.book, cart) is None:
             cancel(turn, self, key, "not_near")
-        elif waiting(turn.profile, self, key) is None and not self._told(turn.profile, key):
+        elif (
+            waiting(turn.profile, self, key) is None
+            and self.name not in cart.told
+            and not self._told(turn.profile, key)
+        ):
             plan(turn, self, key, turn.cause, turn.time_ms, turn.time_ms)
 
     def _told(self, profile: Profile, key: str) -> bool:

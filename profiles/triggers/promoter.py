@@ -6,7 +6,7 @@ from profiles import complaints
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
-from profiles.feedback import survey_key
+from profiles.feedback import survey_key, was_told
 from profiles.feedback_rules import NpsPromoterRule
 from profiles.insight.nps import group_of
 from profiles.profile import Profile
@@ -20,6 +20,7 @@ class NpsPromoter(TriggerDefinition[NpsPromoterRule]):
 
     name = "nps.promoter"
     rule_type = NpsPromoterRule
+    follows_order = True
     listens = frozenset({NpsSubmitted})
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
@@ -29,7 +30,7 @@ class NpsPromoter(TriggerDefinition[NpsPromoterRule]):
         key = f"{profile.id}|{survey_id}"
         if not _is_promoter(profile, survey_id):
             cancel(turn, self, key, "score_corrected")
-        elif all(sent.name != self.name or sent.key != key for sent in profile.emitted):
+        elif not was_told(profile, self.name, survey_id):
             answered_ms = profile.feedback.surveys[survey_id].answered_ms
             data = {"survey_id": survey_id, "order_id": event.order_id}
             plan(turn, self, key, survey_id, answered_ms, answered_ms + self.rule(turn.book).delay_ms, data=data)

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal, NamedTuple
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.feedback import was_told
 from profiles.feedback_rules import SatisfactionDroppedRule
 from profiles.insight.nps import group_of
 from profiles.profile import Profile
@@ -35,23 +36,39 @@ class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
 
     name = "satisfaction.dropped"
     rule_type = SatisfactionDroppedRule
+    follows_order = True
     listens = frozenset({NpsSubmitted, ProductReviewed})
     reasons: ClassVar[Mapping[str, str]] = {
         "recovered": "Her newest word is not worse than her earlier ones, or was corrected."
     }
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        self._replan(turn, SCALES[2:] if isinstance(arrival.event, ProductReviewed) else SCALES[:2])
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """Her newest word may be one of them, and what she is used to that of the other."""
+        if brought.has_feedback:
+            self.on_parted(turn)
+
+    def on_parted(self, turn: Turn) -> None:
+        """The words it was held against may be another customer's."""
+        self._replan(turn, SCALES, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
+
+    def _replan(self, turn: Turn, scales: tuple[Scale, ...], *, since_ms: int = 0) -> None:
+        """End what waits for a word that is no drop, and plan for those that are, if due since then."""
         profile = turn.profile
-        scales = SCALES[2:] if isinstance(arrival.event, ProductReviewed) else SCALES[:2]
         for scale in scales:
             drop = find_drop(profile, scale, self.rule(turn.book))
-            key = None if drop is None else f"{profile.id}|{scale}|{drop.word_id}"
+            what = "" if drop is None else f"{scale}|{drop.word_id}"
+            key = f"{profile.id}|{what}"
             for episode in list(profile.episodes.values()):
                 if episode.name == self.name and episode.data["scale"] == scale and episode.key != key:
                     cancel(turn, self, episode.key, "recovered")
-            if drop is None or key is None or any(one.name == self.name and one.key == key for one in profile.emitted):
+            if drop is None or was_told(profile, self.name, what):
                 continue
             due_ms = drop.at_ms + self.rule(turn.book).delay_ms
+            if due_ms < since_ms:
+                continue
             plan(turn, self, key, drop.word_id, drop.at_ms, due_ms, data={"scale": scale, "word_id": drop.word_id})
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:

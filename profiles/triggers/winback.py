@@ -18,6 +18,7 @@ from profiles.document import days_between
 from profiles.episodes import cancel, plan
 from profiles.life_rules import WinbackRule
 from profiles.product_facts import of_line
+from profiles.profile import Profile
 from profiles.rhythms import keys_of
 from profiles.rules import DAY_MS
 from profiles.state import Episode, OrderEntry
@@ -37,6 +38,7 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     name = "winback"
     rule_type = WinbackRule
+    follows_order = True
     reasons: ClassVar[Mapping[str, str]] = {"ordered": "She ordered, or the order it counted from is no more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
@@ -55,14 +57,23 @@ class Winback(TriggerDefinition[WinbackRule]):
         for wake in waiting_for:
             step, own_ms, learned_ms, order_id = _parts(wake.partition("|")[2])
             if newest is not None and order_id == newest[1]:
-                # It may have been told since that the order was placed at another time.
-                profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+                if entry is None:
+                    # Orders that went may have been among those her rhythm was known by.
+                    del profile.wakes[wake]
+                    self._wait(turn, step, _own_ms(profile), learned_ms, newest, not_before_ms=turn.at.clock_ms)
+                else:
+                    # It may have been told since that the order was placed at another time.
+                    profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
                 return
         for wake in waiting_for:
             del profile.wakes[wake]
         for waiting in list(profile.episodes.values()):
-            if waiting.name == self.name and (newest is None or waiting.anchor != newest[1]):
+            if waiting.name != self.name:
+                continue
+            if newest is None or waiting.anchor != newest[1]:
                 cancel(turn, self, waiting.key, "ordered")
+            elif entry is None:
+                return  # the next one is planned once this one has gone out
         if newest is None:
             return
         # After an order that was cancelled the tries go on where they were.
@@ -70,7 +81,7 @@ class Winback(TriggerDefinition[WinbackRule]):
         sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
         step, tries = max(sent, default=0) + 1, self._tries(turn)
         # The goods are those of the order that was told of, which is nearly always the newest one.
-        own_ms = round((days_between(profile) or 0.0) * DAY_MS)
+        own_ms = _own_ms(profile)
         learned_ms = 0 if entry is None else round(_q95_days(turn, entry) * DAY_MS)
         # A try whose time is over was made, and may be forgotten since, or would be too late.
         over_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
@@ -115,9 +126,11 @@ class Winback(TriggerDefinition[WinbackRule]):
     def _tries(self, turn: Turn) -> int:
         return min(self.rule(turn.book).tries, len(STEPS))
 
-    def _wait(self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str]) -> None:
+    def _wait(
+        self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str], *, not_before_ms: int = 0
+    ) -> None:
         wake = f"{self.name}|{step}|{own_ms}|{learned_ms}|{newest[1]}"
-        turn.profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+        turn.profile.wakes[wake] = max(newest[0] + self._after_ms(turn, step, own_ms, learned_ms), not_before_ms)
 
     def _after_ms(self, turn: Turn, step: int, own_ms: int, learned_ms: int) -> int:
         rule = self.rule(turn.book)
@@ -127,10 +140,20 @@ class Winback(TriggerDefinition[WinbackRule]):
 _WAKES: Final = "winback|"
 
 
+def order_of(wake: str) -> str | None:
+    """The order that a timer counts from; None for timers of others."""
+    return _parts(wake.removeprefix(_WAKES))[3] if wake.startswith(_WAKES) else None
+
+
 def _parts(what: str) -> tuple[int, int, int, str]:
     """Try, own mean interval and learned time (ms), and order of a timer."""
     step, own_ms, learned_ms, order_id = what.split("|", 3)
     return int(step), int(own_ms), int(learned_ms), order_id
+
+
+def _own_ms(profile: Profile) -> int:
+    """Her own mean interval; 0 where there is none yet."""
+    return round((days_between(profile) or 0.0) * DAY_MS)
 
 
 def _q95_days(turn: Turn, entry: OrderEntry) -> float:

@@ -20,6 +20,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
 
     name = "wishlist.reminder"
     rule_type = WishlistReminderRule
+    follows_order = True
     listens = frozenset({ProductAddedToWishlist, ProductRemovedFromWishlist})
     reasons: ClassVar[Mapping[str, str]] = {"removed": "The product was taken off the wishlist."}
 
@@ -27,14 +28,24 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         event, profile = arrival.event, turn.profile
         assert isinstance(event, WishlistEvent)
         product_id = event.product.product_id
-        key = _key(profile, product_id)
-        wish = profile.wishes.get(product_id)
-        if wishes.since(wish) is None:
-            cancel(turn, self, key, "removed")
-            return
-        opening = wishes.opening(wish)
+        if wishes.since(profile.wishes.get(product_id)) is None:
+            cancel(turn, self, _key(profile, product_id), "removed")
+        else:
+            self._plan(turn, product_id)
+
+    def on_parted(self, turn: Turn) -> None:
+        """What waited may have been opened by a wish of another customer for what she wishes for too."""
+        if turn.profile.has_wishes:
+            for product_id in turn.profile.wishes:
+                self._plan(turn, product_id, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
+
+    def _plan(self, turn: Turn, product_id: str, *, since_ms: int = 0) -> None:
+        """Arm by the first word on the list that she was not reminded of, if that is due since then."""
+        profile, opening = turn.profile, wishes.opening(turn.profile.wishes.get(product_id))
         if opening is not None and not _bought(profile, product_id, opening[0]):
-            plan(turn, self, key, opening[1], opening[0], opening[0] + self.rule(turn.book).delay_ms)
+            due_ms = opening[0] + self.rule(turn.book).delay_ms
+            if due_ms >= since_ms:
+                plan(turn, self, _key(profile, product_id), opening[1], opening[0], due_ms)
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         if told.order is None:

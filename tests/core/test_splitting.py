@@ -9,13 +9,15 @@ from profiles import sides
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
+from profiles.gift_rules import GiftThresholdRule
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
-from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules
+from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
 from profiles.state import Ledger, Moment
-from profiles.triggers import VipEnteredRule
+from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
+from profiles.visit_rules import CategoryInterestRule
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,
@@ -25,6 +27,7 @@ from schemas.events import (
     CommandAnswered,
     ConsentChange,
     ConsentChanged,
+    CouponIssued,
     EraseCustomer,
     Event,
     Identified,
@@ -33,14 +36,17 @@ from schemas.events import (
     OrderDelivered,
     OrderReturned,
     PageViewed,
+    PaymentFailed,
     Product,
     ProductAdded,
+    ProductAddedToWishlist,
     ProductsSearched,
+    ProductViewed,
     SplitProfile,
     Unsubscribed,
 )
 from schemas.moves import Absorb, Link, Move, Restore
-from schemas.outputs import IdentityChange, Trigger
+from schemas.outputs import Decision, IdentityChange, Trigger
 
 START_MS = 1_772_409_600_000
 ADA, BOB = "user_id:ada", "user_id:bob"
@@ -489,6 +495,86 @@ def test_nothing_that_waits_about_an_order_of_the_other_is_sent_to_who_stays(nam
     assert name not in {episode.name for episode in town.profile(ADA).episodes.values()}
 
 
+@pytest.mark.parametrize("merges", [0.0, 0.5])
+def test_a_tier_and_a_sum_that_were_told_are_not_told_again_to_whose_orders_they_were(merges: float) -> None:
+    town = united(VipEnteredRule(limits=(1_000, 5_000)), LtvMilestoneRule(milestones=(1_000, 5_000)), merged=False)
+    if not merges:
+        town.tell(Identified, ADA, MAIL)
+    bought(town, MAIL, order_id="o1", revenue_minor=1_500).until(0.2).tell(Identified, ADA, MAIL, day=merges)
+    before = town.sent("vip.entered") + town.sent("ltv.milestone")
+    town.split(ADA, MAIL, day=1).until(2)
+
+    assert len(before) == 2
+    assert town.sent("vip.entered") + town.sent("ltv.milestone") == before
+
+    bought(town, MAIL, order_id="o2", revenue_minor=4_000, day=3).until(4)
+
+    assert (town.sent("vip.entered")[1:], town.sent("ltv.milestone")[1:]) == ([(MAIL, 3)], [(MAIL, 3)])
+
+
+def test_a_tier_that_was_not_told_yet_is_told_to_whose_order_it_was() -> None:
+    town = united(VipEnteredRule(limits=(1_000,)), LtvMilestoneRule(milestones=(1_000,)))
+    bought(town, MAIL, order_id="o1", revenue_minor=1_500).split(ADA, MAIL, day=0).until(2)
+
+    assert (town.sent("vip.entered"), town.sent("ltv.milestone")) == ([(MAIL, 0)], [(MAIL, 0)])
+
+
+@pytest.mark.parametrize("day", [89.5, 90.5, 135.5])
+def test_tries_to_win_her_back_go_on_where_they_were(day: float) -> None:
+    town = bought(united(merged=False), MAIL, order_id="o1", revenue_minor=1_500).until(day - 10)
+    town.tell(Identified, ADA, MAIL, day=day - 10).until(day).split(ADA, MAIL, day=day).until(400)
+
+    assert sorted(at for _, at in town.sent("winback")) == [90, 135, 180]
+    assert {who for who, at in town.sent("winback") if at > day} == {MAIL}
+
+
+def test_each_is_won_back_by_her_own_rhythm_and_not_by_that_of_both() -> None:
+    town = united(merged=False)
+    for day, who in ((0, ADA), (50, MAIL), (100, ADA)):
+        bought(town, who, day=day, order_id=f"o{day}", revenue_minor=500)
+    town.tell(Identified, ADA, MAIL, day=149)
+    for day, who in ((150, MAIL), (160, MAIL), (170, ADA)):
+        bought(town, who, day=day, order_id=f"o{day}", revenue_minor=500)
+    town.split(ADA, MAIL, day=171)
+    first_tries = {
+        name: (min(at for wake, at in town.profile(name).wakes.items() if "winback" in wake) - START_MS) / DAY_MS
+        for name in (ADA, MAIL)
+    }
+
+    assert first_tries == {ADA: 170 + 2.5 * 85, MAIL: 160 + 2.5 * 55}
+
+
+def test_her_silence_begins_with_an_order_of_her_own() -> None:
+    town = united(merged=False)
+    for number in range(12):
+        bought(town, ADA, day=10 * number, order_id=f"a{number}", revenue_minor=500)
+    bought(town.tell(Identified, ADA, MAIL, day=110), MAIL, day=111, order_id="e1", revenue_minor=500)
+    wake = "behaviour.change|silence"
+    with_the_others = town.profile(ADA).wakes[wake]
+    town.split(ADA, MAIL, day=111)
+
+    assert town.profile(ADA).wakes[wake] == pytest.approx(with_the_others - DAY_MS, abs=DAY_MS)
+    assert town.profile(ADA).behaviour.newest_ms == START_MS + 110 * DAY_MS
+    assert wake not in town.profile(MAIL).wakes
+
+
+def test_a_drop_that_a_word_of_the_other_had_hidden_is_told() -> None:
+    town = less_content(united(), ADA).tell(NpsSubmitted, MAIL, day=0.003, survey_id="e1", score=10)
+    town.split(ADA, MAIL, day=0.5).until(5)
+
+    assert town.sent("satisfaction.dropped") == [(ADA, 0)]
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_an_interest_that_was_told_of_is_not_told_of_again_while_it_lasts(whose: str) -> None:
+    town, tea = united(CategoryInterestRule(cooldown_ms=0)), Product(product_id="tea", category="tea")
+    for number in range(6):
+        town.tell(ProductViewed, whose, day=number / 1000, product=tea, channel="browser")
+    town.until(1).split(ADA, MAIL, day=1).tell(ProductViewed, whose, day=1.1, product=tea, channel="browser").until(9)
+
+    assert town.sent("category.interest") == [(ADA, 0)]
+
+
 # --- what is asked about single orders ------------------------------------------------------------------------------
 
 
@@ -580,13 +666,13 @@ def test_what_goes_with_an_order_twice_is_sent_once() -> None:
 # --- what was sent about carts and searches -------------------------------------------------------------------------
 
 
-def united() -> Town:
+def united(*triggers: TriggerRule, merged: bool = True) -> Town:
     """Ada, and an address that is taken for hers; both want to hear of the shop."""
     many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
-    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False), caps=many)))
+    town = Town(Book(rules=Rules.of(*triggers, quiet_hours=QuietHours(enabled=False), caps=many)))
     for name in (ADA, MAIL):
         town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
-    return town.tell(Identified, ADA, MAIL)
+    return town.tell(Identified, ADA, MAIL) if merged else town
 
 
 @pytest.mark.parametrize("whose", [ADA, MAIL])
@@ -622,6 +708,42 @@ def test_an_order_of_who_stays_does_not_buy_what_is_in_the_cart_of_who_leaves(da
     assert town.sent("cart.abandoned") == [(MAIL, int(day))]
 
 
+@pytest.mark.parametrize("cart_id", ["c1", None])
+def test_a_cart_that_both_filled_is_reminded_of_as_each_left_it(cart_id: str | None) -> None:
+    town = united().tell(ProductAdded, ADA, cart_id=cart_id, product=Product(product_id="tea", quantity=1)).until(1)
+    town.tell(ProductAdded, MAIL, day=2, cart_id=cart_id, product=Product(product_id="cup", quantity=1))
+    town.split(ADA, MAIL, day=2.01).until(9)
+
+    sent = [output for output in town.out if isinstance(output, Trigger) and output.name == "cart.abandoned"]
+    assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+    assert [item.product_id for item in sent[-1].items] == ["cup"]
+
+
+@pytest.mark.parametrize("checkout", [{}, {"checkout_id": "k1"}])
+@pytest.mark.parametrize("hers_too", [True, False])
+def test_a_checkout_without_a_cart_is_reminded_of_to_whom_it_belongs(
+    checkout: dict[str, Any], *, hers_too: bool
+) -> None:
+    products = (Product(product_id="tea", price_minor=500),)
+    town = united().tell(CheckoutStarted, MAIL, products=products, **checkout)
+    if hers_too:
+        town.tell(CheckoutStarted, ADA, day=0.02, products=products, **checkout)
+    town.split(ADA, MAIL, day=0.03).until(0.5)
+
+    assert sorted(town.sent("checkout.abandoned")) == [(MAIL, 0), (ADA, 0)][: 1 + hers_too]
+
+
+@pytest.mark.parametrize("cart_id", ["c1", None])
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_of_the_gift_that_a_cart_is_near_she_is_told_once(whose: str, cart_id: str | None) -> None:
+    town = united(GiftThresholdRule(threshold_minor=5_000))
+    tea = Product(product_id="tea", price_minor=4_500, quantity=1)
+    town.tell(ProductAdded, whose, cart_id=cart_id, product=tea).until(0.01).split(ADA, MAIL, day=0.02)
+    town.until(0.03).tell(CartViewed, whose, day=0.04, cart_id=cart_id).until(1)
+
+    assert town.sent("gift.threshold") == [(ADA, 0)]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
     town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(2).split(ADA, MAIL, day=2)
@@ -630,12 +752,104 @@ def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: s
     assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(ADA, 1)])
 
 
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_who_would_recommend_the_shop_is_asked_to_once_though_she_answers_again_after_the_split(whose: str) -> None:
+    town = united().tell(NpsSubmitted, whose, survey_id="s1", order_id="o1", score=9).until(2).split(ADA, MAIL, day=2)
+    town.tell(NpsSubmitted, whose, day=2.1, survey_id="s1", order_id="o1", score=10).until(200)
+
+    assert town.sent("nps.promoter") == [(ADA, 1)]
+
+
+def less_content(town: Town, whose: str) -> Town:
+    """Who was delighted twice is so no longer."""
+    for number, score in enumerate((10, 10, 7)):
+        town.tell(NpsSubmitted, whose, day=number / 1000, survey_id=f"s{number}", score=score)
+    return town
+
+
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_a_drop_is_told_once_though_she_answers_again_after_the_split(whose: str) -> None:
+    town = less_content(united(), whose).until(1).split(ADA, MAIL, day=1)
+    town.tell(NpsSubmitted, whose, day=2, survey_id="s2", score=7).until(50)
+
+    assert town.sent("satisfaction.dropped") == [(ADA, 0)]
+
+
+@pytest.mark.parametrize(
+    "name, day", [("satisfaction.dropped", 0), ("nps.promoter", 1), ("wishlist.reminder", 3), ("coupon.expiring", 6)]
+)
+def test_what_waits_about_words_wishes_and_coupons_goes_with_them(name: str, day: int) -> None:
+    town = less_content(united(), MAIL).tell(ProductAddedToWishlist, MAIL, product=Product(product_id="tea"))
+    town.tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    town.split(ADA, MAIL, day=0.003).until(20)
+
+    assert town.sent(name) == [(MAIL, day)]
+    assert (name, "split") in {(one.name, one.reason) for one in town.out if isinstance(one, Decision)}
+
+
+def test_that_nobody_has_spoken_with_her_is_told_of_whose_score_was_low() -> None:
+    town = united().tell(NpsSubmitted, MAIL, survey_id="s1", score=3).until(0.5).split(ADA, MAIL, day=0.5).until(5)
+
+    assert (town.sent("nps.detractor"), town.sent("feedback.overdue")) == ([(ADA, 0)], [(MAIL, 1)])
+
+
+def test_whoever_wishes_for_the_same_is_reminded_of_her_own_wish() -> None:
+    town = united()
+    for day, whose in enumerate((MAIL, ADA)):
+        town.tell(ProductAddedToWishlist, whose, day=day, product=Product(product_id="tea"))
+
+    assert town.split(ADA, MAIL, day=2).until(10).sent("wishlist.reminder") == [(MAIL, 3), (ADA, 4)]
+
+
+@pytest.mark.parametrize("day", [3.5, 3.01])
+def test_a_wish_that_was_reminded_of_is_not_reminded_of_again(day: float) -> None:
+    town = united()
+    for whose in (MAIL, ADA):
+        town.tell(ProductAddedToWishlist, whose, product=Product(product_id="tea"))
+    town.until(day).split(ADA, MAIL, day=day)
+
+    assert town.until(10).sent("wishlist.reminder") == [(ADA, 3)]
+
+
 def test_what_is_added_after_the_split_is_reminded_of_as_ever() -> None:
     town = united().tell(ProductAdded, MAIL, cart_id="c1", product=Product(product_id="tea", quantity=1))
     town.until(0.5).split(ADA, MAIL, day=0.5)
     town.tell(ProductAdded, MAIL, day=2, cart_id="c1", product=Product(product_id="cup", quantity=1)).until(5)
 
     assert town.sent("cart.abandoned") == [(ADA, 0), (MAIL, 2)]
+
+
+@pytest.mark.parametrize("before_the_merge", [True, False])
+@pytest.mark.parametrize("checkout", [{}, {"checkout_id": "k1"}, {"order_id": "o1"}])
+@pytest.mark.parametrize("begun", [True, False])
+def test_whose_payment_was_refused_is_told_so_and_nobody_else(
+    checkout: dict[str, Any], *, before_the_merge: bool, begun: bool
+) -> None:
+    town = united(merged=not before_the_merge)
+    if begun:
+        town.tell(CheckoutStarted, MAIL, products=(Product(product_id="tea", price_minor=500),), **checkout)
+    town.tell(PaymentFailed, MAIL, day=0.001, **checkout).tell(Identified, ADA, MAIL, day=0.002)
+    town.split(ADA, MAIL, day=0.01).until(0.04)
+
+    assert town.sent("payment.failed") == [(MAIL, 0)]
+
+
+@pytest.mark.parametrize("also", [ADA, MAIL])
+def test_a_refused_payment_that_she_told_of_herself_stays_with_her(also: str) -> None:
+    town = united().tell(PaymentFailed, ADA, checkout_id="k1").tell(PaymentFailed, also, day=0.001, checkout_id="k1")
+    town.split(ADA, MAIL, day=0.01).until(1)
+
+    assert town.sent("payment.failed") == [(ADA, 0)]
+
+
+def test_a_refused_payment_goes_with_the_device_it_came_with() -> None:
+    town = united(merged=False).tell(PaymentFailed, PHONE, checkout_id="k1").tell(Identified, MAIL, PHONE, day=0.001)
+    town.tell(Identified, ADA, MAIL, day=0.002).split(ADA, MAIL, day=0.01).split(
+        MAIL, PHONE, day=0.015, request_id="T-2"
+    )
+
+    assert "payment.failed" not in {episode.name for episode in town.profile(MAIL).episodes.values()}
+    assert "payment.failed" in {episode.name for episode in town.profile(PHONE).episodes.values()}
 
 
 def test_who_searched_is_reminded_of_it_and_nobody_else() -> None:

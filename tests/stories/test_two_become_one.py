@@ -6,6 +6,7 @@ import pytest
 
 from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
+from profiles.order_rules import CrossSellRule
 from profiles.rules import Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
 from profiles.visit_rules import CategoryInterestRule
@@ -336,6 +337,32 @@ def test_who_had_her_newest_order_cancelled_under_another_name_is_won_back_by_th
     assert ada.emitted("winback") == [90 * DAY]
 
 
+@pytest.mark.parametrize("hers_is_the_drop", [True, False])
+@pytest.mark.parametrize("merges, told", [(2, [5]), (DAY, [DAY]), (10 * DAY, [])])
+def test_who_was_more_content_under_another_name_is_less_so_now(
+    merges: int, told: list[int], *, hers_is_the_drop: bool
+) -> None:
+    ada, guest = two()
+    drops, before = (ada, guest) if hers_is_the_drop else (guest, ada)
+    for number in (2, 1):
+        before.tell(events.NpsSubmitted, -number * DAY, survey_id=f"s{number}", score=10)
+    drops.tell(events.NpsSubmitted, 0, survey_id="s0", score=7)
+    ada.until(merges).becomes_one_with(guest).until(20 * DAY)
+
+    assert [round(minute) for minute in ada.emitted("satisfaction.dropped")] == told
+
+
+def test_an_order_under_another_name_ends_her_silence_though_nothing_else_waits() -> None:
+    book = shop(CrossSellRule(enabled=False))
+    ada, guest = two(book)
+    for number in range(12):
+        ada.order(f"o{number}", 10 * number * DAY, "tea")
+    guest.order("x1", 119 * DAY, "tea").until(122 * DAY)
+    ada.until(122 * DAY).becomes_one_with(guest).until(125 * DAY)
+
+    assert [one.details["measure"] for one in ada.sent("behaviour.change")] == []
+
+
 def test_a_first_search_of_one_and_a_second_of_the_other_are_two() -> None:
     ada, guest = two()
     guest.search("tea", 0, results=3)
@@ -354,6 +381,28 @@ def test_who_had_ordered_under_another_name_had_found_something(*, hers_is_the_s
 
     assert ada.emitted("search.abandoned") == []
     assert ada.decisions("search.abandoned")[-1] == ("cancelled", "found")
+
+
+@pytest.mark.parametrize("hers_is_the_search", [True, False])
+@pytest.mark.parametrize("found", ["added", "taken back", "clicked", "viewed by a server"])
+def test_who_had_found_something_under_another_name_is_reminded_of_neither_search_nor_visit(
+    found: str, *, hers_is_the_search: bool
+) -> None:
+    ada, guest = two(shop(CartAbandonedRule(enabled=False)))
+    searches, finds = (ada, guest) if hers_is_the_search else (guest, ada)
+    searches.view("tea", 0).view("cup", 1).search("tea", 2, results=0)
+    if found == "clicked":
+        finds.tell(events.ProductClicked, 10, product=product("tea"), channel="browser")
+    elif found == "viewed by a server":
+        finds.view("tea", 10, channel="server")
+    else:
+        finds.add("tea", 10)
+    if found == "taken back":
+        finds.remove("tea", 11)
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("search.abandoned") == []
+    assert len(ada.emitted("browse.abandoned")) == (0 if found in {"added", "taken back"} else 1)
 
 
 def test_an_order_from_before_the_search_is_none_of_what_was_found() -> None:
