@@ -256,11 +256,16 @@ def _lasting(adjustments: list[Fields], sent: list[Fields], paid_in: str | None)
     awaited = [one.amount(paid_in or "", "amount") or 0 for one in sent if one.text("status") != "success"]
     if not awaited:
         return lasting
-    missing = {*awaited, sum(awaited)}
     sets = [one.inner("amount_set").inner("presentment_money") for one in lasting]
-    return [
-        one for one, theirs in zip(lasting, sets, strict=True) if theirs.amount(paid_in or "", "amount") not in missing
-    ]
+    theirs = [one.amount(paid_in or "", "amount") for one in sets]
+    missing = [sum(awaited)] if sum(awaited) in theirs else awaited
+    kept = []
+    for one, amount in zip(lasting, theirs, strict=True):
+        if amount in missing:
+            missing.remove(amount)  # one for each: half of an order that went back leaves as much again for good
+        else:
+            kept.append(one)
+    return kept
 
 
 def _payments(body: Fields) -> list[Fields]:

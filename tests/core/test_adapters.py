@@ -474,6 +474,17 @@ def test_a_refund_to_who_pays_in_another_currency_counts_in_the_shops_from_the_d
     assert net_and_margin(paid_in_francs("pending", refund), paid_in_francs("success", refund)) == left
 
 
+def test_half_of_a_line_that_is_under_way_in_another_currency_is_half_of_it() -> None:
+    half = {"kind": "refund_discrepancy", "amount": "2.50", "amount_set": money_set("2.50", "2.75")}
+    payment = {"kind": "refund", "status": "pending", "amount": "2.75", "currency": "CHF"}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": [payment],
+        "refund_line_items": [{**LINE, "total_tax": "0.00"}], "order_adjustments": [half, half],
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 250
+
+
 def net_and_margin(*messages: Any) -> tuple[int, int]:
     """What the customer of these messages is worth after them."""
     profile, ledger = Profile("user_id:7"), Ledger(complete=True)
