@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.decode import refused
+from schemas.decode import refused, too_deep
 from schemas.money import MINOR_MAX
 from schemas.reasons import Problem
 
@@ -39,6 +39,8 @@ _decode = msgspec.json.Decoder(ChannelSpend).decode
 
 def read_record(value: bytes) -> ChannelSpend | Problem:
     """Read the value of a record, or say why it can't be taken."""
+    if (problem := too_deep(value)) is not None:
+        return problem
     try:
         return _decode(value)
     except msgspec.ValidationError as error:

@@ -72,7 +72,7 @@ def shifted(lines: Iterable[Line], by_ms: int, decoder: Decoder) -> Iterator[Lin
     for line in lines:
         try:
             event: Event = canonical.decode(line.value)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             arrival = decoder.decode(line.value, line.time_ms)
             if isinstance(arrival, Problem):
                 yield line

@@ -90,6 +90,6 @@ def _aside(partition: int, record: Any) -> Aside | None:
     record_id = headers.get("record-id", f"{partition}/{record.offset}".encode()).decode("utf-8", "replace")
     try:
         rejected = _read(record.value)
-    except (msgspec.DecodeError, TypeError):
+    except (ValueError, RecursionError, TypeError):
         return None
     return Aside(partition=partition, offset=record.offset, record_id=record_id, rejected=rejected)

@@ -126,7 +126,7 @@ def _answers(consumer: "KafkaConsumer", every: "list[TopicPartition]") -> bool:
 
 
 def readable(value: bytes) -> str:
-    """One line of an output record: when, what, whom, about what.
+    """One line of an output record: when, what, whom, about what; of what is none, its beginning.
 
     >>> readable(b'{"name":"welcome","emitted_at_ms":0,"customer":{"id":"user_id:7"},"trigger_id":"t1"}')
     '1970-01-01 00:00:00 UTC  welcome               user_id:7  t1'
@@ -134,9 +134,12 @@ def readable(value: bytes) -> str:
     import msgspec
 
     try:
-        record: dict[str, Any] = msgspec.json.decode(value, type=dict[str, Any])
-    except msgspec.DecodeError:
+        return _line(msgspec.json.decode(value, type=dict[str, Any]))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return repr(value[:200])
+
+
+def _line(record: dict[str, Any]) -> str:
     at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
     customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
     parts = [utc(at_ms), f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]

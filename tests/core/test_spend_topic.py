@@ -62,6 +62,10 @@ def test_other_currencies_are_converted_at_the_rate_of_the_day() -> None:
 
 BAD: dict[str, tuple[tuple[int, Record], str]] = {
     "no JSON": ((0, Record(4, 0, b"ads|2026-03-01", b"{no")), "not_json"),
+    "JSON nested too deep": (
+        (0, Record(4, 0, b"ads|2026-03-01", b'{"x":' + b"[" * 9000 + b"]" * 9000 + b"}")),
+        "too_deep",
+    ),
     "no day": ((0, Record(4, 0, b"ads|2026-03-01", b'{"channel": "ads", "amount_minor": 1}')), "missing_field"),
     "a day that is none": (said(4, "2026-02-30", "ads", 1), "wrong_type"),
     "an amount in major units": (said(4, "2026-03-01", "ads", 12.5), "wrong_type"),

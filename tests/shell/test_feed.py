@@ -219,6 +219,16 @@ def test_shifting_moves_every_instant_alike_and_makes_nothing_an_import(settings
     assert moved[2].value == b"no json"
 
 
+@pytest.mark.parametrize("odd", [b"[" * 9000 + b"]" * 9000, b'"\xff"'], ids=["nested too deep", "no UTF-8"])
+def test_an_odd_line_is_fed_as_it_is_and_ends_nothing(odd: bytes) -> None:
+    """The worker sets it aside with the reason; feeding ended there as by a fault of ours."""
+    line = json.dumps(ORDER).encode()[:-1] + b', "message_id": ' + odd + b"}"
+    decoder = Decoder("USD")
+
+    assert [moved.value for moved in shifted(as_lines([line], decoder), DAY_MS, decoder)] == [line]
+    assert [spent.key for spent in as_spend([line])] == [""]
+
+
 def test_shifted_to_now_the_last_event_happens_now(
     settings: Settings, regulars: Callable[..., int], export: Path
 ) -> None:
@@ -323,7 +333,16 @@ def test_tail_says_once_that_kafka_is_away_and_once_that_it_is_back(
 
 
 def test_a_line_is_readable_whatever_the_record_is() -> None:
-    assert readable(b"no json") == "b'no json'"
+    for odd in (
+        b"no json",
+        b'{"name":"\xff"}',
+        b'{"emitted_at_ms":"noon"}',
+        b'{"items":[7]}',
+        b'{"customer":"ann"}',
+        b'{"value_minor":5,"exponent":"x"}',
+        b'{"a":' + b"[" * 9000,
+    ):
+        assert readable(odd) == repr(odd[:200])
     assert readable(b"{}").startswith("1970-01-01 00:00:00 UTC  ")
     rejected = b'{"reason":"not_json","detail":"line 1","timestamp_ms":1700000000000,"key":"21"}'
     assert readable(rejected) == "2023-11-14 22:13:20 UTC  not_json              21  line 1"

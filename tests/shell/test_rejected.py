@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from schemas.reasons import Problem
 from streams import cli
 from streams.record import Record
 from streams.redrive import Outcome, Redrive
-from streams.rejected import Aside, Filter
+from streams.rejected import Aside, Filter, _aside
 from streams.rows import original_bytes, reject
 from streams.settings import build_settings
 from tests.shell.serve_kit import NOW_MS, WEB_KEY, viewed
@@ -187,3 +188,8 @@ def test_the_list_says_that_times_are_utc_and_outlives_a_sender_that_stamps_in_m
         "0/1      1772409600000000 ms      clickstream    wrong_type: as it was",
         "0/2      -----------------------  clickstream    wrong_type: as it was",
     ]
+
+
+@pytest.mark.parametrize("odd", [b'{"detail":"\xff"}', b'{"reason":"x","and":' + b"[" * 9000, b"[]", None])
+def test_what_is_no_reject_is_passed_by(odd: bytes | None) -> None:
+    assert _aside(0, SimpleNamespace(headers=[], value=odd, offset=7)) is None
