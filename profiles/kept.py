@@ -98,9 +98,9 @@ class Kept:
 
     @property
     def has_browsing(self: Any) -> bool:
-        """Whether any view or search is remembered, without opening them."""
+        """Whether any view, search or click is remembered, without opening them."""
         part: Browsing | Raw = self._browsing
-        return part is not NOTHING if type(part) is Raw else bool(part.views or part.searches)
+        return part is not NOTHING if type(part) is Raw else bool(part.views or part.searches or part.found_ms)
 
     @property
     def has_sides(self: Any) -> bool:
