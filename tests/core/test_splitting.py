@@ -52,6 +52,7 @@ from schemas.events import (
 )
 from schemas.moves import Absorb, Link, Move, Restore
 from schemas.outputs import Decision, IdentityChange, Trigger
+from tests.stories.customers import shop_that_learned
 
 START_MS = 1_772_409_600_000
 ADA, BOB = "user_id:ada", "user_id:bob"
@@ -530,6 +531,18 @@ def test_a_tier_and_a_sum_that_were_told_are_not_told_again_to_whose_orders_they
     bought(town, MAIL, order_id="o2", revenue_minor=4_000, day=3).until(4)
 
     assert (town.sent("vip.entered")[1:], town.sent("ltv.milestone")[1:]) == ([(MAIL, 3)], [(MAIL, 3)])
+
+
+def test_who_is_likely_not_to_come_back_is_told_of_once() -> None:
+    town = Town(shop_that_learned())
+    for name in (ADA, MAIL):
+        town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
+    for day in range(0, 100, 10):
+        bought(town, MAIL, day=day, order_id=f"e{day}", revenue_minor=5_000)
+    town.until(130).tell(Identified, ADA, MAIL, day=130).until(150).split(ADA, MAIL, day=150).until(300)
+
+    assert town.sent("churn.risk") == [(ADA, 146)]
+    assert town.profile(MAIL).standing.band == "high"
 
 
 def test_a_tier_that_was_not_told_yet_is_told_to_whose_order_it_was() -> None:
