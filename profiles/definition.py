@@ -41,8 +41,8 @@ class TriggerDefinition(Generic[R]):
     remembers_views: bool = False
     """Whether it goes by what was viewed and searched for in the last days: that is kept only while such a trigger is on."""
     follows_order: bool = False
-    """Whether what waits is about the order it is anchored in, or the answer, review, wish or coupon: where that turns out to be
-    another customer's, so does this.
+    """Whether what waits is about the order it is anchored in, or an answer, review, wish, coupon or stock alert: where that
+    turns out to be another customer's, so does this.
     """
     reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""

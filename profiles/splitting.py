@@ -58,6 +58,9 @@ _KEPT_AS_IT_IS: Final = (
 )
 """What was decided about the customer, or asked by her, and is no fact of one side."""
 
+_ABOUT_WORDS: Final = ("nps.detractor", "feedback.overdue", "nps.promoter", "satisfaction.dropped")
+"""Triggers about single answers and reviews."""
+
 
 def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bool:
     """Carry the command out, or pass it on to whom the profile belongs, or refuse; and answer. Whether the profile changed.
@@ -200,6 +203,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     for place, episode in list(profile.episodes.items()):
         came_with = episode.data.get(sides.CAME_WITH)
         names = (episode.key, episode.anchor, *episode.key.split("|"))
+        names += tuple(episodes.slot(episode.name, name) for name in names)
         if gone.intersection(names) if came_with is None else came_with in goes:
             definition = triggers.get(episode.name)
             if definition is None:
@@ -292,8 +296,11 @@ def _side(
     side.wakes = {wake: at_ms for wake, at_ms in profile.wakes.items() if winback.order_of(wake) in left}
     if side.has_feedback:
         feedback.note_told(side, profile.id, sent)
+    bundles = {f"{name}|{key.removeprefix(profile.id)[1:]}" for key, name in sent if name == "bundle.suggest"}
     for cart_id, cart in side.carts.items():
-        cart.told = sorted({*cart.told, *(name for key, name in sent if key == episode_key(profile, cart_id))})
+        cart.told = sorted(
+            {*cart.told, *bundles, *(name for key, name in sent if key == episode_key(profile, cart_id))}
+        )
     for order_id, delivery in side.deliveries.items():
         delivery.asked = sorted({*delivery.asked, *(name for key, name in sent if key == order_id)})
     copies = [decode_entry(encode(entry)) for entry in entries]
@@ -304,13 +311,19 @@ def _side(
 
 
 def _grounds(profile: Profile) -> set[str]:
-    """What triggers wait about besides orders, as their episodes name it: by its id, or by the message that opened them."""
+    """What triggers wait about besides orders, as their episodes name it: by its id, after the trigger's name where an order may
+    have the same, or by the message that opened them.
+    """
     found = {*profile.carts, *profile.checkouts}
     found.update(checkout.started_by for checkout in profile.checkouts.values())
     if profile.has_feedback:
-        found |= {*profile.feedback.surveys, *profile.feedback.reviews}
+        words = {*profile.feedback.surveys, *profile.feedback.reviews}
+        found.update(episodes.slot(name, word) for name in _ABOUT_WORDS for word in words)
     if profile.has_coupons:
         found.update(coupon.issued[1] for coupon in profile.coupons.values() if coupon.issued is not None)
+    if profile.has_watches:
+        alerts = [watch.alert[1] for watch in profile.watches.values() if watch.alert is not None]
+        found.update(episodes.slot("back.in.stock", alert) for alert in alerts)
     if profile.has_wishes:
         found.update(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)
     return found
@@ -368,6 +381,9 @@ def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
     for key, coupon in made.coupons.items():
         if key in before.coupons:
             coupon.told_ms = before.coupons[key].told_ms
+    for key, watch in made.watches.items():
+        if key in before.watches:
+            watch.alert_done = before.watches[key].alert_done
     for key, checkout in made.checkouts.items():
         # One that events named by nothing is named by the customer.
         under = key if key in before.checkouts else renamed(key, made.id, before.id)

@@ -382,7 +382,8 @@ class Cart(Struct, omit_defaults=True, gc=False):
     `base*` is the fold of everything older than `ops`. `opened_*` names the event that opened the present episode, and
     `changed_ms` is the newest operation (it resets the reminder), `mutated_ms` the newest that could change lines.
     `needs_add`: a reminder went out, so only an item added opens a new episode. `described` is by the key of the line.
-    `told` are triggers that were sent about it while it was taken for a cart of another customer, who remembers them herself.
+    `told` are triggers that were sent about it while it was taken for a cart of another customer, who remembers them herself
+    ("bundle.suggest|<bundle>" of bundles).
     """
 
     cart_id: str

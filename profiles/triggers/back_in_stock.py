@@ -24,6 +24,7 @@ class BackInStock(Watched[BackInStockRule]):
 
     name = "back.in.stock"
     rule_type = BackInStockRule
+    follows_order = True
     reasons = RESTS | {
         "answered": "The stock alert was answered, or a newer one took its place.",
         "alert_expired": "The stock alert is older than 90 days.",

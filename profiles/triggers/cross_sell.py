@@ -5,7 +5,7 @@ and where nothing was learned, told by the catalogue (`complementary`), its file
 the catalogue's file names, and the sets that customers buy by themselves (`Models.bundles`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import combinations
 from typing import ClassVar, Final
 
@@ -122,20 +122,22 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             self._consider(turn, [event.product.product_id])
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
-        self._consider(turn, (line.product_id for line in cart.lines.values()))
+        self._consider(turn, (line.product_id for line in cart.lines.values()), cart.told)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """One of them may have viewed what the other one had not. What came in carts is told of by itself."""
         if brought.has_watches:
             self._consider(turn, [watch.product_id for watch in brought.watches.values() if watch.views])
 
-    def _consider(self, turn: Turn, product_ids: Iterable[str]) -> None:
-        """Arm for each bundle of these products that she has begun."""
+    def _consider(self, turn: Turn, product_ids: Iterable[str], told: Collection[str] = ()) -> None:
+        """Arm for each bundle of these products that she has begun, but for those that were told of already."""
         bundles = {
             name: members for product_id in product_ids for name, members in self._bundles_of(turn, product_id).items()
         }
         for name, members in sorted(bundles.items()):
             key = f"{turn.profile.id}|{name}"
+            if told and f"{self.name}|{name}" in told:
+                continue
             if waiting(turn.profile, self, key) is None and self._rest(turn, members) is not None:
                 opened_ms = max(turn.time_ms, self._viewed_ms(turn, members))
                 due_ms = opened_ms + self.rule(turn.book).delay_ms

@@ -74,9 +74,10 @@ def test_a_view_that_comes_late_ends_the_look_before_it(ada: Profile) -> None:
 
 
 def test_a_click_is_remembered_alone_and_as_well_before_it_was_stored_as_after() -> None:
-    eve = Profile("user_id:eve")
-    note_click(eve, MINUTE_MS)
-    stored = decode_profile(eve.pack())
+    eve, stored = Profile("user_id:eve"), Profile("user_id:eve")
+    for profile in (eve, stored):
+        note_click(profile, MINUTE_MS)
+    stored = decode_profile(stored.pack())
     for profile in (eve, stored):
         note_found(profile, 2 * MINUTE_MS, added=True)
 

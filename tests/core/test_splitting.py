@@ -7,9 +7,11 @@ from msgspec.structs import replace
 
 from profiles import sides
 from profiles.book import Book
-from profiles.catalogue import build_catalogue
+from profiles.catalogue import Catalogue, build_catalogue
 from profiles.engine import Engine
 from profiles.gift_rules import GiftThresholdRule
+from profiles.goods import change_of
+from profiles.goods_state import UNKNOWN, Good
 from profiles.links import NOBODY
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
@@ -20,6 +22,7 @@ from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule
 from schemas.decode import others_of
 from schemas.events import (
+    SHOP,
     Arrival,
     CartUpdated,
     CartViewed,
@@ -41,12 +44,15 @@ from schemas.events import (
     ProductAdded,
     ProductAddedToWishlist,
     ProductsSearched,
+    ProductStockChanged,
     ProductViewed,
     SplitProfile,
+    StockAlertSubscribed,
     Unsubscribed,
 )
 from schemas.moves import Absorb, Link, Move, Restore
 from schemas.outputs import Decision, IdentityChange, Trigger
+from tests.stories.customers import shop_that_learned
 
 START_MS = 1_772_409_600_000
 ADA, BOB = "user_id:ada", "user_id:bob"
@@ -60,6 +66,7 @@ class Town:
         self.engine = Engine(book or Book())
         self.homes: dict[str, tuple[Profile, Ledger]] = {}
         self.out: list[Output] = []
+        self.goods: dict[str, Good] = {}
         self.count = 0
 
     def profile(self, name: str) -> Profile:
@@ -88,7 +95,21 @@ class Town:
         at_ms = START_MS + round(day * DAY_MS)
         for profile, ledger in self.homes.values():
             while (due_ms := profile.next_due_ms()) is not None and due_ms <= at_ms:
-                self.engine.fire(profile, Moment(due_ms + 1, due_ms + 1), ledger, self.out)
+                self.engine.fire(profile, Moment(due_ms + 1, due_ms + 1, goods=self.goods), ledger, self.out)
+        return self
+
+    def stock(self, product_id: str, day: float, available: int) -> "Town":
+        """The shop has so many pieces from now on, and whoever watches the product hears of it."""
+        self.count += 1
+        at_ms = START_MS + round(day * DAY_MS)
+        event = ProductStockChanged(
+            message_id=f"m{self.count}", timestamp_ms=at_ms, product_id=product_id, available=available
+        )
+        change = change_of(self.goods.get(product_id, UNKNOWN), Arrival(event, at_ms, at_ms, SHOP, product_id), "USD")
+        if change is not None:
+            self.goods[change.key] = change.after
+            for profile, _ in self.homes.values() if self.engine.wakes(change) else ():
+                self.engine.hear(profile, change, 0, Moment(at_ms, goods=self.goods), self.out)
         return self
 
     def sent(self, name: str) -> list[tuple[str, int]]:
@@ -512,6 +533,18 @@ def test_a_tier_and_a_sum_that_were_told_are_not_told_again_to_whose_orders_they
     assert (town.sent("vip.entered")[1:], town.sent("ltv.milestone")[1:]) == ([(MAIL, 3)], [(MAIL, 3)])
 
 
+def test_who_is_likely_not_to_come_back_is_told_of_once() -> None:
+    town = Town(shop_that_learned())
+    for name in (ADA, MAIL):
+        town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
+    for day in range(0, 100, 10):
+        bought(town, MAIL, day=day, order_id=f"e{day}", revenue_minor=5_000)
+    town.until(130).tell(Identified, ADA, MAIL, day=130).until(150).split(ADA, MAIL, day=150).until(300)
+
+    assert town.sent("churn.risk") == [(ADA, 146)]
+    assert town.profile(MAIL).standing.band == "high"
+
+
 def test_a_tier_that_was_not_told_yet_is_told_to_whose_order_it_was() -> None:
     town = united(VipEnteredRule(limits=(1_000,)), LtvMilestoneRule(milestones=(1_000,)))
     bought(town, MAIL, order_id="o1", revenue_minor=1_500).split(ADA, MAIL, day=0).until(2)
@@ -666,10 +699,11 @@ def test_what_goes_with_an_order_twice_is_sent_once() -> None:
 # --- what was sent about carts and searches -------------------------------------------------------------------------
 
 
-def united(*triggers: TriggerRule, merged: bool = True) -> Town:
+def united(*triggers: TriggerRule, merged: bool = True, catalogue: Catalogue | None = None) -> Town:
     """Ada, and an address that is taken for hers; both want to hear of the shop."""
     many = Caps(max_in_24h=100, max_in_7d=100, max_in_day=100)
-    town = Town(Book(rules=Rules.of(*triggers, quiet_hours=QuietHours(enabled=False), caps=many)))
+    rules = Rules.of(*triggers, quiet_hours=QuietHours(enabled=False), caps=many)
+    town = Town(Book(rules=rules, catalogue=catalogue or Catalogue()))
     for name in (ADA, MAIL):
         town.tell(ConsentChanged, name, consent=(ConsentChange(state="GRANT", channel="email"),))
     return town.tell(Identified, ADA, MAIL) if merged else town
@@ -744,6 +778,33 @@ def test_of_the_gift_that_a_cart_is_near_she_is_told_once(whose: str, cart_id: s
     assert town.sent("gift.threshold") == [(ADA, 0)]
 
 
+def test_a_bundle_that_was_suggested_for_a_cart_is_not_suggested_again() -> None:
+    weekend = build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat")])
+    town = united(catalogue=weekend)
+    town.tell(ProductAdded, MAIL, cart_id="c1", product=Product(product_id="tent", quantity=1)).until(1.5)
+    town.split(ADA, MAIL, day=1.5).tell(CartViewed, MAIL, day=1.6, cart_id="c1").until(9)
+
+    assert town.sent("bundle.suggest") == [(ADA, 1)]
+
+
+@pytest.mark.parametrize("hers_too", [True, False])
+def test_a_stock_alert_is_answered_once(*, hers_too: bool) -> None:
+    town, tea = united(), Product(product_id="tea")
+    for day, whose in enumerate((MAIL, ADA) if hers_too else (MAIL,)):
+        town.tell(StockAlertSubscribed, whose, day=day / 1000, product=tea)
+    town.stock("tea", 0.1, 0).stock("tea", 0.2, 5).until(0.3).split(ADA, MAIL, day=0.4)
+    town.stock("tea", 0.5, 0).stock("tea", 0.6, 5).until(1)
+
+    assert town.sent("back.in.stock") == [(ADA, 0)]
+
+
+def test_a_stock_alert_that_waits_to_be_answered_is_hers_who_asked() -> None:
+    town = united().tell(StockAlertSubscribed, MAIL, product=Product(product_id="tea"))
+    town.stock("tea", 0.1, 0).stock("tea", 0.2, 5).split(ADA, MAIL, day=0.2).until(1)
+
+    assert town.sent("back.in.stock") == [(MAIL, 0)]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_a_low_score_is_told_once_though_it_comes_again_after_the_split(whose: str) -> None:
     town = united().tell(NpsSubmitted, whose, survey_id="s1", score=3).until(2).split(ADA, MAIL, day=2)
@@ -785,6 +846,13 @@ def test_what_waits_about_words_wishes_and_coupons_goes_with_them(name: str, day
 
     assert town.sent(name) == [(MAIL, day)]
     assert (name, "split") in {(one.name, one.reason) for one in town.out if isinstance(one, Decision)}
+
+
+def test_an_answer_that_leaves_takes_no_order_of_the_same_id_along() -> None:
+    town = bought(united(), ADA, order_id="1", revenue_minor=500).tell(NpsSubmitted, MAIL, survey_id="1", score=9)
+    town.tell(OrderDelivered, ADA, day=0.1, order_id="1").split(ADA, MAIL, day=0.2).until(20)
+
+    assert (town.sent("nps.promoter"), town.sent("next.order.coupon")) == ([(MAIL, 1)], [(ADA, 1)])
 
 
 def test_that_nobody_has_spoken_with_her_is_told_of_whose_score_was_low() -> None:
