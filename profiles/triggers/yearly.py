@@ -166,12 +166,15 @@ class Anniversary(_Yearly[AnniversaryRule]):
     reasons: ClassVar[Mapping[str, str]] = {"lapsed": "The customer has ordered nothing for too long."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        """The first order there is may have changed: by a new one, an earlier one, or a cancellation."""
+        """The first order there is may have changed: by a new one, an earlier one, a cancellation, or the time of what was it."""
         change, first = told.change, turn.profile.orders.first
-        moved = change.before is None or change.before.placed_ms != change.entry.placed_ms
+        order_id, before = change.entry.order_id, change.before
+        moved = before is None or before.placed_ms != change.entry.placed_ms
         if not moved and change.was_counted == change.is_counted:
             return
-        if first is None or first[1] == change.entry.order_id or not change.is_counted or not self._has_timer(turn):
+        is_first = first is None or first[1] == order_id
+        was_first = first is not None and before is not None and (before.placed_ms or 0, order_id) < first
+        if is_first or was_first or not change.is_counted or not self._has_timer(turn):
             self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
 
     def on_parted(self, turn: Turn) -> None:
