@@ -135,10 +135,8 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
     else:
         products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
-    cart = find(profile, cart_id)
-    if cart is not None and last_change_ms(cart) < at_ms - forget_ms:
-        cart = None
-    if cart is None:
+    cart, forgotten_ms = find(profile, cart_id), at_ms - forget_ms
+    if cart is None or (cart.changed_ms < forgotten_ms and cart.mutated_ms < forgotten_ms):
         cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
     op = CartOp(at_ms, event.message_id, kind, [_op_line(product) for product in products])
     if not _insert(cart, op, lateness_ms):
@@ -339,8 +337,7 @@ def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> Non
     settled_ms = now_ms - 2 * lateness_ms
     done = []
     for cart in here.values():
-        changed_ms = last_change_ms(cart)
-        if changed_ms < settled_ms:
+        if cart.changed_ms < settled_ms and cart.mutated_ms < settled_ms:
             done.append(cart)
         elif cart.ops and cart.ops[0].at_ms < settled_ms:
             fold_into_base(cart, settled_ms)

@@ -376,6 +376,8 @@ def _costs(shipping_cost: int | None, payment_fee: int | None) -> OrderMoney | N
 
 def _alone(event: OrderStateEvent, version: Version) -> dict[str, Alone]:
     """Discount, shipping and tax of an event that says nothing of what the order is worth, by name."""
+    if event.discount_minor is None and event.shipping_minor is None and event.tax_minor is None:
+        return {}
     stated = (("discount", event.discount_minor), ("shipping", event.shipping_minor), ("tax", event.tax_minor))
     return {name: (amount, version) for name, amount in stated if amount is not None}
 
