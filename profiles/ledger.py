@@ -272,16 +272,8 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
         new.lines, new.lines_version, new.compact, changed = [_line(p) for p in event.products], version, False, True
     if new.money_version is None or version > new.money_version:
         if _states_money(event):
-            money = OrderMoney(
-                event.revenue_minor,
-                event.subtotal_minor,
-                event.total_minor,
-                event.shipping_minor,
-                event.tax_minor,
-                event.discount_minor,
-                None if money is None else money.shipping_cost,
-                None if money is None else money.payment_fee,
-            )
+            costs = (None, None) if money is None else (money.shipping_cost, money.payment_fee)
+            money = _stated(event, *costs)
             new.money_version, changed = version, True
             if new.alone:
                 new.alone = {name: told for name, told in new.alone.items() if told[1] > version}
@@ -332,18 +324,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         payment_fee_version=None if payment_fee is None else alone,
         lines=[_line(product) for product in products],
         lines_version=version if products else None,
-        money=OrderMoney(
-            event.revenue_minor,
-            event.subtotal_minor,
-            event.total_minor,
-            event.shipping_minor,
-            event.tax_minor,
-            event.discount_minor,
-            shipping_cost,
-            payment_fee,
-        )
-        if stated
-        else _costs(shipping_cost, payment_fee),
+        money=_stated(event, shipping_cost, payment_fee) if stated else _costs(shipping_cost, payment_fee),
         money_version=version if stated else None,
         alone={} if stated else _alone(event, version),
         cart_id=event.cart_id,
@@ -364,6 +345,20 @@ def _states_money(event: OrderStateEvent) -> bool:
         return True
     return bool(event.products) and (
         event.shipping_minor is not None or event.tax_minor is not None or event.discount_minor is not None
+    )
+
+
+def _stated(event: OrderStateEvent, shipping_cost: int | None, payment_fee: int | None) -> OrderMoney:
+    """The money that an event states of an order, with what the order cost the shop."""
+    return OrderMoney(
+        event.revenue_minor,
+        event.subtotal_minor,
+        event.total_minor,
+        event.shipping_minor,
+        event.tax_minor,
+        event.discount_minor,
+        shipping_cost,
+        payment_fee,
     )
 
 

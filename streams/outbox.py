@@ -183,21 +183,23 @@ class Outbox:
         outcomes = await asyncio.shield(self._sending)
         self._unsure = False
         self._faults.at("after_ack")
+        done: list[_Row] = []
+        refused: list[tuple[_Row, str]] = []
         for one, why in zip(rows, outcomes, strict=True):
             if why is not None:
+                refused.append((one, why))
                 continue
             one.done = True
+            done.append(one)
             if one.row.partition == self._partition and one.row.topic not in ELSEWHERE:
                 self._unmarked.add(one.row.topic)
         self._count_sent()
-        done = [one for one, why in zip(rows, outcomes, strict=True) if why is None]
         now_ms = 0 if self._wall_ms is None else self._wall_ms()
         waited_ms = [max(0, now_ms - one.caused_ms) for one in done if one.caused_ms is not None and now_ms]
         self._stats.published(self._partition, len(done), waited_ms, (self._mono_ms() - began_ms) / 1000)
-        if len(done) < len(rows):
-            # One of a customer who is erased meanwhile is not wanted any more.
-            both = zip(rows, outcomes, strict=True)
-            await self._refuse([(one, why) for one, why in both if why is not None and not one.done])
+        # One of a customer who is erased meanwhile is not wanted any more.
+        if wanted := [(one, why) for one, why in refused if not one.done]:
+            await self._refuse(wanted)
         self._hold_back("")
         await self._mark()
         return True

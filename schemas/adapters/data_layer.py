@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given
 from schemas.adapters.commerce import campaign_in, numbered
-from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key, with_refund_id
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key, with_refund_ids
 from schemas.scalars import AdapterError, Fields, consent_state_of
 
 _COMMANDS: Final = frozenset({"event", "consent", "config", "js", "set", "get"})
@@ -57,8 +57,7 @@ def _events(name: object, place: str, params: Fields, root: Fields, given: Given
         "referrer": params.link("page_referrer"),
         "campaign": campaign_in(params.link("page_location")),
     }
-    if made[0][0] is e.OrderRefunded:
-        made = [(kind, with_refund_id(own, params, ContentIds(), common["timestamp_ms"])) for kind, own in made]
+    made = with_refund_ids(made, params, ContentIds(), common["timestamp_ms"])
     message_id = params.ident("event_id") or _content(root, given)
     return [
         kind(**common, **own, message_id=numbered(message_id, number)) for number, (kind, own) in enumerate(made, 1)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, each, entries
 from schemas.adapters.commerce import campaign_in, numbered
-from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key, with_refund_id
+from schemas.adapters.ga4_events import EVENTS, NOTHING, Ga4Options, Hit, read_event, session_key, with_refund_ids
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, consent_state_of, storable
 
 EVENTS_MAX: Final = 500
@@ -50,8 +50,7 @@ def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
         if stated_ms is None:
             stated_ms = body.instant("timestamp_micros")
         common = visitor | _time(stated_ms, body, given) | _page(params)
-        if made[0][0] is e.OrderRefunded:
-            made = [(kind, with_refund_id(own, params, ids, common["timestamp_ms"])) for kind, own in made]
+        made = with_refund_ids(made, params, ids, common["timestamp_ms"])
         stated = params.ident("event_id")
         message_id = stated or ids.of(*who, given.occasion(stated_ms), fields.values["name"], params.values)
         return [

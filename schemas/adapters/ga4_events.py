@@ -52,6 +52,8 @@ def session_key(client: str | None, session: str | None) -> str | None:
 Own = dict[str, Any]
 Read = Callable[[Hit], Iterator[Own]]
 """Gives, for each canonical event that the GA4 event becomes, the fields that its type adds to every event's."""
+Made = list[tuple[type[e.Event], Own]]
+"""The canonical events that a GA4 event becomes: their types, and these fields."""
 
 
 # --- items --------------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def purchase(hit: Hit) -> Iterator[Own]:
 def refund(hit: Hit) -> Iterator[Own]:
     """A refund. Without a value its items count, and without items it is of the whole order. Some send a value below zero.
 
-    Where the shop's values hold tax and this one does not say how much, the order does. Its id: see `with_refund_id`.
+    Where the shop's values hold tax and this one does not say how much, the order does. Its id: see `with_refund_ids`.
     """
     products, stated = _items(hit, order_item)
     amount = _goods(hit, stated or hit.shop_currency)
@@ -234,15 +236,21 @@ def share(hit: Hit) -> Iterator[Own]:
         yield {"product": product, "share_via": hit.params.text("method")}
 
 
-def with_refund_id(own: Own, params: Fields, ids: ContentIds, at_ms: int) -> Own:
-    """The fields of a refund with its id, which GA4 has none of: the shop's own of the event, else what it says and its UTC day.
+def with_refund_ids(made: Made, params: Fields, ids: ContentIds, at_ms: int) -> Made:
+    """What an event becomes, refunds with their id, which GA4 has none of: what the event says and its UTC day, unless it
+    has an id of the shop's own.
 
     A refund that is sent again, by a page that is loaded twice or a job that begins anew, has another time but hardly another
     day. Who gives back the same of an order twice on one day says so in one body, or by an `event_id`.
     """
     if params.ident("event_id") is not None:
-        return own
-    return own | {"refund_id": ids.of("refund", at_ms // _DAY_MS, msgspec.to_builtins(own))}
+        return made
+    return [
+        (kind, own | {"refund_id": ids.of("refund", at_ms // _DAY_MS, msgspec.to_builtins(own))})
+        if kind is e.OrderRefunded
+        else (kind, own)
+        for kind, own in made
+    ]
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -303,7 +311,7 @@ NOTHING: Final = frozenset(
 refused by name until somebody says what they mean."""
 
 
-def read_event(name: object, hit: Hit, place: str) -> list[tuple[type[e.Event], Own]]:
+def read_event(name: object, hit: Hit, place: str) -> Made:
     """The canonical types and own fields that a GA4 event becomes. Raises AdapterError; `place` is where its name stands."""
     if not isinstance(name, str) or not name:
         raise AdapterError("missing_field", f"{place} is missing")
