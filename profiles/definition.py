@@ -157,3 +157,8 @@ class TriggerDefinition(Generic[R]):
 
 Definitions = Sequence[TriggerDefinition[Any]]
 """Triggers in the order in which they are told of things."""
+
+
+def hears(trigger: TriggerDefinition[Any], what: str) -> bool:
+    """Whether a trigger does anything with what it is told by the method of this name."""
+    return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)

@@ -46,12 +46,13 @@ from profiles import (
 from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
-from profiles.definition import TriggerDefinition
+from profiles.definition import TriggerDefinition, hears
 from profiles.goods import change_of
 from profiles.goods_state import Good, GoodChange
 from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
+from profiles.moving import Moving
 from profiles.privacy import COMMANDS
 from profiles.product_facts import filled, words_of
 from profiles.profile import Profile
@@ -59,15 +60,14 @@ from profiles.replan import replan
 from profiles.rules import Visitors, topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
-from profiles.state import Cart, Delivery, Ledger, Moment, OrderEntry, RecentOrder, decode_entry
-from profiles.supply import SupplyChange
+from profiles.state import Cart, Ledger, Moment, RecentOrder
 from profiles.told import Word
-from profiles.triggers import BUILT_IN, CART_ABANDONED, CHECKOUT_ABANDONED
+from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event, Product
-from schemas.moves import Absorb, Link, LinkRefused, Move, Restore
+from schemas.moves import Move
 from schemas.outputs import Trigger, TriggerOutcome
 
 Handler = Callable[[Turn, Arrival], None]
@@ -82,15 +82,6 @@ class _Way(NamedTuple):
     handler: Handler | None
     listeners: tuple[TriggerDefinition[Any], ...]
     """The triggers that want to hear of it, in their order."""
-
-
-class _InBoth(NamedTuple):
-    """An order that two profiles both told of, as either knew it before they became one."""
-
-    ours: OrderEntry
-    theirs: OrderEntry
-    parcel: Delivery | None
-    """Of ours."""
 
 
 class Engine:
@@ -110,26 +101,26 @@ class Engine:
         self._tier_limits = standing.tier_limits(book)
         self._lists_products = bool(book.catalogue.products)
         self._browsed = any(trigger.remembers_views for trigger in told)
-        watched = self._browsed or any(_hears(trigger, "on_good") for trigger in told)
+        watched = self._browsed or any(hears(trigger, "on_good") for trigger in told)
         handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
         self._ways = {kind: _way_of(kind, handlers, told) for kind in get_args(events.AnyEvent)}
-        self._on_cart = [trigger for trigger in told if _hears(trigger, "on_cart")]
-        self._on_standing = [trigger for trigger in told if _hears(trigger, "on_standing")]
-        self._on_order = [trigger for trigger in told if _hears(trigger, "on_order")]
-        self._on_united = [trigger for trigger in told if _hears(trigger, "on_united")]
-        self._on_parted = [trigger for trigger in told if _hears(trigger, "on_parted")]
-        self._on_consent = [trigger for trigger in told if _hears(trigger, "on_consent")]
+        self._on_cart = [trigger for trigger in told if hears(trigger, "on_cart")]
+        self._on_standing = [trigger for trigger in told if hears(trigger, "on_standing")]
+        self._on_order = [trigger for trigger in told if hears(trigger, "on_order")]
+        self._on_consent = [trigger for trigger in told if hears(trigger, "on_consent")]
         self._measured = {
             trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)
         }
-        self._on_good = [trigger for trigger in told if _hears(trigger, "on_good")]
+        self._on_good = [trigger for trigger in told if hears(trigger, "on_good")]
         if asleep := [
             name for name, rule in book.rules.triggers.items() if rule.condition and name not in book.conditions
         ]:
             raise ValueError(f"the book lacks the conditions of {asleep}: make it by compile_conditions")
         segments = book.segments if book.segments is not None else Segments()
-        self._watch = Watch(segments, [trigger for trigger in told if _hears(trigger, "on_segment")])
+        self._watch = Watch(segments, [trigger for trigger in told if hears(trigger, "on_segment")])
         self._is_watching = segments.fingerprint != ""
+        watch = self._watch if self._is_watching else None
+        self._moving = Moving(book, self.triggers, told, watch, self._look)
         self._carts_forget_ms = CART_ABANDONED.rule(book).forget_ms
         self._forget_after_ms = book.rules.visitors.forget_after_ms
         plain = not self.triggers and not self._is_watching and not self._forget_after_ms
@@ -311,138 +302,13 @@ class Engine:
         the profile goes along with the ledger.
         """
         before = statistics.counters(profile, self.book)
-        left = self._take_move(profile, what, at, orders, out)
+        left = self._moving.take(profile, what, at, orders, out)
         add(orders.counted, difference({} if left else statistics.counters(profile, self.book), before))
         return left
-
-    def _take_move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
-        if privacy.is_closed(profile):
-            privacy.refuse_move(Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms), what)
-            return False
-        if isinstance(what, Link):
-            return links.take_link(profile, orders, what, out)
-        turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
-        if isinstance(what, Restore):
-            given = splitting.take_restore(turn, orders, what)
-            if given is not None:
-                self._look_again(turn, given)
-                if not profile.suppressed:
-                    self._plan_again(turn, given)
-                    self._after_split(turn, orders)
-            return False
-        onwards = links.passed_on(profile, what, self.book.rules.identity)
-        if onwards is not None:
-            if onwards.customer != links.NOBODY:
-                out.append(onwards)
-            return False
-        if isinstance(what, LinkRefused):
-            links.refuse(turn, what)
-        elif not what.returned and profile.is_apart_from(what.absorbed):
-            splitting.decline(turn, what)
-        else:
-            own = None
-            in_both: list[_InBoth] = []
-            if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
-                own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
-            brought = links.take_absorb(turn, orders, what)
-            if brought is not None:
-                self._look_again(turn, brought)
-                if what.closing:
-                    if own is not None:
-                        self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
-                        self._tell_united(turn, orders, brought, in_both)
-                        for trigger in self._on_united:
-                            trigger.on_united(turn, brought)
-                    if what.entries or brought.orders.count or brought.has_feedback:
-                        self._look(turn)
-                    if self._is_watching:
-                        self._watch.after_merge(turn, orders)
-                if profile.suppressed:
-                    episodes.cancel_all(turn, self.triggers, "suppressed")
-        return False
 
     def holder_at(self, profile: Profile, at_ms: int) -> str | None:
         """To whom a redirect led at a moment; None where it leads nowhere any more."""
         return links.holder_at(profile, at_ms, self.book.rules.identity)
-
-    def _look_again(self, turn: Turn, brought: Profile) -> None:
-        """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
-        for a login.
-        """
-        profile = turn.profile
-        if identity.reachable(profile):
-            episodes.release_held(turn)
-        for cart_id in brought.carts:
-            cart = profile.carts.get(cart_id)
-            if cart is None:
-                continue
-            lately = turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms
-            for trigger in self._on_cart:
-                # A cart of days ago may be what a checkout that has just begun is about.
-                if lately or trigger is CHECKOUT_ABANDONED:
-                    trigger.on_cart(turn, cart)
-        told = brought.has_supply or brought.has_coupons or brought.has_feedback
-        if (profile.episodes or profile.wakes) and (told or brought.orders.count):
-            replan(turn, self.triggers)
-
-    def _plan_again(self, turn: Turn, given: Profile) -> None:
-        """What had waited about orders that are hers again goes on."""
-        for episode in given.episodes.values():
-            trigger = self.triggers.get(episode.name)
-            if trigger is not None:
-                episodes.plan(
-                    turn,
-                    trigger,
-                    episode.key,
-                    episode.anchor,
-                    episode.opened_ms,
-                    episode.due_ms,
-                    data=episode.data,
-                )
-
-    def _after_split(self, turn: Turn, orders: Ledger) -> None:
-        """What she waits for and where she stands, by what is hers now."""
-        for trigger in self._on_parted:
-            trigger.on_parted(turn)
-        self._look(turn)
-        if self._is_watching:
-            self._watch.after_merge(turn, orders)
-
-    def _settle(
-        self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
-    ) -> None:
-        """Hold what each of two profiles that became one had ordered against what was sent to the other."""
-        for order in turn.profile.recent_orders if turn.profile.has_recent_orders else ():
-            entry = orders.known(order.order_id)
-            if entry is None or entry.cancelled_ms is not None:
-                continue
-            for (ordered, _), (_, sent) in ((ours, theirs), (theirs, ours)):
-                if sent and order.order_id in ordered:
-                    episodes.settle(turn, self.triggers, order, entry.contribution, sent)
-
-    def _tell_united(self, turn: Turn, orders: Ledger, brought: Profile, in_both: list[_InBoth]) -> None:
-        """Of an order that both told of, one may have known the placing, and the other the parcel or a refund: triggers hear of
-        it as if what the other one knew had come now. What either had planned or asked about it counts.
-        """
-        profile = turn.profile
-        for ours, theirs, parcel in in_both:
-            order_id, before, known = ours.order_id, ours, parcel
-            entry = orders.get(order_id)
-            if entry is None or entry is ours or entry.placed_ms is None:
-                continue
-            if ours.placed_ms is None:
-                before, known = theirs, brought.deliveries.get(order_id)
-            now = profile.deliveries.get(order_id)
-            event = events.OrderUpdated(message_id=turn.cause, timestamp_ms=turn.time_ms, order_id=order_id)
-            arrival = Arrival(event, turn.time_ms, turn.received_ms, profile.id, profile.id.partition(":")[2])
-            told = OrderTold(
-                arrival=arrival,
-                change=ledger.OrderChange(entry, before, type(event), None, None, profile.purchases),
-                supplies=SupplyChange({}),
-                delivery=None if now == known else now,
-            )
-            for trigger in self._on_order:
-                trigger.on_order(turn, told)
 
     def replan(self, profile: Profile, at: Moment) -> bool:
         """The rules have changed: move waiting episodes to when they are due now. Whether any was moved."""
@@ -470,7 +336,7 @@ class Engine:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
                 if not profile.suppressed:
-                    self._after_split(turn, orders)
+                    self._moving.after_split(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             privacy.obey(turn, arrival, orders, self.triggers)
@@ -666,34 +532,6 @@ def _plain(book: Book) -> Book:
 def _named(statistic: str, change: Tally) -> Tally:
     """Counters under their full names."""
     return {f"{statistic}:{name}": amount for name, amount in change.items()}
-
-
-def _hears(trigger: TriggerDefinition[Any], what: str) -> bool:
-    """Whether a trigger does anything with what it is told."""
-    return getattr(type(trigger), what) is not getattr(TriggerDefinition, what)
-
-
-def _ordered(profile: Profile) -> set[str]:
-    """The orders it remembers, by their ids."""
-    return {order.order_id for order in profile.recent_orders} if profile.has_recent_orders else set()
-
-
-def _in_both(profile: Profile, orders: Ledger, absorb: Absorb) -> list[_InBoth]:
-    """The orders that are in the ledger of both. Raises NeedLedger(None) where not all of this profile's are loaded."""
-    if not absorb.entries:
-        return []
-    ours = {entry.order_id: entry for entry in orders.all()}
-    theirs = [decode_entry(bytes(entry)) for entry in absorb.entries] if ours else []
-    return [
-        _InBoth(ours[entry.order_id], entry, profile.deliveries.get(entry.order_id))
-        for entry in theirs
-        if entry.order_id in ours
-    ]
-
-
-def _sent(profile: Profile) -> set[str]:
-    """What was sent lately, by its trigger ids."""
-    return {sent.trigger_id for sent in profile.emitted} if profile.has_emitted else set()
 
 
 def _wake_at(profile: Profile, due_ms: int) -> str | None:

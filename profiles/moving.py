@@ -1,0 +1,204 @@
+"""What another identifier's home says to a profile, and what follows: triggers look again at what came, and at who she is now.
+
+`profiles.links` and `profiles.splitting` say what becomes of the two profiles; here what waits is planned anew on the one
+there is now, and what one had ordered is held against what the other one was sent.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from profiles import episodes, identity, ledger, links, privacy, splitting
+from profiles.book import Book
+from profiles.content import OrderTold
+from profiles.definition import TriggerDefinition, hears
+from profiles.profile import Profile
+from profiles.replan import replan
+from profiles.state import Delivery, Ledger, Moment, OrderEntry, decode_entry
+from profiles.supply import SupplyChange
+from profiles.triggers import CHECKOUT_ABANDONED
+from profiles.turn import Output, Turn
+from profiles.watch import Watch
+from schemas import events
+from schemas.events import Arrival
+from schemas.moves import Absorb, Link, LinkRefused, Move, Restore
+
+
+class _InBoth(NamedTuple):
+    """An order that two profiles both told of, as either knew it before they became one."""
+
+    ours: OrderEntry
+    theirs: OrderEntry
+    parcel: Delivery | None
+    """Of ours."""
+
+
+class Moving:
+    """Takes in moves by one book and one set of triggers. `told` are those that hear of anything, `watch` the segments (None
+    where the shop has none), and `look` says anew where a customer stands.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        triggers: episodes.Triggers,
+        told: Collection[TriggerDefinition[Any]],
+        watch: Watch | None,
+        look: Callable[[Turn], None],
+    ) -> None:
+        self._book, self._triggers, self._watch, self._look = book, triggers, watch, look
+        self._on_cart = [trigger for trigger in told if hears(trigger, "on_cart")]
+        self._on_order = [trigger for trigger in told if hears(trigger, "on_order")]
+        self._on_united = [trigger for trigger in told if hears(trigger, "on_united")]
+        self._on_parted = [trigger for trigger in told if hears(trigger, "on_parted")]
+
+    def take(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+        """Take in a move, and let the triggers know; gives whether the profile became a redirect.
+
+        Raises NeedLedger(None) before changing anything.
+        """
+        if privacy.is_closed(profile):
+            privacy.refuse_move(Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms), what)
+            return False
+        if isinstance(what, Link):
+            return links.take_link(profile, orders, what, out)
+        turn = Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms)
+        if isinstance(what, Restore):
+            given = splitting.take_restore(turn, orders, what)
+            if given is not None:
+                self._look_again(turn, given)
+                if not profile.suppressed:
+                    self._plan_again(turn, given)
+                    self.after_split(turn, orders)
+            return False
+        onwards = links.passed_on(profile, what, self._book.rules.identity)
+        if onwards is not None:
+            if onwards.customer != links.NOBODY:
+                out.append(onwards)
+            return False
+        if isinstance(what, LinkRefused):
+            links.refuse(turn, what)
+        elif not what.returned and profile.is_apart_from(what.absorbed):
+            splitting.decline(turn, what)
+        else:
+            own = None
+            in_both: list[_InBoth] = []
+            if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
+                own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
+            brought = links.take_absorb(turn, orders, what)
+            if brought is not None:
+                self._look_again(turn, brought)
+                if what.closing:
+                    if own is not None:
+                        self._settle(turn, orders, own, (_ordered(brought), _sent(brought)))
+                        self._tell_united(turn, orders, brought, in_both)
+                        for trigger in self._on_united:
+                            trigger.on_united(turn, brought)
+                    if what.entries or brought.orders.count or brought.has_feedback:
+                        self._look(turn)
+                    if self._watch is not None:
+                        self._watch.after_merge(turn, orders)
+                if profile.suppressed:
+                    episodes.cancel_all(turn, self._triggers, "suppressed")
+        return False
+
+    def _look_again(self, turn: Turn, brought: Profile) -> None:
+        """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
+        for a login.
+        """
+        profile = turn.profile
+        if identity.reachable(profile):
+            episodes.release_held(turn)
+        for cart_id in brought.carts:
+            cart = profile.carts.get(cart_id)
+            if cart is None:
+                continue
+            lately = turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms
+            for trigger in self._on_cart:
+                # A cart of days ago may be what a checkout that has just begun is about.
+                if lately or trigger is CHECKOUT_ABANDONED:
+                    trigger.on_cart(turn, cart)
+        told = brought.has_supply or brought.has_coupons or brought.has_feedback
+        if (profile.episodes or profile.wakes) and (told or brought.orders.count):
+            replan(turn, self._triggers)
+
+    def _plan_again(self, turn: Turn, given: Profile) -> None:
+        """What had waited about orders that are hers again goes on."""
+        for episode in given.episodes.values():
+            trigger = self._triggers.get(episode.name)
+            if trigger is not None:
+                episodes.plan(
+                    turn,
+                    trigger,
+                    episode.key,
+                    episode.anchor,
+                    episode.opened_ms,
+                    episode.due_ms,
+                    data=episode.data,
+                )
+
+    def after_split(self, turn: Turn, orders: Ledger) -> None:
+        """What she waits for and where she stands, by what is hers now."""
+        for trigger in self._on_parted:
+            trigger.on_parted(turn)
+        self._look(turn)
+        if self._watch is not None:
+            self._watch.after_merge(turn, orders)
+
+    def _settle(
+        self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
+    ) -> None:
+        """Hold what each of two profiles that became one had ordered against what was sent to the other."""
+        for order in turn.profile.recent_orders if turn.profile.has_recent_orders else ():
+            entry = orders.known(order.order_id)
+            if entry is None or entry.cancelled_ms is not None:
+                continue
+            for (ordered, _), (_, sent) in ((ours, theirs), (theirs, ours)):
+                if sent and order.order_id in ordered:
+                    episodes.settle(turn, self._triggers, order, entry.contribution, sent)
+
+    def _tell_united(self, turn: Turn, orders: Ledger, brought: Profile, in_both: list[_InBoth]) -> None:
+        """Of an order that both told of, one may have known the placing, and the other the parcel or a refund: triggers hear of
+        it as if what the other one knew had come now. What either had planned or asked about it counts.
+        """
+        profile = turn.profile
+        for ours, theirs, parcel in in_both:
+            order_id, before, known = ours.order_id, ours, parcel
+            entry = orders.get(order_id)
+            if entry is None or entry is ours or entry.placed_ms is None:
+                continue
+            if ours.placed_ms is None:
+                before, known = theirs, brought.deliveries.get(order_id)
+            now = profile.deliveries.get(order_id)
+            event = events.OrderUpdated(message_id=turn.cause, timestamp_ms=turn.time_ms, order_id=order_id)
+            arrival = Arrival(event, turn.time_ms, turn.received_ms, profile.id, profile.id.partition(":")[2])
+            told = OrderTold(
+                arrival=arrival,
+                change=ledger.OrderChange(entry, before, type(event), None, None, profile.purchases),
+                supplies=SupplyChange({}),
+                delivery=None if now == known else now,
+            )
+            for trigger in self._on_order:
+                trigger.on_order(turn, told)
+
+
+def _ordered(profile: Profile) -> set[str]:
+    """The orders it remembers, by their ids."""
+    return {order.order_id for order in profile.recent_orders} if profile.has_recent_orders else set()
+
+
+def _in_both(profile: Profile, orders: Ledger, absorb: Absorb) -> list[_InBoth]:
+    """The orders that are in the ledger of both. Raises NeedLedger(None) where not all of this profile's are loaded."""
+    if not absorb.entries:
+        return []
+    ours = {entry.order_id: entry for entry in orders.all()}
+    theirs = [decode_entry(bytes(entry)) for entry in absorb.entries] if ours else []
+    return [
+        _InBoth(ours[entry.order_id], entry, profile.deliveries.get(entry.order_id))
+        for entry in theirs
+        if entry.order_id in ours
+    ]
+
+
+def _sent(profile: Profile) -> set[str]:
+    """What was sent lately, by its trigger ids."""
+    return {sent.trigger_id for sent in profile.emitted} if profile.has_emitted else set()
