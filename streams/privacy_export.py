@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.outputs import Export
-from streams.kafka_admin import admin_client, describe_topics
+from streams.looking_on import looker_on, places_of
 from streams.settings import Settings
 from streams.sources.errors import SourceError
 
@@ -36,17 +36,8 @@ def together(request_id: str, parts: list[Export]) -> bytes:
 
 def collect(settings: Settings, request_id: str, count: int, timeout_s: int) -> bytes:
     """Read `count` parts and put them together. Raises SourceError where they are not there in time."""
-    from kafka import KafkaConsumer, TopicPartition
-
-    with admin_client(settings) as client:
-        states = describe_topics(client, settings)
-    if "exports" not in states:
-        raise SourceError(f"topic {settings.topic('exports')} is missing.\n  Make the topics: regulars topics create")
-    consumer: Any = KafkaConsumer(
-        **settings.to_kafka_python(), group_id=None, isolation_level="read_committed", bootstrap_timeout_ms=10_000
-    )
-    try:
-        every = [TopicPartition(states["exports"].name, number) for number in range(states["exports"].partitions)]
+    every = places_of(settings, ["exports"])
+    with looker_on(settings) as consumer:
         consumer.assign(every)
         consumer.seek_to_beginning(*every)
         parts: dict[tuple[str, int], Export] = {}
@@ -61,8 +52,6 @@ def collect(settings: Settings, request_id: str, count: int, timeout_s: int) -> 
                     if record.key == request_id.encode():
                         part = _read(record.value)
                         parts[_place(part)] = part
-    finally:
-        consumer.close()
     return together(request_id, list(parts.values()))
 
 

@@ -7,9 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from schemas.outputs import Rejected
-from streams.kafka_admin import admin_client, describe_topics
+from streams.looking_on import looker_on, places_of, read_to
 from streams.settings import Settings
-from streams.sources.errors import SourceError
 
 _read = msgspec.json.Decoder(Rejected).decode
 
@@ -56,32 +55,21 @@ class Filter(Struct, frozen=True, kw_only=True):
 def read_rejected(settings: Settings) -> Iterator[Aside]:
     """Everything on the topic now, partition by partition, the oldest first; one that was published twice comes once.
 
-    Raises SourceError where the topic is missing, AdminError without a broker.
+    Raises SourceError where the topic is missing, AdminError without a broker, also when it goes away in the middle.
     """
-    from kafka import KafkaConsumer, TopicPartition
-
-    with admin_client(settings) as client:
-        states = describe_topics(client, settings)
-    if "rejected" not in states:
-        raise SourceError(f"topic {settings.topic('rejected')} is missing.\n  Make the topics: regulars topics create")
-    consumer: Any = KafkaConsumer(
-        **settings.to_kafka_python(), group_id=None, isolation_level="read_committed", bootstrap_timeout_ms=10_000
-    )
+    places = places_of(settings, ["rejected"])
     seen: set[str] = set()
-    try:
-        for number in range(states["rejected"].partitions):
-            place = TopicPartition(states["rejected"].name, number)
+    with looker_on(settings) as consumer:
+        for place in places:
             consumer.assign([place])
             consumer.seek_to_beginning(place)
             end = consumer.end_offsets([place])[place]
-            while consumer.position(place) < end:
-                for record in consumer.poll(timeout_ms=1000).get(place, ()):
-                    aside = _aside(number, record)
+            for found in read_to(consumer, {place: end}):
+                for record in found.get(place, ()):
+                    aside = _aside(place.partition, record)
                     if aside is not None and record.offset < end and aside.record_id not in seen:
                         seen.add(aside.record_id)
                         yield aside
-    finally:
-        consumer.close()
 
 
 def _aside(partition: int, record: Any) -> Aside | None:

@@ -86,18 +86,9 @@ def _clock(settings: "Settings", customer_id: str) -> "Clock":
 
 
 def _topic(settings: "Settings") -> Iterable[bytes]:
-    from kafka import KafkaConsumer
+    from streams.commands.tail import values
+    from streams.looking_on import looker_on, places_of
 
-    from streams.commands.tail import partitions_of, values
-
-    every = partitions_of(settings, ("decisions",))
-    consumer = KafkaConsumer(
-        **settings.to_kafka_python(),
-        group_id=None,  # a looker-on: takes no part in any group and leaves no trace
-        isolation_level="read_committed",
-        bootstrap_timeout_ms=10_000,
-    )
-    try:
+    every = places_of(settings, ["decisions"])
+    with looker_on(settings) as consumer:
         yield from values(consumer, every, from_beginning=True, no_follow=True)
-    finally:
-        consumer.close()

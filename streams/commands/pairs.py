@@ -94,25 +94,15 @@ def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Basket
 
 def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], None]") -> None:
     """Everything from the state's positions to the ends as they are now."""
-    from kafka import KafkaConsumer, TopicPartition
-
     from schemas.decode import Decoder, Problem
     from streams.book_files import load_adapters
     from streams.commands.display import Progress
-    from streams.kafka_admin import admin_client, describe_topics
+    from streams.looking_on import looker_on, places_of, read_to
     from streams.sources.errors import SourceError
 
-    with admin_client(settings) as client:
-        states = describe_topics(client, settings)
-    if "orders" not in states:
-        raise SourceError(f"topic {settings.topic('orders')} is missing.\n  Make the topics: regulars topics create")
-    topic = states["orders"]
     decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
-    every = [TopicPartition(topic.name, p) for p in range(topic.partitions)]
-    consumer = KafkaConsumer(
-        **settings.to_kafka_python(), group_id=None, isolation_level="read_committed", bootstrap_timeout_ms=10_000
-    )
-    try:
+    every = places_of(settings, ["orders"])
+    with looker_on(settings) as consumer:
         consumer.assign(every)
         begins, ends = consumer.beginning_offsets(every), consumer.end_offsets(every)
         for place in every:
@@ -125,8 +115,8 @@ def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], N
             consumer.seek(place, max(wanted, begins[place]))
         taken = 0
         with Progress("counting") as display:
-            while any(consumer.position(place) < ends[place] for place in every):
-                for place, records in consumer.poll(timeout_ms=500).items():
+            for batches in read_to(consumer, ends):
+                for place, records in batches.items():
                     for record in records:
                         arrival = decoder.decode(record.value, record.timestamp) if record.value is not None else None
                         if arrival is not None and not isinstance(arrival, Problem):
@@ -137,8 +127,6 @@ def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], N
                     save()
                     taken = 0
                 display.update(f"{state.baskets.counter.baskets:,} baskets, {len(state.baskets.counter):,} pairs")
-    finally:
-        consumer.close()
 
 
 def _published(settings: "Settings", baskets: "Baskets") -> "Models":

@@ -1,7 +1,8 @@
 """`regulars tail`: triggers as they come, one line each."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,13 +11,8 @@ from streams.commands.options import WithSettings, settings_of
 from streams.commands.times import utc
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import TopicPartition
 
-    from streams.settings import Settings
-
-QUIET_S = 5.0
-"""After so long without a record Kafka is asked whether it is there: its client waits for a broker without a word."""
-ANSWER_MS = 5000
 AWAY = "Kafka does not answer about these topics; what comes is shown when it does again (Ctrl-C stops)"
 BACK = "Kafka answers again"
 TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
@@ -42,87 +38,55 @@ def command(
 
     While no broker answers it waits, and says so on standard error.
     """
-    from kafka import KafkaConsumer
-
     from streams.kafka_admin import installed
+    from streams.looking_on import looker_on, places_of
 
     settings = settings_of(ctx)
     outputs = [topic.name for topic in installed(settings) if topic.role == "output"]
     for name in topics:
         if name not in outputs:
             raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")
-    names = topics or TOPICS
-    every = partitions_of(settings, names)
-    consumer = KafkaConsumer(
-        **settings.to_kafka_python(),
-        group_id=None,  # a looker-on: takes no part in any group and leaves no trace
-        isolation_level="read_committed",
-        bootstrap_timeout_ms=10_000,
-    )
+    every = places_of(settings, topics or TOPICS)
     shown = 0
-    try:
+    with looker_on(settings) as consumer, suppress(KeyboardInterrupt):  # the usual way to stop looking
         for value in values(consumer, every, from_beginning=from_beginning, no_follow=no_follow):
             click.echo(value if as_json else readable(value))
             shown += 1
             if shown == limit:
                 break
-    except KeyboardInterrupt:
-        pass  # the usual way to stop looking
-    finally:
-        consumer.close()
 
 
-def partitions_of(settings: "Settings", names: Sequence[str]) -> list[tuple[str, int]]:
-    """Name and number of every partition of these topics. Raises SourceError for one that is missing."""
-    from streams.kafka_admin import admin_client, describe_topics
-    from streams.sources.errors import SourceError
-
-    with admin_client(settings) as client:
-        states = describe_topics(client, settings)
-    for name in names:
-        if name not in states:
-            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
-    return [(states[name].name, p) for name in names for p in range(states[name].partitions)]
-
-
-def values(
-    consumer: "KafkaConsumer", partitions: list[tuple[str, int]], *, from_beginning: bool, no_follow: bool
-) -> Iterator[bytes]:
+def values(consumer: Any, every: "list[TopicPartition]", *, from_beginning: bool, no_follow: bool) -> Iterator[bytes]:
     """Values of the records there are, in each poll by time; with `no_follow` only those that are there now."""
-    from kafka import TopicPartition
+    from streams.looking_on import read_to
 
-    every = [TopicPartition(name, p) for name, p in partitions]
     consumer.assign(every)
     if from_beginning:
         consumer.seek_to_beginning(*every)
     else:
         consumer.seek_to_end(*every)
-    ends = consumer.end_offsets(every) if no_follow else {}
-    answers, heard_s = True, time.monotonic()
-    while True:
-        batches = consumer.poll(timeout_ms=500)
-        if batches or time.monotonic() - heard_s >= QUIET_S:
-            answered = bool(batches) or _answers(consumer, every)
-            if answered != answers:
-                click.echo(BACK if answered else AWAY, err=True)
-            answers, heard_s = answered, time.monotonic()
+    polls = read_to(consumer, consumer.end_offsets(every)) if no_follow else _followed(consumer, every)
+    for batches in polls:
         # Partitions come in any order within a poll; by time they read as they happened.
         records = sorted((r for rs in batches.values() for r in rs), key=lambda r: (r.timestamp, r.topic, r.offset))
         for record in records:
             if record.value is not None:
                 yield record.value
-        if no_follow and all(consumer.position(tp) >= end for tp, end in ends.items()):
-            return
 
 
-def _answers(consumer: "KafkaConsumer", every: "list[TopicPartition]") -> bool:
-    from kafka.errors import KafkaTimeoutError
+def _followed(consumer: Any, every: "list[TopicPartition]") -> "Iterator[dict[TopicPartition, list[Any]]]":
+    """What each poll brings, without an end; that no broker answers is said on standard error."""
+    from streams.looking_on import POLL_MS, QUIET_S, answers
 
-    try:
-        consumer.end_offsets(every, timeout_ms=ANSWER_MS)
-    except KafkaTimeoutError:
-        return False
-    return True
+    answered, heard_s = True, time.monotonic()
+    while True:
+        batches = consumer.poll(timeout_ms=POLL_MS)
+        if batches or time.monotonic() - heard_s >= QUIET_S:
+            answered_before, answered = answered, bool(batches) or answers(consumer, every)
+            if answered != answered_before:
+                click.echo(BACK if answered else AWAY, err=True)
+            heard_s = time.monotonic()
+        yield batches
 
 
 def readable(value: bytes) -> str:

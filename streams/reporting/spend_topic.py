@@ -6,8 +6,9 @@ sets nothing aside a second time. `fold` is pure; `read_topic` reads and `set_as
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
+from kafka import TopicPartition
 from msgspec import Struct
 
 from profiles.book import Book
@@ -18,6 +19,7 @@ from schemas.reasons import Problem
 from schemas.spend import ChannelSpend, decode_spend
 from streams.kafka_admin import admin_client, describe_topics
 from streams.kafka_producer import KafkaPublisher
+from streams.looking_on import looker_on, read_to
 from streams.record import Record
 from streams.rows import reject, row_of_reject
 from streams.settings import Settings
@@ -71,26 +73,18 @@ def _in_shop_currency(spend: ChannelSpend, book: Book) -> int | Problem:
 
 def read_topic(settings: Settings, book: Book) -> Spent | None:
     """The topic as it is now; None where it was never made. Raises AdminError without a broker."""
-    from kafka import KafkaConsumer, TopicPartition
-
     with admin_client(settings) as client:
         state = describe_topics(client, settings).get(TOPIC)
     if state is None:
         return None
     places = [TopicPartition(state.name, number) for number in range(state.partitions)]
-    consumer: Any = KafkaConsumer(
-        **settings.to_kafka_python(), group_id=None, isolation_level="read_committed", bootstrap_timeout_ms=10_000
-    )
     found: list[tuple[int, Record]] = []
-    try:
+    with looker_on(settings) as consumer:
         consumer.assign(places)
         consumer.seek_to_beginning(*places)
-        ends = consumer.end_offsets(places)
-        while any(consumer.position(place) < ends[place] for place in places):
-            for place, records in consumer.poll(timeout_ms=500).items():
+        for batches in read_to(consumer, consumer.end_offsets(places)):
+            for place, records in batches.items():
                 found += [(place.partition, Record(one.offset, one.timestamp, one.key, one.value)) for one in records]
-    finally:
-        consumer.close()
     return fold(found, book)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -17,12 +17,12 @@ from profiles.book import Book
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
-from streams import cli
-from streams.commands import tail
+from streams import cli, looking_on
 from streams.commands.tail import AWAY, BACK, readable, values
 from streams.feed import UNKNOWN_TOPIC, as_lines, as_spend, feed, shifted
-from streams.kafka_admin import create_topics, delete_topics
+from streams.kafka_admin import AdminError, create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
+from streams.looking_on import read_to
 from streams.reporting.spend_topic import read_topic
 from streams.settings import Settings, build_settings
 from streams.sources import completejourney
@@ -297,11 +297,17 @@ def test_tail_shows_each_trigger_once_in_a_line(
     assert capsys.readouterr().out == "", "without --from-beginning only what comes next"
 
 
+PLACE: Final = TopicPartition("triggers", 0)
+
+
 class Faltering:
     """Stands for Kafka's client: polls bring nothing while the broker is away, and then a record."""
 
-    def __init__(self, answers: list[bool]) -> None:
-        self.answers = answers
+    def __init__(self, answers: list[bool], position: int | None = None) -> None:
+        self.answers, self.at = answers, position
+
+    def position(self, _: object, **__: object) -> int | None:
+        return self.at
 
     def assign(self, _: object) -> None: ...
 
@@ -325,11 +331,24 @@ def test_tail_says_once_that_kafka_is_away_and_once_that_it_is_back(
     answers: list[bool], told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It stood still, and nobody could tell that from a shop where nothing happens."""
-    monkeypatch.setattr(tail, "QUIET_S", 0.0)
-    found = values(cast("Any", Faltering(answers)), [("triggers", 0)], from_beginning=False, no_follow=False)
+    monkeypatch.setattr(looking_on, "QUIET_S", 0.0)
+    found = values(Faltering(answers), [PLACE], from_beginning=False, no_follow=False)
 
     assert next(found) == b"{}"
     assert capsys.readouterr().err.splitlines() == told
+
+
+@pytest.mark.parametrize("position", [3, None])
+def test_who_reads_to_the_end_is_told_when_kafka_goes_away_before_it(
+    position: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rejected list`, `report`, `pairs` and `explain` waited for ever, without a word."""
+    monkeypatch.setattr(looking_on, "QUIET_S", 0.0)
+    polls = read_to(Faltering([True, True, False], position), {PLACE: 8})
+
+    assert [next(polls), next(polls)] == [{}, {}]
+    with pytest.raises(AdminError, match="stopped answering before the end of triggers: not all of it was read"):
+        next(polls)
 
 
 def test_a_line_is_readable_whatever_the_record_is() -> None:
