@@ -156,7 +156,7 @@ def unite(into: Profile, other: Profile) -> None:
         watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
         if (watch.alert, watch.alert_done) != before:
             into.rewatched.append(key)
-    _let_go(into, max((watch.touched_ms for watch in ours.values()), default=0))
+    _let_go(into)
 
 
 def mentioned(event: Event) -> list[str]:
@@ -213,18 +213,14 @@ def _begin(profile: Profile, key: str, watch: Watch) -> None:
     watches = profile.watches
     watches[key] = watch
     profile.rewatched.append(key)
-    if len(watches) > WATCHES_MAX:
-        _let_go(profile, watch.touched_ms)
+    _let_go(profile)
 
 
-def _let_go(profile: Profile, now_ms: int) -> None:
-    """Take out what is of no use any more, and what is above the bound."""
+def _let_go(profile: Profile) -> None:
+    """Take out what is above the bound. What has expired goes with the next visit (`tidy`)."""
     watches = profile.watches
-    # Most often it is one too many, and nothing has expired: the least worthy is the oldest too.
-    while watches:
+    while len(watches) > WATCHES_MAX:
         least = _least(watches)
-        if len(watches) <= WATCHES_MAX and not expired(watches[least], now_ms):
-            break
         del watches[least]
         profile.rewatched.append(least)
 
