@@ -63,7 +63,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         currency,
         True,  # counted
         valued,
-        bool(entry.refunds),
+        bool(entry.refunds) and any(gives_back(refund) for refund in entry.refunds.values()),
         False,  # cancelled
         amounts,
         in_shop_currency(amounts, rate),
@@ -174,6 +174,11 @@ def net_units(entry: OrderEntry | None) -> dict[str, float]:
             if product_id in units:
                 units[product_id] -= back
     return {product_id: left for product_id, left in units.items() if left > 0}
+
+
+def gives_back(refund: Refund) -> bool:
+    """Whether a refund gives anything back: one whose payment failed after all is told of again, as one of nothing."""
+    return refund.amount != 0 or refund.priced
 
 
 def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:

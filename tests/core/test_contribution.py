@@ -92,6 +92,11 @@ def test_a_refund_is_its_amount_its_goods_or_the_rest(refunds: dict[str, Refund]
     assert contribution.refunded
 
 
+def test_an_order_whose_refunds_all_failed_is_not_a_refunded_one() -> None:
+    assert not worth(order(TEA, POT, refunds={"a": Refund(1, amount=0)})).refunded
+    assert worth(order(TEA, POT, refunds={"a": Refund(1, amount=0), "b": Refund(2, amount=300)})).refunded
+
+
 @pytest.mark.parametrize(
     "refunds, refunded",
     [
