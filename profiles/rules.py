@@ -360,7 +360,7 @@ def _unknown(key: str, value: object, known: Collection[str]) -> RulesError:
     for inner in value if isinstance(value, dict) else ():
         for meant in (table_of(f"{key}.{inner}"), table_of(inner)):
             if meant in known:
-                return RulesError(f"{key}.{inner}", f"unknown key; did you mean {meant!r}?")
+                return RulesError(f"{key}.{inner}", f"unknown table; did you mean [{meant}], at the top?")
     return RulesError(key, f"unknown key; {near(key, known)}")
 
 

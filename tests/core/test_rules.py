@@ -48,8 +48,18 @@ def test_a_changed_number_is_taken() -> None:
     "document, message",
     [
         ({"cart_abandonned": {}}, "cart_abandonned: unknown key; did you mean 'cart_abandoned'?"),
-        ({"cart": {"abandoned": {"delay": "1h"}}}, "cart.abandoned: unknown key; did you mean 'cart_abandoned'?"),
-        ({"triggers": {"cart.abandoned": {}}}, "triggers.cart.abandoned: unknown key; did you mean 'cart_abandoned'?"),
+        (
+            {"cart": {"abandoned": {"delay": "1h"}}},
+            "cart.abandoned: unknown table; did you mean [cart_abandoned], at the top?",
+        ),
+        (
+            {"triggers": {"cart.abandoned": {}}},
+            "triggers.cart.abandoned: unknown table; did you mean [cart_abandoned], at the top?",
+        ),
+        (
+            {"triggers": {"cart_abandoned": {}}},
+            "triggers.cart_abandoned: unknown table; did you mean [cart_abandoned], at the top?",
+        ),
         ({"cart_abandoned": {"delays": "1h"}}, "cart_abandoned.delays: unknown key; did you mean 'delay'?"),
         ({"cart_abandoned": {"delay": 3600}}, "cart_abandoned.delay: 3600 is no duration"),
         ({"cart_abandoned": {"delay": "1 hour"}}, "cart_abandoned.delay: '1 hour' is no duration"),

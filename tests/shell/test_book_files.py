@@ -141,7 +141,7 @@ def test_all_documents_come_together(write: Write) -> None:
             "rules",
             "r.toml",
             "# ours\n[triggers.'cart.abandoned']\ndelay = '1h'\n",
-            r"r\.toml, line 2: triggers\.cart\.abandoned: unknown key; did you mean 'cart_abandoned'",
+            r"r\.toml, line 2: triggers\.cart\.abandoned: unknown table; did you mean \[cart_abandoned\], at the top",
         ),
         ("rules", "r.toml", "# ours\n[mine.own]\n", r"r\.toml, line 2: mine: unknown key; known are"),
         (
