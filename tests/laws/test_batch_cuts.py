@@ -18,6 +18,7 @@ from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from schemas.events import CartUpdated, Event, Identified, OrderRefunded, PageViewed, Product
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
+from tests.laws.owners import DEATHS, LIMITS, assert_the_same, played
 from tests.shell.world import EAGER, World, ordered, run
 
 DAY_MIN = 24 * 60
@@ -48,15 +49,6 @@ def logs(draw: st.DrawFn) -> list[Event]:
     return [found[n] for n in order]
 
 
-LIMITS = st.builds(
-    PartitionLimits,
-    inbox_records=st.integers(1, 20),
-    batch_records=st.integers(1, 12),
-    batch_profiles=st.integers(1, 5),
-    batch_bytes=st.sampled_from((1, 3000, 1_000_000)),
-    due_timers=st.integers(1, 4),
-    cache_profiles=st.sampled_from((1, 2, 100)),
-)
 HOLDING_OUT = replace(
     EAGER,
     rules=replace(
@@ -71,13 +63,6 @@ HOLDING_OUT = replace(
     ),
 )
 UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
-
-
-async def play(world: World, chunk: int = 500) -> World:
-    tenure = await world.all_done(chunk=chunk)
-    tenure.advance_to(UNTIL_MS)
-    await world.work(tenure)
-    return world
 
 
 CONDITIONS, SEGMENTS = compile_conditions(
@@ -103,11 +88,10 @@ def told(log: Sequence[Event], **options: Any) -> World:
 def test_cutting_the_log_anywhere_gives_the_same_state_and_the_same_outputs(
     log: list[Event], limits: PartitionLimits, chunk: int
 ) -> None:
-    whole = run(play(told(log)))
-    cut = run(play(told(log, limits=limits), chunk))
+    whole = played(told(log), UNTIL_MS)
+    cut = played(told(log, limits=limits), UNTIL_MS, chunk=chunk)
 
-    assert whole.stored() == cut.stored()
-    assert whole.outputs() == cut.outputs()
+    assert_the_same(whole, cut)
 
 
 def test_whether_facts_are_too_large_to_be_kept_apart_does_not_depend_on_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,28 +143,10 @@ def test_comparisons_of_hold_outs_do_not_depend_on_cuts_either(
     log: list[Event], limits: PartitionLimits, chunk: int
 ) -> None:
     """They need whole ledgers, which a short cache loses and a long one keeps."""
-    whole = run(play(told(log, engine=Engine(HOLDING_OUT))))
-    cut = run(play(told(log, engine=Engine(HOLDING_OUT), limits=limits), chunk))
+    whole = played(told(log, engine=Engine(HOLDING_OUT)), UNTIL_MS)
+    cut = played(told(log, engine=Engine(HOLDING_OUT), limits=limits), UNTIL_MS, chunk=chunk)
 
-    assert whole.stored() == cut.stored()
-    assert whole.outputs() == cut.outputs()
-
-
-POINTS = (
-    "after_fetch",
-    "after_compute",
-    "before_send",
-    "after_send",
-    "after_reply",
-    "before_produce",
-    "after_produce",
-    "after_ack",
-    "before_kafka_commit",
-    "after_kafka_commit",
-    "in_claim",
-    "in_seek",
-)
-DEATHS = st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_size=1, max_size=6)
+    assert_the_same(whole, cut)
 
 
 @given(
@@ -192,15 +158,8 @@ DEATHS = st.lists(st.tuples(st.sampled_from(POINTS), st.integers(1, 4)), min_siz
 def test_an_owner_may_die_anywhere_and_the_next_one_ends_up_where_nobody_had_died(
     log: list[Event], limits: PartitionLimits, deaths: list[tuple[Any, int]]
 ) -> None:
-    whole = run(play(told(log)))
-    world = told(log, limits=limits)
+    whole = played(told(log), UNTIL_MS)
+    outlived = played(told(log, limits=limits), UNTIL_MS, deaths=deaths)
 
-    async def live() -> None:
-        await world.outlive(deaths)
-        await play(world)
-
-    run(live())
-
-    assert whole.stored() == world.stored()
     # Nothing is lost, and since the tail of each output was read back after each death, nothing is there twice.
-    assert whole.outputs() == world.outputs()
+    assert_the_same(whole, outlived)

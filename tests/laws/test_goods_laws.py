@@ -22,8 +22,8 @@ from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS
-from tests.laws.test_batch_cuts import DEATHS, LIMITS
-from tests.shell.world import World, run
+from tests.laws.owners import DEATHS, LIMITS, assert_the_same, played
+from tests.shell.world import World
 
 DAY_MIN = 24 * 60
 BOOK = Book(
@@ -113,13 +113,6 @@ def world(log: list[Event], **options: Any) -> World:
     return made
 
 
-async def play(made: World, chunk: int = 500) -> World:
-    tenure = await made.all_done(chunk=chunk)
-    tenure.advance_to(UNTIL_MS)
-    await made.work(tenure)
-    return made
-
-
 @pytest.fixture(autouse=True)
 def _two_wakes_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.goods, "WAKES_MAX", 2)
@@ -131,11 +124,10 @@ def _two_wakes_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cutting_the_log_anywhere_gives_the_same_goods_and_the_same_triggers(
     log: list[Event], limits: PartitionLimits, chunk: int
 ) -> None:
-    whole = run(play(world(log)))
-    cut = run(play(world(log, limits=limits), chunk))
+    whole = played(world(log), UNTIL_MS)
+    cut = played(world(log, limits=limits), UNTIL_MS, chunk=chunk)
 
-    assert whole.stored() == cut.stored()
-    assert whole.outputs() == cut.outputs()
+    assert_the_same(whole, cut)
     assert whole.values("decisions") == cut.values("decisions")
 
 
@@ -148,23 +140,16 @@ def test_cutting_the_log_anywhere_gives_the_same_goods_and_the_same_triggers(
 def test_an_owner_may_die_anywhere_and_every_change_reaches_every_watcher_once(
     log: list[Event], limits: PartitionLimits, deaths: list[tuple[Any, int]]
 ) -> None:
-    whole = run(play(world(log)))
-    made = world(log, limits=limits)
+    whole = played(world(log), UNTIL_MS)
+    outlived = played(world(log, limits=limits), UNTIL_MS, deaths=deaths)
 
-    async def live() -> None:
-        await made.outlive(deaths)
-        await play(made)
-
-    run(live())
-
-    assert whole.stored() == made.stored()
-    assert whole.outputs() == made.outputs()
+    assert_the_same(whole, outlived)
 
 
 @given(log=logs())
 @settings(max_examples=40, deadline=None)
 def test_the_index_holds_exactly_what_the_profiles_watch(log: list[Event]) -> None:
-    made = run(play(world(log)))
+    made = played(world(log), UNTIL_MS)
     part = made.table.snapshot().partitions[0]
     expected: dict[str, dict[str, int]] = {}
     for profile_id in part.profiles:

@@ -20,7 +20,7 @@ from schemas.events import Event, Product
 from streams.audit import audit_population
 from streams.partition_limits import PartitionLimits
 from tests.laws.histories import MINUTE_MS, START_MS, one_event
-from tests.laws.test_batch_cuts import DEATHS, LIMITS
+from tests.laws.owners import DEATHS, LIMITS, assert_the_same, played
 from tests.shell.world import EAGER, World, run
 
 DAY_MIN = 24 * 60
@@ -108,13 +108,6 @@ def shop(log: Sequence[Event], **options: Any) -> World:
     return world
 
 
-async def play(world: World, chunk: int = 500, until_ms: int = UNTIL_MS) -> World:
-    tenure = await world.all_done(chunk=chunk)
-    tenure.advance_to(until_ms)
-    await world.work(tenure)
-    return world
-
-
 def forgotten(world: World) -> int:
     return sum(batch.visitors_forgotten for batch in world.told.batches)
 
@@ -124,12 +117,11 @@ def forgotten(world: World) -> int:
 def test_who_is_forgotten_does_not_depend_on_how_the_log_was_cut(
     log: list[Event], limits: PartitionLimits, chunk: int
 ) -> None:
-    whole = run(play(shop(log)))
-    cut = run(play(shop(log, limits=limits), chunk))
+    whole = played(shop(log), UNTIL_MS)
+    cut = played(shop(log, limits=limits), UNTIL_MS, chunk=chunk)
     note(f"forgotten: {min(3, forgotten(whole))}")
 
-    assert whole.stored() == cut.stored()
-    assert whole.outputs() == cut.outputs()
+    assert_the_same(whole, cut)
     assert forgotten(whole) == forgotten(cut)
 
 
@@ -142,23 +134,16 @@ def test_who_is_forgotten_does_not_depend_on_how_the_log_was_cut(
 def test_who_is_forgotten_does_not_depend_on_the_deaths_of_owners(
     log: list[Event], limits: PartitionLimits, deaths: list[tuple[Any, int]]
 ) -> None:
-    whole = run(play(shop(log)))
-    world = shop(log, limits=limits)
+    whole = played(shop(log), UNTIL_MS)
+    outlived = played(shop(log, limits=limits), UNTIL_MS, deaths=deaths)
 
-    async def live() -> None:
-        await world.outlive(deaths)
-        await play(world)
-
-    run(live())
-
-    assert whole.stored() == world.stored()
-    assert whole.outputs() == world.outputs()
+    assert_the_same(whole, outlived)
 
 
 @given(log=logs())
 @settings(max_examples=60, deadline=None)
 def test_nothing_points_to_who_was_forgotten_and_the_counters_are_those_of_all_others(log: list[Event]) -> None:
-    world = run(play(shop(log)))
+    world = played(shop(log), UNTIL_MS)
     part = world.table.snapshot().partitions[0]
 
     assert run(audit_population(world.table, 0, BOOK)) == []
@@ -174,7 +159,7 @@ def test_a_visitor_who_comes_back_after_that_is_one_who_was_never_there(log: lis
     begins = max(n for n in range(len(log)) if n == 0 or times[n] - times[n - 1] > FORGET_DAYS * DAY_MS + 60_000)
     # At the last visit's end, and when she is due to be forgotten once more.
     for until_ms in (times[-1] + MINUTE_MS, times[-1] + FORGET_DAYS * DAY_MS + 1):
-        world, anew = (run(play(shop(one), until_ms=until_ms)) for one in (log, log[begins:]))
+        world, anew = (played(shop(one), until_ms) for one in (log, log[begins:]))
         ours, theirs = (one.table.snapshot().partitions[0] for one in (world, anew))
 
         assert ours.profiles == theirs.profiles
