@@ -74,7 +74,7 @@ class Relay(Section, frozen=True, kw_only=True):
             "Names of triggers that are delivered; others pass by.",
             unit="names",
             why="Empty: all there are.",
-            extremes="A misspelt name delivers nothing.",
+            extremes="A misspelt name delivers nothing; the log says so at the start.",
         ),
     ] = ()
     timeout_ms: Annotated[
