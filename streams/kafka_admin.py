@@ -18,6 +18,7 @@ from streams.book_files import BookError, read_rules_file
 from streams.certificates import CertificateError
 from streams.kafka_reach import denied, why_silent
 from streams.settings import Settings
+from streams.shadow import topics_command
 
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 10_000
@@ -150,7 +151,9 @@ def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, Topi
     found = describe_topics(client, settings)
     missing = [settings.topic(topic.name) for topic in installed(settings) if topic.name not in found]
     if missing:
-        raise AdminError(f"missing topics: {', '.join(missing)}. Make them: regulars topics create{_unseen(settings)}")
+        raise AdminError(
+            f"missing topics: {', '.join(missing)}. Make them: {topics_command(settings)}{_unseen(settings)}"
+        )
     for state in found.values():
         _check_count(state, settings.kafka.partitions)
     return found

@@ -17,6 +17,9 @@ from streams.setting_sections import Log
 
 NOISY = ("aiokafka", "faust", "kafka", "mode", "asyncio", "aiohttp.access")
 """Libraries that tell at INFO what only their own developers need."""
+BUSY = ("mode.timers",)
+"""Warn that a timer "is overlapping" ("livelock" is one) whenever the event loop is busy, as it is while a backlog is worked off.
+Whether work stands still is for `streams.watchdog` to tell."""
 
 REPEAT_S: Final = 30.0
 """A library's line is shown once in so long: while no broker answers they write a hundred each second, gigabytes in a night."""
@@ -92,6 +95,8 @@ def configure_logs(settings: Log) -> None:
     root.setLevel(settings.level)
     for name in NOISY:
         logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.WARNING)
+    for name in BUSY:
+        logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.ERROR)
 
 
 def _instant(record: logging.LogRecord) -> str:

@@ -247,7 +247,10 @@ class RedisLink:
             return ". Does it ask for a certificate of this client? ssl_certfile and ssl_keyfile in the Redis URL"
         if encrypted and (cut or "SSL" in text or "Timeout" in text or isinstance(error, TimeoutError)):
             return ". Does it speak TLS there? Without TLS the Redis URL begins with redis://"
-        return ". Does it speak TLS there? Then the Redis URL begins with rediss://" if cut and not encrypted else ""
+        if cut:
+            return ". Does it speak TLS there? Then the Redis URL begins with rediss://" if not encrypted else ""
+        asked_first = address in self._seeds  # of a cluster's other nodes the URL says nothing
+        return ". Is it running, and is redis.url right? A local one: regulars services start" if asked_first else ""
 
     def _pool(self, address: Address) -> BlockingConnectionPool:
         pool = self._pools.get(address)

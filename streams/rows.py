@@ -35,8 +35,11 @@ OUTCOME_TOPICS: Final = {
     "trigger.converted": "trigger-converted",
     "cart.recovered": "cart-recovered",
 }
-KEPT_MS: Final = {topic.name: topic.retention_ms for topic in TOPICS if topic.name != "receipts"}
-"""How long topics that a customer's events come through keep their records, as they are made by default."""
+KEPT_MS: Final = {
+    topic.name: topic.retention_ms for topic in TOPICS if topic.name != "receipts" and topic.retention_ms >= 0
+}
+"""How long topics that a customer's events come through keep their records, as they are made by default. Those kept for ever
+(`spend`, `models`) say nothing of single customers."""
 NO_OFFSET: Final = -1
 """Stands in a `Rejected` for what never had an offset: an output that could not be published, a message over HTTP."""
 

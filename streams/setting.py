@@ -32,6 +32,16 @@ def about(
     return Meta(description=text, extra=extra, **bounds)
 
 
+FORMS: dict[str, str] = {}
+"""Words for each pattern of a setting's text, by the pattern as msgspec quotes it."""
+
+
+def form(pattern: str, words: str) -> Meta:
+    """The pattern that a text must match, and what a refusal says of it: people read `words`, not regular expressions."""
+    FORMS[repr(pattern)] = words
+    return Meta(pattern=pattern)
+
+
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group of settings; its text form hides what is secret."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from streams.setting import Section, about
+from streams.setting import Section, about, form
 
 
 class Kafka(Section, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Kafka(Section, frozen=True, kw_only=True):
     ] = "regulars"
     topic_prefix: Annotated[
         str,
-        Meta(pattern="^[A-Za-z0-9._-]*$"),
+        form("^[A-Za-z0-9._-]*$", "letters, digits, `.`, `_` and `-`"),
         about(
             "Put before every topic name.",
             why="Empty: the topic names of the reference as they are.",
@@ -39,7 +39,7 @@ class Kafka(Section, frozen=True, kw_only=True):
     ] = ""
     internal_prefix: Annotated[
         str,
-        Meta(pattern="^[A-Za-z0-9._-]*$"),
+        form("^[A-Za-z0-9._-]*$", "letters, digits, `.`, `_` and `-`"),
         about(
             "Put before the names of internal topics in place of `topic_prefix`.",
             why="Empty: as before all names.",

@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta
-
-from streams.setting import Section, about
+from streams.setting import Section, about, form
 
 
 class Raw(Section, frozen=True, kw_only=True):
@@ -12,7 +10,7 @@ class Raw(Section, frozen=True, kw_only=True):
 
     topic: Annotated[
         str,
-        Meta(pattern=r"^[a-zA-Z0-9._-]{1,249}$"),
+        form("^[a-zA-Z0-9._-]{1,249}$", "the name of a topic: letters, digits, `.`, `_` and `-`, at most 249"),
         about(
             "The topic's whole name on the broker. Partitions and keys may be anything.",
             why="None is given.",

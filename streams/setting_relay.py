@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from streams.setting import Section, about
+from streams.setting import Section, about, form
 
 Format = Literal["standard", "braze", "klaviyo", "customerio"]
 
@@ -14,7 +14,7 @@ class Relay(Section, frozen=True, kw_only=True):
 
     url: Annotated[
         str,
-        Meta(pattern=r"^https?://[^\s/?#]+[^\s#]*$"),
+        form(r"^https?://[^\s/?#]+[^\s#]*$", "a URL such as https://crm.shop.example/hooks/regulars"),
         about(
             "Where triggers are posted to. For Braze, Klaviyo and Customer.io the address of their event API.",
             unit="URL",
@@ -74,7 +74,7 @@ class Relay(Section, frozen=True, kw_only=True):
             "Names of triggers that are delivered; others pass by.",
             unit="names",
             why="Empty: all there are.",
-            extremes="A misspelt name delivers nothing.",
+            extremes="A misspelt name delivers nothing; the log says so at the start.",
         ),
     ] = ()
     timeout_ms: Annotated[

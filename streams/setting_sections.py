@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
-
-from streams.setting import Section, about
+from streams.setting import Section, about, form
 
 
 class Shop(Section, frozen=True, kw_only=True):
@@ -20,7 +18,7 @@ class Shop(Section, frozen=True, kw_only=True):
     ] = "shop"
     currency: Annotated[
         str,
-        Meta(pattern="^[A-Z]{3}$"),
+        form("^[A-Z]{3}$", "three capital letters, such as EUR"),
         about(
             "ISO 4217 code of the currency in which lifetime value is kept.",
             unit="currency code",
@@ -39,7 +37,7 @@ class Shop(Section, frozen=True, kw_only=True):
     ] = "UTC"
     phone_region: Annotated[
         str,
-        Meta(pattern="^([A-Z]{2})?$"),
+        form("^([A-Z]{2})?$", "two capital letters, such as DE"),
         about(
             "Country whose phone numbers customers type without a country code (ISO 3166-1: two capital letters, GB and not UK).",
             unit="country code",
@@ -59,7 +57,7 @@ class Shop(Section, frozen=True, kw_only=True):
 
 
 class Files(Section, frozen=True, kw_only=True):
-    """Documents read once at start. Paths are relative to the working directory."""
+    """Documents read at start; workers take changed rules while they run. Paths are relative to the working directory."""
 
     rules: Annotated[
         str,
@@ -165,7 +163,7 @@ class Redis(Section, frozen=True, kw_only=True):
     ] = False
     prefix: Annotated[
         str,
-        Meta(pattern="^[A-Za-z0-9._:-]{1,100}$"),
+        form("^[A-Za-z0-9._:-]{1,100}$", "1 to 100 letters, digits, `.`, `_`, `:` and `-`"),
         about(
             "First part of every key.",
             why="The product's name.",

@@ -9,11 +9,14 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.trust import PROTECTED_TRAITS
-from streams.setting import Section, about
+from streams.setting import Section, about, form
 from streams.setting_raw import Raw
 from streams.setting_relay import Relay
 
-Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?)$")]
+Origin = Annotated[
+    str,
+    form(r"^(\*|https?://[A-Za-z0-9.\-]+(:\d{1,5})?)$", "an origin without a path, such as https://shop.example, or *"),
+]
 Secret = Annotated[str, Meta(min_length=8, max_length=512)]
 Scope = Literal["profiles", "segments", "carts", "next", "privacy"]
 
@@ -143,7 +146,7 @@ class Source(Section, frozen=True, kw_only=True):
 
     key: Annotated[
         str,
-        Meta(pattern=r"^[!-9;-~]{8,128}$"),
+        form("^[!-9;-~]{8,128}$", "8 to 128 characters without spaces and colons"),
         about(
             "Write key, the user name of Basic authentication or `writeKey` in the body.",
             secret=True,
@@ -207,7 +210,7 @@ class Token(Section, frozen=True, kw_only=True):
 
     sha256: Annotated[
         str,
-        Meta(pattern="^[0-9a-f]{64}$"),
+        form("^[0-9a-f]{64}$", "64 digits of 0-9 and a-f, as sha256sum prints them"),
         about(
             "SHA-256 of the token in lower-case hexadecimal.",
             why="None is given. `printf %s TOKEN | sha256sum` tells it.",

@@ -22,7 +22,7 @@ from profiles.zones import find_zone
 from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.certificates import Names, tls_context
-from streams.setting import ENV_PREFIX, Setting, items
+from streams.setting import ENV_PREFIX, FORMS, Setting, items
 from streams.setting_kafka import Kafka
 from streams.setting_raw import Raw
 from streams.setting_relay import Relay
@@ -350,6 +350,8 @@ def _convert(values: Any, kind: type[T], given_by: Mapping[str, str], at: str = 
         found = re.match(r"(.*) - at `\$\.?(.*)`$", str(error))
         message, place = (found[1], found[2]) if found else (str(error), "")
         path = ".".join(part for part in (at, place) if part)
+        if pattern := re.fullmatch(r"Expected `str` matching regex (.*)", message):
+            message = f"Expected {FORMS[pattern[1]]}"
         if message.startswith("Invalid enum value") and (allowed := _words(path)):
             message += f"; allowed are {', '.join(allowed)}"
         raise SettingsError(f"{_named(path, given_by)}: {message}" if path else message) from None

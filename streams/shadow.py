@@ -15,7 +15,9 @@ from streams.outbox import Publisher
 from streams.settings import Settings
 
 SHADOW = "triggers-shadow"
-_OF_A_SHADOW: Final = re.compile(r".+-shadow-[a-z0-9-]{1,40}")
+NAME: Final = "[a-z0-9-]{1,40}"
+"""What a shadow run may be called: its name stands in those of topics."""
+_OF_A_SHADOW: Final = re.compile(f".+-shadow-({NAME})")
 """The prefix of a shadow run's keys, as `shadowed` names it."""
 
 
@@ -43,6 +45,16 @@ def is_shadow(settings: Settings) -> bool:
     (False, True)
     """
     return _OF_A_SHADOW.fullmatch(settings.redis.prefix) is not None
+
+
+def topics_command(settings: Settings) -> str:
+    """What makes the topics that the settings name.
+
+    >>> topics_command(shadowed(Settings(), "autumn"))
+    'regulars topics create --shadow autumn'
+    """
+    found = _OF_A_SHADOW.fullmatch(settings.redis.prefix) if settings.kafka.internal_prefix else None
+    return "regulars topics create" if found is None else f"regulars topics create --shadow {found[1]}"
 
 
 class ShadowPublisher:

@@ -72,8 +72,10 @@ def load_plan(path: str) -> TrackingPlan | None:
         document = msgspec.json.decode(Path(path).read_bytes(), type=PlanDocument)
     except OSError as error:
         raise PlanError(f"tracking plan {path} can't be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as error:
         raise PlanError(f"tracking plan {path}: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"tracking plan {path} is no JSON: {error}") from None
     try:
         return TrackingPlan(document)
     except PlanError as error:

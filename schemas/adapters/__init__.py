@@ -39,12 +39,19 @@ def configured(options: Mapping[str, Mapping[str, Any]]) -> tuple[Adapter, ...]:
     for name in options:
         if name not in known:
             raise OptionsError(f"there is no source {name!r}; there are {', '.join(known)}")
+    return tuple(_with(adapter, options.get(name, {})) for name, adapter in known.items())
+
+
+def _with(adapter: Adapter, given: object) -> Adapter:
+    if not isinstance(given, Mapping):
+        raise OptionsError(f"{adapter.name} must be a table: [{adapter.name}]")
+    if not given:
+        return adapter
+    there = type(adapter.options).__struct_fields__
+    for option in given:
+        if option not in there:
+            raise OptionsError(f"[{adapter.name}] has no option {option!r}; there are {', '.join(there) or 'none'}")
     try:
-        return tuple(
-            replace(adapter, options=msgspec.convert(dict(options[name]), type(adapter.options)))
-            if name in options
-            else adapter
-            for name, adapter in known.items()
-        )
+        return replace(adapter, options=msgspec.convert(dict(given), type(adapter.options)))
     except msgspec.ValidationError as error:
-        raise OptionsError(f"options of a source: {error}") from None
+        raise OptionsError(f"[{adapter.name}]: {error}") from None

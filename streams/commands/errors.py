@@ -1,5 +1,6 @@
 """Which errors are the user's to mend, and in what words they are told. Imported only when something went wrong."""
 
+import errno
 import sys
 
 
@@ -54,6 +55,13 @@ def explain(error: Exception) -> str | None:
             f"Redis: {str(error) or type(error).__name__}\n"
             f"  Is it running, and is redis.url right? `regulars doctor` looks at everything; "
             f"`regulars services start` starts a local one."
+        )
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        # The text of this one, with the address in it, is asyncio's or uvloop's.
+        return (
+            f"{error.strerror or error}\n"
+            "  Another program listens there, perhaps another one of ours. Stop it, or choose another port: "
+            "--http-port, or --serve-port for `regulars serve`"
         )
     if isinstance(error, OSError) and error.strerror is not None:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -76,7 +76,7 @@ def command(
     click.echo(f"{fed.events:,} events published ({by_topic or 'none'}), {per_s:,.0f}/s")
     if fed.not_understood:
         whom = "no spend we can read; a report" if topic == SPEND else "no event we know; the worker"
-        click.echo(f"{fed.not_understood:,} lines are {whom} will set them aside", err=True)
+        click.echo(f"{fed.not_understood:,} lines are {whom} will set them aside: regulars rejected list", err=True)
 
 
 def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> Iterator["Line"]:

@@ -124,7 +124,7 @@ def _of_files(
 ) -> "Models":
     from streams.book_files import load_adapters, read_models_file
     from streams.commands.display import Progress
-    from streams.commands.run_report import day
+    from streams.commands.run_report import day, unusable
     from streams.fitting.fit import fit_models
     from streams.fitting.gather import from_events
     from streams.sources import files as sources
@@ -138,7 +138,10 @@ def _of_files(
         display.update("fitting", force=True)
         before = None if last is None else read_models_file(last)
         today = book.shop_day(counted.until_ms)
-        return fit_models(counted.counters, today, plan, last=before, catalogue=book.catalogue)
+        models = fit_models(counted.counters, today, plan, last=before, catalogue=book.catalogue)
+    if counted.rejected:
+        click.echo(unusable(counted.rejected), err=True)
+    return models
 
 
 def _of_table(book: "Book", settings: "Settings", plan: "FitPlan") -> "Models":

@@ -55,6 +55,8 @@ def accept_gap(ctx: click.Context, *, only: int | None, yes: bool) -> None:
     from streams.commands.tables import with_table
 
     settings = settings_of(ctx)
+    if only is not None and only >= settings.kafka.partitions:
+        raise click.UsageError(f"there are {settings.kafka.partitions} partitions, numbered from 0")
     gaps = [s for s in _standings(settings) if s.problem is not None and only in {None, s.partition}]
     if not gaps:
         click.echo("every stored offset lies within its log: there is no gap to accept")

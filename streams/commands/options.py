@@ -67,6 +67,17 @@ def settings_of(ctx: click.Context, **flags: Any) -> "Settings":
     return load_settings(ctx.meta.get(_FILE), os.environ, given)
 
 
+def check_shadow(name: str) -> str:
+    """The name of a shadow run, as it is; a usage error where it can't be one."""
+    import re
+
+    from streams.shadow import NAME
+
+    if not re.fullmatch(NAME, name):
+        raise click.UsageError("--shadow NAME stands in names of topics: at most 40 of a-z, 0-9 and -")
+    return name
+
+
 def agree(question: str) -> None:
     """Ask before something that can't be undone; end the command with exit code 1 and a word where the answer is no."""
     try:

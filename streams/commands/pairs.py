@@ -80,16 +80,22 @@ def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Basket
     from schemas.split import unfold
     from streams.book_files import load_adapters
     from streams.commands.display import Progress
+    from streams.commands.run_report import unusable
     from streams.sources import files as sources
 
     decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+    rejected = 0
     with Progress("counting") as display:
         for number, value in enumerate(sources.read(files), 1):
             for arrival, _ in unfold(value, decoder):
-                if arrival is not None:
+                if arrival is None:
+                    rejected += 1
+                else:
                     baskets.take(arrival.event, arrival.time_ms)
             if number % 10_000 == 0:
                 display.update(f"{number:,} events, {baskets.counter.baskets:,} baskets")
+    if rejected:
+        click.echo(unusable(rejected), err=True)
 
 
 def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], None]") -> None:

@@ -57,8 +57,9 @@ def command(
     An event that does not say when it was received was received when it happened. Triggers still waiting at the end stay
     waiting, unless --until moves the clock on.
 
-    DIR then holds profiles.jsonl, triggers.jsonl, decisions.jsonl, rejected.jsonl, summary.json, and what the rules come to:
-    backtest.json and backtest.html. With --against the same events run under the other rules too, and both are compared.
+    DIR then holds profiles.jsonl, triggers.jsonl, decisions.jsonl, identities.jsonl, rejected.jsonl, summary.json,
+    population.json (for `regulars report DIR`), and what the rules come to: backtest.json and backtest.html. With --against the
+    same events run under the other rules too, and both are compared.
     """
     import time
 

@@ -11,10 +11,26 @@ from schemas.reasons import REASONS
 from streams.commands.profile_table import money
 from streams.report import Summary, Tally, without_rate
 
+FILES = (
+    "profiles.jsonl",
+    "triggers.jsonl",
+    "decisions.jsonl",
+    "identities.jsonl",
+    "rejected.jsonl",
+    "summary.json",
+    "population.json",
+)
+"""What a run in memory leaves; of a replay there is a back-test besides."""
+
 
 def day(at_ms: int) -> str:
     """The UTC date of an instant."""
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+
+
+def unusable(count: int) -> str:
+    """What to say of a command that reads files and keeps no record of what it could not use."""
+    return f"{count:,} events could not be used, and count for nothing: `regulars replay FILE --out DIR` says why"
 
 
 def _told(reason: str) -> str:
@@ -44,7 +60,7 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
             f"{summary.events:,} in {seconds:.1f} s, {summary.events_per_s:,.0f}/s; {summary.rejected:,} rejected",
         ),
         *(("rejected", f"{count:,}: {_told(reason)}") for reason, count in tally.reasons.most_common()),
-        ("files", f"{folder}/  profiles.jsonl  triggers.jsonl  decisions.jsonl  rejected.jsonl  summary.json"),
+        ("files", f"{folder}/  {'  '.join(FILES)}"),
     ]
     if summary.unconverted_orders:
         click.echo(without_rate(summary.unconverted_orders, currency), err=True)

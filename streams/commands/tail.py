@@ -106,7 +106,8 @@ def readable(value: bytes) -> str:
 def _line(record: dict[str, Any]) -> str:
     at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
     customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
-    parts = [utc(at_ms), f"{record.get('name') or record.get('reason', ''):<20}", str(customer)]
+    name = record.get("name") or record.get("command") or record.get("reason") or ""
+    parts = [utc(at_ms), f"{name:<20}", str(customer)]
     if record.get("of_name"):
         parts.append(f"of {record['of_name']}")
     if record.get("state"):
@@ -119,7 +120,7 @@ def _line(record: dict[str, Any]) -> str:
         parts.append(f"order {record['order_id']}")
     if record.get("reason") and record.get("name"):
         parts.append(f"({record['reason']})")
-    parts.append(str(record.get("trigger_id") or record.get("detail") or ""))
+    parts.append(str(record.get("trigger_id") or record.get("detail") or record.get("request_id") or ""))
     return "  ".join(parts)
 
 

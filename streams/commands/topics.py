@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import WithSettings, check_shadow, settings_of
 
 if TYPE_CHECKING:
     from kafka import KafkaAdminClient
@@ -26,7 +26,7 @@ def create(ctx: click.Context, *, shadow: str | None) -> None:
     if shadow is not None:
         from streams.shadow import shadowed
 
-        settings = shadowed(settings, shadow)
+        settings = shadowed(settings, check_shadow(shadow))
     with admin_client(settings) as client:
         made = create_topics(client, settings)
     for name in made:

@@ -1,10 +1,8 @@
 """`regulars worker`: the Faust worker."""
 
-import re
-
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import WithSettings, check_shadow, settings_of
 
 
 @click.command("worker", cls=WithSettings, short_help="Run a worker: events in, profiles kept, triggers out.")
@@ -23,8 +21,8 @@ def command(ctx: click.Context, *, shadow: str | None, stream_time: bool) -> int
     With --shadow NAME nothing of it is seen but what stands on triggers-shadow: give it the rules to try (--files-rules) and,
     beside a live worker on the same machine, a port of its own (--http-port). It begins where the inputs begin.
     """
-    if shadow is not None and not re.fullmatch("[a-z0-9-]{1,40}", shadow):
-        raise click.UsageError("--shadow NAME stands in names of topics: at most 40 of a-z, 0-9 and -")
+    if shadow is not None:
+        check_shadow(shadow)
     if stream_time and shadow is None:
         raise click.UsageError("--stream-time would send messages of the past: it goes with --shadow NAME only")
     settings = settings_of(ctx)

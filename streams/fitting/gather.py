@@ -15,10 +15,11 @@ from streams.table import Meta
 
 
 class Counted(NamedTuple):
-    """All partitions' counters added up, and the newest moment (epoch ms) that any of them has seen."""
+    """All partitions' counters added up, the newest moment (epoch ms) that any of them has seen, and events set aside."""
 
     counters: Tally
     until_ms: int
+    rejected: int = 0
 
 
 class CountingTable(Protocol):
@@ -60,4 +61,4 @@ def from_events(
     )
     with Embedded(Engine(book, ()), decoder, on_row=lambda _: None, shop_id=book.shop_id, disorder_ms=0) as embedded:
         embedded.feed(((value, 0) for value in values), progress)
-        return Counted(embedded.population(), embedded.pace.clock_ms)
+        return Counted(embedded.population(), embedded.pace.clock_ms, embedded.pace.rejected)

@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, Final
 
 import aiohttp
@@ -26,9 +27,11 @@ from streams.relay import guard
 from streams.relay.calls import Call
 from streams.relay.delivery import Answer, Courier, Disabled, message_failed
 from streams.relay.lanes import Lanes
+from streams.rows import OUTCOME_TOPICS
 from streams.serve.signatures import standard_secret
 from streams.setting_relay import Relay
 from streams.settings import Settings, SettingsError
+from streams.trigger_registry import TriggerLoadError, all_triggers
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +62,26 @@ def run(settings: Settings, name: str) -> int:
     needed = [settings.topic(topic) for topic in (*relay.topics, FAILED_TOPIC, HEARS_TOPIC)]
     need_topics(settings, needed, f"Make them (regulars topics create), or correct relays.{name}.topics")
     configure_logs(settings.log)
+    for said in unknown_names(relay):
+        _log.warning("relays.%s.only names %s; that delivers nothing", name, said)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_Running(settings, name, relay).run())
+
+
+def unknown_names(relay: Relay) -> list[str]:
+    """The names in `only` that no trigger installed here has, with what may have been meant. A relay may run where the shop's own
+    triggers are not installed, so this is no reason to refuse.
+    """
+    try:
+        known = [*(trigger.name for trigger in all_triggers()), *OUTCOME_TOPICS]
+    except TriggerLoadError:
+        return []
+    told = []
+    for name in relay.only:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            told.append(f"{name!r}, which no trigger here is called{f' (did you mean {close[0]!r}?)' if close else ''}")
+    return told
 
 
 def check(relay: Relay) -> None:

@@ -31,8 +31,10 @@ def read_spend(path: Path, currency: str) -> dict[tuple[str, int], int]:
     """Minor units by channel and month (year * 12 + month - 1). Raises SpendError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpendError(f"{path} can't be read: {error}") from None
+    except OSError as error:
+        raise SpendError(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpendError(f"{path}: this is not UTF-8 text; save the file as UTF-8") from None
     return _of_records(path, text, currency) if path.suffix == ".jsonl" else _of_table(path, text, currency)
 
 

@@ -33,12 +33,25 @@ BATCH_PATHS: Final = ("batch", "b", "import")
 class Message(Struct, frozen=True):
     """One message: its fields, or None where it could not be read, and its own bytes as they came.
 
-    `shared_bytes` is the size of what its batch says of all its messages, and so of this one.
+    `said` is what its path (`type`) or its batch says of it; the fields have it already. `shared_bytes` is the size of what
+    the batch says of all its messages.
     """
 
     fields: dict[str, Any] | None
     original: bytes
     shared_bytes: int = 0
+    said: dict[str, Any] = {}
+
+    def whole(self) -> bytes:
+        """Its own bytes, with what was said of it elsewhere: sent again alone, it means the same."""
+        if self.fields is None or not self.said:
+            return self.original
+        try:
+            fields = _any(self.original)
+            _join(fields, self.said)
+            return msgspec.json.encode(fields)
+        except RecursionError:  # nested so deeply that the stack of before just held it
+            return self.original
 
 
 class Envelope(Struct, frozen=True):
@@ -78,11 +91,11 @@ def read_call(body: bytes, kind: str | None) -> Envelope:
     if not isinstance(fields, dict):
         raise Refusal("wrong_shape", "a call is a JSON object")
     write_key = fields.pop("writeKey", None)
-    if kind is not None:
-        fields["type"] = kind
+    said = {} if kind is None or fields.get("type") == kind else {"type": kind}
+    fields.update(said)
     # The key is taken out of what may be kept: a server's key is a secret.
     original = body if write_key is None else msgspec.json.encode(fields)
-    return Envelope(write_key, [Message(fields, original)])
+    return Envelope(write_key, [Message(fields, original, said=said)])
 
 
 def read_batch(body: bytes) -> Envelope:
@@ -108,7 +121,9 @@ def read_batch(body: bytes) -> Envelope:
         shared_bytes = len(msgspec.json.encode(shared)) if shared else 0
     except RecursionError as error:
         raise Refusal("not_json", _words(error)) from None
-    return Envelope(found.write_key, [_message(bytes(raw), shared, shared_bytes, found.sent_at) for raw in found.batch])
+    # When the batch left: a message that is sent again carries its first time at best.
+    said = shared if found.sent_at is None else {**shared, "sentAt": found.sent_at}
+    return Envelope(found.write_key, [_message(bytes(raw), said, shared_bytes) for raw in found.batch])
 
 
 def _leniently(body: bytes, error: Exception) -> _Batch:
@@ -144,7 +159,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _message(original: bytes, shared: dict[str, dict[str, Any]], shared_bytes: int, sent_at: object) -> Message:
+def _message(original: bytes, said: dict[str, Any], shared_bytes: int) -> Message:
     try:
         fields = _any(original)
         if isinstance(fields, dict) and fields.pop("writeKey", None) is not None:
@@ -153,14 +168,15 @@ def _message(original: bytes, shared: dict[str, dict[str, Any]], shared_bytes: i
         return Message(None, original)
     if not isinstance(fields, dict):
         return Message(None, original)
-    for name, common in shared.items():
+    _join(fields, said)
+    return Message(fields, original, shared_bytes, said)
+
+
+def _join(fields: dict[str, Any], said: dict[str, Any]) -> None:
+    """Add what was said of a message elsewhere. Of what is a table the message's own word wins, field by field."""
+    for name, common in said.items():
         own = fields.get(name)
-        # The message's own word wins, field by field.
-        fields[name] = common | own if isinstance(own, dict) else common
-    if sent_at is not None:
-        # When the batch left: a message that is sent again carries its first time at best.
-        fields["sentAt"] = sent_at
-    return Message(fields, original, shared_bytes)
+        fields[name] = common | own if isinstance(common, dict) and isinstance(own, dict) else common
 
 
 def _words(error: Exception) -> str:

@@ -98,7 +98,9 @@ class Intake:
         for place, message in enumerate(messages):
             problem = self._add(taken, self._event(message, place, received_ms), sender, received_ms)
             if problem is not None:
-                taken.rows.append(self._reject(problem, message.original, sender, received_ms))
+                # What is too large stays as it came: what a batch says of all would be kept with each of its messages.
+                kept = message.original if problem.reason == "too_large" else message.whole()
+                taken.rows.append(self._reject(problem, kept, sender, received_ms))
         return taken
 
     def take_events(

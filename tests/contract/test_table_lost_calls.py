@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from streams.local.process import free_ports
 from streams.local.redis_server import RedisServer
 from streams.memory_table import MemoryTable
 from streams.redis_link import Unanswered
@@ -290,6 +291,18 @@ async def test_a_claim_whose_reply_got_lost_counts_one_epoch_for_both_tries(
         assert times == 2
         assert (claim.fresh, claim.meta.epoch) == (True, 1)
         assert (await near.claim(P)).meta.epoch == 2
+
+
+@in_loop
+async def test_a_redis_that_does_not_run_is_named_with_what_to_do(prefix: str) -> None:
+    (port,) = free_ports(1)
+    table = RedisTable(f"redis://127.0.0.1:{port}/0", prefix=prefix, timeout_s=TIMEOUT_S)
+
+    with pytest.raises(Unavailable, match=rf"no connection to Redis at 127\.0\.0\.1:{port}: .*111") as told:
+        await table.claim(P)
+
+    assert str(told.value).endswith(". Is it running, and is redis.url right? A local one: regulars services start")
+    await table.close()
 
 
 @in_loop

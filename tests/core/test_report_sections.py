@@ -419,8 +419,18 @@ def test_a_line_of_spend_that_can_not_be_is_named(tmp_path: Path, line: str, mes
 def test_a_file_of_spend_without_its_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpendError, match="names no column 'channel'"):
         read_spend(spend_file(tmp_path, "day,medium,spend"), "EUR")
-    with pytest.raises(SpendError, match="can't be read"):
-        read_spend(tmp_path / "none.csv", "EUR")
+
+
+def test_a_file_of_spend_that_can_not_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    missing, binary = tmp_path / "none.csv", tmp_path / "binary.csv"
+    binary.write_bytes(b"day,channel,spend\n\xff")
+
+    for path, words in ((missing, "can't be read: No such file or directory"), (binary, "not UTF-8 text")):
+        with pytest.raises(SpendError) as refused:
+            read_spend(path, "EUR")
+        assert str(refused.value).startswith(str(path))
+        assert words in str(refused.value)
+        assert "Errno" not in str(refused.value)
 
 
 BAD: dict[str, dict[str, int]] = {

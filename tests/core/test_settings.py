@@ -58,7 +58,10 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({"redis": {"url": "localhost:6379"}}, {}, {}, "redis.url: a Redis URL begins with redis://, rediss://, redis+cluster:// or rediss+cluster:// (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({}, {"REGULARS_REDIS_URL": "redis://u:pa/ss@h:6379/0"}, {}, "redis.url (REGULARS_REDIS_URL): in a user name or password write %40 for @, %2F for /, %23 for #, %3F for ? and %25 for % (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
         ({"redis": {"url": "unix:///run/redis.sock"}}, {}, {}, "redis.url: a Redis URL names a host, not a Unix socket (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a cluster)"),  # noqa: E501
-        ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected `str` matching regex '^[A-Z]{3}$'"),
+        ({"shop": {"currency": "euro"}}, {}, {}, "shop.currency: Expected three capital letters, such as EUR"),
+        ({"tokens": {"crm": {"sha256": "A" * 64, "scopes": ["next"]}}}, {}, {}, "tokens.crm.sha256: Expected 64 digits of 0-9 and a-f, as sha256sum prints them"),  # noqa: E501
+        ({"sources": {"web": {"key": "wk_12345678", "kind": "client", "origins": ["https://shop.example/"]}}}, {}, {}, "sources.web.origins[0]: Expected an origin without a path, such as https://shop.example, or *"),  # noqa: E501
+        ({"redis": {"prefix": "{shop}"}}, {}, {}, "redis.prefix: Expected 1 to 100 letters, digits, `.`, `_`, `:` and `-`"),
         ({"kafka": {"heartbeat_ms": 5000}}, {}, {}, "kafka.heartbeat_ms must be at most a third of kafka.session_timeout_ms"),
     ],
 )  # fmt: skip

@@ -292,6 +292,16 @@ def test_the_command_says_when_there_was_nothing_to_learn_from(
     assert not (tmp_path / "models.json").exists()
 
 
+def test_the_command_says_how_many_events_it_could_not_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "export.jsonl"
+    source.write_text('{"colour": "red"}\nnot json\n')
+
+    assert run(["fit", str(source), "--out", str(tmp_path / "models.json")]) == 1
+    assert "2 events could not be used" in capsys.readouterr().err
+    assert run(["pairs", str(source), "--out", str(tmp_path / "pairs.json")]) == 0
+    assert "2 events could not be used" in capsys.readouterr().err
+
+
 def test_the_command_wants_a_place_for_the_models_of_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", "orders.jsonl"]) == 2
     assert "--out" in capsys.readouterr().err

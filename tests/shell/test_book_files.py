@@ -228,7 +228,9 @@ def test_the_options_of_sources_come_from_a_document(write: Write) -> None:
 
 @pytest.mark.parametrize("text,told", [
     ("[ga5]\n", r"sources\.toml: there is no source 'ga5'"),
-    ("[ga4]\nvalue_includes_tax = 1\n", r"sources\.toml: options of a source: .*value_includes_tax"),
+    ("[ga4]\nvalue_includes_tax = 1\n", r"sources\.toml: \[ga4\]: .*value_includes_tax"),
+    ("[ga4]\nvalue_has_tax = true\n", r"sources\.toml: \[ga4\] has no option 'value_has_tax'; there are .*value_includes_tax"),
+    ("ga4 = 3\n", r"sources\.toml: ga4 must be a table: \[ga4\]"),
     ("[ga4\n", r"sources\.toml: "),
 ])  # fmt: skip
 def test_a_document_of_sources_that_can_not_be_used_is_told_in_plain_words(write: Write, text: str, told: str) -> None:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, exit codes, errors in one plain line."""
 
+import errno
 import io
 import os
 import socket
@@ -260,6 +261,20 @@ def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixt
         assert cli.run(["health", "--url", f"http://127.0.0.1:{other.getsockname()[1]}/health"]) == 1
         greeting.join()
     assert "no worker answers" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_told_with_how_to_choose_another() -> None:
+    told = explain(OSError(errno.EADDRINUSE, "error while attempting to bind on address ('0.0.0.0', 8080)"))
+
+    assert told is not None
+    assert "8080" in told
+    assert "--http-port, or --serve-port" in told
+
+
+def test_the_topics_of_a_shadow_run_bear_no_name_that_its_worker_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["topics", "create"], ["worker"]):
+        assert cli.run([*command, "--shadow", "New Rules"]) == 2
+        assert "a-z, 0-9 and -" in capsys.readouterr().err
 
 
 def test_only_what_a_user_can_mend_is_explained() -> None:

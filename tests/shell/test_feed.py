@@ -365,5 +365,7 @@ def test_a_line_is_readable_whatever_the_record_is() -> None:
     assert readable(b"{}").startswith("1970-01-01 00:00:00 UTC  ")
     rejected = b'{"reason":"not_json","detail":"line 1","timestamp_ms":1700000000000,"key":"21"}'
     assert readable(rejected) == "2023-11-14 22:13:20 UTC  not_json              21  line 1"
+    receipt = b'{"request_id":"T-1","command":"erase","final":true,"counts":{},"at_ms":1700000000000}'
+    assert readable(receipt) == "2023-11-14 22:13:20 UTC  erase                 -  T-1"
     in_microseconds = rejected.replace(b"1700000000000", b"1700000000000000")
     assert readable(in_microseconds) == "1700000000000000 ms      not_json              21  line 1"

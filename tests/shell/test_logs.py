@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from streams.logs import NOISY, REMEMBERED_MAX, OnceInAWhile, TextFormatter
+from streams.logs import BUSY, NOISY, REMEMBERED_MAX, OnceInAWhile, TextFormatter, configure_logs
+from streams.settings import build_settings
 
 
 class Log:
@@ -53,6 +54,20 @@ def test_a_line_that_a_library_wrote_wrongly_does_not_stop_the_library() -> None
     record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "node %s of %s", (1,), None)
 
     assert OnceInAWhile().filter(record)
+
+
+def test_that_the_event_loop_is_busy_is_told_only_to_who_looks_for_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    levels = {name: logging.getLogger(name).level for name in ("", *NOISY, *BUSY)}
+    try:
+        configure_logs(build_settings({}).log)
+        assert not logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
+        assert logging.getLogger("mode.worker").isEnabledFor(logging.WARNING)
+        configure_logs(build_settings({"log": {"level": "DEBUG"}}).log)
+        assert logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -335,6 +335,8 @@ def test_offsets_are_shown_and_a_gap_is_accepted_only_when_told_to(
     settings: Settings, regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     produce(settings, "orders", 3)
+    assert regulars("offsets", "accept-gap", "--partition", "99") == 2
+    assert "numbered from 0" in capsys.readouterr().err
     assert regulars("offsets", "show") == 0
     (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("orders ")]
     assert row == ["orders", str(ANN), "1", "0", "3", "2"]

@@ -141,6 +141,8 @@ def test_the_receipt_counts_by_store_and_is_final_once_all_homes_have_answered()
     assert counts["remembered_messages"] >= 5
     assert [one["final"] for one in city.receipts()].count(True) == 1
     assert {"orders", "forwards", "decisions"} <= last["kept_ms"].keys()
+    assert not {"spend", "models"} & last["kept_ms"].keys()
+    assert min(last["kept_ms"].values()) > 0
     assert not any(word in repr(city.receipts()) for word in HOMES)
 
 

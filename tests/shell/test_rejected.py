@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from streams.redrive import Outcome, Redrive
 from streams.rejected import Aside, Filter, _aside
 from streams.rows import original_bytes, reject
 from streams.settings import build_settings
-from tests.shell.serve_kit import NOW_MS, WEB_KEY, viewed
+from tests.shell.serve_kit import NOW_MS, PAGE, WEB_KEY, site, viewed
 from tests.shell.world import START_MS, World, added, ordered, run
 
 
@@ -48,6 +49,33 @@ def test_a_record_on_its_way_between_homes_goes_to_the_topic_of_its_kind() -> No
     (line,) = look(aside(event(), topic="forwards")).lines
 
     assert line.topic == "clickstream"
+
+
+@pytest.mark.parametrize(
+    "path,body",
+    [
+        ("/v1/track", {"userId": "u1", "event": "Signed Up", "timestamp": "2026-03-01T00:00:00Z"}),
+        ("/v1/identify", {"userId": "u1", "traits": {"tier": "gold"}}),
+        ("/v1/batch", {"sentAt": "2026-03-05T00:00:10.000Z", "context": {"locale": "de-DE"}, "batch": [viewed(timestamp="2026-03-05T00:00:00.000Z")]}),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_a_call_is_the_same_event_once_it_is_sent_again(path: str, body: dict[str, Any], tmp_path: Path) -> None:
+    """Also where its path told the type, and its batch when it was sent and in which language."""
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"unplanned": "reject", "events": {"Page Viewed": {}}}')
+    taken, refused = site(), site(files={"tracking_plan": str(plan)})
+    for shop in (taken, refused):
+        assert shop.post(path, body, WEB_KEY, Origin=PAGE).status == 200
+
+    (rejected,) = refused.rejected
+    (line,) = look(msgspec.json.decode(json.dumps(rejected), type=Rejected)).lines
+
+    assert without_id(json.loads(line.value)) == without_id(taken.events[0])
+
+
+def without_id(event: dict[str, Any]) -> dict[str, Any]:
+    """A message without an id of its own has one made of its bytes, in which what its batch said stands now."""
+    return {name: value for name, value in event.items() if name != "message_id"}
 
 
 def test_spend_is_not_taken_for_an_event_that_nobody_knows() -> None:

@@ -15,6 +15,7 @@ from streams.relay.delivery import FAILED, Answer, Courier, Disabled, Failure, m
 from streams.relay.guard import PrivateAddress
 from streams.relay.lanes import Lanes
 from streams.relay.run import run as start
+from streams.relay.run import unknown_names
 from streams.setting_relay import Relay
 from streams.settings import Settings, SettingsError
 
@@ -236,6 +237,15 @@ def test_a_relay_that_can_make_no_call_is_refused_before_it_starts(fields: dict[
 
     with pytest.raises(SettingsError, match=words):
         start(Settings(relays={"crm": entry}), "crm")
+
+
+def test_a_name_that_no_trigger_has_is_told_when_a_relay_starts() -> None:
+    wanted = ("cart.abandonned", "cart.recovered", "welcome", "xyz")
+
+    assert unknown_names(Relay(url="https://crm.shop.example", secret="whsec_12345678", only=wanted)) == [
+        "'cart.abandonned', which no trigger here is called (did you mean 'cart.abandoned'?)",
+        "'xyz', which no trigger here is called",
+    ]
 
 
 def test_only_the_triggers_that_are_wanted_go_out() -> None:

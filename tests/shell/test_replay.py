@@ -155,7 +155,10 @@ def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(
     (rejected,) = rows(out, "rejected")
     assert (rejected["reason"], rejected["original"]) == ("not_json", "no json")
     said = "1: The value is not JSON: cut off, a byte order mark, NaN, a lone surrogate, text after the end (not_json)"
-    assert f"rejected               {said}\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"rejected               {said}\n" in printed
+    (files,) = (line.split()[2:] for line in printed.splitlines() if line.startswith("files   "))
+    assert sorted([*files, "backtest.json", "backtest.html"]) == sorted(path.name for path in out.iterdir())
     assert {row["state"] for row in rows(out, "decisions")} >= {"armed", "emitted"}
 
 

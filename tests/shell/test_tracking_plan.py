@@ -88,6 +88,9 @@ def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(PlanError, match=r"plan\.json"):
             load_plan(str(path))
+    path.write_text("{")
+    with pytest.raises(PlanError, match="is no JSON"):
+        load_plan(str(path))
     with pytest.raises(PlanError, match="can't be read"):
         load_plan(str(tmp_path / "missing.json"))
     assert load_plan("") is None
