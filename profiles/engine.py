@@ -324,7 +324,9 @@ class Engine:
         turn = Turn(profile, self.book, at, out, what.cause, what.at_ms, what.at_ms)
         if isinstance(what, Restore):
             given = splitting.take_restore(turn, orders, what)
-            if given is not None:
+            if given is None:
+                self._after_answer(turn)
+            else:
                 self._look_again(turn, given)
                 if not profile.suppressed:
                     self._plan_again(turn, given)
@@ -337,6 +339,7 @@ class Engine:
             return False
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
+            self._after_answer(turn)
         elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
@@ -359,7 +362,14 @@ class Engine:
                         self._watch.after_merge(turn, orders)
                 if profile.suppressed:
                     episodes.cancel_all(turn, self.triggers, "suppressed")
+            else:
+                self._after_answer(turn)
         return False
+
+    def _after_answer(self, turn: Turn) -> None:
+        """A claim of an identifier was answered, and nothing came of it."""
+        if self._is_watching and not turn.profile.suppressed:
+            self._watch.after_answer(turn)
 
     def holder_at(self, profile: Profile, at_ms: int) -> str | None:
         """To whom a redirect led at a moment; None where it leads nowhere any more."""
@@ -401,12 +411,14 @@ class Engine:
                 )
 
     def _after_split(self, turn: Turn, orders: Ledger) -> None:
-        """What she waits for and where she stands, by what is hers now."""
+        """What she waits for and where she stands, by what is hers now; or by what is known now that she may be written to again:
+        her suppression had ended all she waited for, and nobody looked at her since.
+        """
         for trigger in self._on_parted:
             trigger.on_parted(turn)
         self._look(turn)
         if self._is_watching:
-            self._watch.after_merge(turn, orders)
+            self._watch.again(turn, orders)
 
     def _settle(
         self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]
@@ -473,7 +485,10 @@ class Engine:
                     self._after_split(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
+            was_suppressed = profile.suppressed
             privacy.obey(turn, arrival, orders, self.triggers)
+            if was_suppressed and not profile.suppressed and not profile.is_blank:
+                self._after_split(turn, orders)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
             if profile.has_sides and asked.erased_ms is None:
