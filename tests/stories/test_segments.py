@@ -157,6 +157,20 @@ def test_whoever_may_be_written_to_again_is_looked_at_as_a_whole_and_time_goes_o
     assert told(ada)[1:] == [(EXITED, "looking", 90), (ENTERED, "lapsing", 2 * DAY + 5 + 1 / MINUTE_MS)]
 
 
+def test_whoever_was_in_it_is_not_told_of_once_more_because_a_device_of_hers_was_too() -> None:
+    book = shop(segments={"looking": {"when": 'views("2d") >= 1'}, "few": {"when": "profile.orders.count < 2"}})
+    ada, phone = Timeline(book, consent=False), Timeline(book, customer="anonymous_id:phone", consent=False)
+    for minute, shopper in ((0, ada), (10, phone)):
+        shopper.tell(events.ProductViewed, minute, product=product("A")).order(f"o{minute}", minute + 1, "A")
+    ada.until(20)
+
+    assert sorted(told(ada)) == [(ENTERED, "few", 0), (ENTERED, "looking", 0)]
+
+    ada.tell(events.PageViewed, 30).becomes_one_with(phone.until(29)).until(40)
+
+    assert told(ada)[2:] == [(EXITED, "few", 30)]
+
+
 def test_the_rules_may_tell_of_some_segments_only_or_of_entering_alone() -> None:
     rules = SegmentEnteredRule(segments=("big",)), SegmentExitedRule(enabled=False)
     ada = Timeline(shop(*rules, segments={"big": BIG, "buyers": {"when": "profile.orders.count >= 1"}}))
