@@ -16,12 +16,18 @@ EVERYTHING: Final[Changed] = frozenset(ProfileDocument.__struct_fields__)
 """All fields."""
 TIMERS: Final[Changed] = frozenset({"triggers", "predicted"})
 """What timers change."""
+TOLD: Final[Changed] = frozenset({"triggers"})
+"""What a change of a segment changes once it was told."""
+ZONE: Final[Changed] = frozenset({"replenishment"})
+"""What goes by her time zone: an event that moves her to another one changes it besides."""
+MOVES: Final[Changed] = frozenset({"ids", "merging"})
+"""What an answer to a claim of an identifier changes where it brings nothing."""
 
 _ALWAYS: Final[Changed] = frozenset(
     {"first_seen_ms", "last_seen_ms", "sessions", "ids", "merging", "acquisition", "triggers", "predicted"}
 )
 _ALSO: Final[tuple[tuple[type[Event], frozenset[str]], ...]] = (
-    (events.Identified, frozenset({"traits"})),
+    (events.Identified, frozenset({"traits"}) | ZONE),  # a trait may be her zone
     (events.ProductViewed, frozenset({"interests"})),
     (events.ListEvent, frozenset({"interests"})),
     (events.WishlistEvent, frozenset({"interests", "wishlist"})),
@@ -52,5 +58,7 @@ _CHANGED_WITH_CONSENT: Final[dict[type[Event], Changed]] = {
 
 
 def changed_by(event: Event) -> Changed:
-    """The fields an event can change; any event may carry a consent decision."""
+    """The fields an event can change; any event may carry a consent decision, and one that tells another time zone or country
+    than was known (`Turn.moved`) changes ZONE besides.
+    """
     return (_CHANGED_WITH_CONSENT if event.consent else CHANGED_BY)[type(event)]

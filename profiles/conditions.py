@@ -7,6 +7,7 @@ not met, and is counted in the `Failures` it was made with.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from profiles.cart_rules import CartAbandonedRule
@@ -15,9 +16,11 @@ from profiles.definition import TriggerDefinition
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
-from profiles.rules import Rules, RulesError, Visitors, format_duration, near, table_of
+from profiles.rules import Rules, RulesError, TriggerRule, Visitors, format_duration, near, table_of
 from profiles.segments import Segments
+from profiles.standing_rules import ChurnRiskRule
 from profiles.state import Episode
+from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
 from profiles.view import ProfileView
 from profiles.windows import ORDERS
@@ -121,7 +124,7 @@ def compile_conditions(
         if rule.condition
     }
     expressions = [condition.expression for condition in conditions.values()]
-    found = Segments.compile({"segments": segments or {}}, source, expressions, failures)
+    found = Segments.compile({"segments": segments or {}}, source, expressions, failures, _rules_of(rules))
     known = [segment.key for segment in found.segments]
     for name, rule in rules.triggers.items():
         for named in rule.segments_named():
@@ -131,6 +134,27 @@ def compile_conditions(
     asked += [(f"segments.{segment.key}", segment.when) for segment in found.segments]
     _check_visitors(rules, asked)
     return conditions, found if found.segments or conditions else None
+
+
+def _rules_of(rules: Rules) -> dict[str, str]:
+    """The rules by which fields of the public document are worked out, by the field's first word."""
+
+    def own(*kinds: type[TriggerRule]) -> list[Any]:
+        """What rules of triggers say besides what all triggers have: when, to whom and how often they go out."""
+        return [
+            getattr(rules.triggers.get(kind.trigger, kind()), name)
+            for kind in kinds
+            for name in kind.__struct_fields__
+            if name not in TriggerRule.__struct_fields__
+        ]
+
+    said: dict[str, list[Any]] = {
+        "acquisition": [rules.acquisition],
+        "feedback": [rules.open_feedback],
+        "predicted": [rules.open_feedback, *own(ChurnRiskRule)],
+        "replenishment": [rules.repurchase, *own(ReplenishmentDueRule, ReplenishmentLateRule)],
+    }
+    return {field: msgspec.json.encode(by).decode() for field, by in said.items()}
 
 
 def visitors_kept(rules: Rules) -> Rules:

@@ -336,10 +336,13 @@ class Engine:
             before = statistics.counters(profile, self.book)
             if splitting.obey(turn, arrival, orders, self.triggers):
                 if not profile.suppressed:
-                    self._moving.after_split(turn, orders)
+                    self._moving.look_anew(turn, orders)
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
+            was_suppressed = profile.suppressed
             privacy.obey(turn, arrival, orders, self.triggers)
+            if was_suppressed and not profile.suppressed and not profile.is_blank:
+                self._moving.look_anew(turn, orders)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
             if profile.has_sides and asked.erased_ms is None:

@@ -54,5 +54,5 @@ class GoodChange(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def new_stock(self) -> bool:
-        """Whether it is the stock that changed."""
-        return self.after.stock_by == self.message_id and self.after.stock != self.before.stock
+        """Whether it is the stock that changed; of a place that was told of late too, where another one has the newest word."""
+        return self.after.stock != self.before.stock

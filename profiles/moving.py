@@ -64,11 +64,13 @@ class Moving:
         turn = Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms)
         if isinstance(what, Restore):
             given = splitting.take_restore(turn, orders, what)
-            if given is not None:
+            if given is None:
+                self._after_answer(turn)
+            else:
                 self._look_again(turn, given)
                 if not profile.suppressed:
                     self._plan_again(turn, given)
-                    self.after_split(turn, orders)
+                    self.look_anew(turn, orders)
             return False
         onwards = links.passed_on(profile, what, self._book.rules.identity)
         if onwards is not None:
@@ -77,6 +79,7 @@ class Moving:
             return False
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
+            self._after_answer(turn)
         elif not what.returned and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
@@ -99,7 +102,14 @@ class Moving:
                         self._watch.after_merge(turn, orders)
                 if profile.suppressed:
                     episodes.cancel_all(turn, self._triggers, "suppressed")
+            else:
+                self._after_answer(turn)
         return False
+
+    def _after_answer(self, turn: Turn) -> None:
+        """A claim of an identifier was answered, and nothing came of it."""
+        if self._watch is not None and not turn.profile.suppressed:
+            self._watch.after_answer(turn)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
         """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
@@ -136,13 +146,15 @@ class Moving:
                     data=episode.data,
                 )
 
-    def after_split(self, turn: Turn, orders: Ledger) -> None:
-        """What she waits for and where she stands, by what is hers now."""
+    def look_anew(self, turn: Turn, orders: Ledger) -> None:
+        """What she waits for and where she stands, by what is hers after a split; or by what is known now that she may be written
+        to again: her suppression had ended all she waited for, and nobody looked at her since.
+        """
         for trigger in self._on_parted:
             trigger.on_parted(turn)
         self._look(turn)
         if self._watch is not None:
-            self._watch.after_merge(turn, orders)
+            self._watch.again(turn, orders)
 
     def _settle(
         self, turn: Turn, orders: Ledger, ours: tuple[set[str], set[str]], theirs: tuple[set[str], set[str]]

@@ -71,11 +71,10 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
 
 
 def holds_until_ms(book: Book, now_ms: int) -> int | None:
-    """Until when predictions made now stay as they are if nothing happens: the end of the shop's day.
-
-    None before the first fit.
+    """Until when what models say now stays as it is if nothing happens: the end of the shop's day. Before the first fit too, so
+    that who is silent hears of it.
     """
-    return None if book.models.value is None else _start_ms(book.shop_day(now_ms) + 1, book)
+    return _start_ms(book.shop_day(now_ms) + 1, book)
 
 
 def _segment(by: str | None, name: str | None) -> str | None:

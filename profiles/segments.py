@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 SEGMENTS_MAX: Final = 200
 COALESCE_MS: Final = 5000
 UNITED: Final = "united"
-"""Stands in the place of the definitions of a profile that was united with another one since it was looked at."""
+"""Stands in the place of the definitions of a profile all of whose segments are to be looked at: it was united with another one,
+or was left alone for a time.
+"""
 WAKE: Final = "segments"
 """The timer among `Profile.wakes` at which one of her segments may change by itself."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -88,9 +90,16 @@ class Segments:
     )
 
     def __init__(
-        self, segments: Iterable[Segment] = (), others: Iterable["Expression"] = (), failures: Failures | None = None
+        self,
+        segments: Iterable[Segment] = (),
+        others: Iterable["Expression"] = (),
+        failures: Failures | None = None,
+        rules_of: Mapping[str, str] = {},
     ) -> None:
-        """`others` are the conditions of triggers: what they count over a time is kept together with ours."""
+        """`others` are the conditions of triggers: what they count over a time is kept together with ours. `rules_of` are the
+        rules by which fields of the document are worked out, as text by the field's first word: a segment that reads one is
+        another once they change.
+        """
         self.segments = tuple(segments)
         expressions = (*(segment.when for segment in self.segments), *others)
         self.windows = Windows(
@@ -99,19 +108,22 @@ class Segments:
         for expression in expressions:
             expression.bind(self.windows)
         self.failures = failures if failures is not None else Failures()
-        defined = [(segment.key, segment.version, segment.when.text) for segment in self.segments]
-        self.fingerprint = (
-            fingerprint(repr((defined, self.windows.fingerprint))) if defined or self.windows.fingerprint else ""
-        )
-        """Changes with any definition; "" where there is none."""
-        self._by_key = {segment.key: segment for segment in self.segments}
-        self._timed = frozenset(segment.key for segment in self.segments if segment.when.timed)
         self._by_read: dict[str, set[str]] = {}
         for segment in self.segments:
             for read in segment.when.reads:
                 self._by_read.setdefault(read.partition(".")[0], set()).add(segment.key)
             for count in segment.when.counts:
                 self._by_read.setdefault(count.counter.moved_by, set()).add(segment.key)
+        defined = [(segment.key, segment.version, segment.when.text) for segment in self.segments]
+        by_rules = [said for read, said in sorted(rules_of.items()) if read in self._by_read]
+        self.fingerprint = (
+            fingerprint(repr((defined, self.windows.fingerprint, *by_rules)))
+            if defined or self.windows.fingerprint
+            else ""
+        )
+        """Changes with any definition, and with rules that give one another meaning; "" where there is none."""
+        self._by_key = {segment.key: segment for segment in self.segments}
+        self._timed = frozenset(segment.key for segment in self.segments if segment.when.timed)
         self._touched: dict[Changed, tuple[Segment, ...]] = {}
 
     @staticmethod
@@ -120,6 +132,7 @@ class Segments:
         source: Source = NO_SOURCE,
         others: Iterable["Expression"] = (),
         failures: Failures | None = None,
+        rules_of: Mapping[str, str] = {},
     ) -> "Segments":
         """The segments of a rules document (its table `segments`). Raises ExpressionError with the place of what is wrong."""
         tables = document.get("segments", {})
@@ -127,7 +140,7 @@ class Segments:
             raise ExpressionError("segments: expected tables such as [segments.big_spenders]", "segments")
         if len(tables) > SEGMENTS_MAX:
             raise ExpressionError(f"segments: {len(tables)} are defined, at most {SEGMENTS_MAX} can be", "segments")
-        return Segments([_segment(key, table, source) for key, table in tables.items()], others, failures)
+        return Segments([_segment(key, table, source) for key, table in tables.items()], others, failures, rules_of)
 
     def stale(self, profile: Profile) -> bool:
         """Whether the profile was last looked at by other definitions. It is looked at anew with its next event, or by a job
@@ -140,6 +153,11 @@ class Segments:
         to be looked at again, and what shows then is news.
         """
         return profile.definitions not in (self.fingerprint, UNITED) and profile.activity.last_ms is not None
+
+    def mark(self, profile: Profile) -> None:
+        """Have all segments looked at when the profile is next; what shows then is news."""
+        if self.fingerprint:
+            profile.definitions = UNITED
 
     def take_up(self, view: ProfileView) -> tuple[SegmentChange, ...]:
         """Look at all segments by new definitions, and keep the outcome in the profile; gives those she has left by them.
@@ -193,7 +211,7 @@ class Segments:
             self.windows.unite(into, other)
             if orders.complete and not self.windows.needs_ledger(into):
                 self.windows.rebuild(into, orders.all(), book)
-            into.definitions = UNITED
+            self.mark(into)
 
     def _anew(self, view: ProfileView) -> Changes:
         profile = view.profile

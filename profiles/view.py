@@ -3,10 +3,10 @@
 `ProfileView(profile, book, now_ms).ltv.net_minor` opens the part of the profile that holds lifetime value and no other.
 What the fields mean is said in `schemas.profile_document`, and their values are those of `profiles.document`.
 
-Three kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, and complaints that
-nobody took up expire. Who reads one of the first two can ask for it at another instant (`Scores.at`,
-`OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down there: the earliest instant at which what it saw may be
-otherwise.
+Four kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, complaints that
+nobody took up expire, and what models say is another each day of the shop. Who reads one of the first two can ask for it at
+another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down there: the earliest
+instant at which what it saw may be otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -106,11 +106,16 @@ class ProfileView:
 
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
+        if self.book.models.repurchase is not None and self.profile.has_supply:
+            self.holds_until(holds_until_ms(self.book, self.now_ms))
         return document.replenishment(self.profile, self.book)
 
     @property
     def recommended(self) -> tuple[str, ...]:
-        return document.recommended(self.profile, self.book)
+        profile = self.profile
+        if profile.carts or profile.has_left_carts or profile.has_recent_orders:
+            self.holds_until(holds_until_ms(self.book, self.now_ms))
+        return document.recommended(profile, self.book)
 
     @property
     def wishlist(self) -> tuple[WishShown, ...]:

@@ -8,7 +8,7 @@ conditions over a time and without segments.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from profiles.changes import TIMERS, Changed, changed_by
+from profiles.changes import MOVES, TIMERS, TOLD, ZONE, Changed, changed_by
 from profiles.definition import TriggerDefinition
 from profiles.ledger import OrderChange
 from profiles.segments import WAKE, SegmentChange, Segments
@@ -47,6 +47,8 @@ class Watch:
     def after(self, turn: Turn, arrival: Arrival) -> None:
         """After an event that is no repeat and no order."""
         changed, noted = changed_by(arrival.event), self._segments.windows.note(turn.profile, arrival, turn.book)
+        if turn.moved:
+            changed |= ZONE
         # Most events move no count; the sets of the table know their hash, a union does not.
         self._look(turn, changed | noted if noted else changed, _now_ms(turn), turn.cause)
 
@@ -66,6 +68,17 @@ class Watch:
         if not segments.to_take_up(profile) and (orders.complete or not segments.windows.needs_ledger(profile)):
             segments.prepare(profile, orders, turn.book)
             self._look(turn, NOTHING, _now_ms(turn), turn.cause)
+
+    def after_answer(self, turn: Turn) -> None:
+        """After a claim of an identifier was answered and nothing came of it. What is stale its next event looks at."""
+        if not self._segments.stale(turn.profile):
+            self._look(turn, MOVES, _now_ms(turn), turn.cause)
+
+    def again(self, turn: Turn, orders: Ledger) -> None:
+        """After what may have changed anything of her: all segments are looked at, and what shows is news."""
+        if not self._segments.stale(turn.profile):
+            self._segments.mark(turn.profile)
+        self.after_merge(turn, orders)
 
     def wake(self, turn: Turn, orders: Ledger, due_ms: int) -> None:
         """The timer of the segments has come. Raises NeedLedger(None) before changing anything."""
@@ -97,7 +110,11 @@ class Watch:
 
     def _look(self, turn: Turn, changed: Changed, at_ms: int, cause: str) -> None:
         view = ProfileView(turn.profile, turn.book, at_ms)
-        self._tell(turn, self._segments.after(view, changed).changes, at_ms, cause)
+        changes = self._segments.after(view, changed).changes
+        if changes and self._told:
+            self._tell(turn, changes, at_ms, cause)
+            # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
+            self._look(turn, TOLD, at_ms, cause)
 
     def _tell(self, turn: Turn, changes: Iterable[SegmentChange], at_ms: int, cause: str) -> None:
         for change in changes:

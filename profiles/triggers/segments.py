@@ -36,16 +36,22 @@ class _SegmentTrigger(TriggerDefinition[R]):
             return
         key = f"{turn.profile.id}|{change.segment}"
         other = SEGMENT_EXITED if self.entered else SEGMENT_ENTERED
-        if waiting(turn.profile, other, key) is not None:
+        waits = waiting(turn.profile, other, key)
+        if waits is not None:
             cancel(turn, other, key, "taken_back")
-            return
+            if self.entered or waits.data["since_ms"] == change.since_ms:
+                return
+            # What another profile had brought along to be told of is not what she leaves: that was told.
         anchor = str(change.at_ms) if turn.cause == TIMER else turn.cause
         data = {"segment": change.segment, "version": change.version, "since_ms": change.since_ms}
         plan(turn, self, key, anchor, change.at_ms, change.at_ms, data=data)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
-        is_in = episode.data["segment"] in turn.profile.memberships.inside_ms
-        return None if is_in is self.entered else "taken_back"
+        since_ms = turn.profile.memberships.inside_ms.get(episode.data["segment"])
+        if self.entered:
+            # One that another profile brought along is no news where she was in it already.
+            return None if since_ms == episode.data["since_ms"] else "taken_back"
+        return None if since_ms is None else "taken_back"
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         segments, name = turn.book.segments, episode.data["segment"]

@@ -3,10 +3,11 @@
 Needs Hypothesis (the extra `testing`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiles.definition import TriggerDefinition
 from schemas import events
@@ -24,6 +25,15 @@ EVERY_KIND: Final = tuple(kind for kind in get_args(AnyEvent) if not issubclass(
 """Every kind of event that is about what a customer does or says."""
 CART_KINDS: Final = (events.ProductAdded, events.ProductRemoved, events.CartUpdated)
 ORDER_KINDS: Final = (events.OrderCompleted, events.OrderCompleted, events.OrderRefunded, events.OrderDelivered)
+FEEDBACK_KINDS: Final = (events.NpsSubmitted, events.TicketOpened, events.TicketResolved)
+GOOD_KINDS: Final = (
+    events.ProductPriceChanged,
+    events.ProductStockChanged,
+    events.ProductBackInStock,
+    events.StockAlertSubscribed,
+    events.ProductAddedToWishlist,
+)
+"""What the shop tells of price and stock, and what makes a customer watch a product besides her views."""
 _ALWAYS: Final = (events.Identified, events.PageViewed, events.ProductViewed, events.ConsentChanged)
 
 _PRODUCTS: Final = st.builds(
@@ -50,6 +60,8 @@ _FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "query": st.sampled_from(("tea", "green tea")),
     "results": st.sampled_from((None, 0, 0, 9)),
     "amount_minor": st.none() | st.integers(0, 3000),
+    "price_minor": st.integers(1, 5000),
+    "available": st.integers(0, 9),
     "expires_ms": st.none() | _MOMENTS,
     "score": st.integers(0, 10),
     "rating": st.none() | st.integers(1, 5),
@@ -71,6 +83,12 @@ def kinds_for(trigger: TriggerDefinition[Any]) -> tuple[type[Event], ...]:
         kinds += CART_KINDS
     if hears.on_order is not TriggerDefinition.on_order:
         kinds += ORDER_KINDS
+    if hears.on_standing is not TriggerDefinition.on_standing:
+        kinds += (*ORDER_KINDS, *FEEDBACK_KINDS)
+    if hears.on_good is not TriggerDefinition.on_good:
+        kinds += GOOD_KINDS
+    if hears.on_segment is not TriggerDefinition.on_segment:
+        kinds += (*ORDER_KINDS, *EVERY_KIND)  # what segments ask for is the rules' matter
     return (*kinds, *_ALWAYS)
 
 
@@ -82,8 +100,22 @@ def one_event(draw: st.DrawFn, kinds: Collection[type[Event]], minute: int, mess
     if kind is events.ConsentChanged:
         fields["consent"] = (draw(_CONSENT),)
     at_ms = START_MS + minute * MINUTE_MS
+    if issubclass(kind, events.ShopEvent):
+        told = kind(message_id=message_id, timestamp_ms=at_ms, **fields)
+        return Arrival(told, at_ms, at_ms, events.SHOP, told.subject or "")
     event = kind(message_id=message_id, timestamp_ms=at_ms, user_id="ada", **fields)
     return Arrival(event, at_ms, at_ms, "user_id:ada", "ada")
+
+
+def again_and_again(story: Iterable[Arrival], times: int) -> Iterator[Arrival]:
+    """A history so many times, one after the other: the same things happen under new message ids."""
+    told = list(story)
+    span_ms = told[-1].time_ms - told[0].time_ms + MINUTE_MS
+    for number in range(times):
+        for one in told:
+            at_ms = one.time_ms + number * span_ms
+            event = replace(one.event, message_id=f"{one.event.message_id}-{number}", timestamp_ms=at_ms)
+            yield replace(one, event=event, time_ms=at_ms, received_ms=at_ms)
 
 
 @st.composite

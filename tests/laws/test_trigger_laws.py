@@ -3,16 +3,21 @@
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 from typing_extensions import override
 
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
+from profiles.conditions import compile_conditions
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
 from profiles.gift_rules import GiftThresholdRule
+from profiles.goods_state import GoodChange
 from profiles.rules import DAY_MS, MINUTE_MS, QuietHours, Rules, TriggerRule
-from profiles.state import Episode
+from profiles.segments import SegmentChange
+from profiles.standing import StandingChange
+from profiles.state import Episode, Watch
 from profiles.triggers import BUILT_IN
 from profiles.turn import Turn
 from schemas.events import Arrival, PageViewed
@@ -96,6 +101,48 @@ class Hoarder(EveryPage):
         plan(turn, self, key, arrival.event.message_id, arrival.time_ms, arrival.time_ms + 9000 * DAY_MS, data=data)
 
 
+class Waiter(EveryPage):
+    """It waits for something after each page, for years."""
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        turn.profile.wakes[f"{self.name}|{arrival.event.message_id}"] = arrival.time_ms + 9000 * DAY_MS
+
+
+class EveryGood(EveryPage):
+    """It hears of products she watches."""
+
+    listens = frozenset()
+
+    @override
+    def wakes(self, book: Book, change: GoodChange) -> bool:
+        return True
+
+    @override
+    def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
+        plan(turn, self, f"{turn.profile.id}|{change.key}", change.message_id, change.time_ms, change.time_ms)
+
+
+class EverySegment(EveryPage):
+    """It hears of segments."""
+
+    listens = frozenset()
+
+    @override
+    def on_segment(self, turn: Turn, change: SegmentChange) -> None:
+        plan(turn, self, f"{turn.profile.id}|{change.segment}", str(change.at_ms), change.at_ms, change.at_ms)
+
+
+class EveryLook(EveryPage):
+    """It hears of where she stands."""
+
+    listens = frozenset()
+
+    @override
+    def on_standing(self, turn: Turn, change: StandingChange) -> None:
+        plan(turn, self, turn.profile.id, str(change.at_ms), change.at_ms, change.at_ms)
+
+
 class InMemory(EveryPage):
     """It remembers on the profile object what is not stored with it."""
 
@@ -114,8 +161,22 @@ def test_a_trigger_in_order_is_seen_to_go_out() -> None:
     assert check(EveryPage(), triggers=()).emitted > 10
 
 
+@pytest.mark.parametrize("hearer", [EveryGood(), EverySegment(), EveryLook()], ids=lambda one: type(one).__name__)
+def test_what_a_trigger_hears_of_is_part_of_the_histories(hearer: TriggerDefinition[Any]) -> None:
+    conditions, segments = compile_conditions(SHOP.rules, {"buyers": {"when": "profile.orders.count >= 1"}})
+
+    assert check(hearer, triggers=(), book=replace(SHOP, conditions=conditions, segments=segments)).emitted > 0
+
+
 @pytest.mark.parametrize(
-    "breaker, law", [(Forgetful(), "once"), (Keeper(), "deterministic"), (Hoarder(), "bounded"), (InMemory(), "halves")]
+    "breaker, law",
+    [
+        (Forgetful(), "once"),
+        (Keeper(), "deterministic"),
+        (Hoarder(), "bounded"),
+        (Waiter(), "bounded"),
+        (InMemory(), "halves"),
+    ],
 )
 def test_a_trigger_that_breaks_a_law_is_told_which(breaker: TriggerDefinition[Any], law: str) -> None:
     with pytest.raises(AssertionError, match=f"every.page breaks the law '{law}"):

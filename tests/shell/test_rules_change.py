@@ -9,8 +9,9 @@ from profiles.book import Book
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.profile import decode_profile
-from profiles.rules import Rules
+from profiles.rules import OpenFeedback, Rules
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
+from schemas.events import NpsSubmitted
 from streams.after_rules import PROFILES_MAX as REPLANNED_MAX
 from streams.partition_limits import PartitionLimits
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, World, added, ordered, run
@@ -237,6 +238,31 @@ def test_who_was_found_in_a_new_segment_leaves_it_by_its_timer_and_that_is_told(
 
     assert told == [("segment.exited", "user_id:ada", 9 * 24 * 60 * MINUTE_MS)]
     assert members(world) == set()
+
+
+def test_rules_that_give_a_segment_another_meaning_have_everybody_looked_at_by_it() -> None:
+    unhappy = {"unhappy": {"when": "profile.feedback.complains"}}
+    buyers = {"buyers": {"when": "profile.orders.count >= 1"}}
+    soon = {"open_feedback": OpenFeedback(expires_ms=60 * MINUTE_MS)}
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        assert members(world, "unhappy") == {"user_id:ada"}
+        tenure.use(by_rules("new", delay_min=60, segments=unhappy, **soon))
+        await world.work(tenure)
+
+    world = World(engine=by_rules("old", delay_min=60, segments=unhappy))
+    answer = NpsSubmitted(message_id="n1", timestamp_ms=START_MS, user_id="ada", survey_id="s1", score=1)
+    world.send(answer, added("ada", 120, "m1"))
+    run(story(world))
+
+    assert members(world, "unhappy") == set()
+    assert ready(world) != []
+    # A segment that asks for nothing of the kind stays the same.
+    assert (
+        by_rules("old", delay_min=60, segments=buyers).stamp.segments
+        == by_rules("new", delay_min=60, segments=buyers, **soon).stamp.segments
+    )
 
 
 def test_a_worker_that_starts_with_other_segments_looks_at_everybody_once() -> None:

@@ -116,6 +116,13 @@ def test_a_stock_told_by_location_is_added_up() -> None:
     assert story.stock("tent", 100, 2, location_id="south").until(DAY).triggers[0].details["stock"] == 2
 
 
+def test_a_place_that_is_told_of_late_brings_the_product_back_though_another_one_was_told_of_since() -> None:
+    story = ada().stock("tent", 10, 0, location_id="north").stock("tent", 20, 0, location_id="south")
+    story.stock("tent", 100, 0, location_id="north").stock("tent", 99, 2, location_id="south")
+
+    assert [trigger.details["stock"] for trigger in story.until(DAY).triggers] == [2]
+
+
 def test_without_consent_it_is_not_sent_and_the_alert_stays_open() -> None:
     story = Timeline(shop(), consent=False).tell(events.StockAlertSubscribed, 0, product=product("tent"))
     story.stock("tent", 100, 3).until(DAY)

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
 from profiles.expressions.errors import ExpressionError
 from profiles.insight.pair_table import Partner
 from profiles.life_rules import SegmentEnteredRule, SegmentExitedRule
@@ -13,7 +15,7 @@ from profiles.segments import WAKE
 from schemas import events
 from schemas.outputs import Trigger
 from tests.stories.customers import buys, learned, shop_that_learned
-from tests.stories.timeline import DAY, MINUTE_MS, START_MS, Timeline, ms, product, shop
+from tests.stories.timeline import DAY, HOUR, MINUTE_MS, START_MS, Timeline, ms, product, shop
 
 ENTERED, EXITED = "segment.entered", "segment.exited"
 BIG = {"when": "profile.ltv.net_minor > 30000", "version": 3, "description": "More than 300 in all"}
@@ -105,6 +107,68 @@ def test_what_is_foretold_of_her_is_looked_at_again_with_each_day_of_the_shop() 
     assert told(ada) == [(ENTERED, "unlikely", 0), (EXITED, "unlikely", 10 * DAY), (ENTERED, "unlikely", 22 * DAY)]
     assert WAKE in ada.profile.wakes
     assert WAKE not in bob.profile.wakes
+
+
+def test_who_is_silent_is_in_a_segment_by_predictions_the_day_after_the_first_fit() -> None:
+    segments = {
+        "foretold": {"when": "profile.predicted.historic_net_minor > 0"},
+        "wants_a_lamp": {"when": '"lamp" in profile.recommended'},
+    }
+    before, lamp = shop(segments=segments), Partner("lamp", 30, 2.0, 0.5, 0.4, 100.0)
+    ada = Timeline(before).order("o1", 0, product("tent")).until(10 * DAY + HOUR)
+    ada.engine = Engine(replace(before, models=replace(learned(), together={"tent": [lamp]})))
+    ada.until(11 * DAY)
+
+    assert told(ada) == [(ENTERED, "foretold", 11 * DAY), (ENTERED, "wants_a_lamp", 11 * DAY)]
+
+
+def test_the_hour_of_her_next_purchase_moves_with_her_to_another_zone() -> None:
+    catalogue = build_catalogue([{"product_id": "tea", "supply_days": "10"}])
+    morning = {"when": "profile.replenishment.exists(r, r.due_ms / 3600000 % 24 < 12)"}
+    ada = Timeline(shop(catalogue=catalogue, segments={"morning": morning}))
+    ada.order("o1", 8 * HOUR, "tea").order("o2", 10 * DAY + 22 * HOUR, "tea").until(11 * DAY)
+
+    assert told(ada) == [(ENTERED, "morning", 8 * HOUR)]
+
+    # There she orders at seven in the morning, which is at ten in the evening here.
+    ada.tell(events.PageViewed, 12 * DAY, timezone="Asia/Tokyo").until(12 * DAY + 1)
+
+    assert told(ada)[1:] == [(EXITED, "morning", 12 * DAY)]
+
+
+def test_a_segment_by_what_was_sent_to_her_sees_what_other_segments_had_sent() -> None:
+    ended = {"when": 'profile.triggers.exists(t, t.name == "segment.entered" && t.state == "cancelled")'}
+    ada = Timeline(shop(segments={"big": BIG, "ended": ended}), customer="anonymous_id:v")
+    big_order(ada, "o1", 10).until(20).tell(events.OrderCancelled, 30, order_id="o1")
+
+    assert set(ada.profile.memberships.inside_ms) == {"ended"}
+
+
+def test_whoever_may_be_written_to_again_is_looked_at_as_a_whole_and_time_goes_on_for_her() -> None:
+    segments = {"looking": LOOKING, "lapsing": {"when": 'profile.last_seen_ms < ago("2d")'}}
+    ada = Timeline(shop(segments=segments))
+    ada.tell(events.ProductViewed, 0, product=product("A")).tell(events.ProductViewed, 5, product=product("A")).until(6)
+    ada.tell(events.SuppressCustomer, 10, request_id="r1").until(60)
+
+    assert told(ada) == [(ENTERED, "looking", 5)]
+
+    ada.tell(events.UnsuppressCustomer, 90, request_id="r2").until(4 * DAY)
+
+    assert told(ada)[1:] == [(EXITED, "looking", 90), (ENTERED, "lapsing", 2 * DAY + 5 + 1 / MINUTE_MS)]
+
+
+def test_whoever_was_in_it_is_not_told_of_once_more_because_a_device_of_hers_was_too() -> None:
+    book = shop(segments={"looking": {"when": 'views("2d") >= 1'}, "few": {"when": "profile.orders.count < 2"}})
+    ada, phone = Timeline(book, consent=False), Timeline(book, customer="anonymous_id:phone", consent=False)
+    for minute, shopper in ((0, ada), (10, phone)):
+        shopper.tell(events.ProductViewed, minute, product=product("A")).order(f"o{minute}", minute + 1, "A")
+    ada.until(20)
+
+    assert sorted(told(ada)) == [(ENTERED, "few", 0), (ENTERED, "looking", 0)]
+
+    ada.tell(events.PageViewed, 30).becomes_one_with(phone.until(29)).until(40)
+
+    assert told(ada)[2:] == [(EXITED, "few", 30)]
 
 
 def test_the_rules_may_tell_of_some_segments_only_or_of_entering_alone() -> None:
