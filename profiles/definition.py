@@ -102,7 +102,9 @@ class TriggerDefinition(Generic[R]):
         """
 
     def on_parted(self, turn: Turn) -> None:
-        """Something was taken out of her profile, or came back to her from another customer's."""
+        """Something was taken out of her profile, or came back to her from another customer's; or she may be written to again, after
+        a suppression that had ended all that waited.
+        """
 
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:
         """She entered a segment or left one; the turn's time is that of the change."""
