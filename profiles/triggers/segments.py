@@ -25,7 +25,7 @@ class _SegmentTrigger(TriggerDefinition[R]):
     entered: bool
     speaks = False
     reasons: ClassVar[Mapping[str, str]] = {
-        "taken_back": "The customer was back where she had been before it went out."
+        "taken_back": "The customer was back where she had been before it went out, or was there before a device joined her."
     }
 
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:
