@@ -30,6 +30,7 @@ from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
 from streams.joining import joined
 from streams.kafka_admin import need_topics
+from streams.kafka_producer import let_go
 from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.pages import metrics_page
@@ -172,8 +173,8 @@ class _Bridge:
             heartbeat_interval_ms=kafka.heartbeat_ms,
         )
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(producer.stop)
-            stack.push_async_callback(consumer.stop)
+            stack.push_async_callback(lambda: let_go(producer.stop()))
+            stack.push_async_callback(lambda: let_go(consumer.stop()))
             await producer.start()
             yield consumer, producer
 

@@ -6,7 +6,7 @@ long as it lasts without doubling a row; a row that the broker refuses for good 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 BATCH_BYTES = 512 * 1024
 """Half of what brokers accept by default, so a batch of rows is not refused for its size."""
 ROW_BYTES_MAX = 1_000_000
+STOP_PATIENCE_S = 10.0
 TAIL_PATIENCE_S = 30.0
 TAIL_WAIT_MS = 20
 """How long a broker may wait for more of a tail. It answers the requests of a connection one by one, so one that waited for
@@ -46,13 +47,10 @@ class KafkaPublisher:
         self._producer = await self._new_producer()
 
     async def stop(self) -> None:
-        """Wait for what is in flight, then let go of all connections."""
-        if self._producer is not None:
-            await self._producer.stop()
-        if self._reader is not None:
-            await self._reader.stop()
-        if self._farewells:
-            await asyncio.wait(self._farewells)
+        """Wait for what is in flight, at most STOP_PATIENCE_S, then let go. What is left stays in the outbox."""
+        clients = [client for client in (self._producer, self._reader) if client is not None]
+        if not await let_go(*(client.stop() for client in clients), *self._farewells):
+            _log.warning("stopped while Kafka was away; what is left in the outbox goes out with the next owner")
 
     async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
         """Send rows and wait until each is acknowledged (None) or refused (the reason), in the rows' order. What is refused for
@@ -187,6 +185,20 @@ class KafkaPublisher:
             await _connect(reader)
             self._reader = reader
         return self._reader
+
+
+async def let_go(*goodbyes: Awaitable[None]) -> bool:
+    """Wait for the `stop` of Kafka's clients, at most STOP_PATIENCE_S together; whether all came to an end.
+
+    A client with records under way would wait for ever while no broker answers.
+    """
+    tasks = [asyncio.ensure_future(goodbye) for goodbye in goodbyes]
+    if not tasks:
+        return True
+    _, late = await asyncio.wait(tasks, timeout=STOP_PATIENCE_S)
+    for task in late:
+        task.cancel()
+    return not late
 
 
 async def _handed_over(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:

@@ -76,7 +76,12 @@ def run(settings: Settings, *, shadow: bool = False, stream_time: bool = False) 
     book = load_book(settings)
     worker = Worker(settings, replace(book, shadow=True) if shadow else book, stream_time=stream_time)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(worker.run())
+        code = runner.run(worker.run())
+        if worker.left_waiting:
+            # Faust's thread and Kafka's clients wait for a broker, and Python would wait for them. What is ours is done.
+            logging.shutdown()
+            os._exit(code)
+        return code
 
 
 class Worker:
@@ -100,6 +105,7 @@ class Worker:
         self._turnstile = Turnstile()
         self._ended: asyncio.Future[None] | None = None
         self._leaving = False
+        self.left_waiting = False
         self._started_ms = _wall_ms()
 
     # --- what delivery tells; none of these waits -----------------------------------------------------------------
@@ -215,6 +221,7 @@ class Worker:
             # Without this a Faust that has lost its broker may wait for ever to say good-bye.
             _, late = await asyncio.wait([asyncio.ensure_future(app.stop())], timeout=LEAVE_PATIENCE_S)
             if late:
+                self.left_waiting = True
                 _log.warning("left the consumer group without a farewell")
             starting.cancel()
 

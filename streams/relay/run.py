@@ -20,6 +20,7 @@ from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.joining import joined
 from streams.kafka_admin import need_topics
+from streams.kafka_producer import let_go
 from streams.logs import configure_logs
 from streams.metrics import Metrics
 from streams.pages import metrics_page
@@ -116,7 +117,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 enable_idempotence=True,
                 compression_type=self._settings.kafka.codec,
             )
-            stack.push_async_callback(self._producer.stop)
+            stack.push_async_callback(lambda: let_go(self._producer.stop()))
             await self._producer.start()
             topics = [self._settings.topic(topic) for topic in self._relay.topics]
             self._consumer = AIOKafkaConsumer(
@@ -131,7 +132,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 max_poll_interval_ms=READ_AGAIN_MS,
             )
             self._consumer.subscribe(topics, listener=self)
-            stack.push_async_callback(self._consumer.stop)
+            stack.push_async_callback(lambda: let_go(self._consumer.stop()))
             stack.push_async_callback(self._end_lanes)
             if not await joined(self._consumer, stop):
                 _log.info("stopped")

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from schemas.outputs import Outgoing
+from streams import kafka_producer
 from streams.kafka_producer import KafkaPublisher
 from streams.local.kafka_server import KafkaServer
 from streams.local.process import free_ports
@@ -181,6 +182,30 @@ def test_a_broker_that_is_away_for_a_while_delays_rows_and_doubles_none(
 
     assert outcomes == [None] * 20
     assert [number for number, _, _ in read(settings, 0)] == list(range(20))
+
+
+def test_a_publisher_is_stopped_also_while_the_broker_is_away_with_rows_under_way(
+    own_kafka: Callable[[], KafkaServer], prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops a worker after its Kafka (`make services-stop`) would wait for ever."""
+    monkeypatch.setattr(kafka_producer, "STOP_PATIENCE_S", 1.0)
+    server = own_kafka()
+    settings = settings_for(server.bootstrap, prefix)
+    admin = KafkaAdminClient(bootstrap_servers=server.bootstrap)
+    make_topics(admin, settings)
+    admin.close()
+
+    async def work(publisher: KafkaPublisher) -> bool:
+        await publisher.publish([row(0)])
+        await asyncio.to_thread(server.kill)
+        waiting = asyncio.create_task(publisher.publish([row(1)]))
+        done, _ = await asyncio.wait([waiting], timeout=1.0)
+        waiting.cancel()
+        return bool(done)
+
+    began_s = time.monotonic()
+    assert published(settings, work) is False
+    assert time.monotonic() - began_s < 60
 
 
 def test_where_no_broker_answers_nothing_is_left_that_complains_of_it_later(prefix: str) -> None:
