@@ -59,6 +59,6 @@ _CHANGED_WITH_CONSENT: Final[dict[type[Event], Changed]] = {
 
 def changed_by(event: Event) -> Changed:
     """The fields an event can change; any event may carry a consent decision, and one that tells another time zone or country
-    than was known (`Turn.moved`) changes ZONE besides.
+    than was known (see `profiles.watch`) changes ZONE besides.
     """
     return (_CHANGED_WITH_CONSENT if event.consent else CHANGED_BY)[type(event)]

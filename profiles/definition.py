@@ -102,8 +102,8 @@ class TriggerDefinition(Generic[R]):
         """
 
     def on_parted(self, turn: Turn) -> None:
-        """Something was taken out of her profile, or came back to her from another customer's; or she may be written to again, after
-        a suppression that had ended all that waited.
+        """Something was taken out of her profile, or came back to her from another customer's; or she may be written to again,
+        after a suppression that had ended all that waited.
         """
 
     def on_segment(self, turn: Turn, change: SegmentChange) -> None:

@@ -143,11 +143,9 @@ class Engine:
             self._guard(turn, arrival, orders)
             return
         # What a shop kept for segments it has given up goes with the next event.
-        watching = False
-        if self._is_watching or profile.definitions:
-            watching = profile.id != ANONYMOUS
-        if watching:
-            self._watch.before(turn, orders)
+        whereabouts = None
+        if (self._is_watching or profile.definitions) and profile.id != ANONYMOUS:
+            whereabouts = self._watch.before(turn, orders)
         side = None
         if arrival.came_with or profile.has_sides:
             if arrival.came_with and profile.is_apart_from(arrival.came_with):
@@ -155,7 +153,7 @@ class Engine:
                 return
             side = sides.side_of(profile, arrival, turn.now_ms, self.book)
         if role == "order":
-            self._order(turn, arrival, orders, side, watching=watching)
+            self._order(turn, arrival, orders, side, watching=whereabouts is not None)
         elif not dedupe.already_seen(profile, event.source, event.message_id, time_ms):
             if role == "cart":
                 self._cart(turn, arrival, listeners)
@@ -172,8 +170,8 @@ class Engine:
                 origins.follow(profile, orders.counted)
             elif event.country is not None:
                 origins.follow_country(profile, event.country, orders.counted)
-            if watching:
-                self._watch.after(turn, arrival)
+            if whereabouts is not None:
+                self._watch.after(turn, arrival, whereabouts)
         if side is not None and role != "order":
             self._tell_side(side, arrival, at, None)
 

@@ -23,19 +23,11 @@ def remember(turn: Turn, arrival: Arrival) -> None:
             links.claim(turn, kind, value)
     if event.sealed_email is not None or event.sealed_phone is not None or event.sealed_ids is not None:
         contacts.remember(profile, event)
-    if event.timezone is not None:
-        known = profile.timezone
-        if known is not None and known[1] == event.timezone:  # the usual case
-            if known[0] < at_ms:
-                profile.timezone = (at_ms, event.timezone)
-        elif known is None or known < (at_ms, event.timezone):
-            profile.timezone = (at_ms, event.timezone)
-            turn.moved = True
+    if event.timezone is not None and (profile.timezone is None or profile.timezone < (at_ms, event.timezone)):
+        profile.timezone = (at_ms, event.timezone)
     if event.locale is not None and (profile.locale is None or profile.locale < (at_ms, event.locale)):
         profile.locale = (at_ms, event.locale)
     if event.country is not None and (profile.country is None or profile.country < (at_ms, event.country)):
-        if profile.country is None or profile.country[1] != event.country:
-            turn.moved = True
         profile.country = (at_ms, event.country)
     if event.imported:
         profile.milestones.imported = True

@@ -33,8 +33,7 @@ class Turn(Deciding, Struct, gc=False):
     """The profile, the book, the clocks and the list that outputs are appended to.
 
     `cause` is the message id of the event, or "timer". `received_ms` and `time_ms` are the event's, and the clock's when
-    timers are fired. `imported` says that the event is a fact of the past whose missed reminders are no news, `moved` that it
-    told another time zone or country of hers than was known.
+    timers are fired. `imported` says that the event is a fact of the past whose missed reminders are no news.
     """
 
     profile: Profile
@@ -45,7 +44,6 @@ class Turn(Deciding, Struct, gc=False):
     time_ms: int
     received_ms: int
     imported: bool = False
-    moved: bool = False
 
 
 def counter_of(output: Trigger | TriggerOutcome) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from profiles.changes import MOVES, TIMERS, TOLD, ZONE, Changed, changed_by
 from profiles.definition import TriggerDefinition
 from profiles.ledger import OrderChange
+from profiles.profile import Profile
 from profiles.segments import WAKE, SegmentChange, Segments
 from profiles.state import Ledger
 from profiles.turn import Turn
@@ -22,6 +23,10 @@ TIMER: Final = "timer"
 """The cause of what happens with no event."""
 
 
+Whereabouts = tuple[str | None, str | None]
+"""A customer's time zone and country, as events told them."""
+
+
 class Watch:
     """Keeps up the segments of whichever profile a turn is about, and tells these triggers. Has no state of its own."""
 
@@ -30,8 +35,8 @@ class Watch:
     def __init__(self, segments: Segments, told: Sequence[TriggerDefinition[Any]]) -> None:
         self._segments, self._told = segments, told
 
-    def before(self, turn: Turn, orders: Ledger) -> None:
-        """Before an event changes anything: bring the profile up to its time.
+    def before(self, turn: Turn, orders: Ledger) -> Whereabouts:
+        """Before an event changes anything: bring the profile up to its time. Gives where she is known to be.
 
         Raises NeedLedger(None), before changing anything, where new definitions take the whole ledger.
         """
@@ -43,11 +48,12 @@ class Watch:
             now_ms = _now_ms(turn)
             while (wake_ms := profile.wakes.get(WAKE)) is not None and wake_ms < now_ms:
                 self._look(turn, NOTHING, wake_ms, TIMER)
+        return _whereabouts(profile)
 
-    def after(self, turn: Turn, arrival: Arrival) -> None:
-        """After an event that is no repeat and no order."""
+    def after(self, turn: Turn, arrival: Arrival, before: Whereabouts) -> None:
+        """After an event that is no repeat and no order. `before` is where she was known to be."""
         changed, noted = changed_by(arrival.event), self._segments.windows.note(turn.profile, arrival, turn.book)
-        if turn.moved:
+        if before != _whereabouts(turn.profile):
             changed |= ZONE
         # Most events move no count; the sets of the table know their hash, a union does not.
         self._look(turn, changed | noted if noted else changed, _now_ms(turn), turn.cause)
@@ -127,3 +133,7 @@ class Watch:
 def _now_ms(turn: Turn) -> int:
     """The event's time; the newest event's or the clock where those are later, since looks never go back."""
     return max(turn.time_ms, turn.at.clock_ms, turn.profile.activity.last_ms or 0)
+
+
+def _whereabouts(profile: Profile) -> Whereabouts:
+    return (profile.timezone[1] if profile.timezone else None, profile.country[1] if profile.country else None)

@@ -195,9 +195,12 @@ async def let_go(*goodbyes: Awaitable[None]) -> bool:
     tasks = [asyncio.ensure_future(goodbye) for goodbye in goodbyes]
     if not tasks:
         return True
-    _, late = await asyncio.wait(tasks, timeout=STOP_PATIENCE_S)
+    ended, late = await asyncio.wait(tasks, timeout=STOP_PATIENCE_S)
     for task in late:
         task.cancel()
+    for task in ended:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.info("a client of Kafka did not stop in good order: %s", error)
     return not late
 
 
