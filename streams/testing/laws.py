@@ -103,8 +103,8 @@ def check(
     """Hold a trigger to all LAWS over `examples` random histories; raises AssertionError that names the law.
 
     `book` is what the shop has decided, its rules first of all. Without one, quiet hours are off, so that more goes out to be
-    looked at. `triggers` are those that run beside it: all that are installed, unless said. The same arguments always give
-    the same histories.
+    looked at. `triggers` are those that run beside it: all that are installed, unless said. The same arguments give the same
+    histories as long as the same modules are loaded: Hypothesis draws some values from the constants of these.
     """
     beside = all_triggers() if triggers is None else tuple(triggers)
     among = beside if trigger in beside else (*beside, trigger)
