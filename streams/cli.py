@@ -5,12 +5,15 @@ of ours: it is named in one line (exit code 70), and `regulars --traceback ...` 
 """
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
 import click
 from typing_extensions import override
+
+from streams.leaving import leave
 
 EXIT_USER = 2
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
@@ -76,7 +79,12 @@ def cli(traceback: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    sys.exit(run(arguments))
+    try:
+        code = run(arguments)
+    except Exception:  # noqa: BLE001 - asked for by --traceback
+        traceback.print_exc()
+        code = EXIT_FAULT
+    leave(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -32,6 +32,7 @@ from streams.kafka_log import KafkaLog, held_partitions
 from streams.kafka_producer import KafkaPublisher
 from streams.keeper import Keeper
 from streams.kill_points import faults_of
+from streams.leaving import wait_for_nobody
 from streams.log import LogError
 from streams.logs import configure_logs
 from streams.metrics import Metrics
@@ -75,13 +76,14 @@ def run(settings: Settings, *, shadow: bool = False, stream_time: bool = False) 
     configure_logs(settings.log)
     book = load_book(settings)
     worker = Worker(settings, replace(book, shadow=True) if shadow else book, stream_time=stream_time)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        code = runner.run(worker.run())
+    runner = asyncio.Runner(loop_factory=new_event_loop)
+    try:
+        return runner.run(worker.run())
+    finally:
         if worker.left_waiting:
-            # Faust's thread and Kafka's clients wait for a broker, and Python would wait for them. What is ours is done.
-            logging.shutdown()
-            os._exit(code)
-        return code
+            wait_for_nobody()
+        else:
+            runner.close()
 
 
 class Worker:

@@ -55,7 +55,7 @@ class Worker:
         environment = {**os.environ, **shop.environment(), "REGULARS_HTTP_PORT": str(self.port), **extra}
         self._log = self.log_path.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streams", *command],
+            [sys.executable, *shop.program, *command],
             env=environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -119,6 +119,8 @@ class Shop:
     folder: Path
     partitions: int = 4
     settings: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "streams")
+    """What the interpreter is told to run as `regulars`."""
     workers: list[Worker] = field(default_factory=list)
     _reader: Any = None
     _producer: Any = None

@@ -86,6 +86,42 @@ def test_without_kafka_health_fails_in_time_though_nothing_waits_as_far_as_is_kn
     shop.expect(lambda: status() == "ok", "/health is fine again")
 
 
+BREAKS = """
+import asyncio, os, sys
+from streams import cli, kafka_producer, worker
+
+async def break_when_asked(self):
+    while not os.path.exists(os.environ["BREAK"]):
+        await asyncio.sleep(0.05)
+    raise RuntimeError("broken on purpose")
+
+kafka_producer.STOP_PATIENCE_S = worker.LEAVE_PATIENCE_S = worker.STOP_PATIENCE_S = 1.0
+worker.Worker._keep_rules = break_when_asked
+cli.main()
+"""
+"""A worker that breaks as soon as a file exists, and has less patience with Kafka."""
+
+
+def test_a_worker_that_breaks_while_kafka_is_away_ends_and_says_why(
+    frail_shop: tuple[Shop, KafkaServer], now_ms: int, tmp_path: Path
+) -> None:
+    """Faust's thread, asyncio and Python would each wait for the broker, and no supervisor would start it again."""
+    shop, broker = frail_shop
+    asked = tmp_path / "break"
+    shop.program = ("-c", BREAKS)
+    worker = shop.start(BREAK=str(asked))
+    shop.produce([an_order("ann", "o0", now_ms)])
+    shop.wait_caught_up()
+    shop.produce([an_order(f"u{number}", f"o{number}", now_ms) for number in range(2_000)])
+    shop.close_clients()
+    broker.kill()
+    shop.expect(lambda: "Unable connect" in worker.log(), "the worker has seen that Kafka is away")
+    asked.touch()
+
+    assert worker.process.wait(90) == 70
+    assert "unexpected RuntimeError: broken on purpose" in worker.log()
+
+
 def compact_carts(shop: Shop, now_ms: int) -> None:
     """Have records compacted away behind the first one of a log. What is left has a hole."""
     with administration(shop) as admin:
