@@ -151,13 +151,14 @@ def _kind(now: Fate | None, before: Fate | None) -> Kind | Literal["same"] | Non
 def _example(kind: Kind, now: Fate | None, before: Fate | None) -> Example:
     known = now or before
     assert known is not None
+    to_the = _to_the(before, now)
     return Example(
         kind=kind,
         customer_id=known.customer_id,
         episode_key=known.episode_key,
         occurrence=known.occurrence,
-        others=_in_short(before),
-        these=_in_short(now),
+        others=_in_short(before, to_the),
+        these=_in_short(now, to_the),
         others_end=_end(before),
         these_end=_end(now),
     )
@@ -173,28 +174,35 @@ def sentence(example: Example, name: str, zone: ZoneInfo) -> str:
     """
     number = f", message {example.occurrence}" if example.occurrence > 1 else ""
     about = "" if example.episode_key == example.customer_id else f", {example.episode_key}"
-    others, these = _told(example.others_end, name, zone), _told(example.these_end, name, zone)
+    to_the = _to_the(example.others_end, example.these_end)
+    others, these = (_told(end, name, zone, to_the) for end in (example.others_end, example.these_end))
     return f"{example.customer_id}{about}{number}: {others} -> {these}"
+
+
+def _to_the(others: Fate | End | None, these: Fate | End | None) -> str:
+    """How times of the two are written: to the minute, or to the second where that would show no difference."""
+    minutes = {(end.state, end.at_ms // 60_000) for end in (others, these) if end is not None}
+    return "%Y-%m-%d %H:%M:%S" if others and these and len(minutes) == 1 else "%Y-%m-%d %H:%M"
 
 
 def _end(fate: Fate | None) -> End | None:
     return None if fate is None else End(state=fate.state, reason=fate.reason, at_ms=fate.at_ms)
 
 
-def _told(end: End | None, name: str, zone: ZoneInfo) -> str:
+def _told(end: End | None, name: str, zone: ZoneInfo, to_the: str) -> str:
     if end is None:
         return "never came up"
-    at = local_time(end.at_ms, zone).strftime("%Y-%m-%d %H:%M %Z")
+    at = local_time(end.at_ms, zone).strftime(f"{to_the} %Z")
     what = became(end.state, end.reason).removeprefix("was ")
     waits = ", and waits still" if end.state in WAITING else ""
     reason = f": {meaning(end.reason, name, end.state)}" if end.reason else ""
     return f"{what} {at}{waits}{reason}"
 
 
-def _in_short(fate: Fate | None) -> str:
+def _in_short(fate: Fate | None, to_the: str) -> str:
     if fate is None:
         return "never came up"
-    at = datetime.fromtimestamp(fate.at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M")
+    at = datetime.fromtimestamp(fate.at_ms / 1000, tz=UTC).strftime(to_the)
     if fate.state == "emitted":
         return f"sent {at}"
     reason = f" ({fate.reason})" if fate.reason and fate.reason != fate.state else ""

@@ -329,6 +329,18 @@ def test_a_message_that_another_event_gave_rise_to_is_one_at_another_time(backte
     assert found["difference"]["customers"] == 1
 
 
+def test_messages_that_differ_by_seconds_are_told_to_the_second(
+    backtest: Backtest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = backtest(rules("now", "1h"), rules("then", "3601s"), history=(added("cy", 0, "c1"),))
+
+    (cart,) = found["difference"]["triggers"]
+    assert [(one["others"], one["these"]) for one in cart["examples"]] == [
+        ("sent 2026-01-05 09:00:01", "sent 2026-01-05 09:00:00")
+    ]
+    assert "sent 2026-01-05 09:00:01 UTC -> sent 2026-01-05 09:00:00 UTC" in capsys.readouterr().out
+
+
 def test_who_only_enters_a_segment_gets_nothing_else(backtest: Backtest) -> None:
     found = backtest(
         rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n", rules("before", "1h")
