@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from typing_extensions import override
 from yarl import URL
@@ -124,8 +125,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 **self._settings.to_aiokafka(),
                 group_id=f"{self._settings.kafka.group}-relay-{self._name}",
                 enable_auto_commit=False,
-                # A relay that is new begins with what comes now: nobody wants last week's reminders at once.
-                auto_offset_reset="latest",
+                # Where the broker no longer has what comes next. Where a relay that is new begins, `_begin` says.
+                auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 session_timeout_ms=self._settings.kafka.session_timeout_ms,
                 heartbeat_interval_ms=self._settings.kafka.heartbeat_ms,
@@ -161,7 +162,12 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         while True:
             if self._fresh:
                 self._fresh = False
-                await self._commit_beginnings()
+                try:
+                    await self._begin()
+                except KafkaTimeoutError:
+                    self._fresh = True
+                except (IllegalStateError, CommitFailedError):
+                    pass  # taken away again meanwhile: what comes instead is fresh too
             if (lanes := self._lanes) is not None and lanes.room < 1:
                 await lanes.moved(0.2)
             else:
@@ -173,15 +179,27 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 await self._commit()
                 committed_s = time.monotonic()
 
-    async def _commit_beginnings(self) -> None:
-        """Where a new relay begins is committed at once: what comes from now on can't be missed."""
+    async def _begin(self) -> None:
+        """Say where to begin in partitions that were just handed out, and have them read.
+
+        A relay that is new begins with what comes now, since nobody wants last week's reminders at once. That is committed at
+        once: what comes from now on can't be missed.
+        """
+        ours = self._consumer.assignment()
+        kept_from = await self._consumer.beginning_offsets(ours)
         begins = {}
-        for tp in self._consumer.assignment():
-            if await self._consumer.committed(tp) is None:
+        for tp in ours:
+            committed = await self._consumer.committed(tp)
+            if committed is None:
+                await self._consumer.seek_to_end(tp)
                 begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
+            elif committed < kept_from[tp]:
+                facts = {"topic": tp.topic, "partition": tp.partition, "records": kept_from[tp] - committed}
+                _log.error("records are gone from the topic that were not delivered", extra={"facts": facts})
         if begins:
             await self._consumer.commit(begins)
             _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
+        self._consumer.resume(*ours)
 
     async def _take(self, at_most: int) -> None:
         found = await self._consumer.getmany(timeout_ms=200, max_records=at_most)
@@ -223,7 +241,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
 
     @override
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """Begin anew."""
+        """Begin anew, once it is known where."""
+        self._consumer.pause(*assigned)
         self._lanes = Lanes(self._work, WAITING_FOR_EACH * self._relay.at_once)
         self._fresh = True
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from typing_extensions import override
 
 from streams.serve.signatures import check_standard, standard_secret
@@ -71,7 +71,8 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "welcome") -> None:
+def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "welcome") -> Any:
+    """Gives the future of where it lies."""
     record = {
         "trigger_id": f"{name}-{customer}-{number}",
         "name": name,
@@ -79,7 +80,7 @@ def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "
         "customer": {"id": f"user_id:c{customer}", "user_id": f"c{customer}"},
         "expires_at_ms": int(time.time() * 1000) + 3_600_000,
     }
-    producer.send(shop.topic("triggers"), key=f"user_id:c{customer}".encode(), value=json.dumps(record).encode())
+    return producer.send(shop.topic("triggers"), key=f"user_id:c{customer}".encode(), value=json.dumps(record).encode())
 
 
 def first_relay(shop: Shop, receiver: Receiver) -> Worker:
@@ -145,4 +146,24 @@ def test_another_relay_joins_while_the_receiver_is_away_and_all_is_delivered_onc
     receiver.broken = False
 
     shop.expect(lambda: len(receiver.order()) == 200, "all have arrived")
+    producer.close()
+
+
+def test_a_relay_that_was_away_for_longer_than_triggers_are_kept_delivers_what_is_left_and_says_what_is_gone(
+    shop: Shop, receiver: Receiver
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    relay = first_relay(shop, receiver)
+    publish(shop, producer, 0, 0).get(30)
+    shop.expect(lambda: receiver.order() == {"user_id:c0": [0]}, "one is delivered")
+    assert relay.stop() == 0
+    places = [publish(shop, producer, 0, number).get(30) for number in range(1, 6)]
+    admin = KafkaAdminClient(bootstrap_servers=shop.bootstrap)
+    admin.delete_records({TopicPartition(places[3].topic, places[3].partition): places[3].offset})
+    admin.close()
+    relay = shop.start("crm", command="relay")
+
+    shop.expect(lambda: receiver.order() == {"user_id:c0": [0, 4, 5]}, "what is left is delivered")
+    (told,) = (line for line in relay.log().splitlines() if "gone" in line)
+    assert f"records={places[3].offset - places[0].offset}" in told
     producer.close()
