@@ -28,7 +28,7 @@ from streams.book_files import load_adapters
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
-from streams.joining import joined
+from streams.joining import committed_offsets, joined
 from streams.kafka_admin import need_topics
 from streams.kafka_producer import let_go
 from streams.logs import configure_logs
@@ -140,6 +140,7 @@ class _Bridge:
                         if not await joined(consumer, stop):
                             break
                         begun = True
+                        await committed_offsets(consumer)
                         _log.info("reading", extra={"facts": {"topics": ",".join(self._readers)}})
                         while not stop.is_set():
                             await self._pass(consumer, producer)

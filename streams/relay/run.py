@@ -19,7 +19,7 @@ from yarl import URL
 
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
-from streams.joining import joined
+from streams.joining import committed_offsets, joined
 from streams.kafka_admin import need_topics
 from streams.kafka_producer import let_go
 from streams.logs import configure_logs
@@ -185,21 +185,15 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         A relay that is new begins with what comes now, since nobody wants last week's reminders at once. That is committed at
         once: what comes from now on can't be missed.
         """
-        ours = self._consumer.assignment()
-        kept_from = await self._consumer.beginning_offsets(ours)
+        committed = await committed_offsets(self._consumer)
         begins = {}
-        for tp in ours:
-            committed = await self._consumer.committed(tp)
-            if committed is None:
-                await self._consumer.seek_to_end(tp)
-                begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
-            elif committed < kept_from[tp]:
-                facts = {"topic": tp.topic, "partition": tp.partition, "records": kept_from[tp] - committed}
-                _log.error("records are gone from the topic that were not delivered", extra={"facts": facts})
+        for tp in (tp for tp, offset in committed.items() if offset is None):
+            await self._consumer.seek_to_end(tp)
+            begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
         if begins:
             await self._consumer.commit(begins)
             _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
-        self._consumer.resume(*ours)
+        self._consumer.resume(*committed)
 
     async def _take(self, at_most: int) -> None:
         found = await self._consumer.getmany(timeout_ms=200, max_records=at_most)

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from tests.e2e.kit import Shop, money_of
 from tests.e2e.test_privacy import settle
@@ -71,3 +71,24 @@ def test_a_topic_in_a_trackers_own_form_reaches_profiles_once_through_a_killed_b
     assert {record.key.decode().partition("-")[0] for record in shop.records("orders")} == {"user"}
     assert sum(worker.metric("regulars_forwarded_total") for worker in shop.workers[:1]) == 0
     assert second.stop() == 0
+
+
+def test_a_bridge_that_was_away_for_longer_than_their_topic_keeps_records_says_what_is_gone(
+    shop: Shop, their_topic: str, now_ms: int
+) -> None:
+    write(shop, their_topic, [json.dumps(order(0, customer, now_ms)).encode() for customer in range(12)])
+    bridge = shop.start(command="bridge")
+    shop.expect(lambda: len(shop.records("orders")) == 12, "it reads")
+    assert bridge.stop() == 0
+    write(shop, their_topic, [json.dumps(order(1, customer, now_ms)).encode() for customer in range(7)])
+    admin = KafkaAdminClient(bootstrap_servers=shop.bootstrap)
+    admin.delete_records(
+        {TopicPartition(their_topic, partition): -1 for partition in range(PARTITIONS)}
+    )  # all there are
+    admin.close()
+    write(shop, their_topic, [json.dumps(order(2, 0, now_ms)).encode()])
+
+    bridge = shop.start(command="bridge")
+    shop.expect(lambda: len(shop.records("orders")) == 13, "it reads on")
+    told = [line.rpartition("records=")[2] for line in bridge.log().splitlines() if "gone" in line]
+    assert sum(map(int, told)) == 7
