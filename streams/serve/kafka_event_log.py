@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.routing import TOPIC_OF
+from streams.kafka_producer import let_go
 from streams.serve.budget import Budget
 from streams.serve.event_log import LogAway
 from streams.serve.intake import REJECTED, Row
@@ -31,7 +32,6 @@ ROW_OVERHEAD_BYTES: Final = 200
 """What a row weighs beside its value: key, future, bookkeeping."""
 LATE_MAX: Final = 100_000
 """Rows remembered that arrived after their caller was told to send again. Above the records that may be in flight."""
-STOP_PATIENCE_S: Final = 10.0
 RENEW_PAUSE_S: Final = 1.0
 
 
@@ -59,18 +59,12 @@ class KafkaEventLog:
         self._producer = await self._new_producer()
 
     async def stop(self) -> None:
-        """Wait for what is in flight, at most STOP_PATIENCE_S, then let go. What is left was never acknowledged."""
+        """Wait for what is in flight, but not for ever, then let go. What is left was never acknowledged."""
         if self._renewal is not None:
             self._renewal.cancel()
-        goodbyes = [*self._farewells]
-        if self._producer is not None:
-            goodbyes.append(asyncio.create_task(self._producer.stop()))
-        if goodbyes:
-            _, late = await asyncio.wait(goodbyes, timeout=STOP_PATIENCE_S)
-            for task in late:
-                task.cancel()
-            if late:
-                _log.warning("stopped while Kafka was away; %d rows were not acknowledged", self._open)
+        clients = [] if self._producer is None else [self._producer.stop()]
+        if not await let_go(*clients, *self._farewells):
+            _log.warning("stopped while Kafka was away; %d rows were not acknowledged", self._open)
 
     async def write(self, rows: Sequence[Row]) -> None:
         """Write all rows. Raises LogAway, and Refusal (`busy`) before any was handed over."""

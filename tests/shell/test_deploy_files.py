@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.kafka_producer import STOP_PATIENCE_S
 from streams.local.redis_server import DEFAULT_CONFIG
-from streams.serve.kafka_event_log import STOP_PATIENCE_S
 from streams.settings import build_settings
 
 ROOT = Path(__file__).parents[2]
