@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from schemas.money import format_minor
-from streams.backtest.course import silent
+from streams.backtest.course import DAY_MS, silent
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BANDS, BacktestDocument, RunFigures, TriggerFigures, called
 from streams.explanations import meaning
@@ -100,9 +100,11 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
         line = {"color": "#1d2a2b", "dash": "dot"}
         name = f"all under {called(document)[1]!r}"
         series.append(go.Scatter(name=name, x=list(against.weeks), y=total, mode="lines", line=line))
-    # A short axis of dates would show hours between its weeks.
-    kind = "category" if len(run.weeks) <= WEEKS_NAMED else "date"
-    layout = {"barmode": "stack", "yaxis_title": "triggers", "xaxis": {"type": kind}}
+    # A short axis of dates would show hours between its weeks, and a long one names Sundays by itself.
+    axis: dict[str, Any] = {"type": "category"}
+    if (apart := -(-len(run.weeks) // WEEKS_NAMED)) > 1:
+        axis = {"type": "date", "tick0": run.weeks[0], "dtick": apart * 7 * DAY_MS}
+    layout = {"barmode": "stack", "yaxis_title": "triggers", "xaxis": axis}
     figure = go.Figure(series, layout=layout)
     # Their names stand above the bars, on a phone in one column with most of them out of sight.
     page.plot(figure, height=340 + 7 * len(series), width_min=690 if len(series) > SERIES_NARROW else 0)

@@ -416,6 +416,14 @@ def test_a_run_in_which_nothing_happened_and_one_of_one_customer_are_told_as_the
     assert "Triggers, week of 2026-01-05\n" in capsys.readouterr().out
 
 
+def test_many_weeks_are_named_by_their_mondays_as_few_are(backtest: Backtest, tmp_path: Path) -> None:
+    backtest(rules("now", "1h"), history=[added("ada", week * 7 * DAY_MS, f"a{week}") for week in range(20)])
+
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    every_third_monday = f'"xaxis":{{"dtick":{3 * 7 * DAY_MS},"tick0":"2026-01-05","type":"date"}}'
+    assert every_third_monday in page
+
+
 def test_orders_whose_amounts_are_in_no_figure_are_named_on_the_page(backtest: Backtest, tmp_path: Path) -> None:
     abroad = ordered("ada", 2 * HOUR_MS, "o-a", "a1") | {"currency": "EUR"}
     cart = of(backtest(rules("now", "1h"), history=(added("ada", 0, "a1"), abroad))["run"], "cart.abandoned")
