@@ -20,7 +20,7 @@ from schemas.spend import read_record
 from schemas.split import unfold
 from schemas.topics import CONSUMED, INTERNAL
 from streams.home import home_partition
-from streams.kafka_admin import admin_client, describe_topics
+from streams.kafka_admin import admin_client, describe_topics, refuse_missing
 from streams.settings import Settings
 from streams.sources import Line
 from streams.sources.errors import SourceError
@@ -95,7 +95,7 @@ def feed(
     """Publish the lines, at most `rate` a second, and wait until the broker has them all.
 
     `topic` (logical name) overrides the topic of each event's kind. `progress` is called every so many events. Raises
-    kafka.errors.KafkaError, AdminError without a broker, and SourceError where a topic is missing.
+    kafka.errors.KafkaError, AdminError without a broker or where a topic is missing.
     """
     counts = _partitions(settings, topic)
     producer = KafkaProducer(
@@ -146,13 +146,13 @@ def feed(
 
 def _partitions(settings: Settings, topic: str | None) -> dict[str, int]:
     """Partitions of each topic that lines may go to, by logical name: who sends events need not see what workers keep among
-    themselves. Raises SourceError where one is missing, or has more than another.
+    themselves. Raises AdminError where one is missing, SourceError where one has more than another.
     """
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
-    for name in CONSUMED:
-        if name not in states and (name not in INTERNAL or name == topic):
-            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    refuse_missing(
+        settings, states, [name for name in (*CONSUMED, SPEND) if name not in {*INTERNAL, SPEND} or name == topic]
+    )
     seen = [states[name] for name in CONSUMED if name in states]
     least, most = (pick(seen, key=lambda state: state.partitions) for pick in (min, max))
     if least.partitions != most.partitions:

@@ -149,14 +149,18 @@ def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, T
 def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
     """All topics of the installation. Raises AdminError naming what is missing, TopicMismatch for a wrong count."""
     found = describe_topics(client, settings)
-    missing = [settings.topic(topic.name) for topic in installed(settings) if topic.name not in found]
-    if missing:
-        raise AdminError(
-            f"missing topics: {', '.join(missing)}. Make them: {topics_command(settings)}{_unseen(settings)}"
-        )
+    refuse_missing(settings, found, [topic.name for topic in installed(settings)])
     for state in found.values():
         _check_count(state, settings.kafka.partitions)
     return found
+
+
+def refuse_missing(settings: Settings, found: Mapping[str, TopicState], names: Iterable[str]) -> None:
+    """Raise AdminError where some of the topics of these logical names were not found, and say what makes them."""
+    if missing := [settings.topic(name) for name in names if name not in found]:
+        raise AdminError(
+            f"missing topics: {', '.join(missing)}. Make them: {topics_command(settings)}{_unseen(settings)}"
+        )
 
 
 def check_rights(

@@ -11,7 +11,6 @@ import re
 import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -19,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from profiles.zones import find_zone
+from schemas.nearest import nearest
 from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.certificates import Names, tls_context
@@ -256,8 +256,8 @@ def _known(path: str, shown: str) -> None:
 
 
 def _suggest(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    meant = nearest(given, known)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _put(merged: dict[str, Any], path: str, value: Any) -> None:

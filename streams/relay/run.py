@@ -6,7 +6,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, Final
 
 import aiohttp
@@ -16,6 +15,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from typing_extensions import override
 from yarl import URL
 
+from schemas.nearest import nearest
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.joining import joined
@@ -80,8 +80,8 @@ def unknown_names(relay: Relay) -> list[str]:
     told = []
     for name in relay.only:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            told.append(f"{name!r}, which no trigger here is called{f' (did you mean {close[0]!r}?)' if close else ''}")
+            meant = nearest(name, known)
+            told.append(f"{name!r}, which no trigger here is called{f' (did you mean {meant!r}?)' if meant else ''}")
     return told
 
 

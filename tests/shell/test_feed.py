@@ -187,6 +187,22 @@ def test_a_missing_topic_is_told_with_the_remedy(
     assert "regulars topics create" in capsys.readouterr().err
 
 
+def test_a_topic_of_spend_that_is_missing_is_told_too(
+    settings: Settings, regulars: Callable[..., int], kafka_admin: KafkaAdminClient, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Installations from before it have all topics that events go to, and not this one."""
+    costs = tmp_path / "costs.jsonl"
+    costs.write_text('{"day": "2026-03-01", "channel": "ads", "amount_minor": 125}\n')
+    kafka_admin.delete_topics([settings.topic("spend")])
+    deadline = time.monotonic() + 30
+    while settings.topic("spend") in kafka_admin.list_topics():
+        assert time.monotonic() < deadline, "the topic was not deleted"
+
+    assert regulars("feed", str(costs), "--topic", "spend") == 2
+    assert f"missing topics: {settings.topic('spend')}. Make them: regulars topics create" in capsys.readouterr().err
+
+
 def test_nothing_is_fed_to_partitions_that_no_worker_reads(
     settings: Settings, kafka_admin: KafkaAdminClient, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
