@@ -173,6 +173,7 @@ def build_settings(
     if settings.serve.batch_bytes > settings.serve.inflight_bytes:
         raise SettingsError("serve.batch_bytes must not be above serve.inflight_bytes")
     _refuse_equal_secrets(settings)
+    _refuse_unusable_entries(settings, given_by)
     return settings
 
 
@@ -297,6 +298,15 @@ def _refuse_unusable(settings: Settings, given_by: Mapping[str, str]) -> None:
                 f"{_named('redis.url', given_by)}: {error} (redis://host:port/db, rediss:// with TLS, redis+cluster:// for a "
                 "cluster)"
             ) from None
+
+
+def _refuse_unusable_entries(settings: Settings, given_by: Mapping[str, str]) -> None:
+    if not (settings.webhooks or settings.relays or settings.raw):
+        return
+    from streams.setting_entries import unusable_entries
+
+    for path, why in unusable_entries(settings):
+        raise SettingsError(f"{_named(path, given_by)}: {why}")
 
 
 def _port(server: str) -> int:

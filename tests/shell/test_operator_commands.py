@@ -139,6 +139,17 @@ def test_a_relay_and_a_bridge_name_the_topic_that_is_missing(
     assert regulars("bridge") == 2
     assert "missing topics: nobody-writes-this. " in capsys.readouterr().err
 
+    assert regulars("doctor") == 2
+    (cross,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
+    assert cross.split()[1] == "topics"
+    assert settings.topic("triggers-servce") in cross
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_TOPICS", "triggers")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_ONLY", "wellcome")
+    assert regulars("doctor") == 2
+    shown = capsys.readouterr().out
+    assert "missing topics: nobody-writes-this. " in shown
+    assert "note: relays.crm.only names 'wellcome', which no trigger here is called (did you mean 'welcome'?)" in shown
+
 
 def test_a_topic_apart_can_be_watched(
     settings: Settings,
