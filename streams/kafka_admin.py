@@ -3,13 +3,13 @@
 Blocking calls; inside an event loop run them in a thread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from msgspec import Struct
 
 from profiles.rules import topics_apart
@@ -209,9 +209,21 @@ def describe_cluster(client: KafkaAdminClient) -> Cluster:
 def delete_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
     """Delete the installation's topics, with everything in them; the names deleted."""
     names = [state.name for state in describe_topics(client, settings).values()]
-    if names:
-        client.delete_topics(names)
+    drop(client, names)
     return names
+
+
+def drop(client: KafkaAdminClient, names: Sequence[str]) -> None:
+    """Delete topics by their names on the broker. Raises KafkaError.
+
+    One that is not there is as good as deleted: brokers list a topic for a while after it went.
+    """
+    if not names:
+        return
+    for answer in client.delete_topics(names, raise_errors=False)["topics"]:
+        error = for_code(answer["error_code"])
+        if error not in {NoError, UnknownTopicOrPartitionError}:
+            raise error(f"topic {answer['name']}: {answer['error_message'] or error.description}")
 
 
 def _unseen(settings: Settings) -> str:
