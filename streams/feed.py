@@ -45,14 +45,41 @@ class Fed(Struct):
         return sum(self.by_topic.values())
 
 
-def as_lines(values: Iterable[bytes], decoder: Decoder) -> Iterator[Line]:
-    """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
+class Noted(Struct):
+    """What is to be said of a file: why lines are no events (how many by reason, and the first detail of each), and how many
+    events say no time.
+    """
+
+    refused: dict[str, int] = {}
+    first: dict[str, str] = {}
+    timeless: int = 0
+
+    def refuse(self, problem: Problem) -> None:
+        """Note a line that is no event."""
+        self.refused[problem.reason] = self.refused.get(problem.reason, 0) + 1
+        self.first.setdefault(problem.reason, problem.detail)
+
+
+def as_lines(
+    values: Iterable[bytes], decoder: Decoder, noted: Noted | None = None, *, now_ms: int = 0
+) -> Iterator[Line]:
+    """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC.
+
+    A worker takes what says no time as of its arrival: with `now_ms` so does this, and such a line keeps time 0.
+    """
+    noted = noted or Noted()
     for value in values:
-        for arrival, record in unfold(value, decoder):
-            if arrival is None:
+        for found, record in unfold(value, decoder):
+            timed = found
+            if isinstance(found, Problem) and now_ms and found.reason == "missing_field":
+                timed = decoder.decode(record, now_ms)
+            if isinstance(timed, Problem):
+                noted.refuse(found if isinstance(found, Problem) else timed)
                 yield Line(0, UNKNOWN_TOPIC, "", record)
-            else:
-                yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
+                continue
+            noted.timeless += timed is not found
+            time_ms = timed.event.timestamp_ms if timed is found else 0
+            yield Line(time_ms, topic_of(timed.event), timed.home, record)
 
 
 def as_spend(values: Iterable[bytes]) -> Iterator[Line]:

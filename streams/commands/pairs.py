@@ -76,7 +76,7 @@ def _learned(before: "Models | None", baskets: "Baskets") -> "Models":
 
 
 def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Baskets") -> None:
-    from schemas.decode import Decoder
+    from schemas.decode import Decoder, Problem
     from schemas.split import unfold
     from streams.book_files import load_adapters
     from streams.commands.display import Progress
@@ -87,11 +87,11 @@ def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Basket
     rejected = 0
     with Progress("counting") as display:
         for number, value in enumerate(sources.read(files), 1):
-            for arrival, _ in unfold(value, decoder):
-                if arrival is None:
+            for found, _ in unfold(value, decoder):
+                if isinstance(found, Problem):
                     rejected += 1
                 else:
-                    baskets.take(arrival.event, arrival.time_ms)
+                    baskets.take(found.event, found.time_ms)
             if number % 10_000 == 0:
                 display.update(f"{number:,} events, {baskets.counter.baskets:,} baskets")
     if rejected:
