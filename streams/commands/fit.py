@@ -122,9 +122,10 @@ def _pause(seconds: float) -> None:
 def _of_files(
     files: tuple[Path, ...], book: "Book", settings: "Settings", plan: "FitPlan", last: Path | None
 ) -> "Models":
-    from streams.book_files import load_adapters, read_models_file
+    from streams.book_files import make_decoder, read_models_file
     from streams.commands.display import Progress
     from streams.commands.run_report import day, unusable
+    from streams.commands.times import latest_ms
     from streams.fitting.fit import fit_models
     from streams.fitting.gather import from_events
     from streams.sources import files as sources
@@ -134,7 +135,7 @@ def _of_files(
         def progress(pace: "Pace") -> None:
             display.update(f"{pace.events:,} events  {day(pace.clock_ms)}  {pace.profiles:,} customers")
 
-        counted = from_events(sources.read(files), book, settings, load_adapters(settings), progress)
+        counted = from_events(sources.read(files), book, make_decoder(settings, latest_ms()), progress)
         display.update("fitting", force=True)
         before = None if last is None else read_models_file(last)
         today = book.shop_day(counted.until_ms)

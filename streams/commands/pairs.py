@@ -76,14 +76,15 @@ def _learned(before: "Models | None", baskets: "Baskets") -> "Models":
 
 
 def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Baskets") -> None:
-    from schemas.decode import Decoder, Problem
+    from schemas.reasons import Problem
     from schemas.split import unfold
-    from streams.book_files import load_adapters
+    from streams.book_files import make_decoder
     from streams.commands.display import Progress
     from streams.commands.run_report import unusable
+    from streams.commands.times import latest_ms
     from streams.sources import files as sources
 
-    decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+    decoder = make_decoder(settings, latest_ms())
     rejected = 0
     with Progress("counting") as display:
         for number, value in enumerate(sources.read(files), 1):
@@ -100,13 +101,13 @@ def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Basket
 
 def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], None]") -> None:
     """Everything from the state's positions to the ends as they are now."""
-    from schemas.decode import Decoder, Problem
-    from streams.book_files import load_adapters
+    from schemas.reasons import Problem
+    from streams.book_files import make_decoder
     from streams.commands.display import Progress
     from streams.looking_on import looker_on, places_of, read_to
     from streams.sources.errors import SourceError
 
-    decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+    decoder = make_decoder(settings)
     every = places_of(settings, ["orders"])
     with looker_on(settings) as consumer:
         consumer.assign(every)
