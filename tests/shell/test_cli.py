@@ -117,6 +117,34 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [("doctor", "--kafka-bootstrap", "127.0.0.1:1"), ("settings", "show"), ("--help",)]
+)
+def test_whoever_has_read_enough_is_told_by_an_exit_code_of_its_own(arguments: tuple[str, ...]) -> None:
+    """1 is what `audit` says of profiles that disagree, and `regulars audit | head` is no such."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "streams", *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (cli.EXIT_PIPE_CLOSED, b"")
+
+
+def test_a_terminal_without_our_letters_is_no_reason_to_fail(tmp_path: Path) -> None:
+    done = regulars("doctor", "--files-rules", str(tmp_path / "none.toml"), PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+
+    assert done.returncode == 2, done.stderr
+    assert "\\u2713 settings" in done.stdout
+
+
 def test_every_setting_is_a_flag_a_variable_and_a_line_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "regulars.toml"
     file.write_text('[kafka]\ngroup = "from-file"\ntopic_prefix = "from-file."\npartitions = 3\n')
@@ -150,6 +178,26 @@ def test_settings_show_lists_all_of_them(monkeypatch: pytest.MonkeyPatch, capsys
 
     shown = capsys.readouterr().out
     assert all(setting.path in shown for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", None])
+def test_no_terminal_is_too_narrow_for_a_name(columns: str | None) -> None:
+    """At 80 columns, which is what a pipe was taken for, a dozen settings ended in dots."""
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "settings", "show"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=environment if columns is None else environment | {"COLUMNS": columns},
+    )
+
+    assert "…" not in done.stdout
+    if columns is None:
+        lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+        assert lines.keys() >= {setting.path for setting in SETTINGS}
+        assert lines["redis.url"].split()[1] == "redis://127.0.0.1:6379/0"
 
 
 def test_an_unknown_setting_is_refused_with_a_suggestion() -> None:
