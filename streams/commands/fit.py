@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import OUT_FILE, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ RETRY_S = 60.0
 
 @click.command("fit", cls=WithSettings, short_help="Learn churn, value and repurchase from all customers together.")
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE...]")
-@click.option("--out", type=_FILE, metavar="FILE", help="Write the document of models here too.")
+@click.option("--out", type=OUT_FILE, metavar="FILE", help="Write the document of models here too.")
 @click.option(
     "--last", type=_FILE, metavar="FILE", help="Models in use: with FILE..., where fits begin and what stays."
 )

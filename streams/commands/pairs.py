@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import OUT_FILE, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,9 @@ SAVE_EVERY = 200_000
 @click.command("pairs", cls=WithSettings, short_help="Count what is bought together, for recommendations.")
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE...]")
 @click.option(
-    "--state", type=_FILE, metavar="FILE", help="Counts and positions in the topics; made where there is none."
+    "--state", type=OUT_FILE, metavar="FILE", help="Counts and positions in the topics; made where there is none."
 )
-@click.option("--out", type=_FILE, metavar="FILE", help="Write the document of models here too.")
+@click.option("--out", type=OUT_FILE, metavar="FILE", help="Write the document of models here too.")
 @click.option("--top", type=click.IntRange(min=0), default=15, show_default=True, help="Pairs to show.")
 @click.pass_context
 def command(ctx: click.Context, *, files: tuple[Path, ...], state: Path | None, out: Path | None, top: int) -> None:

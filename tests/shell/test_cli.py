@@ -12,9 +12,12 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
+from schemas.outputs import Receipt
 from streams import cli
 from streams.commands.errors import explain
+from streams.commands.requests import readable
 from streams.settings import SETTINGS
 from streams.trigger_registry import TriggerLoadError
 
@@ -287,6 +290,8 @@ def test_health_says_what_is_wrong_with_where_it_is_to_look(
         ("privacy", "receipt", "\udcff"),
         ("privacy", "erase", "user_id:1", "email:\udcff@example.org"),
         ("privacy", "export", "user_id:1", "--request-id", "\udcff"),
+        ("privacy", "orders", "\udcff"),
+        ("explain", "\udcff"),
     ],
 )
 def test_what_the_terminal_did_not_send_as_utf_8_is_named(
@@ -294,6 +299,25 @@ def test_what_the_terminal_did_not_send_as_utf_8_is_named(
 ) -> None:
     assert cli.run([*arguments, "--redis-url", "redis://127.0.0.1:1"]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "events.jsonl", "--out"),
+        ("pairs", "events.jsonl", "--out"),
+        ("pairs", "--state"),
+        ("report", "out", "--page"),
+        ("report", "out", "--json"),
+        ("privacy", "export", "user_id:1", "--out"),
+    ],
+)
+def test_a_result_that_could_not_be_written_is_refused_before_the_work(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The work was done, a customer's data exported, and then there was no such folder."""
+    assert cli.run([*arguments, str(tmp_path / "nowhere" / "result")]) == 2
+    assert f"there is no folder '{tmp_path / 'nowhere'}'" in capsys.readouterr().err
 
 
 def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,6 +348,15 @@ def test_the_topics_of_a_shadow_run_bear_no_name_that_its_worker_refuses(capsys:
     for command in (["topics", "create"], ["worker"]):
         assert cli.run([*command, "--shadow", "New Rules"]) == 2
         assert "a-z, 0-9 and -" in capsys.readouterr().err
+
+
+def test_a_request_about_nobody_who_is_known_says_so() -> None:
+    """A mistyped address looked like one that was erased."""
+    about = Receipt(request_id="T-1", command="erase", final=True, homes=1, waiting=0, counts={}, kept_ms={}, at_ms=0)
+    known, refused = replace(about, counts={"profiles": 1}), replace(about, refused="by_hand")
+
+    said = ["nothing was known of them" in "\n".join(readable(one)) for one in (about, known, refused)]
+    assert said == [True, False, False]
 
 
 def test_only_what_a_user_can_mend_is_explained() -> None:
