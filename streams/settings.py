@@ -153,13 +153,13 @@ def build_settings(
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from None
     for path, setting, text, variable in _from_environment(environment or {}):
-        _put(merged, path, _parse(setting, text))
+        _put(merged, path, _parse(setting, text, variable))
         given_by[path] = variable
     for path, value in (flags or {}).items():
         if value is not None:
             flag = "--" + path.replace(".", "-").replace("_", "-")
             _known(path, f"flag {flag}")
-            _put(merged, path, _parse(_BY_PATH[path], value) if isinstance(value, str) else value)
+            _put(merged, path, _parse(_BY_PATH[path], value, flag) if isinstance(value, str) else value)
             given_by[path] = flag
     for table, kind in ENTRIES.items():
         for name, entry in merged.get(table, {}).items():
@@ -184,7 +184,7 @@ def load_settings(
     if path is None:
         return build_settings(None, environment, flags)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"settings file {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -337,8 +337,14 @@ def _refuse_equal_secrets(settings: Settings) -> None:
         )
 
 
-def _parse(setting: Setting, text: str) -> Any:
-    """The value a text from the environment or the command line stands for; wrong ones are left for the check."""
+def _parse(setting: Setting, text: str, source: str) -> Any:
+    """The value a text from the environment or the command line stands for; wrong ones are left for the check. Raises SettingsError
+    for a text that is no UTF-8: it could be written nowhere.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{setting.path} ({source}): this is not UTF-8 text") from None
     if setting.type is bool:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
     if get_origin(setting.type) is tuple:

@@ -283,6 +283,21 @@ def test_the_minimal_file_is_enough() -> None:
     assert settings.shop.currency == "EUR"
 
 
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "regulars.toml"
+    path.write_bytes(b"\xef\xbb\xbf[kafka]\npartitions = 4\n")
+
+    assert load_settings(path).kafka.partitions == 4
+
+
+def test_what_is_no_utf_8_is_named_by_where_it_came_from() -> None:
+    """It was taken, and failed where it was first written."""
+    with pytest.raises(SettingsError, match=r"shop\.id \(REGULARS_SHOP_ID\): this is not UTF-8"):
+        build_settings({}, {"REGULARS_SHOP_ID": "\udcff"})
+    with pytest.raises(SettingsError, match=r"shop\.id \(--shop-id\): this is not UTF-8"):
+        build_settings({}, {}, {"shop.id": "\udcff"})
+
+
 def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text("[kafka\n")
