@@ -11,7 +11,6 @@ text ("21:00") in fields that end in `_at`. In the document fields stand without
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -19,6 +18,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
 from profiles.insight.repurchase_plan import RepurchaseRules
+from schemas.nearest import nearest
 from schemas.topics import APART, TRIGGERS
 
 SECOND_MS = 1000
@@ -377,8 +377,8 @@ def near(key: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if not names:
         return "there are none"
-    close = get_close_matches(key, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    meant = nearest(key, names)
+    return f"did you mean {meant!r}?" if meant else f"known are {', '.join(names)}"
 
 
 def _read_table(kind: type[S], table: object, path: str) -> S:

@@ -46,21 +46,21 @@ def split(value: bytes, decoder: Decoder, record_ms: int) -> list[Keyed | Proble
     ]
 
 
-def unfold(value: bytes, decoder: Decoder) -> Iterator[tuple[Arrival | None, bytes]]:
-    """A line of a file as records: each event with its bytes, and the line itself (None) where it can't be taken.
+def unfold(value: bytes, decoder: Decoder) -> Iterator[tuple[Arrival | Problem, bytes]]:
+    """A line of a file as records: each event with its bytes, and the line itself, with the reason, where it can't be taken.
 
     A line that is one event stays as it is. One that holds several becomes one record for each, and comes itself as well
     where some of them can't be taken, so that it is set aside with the reason. One of no use gives nothing.
     """
-    arrival = decoder.decode(value, 0)
-    if isinstance(arrival, Arrival):
-        yield arrival, value
+    found = decoder.decode(value, 0)
+    if isinstance(found, Arrival) or found.reason not in NOT_ONE:
+        yield found, value
         return
-    whole = arrival.reason not in NOT_ONE
-    for record in () if whole else split(value, decoder, 0):
+    wrong: Problem | None = None
+    for record in split(value, decoder, 0):
         if isinstance(record, Problem):
-            whole = True
+            wrong = wrong or record
         else:
             yield record.arrival, record.value
-    if whole:
-        yield None, value
+    if wrong is not None:
+        yield wrong, value

@@ -77,18 +77,11 @@ class Reader:
 def readers(settings: Settings) -> dict[str, Reader]:
     """A reader for each topic that `[raw.<name>]` names, by the topic's name on the broker.
 
-    Raises SettingsError for a format that no source has, two entries for one topic, or a topic of the installation itself;
-    BookError, PlanError.
+    Raises SettingsError where none is named, or for a key file that is none; BookError, PlanError.
     """
     known = {adapter.name: adapter for adapter in load_adapters(settings)}
     found: dict[str, Reader] = {}
     for name, raw in settings.raw.items():
-        if raw.format not in known:
-            raise SettingsError(f"raw.{name}.format: there is no source {raw.format!r}; there are {', '.join(known)}")
-        if raw.topic in found:
-            raise SettingsError(f"raw.{name}.topic: {raw.topic} is raw.{found[raw.topic].name}'s already")
-        if raw.topic in settings.consumed():
-            raise SettingsError(f"raw.{name}.topic: workers read {raw.topic} themselves, in any form")
         found[raw.topic] = Reader(
             name, raw.topic, _decoder(settings, name, known[raw.format]), settings.kafka.partitions
         )
@@ -111,13 +104,20 @@ def _decoder(settings: Settings, name: str, adapter: Adapter) -> Decoder:
     )
 
 
+def need_raw_topics(settings: Settings) -> None:
+    """Raise AdminError where a topic of [raw.<name>] is missing: Kafka's client would ask for it ten times a second, and in the
+    end not name it.
+    """
+    topics = [raw.topic for raw in settings.raw.values()]
+    need_topics(settings, topics, "Name the topic as it is on the broker in raw.<name>.topic, or have it made")
+
+
 def run(settings: Settings) -> None:
     """Read on until SIGTERM or SIGINT. Raises what `readers` does, AdminError where no broker answers at the start or a topic is
     missing.
     """
     by_topic = readers(settings)
-    # Kafka's client would ask for a missing one ten times a second, and in the end not name it.
-    need_topics(settings, by_topic, "Name the topic as it is on the broker in raw.<name>.topic, or have it made")
+    need_raw_topics(settings)
     configure_logs(settings.log)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_Bridge(settings, by_topic).run())

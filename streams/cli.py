@@ -4,6 +4,7 @@ What a user can mend is one plain message on standard error and exit code 2. Ctr
 of ours: it is named in one line (exit code 70), and `regulars --traceback ...` shows all of it.
 """
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -79,6 +80,10 @@ def cli(traceback: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding than UTF-8 shows what it has no letter for as \u2713; that is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run(arguments)
     except Exception:  # noqa: BLE001 - asked for by --traceback
@@ -107,6 +112,11 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read us (head, less) has enough. Python would complain again when it flushes at exit.
         sys.stdout = None
         return EXIT_PIPE_CLOSED
+    except SystemExit as leaving:
+        # The same, noticed by click or rich, which would have it look like what the command itself says by 1.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return EXIT_PIPE_CLOSED
+        raise
     except Exception as error:
         if "--traceback" in arguments:
             raise

@@ -120,6 +120,9 @@ class _Here:
     async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
         return set(), 0
 
+    def broker_name(self, topic: str) -> str:
+        return topic
+
 
 class Embedded:
     """One run. `on_row` gets every record that goes out, rejects included, in the order in which they are decided.

@@ -20,7 +20,7 @@ from schemas.spend import read_record
 from schemas.split import unfold
 from schemas.topics import CONSUMED, INTERNAL
 from streams.home import home_partition
-from streams.kafka_admin import admin_client, describe_topics
+from streams.kafka_admin import admin_client, describe_topics, refuse_missing
 from streams.settings import Settings
 from streams.sources import Line
 from streams.sources.errors import SourceError
@@ -45,14 +45,41 @@ class Fed(Struct):
         return sum(self.by_topic.values())
 
 
-def as_lines(values: Iterable[bytes], decoder: Decoder) -> Iterator[Line]:
-    """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC."""
+class Noted(Struct):
+    """What is to be said of a file: why lines are no events (how many by reason, and the first detail of each), and how many
+    events say no time.
+    """
+
+    refused: dict[str, int] = {}
+    first: dict[str, str] = {}
+    timeless: int = 0
+
+    def refuse(self, problem: Problem) -> None:
+        """Note a line that is no event."""
+        self.refused[problem.reason] = self.refused.get(problem.reason, 0) + 1
+        self.first.setdefault(problem.reason, problem.detail)
+
+
+def as_lines(
+    values: Iterable[bytes], decoder: Decoder, noted: Noted | None = None, *, now_ms: int = 0
+) -> Iterator[Line]:
+    """Lines of a file with the topic and key each belongs on. What can't be decoded keeps key "" and UNKNOWN_TOPIC.
+
+    A worker takes what says no time as of its arrival: with `now_ms` so does this, and such a line keeps time 0.
+    """
+    noted = noted or Noted()
     for value in values:
-        for arrival, record in unfold(value, decoder):
-            if arrival is None:
+        for found, record in unfold(value, decoder):
+            timed = found
+            if isinstance(found, Problem) and now_ms and found.reason == "missing_field":
+                timed = decoder.decode(record, now_ms)
+            if isinstance(timed, Problem):
+                noted.refuse(found if isinstance(found, Problem) else timed)
                 yield Line(0, UNKNOWN_TOPIC, "", record)
-            else:
-                yield Line(arrival.event.timestamp_ms, topic_of(arrival.event), arrival.home, record)
+                continue
+            noted.timeless += timed is not found
+            time_ms = timed.event.timestamp_ms if timed is found else 0
+            yield Line(time_ms, topic_of(timed.event), timed.home, record)
 
 
 def as_spend(values: Iterable[bytes]) -> Iterator[Line]:
@@ -95,7 +122,7 @@ def feed(
     """Publish the lines, at most `rate` a second, and wait until the broker has them all.
 
     `topic` (logical name) overrides the topic of each event's kind. `progress` is called every so many events. Raises
-    kafka.errors.KafkaError, AdminError without a broker, and SourceError where a topic is missing.
+    kafka.errors.KafkaError, AdminError without a broker or where a topic is missing.
     """
     counts = _partitions(settings, topic)
     producer = KafkaProducer(
@@ -146,13 +173,13 @@ def feed(
 
 def _partitions(settings: Settings, topic: str | None) -> dict[str, int]:
     """Partitions of each topic that lines may go to, by logical name: who sends events need not see what workers keep among
-    themselves. Raises SourceError where one is missing, or has more than another.
+    themselves. Raises AdminError where one is missing, SourceError where one has more than another.
     """
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
-    for name in CONSUMED:
-        if name not in states and (name not in INTERNAL or name == topic):
-            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    refuse_missing(
+        settings, states, [name for name in (*CONSUMED, SPEND) if name not in {*INTERNAL, SPEND} or name == topic]
+    )
     seen = [states[name] for name in CONSUMED if name in states]
     least, most = (pick(seen, key=lambda state: state.partitions) for pick in (min, max))
     if least.partitions != most.partitions:

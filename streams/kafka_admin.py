@@ -3,13 +3,13 @@
 Blocking calls; inside an event loop run them in a thread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.admin import MemberToRemove
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, NoError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from msgspec import Struct
 
 from profiles.rules import topics_apart
@@ -149,14 +149,18 @@ def describe_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, T
 def check_topics(client: KafkaAdminClient, settings: Settings) -> dict[str, TopicState]:
     """All topics of the installation. Raises AdminError naming what is missing, TopicMismatch for a wrong count."""
     found = describe_topics(client, settings)
-    missing = [settings.topic(topic.name) for topic in installed(settings) if topic.name not in found]
-    if missing:
-        raise AdminError(
-            f"missing topics: {', '.join(missing)}. Make them: {topics_command(settings)}{_unseen(settings)}"
-        )
+    refuse_missing(settings, found, [topic.name for topic in installed(settings)])
     for state in found.values():
         _check_count(state, settings.kafka.partitions)
     return found
+
+
+def refuse_missing(settings: Settings, found: Mapping[str, TopicState], names: Iterable[str]) -> None:
+    """Raise AdminError where some of the topics of these logical names were not found, and say what makes them."""
+    if missing := [settings.topic(name) for name in names if name not in found]:
+        raise AdminError(
+            f"missing topics: {', '.join(missing)}. Make them: {topics_command(settings)}{_unseen(settings)}"
+        )
 
 
 def check_rights(
@@ -205,9 +209,21 @@ def describe_cluster(client: KafkaAdminClient) -> Cluster:
 def delete_topics(client: KafkaAdminClient, settings: Settings) -> list[str]:
     """Delete the installation's topics, with everything in them; the names deleted."""
     names = [state.name for state in describe_topics(client, settings).values()]
-    if names:
-        client.delete_topics(names)
+    drop(client, names)
     return names
+
+
+def drop(client: KafkaAdminClient, names: Sequence[str]) -> None:
+    """Delete topics by their names on the broker. Raises KafkaError.
+
+    One that is not there is as good as deleted: brokers list a topic for a while after it went.
+    """
+    if not names:
+        return
+    for answer in client.delete_topics(names, raise_errors=False)["topics"]:
+        error = for_code(answer["error_code"])
+        if error not in {NoError, UnknownTopicOrPartitionError}:
+            raise error(f"topic {answer['name']}: {answer['error_message'] or error.description}")
 
 
 def _unseen(settings: Settings) -> str:

@@ -109,6 +109,10 @@ class KafkaPublisher:
                 reader.pause(target)  # it would go on fetching for as long as the worker lives
         return ids, end
 
+    def broker_name(self, topic: str) -> str:
+        """The name with the installation's prefix."""
+        return self._settings.topic(topic)
+
     async def _attempt(self, rows: Sequence[Outgoing]) -> list[str | None]:
         places: dict[tuple[str, int], list[int]] = {}
         for number, row in enumerate(rows):

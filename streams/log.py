@@ -52,10 +52,11 @@ RIGHTS: Final = {
 
 
 def lacking(refused: Iterable[tuple[str, str]]) -> str:
-    """The rights that lack, of refusals by topic and reason; "" where none does.
+    """The rights that lack, of refusals by topic (as the broker calls it: rights are given to that name) and reason; "" where
+    none does.
 
-    >>> lacking([("orders", "TopicAuthorizationFailedError"), ("carts", "MessageSizeTooLargeError")])
-    'this Kafka user lacks Write on topic orders'
+    >>> lacking([("shop.orders", "TopicAuthorizationFailedError"), ("shop.carts", "MessageSizeTooLargeError")])
+    'this Kafka user lacks Write on topic shop.orders'
     """
     rights = sorted({RIGHTS[why].format(topic) for topic, why in refused if why in RIGHTS})
     return f"this Kafka user lacks {', '.join(rights)}" if rights else ""

@@ -8,9 +8,8 @@ from typing import Any, Final
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from streams.kafka_admin import AdminError, admin_client, describe_topics
+from streams.kafka_admin import AdminError, admin_client, describe_topics, refuse_missing
 from streams.settings import Settings
-from streams.sources.errors import SourceError
 
 QUIET_S: Final = 5.0
 """After so long without a record Kafka is asked whether it is there: its client waits for a broker without a word."""
@@ -19,12 +18,10 @@ POLL_MS: Final = 500
 
 
 def places_of(settings: Settings, names: Sequence[str]) -> list[TopicPartition]:
-    """Every partition of topics, by logical names. Raises SourceError for one that is missing, AdminError without a broker."""
+    """Every partition of topics, by logical names. Raises AdminError where one is missing, or without a broker."""
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
-    for name in names:
-        if name not in states:
-            raise SourceError(f"topic {settings.topic(name)} is missing.\n  Make the topics: regulars topics create")
+    refuse_missing(settings, states, names)
     return [TopicPartition(states[name].name, number) for name in names for number in range(states[name].partitions)]
 
 

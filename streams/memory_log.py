@@ -218,3 +218,7 @@ class MemoryPublisher:
         records = [record for record in self._log.records(topic, partition) if record.offset >= since]
         ids = {dict(record.headers)["record-id"].decode() for record in records}
         return ids, await self.ends(topic, partition)
+
+    def broker_name(self, topic: str) -> str:
+        """The name itself: there is no prefix here."""
+        return topic

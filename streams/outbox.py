@@ -47,6 +47,9 @@ class Publisher(Protocol):
     async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
         """Ids of the records of an output from offset `since` to its present end, and that end."""
 
+    def broker_name(self, topic: str) -> str:
+        """What the broker calls a topic (logical name)."""
+
 
 class _Row(Struct, gc=False):
     row: Outgoing
@@ -270,7 +273,7 @@ class Outbox:
         for_good = [(one, why) for one, why in refused if why not in RIGHTS]
         try:
             await self._set_aside(for_good)
-            if wanted := lacking((one.row.topic, why) for one, why in refused):
+            if wanted := lacking((self._publisher.broker_name(one.row.topic), why) for one, why in refused):
                 raise NotAllowed(wanted)
         except NotAllowed as error:
             self._hold_back(str(error))
@@ -323,7 +326,8 @@ async def publish_rejects(publisher: Publisher, rejected: Sequence[Rejected]) ->
         return
     rows = [row_of_reject(one) for one in rejected]
     outcomes = await publisher.publish(rows)
-    if wanted := lacking((row.topic, why) for row, why in zip(rows, outcomes, strict=True) if why is not None):
+    refused = [(row.topic, why) for row, why in zip(rows, outcomes, strict=True) if why is not None]
+    if wanted := lacking((publisher.broker_name(topic), why) for topic, why in refused):
         raise NotAllowed(wanted)
     for reject, row, why in zip(rejected, rows, outcomes, strict=True):
         if why is not None:

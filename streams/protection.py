@@ -126,6 +126,10 @@ class OpeningPublisher:
         """As the publisher it hands on to."""
         return await self._publisher.tail(topic, partition, since)
 
+    def broker_name(self, topic: str) -> str:
+        """As the publisher it hands on to."""
+        return self._publisher.broker_name(topic)
+
     def _open(self, row: Outgoing) -> Outgoing:
         value = bytes(row.value)
         if row.topic in ELSEWHERE or b'"s1.' not in value:

@@ -21,7 +21,7 @@ from streams.book_files import make_decoder
 from streams.bridge import Reader, readers
 from streams.identifier_forms import identifier_forms
 from streams.rows import NO_OFFSET, original_bytes
-from streams.serve.envelope import Message
+from streams.serve.envelope import WHOLE_ADDS, Message
 from streams.serve.intake import REJECTED, Intake
 from streams.serve.keys import Sender
 from streams.settings import Settings
@@ -53,7 +53,7 @@ class Redrive:
         self._intake = Intake(
             shop_currency=settings.shop.currency,
             partitions=settings.kafka.partitions,
-            event_bytes=settings.serve.event_bytes,
+            event_bytes=settings.serve.event_bytes + WHOLE_ADDS,
             protected_traits=settings.serve.protected_traits,
             plan=None if plan is None else plan.check,
             forms=identifier_forms(settings),

@@ -55,7 +55,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 def read_rejected(settings: Settings) -> Iterator[Aside]:
     """Everything on the topic now, partition by partition, the oldest first; one that was published twice comes once.
 
-    Raises SourceError where the topic is missing, AdminError without a broker, also when it goes away in the middle.
+    Raises AdminError where the topic is missing, or without a broker, also when it goes away in the middle.
     """
     places = places_of(settings, ["rejected"])
     seen: set[str] = set()

@@ -10,6 +10,7 @@ from profiles.book import Book
 from profiles.engine import Engine
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
+from schemas.reasons import Problem
 from schemas.split import unfold
 from streams.book_files import make_decoder
 from streams.embedded import ARRIVALS, Embedded, Pace
@@ -103,12 +104,12 @@ def _timed(values: Iterable[bytes], decoder: Decoder) -> Iterator[tuple[int, Lin
     """Each line with the time of its event, corrected by its own stamps."""
     last_ms = 0
     for value in values:
-        for arrival, record in unfold(value, decoder):
-            if arrival is None:
+        for found, record in unfold(value, decoder):
+            if isinstance(found, Problem):
                 yield last_ms, Line(last_ms, ARRIVALS, "", record)
             else:
-                last_ms = arrival.event.timestamp_ms
-                yield arrival.time_ms, Line(last_ms, ARRIVALS, arrival.home, record)
+                last_ms = found.event.timestamp_ms
+                yield found.time_ms, Line(last_ms, ARRIVALS, found.home, record)
 
 
 def demo_settings() -> Settings:

@@ -11,7 +11,6 @@ import re
 import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -19,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from profiles.zones import find_zone
+from schemas.nearest import nearest
 from schemas.phones import is_region
 from schemas.topics import CONSUMED, INTERNAL
 from streams.certificates import Names, tls_context
@@ -153,13 +153,13 @@ def build_settings(
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}" if file else str(error)) from None
     for path, setting, text, variable in _from_environment(environment or {}):
-        _put(merged, path, _parse(setting, text))
+        _put(merged, path, _parse(setting, text, variable))
         given_by[path] = variable
     for path, value in (flags or {}).items():
         if value is not None:
             flag = "--" + path.replace(".", "-").replace("_", "-")
             _known(path, f"flag {flag}")
-            _put(merged, path, _parse(_BY_PATH[path], value) if isinstance(value, str) else value)
+            _put(merged, path, _parse(_BY_PATH[path], value, flag) if isinstance(value, str) else value)
             given_by[path] = flag
     for table, kind in ENTRIES.items():
         for name, entry in merged.get(table, {}).items():
@@ -173,6 +173,7 @@ def build_settings(
     if settings.serve.batch_bytes > settings.serve.inflight_bytes:
         raise SettingsError("serve.batch_bytes must not be above serve.inflight_bytes")
     _refuse_equal_secrets(settings)
+    _refuse_unusable_entries(settings, given_by)
     return settings
 
 
@@ -183,7 +184,7 @@ def load_settings(
     if path is None:
         return build_settings(None, environment, flags)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"settings file {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -256,8 +257,8 @@ def _known(path: str, shown: str) -> None:
 
 
 def _suggest(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    meant = nearest(given, known)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _put(merged: dict[str, Any], path: str, value: Any) -> None:
@@ -299,6 +300,15 @@ def _refuse_unusable(settings: Settings, given_by: Mapping[str, str]) -> None:
             ) from None
 
 
+def _refuse_unusable_entries(settings: Settings, given_by: Mapping[str, str]) -> None:
+    if not (settings.webhooks or settings.relays or settings.raw):
+        return
+    from streams.setting_entries import unusable_entries
+
+    for path, why in unusable_entries(settings):
+        raise SettingsError(f"{_named(path, given_by)}: {why}")
+
+
 def _port(server: str) -> int:
     found = re.search(r":([0-9]+)$", server, re.ASCII)
     return int(found[1]) if found else 0
@@ -327,8 +337,14 @@ def _refuse_equal_secrets(settings: Settings) -> None:
         )
 
 
-def _parse(setting: Setting, text: str) -> Any:
-    """The value a text from the environment or the command line stands for; wrong ones are left for the check."""
+def _parse(setting: Setting, text: str, source: str) -> Any:
+    """The value a text from the environment or the command line stands for; wrong ones are left for the check. Raises SettingsError
+    for a text that is no UTF-8: it could be written nowhere.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{setting.path} ({source}): this is not UTF-8 text") from None
     if setting.type is bool:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
     if get_origin(setting.type) is tuple:

@@ -78,3 +78,7 @@ class ShadowPublisher:
     async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
         """What an output has got since."""
         return await self._publisher.tail(topic, partition, since)
+
+    def broker_name(self, topic: str) -> str:
+        """What the broker calls a topic."""
+        return self._publisher.broker_name(topic)

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 
 from schemas.topics import TOPICS
-from streams.kafka_admin import AdminError, describe_topics
+from streams.kafka_admin import AdminError, describe_topics, drop
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def erase_log(client: KafkaAdminClient, settings: Settings, *, keep_inputs: bool
     states = describe_topics(client, settings)
     kept = [state.name for name, state in states.items() if keep_inputs and name in _INPUTS]
     names = [state.name for state in states.values() if state.name not in kept]
-    if names:
-        client.delete_topics(names)
+    drop(client, names)
     try:
         client.delete_groups([settings.kafka.group])
     except KafkaError as error:

@@ -11,7 +11,6 @@ plan nothing of this is loaded, and no event is looked at.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -19,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.events import AnyEvent, CommandEvent, Event, ShopEvent
+from schemas.nearest import nearest
 from schemas.reasons import DETAIL_MAX, Problem
 
 REASON: Final = "plan_violation"
@@ -99,8 +99,8 @@ def _names(value: object) -> list[str]:
 
 
 def _meant(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    meant = nearest(given, known)
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def _compiled(name: str, schema: dict[str, Any]) -> Any:

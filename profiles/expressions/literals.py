@@ -1,6 +1,5 @@
 """What must be written out as text in an expression: spans, filters and names of events, so that it is known what to keep."""
 
-from difflib import get_close_matches
 from typing import Final
 
 from profiles.durations import span_ms
@@ -12,6 +11,7 @@ from profiles.expressions.syntax import Call, Constant, Node
 from profiles.rates import DAY_MS
 from profiles.windows import EVENT_NAMES, EVENTS, SPAN_MAX_MS
 from profiles.zones import COUNTRY_ZONES
+from schemas.nearest import nearest
 
 _REACHES: Final = {"_>=_": 0, "_<_": 0, "_>_": 1, "_<=_": 1, "_==_": 1, "_!=_": 1}
 """How far above a number a count has to be known to answer."""
@@ -61,8 +61,8 @@ def zone_of(text: str, node: Node) -> None:
         try:
             named_zone(node.value)
         except Failed:
-            close = get_close_matches(node.value, COUNTRY_ZONES.values(), n=1)
-            remedy = f'did you mean "{close[0]}"?' if close else 'write one such as "Europe/Berlin" or "+02:00"'
+            meant = nearest(node.value, COUNTRY_ZONES.values())
+            remedy = f'did you mean "{meant}"?' if meant else 'write one such as "Europe/Berlin" or "+02:00"'
             raise Problem(f'there is no time zone "{node.value}"; {remedy}', word_at(text, node.at)) from None
 
 

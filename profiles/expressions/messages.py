@@ -6,13 +6,13 @@ says in a form that is not known here is passed on as it is.
 
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Final
 
 from profiles.expressions.errors import Problem, Span
 from profiles.expressions.library import Vocabulary
 from profiles.expressions.rare import DATE_PARTS
 from profiles.expressions.shapes import Shape
+from schemas.nearest import nearest
 
 _FOUND: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*?)(?=\n \| |\s*\[[A-Z_]+\]$)", re.DOTALL)
 _FIELD: Final = re.compile(r"undefined field '(\w+)' not found in struct '(?:\w+\.)*(\w+)'")
@@ -103,9 +103,8 @@ def word_at(text: str, at: int) -> Span:
 def near(name: str, known: Iterable[str]) -> str:
     """A word on what was probably meant, or on what there is."""
     listed = list(known)
-    close = get_close_matches(name, listed, n=1) or get_close_matches(name.lower(), listed, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if meant := nearest(name, listed):
+        return f"did you mean `{meant}`?"
     return (
         f"there are {', '.join(listed)}" if len(listed) <= LISTED_MAX else "the reference of conditions lists them all"
     )

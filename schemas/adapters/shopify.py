@@ -66,11 +66,12 @@ def read(message: dict[str, Any], given: Given, options: ShopifyOptions) -> Foun
     if found is None or headers.flag("x-shopify-test"):
         return []
     message_id = _message_id(headers, topic, body)
+    sent_ms = headers.instant("x-shopify-triggered-at")
     delivery = Delivery(
         topic=topic,
         body=body,
         shop_domain=headers.ident("x-shopify-shop-domain"),
-        at_ms=_sent(headers, given.record_ms),
+        sent_ms=given.record_ms if sent_ms is None else sent_ms,
         shop_currency=given.shop_currency,
         options=options,
         request_id=message_id,
@@ -80,16 +81,6 @@ def read(message: dict[str, Any], given: Given, options: ShopifyOptions) -> Foun
         common: dict[str, Any] = {"message_id": numbered(message_id, number), "source": "shopify"}
         events.append(kind(**(common | own)))
     return events
-
-
-def _sent(headers: Fields, record_ms: int) -> int:
-    """When Shopify sent it, which stands for the time of what has none of its own."""
-    at_ms = headers.instant("x-shopify-triggered-at")
-    if at_ms is None:
-        if record_ms <= 0:
-            raise AdapterError("missing_field", f"{headers.at('x-shopify-triggered-at')} is missing")
-        at_ms = record_ms
-    return at_ms
 
 
 def _message_id(headers: Fields, topic: str, body: Fields) -> str:

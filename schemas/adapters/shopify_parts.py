@@ -35,15 +35,24 @@ class ShopifyOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Delivery(Struct, frozen=True):
-    """One webhook: its topic, its body, the shop, when Shopify sent it, and what is to be known besides."""
+    """One webhook: its topic, its body, the shop, when Shopify sent it (0: nobody knows), and what is to be known besides."""
 
     topic: str
     body: Fields
     shop_domain: str | None
-    at_ms: int
+    sent_ms: int
     shop_currency: str
     options: ShopifyOptions
     request_id: str
+
+    @property
+    def at_ms(self) -> int:
+        """When Shopify sent it, which stands for the time of what has none of its own. Raises AdapterError where nobody knows."""
+        if self.sent_ms <= 0:
+            raise AdapterError(
+                "missing_field", "X-Shopify-Triggered-At is missing among the headers, and the body says no time either"
+            )
+        return self.sent_ms
 
 
 Own = dict[str, Any]

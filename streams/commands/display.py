@@ -1,14 +1,34 @@
-"""Live progress on a terminal; now and then a plain line where output goes to a file or a pipe."""
+"""Live progress on a terminal; now and then a plain line where output goes to a file or a pipe. And tables that lose nothing."""
 
+import os
 import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
+
+
+ENDLESS = 10_000
+"""Columns where nobody's terminal is: no line is broken that `grep` is to find."""
+
+
+def page() -> Console:
+    """What results are printed on: as wide as its terminal, or as COLUMNS says; else lines are as long as they are."""
+    console = Console(highlight=False)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=ENDLESS)
+
+
+def listing(*headings: str) -> Table:
+    """A plain table. What is too long for its column goes on in the next line: a name that is cut short is no name."""
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold", show_header=bool(headings))
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
 
 
 class Progress:

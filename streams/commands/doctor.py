@@ -1,6 +1,6 @@
-"""`regulars doctor`: everything a worker checks at its start, as a list of ticks."""
+"""`regulars doctor`: everything a worker checks at its start, and what `serve`, `relay` and `bridge` need besides, as ticks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -52,7 +52,18 @@ def _documents(settings: "Settings") -> str:
     book = load_book(settings)
     make_decoder(settings)  # reads what stands in files besides: sources, a tracking plan, keys
     known = len(book.catalogue.products) + len(book.catalogue.categories)
-    return f"rules {book.rules.version!r}, catalogue of {known:,}, rates of {len(book.rates.rates)} currencies"
+    read = f"rules {book.rules.version!r}, catalogue of {known:,}, rates of {len(book.rates.rates)} currencies"
+    return "\n".join([read, *_misspelt(settings)])
+
+
+def _misspelt(settings: "Settings") -> Iterator[str]:
+    """Notes on names that relays wait for in vain."""
+    if settings.relays:
+        from streams.relay.run import unknown_names
+
+        for name, relay in settings.relays.items():
+            for said in unknown_names(relay):
+                yield f"  note: relays.{name}.only names {said}; that delivers nothing"
 
 
 def _kafka(settings: "Settings") -> str:
@@ -67,6 +78,15 @@ def _topics(settings: "Settings") -> str:
     from streams.startup import read_topic_ids, written
 
     found = read_topic_ids(settings, written=written(settings))
+    if settings.relays:
+        from streams.relay.run import need_relay_topics
+
+        for name in settings.relays:
+            need_relay_topics(settings, name)
+    if settings.raw:
+        from streams.bridge import need_raw_topics
+
+        need_raw_topics(settings)
     return f"all {len(found)} are there, each with {settings.kafka.partitions} partitions"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import TEXT, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from schemas.outputs import Decision
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("explain", cls=WithSettings)
-@click.argument("trigger_id", metavar="TRIGGER_ID")
+@click.argument("trigger_id", type=TEXT, metavar="TRIGGER_ID")
 @click.option(
     "--decisions",
     "file",

@@ -10,7 +10,7 @@ import click
 from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
-    from streams.feed import Fed
+    from streams.feed import Fed, Noted
     from streams.settings import Settings
     from streams.sources import Line
 
@@ -47,14 +47,15 @@ def command(
     from schemas.topics import CONSUMED
     from streams.book_files import make_decoder
     from streams.commands.display import Progress
-    from streams.feed import SPEND, feed, shifted
+    from streams.feed import SPEND, Noted, feed, shifted
 
     settings = settings_of(ctx)
     if topic is not None and topic not in {*CONSUMED, SPEND}:
         raise click.UsageError(f"no input topic {topic!r}; there are {', '.join((*CONSUMED, SPEND))}")
     if topic == SPEND and (shift_to_now or source == JOURNEY):
         raise click.UsageError("what channels cost comes from a FILE, and belongs to its days: without --shift-to-now")
-    lines = _spend(source, limit) if topic == SPEND else _lines(source, settings, limit, orders_only=orders_only)
+    noted = Noted()
+    lines = _spend(source, limit) if topic == SPEND else _lines(source, settings, limit, noted, orders_only=orders_only)
     if shift_to_now:
         if source == "-":
             raise click.UsageError("--shift-to-now reads the source twice, which standard input does not allow")
@@ -77,20 +78,28 @@ def command(
     if fed.not_understood:
         whom = "no spend we can read; a report" if topic == SPEND else "no event we know; the worker"
         click.echo(f"{fed.not_understood:,} lines are {whom} will set them aside: regulars rejected list", err=True)
+    for reason, count in sorted(noted.refused.items()):
+        click.echo(f"  {reason} {count:,}, the first: {noted.first[reason]}", err=True)
+    if noted.timeless:
+        click.echo(f"{noted.timeless:,} events say no time: they count as of now", err=True)
 
 
-def _lines(source: str, settings: "Settings", limit: int | None, *, orders_only: bool) -> Iterator["Line"]:
+def _lines(
+    source: str, settings: "Settings", limit: int | None, noted: "Noted | None" = None, *, orders_only: bool
+) -> Iterator["Line"]:
     if source == JOURNEY:
         from streams.sources import completejourney, synthetic
 
         journey = completejourney.load()
         found = completejourney.orders(journey) if orders_only else synthetic.around(journey)
     else:
+        import time
+
         from streams.book_files import make_decoder
         from streams.feed import as_lines
         from streams.sources import files
 
-        found = as_lines(files.read([Path(source)]), make_decoder(settings))
+        found = as_lines(files.read([Path(source)]), make_decoder(settings), noted, now_ms=time.time_ns() // 1_000_000)
     return islice(found, limit)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import OUT_FILE, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ RETRY_S = 60.0
 
 @click.command("fit", cls=WithSettings, short_help="Learn churn, value and repurchase from all customers together.")
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE...]")
-@click.option("--out", type=_FILE, metavar="FILE", help="Write the document of models here too.")
+@click.option("--out", type=OUT_FILE, metavar="FILE", help="Write the document of models here too.")
 @click.option(
     "--last", type=_FILE, metavar="FILE", help="Models in use: with FILE..., where fits begin and what stays."
 )
@@ -122,9 +122,10 @@ def _pause(seconds: float) -> None:
 def _of_files(
     files: tuple[Path, ...], book: "Book", settings: "Settings", plan: "FitPlan", last: Path | None
 ) -> "Models":
-    from streams.book_files import load_adapters, read_models_file
+    from streams.book_files import make_decoder, read_models_file
     from streams.commands.display import Progress
     from streams.commands.run_report import day, unusable
+    from streams.commands.times import latest_ms
     from streams.fitting.fit import fit_models
     from streams.fitting.gather import from_events
     from streams.sources import files as sources
@@ -134,7 +135,7 @@ def _of_files(
         def progress(pace: "Pace") -> None:
             display.update(f"{pace.events:,} events  {day(pace.clock_ms)}  {pace.profiles:,} customers")
 
-        counted = from_events(sources.read(files), book, settings, load_adapters(settings), progress)
+        counted = from_events(sources.read(files), book, make_decoder(settings, latest_ms()), progress)
         display.update("fitting", force=True)
         before = None if last is None else read_models_file(last)
         today = book.shop_day(counted.until_ms)

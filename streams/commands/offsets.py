@@ -22,12 +22,9 @@ def command() -> None:
 @click.pass_context
 def show(ctx: click.Context, *, everything: bool) -> None:
     """Show the next offset to read of every input topic and partition, with what the log holds."""
-    from rich.console import Console
-    from rich.table import Table
+    from streams.commands.display import listing, page
 
-    table = Table(
-        "topic", "p", "next", "log start", "log end", "lag", "", box=None, pad_edge=False, header_style="bold"
-    )
+    table = listing("topic", "p", "next", "log start", "log end", "lag", "")
     for column in table.columns[1:6]:
         column.justify = "right"
     for standing in _standings(settings_of(ctx)):
@@ -43,7 +40,7 @@ def show(ctx: click.Context, *, everything: bool) -> None:
                 lag,
                 standing.problem or "",
             )
-    Console().print(table)
+    page().print(table)
 
 
 @command.command("accept-gap", cls=WithSettings)

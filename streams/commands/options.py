@@ -4,6 +4,7 @@ A command of class `WithSettings` takes `--settings FILE` and every setting as a
 `settings_of(context)` then reads file, environment and flags; the later wins.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,25 @@ class Text(click.ParamType):
 TEXT = Text()
 
 
+class OutFile(click.Path):
+    """A file that is written when all is done. That it can't be is said before the work, not after it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, writable=True)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
+        if not path.exists() and not os.access(path.parent, os.W_OK):
+            self.fail(f"nothing may be written to the folder {str(path.parent)!r}", param, ctx)
+        return path
+
+
+OUT_FILE = OutFile()
+
+
 class WithSettings(click.Command):
     """A command that reads the settings. Their flags are made only when such a command runs, not for the overview."""
 
@@ -59,8 +79,6 @@ class WithSettings(click.Command):
 
 def settings_of(ctx: click.Context, **flags: Any) -> "Settings":
     """The settings of this run. `flags` ({"section__name": value}) are preset below what the user gave."""
-    import os
-
     from streams.settings import load_settings
 
     given = {name.replace("__", ".", 1): value for name, value in flags.items()} | ctx.meta.get(_FLAGS, {})

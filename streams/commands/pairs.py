@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import OUT_FILE, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,9 @@ SAVE_EVERY = 200_000
 @click.command("pairs", cls=WithSettings, short_help="Count what is bought together, for recommendations.")
 @click.argument("files", nargs=-1, type=_FILE, metavar="[FILE...]")
 @click.option(
-    "--state", type=_FILE, metavar="FILE", help="Counts and positions in the topics; made where there is none."
+    "--state", type=OUT_FILE, metavar="FILE", help="Counts and positions in the topics; made where there is none."
 )
-@click.option("--out", type=_FILE, metavar="FILE", help="Write the document of models here too.")
+@click.option("--out", type=OUT_FILE, metavar="FILE", help="Write the document of models here too.")
 @click.option("--top", type=click.IntRange(min=0), default=15, show_default=True, help="Pairs to show.")
 @click.pass_context
 def command(ctx: click.Context, *, files: tuple[Path, ...], state: Path | None, out: Path | None, top: int) -> None:
@@ -76,22 +76,23 @@ def _learned(before: "Models | None", baskets: "Baskets") -> "Models":
 
 
 def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Baskets") -> None:
-    from schemas.decode import Decoder
+    from schemas.reasons import Problem
     from schemas.split import unfold
-    from streams.book_files import load_adapters
+    from streams.book_files import make_decoder
     from streams.commands.display import Progress
     from streams.commands.run_report import unusable
+    from streams.commands.times import latest_ms
     from streams.sources import files as sources
 
-    decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+    decoder = make_decoder(settings, latest_ms())
     rejected = 0
     with Progress("counting") as display:
         for number, value in enumerate(sources.read(files), 1):
-            for arrival, _ in unfold(value, decoder):
-                if arrival is None:
+            for found, _ in unfold(value, decoder):
+                if isinstance(found, Problem):
                     rejected += 1
                 else:
-                    baskets.take(arrival.event, arrival.time_ms)
+                    baskets.take(found.event, found.time_ms)
             if number % 10_000 == 0:
                 display.update(f"{number:,} events, {baskets.counter.baskets:,} baskets")
     if rejected:
@@ -100,13 +101,13 @@ def _count_files(files: tuple[Path, ...], settings: "Settings", baskets: "Basket
 
 def _count_topic(settings: "Settings", state: "PairState", save: "Callable[[], None]") -> None:
     """Everything from the state's positions to the ends as they are now."""
-    from schemas.decode import Decoder, Problem
-    from streams.book_files import load_adapters
+    from schemas.reasons import Problem
+    from streams.book_files import make_decoder
     from streams.commands.display import Progress
     from streams.looking_on import looker_on, places_of, read_to
     from streams.sources.errors import SourceError
 
-    decoder = Decoder(settings.shop.currency, settings.limits.record_bytes, adapters=load_adapters(settings))
+    decoder = make_decoder(settings)
     every = places_of(settings, ["orders"])
     with looker_on(settings) as consumer:
         consumer.assign(every)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import TEXT, WithSettings, agree, settings_of
+from streams.commands.options import OUT_FILE, TEXT, WithSettings, agree, settings_of
 from streams.commands.requests import Asked, as_json_option, asks, carry_out, present_receipt, show
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _define(name: "CommandName") -> None:
     if name == "export":
         click.option(
             "--out",
-            type=click.Path(path_type=Path, dir_okay=False, writable=True),
+            type=OUT_FILE,
             metavar="FILE",
             help="Wait, and write what is known as one JSON document.",
         )(run)
@@ -76,7 +76,7 @@ def receipt_command(ctx: click.Context, *, request_id: str, as_json: bool) -> No
 
 
 @command.command("orders", cls=WithSettings)
-@click.argument("order_ids", metavar="ORDER_ID...", nargs=-1, required=True)
+@click.argument("order_ids", type=TEXT, metavar="ORDER_ID...", nargs=-1, required=True)
 @click.pass_context
 def orders_command(ctx: click.Context, *, order_ids: tuple[str, ...]) -> None:
     """Find whose orders these are, in all ledgers: for orders that a request names and its receipt calls not found.

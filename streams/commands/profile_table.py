@@ -12,6 +12,7 @@ from profiles.profile import Profile
 from schemas.money import format_minor
 from schemas.profile_document import ProfileDocument
 from streams import explanations
+from streams.commands.display import listing, page
 
 
 def at(at_ms: int | None) -> str:
@@ -37,9 +38,9 @@ def print_profile(shown: ProfileDocument) -> None:
     currency = fields.get("ltv", {}).get("currency", "")
     console = Console(highlight=False)
     console.print(Text(str(fields.pop("id", "")), style="bold"))
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column()
+    table = listing()
+    table.add_column(style="cyan", overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in fields.items():
         if value not in (None, {}, [], (), ""):
             table.add_row(name, _cell(name, value, currency))
@@ -64,12 +65,14 @@ def print_explanation(
         parts += [Text(), Text(title, style="cyan")]
         found = [Text(f"  {sentence}") for sentence in sentences]
         parts += found or [Text(f"  {nothing}", style="dim")]
-    Console(highlight=False).print(Group(*parts))
+    page().print(Group(*parts))
 
 
 def _cell(name: str, value: Any, currency: str) -> Any:
     if isinstance(value, dict):
         inner = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        inner.add_column(overflow="fold")
+        inner.add_column(overflow="fold")
         for key, item in value.items():
             if item not in (None, {}, [], ()):
                 inner.add_row(Text(str(key), style="dim"), _cell(str(key), item, currency))
@@ -77,7 +80,8 @@ def _cell(name: str, value: Any, currency: str) -> Any:
     if isinstance(value, list | tuple):
         if all(not isinstance(item, dict | list | tuple) for item in value):
             return Text(", ".join(map(str, value)))
-        rows = Table(box=None, show_header=False, pad_edge=False)
+        rows = listing()
+        rows.add_column(overflow="fold")
         for item in value:
             rows.add_row(_cell(name, item, currency))
         return rows

@@ -104,19 +104,19 @@ def _run(
     import time
     from zoneinfo import ZoneInfo
 
-    from schemas.times import FUTURE_TOLERANCE_MS
     from streams.backtest.course import Course
     from streams.backtest.document import Run
     from streams.book_files import load_book, make_decoder
     from streams.commands.display import Progress
     from streams.commands.run_report import day
+    from streams.commands.times import latest_ms
     from streams.replay import file_lines, replay
     from streams.results import Results
     from streams.trigger_registry import all_triggers, service_triggers
 
     book = load_book(settings)
     began = time.monotonic()
-    decoder = make_decoder(settings, max(time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS, until_ms or 0))
+    decoder = make_decoder(settings, max(latest_ms(), until_ms or 0))
     course = Course(zone=ZoneInfo(settings.shop.timezone))
     with Progress(title) as display, Results(folder) as results:
         lines, share = _measured(file_lines(files, decoder, sort=sort), files)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import OUT_FILE, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from streams.reporting.snapshot import Snapshot
@@ -16,8 +16,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("report", cls=WithSettings, short_help="Customer value, cohorts, channels, and what triggers bring.")
 @click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
-@click.option("--page", type=_FILE, metavar="FILE", help="Write a page with plots too (HTML; opens offline).")
-@click.option("--json", "json_", type=_FILE, metavar="FILE", help="Write all figures too.")
+@click.option("--page", type=OUT_FILE, metavar="FILE", help="Write a page with plots too (HTML; opens offline).")
+@click.option("--json", "json_", type=OUT_FILE, metavar="FILE", help="Write all figures too.")
 @click.option(
     "--spend",
     type=_FILE,

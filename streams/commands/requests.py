@@ -127,6 +127,9 @@ def _await_receipt(settings: "Settings", asked: Asked) -> "Receipt":
         time.sleep(POLL_S)
 
 
+_OF_WHAT_IS_KNOWN: Final = frozenset({"erase", "export", "anonymise"})
+
+
 def show(receipt: "Receipt", *, as_json: bool) -> None:
     """Print a receipt. Exit code 1 where nothing was done, for the reason it says."""
     import msgspec
@@ -146,6 +149,8 @@ def readable(receipt: "Receipt") -> list[str]:
     lines += [f"  {store.replace('_', ' '):<22}{count:>8,}" for store, count in receipt.counts.items()]
     if receipt.refused is not None:
         lines.append(f"  refused ({receipt.refused}): {(REFUSALS | _OF_SHOPS).get(receipt.refused, receipt.refused)}")
+    if receipt.final and receipt.refused is None and not receipt.counts and receipt.command in _OF_WHAT_IS_KNOWN:
+        lines.append("  nothing was known of them; are the identifiers right?")
     if receipt.orders_not_found:
         lines.append(
             f"  {receipt.orders_not_found} of the orders that the request names are with none of her identifiers. "

@@ -15,14 +15,13 @@ def command() -> None:
 @click.pass_context
 def show(ctx: click.Context, *, changed: bool) -> None:
     """Show every setting with its value; secrets are masked."""
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
+    from streams.commands.display import listing, page
     from streams.settings import ENTRY_SETTINGS, SETTINGS
 
     settings = settings_of(ctx)
-    table = Table("setting", "value", "unit", "meaning", box=None, pad_edge=False, header_style="bold")
+    table = listing("setting", "value", "unit", "meaning")
     for setting in SETTINGS:
         section, name = setting.path.split(".", 1)
         value = getattr(getattr(settings, section), name)
@@ -35,4 +34,4 @@ def show(ctx: click.Context, *, changed: bool) -> None:
         for name, entry in getattr(settings, section).items():
             text = escape(setting.shown(getattr(entry, field)))
             table.add_row(f"{section}.{name}.{field}", f"[bold]{text}[/]", setting.unit, escape(setting.meaning))
-    Console().print(table)
+    page().print(table)

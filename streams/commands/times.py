@@ -1,6 +1,14 @@
-"""Instants as commands print them."""
+"""Instants as commands print them, and the present as they know it."""
 
+import time
 from datetime import UTC, datetime
+
+from schemas.times import FUTURE_TOLERANCE_MS
+
+
+def latest_ms() -> int:
+    """The latest moment (epoch ms) at which anything in a file can have happened: the present, and by how much clocks differ."""
+    return time.time_ns() // 1_000_000 + FUTURE_TOLERANCE_MS
 
 
 def utc(at_ms: int | None) -> str:

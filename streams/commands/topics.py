@@ -42,22 +42,20 @@ def create(ctx: click.Context, *, shadow: str | None) -> None:
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List the topics with their partitions and records."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from streams.commands.display import listing, page
     from streams.kafka_admin import admin_client, describe_topics, installed
 
     settings = settings_of(ctx)
     with admin_client(settings) as client:
         states = describe_topics(client, settings)
         records = _records(client, {state.name: state.partitions for state in states.values()})
-    table = Table("topic", "role", "partitions", "records", "holds", box=None, pad_edge=False, header_style="bold")
+    table = listing("topic", "role", "partitions", "records", "holds")
     table.columns[2].justify = table.columns[3].justify = "right"
     for topic in installed(settings):
         name, state = settings.topic(topic.name), states.get(topic.name)
         there = str(state.partitions) if state is not None else "missing"
         table.add_row(name, topic.role, there, f"{records.get(name, 0):,}", topic.holds)
-    Console().print(table)
+    page().print(table)
 
 
 def _records(client: "KafkaAdminClient", partitions: dict[str, int]) -> dict[str, int]:

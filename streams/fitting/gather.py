@@ -6,11 +6,9 @@ from typing import NamedTuple, Protocol
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.insight.tallies import Tally, add
-from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
+from schemas.split import unfold
 from streams.embedded import Embedded, Pace
-from streams.protection import load_protection
-from streams.settings import Settings
 from streams.table import Meta
 
 
@@ -44,21 +42,9 @@ async def from_table(table: CountingTable, partitions: int, progress: Callable[[
     return Counted(total, until_ms)
 
 
-def from_events(
-    values: Iterable[bytes],
-    book: Book,
-    settings: Settings,
-    adapters: tuple[Adapter, ...],
-    progress: Callable[[Pace], None],
-) -> Counted:
-    """The counters that a worker would have after these events. No trigger is looked at, and nothing is written."""
-    decoder = Decoder(
-        book.shop_currency,
-        settings.limits.record_bytes,
-        adapters=adapters,
-        phone_region=settings.shop.phone_region,
-        protector=load_protection(settings),
-    )
+def from_events(values: Iterable[bytes], book: Book, decoder: Decoder, progress: Callable[[Pace], None]) -> Counted:
+    """The counters that a worker would have after the events of these lines. No trigger is looked at, and nothing is written."""
+    records = ((record, 0) for value in values for _, record in unfold(value, decoder))
     with Embedded(Engine(book, ()), decoder, on_row=lambda _: None, shop_id=book.shop_id, disorder_ms=0) as embedded:
-        embedded.feed(((value, 0) for value in values), progress)
+        embedded.feed(records, progress)
         return Counted(embedded.population(), embedded.pace.clock_ms, embedded.pace.rejected)

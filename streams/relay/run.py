@@ -6,7 +6,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, Final
 
 import aiohttp
@@ -15,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from typing_extensions import override
-from yarl import URL
 
+from schemas.nearest import nearest
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.joining import committed_offsets, joined
@@ -30,7 +29,6 @@ from streams.relay.calls import Call
 from streams.relay.delivery import Answer, Courier, Disabled, message_failed
 from streams.relay.lanes import Lanes
 from streams.rows import OUTCOME_TOPICS
-from streams.serve.signatures import standard_secret
 from streams.setting_relay import Relay
 from streams.settings import Settings, SettingsError
 from streams.trigger_registry import TriggerLoadError, all_triggers
@@ -56,18 +54,20 @@ def run(settings: Settings, name: str) -> int:
     if relay is None:
         known = ", ".join(sorted(settings.relays)) or "none"
         raise SettingsError(f"there is no relay {name!r} in the settings ([relays.{name}]); there are: {known}")
-    try:
-        check(relay)
-    except (ValueError, guard.PrivateAddress) as error:
-        raise SettingsError(f"relays.{name}: {error}") from None
-    # Kafka's client would ask for a missing one ten times a second, and in the end not name it.
-    needed = [settings.topic(topic) for topic in (*relay.topics, FAILED_TOPIC, HEARS_TOPIC)]
-    need_topics(settings, needed, f"Make them (regulars topics create), or correct relays.{name}.topics")
+    need_relay_topics(settings, name)
     configure_logs(settings.log)
     for said in unknown_names(relay):
         _log.warning("relays.%s.only names %s; that delivers nothing", name, said)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_Running(settings, name, relay).run())
+
+
+def need_relay_topics(settings: Settings, name: str) -> None:
+    """Raise AdminError where a topic that a relay reads or writes is missing: Kafka's client would ask for it ten times a second,
+    and in the end not name it.
+    """
+    needed = [settings.topic(topic) for topic in (*settings.relays[name].topics, FAILED_TOPIC, HEARS_TOPIC)]
+    need_topics(settings, needed, f"Make them (regulars topics create), or correct relays.{name}.topics")
 
 
 def unknown_names(relay: Relay) -> list[str]:
@@ -81,20 +81,9 @@ def unknown_names(relay: Relay) -> list[str]:
     told = []
     for name in relay.only:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            told.append(f"{name!r}, which no trigger here is called{f' (did you mean {close[0]!r}?)' if close else ''}")
+            meant = nearest(name, known)
+            told.append(f"{name!r}, which no trigger here is called{f' (did you mean {meant!r}?)' if meant else ''}")
     return told
-
-
-def check(relay: Relay) -> None:
-    """Refuse before the first call what no call can be made with. Raises ValueError, PrivateAddress."""
-    if relay.format == "standard":
-        standard_secret(relay.secret)
-        standard_secret(relay.secret_before)
-    elif relay.format == "customerio" and not relay.user:
-        raise ValueError("Customer.io asks for the site id beside the key; set user")
-    if not relay.allow_private:
-        guard.check_host(URL(relay.url).host or "")
 
 
 class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types

@@ -25,7 +25,7 @@ from streams.serve.keys import Readers, Senders
 from streams.serve.privacy import PrivacyDesk
 from streams.serve.read import Reading
 from streams.serve.status import Status
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings
 from streams.table import Table
 from streams.tracking_plan import load_plan
 
@@ -67,20 +67,13 @@ def build(
     now_ms: Callable[[], int] = wall_ms,
     mono_s: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """Put it together. Raises SettingsError for a webhook's secret or format that is none, or for a key file, PlanError for a
-    tracking plan.
-    """
+    """Put it together. Raises SettingsError for a key file that is none, PlanError for a tracking plan."""
     metrics = Metrics("serve")
     protection = load_protection(settings)
     forms = IdentifierForms(settings.shop.phone_region, protection)
     senders = Senders(settings.sources)
     formats = Formats(adapters, settings.shop.currency, settings.shop.phone_region)
-    hooks: dict[str, Hook] = {}
-    for name, webhook in settings.webhooks.items():
-        try:
-            hooks[name] = Hook(name, webhook, formats.names)
-        except ValueError as error:
-            raise SettingsError(f"webhooks.{name}: {error}") from None
+    hooks = {name: Hook(name, webhook) for name, webhook in settings.webhooks.items()}
     plan = load_plan(settings.files.tracking_plan)
     intake = Intake(
         shop_currency=settings.shop.currency,

@@ -15,6 +15,9 @@ from streams.serve.answer import Refusal
 MESSAGES_MAX: Final = 2500
 """Messages in one batch, as Segment allows."""
 
+WHOLE_ADDS: Final = 256
+"""Room for the type of a call, the moment its batch was sent, and an id."""
+
 CALLS: Final = {
     **{name: name for name in ("identify", "track", "page", "screen", "group", "alias", "merge")},
     # What Segment's browser library calls them.
@@ -42,13 +45,17 @@ class Message(Struct, frozen=True):
     shared_bytes: int = 0
     said: dict[str, Any] = {}
 
-    def whole(self) -> bytes:
-        """Its own bytes, with what was said of it elsewhere: sent again alone, it means the same."""
-        if self.fields is None or not self.said:
+    def whole(self, message_id: str = "") -> bytes:
+        """Its own bytes, with what was said of it elsewhere, and the id made for it: sent again alone, it means the same. At most
+        WHOLE_ADDS bytes more than it and `shared_bytes`.
+        """
+        if self.fields is None or not (self.said or message_id):
             return self.original
         try:
             fields = _any(self.original)
             _join(fields, self.said)
+            if message_id:
+                fields["messageId"] = message_id
             return msgspec.json.encode(fields)
         except RecursionError:  # nested so deeply that the stack of before just held it
             return self.original

@@ -35,11 +35,6 @@ class Formats:
         self._currency = shop_currency
         self._phone_region = phone_region
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What `webhooks.<name>.format` may say."""
-        return tuple(sorted(self._adapters))
-
     def read(
         self, name: str, body: bytes, headers: Mapping[str, str], *, delivery_id: str, received_ms: int
     ) -> list[Event | Problem]:

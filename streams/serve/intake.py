@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
 from schemas.adapters import segment
-from schemas.adapters.adapter import Given
+from schemas.adapters.adapter import Given, content_id
 from schemas.decode import Decoder, kind_of, too_deep
 from schemas.events import Arrival, Event
 from schemas.protected import distrust
@@ -99,7 +99,8 @@ class Intake:
             problem = self._add(taken, self._event(message, place, received_ms), sender, received_ms)
             if problem is not None:
                 # What is too large stays as it came: what a batch says of all would be kept with each of its messages.
-                kept = message.original if problem.reason == "too_large" else message.whole()
+                large = problem.reason == "too_large"
+                kept = message.original if large else message.whole(_made_id(message, place, received_ms))
                 taken.rows.append(self._reject(problem, kept, sender, received_ms))
         return taken
 
@@ -149,9 +150,8 @@ class Intake:
                 return Problem("unknown_shape", "there is neither `type` nor `event` with `properties`")
             _state_times(fields, received_ms)
             original = message.original
-            if fields["timestamp"] == received_ms and not fields.get("messageId"):
-                # Neither an id nor a time of its own: the same words said twice are two events.
-                original = b"%d/%d/%b" % (received_ms, place, original)
+            if fields["timestamp"] == received_ms and not _has_id(fields):
+                original = _at_its_place(message, place, received_ms)
             given = Given(
                 original=original,
                 shop_currency=self._currency,
@@ -193,6 +193,30 @@ class Intake:
         )
         record_id = f"{topic}/{received_ms}/{digest}"
         return Row(REJECTED, partition, b"", _encode(rejected), record_id, (("record-id", record_id.encode()),))
+
+
+def _has_id(fields: dict[str, Any]) -> bool:
+    stated = fields.get("messageId")
+    return stated is not None and (not isinstance(stated, str) or stated.strip() != "")
+
+
+def _at_its_place(message: Message, place: int, received_ms: int) -> bytes:
+    """What its id is made of where a message has neither an id nor a time: the same words said twice are two events."""
+    return b"%d/%d/%b" % (received_ms, place, message.original)
+
+
+def _made_id(message: Message, place: int, received_ms: int) -> str:
+    """The id made for a message here, where the bytes that are kept of it would give another one if sent again; else "".
+    Under another id a client's repeat of the call would be a second event.
+    """
+    fields = message.fields
+    if fields is None or _has_id(fields):
+        return ""
+    stated = [fields.get(name) for name in ("timestamp", "originalTimestamp")]
+    timed = any(value not in (None, "", received_ms) for value in stated)
+    if not message.said and (timed or place == 0):
+        return ""
+    return content_id(message.original if timed else _at_its_place(message, place, received_ms))
 
 
 def _state_times(fields: dict[str, Any], received_ms: int) -> None:

@@ -33,7 +33,7 @@ def standard_secret(text: str) -> bytes:
     """
     try:
         return base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or a letter beyond ASCII
         raise ValueError("a Standard Webhooks secret is base64, with or without whsec_ before it") from None
 
 

@@ -642,6 +642,24 @@ BODY["events"] = [
 ]
 
 
+def test_a_webhook_needs_no_header_of_its_sending_where_its_body_says_when() -> None:
+    """Where a webhook is read from a file nothing else knows a time; every one without that header was refused."""
+    cart = {"token": "c1", "updated_at": "2024-05-01T12:00:00Z", "line_items": []}
+    request = {"shop_id": 1, "customer": {"id": 7}, "data_request": {"id": 9}}
+    decoder = Decoder("EUR")
+
+    taken, refused = (
+        decoder.decode(json.dumps({"headers": {"X-Shopify-Topic": topic}, "body": body}).encode(), 0)
+        for topic, body in (("carts/update", cart), ("customers/data_request", request))
+    )
+
+    assert isinstance(taken, Arrival)
+    assert taken.event.timestamp_ms == 1_714_564_800_000
+    assert isinstance(refused, Problem)
+    assert refused.reason == "missing_field"
+    assert "X-Shopify-Triggered-At is missing among the headers, and the body says no time" in refused.detail
+
+
 def test_a_message_is_split_into_records_of_their_topics() -> None:
     login, teapot, order = split(json.dumps(BODY).encode(), Decoder("EUR"), 0)
 
@@ -659,12 +677,14 @@ def test_a_line_unfolds_into_its_events_and_itself_where_some_can_not_be_taken()
 
     found = list(unfold(line, decoder))
 
-    assert [arrival and type(arrival.event) for arrival, _ in found] == [e.Identified, e.OrderCompleted, None]
-    assert found[-1][1] == line
+    *events, (problem, whole) = found
+    assert [type(one.event) for one, _ in events if isinstance(one, Arrival)] == [e.Identified, e.OrderCompleted]
+    assert (isinstance(problem, Problem) and problem.reason, whole) == ("unknown_event", line)
     # One event: the line stays what it was.
     assert [value for _, value in unfold(good, decoder)] == [good]
     assert list(unfold(json.dumps({**BODY, "events": []}).encode(), decoder)) == []
-    assert list(unfold(b"no json", decoder)) == [(None, b"no json")]
+    ((problem, whole),) = unfold(b"no json", decoder)
+    assert (isinstance(problem, Problem) and problem.reason, whole) == ("not_json", b"no json")
 
 
 def test_a_record_of_several_events_says_how_many_and_what_is_wrong_with_them() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.json import encode
 from msgspec.structs import replace
 
 from profiles.book import Book
@@ -172,6 +173,22 @@ def test_the_command_finds_what_the_simulated_shop_sells_together(
     assert together is not None
     best = [{pair.a, pair.b} for pair in strongest(together, 4)]
     assert all(pair in [{a, b} for a, b in BUNDLES.items()] for pair in best)
+
+
+def test_an_order_of_the_year_9999_is_no_reason_to_forget_all_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pairs are forgotten with time, and the time is that of the newest order."""
+    events_file = tmp_path / "events.jsonl"
+    orders = [event(OrderCompleted, f"o{day}", day, "tea", "honey") for day in range(20_000, 20_040)]
+    late = replace(event(OrderCompleted, "late", 1, "tea"), timestamp_ms=253_402_300_799_000)
+    events_file.write_bytes(b"\n".join(encode(one) for one in [*orders, late]))
+    out = tmp_path / "models.json"
+
+    assert run(["pairs", str(events_file), "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("40 baskets")
+    assert "1 events could not be used" in told.err
 
 
 def test_the_command_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:

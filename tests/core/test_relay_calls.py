@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams.relay.addresses import PrivateAddress, check_host, is_public
 from streams.relay.attempts import meaning, pause_s
 from streams.relay.calls import Call, NobodyNamed, call_of
-from streams.relay.guard import PrivateAddress, check_host, is_public
 from streams.serve.answer import Refusal
 from streams.serve.signatures import check_standard, standard_secret
 from streams.setting_relay import Relay

@@ -74,6 +74,45 @@ def test_what_is_wrong_is_named_with_what_would_be_right(
     assert str(refused.value) == message
 
 
+WEBHOOK = {"scheme": "standard", "secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}
+RELAY = {"url": "https://crm.example", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+NO_SECRET = "a Standard Webhooks secret is base64, with or without whsec_ before it"
+
+
+@pytest.mark.parametrize(
+    "table, entries, told",
+    [
+        ("webhooks", {"till": WEBHOOK | {"format": "shopware"}}, "webhooks.till.format: there is no source 'shopware'; there are shopify, shopify_pixel, "),  # noqa: E501
+        ("webhooks", {"till": WEBHOOK | {"secrets": [*WEBHOOK["secrets"], "no base64 at all"]}}, f"webhooks.till.secrets: {NO_SECRET}"),  # noqa: E501
+        ("webhooks", {"till": WEBHOOK | {"secrets": ["geheimer Schlüssel"]}}, f"webhooks.till.secrets: {NO_SECRET}"),
+        ("relays", {"crm": RELAY | {"secret": "no base64 at all"}}, f"relays.crm.secret: {NO_SECRET}"),
+        ("relays", {"crm": RELAY | {"secret_before": "no base64 at all"}}, f"relays.crm.secret_before: {NO_SECRET}"),
+        ("relays", {"crm": RELAY | {"url": "https://10.0.0.7/hook"}}, "relays.crm.url: 10.0.0.7 is no public address; if the receiver is your own, set allow_private"),  # noqa: E501
+        ("relays", {"crm": RELAY | {"url": "http://[::ffff:127.0.0.1]:80/"}}, "relays.crm.url: ::ffff:7f00:1 is no public address"),  # noqa: E501
+        ("relays", {"crm": RELAY | {"url": "https://crm.example:99999/"}}, "relays.crm.url: Port out of range 0-65535"),
+        ("relays", {"crm": RELAY | {"format": "customerio"}}, "relays.crm.user: Customer.io asks for the site id beside the key"),
+        ("raw", {"web": {"topic": "t", "format": "matomo"}}, "raw.web.format: there is no source 'matomo'; there are shopify, "),
+        ("raw", {"a": {"topic": "t", "format": "ga4"}, "b": {"topic": "t", "format": "segment"}}, "raw.b.topic: t is raw.a's already"),  # noqa: E501
+        ("raw", {"web": {"topic": "orders", "format": "segment"}}, "raw.web.topic: workers read orders themselves, in any form"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_nothing_could_start_with_is_refused_wherever_settings_are_read(
+    table: str, entries: dict[str, Any], told: str
+) -> None:
+    """`doctor` and `settings show` took it, and `serve`, `relay` and `bridge` did not."""
+    with pytest.raises(SettingsError) as refused:
+        build_settings({table: entries})
+
+    assert str(refused.value).startswith(told)
+
+
+def test_a_wrong_entry_is_named_with_where_it_stands() -> None:
+    given = {"REGULARS_RAW_WEB_TOPIC": "hits", "REGULARS_RAW_WEB_FORMAT": "matomo"}
+
+    with pytest.raises(SettingsError, match=r"raw\.web\.format \(REGULARS_RAW_WEB_FORMAT\): there is no source"):
+        build_settings({}, given)
+
+
 def test_what_is_wrong_in_a_file_is_named_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     for text, wrong in (
@@ -242,6 +281,21 @@ def test_the_minimal_file_is_enough() -> None:
     settings = load_settings(DEPLOY / "regulars.minimal.toml", {})
 
     assert settings.shop.currency == "EUR"
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "regulars.toml"
+    path.write_bytes(b"\xef\xbb\xbf[kafka]\npartitions = 4\n")
+
+    assert load_settings(path).kafka.partitions == 4
+
+
+def test_what_is_no_utf_8_is_named_by_where_it_came_from() -> None:
+    """It was taken, and failed where it was first written."""
+    with pytest.raises(SettingsError, match=r"shop\.id \(REGULARS_SHOP_ID\): this is not UTF-8"):
+        build_settings({}, {"REGULARS_SHOP_ID": "\udcff"})
+    with pytest.raises(SettingsError, match=r"shop\.id \(--shop-id\): this is not UTF-8"):
+        build_settings({}, {}, {"shop.id": "\udcff"})
 
 
 def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from schemas.decode import Decoder
 from schemas.events import PageViewed
 from streams.feed import as_lines
 from streams.fitting.gather import from_events
-from streams.settings import build_settings
 from streams.simulation.catalogue import CURRENCY
 from streams.simulation.world import World
 from tests.e2e.kit import PATIENCE_S, Shop
@@ -139,9 +138,8 @@ def test_what_is_fitted_beside_the_workers_is_what_the_file_gives_and_workers_ta
 
 def check_same_counters(shop: Shop, events: Path, now_ms: int) -> None:
     """The population of the stream is that of the file, counter for counter."""
-    settings = build_settings({"shop": {"currency": CURRENCY, "timezone": timezone_of(now_ms)}})
     book = Book(shop_currency=CURRENCY, shop_timezone=timezone_of(now_ms))
-    batch = from_events(events.read_bytes().splitlines(), book, settings, (), lambda _: None).counters
+    batch = from_events(events.read_bytes().splitlines(), book, Decoder(CURRENCY), lambda _: None).counters
     stream = counters(shop)
 
     for start in STATISTICS:

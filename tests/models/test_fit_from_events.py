@@ -14,6 +14,7 @@ from profiles.models import Models, decode_models, encode_models, named
 from profiles.statistics import part_of
 from profiles.value.absent import Absent
 from profiles.value.model import ModelError, Rejection
+from schemas.decode import Decoder
 from streams.cli import run
 from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.fit import fit_models, refusals
@@ -21,7 +22,6 @@ from streams.fitting.gather import from_events
 from streams.fitting.population import population_of
 from streams.fitting.spend import fit_spend_rows
 from streams.fitting.timing import fit_timing
-from streams.settings import build_settings
 from tests.finite import assert_finite
 from tests.models import cdnow
 
@@ -54,8 +54,37 @@ def cdnow_events() -> Iterator[bytes]:
 
 
 def counted(events: Iterator[bytes] | list[bytes]) -> tuple[Tally, int]:
-    found = from_events(events, Book(), build_settings({}), (), lambda _: None)
+    found = from_events(events, Book(), Decoder("USD"), lambda _: None)
     return found.counters, Book().shop_day(found.until_ms)
+
+
+def test_a_batch_of_calls_counts_as_its_calls() -> None:
+    """As for a replay: it was set aside whole, and its orders with it."""
+    one, two = (
+        {"type": "track", "event": "Order Completed", "messageId": f"m{number}", "userId": "u1",
+         "timestamp": f"2026-03-0{number}T00:00:00Z", "properties": {"order_id": f"o{number}", "total": 10}}
+        for number in (1, 2)
+    )  # fmt: skip
+    apart, batch = [[json.dumps(line).encode() for line in lines] for lines in ([one, two], [{"batch": [one, two]}])]
+
+    assert counted(batch) == counted(apart)
+    assert counted(apart)[0]
+
+
+def test_an_order_of_the_year_9999_does_not_move_the_day_of_the_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All customers would have been silent for eight thousand years."""
+    file, out = tmp_path / "events.jsonl", tmp_path / "models.json"
+    orders = [order(f"c{n % 40}", f"o{n}", (20_000 + n) * DAY_MS, 1000) for n in range(200)]
+    documents = []
+    for lines in (orders, [*orders, order("c1", "late", 253_402_300_799_000, 1000)]):
+        file.write_bytes(b"\n".join(lines))
+        assert run(["fit", str(file), "--out", str(out)]) == 0
+        documents.append(out.read_bytes())
+
+    assert documents[0] == documents[1]
+    assert "1 events could not be used" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -88,19 +88,10 @@ def test_a_tombstone_says_nothing() -> None:
     "raw, message",
     [
         ({}, r"name one in the settings \(\[raw\.web\]\)"),
-        (
-            {"web": {"topic": "t", "format": "matomo"}},
-            r"raw\.web\.format: there is no source 'matomo'; there are shopify",
-        ),
-        (
-            {"a": {"topic": "t", "format": "ga4"}, "b": {"topic": "t", "format": "segment"}},
-            r"raw\.b\.topic: t is raw\.a's",
-        ),
-        ({"web": {"topic": "orders", "format": "segment"}}, "workers read orders themselves"),
         ({"web": {"topic": "a topic", "format": "segment"}}, r"raw\.web\.topic"),
     ],
 )
-def test_settings_that_name_no_topic_or_no_source_are_refused(raw: Any, message: str) -> None:
+def test_settings_that_name_no_topic_are_refused(raw: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         readers(build_settings({"raw": raw}))
 

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
+from schemas.outputs import Receipt
 from streams import cli
 from streams.commands.errors import explain
+from streams.commands.requests import readable
 from streams.settings import SETTINGS
+from streams.trigger_registry import TriggerLoadError
 
 TWO_LEVELS = {
     "topics": {"create", "list"},
@@ -116,6 +120,34 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [("doctor", "--kafka-bootstrap", "127.0.0.1:1"), ("settings", "show"), ("--help",)]
+)
+def test_whoever_has_read_enough_is_told_by_an_exit_code_of_its_own(arguments: tuple[str, ...]) -> None:
+    """1 is what `audit` says of profiles that disagree, and `regulars audit | head` is no such."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "streams", *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (cli.EXIT_PIPE_CLOSED, b"")
+
+
+def test_a_terminal_without_our_letters_is_no_reason_to_fail(tmp_path: Path) -> None:
+    done = regulars("doctor", "--files-rules", str(tmp_path / "none.toml"), PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+
+    assert done.returncode == 2, done.stderr
+    assert "\\u2713 settings" in done.stdout
+
+
 def test_every_setting_is_a_flag_a_variable_and_a_line_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "regulars.toml"
     file.write_text('[kafka]\ngroup = "from-file"\ntopic_prefix = "from-file."\npartitions = 3\n')
@@ -149,6 +181,26 @@ def test_settings_show_lists_all_of_them(monkeypatch: pytest.MonkeyPatch, capsys
 
     shown = capsys.readouterr().out
     assert all(setting.path in shown for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", None])
+def test_no_terminal_is_too_narrow_for_a_name(columns: str | None) -> None:
+    """At 80 columns, which is what a pipe was taken for, a dozen settings ended in dots."""
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "settings", "show"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=environment if columns is None else environment | {"COLUMNS": columns},
+    )
+
+    assert "…" not in done.stdout
+    if columns is None:
+        lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+        assert lines.keys() >= {setting.path for setting in SETTINGS}
+        assert lines["redis.url"].split()[1] == "redis://127.0.0.1:6379/0"
 
 
 def test_an_unknown_setting_is_refused_with_a_suggestion() -> None:
@@ -238,6 +290,8 @@ def test_health_says_what_is_wrong_with_where_it_is_to_look(
         ("privacy", "receipt", "\udcff"),
         ("privacy", "erase", "user_id:1", "email:\udcff@example.org"),
         ("privacy", "export", "user_id:1", "--request-id", "\udcff"),
+        ("privacy", "orders", "\udcff"),
+        ("explain", "\udcff"),
     ],
 )
 def test_what_the_terminal_did_not_send_as_utf_8_is_named(
@@ -245,6 +299,25 @@ def test_what_the_terminal_did_not_send_as_utf_8_is_named(
 ) -> None:
     assert cli.run([*arguments, "--redis-url", "redis://127.0.0.1:1"]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "events.jsonl", "--out"),
+        ("pairs", "events.jsonl", "--out"),
+        ("pairs", "--state"),
+        ("report", "out", "--page"),
+        ("report", "out", "--json"),
+        ("privacy", "export", "user_id:1", "--out"),
+    ],
+)
+def test_a_result_that_could_not_be_written_is_refused_before_the_work(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The work was done, a customer's data exported, and then there was no such folder."""
+    assert cli.run([*arguments, str(tmp_path / "nowhere" / "result")]) == 2
+    assert f"there is no folder '{tmp_path / 'nowhere'}'" in capsys.readouterr().err
 
 
 def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,8 +350,18 @@ def test_the_topics_of_a_shadow_run_bear_no_name_that_its_worker_refuses(capsys:
         assert "a-z, 0-9 and -" in capsys.readouterr().err
 
 
+def test_a_request_about_nobody_who_is_known_says_so() -> None:
+    """A mistyped address looked like one that was erased."""
+    about = Receipt(request_id="T-1", command="erase", final=True, homes=1, waiting=0, counts={}, kept_ms={}, at_ms=0)
+    known, refused = replace(about, counts={"profiles": 1}), replace(about, refused="by_hand")
+
+    said = ["nothing was known of them" in "\n".join(readable(one)) for one in (about, known, refused)]
+    assert said == [True, False, False]
+
+
 def test_only_what_a_user_can_mend_is_explained() -> None:
     assert explain(ZeroDivisionError()) is None
+    assert explain(TriggerLoadError("entry point ours can't be loaded")) == "entry point ours can't be loaded"
     assert explain(FileNotFoundError(2, "No such file or directory", "x.jsonl")) == "x.jsonl: No such file or directory"
 
 

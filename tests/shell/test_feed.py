@@ -19,7 +19,7 @@ from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams import cli, looking_on
 from streams.commands.tail import AWAY, BACK, readable, values
-from streams.feed import UNKNOWN_TOPIC, as_lines, as_spend, feed, shifted
+from streams.feed import UNKNOWN_TOPIC, Noted, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import AdminError, create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
 from streams.looking_on import read_to
@@ -130,6 +130,7 @@ def test_each_event_goes_to_the_topic_of_its_kind_with_its_customer_as_the_key(
     shown = capsys.readouterr()
     assert "4 events published (carts 1, clickstream 1, identities 1, orders 1)" in shown.out
     assert "1 lines are no event we know" in shown.err
+    assert "  not_json 1, the first: " in shown.err
     for topic, key, event in (("orders", "21", ORDER), ("carts", "21", CART), ("identities", "foobar", IDENTIFY)):
         (record,) = published(settings, topic)
         assert record.key.decode() == key
@@ -138,6 +139,34 @@ def test_each_event_goes_to_the_topic_of_its_kind_with_its_customer_as_the_key(
         assert before_ms <= record.timestamp <= time.time() * 1000 + 2000
     (unknown,) = published(settings, UNKNOWN_TOPIC)
     assert (unknown.key, unknown.value) == (None, b"no json")
+
+
+def test_why_lines_are_no_events_is_told_by_the_first_of_each_kind() -> None:
+    noted = Noted()
+    lines = [b"no json", json.dumps(CART | {"properties": {}}).encode(), b"{", json.dumps(ORDER).encode()]
+
+    assert [line.key for line in as_lines(lines, Decoder("USD"), noted)] == ["", "", "", "21"]
+    assert noted.refused == {"not_json": 2, "missing_field": 1}
+    assert noted.first["missing_field"].startswith("properties.product_id is missing")
+
+
+def test_what_says_no_time_is_published_as_the_worker_will_take_it() -> None:
+    """It was said to be no event, went to a wrong topic without its key, and the worker took it all the same."""
+    webhook = {"headers": {"X-Shopify-Topic": "customers/redact"}, "body": {"customer": {"id": 7}}}
+    call = {name: value for name, value in CART.items() if name != "timestamp"}
+    noted, decoder = Noted(), Decoder("USD")
+    lines = [json.dumps(line).encode() for line in (webhook, call, ORDER)]
+
+    found = list(as_lines(lines, decoder, noted, now_ms=1_772_366_400_000))
+
+    assert [(line.time_ms, line.topic, line.key) for line in found] == [
+        (0, "commands", "7"),
+        (0, "carts", "21"),
+        (1_700_000_000_000, "orders", "21"),
+    ]
+    assert [line.value for line in found] == lines
+    assert (noted.timeless, noted.refused) == (2, {})
+    assert [line.value for line in shifted(found[:2], DAY_MS, decoder)] == lines[:2]
 
 
 def test_a_line_of_spend_that_nobody_can_read_does_not_hold_up_the_others(settings: Settings) -> None:
@@ -185,6 +214,22 @@ def test_a_missing_topic_is_told_with_the_remedy(
     assert "regulars topics create" in capsys.readouterr().err
     assert cli.run(["tail", "--no-follow", *flags]) == 2
     assert "regulars topics create" in capsys.readouterr().err
+
+
+def test_a_topic_of_spend_that_is_missing_is_told_too(
+    settings: Settings, regulars: Callable[..., int], kafka_admin: KafkaAdminClient, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Installations from before it have all topics that events go to, and not this one."""
+    costs = tmp_path / "costs.jsonl"
+    costs.write_text('{"day": "2026-03-01", "channel": "ads", "amount_minor": 125}\n')
+    kafka_admin.delete_topics([settings.topic("spend")])
+    deadline = time.monotonic() + 30
+    while settings.topic("spend") in kafka_admin.list_topics():
+        assert time.monotonic() < deadline, "the topic was not deleted"
+
+    assert regulars("feed", str(costs), "--topic", "spend") == 2
+    assert f"missing topics: {settings.topic('spend')}. Make them: regulars topics create" in capsys.readouterr().err
 
 
 def test_nothing_is_fed_to_partitions_that_no_worker_reads(

@@ -4,17 +4,20 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import TopicAuthorizationFailedError
 
 from profiles.profile import Profile
 from profiles.state import Contribution, Emitted, OrderEntry, OrderStats, Totals, encode
 from streams import cli
 from streams.commands import doctor
 from streams.home import home_partition
-from streams.kafka_admin import create_topics, delete_topics
+from streams.kafka_admin import create_topics, delete_topics, drop
 from streams.local.kafka_server import KafkaServer
 from streams.local.redis_server import RedisServer
 from streams.redis_table import RedisTable
@@ -138,6 +141,17 @@ def test_a_relay_and_a_bridge_name_the_topic_that_is_missing(
     assert "relays.crm.topics" in told
     assert regulars("bridge") == 2
     assert "missing topics: nobody-writes-this. " in capsys.readouterr().err
+
+    assert regulars("doctor") == 2
+    (cross,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("✗")]
+    assert cross.split()[1] == "topics"
+    assert settings.topic("triggers-servce") in cross
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_TOPICS", "triggers")
+    monkeypatch.setenv("REGULARS_RELAYS_CRM_ONLY", "wellcome")
+    assert regulars("doctor") == 2
+    shown = capsys.readouterr().out
+    assert "missing topics: nobody-writes-this. " in shown
+    assert "note: relays.crm.only names 'wellcome', which no trigger here is called (did you mean 'welcome'?)" in shown
 
 
 def test_a_topic_apart_can_be_watched(
@@ -415,6 +429,24 @@ def test_a_whole_shop_is_erased_and_not_while_a_worker_runs(
     assert client.get(f"{settings.redis.prefix}-other:install") == b"theirs"
     client.delete(f"{settings.redis.prefix}-other:install")
     client.close()
+
+
+def test_a_topic_that_a_broker_still_lists_after_its_end_holds_up_no_erasure(
+    settings: Settings, kafka_admin: KafkaAdminClient
+) -> None:
+    """Brokers go on listing it for a moment: an erasure that was run again then ended by an error, with the others deleted."""
+    orders = settings.topic("orders")
+
+    drop(kafka_admin, [f"{settings.redis.prefix}-gone", orders])
+    wait_until("the broker has let go of it", lambda: orders not in kafka_admin.list_topics())
+
+
+def test_a_topic_that_may_not_be_deleted_is_named() -> None:
+    refused = [{"name": "shop.orders", "error_code": 29, "error_message": None}]
+    broker: Any = SimpleNamespace(delete_topics=lambda _, **__: {"topics": refused})
+
+    with pytest.raises(TopicAuthorizationFailedError, match=r"topic shop\.orders"):
+        drop(broker, ["shop.orders"])
 
 
 def _no(*_: object, **__: object) -> bool:

@@ -232,6 +232,25 @@ def test_no_original_is_given_up_for_want_of_a_right(log: MemoryLog, publisher: 
         run(publish_rejects(publisher, [aside]))
 
 
+def test_a_right_that_lacks_is_named_as_kafka_knows_the_topic(log: MemoryLog) -> None:
+    """Whoever gives the right copies the name: without the installation's prefix it is another topic, or none."""
+
+    class Prefixed(MemoryPublisher):
+        @override
+        def broker_name(self, topic: str) -> str:
+            return f"shop.{topic}"
+
+    publisher = Prefixed(log)
+    publisher.refuses = lambda _: "TopicAuthorizationFailedError"
+    subject = outbox(publisher)
+    subject.add([(row(1), None)])
+
+    with pytest.raises(NotAllowed, match=r"lacks Write on topic shop\.triggers"):
+        run(subject.publish())
+    with pytest.raises(NotAllowed, match=r"lacks Write on topic shop\.rejected"):
+        run(publish_rejects(publisher, [reject(Record(7, 0, None, b"x"), "orders", 0, "not_json", "no JSON")]))
+
+
 def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publisher: MemoryPublisher) -> None:
     forward = row(1, "forwards", 3)
     run(publisher.publish([forward]))

@@ -333,6 +333,9 @@ def test_rows_on_their_way_to_other_homes_stay_sealed() -> None:
         async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
             return {topic}, since
 
+        def broker_name(self, topic: str) -> str:
+            return topic
+
     kept, value = Kept(), msgspec.Raw(msgspec.json.encode({"x": KEYS.seal(MAIL)}))
     publisher: Publisher = OpeningPublisher(kept, KEYS)
     run(publisher.publish([Outgoing(topic, "1", "k", 0, value) for topic in ("moves", "forwards", "triggers")]))

@@ -10,14 +10,12 @@ import pytest
 
 from schemas.decode import Decoder
 from schemas.events import Arrival, MessageFailed
+from streams.relay.addresses import PrivateAddress
 from streams.relay.calls import Call
 from streams.relay.delivery import FAILED, Answer, Courier, Disabled, Failure, message_failed
-from streams.relay.guard import PrivateAddress
 from streams.relay.lanes import Lanes
-from streams.relay.run import run as start
 from streams.relay.run import unknown_names
 from streams.setting_relay import Relay
-from streams.settings import Settings, SettingsError
 
 T = TypeVar("T")
 START_MS = 1_772_409_600_000
@@ -219,24 +217,6 @@ def test_a_private_address_is_not_called_again_and_again() -> None:
 
     with pytest.raises(Disabled, match="allow_private"):
         Receiver(refused).deliver(trigger())
-
-
-@pytest.mark.parametrize(
-    "fields,words",
-    [
-        ({"secret": "no base64 at all"}, "relays.crm: a Standard Webhooks secret is base64"),
-        ({"secret_before": "no base64 at all"}, "relays.crm: a Standard Webhooks secret is base64"),
-        ({"url": "https://10.0.0.7/hook"}, "relays.crm: 10.0.0.7 is no public address.*allow_private"),
-        ({"url": "http://[::ffff:127.0.0.1]:80/"}, "relays.crm: .* is no public address"),
-        ({"url": "https://crm.example:99999/"}, "relays.crm: .*[Pp]ort"),
-        ({"format": "customerio"}, "relays.crm: .*site id"),
-    ],
-)
-def test_a_relay_that_can_make_no_call_is_refused_before_it_starts(fields: dict[str, Any], words: str) -> None:
-    entry = Relay(**{"url": "https://crm.example", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"} | fields)
-
-    with pytest.raises(SettingsError, match=words):
-        start(Settings(relays={"crm": entry}), "crm")
 
 
 def test_a_name_that_no_trigger_has_is_told_when_a_relay_starts() -> None:

@@ -15,7 +15,6 @@ from schemas.decode import Decoder
 from schemas.events import Arrival
 from streams.serve.answer import Answer, Refusal
 from streams.serve.signatures import check_shopify, check_standard, standard_secret
-from streams.settings import SettingsError
 from tests.shell.serve_kit import NOW_MS, SHOPIFY_SECRETS, STANDARD_SECRET, Site, refused, site, viewed
 
 NOW_S = NOW_MS // 1000
@@ -285,11 +284,6 @@ def test_a_body_of_another_sender_is_set_aside_with_the_reason() -> None:
     assert deliver(shop, {"what": "is this"}, path="/v1/webhooks/currents").status == 200
     assert [row["reason"] for row in shop.rejected] == ["unknown_shape"]
     assert "Braze" in shop.rejected[0]["detail"]
-
-
-def test_a_format_that_nobody_knows_is_refused_at_start() -> None:
-    with pytest.raises(SettingsError, match=r"webhooks\.till: no format 'shopware' is known, there are braze, "):
-        site(webhooks={"till": {"scheme": "standard", "secrets": [STANDARD_SECRET], "format": "shopware"}})
 
 
 def test_while_a_secret_is_exchanged_both_are_good_and_afterwards_only_the_new_one() -> None:

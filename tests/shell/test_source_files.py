@@ -49,6 +49,21 @@ def test_line_ends_of_any_system_and_empty_lines_do_not_matter(tmp_path: Path) -
     assert list(files.read([path])) == [b'{"a":1}', b'{"a":2}']
 
 
+def test_a_byte_order_mark_before_the_first_line_is_none_of_its(tmp_path: Path) -> None:
+    """Programs on Windows write it. The first event of each such file was set aside."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT)
+
+    assert list(files.read([path])) == LINES
+
+
+def test_an_odd_first_line_is_set_aside_later_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"[1, 2]\n{no json\n" + TEXT)
+
+    assert list(files.read([path])) == [b"[1, 2]", b"{no json", *LINES]
+
+
 def test_a_later_file_arrived_later(tmp_path: Path) -> None:
     first, second = tmp_path / "b.jsonl", tmp_path / "a.jsonl"
     first.write_bytes(b"1\n")
@@ -118,6 +133,12 @@ def test_parquet_with_a_column_for_each_field(tmp_path: Path) -> None:
         ("a.jsonl.gz", gzip.compress(TEXT)[:-9], "damaged or no gzip"),
         ("a.jsonl.zst", b"no zstd", "damaged or no Zstandard"),
         ("a.parquet", b"no parquet", "damaged or no Parquet"),
+        ("a.jsonl", TEXT.decode().encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+        ("a.jsonl", gzip.compress(TEXT), r"packed by gzip; its name must end in \.gz"),
+        ("a.jsonl", zstandard.ZstdCompressor().compress(TEXT), r"its name must end in \.zst"),
+        ("a.json", b'[{"event":"Page Viewed"},{"event":"Page Viewed"}]', r"is one list.*jq -c '\.\[\]'"),
+        ("a.json", b'[\n  {"event":"Page Viewed"}\n]\n', r"is one list.*jq -c '\.\[\]'"),
+        ("a.json", b'{\n  "event":"Page Viewed"\n}\n', r"over several lines.*jq -c \."),
     ],
 )
 def test_what_cannot_be_read_is_told_plainly(tmp_path: Path, name: str, content: bytes | None, told: str) -> None:
