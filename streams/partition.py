@@ -147,6 +147,12 @@ class Partition:
         """The partition's clock."""
         return self._tenure.clock.now_ms
 
+    @property
+    def unpublished(self) -> int | None:
+        """Rows committed and not known to be in Kafka; None while the partition is claimed: nobody has read them yet."""
+        tenure = self._tenure
+        return None if tenure.state in {"new", "claiming"} else tenure.outbox.waiting
+
     def lag(self) -> dict[str, int]:
         """Records known to be in the log and not committed, by topic; topics of which that is not known are left out."""
         return self._tenure.lag()

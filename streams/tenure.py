@@ -719,7 +719,6 @@ class Tenure:
                 cached=len(self._cache),
                 profiles_written=len(changes.profiles),
                 profiles_created=changes.created,
-                outbox_rows=len(self.outbox),
                 take_s=seconds[0],
                 load_s=seconds[1],
                 work_s=seconds[2],

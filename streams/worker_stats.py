@@ -27,6 +27,7 @@ class WorkerStats:
         self._records = self._rejected = 0
         self._cached: dict[int, int] = {}
         self._outbox: dict[int, int] = {}
+        """By partition: rows that wait for Kafka, as last known."""
 
     def batch(self, done: BatchStats) -> None:
         """A batch was committed."""
@@ -57,19 +58,16 @@ class WorkerStats:
         ):
             metrics.observe("regulars_stage_seconds", seconds, stage=stage)
         self._cached[done.partition] = done.cached
-        self._outbox[done.partition] = done.outbox_rows
 
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         """Rows of the outbox were acknowledged."""
         self._metrics.observe("regulars_stage_seconds", seconds, stage="publish")
         for waited in waited_ms:
             self._metrics.observe("regulars_cause_to_trigger_seconds", waited / 1000)
-        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
 
     def refused(self, partition: int, reason: str, rows: int) -> None:
         """Outputs were set aside."""
         self._metrics.count("regulars_rejected_total", rows, reason=reason)
-        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
 
     def held_back(self, partition: int, why: str) -> None:
         """Outputs wait for a right, or no longer do."""
@@ -86,7 +84,6 @@ class WorkerStats:
     def claimed(self, partition: int) -> None:
         """The partition was claimed; nothing of an earlier claim is in memory."""
         self._cached.pop(partition, None)
-        self._outbox.pop(partition, None)
         self._watch.held_back(partition, "")
 
     def rebalanced(self) -> None:
@@ -112,6 +109,8 @@ class WorkerStats:
             behind: dict[str, int] = {} if partition is None else partition.lag()
             progress, worked = None, 0
             read_ms = self._read_ms.setdefault(number, wall_ms())
+            if partition is not None and (rows := partition.unpublished) is not None:
+                self._outbox[number] = rows
             for topic, count in behind.items():
                 lag_of[topic] += count
                 lag += count

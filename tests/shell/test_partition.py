@@ -81,6 +81,28 @@ def test_it_reads_works_publishes_and_leaves_an_empty_outbox() -> None:
     assert part.meta.tails["triggers"] == 1
 
 
+def test_rows_that_kafka_has_and_the_table_still_keeps_do_not_count_as_waiting() -> None:
+    async def story() -> list[int | None]:
+        world = World()
+        world.send(added("ada", 0, "m1"), added("bob", 100, "m2"))
+        subject = partition(world)
+        waiting = [subject.unpublished]
+        tenure = subject._tenure = world.tenure()
+        await tenure.open()
+        waiting.append(subject.unpublished)
+        world.log.deliver(0)
+        while await tenure.turn():
+            waiting.append(subject.unpublished)
+        await tenure.outbox.flush()
+        assert len(tenure.outbox) > 0
+        return [*waiting, subject.unpublished]
+
+    unknown, claimed, *worked, published = run(story())
+
+    assert (unknown, claimed, published) == (None, 0, 0)
+    assert worked[-1]
+
+
 def test_ten_thousand_bad_records_in_a_row_are_all_set_aside() -> None:
     world = World()
     for n in range(10_000):

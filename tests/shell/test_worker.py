@@ -41,7 +41,6 @@ BATCH = BatchStats(
     cached=7,
     profiles_written=3,
     profiles_created=1,
-    outbox_rows=9,
     take_s=0.001,
     load_s=0.002,
     work_s=0.003,
@@ -60,6 +59,7 @@ class FakePartition:
         self.commits = self.worked = 0
         self.t0_ms = 5000
         self.behind = {"orders": 4}
+        self.unpublished: int | None = 0
         self.may_end = asyncio.Event()
         self.may_end.set()
         self._stopped = asyncio.Event()
@@ -187,15 +187,24 @@ def test_a_batch_shows_in_the_metrics() -> None:
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
 
 
-def test_rows_that_are_set_aside_do_not_wait_any_more() -> None:
-    metrics = Metrics()
-    stats = WorkerStats(metrics, Watch(Health()))
-    stats.batch(BATCH)
-    stats.published(0, 4, [], 0.01)
-    stats.refused(0, "refused_by_broker", 2)
-    stats.look({}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+def test_rows_that_wait_for_kafka_are_as_the_partitions_count_them_and_unknown_ones_as_they_were_last() -> None:
+    async def story() -> list[float]:
+        metrics = Metrics()
+        stats = WorkerStats(metrics, Watch(Health()))
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        shown = []
+        for waiting in (7, 3, None, 0, 5):
+            bench.made[0].unpublished = waiting
+            stats.look({0: bench.keeper}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+            shown.append(metrics.value("regulars_outbox_rows"))
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        stats.look({0: bench.keeper}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+        return [*shown, metrics.value("regulars_outbox_rows")]
 
-    assert metrics.value("regulars_outbox_rows") == 3
+    assert asyncio.run(story()) == [7, 3, 3, 0, 5, 0]
 
 
 def test_what_waits_for_a_right_shows_in_health_until_it_goes_out_or_the_partition_is_claimed_anew() -> None:
