@@ -1,6 +1,7 @@
 """Log lines for people or for log stores. No line per event, and no customer data: ids of partitions and topics only.
 
-Extra facts travel as `extra={"facts": {...}}`, so that both forms show them: `... partition=3 offset=120`.
+Extra facts travel as `extra={"facts": {...}}`, so that both forms show them: `... partition=3 offset=120`. A line that all
+partitions write at once, and again and again, has `"often": True` beside them, and is shown once in a while.
 """
 
 import datetime as dt
@@ -22,7 +23,7 @@ BUSY = ("mode.timers",)
 Whether work stands still is for `streams.watchdog` to tell."""
 
 REPEAT_S: Final = 30.0
-"""A library's line is shown once in so long: while no broker answers they write a hundred each second, gigabytes in a night."""
+"""The same line is shown once in so long: while no broker answers libraries write a hundred each second, gigabytes in a night."""
 REMEMBERED_MAX: Final = 1_000
 """Lines remembered as shown; beyond, all are forgotten, and each is shown once more."""
 
@@ -55,7 +56,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class OnceInAWhile(logging.Filter):
-    """Shows the same line of a library once in REPEAT_S, and then how often it came meanwhile. Ours all pass."""
+    """Shows the same line of a library, or one of ours that comes often, once in REPEAT_S, and then how often it came meanwhile:
+    whatever partition each was about. All others of ours pass.
+    """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -65,7 +68,7 @@ class OnceInAWhile(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is shown."""
-        if record.name.partition(".")[0] not in NOISY:
+        if record.name.partition(".")[0] not in NOISY and not getattr(record, "often", False):
             return True
         try:
             line = (record.name, record.getMessage())
@@ -80,7 +83,7 @@ class OnceInAWhile(logging.Filter):
             self._shown.clear()
         self._shown[line] = (now_s, 0)
         if repeats:
-            record.facts = {"repeated": repeats}
+            record.facts = _facts(record) | {"repeated": repeats}
         return True
 
 

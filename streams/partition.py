@@ -33,6 +33,8 @@ PAUSE_S: Final = 1.0
 PAUSE_MAX_S: Final = 30.0
 ASIDE_S: Final = 10.0
 """Between looks at a partition that needs a person: a decision is then found by itself."""
+OF_ALL: Final = frozenset({"unavailable", "refused", "log"})
+"""Troubles that most often all partitions have together: Redis or Kafka is away. The log tells of them once in a while."""
 GOOD_MS: Final = 30_000
 """A claim that held this long lets the pauses begin anew."""
 
@@ -190,6 +192,9 @@ class Partition:
         try:
             await tenure.open()
             self.claims += 1
+            if self._told:
+                _log.info("claimed again", extra={"facts": {"partition": self.number}, "often": True})
+                self._told = ""
             await tenure.run()
             await self._close()
         except Exception as error:  # noqa: BLE001 - whatever it was, the other partitions go on, and this one begins anew
@@ -199,7 +204,7 @@ class Partition:
     async def _ended(self, error: Exception) -> StopReason:
         reason, level = _reason(error)
         trouble = f"{reason}: {error}"
-        facts = {"facts": {"partition": self.number, "reason": reason}}
+        facts = {"facts": {"partition": self.number, "reason": reason}, "often": reason in OF_ALL}
         if reason != "lost_state" or trouble != self._told:  # the same one every few seconds would bury all else
             _log.log(level, "%s", error, extra=facts, exc_info=error if reason == "bug" else None)
         self._trouble = self._told = trouble

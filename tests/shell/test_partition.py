@@ -290,6 +290,22 @@ def test_the_log_says_once_that_a_commit_waits_for_the_table_and_when_it_is_thro
     ]
 
 
+def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", times=3)
+    subject = partition(world)
+    with caplog.at_level("INFO"):
+        run(until(world, subject, done(world, subject)))
+
+    told = [line for line in caplog.records if line.name == "streams.partition"]
+    assert [line.levelname for line in told] == ["WARNING"] * 3 + ["INFO"]
+    assert told[-1].getMessage() == "claimed again"
+    assert all(line.__dict__["often"] for line in told)
+
+
 def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:
     """Nobody asks where the logs end then; a 0 would say that all is well."""
     world = World()
