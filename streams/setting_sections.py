@@ -270,7 +270,7 @@ class Limits(Section, frozen=True, kw_only=True):
 
 
 class Http(Section, frozen=True, kw_only=True):
-    """The worker's own pages: /health and /metrics."""
+    """The worker's own pages: /health, /live and /metrics."""
 
     host: Annotated[
         str,

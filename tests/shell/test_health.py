@@ -8,8 +8,9 @@ from urllib.request import urlopen
 import pytest
 
 from streams.health import Report, Watch
+from streams.local.process import free_ports
 from streams.metrics import Metrics
-from streams.pages import Pages
+from streams.pages import Pages, metrics_page
 from streams.setting_sections import Health, Http
 from streams.watchdog import Stalled, watch_over
 
@@ -171,6 +172,35 @@ def test_the_page_answers_503_when_the_worker_is_not_well() -> None:
     status, body, _ = asyncio.run(_page(Report(status="failing", reasons=["stuck"])))
 
     assert (status, body["reasons"]) == (503, ["stuck"])
+
+
+def test_the_process_is_alive_however_unwell_the_worker_is() -> None:
+    async def story() -> tuple[int, bytes]:
+        report = Report(status="failing", reasons=["Redis is away"])
+        pages = Pages(Http(host="127.0.0.1", port=0), report=lambda: report, metrics=Metrics())
+        await pages.start()
+        try:
+            return await asyncio.to_thread(asked, pages.port, "/live")
+        finally:
+            await pages.stop()
+
+    assert asyncio.run(story()) == (200, b'{"status":"ok"}')
+
+
+def test_processes_without_partitions_are_well_while_they_run() -> None:
+    """The image asks /health on this port, whichever of its commands it runs."""
+
+    async def story() -> tuple[int, bytes]:
+        port = free_ports(1)[0]
+        async with metrics_page(Http(host="127.0.0.1", port=port), lambda: b""):
+            return await asyncio.to_thread(asked, port, "/health")
+
+    assert asyncio.run(story()) == (200, b'{"status":"ok"}')
+
+
+def asked(port: int, path: str) -> tuple[int, bytes]:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return answer.status, answer.read()
 
 
 async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
