@@ -235,11 +235,62 @@ def test_the_watchdog_can_be_told_to_keep_quiet() -> None:
     asyncio.run(_watchdog(servers_answer=True, exit_ms=0))
 
 
-def test_a_partition_that_waits_for_a_person_fails_health_but_ends_no_worker() -> None:
+@pytest.mark.parametrize(
+    "state",
+    [
+        "lost_state: records are gone",
+        "engine_errors: partition 0: the engine failed 100 times within a minute",
+        "waiting: Redis has used all memory it may use (maxmemory)",
+        "refused: Redis can't write to its disk",
+        "unavailable: no connection to Redis",
+    ],
+)
+def test_a_partition_that_no_restart_helps_fails_health_but_ends_no_worker(state: str) -> None:
     subject = Watch(Health())
     subject.ready()
-    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=0)
-    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=10_000_000)
+    subject.observe(0, lag=5, progress=1, state="running", now_ms=0)
+    subject.observe(0, lag=5, progress=1, state=state, now_ms=10 * MINUTE)
+    # What it waits for it looks for now and then; nobody knows in that moment whether it is there.
+    subject.observe(0, lag=5, progress=None, state="claiming", now_ms=10 * MINUTE + 1000)
 
-    assert subject.stalled_ms(10_000_000) == 0
-    assert subject.report(10_000_000).status == "failing"
+    stuck = subject.stuck(10 * MINUTE + 1000)
+    assert stuck is not None
+    assert stuck.stalled_ms == 1000
+    assert subject.report(10 * MINUTE + 1000).status == "failing"
+
+
+def test_a_worker_has_its_time_after_an_outage_as_if_it_had_begun_then() -> None:
+    """It ended itself the moment that Kafka was back, and all other workers with it."""
+
+    async def story() -> list[int]:
+        subject, clock, looks = watch(), Clock(), []
+        observe(subject, 0, lag=1, progress=0)
+        back_ms = 30 * MINUTE
+
+        async def answer() -> bool:
+            looks.append(clock.now_ms)
+            return clock.now_ms >= back_ms
+
+        with pytest.raises(Stalled):
+            await watch_over(subject, Health(exit_ms=10 * MINUTE), now_ms=clock.now, servers_answer=answer, every_ms=1)
+        return looks
+
+    looks = asyncio.run(story())
+
+    assert looks[-1] == 29 * MINUTE + 10 * MINUTE
+
+
+class Clock:
+    """A minute passes with each look."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+
+    def now(self) -> int:
+        self.now_ms += MINUTE
+        return self.now_ms
+
+
+def test_the_watchdog_names_the_partition_and_what_it_does() -> None:
+    with pytest.raises(Stalled, match=r"partition 0 .*\(running\)"):
+        asyncio.run(_watchdog(servers_answer=True, exit_ms=600_000))
