@@ -45,10 +45,11 @@ async def watch_over(
             continue
         if not await servers_answer():
             away_ms = now
-            _log.warning(
-                "no progress, but Kafka or Redis does not answer: waiting",
-                extra={"facts": {"stalled_ms": stuck.stalled_ms}, "often": True},
-            )
+            if stuck.stalled_ms >= settings.stall_ms:  # before that it may as well be this process that is busy
+                _log.warning(
+                    "no progress, but Kafka or Redis does not answer: waiting",
+                    extra={"facts": {"stalled_ms": stuck.stalled_ms}, "often": True},
+                )
             continue
         stalled_ms = stuck.stalled_ms if away_ms is None else min(stuck.stalled_ms, now - away_ms)
         if stalled_ms >= settings.exit_ms:

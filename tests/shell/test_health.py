@@ -203,7 +203,7 @@ def asked(port: int, path: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
+async def _watchdog(*, servers_answer: bool, exit_ms: int, stall_ms: int = 60_000) -> None:
     subject = watch()
     observe(subject, 0, lag=1, progress=0)
     asked = asyncio.Event()
@@ -212,9 +212,8 @@ async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
         asked.set()
         return servers_answer
 
-    dog = asyncio.create_task(
-        watch_over(subject, Health(exit_ms=exit_ms), now_ms=lambda: 600_000, servers_answer=answer, every_ms=1)
-    )
+    settings = Health(exit_ms=exit_ms, stall_ms=stall_ms)
+    dog = asyncio.create_task(watch_over(subject, settings, now_ms=lambda: 600_000, servers_answer=answer, every_ms=1))
     await asyncio.wait([dog, asyncio.create_task(asked.wait())], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(0.01)
     if dog.done():
@@ -257,6 +256,15 @@ def test_a_partition_that_no_restart_helps_fails_health_but_ends_no_worker(state
     assert stuck is not None
     assert stuck.stalled_ms == 1000
     assert subject.report(10 * MINUTE + 1000).status == "failing"
+
+
+@pytest.mark.parametrize("stall_ms, told", [(600_000, True), (700_000, False)])
+def test_that_servers_do_not_answer_is_told_once_health_fails(
+    stall_ms: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(_watchdog(servers_answer=False, exit_ms=600_000, stall_ms=stall_ms))
+
+    assert ("does not answer" in caplog.text) == told
 
 
 def test_a_worker_has_its_time_after_an_outage_as_if_it_had_begun_then() -> None:
