@@ -15,6 +15,7 @@ from schemas.decode import Decoder
 from streams.engine_errors import EngineErrors
 from streams.faults import NO_FAULTS, Faults
 from streams.log import Log, LogError, Reach
+from streams.logs import place_of
 from streams.lost_state import LostState
 from streams.outbox import Publisher
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
@@ -203,12 +204,13 @@ class Partition:
 
     async def _ended(self, error: Exception) -> StopReason:
         reason, level = _reason(error)
-        trouble = f"{reason}: {error}"
+        told = f"{type(error).__name__} at {place_of(error)}" if reason == "bug" else str(error)
+        trouble = f"{reason}: {told}"
         facts = {"facts": {"partition": self.number, "reason": reason}, "often": reason in OF_ALL}
         if reason != "lost_state" or trouble != self._told:  # the same one every few seconds would bury all else
-            _log.log(level, "%s", error, extra=facts, exc_info=error if reason == "bug" else None)
+            _log.log(level, "%s", told, extra=facts)
         self._trouble = self._told = trouble
-        self._stats.stopped(self.number, reason, str(error))
+        self._stats.stopped(self.number, reason, told)
         await self._close()
         return reason
 

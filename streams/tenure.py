@@ -445,12 +445,12 @@ class Tenure:
             try:
                 work_s += await self._run(batch)
             except Faulty as fault:
-                self._faults_seen.note(fault, self._mono_ms())
-                if fault.place is None:
+                item = None if fault.place is None else items[fault.place]
+                self._faults_seen.note(fault, item, self._mono_ms())
+                if item is None:
                     stuck.add(fault.profile_id)
                 else:
-                    problem = Problem("engine_error", type(fault.error).__name__)
-                    items[fault.place].what = problem
+                    item.what = Problem("engine_error", type(fault.error).__name__)
             else:
                 return batch, load_s, work_s
 

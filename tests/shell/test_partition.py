@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from typing import Any
+import re
+from typing import Any, cast
 
 import pytest
 from typing_extensions import override
@@ -304,6 +305,23 @@ def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
     assert [line.levelname for line in told] == ["WARNING"] * 3 + ["INFO"]
     assert told[-1].getMessage() == "claimed again"
     assert all(line.__dict__["often"] for line in told)
+
+
+def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", error=cast("Any", KeyError("email:ann@example.com")))
+    subject = partition(world)
+    with caplog.at_level("INFO"):
+        run(until(world, subject, done(world, subject)))
+
+    ((reason, message),) = world.told.stops
+    assert reason == "bug"
+    assert re.match(r"KeyError at \S+memory_table.py:\d+ \S+ < ", message)
+    assert "ann@" not in caplog.text
+    assert message in caplog.text
 
 
 def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:
