@@ -252,7 +252,7 @@ class Limits(Section, frozen=True, kw_only=True):
             unit="profiles",
             ge=100,
             le=10_000_000,
-            why="About 1 GB at 5 KB each.",
+            why="About 3 GB of typical buyers, at 16 KB each.",
             extremes="Small: more loads. Large: memory.",
         ),
     ] = 200_000

@@ -23,6 +23,8 @@ from streams.settings import build_settings
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
 SERVE_PORT = 8000
+CACHED_PROFILE_BYTES = 16_000
+"""Of a typical buyer (bench/typical_buyer.py) whom a worker has worked on, measured by what the process grew."""
 
 
 @pytest.fixture
@@ -147,6 +149,16 @@ def test_kubernetes_starts_no_worker_anew_because_kafka_or_redis_is_away_or_a_pe
     for probe in ("startupProbe", "readinessProbe"):
         assert worker[probe]["httpGet"] == {"path": "/health", "port": "http"}
     assert build_settings().health.exit_ms > 0
+
+
+def test_kubernetes_gives_a_worker_the_memory_that_its_settings_allow_it(worker_pod: dict[str, Any]) -> None:
+    given = re.fullmatch(r"(\d+)Gi", worker_pod["containers"][0]["resources"]["limits"]["memory"])
+    config = yaml.safe_load((ROOT / "deploy/kubernetes/configmap.yaml").read_text())["data"]
+
+    assert given is not None
+    assert (
+        int(given[1]) * 2**30 >= build_settings({}, config).limits.cache_profiles * CACHED_PROFILE_BYTES + 512 * 2**20
+    )
 
 
 def test_kubernetes_probes_of_the_http_side_tell_a_dead_process_from_an_absent_kafka(serve_pod: dict[str, Any]) -> None:
