@@ -104,8 +104,9 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_stops_total", kind="counter", unit="stops", labels=("reason",),
-        meaning="Times a partition stopped or paused: fenced, rolled_back, refused, unavailable, delivery ...",
-        remedy="The log names the partition and the cause.",
+        meaning="Times a partition stopped or paused: fenced (another worker has it), rolled_back (Redis went back in time), "
+        "refused or unavailable (Redis is full or away, each try), log (Kafka), lost_state, engine_errors, bug.",
+        remedy="The log names the cause. The last three need a hand: read it, and /health.",
     ),
     Metric(
         name="regulars_timers_fired_total", kind="counter", unit="timers",

@@ -1,7 +1,7 @@
 """What the partitions of a worker tell, turned into its metrics and into what /health goes by."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 from schemas.topics import CONSUMED
 from streams.health import Watch
@@ -21,6 +21,13 @@ class WorkerStats:
 
     def __init__(self, metrics: Metrics, watch: Watch, ends_every_ms: int = 1000) -> None:
         self._metrics, self._watch = metrics, watch
+        # To Prometheus a counter that appears with its first event has not risen.
+        for reason in get_args(StopReason):
+            metrics.count("regulars_stops_total", 0, reason=reason)
+        for topic in CONSUMED:
+            metrics.count("regulars_events_total", 0, topic=topic)
+        for result in ("taken", "refused"):
+            metrics.count("regulars_rules_read_total", 0, result=result)
         self._silence_ms = max(SILENCE_MS, 3 * ends_every_ms)
         self._read_ms: dict[int, int] = {}
         """By partition: the wall time up to which everything is known to have been read, or since when it is ours."""

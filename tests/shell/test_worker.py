@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from faust.types import TP
@@ -19,12 +19,12 @@ from streams.kafka_log import held_partitions
 from streams.keeper import Keeper
 from streams.kill_points import faults_of
 from streams.memory_table import MemoryTable
-from streams.metrics import Metrics
+from streams.metrics import METRICS, Metrics
 from streams.others_time import OthersTime
 from streams.partition import Partition
 from streams.setting_sections import Health
 from streams.settings import Settings
-from streams.stats import BatchStats
+from streams.stats import BatchStats, StopReason
 from streams.table import Commit
 from streams.worker_stats import WorkerStats
 
@@ -185,6 +185,26 @@ def test_a_batch_shows_in_the_metrics() -> None:
     page = metrics.page().decode()
     assert 'regulars_stage_seconds_bucket{le="0.005",stage="commit"} 1.0' in page
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
+
+
+def test_what_may_happen_for_the_first_time_is_counted_from_0() -> None:
+    """To Prometheus a counter that appears with its first event has not risen."""
+    metrics = Metrics()
+    WorkerStats(metrics, Watch(Health()))
+    page = metrics.page().decode()
+
+    for reason in get_args(StopReason):
+        assert f'regulars_stops_total{{reason="{reason}"}} 0.0' in page
+    for topic in CONSUMED:
+        assert f'regulars_events_total{{topic="{topic}"}} 0.0' in page
+    for result in ("taken", "refused"):
+        assert f'regulars_rules_read_total{{result="{result}"}} 0.0' in page
+
+
+def test_the_reference_names_the_reasons_for_which_partitions_stop() -> None:
+    (stops,) = (metric for metric in METRICS if metric.name == "regulars_stops_total")
+
+    assert all(reason in stops.meaning for reason in get_args(StopReason))
 
 
 def test_rows_that_wait_for_kafka_are_as_the_partitions_count_them_and_unknown_ones_as_they_were_last() -> None:
