@@ -18,7 +18,7 @@ from streams.metrics import Metrics
 from streams.pages import Pages
 from streams.serve.kafka_event_log import STOP_PATIENCE_S
 from streams.setting_sections import Http
-from streams.settings import build_settings
+from streams.settings import SettingsError, build_settings
 
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
@@ -184,6 +184,19 @@ def test_kubernetes_pods_have_no_more_rights_than_they_need(pod: str, request: p
     for container in [*found["initContainers"], *found["containers"]]:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
+def test_kubernetes_tells_pods_of_no_service_in_variables_that_are_taken_for_settings(
+    pod: str, request: pytest.FixtureRequest
+) -> None:
+    """By default it gives every pod REGULARS_SERVE_PORT=tcp://... for the Service regulars-serve."""
+    *_, service = yaml.safe_load_all((ROOT / "deploy/kubernetes/serve.yaml").read_text())
+    name = service["metadata"]["name"].upper().replace("-", "_")
+
+    with pytest.raises(SettingsError):
+        build_settings({}, {f"{name}_PORT": "tcp://10.43.7.9:80"})
+    assert request.getfixturevalue(pod)["enableServiceLinks"] is False
 
 
 def test_what_compose_and_kubernetes_set_is_accepted(compose: dict[str, Any]) -> None:
