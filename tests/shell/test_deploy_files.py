@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streams import kafka_producer, worker
 from streams.health import Report, Status
 from streams.local.redis_server import DEFAULT_CONFIG
 from streams.metrics import Metrics
@@ -174,6 +175,16 @@ def test_kubernetes_waits_longer_for_the_http_side_than_it_may_take_to_stop(serv
     grace_s = serve_pod["terminationGracePeriodSeconds"]
 
     assert grace_s > build_settings().serve.shutdown_ms / 1000 + STOP_PATIENCE_S + 5
+
+
+def test_a_worker_is_waited_for_as_long_as_it_may_take_to_stop(
+    compose: dict[str, Any], worker_pod: dict[str, Any]
+) -> None:
+    """Killed before, it leaves its group without a word, and its partitions wait for the session timeout."""
+    takes_s = worker.STOP_PATIENCE_S + worker.LEAVE_PATIENCE_S + kafka_producer.STOP_PATIENCE_S
+
+    assert worker_pod["terminationGracePeriodSeconds"] > takes_s
+    assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > takes_s
 
 
 @pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
