@@ -143,8 +143,9 @@ METRICS: tuple[Metric, ...] = (
         remedy="Timers are later by clock.disorder_ms or clock.grace_ms on purpose. Beyond that: lag.",
     ),
     Metric(
-        name="regulars_partitions", kind="gauge", unit="partitions", meaning="Partitions this worker owns.",
-        remedy="0: more workers than partitions, or a claim that is refused; the log says which.",
+        name="regulars_partitions", kind="gauge", unit="partitions",
+        meaning="Partitions this worker works on; those it holds and that wait, for Redis say, are not among them.",
+        remedy="0: more workers than partitions, or all of them wait; /health lists them and says for what.",
     ),
     Metric(
         name="regulars_rebalances_total", kind="counter", unit="rebalances", meaning="Times partitions were handed out anew.",

@@ -289,6 +289,8 @@ def test_the_log_says_once_that_a_commit_waits_for_the_table_and_when_it_is_thro
         ("WARNING", "a commit waits: no answer"),
         ("INFO", "the commit that waited is in"),
     ]
+    # All partitions wait for the same Redis.
+    assert all(record.__dict__["often"] for record in caplog.records)
 
 
 def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
