@@ -21,11 +21,12 @@ COPY --from=build /opt/regulars /opt/regulars
 ENV PATH=/opt/regulars/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 WORKDIR /tmp
-# 8080: a worker's metrics and health. 8000: `regulars serve`.
+# 8080: metrics and health of a worker, bridge or relay. 8000: `regulars serve`, which needs a check of its own.
 EXPOSE 8080 8000
-# /health fails when records wait and none is taken, so a worker that hangs is seen as well as one that died.
+# A worker's /health fails when records wait and none is taken, so one that hangs is seen as well as one that died. What
+# restarts containers that fail their check should ask /live instead. No proxy of the environment is asked for this.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health', timeout=4)"]
+  CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8080, timeout=4); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 # The worker commits what it has and leaves its group on SIGTERM.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["regulars"]

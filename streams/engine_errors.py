@@ -4,6 +4,8 @@ import logging
 from collections import deque
 from typing import Final
 
+from streams.logs import place_of, shown_id
+from streams.merge import Item
 from streams.terms import Faulty
 
 _log = logging.getLogger(__name__)
@@ -27,15 +29,17 @@ class FaultCount:
         self._partition = partition
         self._at_ms: deque[int] = deque(maxlen=ERRORS_MAX)
 
-    def note(self, fault: Faulty, now_ms: int) -> None:
-        """Log one failure. Raises EngineErrors when it is one of ERRORS_MAX within WINDOW_MS."""
-        _log.error(
-            "%s; %s",
-            fault,
-            "the record is set aside" if fault.place is not None else "its timers are left alone for an hour",
-            exc_info=fault.error,
-            extra={"facts": {"partition": self._partition, "profile": fault.profile_id}},
-        )
+    def note(self, fault: Faulty, item: Item | None, now_ms: int) -> None:
+        """Log one failure, on this record or with None on a timer. Raises EngineErrors when it is one of ERRORS_MAX within
+        WINDOW_MS.
+        """
+        facts: dict[str, object] = {"partition": self._partition}
+        if item is None:
+            facts["profile"] = shown_id(fault.profile_id)
+        else:
+            facts |= {"topic": item.topic, "offset": item.record.offset}
+        done = "its timers are left alone for an hour" if item is None else "the record is set aside"
+        _log.error("%s at %s; %s", fault, place_of(fault.error), done, extra={"facts": facts})
         self._at_ms.append(now_ms)
         if len(self._at_ms) == ERRORS_MAX and now_ms - self._at_ms[0] < WINDOW_MS:
             raise EngineErrors(

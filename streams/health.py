@@ -52,14 +52,16 @@ class Report(Struct, kw_only=True):
         return 503 if self.status in {"failing", "starting"} else 200
 
 
-LOST_STATE: Final = "lost_state"
-"""How the state of a partition begins that waits for `regulars offsets accept-gap` or `regulars rebuild`."""
+NO_RESTART_HELPS: Final = ("lost_state", "engine_errors", "refused", "unavailable", "waiting")
+"""How the state of a partition begins that waits for a person, for another release, or for a Redis that is full or away."""
 
 
 class _Seen(Struct):
     place: int | None
     worked: int
     moved_ms: int
+    excused_ms: int = 0
+    """When it was last seen to wait for what no restart brings."""
     lag: int = 0
     state: str = ""
 
@@ -93,6 +95,8 @@ class Watch:
             seen = self._partitions[partition] = _Seen(progress, worked, now_ms)
         elif not lag or (progress is not None and (seen.place != progress or worked > seen.worked)):
             seen.place, seen.worked, seen.moved_ms = progress, worked, now_ms
+        if state.startswith(NO_RESTART_HELPS):
+            seen.excused_ms = now_ms
         seen.lag, seen.state = lag, state
 
     def forget(self, partition: int) -> None:
@@ -125,13 +129,22 @@ class Watch:
         total = records - records_before
         return (rejected - rejected_before) / total if total >= SHARE_RECORDS_MIN else 0.0
 
-    def stalled_ms(self, now_ms: int) -> int:
-        """The longest time that a partition has had lag and made no progress for a reason that a restart could heal.
-
-        A partition that was refused because its state is lost waits for a person; it fails /health, but ends no worker.
+    def stuck(self, now_ms: int) -> PartitionHealth | None:
+        """The partition that has had lag and made no progress for longest, for a reason that a restart could heal; None where
+        there is none. `stalled_ms` counts from when it last waited for what no restart brings: that fails /health, but ends no
+        worker, not even in the moment in which it is there again.
         """
-        stuck = (seen for seen in self._partitions.values() if seen.lag and not seen.state.startswith(LOST_STATE))
-        return max((now_ms - seen.moved_ms for seen in stuck), default=0)
+        found = (
+            PartitionHealth(
+                partition=partition,
+                state=seen.state,
+                lag=seen.lag,
+                stalled_ms=now_ms - max(seen.moved_ms, seen.excused_ms),
+            )
+            for partition, seen in self._partitions.items()
+            if seen.lag
+        )
+        return max(found, key=lambda one: one.stalled_ms, default=None)
 
     def report(self, now_ms: int) -> Report:
         """The state of the worker."""

@@ -1,6 +1,8 @@
-"""Log lines for people or for log stores. No line per event, and no customer data: ids of partitions and topics only.
+"""Log lines for people or for log stores. No line per event, and no customer data: ids of partitions and topics, and where it
+must be of a customer, never an address.
 
-Extra facts travel as `extra={"facts": {...}}`, so that both forms show them: `... partition=3 offset=120`.
+Extra facts travel as `extra={"facts": {...}}`, so that both forms show them: `... partition=3 offset=120`. A line that all
+partitions write at once, and again and again, has `"often": True` beside them, and is shown once in a while.
 """
 
 import datetime as dt
@@ -8,10 +10,12 @@ import json
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Final
 
 from typing_extensions import override
+from xxhash import xxh3_64_hexdigest
 
 from streams.setting_sections import Log
 
@@ -22,7 +26,8 @@ BUSY = ("mode.timers",)
 Whether work stands still is for `streams.watchdog` to tell."""
 
 REPEAT_S: Final = 30.0
-"""A library's line is shown once in so long: while no broker answers they write a hundred each second, gigabytes in a night."""
+"""The same line is shown once in so long: while no broker answers libraries write a hundred each second, gigabytes in a night."""
+FRAMES_MAX: Final = 6
 REMEMBERED_MAX: Final = 1_000
 """Lines remembered as shown; beyond, all are forgotten, and each is shown once more."""
 
@@ -55,7 +60,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class OnceInAWhile(logging.Filter):
-    """Shows the same line of a library once in REPEAT_S, and then how often it came meanwhile. Ours all pass."""
+    """Shows the same line of a library, or one of ours that comes often, once in REPEAT_S, and then how often it came meanwhile:
+    whatever partition each was about. All others of ours pass.
+    """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -65,7 +72,7 @@ class OnceInAWhile(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is shown."""
-        if record.name.partition(".")[0] not in NOISY:
+        if record.name.partition(".")[0] not in NOISY and not getattr(record, "often", False):
             return True
         try:
             line = (record.name, record.getMessage())
@@ -80,7 +87,7 @@ class OnceInAWhile(logging.Filter):
             self._shown.clear()
         self._shown[line] = (now_s, 0)
         if repeats:
-            record.facts = {"repeated": repeats}
+            record.facts = _facts(record) | {"repeated": repeats}
         return True
 
 
@@ -97,6 +104,24 @@ def configure_logs(settings: Log) -> None:
         logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.WARNING)
     for name in BUSY:
         logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.ERROR)
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, the innermost frames first. Its message may hold what a customer sent; the place does not."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+
+
+def shown_id(customer_id: str) -> str:
+    """A customer's id as a log may hold it: in place of an address a number that is the same each time.
+
+    >>> shown_id("user_id:7"), shown_id("email:ann@example.com")
+    ('user_id:7', 'email:~153a2ebaf4b79d8a')
+    """
+    kind, _, value = customer_id.partition(":")
+    if kind not in {"email", "phone"} and "@" not in value:
+        return customer_id
+    return f"{kind}:~{xxh3_64_hexdigest(value.encode())}"
 
 
 def _instant(record: logging.LogRecord) -> str:

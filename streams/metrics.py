@@ -104,8 +104,9 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_stops_total", kind="counter", unit="stops", labels=("reason",),
-        meaning="Times a partition stopped or paused: fenced, rolled_back, refused, unavailable, delivery ...",
-        remedy="The log names the partition and the cause.",
+        meaning="Times a partition stopped or paused: fenced (another worker has it), rolled_back (Redis went back in time), "
+        "refused or unavailable (Redis is full or away, each try), log (Kafka), lost_state, engine_errors, bug.",
+        remedy="The log names the cause. The last three need a hand: read it, and /health.",
     ),
     Metric(
         name="regulars_timers_fired_total", kind="counter", unit="timers",
@@ -142,8 +143,9 @@ METRICS: tuple[Metric, ...] = (
         remedy="Timers are later by clock.disorder_ms or clock.grace_ms on purpose. Beyond that: lag.",
     ),
     Metric(
-        name="regulars_partitions", kind="gauge", unit="partitions", meaning="Partitions this worker owns.",
-        remedy="0: more workers than partitions, or a claim that is refused; the log says which.",
+        name="regulars_partitions", kind="gauge", unit="partitions",
+        meaning="Partitions this worker works on; those it holds and that wait, for Redis say, are not among them.",
+        remedy="0: more workers than partitions, or all of them wait; /health lists them and says for what.",
     ),
     Metric(
         name="regulars_rebalances_total", kind="counter", unit="rebalances", meaning="Times partitions were handed out anew.",

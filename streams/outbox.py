@@ -159,7 +159,8 @@ class Outbox:
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
                 continue
             except Exception as error:  # noqa: BLE001 - a client's error of any kind: the rows are there, so try again
-                _log.warning("rows were not published: %s", error, extra={"facts": {"partition": self._partition}})
+                facts = {"facts": {"partition": self._partition}, "often": True}
+                _log.warning("rows were not published, they are sent again: %s", error, extra=facts)
                 await self._sleep(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
                 continue

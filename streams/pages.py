@@ -1,5 +1,5 @@
-"""Pages of a process's own: a worker's /health (JSON, 503 when it is not well) and /metrics (Prometheus text), the others'
-/metrics.
+"""Pages of a process's own: /metrics (Prometheus text), a worker's /health (JSON, 503 when it is not well), and whether the
+process runs at all: a worker's /live, the others' /health.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +14,7 @@ from streams.setting_sections import Http
 
 METRICS_TYPE = "text/plain; version=0.0.4"
 _SHUTDOWN_S = 1.0
+_RUNS = b'{"status":"ok"}'
 
 
 class Pages:
@@ -30,6 +31,7 @@ class Pages:
         """Listen. Raises OSError where the port is taken."""
         app = web.Application()
         app.router.add_get("/health", self._health)
+        app.router.add_get("/live", _runs)
         app.router.add_get("/metrics", self._metrics_page)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
@@ -52,8 +54,8 @@ class Pages:
 
 @asynccontextmanager
 async def metrics_page(settings: Http, page: Callable[[], bytes]) -> AsyncIterator[None]:
-    """Serve what `page` gives at /metrics for as long as the context lasts; port 0: no page. Raises OSError where the port is
-    taken.
+    """Serve what `page` gives at /metrics, and at /health that the process runs, for as long as the context lasts; port 0: no
+    page. Raises OSError where the port is taken.
     """
     if not settings.port:
         yield
@@ -63,6 +65,7 @@ async def metrics_page(settings: Http, page: Callable[[], bytes]) -> AsyncIterat
         return web.Response(body=page(), headers={"Content-Type": METRICS_TYPE})
 
     app = web.Application()
+    app.router.add_get("/health", _runs)
     app.router.add_get("/metrics", answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -71,3 +74,7 @@ async def metrics_page(settings: Http, page: Callable[[], bytes]) -> AsyncIterat
         yield
     finally:
         await runner.cleanup()
+
+
+async def _runs(_: web.Request) -> web.Response:
+    return web.Response(body=_RUNS, content_type="application/json")

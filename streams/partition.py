@@ -15,6 +15,7 @@ from schemas.decode import Decoder
 from streams.engine_errors import EngineErrors
 from streams.faults import NO_FAULTS, Faults
 from streams.log import Log, LogError, Reach
+from streams.logs import place_of
 from streams.lost_state import LostState
 from streams.outbox import Publisher
 from streams.partition_limits import DEFAULT_LIMITS, PartitionLimits
@@ -33,6 +34,8 @@ PAUSE_S: Final = 1.0
 PAUSE_MAX_S: Final = 30.0
 ASIDE_S: Final = 10.0
 """Between looks at a partition that needs a person: a decision is then found by itself."""
+OF_ALL: Final = frozenset({"unavailable", "refused", "log"})
+"""Troubles that most often all partitions have together: Redis or Kafka is away. The log tells of them once in a while."""
 GOOD_MS: Final = 30_000
 """A claim that held this long lets the pauses begin anew."""
 
@@ -147,6 +150,12 @@ class Partition:
         """The partition's clock."""
         return self._tenure.clock.now_ms
 
+    @property
+    def unpublished(self) -> int | None:
+        """Rows committed and not known to be in Kafka; None while the partition is claimed: nobody has read them yet."""
+        tenure = self._tenure
+        return None if tenure.state in {"new", "claiming"} else tenure.outbox.waiting
+
     def lag(self) -> dict[str, int]:
         """Records known to be in the log and not committed, by topic; topics of which that is not known are left out."""
         return self._tenure.lag()
@@ -184,6 +193,9 @@ class Partition:
         try:
             await tenure.open()
             self.claims += 1
+            if self._told:
+                _log.info("claimed again", extra={"facts": {"partition": self.number}, "often": True})
+                self._told = ""
             await tenure.run()
             await self._close()
         except Exception as error:  # noqa: BLE001 - whatever it was, the other partitions go on, and this one begins anew
@@ -192,12 +204,13 @@ class Partition:
 
     async def _ended(self, error: Exception) -> StopReason:
         reason, level = _reason(error)
-        trouble = f"{reason}: {error}"
-        facts = {"facts": {"partition": self.number, "reason": reason}}
+        told = f"{type(error).__name__} at {place_of(error)}" if reason == "bug" else str(error)
+        trouble = f"{reason}: {told}"
+        facts = {"facts": {"partition": self.number, "reason": reason}, "often": reason in OF_ALL}
         if reason != "lost_state" or trouble != self._told:  # the same one every few seconds would bury all else
-            _log.log(level, "%s", error, extra=facts, exc_info=error if reason == "bug" else None)
+            _log.log(level, "%s", told, extra=facts)
         self._trouble = self._told = trouble
-        self._stats.stopped(self.number, reason, str(error))
+        self._stats.stopped(self.number, reason, told)
         await self._close()
         return reason
 

@@ -252,7 +252,7 @@ class Limits(Section, frozen=True, kw_only=True):
             unit="profiles",
             ge=100,
             le=10_000_000,
-            why="About 1 GB at 5 KB each.",
+            why="About 3 GB of typical buyers, at 16 KB each.",
             extremes="Small: more loads. Large: memory.",
         ),
     ] = 200_000
@@ -270,7 +270,7 @@ class Limits(Section, frozen=True, kw_only=True):
 
 
 class Http(Section, frozen=True, kw_only=True):
-    """The worker's own pages: /health and /metrics."""
+    """The worker's own pages: /health, /live and /metrics."""
 
     host: Annotated[
         str,
@@ -311,12 +311,12 @@ class Health(Section, frozen=True, kw_only=True):
     exit_ms: Annotated[
         int,
         about(
-            "A worker that is stalled for this long ends itself, so that it is restarted.",
+            "A worker that is stalled for this long although Kafka and Redis answer ends itself, so that it is restarted.",
             unit="ms",
             ge=0,
             le=86_400_000,
             why="Stuck consumers of this kind are cured by a restart.",
-            extremes="0: never. Short: restarts while Kafka or Redis is down, which heals nothing.",
+            extremes="0: never. Short: restarts of workers that a little patience would have brought on.",
         ),
     ] = 600_000
     rejected_share: Annotated[

@@ -26,7 +26,6 @@ class BatchStats(Struct, kw_only=True):
     cached: int
     profiles_written: int
     profiles_created: int
-    outbox_rows: int
     take_s: float
     load_s: float
     work_s: float

@@ -134,6 +134,7 @@ class Tenure:
         self._idle_since_ms = 0
         self._foreign: deque[tuple[int, int]] = deque(maxlen=64)
         self._faults_seen = FaultCount(number)
+        self._often = {"facts": {"partition": number}, "often": True}
         self._wake = asyncio.Event()
         self._dropped = False
         self._stopping = False
@@ -445,12 +446,12 @@ class Tenure:
             try:
                 work_s += await self._run(batch)
             except Faulty as fault:
-                self._faults_seen.note(fault, self._mono_ms())
-                if fault.place is None:
+                item = None if fault.place is None else items[fault.place]
+                self._faults_seen.note(fault, item, self._mono_ms())
+                if item is None:
                     stuck.add(fault.profile_id)
                 else:
-                    problem = Problem("engine_error", type(fault.error).__name__)
-                    items[fault.place].what = problem
+                    item.what = Problem("engine_error", type(fault.error).__name__)
             else:
                 return batch, load_s, work_s
 
@@ -600,7 +601,7 @@ class Tenure:
                 self.state = f"waiting: {error}"
                 if self.state != told:  # the same one every few seconds would bury all else
                     told = self.state
-                    _log.warning("a commit waits: %s", error, extra={"facts": {"partition": self.number}})
+                    _log.warning("a commit waits: %s", error, extra=self._often)
                 self._stats.stopped(self.number, "refused" if isinstance(error, Refused) else "unavailable", str(error))
                 if self._stopping:
                     raise
@@ -612,7 +613,7 @@ class Tenure:
                 self.worked = 0
                 self.state = "running"
                 if told:
-                    _log.info("the commit that waited is in", extra={"facts": {"partition": self.number}})
+                    _log.info("the commit that waited is in", extra=self._often)
                 return
 
     def _settle(self, batch: Batch, changes: Changes) -> None:
@@ -719,7 +720,6 @@ class Tenure:
                 cached=len(self._cache),
                 profiles_written=len(changes.profiles),
                 profiles_created=changes.created,
-                outbox_rows=len(self.outbox),
                 take_s=seconds[0],
                 load_s=seconds[1],
                 work_s=seconds[2],

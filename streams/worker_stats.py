@@ -1,7 +1,7 @@
 """What the partitions of a worker tell, turned into its metrics and into what /health goes by."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 from schemas.topics import CONSUMED
 from streams.health import Watch
@@ -21,12 +21,20 @@ class WorkerStats:
 
     def __init__(self, metrics: Metrics, watch: Watch, ends_every_ms: int = 1000) -> None:
         self._metrics, self._watch = metrics, watch
+        # To Prometheus a counter that appears with its first event has not risen.
+        for reason in get_args(StopReason):
+            metrics.count("regulars_stops_total", 0, reason=reason)
+        for topic in CONSUMED:
+            metrics.count("regulars_events_total", 0, topic=topic)
+        for result in ("taken", "refused"):
+            metrics.count("regulars_rules_read_total", 0, result=result)
         self._silence_ms = max(SILENCE_MS, 3 * ends_every_ms)
         self._read_ms: dict[int, int] = {}
         """By partition: the wall time up to which everything is known to have been read, or since when it is ours."""
         self._records = self._rejected = 0
         self._cached: dict[int, int] = {}
         self._outbox: dict[int, int] = {}
+        """By partition: rows that wait for Kafka, as last known."""
 
     def batch(self, done: BatchStats) -> None:
         """A batch was committed."""
@@ -57,19 +65,16 @@ class WorkerStats:
         ):
             metrics.observe("regulars_stage_seconds", seconds, stage=stage)
         self._cached[done.partition] = done.cached
-        self._outbox[done.partition] = done.outbox_rows
 
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         """Rows of the outbox were acknowledged."""
         self._metrics.observe("regulars_stage_seconds", seconds, stage="publish")
         for waited in waited_ms:
             self._metrics.observe("regulars_cause_to_trigger_seconds", waited / 1000)
-        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
 
     def refused(self, partition: int, reason: str, rows: int) -> None:
         """Outputs were set aside."""
         self._metrics.count("regulars_rejected_total", rows, reason=reason)
-        self._outbox[partition] = max(0, self._outbox.get(partition, 0) - rows)
 
     def held_back(self, partition: int, why: str) -> None:
         """Outputs wait for a right, or no longer do."""
@@ -86,7 +91,6 @@ class WorkerStats:
     def claimed(self, partition: int) -> None:
         """The partition was claimed; nothing of an earlier claim is in memory."""
         self._cached.pop(partition, None)
-        self._outbox.pop(partition, None)
         self._watch.held_back(partition, "")
 
     def rebalanced(self) -> None:
@@ -112,6 +116,8 @@ class WorkerStats:
             behind: dict[str, int] = {} if partition is None else partition.lag()
             progress, worked = None, 0
             read_ms = self._read_ms.setdefault(number, wall_ms())
+            if partition is not None and (rows := partition.unpublished) is not None:
+                self._outbox[number] = rows
             for topic, count in behind.items():
                 lag_of[topic] += count
                 lag += count

@@ -116,6 +116,8 @@ class Courier:
                 said, trouble = await self._try(call)
             match "again" if said is None else meaning(said.status):
                 case "delivered":
+                    if self._failing_ms is not None:
+                        _log.info("relay %s: the receiver takes triggers again", self._name, extra={"often": True})
                     self.taken_ms, self._failing_ms = self._now_ms(), None
                     self.counts["delivered"] += 1
                     return None
@@ -131,6 +133,9 @@ class Courier:
             if now_ms - began_ms >= self._relay.give_up_ms:
                 return self._failure("given_up", trouble, tries, value, head)
             self.counts["retried"] += 1
+            _log.warning(
+                "relay %s: a trigger was not taken (%s); it is tried again", self._name, trouble, extra={"often": True}
+            )
             asked = None if said is None else said.retry_after
             await self._sleep(pause_s(tries, head.trigger_id, asked, now_ms / 1000))
 
@@ -140,7 +145,7 @@ class Courier:
         except (OSError, TimeoutError) as error:
             if (private := guard.as_error(error)) is not None:
                 raise Disabled(f"relay {self._name}: {private}") from None
-            return None, type(error).__name__
+            return None, str(error) or type(error).__name__
         return said, f"HTTP {said.status}"
 
     def _failure(self, reason: str, detail: str, tries: int, value: bytes, head: _Head | None = None) -> Failure:

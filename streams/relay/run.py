@@ -197,9 +197,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         failure = await self._courier.deliver(value)
         if failure is None:
             return
-        _log.warning(
-            "set aside: %s (%s)", failure.reason, failure.detail, extra={"facts": {"trigger": failure.trigger_id}}
-        )
+        facts = {"facts": {"trigger": failure.trigger_id}, "often": True}
+        _log.warning("set aside: %s (%s)", failure.reason, failure.detail, extra=facts)
         key = (failure.trigger_id or "").encode()
         await self._producer.send_and_wait(
             self._settings.topic(FAILED_TOPIC), value=msgspec.json.encode(failure), key=key

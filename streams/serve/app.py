@@ -5,10 +5,10 @@
 
 import logging
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
+from streams.logs import place_of
 from streams.metrics import Metrics
 from streams.serve.answer import Answer, Refusal, problem_answer
 from streams.serve.call import Call
@@ -58,10 +58,7 @@ class App:
         except Refusal as refusal:
             answer = problem_answer(refusal)
         except Exception as fault:  # noqa: BLE001 -- one request must not end the process; it is told and logged
-            # The message of an exception may hold what a customer sent; the place does not.
-            frames = traceback.extract_tb(fault.__traceback__)[-4:]
-            place = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-            _log.error("a request failed: %s at %s", type(fault).__name__, place)
+            _log.error("a request failed: %s at %s", type(fault).__name__, place_of(fault))
             answer = problem_answer(Refusal("fault"))
         if answer.reason:
             self._metrics.count("regulars_http_refused_total", reason=answer.reason)

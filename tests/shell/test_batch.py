@@ -1,5 +1,6 @@
 """A batch: exact order of timers and records, bounds, foreign records, and nothing half-done when the engine fails."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from schemas.events import Arrival, EraseShop
 from streams.engine_errors import EngineErrors
 from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
+from streams.logs import TextFormatter
 from streams.partition_limits import PartitionLimits
 from streams.rows import ROW_BYTES_MAX
 from streams.tenure import Tenure
@@ -196,6 +198,42 @@ def test_too_many_failures_of_the_engine_pause_the_partition() -> None:
 
     with pytest.raises(EngineErrors, match="the engine failed 100 times within a minute"):
         run(made.all_done())
+
+
+class Telling(Exception):
+    """A failure whose message holds what the customer sent."""
+
+    def __init__(self) -> None:
+        super().__init__("ann@example.com")
+
+
+def test_the_log_says_where_the_engine_failed_and_nothing_that_names_the_customer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Faulty(Recording):
+        __slots__ = ()
+
+        @override
+        def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
+            raise Telling
+
+    made = world(Faulty(m2=Telling))
+    customer = {"email": "ann@example.com", "user_id": None}
+    made.send(*(replace(added("ann", minute, f"m{minute}"), **customer) for minute in (0, 2)), added("bob", 70, "m3"))
+    with caplog.at_level("INFO"):
+        run(made.all_done())
+
+    of_record, of_timer = [TextFormatter().format(line).split(" ", 1)[1] for line in caplog.records]
+    assert re.match(
+        r"ERROR engine_errors: Telling in an event at \S+test_batch.py:\d+ step < .*; the record is set aside "
+        r"partition=0 topic=carts offset=1$",
+        of_record,
+    ), of_record
+    assert re.match(
+        r"ERROR engine_errors: Telling in a timer at \S+test_batch.py:\d+ fire < .*; its timers are left alone for an hour "
+        r"partition=0 profile=email:~\w{16}$",
+        of_timer,
+    ), of_timer
 
 
 def test_a_need_for_more_of_the_ledger_is_met_and_the_step_runs_again() -> None:

@@ -256,11 +256,11 @@ def test_health_asks_where_the_worker_of_these_settings_listens(
     """A socket for "::" takes no IPv4, and an address with colons is no host of a URL."""
     pages: list[str] = []
 
-    def nobody(page: str, **_: object) -> None:
+    def nobody(_: object, page: str, **__: object) -> None:
         pages.append(page)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("urllib.request.urlopen", nobody)
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", nobody)
 
     assert cli.run(["health", "--http-host", host]) == 1
     assert pages == [asked]
@@ -334,6 +334,27 @@ def test_health_of_something_that_is_no_worker_is_bad(capsys: pytest.CaptureFixt
         assert cli.run(["health", "--url", f"http://127.0.0.1:{other.getsockname()[1]}/health"]) == 1
         greeting.join()
     assert "no worker answers" in capsys.readouterr().err
+
+
+def test_health_asks_the_worker_itself_and_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as worker:
+
+        def say_it_is_well() -> None:
+            connection, _ = worker.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+
+        worker.settimeout(5)
+        saying = threading.Thread(target=say_it_is_well)
+        saying.start()
+        code = cli.run(["health", "--http-host", "127.0.0.1", "--http-port", str(worker.getsockname()[1])])
+        saying.join()
+
+    assert code == 0
 
 
 def test_a_port_that_is_taken_is_told_with_how_to_choose_another() -> None:

@@ -1,6 +1,10 @@
 """The files under deploy/ and beside it say the same as each other and as the code."""
 
+import asyncio
+import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -8,13 +12,19 @@ from typing import Any
 import pytest
 import yaml
 
-from streams.kafka_producer import STOP_PATIENCE_S
+from streams import kafka_producer, worker
+from streams.health import Report, Status
 from streams.local.redis_server import DEFAULT_CONFIG
-from streams.settings import build_settings
+from streams.metrics import Metrics
+from streams.pages import Pages
+from streams.setting_sections import Http
+from streams.settings import SettingsError, build_settings
 
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
 SERVE_PORT = 8000
+CACHED_PROFILE_BYTES = 16_000
+"""Of a typical buyer (bench/typical_buyer.py) whom a worker has worked on, measured by what the process grew."""
 
 
 @pytest.fixture
@@ -89,11 +99,34 @@ def test_redis_is_configured_alike_in_deploy_and_locally() -> None:
     assert {key: redis_settings()[key] for key in wanted} == wanted
 
 
-def test_the_image_does_not_run_as_root_and_checks_its_health() -> None:
-    lines = (ROOT / "Dockerfile").read_text()
+def test_the_image_does_not_run_as_root() -> None:
+    assert re.search(r"^USER (?!0|root)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
-    assert re.search(r"^USER (?!0|root)", lines, re.MULTILINE)
-    assert f"http://127.0.0.1:{HTTP_PORT}/health" in lines
+
+@pytest.mark.parametrize("status", ["ok", "failing"])
+def test_the_checks_of_containers_hold_while_the_page_says_so_whatever_proxy_there_is(
+    compose: dict[str, Any], status: Status
+) -> None:
+    image = re.search(r"HEALTHCHECK [^\n]*\\\n +CMD (\[.*\])", (ROOT / "Dockerfile").read_text())
+    assert image is not None
+    checks = {HTTP_PORT: json.loads(image[1]), SERVE_PORT: compose["services"]["serve"]["healthcheck"]["test"][1:]}
+
+    async def codes() -> list[int]:
+        pages = Pages(Http(host="127.0.0.1", port=0), report=lambda: Report(status=status), metrics=Metrics())
+        await pages.start()
+        try:
+            return [await asyncio.to_thread(code_of, check, port, pages.port) for port, check in checks.items()]
+        finally:
+            await pages.stop()
+
+    def code_of(check: list[str], port: int, here: int) -> int:
+        assert check[:2] == ["python", "-c"]
+        script = check[2].replace(str(port), str(here))
+        return subprocess.run(
+            [sys.executable, "-c", script], env={"http_proxy": "http://127.0.0.1:9"}, check=False
+        ).returncode
+
+    assert asyncio.run(codes()) == [0 if status == "ok" else 1] * 2
 
 
 def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
@@ -105,12 +138,27 @@ def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
     assert in_image[1] == in_makefile[1]
 
 
-def test_kubernetes_probes_ask_the_health_page(worker_pod: dict[str, Any]) -> None:
+def test_kubernetes_starts_no_worker_anew_because_kafka_or_redis_is_away_or_a_person_is_waited_for(
+    worker_pod: dict[str, Any],
+) -> None:
+    """It would not start while they are, and after that only when Kubernetes tries again. One that stalls ends by itself."""
     worker = worker_pod["containers"][0]
 
     assert worker["ports"] == [{"name": "http", "containerPort": HTTP_PORT}]
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+    assert worker["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
+    for probe in ("startupProbe", "readinessProbe"):
         assert worker[probe]["httpGet"] == {"path": "/health", "port": "http"}
+    assert build_settings().health.exit_ms > 0
+
+
+def test_kubernetes_gives_a_worker_the_memory_that_its_settings_allow_it(worker_pod: dict[str, Any]) -> None:
+    given = re.fullmatch(r"(\d+)Gi", worker_pod["containers"][0]["resources"]["limits"]["memory"])
+    config = yaml.safe_load((ROOT / "deploy/kubernetes/configmap.yaml").read_text())["data"]
+
+    assert given is not None
+    assert (
+        int(given[1]) * 2**30 >= build_settings({}, config).limits.cache_profiles * CACHED_PROFILE_BYTES + 512 * 2**20
+    )
 
 
 def test_kubernetes_probes_of_the_http_side_tell_a_dead_process_from_an_absent_kafka(serve_pod: dict[str, Any]) -> None:
@@ -125,7 +173,17 @@ def test_kubernetes_probes_of_the_http_side_tell_a_dead_process_from_an_absent_k
 def test_kubernetes_waits_longer_for_the_http_side_than_it_may_take_to_stop(serve_pod: dict[str, Any]) -> None:
     grace_s = serve_pod["terminationGracePeriodSeconds"]
 
-    assert grace_s > build_settings().serve.shutdown_ms / 1000 + STOP_PATIENCE_S + 5
+    assert grace_s > build_settings().serve.shutdown_ms / 1000 + kafka_producer.STOP_PATIENCE_S + 5
+
+
+def test_a_worker_is_waited_for_as_long_as_it_may_take_to_stop(
+    compose: dict[str, Any], worker_pod: dict[str, Any]
+) -> None:
+    """Killed before, it leaves its group without a word, and its partitions wait for the session timeout."""
+    takes_s = worker.STOP_PATIENCE_S + worker.LEAVE_PATIENCE_S + kafka_producer.STOP_PATIENCE_S
+
+    assert worker_pod["terminationGracePeriodSeconds"] > takes_s
+    assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > takes_s
 
 
 @pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
@@ -136,6 +194,19 @@ def test_kubernetes_pods_have_no_more_rights_than_they_need(pod: str, request: p
     for container in [*found["initContainers"], *found["containers"]]:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
+def test_kubernetes_tells_pods_of_no_service_in_variables_that_are_taken_for_settings(
+    pod: str, request: pytest.FixtureRequest
+) -> None:
+    """By default it gives every pod REGULARS_SERVE_PORT=tcp://... for the Service regulars-serve."""
+    *_, service = yaml.safe_load_all((ROOT / "deploy/kubernetes/serve.yaml").read_text())
+    name = service["metadata"]["name"].upper().replace("-", "_")
+
+    with pytest.raises(SettingsError):
+        build_settings({}, {f"{name}_PORT": "tcp://10.43.7.9:80"})
+    assert request.getfixturevalue(pod)["enableServiceLinks"] is False
 
 
 def test_what_compose_and_kubernetes_set_is_accepted(compose: dict[str, Any]) -> None:

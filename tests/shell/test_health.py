@@ -8,8 +8,9 @@ from urllib.request import urlopen
 import pytest
 
 from streams.health import Report, Watch
+from streams.local.process import free_ports
 from streams.metrics import Metrics
-from streams.pages import Pages
+from streams.pages import Pages, metrics_page
 from streams.setting_sections import Health, Http
 from streams.watchdog import Stalled, watch_over
 
@@ -173,7 +174,36 @@ def test_the_page_answers_503_when_the_worker_is_not_well() -> None:
     assert (status, body["reasons"]) == (503, ["stuck"])
 
 
-async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
+def test_the_process_is_alive_however_unwell_the_worker_is() -> None:
+    async def story() -> tuple[int, bytes]:
+        report = Report(status="failing", reasons=["Redis is away"])
+        pages = Pages(Http(host="127.0.0.1", port=0), report=lambda: report, metrics=Metrics())
+        await pages.start()
+        try:
+            return await asyncio.to_thread(asked, pages.port, "/live")
+        finally:
+            await pages.stop()
+
+    assert asyncio.run(story()) == (200, b'{"status":"ok"}')
+
+
+def test_processes_without_partitions_are_well_while_they_run() -> None:
+    """The image asks /health on this port, whichever of its commands it runs."""
+
+    async def story() -> tuple[int, bytes]:
+        port = free_ports(1)[0]
+        async with metrics_page(Http(host="127.0.0.1", port=port), lambda: b""):
+            return await asyncio.to_thread(asked, port, "/health")
+
+    assert asyncio.run(story()) == (200, b'{"status":"ok"}')
+
+
+def asked(port: int, path: str) -> tuple[int, bytes]:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return answer.status, answer.read()
+
+
+async def _watchdog(*, servers_answer: bool, exit_ms: int, stall_ms: int = 60_000) -> None:
     subject = watch()
     observe(subject, 0, lag=1, progress=0)
     asked = asyncio.Event()
@@ -182,9 +212,8 @@ async def _watchdog(*, servers_answer: bool, exit_ms: int) -> None:
         asked.set()
         return servers_answer
 
-    dog = asyncio.create_task(
-        watch_over(subject, Health(exit_ms=exit_ms), now_ms=lambda: 600_000, servers_answer=answer, every_ms=1)
-    )
+    settings = Health(exit_ms=exit_ms, stall_ms=stall_ms)
+    dog = asyncio.create_task(watch_over(subject, settings, now_ms=lambda: 600_000, servers_answer=answer, every_ms=1))
     await asyncio.wait([dog, asyncio.create_task(asked.wait())], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(0.01)
     if dog.done():
@@ -205,11 +234,71 @@ def test_the_watchdog_can_be_told_to_keep_quiet() -> None:
     asyncio.run(_watchdog(servers_answer=True, exit_ms=0))
 
 
-def test_a_partition_that_waits_for_a_person_fails_health_but_ends_no_worker() -> None:
+@pytest.mark.parametrize(
+    "state",
+    [
+        "lost_state: records are gone",
+        "engine_errors: partition 0: the engine failed 100 times within a minute",
+        "waiting: Redis has used all memory it may use (maxmemory)",
+        "refused: Redis can't write to its disk",
+        "unavailable: no connection to Redis",
+    ],
+)
+def test_a_partition_that_no_restart_helps_fails_health_but_ends_no_worker(state: str) -> None:
     subject = Watch(Health())
     subject.ready()
-    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=0)
-    subject.observe(0, lag=5, progress=1, state="lost_state: records are gone", now_ms=10_000_000)
+    subject.observe(0, lag=5, progress=1, state="running", now_ms=0)
+    subject.observe(0, lag=5, progress=1, state=state, now_ms=10 * MINUTE)
+    # What it waits for it looks for now and then; nobody knows in that moment whether it is there.
+    subject.observe(0, lag=5, progress=None, state="claiming", now_ms=10 * MINUTE + 1000)
 
-    assert subject.stalled_ms(10_000_000) == 0
-    assert subject.report(10_000_000).status == "failing"
+    stuck = subject.stuck(10 * MINUTE + 1000)
+    assert stuck is not None
+    assert stuck.stalled_ms == 1000
+    assert subject.report(10 * MINUTE + 1000).status == "failing"
+
+
+@pytest.mark.parametrize("stall_ms, told", [(600_000, True), (700_000, False)])
+def test_that_servers_do_not_answer_is_told_once_health_fails(
+    stall_ms: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(_watchdog(servers_answer=False, exit_ms=600_000, stall_ms=stall_ms))
+
+    assert ("does not answer" in caplog.text) == told
+
+
+def test_a_worker_has_its_time_after_an_outage_as_if_it_had_begun_then() -> None:
+    """It ended itself the moment that Kafka was back, and all other workers with it."""
+
+    async def story() -> list[int]:
+        subject, clock, looks = watch(), Clock(), []
+        observe(subject, 0, lag=1, progress=0)
+        back_ms = 30 * MINUTE
+
+        async def answer() -> bool:
+            looks.append(clock.now_ms)
+            return clock.now_ms >= back_ms
+
+        with pytest.raises(Stalled):
+            await watch_over(subject, Health(exit_ms=10 * MINUTE), now_ms=clock.now, servers_answer=answer, every_ms=1)
+        return looks
+
+    looks = asyncio.run(story())
+
+    assert looks[-1] == 29 * MINUTE + 10 * MINUTE
+
+
+class Clock:
+    """A minute passes with each look."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+
+    def now(self) -> int:
+        self.now_ms += MINUTE
+        return self.now_ms
+
+
+def test_the_watchdog_names_the_partition_and_what_it_does() -> None:
+    with pytest.raises(Stalled, match=r"partition 0 .*\(running\)"):
+        asyncio.run(_watchdog(servers_answer=True, exit_ms=600_000))

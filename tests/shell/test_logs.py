@@ -15,9 +15,10 @@ class Log:
         self.now_s = 1000.0
         self.filter = OnceInAWhile(lambda: self.now_s)
 
-    def told(self, source: str, message: str, *args: object) -> str | None:
+    def told(self, source: str, message: str, *args: object, **extra: object) -> str | None:
         """A line as it is shown, without its time; None where it is left out."""
         record = logging.LogRecord(source, logging.ERROR, "", 0, message, args, None)
+        record.__dict__ |= extra
         return TextFormatter().format(record).split(" ", 1)[1] if self.filter.filter(record) else None
 
 
@@ -41,6 +42,19 @@ def test_another_broker_and_another_library_are_told_of_at_once() -> None:
     assert log.told("aiokafka", "Unable connect to node with id %s", 2)
     assert log.told("aiokafka.consumer.fetcher", "Unable connect to node with id %s", 1)
     assert not log.told("aiokafka", "Unable connect to node with id %s", 2)
+
+
+def test_what_all_partitions_meet_together_is_one_line_in_a_while() -> None:
+    log = Log()
+    lines = []
+    for _ in range(2):
+        lines += [log.told("streams.partition", "no Redis", facts={"partition": n}, often=True) for n in range(32)]
+        log.now_s += 30
+
+    assert [line for line in lines if line] == [
+        "ERROR partition: no Redis partition=0",
+        "ERROR partition: no Redis partition=0 repeated=31",
+    ]
 
 
 @pytest.mark.parametrize("source", ["streams.partition", "uvicorn.error"])

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from typing import Any
+import re
+from typing import Any, cast
 
 import pytest
 from typing_extensions import override
@@ -79,6 +80,28 @@ def test_it_reads_works_publishes_and_leaves_an_empty_outbox() -> None:
     assert [trigger["name"] for trigger in world.values("triggers")] == ["cart.abandoned"]
     assert part.meta is not None
     assert part.meta.tails["triggers"] == 1
+
+
+def test_rows_that_kafka_has_and_the_table_still_keeps_do_not_count_as_waiting() -> None:
+    async def story() -> list[int | None]:
+        world = World()
+        world.send(added("ada", 0, "m1"), added("bob", 100, "m2"))
+        subject = partition(world)
+        waiting = [subject.unpublished]
+        tenure = subject._tenure = world.tenure()
+        await tenure.open()
+        waiting.append(subject.unpublished)
+        world.log.deliver(0)
+        while await tenure.turn():
+            waiting.append(subject.unpublished)
+        await tenure.outbox.flush()
+        assert len(tenure.outbox) > 0
+        return [*waiting, subject.unpublished]
+
+    unknown, claimed, *worked, published = run(story())
+
+    assert (unknown, claimed, published) == (None, 0, 0)
+    assert worked[-1]
 
 
 def test_ten_thousand_bad_records_in_a_row_are_all_set_aside() -> None:
@@ -266,6 +289,41 @@ def test_the_log_says_once_that_a_commit_waits_for_the_table_and_when_it_is_thro
         ("WARNING", "a commit waits: no answer"),
         ("INFO", "the commit that waited is in"),
     ]
+    # All partitions wait for the same Redis.
+    assert all(record.__dict__["often"] for record in caplog.records)
+
+
+def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", times=3)
+    subject = partition(world)
+    with caplog.at_level("INFO"):
+        run(until(world, subject, done(world, subject)))
+
+    told = [line for line in caplog.records if line.name == "streams.partition"]
+    assert [line.levelname for line in told] == ["WARNING"] * 3 + ["INFO"]
+    assert told[-1].getMessage() == "claimed again"
+    assert all(line.__dict__["often"] for line in told)
+
+
+def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", error=cast("Any", KeyError("email:ann@example.com")))
+    subject = partition(world)
+    with caplog.at_level("INFO"):
+        run(until(world, subject, done(world, subject)))
+
+    ((reason, message),) = world.told.stops
+    assert reason == "bug"
+    assert re.match(r"KeyError at \S+memory_table.py:\d+ \S+ < ", message)
+    assert "ann@" not in caplog.text
+    assert message in caplog.text
 
 
 def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:

@@ -80,6 +80,22 @@ def test_it_is_tried_again_under_the_same_id_until_it_is_taken() -> None:
     assert [round(wait) for wait in receiver.waits] == [1, 2, 4]
 
 
+def test_the_log_says_why_the_receiver_takes_nothing_and_when_it_does_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong key is waited out for an hour, and whoever is to mend it must find it in that hour."""
+    receiver = Receiver(Answer(401), OSError("ServerDisconnectedError"), Answer(401), OK)
+
+    with caplog.at_level("INFO"):
+        receiver.deliver(trigger())
+        receiver.deliver(trigger(trigger_id="t2"))
+
+    assert [(line.levelname, line.getMessage(), line.__dict__["often"]) for line in caplog.records] == [
+        ("WARNING", "relay crm: a trigger was not taken (HTTP 401); it is tried again", True),
+        ("WARNING", "relay crm: a trigger was not taken (ServerDisconnectedError); it is tried again", True),
+        ("WARNING", "relay crm: a trigger was not taken (HTTP 401); it is tried again", True),
+        ("INFO", "relay crm: the receiver takes triggers again", True),
+    ]
+
+
 def test_a_receiver_that_asks_for_time_gets_it() -> None:
     receiver = Receiver(BUSY, OK)
 

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from faust.types import TP
@@ -19,12 +19,12 @@ from streams.kafka_log import held_partitions
 from streams.keeper import Keeper
 from streams.kill_points import faults_of
 from streams.memory_table import MemoryTable
-from streams.metrics import Metrics
+from streams.metrics import METRICS, Metrics
 from streams.others_time import OthersTime
 from streams.partition import Partition
 from streams.setting_sections import Health
 from streams.settings import Settings
-from streams.stats import BatchStats
+from streams.stats import BatchStats, StopReason
 from streams.table import Commit
 from streams.worker_stats import WorkerStats
 
@@ -41,7 +41,6 @@ BATCH = BatchStats(
     cached=7,
     profiles_written=3,
     profiles_created=1,
-    outbox_rows=9,
     take_s=0.001,
     load_s=0.002,
     work_s=0.003,
@@ -60,6 +59,7 @@ class FakePartition:
         self.commits = self.worked = 0
         self.t0_ms = 5000
         self.behind = {"orders": 4}
+        self.unpublished: int | None = 0
         self.may_end = asyncio.Event()
         self.may_end.set()
         self._stopped = asyncio.Event()
@@ -187,15 +187,44 @@ def test_a_batch_shows_in_the_metrics() -> None:
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
 
 
-def test_rows_that_are_set_aside_do_not_wait_any_more() -> None:
+def test_what_may_happen_for_the_first_time_is_counted_from_0() -> None:
+    """To Prometheus a counter that appears with its first event has not risen."""
     metrics = Metrics()
-    stats = WorkerStats(metrics, Watch(Health()))
-    stats.batch(BATCH)
-    stats.published(0, 4, [], 0.01)
-    stats.refused(0, "refused_by_broker", 2)
-    stats.look({}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+    WorkerStats(metrics, Watch(Health()))
+    page = metrics.page().decode()
 
-    assert metrics.value("regulars_outbox_rows") == 3
+    for reason in get_args(StopReason):
+        assert f'regulars_stops_total{{reason="{reason}"}} 0.0' in page
+    for topic in CONSUMED:
+        assert f'regulars_events_total{{topic="{topic}"}} 0.0' in page
+    for result in ("taken", "refused"):
+        assert f'regulars_rules_read_total{{result="{result}"}} 0.0' in page
+
+
+def test_the_reference_names_the_reasons_for_which_partitions_stop() -> None:
+    (stops,) = (metric for metric in METRICS if metric.name == "regulars_stops_total")
+
+    assert all(reason in stops.meaning for reason in get_args(StopReason))
+
+
+def test_rows_that_wait_for_kafka_are_as_the_partitions_count_them_and_unknown_ones_as_they_were_last() -> None:
+    async def story() -> list[float]:
+        metrics = Metrics()
+        stats = WorkerStats(metrics, Watch(Health()))
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        shown = []
+        for waiting in (7, 3, None, 0, 5):
+            bench.made[0].unpublished = waiting
+            stats.look({0: bench.keeper}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+            shown.append(metrics.value("regulars_outbox_rows"))
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        stats.look({0: bench.keeper}, now_ms=0, wall_ms=lambda: 0, started_ms=0)
+        return [*shown, metrics.value("regulars_outbox_rows")]
+
+    assert asyncio.run(story()) == [7, 3, 3, 0, 5, 0]
 
 
 def test_what_waits_for_a_right_shows_in_health_until_it_goes_out_or_the_partition_is_claimed_anew() -> None:
