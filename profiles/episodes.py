@@ -72,7 +72,7 @@ def plan(
 
     One that opened with another anchor and is no correction (its opening is later) is taken as a new episode. An event that
     came later than the allowed lateness arms only what is due after it was received. `data` is what the trigger keeps about
-    the episode; it takes the place of what was kept.
+    the episode; it takes the place of what was kept. Raises TypeError for a moment that is no whole number of milliseconds.
     """
     profile = turn.profile
     place = slot(definition.name, key)
@@ -82,6 +82,11 @@ def plan(
             episode.data = data
         if (episode.due_ms, episode.anchor, episode.opened_ms) == (due_ms, anchor, opened_ms):
             return
+    if type(due_ms) is not int or type(opened_ms) is not int:
+        # It would be written, and the profile never be read again.
+        raise TypeError(
+            f"{definition.name} is planned for {due_ms!r}, opened at {opened_ms!r}: both must be int, in ms"
+        )
     past_due = due_ms < turn.at.clock_ms
     if episode is None:
         episode = Episode(definition.name, key, anchor, opened_ms, due_ms, occurrence=occurrence, data=data or {})

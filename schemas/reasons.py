@@ -97,11 +97,13 @@ REASONS: dict[str, Reason] = {
     ),
     "decoder_failed": Reason(
         "The decoder met something it was not written for.",
-        "Report it with the original of this record: it is a fault of ours.",
+        "Where the detail names a trigger of a package of your own: mend that, then send the record again (`regulars rejected "
+        "redrive`). Else report it with the original of this record: it is a fault of ours.",
     ),
     "too_many_hops": Reason(
         "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
-        "Report it with the original of this record: it is a fault of ours.",
+        "Where the detail names a trigger of a package of your own: mend that, then send the record again (`regulars rejected "
+        "redrive`). Else report it with the original of this record: it is a fault of ours.",
     ),
     "plan_violation": Reason(
         "The event is a good one, but breaks the shop's own tracking plan; the detail says where.",
@@ -116,7 +118,8 @@ REASONS: dict[str, Reason] = {
     ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",
-        "Report it with the original of this record: it is a fault of ours.",
+        "Where the detail names a trigger of a package of your own: mend that, then send the record again (`regulars rejected "
+        "redrive`). Else report it with the original of this record: it is a fault of ours.",
     ),
     "output_too_large": Reason(
         "An output of more than 256 KB was not published; this is its beginning.",

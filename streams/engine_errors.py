@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from types import TracebackType
 from typing import Final
 
 from streams.terms import Faulty
@@ -13,11 +14,19 @@ WINDOW_MS: Final = 60_000
 
 
 class EngineErrors(Exception):
-    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release.
+    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release, or of a
+    trigger that a package brings along, which the message then names.
 
     The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
-    to the last release, or install a repaired one; then have the rejected records sent again.
+    to the last release (of the package), or install a repaired one; then have the rejected records sent again.
     """
+
+
+def _without_words(error: Exception) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """An exception as logs show it: what and where, without its words, which may be of the customer ("KeyError: 'a@x.org'")."""
+    kind = type(error)
+    silent: type[Exception] = type(kind.__name__, (Exception,), {"__module__": kind.__module__})
+    return silent, silent(), error.__traceback__
 
 
 class FaultCount:
@@ -33,12 +42,12 @@ class FaultCount:
             "%s; %s",
             fault,
             "the record is set aside" if fault.place is not None else "its timers are left alone for an hour",
-            exc_info=fault.error,
+            exc_info=_without_words(fault.error),
             extra={"facts": {"partition": self._partition, "profile": fault.profile_id}},
         )
         self._at_ms.append(now_ms)
         if len(self._at_ms) == ERRORS_MAX and now_ms - self._at_ms[0] < WINDOW_MS:
             raise EngineErrors(
                 f"partition {self._partition}: the engine failed {ERRORS_MAX} times within a minute, last with "
-                f"{type(fault.error).__name__}. The partition pauses; install a release that is not at fault"
+                f"{fault.what}. The partition pauses; install a release that is not at fault"
             )

@@ -1,0 +1,56 @@
+"""Which trigger an exception of the engine came out of: a fault of a company's own trigger is not one of ours.
+
+Nothing watches the hooks while all goes well. Once something was raised, its traceback says through which hook it went.
+"""
+
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from profiles.definition import TriggerDefinition
+
+HOOKS: Final = frozenset(
+    name for name in vars(TriggerDefinition) if not name.startswith("_") and callable(getattr(TriggerDefinition, name))
+) - {"rule"}
+"""What the engine tells triggers by and asks them by."""
+BUILT_IN: Final = "profiles.triggers."
+"""How the names of modules begin that hold built-in triggers."""
+
+
+class Unkeepable(Exception):
+    """What a trigger left can't be stored, read again or published. The message says whose it is and why.
+
+    In a worker the record is set aside, or the customer's timers are left alone. Operator action: mend the trigger.
+    """
+
+    def __init__(self, trigger: str, what: str, error: Exception) -> None:
+        super().__init__(f"{trigger or 'the engine'}: {what}: {error}")
+        self.trigger = trigger
+
+
+def hook_of(error: BaseException) -> str | None:
+    """The hook that an exception came out of, such as "loyalty.thanks.on_order"; None where it was none.
+
+    Compiled code leaves frames without variables: of a built-in trigger there the module is named.
+    """
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None:
+        if (hook := _hook(traceback.tb_frame)) is not None:
+            return hook
+        traceback = traceback.tb_next
+    return None
+
+
+def is_built_in(trigger: TriggerDefinition[Any]) -> bool:
+    """Whether it comes with Regulars, and is no company's own."""
+    return type(trigger).__module__.startswith(BUILT_IN)
+
+
+def _hook(frame: FrameType) -> str | None:
+    hook = frame.f_code.co_name
+    if hook not in HOOKS:
+        return None
+    trigger = frame.f_locals.get("self")
+    if isinstance(trigger, TriggerDefinition):
+        return f"{trigger.name}.{hook}"
+    module = str(frame.f_globals.get("__name__", ""))
+    return f"{module}.{hook}" if module.startswith(BUILT_IN) else None
