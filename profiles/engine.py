@@ -75,8 +75,8 @@ Role = Literal["command", "order", "cart", "feedback", "other"]
 """How the engine goes about an event."""
 
 
-FIRED_MAX: Final = 50_000
-"""So many timers of a customer fire in one go, years of them; beyond it a trigger plans anew at once what just fired."""
+FIRED_MAX: Final = 20_000
+"""So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
 
 
 class EndlessTimers(Exception):

@@ -28,16 +28,23 @@ class Unkeepable(Exception):
 
 
 def hook_of(error: BaseException) -> str | None:
-    """The hook that an exception came out of, such as "loyalty.thanks.on_order"; None where it was none.
+    """The hook that an exception came out of, such as "loyalty.thanks.on_order"; the trigger alone where the engine failed on
+    what it was asked for; None where it was neither.
 
-    Compiled code leaves frames without variables: of a built-in trigger there the module is named.
+    Compiled code leaves frames without variables: of a built-in trigger there the module is named, and what the engine was
+    busy with is not known.
     """
     traceback: TracebackType | None = error.__traceback__
+    about: str | None = None
     while traceback is not None:
-        if (hook := _hook(traceback.tb_frame)) is not None:
+        frame = traceback.tb_frame
+        if (hook := _hook(frame)) is not None:
             return hook
+        for name in ("definition", "trigger"):
+            if isinstance(trigger := frame.f_locals.get(name), TriggerDefinition):
+                about = trigger.name
         traceback = traceback.tb_next
-    return None
+    return about
 
 
 def is_built_in(trigger: TriggerDefinition[Any]) -> bool:
