@@ -27,6 +27,7 @@ from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError
 from streams.sources.errors import SourceError
 from streams.table import Fenced, NotInstalled, Refused, RolledBack, Unavailable, WrongInstall
 from streams.tracking_plan import PlanError
+from streams.trigger_registry import TriggerLoadError
 from streams.watchdog import Stalled
 
 ERRORS: tuple[type[Exception], ...] = (
@@ -34,6 +35,7 @@ ERRORS: tuple[type[Exception], ...] = (
     CertificateError,
     BookError,
     PlanError,
+    TriggerLoadError,
     RulesError,
     CostsError,
     CatalogueError,

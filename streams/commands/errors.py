@@ -19,6 +19,7 @@ def explain(error: Exception) -> str | None:
     from streams.sources.errors import SourceError
     from streams.table import TableError
     from streams.tracking_plan import PlanError
+    from streams.trigger_registry import TriggerLoadError
 
     if isinstance(
         error,
@@ -34,6 +35,7 @@ def explain(error: Exception) -> str | None:
         | SourceError
         | SpendError
         | TableError
+        | TriggerLoadError
         | UnsupportedVersion,
     ):
         return str(error) or type(error).__name__

@@ -31,5 +31,5 @@ def told(what: str, then: str) -> Iterator[None]:
         elif hook.rpartition(".")[2] in HOOKS:
             fault = f"{hook} raised {type(error).__name__}: {error}"
         else:
-            fault = f"{hook} answered what the engine can't use: {type(error).__name__}: {error}"
+            fault = f"{hook} made the engine raise {type(error).__name__}: {error}"
         raise TriggerFault(f"{fault}; on {what}. Where that happens, {then}.") from error

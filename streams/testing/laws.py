@@ -26,7 +26,7 @@ from streams.blame import is_built_in
 from streams.testing.faults import TriggerFault
 from streams.testing.histories import again_and_again, histories, kinds_for
 from streams.testing.run import Run, deaf, facts, kept_bytes, shown
-from streams.trigger_registry import all_triggers
+from streams.trigger_registry import all_triggers, well_written
 
 LAWS: Final = {
     "sound": "no hook raises an error, and what a trigger keeps and tells can be stored, read again and published",
@@ -79,12 +79,14 @@ def check(
 ) -> Checked:
     """Hold a trigger to all LAWS over `examples` random histories; raises AssertionError that names the law.
 
-    A hook that raises an error breaks "sound"; what it raised is the `__cause__`.
+    A hook that raises an error breaks "sound"; what it raised is the `__cause__`. Raises TriggerLoadError for a trigger that is
+    not written as triggers are.
 
     `book` is what the shop has decided, its rules first of all. Without one, quiet hours are off, so that more goes out to be
     looked at. `triggers` are those that run beside it: all that are installed, unless said. The same arguments give the same
     histories as long as the same modules are loaded: Hypothesis draws some values from the constants of these.
     """
+    well_written(trigger)
     beside = all_triggers() if triggers is None else tuple(triggers)
     among = beside if trigger in beside else (*beside, trigger)
     book = book or Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))
@@ -193,7 +195,7 @@ def _ask_whether_it_minds_its_own(
 
 def _ask_whether_it_stands(trigger: TriggerDefinition[Any], run: Run, at_ms: int) -> None:
     moved = [
-        f"{key} from {before_ms} to {after_ms}"
+        f"{key} from {shown(before_ms)} to {'never' if after_ms is None else shown(after_ms)}"
         for key, (before_ms, after_ms) in run.moved_by_the_same_rules(at_ms).items()
         if key.startswith(f"{trigger.name}|")
     ]

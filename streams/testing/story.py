@@ -45,7 +45,7 @@ from schemas.outputs import Decision, Trigger, TriggerOutcome
 from streams.book_files import read_rules_file
 from streams.careful import look
 from streams.testing.faults import LEFT_ALONE, SET_ASIDE, told
-from streams.trigger_registry import all_triggers
+from streams.trigger_registry import all_triggers, well_written
 
 FIRST_DAY: Final = datetime(2026, 3, 2)  # noqa: DTZ001 -- it gets the shop's zone in each story
 _TIME: Final = re.compile(r"^(?:day (\d+) +)?([01]?\d|2[0-3]):([0-5]\d)$")
@@ -72,7 +72,7 @@ class Story:
 
     `rules` are Rules or the path of a rules file (the built-in defaults where left out), `triggers` those that take part
     (all that are installed), `book` whatever else the shop has decided; it brings its own rules. Raises BookError for a rules
-    file that can't be used.
+    file that can't be used, TriggerLoadError for a trigger that is not written as triggers are.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Story:
         book: Book | None = None,
         triggers: Iterable[TriggerDefinition[Any]] | None = None,
     ) -> None:
-        self.triggers = all_triggers() if triggers is None else tuple(triggers)
+        self.triggers = all_triggers() if triggers is None else tuple(map(well_written, triggers))
         book = book or Book()
         self.book = book if rules is None else with_rules(book, rules)
         self.shop = Shop(self)

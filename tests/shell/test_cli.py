@@ -16,6 +16,7 @@ import pytest
 from streams import cli
 from streams.commands.errors import explain
 from streams.settings import SETTINGS
+from streams.trigger_registry import TriggerLoadError
 
 TWO_LEVELS = {
     "topics": {"create", "list"},
@@ -279,6 +280,7 @@ def test_the_topics_of_a_shadow_run_bear_no_name_that_its_worker_refuses(capsys:
 
 def test_only_what_a_user_can_mend_is_explained() -> None:
     assert explain(ZeroDivisionError()) is None
+    assert explain(TriggerLoadError("entry point ours can't be loaded")) == "entry point ours can't be loaded"
     assert explain(FileNotFoundError(2, "No such file or directory", "x.jsonl")) == "x.jsonl: No such file or directory"
 
 
