@@ -46,7 +46,7 @@ from profiles import (
 from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
-from profiles.definition import TriggerDefinition, hears
+from profiles.definition import BadTrigger, TriggerDefinition, hears
 from profiles.goods import change_of
 from profiles.goods_state import Good, GoodChange
 from profiles.holdout import is_measured
@@ -77,10 +77,6 @@ Role = Literal["command", "order", "cart", "feedback", "other"]
 
 FIRED_MAX: Final = 20_000
 """So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
-
-
-class EndlessTimers(Exception):
-    """A trigger plans what fires at once, and again when it has fired. The message names it."""
 
 
 class _Way(NamedTuple):
@@ -236,7 +232,7 @@ class Engine:
 
         A visitor who did not come back is forgotten: the profile is blank then, and `orders` say that what is stored has to go.
         Raises NeedLedger(None) before changing anything when old orders are to be compacted, when what comes due may put the
-        customer into a hold-out's comparison, or when she may be forgotten. Raises EndlessTimers where they never end.
+        customer into a hold-out's comparison, or when she may be forgotten. Raises BadTrigger where they never end.
         """
         clock_ms, fired = at.clock_ms, 0
         if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
@@ -244,7 +240,7 @@ class Engine:
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             fired += 1
             if fired > FIRED_MAX:
-                raise EndlessTimers(f"{_first_of(profile, due_ms)} plans again and again what just fired")
+                raise BadTrigger(f"{_first_of(profile, due_ms)} plans again and again what just fired")
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from profiles import exposures, gates
 from profiles.consent import summary
 from profiles.contacts import shown_ids
-from profiles.definition import TriggerDefinition
+from profiles.content import Content
+from profiles.definition import BadTrigger, TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import good_key, in_stock
 from profiles.goods_state import Goods
@@ -239,6 +240,10 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     ):
         reason = "condition"
     if reason is not None:
+        if type(reason) is not str:
+            raise BadTrigger(
+                f"{definition.name}.check answers {type(reason).__name__}, and not None or the reason why not"
+            )
         _end(turn, definition, episode, "cancelled", reason, now_ms)
         return
     if waited_for == gates.UNREACHABLE or now_ms - episode.due_ms > rule.max_lateness_ms:
@@ -331,6 +336,8 @@ def _emit(
     profile, book = turn.profile, turn.book
     rule = definition.rule(book)
     content = definition.content(turn, episode)
+    if type(content) is not Content:
+        raise BadTrigger(f"{definition.name}.content answers {type(content).__name__}, and not a Content")
     currency = content.currency or book.shop_currency
     ghost, place = verdict.shut == gates.HELD_OUT, verdict.place
     turn.out.append(

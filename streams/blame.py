@@ -6,7 +6,7 @@ Nothing watches the hooks while all goes well. Once something was raised, its tr
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from profiles.definition import TriggerDefinition
+from profiles.definition import BadTrigger, TriggerDefinition
 
 HOOKS: Final = frozenset(
     name for name in vars(TriggerDefinition) if not name.startswith("_") and callable(getattr(TriggerDefinition, name))
@@ -16,11 +16,8 @@ BUILT_IN: Final = "profiles.triggers."
 """How the names of modules begin that hold built-in triggers."""
 
 
-class Unkeepable(Exception):
-    """What a trigger left can't be stored, read again or published. The message says whose it is and why.
-
-    In a worker the record is set aside, or the customer's timers are left alone. Operator action: mend the trigger.
-    """
+class Unkeepable(BadTrigger):
+    """What a trigger left can't be stored, read again or published. The message says whose it is and why."""
 
     def __init__(self, trigger: str, what: str, error: Exception) -> None:
         super().__init__(f"{trigger or 'the engine'}: {what}: {error}")

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from profiles.engine import EndlessTimers
+from profiles.definition import BadTrigger
 from profiles.goods_state import Good, GoodChange
 from profiles.profile import Profile
 from profiles.stamp import RulesStamp
@@ -16,7 +16,7 @@ from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.moves import Move
 from schemas.outputs import Trigger, TriggerOutcome
-from streams.blame import Unkeepable, hook_of
+from streams.blame import hook_of
 
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
@@ -80,7 +80,7 @@ class Faulty(Exception):
 
     def __init__(self, place: int | None, profile_id: str, error: Exception) -> None:
         hook, kind = hook_of(error), type(error).__name__
-        if isinstance(error, EndlessTimers | Unkeepable):
+        if isinstance(error, BadTrigger):
             self.what = str(error)  # it says nothing of the customer, as others might
         else:
             self.what = f"{kind} in {hook}" if hook else kind

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from profiles.engine import EndlessTimers
+from profiles.definition import BadTrigger
 from profiles.state import Need
-from streams.blame import HOOKS, Unkeepable, hook_of
+from streams.blame import HOOKS, hook_of
 
 SET_ASIDE = "a worker sets that record aside (rejected, engine_error) and logs an error"
 LEFT_ALONE = "a worker leaves her timers alone for an hour, tries again, and logs an error each time"
@@ -24,7 +24,7 @@ def told(what: str, then: str) -> Iterator[None]:
         raise
     except Exception as error:
         hook = hook_of(error)
-        if isinstance(error, EndlessTimers | Unkeepable):
+        if isinstance(error, BadTrigger):
             fault = str(error)
         elif hook is None:
             fault = f"the engine raised {type(error).__name__}: {error}"

@@ -335,7 +335,7 @@ def test_what_is_in_order_is_taken_for_no_break(honest: TriggerDefinition[Any]) 
             r"every\.page\.check raised KeyError: 'birthday'; on a timer that was due by 20.*leaves her timers alone",
         ),
         (Mumbler(), r"every\.page: what it says in a trigger can't be published: Encoding objects of type object"),
-        (Yes(), r"every\.page: what it says in a decision can't be published: Expected `str \| null`, got `bool`"),
+        (Yes(), r"every\.page\.check answers bool, and not None or the reason why not; on a timer"),
         (Meddler(), r"without it these are others: traits"),
         (Wanderer(), r"every\.page\|.* from 20.* UTC to 20.* UTC"),
         (Collector(), r"it kept at most \d+, then \d+, then \d+, then \d+, then \d+ bytes"),

@@ -165,6 +165,10 @@ def test_timers_it_fails_on_are_left_alone_and_nobody_elses_are(own: Note) -> No
             f"shop.note: what it says in a trigger can't be published: {NO_OBJECTS}, by a timer; its timers",
         ),
         (
+            TellsNothing(),
+            "shop.note.content answers NoneType, and not a Content, by a timer; its timers are left alone",
+        ),
+        (
             NeverRests(),
             "shop.note plans again and again what just fired, by a timer; its timers are left alone for an hour",
         ),

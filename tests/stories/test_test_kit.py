@@ -370,7 +370,7 @@ class Mute(Thanks):
             Late(),
             r"shop\.thanks\.check raised KeyError: 'birthday'; on a timer of ana, at 11:00\. .*leaves her timers alone",
         ),
-        (Nothing(), r"shop\.thanks made the engine raise AttributeError"),
+        (Nothing(), r"shop\.thanks\.content answers NoneType, and not a Content; on a timer of ana, at 11:00"),
         (Mute(), r"shop\.thanks: what it says in a trigger can't be published: Encoding objects of type object"),
     ],
     ids=lambda one: "" if isinstance(one, str) else type(one).__name__,
