@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
+from profiles.gates import END_REASONS, REASONS
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, QuietHours, Rules
 from profiles.state import DECISIONS_KEPT, EMITTED_MAX, EPISODES_MAX
 from profiles.turn import Output
 from schemas.events import Arrival, MessageFailed
-from schemas.outputs import Trigger
+from schemas.outputs import Decision, Trigger
 from streams.blame import is_built_in
 from streams.testing.faults import TriggerFault
 from streams.testing.histories import again_and_again, histories, kinds_for
@@ -31,6 +32,7 @@ from streams.trigger_registry import all_triggers, well_written
 LAWS: Final = {
     "sound": "no hook raises an error, and what a trigger keeps and tells can be stored, read again and published",
     "own": "a trigger changes nothing of the profile and its orders but its own episodes and timers",
+    "explained": "each reason that it gives has words, in its `reasons` or among those of all triggers",
     "replan": "planned anew by the rules it was planned by, nothing moves",
     "deterministic": "the same history gives the same profile and the same outputs, byte for byte",
     "duplicates": "events that come twice change nothing",
@@ -169,6 +171,10 @@ def _obeys(
 
     if not is_built_in(trigger):  # of those some facts of a profile are their own
         _ask_whether_it_minds_its_own(trigger, willing, story, end_ms)
+
+    given_ = {one.reason for one in whole.out if isinstance(one, Decision) and one.name == trigger.name and one.reason}
+    untold = sorted(given_ - {*trigger.reasons, *REASONS, *END_REASONS})
+    _ask("explained", trigger, not untold, f"nothing says what is meant by {', '.join(untold)}")
 
     strict = Run(book, among).play(story).end(end_ms)
     _ask("consent", trigger, _agreed_first(strict.out, story))

@@ -230,6 +230,14 @@ class Yes(EveryPage):
         return answer  # type: ignore[no-any-return] # as an author without a type checker may
 
 
+class Terse(EveryPage):
+    """It gives a reason that nothing explains."""
+
+    @override
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return "nope"
+
+
 class Waiter(EveryPage):
     """It waits for something after each page, for years."""
 
@@ -314,6 +322,7 @@ def test_what_a_trigger_hears_of_is_part_of_the_histories(hearer: TriggerDefinit
         (Stumbler(), "sound"),
         (Mumbler(), "sound"),
         (Yes(), "sound"),
+        (Terse(), "explained"),
     ],
     ids=lambda one: one if isinstance(one, str) else type(one).__name__,
 )
@@ -338,6 +347,7 @@ def test_what_is_in_order_is_taken_for_no_break(honest: TriggerDefinition[Any]) 
         (Yes(), r"every\.page\.check answers bool, and not None or the reason why not; on a timer"),
         (Meddler(), r"without it these are others: traits"),
         (Wanderer(), r"every\.page\|.* from 20.* UTC to 20.* UTC"),
+        (Terse(), r"nothing says what is meant by nope"),
         (Collector(), r"it kept at most \d+, then \d+, then \d+, then \d+, then \d+ bytes"),
     ],
     ids=lambda one: "" if isinstance(one, str) else type(one).__name__,
