@@ -24,6 +24,13 @@ from schemas.events import Arrival, Event
 R = TypeVar("R", bound=TriggerRule)
 
 
+class BadTrigger(Exception):
+    """A trigger does what none may do. The message names it, and says nothing of the customer.
+
+    In a worker the record is set aside, or the customer's timers are left alone. Operator action: mend the trigger.
+    """
+
+
 class TriggerDefinition(Generic[R]):
     """A trigger. Subclasses name it, say which rules it has and which events it wants to hear of, and answer `content`.
 

@@ -46,7 +46,7 @@ from profiles import (
 from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
-from profiles.definition import TriggerDefinition, hears
+from profiles.definition import BadTrigger, TriggerDefinition, hears
 from profiles.goods import change_of
 from profiles.goods_state import Good, GoodChange
 from profiles.holdout import is_measured
@@ -73,6 +73,10 @@ from schemas.outputs import Trigger, TriggerOutcome
 Handler = Callable[[Turn, Arrival], None]
 Role = Literal["command", "order", "cart", "feedback", "other"]
 """How the engine goes about an event."""
+
+
+FIRED_MAX: Final = 20_000
+"""So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
 
 
 class _Way(NamedTuple):
@@ -228,12 +232,15 @@ class Engine:
 
         A visitor who did not come back is forgotten: the profile is blank then, and `orders` say that what is stored has to go.
         Raises NeedLedger(None) before changing anything when old orders are to be compacted, when what comes due may put the
-        customer into a hold-out's comparison, or when she may be forgotten.
+        customer into a hold-out's comparison, or when she may be forgotten. Raises BadTrigger where they never end.
         """
-        clock_ms = at.clock_ms
+        clock_ms, fired = at.clock_ms, 0
         if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
             orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
+            fired += 1
+            if fired > FIRED_MAX:
+                raise BadTrigger(f"{_first_of(profile, due_ms)} plans again and again what just fired")
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue
@@ -542,6 +549,14 @@ def _wake_at(profile: Profile, due_ms: int) -> str | None:
         if at_ms == due_ms and (found is None or what < found):
             found = what
     return found
+
+
+def _first_of(profile: Profile, due_ms: int) -> str:
+    """The name of a trigger one of whose timers is due at this moment."""
+    wake = _wake_at(profile, due_ms)
+    if wake is not None:
+        return wake.partition("|")[0]
+    return min((episode.name for episode in profile.episodes.values() if episode.wake_ms == due_ms), default="")
 
 
 def opening(arrival: Arrival) -> tuple[int, str]:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from profiles import exposures, gates
 from profiles.consent import summary
 from profiles.contacts import shown_ids
-from profiles.definition import TriggerDefinition
+from profiles.content import Content
+from profiles.definition import BadTrigger, TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import good_key, in_stock
 from profiles.goods_state import Goods
@@ -72,7 +73,7 @@ def plan(
 
     One that opened with another anchor and is no correction (its opening is later) is taken as a new episode. An event that
     came later than the allowed lateness arms only what is due after it was received. `data` is what the trigger keeps about
-    the episode; it takes the place of what was kept.
+    the episode; it takes the place of what was kept. Raises TypeError for a moment that is no whole number of milliseconds.
     """
     profile = turn.profile
     place = slot(definition.name, key)
@@ -82,6 +83,11 @@ def plan(
             episode.data = data
         if (episode.due_ms, episode.anchor, episode.opened_ms) == (due_ms, anchor, opened_ms):
             return
+    if type(due_ms) is not int or type(opened_ms) is not int:
+        # It would be written, and the profile never be read again.
+        raise TypeError(
+            f"{definition.name} is planned for {due_ms!r}, opened at {opened_ms!r}: both must be int, in ms"
+        )
     past_due = due_ms < turn.at.clock_ms
     if episode is None:
         episode = Episode(definition.name, key, anchor, opened_ms, due_ms, occurrence=occurrence, data=data or {})
@@ -234,6 +240,10 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     ):
         reason = "condition"
     if reason is not None:
+        if type(reason) is not str:
+            raise BadTrigger(
+                f"{definition.name}.check answers {type(reason).__name__}, and not None or the reason why not"
+            )
         _end(turn, definition, episode, "cancelled", reason, now_ms)
         return
     if waited_for == gates.UNREACHABLE or now_ms - episode.due_ms > rule.max_lateness_ms:
@@ -326,6 +336,8 @@ def _emit(
     profile, book = turn.profile, turn.book
     rule = definition.rule(book)
     content = definition.content(turn, episode)
+    if type(content) is not Content:
+        raise BadTrigger(f"{definition.name}.content answers {type(content).__name__}, and not a Content")
     currency = content.currency or book.shop_currency
     ghost, place = verdict.shut == gates.HELD_OUT, verdict.place
     turn.out.append(

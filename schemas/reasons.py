@@ -116,7 +116,8 @@ REASONS: dict[str, Reason] = {
     ),
     "engine_error": Reason(
         "The event was understood, but applying it to the profile failed; the profile was left as it was.",
-        "Report it with the original of this record: it is a fault of ours.",
+        "Where the detail names a trigger of a package of your own: mend that, then send the record again (`regulars rejected "
+        "redrive`). Else report it with the original of this record: it is a fault of ours.",
     ),
     "output_too_large": Reason(
         "An output of more than 256 KB was not published; this is its beginning.",

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, cast
 
+from msgspec import DecodeError
 from msgspec.structs import replace
 
 from profiles import population
@@ -45,7 +46,7 @@ from streams.notes import Changed, Notes
 from streams.onwards import EVERYWHERE, Onwards
 from streams.product_facts import BatchFacts
 from streams.product_names import BatchNames, Named
-from streams.table import INTEGER_MAX, Loaded
+from streams.table import INTEGER_MAX, Loaded, Refused
 from streams.terms import ANONYMISED, Faulty, Need, Terms
 from streams.ties import Cluster, Ties
 
@@ -168,7 +169,8 @@ class Batch:
     def plan(self, cache: Cache) -> Need:
         """Take the profiles concerned out of the cache, mark foreign records, and say what is to be loaded.
 
-        The batch ends before the record whose profile would be one too many, and after the one that fills it.
+        The batch ends before the record whose profile would be one too many, and after the one that fills it. Raises Faulty
+        as `run` does.
         """
         live, groups, clocks, clock_ms = self.live, self._groups, self._clocks, self.clock_ms
         disorder_ms, ties = self.terms.disorder_ms, self._ties
@@ -237,7 +239,7 @@ class Batch:
                 if item.topic != FANOUT:
                     what = item.what = self._placed(place, what)
                 if type(what) is Arrival:
-                    if plan.moved or not self.goods.take(place, what, plan.customers):
+                    if plan.moved or not self._take_good(place, what, plan):
                         self._end = place
                     return None
         if item.topic == MOVES and isinstance(what, Move):
@@ -265,6 +267,13 @@ class Batch:
         if item.topic == FORWARDS:
             self._others.append(place)
         return group
+
+    def _take_good(self, place: int, arrival: Arrival, plan: _Plan) -> bool:
+        """Take in a catalogue event; false where the batch has to end before it. Triggers are asked whom it concerns."""
+        try:
+            return self.goods.take(place, arrival, plan.customers)
+        except Exception as error:
+            raise Faulty(place, SHOP, error) from error
 
     def _take_in(self, place: int, customer: str, plan: _Plan, cache: Cache) -> _Group | None:
         """Begin a customer's part, her profile out of the cache if it is there. Where she is one too many the batch ends."""
@@ -396,7 +405,9 @@ class Batch:
         self.clock_ms = self._clocks[-1]
 
     def add(self, loaded: Loaded) -> None:
-        """Take in what was read from the table. Raises UnsupportedVersion, msgspec.DecodeError for damage."""
+        """Take in what was read from the table. Raises UnsupportedVersion, Refused for a profile that is damaged,
+        msgspec.DecodeError for such an entry of a ledger.
+        """
         live = self.live
         for profile_id, stored in loaded.profiles.items():
             if stored is None:
@@ -405,7 +416,10 @@ class Batch:
                 ledger = Ledger(complete=profile_id != ANONYMOUS)
                 live[profile_id] = Live(profile, ledger, None, 0)
             else:
-                profile = decode_profile(stored)
+                try:
+                    profile = decode_profile(stored)
+                except DecodeError as error:
+                    raise Refused.of_profile(profile_id, self.terms.partition, error) from error
                 if profile.redirect:
                     self._ties.tie(profile_id)
                 live[profile_id] = Live(profile, Ledger(), profile.next_due_ms(), len(stored))

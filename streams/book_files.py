@@ -24,7 +24,7 @@ from profiles.expressions.errors import ExpressionError
 from profiles.expressions.source import Source
 from profiles.models import Models, decode_models
 from profiles.rates import Rates, RatesError, build_rates
-from profiles.rules import Rules, RulesError, read_rules
+from profiles.rules import Rules, RulesError, read_rules, table_of
 from profiles.segments import Segments
 from profiles.value.model import ModelError
 from schemas.adapters import ADAPTERS, OptionsError, configured
@@ -32,6 +32,7 @@ from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.money import exponent
 from schemas.times import INSTANT_MAX_MS
+from streams.blame import is_built_in
 from streams.protection import load_protection
 from streams.settings import Settings
 from streams.tracking_plan import load_plan
@@ -62,7 +63,7 @@ def load_book(settings: Settings) -> Book:
     """The book of an installation. Raises BookError."""
     files, shop = settings.files, settings.shop
     read = read_rules_file(Path(files.rules)) if files.rules else RulesRead()
-    return Book(
+    book = Book(
         shop_id=shop.id,
         shop_currency=shop.currency,
         shop_timezone=shop.timezone,
@@ -74,6 +75,25 @@ def load_book(settings: Settings) -> Book:
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
         models=read_models_file(Path(files.models)) if files.models else Models(),
     )
+    check_applies(book, files.rules)
+    return book
+
+
+def check_applies(book: Book, rules: str) -> None:
+    """Ask the triggers of packages whether they can do anything under a book whose rules stand in this file.
+
+    Raises BookError for one that fails on it: no worker could start, or go on, by these rules.
+    """
+    for trigger in all_triggers():
+        if not is_built_in(trigger):
+            try:
+                trigger.applies(book)
+            except Exception as error:
+                where = f"the rules file {rules}" if rules else "the rules as they are by default"
+                raise BookError(
+                    f"{trigger.name}.applies raises {type(error).__name__} ({error}) under {where}: "
+                    f"mend the trigger, or what stands in [{table_of(trigger.name)}]"
+                ) from error
 
 
 def load_adapters(settings: Settings) -> tuple[Adapter, ...]:

@@ -15,10 +15,11 @@ WINDOW_MS: Final = 60_000
 
 
 class EngineErrors(Exception):
-    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release.
+    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release, or of a
+    trigger that a package brings along, which the message then names.
 
     The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
-    to the last release, or install a repaired one; then have the rejected records sent again.
+    to the last release (of the package), or install a repaired one; then have the rejected records sent again.
     """
 
 
@@ -44,5 +45,5 @@ class FaultCount:
         if len(self._at_ms) == ERRORS_MAX and now_ms - self._at_ms[0] < WINDOW_MS:
             raise EngineErrors(
                 f"partition {self._partition}: the engine failed {ERRORS_MAX} times within a minute, last with "
-                f"{type(fault.error).__name__}. The partition pauses; install a release that is not at fault"
+                f"{fault.what}. The partition pauses; install a release that is not at fault"
             )

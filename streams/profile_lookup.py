@@ -62,10 +62,7 @@ async def follow(table: Table, profile_id: str, partitions: int) -> Found | None
         try:
             profile = decode_profile(stored)
         except msgspec.DecodeError as error:
-            raise Refused(
-                f"the profile {profile_id} (partition {partition}) can't be read: {error}. Restore the partition from a copy, or "
-                f"make it anew: regulars rebuild --partition {partition}"
-            ) from error
+            raise Refused.of_profile(profile_id, partition, error) from error
         if not profile.redirect:
             return Found(partition, profile, stored)
         profile_id = profile.redirect[-1][1]

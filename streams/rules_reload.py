@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.rules import topics_apart
-from streams.book_files import BookError, read_rules_file
+from streams.book_files import BookError, check_applies, read_rules_file
 from streams.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -55,12 +55,18 @@ class RulesFile:
                 BookError(f"rules file {self._path}: nobody looked for the topics {names} at the start: {_MAKE}")
             )
             return None
+        book = replace(
+            self.book, rules=read.rules, costs=read.costs, conditions=read.conditions, segments=read.segments
+        )
+        try:
+            check_applies(book, str(self._path))
+        except BookError as error:
+            self._refuse(error)
+            return None
         self._metrics.count("regulars_rules_read_total", result="taken")
         self._show_refused(None)
         self.refused = None
-        self.book = replace(
-            self.book, rules=read.rules, costs=read.costs, conditions=read.conditions, segments=read.segments
-        )
+        self.book = book
         return self.book
 
     def _refuse(self, error: BookError) -> None:

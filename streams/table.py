@@ -164,6 +164,14 @@ class Refused(TableError):
     The message says what. The partition keeps the batch and tries again with growing pauses.
     """
 
+    @classmethod
+    def of_profile(cls, profile_id: str, partition: int, error: Exception) -> "Refused":
+        """The error for a stored profile that is damaged."""
+        return cls(
+            f"the profile {profile_id} (partition {partition}) can't be read: {error}. Restore the partition from a copy, or "
+            f"make it anew: regulars rebuild --partition {partition}"
+        )
+
 
 class Unavailable(TableError):
     """The store did not answer, and it is known that nothing was changed, or asked again it still does not answer.

@@ -27,6 +27,7 @@ from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, is_gone
 from streams.cache import Cache
+from streams.careful import careful
 from streams.changes import Changes
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
@@ -57,6 +58,8 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
+_UNKEEPABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
+"""What making bytes of a batch raises where a trigger left what has none (TypeError, UnicodeEncodeError ...)."""
 
 
 class Tenure:
@@ -318,14 +321,22 @@ class Tenure:
         elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and task is None:
             return await self._commit_idle() or self._after_rules.pending
         take_s = time.perf_counter() - began
-        batch, load_s, work_s = await self._worked(items, clock_ms, task)
-        if not items and not batch.fired and not batch.cut and task is None and self._busy is None:
+        withdrawn: dict[str, int] = {}
+        try:
+            batch, changes, load_s, work_s = await self._done(items, clock_ms, task, self._terms, withdrawn)
+        except _UNKEEPABLE as error:
+            _log.warning(
+                "what came of a batch can't be stored (%s); it runs again, step by step",
+                type(error).__name__,
+                extra={"facts": {"partition": self.number}},
+            )
+            terms = structs.replace(self._terms, engine=careful(self._terms.engine))
+            batch, changes, load_s, work_s = await self._done(items, clock_ms, task, terms, withdrawn)
+        if changes is None:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
             return await self._commit_idle() or self._after_rules.pending
-        withdrawn = {profile_id: self.outbox.withdraw(profile_id) for profile_id in batch.outputs.forgotten}
-        changes = batch.changes(withdrawn)
         self._faults.at("after_compute")
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
@@ -417,7 +428,22 @@ class Tenure:
         if batch.replanned or task.part != "timers":
             self._unfinished = True  # some timers may be due by now, which the index is to be asked for
 
-    async def _worked(self, items: list[Item], clock_ms: int, task: Task | None) -> tuple[Batch, float, float]:
+    async def _done(
+        self, items: list[Item], clock_ms: int, task: Task | None, terms: Terms, withdrawn: dict[str, int]
+    ) -> tuple[Batch, Changes | None, float, float]:
+        """As `_worked`, with what it changed; None where nothing happened. `withdrawn` notes how many rows of forgotten customers
+        were taken out of the outbox, which happens once.
+        """
+        batch, load_s, work_s = await self._worked(items, clock_ms, task, terms)
+        if not items and not batch.fired and not batch.cut and task is None and self._busy is None:
+            return batch, None, load_s, work_s
+        for profile_id in batch.outputs.forgotten:
+            withdrawn[profile_id] = withdrawn.get(profile_id, 0) + self.outbox.withdraw(profile_id)
+        return batch, batch.changes(withdrawn), load_s, work_s
+
+    async def _worked(
+        self, items: list[Item], clock_ms: int, task: Task | None, terms: Terms
+    ) -> tuple[Batch, float, float]:
         """A batch that ran to its end, with the seconds of loading and of work. Records on which the engine fails are set
         aside, timers left alone, and the batch begins again on profiles as they were.
         """
@@ -426,7 +452,7 @@ class Tenure:
         while True:
             wall_ms = None if self._wall_ms is None else self._wall_ms()
             batch = Batch(
-                self._terms,
+                terms,
                 items,
                 clock_ms=clock_ms,
                 wall_ms=wall_ms,
@@ -441,9 +467,9 @@ class Tenure:
                 wake=self._busy,
             )
             began = time.perf_counter()
-            await self._prepare(batch)
-            load_s += time.perf_counter() - began
             try:
+                await self._prepare(batch)
+                load_s += time.perf_counter() - began
                 work_s += await self._run(batch)
             except Faulty as fault:
                 item = None if fault.place is None else items[fault.place]
@@ -451,7 +477,7 @@ class Tenure:
                 if item is None:
                     stuck.add(fault.profile_id)
                 else:
-                    item.what = Problem("engine_error", type(fault.error).__name__)
+                    item.what = Problem("engine_error", fault.what)
             else:
                 return batch, load_s, work_s
 

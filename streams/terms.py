@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from profiles.definition import BadTrigger
 from profiles.goods_state import Good, GoodChange
 from profiles.profile import Profile
 from profiles.stamp import RulesStamp
@@ -15,6 +16,7 @@ from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.moves import Move
 from schemas.outputs import Trigger, TriggerOutcome
+from streams.blame import hook_of
 
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
@@ -72,11 +74,18 @@ class Need(Struct, frozen=True):
 class Faulty(Exception):
     """The engine raised. `place` is the record's place in the batch, None when a timer of `profile_id` was fired.
 
-    The batch is thrown away and runs again with the record set aside, or the timer left alone.
+    The batch is thrown away and runs again with the record set aside, or the timer left alone. `what` says what was raised,
+    and by which trigger if it was one.
     """
 
     def __init__(self, place: int | None, profile_id: str, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__} in {'a timer' if place is None else 'an event'}")
+        hook, kind = hook_of(error), type(error).__name__
+        if isinstance(error, BadTrigger):
+            self.what = str(error)  # it says nothing of the customer, as others might
+        else:
+            self.what = f"{kind} in {hook}" if hook else kind
+        where = "a timer" if place is None else "an event"
+        super().__init__(f"{self.what} in {where}" if self.what == kind else f"{self.what}, by {where}")
         self.place, self.profile_id, self.error = place, profile_id, error
 
 

@@ -15,6 +15,8 @@ from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.rules import ELSEWHERE, GENERAL, table_of
 from profiles.triggers import BUILT_IN
+from streams.blame import is_built_in
+from streams.trigger_checks import slip_of
 
 GROUP: Final = "regulars.triggers"
 
@@ -31,11 +33,15 @@ def all_triggers() -> tuple[TriggerDefinition[Any], ...]:
     """Built-in triggers, then those of packages by name. Raises TriggerLoadError."""
     found = list(BUILT_IN)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        of = f" of the package {point.dist.name}" if point.dist is not None else ""
         try:
             loaded = point.load()
         except Exception as error:
-            raise TriggerLoadError(f"entry point {point.name} ({point.value}) can't be loaded: {error}") from error
-        found.append(check_trigger(loaded, point.name, found))
+            why = f"{type(error).__name__}: {error}"
+            raise TriggerLoadError(
+                f"entry point {point.name} ({point.value}){of} can't be loaded: {why}. Mend the package, or remove it"
+            ) from error
+        found.append(check_trigger(loaded, f"{point.name}{of}", found))
     return tuple(found)
 
 
@@ -44,17 +50,21 @@ def service_triggers(book: Book, triggers: Iterable[TriggerDefinition[Any]]) -> 
     return frozenset(one.name for one in triggers if one.rule(book).trigger_class == "service")
 
 
+def well_written(trigger: TriggerDefinition[Any]) -> TriggerDefinition[Any]:
+    """A trigger that was made in a test, looked at as one that a package offers. Raises TriggerLoadError."""
+    if not is_built_in(trigger) and (slip := slip_of(trigger)) is not None:
+        raise TriggerLoadError(f"{type(trigger).__name__}: {slip}")
+    return trigger
+
+
 def check_trigger(loaded: object, where: str, known: list[TriggerDefinition[Any]]) -> TriggerDefinition[Any]:
     """A loaded object as a trigger beside those known. Raises TriggerLoadError where it is none, or its name is taken."""
     if not isinstance(loaded, TriggerDefinition):
         raise TriggerLoadError(
             f"entry point {where}: {loaded!r} is no TriggerDefinition; name an instance, not a class"
         )
-    if not loaded.name or loaded.rule_type.trigger != loaded.name:
-        raise TriggerLoadError(
-            f"entry point {where}: the trigger is named {loaded.name!r} and its rules are those of "
-            f"{loaded.rule_type.trigger!r}; both must be the same"
-        )
+    if (slip := slip_of(loaded)) is not None:
+        raise TriggerLoadError(f"entry point {where}: {slip}")
     if any(other.name == loaded.name for other in known):
         raise TriggerLoadError(f"entry point {where}: there is already a trigger {loaded.name!r}")
     table = table_of(loaded.name)

@@ -4,6 +4,7 @@ from streams.testing import Story          # near-English stories under a simula
 from streams.testing.laws import check     # a trigger's laws, over random histories; needs the extra `testing`
 """
 
-from streams.testing.story import Person, Sent, Story
+from streams.testing.faults import TriggerFault
+from streams.testing.story import Person, Sent, Shop, Story, StoryError
 
-__all__ = ["Person", "Sent", "Story"]
+__all__ = ["Person", "Sent", "Shop", "Story", "StoryError", "TriggerFault"]

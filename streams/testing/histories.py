@@ -34,6 +34,15 @@ GOOD_KINDS: Final = (
     events.ProductAddedToWishlist,
 )
 """What the shop tells of price and stock, and what makes a customer watch a product besides her views."""
+_NEW_EACH_TIME: Final = (
+    "message_id",
+    "order_id",
+    "checkout_id",
+    "coupon_id",
+    "subscription_id",
+    "ticket_id",
+    "case_id",
+)
 _ALWAYS: Final = (events.Identified, events.PageViewed, events.ProductViewed, events.ConsentChanged)
 
 _PRODUCTS: Final = st.builds(
@@ -108,14 +117,20 @@ def one_event(draw: st.DrawFn, kinds: Collection[type[Event]], minute: int, mess
 
 
 def again_and_again(story: Iterable[Arrival], times: int) -> Iterator[Arrival]:
-    """A history so many times, one after the other: the same things happen under new message ids."""
+    """A history so many times, one after the other: the same things happen anew, with new messages, orders, tickets and coupons.
+
+    Goods and carts stay the same ones.
+    """
     told = list(story)
     span_ms = told[-1].time_ms - told[0].time_ms + MINUTE_MS
     for number in range(times):
         for one in told:
             at_ms = one.time_ms + number * span_ms
-            event = replace(one.event, message_id=f"{one.event.message_id}-{number}", timestamp_ms=at_ms)
-            yield replace(one, event=event, time_ms=at_ms, received_ms=at_ms)
+            fields: dict[str, Any] = {"timestamp_ms": at_ms}
+            for name in _NEW_EACH_TIME:
+                if (value := getattr(one.event, name, None)) is not None:
+                    fields[name] = f"{value}-{number}"
+            yield replace(one, event=replace(one.event, **fields), time_ms=at_ms, received_ms=at_ms)
 
 
 @st.composite

@@ -7,43 +7,57 @@
 
 Everything goes through the real engine under a simulated clock: nothing waits, and the same story gives the same ids. Times
 are those of the shop's zone. A story begins on Monday, 2 March 2026, at midnight; "day 3 10:00" is the Wednesday of that week.
+What the shop does itself (prices, stock, other rules) is told by `story.shop`.
+
+A trigger that raises an error, or leaves what can't be stored or published, is a TriggerFault that names it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any, Final, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.engine import Engine
-from profiles.goods_state import Good
+from profiles.goods import key_of
+from profiles.goods_state import UNKNOWN, Good, GoodChange
+from profiles.product_facts import with_word
 from profiles.profile import Profile
-from profiles.rules import Rules
-from profiles.state import Ledger, Moment
+from profiles.rules import Rules, near
+from profiles.state import Ledger, Moment, encode
 from profiles.told import Told
 from profiles.turn import Output
 from profiles.zones import instant
 from schemas import events
-from schemas.events import Arrival, ConsentChange, Event, Product
+from schemas.events import SHOP, Arrival, CatalogueEvent, ConsentChange, Event, Product
 from schemas.money import exponent
+from schemas.moves import Absorb
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 from streams.book_files import read_rules_file
-from streams.trigger_registry import all_triggers
+from streams.careful import look
+from streams.testing.faults import LEFT_ALONE, SET_ASIDE, told
+from streams.trigger_registry import all_triggers, well_written
 
 FIRST_DAY: Final = datetime(2026, 3, 2)  # noqa: DTZ001 -- it gets the shop's zone in each story
 _TIME: Final = re.compile(r"^(?:day (\d+) +)?([01]?\d|2[0-3]):([0-5]\d)$")
 
 Goods = str | Product
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class StoryError(AssertionError):
-    """The story itself is wrong: a time that can't be read, or that lies before what was told already."""
+    """The story itself is wrong: a time that can't be read or has passed, a word that there is not, a question about somebody
+    of whom nothing was told.
+    """
 
 
 class Sent(NamedTuple):
@@ -58,7 +72,7 @@ class Story:
 
     `rules` are Rules or the path of a rules file (the built-in defaults where left out), `triggers` those that take part
     (all that are installed), `book` whatever else the shop has decided; it brings its own rules. Raises BookError for a rules
-    file that can't be used.
+    file that can't be used, TriggerLoadError for a trigger that is not written as triggers are.
     """
 
     def __init__(
@@ -68,23 +82,16 @@ class Story:
         book: Book | None = None,
         triggers: Iterable[TriggerDefinition[Any]] | None = None,
     ) -> None:
-        self.triggers = all_triggers() if triggers is None else tuple(triggers)
+        self.triggers = all_triggers() if triggers is None else tuple(map(well_written, triggers))
         book = book or Book()
-        if rules is not None:
-            if isinstance(rules, Rules):
-                book = replace(book, rules=rules)
-            else:
-                read = read_rules_file(Path(rules))
-                book = replace(
-                    book, rules=read.rules, costs=read.costs, conditions=read.conditions, segments=read.segments
-                )
-        self.book = book
+        self.book = book if rules is None else with_rules(book, rules)
+        self.shop = Shop(self)
         self.goods: dict[str, Good] = {}
         """What is known of prices and stock, by product id."""
         self.facts: dict[str, Told] = {}
         """What events told of products besides."""
         self._zone = ZoneInfo(book.shop_timezone)
-        self._engine = Engine(book, self.triggers)
+        self._engine = Engine(self.book, self.triggers)
         self._people: dict[str, Person] = {}
         self._day = 0
         self.now_ms = instant(FIRST_DAY.replace(tzinfo=self._zone))
@@ -110,9 +117,29 @@ class Story:
 
     def customer(self, name: str) -> "Person":
         """A customer by her user id; the same as `story.<name>` where that is a word."""
+        return self._person(name, "user_id")
+
+    def visitor(self, name: str) -> "Person":
+        """Somebody whom nobody knows yet, by the name of her device; see `Person.logs_in`."""
+        return self._person(name, "anonymous_id")
+
+    def _person(self, name: str, kind: str) -> "Person":
         if name not in self._people:
-            self._people[name] = Person(self, name)
+            self._people[name] = Person(self, name, kind)
+        elif self._people[name].kind != kind:
+            raise StoryError(f"{name} is a {'visitor' if kind == 'user_id' else 'customer'} of this story already")
         return self._people[name]
+
+    @property
+    def people(self) -> "list[Person]":
+        """Everybody of the story, in the order in which they came up."""
+        return list(self._people.values())
+
+    def known(self, name: str) -> str:
+        """The name of a trigger. Raises StoryError where there is none of this name."""
+        if name not in self._engine.triggers:
+            raise StoryError(f"{name!r} is no trigger of this story; {near(name, self._engine.triggers)}")
+        return name
 
     def __getattr__(self, name: str) -> "Person":
         if name.startswith("_"):
@@ -134,6 +161,92 @@ class Story:
         """The engine everything goes through."""
         return self._engine
 
+    def use(self, book: Book) -> None:
+        """From now on the shop has decided this; what waits is planned anew."""
+        self.book, self._engine = book, Engine(book, self.triggers)
+        for person in self.people:
+            person.replan()
+
+
+def with_rules(book: Book, rules: Rules | Path | str) -> Book:
+    """The book with these rules, or those of a file. Raises BookError."""
+    if isinstance(rules, Rules):
+        return replace(book, rules=rules)
+    read = read_rules_file(Path(rules))
+    return replace(book, rules=read.rules, costs=read.costs, conditions=read.conditions, segments=read.segments)
+
+
+def made(kind: type[S], also: tuple[str, ...] = (), **fields: Any) -> S:
+    """One of the wire's things. Raises StoryError for a field that it has not, one that lacks, or a value that none can have.
+
+    `also` are words that stand for fields.
+    """
+    name = kind.__struct_config__.tag or kind.__name__
+    for field in fields:
+        if field not in kind.__struct_fields__:
+            raise StoryError(f"{name} has no field {field!r}; {near(field, (*kind.__struct_fields__, *also))}")
+    try:
+        thing = kind(**fields)
+        msgspec.json.decode(msgspec.json.encode(thing), type=kind)
+    except (TypeError, ValueError) as error:
+        raise StoryError(f"{name}: {error}") from None
+    return thing
+
+
+class Shop:
+    """What the shop does in a story. Prices are in major units (49.90) of its currency."""
+
+    def __init__(self, story: "Story") -> None:
+        self.story = story
+
+    def prices(self, what: str, price: float | Decimal, **more: Any) -> "Shop":
+        """A product costs this from now on."""
+        return self.does(events.ProductPriceChanged, product_id=what, price_minor=self.minor(price), **more)
+
+    def has(self, what: str, pieces: int, **more: Any) -> "Shop":
+        """So many pieces of a product are in stock."""
+        return self.does(events.ProductStockChanged, product_id=what, available=pieces, **more)
+
+    def describes(self, what: str, **facts: Any) -> "Shop":
+        """It tells of a product: `describes("tent", category="camping")`."""
+        return self.does(events.ProductUpdated, product_id=what, **facts)
+
+    def decides(self, rules: Rules | Path | str) -> "Shop":
+        """Other rules hold from now on, as when a rules file is changed under running workers: what waits is planned anew.
+
+        Raises BookError for a rules file that can't be used.
+        """
+        self.story.use(with_rules(self.story.book, rules))
+        return self
+
+    def does(self, kind: type[CatalogueEvent], **fields: Any) -> "Shop":
+        """Any event of the catalogue, now, with these fields. Everybody who watches the product hears of it."""
+        story = self.story
+        if not issubclass(kind, CatalogueEvent):
+            raise StoryError(
+                f"{kind.__name__} is nothing that a shop tells of products; say who does it: story.ana.does(...)"
+            )
+        story.messages += 1
+        event = made(kind, **{"message_id": f"shop-{story.messages}", "timestamp_ms": story.now_ms, **fields})
+        arrival = Arrival(event, story.now_ms, story.now_ms, SHOP, event.subject or "")
+        for person in story.people:  # what was due before finds the goods as they were
+            person.catch_up()
+        for key, word in story.engine.words(arrival):
+            story.facts[key] = with_word(story.facts.get(key, ()), word)
+        change = story.engine.change(story.goods.get(key_of(event), UNKNOWN), arrival)
+        if change is not None:
+            story.goods[change.key] = change.after
+            with told(f"{event.__struct_config__.tag} ({event.message_id}), at {story.shown(story.now_ms)}", SET_ASIDE):
+                concerns = story.engine.wakes(change)
+            alerts = [alert for person in story.people if (alert := person.alert_for(change.key)) is not None]
+            for person in story.people if concerns else ():
+                person.hear(change, alerts)
+        return self
+
+    def minor(self, price: float | Decimal) -> int:
+        """A price in minor units."""
+        return int(Decimal(str(price)).scaleb(exponent(self.story.book.shop_currency)))
+
 
 class Person:
     """A customer in a story: what she does (each answers herself, to go on), and what she got.
@@ -141,11 +254,14 @@ class Person:
     Prices are in major units (49.90) of the shop's currency.
     """
 
-    def __init__(self, story: Story, name: str) -> None:
-        self.story, self.name = story, name
-        self.profile = Profile(f"user_id:{name}")
+    def __init__(self, story: Story, name: str, kind: str = "user_id") -> None:
+        self.story, self.name, self.kind = story, name, kind
+        self.profile = Profile(f"{kind}:{name}")
         self.ledger = Ledger(complete=True)
         self.out: list[Output] = []
+        self._did = False
+        self._is: Person | None = None
+        """Who she turned out to be."""
 
     # --- what she does ---
 
@@ -203,32 +319,160 @@ class Person:
         cart_id = self._cart(cart) if cart else None
         return self.does(events.OrderCompleted, order_id=order_id, products=products, cart_id=cart_id, **fields)
 
+    # --- what she says ---
+
+    def declines(self, channel: str = "email") -> "Person":
+        """She does not agree to hear from the shop."""
+        return self.does(events.ConsentChanged, consent=(ConsentChange(state="DENY", channel=channel),))
+
+    def lives_in(self, zone: str) -> "Person":
+        """Her clock is that of another time zone: `lives_in("Asia/Tokyo")`."""
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise StoryError(f'{zone!r} is no time zone; write one such as "Europe/Berlin"') from None
+        return self.does(events.Identified, timezone=zone)
+
+    def answers(self, score: int, **more: Any) -> "Person":
+        """She says from 0 to 10 whether she would recommend the shop."""
+        return self.does(events.NpsSubmitted, score=score, **more)
+
+    def reviews(self, what: str, rating: int | None = None, **more: Any) -> "Person":
+        """She writes a review of a product, with 1 to 5 stars."""
+        return self.does(events.ProductReviewed, product_id=what, rating=rating, **more)
+
+    def complains(self, ticket: str = "ticket") -> "Person":
+        """She opens a ticket at the shop's service."""
+        return self.does(events.TicketOpened, ticket_id=f"{self.name}-{ticket}")
+
+    def is_helped(self, ticket: str = "ticket") -> "Person":
+        """Her ticket is resolved."""
+        return self.does(events.TicketResolved, ticket_id=f"{self.name}-{ticket}")
+
+    # --- what becomes of her orders: the last one, unless a number is said ---
+
+    def receives(self, number: str | None = None) -> "Person":
+        """A parcel arrives."""
+        return self.does(events.OrderDelivered, order_id=self._order(number))
+
+    def cancels(self, number: str | None = None) -> "Person":
+        """She cancels an order."""
+        return self.does(events.OrderCancelled, order_id=self._order(number))
+
+    def is_refunded(self, amount: float | Decimal | None = None, number: str | None = None) -> "Person":
+        """She gets money back for an order: this much, or all of it."""
+        minor = None if amount is None else self.story.shop.minor(amount)
+        return self.does(events.OrderRefunded, order_id=self._order(number), amount_minor=minor)
+
+    def _order(self, number: str | None) -> str:
+        placed = [entry for entry in self.ledger.all() if entry.placed_ms is not None]
+        if number is None and not placed:
+            raise StoryError(f"{self.name} has not ordered anything yet")
+        return number or max(placed, key=lambda entry: (entry.placed_ms or 0, entry.order_id)).order_id
+
+    # --- what she turns out to be ---
+
+    def logs_in(self, on: str) -> "Person":
+        """She logs in on a device that was a visitor's so far (`story.visitor("phone")`): the two are one from now on."""
+        visitor = self.story.visitor(on)
+        if visitor._is is not None:
+            raise StoryError(f"{on} turned out to be {visitor._is.name} already")
+        self.catch_up()
+        visitor.catch_up()
+        if visitor._did:
+            absorb = Absorb(
+                cause="login",
+                at_ms=self.story.now_ms,
+                into=self.profile.id,
+                absorbed=visitor.profile.id,
+                closing=True,
+                profile=Raw(visitor.profile.pack()),
+                entries=tuple(Raw(encode(entry)) for entry in visitor.ledger.all()),
+            )
+            with self._told(f"what was known of the visitor {on}", SET_ASIDE):
+                self.story.engine.move(self.profile, absorb, self._before(), self.ledger, self.out)
+        visitor.profile, visitor.ledger, visitor.out, visitor._is = self.profile, self.ledger, self.out, self
+        return self.does(events.Identified, anonymous_id=on)
+
+    # --- anything else ---
+
     def does(self, kind: type[Event], **fields: Any) -> "Person":
-        """Any event of the wire, now, with these fields."""
+        """Any event of the wire that is about a customer, now, with these fields. Raises StoryError for a field that it has not,
+        and for a value that no event may have.
+        """
         story = self.story
+        if issubclass(kind, events.ShopEvent):
+            raise StoryError(f"{kind.__name__} is about no customer; the shop tells it: story.shop.does(...)")
         story.messages += 1
-        fields = {"message_id": f"{self.name}-{story.messages}", "user_id": self.name, **fields}
-        event = kind(timestamp_ms=story.now_ms, **fields)
-        self._apply(Arrival(event, story.now_ms, story.now_ms, self.profile.id, self.name))
+        fields = {
+            "message_id": f"{self.name}-{story.messages}",
+            "timestamp_ms": story.now_ms,
+            self.kind: self.name,
+            **fields,
+        }
+        event = made(kind, **fields)
+        self._did = True
+        self._apply(Arrival(event, story.now_ms, story.now_ms, self.profile.id, self.profile.id.partition(":")[2]))
         return self
 
     def fire(self) -> None:
         """Let what is due by now be decided."""
-        self.story.engine.fire(self.profile, self.story.moment(), self.ledger, self.out)
+        self._fire(self.story.moment())
+
+    def catch_up(self) -> None:
+        """Let what was due before this very minute be decided."""
+        self._fire(self._before())
+
+    def replan(self) -> None:
+        """The rules have changed: what waits is planned anew, and she is looked at by segments that are new."""
+        if self._is is None:
+            with self._told("new rules", LEFT_ALONE):
+                self.story.engine.replan(self.profile, self._before())
+                self.story.engine.take_up(self.profile, self._before(), self.ledger, self.out)
+
+    def hear(self, change: GoodChange, alerts: Iterable[tuple[int, str]]) -> None:
+        """A product changed, which she may watch. `alerts` are the open stock alerts for it."""
+        if self._is is not None or change.key not in self.profile.watches:
+            return
+        hers = self.alert_for(change.key)
+        older = 0 if hers is None else sum(alert < hers for alert in alerts)
+        with self._told(f"news of {change.key}", LEFT_ALONE):
+            self.story.engine.hear(self.profile, change, older, self._before(), self.out)
+
+    def alert_for(self, key: str) -> tuple[int, str] | None:
+        """Her open stock alert for a product: when, and its id."""
+        watch = None if self._is is not None else self.profile.watches.get(key)
+        return watch.alert if watch is not None and watch.waits else None
 
     def _apply(self, arrival: Arrival) -> None:
         # What is due at this very minute is decided after what happens in it, as in a running partition.
-        before = Moment(self.story.now_ms, goods=self.story.goods, facts=self.story.facts)
-        self.story.engine.fire(self.profile, before, self.ledger, self.out)
-        self.story.engine.step(self.profile, arrival, before, self.ledger, self.out)
+        self.catch_up()
+        kind = arrival.event.__struct_config__.tag
+        with self._told(f"{kind} ({arrival.event.message_id})", SET_ASIDE):
+            self.story.engine.step(self.profile, arrival, self._before(), self.ledger, self.out)
+
+    def _fire(self, at: Moment) -> None:
+        if self._is is None:
+            with self._told("a timer", LEFT_ALONE):
+                self.story.engine.fire(self.profile, at, self.ledger, self.out)
+
+    def _before(self) -> Moment:
+        return Moment(self.story.now_ms, goods=self.story.goods, facts=self.story.facts)
+
+    @contextmanager
+    def _told(self, what: str, then: str) -> Iterator[None]:
+        before = len(self.out)
+        with told(f"{what} of {self.name}, at {self.story.shown(self.story.now_ms)}", then):
+            yield
+            look(self.profile, self.out[before:])
 
     def _product(self, what: Goods, **more: Any) -> Product:
         if isinstance(what, Product):
             return what
         price = more.pop("price", None)
         if price is not None:
-            more["price_minor"] = int(Decimal(str(price)).scaleb(exponent(self.story.book.shop_currency)))
-        return Product(product_id=what, **more)
+            more["price_minor"] = self.story.shop.minor(price)
+        return made(Product, ("price",), product_id=what, **more)
 
     def _cart(self, name: str | None) -> str | None:
         """Each customer has carts of her own, though two call theirs "cart"."""
@@ -239,7 +483,7 @@ class Person:
     @property
     def triggers(self) -> list[Trigger]:
         """Triggers that went out to her, whole, in order; those of held-out customers are not among them."""
-        return [output for output in self.out if isinstance(output, Trigger) and not output.shadow]
+        return [output for output in self._told_of() if isinstance(output, Trigger) and not output.shadow]
 
     @property
     def got(self) -> list[Sent]:
@@ -249,14 +493,42 @@ class Person:
     @property
     def outcomes(self) -> list[str]:
         """What became of it: "trigger.converted", "cart.recovered", "trigger.cancelled"."""
-        return [output.name for output in self.out if isinstance(output, TriggerOutcome)]
+        return [output.name for output in self._told_of() if isinstance(output, TriggerOutcome)]
 
     def waits_for(self, name: str) -> list[str]:
         """When triggers of this name will be due, as things stand."""
+        self._told_of()
+        name = self.story.known(name)
         due = sorted(episode.due_ms for episode in self.profile.episodes.values() if episode.name == name)
         return [self.story.shown(due_ms) for due_ms in due]
 
     def why_not(self, name: str) -> str | None:
         """Why the last of this name did not go out ("no_consent", "ordered"); None if it did, or if there was none."""
-        decided = [output for output in self.out if isinstance(output, Decision) and output.name == name]
+        decided = [one for one in self._decisions() if one.name == self.story.known(name)]
         return decided[-1].reason if decided else None
+
+    def happened(self, name: str | None = None) -> list[str]:
+        """All that was decided about her, or about one trigger, in order: "12:00 cart.abandoned armed, due 13:00",
+        "13:00 cart.abandoned suppressed: no_consent". a story does not end as you thought, this says what
+        happened instead.
+        """
+        wanted = None if name is None else self.story.known(name)
+        return [self._line(one) for one in self._decisions() if wanted in (None, one.name)]
+
+    def _line(self, one: Decision) -> str:
+        shown = self.story.shown
+        line = f"{shown(one.at_ms)} {one.name} {one.state}"
+        if one.reason:
+            line += f": {one.reason}"
+        if one.state == "armed" and one.due_at_ms is not None:
+            line += f", due {shown(one.due_at_ms)}"
+        return line if one.until_ms is None else f"{line}, until {shown(one.until_ms)}"
+
+    def _decisions(self) -> list[Decision]:
+        return [output for output in self._told_of() if isinstance(output, Decision)]
+
+    def _told_of(self) -> list[Output]:
+        if not self._did:
+            others = [person.name for person in self.story.people if person._did]
+            raise StoryError(f"nothing was told of {self.name} in this story; {near(self.name, others)}")
+        return self.out

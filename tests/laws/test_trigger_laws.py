@@ -9,9 +9,9 @@ from typing_extensions import override
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.conditions import compile_conditions
-from profiles.content import Content
+from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import plan
+from profiles.episodes import plan, waiting
 from profiles.gift_rules import GiftThresholdRule
 from profiles.goods_state import GoodChange
 from profiles.rules import DAY_MS, MINUTE_MS, QuietHours, Rules, TriggerRule
@@ -21,6 +21,7 @@ from profiles.state import Episode, Watch
 from profiles.triggers import BUILT_IN
 from profiles.turn import Turn
 from schemas.events import Arrival, PageViewed
+from streams.testing.histories import START_MS
 from streams.testing.laws import LAWS, check
 
 SHOP = Book(
@@ -103,6 +104,140 @@ class Hoarder(EveryPage):
         plan(turn, self, key, arrival.event.message_id, arrival.time_ms, arrival.time_ms + 9000 * DAY_MS, data=data)
 
 
+class Collector(EveryPage):
+    """It notes every page for ever, a few bytes each."""
+
+    most = 1_000_000_000
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        episode = waiting(turn.profile, self, turn.profile.id)
+        pages = [] if episode is None else episode.data["pages"]
+        data = {"pages": [*pages, len(pages) % 10][-self.most :], "count": self._count(episode) + 1}
+        plan(turn, self, turn.profile.id, "pages", START_MS, START_MS + 30_000 * DAY_MS, data=data)
+
+    def _count(self, episode: Episode | None) -> int:
+        return 0 if episode is None else episode.data["count"]
+
+
+class Capped(Collector):
+    """It keeps the newest pages, and counts them all."""
+
+    most = 150
+
+
+class Weekly(Collector):
+    """It notes the pages of a week and tells of them then."""
+
+    most = 1000
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        episode = waiting(turn.profile, self, turn.profile.id)
+        pages = [] if episode is None else episode.data["pages"]
+        data = {"pages": [*pages, arrival.event.message_id[-4:]][-self.most :]}
+        opened_ms = arrival.time_ms if episode is None else episode.opened_ms
+        anchor = arrival.event.message_id if episode is None else episode.anchor
+        plan(turn, self, turn.profile.id, anchor, opened_ms, opened_ms + 7 * DAY_MS, data=data)
+
+
+class OrderCollector(EveryPage):
+    """It notes every order for ever."""
+
+    listens = frozenset()
+
+    @override
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        episode = waiting(turn.profile, self, turn.profile.id)
+        orders = {} if episode is None else episode.data
+        if told.change.is_new:
+            data = {**orders, told.change.entry.order_id: 1}
+            plan(turn, self, turn.profile.id, "orders", START_MS, START_MS + 30_000 * DAY_MS, data=data)
+
+
+class LongName(EveryPage):
+    """It keeps what it knows in the name of its timer."""
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        wakes = turn.profile.wakes
+        mine = next((wake for wake in wakes if wake.startswith(self.name)), f"{self.name}|")
+        wakes.pop(mine, None)
+        wakes[f"{mine}x"] = START_MS + 30_000 * DAY_MS
+
+
+class Meddler(EveryPage):
+    """It changes what others know of the customer."""
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        turn.profile.traits["pages"] = (arrival.time_ms, 7)
+
+
+class Bookkeeper(EveryPage):
+    """It changes her money."""
+
+    listens = frozenset()
+
+    @override
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        if told.change.is_new:
+            turn.profile.ltv.net += 1
+
+
+class Reader(EveryPage):
+    """It reads much, and changes nothing."""
+
+    listens = frozenset({PageViewed})
+
+    @override
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        known = turn.profile
+        known.traits.get("birthday"), known.feedback.surveys.get("s"), known.orders.recent[-1:], known.wishes.get("A")
+        super().on_event(turn, arrival)
+
+
+class Wanderer(EveryPage):
+    """It says of what waits that it is due at another time than it planned."""
+
+    @override
+    def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        return episode.opened_ms + 6 * MINUTE_MS
+
+
+class Stumbler(EveryPage):
+    """It takes for granted that she has told her birthday."""
+
+    @override
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return str(turn.profile.traits["birthday"])
+
+
+class Mumbler(EveryPage):
+    """It says what no message can hold."""
+
+    @override
+    def content(self, turn: Turn, episode: Episode) -> Content:
+        return Content(details={"of": object()})
+
+
+class Yes(EveryPage):
+    """It answers yes where the reason why not is asked for."""
+
+    @override
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        answer: Any = True
+        return answer  # type: ignore[no-any-return] # as an author without a type checker may
+
+
+class Terse(EveryPage):
+    """It gives a reason that nothing explains."""
+
+    @override
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        return "nope"
+
+
 class Waiter(EveryPage):
     """It waits for something after each page, for years."""
 
@@ -178,11 +313,58 @@ def test_what_a_trigger_hears_of_is_part_of_the_histories(hearer: TriggerDefinit
         (Hoarder(), "bounded"),
         (Waiter(), "bounded"),
         (InMemory(), "halves"),
+        (Collector(), "bounded"),
+        (OrderCollector(), "bounded"),
+        (LongName(), "bounded"),
+        (Meddler(), "own"),
+        (Bookkeeper(), "own"),
+        (Wanderer(), "replan"),
+        (Stumbler(), "sound"),
+        (Mumbler(), "sound"),
+        (Yes(), "sound"),
+        (Terse(), "explained"),
     ],
+    ids=lambda one: one if isinstance(one, str) else type(one).__name__,
 )
 def test_a_trigger_that_breaks_a_law_is_told_which(breaker: TriggerDefinition[Any], law: str) -> None:
     with pytest.raises(AssertionError, match=f"every.page breaks the law '{law}"):
         check(breaker, triggers=())
+
+
+@pytest.mark.parametrize("honest", [Capped(), Weekly(), Reader()], ids=lambda one: type(one).__name__)
+def test_what_is_in_order_is_taken_for_no_break(honest: TriggerDefinition[Any]) -> None:
+    assert check(honest, triggers=(), examples=50).histories == 50
+
+
+@pytest.mark.parametrize(
+    "breaker, said",
+    [
+        (
+            Stumbler(),
+            r"every\.page\.check raised KeyError: 'birthday'; on a timer that was due by 20.*leaves her timers alone",
+        ),
+        (Mumbler(), r"every\.page: what it says in a trigger can't be published: Encoding objects of type object"),
+        (Yes(), r"every\.page\.check answers bool, and not None or the reason why not; on a timer"),
+        (Meddler(), r"without it these are others: traits"),
+        (Wanderer(), r"every\.page\|.* from 20.* UTC to 20.* UTC"),
+        (Terse(), r"nothing says what is meant by nope"),
+        (Collector(), r"it kept at most \d+, then \d+, then \d+, then \d+, then \d+ bytes"),
+    ],
+    ids=lambda one: "" if isinstance(one, str) else type(one).__name__,
+)
+def test_a_break_says_what_was_seen(breaker: TriggerDefinition[Any], said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        check(breaker, triggers=())
+
+
+def test_a_break_says_in_which_history_it_was() -> None:
+    with pytest.raises(AssertionError) as broken:
+        check(Stumbler(), triggers=())
+
+    (note,) = broken.value.__notes__
+    assert "In this history:\n  2026-03-0" in note
+    assert "Page Viewed" in note
+    assert isinstance(broken.value.__cause__, KeyError)
 
 
 def test_every_law_says_what_it_asks() -> None:

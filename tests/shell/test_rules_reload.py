@@ -1,11 +1,15 @@
 """The rules file under a running worker: read when it has settled, taken when good, shown with its place when bad."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from typing_extensions import override
 
 from profiles.book import Book
-from profiles.triggers import CartAbandonedRule
+from profiles.definition import TriggerDefinition
+from profiles.rules import TriggerRule
+from profiles.triggers import BUILT_IN, CartAbandonedRule
 from streams.book_files import BookError, load_book
 from streams.health import RulesHealth, Watch
 from streams.metrics import Metrics
@@ -153,3 +157,26 @@ def test_a_topic_that_nobody_looked_for_at_the_start_is_no_topic_to_publish_to(s
     assert shop.read() is None
     assert "triggers-welcome" in str(shop.refused)
     assert "regulars topics create" in str(shop.refused)
+
+
+class Picky(TriggerDefinition[TriggerRule]):
+    """A trigger of a package, which fails on some rules."""
+
+    name = "shop.picky"
+
+    class rule_type(TriggerRule, frozen=True, kw_only=True):  # noqa: N801 -- it is the attribute
+        trigger: ClassVar[str] = "shop.picky"
+
+    @override
+    def applies(self, book: Book) -> bool:
+        return 1 / (book.rules.caps.max_in_day - 1) > 0
+
+
+def test_rules_on_which_a_trigger_of_a_package_fails_are_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.book_files.all_triggers", lambda: (*BUILT_IN, Picky()))
+    shop.write('version = "two"\n[caps]\nmax_in_day = 1\n')
+
+    assert shop.read() is None
+    assert "shop.picky.applies raises ZeroDivisionError" in str(shop.refused)
+    assert "[shop_picky]" in str(shop.refused)
+    assert shop.subject.book.rules.version == "one"
