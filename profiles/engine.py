@@ -459,7 +459,7 @@ class Engine:
                 known = [(line, turn.facts(line.product_id, line.category, line.variant_id)) for line in entry.lines]
                 bought = [(line.category or facts.category, facts.brand, facts.occasions) for line, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
-                if self._browsed:
+                if self._browsed and profile.has_browsing:
                     browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
@@ -502,7 +502,7 @@ class Engine:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
-        if added and self._browsed:
+        if added and self._browsed and profile.has_browsing:
             browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
@@ -602,7 +602,7 @@ def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Han
 
 
 def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_click(turn.profile, arrival.time_ms)
+    browsing.note_found(turn.profile, arrival.time_ms)
 
 
 def _searched(turn: Turn, arrival: Arrival) -> None:
