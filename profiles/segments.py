@@ -198,6 +198,10 @@ class Segments:
             return Changes((), wake_ms)
         return self._look(view, touched, wake_ms)
 
+    def read(self, changed: Changed) -> bool:
+        """Whether any segment reads one of these fields."""
+        return not changed.isdisjoint(self._by_read)
+
     def named(self, key: str) -> Segment | None:
         """A segment by its name, None if there is none."""
         return self._by_key.get(key)

@@ -30,10 +30,11 @@ Whereabouts = tuple[str | None, str | None]
 class Watch:
     """Keeps up the segments of whichever profile a turn is about, and tells these triggers. Has no state of its own."""
 
-    __slots__ = ("_segments", "_told")
+    __slots__ = ("_looks_again", "_segments", "_told")
 
     def __init__(self, segments: Segments, told: Sequence[TriggerDefinition[Any]]) -> None:
         self._segments, self._told = segments, told
+        self._looks_again = segments.read(TOLD)
 
     def before(self, turn: Turn, orders: Ledger) -> Whereabouts:
         """Before an event changes anything: bring the profile up to its time. Gives where she is known to be.
@@ -119,8 +120,9 @@ class Watch:
         changes = self._segments.after(view, changed).changes
         if changes and self._told:
             self._tell(turn, changes, at_ms, cause)
-            # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
-            self._look(turn, TOLD, at_ms, cause)
+            if self._looks_again:
+                # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
+                self._look(turn, TOLD, at_ms, cause)
 
     def _tell(self, turn: Turn, changes: Iterable[SegmentChange], at_ms: int, cause: str) -> None:
         for change in changes:
