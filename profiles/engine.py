@@ -91,6 +91,8 @@ class Engine:
 
     def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
         """Raises ValueError for rules with conditions that were not compiled into the book."""
+        if book.segments is not None:
+            book = replace(book, segments=book.segments.in_shop(book))
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         self.stamp = stamp_of(book, self.triggers.values())

@@ -57,12 +57,11 @@ DEFINITIONS = {
     "bought": 'orders("9h", category("tea")) >= 1',
     "spent": 'spend_minor("8h") > 2000',
 }
-CONDITIONS, SEGMENTS = compile_conditions(EAGER.rules, {name: {"when": when} for name, when in DEFINITIONS.items()})
-assert SEGMENTS is not None
+CONDITIONS, DEFINED = compile_conditions(EAGER.rules, {name: {"when": when} for name, when in DEFINITIONS.items()})
 BOOK = replace(
     EAGER,
     conditions=CONDITIONS,
-    segments=SEGMENTS,
+    segments=DEFINED,
     catalogue=build_catalogue([{"product_id": product, "supply_days": "9"} for product in "AB"]),
     models=replace(
         learned(net_percentiles=tuple(100.0 * number for number in range(99))),
@@ -70,6 +69,7 @@ BOOK = replace(
     ),
 )
 ENGINE = Engine(BOOK)
+SEGMENTS = ENGINE.book.segments
 COMMANDS: tuple[type[events.CommandEvent], ...] = (
     events.SuppressCustomer,
     events.UnsuppressCustomer,
