@@ -319,11 +319,14 @@ class Engine:
         """The segments may be others than those the profile was last looked at by: find which it is in by them. And visitors
         may not have been forgotten before: plan when to look at her. Whether there was anything to do.
 
-        That it is in one is no news, only that it has left one is. Raises NeedLedger(None) before changing anything.
+        That it is in one is no news, only that it has left one is. Who wants to be left alone is looked at later. Raises
+        NeedLedger(None) before changing anything.
         """
         if profile.id == ANONYMOUS or profile.redirect or privacy.is_closed(profile):
             return False
-        taken = self._watch.take_up(Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders)
+        taken = not profile.suppressed and self._watch.take_up(
+            Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders
+        )
         return visitors.replan(profile, self._forget_after_ms, at.clock_ms) or taken
 
     # --- privacy --------------------------------------------------------------------------------------------------
@@ -340,6 +343,8 @@ class Engine:
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             was_suppressed = profile.suppressed
+            if was_suppressed and self._is_watching and type(arrival.event) is events.UnsuppressCustomer:
+                self._watch.prepare(turn, orders)
             privacy.obey(turn, arrival, orders, self.triggers)
             if was_suppressed and not profile.suppressed and not profile.is_blank:
                 self._moving.look_anew(turn, orders)
@@ -350,11 +355,14 @@ class Engine:
                 if side is not None:
                     apply_consent(side, arrival)
         elif asked is not None:
+            resting = self._watch.resting(profile) if asked.in_force and self._is_watching else None
             profile.privacy = None
             try:
                 self.step(profile, arrival, turn.at, orders, turn.out)
             finally:
                 profile.privacy = asked
+                if resting is not None:
+                    self._watch.rest(profile, resting)
             if asked.in_force:
                 episodes.cancel_all(turn, self.triggers, "suppressed")
 

@@ -223,8 +223,9 @@ class Segments:
         """A segment by its name, None if there is none."""
         return self._by_key.get(key)
 
-    def unite(self, into: Profile, orders: Ledger, other: Profile, book: Book) -> None:
-        """Add what another profile of the same customer counted, where the orders of both are in one ledger already.
+    def unite(self, into: Profile, orders: Ledger, other: Profile, book: Book, *, was_there: bool) -> None:
+        """Add what another profile of the same customer counted, where the orders of both are in one ledger already. `was_there`:
+        anything was known of her before.
 
         Which segments she is in now shows when she is looked at next: all of them then are.
         """
@@ -232,7 +233,8 @@ class Segments:
             self.windows.unite(into, other)
             if orders.complete and not self.windows.needs_ledger(into):
                 self.windows.rebuild(into, orders.all(), book)
-            self.mark(into)
+            if not was_there or not self.to_take_up(into):
+                self.mark(into)
 
     def _anew(self, view: ProfileView) -> Changes:
         profile = view.profile

@@ -259,7 +259,7 @@ def test_what_two_profiles_make_together_is_news() -> None:
     shop, other = (shop_with(regulars='orders("30d") >= 2') for _ in range(2))
     ordered(shop, 0, "o1", 20_000)
     ordered(other, 1, "o2", 20_000)
-    shop.segments.unite(shop.profile, shop.orders, other.profile, shop.book)
+    shop.segments.unite(shop.profile, shop.orders, other.profile, shop.book, was_there=True)
     shop.profile.orders.count = 2
     shop.profile.windows.order_gaps, shop.profile.windows.order_nets = [at(1), at(1) - at(0)], [200, 200]
     happens(shop, events.PageViewed, 10)
