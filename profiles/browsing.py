@@ -155,18 +155,13 @@ def normal_query(query: str) -> str:
 
 
 def note_found(profile: Profile, at_ms: int, *, added: bool = False) -> None:
-    """A product was viewed, bought, or put into a cart; nothing where neither views nor searches are remembered."""
-    if profile.has_browsing:
-        browsing = profile.browsing
-        browsing.found_ms = max(browsing.found_ms, at_ms)
-        if added:
-            browsing.added_ms = max(browsing.added_ms, at_ms)
-
-
-def note_click(profile: Profile, at_ms: int) -> None:
-    """A product was clicked in a list, which nothing else tells of."""
+    """A product was clicked in a list, viewed, bought, or put into a cart. Where no view, search or click is remembered yet, only
+    a click is to be noted: of all else other parts of the profile tell.
+    """
     browsing = profile.browsing
     browsing.found_ms = max(browsing.found_ms, at_ms)
+    if added:
+        browsing.added_ms = max(browsing.added_ms, at_ms)
 
 
 # --- how products were shown --------------------------------------------------------------------------------------

@@ -204,10 +204,15 @@ def interests_shown(profile: Profile, now_ms: int) -> InterestsShown:
 
 
 def scores_shown(scores: dict[str, int], landmark_ms: int, now_ms: int) -> dict[str, float]:
-    """Scores as of now, highest first, to four decimals: what is smaller is no interest any more."""
+    """Scores as of now, highest first, to four decimals: what is smaller is no interest any more.
+
+    Which is higher is told by what they are before they are rounded, so no order turns because all of them fade.
+    """
     now = {name: round(interests.read(units, landmark_ms, now_ms), 4) for name, units in scores.items()}
     return dict(
-        sorted(((name, score) for name, score in now.items() if score > 0), key=lambda item: (-item[1], item[0]))
+        sorted(
+            ((name, score) for name, score in now.items() if score > 0), key=lambda item: (-scores[item[0]], item[0])
+        )
     )
 
 

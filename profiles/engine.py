@@ -95,6 +95,8 @@ class Engine:
 
     def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
         """Raises ValueError for rules with conditions that were not compiled into the book."""
+        if book.segments is not None:
+            book = replace(book, segments=book.segments.in_shop(book))
         self.book = book
         self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
         self.stamp = stamp_of(book, self.triggers.values())
@@ -324,11 +326,14 @@ class Engine:
         """The segments may be others than those the profile was last looked at by: find which it is in by them. And visitors
         may not have been forgotten before: plan when to look at her. Whether there was anything to do.
 
-        That it is in one is no news, only that it has left one is. Raises NeedLedger(None) before changing anything.
+        That it is in one is no news, only that it has left one is. Who wants to be left alone is looked at later. Raises
+        NeedLedger(None) before changing anything.
         """
         if profile.id == ANONYMOUS or profile.redirect or privacy.is_closed(profile):
             return False
-        taken = self._watch.take_up(Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders)
+        taken = not profile.suppressed and self._watch.take_up(
+            Turn(profile, self.book, at, out, "rules", at.clock_ms, at.clock_ms), orders
+        )
         return visitors.replan(profile, self._forget_after_ms, at.clock_ms) or taken
 
     # --- privacy --------------------------------------------------------------------------------------------------
@@ -345,6 +350,8 @@ class Engine:
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             was_suppressed = profile.suppressed
+            if was_suppressed and self._is_watching and type(arrival.event) is events.UnsuppressCustomer:
+                self._watch.prepare(turn, orders)
             privacy.obey(turn, arrival, orders, self.triggers)
             if was_suppressed and not profile.suppressed and not profile.is_blank:
                 self._moving.look_anew(turn, orders)
@@ -355,11 +362,14 @@ class Engine:
                 if side is not None:
                     apply_consent(side, arrival)
         elif asked is not None:
+            resting = self._watch.resting(profile) if asked.in_force and self._is_watching else None
             profile.privacy = None
             try:
                 self.step(profile, arrival, turn.at, orders, turn.out)
             finally:
                 profile.privacy = asked
+                if resting is not None:
+                    self._watch.rest(profile, resting)
             if asked.in_force:
                 episodes.cancel_all(turn, self.triggers, "suppressed")
 
@@ -466,7 +476,7 @@ class Engine:
                 known = [(line, turn.facts(line.product_id, line.category, line.variant_id)) for line in entry.lines]
                 bought = [(line.category or facts.category, facts.brand, facts.occasions) for line, facts in known]
                 interests.purchase(profile.interests, bought, entry.placed_ms)
-                if self._browsed:
+                if self._browsed and profile.has_browsing:
                     browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
@@ -509,7 +519,7 @@ class Engine:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
-        if added and self._browsed:
+        if added and self._browsed and profile.has_browsing:
             browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
@@ -617,7 +627,7 @@ def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Han
 
 
 def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_click(turn.profile, arrival.time_ms)
+    browsing.note_found(turn.profile, arrival.time_ms)
 
 
 def _searched(turn: Turn, arrival: Arrival) -> None:

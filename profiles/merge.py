@@ -73,6 +73,7 @@ def merge(
     `into.absorbed`. Raises NeedLedger(None) before changing anything where orders come and not all of `into`'s
     ledger is loaded.
     """
+    was_there = into.activity.last_ms is not None
     compared = into.has_exposures or from_.has_exposures
     settles = from_.has_emitted and into.has_recent_orders
     if from_entries or from_.supply or from_.recent_orders or from_.deliveries or from_.rhythms or compared or settles:
@@ -115,7 +116,7 @@ def merge(
     if compared:
         exposures.unite(into, other, into_ledger)
     if book.segments is not None:
-        book.segments.unite(into, into_ledger, other, book)
+        book.segments.unite(into, into_ledger, other, book, was_there=was_there)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
 

@@ -98,7 +98,7 @@ class Moving:
                             trigger.on_united(turn, brought)
                     if what.entries or brought.orders.count or brought.has_feedback:
                         self._look(turn)
-                    if self._watch is not None:
+                    if self._watch is not None and not profile.suppressed:
                         self._watch.after_merge(turn, orders)
                 if profile.suppressed:
                     episodes.cancel_all(turn, self._triggers, "suppressed")

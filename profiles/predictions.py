@@ -72,9 +72,10 @@ def predictions(profile: Profile, book: Book, now_ms: int) -> Predicted | None:
 
 def holds_until_ms(book: Book, now_ms: int) -> int | None:
     """Until when what models say now stays as it is if nothing happens: the end of the shop's day. Before the first fit too, so
-    that who is silent hears of it.
+    that who is silent hears of it. None where calendars end (`zones.LATEST_MS`).
     """
-    return _start_ms(book.shop_day(now_ms) + 1, book)
+    ends_ms = _start_ms(book.shop_day(now_ms) + 1, book)
+    return ends_ms if ends_ms is not None and ends_ms > now_ms else None
 
 
 def _segment(by: str | None, name: str | None) -> str | None:

@@ -16,7 +16,7 @@ event changes anything; `after` once, when all of its changes are made.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -81,10 +81,13 @@ class Segments:
     __slots__ = (
         "_by_key",
         "_by_read",
+        "_others",
+        "_rules_of",
         "_timed",
         "_touched",
         "failures",
         "fingerprint",
+        "of_rules",
         "segments",
         "windows",
     )
@@ -95,15 +98,18 @@ class Segments:
         others: Iterable["Expression"] = (),
         failures: Failures | None = None,
         rules_of: Mapping[str, str] = {},
+        shop: Book | None = None,
     ) -> None:
         """`others` are the conditions of triggers: what they count over a time is kept together with ours. `rules_of` are the
         rules by which fields of the document are worked out, as text by the field's first word: a segment that reads one is
-        another once they change.
+        another once they change. `shop` is the book they are of: see `in_shop`.
         """
         self.segments = tuple(segments)
-        expressions = (*(segment.when for segment in self.segments), *others)
+        self._others, self._rules_of = tuple(others), rules_of
+        expressions = (*(segment.when for segment in self.segments), *self._others)
         self.windows = Windows(
-            (count.counter, count.span_ms) for expression in expressions for count in expression.counts
+            ((count.counter, count.span_ms) for expression in expressions for count in expression.counts),
+            None if shop is None else shop.catalogue,
         )
         for expression in expressions:
             expression.bind(self.windows)
@@ -116,12 +122,17 @@ class Segments:
                 self._by_read.setdefault(count.counter.moved_by, set()).add(segment.key)
         defined = [(segment.key, segment.version, segment.when.text) for segment in self.segments]
         by_rules = [said for read, said in sorted(rules_of.items()) if read in self._by_read]
-        self.fingerprint = (
+        self.of_rules = (
             fingerprint(repr((defined, self.windows.fingerprint, *by_rules)))
             if defined or self.windows.fingerprint
             else ""
         )
         """Changes with any definition, and with rules that give one another meaning; "" where there is none."""
+        by_shop = [self.windows.kinds] if self.windows.kinds else []
+        if shop is not None:
+            by_shop += [said(shop) for read, said in _OF_SHOP.items() if read in self._by_read]
+        self.fingerprint = fingerprint(repr((self.of_rules, *by_shop))) if by_shop else self.of_rules
+        """Changes with these, and with all else of the shop that gives one another meaning; "" where there is none."""
         self._by_key = {segment.key: segment for segment in self.segments}
         self._timed = frozenset(segment.key for segment in self.segments if segment.when.timed)
         self._touched: dict[Changed, tuple[Segment, ...]] = {}
@@ -141,6 +152,12 @@ class Segments:
         if len(tables) > SEGMENTS_MAX:
             raise ExpressionError(f"segments: {len(tables)} are defined, at most {SEGMENTS_MAX} can be", "segments")
         return Segments([_segment(key, table, source) for key, table in tables.items()], others, failures, rules_of)
+
+    def in_shop(self, shop: Book) -> "Segments":
+        """The same segments in a shop: with another time zone or catalogue file, or once repurchase was learned, those that go by
+        it are others.
+        """
+        return Segments(self.segments, self._others, self.failures, self._rules_of, shop)
 
     def stale(self, profile: Profile) -> bool:
         """Whether the profile was last looked at by other definitions. It is looked at anew with its next event, or by a job
@@ -198,12 +215,17 @@ class Segments:
             return Changes((), wake_ms)
         return self._look(view, touched, wake_ms)
 
+    def read(self, changed: Changed) -> bool:
+        """Whether any segment reads one of these fields."""
+        return not changed.isdisjoint(self._by_read)
+
     def named(self, key: str) -> Segment | None:
         """A segment by its name, None if there is none."""
         return self._by_key.get(key)
 
-    def unite(self, into: Profile, orders: Ledger, other: Profile, book: Book) -> None:
-        """Add what another profile of the same customer counted, where the orders of both are in one ledger already.
+    def unite(self, into: Profile, orders: Ledger, other: Profile, book: Book, *, was_there: bool) -> None:
+        """Add what another profile of the same customer counted, where the orders of both are in one ledger already. `was_there`:
+        anything was known of her before.
 
         Which segments she is in now shows when she is looked at next: all of them then are.
         """
@@ -211,7 +233,8 @@ class Segments:
             self.windows.unite(into, other)
             if orders.complete and not self.windows.needs_ledger(into):
                 self.windows.rebuild(into, orders.all(), book)
-            self.mark(into)
+            if not was_there or not self.to_take_up(into):
+                self.mark(into)
 
     def _anew(self, view: ProfileView) -> Changes:
         profile = view.profile
@@ -249,6 +272,16 @@ class Segments:
     def _in_order(self, keys: Iterable[str]) -> tuple[Segment, ...]:
         wanted = frozenset(keys)
         return tuple(segment for segment in self.segments if segment.key in wanted)
+
+
+_OF_SHOP: Final[dict[str, Callable[[Book], str]]] = {
+    "predicted": lambda shop: shop.shop_timezone,
+    # By later models who has supplies is looked at with each day of the shop; before the first ones nobody waits for that.
+    "replenishment": lambda shop: (
+        f"{shop.shop_timezone} {shop.catalogue.supplies} {'' if shop.models.repurchase is None else 'learned'}"
+    ),
+}
+"""What fields of the public document are worked out by besides rules, by the field's first word."""
 
 
 def _settle(memberships: Memberships, segment: Segment, view: ProfileView, *, met: bool) -> SegmentChange | None:

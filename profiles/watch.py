@@ -25,15 +25,18 @@ TIMER: Final = "timer"
 
 Whereabouts = tuple[str | None, str | None]
 """A customer's time zone and country, as events told them."""
+Resting = tuple[str, dict[str, int], dict[str, int]]
+"""The definitions a customer was last looked at by, the segments she is in and those she left a moment ago."""
 
 
 class Watch:
     """Keeps up the segments of whichever profile a turn is about, and tells these triggers. Has no state of its own."""
 
-    __slots__ = ("_segments", "_told")
+    __slots__ = ("_looks_again", "_segments", "_told")
 
     def __init__(self, segments: Segments, told: Sequence[TriggerDefinition[Any]]) -> None:
         self._segments, self._told = segments, told
+        self._looks_again = segments.read(TOLD)
 
     def before(self, turn: Turn, orders: Ledger) -> Whereabouts:
         """Before an event changes anything: bring the profile up to its time. Gives where she is known to be.
@@ -75,16 +78,37 @@ class Watch:
             segments.prepare(profile, orders, turn.book)
             self._look(turn, NOTHING, _now_ms(turn), turn.cause)
 
+    def resting(self, profile: Profile) -> Resting:
+        """Where a customer stands who wants to be left alone, before what had happened earlier is taken in: see `rest`."""
+        memberships = profile.memberships
+        return profile.definitions, dict(memberships.inside_ms), dict(memberships.left_ms)
+
+    def rest(self, profile: Profile, before: Resting) -> None:
+        """She is in no other segments than before, whatever was counted: what has changed shows when she may be told of."""
+        memberships = profile.memberships
+        profile.definitions, memberships.inside_ms, memberships.left_ms = before
+        memberships.held = []
+
+    def prepare(self, turn: Turn, orders: Ledger) -> None:
+        """Before she is looked at `again`. Raises NeedLedger(None) before changing anything, where it takes the whole ledger."""
+        self._segments.prepare(turn.profile, orders, turn.book)
+
     def after_answer(self, turn: Turn) -> None:
         """After a claim of an identifier was answered and nothing came of it. What is stale its next event looks at."""
         if not self._segments.stale(turn.profile):
             self._look(turn, MOVES, _now_ms(turn), turn.cause)
 
     def again(self, turn: Turn, orders: Ledger) -> None:
-        """After what may have changed anything of her: all segments are looked at, and what shows is news."""
-        if not self._segments.stale(turn.profile):
-            self._segments.mark(turn.profile)
-        self.after_merge(turn, orders)
+        """After what may have changed anything of her: all segments are looked at, and what shows is news, but for what new
+        definitions bring.
+        """
+        segments, profile = self._segments, turn.profile
+        if not segments.to_take_up(profile):
+            segments.mark(profile)
+            self.after_merge(turn, orders)
+        elif orders.complete or not segments.windows.needs_ledger(profile):
+            segments.prepare(profile, orders, turn.book)
+            self._take_up(turn, _now_ms(turn))
 
     def wake(self, turn: Turn, orders: Ledger, due_ms: int) -> None:
         """The timer of the segments has come. Raises NeedLedger(None) before changing anything."""
@@ -119,8 +143,9 @@ class Watch:
         changes = self._segments.after(view, changed).changes
         if changes and self._told:
             self._tell(turn, changes, at_ms, cause)
-            # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
-            self._look(turn, TOLD, at_ms, cause)
+            if self._looks_again:
+                # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
+                self._look(turn, TOLD, at_ms, cause)
 
     def _tell(self, turn: Turn, changes: Iterable[SegmentChange], at_ms: int, cause: str) -> None:
         for change in changes:

@@ -23,6 +23,7 @@ from xxhash import xxh3_64_hexdigest
 from profiles import moments, visits
 from profiles.activity import NO_VISITS, VISIT_CHANNELS
 from profiles.book import Book
+from profiles.catalogue import Catalogue
 from profiles.contribution import net_units
 from profiles.product_facts import of_line
 from profiles.profile import Profile
@@ -103,9 +104,19 @@ _Order = tuple[int, int, int]
 class Windows:
     """Keeps in a profile what a set of conditions counts. Has no state of its own; see the module for what is promised."""
 
-    __slots__ = ("_by_kind", "_filters", "_order_span_ms", "_orders_of", "_session_span_ms", "_spans", "fingerprint")
+    __slots__ = (
+        "_by_kind",
+        "_filters",
+        "_order_span_ms",
+        "_orders_of",
+        "_session_span_ms",
+        "_spans",
+        "fingerprint",
+        "kinds",
+    )
 
-    def __init__(self, demands: Iterable[tuple[Counter, int]] = ()) -> None:
+    def __init__(self, demands: Iterable[tuple[Counter, int]] = (), catalogue: Catalogue | None = None) -> None:
+        """`catalogue` says of which category and brand lines of orders are: by another one orders are to be told apart anew."""
         spans: dict[Counter, int] = {}
         for counter, span_ms in demands:
             spans[counter] = max(spans.get(counter, 0), span_ms)
@@ -115,7 +126,12 @@ class Windows:
         self._session_span_ms = spans.get(Counter(SESSIONS), 0)
         self._order_span_ms = max((spans[counter] for counter in orders), default=0)
         self._filters = tuple(counter for counter in orders if counter.dimension)
-        self._orders_of = fingerprint(f"{self._order_span_ms} {[counter.key for counter in orders]}") if orders else ""
+        self.kinds = ""
+        """The `Catalogue.kinds` that orders are told apart by; "" where they are not."""
+        if catalogue is not None and any(counter.dimension in (CATEGORY, BRAND) for counter in orders):
+            self.kinds = catalogue.kinds
+        by = f"{self._order_span_ms} {[counter.key for counter in orders]}"
+        self._orders_of = fingerprint(f"{by} {self.kinds}" if self.kinds else by) if orders else ""
         self.fingerprint = (
             fingerprint(repr(sorted((counter.key, span) for counter, span in spans.items()))) if spans else ""
         )

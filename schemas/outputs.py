@@ -258,7 +258,8 @@ class RulesChanged(Struct, frozen=True, kw_only=True, gc=False):
 
 class SegmentsReady(Struct, frozen=True, kw_only=True, gc=False):
     """Every customer of this partition has been looked at by the segments of these rules. Stands among the decisions, one in each
-    partition of the topic, some time after `rules.changed` with the same digest; none where no segment changed.
+    partition of the topic, some time after `rules.changed` with the same digest; none where no segment changed. One more with the
+    same digest says that they were given another meaning: by another catalogue or time zone, or the first models of repurchase.
 
     `at_ms` is the wall clock.
     """

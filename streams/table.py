@@ -40,8 +40,9 @@ class Meta(Struct, kw_only=True):
     `outbox_base` is the number of outbox rows ever trimmed, so row k of the outbox has number `outbox_base + k`. `wake` is the
     change of a product that not all its watchers have heard of, as text; empty where there is none.
     `rules` says by which rules it is worked on: their `version` and `digest`, as `replanned` the digest of those by which all
-    its timers were planned, as `segments` the fingerprint of the definitions that all its profiles were looked at by, and as
-    `visitors` "forgotten" where all visitors have a timer that forgets them.
+    its timers were planned, as `segments` the fingerprint of the definitions that all its profiles were looked at by ("under
+    way" as soon as some may be looked at by others), and as `visitors` "forgotten" where all visitors have a timer that forgets
+    them.
     """
 
     token: str

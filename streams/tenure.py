@@ -58,6 +58,10 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
+UNDER_WAY: Final = "under way"
+"""Noted in place of the segments that all profiles were looked at by, before the first of them is looked at by others: who goes
+back to the old ones half way looks at everybody again.
+"""
 _UNKEEPABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 """What making bytes of a batch raises where a trigger left what has none (TypeError, UnicodeEncodeError ...)."""
 
@@ -360,12 +364,17 @@ class Tenure:
         """Where the rules are others than those the partition was worked on by: from here on they are these. The change is
         announced in the same commit that notes it, and then all timers are planned anew, a few with each batch.
         """
-        stamp = self._engine.stamp
+        stamp, before = self._engine.stamp, self._terms.engine.stamp
         if self._terms.engine is not self._engine:
             self._terms = structs.replace(self._terms, engine=self._engine)
         known = self._rules.get("digest")
         if known == stamp.digest:
-            if not self._after_rules.pending:
+            # Another catalogue, or the first models, may give segments another meaning, even while everybody is looked at.
+            if self._segments_are_new() and self._rules.get("segments") != UNDER_WAY:
+                rules = {"segments": UNDER_WAY}
+                await self._send(Commit(token=self._token, expected=self.commits, rules=rules))
+                self._rules.update(rules)
+            if not self._after_rules.pending or before.segments != stamp.segments:
                 self._after_rules.begin(visitors=self._visitors_are_new(), segments=self._segments_are_new())
             return
         rules = {"version": stamp.version, "digest": stamp.digest}
@@ -375,6 +384,8 @@ class Tenure:
             rules["visitors"] = stamp.visitors
         elif not stamp.visitors and self._rules.get("visitors"):
             rules["visitors"] = ""
+        if known is not None and self._segments_are_new():
+            rules["segments"] = UNDER_WAY
         commit = Commit(token=self._token, expected=self.commits, rules=rules)
         rows: list[tuple[Outgoing, int | None]] = []
         if known is not None:

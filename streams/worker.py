@@ -331,7 +331,7 @@ class Worker:
         for keeper in self.keepers.values():
             if keeper.partition is not None:
                 keeper.partition.use(engine)
-        if engine.stamp != before:
+        if engine.stamp.digest != before.digest:
             facts = {"old": before.version, "new": engine.stamp.version, "digest": engine.stamp.digest}
             _log.info("the rules have changed", extra={"facts": facts})
 

@@ -16,7 +16,7 @@ from profiles.expressions.errors import Failed
 from profiles.expressions.scope import Scope
 from profiles.expressions.syntax import Node
 from profiles.expressions.values import COMPARISONS, null_or_kind
-from profiles.scores import SMALLEST_SCORE, Scores, first_without
+from profiles.scores import FOREVER_MS, SMALLEST_SCORE, Scores, first_without
 from profiles.view import OrdersView
 
 
@@ -60,7 +60,7 @@ def clock_comparison(sign: str, offset_ms: int, other: Run) -> Run:
         equal_ms = _number(sign, other(scope)) - offset_ms
         edge_ms = floor(equal_ms) + 1 if after_it else ceil(equal_ms)
         passed = scope.now_ms >= edge_ms
-        if not passed:
+        if not passed and edge_ms <= FOREVER_MS:
             scope.profile.holds_until(edge_ms)
         return passed is true_after
 

@@ -58,6 +58,11 @@ def carried_out(name: str, types: tuple[str, ...]) -> Callable[..., Any]:
         if kind == "ERROR":
             raise Failed(f"`{name}` can't be done on such a value")
         value = result.plain_value()
-        return Uint(value) if kind == "UINT" else value
+        match kind:
+            case "UINT":
+                return Uint(value)
+            case "BYTES":  # they come as bytes that may be changed, which nothing else is
+                return bytes(value)
+        return value
 
     return run

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profiles.browsing import fold, looks, note_click, note_found, note_view, went_on
+from profiles.browsing import fold, looks, note_found, note_view, went_on
 from profiles.profile import Profile, decode_profile
 from profiles.state import Description, Priced
 from schemas.events import Arrival, Product, ProductViewed
@@ -76,7 +76,7 @@ def test_a_view_that_comes_late_ends_the_look_before_it(ada: Profile) -> None:
 def test_a_click_is_remembered_alone_and_as_well_before_it_was_stored_as_after() -> None:
     eve, stored = Profile("user_id:eve"), Profile("user_id:eve")
     for profile in (eve, stored):
-        note_click(profile, MINUTE_MS)
+        note_found(profile, MINUTE_MS)
     stored = decode_profile(stored.pack())
     for profile in (eve, stored):
         note_found(profile, 2 * MINUTE_MS, added=True)

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from profiles.book import Book
 from profiles.document import document
 from profiles.models import Models, named
+from profiles.predictions import holds_until_ms
 from profiles.value.absent import Absent
 from profiles.value.model import Heuristic, SpendFit, ValueModel
 from profiles.value.model import named as named_value
 from profiles.value.spend import GammaGamma
+from profiles.zones import LATEST_MS
 from schemas import events
 from tests.finite import assert_finite
 from tests.stories.customers import buys, learned, shop_that_learned
@@ -136,6 +138,18 @@ def test_nothing_is_foretold_before_the_first_fit() -> None:
     ada = buys(Timeline(), 0)
 
     assert shown(ada, 1) is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Beirut", "America/Havana", "Pacific/Apia"])
+def test_a_day_of_the_shop_ends_after_it_began_and_none_where_calendars_end(zone: str) -> None:
+    book = Book(shop_timezone=zone)
+    for hour in range(0, 366 * 24, 5):
+        now_ms = ms(hour * 60)
+        ends_ms = holds_until_ms(book, now_ms)
+        assert ends_ms is not None
+        assert now_ms < ends_ms <= now_ms + 25 * 3_600_000
+
+    assert holds_until_ms(book, LATEST_MS + 2 * 86_400_000) is None
 
 
 def test_who_has_not_ordered_has_a_reason_in_place_of_each_figure() -> None:

@@ -8,6 +8,7 @@ import pytest
 from profiles import merge
 from profiles.book import Book
 from profiles.changes import CHANGED_BY, EVERYTHING
+from profiles.document import document
 from profiles.expressions.expression import compile_expression
 from profiles.profile import decode_profile
 from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
@@ -116,6 +117,26 @@ def test_what_is_no_date_makes_the_comparison_fail(date: object) -> None:
     happens(shop, events.Identified, 50 * DAY_MIN + 1, traits={"date": date})
 
     assert shop.inside() == set()
+
+
+def test_which_interest_is_her_first_is_not_turned_by_time_alone() -> None:
+    shop = shop_with(tea='profile.interests.categories.map(c, c)[0] == "tea"')
+    happens(shop, events.ProductViewed, 0, product=Product(product_id="A", category="coffee"))
+    happens(shop, events.ProductViewed, 5, product=Product(product_id="B", category="tea"))
+
+    for day in range(0, 200, 3):
+        shop.wait(at(day * DAY_MIN + 60))
+        # To four decimals both are the same at times.
+        assert list(document(shop.profile, BOOK, shop.now_ms).interests.categories)[:1] in (["tea"], [])
+        assert shop.inside() == shop.by_hand(shop.now_ms)
+
+
+def test_an_instant_that_never_comes_is_no_timer() -> None:
+    shop = shop_with(before="now_ms < profile.traits.until", after='profile.traits.until <= ago("30d")')
+    happens(shop, events.Identified, 0, traits={"until": 1e300})
+
+    assert shop.inside() == {"before"}
+    assert WAKE not in shop.profile.wakes
 
 
 def test_an_interest_fades_below_its_threshold_without_any_event() -> None:
@@ -259,7 +280,7 @@ def test_what_two_profiles_make_together_is_news() -> None:
     shop, other = (shop_with(regulars='orders("30d") >= 2') for _ in range(2))
     ordered(shop, 0, "o1", 20_000)
     ordered(other, 1, "o2", 20_000)
-    shop.segments.unite(shop.profile, shop.orders, other.profile, shop.book)
+    shop.segments.unite(shop.profile, shop.orders, other.profile, shop.book, was_there=True)
     shop.profile.orders.count = 2
     shop.profile.windows.order_gaps, shop.profile.windows.order_nets = [at(1), at(1) - at(0)], [200, 200]
     happens(shop, events.PageViewed, 10)

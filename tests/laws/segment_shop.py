@@ -52,8 +52,10 @@ class SegmentShop:
 
     def by_rules(self, segments: Segments, book: Book) -> None:
         """Go on by these definitions."""
-        self.segments, self.book = segments, replace(book, segments=segments)
-        self.engine = Engine(self.book, [self._listener])
+        self.engine = Engine(replace(book, segments=segments), [self._listener])
+        self.book = self.engine.book
+        assert self.book.segments is not None
+        self.segments = self.book.segments
 
     @property
     def told(self) -> list[SegmentChange]:

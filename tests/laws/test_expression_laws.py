@@ -224,6 +224,10 @@ PLAIN = cel.NewEnv()
         "[1].exists(c, [2].exists(c, [3].exists(d, c == 2 && d == 3)))",
         "[1].map(c, [2].map(d, [3].map(c, c + d))) == [[[5]]] && [1].exists(c, [5].exists(d, d > 1) && c == 1)",
         "[1u, 2u][0] + 3u == 4u && {'a': 1u}.a < 2u && [1u] == [1u] && 1u in [1u]",
+        "bytes('a') + b'b' == b'ab' && size(bytes('é')) == 2 && bytes('a') in [b'a'] && dyn(bytes('a')) == dyn(b'a')",
+        "string(bytes(string(b'a'))) == 'a' && type(bytes('a')) == bytes && [bytes('a')].exists(b, b + b == b'aa')",
+        "(dyn(bytes(string(1))) in dyn({'a': 1})) || true",
+        "dyn({dyn(bytes(string(1))): 1}) == dyn(1) || true",
         "'x'.contains('') && ''.startsWith('') && 'aé'.endsWith('é')",
     ],
 )

@@ -165,9 +165,9 @@ def test_looking_at_everything_anew_changes_nothing(story: list[Arrival]) -> Non
     inside, told_before = shop.inside(), len(shop.told)
     shop.profile.definitions = "of other rules"
 
-    assert SEGMENTS.stale(shop.profile)
+    assert shop.segments.stale(shop.profile)
     shop.look_anew(shop.now_ms)
-    assert not SEGMENTS.stale(shop.profile)
+    assert not shop.segments.stale(shop.profile)
     known = settled(shop)
     assert shop.inside() & known == inside & known
     assert [change for change in shop.told[told_before:] if change.segment in known] == []

@@ -57,12 +57,11 @@ DEFINITIONS = {
     "bought": 'orders("9h", category("tea")) >= 1',
     "spent": 'spend_minor("8h") > 2000',
 }
-CONDITIONS, SEGMENTS = compile_conditions(EAGER.rules, {name: {"when": when} for name, when in DEFINITIONS.items()})
-assert SEGMENTS is not None
+CONDITIONS, DEFINED = compile_conditions(EAGER.rules, {name: {"when": when} for name, when in DEFINITIONS.items()})
 BOOK = replace(
     EAGER,
     conditions=CONDITIONS,
-    segments=SEGMENTS,
+    segments=DEFINED,
     catalogue=build_catalogue([{"product_id": product, "supply_days": "9"} for product in "AB"]),
     models=replace(
         learned(net_percentiles=tuple(100.0 * number for number in range(99))),
@@ -70,6 +69,7 @@ BOOK = replace(
     ),
 )
 ENGINE = Engine(BOOK)
+SEGMENTS = ENGINE.book.segments
 COMMANDS: tuple[type[events.CommandEvent], ...] = (
     events.SuppressCustomer,
     events.UnsuppressCustomer,
@@ -147,14 +147,24 @@ def looked_at(profile: Profile) -> bool:
 @given(lives())
 def test_through_all_that_happens_she_is_in_a_segment_exactly_while_its_condition_holds(life: list[Event]) -> None:
     with Embedded(ENGINE, Decoder("USD"), on_row=lambda row: None) as shop:
+        resting: dict[str, dict[str, int]] = {}
+
+        def check_all() -> None:
+            for profile in shop.profiles():
+                if looked_at(profile):
+                    check(profile, shop.pace.clock_ms)
+                inside_ms = profile.memberships.inside_ms
+                if not profile.suppressed:
+                    resting.pop(profile.id, None)
+                else:
+                    assert inside_ms == resting.setdefault(profile.id, inside_ms)
+
         for event in life:
             shop.feed([(msgspec.json.encode(event), event.timestamp_ms)])
-            for profile in filter(looked_at, shop.profiles()):
-                check(profile, shop.pace.clock_ms)
+            check_all()
         for hours in (1, 5, 30):
             shop.advance_to(life[-1].timestamp_ms + hours * 3_600_000)
-            for profile in filter(looked_at, shop.profiles()):
-                check(profile, shop.pace.clock_ms)
+            check_all()
 
 
 def test_every_field_of_the_document_is_read_by_one_of_these_segments() -> None:

@@ -6,15 +6,17 @@ import msgspec
 import pytest
 
 from profiles.book import Book
+from profiles.catalogue import Catalogue, build_catalogue
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.profile import decode_profile
 from profiles.rules import OpenFeedback, Rules
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
-from schemas.events import NpsSubmitted
+from schemas.events import Event, NpsSubmitted, Product
 from streams.after_rules import PROFILES_MAX as REPLANNED_MAX
 from streams.partition_limits import PartitionLimits
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, CrashAt, World, added, ordered, run
+from tests.stories.test_replenishment_learned import learned
 
 ANNOUNCED = "rules.changed"
 
@@ -347,6 +349,151 @@ def test_killed_while_everybody_is_looked_at_the_next_owner_finishes_it(point: A
     meta = run(world.table.meta(0))
     assert meta is not None
     assert meta.rules["segments"] == SPENDING.stamp.segments
+
+
+# --- what else gives segments their meaning -----------------------------------------------------------------------------
+
+SOON = {"soon": {"when": 'profile.replenishment.exists(r, r.due_ms < ahead("20d"))'}}
+MORNINGS = {"morning": {"when": "profile.replenishment.exists(r, r.due_ms / 3600000 % 24 < 12)"}}
+TEA = {"tea": {"when": 'orders("90d", category("tea")) >= 1'}}
+
+
+def shop_with(segments: dict[str, Any], **more: Any) -> Engine:
+    """The same rules in a shop of another catalogue, time zone, or of models."""
+    book = by_rules("same", delay_min=240, segments=segments).book
+    return Engine(msgspec.structs.replace(book, **more))
+
+
+def bought(user: str, minute: float, order_id: str) -> Event:
+    return ordered(user, minute, order_id, products=(Product(product_id="A", quantity=1),))
+
+
+def of_days(days: float) -> Catalogue:
+    return build_catalogue([{"product_id": "A", "supply_days": days}])
+
+
+def of_category(category: str) -> Catalogue:
+    return build_catalogue([{"product_id": "A", "category": category}])
+
+
+@pytest.mark.parametrize(
+    "before, after, segment, is_in",
+    [
+        (shop_with(SOON, catalogue=of_days(90)), shop_with(SOON, catalogue=of_days(9)), "soon", True),
+        (shop_with(SOON, catalogue=of_days(9)), shop_with(SOON), "soon", False),
+        (shop_with(TEA, catalogue=of_category("lamps")), shop_with(TEA, catalogue=of_category("tea")), "tea", True),
+        (shop_with(TEA, catalogue=of_category("tea/green")), shop_with(TEA), "tea", False),
+        (
+            shop_with(MORNINGS, catalogue=of_days(9)),
+            shop_with(MORNINGS, catalogue=of_days(9), shop_timezone="Pacific/Auckland"),
+            "morning",
+            False,
+        ),
+    ],
+)
+def test_who_is_silent_is_looked_at_once_in_a_shop_of_another_catalogue_or_time_zone(
+    before: Engine, after: Engine, segment: str, is_in: bool
+) -> None:
+    world = World(engine=before, limits=PartitionLimits(cache_profiles=1))
+    # At two and at eleven in the evening in London; in Auckland that is three in the afternoon and noon.
+    world.send(*(bought(user, minute, f"{user}{minute}") for minute in (120, 1380) for user in ("ada", "bob")))
+    world.send(added("cid", 1400, "m1"))
+    run(world.all_done())
+    everybody = {"user_id:ada", "user_id:bob"}
+
+    assert members(world, segment) == (set() if is_in else everybody)
+
+    world.engine = after
+    for _ in range(2):
+        run(world.all_done())
+
+    assert members(world, segment) == (everybody if is_in else set())
+    assert [one["name"] for one in world.values("triggers")] == ([] if is_in else 2 * ["segment.entered"])
+    assert announced(world) == []
+    assert len(ready(world)) == 1
+
+
+def test_who_is_silent_is_looked_at_when_repurchase_is_learned_first() -> None:
+    sure = {"sure": {"when": "profile.replenishment.exists(r, r.confidence > 0.1)"}}
+    before = shop_with(sure, catalogue=of_days(30))
+    first, second = (
+        Engine(msgspec.structs.replace(before.book, models=learned(**{name: 30}).models)) for name in ("tea", "soap")
+    )
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        for engine in (first, second):
+            tenure.use(engine)
+            await world.work(tenure)
+
+    world = World(engine=before)
+    world.send(bought("ada", 0, "o1"))
+    run(story(world))
+
+    assert members(world, "sure") == {"user_id:ada"}
+    assert len(ready(world)) == 1
+
+
+def test_nobody_is_looked_at_for_what_her_segments_do_not_go_by() -> None:
+    buyers = {"buyers": {"when": 'profile.orders.count >= 1 && orders("9d") >= 1'}}
+    plain = by_rules("same", delay_min=240, segments=buyers)
+    known = {"product_id": "A", "supply_days": "9", "category": "tea"}
+    dearer, more = {**known, "cost": "3", "name": "Tea"}, {"product_id": "B", "cost": "1"}
+    one, other = build_catalogue([known]), build_catalogue([more, dearer])
+
+    assert (
+        shop_with(buyers, catalogue=one, shop_timezone="Asia/Tokyo", models=learned(tea=9).models).stamp == plain.stamp
+    )
+    for segments in (SOON, TEA):
+        assert shop_with(segments, catalogue=one).stamp == shop_with(segments, catalogue=other).stamp
+
+
+def test_models_that_come_while_everybody_is_looked_at_have_all_of_them_looked_at_by_these() -> None:
+    sure = {"sure": {"when": "profile.replenishment.exists(r, r.confidence > 0.1)"}}
+    before, after = by_rules("old", delay_min=240), shop_with(sure, catalogue=of_days(30))
+    fitted = Engine(msgspec.structs.replace(after.book, models=learned(tea=30).models))
+    many = 2 * REPLANNED_MAX + 50
+
+    async def story(world: World) -> None:
+        tenure = await world.all_done()
+        tenure.use(after)
+        while not any(
+            decode_profile(text).definitions for text in world.table.snapshot().partitions[0].profiles.values()
+        ):
+            await tenure.turn()
+        tenure.use(fitted)
+        await world.work(tenure)
+
+    world = World(engine=Engine(msgspec.structs.replace(before.book, catalogue=of_days(30))))
+    world.send(*(bought(f"u{number}", 0, f"o{number}") for number in range(many)))
+    run(story(world))
+
+    assert len(members(world, "sure")) == many
+    assert len(ready(world)) == 1
+
+
+def test_rules_that_were_taken_back_before_all_were_looked_at_leave_nobody_in_their_segments() -> None:
+    """The worker with the new rules dies half way, the next one has the old rules."""
+    world = World(engine=OLD)
+    world.send(*(ordered(f"u{number}", at, f"o{number}-{at}") for at in (0, 1) for number in range(REPLANNED_MAX + 5)))
+    run(world.all_done())
+
+    async def half() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        while not members(world):
+            world.log.deliver(0, chunk=500, asked_ms=0)
+            await tenure.turn()
+
+    world.engine = SPENDING
+    run(half())
+
+    assert len(members(world)) == REPLANNED_MAX
+
+    world.engine = OLD
+    run(world.all_done())
+
+    assert members(world) == set()
 
 
 def test_rules_without_any_difference_but_their_name_have_another_stamp() -> None:

@@ -157,6 +157,56 @@ def test_whoever_may_be_written_to_again_is_looked_at_as_a_whole_and_time_goes_o
     assert told(ada)[1:] == [(EXITED, "looking", 90), (ENTERED, "lapsing", 2 * DAY + 5 + 1 / MINUTE_MS)]
 
 
+def test_what_was_told_late_while_she_was_to_be_left_alone_shows_when_she_may_be_written_to_again() -> None:
+    ada = Timeline(shop(segments={"big": BIG, "looking": {"when": 'views("2d") >= 1'}}))
+    big_order(ada, "o1", 5).until(8).tell(events.SuppressCustomer, 10, request_id="r1")
+    ada.tell(events.OrderCancelled, 8, order_id="o1", arrives=60)
+    ada.tell(events.ProductViewed, 9, arrives=60, product=product("A")).until(80)
+
+    assert told(ada) == [(ENTERED, "big", 5)]
+
+    ada.tell(events.UnsuppressCustomer, 90, request_id="r2").until(120)
+
+    assert sorted(told(ada)[1:]) == [(ENTERED, "looking", 90), (EXITED, "big", 90)]
+
+
+def test_new_rules_leave_her_alone_too_until_she_may_be_written_to_again() -> None:
+    lapsing, lately = {"when": 'profile.last_seen_ms < ago("2d")'}, {"when": 'spend_minor("90d") > 1000'}
+    ada = Timeline(shop(segments={"big": BIG, "lapsing": lapsing}))
+    big_order(ada, "o1", 5).until(8).tell(events.SuppressCustomer, 10, request_id="r1").until(20)
+    dearer = {"when": "profile.ltv.net_minor > 90000"}
+    ada.new_rules(shop(segments={"big": dearer, "lapsing": lapsing, "lately": lately})).until(9 * DAY)
+
+    assert set(ada.profile.memberships.inside_ms) == {"big"}
+
+    ada.tell(events.UnsuppressCustomer, 10 * DAY, request_id="r2").until(11 * DAY)
+
+    assert told(ada) == [(ENTERED, "big", 5), (EXITED, "big", 10 * DAY)]
+    assert set(ada.profile.memberships.inside_ms) == {"lapsing", "lately"}
+
+
+def test_what_new_rules_find_is_no_news_because_a_device_joins_her_before_she_was_looked_at() -> None:
+    buyers = {"when": "profile.orders.count >= 1"}
+    first, second = shop(segments={"big": BIG}), shop(segments={"big": BIG, "buyers": buyers})
+    ada = Timeline(first).order("o1", 0, "A").until(5)
+    phone = Timeline(second, customer="anonymous_id:phone", consent=False).tell(events.PageViewed, 10).until(11)
+    ada.engine = phone.engine
+    ada.becomes_one_with(phone).tell(events.PageViewed, 20).until(60)
+
+    assert told(ada) == []
+    assert set(ada.profile.memberships.inside_ms) == {"buyers"}
+
+
+def test_who_became_one_with_a_device_while_she_was_to_be_left_alone_is_told_of_later() -> None:
+    book = shop(segments={"big": BIG})
+    ada, phone = Timeline(book), Timeline(book, customer="anonymous_id:phone", consent=False)
+    ada.tell(events.SuppressCustomer, 10, request_id="r1")
+    ada.becomes_one_with(big_order(phone, "o1", 5).until(20)).until(60)
+    ada.tell(events.UnsuppressCustomer, 90, request_id="r2").until(120)
+
+    assert told(ada) == [(ENTERED, "big", 90)]
+
+
 def test_whoever_was_in_it_is_not_told_of_once_more_because_a_device_of_hers_was_too() -> None:
     book = shop(segments={"looking": {"when": 'views("2d") >= 1'}, "few": {"when": "profile.orders.count < 2"}})
     ada, phone = Timeline(book, consent=False), Timeline(book, customer="anonymous_id:phone", consent=False)

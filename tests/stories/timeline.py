@@ -139,9 +139,10 @@ class Timeline:
         return self
 
     def new_rules(self, book: Book) -> "Timeline":
-        """The rules change; what waits is planned anew."""
-        self.engine = Engine(book)
-        self.engine.replan(self.profile, Moment(self.clock_ms, goods=self.goods, facts=self.facts))
+        """The rules change; what waits is planned anew, and she is looked at by their segments."""
+        self.engine, at = Engine(book), Moment(self.clock_ms, goods=self.goods, facts=self.facts)
+        self.engine.replan(self.profile, at)
+        self.engine.take_up(self.profile, at, self.orders, self.out)
         return self
 
     # --- the words of a shop -------------------------------------------------------------------------------------
