@@ -365,7 +365,7 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         fresh = other.id not in profile.absorbed
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
         sides.label(entries, absorb.absorbed)
-        sides.label_waiting(other.episodes.values(), absorb.absorbed)
+        sides.label_waiting(other.episodes, absorb.absorbed, profile.episodes)
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)

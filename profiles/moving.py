@@ -127,8 +127,7 @@ class Moving:
                 # A cart of days ago may be what a checkout that has just begun is about.
                 if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
-        told = brought.has_supply or brought.has_coupons or brought.has_feedback
-        if (profile.episodes or profile.wakes) and (told or brought.orders.count):
+        if profile.episodes or profile.wakes:
             replan(turn, self._triggers)
 
     def _plan_again(self, turn: Turn, given: Profile) -> None:

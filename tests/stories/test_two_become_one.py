@@ -156,6 +156,29 @@ def test_a_checkout_of_one_is_about_the_cart_that_the_other_filled_days_ago(*, h
     assert [item.product_id for item in ada.sent("checkout.abandoned")[0].items] == ["tea"]
 
 
+@pytest.mark.parametrize("hers_first", [True, False])
+def test_a_payment_that_was_refused_under_both_names_is_told_of_by_the_last_time(*, hers_first: bool) -> None:
+    ada, guest = two()
+    first, second = (ada, guest) if hers_first else (guest, ada)
+    first.tell(events.PaymentFailed, 0, checkout_id="k1", reason="no funds")
+    second.tell(events.PaymentFailed, 20, checkout_id="k1", reason="expired card")
+    ada.becomes_one_with(guest).until(2 * HOUR)
+
+    assert ada.emitted("payment.failed") == [50]
+    assert ada.sent("payment.failed")[0].details["reason"] == "expired card"
+
+
+@pytest.mark.parametrize("hers_first", [True, False])
+def test_a_checkout_of_which_both_took_steps_is_reminded_of_by_the_last_one(*, hers_first: bool) -> None:
+    ada, guest = two()
+    first, second = (ada, guest) if hers_first else (guest, ada)
+    first.tell(events.CheckoutStarted, 0, checkout_id="k1", products=(product("tea"),))
+    second.tell(events.CheckoutStepViewed, 20, checkout_id="k1", products=(product("tea"),))
+    ada.becomes_one_with(guest).until(5 * HOUR)
+
+    assert ada.emitted("checkout.abandoned") == [80]
+
+
 # --- what both did together -----------------------------------------------------------------------------------------
 
 
