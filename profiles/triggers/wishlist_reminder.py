@@ -1,6 +1,6 @@
 """wishlist.reminder: a product was put on the wishlist and is still there, not bought."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, wishes
@@ -46,6 +46,11 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             due_ms = opening[0] + self.rule(turn.book).delay_ms
             if due_ms >= since_ms:
                 plan(turn, self, _key(profile, product_id), opening[1], opening[0], due_ms)
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """The words that put something on the list."""
+        wished = profile.wishes.values() if profile.has_wishes else ()
+        return [message_id for wish in wished for _, message_id in wish.adds]
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         if told.order is None:
