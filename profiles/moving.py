@@ -118,7 +118,9 @@ class Moving:
         profile = turn.profile
         if identity.reachable(profile):
             episodes.release_held(turn)
-        for cart_id in brought.carts:
+        # A checkout is about a cart that may be known here alone.
+        taken_over = [one.cart_id for one in brought.checkouts.values() if one.cart_id is not None]
+        for cart_id in dict.fromkeys((*brought.carts, *taken_over)):
             cart = profile.carts.get(cart_id)
             if cart is None:
                 continue

@@ -179,6 +179,14 @@ def test_a_checkout_of_which_both_took_steps_is_reminded_of_by_the_last_one(*, h
     assert ada.emitted("checkout.abandoned") == [80]
 
 
+def test_a_checkout_of_one_is_about_the_others_cart_though_nothing_of_that_is_known_to_her_any_more() -> None:
+    ada, guest = two()
+    guest.tell(events.CheckoutStepCompleted, 14, checkout_id="k1", cart_id="c1").view("cup", 16)
+    ada.add("tea", 17, cart="c1").becomes_one_with(guest).until(DAY)
+
+    assert (ada.emitted("cart.abandoned"), ada.emitted("checkout.abandoned")) == ([], [77])
+
+
 # --- what both did together -----------------------------------------------------------------------------------------
 
 
