@@ -177,9 +177,9 @@ class Moving:
         for ours, theirs, parcel in in_both:
             order_id, before, known = ours.order_id, ours, parcel
             entry = orders.get(order_id)
-            if entry is None or entry is ours or entry.placed_ms is None:
+            if entry is None or entry.placed_ms is None or (entry is ours and theirs.placed_ms is None):
                 continue
-            if ours.placed_ms is None:
+            if ours.placed_ms is None or entry is ours:
                 before, known = theirs, brought.deliveries.get(order_id)
             now = profile.deliveries.get(order_id)
             event = events.OrderUpdated(message_id=turn.cause, timestamp_ms=turn.time_ms, order_id=order_id)

@@ -31,11 +31,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         event, profile = arrival.event, turn.profile
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
-        for other in profile.checkouts.values():
-            if other.done == checkouts.REPLACED:
-                cancel(turn, self, other.checkout_id, "replaced")
-            elif other.done is not None:
-                cancel(turn, self, other.checkout_id, "ordered", other.done)
+        self._end_done(turn)
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
@@ -65,6 +61,17 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             for checkout in turn.profile.checkouts.values():
                 if checkout.done == told.order.order_id:
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """What one had begun an order or a newer checkout of the other may have ended."""
+        self._end_done(turn)
+
+    def _end_done(self, turn: Turn) -> None:
+        for checkout in turn.profile.checkouts.values():
+            if checkout.done == checkouts.REPLACED:
+                cancel(turn, self, checkout.checkout_id, "replaced")
+            elif checkout.done is not None:
+                cancel(turn, self, checkout.checkout_id, "ordered", checkout.done)
 
     def on_parted(self, turn: Turn) -> None:
         """A checkout whose first reminder is still ahead waits for it with whom it belongs to."""

@@ -33,6 +33,12 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         else:
             self._plan(turn, product_id)
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """What one wished for the other may have ordered."""
+        for episode in waiting_of(turn.profile, self):
+            if _bought(turn.profile, _product_of(turn.profile, episode), episode.opened_ms):
+                cancel(turn, self, episode.key, "ordered")
+
     def on_parted(self, turn: Turn) -> None:
         """What waited may have been opened by a wish of another customer for what she wishes for too."""
         if turn.profile.has_wishes:

@@ -21,6 +21,11 @@ BUNDLES = shop(
     catalogue=build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat", "stove")]),
 )
 VALUE = shop(LtvMilestoneRule(milestones=(1_000, 5_000)), VipEnteredRule(limits=(3_000,)))
+TEA = shop(
+    catalogue=build_catalogue(
+        [{"product_id": "tea", "contents": "brew", "complementary": "cup"}, {"product_id": "cup"}]
+    )
+)
 NIGHT = 22 * HOUR
 AT_NIGHT: dict[str, Any] = {"quiet_hours": QuietHours(jitter_ms=0)}
 
@@ -187,6 +192,61 @@ def test_a_checkout_of_one_is_about_the_others_cart_though_nothing_of_that_is_kn
     assert (ada.emitted("cart.abandoned"), ada.emitted("checkout.abandoned")) == ([], [77])
 
 
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_a_checkout_that_an_order_of_the_other_ended_is_in_nobodys_way(*, hers_is_the_order: bool) -> None:
+    ada, guest = two()
+    orders, begins = (ada, guest) if hers_is_the_order else (guest, ada)
+    begins.tell(events.CheckoutStarted, 0, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    orders.order("o1", 5, "tea")
+    ada.becomes_one_with(guest).add("cup", 10, cart="c1").until(DAY)
+
+    assert (ada.emitted("checkout.abandoned"), ada.emitted("cart.abandoned")) == ([], [70])
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+@pytest.mark.parametrize("any_order, told", [(True, []), (False, [60])])
+def test_where_any_order_ends_a_cart_one_of_the_other_does(
+    any_order: bool, told: list[float], *, hers_is_the_order: bool
+) -> None:
+    ada, guest = two(shop(CartAbandonedRule(any_order=any_order)))
+    orders, fills = (ada, guest) if hers_is_the_order else (guest, ada)
+    fills.add("tea", 0)
+    orders.order("o1", 5, "cup")
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("cart.abandoned") == told
+
+
+def test_a_wish_that_the_other_had_fulfilled_can_be_wished_for_again() -> None:
+    ada, guest = two()
+    guest.wish("tea", 0)
+    ada.order("o1", 5, "tea").becomes_one_with(guest).wish("tea", 10).until(9 * DAY)
+
+    assert ada.emitted("wishlist.reminder") == [3 * DAY + 10]
+
+
+@pytest.mark.parametrize("hers_is_the_newest", [True, False])
+def test_what_goes_with_an_order_that_both_told_of_is_by_its_newest_version(*, hers_is_the_newest: bool) -> None:
+    ada, guest = two(TEA)
+    first, then = (guest, ada) if hers_is_the_newest else (ada, guest)
+    first.order("o1", 0, "tea")
+    then.order("o1", 5, "mug")
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert ada.sent("cross.sell") == []
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_a_supply_of_which_only_both_know_how_much_is_left_is_reminded_of(*, hers_is_the_order: bool) -> None:
+    ada, guest = two(shop(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}])))
+    orders, corrects = (ada, guest) if hers_is_the_order else (guest, ada)
+    orders.order("o1", 0, "tea").tell(events.OrderRefunded, 5, order_id="o1", refund_id="r1")
+    corrects.tell(events.OrderRefunded, 10, order_id="o1", refund_id="r1", amount_minor=100)
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert ada.emitted("replenishment.due") == [27 * DAY]
+
+
 # --- what both did together -----------------------------------------------------------------------------------------
 
 
@@ -293,11 +353,6 @@ def test_a_segment_that_both_are_in_together_is_entered_with_the_merge() -> None
 
 # --- what makes sense only together ---------------------------------------------------------------------------------
 
-TEA = shop(
-    catalogue=build_catalogue(
-        [{"product_id": "tea", "contents": "brew", "complementary": "cup"}, {"product_id": "cup"}]
-    )
-)
 AFTER_THE_PARCEL = {
     "cross.sell": [5 * DAY],
     "next.order.coupon": [3 * DAY, 30 * DAY],
