@@ -101,6 +101,11 @@ class TriggerDefinition(Generic[R]):
         told of by `on_cart`.
         """
 
+    def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
+        """Two profiles that became one had both waited for the same. The one that was opened first goes on as `episode`; what is
+        known by the `other` may be newer.
+        """
+
     def on_parted(self, turn: Turn) -> None:
         """Something was taken out of her profile, or came back to her from another customer's; or she may be written to again,
         after a suppression that had ended all that waited.

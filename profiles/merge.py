@@ -250,14 +250,8 @@ def _unite_standing(into: Profile, other: Profile) -> None:
 def _unite_triggers(into: Profile, other: Profile) -> None:
     for place, theirs in other.episodes.items():
         ours = into.episodes.get(place)
-        if ours is None:
+        if ours is None or (theirs.opened_ms, theirs.anchor) < (ours.opened_ms, ours.anchor):
             into.episodes[place] = theirs
-            continue
-        # It began with the first of the two, and stands as the one that is due later tells.
-        early, late = sorted((ours, theirs), key=lambda episode: (episode.opened_ms, episode.anchor))
-        if late.due_ms > early.due_ms:
-            early.data = late.data
-        into.episodes[place] = early
     if len(into.episodes) > EPISODES_MAX:
         first = sorted(into.episodes.items(), key=lambda item: (item[1].wake_ms, item[0]))
         into.episodes = dict(first[:EPISODES_MAX])

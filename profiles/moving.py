@@ -13,7 +13,7 @@ from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition, hears
 from profiles.profile import Profile
 from profiles.replan import replan
-from profiles.state import Delivery, Ledger, Moment, OrderEntry, decode_entry
+from profiles.state import Delivery, Episode, Ledger, Moment, OrderEntry, decode_entry
 from profiles.supply import SupplyChange
 from profiles.triggers import CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn
@@ -85,10 +85,12 @@ class Moving:
         else:
             own = None
             in_both: list[_InBoth] = []
+            waited = dict(profile.episodes)
             if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
                 own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
+                self._join(turn, waited, brought)
                 self._look_again(turn, brought)
                 if what.closing:
                     if own is not None:
@@ -110,6 +112,15 @@ class Moving:
         """A claim of an identifier was answered, and nothing came of it."""
         if self._watch is not None and not turn.profile.suppressed:
             self._watch.after_answer(turn)
+
+    def _join(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
+        """Triggers hear of what both waited for."""
+        for place in waited.keys() & brought.episodes.keys():
+            episode = turn.profile.episodes.get(place)
+            trigger = self._triggers.get(waited[place].name)
+            if episode is not None and trigger is not None:
+                other = brought.episodes[place] if episode is waited[place] else waited[place]
+                trigger.on_joined(turn, episode, other)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
         """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited

@@ -7,7 +7,7 @@ from profiles.book import Book
 from profiles.cart_rules import CheckoutAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting
+from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
@@ -63,8 +63,12 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
-        """What one had begun an order or a newer checkout of the other may have ended."""
+        """What one had begun an order or a newer checkout of the other may have ended: its cart is free again since then."""
+        waited = {episode.key for episode in waiting_of(turn.profile, self)}
         self._end_done(turn)
+        for checkout in turn.profile.checkouts.values():
+            if checkout.checkout_id in waited and checkout.done is not None and (cart := _cart(turn.profile, checkout)):
+                CART_ABANDONED.replan(turn, cart, "ordered")
 
     def _end_done(self, turn: Turn) -> None:
         for checkout in turn.profile.checkouts.values():
@@ -149,7 +153,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
                 # What an order ended before it was due ended then: what is put in after that opens a new episode.
                 due_ms = episode.due_ms
-                at_ms = min(due_ms, turn.time_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
+                ended_ms = _ordered_ms(turn.profile, checkout) or turn.time_ms
+                at_ms = min(due_ms, ended_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
         if state == "emitted":
@@ -181,6 +186,12 @@ def _mark_of(profile: Profile, checkout: Checkout) -> str:
     """How a checkout stands among the operations of its cart; each of those that have no name of their own apart."""
     named = checkout.checkout_id != checkouts.nameless(profile.id)
     return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
+
+
+def _ordered_ms(profile: Profile, checkout: Checkout) -> int | None:
+    """When the order came that ended a checkout, where it is remembered."""
+    orders = profile.recent_orders if checkout.done is not None and profile.has_recent_orders else ()
+    return next((order.at_ms for order in orders if order.order_id == checkout.done), None)
 
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:

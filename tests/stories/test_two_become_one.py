@@ -204,6 +204,28 @@ def test_a_checkout_that_an_order_of_the_other_ended_is_in_nobodys_way(*, hers_i
 
 
 @pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_what_is_put_into_a_cart_after_an_order_of_the_other_ended_its_checkout_is_reminded_of(
+    *, hers_is_the_order: bool
+) -> None:
+    ada, guest = two()
+    orders, begins = (ada, guest) if hers_is_the_order else (guest, ada)
+    begins.tell(events.CheckoutStarted, 0, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    orders.order("o1", 5, "tea")
+    begins.add("cup", 10)
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert (ada.emitted("checkout.abandoned"), ada.emitted("cart.abandoned")) == ([], [70])
+
+
+def test_a_payment_refused_after_an_order_of_the_other_is_told_of_though_one_was_refused_before() -> None:
+    ada, guest = two()
+    guest.tell(events.PaymentFailed, 0)
+    ada.order("o1", 5, "tea").becomes_one_with(guest).tell(events.PaymentFailed, 20).until(DAY)
+
+    assert ada.emitted("payment.failed") == [50]
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
 @pytest.mark.parametrize("any_order, told", [(True, []), (False, [60])])
 def test_where_any_order_ends_a_cart_one_of_the_other_does(
     any_order: bool, told: list[float], *, hers_is_the_order: bool
@@ -230,7 +252,7 @@ def test_what_goes_with_an_order_that_both_told_of_is_by_its_newest_version(*, h
     ada, guest = two(TEA)
     first, then = (guest, ada) if hers_is_the_newest else (ada, guest)
     first.order("o1", 0, "tea")
-    then.order("o1", 5, "mug")
+    then.order("o1", -5, "tea").tell(events.OrderUpdated, 5, order_id="o1", products=(product("mug"),))
     ada.becomes_one_with(guest).until(30 * DAY)
 
     assert ada.sent("cross.sell") == []
