@@ -8,7 +8,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.order_rules import PaymentFailedRule
 from profiles.profile import Profile
-from profiles.state import Emitted, Episode, RecentOrder
+from profiles.state import Emitted, Episode
 from profiles.triggers.cart_abandoned import items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, PaymentFailed
@@ -41,13 +41,11 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         plan(turn, self, key, opening[1], opening[0], due_ms, data=data)
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        if told.order is not None:
-            self._end_by(turn, told.order)
-
-    def _end_by(self, turn: Turn, order: RecentOrder) -> None:
+        if told.order is None:
+            return
         for episode in waiting_of(turn.profile, self):
-            if order.at_ms >= episode.opened_ms or episode.key in (order.checkout_id, order.order_id):
-                cancel(turn, self, episode.key, "ordered", order.order_id)
+            if told.order.at_ms >= episode.opened_ms or episode.key in (told.order.checkout_id, told.order.order_id):
+                cancel(turn, self, episode.key, "ordered", told.order.order_id)
 
     def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
         """The last refusal counts."""
@@ -64,9 +62,9 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """The order may have come under the other name."""
-        if turn.profile.has_recent_orders:
-            for order in turn.profile.recent_orders:
-                self._end_by(turn, order)
+        for episode in waiting_of(turn.profile, self) if turn.profile.has_recent_orders else ():
+            if _ordered_since(turn.profile, episode.opened_ms):
+                cancel(turn, self, episode.key, "ordered")
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         failed_ms: int = episode.data["failed_ms"]
