@@ -153,7 +153,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
                 # What an order ended before it was due ended then: what is put in after that opens a new episode.
                 due_ms = episode.due_ms
-                ended_ms = _ordered_ms(turn.profile, checkout) or turn.time_ms
+                ended_ms = _done_ms(turn.profile, checkout) or turn.time_ms
                 at_ms = min(due_ms, ended_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
@@ -188,8 +188,11 @@ def _mark_of(profile: Profile, checkout: Checkout) -> str:
     return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
 
 
-def _ordered_ms(profile: Profile, checkout: Checkout) -> int | None:
-    """When the order came that ended a checkout, where it is remembered."""
+def _done_ms(profile: Profile, checkout: Checkout) -> int | None:
+    """When the order or the newer checkout came that ended a checkout, where that is remembered."""
+    if checkout.done == checkouts.REPLACED:
+        begun = (one.started_ms for one in profile.checkouts.values() if one.announced)
+        return min((ms for ms in begun if ms > checkout.started_ms), default=None)
     orders = profile.recent_orders if checkout.done is not None and profile.has_recent_orders else ()
     return next((order.at_ms for order in orders if order.order_id == checkout.done), None)
 

@@ -61,10 +61,13 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             )
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
-        """The order may have come under the other name."""
+        """The order may have come under the other name, and a payment have been refused again since."""
         for episode in waiting_of(turn.profile, self) if turn.profile.has_recent_orders else ():
-            if _ordered_since(turn.profile, episode.opened_ms):
+            failed_ms = episode.data["failed_ms"]
+            if _ordered_since(turn.profile, failed_ms):
                 cancel(turn, self, episode.key, "ordered")
+            elif _ordered_since(turn.profile, episode.opened_ms):
+                plan(turn, self, episode.key, episode.anchor, failed_ms, episode.due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         failed_ms: int = episode.data["failed_ms"]

@@ -34,10 +34,12 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             self._plan(turn, product_id)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
-        """What one wished for the other may have ordered."""
+        """What one wished for the other may have ordered; it may be wished for again since."""
         for episode in waiting_of(turn.profile, self):
-            if _bought(turn.profile, _product_of(turn.profile, episode), episode.opened_ms):
+            product_id = _product_of(turn.profile, episode)
+            if _bought(turn.profile, product_id, episode.opened_ms):
                 cancel(turn, self, episode.key, "ordered")
+                self._plan(turn, product_id)
 
     def on_parted(self, turn: Turn) -> None:
         """What waited may have been opened by a wish of another customer for what she wishes for too."""

@@ -204,23 +204,36 @@ def test_a_checkout_that_an_order_of_the_other_ended_is_in_nobodys_way(*, hers_i
 
 
 @pytest.mark.parametrize("hers_is_the_order", [True, False])
-def test_what_is_put_into_a_cart_after_an_order_of_the_other_ended_its_checkout_is_reminded_of(
-    *, hers_is_the_order: bool
+@pytest.mark.parametrize("by_order", [True, False])
+def test_what_is_put_into_a_cart_after_the_other_ended_its_checkout_is_reminded_of(
+    *, hers_is_the_order: bool, by_order: bool
 ) -> None:
     ada, guest = two()
-    orders, begins = (ada, guest) if hers_is_the_order else (guest, ada)
+    ends, begins = (ada, guest) if hers_is_the_order else (guest, ada)
     begins.tell(events.CheckoutStarted, 0, checkout_id="k1", cart_id="c1", products=(product("tea"),))
-    orders.order("o1", 5, "tea")
+    if by_order:
+        ends.order("o1", 5, "tea")
+    else:
+        ends.tell(events.CheckoutStarted, 5, checkout_id="k2", cart_id="c2")
     begins.add("cup", 10)
     ada.becomes_one_with(guest).until(DAY)
 
     assert (ada.emitted("checkout.abandoned"), ada.emitted("cart.abandoned")) == ([], [70])
 
 
-def test_a_payment_refused_after_an_order_of_the_other_is_told_of_though_one_was_refused_before() -> None:
+@pytest.mark.parametrize("again_before", [True, False])
+def test_a_payment_refused_after_an_order_of_the_other_is_told_of_though_one_was_refused_before(
+    *, again_before: bool
+) -> None:
     ada, guest = two()
     guest.tell(events.PaymentFailed, 0)
-    ada.order("o1", 5, "tea").becomes_one_with(guest).tell(events.PaymentFailed, 20).until(DAY)
+    ada.order("o1", 5, "tea")
+    if again_before:
+        guest.tell(events.PaymentFailed, 20)
+    ada.becomes_one_with(guest)
+    if not again_before:
+        ada.tell(events.PaymentFailed, 20)
+    ada.until(DAY)
 
     assert ada.emitted("payment.failed") == [50]
 
@@ -239,10 +252,17 @@ def test_where_any_order_ends_a_cart_one_of_the_other_does(
     assert ada.emitted("cart.abandoned") == told
 
 
-def test_a_wish_that_the_other_had_fulfilled_can_be_wished_for_again() -> None:
+@pytest.mark.parametrize("again_before", [True, False])
+def test_a_wish_that_the_other_had_fulfilled_can_be_wished_for_again(*, again_before: bool) -> None:
     ada, guest = two()
     guest.wish("tea", 0)
-    ada.order("o1", 5, "tea").becomes_one_with(guest).wish("tea", 10).until(9 * DAY)
+    ada.order("o1", 5, "tea")
+    if again_before:
+        guest.wish("tea", 10)
+    ada.becomes_one_with(guest)
+    if not again_before:
+        ada.wish("tea", 10)
+    ada.until(9 * DAY)
 
     assert ada.emitted("wishlist.reminder") == [3 * DAY + 10]
 
