@@ -162,6 +162,8 @@ class Moving:
         """What she waits for and where she stands, by what is hers after a split; or by what is known now that she may be written
         to again: her suppression had ended all she waited for, and nobody looked at her since.
         """
+        if turn.profile.episodes or turn.profile.wakes:
+            replan(turn, self._triggers)
         for trigger in self._on_parted:
             trigger.on_parted(turn)
         self._look(turn)

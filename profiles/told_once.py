@@ -55,8 +55,12 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         if key in before.deliveries:
             delivery.asked = before.deliveries[key].asked
     for key, wish in made.wishes.items():
-        if key in before.wishes:
-            wish.told_ms = before.wishes[key].told_ms
+        united_wish = before.wishes.get(key)
+        if united_wish is not None:
+            told_ms = united_wish.told_ms
+            # One that was opened at that moment only ended, as by an order that may be the other's.
+            if all(at_ms != told_ms for at_ms, _ in (*wish.adds, *united_wish.adds)):
+                wish.told_ms = told_ms
     for key, coupon in made.coupons.items():
         if key in before.coupons:
             coupon.told_ms = before.coupons[key].told_ms
@@ -67,7 +71,10 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         # One that events named by nothing is named by the customer.
         under = key if key in before.checkouts else renamed(key, made.id, before.id)
         if under in before.checkouts:
-            checkout.reminded = before.checkouts[under].reminded
+            united = before.checkouts[under]
+            checkout.reminded = united.reminded
+            if checkout.started_by == united.started_by:
+                checkout.moved_ms = max(checkout.moved_ms, united.moved_ms)  # what happened to its cart moved it too
     for key, cart in carts.all_carts(made).items():
         same = carts.find(before, key)
         if same is not None:

@@ -96,10 +96,14 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return not set(order.product_ids).isdisjoint(emitted.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Only what is put on the list later opens another episode."""
+        """Only what is put on the list later opens another episode. The word that opened this one may be another customer's."""
         wish = turn.profile.wishes.get(_product_of(turn.profile, episode))
-        if wish is not None:
-            wish.told_ms = max(wish.told_ms, episode.opened_ms if state == "cancelled" else episode.due_ms)
+        if wish is None:
+            return
+        if state != "cancelled":
+            wish.told_ms = max(wish.told_ms, episode.due_ms)
+        elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
+            wish.told_ms = max(wish.told_ms, episode.opened_ms)
 
 
 def _key(profile: Profile, product_id: str) -> str:

@@ -985,6 +985,59 @@ def at_night(town: Town) -> Town:
     return town
 
 
+# --- as if they had never been one ----------------------------------------------------------------------------------
+
+
+def test_what_one_wished_for_still_waits_though_the_other_ordered_it() -> None:
+    town = united().tell(ProductAddedToWishlist, MAIL, product=Product(product_id="tea"))
+    town.tell(OrderCompleted, ADA, day=0.01, order_id="o1", products=(Product(product_id="tea"),), currency="USD")
+
+    assert town.split(ADA, MAIL, day=0.02).until(9).sent("wishlist.reminder") == [(MAIL, 3)]
+
+
+def test_each_of_two_is_thanked_for_her_own_first_order() -> None:
+    town = bought(united(), MAIL, order_id="e1", revenue_minor=500)
+    bought(town, ADA, day=0.5, order_id="a1", revenue_minor=500).split(ADA, MAIL, day=0.6).until(9)
+
+    assert town.sent("second.order.welcome") == [(MAIL, 1), (ADA, 2)]
+
+
+def test_what_each_bought_lasts_as_long_as_if_the_other_had_bought_nothing() -> None:
+    town = united(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}]))
+    for day, whose in enumerate((MAIL, ADA)):
+        tea = Product(product_id="tea", price_minor=500)
+        town.tell(OrderCompleted, whose, day=day, order_id=f"o{day}", products=(tea,), currency="USD")
+    town.split(ADA, MAIL, day=2).until(40)
+
+    assert town.sent("replenishment.due") == [(MAIL, 27), (ADA, 28)]
+
+
+def test_a_survey_that_an_answer_of_the_other_had_put_off_comes_in_its_time() -> None:
+    town = united().tell(OrderCompleted, ADA, order_id="a1", products=(Product(product_id="tea"),), currency="USD")
+    town.tell(OrderDelivered, ADA, order_id="a1")
+    town.tell(NpsSubmitted, MAIL, day=0.1, survey_id="s1", score=9).split(ADA, MAIL, day=0.2).until(20)
+
+    assert town.sent("nps.survey") == [(ADA, 14)]
+
+
+def test_two_searches_are_two_though_the_other_had_found_something_in_between() -> None:
+    town = united(merged=False).tell(ProductsSearched, MAIL, query="tea", results=3, channel="browser")
+    town.tell(ProductAdded, ADA, day=0.001, product=Product(product_id="cup", quantity=1))
+    town.tell(ProductsSearched, MAIL, day=0.002, query="tea", results=3, channel="browser")
+    town.tell(Identified, ADA, MAIL, day=0.003).split(ADA, MAIL, day=0.004).until(2)
+
+    assert town.sent("search.abandoned") == [(MAIL, 0)]
+
+
+def test_a_checkout_waits_from_the_last_change_of_its_cart() -> None:
+    tea = Product(product_id="tea", price_minor=500, quantity=1)
+    town = united().tell(CheckoutStarted, MAIL, checkout_id="k1", cart_id="c1", products=(tea,))
+    town.tell(ProductAdded, MAIL, day=0.03, cart_id="c1", product=tea).split(ADA, MAIL, day=0.035)
+
+    assert town.until(0.06).sent("checkout.abandoned") == []
+    assert town.until(0.08).sent("checkout.abandoned") == [(MAIL, 0)]
+
+
 # --- cooldowns ------------------------------------------------------------------------------------------------------
 
 
