@@ -79,6 +79,11 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         same = carts.find(before, key)
         if same is not None:
             carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+        for sent in before.emitted if cart.opened_ms is not None and before.has_emitted else ():
+            # What was in it may have been bought by the other since.
+            if sent.cart_id == key and cart.opened_ms is not None and cart.opened_ms <= sent.due_ms:
+                mark_id = f"{carts.EMITTED}:{sent.trigger_id}"
+                carts.mark(cart, carts.EMITTED, sent.due_ms, mark_id, turn.book.rules.allowed_lateness_ms)
     for name, since_ms in before.interests.strong.items():
         told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
         if told and name in made.interests.categories:

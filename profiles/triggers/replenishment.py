@@ -186,6 +186,7 @@ class ReplenishmentLate(_Replenishment[ReplenishmentLateRule]):
 
     name = "replenishment.late"
     rule_type = ReplenishmentLateRule
+    follows_order = True
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)

@@ -742,6 +742,20 @@ def test_an_order_of_who_stays_does_not_buy_what_is_in_the_cart_of_who_leaves(da
     assert town.sent("cart.abandoned") == [(MAIL, int(day))]
 
 
+@pytest.mark.parametrize("day", [0.5, 5.0])
+@pytest.mark.parametrize("whose, other", [(ADA, MAIL), (MAIL, ADA)])
+def test_a_cart_that_the_other_bought_after_it_was_reminded_of_is_not_reminded_of_again(
+    whose: str, other: str, day: float
+) -> None:
+    tea = Product(product_id="tea", price_minor=500, quantity=1)
+    town = united().tell(ProductAdded, whose, cart_id="c1", product=tea).until(0.1)
+    town.tell(OrderCompleted, other, day=0.2, order_id="o1", products=(tea,), revenue_minor=500)
+    town.tell(PageViewed, whose, day=day - 0.1, channel="browser").split(ADA, MAIL, day=day)
+    town.tell(CartViewed, whose, day=day + 0.01, cart_id="c1")
+
+    assert town.until(20).sent("cart.abandoned") == [(ADA, 0)]
+
+
 @pytest.mark.parametrize("cart_id", ["c1", None])
 def test_a_cart_that_both_filled_is_reminded_of_as_each_left_it(cart_id: str | None) -> None:
     town = united().tell(ProductAdded, ADA, cart_id=cart_id, product=Product(product_id="tea", quantity=1)).until(1)
@@ -1010,6 +1024,15 @@ def test_what_each_bought_lasts_as_long_as_if_the_other_had_bought_nothing() -> 
     town.split(ADA, MAIL, day=2).until(40)
 
     assert town.sent("replenishment.due") == [(MAIL, 27), (ADA, 28)]
+
+
+def test_that_something_should_be_long_gone_is_told_to_who_bought_it() -> None:
+    town = united(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}]))
+    tea = Product(product_id="tea", price_minor=500)
+    town.tell(OrderCompleted, MAIL, order_id="o1", products=(tea,), currency="USD")
+    town.until(28).split(ADA, MAIL, day=28).until(60)
+
+    assert (town.sent("replenishment.due"), town.sent("replenishment.late")) == ([(ADA, 27)], [(MAIL, 45)])
 
 
 def test_a_survey_that_an_answer_of_the_other_had_put_off_comes_in_its_time() -> None:
