@@ -363,6 +363,8 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
     if bytes(absorb.profile) != b"null":
         other = _renamed(decode_profile(bytes(absorb.profile)), profile.id)
         fresh = other.id not in profile.absorbed
+        if not fresh:
+            other.episodes, other.wakes = {}, {}  # what waited once may have been sent since
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
         sides.label(entries, absorb.absorbed)
         sides.label_waiting(other.episodes, absorb.absorbed, profile.episodes)

@@ -109,7 +109,7 @@ def merge(
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
-    _unite_standing(into, other)
+        _unite_standing(into, other)  # she may have left since where the other was then
     _unite_triggers(into, other)
     if other.has_behaviour:
         _unite_behaviour(into, other)

@@ -130,7 +130,8 @@ class Moving:
         if identity.reachable(profile):
             episodes.release_held(turn)
         # A checkout is about a cart that may be known here alone.
-        taken_over = [one.cart_id for one in brought.checkouts.values() if one.cart_id is not None]
+        begun = brought.checkouts.values() if brought.has_checkouts else ()
+        taken_over = [checkout.cart_id for checkout in begun if checkout.cart_id is not None]
         for cart_id in dict.fromkeys((*brought.carts, *taken_over)):
             cart = profile.carts.get(cart_id)
             if cart is None:
@@ -140,7 +141,8 @@ class Moving:
                 # A cart of days ago may be what a checkout that has just begun is about.
                 if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
-        if profile.episodes or profile.wakes:
+        told = brought.has_supply or brought.has_coupons or brought.has_feedback or brought.has_checkouts
+        if (profile.episodes or profile.wakes) and (told or brought.orders.count):
             replan(turn, self._triggers)
 
     def _plan_again(self, turn: Turn, given: Profile) -> None:

@@ -7,6 +7,7 @@ import pytest
 from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
 from profiles.order_rules import CrossSellRule
+from profiles.profile import decode_profile
 from profiles.rules import Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
 from profiles.visit_rules import CategoryInterestRule
@@ -125,6 +126,22 @@ def test_a_second_merge_settles_nothing_twice() -> None:
     guest.order("o1", 3 * HOUR, "tea")
 
     assert len(ada.becomes_one_with(guest).becomes_one_with(guest).outcomes) == 2
+
+
+def test_a_merge_that_is_told_of_twice_sends_nothing_twice() -> None:
+    ada, guest = two(VALUE)
+    buys(guest, 0, 3_500, "o1").tell(events.NpsSubmitted, 1, survey_id="s1", score=3)
+    guest.tell(events.PaymentFailed, 2, checkout_id="k1")
+    guest.tell(events.CheckoutStarted, 3, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    first = guest.profile.pack()
+    ada.becomes_one_with(guest).tell(events.CaseUpdated, 5, case_id="s1", state="verified").until(8 * DAY)
+    ada.tell(events.OrderRefunded, 8 * DAY, order_id="o1", refund_id="r1")
+    before = [(one.name, one.occurrence) for one in ada.until(9 * DAY).triggers]
+    guest.profile = decode_profile(first)
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert {"payment.failed", "vip.left"} <= {name for name, _ in before}
+    assert [(one.name, one.occurrence) for one in ada.triggers] == before
 
 
 # --- what waits -----------------------------------------------------------------------------------------------------
