@@ -5,7 +5,7 @@ says what to send (`content`). It keeps nothing itself: what it has to remember 
 module for each family in `profiles.triggers`; a company's own are loaded beside them and held to the same laws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
@@ -48,8 +48,8 @@ class TriggerDefinition(Generic[R]):
     remembers_views: bool = False
     """Whether it goes by what was viewed and searched for in the last days: that is kept only while such a trigger is on."""
     follows_order: bool = False
-    """Whether what waits is about the order it is anchored in, or an answer, review, wish, coupon or stock alert: where that
-    turns out to be another customer's, so does this.
+    """Whether what waits is about the order it is anchored in, or something else of `grounds`, such as a wish: where that turns
+    out to be another customer's, so does this.
     """
     reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
@@ -108,6 +108,11 @@ class TriggerDefinition(Generic[R]):
         told of by `on_cart`.
         """
 
+    def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
+        """Two profiles that became one had both waited for the same. The one that was opened first goes on as `episode`; what is
+        known by the `other` may be newer.
+        """
+
     def on_parted(self, turn: Turn) -> None:
         """Something was taken out of her profile, or came back to her from another customer's; or she may be written to again,
         after a suppression that had ended all that waited.
@@ -123,6 +128,16 @@ class TriggerDefinition(Generic[R]):
         """One of its episodes ended in any way: emitted, cancelled, suppressed or expired."""
 
     # --- what it is asked ---
+
+    def order_of(self, what: str) -> str | None:
+        """The order that a timer of its own waits for and goes with; None where it waits for none."""
+        return None
+
+    def grounds(self, profile: Profile) -> Iterable[str] | None:
+        """What of a profile its episodes may be about, as their keys name it (without the customer) or the messages that they
+        are anchored in. None: its orders, carts and checkouts. Asked when a wrong merge is taken apart, of before and after.
+        """
+        return None
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         """Asked when due: None if it still holds, otherwise the reason why not."""

@@ -131,6 +131,11 @@ def waiting_of(profile: Profile, definition: TriggerDefinition[Any]) -> list[Epi
     return [episode for episode in profile.episodes.values() if episode.name == definition.name]
 
 
+def was_sent(profile: Profile, name: str, key: str) -> bool:
+    """Whether a trigger was sent about what goes by this key, as far as that is remembered."""
+    return profile.has_emitted and any(sent.name == name and sent.key == key for sent in profile.emitted)
+
+
 def told_since(profile: Profile, episode: Episode, opened_ms: int) -> bool:
     """Whether a trigger was sent about the same as a waiting one, and for what happened at `opened_ms` or later: two profiles
     that became one may both have waited, and one of them no longer.

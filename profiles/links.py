@@ -363,9 +363,11 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
     if bytes(absorb.profile) != b"null":
         other = _renamed(decode_profile(bytes(absorb.profile)), profile.id)
         fresh = other.id not in profile.absorbed
+        if not fresh:
+            other.episodes, other.wakes = {}, {}  # what waited once may have been sent since
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
         sides.label(entries, absorb.absorbed)
-        sides.label_waiting(other.episodes.values(), absorb.absorbed)
+        sides.label_waiting(other.episodes, absorb.absorbed, profile.episodes)
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)

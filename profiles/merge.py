@@ -45,6 +45,7 @@ from profiles.state import (
     IDS_PER_TYPE_MAX,
     MERGING_MAX,
     REFUSED_MAX,
+    SHARED,
     TRAITS_MAX,
     Consent,
     Ledger,
@@ -109,7 +110,7 @@ def merge(
         activity.add_counts(into.activity, other.activity)
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
-    _unite_standing(into, other)
+        _unite_standing(into, other)  # she may have left since where the other was then
     _unite_triggers(into, other)
     if other.has_behaviour:
         _unite_behaviour(into, other)
@@ -267,7 +268,10 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
     sent = {emitted.trigger_id: emitted for emitted in into.emitted}
     for emitted in other.emitted:
         known = sent.setdefault(emitted.trigger_id, emitted)
-        known.outcome = known.outcome or emitted.outcome
+        if known.outcome == SHARED:
+            known = sent[emitted.trigger_id] = emitted  # what became of it is known to whom it was sent
+        elif emitted.outcome != SHARED:
+            known.outcome = known.outcome or emitted.outcome
         if emitted.receipt_ms > known.receipt_ms:
             known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
     into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]

@@ -13,7 +13,7 @@ from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition, hears
 from profiles.profile import Profile
 from profiles.replan import replan
-from profiles.state import Delivery, Ledger, Moment, OrderEntry, decode_entry
+from profiles.state import Delivery, Episode, Ledger, Moment, OrderEntry, decode_entry
 from profiles.supply import SupplyChange
 from profiles.triggers import CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn
@@ -85,10 +85,12 @@ class Moving:
         else:
             own = None
             in_both: list[_InBoth] = []
+            waited = dict(profile.episodes)
             if what.closing and bytes(what.profile) != b"null" and what.absorbed not in profile.absorbed:
                 own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
+                self._join(turn, waited, brought)
                 self._look_again(turn, brought)
                 if what.closing:
                     if own is not None:
@@ -111,6 +113,15 @@ class Moving:
         if self._watch is not None and not turn.profile.suppressed:
             self._watch.after_answer(turn)
 
+    def _join(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
+        """Triggers hear of what both waited for."""
+        for place in waited.keys() & brought.episodes.keys():
+            episode = turn.profile.episodes.get(place)
+            trigger = self._triggers.get(waited[place].name)
+            if episode is not None and trigger is not None:
+                other = brought.episodes[place] if episode is waited[place] else waited[place]
+                trigger.on_joined(turn, episode, other)
+
     def _look_again(self, turn: Turn, brought: Profile) -> None:
         """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
         for a login.
@@ -118,7 +129,10 @@ class Moving:
         profile = turn.profile
         if identity.reachable(profile):
             episodes.release_held(turn)
-        for cart_id in brought.carts:
+        # A checkout is about a cart that may be known here alone.
+        begun = brought.checkouts.values() if brought.has_checkouts else ()
+        taken_over = [checkout.cart_id for checkout in begun if checkout.cart_id is not None]
+        for cart_id in dict.fromkeys((*brought.carts, *taken_over)):
             cart = profile.carts.get(cart_id)
             if cart is None:
                 continue
@@ -127,7 +141,7 @@ class Moving:
                 # A cart of days ago may be what a checkout that has just begun is about.
                 if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
-        told = brought.has_supply or brought.has_coupons or brought.has_feedback
+        told = brought.has_supply or brought.has_coupons or brought.has_feedback or brought.has_checkouts
         if (profile.episodes or profile.wakes) and (told or brought.orders.count):
             replan(turn, self._triggers)
 
@@ -150,6 +164,8 @@ class Moving:
         """What she waits for and where she stands, by what is hers after a split; or by what is known now that she may be written
         to again: her suppression had ended all she waited for, and nobody looked at her since.
         """
+        if turn.profile.episodes or turn.profile.wakes:
+            replan(turn, self._triggers)
         for trigger in self._on_parted:
             trigger.on_parted(turn)
         self._look(turn)
@@ -176,9 +192,9 @@ class Moving:
         for ours, theirs, parcel in in_both:
             order_id, before, known = ours.order_id, ours, parcel
             entry = orders.get(order_id)
-            if entry is None or entry is ours or entry.placed_ms is None:
+            if entry is None or entry.placed_ms is None or (entry is ours and theirs.placed_ms is None):
                 continue
-            if ours.placed_ms is None:
+            if ours.placed_ms is None or entry is ours:
                 before, known = theirs, brought.deliveries.get(order_id)
             now = profile.deliveries.get(order_id)
             event = events.OrderUpdated(message_id=turn.cause, timestamp_ms=turn.time_ms, order_id=order_id)

@@ -10,7 +10,7 @@ Identifiers of whom nothing was known when they were linked have no side until s
 that never absorbed anything have none at all. After that time a side becomes part of the profile's own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from profiles import merge
@@ -74,11 +74,14 @@ def label(entries: Iterable[OrderEntry], came_with: str) -> None:
         entry.came_with = entry.came_with or came_with
 
 
-def label_waiting(waiting: Iterable[Episode], came_with: str) -> None:
-    """The same of triggers that wait, where they keep it."""
-    for episode in waiting:
+def label_waiting(waiting: Mapping[str, Episode], came_with: str, known: Mapping[str, Episode]) -> None:
+    """The same of triggers that wait, where they keep it. What is `known` to the profile by another side too is its own."""
+    for place, episode in waiting.items():
         if episode.data.get(CAME_WITH) == "":
             episode.data[CAME_WITH] = came_with
+        told = known.get(place)
+        if told is not None and told.data.get(CAME_WITH) != episode.data.get(CAME_WITH):
+            told.data[CAME_WITH] = episode.data[CAME_WITH] = ""
 
 
 def came_with(profile: Profile, arrival: Arrival) -> str:

@@ -11,21 +11,20 @@ Taken apart is what events told: orders and money, carts, consent, traits, activ
 and so does what was asked about it, by which nobody is asked again.
 """
 
+from collections.abc import Collection
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, carts, contacts, episodes, feedback, links, merge, sides
-from profiles import standing as standing_of
+from profiles import apart, contacts, episodes, feedback, links, merge, sides, told_once
+from profiles.definition import TriggerDefinition
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
-from profiles.standing_rules import LtvMilestoneRule
 from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
-from profiles.triggers import winback
 from profiles.triggers.cart_abandoned import episode_key
 from profiles.turn import Mail, Turn
 from schemas import events
@@ -57,9 +56,6 @@ _KEPT_AS_IT_IS: Final = (
     "_former",
 )
 """What was decided about the customer, or asked by her, and is no fact of one side."""
-
-_ABOUT_WORDS: Final = ("nps.detractor", "feedback.overdue", "nps.promoter", "satisfaction.dropped")
-"""Triggers about single answers and reviews."""
 
 
 def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bool:
@@ -111,6 +107,7 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         if restore.closing:
             # What was planned once may have been sent since.
             waiting, brought.episodes = ({} if known else brought.episodes), {}
+            brought.wakes = {} if known else brought.wakes
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
         # What comes later, or once more, adds nothing to what is only counted.
         merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
@@ -191,20 +188,27 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     staying = [entry for entry in entries if entry.came_with not in goes]
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
-    had_carts, had = set(profile.carts), _grounds(profile)
-    brought = _side(turn, identifier, goes, leaving)
-    if identifier in profile.sides:
+    had_carts = set(profile.carts)
+    names = {one.name for one in (*profile.episodes.values(), *(profile.emitted if profile.has_emitted else ()))}
+    had = {name: _grounds(profile, triggers.get(name)) for name in names}
+    brought = _side(turn, identifier, goes, leaving, triggers)
+    part = profile.sides.get(identifier)
+    if part is not None:
         _make_anew(turn, orders, staying, goes)
+    left = {entry.order_id for entry in leaving}
+    gone = {name: _gone(before, profile, triggers.get(name), left) for name, before in had.items()}
+    if brought is not None and part is not None and profile.has_emitted:
+        for sent in profile.emitted:
+            about_it = _is_about(gone[sent.name], profile, sent.key) or _is_named(sent.first_key, goes)
+            told_once.share(brought[0], profile, sent, triggers, part.since_ms, turn.now_ms, is_hers=about_it)
     _take_out(profile, [*goes, *moved])
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    gone = had.difference(_grounds(profile)).union(entry.order_id for entry in leaving)
     for place, episode in list(profile.episodes.items()):
         came_with = episode.data.get(sides.CAME_WITH)
-        names = (episode.key, episode.anchor, *episode.key.split("|"))
-        names += tuple(episodes.slot(episode.name, name) for name in names)
-        if gone.intersection(names) if came_with is None else came_with in goes:
+        about_it = _is_about(gone[episode.name], profile, episode.key, episode.anchor)
+        if about_it if came_with is None else came_with in goes:
             definition = triggers.get(episode.name)
             if definition is None:
                 del profile.episodes[place]
@@ -265,7 +269,7 @@ def _led_through(profile: Profile, goes: list[str]) -> list[str]:
 
 
 def _side(
-    turn: Turn, identifier: str, goes: list[str], entries: list[OrderEntry]
+    turn: Turn, identifier: str, goes: list[str], entries: list[OrderEntry], triggers: Triggers
 ) -> tuple[Profile, list[OrderEntry]] | None:
     """What leaves: a profile of that identifier with what came through it, and the orders as they stand there."""
     profile = turn.profile
@@ -289,11 +293,15 @@ def _side(
     for key, bought in profile.supply.items() if profile.has_supply else ():
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
-            side.supply[key] = replace(bought, purchases=purchases)
-    _remember_sent(turn, side, profile)
+            side.supply[key] = replace(bought, purchases=purchases, product_id=purchases[-1].product_id or key)
+    told_once.remember_sent(turn, side, profile)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
-    _remember_standing(turn, side, profile, entries)
-    side.wakes = {wake: at_ms for wake, at_ms in profile.wakes.items() if winback.order_of(wake) in left}
+    told_once.remember_standing(turn, side, profile, entries)
+    for wake, at_ms in profile.wakes.items():
+        name, _, what = wake.partition("|")
+        definition = triggers.get(name)
+        if definition is not None and definition.order_of(what) in left:
+            side.wakes[wake] = at_ms
     if side.has_feedback:
         feedback.note_told(side, profile.id, sent)
     bundles = {f"{name}|{key.removeprefix(profile.id)[1:]}" for key, name in sent if name == "bundle.suggest"}
@@ -310,23 +318,28 @@ def _side(
     return side, copies
 
 
-def _grounds(profile: Profile) -> set[str]:
-    """What triggers wait about besides orders, as their episodes name it: by its id, after the trigger's name where an order may
-    have the same, or by the message that opened them.
-    """
-    found = {*profile.carts, *profile.checkouts}
-    found.update(checkout.started_by for checkout in profile.checkouts.values())
-    if profile.has_feedback:
-        words = {*profile.feedback.surveys, *profile.feedback.reviews}
-        found.update(episodes.slot(name, word) for name in _ABOUT_WORDS for word in words)
-    if profile.has_coupons:
-        found.update(coupon.issued[1] for coupon in profile.coupons.values() if coupon.issued is not None)
-    if profile.has_watches:
-        alerts = [watch.alert[1] for watch in profile.watches.values() if watch.alert is not None]
-        found.update(episodes.slot("back.in.stock", alert) for alert in alerts)
-    if profile.has_wishes:
-        found.update(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)
-    return found
+def _grounds(profile: Profile, definition: TriggerDefinition[Any] | None) -> set[str]:
+    """What a trigger may wait about, or have been sent about, besides orders that leave."""
+    own = None if definition is None else definition.grounds(profile)
+    if own is not None:
+        return {*own}
+    return {*profile.carts, *profile.checkouts, *(checkout.started_by for checkout in profile.checkouts.values())}
+
+
+def _gone(had: set[str], profile: Profile, definition: TriggerDefinition[Any] | None, left: set[str]) -> set[str]:
+    """What of the grounds a trigger `had` is no more; orders are for triggers that have no other grounds of their own."""
+    gone = had - _grounds(profile, definition)
+    return gone if definition is not None and definition.grounds(profile) is not None else gone | left
+
+
+def _is_named(key: str | None, identifiers: Collection[str]) -> bool:
+    """Whether the customer of a key is one of these."""
+    return key is not None and any(renamed(key, one, "") != key for one in identifiers)
+
+
+def _is_about(gone: set[str], profile: Profile, key: str, *more: str) -> bool:
+    """Whether a key, one of its parts, or one of these names what has gone."""
+    return not gone.isdisjoint((key, key.removeprefix(f"{profile.id}|"), *key.split("|"), *more))
 
 
 def _take_along(side: Profile, episode: Episode, united: str) -> None:
@@ -349,80 +362,13 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
             merge.merge(made, orders, part.kept, [], turn.book)
     for name in _KEPT_AS_IT_IS:
         setattr(made, name, getattr(profile, name))
-    _remember_told(turn, made, profile)
+    told_once.remember_told(turn, made, profile)
     made.merging = [one for one in profile.merging if one not in goes]
     made.rewatched = [*dict.fromkeys((*profile.rewatched, *profile.watches, *made.watches))]
     if len(stays) > 1:
         made.sides = stays
     for name in Profile.__struct_fields__:
         setattr(profile, name, getattr(made, name))
-
-
-def _remember_told(turn: Turn, made: Profile, before: Profile) -> None:
-    """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
-    ours, known = made.milestones, before.milestones
-    ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
-    ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
-    ours.anniversary_year = known.anniversary_year
-    _remember_sent(turn, made, before)
-
-
-def _remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
-    """The same of single orders, carts, products and searches: they may be those of either."""
-    for key, supply in made.supply.items():
-        if key in before.supply:
-            supply.reminded = before.supply[key].reminded
-    for key, delivery in made.deliveries.items():
-        if key in before.deliveries:
-            delivery.asked = before.deliveries[key].asked
-    for key, wish in made.wishes.items():
-        if key in before.wishes:
-            wish.told_ms = before.wishes[key].told_ms
-    for key, coupon in made.coupons.items():
-        if key in before.coupons:
-            coupon.told_ms = before.coupons[key].told_ms
-    for key, watch in made.watches.items():
-        if key in before.watches:
-            watch.alert_done = before.watches[key].alert_done
-    for key, checkout in made.checkouts.items():
-        # One that events named by nothing is named by the customer.
-        under = key if key in before.checkouts else renamed(key, made.id, before.id)
-        if under in before.checkouts:
-            checkout.reminded = before.checkouts[under].reminded
-    for key, cart in carts.all_carts(made).items():
-        same = carts.find(before, key)
-        if same is not None:
-            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
-    for name, since_ms in before.interests.strong.items():
-        told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
-        if told and name in made.interests.categories:
-            made.interests.strong[name] = since_ms
-    if made.has_browsing and before.has_browsing:
-        seen = made.browsing
-        seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
-        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
-    if before.has_feedback:
-        ours, known = made.feedback, before.feedback
-        ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
-        for key, case in ours.cases.items():
-            if key in known.cases:
-                case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
-
-
-def _remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:
-    """What she reaches by her own orders the two had reached by those of both, and it was told, unless it still waits to be."""
-    standing, known, book = side.standing, before.standing, turn.book
-    waits = {episode.name for episode in before.episodes.values()}
-    net = sum(entry.contribution.shop.net for entry in entries if entry.contribution is not None)
-    if "vip.entered" not in waits:
-        standing.tier = min(known.tier, standing_of.tier_of(net, 0, book, standing_of.tier_limits(book)))
-        standing.tier_since_ms = known.tier_since_ms
-    if "ltv.milestone" not in waits:
-        passed = [sum_ for sum_ in book.rule(LtvMilestoneRule).milestones if sum_ <= min(net, known.milestone)]
-        standing.milestone, standing.milestone_ms = max(passed, default=0), known.milestone_ms
-    if "churn.risk" not in waits:
-        standing.band, standing.band_since_ms = known.band, known.band_since_ms
-        standing.left_high_ms = known.left_high_ms
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -597,10 +597,14 @@ class Episode(Struct, omit_defaults=True, gc=False):
         return self.due_ms if self.wait_ms is None else self.wait_ms
 
 
+SHARED: Final = "shared"
+"""The outcome of what was sent to a customer of whom this one was taken to be a part: it counts for cooldowns and caps alone."""
+
+
 class Emitted(Struct, omit_defaults=True, gc=False):
     """A trigger that went out, kept until `until_ms` for conversion, cooldown and precedence.
 
-    `outcome`: None, retracted or converted. `service`: its class was not marketing. `ghost`: the customer is held out, so
+    `outcome`: None, retracted, converted or SHARED. `service`: its class was not marketing. `ghost`: the customer is held out, so
     it was decided but not sent. `failed`: the messaging system said that it could not send it, at `receipt_ms`.
     `first_key`: the key it was sent with, where the profile it went to was absorbed since and `key` is that of this customer.
     """

@@ -24,11 +24,13 @@ WAITS_FOR: Final[Mapping[str, str]] = {
 }
 _OUTCOMES: Final[Mapping[str | None, str]] = {
     None: "nothing came of it so far",
+    "shared": "it went to whom she was taken to be a part of",
     "converted": "an order followed, which counts as its success",
     "retracted": "it was taken back: its ground was gone already",
 }
 _OUTCOMES_TRIED: Final[Mapping[str | None, str]] = {
     None: "no order followed so far",
+    "shared": "it would have gone to whom she was taken to be a part of",
     "converted": "an order followed, which would count as its success",
     "retracted": "it would have been taken back: its ground was gone already",
 }

@@ -4,6 +4,7 @@ Whoever asked first hears first: of those who wait, so many for each piece that 
 ten minutes, as long as there is any left. So a handful of pieces is not promised to thousands.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from profiles.book import Book
@@ -12,6 +13,7 @@ from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods_rules import BackInStockRule
 from profiles.goods_state import GoodChange
+from profiles.profile import Profile
 from profiles.shown import item_of
 from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
@@ -24,7 +26,6 @@ class BackInStock(Watched[BackInStockRule]):
 
     name = "back.in.stock"
     rule_type = BackInStockRule
-    follows_order = True
     reasons = RESTS | {
         "answered": "The stock alert was answered, or a newer one took its place.",
         "alert_expired": "The stock alert is older than 90 days.",
@@ -46,6 +47,11 @@ class BackInStock(Watched[BackInStockRule]):
     def _wait_ms(self, book: Book, place: int, stock: int) -> int:
         rule = self.rule(book)
         return place // (rule.told_per_piece * max(1, stock)) * rule.every_ms
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """The stock alerts."""
+        watched = profile.watches.values() if profile.has_watches else ()
+        return [watch.alert[1] for watch in watched if watch.alert is not None]
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self._wait_ms(turn.book, episode.data["place"], episode.data["stock"])

@@ -6,7 +6,7 @@ already in its place. Until then no episode stands for the visit, so it says its
 ends.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, carts
@@ -15,6 +15,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
 from profiles.messages import withdrawn_by
+from profiles.profile import Profile
 from profiles.state import Episode, Viewed
 from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.turn import Turn
@@ -30,6 +31,7 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
     name = "browse.abandoned"
     rule_type = BrowseAbandonedRule
     remembers_views = True
+    follows_order = True
     listens = frozenset({ProductViewed})
     reasons: ClassVar[Mapping[str, str]] = {
         "recent_order": "The customer ordered only days ago.",
@@ -59,6 +61,18 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         if opened is not None:
             seen.planned_ms = visits[-1][0]
             self._plan(turn, opened, due_ms)
+
+    def on_parted(self, turn: Turn) -> None:
+        """A visit that is still to be looked at is that of whoever made it."""
+        profile, due_ms = turn.profile, self._due_ms(turn)
+        profile.wakes.pop(VISIT, None)
+        waits = profile.has_browsing and bool(profile.browsing.visits)
+        if waits and due_ms >= turn.now_ms - self.rule(turn.book).max_lateness_ms:
+            profile.wakes[VISIT] = max(due_ms, turn.at.clock_ms)
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """The views."""
+        return [view.message_id for view in profile.browsing.views] if profile.has_browsing else ()
 
     def foreseen_ms(self, turn: Turn, what: str) -> int | None:
         due_ms = self._due_ms(turn)

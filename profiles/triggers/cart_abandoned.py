@@ -8,7 +8,7 @@ from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting
+from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
 from profiles.goods import good_key, in_stock
@@ -75,12 +75,21 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
             return
         touched = told.carts
         if self.rule(turn.book).any_order:
-            touched = _begun_before(turn.profile, told.order)
-            for cart in touched:
-                mark_id = f"any:{told.order.order_id}"
-                carts.mark(cart, carts.ENDED, told.order.at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
+            touched = _end_by_any(turn, told.order)
         for cart in touched:
             self.replan(turn, cart, "ordered")
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """An order of one may have ended, or bought, what was in a cart of the other."""
+        profile = turn.profile
+        if not profile.has_recent_orders:
+            return
+        for order in profile.recent_orders if self.rule(turn.book).any_order else ():
+            _end_by_any(turn, order)
+        for episode in waiting_of(profile, self):
+            cart = cart_of(profile, episode)
+            if cart is not None:
+                self.replan(turn, cart, "ordered")
 
     def on_parted(self, turn: Turn) -> None:
         """A cart that two customers filled is hers alone now."""
@@ -160,10 +169,13 @@ def cart_of(profile: Profile, episode: Episode) -> Cart | None:
     return carts.find(profile, episode.key)
 
 
-def _begun_before(profile: Profile, order: RecentOrder) -> list[Cart]:
-    """The carts whose present episode was open when an order was placed."""
-    known = carts.all_carts(profile).values()
-    return [cart for cart in known if cart.opened_ms is not None and order.at_ms >= cart.opened_ms]
+def _end_by_any(turn: Turn, order: RecentOrder) -> list[Cart]:
+    """End the present episodes of the carts that were open when an order was placed; gives these."""
+    known = carts.all_carts(turn.profile).values()
+    begun = [cart for cart in known if cart.opened_ms is not None and order.at_ms >= cart.opened_ms]
+    for cart in begun:
+        carts.mark(cart, carts.ENDED, order.at_ms, f"any:{order.order_id}", turn.book.rules.allowed_lateness_ms)
+    return begun
 
 
 def pending_checkout(profile: Profile, cart_id: str) -> bool:

@@ -7,7 +7,7 @@ from profiles.book import Book
 from profiles.cart_rules import CheckoutAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting
+from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
@@ -31,11 +31,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         event, profile = arrival.event, turn.profile
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
-        for other in profile.checkouts.values():
-            if other.done == checkouts.REPLACED:
-                cancel(turn, self, other.checkout_id, "replaced")
-            elif other.done is not None:
-                cancel(turn, self, other.checkout_id, "ordered", other.done)
+        self._end_done(turn)
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
@@ -65,6 +61,21 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             for checkout in turn.profile.checkouts.values():
                 if checkout.done == told.order.order_id:
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """What one had begun an order or a newer checkout of the other may have ended: its cart is free again since then."""
+        waited = {episode.key for episode in waiting_of(turn.profile, self)}
+        self._end_done(turn)
+        for checkout in turn.profile.checkouts.values():
+            if checkout.checkout_id in waited and checkout.done is not None and (cart := _cart(turn.profile, checkout)):
+                CART_ABANDONED.replan(turn, cart, "ordered")
+
+    def _end_done(self, turn: Turn) -> None:
+        for checkout in turn.profile.checkouts.values():
+            if checkout.done == checkouts.REPLACED:
+                cancel(turn, self, checkout.checkout_id, "replaced")
+            elif checkout.done is not None:
+                cancel(turn, self, checkout.checkout_id, "ordered", checkout.done)
 
     def on_parted(self, turn: Turn) -> None:
         """A checkout whose first reminder is still ahead waits for it with whom it belongs to."""
@@ -142,7 +153,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
                 # What an order ended before it was due ended then: what is put in after that opens a new episode.
                 due_ms = episode.due_ms
-                at_ms = min(due_ms, turn.time_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
+                ended_ms = _done_ms(turn.profile, checkout) or turn.time_ms
+                at_ms = min(due_ms, ended_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
                 carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
         switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
         if state == "emitted":
@@ -174,6 +186,15 @@ def _mark_of(profile: Profile, checkout: Checkout) -> str:
     """How a checkout stands among the operations of its cart; each of those that have no name of their own apart."""
     named = checkout.checkout_id != checkouts.nameless(profile.id)
     return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
+
+
+def _done_ms(profile: Profile, checkout: Checkout) -> int | None:
+    """When the order or the newer checkout came that ended a checkout, where that is remembered."""
+    if checkout.done == checkouts.REPLACED:
+        begun = (one.started_ms for one in profile.checkouts.values() if one.announced)
+        return min((ms for ms in begun if ms > checkout.started_ms), default=None)
+    orders = profile.recent_orders if checkout.done is not None and profile.has_recent_orders else ()
+    return next((order.at_ms for order in orders if order.order_id == checkout.done), None)
 
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:

@@ -1,12 +1,12 @@
 """next.order.coupon and coupon.expiring: a reason to order again, and a word before it lapses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from profiles import coupons
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.episodes import cancel, plan, waiting, waiting_of, was_sent
 from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
 from profiles.profile import Profile
 from profiles.state import Coupon, Episode, OrderEntry
@@ -52,9 +52,7 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
     def _was_sent(self, profile: Profile, key: str) -> bool:
         """To her, or to whom the order was taken for."""
         delivery = profile.deliveries.get(key)
-        if delivery is not None and self.name in delivery.asked:
-            return True
-        return any(sent.name == self.name and sent.key == key for sent in profile.emitted)
+        return (delivery is not None and self.name in delivery.asked) or was_sent(profile, self.name, key)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         rule = self.rule(turn.book)
@@ -148,6 +146,11 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
             return None
         due_ms = coupon.expires_ms - self.rule(turn.book).before_ms
         return due_ms if due_ms > coupon.issued[0] else None
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """What issued coupons."""
+        issued = [coupon.issued for coupon in profile.coupons.values()] if profile.has_coupons else ()
+        return [one[1] for one in issued if one is not None]
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         coupon = _coupon_of(turn.profile, episode)

@@ -13,7 +13,7 @@ from profiles import carts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting
+from profiles.episodes import cancel, plan, waiting, was_sent
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import not_sold_out
 from profiles.insight.bundles import name_of
@@ -59,9 +59,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
             return  # its time had come before; what was sent then may be forgotten by now
         else:
             due_ms = entry.delivered_ms + rule.delivered_delay_ms
-        if due_ms <= told.arrival.time_ms or any(
-            sent.name == self.name and sent.key == key for sent in profile.emitted
-        ):
+        if due_ms <= told.arrival.time_ms or was_sent(profile, self.name, key):
             return
         products = list(dict.fromkeys(line.product_id for line in entry.lines))[:PRODUCTS_MAX]
         delivered = entry.delivered_ms is not None

@@ -4,7 +4,7 @@ Both are for those who call back. A low score opens a case, known by the key of 
 further steps. Until it is closed, marketing rests (`profiles.complaints`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from profiles import complaints
@@ -26,6 +26,11 @@ COMMENT_MAX: Final = 1000
 def episode_key(profile: Profile, case_id: str) -> str:
     """Customer and survey."""
     return f"{profile.id}|{case_id}"
+
+
+def _answers(profile: Profile) -> Iterable[str]:
+    """The surveys she answered, which is how cases are known."""
+    return profile.feedback.surveys if profile.has_feedback else ()
 
 
 def _details(turn: Turn, case_id: str, case: Case) -> dict[str, Any]:
@@ -70,6 +75,9 @@ class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
             known = waiting(profile, self, key)
             data = None if known is not None and not is_newest else {"case_id": case_id, "comment": comment}
             plan(turn, self, key, case_id, kept.opened_ms, kept.opened_ms, data=data)
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        return _answers(profile)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         case = complaints.case_of(turn.profile, episode.data["case_id"], turn.book, now_ms)
@@ -116,6 +124,9 @@ class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
         if case is None:
             return "score_corrected"
         return "contacted" if case.contacted_ms is not None or not case.is_open else None
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        return _answers(profile)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).contact_due_ms

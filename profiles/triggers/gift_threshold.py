@@ -6,9 +6,8 @@ from typing import ClassVar, Final
 from profiles import carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting
+from profiles.episodes import cancel, plan, waiting, was_sent
 from profiles.gift_rules import GiftThresholdRule, missing_minor
-from profiles.profile import Profile
 from profiles.state import Cart, Emitted, Episode
 from profiles.triggers.cart_abandoned import cart_of, episode_key, items_of
 from profiles.turn import Turn
@@ -30,12 +29,9 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         elif (
             waiting(turn.profile, self, key) is None
             and self.name not in cart.told
-            and not self._told(turn.profile, key)
+            and not was_sent(turn.profile, self.name, key)
         ):
             plan(turn, self, key, turn.cause, turn.time_ms, turn.time_ms)
-
-    def _told(self, profile: Profile, key: str) -> bool:
-        return any(sent.name == self.name and sent.key == key for sent in profile.emitted)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         cart = cart_of(turn.profile, episode)

@@ -37,6 +37,16 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         if opens:
             plan(turn, self, key, order_id, placed_ms, due_ms)
 
+    def on_parted(self, turn: Turn) -> None:
+        """Her first order may have come after one that was another customer's."""
+        profile = turn.profile
+        first = profile.orders.first
+        if first is None or profile.milestones.new_buyer_ms is not None or profile.orders.refunded:
+            return
+        due_ms = first[0] + self.rule(turn.book).delay_ms
+        if due_ms > turn.now_ms and waiting(profile, self, profile.id) is None:
+            plan(turn, self, profile.id, first[1], first[0], due_ms)
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
 

@@ -47,6 +47,28 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             if told.order.at_ms >= episode.opened_ms or episode.key in (told.order.checkout_id, told.order.order_id):
                 cancel(turn, self, episode.key, "ordered", told.order.order_id)
 
+    def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
+        """The last refusal counts."""
+        if other.data["failed_ms"] > episode.data["failed_ms"]:
+            plan(
+                turn,
+                self,
+                episode.key,
+                episode.anchor,
+                episode.opened_ms,
+                other.data["failed_ms"] + self.rule(turn.book).delay_ms,
+                data=other.data,
+            )
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """The order may have come under the other name, and a payment have been refused again since."""
+        for episode in waiting_of(turn.profile, self) if turn.profile.has_recent_orders else ():
+            failed_ms = episode.data["failed_ms"]
+            if _ordered_since(turn.profile, failed_ms):
+                cancel(turn, self, episode.key, "ordered")
+            elif _ordered_since(turn.profile, episode.opened_ms):
+                plan(turn, self, episode.key, episode.anchor, failed_ms, episode.due_ms)
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         failed_ms: int = episode.data["failed_ms"]
         return failed_ms + self.rule(turn.book).delay_ms

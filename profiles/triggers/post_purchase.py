@@ -80,6 +80,9 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
         if arrived_ms is not None:
             self._plan(turn, what, delivery, arrived_ms, _contents(turn, delivery)[:PER_ORDER_MAX])
 
+    def order_of(self, what: str) -> str | None:
+        return what
+
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
         delivery = turn.profile.deliveries.get(what)
         arrived_ms = None if delivery is None else deliveries.arrived_ms(delivery, turn.profile, turn.book)

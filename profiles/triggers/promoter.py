@@ -1,5 +1,6 @@
 """nps.promoter: she would recommend the shop, so ask her to: for a review, or to bring a friend."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from profiles import complaints
@@ -34,6 +35,9 @@ class NpsPromoter(TriggerDefinition[NpsPromoterRule]):
             answered_ms = profile.feedback.surveys[survey_id].answered_ms
             data = {"survey_id": survey_id, "order_id": event.order_id}
             plan(turn, self, key, survey_id, answered_ms, answered_ms + self.rule(turn.book).delay_ms, data=data)
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        return profile.feedback.surveys if profile.has_feedback else ()
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms

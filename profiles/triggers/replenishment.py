@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from profiles import supply
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, slot
+from profiles.episodes import cancel, plan, slot, was_sent
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, TriggerRule
 from profiles.shown import item_of
@@ -128,18 +128,29 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
             self._end_stale(turn, product_id, current)
             if forecast is None or current is None or slot(REPLENISHMENT_LATE.name, current) in profile.episodes:
                 continue
-            if profile.supply[product_id].reminded != forecast.last_order_id:
-                plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+            if profile.supply[product_id].reminded == forecast.last_order_id:
+                continue
+            if forecast.due_ms < turn.now_ms and was_sent(profile, self.name, current):
+                continue  # before what she bought since, which was paid back
+            plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
+
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """Of what both bought the last purchase counts, and of an order that both told of what is known together."""
+        self.on_parted(turn)
 
     def on_parted(self, turn: Turn) -> None:
         """What she bought herself is reminded of, unless that was done while her orders were another customer's."""
         profile, over_ms = turn.profile, turn.now_ms - self.rule(turn.book).max_lateness_ms
         for product_id, bought in profile.supply.items() if profile.has_supply else ():
             forecast = supply.forecast(profile, product_id, turn.book)
-            if forecast is None or bought.reminded == forecast.last_order_id or forecast.due_ms < over_ms:
+            current = None if forecast is None else episode_key(profile, product_id, forecast.last_order_id)
+            self._end_stale(turn, product_id, current)
+            if forecast is None or current is None or bought.reminded == forecast.last_order_id:
                 continue
-            current = episode_key(profile, product_id, forecast.last_order_id)
-            if not any(slot(definition.name, current) in profile.episodes for definition in WAITING.values()):
+            if forecast.due_ms < over_ms:
+                continue
+            waits = any(slot(definition.name, current) in profile.episodes for definition in WAITING.values())
+            if not waits and not was_sent(profile, self.name, current):
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
@@ -175,6 +186,7 @@ class ReplenishmentLate(_Replenishment[ReplenishmentLateRule]):
 
     name = "replenishment.late"
     rule_type = ReplenishmentLateRule
+    follows_order = True
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)

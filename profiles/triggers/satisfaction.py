@@ -4,7 +4,7 @@ Each scale is compared with itself alone: answers about an order with such answe
 with ratings. A score low enough for nps.detractor is left to that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from profiles.content import Content
@@ -70,6 +70,9 @@ class SatisfactionDropped(TriggerDefinition[SatisfactionDroppedRule]):
             if due_ms < since_ms:
                 continue
             plan(turn, self, key, drop.word_id, drop.at_ms, due_ms, data={"scale": scale, "word_id": drop.word_id})
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        return (*profile.feedback.surveys, *profile.feedback.reviews) if profile.has_feedback else ()
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms

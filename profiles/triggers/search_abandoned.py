@@ -98,8 +98,12 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         )
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Its searches are done with; the next search for the same opens a new episode. Another customer's are none of hers."""
+        """Its searches are done with; the next search for the same opens a new episode. Not so where they were none to remind of,
+        or another customer's, as is known since two profiles became one, or were taken apart.
+        """
         seen, searched_ms = turn.profile.browsing, episode.data["searched_ms"]
+        if state == "cancelled" and episode.key not in self._wanted(turn):
+            return
         if not _is_found(turn.profile, episode) and any(search.at_ms == searched_ms for search in seen.searches):
             seen.answered_ms = max(seen.answered_ms, searched_ms)
 

@@ -1,5 +1,6 @@
 """What the triggers about price and stock of watched products share: their episodes, and what they show."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from profiles.definition import TriggerDefinition
@@ -32,6 +33,11 @@ class Watched(TriggerDefinition[R]):
     """A trigger about a product that a customer watches."""
 
     reasons = RESTS
+    follows_order = True
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """What she watches."""
+        return profile.watches if profile.has_watches else ()
 
     def known(self, turn: Turn, episode: Episode) -> tuple[Watch, Good] | None:
         """The product as the customer and as the partition know it; None where one of them has forgotten it."""

@@ -99,6 +99,9 @@ class Winback(TriggerDefinition[WinbackRule]):
             data = {"own_ms": own_ms, "learned_ms": learned_ms}
             plan(turn, self, key, order_id, recent[-1][0], turn.time_ms, occurrence=step, data=data)
 
+    def order_of(self, what: str) -> str | None:
+        return _parts(what)[3]
+
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
         step, own_ms, learned_ms, order_id = _parts(what)
         recent = turn.profile.orders.recent
@@ -138,11 +141,6 @@ class Winback(TriggerDefinition[WinbackRule]):
 
 
 _WAKES: Final = "winback|"
-
-
-def order_of(wake: str) -> str | None:
-    """The order that a timer counts from; None for timers of others."""
-    return _parts(wake.removeprefix(_WAKES))[3] if wake.startswith(_WAKES) else None
 
 
 def _parts(what: str) -> tuple[int, int, int, str]:

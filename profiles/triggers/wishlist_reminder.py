@@ -1,6 +1,6 @@
 """wishlist.reminder: a product was put on the wishlist and is still there, not bought."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 from profiles import browsing, wishes
@@ -33,6 +33,14 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         else:
             self._plan(turn, product_id)
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """What one wished for the other may have ordered; it may be wished for again since."""
+        for episode in waiting_of(turn.profile, self):
+            product_id = _product_of(turn.profile, episode)
+            if _bought(turn.profile, product_id, episode.opened_ms):
+                cancel(turn, self, episode.key, "ordered")
+                self._plan(turn, product_id)
+
     def on_parted(self, turn: Turn) -> None:
         """What waited may have been opened by a wish of another customer for what she wishes for too."""
         if turn.profile.has_wishes:
@@ -46,6 +54,11 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             due_ms = opening[0] + self.rule(turn.book).delay_ms
             if due_ms >= since_ms:
                 plan(turn, self, _key(profile, product_id), opening[1], opening[0], due_ms)
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """The words that put something on the list."""
+        wished = profile.wishes.values() if profile.has_wishes else ()
+        return [message_id for wish in wished for _, message_id in wish.adds]
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         if told.order is None:
@@ -83,10 +96,14 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return not set(order.product_ids).isdisjoint(emitted.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Only what is put on the list later opens another episode."""
+        """Only what is put on the list later opens another episode. The word that opened this one may be another customer's."""
         wish = turn.profile.wishes.get(_product_of(turn.profile, episode))
-        if wish is not None:
-            wish.told_ms = max(wish.told_ms, episode.opened_ms if state == "cancelled" else episode.due_ms)
+        if wish is None:
+            return
+        if state != "cancelled":
+            wish.told_ms = max(wish.told_ms, episode.due_ms)
+        elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
+            wish.told_ms = max(wish.told_ms, episode.opened_ms)
 
 
 def _key(profile: Profile, product_id: str) -> str:

@@ -52,6 +52,15 @@ def test_sending_the_goods_back_cancels_the_reminder() -> None:
     assert ("cancelled", "refunded") in ada.decisions(DUE)
 
 
+def test_a_reminder_is_not_repeated_where_what_she_bought_since_is_paid_back() -> None:
+    ada = Timeline(shop(catalogue=build_catalogue([{"product_id": "bread", "supply_days": 3}])))
+    ada.order("o1", 0, "bread").until(3 * DAY).order("o2", 3 * DAY, "bread").until(6 * DAY)
+    before = ada.emitted(DUE)
+    ada.tell(events.OrderRefunded, 6 * DAY, order_id="o2", refund_id="r1").until(30 * DAY)
+
+    assert (len(before), ada.emitted(DUE)) == (2, before)
+
+
 def test_a_cancelled_order_supplies_nothing() -> None:
     ada = coffee_lover().order("o1", 0, product("coffee"))
     ada.tell(events.OrderCancelled, 1, order_id="o1").until(60 * DAY)

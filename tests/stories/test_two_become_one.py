@@ -7,6 +7,7 @@ import pytest
 from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
 from profiles.order_rules import CrossSellRule
+from profiles.profile import decode_profile
 from profiles.rules import Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
 from profiles.visit_rules import CategoryInterestRule
@@ -21,6 +22,11 @@ BUNDLES = shop(
     catalogue=build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat", "stove")]),
 )
 VALUE = shop(LtvMilestoneRule(milestones=(1_000, 5_000)), VipEnteredRule(limits=(3_000,)))
+TEA = shop(
+    catalogue=build_catalogue(
+        [{"product_id": "tea", "contents": "brew", "complementary": "cup"}, {"product_id": "cup"}]
+    )
+)
 NIGHT = 22 * HOUR
 AT_NIGHT: dict[str, Any] = {"quiet_hours": QuietHours(jitter_ms=0)}
 
@@ -122,6 +128,22 @@ def test_a_second_merge_settles_nothing_twice() -> None:
     assert len(ada.becomes_one_with(guest).becomes_one_with(guest).outcomes) == 2
 
 
+def test_a_merge_that_is_told_of_twice_sends_nothing_twice() -> None:
+    ada, guest = two(VALUE)
+    buys(guest, 0, 3_500, "o1").tell(events.NpsSubmitted, 1, survey_id="s1", score=3)
+    guest.tell(events.PaymentFailed, 2, checkout_id="k1")
+    guest.tell(events.CheckoutStarted, 3, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    first = guest.profile.pack()
+    ada.becomes_one_with(guest).tell(events.CaseUpdated, 5, case_id="s1", state="verified").until(8 * DAY)
+    ada.tell(events.OrderRefunded, 8 * DAY, order_id="o1", refund_id="r1")
+    before = [(one.name, one.occurrence) for one in ada.until(9 * DAY).triggers]
+    guest.profile = decode_profile(first)
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert {"payment.failed", "vip.left"} <= {name for name, _ in before}
+    assert [(one.name, one.occurrence) for one in ada.triggers] == before
+
+
 # --- what waits -----------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +176,134 @@ def test_a_checkout_of_one_is_about_the_cart_that_the_other_filled_days_ago(*, h
 
     assert ada.emitted("checkout.abandoned") == [3 * DAY + 60]
     assert [item.product_id for item in ada.sent("checkout.abandoned")[0].items] == ["tea"]
+
+
+@pytest.mark.parametrize("hers_first", [True, False])
+def test_a_payment_that_was_refused_under_both_names_is_told_of_by_the_last_time(*, hers_first: bool) -> None:
+    ada, guest = two()
+    first, second = (ada, guest) if hers_first else (guest, ada)
+    first.tell(events.PaymentFailed, 0, checkout_id="k1", reason="no funds")
+    second.tell(events.PaymentFailed, 20, checkout_id="k1", reason="expired card")
+    ada.becomes_one_with(guest).until(2 * HOUR)
+
+    assert ada.emitted("payment.failed") == [50]
+    assert ada.sent("payment.failed")[0].details["reason"] == "expired card"
+
+
+@pytest.mark.parametrize("hers_first", [True, False])
+def test_a_checkout_of_which_both_took_steps_is_reminded_of_by_the_last_one(*, hers_first: bool) -> None:
+    ada, guest = two()
+    first, second = (ada, guest) if hers_first else (guest, ada)
+    first.tell(events.CheckoutStarted, 0, checkout_id="k1", products=(product("tea"),))
+    second.tell(events.CheckoutStepViewed, 20, checkout_id="k1", products=(product("tea"),))
+    ada.becomes_one_with(guest).until(5 * HOUR)
+
+    assert ada.emitted("checkout.abandoned") == [80]
+
+
+def test_a_checkout_of_one_is_about_the_others_cart_though_nothing_of_that_is_known_to_her_any_more() -> None:
+    ada, guest = two()
+    guest.tell(events.CheckoutStepCompleted, 14, checkout_id="k1", cart_id="c1").view("cup", 16)
+    ada.add("tea", 17, cart="c1").becomes_one_with(guest).until(DAY)
+
+    assert (ada.emitted("cart.abandoned"), ada.emitted("checkout.abandoned")) == ([], [77])
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_a_checkout_that_an_order_of_the_other_ended_is_in_nobodys_way(*, hers_is_the_order: bool) -> None:
+    ada, guest = two()
+    orders, begins = (ada, guest) if hers_is_the_order else (guest, ada)
+    begins.tell(events.CheckoutStarted, 0, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    orders.order("o1", 5, "tea")
+    ada.becomes_one_with(guest).add("cup", 10, cart="c1").until(DAY)
+
+    assert (ada.emitted("checkout.abandoned"), ada.emitted("cart.abandoned")) == ([], [70])
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+@pytest.mark.parametrize("by_order", [True, False])
+def test_what_is_put_into_a_cart_after_the_other_ended_its_checkout_is_reminded_of(
+    *, hers_is_the_order: bool, by_order: bool
+) -> None:
+    ada, guest = two()
+    ends, begins = (ada, guest) if hers_is_the_order else (guest, ada)
+    begins.tell(events.CheckoutStarted, 0, checkout_id="k1", cart_id="c1", products=(product("tea"),))
+    if by_order:
+        ends.order("o1", 5, "tea")
+    else:
+        ends.tell(events.CheckoutStarted, 5, checkout_id="k2", cart_id="c2")
+    begins.add("cup", 10)
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert (ada.emitted("checkout.abandoned"), ada.emitted("cart.abandoned")) == ([], [70])
+
+
+@pytest.mark.parametrize("again_before", [True, False])
+def test_a_payment_refused_after_an_order_of_the_other_is_told_of_though_one_was_refused_before(
+    *, again_before: bool
+) -> None:
+    ada, guest = two()
+    guest.tell(events.PaymentFailed, 0)
+    ada.order("o1", 5, "tea")
+    if again_before:
+        guest.tell(events.PaymentFailed, 20)
+    ada.becomes_one_with(guest)
+    if not again_before:
+        ada.tell(events.PaymentFailed, 20)
+    ada.until(DAY)
+
+    assert ada.emitted("payment.failed") == [50]
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+@pytest.mark.parametrize("any_order, told", [(True, []), (False, [60])])
+def test_where_any_order_ends_a_cart_one_of_the_other_does(
+    any_order: bool, told: list[float], *, hers_is_the_order: bool
+) -> None:
+    ada, guest = two(shop(CartAbandonedRule(any_order=any_order)))
+    orders, fills = (ada, guest) if hers_is_the_order else (guest, ada)
+    fills.add("tea", 0)
+    orders.order("o1", 5, "cup")
+    ada.becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("cart.abandoned") == told
+
+
+@pytest.mark.parametrize("again_before", [True, False])
+def test_a_wish_that_the_other_had_fulfilled_can_be_wished_for_again(*, again_before: bool) -> None:
+    ada, guest = two()
+    guest.wish("tea", 0)
+    ada.order("o1", 5, "tea")
+    if again_before:
+        guest.wish("tea", 10)
+    ada.becomes_one_with(guest)
+    if not again_before:
+        ada.wish("tea", 10)
+    ada.until(9 * DAY)
+
+    assert ada.emitted("wishlist.reminder") == [3 * DAY + 10]
+
+
+@pytest.mark.parametrize("hers_is_the_newest", [True, False])
+def test_what_goes_with_an_order_that_both_told_of_is_by_its_newest_version(*, hers_is_the_newest: bool) -> None:
+    ada, guest = two(TEA)
+    first, then = (guest, ada) if hers_is_the_newest else (ada, guest)
+    first.order("o1", 0, "tea")
+    then.order("o1", -5, "tea").tell(events.OrderUpdated, 5, order_id="o1", products=(product("mug"),))
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert ada.sent("cross.sell") == []
+
+
+@pytest.mark.parametrize("hers_is_the_order", [True, False])
+def test_a_supply_of_which_only_both_know_how_much_is_left_is_reminded_of(*, hers_is_the_order: bool) -> None:
+    ada, guest = two(shop(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}])))
+    orders, corrects = (ada, guest) if hers_is_the_order else (guest, ada)
+    orders.order("o1", 0, "tea").tell(events.OrderRefunded, 5, order_id="o1", refund_id="r1")
+    corrects.tell(events.OrderRefunded, 10, order_id="o1", refund_id="r1", amount_minor=100)
+    ada.becomes_one_with(guest).until(30 * DAY)
+
+    assert ada.emitted("replenishment.due") == [27 * DAY]
 
 
 # --- what both did together -----------------------------------------------------------------------------------------
@@ -262,11 +412,6 @@ def test_a_segment_that_both_are_in_together_is_entered_with_the_merge() -> None
 
 # --- what makes sense only together ---------------------------------------------------------------------------------
 
-TEA = shop(
-    catalogue=build_catalogue(
-        [{"product_id": "tea", "contents": "brew", "complementary": "cup"}, {"product_id": "cup"}]
-    )
-)
 AFTER_THE_PARCEL = {
     "cross.sell": [5 * DAY],
     "next.order.coupon": [3 * DAY, 30 * DAY],

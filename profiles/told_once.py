@@ -1,0 +1,117 @@
+"""Nobody is told twice because a wrong merge is taken apart: what was sent to one customer is known to both she turns out to be.
+
+What messages were sent about (an order, a cart, a wish) lies with that, and each gets it with what is hers. A message that went
+out while the two were one may have reached either, so its cooldown holds for both. Pure; called by `profiles.splitting`.
+"""
+
+from msgspec.structs import replace
+
+from profiles import carts, episodes
+from profiles import standing as standing_of
+from profiles.definition import hears
+from profiles.episodes import Triggers
+from profiles.ids import renamed
+from profiles.profile import Profile
+from profiles.standing_rules import LtvMilestoneRule
+from profiles.state import SHARED, Emitted, OrderEntry
+from profiles.turn import Turn
+
+
+def share(
+    side: Profile, united: Profile, sent: Emitted, triggers: Triggers, since_ms: int, now_ms: int, *, is_hers: bool
+) -> None:
+    """Let whom is taken out know of something that was sent to the united customer: all of it where it `is_hers` (about what
+    leaves with her); else, where it was sent since the two were united at `since_ms`, only what cooldowns go by.
+    """
+    definition = triggers.get(sent.name)
+    if definition is None or sent.until_ms < now_ms:
+        return
+    if is_hers:
+        known = replace(sent, key=renamed(sent.key, united.id, side.id), first_key=None)
+    elif sent.emitted_ms >= since_ms and not hears(definition, "cools"):
+        # What it was about is the other's, and no business of hers.
+        known = replace(sent, key=side.id, first_key=None, cart_id=None, checkout_id=None, product_ids=[])
+    else:
+        return
+    known.outcome = SHARED
+    side.emitted.append(known)
+
+
+def remember_told(turn: Turn, made: Profile, before: Profile) -> None:
+    """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
+    ours, known = made.milestones, before.milestones
+    ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
+    ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
+    ours.anniversary_year = known.anniversary_year
+    remember_sent(turn, made, before)
+
+
+def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
+    """The same of single orders, carts, products and searches: they may be those of either."""
+    for key, supply in made.supply.items():
+        if key in before.supply:
+            supply.reminded = before.supply[key].reminded
+    for key, delivery in made.deliveries.items():
+        if key in before.deliveries:
+            delivery.asked = before.deliveries[key].asked
+    for key, wish in made.wishes.items():
+        united_wish = before.wishes.get(key)
+        if united_wish is not None:
+            told_ms = united_wish.told_ms
+            # One that was opened at that moment only ended, as by an order that may be the other's.
+            if all(at_ms != told_ms for at_ms, _ in (*wish.adds, *united_wish.adds)):
+                wish.told_ms = told_ms
+    for key, coupon in made.coupons.items():
+        if key in before.coupons:
+            coupon.told_ms = before.coupons[key].told_ms
+    for key, watch in made.watches.items():
+        if key in before.watches:
+            watch.alert_done = before.watches[key].alert_done
+    for key, checkout in made.checkouts.items():
+        # One that events named by nothing is named by the customer.
+        under = key if key in before.checkouts else renamed(key, made.id, before.id)
+        if under in before.checkouts:
+            united = before.checkouts[under]
+            checkout.reminded = united.reminded
+            if checkout.started_by == united.started_by:
+                checkout.moved_ms = max(checkout.moved_ms, united.moved_ms)  # what happened to its cart moved it too
+    for key, cart in carts.all_carts(made).items():
+        same = carts.find(before, key)
+        if same is not None:
+            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+        for sent in before.emitted if cart.opened_ms is not None and before.has_emitted else ():
+            # What was in it may have been bought by the other since.
+            if sent.cart_id == key and cart.opened_ms is not None and cart.opened_ms <= sent.due_ms:
+                mark_id = f"{carts.EMITTED}:{sent.trigger_id}"
+                carts.mark(cart, carts.EMITTED, sent.due_ms, mark_id, turn.book.rules.allowed_lateness_ms)
+    for name, since_ms in before.interests.strong.items():
+        told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
+        if told and name in made.interests.categories:
+            made.interests.strong[name] = since_ms
+    if made.has_browsing and before.has_browsing:
+        seen = made.browsing
+        seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
+        still = before.browsing.visits[:1]
+        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms and still and visit >= still[0]]
+    if before.has_feedback:
+        ours, known = made.feedback, before.feedback
+        ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
+        for key, case in ours.cases.items():
+            if key in known.cases:
+                case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
+
+
+def remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:
+    """What she reaches by her own orders the two had reached by those of both, and it was told, unless it still waits to be."""
+    standing, known, book = side.standing, before.standing, turn.book
+    waits = {episode.name for episode in before.episodes.values()}
+    net = sum(entry.contribution.shop.net for entry in entries if entry.contribution is not None)
+    if "vip.entered" not in waits:
+        standing.tier = min(known.tier, standing_of.tier_of(net, 0, book, standing_of.tier_limits(book)))
+        standing.tier_since_ms = known.tier_since_ms
+    if "ltv.milestone" not in waits:
+        passed = [sum_ for sum_ in book.rule(LtvMilestoneRule).milestones if sum_ <= min(net, known.milestone)]
+        standing.milestone, standing.milestone_ms = max(passed, default=0), known.milestone_ms
+    if "churn.risk" not in waits:
+        standing.band, standing.band_since_ms = known.band, known.band_since_ms
+        standing.left_high_ms = known.left_high_ms
