@@ -21,9 +21,9 @@ from streams.setting_sections import Log
 
 NOISY = ("aiokafka", "faust", "kafka", "mode", "asyncio", "aiohttp.access")
 """Libraries that tell at INFO what only their own developers need."""
-BUSY = ("mode.timers",)
-"""Warn that a timer "is overlapping" ("livelock" is one) whenever the event loop is busy, as it is while a backlog is worked off.
-Whether work stands still is for `streams.watchdog` to tell."""
+BUSY = ("mode.timers", "kafka.net.selector")
+"""Warn that a timer "is overlapping" ("livelock" is one), or that a task is "blocking the event loop", whenever the machine is
+busy, as it is while a backlog is worked off. Whether work stands still is for `streams.watchdog` to tell."""
 
 REPEAT_S: Final = 30.0
 """The same line is shown once in so long: while no broker answers libraries write a hundred each second, gigabytes in a night."""

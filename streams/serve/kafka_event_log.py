@@ -136,6 +136,8 @@ class KafkaEventLog:
                 continue
             self._late[row.identity] = future
             if not future.done() and counted:
+                if not self._open:
+                    _log.warning("Kafka does not take events in time: clients are told to send again")
                 self._open += 1
                 future.add_done_callback(partial(self._close, row.identity))
         while len(self._late) > LATE_MAX:

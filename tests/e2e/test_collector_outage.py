@@ -76,6 +76,8 @@ def test_clients_that_send_through_an_outage_of_kafka_lose_nothing_and_double_no
         shop.close_clients()
         expected = {f"{name}-{number}" for name in ("segment", "rudder") for number in range(EVENTS)}
         assert Counter(event["message_id"] for event in events_of(shop)) == dict.fromkeys(expected, 1), collector.log()
+        told = [line for line in collector.log().splitlines() if "kafka_event_log" in line]
+        assert ["does not take events" in line for line in told[:2]] == [True, False], told
     finally:
         collector.close()
 

@@ -75,7 +75,8 @@ def test_that_the_event_loop_is_busy_is_told_only_to_who_looks_for_faults(monkey
     levels = {name: logging.getLogger(name).level for name in ("", *NOISY, *BUSY)}
     try:
         configure_logs(build_settings({}).log)
-        assert not logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
+        for busy in ("mode.timers", "kafka.net.selector"):
+            assert not logging.getLogger(busy).isEnabledFor(logging.WARNING)
         assert logging.getLogger("mode.worker").isEnabledFor(logging.WARNING)
         configure_logs(build_settings({"log": {"level": "DEBUG"}}).log)
         assert logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
