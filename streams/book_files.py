@@ -257,8 +257,10 @@ def read_models_file(path: Path) -> Models:
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    lines = (line for line in _text(path).splitlines() if line.strip() and not line.startswith("#"))
+    lines = [line for line in _text(path).splitlines() if line.strip() and not line.startswith("#")]
     if path.suffix not in {".jsonl", ".ndjson", ".json"}:
+        if lines and ";" in lines[0] and "," not in lines[0]:
+            raise BookError(f"{path}: columns are separated by commas, not by semicolons; save it as CSV with commas")
         yield from csv.DictReader(lines)
         return
     for number, line in enumerate(lines, 1):

@@ -460,7 +460,7 @@ def verdict(effect: Effect) -> str:
 def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if not place or column in _TEXT else "right")
+        table.add_column(column, justify="left" if not place or column in _TEXT else "right", overflow="fold")
     return table
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
-from schemas.money import exponent
+from schemas.money import MINOR_MAX, exponent
 from schemas.reasons import Problem
 from schemas.spend import ChannelSpend, read_record
 
@@ -61,6 +61,8 @@ def _of_table(path: Path, text: str, currency: str) -> dict[tuple[str, int], int
     rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
     header = [name.strip().lower() for name in next(rows, [])]
     missing = [name for name in COLUMNS if name not in header]
+    if missing and ";" in ",".join(header):
+        raise SpendError(f"{path}: columns are separated by commas, not by semicolons; save it as CSV with commas")
     if missing:
         raise SpendError(f"{path}: the first line names no column {missing[0]!r}; it must name {', '.join(COLUMNS)}")
     places = [header.index(name) for name in COLUMNS]
@@ -91,7 +93,10 @@ def _minor(text: str, currency: str, where: str) -> int:
         amount = Decimal(text)
     except InvalidOperation:
         raise SpendError(f"{where}, column spend: {text!r} is no amount such as 12.50") from None
+    # Bounded before anything is made of it: 1e999999999 is a number too.
+    if not amount.is_finite() or not 0 <= amount <= MINOR_MAX:
+        raise SpendError(f"{where}, column spend: {text!r} is no amount of {currency} from zero on")
     minor = amount.scaleb(exponent(currency))
-    if not amount.is_finite() or amount < 0 or minor != minor.to_integral_value():
+    if minor > MINOR_MAX or minor != minor.to_integral_value():
         raise SpendError(f"{where}, column spend: {text!r} is no amount of {currency} from zero on")
     return int(minor)

@@ -408,6 +408,8 @@ def test_spend_is_added_up_by_channel_and_month(tmp_path: Path) -> None:
         ("2026-02-03,ads,-1", "line 2, column spend: '-1' is no amount of EUR from zero on"),
         ("2026-02-03,ads,nan", "line 2, column spend: 'nan' is no amount of EUR"),
         ("2026-02-03,ads,1.005", "line 2, column spend"),
+        ("2026-02-03,ads,1e14", "line 2, column spend: '1e14' is no amount of EUR"),
+        ("2026-02-03,ads,1e999999999", "line 2, column spend: '1e999999999' is no amount of EUR"),
         ("2026-02-03,ads", "line 2: 2 columns, the first line names 3"),
     ],
 )
@@ -419,6 +421,8 @@ def test_a_line_of_spend_that_can_not_be_is_named(tmp_path: Path, line: str, mes
 def test_a_file_of_spend_without_its_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpendError, match="names no column 'channel'"):
         read_spend(spend_file(tmp_path, "day,medium,spend"), "EUR")
+    with pytest.raises(SpendError, match="separated by commas, not by semicolons"):
+        read_spend(spend_file(tmp_path, "day;channel;spend", "2026-02-03;ads;1,50"), "EUR")
 
 
 def test_a_file_of_spend_that_can_not_be_read_is_named_with_the_reason(tmp_path: Path) -> None:

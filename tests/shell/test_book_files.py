@@ -170,6 +170,7 @@ def test_all_documents_come_together(write: Write) -> None:
         ("catalogue", "c.csv", "product_id,cost\nA,cheap\n", r"c\.csv: row 1, column cost"),
         ("catalogue", "c.jsonl", "{\n", r"c\.jsonl, line 1"),
         ("rates", "x.csv", "currency,date,rate\nGBP,yesterday,1\n", r"x\.csv: row 1, column date"),
+        ("rates", "x.csv", "currency;date;rate\nGBP;2026-03-01;1,1\n", r"x\.csv: columns are separated by commas"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(write: Write, kind: str, name: str, text: str, told: str) -> None:
