@@ -7,7 +7,7 @@ due in her quiet hours is put off to their end. Nothing here depends on where a 
 it fires at, which in replay is its due time.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -237,7 +237,9 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
     rule = definition.rule(book)
     now_ms, wake_ms = _now_ms(turn, episode), episode.wake_ms
     waited_for, episode.wait, episode.wait_ms = episode.wait, None, None
-    reason = "disabled" if not rule.enabled else definition.check(turn, episode, now_ms)
+    # Of any type, as far as is known: compiled code would else refuse what is no text, without saying whose it is.
+    check: Callable[[Turn, Episode, int], Any] = definition.check
+    reason = "disabled" if not rule.enabled else check(turn, episode, now_ms)
     if (
         reason is None
         and (condition := book.conditions.get(definition.name)) is not None

@@ -86,7 +86,7 @@ def _of_hooks(kind: type[TriggerDefinition[Any]]) -> Iterator[str]:
 
 def _of_hook(where: str, written: object, base: Any) -> Iterator[str]:
     asked = inspect.signature(base)
-    if not inspect.isfunction(written):
+    if isinstance(written, staticmethod | classmethod) or not callable(written):
         yield f"{where} is {written!r}; write a method {where.rpartition('.')[2]}{_shown(asked)}"
     elif inspect.iscoroutinefunction(written) or inspect.isgeneratorfunction(written):
         what = "async" if inspect.iscoroutinefunction(written) else "a generator"
@@ -94,6 +94,8 @@ def _of_hook(where: str, written: object, base: Any) -> Iterator[str]:
     else:
         try:
             inspect.signature(written).bind(*asked.parameters)
+        except ValueError:  # compiled code need not say how it is called
+            return
         except TypeError:
             yield f"{where} is written with {_shown(inspect.signature(written))}, but it is called with {_shown(asked)}"
 

@@ -5,6 +5,7 @@ from streams.testing.laws import check     # a trigger's laws, over random histo
 """
 
 from streams.testing.faults import TriggerFault
-from streams.testing.story import Person, Sent, Shop, Story, StoryError
+from streams.testing.shop import Shop, StoryError
+from streams.testing.story import Person, Sent, Story
 
 __all__ = ["Person", "Sent", "Shop", "Story", "StoryError", "TriggerFault"]
