@@ -1111,6 +1111,17 @@ def test_a_timer_that_comes_with_an_order_twice_tries_once() -> None:
     assert sorted(at for _, at in town.until(400).sent("winback")) == [90, 135, 180]
 
 
+def test_what_waited_with_what_was_absorbed_and_comes_again_after_the_split_was_sent() -> None:
+    town = united(merged=False).tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    town.tell(Identified, ADA, MAIL, day=0.1)
+    absorbed = [output for output in town.out if isinstance(output, Absorb)]
+    town.until(7).split(ADA, MAIL, day=7)
+    for move in absorbed:
+        town.deliver(move, START_MS + 7 * DAY_MS)
+
+    assert town.until(9).sent("coupon.expiring") == [(ADA, 6)]
+
+
 # --- supplies -------------------------------------------------------------------------------------------------------
 
 
