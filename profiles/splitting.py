@@ -103,23 +103,21 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         profile.merging = [giver]
     if bytes(restore.profile) != b"null":
         brought = decode_profile(bytes(restore.profile))
-        waiting: dict[str, Episode] = {}
-        if restore.closing:
-            # What was planned once may have been sent since.
-            waiting, brought.episodes = ({} if known else brought.episodes), {}
-            brought.wakes = {} if known else brought.wakes
+        # What comes later, or once more, adds nothing to what is only counted; what was planned once may have been sent since.
+        again = known or not restore.closing
+        waiting, brought.episodes = ({} if again else brought.episodes), {}
+        brought.wakes = {} if again else brought.wakes
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
-        # What comes later, or once more, adds nothing to what is only counted.
-        merge.merge(profile, orders, brought, entries, turn.book, again=known or not restore.closing)
+        merge.merge(profile, orders, brought, entries, turn.book, again=again)
         brought.episodes = waiting
-        if restore.closing and not known and brought.has_sides:
+        if not again and brought.has_sides:
             profile.sides = brought.sides
     if restore.closing:
         apart.note(profile.apart, giver, restore.at_ms, restore.cause)
         if giver in profile.merging:
             profile.merging.remove(giver)
         _answer(turn, restore.cause, counts={"profiles": 1})
-    return brought
+    return None if known and restore.closing else brought
 
 
 def decline(turn: Turn, absorb: Absorb) -> None:

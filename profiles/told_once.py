@@ -72,7 +72,7 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         under = key if key in before.checkouts else renamed(key, made.id, before.id)
         if under in before.checkouts:
             united = before.checkouts[under]
-            checkout.reminded = united.reminded
+            checkout.reminded = checkout.reminded or united.reminded
             if checkout.started_by == united.started_by:
                 checkout.moved_ms = max(checkout.moved_ms, united.moved_ms)  # what happened to its cart moved it too
     for key, cart in carts.all_carts(made).items():

@@ -64,6 +64,9 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """What one had begun an order or a newer checkout of the other may have ended: its cart is free again since then."""
+        for episode in waiting_of(turn.profile, self):
+            if episode.occurrence > 1 and _was_sent(turn.profile, episode):
+                cancel(turn, self, episode.key, "replaced")
         waited = {episode.key for episode in waiting_of(turn.profile, self)}
         self._end_done(turn)
         for checkout in turn.profile.checkouts.values():
@@ -186,6 +189,17 @@ def _mark_of(profile: Profile, checkout: Checkout) -> str:
     """How a checkout stands among the operations of its cart; each of those that have no name of their own apart."""
     named = checkout.checkout_id != checkouts.nameless(profile.id)
     return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
+
+
+def _was_sent(profile: Profile, episode: Episode) -> bool:
+    """Whether a further reminder of a checkout, or of the one that she has under no name, went out under her other name since."""
+    return profile.has_emitted and any(
+        sent.name == episode.name
+        and sent.key == episode.key
+        and sent.occurrence >= episode.occurrence
+        and sent.emitted_ms >= episode.opened_ms
+        for sent in profile.emitted
+    )
 
 
 def _done_ms(profile: Profile, checkout: Checkout) -> int | None:

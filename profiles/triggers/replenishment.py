@@ -130,7 +130,7 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
                 continue
             if profile.supply[product_id].reminded == forecast.last_order_id:
                 continue
-            if forecast.due_ms < turn.now_ms and was_sent(profile, self.name, current):
+            if forecast.due_ms < told.arrival.received_ms and was_sent(profile, self.name, current):
                 continue  # before what she bought since, which was paid back
             plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 

@@ -781,6 +781,17 @@ def test_a_checkout_without_a_cart_is_reminded_of_to_whom_it_belongs(
     assert sorted(town.sent("checkout.abandoned")) == [(MAIL, 0), (ADA, 0)][: 1 + hers_too]
 
 
+def test_a_checkout_that_was_reminded_of_before_the_merge_stays_so_though_the_other_began_one_since() -> None:
+    tea = Product(product_id="tea", price_minor=500, quantity=1)
+    town = united(merged=False).tell(ProductAdded, MAIL, product=tea).tell(CheckoutStarted, MAIL, day=0.01).until(5)
+    town.tell(CheckoutStarted, ADA, day=6).tell(Identified, ADA, MAIL, day=6.01).split(ADA, MAIL, day=6.02)
+    before = town.sent("checkout.abandoned")
+    town.tell(ProductAdded, MAIL, day=7, product=Product(product_id="cup", quantity=1)).until(20)
+
+    assert {who for who, _ in before} == {MAIL}
+    assert town.sent("checkout.abandoned") == before
+
+
 @pytest.mark.parametrize("cart_id", ["c1", None])
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 def test_of_the_gift_that_a_cart_is_near_she_is_told_once(whose: str, cart_id: str | None) -> None:
@@ -1109,6 +1120,17 @@ def test_a_timer_that_comes_with_an_order_twice_tries_once() -> None:
         town.deliver(restore, START_MS + 136 * DAY_MS)
 
     assert sorted(at for _, at in town.until(400).sent("winback")) == [90, 135, 180]
+
+
+def test_what_waited_with_what_was_absorbed_and_comes_again_after_the_split_was_sent() -> None:
+    town = united(merged=False).tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    town.tell(Identified, ADA, MAIL, day=0.1)
+    absorbed = [output for output in town.out if isinstance(output, Absorb)]
+    town.until(7).split(ADA, MAIL, day=7)
+    for move in absorbed:
+        town.deliver(move, START_MS + 7 * DAY_MS)
+
+    assert town.until(9).sent("coupon.expiring") == [(ADA, 6)]
 
 
 # --- supplies -------------------------------------------------------------------------------------------------------

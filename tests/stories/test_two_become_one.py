@@ -255,6 +255,21 @@ def test_a_payment_refused_after_an_order_of_the_other_is_told_of_though_one_was
     assert ada.emitted("payment.failed") == [50]
 
 
+@pytest.mark.parametrize("named", [{}, {"checkout_id": "k1"}])
+@pytest.mark.parametrize("hers_first", [True, False])
+def test_of_checkouts_that_turn_out_to_be_one_a_further_reminder_is_sent_once(
+    named: dict[str, Any], *, hers_first: bool
+) -> None:
+    ada, guest = two()
+    first, then = (ada, guest) if hers_first else (guest, ada)
+    first.tell(events.CheckoutStarted, 0, products=(product("tea"),), **named).until(4 * DAY)
+    then.tell(events.CheckoutStarted, DAY, products=(product("tea"),), **named).until(3 * DAY)
+    ada.clock_ms = guest.clock_ms = ms(3.5 * DAY)
+    ada.becomes_one_with(guest).until(9 * DAY)
+
+    assert sorted(one.occurrence for one in (*ada.triggers, *guest.triggers)) == [1, 1, 2, 2, 3]
+
+
 @pytest.mark.parametrize("hers_is_the_order", [True, False])
 @pytest.mark.parametrize("any_order, told", [(True, []), (False, [60])])
 def test_where_any_order_ends_a_cart_one_of_the_other_does(
