@@ -338,8 +338,9 @@ def _refuse_equal_secrets(settings: Settings) -> None:
 
 
 def _parse(setting: Setting, text: str, source: str) -> Any:
-    """The value a text from the environment or the command line stands for; wrong ones are left for the check. Raises SettingsError
-    for a text that is no UTF-8: it could be written nowhere.
+    """The value a text from the environment or the command line stands for; wrong ones are left for the check.
+
+    Raises SettingsError for a text that is no UTF-8: it could be written nowhere.
     """
     try:
         text.encode()
