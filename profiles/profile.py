@@ -133,7 +133,10 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     @property
     def is_blank(self) -> bool:
         """Whether nothing was ever collected of her; what she asked for concerning her privacy does not count."""
-        return not self.ids and not self.redirect and self.activity.first_ms is None and self._orders is NOTHING
+        if self.ids or self.redirect or self.activity.first_ms is not None:
+            return False
+        # Orders that were looked at and are none are there all the same.
+        return self._orders is NOTHING or self.orders == OrderStats()
 
     def wipe(self) -> None:
         """Forget everything but the id, what was asked for concerning privacy, and what the caller has to take back: the share

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
@@ -28,6 +29,7 @@ from streams.embedded import Embedded
 from tests.laws.histories import one_event
 from tests.shell.world import EAGER
 from tests.stories.customers import learned
+from tests.stories.test_replenishment_learned import learned as fitted
 
 DEFINITIONS = {
     "id": 'profile.id.startsWith("user_id")',
@@ -69,7 +71,16 @@ BOOK = replace(
     ),
 )
 ENGINE = Engine(BOOK)
-SEGMENTS = ENGINE.book.segments
+BOOK = ENGINE.book
+SEGMENTS = BOOK.segments
+FOREVER = build_catalogue([{"product_id": product, "supply_days": "90", "category": "tea"} for product in "ABC"])
+SHOPS = [
+    Engine(replace(BOOK, catalogue=catalogue, shop_timezone=zone, models=replace(BOOK.models, repurchase=repurchase)))
+    for catalogue in (BOOK.catalogue, FOREVER, build_catalogue([]))
+    for zone in ("UTC", "Pacific/Auckland")
+    for repurchase in (None, fitted(tea=30).models.repurchase)
+]
+"""The same rules with other catalogues, in another zone, before and after repurchase was learned."""
 COMMANDS: tuple[type[events.CommandEvent], ...] = (
     events.SuppressCustomer,
     events.UnsuppressCustomer,
@@ -110,37 +121,36 @@ def lives(draw: st.DrawFn) -> list[Event]:
     return found
 
 
-def by_hand(profile: Profile, at_ms: int) -> set[str]:
+def by_hand(profile: Profile, at_ms: int, book: Book) -> set[str]:
     """The segments whose condition holds at an instant, asked anew."""
     assert SEGMENTS is not None
     found = set()
     for segment in SEGMENTS.segments:
         try:
-            if segment.when.met(Scope(ProfileView(profile, BOOK, at_ms))):
+            if segment.when.met(Scope(ProfileView(profile, book, at_ms))):
                 found.add(segment.key)
         except Failed:
             pass
     return found
 
 
-def check(profile: Profile, clock_ms: int) -> None:
+def check(profile: Profile, clock_ms: int, book: Book = BOOK) -> None:
     """Hold the segments she is in against their conditions, all but those that changed less than five seconds ago."""
-    assert SEGMENTS is not None
     memberships = profile.memberships
     # Timers have had their say up to right before the clock; an event is looked at by the clock itself.
     now_ms = max(profile.activity.last_ms or 0, clock_ms - 1)
     changed = [*memberships.inside_ms.items(), *memberships.left_ms.items()]
     open_ = {key for key, at_ms in changed if now_ms < at_ms + COALESCE_MS} | set(memberships.held)
-    open_ |= by_hand(profile, now_ms) ^ by_hand(profile, max(now_ms, clock_ms))
+    open_ |= by_hand(profile, now_ms, book) ^ by_hand(profile, max(now_ms, clock_ms), book)
 
-    assert set(memberships.inside_ms) - open_ == by_hand(profile, now_ms) - open_
+    assert set(memberships.inside_ms) - open_ == by_hand(profile, now_ms, book) - open_
     assert profile.wakes.get(WAKE, now_ms + 1) > now_ms
 
 
-def looked_at(profile: Profile) -> bool:
+def looked_at(profile: Profile, book: Book = BOOK) -> bool:
     """Whoever wants to be left alone is; and what takes orders that are not at hand waits for the next event."""
-    assert SEGMENTS is not None
-    return not profile.suppressed and not SEGMENTS.stale(profile)
+    assert book.segments is not None
+    return not profile.suppressed and not book.segments.stale(profile)
 
 
 @settings(max_examples=100)
@@ -165,6 +175,26 @@ def test_through_all_that_happens_she_is_in_a_segment_exactly_while_its_conditio
         for hours in (1, 5, 30):
             shop.advance_to(life[-1].timestamp_ms + hours * 3_600_000)
             check_all()
+
+
+@settings(max_examples=25)
+@given(lives(), st.data())
+def test_in_a_shop_that_starts_with_another_catalogue_or_zone_so_is_everybody_at_once(
+    life: list[Event], data: st.DataObject
+) -> None:
+    engine = ENGINE
+    with Embedded(engine, Decoder("USD"), on_row=lambda row: None) as shop:
+        for event in life:
+            shop.feed([(msgspec.json.encode(event), event.timestamp_ms)])
+            if data.draw(st.booleans()):
+                engine = data.draw(st.sampled_from(SHOPS))
+                shop.use(engine)
+                shop.advance_to(shop.pace.clock_ms - 1)
+                for profile in shop.profiles():
+                    assert profile.suppressed or profile.activity.last_ms is None or looked_at(profile, engine.book)
+            for profile in shop.profiles():
+                if looked_at(profile, engine.book):
+                    check(profile, shop.pace.clock_ms, engine.book)
 
 
 def test_every_field_of_the_document_is_read_by_one_of_these_segments() -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from schemas.decode import Decoder
-from schemas.events import Event, PageViewed, Product, ProductViewed
+from schemas.events import Event, PageViewed, Product, ProductViewed, SuppressCustomer, UnsuppressCustomer
 from schemas.outputs import Outgoing
 from streams.embedded import Embedded
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, added, ordered
@@ -85,6 +85,20 @@ def test_a_window_ends_between_two_events_at_its_millisecond_although_the_clock_
         ("segment.entered", 10 * MINUTE_MS),
         ("segment.exited", 30 * MINUTE_MS),
     ]
+
+
+def test_of_whom_nothing_is_known_but_what_she_asked_for_is_in_no_segment() -> None:
+    conditions, segments = compile_conditions(EAGER.rules, {"new": {"when": 'orders("9d") == 0'}})
+    engine = Engine(replace(EAGER, conditions=conditions, segments=segments))
+    with Embedded(engine, Decoder("USD"), on_row=lambda row: None) as subject:
+        for minute, kind in enumerate((SuppressCustomer, UnsuppressCustomer) * 2):
+            at_ms = START_MS + minute * MINUTE_MS
+            told = kind(message_id=f"m{minute}", timestamp_ms=at_ms, user_id="ada", request_id=f"r{minute}")
+            subject.feed([(msgspec.json.encode(told), 0)])
+        (ada,) = subject.profiles()
+
+    assert ada.memberships.inside_ms == {}
+    assert ada.is_blank
 
 
 def test_events_of_nobody_belong_to_no_segment() -> None:
