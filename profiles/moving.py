@@ -115,12 +115,11 @@ class Moving:
 
     def _join(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
         """Triggers hear of what both waited for."""
-        for place in waited.keys() & brought.episodes.keys():
-            episode = turn.profile.episodes.get(place)
-            trigger = self._triggers.get(waited[place].name)
-            if episode is not None and trigger is not None:
-                other = brought.episodes[place] if episode is waited[place] else waited[place]
-                trigger.on_joined(turn, episode, other)
+        for place, ours in waited.items():
+            theirs, episode = brought.episodes.get(place), turn.profile.episodes.get(place)
+            trigger = self._triggers.get(ours.name)
+            if theirs is not None and episode is not None and trigger is not None:
+                trigger.on_joined(turn, episode, theirs if episode is ours else ours)
 
     def _look_again(self, turn: Turn, brought: Profile) -> None:
         """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited

@@ -111,15 +111,34 @@ def side_of(profile: Profile, arrival: Arrival, now_ms: int, book: Book) -> Prof
 
 
 def note_order(profile: Profile, arrival: Arrival, change: OrderChange, orders: Ledger) -> None:
-    """Note on the entry what an order came with. One that another side told of too is the profile's own."""
+    """Note on the entry what an order came with. Of one that another side told of too see `of_both`."""
     told_by = came_with(profile, arrival)
     before, entry = change.before, orders.known(change.entry.order_id)
     if entry is None:
         return  # goods that came back are no matter of the ledger
-    noted = told_by if before is None or before.came_with == told_by else ""
+    noted = told_by if before is None else of_both(profile, before.came_with, told_by)
     if entry.came_with != noted:
         entry.came_with = noted
         orders.put(entry)
+
+
+def of_both(profile: Profile, one: str, other: str) -> str:
+    """What is told of by two sides is that of the nearest one through which both came; the profile's own (empty) where there is
+    none but itself.
+    """
+    if one == other:
+        return one
+    line = _line(profile, one)
+    return next((side for side in _line(profile, other) if side in line), "")
+
+
+def _line(profile: Profile, identifier: str) -> list[str]:
+    """A side, the one through which it came, and so on, without the profile's own."""
+    found: list[str] = []
+    while identifier != profile.id and identifier not in found and (part := profile.sides.get(identifier)) is not None:
+        found.append(identifier)
+        identifier = part.via
+    return found
 
 
 def descendants(sides: dict[str, Side], identifier: str) -> list[str]:

@@ -246,7 +246,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
         shipping, tax and discount as newer events stated them without a word on what the order is worth. `placed_ms`
         None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
     their contribution stays. `couponed`: some version of it named a coupon. `came_with` is the identifier that the order came
-    with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
+    with, where it is none of the profile's own; of what two told of see `profiles.sides`.
     """
 
     order_id: str

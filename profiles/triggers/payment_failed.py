@@ -31,8 +31,7 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         opening, failed_ms, reason = (at_ms, event.message_id), at_ms, event.reason
         came_with = sides.came_with(profile, arrival)
         if episode is not None:
-            if episode.data.get(sides.CAME_WITH) != came_with:
-                came_with = ""  # told by two of them it is the customer's own, as an order is
+            came_with = sides.of_both(profile, episode.data.get(sides.CAME_WITH, ""), came_with)
             opening = min(opening, (episode.opened_ms, episode.anchor))
             if episode.data["failed_ms"] > at_ms:
                 failed_ms, reason = episode.data["failed_ms"], episode.data["reason"]

@@ -206,6 +206,22 @@ def test_an_order_of_hers_that_came_again_under_the_other_identifier_stays_too()
     assert nets(town) == {ADA: 1000, MAIL: 200}
 
 
+def test_an_order_told_of_under_two_identifiers_that_leave_together_goes_with_them() -> None:
+    town = Town().tell(Identified, MAIL, PHONE).tell(Identified, ADA, MAIL, day=0.1)
+    bought(town, PHONE, order_id="e1", revenue_minor=200, day=0.2)
+    bought(town, MAIL, order_id="e1", revenue_minor=250, day=0.3).split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 0, MAIL: 250}
+
+
+def test_of_two_that_came_together_the_one_that_stays_keeps_an_order_told_of_under_both() -> None:
+    town = Town().tell(Identified, MAIL, PHONE).tell(Identified, ADA, MAIL, day=0.1)
+    bought(town, PHONE, order_id="e1", revenue_minor=200, day=0.2)
+    bought(town, MAIL, order_id="e1", revenue_minor=250, day=0.3).split(ADA, PHONE)
+
+    assert nets(town) == {ADA: 250, PHONE: 0}
+
+
 def test_what_is_given_back_twice_is_there_once() -> None:
     town = merged().split(ADA, MAIL)
     before = town.profile(MAIL).activity.events
@@ -933,6 +949,13 @@ def test_a_refused_payment_that_she_told_of_herself_stays_with_her(also: str) ->
     town.split(ADA, MAIL, day=0.01).until(1)
 
     assert town.sent("payment.failed") == [(ADA, 0)]
+
+
+def test_a_refused_payment_told_of_under_two_identifiers_that_leave_together_goes_with_them() -> None:
+    town = united(merged=False).tell(Identified, MAIL, PHONE).tell(Identified, ADA, MAIL, day=0.001)
+    town.tell(PaymentFailed, PHONE, day=0.002, checkout_id="k1").tell(PaymentFailed, MAIL, day=0.003, checkout_id="k1")
+
+    assert town.split(ADA, MAIL, day=0.01).until(1).sent("payment.failed") == [(MAIL, 0)]
 
 
 def test_a_refused_payment_goes_with_the_device_it_came_with() -> None:
