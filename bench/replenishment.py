@@ -23,8 +23,9 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.foretold import ticking
 from profiles.insight.tallies import Tally, add
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from schemas.events import Arrival, OrderCompleted, Product
 from streams.fitting.build import FitPlan
 from streams.fitting.fit import fit_models

@@ -9,9 +9,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from profiles.contribution import settled_refunds, stated_money
+from profiles.order_state import OrderEntry, Refund
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import OrderEntry, Refund
 from profiles.turn import Anonymised
 
 _DIGITS: Final = 6

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from profiles.goods import good_key
+from profiles.order_state import OrderEntry
 from profiles.profile import Profile
 from profiles.state import (
     CART_LINES_MAX,
@@ -25,7 +26,6 @@ from profiles.state import (
     CartOp,
     Description,
     OpLine,
-    OrderEntry,
     RecentOrder,
     encode,
 )

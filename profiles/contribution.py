@@ -27,9 +27,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from profiles.book import Book
+from profiles.order_state import Contribution, OrderEntry, OrderMoney, Refund, Totals
 from profiles.product_facts import of_line
 from profiles.rates import ONE, Rate, scaled, times
-from profiles.state import Contribution, OrderEntry, OrderMoney, Refund, Totals
 from schemas.money import exponent
 
 _NO_MONEY: Final = OrderMoney()

@@ -8,8 +8,9 @@ from typing import Final
 
 from profiles.book import Book
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
-from profiles.state import Delivered, Delivery, Ledger, OrderEntry
+from profiles.state import Delivered, Delivery
 from schemas.events import Arrival, OrderReturned
 
 DELIVERIES_MAX: Final = 16

@@ -8,11 +8,12 @@ from profiles.consent import summary
 from profiles.contacts import shown_ids
 from profiles.feedback_state import OlderReviews
 from profiles.insight.pair_table import for_set
+from profiles.order_state import Totals
 from profiles.order_stats import average_minor
 from profiles.predictions import predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import Cart, Totals
+from profiles.state import Cart
 from schemas.profile_document import (
     AcquisitionShown,
     CartItem,

@@ -53,6 +53,7 @@ from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
 from profiles.moving import Moving
+from profiles.order_state import Ledger
 from profiles.privacy import COMMANDS
 from profiles.product_facts import filled, words_of
 from profiles.profile import Profile
@@ -60,7 +61,7 @@ from profiles.replan import replan
 from profiles.rules import Visitors, topics_apart
 from profiles.segments import WAKE, Segments
 from profiles.stamp import stamp_of
-from profiles.state import Cart, Ledger, Moment, RecentOrder
+from profiles.state import Cart, Moment, RecentOrder
 from profiles.told import Word
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Output, Turn, counter_of

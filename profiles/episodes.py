@@ -23,9 +23,10 @@ from profiles.goods_state import Goods
 from profiles.holdout import is_measured
 from profiles.identity import contact, only
 from profiles.ids import trigger_id, uuid5
+from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
-from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Contribution, Emitted, Episode, RecentOrder
+from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.zones import told_zone
 from schemas.outputs import (

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from profiles.document import document
-from profiles.state import OrderEntry, encode
+from profiles.order_state import OrderEntry
+from profiles.state import encode
 from profiles.turn import Turn
 from schemas.outputs import Export
 

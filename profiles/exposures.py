@@ -17,9 +17,9 @@ from profiles.insight import experiment
 from profiles.insight.experiment import Amounts, Exposure, Window
 from profiles.insight.tallies import Tally, add, difference
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
 from profiles.rules import Holdout, Rules, TriggerRule
-from profiles.state import Ledger, OrderEntry
 
 EXPOSURES_MAX: Final = 64
 """Comparisons of one customer: one for each trigger there is, and some of the past. Further ones are not entered."""

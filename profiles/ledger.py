@@ -26,11 +26,12 @@ from msgspec.structs import replace
 from profiles import order_stats
 from profiles.book import Book
 from profiles.contribution import contribute, net_units, settled_refunds
+from profiles.order_state import Alone, Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, Refund, Totals
 from profiles.order_stats import Key
 from profiles.product_facts import fill_lines
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
-from profiles.state import Alone, Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, OrderStats, Refund, Totals
+from profiles.state import OrderStats
 from profiles.told import ToldFacts
 from profiles.value.purchases import NONE, Piece, Purchases, moved
 from profiles.value.purchases import fold as fold_days

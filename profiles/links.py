@@ -19,18 +19,11 @@ from msgspec.structs import astuple, replace
 
 from profiles import apart, contacts, former, merge, sides
 from profiles.ids import decision_id, renamed
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rules import IdentityRules
-from profiles.state import (
-    MERGING_MAX,
-    REDIRECTS_MAX,
-    REFUSED_MAX,
-    Ledger,
-    NeedLedger,
-    OrderEntry,
-    decode_entry,
-    encode,
-)
+from profiles.state import MERGING_MAX, REDIRECTS_MAX, REFUSED_MAX, encode
 from profiles.turn import Output, Turn
 from profiles.visitors import NAMELESS
 from schemas.events import ID_TYPES

@@ -35,6 +35,7 @@ from profiles import (
 )
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
+from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
 from profiles.state import (
@@ -48,11 +49,8 @@ from profiles.state import (
     SHARED,
     TRAITS_MAX,
     Consent,
-    Ledger,
     Milestones,
-    OrderEntry,
     Privacy,
-    decode_entry,
     encode,
 )
 

@@ -8,18 +8,9 @@ newer word.
 import msgspec
 
 from profiles import carts, checkouts
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import (
-    CART_LINES_MAX,
-    CART_OPS_MAX,
-    CARTS_MAX,
-    CHECKOUTS_MAX,
-    Cart,
-    CartLine,
-    Checkout,
-    Ledger,
-    RecentOrder,
-)
+from profiles.state import CART_LINES_MAX, CART_OPS_MAX, CARTS_MAX, CHECKOUTS_MAX, Cart, CartLine, Checkout, RecentOrder
 
 _copy = msgspec.structs.replace
 

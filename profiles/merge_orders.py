@@ -12,8 +12,9 @@ from profiles import ledger, months, order_stats
 from profiles.book import Book
 from profiles.contribution import contribute
 from profiles.ledger import Version
+from profiles.order_state import Ledger, OrderEntry, OrderMoney, Refund
 from profiles.profile import Profile
-from profiles.state import RECENT_ORDERS_MAX, Ledger, OrderEntry, OrderMoney, Refund
+from profiles.state import RECENT_ORDERS_MAX
 
 
 def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: Book) -> None:

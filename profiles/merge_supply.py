@@ -2,8 +2,9 @@
 
 from profiles.book import Book
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger, OrderEntry, Supply
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Supply
 from profiles.supply import record_purchases
 from profiles.value.purchases import NONE
 from schemas.events import OrderUpdated

@@ -11,9 +11,10 @@ from profiles import episodes, identity, ledger, links, privacy, splitting
 from profiles.book import Book
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition, hears
+from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile
 from profiles.replan import replan
-from profiles.state import Delivery, Episode, Ledger, Moment, OrderEntry, decode_entry
+from profiles.state import Delivery, Episode, Moment
 from profiles.supply import SupplyChange
 from profiles.triggers import CHECKOUT_ABANDONED
 from profiles.turn import Output, Turn

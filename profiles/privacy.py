@@ -21,9 +21,10 @@ from profiles.anonymise import successor
 from profiles.episodes import Triggers
 from profiles.export import exports
 from profiles.insight.tallies import add
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile, decode_profile
 from profiles.receipts import ORDERS_FOUND, ORDERS_NAMED
-from profiles.state import Ledger, OrderEntry, Privacy
+from profiles.state import Privacy
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import ID_TYPES, Aliased, Arrival, CommandEvent, CommandName, Event

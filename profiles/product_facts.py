@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from profiles.catalogue import Catalogue, Facts, shared
 from profiles.goods import good_key
-from profiles.state import OrderLine
+from profiles.order_state import OrderLine
 from profiles.told import Kept, Told, ToldFacts, Word
 from schemas.events import Arrival, CartProductsEvent, Product, ProductEvent, ProductUpdated
 

@@ -19,6 +19,7 @@ from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
 from profiles.insight.experiment import Exposure
 from profiles.kept import NOTHING, VERSION, Kept, is_nothing, open_part, own_texts
+from profiles.order_state import Totals
 from profiles.state import (
     Activity,
     Cart,
@@ -36,7 +37,6 @@ from profiles.state import (
     RecentOrder,
     Standing,
     Supply,
-    Totals,
     WindowsKept,
     Wish,
     encode,

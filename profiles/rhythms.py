@@ -20,9 +20,10 @@ from profiles.insight.repurchase_plan import SEPARATOR
 from profiles.insight.rhythm import Rhythm, contribution, record, record_and_count, unite, withdraw
 from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
+from profiles.order_state import OrderEntry
 from profiles.product_facts import of_line
 from profiles.profile import Profile
-from profiles.state import OrderEntry, encode
+from profiles.state import encode
 
 RHYTHMS_MAX: Final = 32
 """Rhythms kept of one customer; beyond that the one not bought for longest goes, and its counters with it."""

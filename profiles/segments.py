@@ -27,8 +27,9 @@ from profiles.expressions.errors import ExpressionError
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger, Memberships
+from profiles.state import Memberships
 from profiles.view import ProfileView
 from profiles.windows import Windows, fingerprint
 

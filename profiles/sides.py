@@ -16,8 +16,9 @@ from typing import Final
 from profiles import merge
 from profiles.book import Book
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile, Side
-from profiles.state import Episode, Ledger, OrderEntry
+from profiles.state import Episode
 from schemas.events import Arrival
 
 SIDES_MAX: Final = 17

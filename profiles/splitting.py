@@ -22,9 +22,10 @@ from profiles import apart, contacts, episodes, feedback, links, merge, sides, t
 from profiles.definition import TriggerDefinition
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
+from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.privacy import home_mark
 from profiles.profile import Profile, Side, decode_profile
-from profiles.state import Episode, Ledger, OrderEntry, decode_entry, encode
+from profiles.state import Episode, encode
 from profiles.triggers.cart_abandoned import episode_key
 from profiles.turn import Mail, Turn
 from schemas import events

@@ -16,9 +16,9 @@ from profiles import hindsight, months, rhythms, voices
 from profiles.book import Book
 from profiles.insight.tallies import Tally, add, merged
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger
 from profiles.origins import origin_of
 from profiles.profile import Profile
-from profiles.state import Ledger
 from profiles.value.tallies import tallies, tally_change
 
 

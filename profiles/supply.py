@@ -34,10 +34,11 @@ from profiles.contribution import net_units
 from profiles.foretold import Foretold, foretold, learned_category
 from profiles.insight.tallies import Tally, difference
 from profiles.ledger import OrderChange
+from profiles.order_state import OrderEntry, OrderLine
 from profiles.product_facts import counted_by, of_line
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, OrderEntry, OrderLine, Purchase, Supply
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Purchase, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 
 JOINED_MS: Final = 2 * DAY_MS

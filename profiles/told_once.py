@@ -11,9 +11,10 @@ from profiles import standing as standing_of
 from profiles.definition import hears
 from profiles.episodes import Triggers
 from profiles.ids import renamed
+from profiles.order_state import OrderEntry
 from profiles.profile import Profile
 from profiles.standing_rules import LtvMilestoneRule
-from profiles.state import SHARED, Emitted, OrderEntry
+from profiles.state import SHARED, Emitted
 from profiles.turn import Turn
 
 

@@ -4,8 +4,9 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.deciding import Deciding
+from profiles.order_state import OrderEntry
 from profiles.profile import Profile
-from profiles.state import Moment, OrderEntry
+from profiles.state import Moment
 from schemas.events import Event
 from schemas.moves import Move
 from schemas.outputs import Decision, Export, IdentityChange, Trigger, TriggerOutcome

@@ -17,11 +17,12 @@ from typing_extensions import override
 from profiles import complaints, document
 from profiles.book import Book
 from profiles.consent import summary
+from profiles.order_state import Totals
 from profiles.predictions import holds_until_ms, predictions
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
 from profiles.scores import FOREVER_MS, Scores
-from profiles.state import Interests, OrderStats, Totals
+from profiles.state import Interests, OrderStats
 from schemas.profile_document import (
     AcquisitionShown,
     CartShown,

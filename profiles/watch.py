@@ -11,9 +11,9 @@ from typing import Any, Final
 from profiles.changes import MOVES, TIMERS, TOLD, ZONE, Changed, changed_by
 from profiles.definition import TriggerDefinition
 from profiles.ledger import OrderChange
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.segments import WAKE, SegmentChange, Segments
-from profiles.state import Ledger
 from profiles.turn import Turn
 from profiles.view import ProfileView
 from profiles.windows import NOTHING

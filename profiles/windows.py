@@ -25,10 +25,11 @@ from profiles.activity import NO_VISITS, VISIT_CHANNELS
 from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.contribution import net_units
+from profiles.order_state import OrderEntry
 from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
-from profiles.state import OrderEntry, WindowsKept
+from profiles.state import WindowsKept
 from schemas import events
 from schemas.events import AnyEvent, Arrival, Event
 

@@ -17,9 +17,9 @@ from msgspec.structs import asdict
 from profiles import population, statistics
 from profiles.book import Book
 from profiles.insight.tallies import Tally, add, merged
+from profiles.order_state import OrderEntry, Totals, decode_entry
 from profiles.order_stats import RECENT_EXACT
 from profiles.profile import Profile, decode_profile
-from profiles.state import OrderEntry, Totals, decode_entry
 from profiles.statistics import LEFT
 from schemas.events import ANONYMOUS
 from streams.table import Table

@@ -26,10 +26,12 @@ from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
 from profiles.goods_state import Good
 from profiles.insight.tallies import add
 from profiles.links import NOBODY
+from profiles.needs import Need as Needed
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, NeedLedger, encode
-from profiles.state import Need as Needed
+from profiles.state import Moment, encode
 from profiles.told import Told
 from profiles.turn import Anonymised
 from schemas.decode import Problem

@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger
 
 PROFILES_MAX = 50_000
 BYTES_MAX = 256 * 1024 * 1024

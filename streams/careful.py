@@ -12,8 +12,9 @@ from typing import Any, cast
 import msgspec
 
 from profiles.goods_state import GoodChange
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Episode, Ledger, Moment, encode
+from profiles.state import Episode, Moment, encode
 from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.moves import Move

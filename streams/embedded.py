@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, Self, TypeVar
 
 from typing_extensions import override
 
+from profiles.order_state import OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
-from profiles.state import OrderEntry, decode_entry
 from schemas.decode import Decoder
 from schemas.outputs import Outgoing
 from schemas.topics import CONSUMED

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from profiles.definition import BadTrigger
 from profiles.goods_state import Good, GoodChange
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.stamp import RulesStamp
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.told import Word
 from profiles.turn import Output
 from schemas.events import Arrival

@@ -18,9 +18,10 @@ from bench.generator import Scenario, records
 from bench.guard import reference_loop
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import read_rules
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.triggers import RULE_TYPES
 from profiles.turn import Output
 from schemas.decode import Decoder

@@ -8,8 +8,9 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of, was_sent
 from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
+from profiles.order_state import OrderEntry
 from profiles.profile import Profile
-from profiles.state import Coupon, Episode, OrderEntry
+from profiles.state import Coupon, Episode
 from profiles.triggers.new_buyer import is_undone
 from profiles.turn import Turn
 from schemas.events import Arrival, CouponEvent

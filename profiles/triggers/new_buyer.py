@@ -7,7 +7,8 @@ from profiles.contribution import net_units
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.order_rules import SecondOrderWelcomeRule
-from profiles.state import Episode, OrderEntry
+from profiles.order_state import OrderEntry
+from profiles.state import Episode
 from profiles.turn import Turn
 
 

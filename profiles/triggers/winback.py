@@ -17,11 +17,12 @@ from profiles.definition import TriggerDefinition
 from profiles.document import days_between
 from profiles.episodes import cancel, plan
 from profiles.life_rules import WinbackRule
+from profiles.order_state import OrderEntry
 from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.rhythms import keys_of
 from profiles.rules import DAY_MS
-from profiles.state import Episode, OrderEntry
+from profiles.state import Episode
 from profiles.turn import Turn
 
 Q95: Final = 1.645

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from profiles.definition import BadTrigger
-from profiles.state import Need
+from profiles.needs import Need
 from streams.blame import HOOKS, hook_of
 
 SET_ASIDE = "a worker sets that record aside (rejected, engine_error) and logs an error"

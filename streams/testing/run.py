@@ -14,8 +14,9 @@ from profiles.definition import TriggerDefinition, hears
 from profiles.engine import Engine
 from profiles.goods import key_of
 from profiles.goods_state import UNKNOWN, Good, GoodChange
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, encode
+from profiles.state import Moment, encode
 from profiles.turn import Output
 from schemas.events import Arrival, CatalogueEvent
 from streams.careful import look

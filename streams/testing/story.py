@@ -27,9 +27,10 @@ from profiles.book import Book
 from profiles.definition import TriggerDefinition
 from profiles.engine import Engine
 from profiles.goods_state import Good, GoodChange
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Rules, near
-from profiles.state import Ledger, Moment, encode
+from profiles.state import Moment, encode
 from profiles.told import Told
 from profiles.turn import Output
 from profiles.zones import instant

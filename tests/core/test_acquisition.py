@@ -12,9 +12,10 @@ from profiles.document import document
 from profiles.engine import Engine
 from profiles.insight.tallies import Tally, add, difference, merged
 from profiles.merge import merge
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Acquisition, Rules
-from profiles.state import Ledger, Moment, Touch
+from profiles.state import Moment, Touch
 from profiles.value.origin import DIRECT
 from schemas import events
 from schemas.events import Arrival, Campaign

@@ -9,8 +9,8 @@ import pytest
 from profiles.book import Book
 from profiles.dedupe import already_seen
 from profiles.ledger import apply_order
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger
 from schemas import events as e
 from schemas.adapters import ADAPTERS, configured
 from schemas.adapters.shopify import envelope

@@ -8,8 +8,8 @@ from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.contribution import contribute, net_units
 from profiles.costs import build_costs
+from profiles.order_state import Contribution, OrderEntry, OrderLine, OrderMoney, Refund, Totals
 from profiles.rates import build_rates
-from profiles.state import Contribution, OrderEntry, OrderLine, OrderMoney, Refund, Totals
 
 DAY_MS = 86_400_000
 PLAIN = Book(shop_currency="EUR")

@@ -9,9 +9,10 @@ import pytest
 from profiles import deliveries
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import DeliveryRules, Rules
-from profiles.state import Delivery, Ledger, Moment
+from profiles.state import Delivery, Moment
 from schemas import events
 from schemas.events import Arrival, Event, Product
 

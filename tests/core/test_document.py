@@ -9,8 +9,9 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.document import document
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,

@@ -11,8 +11,9 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.feedback_state import REVIEWS_MAX, SURVEYS_MAX, TICKETS_MAX
 from profiles.insight.nps import contribution
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from schemas import events
 from schemas.events import Arrival, Event
 

@@ -6,8 +6,9 @@ import pytest
 
 from profiles.book import Book
 from profiles.ledger import REFUND_WINDOW_MS, OrderChange, apply_order, compact
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
-from profiles.state import Ledger, NeedLedger, OrderEntry
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product
 

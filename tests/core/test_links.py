@@ -8,9 +8,11 @@ from profiles import links
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.identity import contact
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import DAY_MS, IdentityRules, Rules
-from profiles.state import Ledger, Moment, NeedLedger, Privacy
+from profiles.state import Moment, Privacy
 from profiles.turn import Output
 from schemas.decode import others_of
 from schemas.events import Aliased, Arrival, CartUpdated, Event, Identified, OrderCompleted, PageViewed, Product

@@ -9,17 +9,10 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.ledger import REFUND_WINDOW_MS, compact
 from profiles.merge import merge
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
-from profiles.state import (
-    ABSORBED_MAX,
-    CARTS_MAX,
-    IDS_PER_TYPE_MAX,
-    TRAITS_MAX,
-    Ledger,
-    Moment,
-    NeedLedger,
-    OrderEntry,
-)
+from profiles.state import ABSORBED_MAX, CARTS_MAX, IDS_PER_TYPE_MAX, TRAITS_MAX, Moment
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,

@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from profiles import apart
 from profiles.book import Book
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import SEEN_MAX, Ledger, Moment
+from profiles.state import SEEN_MAX, Moment
 from schemas.events import Arrival, Event, OrderCompleted, OrderReturned, PageViewed
 
 START_MS, MINUTE_MS = 1_772_409_600_000, 60_000

@@ -1,8 +1,9 @@
 """A profile's part in the counters of its partition."""
 
 from profiles import population
+from profiles.order_state import Totals
 from profiles.profile import Profile
-from profiles.state import OrderStats, Totals
+from profiles.state import OrderStats
 from schemas.events import ANONYMOUS
 
 

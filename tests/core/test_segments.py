@@ -10,9 +10,11 @@ from profiles.book import Book
 from profiles.changes import CHANGED_BY, EVERYTHING
 from profiles.document import document
 from profiles.expressions.expression import compile_expression
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
 from profiles.profile import decode_profile
 from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
-from profiles.state import Ledger, Moment, NeedLedger
+from profiles.state import Moment
 from profiles.view import ProfileView
 from schemas import events
 from schemas.events import Event, Product

@@ -13,10 +13,11 @@ from profiles.gift_rules import GiftThresholdRule
 from profiles.goods import change_of
 from profiles.goods_state import UNKNOWN, Good
 from profiles.links import NOBODY
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule

@@ -7,9 +7,10 @@ import pytest
 from profiles.book import Book
 from profiles.catalogue import Catalogue
 from profiles.ledger import apply_order
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Rules
-from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX, Ledger
+from profiles.state import SUPPLY_PRODUCTS_MAX, SUPPLY_PURCHASES_MAX
 from profiles.supply import Forecast, SupplyChange, forecast, joined, own_pace, record_purchases, units_on_hand
 from profiles.supply_rules import ReplenishmentDueRule
 from schemas import events

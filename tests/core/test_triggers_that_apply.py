@@ -8,9 +8,10 @@ from profiles.catalogue import build_catalogue
 from profiles.definition import TriggerDefinition
 from profiles.engine import Engine
 from profiles.episodes import plan
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.turn import Output, Turn
 from schemas import events
 from schemas.events import Arrival

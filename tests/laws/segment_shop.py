@@ -10,10 +10,11 @@ from profiles.definition import TriggerDefinition
 from profiles.engine import Engine
 from profiles.expressions.errors import Failed
 from profiles.expressions.scope import Scope
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import TriggerRule
 from profiles.segments import WAKE, SegmentChange, Segments
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.turn import Turn
 from profiles.view import ProfileView
 from schemas.events import Arrival

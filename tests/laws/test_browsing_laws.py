@@ -12,8 +12,9 @@ from profiles.browsing import KEEP_MS, fold, looks, newest_offer
 from profiles.carts import keep_description
 from profiles.engine import Engine
 from profiles.merge import merge
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import VIEWS_MAX, Description, Ledger, Moment, Priced
+from profiles.state import VIEWS_MAX, Description, Moment, Priced
 from profiles.triggers.browse_abandoned import BROWSE_ABANDONED
 from schemas import events
 from schemas.events import Arrival, Product

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles import carts
+from profiles.order_state import OrderEntry, OrderLine
 from profiles.profile import Profile, decode_profile
-from profiles.state import OrderEntry, OrderLine
 from schemas import events
 from schemas.events import Arrival, Event, Product
 

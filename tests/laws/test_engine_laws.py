@@ -11,10 +11,11 @@ from profiles import dedupe, deliveries, feedback_state, state
 from profiles.book import Book
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rates import Rates
 from profiles.rules import Caps, Precedence, QuietHours, Rules
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.turn import Output
 from schemas.events import Arrival

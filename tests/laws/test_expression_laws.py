@@ -13,8 +13,9 @@ from profiles.engine import Engine
 from profiles.expressions.errors import Failed, Problem
 from profiles.expressions.expression import compile_expression
 from profiles.expressions.scope import Scope
+from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.view import ProfileView
 from schemas import events
 from schemas.events import Arrival, ConsentChange, Product

@@ -14,9 +14,10 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.goods import change_of, key_of
 from profiles.goods_state import UNKNOWN, Good
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules
-from profiles.state import WATCHES_MAX, Ledger, Moment
+from profiles.state import WATCHES_MAX, Moment
 from profiles.triggers import BackInStockRule, LowStockRule, PriceDroppedRule
 from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product

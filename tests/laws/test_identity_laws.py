@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.engine import Engine
+from profiles.order_state import Ledger, decode_entry
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, decode_entry
 from schemas import events
 from schemas.decode import Decoder
 from schemas.events import Arrival, Event

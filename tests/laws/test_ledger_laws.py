@@ -19,9 +19,11 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.costs import build_costs
 from profiles.ledger import apply_order, compact, is_news
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger, OrderEntry, Totals, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rates import build_rates
-from profiles.state import RECENT_ORDERS_MAX, Ledger, NeedLedger, OrderEntry, Totals, decode_entry, encode
+from profiles.state import RECENT_ORDERS_MAX, encode
 from schemas import events
 from schemas.events import Arrival, OrderEvent, Product
 

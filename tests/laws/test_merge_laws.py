@@ -15,9 +15,10 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.merge import merge
+from profiles.order_state import Ledger, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rates import build_rates
-from profiles.state import Ledger, Moment, decode_entry, encode
+from profiles.state import Moment, encode
 from schemas import events
 from schemas.events import Arrival
 from schemas.money import exponent

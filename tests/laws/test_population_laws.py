@@ -23,8 +23,9 @@ from profiles.insight.log_histogram import bucket
 from profiles.insight.rhythm import Rhythm, contribution, record
 from profiles.insight.tallies import Tally, add, difference, merged
 from profiles.merge import merge
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, OrderEntry, Purchase
+from profiles.state import Moment, Purchase
 from profiles.supply import joined, own_pace, units_on_hand
 from profiles.value.history import history_of
 from profiles.value.purchases import NONE, Piece, Purchases, fold, moved

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.links import NOBODY
+from profiles.order_state import Ledger
 from profiles.privacy import COMMANDS
 from profiles.profile import Profile
 from profiles.receipts import Case, take
-from profiles.state import Ledger, Moment, encode
+from profiles.state import Moment, encode
 from profiles.turn import Anonymised, Mail, Output
 from schemas import events
 from schemas.decode import Decoder

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.engine import Engine
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import HOUR_MS, MINUTE_MS, TriggerRule
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule, WelcomeRule
 from schemas.events import Arrival
 from tests.laws.histories import START_MS, histories

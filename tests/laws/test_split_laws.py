@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from profiles import statistics
 from profiles.engine import Engine
 from profiles.insight.tallies import add
+from profiles.order_state import Ledger
 from profiles.population import FIELDS, contribution
 from profiles.profile import Profile
-from profiles.state import Ledger
 from schemas import events
 from schemas.decode import Decoder
 from schemas.events import Arrival, Event

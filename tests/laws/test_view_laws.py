@@ -13,8 +13,9 @@ from profiles.document import document
 from profiles.engine import CATALOGUE_EVENTS, Engine
 from profiles.insight.pair_table import Partner
 from profiles.models import Models
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Consent, Ledger, Memberships, Moment
+from profiles.state import Consent, Memberships, Moment
 from profiles.view import ProfileView
 from schemas.events import (
     Arrival,

@@ -12,8 +12,8 @@ from profiles.activity import SESSION_PAUSE_MS
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.expressions.counting import SIGNS, Count, Spend, count_of
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger
 from profiles.view import ProfileView
 from profiles.windows import COUNT_MAX, SESSIONS, Windows, upwards
 from schemas import events

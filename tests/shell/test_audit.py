@@ -13,8 +13,9 @@ from profiles.book import Book
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.ledger import apply_order
+from profiles.order_state import Ledger, Totals
 from profiles.profile import Profile
-from profiles.state import Ledger, Totals, encode
+from profiles.state import encode
 from schemas.events import (
     ANONYMOUS,
     Arrival,

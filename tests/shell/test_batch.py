@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from profiles.engine import Engine
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment, NeedLedger
+from profiles.state import Moment
 from profiles.triggers import CartAbandonedRule
 from profiles.turn import Output
 from schemas.events import Arrival, EraseShop

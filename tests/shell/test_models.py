@@ -9,8 +9,9 @@ from profiles import population, statistics
 from profiles.engine import Engine
 from profiles.insight.tallies import Tally, add
 from profiles.models import Models, encode_models, named
+from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from schemas.events import Arrival
 from streams.memory_table import MemoryTable
 from streams.model_source import ModelWatch, with_models

@@ -12,8 +12,9 @@ import redis
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import TopicAuthorizationFailedError
 
+from profiles.order_state import Contribution, OrderEntry, Totals
 from profiles.profile import Profile
-from profiles.state import Contribution, Emitted, OrderEntry, OrderStats, Totals, encode
+from profiles.state import Emitted, OrderStats, encode
 from streams import cli
 from streams.commands import doctor
 from streams.home import home_partition

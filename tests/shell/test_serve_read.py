@@ -8,9 +8,10 @@ import pytest
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.goods_state import Good
+from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Rules
-from profiles.state import Ledger, Moment
+from profiles.state import Moment
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from streams.serve.keys import Bucket

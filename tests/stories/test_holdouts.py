@@ -11,8 +11,9 @@ from profiles.insight.experiment import Amounts, assignment
 from profiles.insight.tallies import Tally, add
 from profiles.links import leave
 from profiles.merge import merge
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
 from profiles.rules import GLOBAL, Holdout
-from profiles.state import Ledger, NeedLedger
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 

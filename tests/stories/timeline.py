@@ -14,10 +14,11 @@ from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.goods import change_of
 from profiles.goods_state import UNKNOWN, Good
+from profiles.order_state import Ledger
 from profiles.product_facts import with_word
 from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules, TriggerRule
-from profiles.state import Ledger, Moment, encode
+from profiles.state import Moment, encode
 from profiles.told import Told
 from profiles.turn import Output
 from schemas import events
