@@ -40,7 +40,7 @@ class FaultCount:
         else:
             facts |= {"topic": item.topic, "offset": item.record.offset}
         done = "its timers are left alone for an hour" if item is None else "the record is set aside"
-        _log.error("%s at %s; %s", fault, place_of(fault.error), done, extra={"facts": facts})
+        _log.error("%s; %s; at %s", fault, done, place_of(fault.error), extra={"facts": facts})
         self._at_ms.append(now_ms)
         if len(self._at_ms) == ERRORS_MAX and now_ms - self._at_ms[0] < WINDOW_MS:
             raise EngineErrors(

@@ -227,12 +227,12 @@ def test_the_log_says_where_the_engine_failed_and_nothing_that_names_the_custome
 
     of_record, of_timer = [TextFormatter().format(line).split(" ", 1)[1] for line in caplog.records]
     assert re.match(
-        r"ERROR engine_errors: Telling in an event at \S+test_batch.py:\d+ step < .*; the record is set aside "
+        r"ERROR engine_errors: Telling in an event; the record is set aside; at \S+test_batch.py:\d+ step < .* "
         r"partition=0 topic=carts offset=1$",
         of_record,
     ), of_record
     assert re.match(
-        r"ERROR engine_errors: Telling in a timer at \S+test_batch.py:\d+ fire < .*; its timers are left alone for an hour "
+        r"ERROR engine_errors: Telling in a timer; its timers are left alone for an hour; at \S+test_batch.py:\d+ fire < .* "
         r"partition=0 profile=email:~\w{16}$",
         of_timer,
     ), of_timer
