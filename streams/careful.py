@@ -7,7 +7,7 @@ dearer.
 """
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -22,7 +22,7 @@ from schemas.outputs import Decision, Trigger, TriggerOutcome
 from streams.blame import Unkeepable
 from streams.terms import Steps
 
-_PROBLEMS = (TypeError, ValueError, OverflowError, RecursionError)
+PROBLEMS: Final = (TypeError, ValueError, OverflowError, RecursionError)
 """What msgspec raises for what it can't write (TypeError, UnicodeEncodeError ...) or read (ValidationError)."""
 
 
@@ -30,13 +30,13 @@ def look(profile: Profile, told: Iterable[Output]) -> None:
     """Look at what a step left. Raises Unkeepable, which names the trigger."""
     try:
         decode_profile(encode(profile))
-    except _PROBLEMS as error:
+    except PROBLEMS as error:
         raise _kept_by(profile, error) from error
     for output in told:
         if isinstance(output, Trigger | TriggerOutcome | Decision):
             try:
                 msgspec.json.decode(msgspec.json.encode(output), type=type(output))
-            except _PROBLEMS as error:
+            except PROBLEMS as error:
                 kind = "trigger" if isinstance(output, Trigger) else "decision"
                 name = output.of_name if isinstance(output, TriggerOutcome) else output.name
                 raise Unkeepable(name, f"what it says in a {kind} can't be published", error) from error
@@ -47,7 +47,7 @@ def _kept_by(profile: Profile, error: Exception) -> Unkeepable:
     for episode in profile.episodes.values():
         try:
             msgspec.json.decode(encode(episode), type=Episode)
-        except _PROBLEMS as problem:
+        except PROBLEMS as problem:
             return Unkeepable(str(episode.name), "its episode can't be stored", problem)
     for wake, at_ms in profile.wakes.items():
         if type(at_ms) is not int:

@@ -27,7 +27,7 @@ from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, is_gone
 from streams.cache import Cache
-from streams.careful import careful
+from streams.careful import PROBLEMS, careful
 from streams.changes import Changes
 from streams.clock import Clock
 from streams.engine_errors import FaultCount
@@ -62,8 +62,6 @@ UNDER_WAY: Final = "under way"
 """Noted in place of the segments that all profiles were looked at by, before the first of them is looked at by others: who goes
 back to the old ones half way looks at everybody again.
 """
-_UNKEEPABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
-"""What making bytes of a batch raises where a trigger left what has none (TypeError, UnicodeEncodeError ...)."""
 
 
 class Tenure:
@@ -328,7 +326,7 @@ class Tenure:
         withdrawn: dict[str, int] = {}
         try:
             batch, changes, load_s, work_s = await self._done(items, clock_ms, task, self._terms, withdrawn)
-        except _UNKEEPABLE as error:
+        except PROBLEMS as error:
             _log.warning(
                 "what came of a batch can't be stored (%s); it runs again, step by step",
                 type(error).__name__,
