@@ -14,11 +14,10 @@ from importlib.metadata import version
 import click
 from typing_extensions import override
 
-from streams.leaving import leave
+from streams.leaving import EXIT_INTERRUPTED, INTERRUPTED, end_on_interrupt, leave, raise_on_interrupt
 
 EXIT_USER = 2
 EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
-EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 COMMANDS: dict[str, str] = {
@@ -84,16 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A terminal of another encoding than UTF-8 shows what it has no letter for as \u2713; that is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    raise_on_interrupt()
     try:
         code = run(arguments)
     except Exception:  # noqa: BLE001 - asked for by --traceback
         traceback.print_exc()
         code = EXIT_FAULT
+    end_on_interrupt()
     leave(code)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line; gives the exit code. Ctrl-C is looked for out here: it comes while errors are told, too."""
+    try:
+        return _run(arguments)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(INTERRUPTED, err=True)
+        return EXIT_INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         outcome = cli.main(list(arguments), prog_name="regulars", standalone_mode=False)
         sys.stdout.flush()
@@ -105,9 +114,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         click.echo(f"regulars: {error.format_message()}", err=True)
         return EXIT_USER
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
+    except click.Abort:
+        raise
     except BrokenPipeError:
         # Whoever read us (head, less) has enough. Python would complain again when it flushes at exit.
         sys.stdout = None

@@ -120,6 +120,49 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_ctrl_c_while_an_error_is_told_ends_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Exception) -> str | None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.commands.errors.explain", interrupted)
+
+    assert cli.run(["settings", "show", "--settings", "missing.toml"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
+
+
+def meeting(tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """`regulars --version` in a process that has run this code before anything of ours."""
+    (tmp_path / "sitecustomize.py").write_text(f"import atexit, os, signal, sys\n{code}\n")
+    return regulars("--version", PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        f"sys.meta_path.insert(0, type('', (), {{'find_spec': lambda name, *_: name == 'click' and {CTRL_C} or None}}))",
+        f"import streams.cli; streams.cli._run = lambda _: exec({CTRL_C!r})",
+        f"atexit.register(lambda: {CTRL_C})",
+    ],
+    ids=["while the program is loaded", "while a library makes a class", "while the process ends"],
+)
+def test_ctrl_c_is_one_line_also(moment: str, tmp_path: Path) -> None:
+    done = meeting(tmp_path, f"signal.signal(signal.SIGINT, signal.default_int_handler)\n{moment}")
+
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_who_has_ctrl_c_ignored_goes_on_ignoring_it(tmp_path: Path) -> None:
+    """As a shell has it for what it runs in the background."""
+    done = meeting(tmp_path, f"signal.signal(signal.SIGINT, signal.SIG_IGN)\natexit.register(lambda: {CTRL_C})")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "arguments", [("doctor", "--kafka-bootstrap", "127.0.0.1:1"), ("settings", "show"), ("--help",)]
 )
