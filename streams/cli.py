@@ -14,10 +14,9 @@ from importlib.metadata import version
 import click
 from typing_extensions import override
 
+from streams.commands.errors import EXIT_FAULT, EXIT_USER, told
 from streams.leaving import EXIT_INTERRUPTED, INTERRUPTED, end_on_interrupt, leave, raise_on_interrupt
 
-EXIT_USER = 2
-EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 COMMANDS: dict[str, str] = {
@@ -111,9 +110,6 @@ def _run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         error.show()
         return EXIT_USER
-    except click.ClickException as error:
-        click.echo(f"regulars: {error.format_message()}", err=True)
-        return EXIT_USER
     except click.Abort:
         raise
     except BrokenPipeError:
@@ -128,20 +124,7 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if "--traceback" in arguments:
             raise
-        return _report(error)
-    return outcome if isinstance(outcome, int) else 0
-
-
-def _report(error: Exception) -> int:
-    from streams.commands.errors import explain
-
-    message = explain(error)
-    if message is not None:
+        message, code = told(error)
         click.echo(f"regulars: {message}", err=True)
-        return EXIT_USER
-    click.echo(
-        f"regulars: unexpected {type(error).__name__}: {error}\n"
-        f"  This is a fault of ours. To see where it came from: regulars --traceback {' '.join(sys.argv[1:])}",
-        err=True,
-    )
-    return EXIT_FAULT
+        return code
+    return outcome if isinstance(outcome, int) else 0

@@ -71,7 +71,7 @@ def command(
 
     if against is not None and any(str(path) == "-" for path in files):
         raise click.UsageError("standard input can be read once, and --against reads the events twice: give a file")
-    until_ms = _instant_ms(until) if until else None
+    until_ms = _instant_ms(until) if until is not None else None
     given = {"files__catalogue": catalogue, "files__models": models, "files__rates": rates}
 
     def settings_under(rules: Path | None) -> "Settings":

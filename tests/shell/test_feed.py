@@ -205,6 +205,21 @@ def test_the_rate_is_held(settings: Settings) -> None:
     assert 0.9 <= time.monotonic() - began < 20
 
 
+def test_nothing_is_waited_for_after_the_last_event(settings: Settings) -> None:
+    line = next(completejourney.orders())
+    began = time.monotonic()
+
+    feed([line], settings, rate=0.02)
+
+    assert time.monotonic() - began < 20  # another one would be due after 50 s
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "0", "-1", "1e-9", "fast"])
+def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["feed", "-", "--rate", rate]) == 2
+    assert "--rate" in capsys.readouterr().err
+
+
 def test_a_missing_topic_is_told_with_the_remedy(
     kafka_server: KafkaServer, prefix: str, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    "customers, days, said",
+    [("4000000", "455", "4,000,000 customers over 455 days are too many"), ("1", "1000000", "1<=x<=3650")],
+)
+def test_a_shop_that_no_memory_holds_is_refused_before_it_is_made(
+    customers: str, days: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", "--customers", customers, "--days", days, "--out", str(tmp_path / "out")]) == 2
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_simulation_prints_the_truth_beside_what_was_found(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
