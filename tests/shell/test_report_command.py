@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_simulation_prints_the_truth_beside_what_was_found(
     truths = {truth["group"]: truth for truth in json.loads((tmp_path / "truth.json").read_text())}
     assert truths["replenishment.due"]["net_minor"] == 0
     assert truths["left behind"]["orders"] > 0
+
+
+def test_figures_are_shown_where_no_plots_can_be(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("plotly", "streams.reporting.page"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+
+    assert run(["report", str(shop)]) == 0
+    assert run(["report", str(shop), "--page", str(tmp_path / "page.html")]) == 2
+    assert "pip install 'regulars[report]'" in capsys.readouterr().err
 
 
 def test_what_a_simulation_leaves_is_what_a_user_would_send(
