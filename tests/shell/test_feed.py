@@ -18,7 +18,7 @@ from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams import cli, looking_on
-from streams.commands.tail import AWAY, BACK, readable, values
+from streams.commands.tail import AWAY, BACK, readable, usual, values
 from streams.feed import UNKNOWN_TOPIC, Noted, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import AdminError, create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
@@ -355,6 +355,12 @@ def test_tail_shows_each_trigger_once_in_a_line(
     assert json.loads(capsys.readouterr().out) == trigger
     assert regulars("tail", "--no-follow") == 0
     assert capsys.readouterr().out == "", "without --from-beginning only what comes next"
+
+
+def test_tail_shows_triggers_that_are_published_apart_too() -> None:
+    outputs = ["triggers", "triggers-shadow", "trigger-cancelled", "cart-recovered", "decisions", "triggers-carts"]
+
+    assert usual(outputs) == ["triggers", "trigger-cancelled", "cart-recovered", "triggers-carts"]
 
 
 PLACE: Final = TopicPartition("triggers", 0)
