@@ -4,13 +4,14 @@ from typing import Final
 
 from plotly import graph_objects as go
 
+from profiles.insight.cohorts import HORIZONS
 from streams.commands.report_tables import amount
 from streams.page import Page
 from streams.reporting.document import ReportDocument
 from streams.reporting.missing import Missing
 from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
 from streams.reporting.snapshot import month_name
-from streams.reporting.worth import SHARES, Repurchase, Tables
+from streams.reporting.worth import CUSTOMERS_MIN, SHARES, Repurchase, Tables
 
 _COHORTS_SHOWN: Final = 18
 
@@ -167,13 +168,14 @@ def add_repurchase(page: Page, found: Repurchase | Missing) -> None:
     """How soon a second order follows."""
     page.heading(
         "How soon they come back",
-        "Share of customers with a second order within so many days of the first, of all whose first order is at least that old.",
+        "Share of customers with a second order within so many days of the first, of all whose first order is at least that old, "
+        f"where these are {CUSTOMERS_MIN} or more.",
     )
     if nothing_to_show(found, page):
         return
     known = [(days, share) for days, share in found.within.items() if share is not None]
     if not known:
-        page.note("Nobody's first order is 30 days old yet.")
+        page.note(f"There are fewer than {CUSTOMERS_MIN} customers whose first order is {HORIZONS[0]} days old yet.")
         return
     page.plot(
         go.Figure(
