@@ -69,6 +69,7 @@ class Compiler:
         self.reads: set[str] = set()
         self.counts: list[Count | Spend] = []
         self.timed = False
+        self.segments: set[str] = set()
         self._variables = variables
         self._shapes: dict[str, Shape] = {}
         for shape in variables.values():
@@ -531,6 +532,9 @@ class Compiler:
     def _contained(self, node: Call) -> Run:
         sought, among = node.args
         value, items = self.run(sought), self._names(among)
+        match among:
+            case Select(operand=Ident(name="profile"), name="segments") if isinstance(sought, Constant):
+                self.segments.add(str(sought.value))
         if sought.type == "string" and isinstance(among, Items) and all(item.type == "string" for item in among.items):
             return lambda scope: value(scope) in items(scope)
         if isinstance(self._moves(among), Names):
