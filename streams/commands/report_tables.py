@@ -138,7 +138,8 @@ def _ages() -> list[str]:
 
 def _distribution(console: Console, found: Distribution | Missing, currency: str) -> None:
     table = _table(
-        "Spread of net lifetime value", ["customers", "mean", *(f"{share:.0%}" for share in SHARES), "best 10 %"]
+        "Spread of net lifetime value (to 1 %)",
+        ["customers", "mean", *(f"{share:.0%}" for share in SHARES), "best 10 %"],
     )
     if _missing(console, table, found):
         return

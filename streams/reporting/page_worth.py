@@ -91,7 +91,7 @@ def add_distribution(page: Page, document: ReportDocument) -> None:
     )
     middle, nothing = found.quantiles[SHARES.index(0.5)], found.not_above_zero
     page.note(
-        f"{best}Half of all customers have brought at most {amount(middle, currency)}, the mean is "
+        f"{best}Half of all customers have brought at most about {amount(middle, currency)}, the mean is about "
         f"{amount(found.mean, currency)}{': it is made by few' if found.mean > middle else ''}. "
         + (
             f"{nothing:,} {'customer has' if nothing == 1 else 'customers have'} brought nothing, or less, after discounts and "

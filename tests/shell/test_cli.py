@@ -85,6 +85,8 @@ def test_an_unknown_command_or_option_is_told_in_plain_words(capsys: pytest.Capt
     assert "Missing argument" in capsys.readouterr().err
     assert cli.run(["tail", "--topic", "trigers"]) == 2
     assert "no output topic 'trigers'; there are triggers" in capsys.readouterr().err
+    assert cli.run(["profile", "explain", "7", "--trigger", "cart.abandond"]) == 2
+    assert "no trigger 'cart.abandond'; did you mean cart.abandoned?" in capsys.readouterr().err
 
 
 def test_a_users_mistake_is_one_message_without_a_traceback(tmp_path: Path) -> None:
