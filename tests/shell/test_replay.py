@@ -236,6 +236,17 @@ def test_triggers_wait_at_the_end_unless_until_moves_the_clock_on(replay: Replay
     assert summary(out)["triggers"]["cart.abandoned"] == 1
 
 
+def test_an_end_before_the_last_event_is_said_to_cut_nothing_off(
+    replay: Replay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = replay(added(DAY_MS), added(5 * DAY_MS), arguments=("--until", "2026-01-03"))
+
+    assert summary(out)["events"] == 2
+    assert "--until 2026-01-03 lies before the last event (2026-01-06) and changes nothing" in capsys.readouterr().err
+    replay(added(DAY_MS), arguments=("--until", "2026-01-03"))
+    assert "lies before" not in capsys.readouterr().err
+
+
 def test_a_sparse_history_expires_nothing(replay: Replay) -> None:
     morning_ms = DAY_MS + 10 * HOUR_MS
     out = replay(agreed(0), added(morning_ms), event("Page Viewed", 200 * DAY_MS, "bob"))
