@@ -1,5 +1,6 @@
 """The page's sections on what customers are worth, and whether they stay."""
 
+from itertools import pairwise
 from typing import Final
 
 from plotly import graph_objects as go
@@ -51,16 +52,22 @@ def add_trend(page: Page, document: ReportDocument) -> None:
         ),
         height=360,
     )
+    won = pairwise([0, *(point.customers for point in found.points)])
+    names = {
+        point.month: f"{month_name(point.month)} ({until - before:,})"
+        for point, (before, until) in zip(found.points, won, strict=True)
+    }
     page.heading(
         "Are new customers better or worse than earlier ones?",
-        "The average above rises as customers grow older. Here each month's new customers are compared at the same age.",
+        "The average above rises as customers grow older. Here each month's new customers are compared at the same age; how "
+        "many they are stands in brackets. The first month is that of the first order, however late in it.",
     )
     page.plot(
         go.Figure(
             [
                 go.Scatter(
                     name="first month" if age == 1 else f"first {age} months",
-                    x=[month_name(month) for month, _ in line],
+                    x=[names[month] for month, _ in line],
                     y=units([value for _, value in line], currency),
                     mode="lines+markers",
                     hovertemplate=f"%{{y:{decimals(currency)}}}",
@@ -76,7 +83,8 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                 },
                 "hovermode": "x unified",
             },
-        )
+        ),
+        height=400,
     )
 
 

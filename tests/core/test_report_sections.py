@@ -64,6 +64,14 @@ def test_the_average_over_time_is_all_revenue_over_all_customers() -> None:
     assert found.at_age[6][0][1] < 7_161 < found.at_age[12][0][1] < 9_575
 
 
+def test_new_customers_of_a_month_are_shown_with_how_many_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, page = said(cdnow(), tmp_path, capsys)
+
+    assert '"1997-01 (7,846)","1997-02 (8,476)","1997-03 (7,248)"' in page
+
+
 def test_repurchase_is_the_published_curve() -> None:
     found = repurchase(shop(cdnow().counters, LAST_DAY))
 
