@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters.adapter import ContentIds, Options
-from schemas.adapters.commerce import bounded, fine_worth, required_order_id, stated_currency, times
+from schemas.adapters.commerce import bounded, fine_worth, is_gift_card, required_order_id, stated_currency, times
 from schemas.scalars import ID_MAX, AdapterError, Fields
 
 _DAY_MS: Final = 86_400_000
@@ -77,6 +77,7 @@ def item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
         discount_minor=times(discount, quantity, fields.at("discount")),
         coupon=fields.text("coupon"),
         position=fields.small("index", "position"),
+        gift_card=is_gift_card(fields),
     )
 
 

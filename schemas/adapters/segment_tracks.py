@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
-from schemas.adapters.commerce import currency_of, fine_worth, required_order_id, stated_currency
+from schemas.adapters.commerce import currency_of, fine_worth, is_gift_card, required_order_id, stated_currency
 from schemas.adapters.segment_facts import tags
 from schemas.scalars import AdapterError, Fields, number_of
 
@@ -46,6 +46,7 @@ def product(fields: Fields, currency: str) -> e.Product:
         image_url=fields.link("image_url", "imageUrl"),
         position=fields.small("position"),
         occasions=tags(fields, "occasions"),
+        gift_card=is_gift_card(fields),
     )
 
 

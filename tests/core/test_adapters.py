@@ -496,6 +496,34 @@ def net_and_margin(*messages: Any) -> tuple[int, int]:
     return profile.ltv.net, profile.ltv.margin
 
 
+def test_gift_cards_of_shopify_are_no_sale_and_give_back_none() -> None:
+    card = {"id": 6, "product_id": 72, "title": "Gift card", "quantity": 1, "price": "50.00", "gift_card": True}
+    lines = [{**line, "gift_card": False} for line in ORDER["line_items"]]
+    order = {**ORDER, "subtotal_price": "60.00", "total_price": "60.00", "line_items": [*lines, card]}
+    back = {"line_item_id": 6, "quantity": 1, "subtotal": "50.00", "total_tax": "0.00", "line_item": card}
+    paid = {"kind": "refund", "status": "success", "amount": "50.00", "currency": "EUR"}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [back], "transactions": [paid],
+    }  # fmt: skip
+
+    assert net_and_margin(webhook("orders/create", order)) == (1000, 1000)
+    assert net_and_margin(webhook("orders/updated", {**order, "refunds": [refund]})) == (1000, 1000)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ga4("purchase", transaction_id="T1", items=[{"item_id": "card", "price": 50, "gift_card": "true"}]),
+        {
+            "type": "track", "event": "Order Completed", "messageId": "m1", "userId": "7", "timestamp": "2024-05-01T12:00:00Z",
+            "properties": {"order_id": "T1", "products": [{"product_id": "card", "price": 50, "gift_card": True}]},
+        },
+    ],
+)  # fmt: skip
+def test_other_sources_name_gift_cards_by_a_field_of_the_product(message: dict[str, Any]) -> None:
+    assert one(message).products[0].gift_card
+
+
 def test_a_checkout_and_its_order_name_the_same_checkout_and_cart() -> None:
     named = {"token": "chk", "cart_token": "crt?key=1", "line_items": [], "created_at": "2024-05-01T12:00:00Z"}
 
