@@ -220,17 +220,17 @@ def _refunds_of(delivery: Delivery, state: Own) -> Made:
 
 def refund(delivery: Delivery) -> Made:
     """A refund told by itself, which does not say whose it is."""
-    yield e.OrderRefunded, _refund(delivery.body, delivery, {}, taxes_included=delivery.options.taxes_included)
+    yield e.OrderRefunded, _refund(delivery.body, delivery, None, taxes_included=delivery.options.taxes_included)
 
 
-def _refund(body: Fields, delivery: Delivery, parcels: Parcels, *, taxes_included: bool) -> Own:
+def _refund(body: Fields, delivery: Delivery, parcels: Parcels | None, *, taxes_included: bool) -> Own:
     """How much of what went back was for the goods, without tax, shipping, duties and tips.
 
     What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
     are none (lines taken off before they were paid), or where they are in another currency than the rest, the lines count with
     what they were adjusted by. Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in
     what is told of shipping in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the
-    sum, it is not.
+    sum, it is not. `parcels` are the order's, None where the refund is told by itself.
     """
     listed_lines = list(body.objects("refund_line_items"))
     lines = [one for one in listed_lines if not _is_tip(one.inner("line_item"))]
@@ -245,7 +245,7 @@ def _refund(body: Fields, delivery: Delivery, parcels: Parcels, *, taxes_include
     subtotal = total(lines, currency, "subtotal")
     listed = subtotal - (tax if taxes_included else 0)
     shipping, tax_within, tax_beside = _refunded_shipping(
-        carried, adjustments, currency, parcels, taxes_included=taxes_included
+        carried, adjustments, currency, parcels or {}, taxes_included=taxes_included
     )
     taxed_shipping = taxes_included
     if payments and not sent:
@@ -255,6 +255,9 @@ def _refund(body: Fields, delivery: Delivery, parcels: Parcels, *, taxes_include
         duties += total(listed_lines, currency, "subtotal") - subtotal  # and tips
         taxed_shipping = taxes_included and amount != subtotal + shipping + tax_beside + duties
         goods = amount - tax - shipping - (0 if taxed_shipping else tax_beside) - duties
+        if parcels is not None and sent == payments and body.find("order_adjustments") is not None:
+            # What of its lines was neither paid out nor adjusted was kept for something else: they were exchanged.
+            goods = max(goods, listed - total(_lasting(adjustments, [], None), currency, "amount"))
         # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     else:

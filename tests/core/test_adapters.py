@@ -553,6 +553,32 @@ def test_a_tip_that_is_given_back_was_no_sale() -> None:
     assert net_and_margin(webhook("orders/updated", {**order, "refunds": [refund]})) == (1000, 1000)
 
 
+@pytest.mark.parametrize(
+    "adjustments, net",
+    [([], 900), ([{"kind": "refund_discrepancy", "amount": "4.76", "tax_amount": "0.00"}], 1376)],
+)
+def test_a_line_that_is_exchanged_for_a_cheaper_one_goes_back_whole_though_the_difference_alone_is_paid_out(
+    adjustments: list[dict[str, str]], net: int
+) -> None:
+    tea = ORDER["line_items"][0]
+    other = {"id": 6, "product_id": 72, "title": "Jam", "quantity": 1, "price": "4.00"}
+    line = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.95", "line_item": tea}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [line],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "1.19", "currency": "EUR"}],
+        "order_adjustments": adjustments,
+    }  # fmt: skip
+    order = {
+        **ORDER,
+        "subtotal_price": "14.00",
+        "total_price": "16.66",
+        "line_items": [tea, other],
+        "refunds": [refund],
+    }
+
+    assert net_and_margin(webhook("orders/updated", order))[0] == net
+
+
 @pytest.mark.parametrize("paid, left", [("5.95", 500), ("7.95", 300), ("3.00", 500)])
 def test_money_for_a_line_that_was_taken_off_before_is_no_second_refund(paid: str, left: int) -> None:
     line = {
