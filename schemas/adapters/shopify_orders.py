@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from schemas import events as e
-from schemas.adapters.commerce import absolute, campaign_in, made_id, required_order_id, stated_currency
+from schemas.adapters.commerce import absolute, campaign_in, currency_of, made_id, required_order_id
 from schemas.adapters.shopify_parts import (
     Delivery,
     Made,
@@ -238,8 +238,8 @@ def _refund(body: Fields, delivery: Delivery, parcels: Parcels | None, *, taxes_
     payments = _payments(body)
     sent = [one for one in payments if one.text("status") not in _FAILED]
     of_shop = currency_in(Fields({}, ""), [*listed_lines, *adjustments, *carried])
-    paid_in = stated_currency(Fields({}, ""), payments)
-    stated = of_shop or paid_in
+    paid_in = _paid_in(payments)
+    stated = of_shop or paid_in or None
     currency = stated or delivery.shop_currency
     tax = total(lines, currency, "total_tax")
     subtotal = total(lines, currency, "subtotal")
@@ -301,6 +301,12 @@ def _lasting(adjustments: list[Fields], waits: list[Fields], paid_in: str | None
 def _payments(body: Fields) -> list[Fields]:
     """The tries to send the money of a refund."""
     return [one for one in body.objects("transactions") if one.text("kind") == "refund"]
+
+
+def _paid_in(payments: list[Fields]) -> str | None:
+    """The currency of payments: "" where they are in several, None where none is named."""
+    named = {code for one in payments if (code := currency_of(one)) is not None}
+    return "" if len(named) > 1 else next(iter(named), None)
 
 
 def _refunded_shipping(

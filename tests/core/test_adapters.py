@@ -504,6 +504,14 @@ def test_what_arrived_in_another_currency_counts_though_the_adjustments_still_mi
     assert net_and_margin(told) == (500, 1100)
 
 
+def test_a_refund_that_is_paid_in_two_currencies_counts_by_its_lines() -> None:
+    told = paid_in_francs("success", {"refund_line_items": [LINE]})
+    refund = told["body"]["refunds"][0]
+    refund["transactions"].append({"kind": "refund", "status": "success", "amount": "3.00", "currency": "EUR"})
+
+    assert net_and_margin(told) == (500, 1100)
+
+
 def shop_money(amount: str) -> dict[str, Any]:
     return {"shop_money": {"amount": amount, "currency_code": "EUR"}}
 
