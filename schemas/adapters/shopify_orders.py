@@ -253,11 +253,13 @@ def _refund(body: Fields, delivery: Delivery, parcels: Parcels | None, *, taxes_
     elif payments and paid_in in (None, currency):
         amount, duties = total(sent, currency, "amount"), _duties(body, currency)
         duties += total(listed_lines, currency, "subtotal") - subtotal  # and tips
-        taxed_shipping = taxes_included and amount != subtotal + shipping + tax_beside + duties
+        adjusted = total(_lasting(adjustments, [], None), currency, "amount")
+        beside = subtotal + shipping + tax_beside + duties
+        taxed_shipping = taxes_included and amount not in (beside, beside - adjusted)
         goods = amount - tax - shipping - (0 if taxed_shipping else tax_beside) - duties
         if parcels is not None and sent == payments and body.find("order_adjustments") is not None:
             # What of its lines was neither paid out nor adjusted was kept for something else: they were exchanged.
-            goods = max(goods, listed - total(_lasting(adjustments, [], None), currency, "amount"))
+            goods = max(goods, listed - adjusted)
         # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     else:
