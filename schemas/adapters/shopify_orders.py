@@ -247,25 +247,25 @@ def _refund(body: Fields, delivery: Delivery, parcels: Parcels | None, *, taxes_
     shipping, tax_within, tax_beside = _refunded_shipping(
         carried, adjustments, currency, parcels or {}, taxes_included=taxes_included
     )
+    others = _duties(body, currency) + total(listed_lines, currency, "subtotal") - subtotal  # the last two: tips
+    waits = [one for one in sent if one.text("status") != "success"]
+    adjusted = total(_lasting(adjustments, waits, paid_in), currency, "amount")
     taxed_shipping = taxes_included
     if payments and not sent:
         amount = shipping = tax_within = 0
     elif payments and paid_in in (None, currency):
-        amount, duties = total(sent, currency, "amount"), _duties(body, currency)
-        duties += total(listed_lines, currency, "subtotal") - subtotal  # and tips
-        adjusted = total(_lasting(adjustments, [], None), currency, "amount")
-        beside = subtotal + shipping + tax_beside + duties
+        amount = total(sent, currency, "amount")
+        beside = subtotal + shipping + tax_beside + others
         taxed_shipping = taxes_included and amount not in (beside, beside - adjusted)
-        goods = amount - tax - shipping - (0 if taxed_shipping else tax_beside) - duties
+        goods = amount - tax - shipping - (0 if taxed_shipping else tax_beside) - others
         if parcels is not None and sent == payments and body.find("order_adjustments") is not None:
             # What of its lines was neither paid out nor adjusted was kept for something else: they were exchanged.
             goods = max(goods, listed - adjusted)
         # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     else:
-        waits = [one for one in sent if one.text("status") != "success"]
-        amount = listed - total(_lasting(adjustments, waits, paid_in), currency, "amount")
-        if amount + tax + shipping <= 0:  # nothing at all, though money was sent
+        amount = listed - adjusted
+        if amount + tax + shipping + others <= 0:  # nothing at all, though money was sent
             amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
     return {
         "order_id": required_order_id(body, "order_id"),

@@ -61,10 +61,6 @@ def text(amount: int) -> str:
     return f"{'-' if amount < 0 else ''}{abs(amount) // 100}.{abs(amount) % 100:02d}"
 
 
-def money(amount: int) -> dict[str, Any]:
-    return {"shop_money": {"amount": text(amount), "currency_code": "EUR"}}
-
-
 def sold(random: Random, included: bool, quantity: int, *, taxed: bool = True) -> Sold:
     unit = random.randint(100, 5000)
     discount = random.choice((0, 0, random.randint(0, unit * quantity))) if taxed else 0
@@ -78,7 +74,7 @@ class Shop:
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        self.included = random.random() < 0.5
+        self.included, self.abroad = random.random() < 0.5, random.random() < 0.3
         self.lines: list[Sold] = []
         for number in range(random.randint(1, 3)):
             card = random.random() < 0.2
@@ -95,6 +91,17 @@ class Shop:
         self.net = sum(line.goods for line in self.lines if not line.fields["gift_card"])
         self.kept_shipping = self.shipping.goods
         self.refunds: list[dict[str, Any]] = []
+
+    def _money(self, amount: int) -> dict[str, Any]:
+        return {
+            "shop_money": {"amount": text(amount), "currency_code": "EUR"},
+            "presentment_money": self._theirs(amount),
+        }
+
+    def _theirs(self, amount: int) -> dict[str, str]:
+        """What the customer sees of it."""
+        seen = round(amount * 1.07) if self.abroad else amount
+        return {"amount": text(seen), "currency_code": "CHF" if self.abroad else "EUR"}
 
     def _line(self, number: int, line: Sold) -> dict[str, Any]:
         allocated = {"discount_allocations": [{"amount": text(line.discount)}]} if line.discount else {}
@@ -154,9 +161,10 @@ class Shop:
             paid, self.tip_is_back = paid + self.tip, True
         if not self.shipping.gone and random.random() < 0.4:
             self.shipping.take(1)
-            told = self.shipping.subtotal if random.random() < 0.5 else self.shipping.goods
+            # Whether tax is in it is told from what is paid, which abroad is in other money.
+            told = self.shipping.subtotal if self.abroad or random.random() < 0.5 else self.shipping.goods
             refund["refund_shipping_lines"] = [
-                {"shipping_line_id": 50, "subtotal_amount_set": money(told)}
+                {"shipping_line_id": 50, "subtotal_amount_set": self._money(told)}
                 | ({"shipping_line": self._shipping_line()} if random.random() < 0.5 else {})
             ]
             paid, self.kept_shipping = paid + self.shipping.paid, 0
@@ -165,14 +173,23 @@ class Shop:
             refund["order_adjustments"] = [{"kind": "refund_discrepancy", "amount": text(kept), "tax_amount": "0.00"}]
             paid, self.net = paid - kept, self.net + kept
         refund["transactions"] = [self._payment(paid)] if paid else []
+        if paid and random.random() < 0.4:  # Shopify Payments: missing until it has arrived, and taken out again then
+            missing = {"kind": "refund_discrepancy", "amount": text(paid), "amount_set": self._money(paid)}
+            arrived = {"kind": "refund_discrepancy", "amount": text(-paid), "amount_set": self._money(-paid)}
+            status = random.choice(("pending", "success"))
+            refund["transactions"][0]["status"] = status
+            refund["order_adjustments"] = [
+                *refund["order_adjustments"], missing, *([arrived] if status == "success" else []),
+            ]  # fmt: skip
 
     def _payment(self, amount: int) -> dict[str, Any]:
-        return {"kind": "refund", "status": "success", "amount": text(amount), "currency": "EUR"}
+        theirs = self._theirs(amount)
+        return {"kind": "refund", "status": "success", "amount": theirs["amount"], "currency": theirs["currency_code"]}
 
     def _back(self, item: dict[str, Any], count: int, subtotal: int, tax: int) -> dict[str, Any]:
         return {
             "line_item_id": item["id"], "quantity": count, "restock_type": "return", "subtotal": text(subtotal),
-            "total_tax": text(tax), "subtotal_set": money(subtotal), "total_tax_set": money(tax), "line_item": item,
+            "total_tax": text(tax), "subtotal_set": self._money(subtotal), "total_tax_set": self._money(tax), "line_item": item,
         }  # fmt: skip
 
 
