@@ -63,7 +63,7 @@ def item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
     """An item as a product; GA4 asks for an id or a name, and where there is no id the name has to be it."""
     quantity = fields.quantity("quantity")
     price = fields.amount(currency, "price")
-    discount = fields.amount(currency, "discount") or 0
+    discount = abs(fields.amount(currency, "discount") or 0)  # some write what was taken off with a minus
     if price is not None and options.price_after_discount:
         price = bounded(price + discount, fields.at("price"))
     return e.Product(
@@ -88,8 +88,7 @@ def order_item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
     discount = fine_worth(fields, "discount", line.quantity, currency)
     if worth is None and discount is None:
         return line
-    if discount is None:
-        discount = line.discount_minor
+    discount = line.discount_minor if discount is None else abs(discount)
     if worth is None and (price := fields.amount(currency, "price")) is not None:
         worth = times(price, line.quantity, fields.at("price"))
     if worth is not None and options.price_after_discount:

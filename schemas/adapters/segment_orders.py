@@ -31,7 +31,7 @@ def product(fields: Fields, currency: str) -> e.Product:
         price_minor=fields.amount(currency, "price"),
         quantity=fields.quantity("quantity"),
         list_minor=fields.amount(currency, "list_total"),
-        discount_minor=fields.amount(currency, "discount") or 0,
+        discount_minor=abs(fields.amount(currency, "discount") or 0),
         cost_minor=fields.amount(currency, "cost"),
         coupon=fields.text("coupon"),
         url=fields.link("url"),
@@ -84,6 +84,8 @@ def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
         "products": products,
         "test": bool(properties.flag("test", "is_test")),
     }
+    if fields["discount_minor"] is not None:  # some write what was taken off with a minus
+        fields["discount_minor"] = abs(fields["discount_minor"])
     _tell_total_from_revenue(fields)
     _take_discount_off_revenue(fields)
     return fields

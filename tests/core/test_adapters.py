@@ -79,6 +79,16 @@ def test_a_shop_may_send_list_prices_beside_discounts() -> None:
     assert (by_hand.price_minor, by_hand.discount_minor) == (1000, 600)
 
 
+def test_a_discount_of_an_item_that_is_written_with_a_minus_takes_off_too() -> None:
+    screws = {"item_id": "screw", "price": 0.0125, "discount": -0.0025, "quantity": 1000}
+    tea = {"item_id": "tea", "price": 8, "discount": -2, "quantity": 3}
+    lines = one(ga4("purchase", transaction_id="T1", currency="EUR", items=[screws, tea])).products
+
+    assert [(line.list_minor, line.price_minor, line.discount_minor) for line in lines] == [
+        (1500, 1, 250), (None, 1000, 600),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["purchase", "refund"])
 def test_prices_and_discounts_finer_than_the_currency_are_multiplied_before_they_are_rounded(name: str) -> None:
     screws = {"item_id": "screw", "price": 0.0125, "discount": 0.0025, "quantity": 1000}

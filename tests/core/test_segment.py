@@ -785,6 +785,13 @@ def test_a_revenue_that_the_discount_is_still_in_counts_without_it(money: dict[s
     assert track("Order Completed", {"order_id": "o", **money}).revenue_minor == revenue
 
 
+def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
+    line = {"id": "p", "price": 10, "discount": "-1.00"}
+    found = track("Order Completed", {"order_id": "o", "discount": -2.5, "products": [line]})
+
+    assert (found.discount_minor, found.products[0].discount_minor) == (250, 100)
+
+
 @pytest.mark.parametrize("money,amount,shipping", [
     ({"total": 64.5, "tax": 9.5, "shipping": 5}, 5000, 500),
     ({"total": -64.5, "tax": -9.5, "shipping": -5}, 5000, 500),
