@@ -335,7 +335,8 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
     """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
     of_goods = with_tax = whole = 0
-    paid = _paid(entry.money or _NO_MONEY, goods)
+    money = entry.money or _NO_MONEY
+    paid = _paid(money, goods)
     for refund in entry.refunds.values():
         if refund.amount is None or refund.priced:
             continue
@@ -349,6 +350,9 @@ def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[i
     if paid > goods > 0:
         whole = of_goods if of_goods == paid and not with_tax else whole
         return of_goods - whole, with_tax + whole
+    if money.gift_cards and not goods:  # of an order of gift cards alone they are what goes back
+        given = of_goods + with_tax
+        return min(given, max(0, given - paid)), 0
     return of_goods, with_tax
 
 

@@ -136,6 +136,29 @@ def test_a_gift_card_that_is_given_back_takes_nothing_from_what_she_bought(
         assert ada.profile.orders.refunded == (refunded > 0)
 
 
+@pytest.mark.parametrize(
+    "refund, net",
+    [
+        ({}, 0),
+        ({"amount_minor": 2_000}, 0),
+        ({"amount_minor": 5_350}, 0),
+        ({"amount_minor": 5_350, "amount_with_tax": True}, 0),
+        ({"amount_minor": 6_350}, -1_000),  # goodwill
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_refund_of_an_order_of_gift_cards_alone_is_of_these_whatever_it_names(
+    refund: dict[str, Any], net: int, late: bool
+) -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, products=(CARD,), total_minor=5_350, shipping_minor=350)
+    if late:
+        compact(ada.profile, 2 * REFUND_WINDOW_MS, ada.ledger)
+    ada.tell(events.OrderRefunded, refund_id="r1", day=3, **refund)
+
+    assert ada.ltv.net == net
+
+
 def test_what_was_paid_for_gift_cards_is_known_after_the_lines_went() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, products=(TEA, CARD), revenue_minor=15_000)

@@ -321,6 +321,8 @@ class Oracle:
             wholes = 1 if fixed == all_paid and not taxed else wholes
             fixed, taxed = fixed - wholes * all_paid, taxed + wholes * all_paid
         shipping_back = 0
+        if goods == 0 and of_cards:
+            fixed, taxed = min(fixed + taxed, max(0, fixed + taxed - all_paid)), 0
         if taxed > 0 and goods > 0:
             charged = max(0, money["shipping_minor"] or 0)
             without_shipping = max(goods, all_paid - charged - of_cards)
