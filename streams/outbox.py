@@ -236,7 +236,7 @@ class Outbox:
             except Exception as error:  # noqa: BLE001 - an older mark is as good, only slower on takeover
                 _log.info("the end of an output is not known: %s", error)
                 return
-            if end > self._marks.get(topic, -1):
+            if end != self._marks.get(topic):  # a lower one is that of a topic made anew
                 self._moved[topic] = end
             self._unmarked.discard(topic)
 
@@ -247,7 +247,7 @@ class Outbox:
         """
         waiting = [one for one in self._rows if not one.done and one.row.topic not in ELSEWHERE]
         for topic in sorted({one.row.topic for one in waiting}):
-            since = max(self._marks.get(topic, 0), self._moved.get(topic, 0))
+            since = self._moved.get(topic, self._marks.get(topic, 0))
             ids = await self._tail(topic, since)
             for one in waiting:
                 if one.row.topic == topic and one.row.record_id in ids:
@@ -258,7 +258,9 @@ class Outbox:
         pause_s = PAUSE_S
         for _ in range(TAIL_ATTEMPTS):
             try:
-                ids, _ = await self._publisher.tail(topic, self._partition, since)
+                ids, end = await self._publisher.tail(topic, self._partition, since)
+                if end < since:  # the mark is of another topic of this name, or another cluster
+                    ids, _ = await self._publisher.tail(topic, self._partition, 0)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be taken for published
                 _log.warning("the tail of %s was not read: %s", topic, error)
                 await self._sleep(pause_s)

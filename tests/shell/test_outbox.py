@@ -85,6 +85,22 @@ def test_what_lies_before_the_mark_is_not_looked_at(log: MemoryLog, publisher: M
     assert ids(log) == ["id-1", "id-1"]
 
 
+def test_in_an_output_that_was_made_anew_an_old_mark_hides_nothing(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """Or one on another cluster: it ends far before the mark that was noted of the one before it."""
+    run(publisher.publish([row(1)]))
+    subject = outbox(publisher, [row(1), row(2)], {"triggers": 1000})
+    run(subject.flush())
+
+    assert ids(log) == ["id-1", "id-2"]
+    assert subject.trim() == (2, {"triggers": 2})
+
+    run(publisher.publish([row(3)]))
+    later = outbox(publisher, [row(3)], subject.trim()[1])
+    run(later.flush())
+
+    assert ids(log) == ["id-1", "id-2", "id-3"]
+
+
 def test_a_lost_acknowledgement_doubles_nothing(log: MemoryLog, publisher: MemoryPublisher) -> None:
     publisher.lose_acks = 1
     subject = outbox(publisher)
