@@ -22,8 +22,9 @@ def refuse_forgotten(partition: int, group: dict[str, int | None]) -> None:
         topic, offset = max(read.items(), key=itemgetter(1))
         raise LostState(
             f"partition {partition}: the table knows nothing of it, but {len(read)} topics were read before "
-            f"({topic} up to offset {offset:,}): the state is lost. Restore the table from its backup, or run "
-            f"`regulars rebuild --partition {partition}` to make it anew from the log"
+            f"({topic} up to offset {offset:,}): the state is lost, or redis.url or redis.prefix name another place. Correct "
+            f"them, restore the table from its backup, or run `regulars rebuild --partition {partition}` to make it anew from "
+            "the log"
         )
 
 
@@ -35,24 +36,33 @@ def starting_offsets(
     Raises LostState where a log lacks what comes next or is another one than before, LogError where one is not to be had.
     """
     start: dict[str, int] = {}
-    gaps = []
+    gaps: list[str] = []
+    others: list[str] = []
     for topic in topics:
         bound = bounds.get(topic)
         if bound is None:
             raise LogError(f"partition {partition} of {topic} is not to be had")
         stored, known = meta.offsets.get(topic), meta.topic_ids.get(topic)
         if known is not None and topic in topic_ids and known != topic_ids[topic]:
-            gaps.append(
-                f"{topic} is another topic than the one read before (deleted and made again, or another cluster)"
-            )
+            others.append(topic)
         elif stored is not None and stored < bound.start:
             gaps.append(f"{topic}: records {stored:,} to {bound.start - 1:,} are gone from the log unread")
         elif stored is not None and stored > bound.end:
             gaps.append(f"{topic}: read up to {stored:,}, but the log ends at {bound.end:,}")
         start[topic] = bound.start if stored is None else stored
+    if others:
+        gaps.insert(0, _not_the_same(others, meta.topic_ids, topic_ids))
     if gaps:
         raise LostState(
             f"partition {partition}: {'; '.join(gaps)}. Run `regulars offsets accept-gap` to go on without what is "
             f"missing, or `regulars rebuild --partition {partition}` to make the state anew from the log"
         )
     return start
+
+
+def _not_the_same(topics: list[str], before: dict[str, str], now: dict[str, str]) -> str:
+    """What became of topics that are others than before; their ids begin with the cluster's."""
+    if all(before[topic].partition("/")[0] != now[topic].partition("/")[0] for topic in topics):
+        return "this is another Kafka cluster than the one read before (kafka.bootstrap)"
+    are = "is another topic than the one" if len(topics) == 1 else "are other topics than those"
+    return f"{', '.join(topics)} {are} read before (deleted and made again)"
