@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from schemas.outputs import Outgoing, Rejected
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import ELSEWHERE
-from streams.log import RIGHTS, NotAllowed, lacking
+from streams.log import MENDABLE, NotAllowed, lacking
 from streams.rows import decode_row, reject_row, row_of_reject
 from streams.stats import NO_STATS, Stats
 
@@ -273,7 +273,7 @@ class Outbox:
         """Set aside what is refused for good. Raises NotAllowed where something waits for a right: then no mark may be noted
         either, since what was published behind it is not trimmed, and the next owner would not find it beyond the mark.
         """
-        for_good = [(one, why) for one, why in refused if why not in RIGHTS]
+        for_good = [(one, why) for one, why in refused if why not in MENDABLE]
         try:
             await self._set_aside(for_good)
             if wanted := lacking((self._publisher.broker_name(one.row.topic), why) for one, why in refused):

@@ -186,6 +186,24 @@ def test_what_this_user_may_not_write_waits_until_it_may(log: MemoryLog, publish
     assert told.held == ["this Kafka user lacks Write on topic triggers", ""]
 
 
+def test_what_is_to_go_to_a_topic_that_is_not_there_waits_until_it_is(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "UnknownTopicOrPartitionError" if one.topic == "triggers" else None
+    told = Told()
+    subject = outbox(publisher, told=told)
+    subject.add([(row(1), None), (row(2, "decisions"), None)])
+    with pytest.raises(NotAllowed, match="topic triggers is missing"):
+        run(subject.publish())
+
+    assert (ids(log, "decisions"), log.records("rejected")) == (["id-2"], [])
+    publisher.refuses = lambda _: None
+    run(subject.flush())
+
+    assert ids(log) == ["id-1"]
+    assert told.held == ["topic triggers is missing (`regulars topics create` makes it)", ""]
+
+
 def test_what_went_out_beside_rows_that_wait_is_found_by_the_next_owner(
     log: MemoryLog, publisher: MemoryPublisher
 ) -> None:
