@@ -89,6 +89,9 @@ def restrict(event: e.Event, protected: frozenset[str]) -> tuple[e.Event, int]:
             changes["traits"] = kept
             taken += len(event.traits) - len(kept)
     elif isinstance(event, e.OrderStateEvent):
+        if event.test:
+            # A test counts for nothing, for good: it would cancel an order that a server told of.
+            raise AdapterError("not_allowed", "an order that is a test needs a server key")
         costs = [name for name in ("shipping_cost_minor", "payment_fee_minor") if getattr(event, name) is not None]
         changes |= dict.fromkeys(costs)
         taken += len(costs)

@@ -90,6 +90,22 @@ def test_a_client_key_may_report_an_order_but_not_its_costs_nor_call_it_an_impor
     assert (server["imported"], server["payment_fee_minor"], server["products"][0]["cost_minor"]) == (True, 100, 100)
 
 
+def test_a_client_key_can_not_take_an_order_out_of_the_figures_by_calling_it_a_test() -> None:
+    shop = site()
+    order = {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": "u1",
+        "properties": {"order_id": "o1", "test": True},
+    }
+
+    shop.post("/v1/track", order, key=WEB_KEY)
+    assert (shop.events, [found["reason"] for found in shop.rejected]) == ([], ["not_allowed"])
+
+    shop.post("/v1/track", order, key=BACK_KEY)
+    assert [event["test"] for event in shop.events] == [True]
+
+
 def test_two_sources_never_share_message_ids() -> None:
     shop = site()
 
