@@ -37,6 +37,15 @@ def test_protected_traits_are_taken_out_of_what_a_client_key_says_and_counted() 
     assert shop.metric("regulars_collect_stripped_total", source="back") == 0
 
 
+@pytest.mark.parametrize("name", ["V/IP", "v\u200bip", "\uff56\uff49\uff50", " VIP:"])
+def test_no_spelling_of_a_protected_trait_is_a_way_around(name: str) -> None:
+    shop = site()
+
+    shop.post("/v1/identify", {"userId": "u1", "traits": {name: True, "name": "Ann"}}, key=WEB_KEY)
+
+    assert [event["traits"] for event in shop.events] == [{"name": "Ann"}]
+
+
 def test_which_traits_are_protected_is_a_setting() -> None:
     shop = site(serve={"protected_traits": ["Name"]})
 
