@@ -62,12 +62,12 @@ def redis_settings() -> dict[str, str]:
 
 
 def test_pods_have_no_right_and_no_token_that_they_do_not_need(
-    worker_pod: dict[str, Any], serve_pod: dict[str, Any]
+    worker_pod: dict[str, Any], serve_pod: dict[str, Any], fit_pod: dict[str, Any]
 ) -> None:
-    for pod in (worker_pod, serve_pod):
+    for pod in (worker_pod, serve_pod, fit_pod):
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
-        for container in (*pod["initContainers"], *pod["containers"]):
+        for container in (*pod.get("initContainers", []), *pod["containers"]):
             locked = {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
