@@ -243,11 +243,16 @@ def fold(entry: OrderEntry | None, arrival: Arrival) -> OrderEntry:
 
 def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arrival) -> OrderEntry:
     at_ms = arrival.time_ms
-    version: Version = (
-        at_ms if event.updated_at_ms is None else event.updated_at_ms,
-        arrival.received_ms,
-        event.message_id,
-    )
+    version: Version
+    if event.source_kind == "client":
+        # Anybody may have said it, at any time: it gives way to what a server says, and to what came before it.
+        version = (-arrival.received_ms, -at_ms, event.message_id)
+    else:
+        version = (
+            at_ms if event.updated_at_ms is None else event.updated_at_ms,
+            arrival.received_ms,
+            event.message_id,
+        )
     if entry is None:
         return _first_state(event, at_ms, version)
     new, changed = replace(entry), False

@@ -122,7 +122,8 @@ def _join_money(joined: OrderEntry, ours: OrderEntry, theirs: OrderEntry) -> Non
     joined.payment_fee_version = _unless(_fee_version(fee), standing)
 
 
-_NEVER: Version = (-1, -1, "")
+_NEVER: Version = (-(1 << 53), 0, "")
+"""Before all others: what came in under a public key has the time of its receipt below zero."""
 
 
 def _unless(version: Version, standing: Version | None) -> Version | None:

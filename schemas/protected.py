@@ -148,9 +148,11 @@ def protect(
 
 
 def _is_hidden(value: str, region: str, protector: Protector) -> bool:
-    """Whether an identifier that is no e-mail address or phone number by its type is protected."""
+    """Whether an identifier that is no e-mail address or phone number by its type is protected. What looks sealed is: it
+    would be opened where she is shown.
+    """
     if not protector.all_ids:
-        return tells_address(value, region)
+        return value.lstrip().startswith(SEALED_MARK) or tells_address(value, region)
     return not is_token(value) and identifier(value) is not None
 
 

@@ -4,6 +4,7 @@
 is; docs/explanation/trust-model.md says the same in words, with the reasons.
 """
 
+import unicodedata
 from typing import Any, Final, get_args
 
 from msgspec.structs import replace
@@ -51,16 +52,15 @@ PROTECTED_TRAITS: Final = (
 )
 """Traits that a client key may not set unless the settings say otherwise: they give rights, money or a segment."""
 
-_SEPARATORS: Final = str.maketrans("", "", "_- .")
-
 
 def plain_trait(name: str) -> str:
-    """A trait's name without what people vary in it, so that a spelling is no way around the list.
+    """A trait's name without what people vary in it (case, signs between, forms of a letter), so that a spelling is no way around
+    the list.
 
     >>> plain_trait("createdAt") == plain_trait("Created_at") == plain_trait("created at")
     True
     """
-    return name.translate(_SEPARATORS).lower()
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name))).casefold()
 
 
 def protected_names(names: tuple[str, ...]) -> frozenset[str]:
@@ -89,6 +89,9 @@ def restrict(event: e.Event, protected: frozenset[str]) -> tuple[e.Event, int]:
             changes["traits"] = kept
             taken += len(event.traits) - len(kept)
     elif isinstance(event, e.OrderStateEvent):
+        if event.test:
+            # A test counts for nothing, for good: it would cancel an order that a server told of.
+            raise AdapterError("not_allowed", "an order that is a test needs a server key")
         costs = [name for name in ("shipping_cost_minor", "payment_fee_minor") if getattr(event, name) is not None]
         changes |= dict.fromkeys(costs)
         taken += len(costs)

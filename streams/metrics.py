@@ -163,7 +163,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_http_refused_total", kind="counter", unit="requests", labels=("reason",), of="serve",
         meaning="Requests refused as a whole, by reason.",
-        remedy="busy: Kafka is slow, or serve.inflight_bytes is small. kafka_away: look at the brokers. no_key: ask the sender.",
+        remedy="busy: Kafka is slow, or serve.inflight_bytes is small. kafka_away: look at the brokers. no_key: ask the sender. "
+        "slow_head, slow_reader, large_head: connections that were cut off; many of them are an attack or a broken proxy.",
     ),
     Metric(
         name="regulars_http_seconds", kind="histogram", unit="seconds", labels=("operation",), buckets=STAGE_BUCKETS_S,

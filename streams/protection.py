@@ -9,16 +9,16 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from schemas.events import ID_TYPES
 from schemas.outputs import Outgoing
 from schemas.protected import KEYED_MARK, SEALED_MARK
 from streams.forwards import ELSEWHERE
@@ -31,7 +31,11 @@ REMEMBERED_MAX: Final = 32_768
 """Addresses whose protected forms are remembered, some 15 MB; both cost 16 us to make anew."""
 
 _PURPOSE: Final = [b"regulars/contact"]
-_SEALED: Final = re.compile(rb'"s1\.([A-Za-z0-9_-]{22,4096})"')
+_NAMES: Final = {*ID_TYPES, "anonymous_ids"}
+_HOLDERS: Final = {"contacts", "customer", "ids"}
+"""Where sealed texts stand: in a stored profile, a trigger, a profile document."""
+_AROUND: Final = {"document", "profile", "trigger"}
+"""What these may lie in: an export, the answer to "what next?"."""
 
 
 class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,31 +76,45 @@ class Protection:
         sealed = self._ciphers[0].encrypt(value.encode("utf-8", "surrogatepass"), _PURPOSE)
         return SEALED_MARK + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
+    def open_all(self, document: bytes, *, leave_out: bool = False) -> bytes:
+        """A JSON object with the sealed texts among the customer's identifiers opened. One that no key opens stays, or with
+        `leave_out` becomes null.
+
+        What else looks like one is somebody's own words: who found a sealed text must not have it opened by saying it.
+        """
+        if b'"s1.' not in document:
+            return document
+        return msgspec.json.encode(self._clear(msgspec.json.decode(document), leave_out=leave_out))
+
+    def _clear(self, fields: dict[str, Any], *, leave_out: bool) -> dict[str, Any]:
+        def clear(value: Any) -> Any:
+            if isinstance(value, list):
+                return [clear(one) for one in value]
+            if not isinstance(value, str) or not value.startswith(SEALED_MARK):
+                return value
+            opened = self.open(value)
+            return value if opened is None and not leave_out else opened
+
+        shown = dict(fields)
+        for name, inner in fields.items():
+            if isinstance(inner, dict) and name in _AROUND:
+                shown[name] = self._clear(inner, leave_out=leave_out)
+            elif isinstance(inner, dict) and name in _HOLDERS:
+                shown[name] = {of: clear(it) if of.partition(":")[0] in _NAMES else it for of, it in inner.items()}
+        return shown
+
     def open(self, sealed: str) -> str | None:
         """The clear text of a sealed one, None where none of the keys opens it."""
-        return self._opened(sealed.removeprefix(SEALED_MARK).encode())
-
-    def open_all(self, document: bytes, *, closed: bytes | None = None) -> bytes:
-        """A JSON text with every sealed text in it opened. One that no key opens stays, or becomes `closed`."""
-
-        def clear(found: re.Match[bytes]) -> bytes:
-            text = self._opened(found[1])
-            if text is None:
-                return found[0] if closed is None else closed
-            return msgspec.json.encode(text)
-
-        return _SEALED.sub(clear, document)
-
-    def _opened(self, text: bytes) -> str | None:
         from cryptography.exceptions import InvalidTag
 
+        text = sealed.removeprefix(SEALED_MARK).encode()
         try:
-            sealed = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+            data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
         except binascii.Error:
             return None
         for cipher in self._ciphers:
             try:
-                return cipher.decrypt(sealed, _PURPOSE).decode("utf-8", "surrogatepass")
+                return cipher.decrypt(data, _PURPOSE).decode("utf-8", "surrogatepass")
             except InvalidTag:
                 continue
         return None
@@ -131,11 +149,10 @@ class OpeningPublisher:
         return self._publisher.broker_name(topic)
 
     def _open(self, row: Outgoing) -> Outgoing:
-        value = bytes(row.value)
-        if row.topic in ELSEWHERE or b'"s1.' not in value:
+        if row.topic in ELSEWHERE:
             return row
-        opened = msgspec.Raw(self._protection.open_all(value, closed=b"null"))
-        return msgspec.structs.replace(row, value=opened)
+        opened = self._protection.open_all(bytes(row.value), leave_out=True)
+        return msgspec.structs.replace(row, value=msgspec.Raw(opened))
 
 
 def load_protection(settings: Settings) -> Protection | None:

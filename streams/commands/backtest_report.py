@@ -12,6 +12,7 @@ from rich.table import Table
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BacktestDocument, RunFigures, called
 from streams.backtest.page import HTML, JSON, band_names, followed, reasons, share, span
+from streams.commands.display import Words
 from streams.page import has_plots
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -21,7 +22,7 @@ _PLAIN_WIDTH: Final = 130
 
 def print_backtest(document: BacktestDocument, folder: Path) -> None:
     """Print the document; `folder` is where its files lie."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Words(soft_wrap=True)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     console.print(_triggers(document))
@@ -77,7 +78,7 @@ def _kept_back(console: Console, run: RunFigures) -> None:
     kept = reasons(run)
     console.print("due and not sent" if kept else "due and not sent: nothing")
     for words, counts in kept:
-        console.print(f"  {sum(counts.values()):>7,}  {words}", markup=False)
+        console.print(f"  {sum(counts.values()):>7,}  {words}")
 
 
 def _pressure(console: Console, document: BacktestDocument) -> None:
@@ -86,8 +87,7 @@ def _pressure(console: Console, document: BacktestDocument) -> None:
         pressure, of = run.pressure, f" under {called_so!r}" if len(runs) > 1 else ""
         console.print(
             f"contact pressure{of}: {pressure.mean:.2f} messages per customer (of {pressure.customers:,}), median "
-            f"{pressure.median}, nine of ten at most {pressure.p90}, 99 of 100 at most {pressure.p99}, the most {pressure.most}",
-            markup=False,
+            f"{pressure.median}, nine of ten at most {pressure.p90}, 99 of 100 at most {pressure.p99}, the most {pressure.most}"
         )
         for name, bands in (("in all", pressure.bands), ("in her busiest 7 days", pressure.busiest_bands)):
             counts = zip(band_names(), bands.values(), strict=True)
@@ -108,11 +108,11 @@ def _difference(console: Console, document: BacktestDocument) -> None:
     console.print(f"customers who get something else, or at another time: {found.customers:,}")
     if any(one.examples for one in found.triggers):
         others = called(document)[1]
-        console.print(f"For example, under the others ({others}) -> under these, times of {zone.key}:", markup=False)
+        console.print(f"For example, under the others ({others}) -> under these, times of {zone.key}:")
     for one in found.triggers:
         for kind, told in KINDS.items():
             lines = [sentence(example, one.name, zone) for example in one.examples if example.kind == kind]
             if lines:
                 console.print(f"  {one.name}, {told}")
             for line in lines:
-                console.print(f"    {line}", markup=False)
+                console.print(f"    {line}")

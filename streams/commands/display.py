@@ -1,13 +1,18 @@
-"""Live progress on a terminal; now and then a plain line where output goes to a file or a pipe. And tables that lose nothing."""
+"""Live progress on a terminal; now and then a plain line where output goes to a file or a pipe. And tables that lose nothing, and
+words of customers that a terminal shows and does not obey.
+"""
 
 import os
+import re
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
+from typing_extensions import override
 
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
@@ -17,10 +22,36 @@ ENDLESS = 10_000
 """Columns where nobody's terminal is: no line is broken that `grep` is to find."""
 
 
+_OBEYED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what is read."""
+
+
+def plain(words: str) -> str:
+    r"""A text in one line, of which a terminal obeys nothing: what it would is written as in JSON.
+
+    >>> plain("tea\x1b[2J")
+    'tea\\u001b[2J'
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", words)
+
+
+class Words(Console):
+    """A console for texts that may be of customers: they are shown as they are, markup and all, in lines that are our own."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(highlight=False, **given)
+
+    @override
+    def render_str(self, text: str, **given: Any) -> Text:
+        """A text of which nothing is obeyed."""
+        shown = "\n".join(map(plain, text.split("\n")))
+        return super().render_str(shown, **given | {"markup": False, "emoji": False})
+
+
 def page() -> Console:
     """What results are printed on: as wide as its terminal, or as COLUMNS says; else lines are as long as they are."""
-    console = Console(highlight=False)
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=ENDLESS)
+    console = Words()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Words(width=ENDLESS)
 
 
 def listing(*headings: str) -> Table:

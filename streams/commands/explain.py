@@ -33,6 +33,7 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
     """
     import msgspec
 
+    from streams.commands.display import plain
     from streams.explanations import life, shops_clock
 
     settings = settings_of(ctx)
@@ -53,7 +54,7 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
         )
     clock = shops_clock(settings.shop.timezone) if file is not None else _clock(settings, found[-1].customer_id)
     for sentence in life(found, clock, tried=file is not None):
-        click.echo(sentence)
+        click.echo(plain(sentence))
 
 
 def about(values: Iterable[bytes], trigger_id: str) -> "list[Decision]":

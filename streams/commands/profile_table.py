@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +12,7 @@ from profiles.profile import Profile
 from schemas.money import format_minor
 from schemas.profile_document import ProfileDocument
 from streams import explanations
-from streams.commands.display import listing, page
+from streams.commands.display import Words, listing, page, plain
 
 
 def at(at_ms: int | None) -> str:
@@ -36,7 +36,7 @@ def print_profile(shown: ProfileDocument) -> None:
     # The document's own names are the headings, so a field added to it shows up here.
     fields: dict[str, Any] = msgspec.to_builtins(shown)
     currency = fields.get("ltv", {}).get("currency", "")
-    console = Console(highlight=False)
+    console = Words()
     console.print(Text(str(fields.pop("id", "")), style="bold"))
     table = listing()
     table.add_column(style="cyan", overflow="fold")
@@ -63,7 +63,7 @@ def print_explanation(
         ("in the way of marketing now", explanations.standing(profile, book, now_ms), "nothing"),
     ):
         parts += [Text(), Text(title, style="cyan")]
-        found = [Text(f"  {sentence}") for sentence in sentences]
+        found = [Text(plain(f"  {sentence}")) for sentence in sentences]
         parts += found or [Text(f"  {nothing}", style="dim")]
     page().print(Group(*parts))
 
@@ -75,11 +75,11 @@ def _cell(name: str, value: Any, currency: str) -> Any:
         inner.add_column(overflow="fold")
         for key, item in value.items():
             if item not in (None, {}, [], ()):
-                inner.add_row(Text(str(key), style="dim"), _cell(str(key), item, currency))
+                inner.add_row(Text(plain(str(key)), style="dim"), _cell(str(key), item, currency))
         return inner
     if isinstance(value, list | tuple):
         if all(not isinstance(item, dict | list | tuple) for item in value):
-            return Text(", ".join(map(str, value)))
+            return Text(plain(", ".join(map(str, value))))
         rows = listing()
         rows.add_column(overflow="fold")
         for item in value:
@@ -89,4 +89,4 @@ def _cell(name: str, value: Any, currency: str) -> Any:
         return Text(at(value))
     if name.endswith("_minor") and isinstance(value, int):
         return Text(money(value, currency))
-    return Text(f"{value:.3f}" if isinstance(value, float) else str(value))
+    return Text(f"{value:.3f}" if isinstance(value, float) else plain(str(value)))

@@ -44,14 +44,15 @@ def _filters(run: F) -> F:
 @click.pass_context
 def list_command(ctx: click.Context, /, *, limit: int, **meant: Any) -> None:
     """List what was set aside: place, time, where it came from, reason and detail; then how many of each reason."""
+    from streams.commands.display import plain
+
     counts: dict[str, int] = {}
     for number, aside in enumerate(_meant(settings_of(ctx), _filter(**meant)), 1):
         rejected = aside.rejected
         counts[rejected.reason] = counts.get(rejected.reason, 0) + 1
         if number <= limit:
-            click.echo(
-                f"{aside.place:<8} {utc(rejected.timestamp_ms)}  {rejected.topic:<14} {rejected.reason}: {rejected.detail}"
-            )
+            where = f"{aside.place:<8} {utc(rejected.timestamp_ms)}  {rejected.topic:<14}"
+            click.echo(plain(f"{where} {rejected.reason}: {rejected.detail}"))
     shown = sum(counts.values())
     if shown > limit:
         click.echo(f"... and {shown - limit:,} more (--limit)")
@@ -65,10 +66,12 @@ def show(ctx: click.Context, *, place: str) -> None:
     """Show one record that was set aside, with its original, as JSON. PLACE as `list` prints it."""
     import msgspec
 
+    from streams.commands.display import plain
     from streams.rejected import Filter
 
     for aside in _meant(settings_of(ctx), Filter(places=frozenset({place}))):
-        click.echo(msgspec.json.format(msgspec.json.encode(aside.rejected)))
+        for line in msgspec.json.format(msgspec.json.encode(aside.rejected)).decode().split("\n"):
+            click.echo(plain(line))
         return
     raise click.ClickException(f"nothing stands at {place!r} on the topic rejected; see `regulars rejected list`")
 
@@ -84,6 +87,7 @@ def redrive(ctx: click.Context, /, *, places: tuple[str, ...], send: bool, **mea
     Message ids and times stay what they were, so nothing that had passed counts twice. Without --send it only says what
     would be done.
     """
+    from streams.commands.display import plain
     from streams.redrive import Redrive
 
     settings = settings_of(ctx)
@@ -93,9 +97,9 @@ def redrive(ctx: click.Context, /, *, places: tuple[str, ...], send: bool, **mea
     for aside in _meant(settings, _filter(places=places, **meant)):
         outcome = look(aside.rejected)
         for line in outcome.lines:
-            click.echo(f"{aside.place:<8} to {line.topic}: {_told(line.value)}")
+            click.echo(plain(f"{aside.place:<8} to {line.topic}: {_told(line.value)}"))
         for problem in outcome.still:
-            click.echo(f"{aside.place:<8} still {problem.reason}: {problem.detail}")
+            click.echo(plain(f"{aside.place:<8} still {problem.reason}: {problem.detail}"))
         if outcome.hopeless:
             click.echo(f"{aside.place:<8} can't be sent: {outcome.hopeless}")
         lines += outcome.lines

@@ -10,6 +10,7 @@ from rich.table import Table
 from profiles.rules import GLOBAL
 from profiles.value.absent import MEANINGS, Absent
 from schemas.money import format_minor
+from streams.commands.display import Words
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
 from streams.insight.trigger_effects import Effect, Sent
@@ -54,7 +55,7 @@ CHANNEL_REASONS: Final = {NO_SPEND: "no spend known", NO_CUSTOMERS: "brought nob
 
 def print_document(document: ReportDocument, console: Console | None = None) -> None:
     """Print all sections."""
-    console = console or Console(highlight=False)
+    console = console or Words()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     currency = document.currency

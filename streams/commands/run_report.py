@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from schemas.reasons import REASONS
+from streams.commands.display import Words
 from streams.commands.profile_table import money
 from streams.report import Summary, Tally, without_rate
 
@@ -64,7 +64,7 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
     ]
     if summary.unconverted_orders:
         click.echo(without_rate(summary.unconverted_orders, currency), err=True)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Words(soft_wrap=True)
     if not console.is_terminal:
         for name, value in rows:
             click.echo(f"{name:<22} {value}".rstrip())

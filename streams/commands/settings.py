@@ -15,7 +15,7 @@ def command() -> None:
 @click.pass_context
 def show(ctx: click.Context, *, changed: bool) -> None:
     """Show every setting with its value; secrets are masked."""
-    from rich.markup import escape
+    from rich.text import Text
 
     from streams.commands.display import listing, page
     from streams.settings import ENTRY_SETTINGS, SETTINGS
@@ -27,11 +27,11 @@ def show(ctx: click.Context, *, changed: bool) -> None:
         value = getattr(getattr(settings, section), name)
         differs = value != setting.default
         if differs or not changed:
-            text = escape(setting.shown(value))
-            table.add_row(setting.path, f"[bold]{text}[/]" if differs else text, setting.unit, escape(setting.meaning))
+            text = Text(setting.shown(value), style="bold" if differs else "")
+            table.add_row(setting.path, text, setting.unit, setting.meaning)
     for setting in ENTRY_SETTINGS:
         section, _, field = setting.path.split(".")
         for name, entry in getattr(settings, section).items():
-            text = escape(setting.shown(getattr(entry, field)))
-            table.add_row(f"{section}.{name}.{field}", f"[bold]{text}[/]", setting.unit, escape(setting.meaning))
+            text = Text(setting.shown(getattr(entry, field)), style="bold")
+            table.add_row(f"{section}.{name}.{field}", text, setting.unit, setting.meaning)
     page().print(table)

@@ -42,9 +42,8 @@ def command(*, out: Path, customers: int, days: int, seed: int) -> None:
     import time
 
     import msgspec
-    from rich.console import Console
 
-    from streams.commands.display import Progress
+    from streams.commands.display import Progress, Words
     from streams.commands.report_tables import print_truths
     from streams.commands.run_report import day
     from streams.insight.trigger_effects import effects
@@ -77,7 +76,7 @@ def command(*, out: Path, customers: int, days: int, seed: int) -> None:
         effects(outcome.snapshot.counters, outcome.snapshot.plans),
         outcome.truths,
         book.shop_currency,
-        Console(highlight=False),
+        Words(),
     )
     click.echo(
         f"files: {out}/  population.json  {SPEND_FILE}  truth.json  {EVENTS_FILE}; now: regulars report {out}\n{NOTE}"

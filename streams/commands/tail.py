@@ -109,8 +109,10 @@ def readable(value: bytes) -> str:
     """
     import msgspec
 
+    from streams.commands.display import plain
+
     try:
-        return _line(msgspec.json.decode(value, type=dict[str, Any]))
+        return plain(_line(msgspec.json.decode(value, type=dict[str, Any])))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return repr(value[:200])
 

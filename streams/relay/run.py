@@ -98,7 +98,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as stack:
-            post = await stack.enter_async_context(_http(self._relay))
+            post = await stack.enter_async_context(client(self._relay))
             self._courier = Courier(self._name, self._relay, post, now_ms=_now_ms)
             await stack.enter_async_context(metrics_page(self._settings.http, _page(self._name, self._courier)))
             self._producer = AIOKafkaProducer(
@@ -252,12 +252,13 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
 
 
 @contextlib.asynccontextmanager
-async def _http(relay: Relay) -> Any:
+async def client(relay: Relay) -> Any:
     """A client that makes calls under the relay's limits."""
     resolver = None if relay.allow_private else guard.PublicOnly()
     connector = aiohttp.TCPConnector(limit=relay.at_once, resolver=resolver)
     timeout = aiohttp.ClientTimeout(total=relay.timeout_ms / 1000)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+    jar = aiohttp.DummyCookieJar()  # what a receiver sets is nothing that its next call needs
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False, cookie_jar=jar) as session:
 
         async def post(to: str, call: Call) -> Answer:
             try:

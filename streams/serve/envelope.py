@@ -5,6 +5,7 @@ unreadable.
 """
 
 import json
+import re
 from typing import Any, Final
 
 import msgspec
@@ -75,6 +76,9 @@ class _Batch(Struct, gc=False):
     integrations: Any = None
     sent_at: Any = msgspec.field(name="sentAt", default=None)
 
+
+_KEY: Final = re.compile(rb'("writeKey"\s*:\s*)"[^"]*"')
+"""A key in what can't be read as a whole."""
 
 _batch = msgspec.json.Decoder(_Batch).decode
 _any = msgspec.json.Decoder().decode
@@ -172,7 +176,7 @@ def _message(original: bytes, said: dict[str, Any], shared_bytes: int) -> Messag
         if isinstance(fields, dict) and fields.pop("writeKey", None) is not None:
             original = msgspec.json.encode(fields)
     except (ValueError, RecursionError):
-        return Message(None, original)
+        return Message(None, _KEY.sub(rb'\1""', original))
     if not isinstance(fields, dict):
         return Message(None, original)
     _join(fields, said)

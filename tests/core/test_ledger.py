@@ -78,6 +78,31 @@ def test_a_newer_version_stays_when_an_older_one_arrives_later() -> None:
     assert ada.entry().placed_ms == 1 * DAY_MS
 
 
+def test_what_a_public_key_says_of_an_order_changes_nothing_that_a_server_said() -> None:
+    tea, gold = Product(product_id="tea", price_minor=100), Product(product_id="gold", price_minor=900_000)
+    said: list[dict[str, Any]] = [
+        {"message_id": "a", "day": 1, "revenue_minor": 100, "products": (tea,), "currency": "EUR"},
+        {"message_id": "b", "day": 2, "revenue_minor": 1, "products": (gold,), "currency": "JPY", "source_kind": "client",
+         "updated_at_ms": 90 * DAY_MS, "cart_id": "hers"},
+    ]  # fmt: skip
+    for order in (said, said[::-1]):
+        ada = Customer()
+        for one in order:
+            ada.tell(events.OrderCompleted, **one)
+
+        assert ada.net == 100
+        assert (ada.entry().currency, [line.product_id for line in ada.entry().lines]) == ("EUR", ["tea"])
+
+
+def test_of_two_words_under_public_keys_the_one_that_came_first_stands() -> None:
+    for days in ((1, 2), (2, 1)):
+        ada = Customer()
+        for day in days:
+            ada.tell(events.OrderCompleted, day, message_id=f"d{day}", revenue_minor=100 * day, source_kind="client")
+
+        assert ada.net == 100
+
+
 def test_a_version_without_lines_or_money_leaves_the_older_ones() -> None:
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, revenue_minor=100, products=(Product(product_id="tea", price_minor=120),))

@@ -98,6 +98,8 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
         fields["coupon_id"] = draw(st.sampled_from(("x1", "x2")))
         if kind is events.CouponIssued:
             fields["expires_ms"] = draw(st.none() | st.integers(0, 30).map(lambda days: START_MS + days * DAY_MS))
+    if kind is events.OrderCompleted:
+        fields["source_kind"] = draw(st.sampled_from((None, None, "client")))
     if issubclass(kind, IN_THE_SHOP):
         fields["channel"] = draw(st.sampled_from(("browser", "server")))
     return arrival(kind, minute, message_id, **fields)

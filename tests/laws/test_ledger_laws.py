@@ -101,6 +101,8 @@ def some_order_event(random: Random, number: int) -> Arrival:
         fields["test"] = random.random() < 0.05
         fields["cart_id"] = random.choice((None, None, "c1", "c2"))
         fields["checkout_id"] = random.choice((None, None, "k1"))
+        if kind is events.OrderCompleted and random.random() < 0.3:
+            fields["source_kind"] = "client"
     event = kind(message_id=f"m{number}", timestamp_ms=at_ms, user_id="ada", **fields)
     return Arrival(event, at_ms, at_ms + random.randint(0, 2), "user_id:ada", "ada")
 
@@ -174,6 +176,14 @@ def picture(profile: Profile, ledger: Ledger) -> dict[str, Any]:
 # --- the second way -----------------------------------------------------------------------------------------------
 
 
+def rank(arrival: Arrival, event: events.OrderStateEvent) -> tuple[bool, int, int, str]:
+    """The higher, the more its word counts: a server's before a stranger's, its last one, and a stranger's first."""
+    if event.source_kind == "client":
+        return False, -arrival.received_ms, -arrival.time_ms, event.message_id
+    said_ms = arrival.time_ms if event.updated_at_ms is None else event.updated_at_ms
+    return True, said_ms, arrival.received_ms, event.message_id
+
+
 class Oracle:
     """Totals and counts of one customer from all order events at once."""
 
@@ -199,13 +209,7 @@ class Oracle:
             self.cancelled += 1
             return
         placed_ms = min(completed or updated)
-        states.sort(
-            key=lambda s: (
-                s[1].updated_at_ms if s[1].updated_at_ms is not None else s[0].time_ms,
-                s[0].received_ms,
-                s[1].message_id,
-            )
-        )
+        states.sort(key=lambda state: rank(*state))
         ordered = [e for _, e in states]
 
         def last(name: str) -> Any:

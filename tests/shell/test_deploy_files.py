@@ -61,6 +61,21 @@ def redis_settings() -> dict[str, str]:
     return {key: value.strip() for key, value in pairs}
 
 
+def test_pods_have_no_right_and_no_token_that_they_do_not_need(
+    worker_pod: dict[str, Any], serve_pod: dict[str, Any], fit_pod: dict[str, Any]
+) -> None:
+    for pod in (worker_pod, serve_pod, fit_pod):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in (*pod.get("initContainers", []), *pod["containers"]):
+            locked = {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["securityContext"] == locked
+
+
 def test_compose_starts_a_worker_only_when_kafka_redis_and_topics_are_there(compose: dict[str, Any]) -> None:
     conditions = {name: entry["condition"] for name, entry in compose["services"]["worker"]["depends_on"].items()}
 

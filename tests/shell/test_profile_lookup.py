@@ -81,6 +81,7 @@ def test_the_strongest_type_is_tried_first() -> None:
 def profile() -> Profile:
     shown = Profile("user_id:7", ids={"user_id": ["7"], "email": ["ann@example.org"]})
     shown.traits["plan"] = (1, "[bold]gold[/]")
+    shown.traits["nickname"] = (1, "\x1b[2Jann")
     shown.consent["email.marketing"] = Consent("GRANT", 1)
     shown.orders.count, shown.ltv.gross, shown.ltv.net = 2, 123456, 123456
     shown.episodes["k"] = Episode("cart.abandoned", "cart-1", "m1", 0, 1_700_000_000_000)
@@ -98,6 +99,7 @@ def test_a_profile_is_shown_with_amounts_and_times_as_people_read_them(capsys: p
     assert "USD 1,234.56" in shown
     assert "ann@example.org" in shown
     assert "[bold]gold[/]" in shown, "what customers typed is shown, not obeyed"
+    assert r"\u001b[2Jann" in shown, "not by the terminal either"
     assert "2023-11-14 22:13:20 UTC" in shown
 
 

@@ -295,6 +295,25 @@ def test_an_export_is_in_clear_text() -> None:
     assert not any(word in town.kept() for word in CLEAR)
 
 
+def test_a_sealed_text_that_somebody_found_and_sends_as_her_own_words_is_not_opened() -> None:
+    found = KEYS.seal(OTHER_MAIL)
+    town = Town(KEYS).live(
+        Identified(message_id="m1", timestamp_ms=at(0), user_id="eve", email=MAIL, anonymous_id=found, locale=found,
+                   traits={"nickname": found, "ids": {"email": found}, found: "a name"}),
+        events.ProductAdded(message_id="m2", timestamp_ms=at(1), user_id="eve", cart_id=found,
+                            product=events.Product(product_id=found, name=found, category=found, price_minor=500)),
+    ).until(120)  # fmt: skip
+    asked = request("export", {"user_id": "eve"}, request_id="r3", now_ms=at(200), forms=IdentifierForms("", KEYS))
+
+    town.live(asked.event)
+
+    (part,) = [one for one in town.values("exports") if one["part"] == 0]
+    assert part["document"]["ids"] == {"anonymous_id": [found], "email": [MAIL], "user_id": ["eve"]}
+    assert part["document"]["traits"]["nickname"] == found
+    assert [one["who"] for one in town.triggers()] == [MAIL]
+    assert "bea@" not in repr([town.values("exports"), town.values("triggers")])
+
+
 def test_sealed_texts_of_older_keys_open_and_new_ones_are_sealed_under_the_first() -> None:
     new = Protection(bytes(range(32)), [bytes(64), bytes(range(64))])
 
@@ -313,10 +332,10 @@ def test_sealed_texts_of_older_keys_open_and_new_ones_are_sealed_under_the_first
 
 def test_what_no_key_opens_is_left_out_of_a_trigger_and_stays_sealed_in_a_document() -> None:
     lost = Protection(bytes(range(32)), [bytes(64)])
-    text = msgspec.json.encode({"email": KEYS.seal(MAIL), "phone": lost.seal(PHONE)})
+    text = msgspec.json.encode({"customer": {"email": KEYS.seal(MAIL), "phone": lost.seal(PHONE)}})
 
-    assert json.loads(lost.open_all(text)) == {"email": KEYS.seal(MAIL), "phone": PHONE}
-    assert json.loads(lost.open_all(text, closed=b"null")) == {"email": None, "phone": PHONE}
+    assert json.loads(lost.open_all(text)) == {"customer": {"email": KEYS.seal(MAIL), "phone": PHONE}}
+    assert json.loads(lost.open_all(text, leave_out=True)) == {"customer": {"email": None, "phone": PHONE}}
 
 
 def test_rows_on_their_way_to_other_homes_stay_sealed() -> None:
@@ -336,7 +355,7 @@ def test_rows_on_their_way_to_other_homes_stay_sealed() -> None:
         def broker_name(self, topic: str) -> str:
             return topic
 
-    kept, value = Kept(), msgspec.Raw(msgspec.json.encode({"x": KEYS.seal(MAIL)}))
+    kept, value = Kept(), msgspec.Raw(msgspec.json.encode({"customer": {"email": KEYS.seal(MAIL)}}))
     publisher: Publisher = OpeningPublisher(kept, KEYS)
     run(publisher.publish([Outgoing(topic, "1", "k", 0, value) for topic in ("moves", "forwards", "triggers")]))
 

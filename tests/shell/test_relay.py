@@ -14,7 +14,7 @@ from streams.relay.addresses import PrivateAddress
 from streams.relay.calls import Call
 from streams.relay.delivery import FAILED, Answer, Courier, Disabled, Failure, message_failed
 from streams.relay.lanes import Lanes
-from streams.relay.run import unknown_names
+from streams.relay.run import client, unknown_names
 from streams.setting_relay import Relay
 
 T = TypeVar("T")
@@ -268,6 +268,28 @@ def test_the_worker_hears_that_a_message_never_went_out() -> None:
 
 
 # --- lanes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_receivers_cookies_are_not_kept() -> None:
+    heads: list[bytes] = []
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: seen=1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def work() -> None:
+        async with await asyncio.start_server(receive, "127.0.0.1", 0) as server:
+            url = f"http://localhost:{server.sockets[0].getsockname()[1]}/"
+            async with client(Relay(url=url, secret="whsec_bXkgc2VjcmV0", allow_private=True)) as post:
+                for _ in range(2):
+                    assert (await post(url, Call({}, b"{}"))).status == 200
+
+    run(work())
+
+    assert len(heads) == 2
+    assert b"cookie" not in heads[1].lower()
 
 
 def test_one_customers_records_follow_each_other_and_others_pass_by() -> None:

@@ -295,6 +295,17 @@ def test_a_message_that_is_no_proper_json_costs_only_itself(poison: bytes) -> No
     assert [found["reason"] for found in shop.rejected] in (["not_json"], ["not_utf8"])
 
 
+@pytest.mark.parametrize("poison", [b'"\\ud83d"', b"NaN", b'"\xff"'], ids=["half an emoji", "NaN", "not UTF-8"])
+def test_a_write_key_is_not_kept_with_a_message_that_can_not_be_read(poison: bytes) -> None:
+    shop = site()
+    body = b'{"batch":[{"writeKey" : "%b","userId":"u1","x":%b}],"writeKey":"%b"}'
+
+    shop.ask("POST", "/v1/batch", body % (BACK_KEY.encode(), poison, BACK_KEY.encode()))
+
+    assert len(shop.rejected) == 1
+    assert BACK_KEY not in json.dumps(shop.rejected)
+
+
 @pytest.mark.parametrize("own", [{}, {"writeKey": BACK_KEY}])
 def test_half_a_character_in_what_a_batch_says_of_all_costs_no_message(own: dict[str, Any]) -> None:
     shop = site()

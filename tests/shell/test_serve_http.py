@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from streams.serve.http_guard import HEAD_BYTES_MAX
+from streams.serve.http_guard import HEAD_BYTES_MAX, PIPELINED_MAX
 from streams.serve.server import listen
 from streams.settings import build_settings
 from tests.shell.serve_kit import BACK_KEY, DOCUMENT, Site, basic, site, viewed
@@ -80,6 +81,104 @@ def test_a_silent_connection_is_ended_too() -> None:
         assert await exchange(port, b"") == b""
 
     serving(scenario, body_timeout_ms=100)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(b"GET /health HTTP/1.1\r\n\r\n", id="none"),
+        pytest.param(b"GET /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", id="a body that nobody asked for"),
+    ],
+)
+def test_what_begins_no_request_keeps_no_connection_open(first: bytes) -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(first)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.write(b"\r\n" if b"chunked" not in first else b"1\r\nx\r\n")
+        await reader.read()
+        writer.close()
+
+    shop = serving(scenario, body_timeout_ms=100)
+
+    assert shop.metric("regulars_http_refused_total", reason="slow_head") == 1
+
+
+def test_who_does_not_take_its_answers_is_cut_off() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            await loop.sock_sendall(client, b"GET /openapi.json HTTP/1.1\r\n\r\n" * PIPELINED_MAX)
+            while not shop.metric("regulars_http_refused_total", reason="slow_reader"):  # noqa: ASYNC110 - state in memory
+                await asyncio.sleep(0)
+
+    shop = serving(scenario, body_timeout_ms=100)
+
+    assert shop.metric("regulars_http_refused_total", reason="slow_reader") == 1
+
+
+def test_a_connection_can_not_have_requests_wait_without_end() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        shop.log.pause()
+        answer = await exchange(port, request(BATCH) * (2 * PIPELINED_MAX))
+        assert answer.startswith(b"HTTP/1.1 400")
+        shop.log.resume()
+
+    serving(scenario)
+
+
+def test_a_few_requests_may_wait_for_the_answers_before_theirs() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        sent = request(BATCH) * (PIPELINED_MAX - 1) + request(BATCH, Connection="close")
+        assert (await exchange(port, sent)).count(b"HTTP/1.1 200") == PIPELINED_MAX
+
+    serving(scenario)
+
+
+CHUNKED = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+def test_what_comes_after_a_body_says_nothing_of_its_sender() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        key = f"Authorization: {basic(BACK_KEY)['Authorization']}\r\n".encode()
+        chunks = b"%x\r\n%b\r\n0\r\n" % (len(BATCH), BATCH)
+        answer = await exchange(port, CHUNKED + b"Connection: close\r\n\r\n" + chunks + key + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 401")
+
+    assert serving(scenario).events == []
+
+
+def test_what_comes_after_a_body_is_cut_off_where_it_does_not_end() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(CHUNKED + b"\r\n1\r\n{\r\n0\r\n")
+        sent = 0
+        try:
+            while sent < 100 * HEAD_BYTES_MAX:
+                writer.write(b"X-Trailer: " + b"x" * 8000 + b"\r\n")
+                sent += 8013
+                await writer.drain()
+        except ConnectionError:
+            pass
+        assert sent < 100 * HEAD_BYTES_MAX
+        writer.close()
+
+    shop = serving(scenario)
+
+    assert shop.metric("regulars_http_refused_total", reason="large_head") == 1
+
+
+def test_a_body_of_many_small_chunks_is_taken() -> None:
+    async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
+        body = BATCH + b" " * HEAD_BYTES_MAX
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+        key = f"Authorization: {basic(BACK_KEY)['Authorization']}\r\nConnection: close\r\n\r\n".encode()
+        assert (await exchange(port, CHUNKED + key + chunks)).startswith(b"HTTP/1.1 200")
+
+    assert len(serving(scenario).events) == 1
 
 
 def test_a_body_that_drips_is_refused_in_time() -> None:

@@ -37,6 +37,15 @@ def test_protected_traits_are_taken_out_of_what_a_client_key_says_and_counted() 
     assert shop.metric("regulars_collect_stripped_total", source="back") == 0
 
 
+@pytest.mark.parametrize("name", ["V/IP", "v\u200bip", "\uff56\uff49\uff50", " VIP:"])
+def test_no_spelling_of_a_protected_trait_is_a_way_around(name: str) -> None:
+    shop = site()
+
+    shop.post("/v1/identify", {"userId": "u1", "traits": {name: True, "name": "Ann"}}, key=WEB_KEY)
+
+    assert [event["traits"] for event in shop.events] == [{"name": "Ann"}]
+
+
 def test_which_traits_are_protected_is_a_setting() -> None:
     shop = site(serve={"protected_traits": ["Name"]})
 
@@ -88,6 +97,22 @@ def test_a_client_key_may_report_an_order_but_not_its_costs_nor_call_it_an_impor
     assert (client["revenue_minor"], client.get("imported"), client.get("payment_fee_minor")) == (2000, None, None)
     assert [product.get("cost_minor") for product in client["products"]] == [None, None]
     assert (server["imported"], server["payment_fee_minor"], server["products"][0]["cost_minor"]) == (True, 100, 100)
+
+
+def test_a_client_key_can_not_take_an_order_out_of_the_figures_by_calling_it_a_test() -> None:
+    shop = site()
+    order = {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": "u1",
+        "properties": {"order_id": "o1", "test": True},
+    }
+
+    shop.post("/v1/track", order, key=WEB_KEY)
+    assert (shop.events, [found["reason"] for found in shop.rejected]) == ([], ["not_allowed"])
+
+    shop.post("/v1/track", order, key=BACK_KEY)
+    assert [event["test"] for event in shop.events] == [True]
 
 
 def test_two_sources_never_share_message_ids() -> None:
