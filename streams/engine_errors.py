@@ -2,8 +2,10 @@
 
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
+from streams.careful import Failure
 from streams.logs import place_of, shown_id
 from streams.merge import Item
 from streams.terms import Faulty
@@ -21,6 +23,20 @@ class EngineErrors(Exception):
     The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
     to the last release (of the package), or install a repaired one; then have the rejected records sent again.
     """
+
+
+def tell_left_out(partition: int, failures: Iterable[Failure]) -> None:
+    """Log of which triggers failed in a batch and on what."""
+    for one in failures:
+        facts = {"partition": partition, "profile": shown_id(one.profile_id)}
+        _log.error(
+            "%s, by %s; %s is left out of it; at %s",
+            one.said,
+            one.by,
+            one.trigger,
+            place_of(one.error),
+            extra={"facts": facts, "often": True},
+        )
 
 
 class FaultCount:
