@@ -7,9 +7,10 @@ the `Careful` engine, whose steps are several times dearer.
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from profiles.definition import Endless, TriggerDefinition
 from profiles.engine import FIRED_MAX
@@ -24,7 +25,8 @@ from profiles.turn import Output, Turn
 from schemas.events import SHOP, Arrival
 from schemas.moves import Move
 from schemas.outputs import Decision, Trigger, TriggerOutcome
-from streams.blame import Unkeepable, blamed, said_of
+from streams.blame import Unkeepable, blamed, hook_of, said_of
+from streams.logs import place_of
 from streams.terms import Steps
 
 T = TypeVar("T")
@@ -65,14 +67,15 @@ def _kept_by(profile: Profile, error: Exception) -> Unkeepable:
     return Unkeepable("", "the profile can't be stored", error)
 
 
-class Failure(NamedTuple):
-    """A trigger was left out of something: what was raised, and by what it was told or asked of."""
+class Failure(Struct):
+    """A trigger was left out: what was raised, by what it was told or asked of, on whose profile first, where, how often."""
 
     trigger: str
     said: str
     by: str
     profile_id: str
-    error: Exception
+    place: str
+    times: int = 0
 
 
 class Careful:
@@ -84,7 +87,7 @@ class Careful:
 
     def __init__(self, engine: Steps) -> None:
         self.engine = engine
-        self.failures: list[Failure] = []
+        self.failures: dict[tuple[str, str, str], Failure] = {}
         self._engines = {frozenset[str](): engine}
 
     def __getattr__(self, name: str) -> Any:
@@ -104,9 +107,9 @@ class Careful:
         return self._do(lambda engine: engine.take_up(profile, at, orders, out), turn, orders, "new segments")
 
     def replan(self, profile: Profile, at: Moment) -> bool:
-        turn, failures = self._turn(profile, at, [], "rules", at.clock_ms), len(self.failures)
+        turn = self._turn(profile, at, [], "rules", at.clock_ms)
         moved = self._do(lambda engine: engine.replan(profile, at), turn, Ledger(), "new rules")
-        return moved or len(self.failures) > failures
+        return moved or bool(turn.out)
 
     def hear(self, profile: Profile, change: GoodChange, place: int, at: Moment, out: list[Output]) -> None:
         turn = self._turn(profile, at, out, change.message_id, change.time_ms)
@@ -134,14 +137,13 @@ class Careful:
         except Exception:  # noqa: BLE001, S110 -- whatever it is, it comes again
             pass
         before.restore()
-        turn, failures = self._at_timer(profile, at, out, due_ms), len(self.failures)
+        turn = self._at_timer(profile, at, out, due_ms)
         for _ in range(one_by_one):
             if due_ms is None or due_ms >= at.clock_ms:
                 return due_ms
             due_ms = self._do(partial(fire, timers=1), self._at_timer(profile, at, out, due_ms), orders, "a timer")
         if one_by_one:
             before.restore()
-            del self.failures[failures:]
         return self._do(fire, turn, orders, "a timer")
 
     def _turn(self, profile: Profile, at: Moment, out: list[Output], cause: str, at_ms: int) -> Turn:
@@ -173,11 +175,15 @@ class Careful:
             else:
                 break
         for name, fault in failed.items():
-            self.failures.append(Failure(name, said_of(fault), by, profile.id, fault))
+            said = said_of(fault)
+            key = (name, said, by)
+            if key not in self.failures:
+                self.failures[key] = Failure(name, said, by, profile.id, place_of(fault))
+            self.failures[key].times += 1
             if not _is_nobody(profile):
                 left = profile.episodes.keys() | profile.wakes.keys()
                 gone = [one for place, one in waiting.items() if one.name == name and place not in left]
-                self._tell(turn, self.engine.triggers[name], gone, said_of(fault))
+                self._tell(turn, self.engine.triggers[name], gone, said)
         return done
 
     def _tell(self, turn: Turn, trigger: TriggerDefinition[Any], gone: list[Episode], said: str) -> None:
@@ -199,11 +205,16 @@ class _Before:
         self._kept, self._ledger, self._outputs = profile.copy(), orders.copy(), len(out)
 
     def looked_at(self, act: Callable[[], T]) -> T:
-        """Take the step. Raises Unkeepable for what it left, also where it failed: that may be by it."""
+        """Take the step. Raises Unkeepable for what it left, also where it failed and nobody is named: that may be why."""
+        known = False
         try:
             return act()
+        except Exception as error:
+            known = not isinstance(error, Need) and hook_of(error) is not None
+            raise
         finally:
-            look(self._profile, self._out[self._outputs :])
+            if not known:
+                look(self._profile, self._out[self._outputs :])
 
     def restore(self) -> None:
         """Make them as they were."""

@@ -26,17 +26,11 @@ class EngineErrors(Exception):
 
 
 def tell_left_out(partition: int, failures: Iterable[Failure]) -> None:
-    """Log of which triggers failed in a batch and on what."""
+    """Log which triggers failed in a batch, on what and where."""
     for one in failures:
-        facts = {"partition": partition, "profile": shown_id(one.profile_id)}
-        _log.error(
-            "%s, by %s; %s is left out of it; at %s",
-            one.said,
-            one.by,
-            one.trigger,
-            place_of(one.error),
-            extra={"facts": facts, "often": True},
-        )
+        facts = {"partition": partition, "times": one.times, "profile": shown_id(one.profile_id)}
+        line = "%s, by %s; %s is left out of it; at %s"
+        _log.error(line, one.said, one.by, one.trigger, one.place, extra={"facts": facts, "often": True})
 
 
 class FaultCount:

@@ -741,16 +741,18 @@ class Tenure:
         )
 
     def _tell(self, batch: Batch, changes: Changes, seconds: tuple[float, float, float, float]) -> None:
-        failures = self._careful.failures
-        if failures:
-            tell_left_out(self.number, failures)
+        failures = self._careful.failures.values()
+        tell_left_out(self.number, failures)
+        failed = Counter[str]()
+        for one in failures:
+            failed[one.trigger] += one.times
         self._stats.batch(
             BatchStats(
                 partition=self.number,
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
-                failed=dict(Counter(one.trigger for one in failures)),
+                failed=dict(failed),
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,

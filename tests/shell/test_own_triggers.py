@@ -2,8 +2,10 @@
 
 import logging
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 from typing_extensions import override
 
@@ -19,7 +21,9 @@ from profiles.state import Episode, Watch
 from profiles.triggers import BUILT_IN, CART_ABANDONED
 from profiles.turn import Turn
 from schemas.events import Arrival, EraseCustomer, ProductAdded, ProductPriceChanged, SuppressCustomer
+from schemas.outputs import Decision
 from streams.engine_errors import EngineErrors
+from streams.explanations import decided, life, shops_clock
 from streams.faults import NO_FAULTS
 from streams.table import Refused
 from tests.shell.world import EAGER, MINUTE_MS, START_MS, World, added, ordered, run
@@ -263,6 +267,25 @@ def test_the_log_names_trigger_and_place_and_nothing_of_the_customer(
     assert message.startswith(f"{said}, by {by}; shop.note is left out of it; at ")
     assert "a trait of user_id:bob" not in caplog.text  # words of an exception may be of the customer
     assert sum(batch.failed.get("shop.note", 0) for batch in made.told.batches) == 1
+
+
+def test_why_it_did_not_come_is_explained() -> None:
+    told, asked = shop_with(RaisesWhenTold()), shop_with(RaisesWhenAsked())
+    run(told.all_done())
+    run(asked.all_done())
+    one, other = told.profile("user_id:bob"), asked.profile("user_id:bob")
+    lived = [convert(one, Decision) for one in asked.values("decisions") if one["name"] == "shop.note"]
+
+    assert one is not None
+    assert other is not None
+    assert list(decided(one, ZoneInfo("UTC"), "shop.note")) == [
+        "2026-03-02 00:01:00 UTC: shop.note about m2 failed and was left out: KeyError in shop.note.on_event."
+    ]
+    assert list(decided(other, ZoneInfo("UTC"), "shop.note")) == [
+        "2026-03-02 00:01:00 UTC: shop.note about user_id:bob was planned.",
+        "2026-03-02 00:02:00 UTC: shop.note about user_id:bob failed and was left out: KeyError in shop.note.check.",
+    ]
+    assert life(lived, shops_clock("UTC"))[-1] == "She did not get it. KeyError in shop.note.check."
 
 
 def test_two_that_fail_on_the_same_event_are_both_left_out() -> None:
