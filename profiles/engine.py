@@ -1,8 +1,8 @@
 """The engine: how one event changes one profile (`step`), and what its timers do (`fire`). Pure and deterministic.
 
 `step` first does what may ask for more of the ledger (orders), then remembers, then tells the triggers concerned, which plan
-anew. A `Need` is raised before anything was changed. Every other exception is a fault of ours: the caller throws the touched
-profiles away and sets the record aside.
+anew. A `Need` is raised before anything was changed. Every other exception is a fault of a trigger or ours: the caller throws
+the touched profiles away, and leaves the trigger out (`without`) or sets the record aside.
 
 The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """

@@ -17,11 +17,11 @@ WINDOW_MS: Final = 60_000
 
 
 class EngineErrors(Exception):
-    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release, or of a
-    trigger that a package brings along, which the message then names.
+    """The engine failed on more records within a minute than single odd events explain, and no trigger is to blame: it is a
+    fault of a release.
 
     The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
-    to the last release (of the package), or install a repaired one; then have the rejected records sent again.
+    to the last release, or install a repaired one; then have the rejected records sent again.
     """
 
 

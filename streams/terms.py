@@ -86,8 +86,8 @@ class Need(Struct, frozen=True):
 class Faulty(Exception):
     """The engine raised. `place` is the record's place in the batch, None when a timer of `profile_id` was fired.
 
-    The batch is thrown away and runs again with the record set aside, or the timer left alone. `what` says what was raised,
-    and by which trigger if it was one.
+    The batch is thrown away and runs again, with a careful engine; where that raises too, with the record set aside, or the timer
+    left alone. `what` says what was raised, and by which trigger if it was one.
     """
 
     def __init__(self, place: int | None, profile_id: str, error: Exception) -> None:
