@@ -78,6 +78,8 @@ Role = Literal["command", "order", "cart", "feedback", "other"]
 
 FIRED_MAX: Final = 20_000
 """So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
+AT_ONCE_MAX: Final = 1000
+"""The same of those that are due in the same millisecond: several times as many as can wait for her."""
 
 
 class _Way(NamedTuple):
@@ -255,14 +257,16 @@ class Engine:
         Raises NeedLedger(None) before changing anything when old orders are to be compacted, when what comes due may put the
         customer into a hold-out's comparison, or when she may be forgotten. Raises Endless where they never end.
         """
-        clock_ms, fired = at.clock_ms, 0
+        clock_ms, fired, at_once, last_ms = at.clock_ms, 0, 0, -1
         if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
             orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             fired += 1
-            if fired > timers:
-                if timers < FIRED_MAX:
-                    break
+            at_once = at_once + 1 if due_ms == last_ms else 0
+            last_ms = due_ms
+            if fired > timers and timers < FIRED_MAX:
+                break
+            if fired > FIRED_MAX or at_once > AT_ONCE_MAX:
                 raise Endless(_first_of(profile, due_ms))
             if type(due_ms) is not int:
                 raise TypeError(f"a timer is {type(due_ms).__name__}, and no int, in milliseconds")

@@ -156,7 +156,7 @@ class Careful:
 
     def _do(self, act: Callable[[Steps], T], turn: Turn, orders: Ledger, by: str) -> T:
         """Take a step with all triggers, then without those that failed, then without those that failed without these ..."""
-        profile, failed = turn.profile, dict[str, Exception]()
+        profile, failed = turn.profile, dict[str, str]()
         before = _Before(profile, orders, turn.out)
         while True:
             names = frozenset(failed)
@@ -170,21 +170,26 @@ class Careful:
                 more = blamed(error, engine.triggers.values())
                 if not more:
                     raise
-                failed |= dict.fromkeys(more, error)
+                for name in more:
+                    failed[name] = self._note(name, error, by, profile.id)
                 before.restore()
             else:
                 break
-        for name, fault in failed.items():
-            said = said_of(fault)
-            key = (name, said, by)
-            if key not in self.failures:
-                self.failures[key] = Failure(name, said, by, profile.id, place_of(fault))
-            self.failures[key].times += 1
-            if not _is_nobody(profile):
-                left = profile.episodes.keys() | profile.wakes.keys()
+        if not _is_nobody(profile):
+            left = profile.episodes.keys() | profile.wakes.keys()
+            for name, said in failed.items():
                 gone = [one for place, one in waiting.items() if one.name == name and place not in left]
                 self._tell(turn, self.engine.triggers[name], gone, said)
         return done
+
+    def _note(self, name: str, error: Exception, by: str, profile_id: str) -> str:
+        """Count a failure; gives what is said of it."""
+        said = said_of(error)
+        key = (name, said, by)
+        if key not in self.failures:
+            self.failures[key] = Failure(name, said, by, profile_id, place_of(error))
+        self.failures[key].times += 1
+        return said
 
     def _tell(self, turn: Turn, trigger: TriggerDefinition[Any], gone: list[Episode], said: str) -> None:
         """Put down that a trigger failed: about what is `gone` by it, else about what it failed on, which may be told again."""
