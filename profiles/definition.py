@@ -6,7 +6,7 @@ module for each family in `profiles.triggers`; a company's own are loaded beside
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from typing_extensions import override
 
@@ -27,8 +27,26 @@ R = TypeVar("R", bound=TriggerRule)
 class BadTrigger(Exception):
     """A trigger does what none may do. The message names it, and says nothing of the customer.
 
-    In a worker the record is set aside, or the customer's timers are left alone. Operator action: mend the trigger.
+    A worker leaves it out of what it did that on. Operator action: mend the trigger.
     """
+
+    def __init__(self, trigger: str, said: str) -> None:
+        super().__init__(said)
+        self.trigger = trigger
+
+
+class BadAnswer(BadTrigger):
+    """A hook answers what nobody can go by."""
+
+    def __init__(self, trigger: str, hook: str, answer: object, wanted: str) -> None:
+        super().__init__(trigger, f"{trigger}.{hook} answers {type(answer).__name__}, and not {wanted}")
+
+
+class Endless(BadTrigger):
+    """A trigger plans again and again what just fired."""
+
+    def __init__(self, trigger: str) -> None:
+        super().__init__(trigger, f"{trigger} plans again and again what just fired")
 
 
 class TriggerDefinition(Generic[R]):
@@ -178,6 +196,10 @@ class TriggerDefinition(Generic[R]):
         """Whether an order after the emission counts as its conversion."""
         return True
 
+
+REASON: Final = "None or the reason why not"
+MOMENT: Final = "None or whole milliseconds (int)"
+"""What hooks answer."""
 
 Definitions = Sequence[TriggerDefinition[Any]]
 """Triggers in the order in which they are told of things."""

@@ -1,8 +1,8 @@
 """The engine: how one event changes one profile (`step`), and what its timers do (`fire`). Pure and deterministic.
 
 `step` first does what may ask for more of the ledger (orders), then remembers, then tells the triggers concerned, which plan
-anew. A `Need` is raised before anything was changed. Every other exception is a fault of ours: the caller throws the touched
-profiles away and sets the record aside.
+anew. A `Need` is raised before anything was changed. Every other exception is a fault of a trigger or ours: the caller throws
+the touched profiles away, and leaves the trigger out (`without`) or sets the record aside.
 
 The tables at the end say which event goes where; a new event is a line there, a new trigger none.
 """
@@ -46,7 +46,7 @@ from profiles import (
 from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
 from profiles.content import OrderTold
-from profiles.definition import BadTrigger, TriggerDefinition, hears
+from profiles.definition import Endless, TriggerDefinition, hears
 from profiles.goods import change_of
 from profiles.goods_state import Good, GoodChange
 from profiles.holdout import is_measured
@@ -78,6 +78,8 @@ Role = Literal["command", "order", "cart", "feedback", "other"]
 
 FIRED_MAX: Final = 20_000
 """So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
+AT_ONCE_MAX: Final = 1000
+"""The same of those that are due in the same millisecond: several times as many as can wait for her."""
 
 
 class _Way(NamedTuple):
@@ -94,21 +96,30 @@ class Engine:
     new engine.
     """
 
-    def __init__(self, book: Book, triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN) -> None:
-        """Raises ValueError for rules with conditions that were not compiled into the book."""
+    def __init__(
+        self,
+        book: Book,
+        triggers: Iterable[TriggerDefinition[Any]] = BUILT_IN,
+        left_out: frozenset[str] = frozenset(),
+    ) -> None:
+        """`left_out` are names of triggers that are neither told nor asked anything; what is kept of events is as if they were.
+
+        Raises ValueError for rules with conditions that were not compiled into the book.
+        """
         if book.segments is not None:
             book = replace(book, segments=book.segments.in_shop(book))
         self.book = book
-        self.triggers: dict[str, TriggerDefinition[Any]] = {trigger.name: trigger for trigger in triggers}
-        self.stamp = stamp_of(book, self.triggers.values())
-        enabled = [trigger for trigger in self.triggers.values() if trigger.rule(book).enabled]
-        told = [trigger for trigger in enabled if trigger.applies(book)]
+        self._all = {trigger.name: trigger for trigger in triggers}
+        self.stamp = stamp_of(book, self._all.values())
+        told = [trigger for trigger in self._all.values() if trigger.rule(book).enabled and trigger.applies(book)]
         self.topics = topics_apart(book.rules)
         """Where triggers go that are published apart, by their names."""
         self._tier_limits = standing.tier_limits(book)
         self._lists_products = bool(book.catalogue.products)
         self._browsed = any(trigger.remembers_views for trigger in told)
         watched = self._browsed or any(hears(trigger, "on_good") for trigger in told)
+        told = [trigger for trigger in told if trigger.name not in left_out]
+        self.triggers = {name: trigger for name, trigger in self._all.items() if name not in left_out}
         handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
         self._ways = {kind: _way_of(kind, handlers, told) for kind in get_args(events.AnyEvent)}
         self._on_cart = [trigger for trigger in told if hears(trigger, "on_cart")]
@@ -116,7 +127,9 @@ class Engine:
         self._on_order = [trigger for trigger in told if hears(trigger, "on_order")]
         self._on_consent = [trigger for trigger in told if hears(trigger, "on_consent")]
         self._measured = {
-            trigger.name: rule for trigger in enabled if is_measured(rule := trigger.rule(book), book.rules)
+            name: rule
+            for name, trigger in self.triggers.items()
+            if (rule := trigger.rule(book)).enabled and is_measured(rule, book.rules)
         }
         self._on_good = [trigger for trigger in told if hears(trigger, "on_good")]
         if asleep := [
@@ -135,6 +148,10 @@ class Engine:
         """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
         self._of_sides._ways = {kind: way._replace(listeners=()) for kind, way in self._ways.items()}
         self._of_sides._browsed = self._browsed
+
+    def without(self, left_out: frozenset[str]) -> "Engine":
+        """The same engine, which leaves out the triggers of these names."""
+        return Engine(self.book, self._all.values(), left_out)
 
     def step(self, profile: Profile, arrival: Arrival, at: Moment, orders: Ledger, out: list[Output]) -> None:
         """Apply one event to the profile it belongs to; outputs are appended to `out`.
@@ -230,20 +247,29 @@ class Engine:
         if self._is_watching:
             self._watch.after_timer(turn, at.clock_ms)
 
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
+    def fire(
+        self, profile: Profile, at: Moment, orders: Ledger, out: list[Output], timers: int = FIRED_MAX
+    ) -> int | None:
         """Let every timer of the profile that is due before the clock have its say, earliest first; gives what is due next.
+        With fewer `timers` than FIRED_MAX no more than those.
 
         A visitor who did not come back is forgotten: the profile is blank then, and `orders` say that what is stored has to go.
         Raises NeedLedger(None) before changing anything when old orders are to be compacted, when what comes due may put the
-        customer into a hold-out's comparison, or when she may be forgotten. Raises BadTrigger where they never end.
+        customer into a hold-out's comparison, or when she may be forgotten. Raises Endless where they never end.
         """
-        clock_ms, fired = at.clock_ms, 0
+        clock_ms, fired, at_once, last_ms = at.clock_ms, 0, 0, -1
         if self._measured and not orders.complete and self._may_expose(profile, clock_ms):
             orders.all()
         while (due_ms := profile.next_due_ms()) is not None and due_ms < clock_ms:
             fired += 1
-            if fired > FIRED_MAX:
-                raise BadTrigger(f"{_first_of(profile, due_ms)} plans again and again what just fired")
+            at_once = at_once + 1 if due_ms == last_ms else 0
+            last_ms = due_ms
+            if fired > timers and timers < FIRED_MAX:
+                break
+            if fired > FIRED_MAX or at_once > AT_ONCE_MAX:
+                raise Endless(_first_of(profile, due_ms))
+            if type(due_ms) is not int:
+                raise TypeError(f"a timer is {type(due_ms).__name__}, and no int, in milliseconds")
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
                 ledger.compact(profile, due_ms, orders)
                 continue

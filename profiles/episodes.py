@@ -16,7 +16,7 @@ from profiles import exposures, gates
 from profiles.consent import summary
 from profiles.contacts import shown_ids
 from profiles.content import Content
-from profiles.definition import BadTrigger, TriggerDefinition
+from profiles.definition import MOMENT, REASON, BadAnswer, TriggerDefinition
 from profiles.gates import Verdict
 from profiles.goods import good_key, in_stock
 from profiles.goods_state import Goods
@@ -249,9 +249,7 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         reason = "condition"
     if reason is not None:
         if type(reason) is not str:
-            raise BadTrigger(
-                f"{definition.name}.check answers {type(reason).__name__}, and not None or the reason why not"
-            )
+            raise BadAnswer(definition.name, "check", reason, REASON)
         _end(turn, definition, episode, "cancelled", reason, now_ms)
         return
     if waited_for == gates.UNREACHABLE or now_ms - episode.due_ms > rule.max_lateness_ms:
@@ -293,7 +291,10 @@ def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, p
             name, _, what = wake.partition("|")
             definition = triggers.get(name)
             if definition is not None and definition.rule(turn.book).priority < priority:
-                due_ms = definition.foreseen_ms(turn, what)
+                foreseen: Callable[[Turn, str], Any] = definition.foreseen_ms
+                due_ms = foreseen(turn, what)
+                if due_ms is not None and type(due_ms) is not int:
+                    raise BadAnswer(name, "foreseen_ms", due_ms, MOMENT)
                 if due_ms is not None and due_ms <= wake_ms + together_ms:
                     wakes.append(due_ms)
     if not wakes:
@@ -345,7 +346,7 @@ def _emit(
     rule = definition.rule(book)
     content = definition.content(turn, episode)
     if type(content) is not Content:
-        raise BadTrigger(f"{definition.name}.content answers {type(content).__name__}, and not a Content")
+        raise BadAnswer(definition.name, "content", content, "a Content")
     currency = content.currency or book.shop_currency
     ghost, place = verdict.shut == gates.HELD_OUT, verdict.place
     turn.out.append(

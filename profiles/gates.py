@@ -5,6 +5,7 @@ episode: who can't be reached is waited for, and in quiet hours a trigger is put
 it would have been sent now.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 from profiles import complaints, zones
 from profiles.book import Book
 from profiles.consent import may_market
-from profiles.definition import TriggerDefinition
+from profiles.definition import REASON, BadAnswer, TriggerDefinition
 from profiles.holdout import Place, place_of
 from profiles.identity import reachable
 from profiles.profile import Profile
@@ -98,8 +99,11 @@ def ask(
         return Verdict(GATES[:5], "frequency_cap")
     if marketing and not on_site and (until_ms := _quiet_until(profile, book, now_ms, trigger_id)) is not None:
         return Verdict(GATES[:6], QUIET, until_ms)
-    if (shut := definition.recheck(turn, episode)) is not None:
-        return Verdict(GATES[:7], shut)
+    recheck: Callable[[Turn, Episode], Any] = definition.recheck  # of any type: see `episodes.decide_due`
+    if (gone := recheck(turn, episode)) is not None:
+        if type(gone) is not str:
+            raise BadAnswer(definition.name, "recheck", gone, REASON)
+        return Verdict(GATES[:7], gone)
     place = place_of(profile, rule, definition.name, rules)
     if place is not None and place.held_out:
         return Verdict(GATES[:8], HELD_OUT, None, place)

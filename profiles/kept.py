@@ -127,8 +127,15 @@ class Kept:
         return due
 
     def pack(self: Any) -> bytes:
-        """The stored form. Parts that were opened are text again afterwards."""
+        """The stored form. Parts that were opened are text again afterwards.
+
+        Raises TypeError for a timer that is no whole number: it would be written, and the profile never be read again.
+        """
         self.v = VERSION
+        at_ms: Any
+        for at_ms in self.wakes.values():
+            if type(at_ms) is not int:
+                raise TypeError(f"a timer in wakes is {type(at_ms).__name__}, and no int, in milliseconds")
         if type(self._sides) is not Raw:
             for side in self._sides.values():
                 side.pack()

@@ -217,6 +217,22 @@ class Ledger:
         self.changed.clear()
         self.complete = self.replaced = True
 
+    def copy(self) -> "Ledger":
+        """The same as it is now, which what happens to either leaves alone."""
+        entries = self._entries.items()
+        copy = Ledger(complete=self.complete)
+        copy.become(self)
+        copy.changed, copy.counted = {*self.changed}, {**self.counted}
+        copy._entries = {
+            key: decode_entry(_encode(entry)) if type(entry) is OrderEntry else entry for key, entry in entries
+        }
+        return copy
+
+    def become(self, other: "Ledger") -> None:
+        """Be what another is, with which it then shares everything."""
+        self.complete, self.forgotten, self.replaced = other.complete, other.forgotten, other.replaced
+        self.changed, self.counted, self._entries = other.changed, other.counted, other._entries
+
     def pack(self) -> list[tuple[str, bytes]]:
         """Order id and stored form of every entry that changed since the last call, by order id."""
         packed = []

@@ -145,8 +145,24 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         watched = [*self.rewatched, *self.watches]
         blank = Profile(self.id, privacy=self.privacy, population=self.population, rewatched=watched)
         blank._exposures = self._exposures
+        self.become(blank)
+
+    def copy(self) -> "Profile":
+        """An equal one that shares nothing with this. What was opened is opened there too: that says that it may have changed."""
+        copy = decode_profile(encode(self))
+        for name in _PARTS:
+            if type(getattr(self, name)) is not Raw:
+                getattr(copy, name.removeprefix("_"))
+        if type(self._sides) is not Raw:
+            for identifier, side in self.sides.items():
+                if type(side._kept) is not Raw:
+                    copy.sides[identifier].keep(side.kept.copy())
+        return copy
+
+    def become(self, other: "Profile") -> None:
+        """Be what another is, with which it then shares everything."""
         for name in Profile.__struct_fields__:
-            setattr(self, name, getattr(blank, name))
+            setattr(self, name, getattr(other, name))
 
     def facts(self) -> "Profile":
         """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,

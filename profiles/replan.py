@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from profiles.definition import TriggerDefinition
+from profiles.definition import MOMENT, BadAnswer, TriggerDefinition
 from profiles.episodes import Triggers
 from profiles.turn import Turn
 
@@ -22,6 +22,8 @@ def replan(turn: Turn, triggers: Triggers) -> bool:
         due_ms = definition.due_again(turn, episode)
         if due_ms is None or due_ms == episode.due_ms:
             continue
+        if type(due_ms) is not int:
+            raise BadAnswer(definition.name, "due_again", due_ms, MOMENT)
         episode.due_ms = due_ms
         # It may have waited for the end of quiet hours, or to be reached: both are asked again at its new time.
         episode.wait = episode.wait_ms = None
@@ -40,6 +42,8 @@ def _replan_wakes(turn: Turn, triggers: Triggers) -> bool:
         if definition is None:
             continue
         again_ms = definition.wake_again(turn, what, due_ms)
+        if again_ms is not None and type(again_ms) is not int:
+            raise BadAnswer(definition.name, "wake_again", again_ms, MOMENT)
         if again_ms is not None and again_ms < due_ms:
             again_ms = min(due_ms, max(again_ms, clock_ms))
         if again_ms is not None and again_ms != due_ms:

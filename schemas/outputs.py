@@ -22,6 +22,7 @@ State = Literal[
     "retracted",
     "converted",
     "recovered",
+    "failed",
 ]
 
 
@@ -160,7 +161,8 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay), `until_ms` how long it waits.
     `gates` are those it passed; the one that held it back is the `reason`. `evidence` are message ids, the one that opened
-    the episode first. `rules` is the version of the rules.
+    the episode first. `rules` is the version of the rules. A trigger that "failed" was left out: the `reason` says of what it
+    raised and where, `episode_key` names the episode that ended by it, else the timer or the message id of the event.
     """
 
     decision_id: str

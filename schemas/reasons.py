@@ -115,9 +115,10 @@ REASONS: dict[str, Reason] = {
         "Send Product Updated with `product_id` and that name, then send the record again (`regulars rejected redrive`).",
     ),
     "engine_error": Reason(
-        "The event was understood, but applying it to the profile failed; the profile was left as it was.",
-        "Where the detail names a trigger of a package of your own: mend that, then send the record again (`regulars rejected "
-        "redrive`). Else report it with the original of this record: it is a fault of ours.",
+        "The event was understood, but applying it to the profile failed, and not by a trigger (it would have been left out); "
+        "the profile was left as it was.",
+        "Report it with the original of this record: it is a fault of ours. Once a mended release runs, send the record again "
+        "(`regulars rejected redrive`).",
     ),
     "output_too_large": Reason(
         "An output of more than 256 KB was not published; this is its beginning.",

@@ -59,7 +59,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="decisions",
         role="output",
-        holds="Every change in the life of a trigger, with its reason; changes of the rules.",
+        holds="Every change in the life of a trigger, with its reason; what triggers failed on; changes of the rules.",
     ),
     Topic(
         name="receipts",

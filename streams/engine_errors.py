@@ -2,8 +2,10 @@
 
 import logging
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
+from streams.careful import Failure
 from streams.logs import place_of, shown_id
 from streams.merge import Item
 from streams.terms import Faulty
@@ -15,12 +17,20 @@ WINDOW_MS: Final = 60_000
 
 
 class EngineErrors(Exception):
-    """The engine failed on more records within a minute than single odd events explain: it is a fault of a release, or of a
-    trigger that a package brings along, which the message then names.
+    """The engine failed on more records within a minute than single odd events explain, and no trigger is to blame: it is a
+    fault of a release.
 
     The partition pauses, nothing is lost; the records set aside so far are on the rejected topic. Operator action: go back
-    to the last release (of the package), or install a repaired one; then have the rejected records sent again.
+    to the last release, or install a repaired one; then have the rejected records sent again.
     """
+
+
+def tell_left_out(partition: int, failures: Iterable[Failure]) -> None:
+    """Log which triggers failed in a batch, on what and where."""
+    for one in failures:
+        facts = {"partition": partition, "times": one.times, "profile": shown_id(one.profile_id)}
+        line = "%s, by %s; %s is left out of it; at %s"
+        _log.error(line, one.said, one.by, one.trigger, one.place, extra={"facts": facts, "often": True})
 
 
 class FaultCount:

@@ -55,6 +55,7 @@ _STATES: Final[Mapping[str, str]] = {
     "retracted": "was taken back after it was sent",
     "converted": "was followed by an order",
     "recovered": "brought its cart back",
+    "failed": "failed and was left out",
 }
 _TRIED: Final[Mapping[str, str]] = {
     "emitted": "would have been sent",
@@ -202,7 +203,7 @@ def _ending(told: Sequence[Decision], tried: bool) -> str:
         return f"She {got} it{or_would}, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return f"She {missed} it, on purpose: she is among those held out."
-    if last.state in ("suppressed", "cancelled", "expired") and last.reason is not None:
+    if last.state in ("suppressed", "cancelled", "expired", "failed") and last.reason is not None:
         return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     return "It is still waiting."
 

@@ -129,6 +129,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="None where some are expected: consent, cooldown? See `regulars profile explain`.",
     ),
     Metric(
+        name="regulars_triggers_failed_total", kind="counter", unit="failures", labels=("name",),
+        meaning="Times that a trigger failed on an event, a timer or new rules, and was left out of it.",
+        remedy="The log says what was raised, and where. Mend the trigger, or switch it off (enabled = false).",
+    ),
+    Metric(
         name="regulars_rejected_total", kind="counter", unit="records", labels=("reason",),
         meaning="Records set aside, by reason.", remedy="Read the rejected topic: it holds the originals.",
     ),

@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from msgspec import structs
 
@@ -27,10 +27,10 @@ from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, is_gone
 from streams.cache import Cache
-from streams.careful import PROBLEMS, careful
+from streams.careful import PROBLEMS, Careful
 from streams.changes import Changes
 from streams.clock import Clock
-from streams.engine_errors import FaultCount
+from streams.engine_errors import FaultCount, tell_left_out
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import mark_of
 from streams.goods import WAKES_MAX, Wake, decode_wake, encode_good, encode_wake, split_stored
@@ -121,6 +121,7 @@ class Tenure:
         self._held: Counter[str] = Counter()
         """How many of these are of each topic."""
         self._engine = engine
+        self._careful = Careful(engine)
         self._rules: dict[str, str] = {}
         self._after_rules = AfterRules(number, table)
         """Where to go on planning anew by changed rules, None when that is done."""
@@ -330,13 +331,9 @@ class Tenure:
         withdrawn: dict[str, int] = {}
         try:
             batch, changes, load_s, work_s = await self._done(items, clock_ms, task, self._terms, withdrawn)
-        except PROBLEMS as error:
-            _log.warning(
-                "what came of a batch can't be stored (%s); it runs again, step by step",
-                type(error).__name__,
-                extra={"facts": {"partition": self.number}},
-            )
-            terms = structs.replace(self._terms, engine=careful(self._terms.engine))
+        except (Faulty, *PROBLEMS):
+            # Something was raised, or can't be stored: once more, without the triggers that are to blame.
+            terms = structs.replace(self._terms, engine=cast("Steps", self._careful))
             batch, changes, load_s, work_s = await self._done(items, clock_ms, task, terms, withdrawn)
         if changes is None:
             self.clock.advance(batch.clock_ms)
@@ -369,6 +366,7 @@ class Tenure:
         stamp, before = self._engine.stamp, self._terms.engine.stamp
         if self._terms.engine is not self._engine:
             self._terms = structs.replace(self._terms, engine=self._engine)
+            self._careful = Careful(self._engine)
         known = self._rules.get("digest")
         if known == stamp.digest:
             # Another catalogue, or the first models, may give segments another meaning, even while everybody is looked at.
@@ -457,13 +455,14 @@ class Tenure:
     async def _worked(
         self, items: list[Item], clock_ms: int, task: Task | None, terms: Terms
     ) -> tuple[Batch, float, float]:
-        """A batch that ran to its end, with the seconds of loading and of work. Records on which the engine fails are set
-        aside, timers left alone, and the batch begins again on profiles as they were.
+        """A batch that ran to its end, with the seconds of loading and of work. Records on which even the careful engine fails
+        are set aside, timers left alone, and the batch begins again on profiles as they were. Raises Faulty for any other engine.
         """
         stuck: set[str] = set()
         load_s = work_s = 0.0
         while True:
             wall_ms = None if self._wall_ms is None else self._wall_ms()
+            self._careful.failures.clear()
             batch = Batch(
                 terms,
                 items,
@@ -485,6 +484,8 @@ class Tenure:
                 load_s += time.perf_counter() - began
                 work_s += await self._run(batch)
             except Faulty as fault:
+                if terms is self._terms:
+                    raise
                 item = None if fault.place is None else items[fault.place]
                 self._faults_seen.note(fault, item, self._mono_ms())
                 if item is None:
@@ -744,12 +745,18 @@ class Tenure:
         )
 
     def _tell(self, batch: Batch, changes: Changes, seconds: tuple[float, float, float, float]) -> None:
+        failures = self._careful.failures.values()
+        tell_left_out(self.number, failures)
+        failed = Counter[str]()
+        for one in failures:
+            failed[one.trigger] += one.times
         self._stats.batch(
             BatchStats(
                 partition=self.number,
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
+                failed=dict(failed),
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,

@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from profiles.definition import BadTrigger
+from profiles.book import Book
+from profiles.definition import TriggerDefinition
 from profiles.goods_state import Good, GoodChange
 from profiles.order_state import Ledger
 from profiles.profile import Profile
@@ -17,7 +18,7 @@ from profiles.turn import Output
 from schemas.events import Arrival
 from schemas.moves import Move
 from schemas.outputs import Trigger, TriggerOutcome
-from streams.blame import hook_of
+from streams.blame import said_of
 
 PROFILES_MAX: Final = 1000
 BYTES_MAX: Final = 4 * 1024 * 1024
@@ -34,7 +35,9 @@ class Steps(Protocol):
 
     def is_news(self, profile: Profile, arrival: Arrival, orders: Ledger) -> bool: ...
 
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None: ...
+    def fire(
+        self, profile: Profile, at: Moment, orders: Ledger, out: list[Output], timers: int = ...
+    ) -> int | None: ...
 
     def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
 
@@ -43,6 +46,14 @@ class Steps(Protocol):
     def replan(self, profile: Profile, at: Moment) -> bool: ...
 
     def take_up(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> bool: ...
+
+    def without(self, left_out: frozenset[str]) -> "Steps": ...
+
+    @property
+    def triggers(self) -> Mapping[str, TriggerDefinition[Any]]: ...
+
+    @property
+    def book(self) -> Book: ...
 
     @property
     def stamp(self) -> RulesStamp: ...
@@ -75,16 +86,12 @@ class Need(Struct, frozen=True):
 class Faulty(Exception):
     """The engine raised. `place` is the record's place in the batch, None when a timer of `profile_id` was fired.
 
-    The batch is thrown away and runs again with the record set aside, or the timer left alone. `what` says what was raised,
-    and by which trigger if it was one.
+    The batch is thrown away and runs again, with a careful engine; where that raises too, with the record set aside, or the timer
+    left alone. `what` says what was raised, and by which trigger if it was one.
     """
 
     def __init__(self, place: int | None, profile_id: str, error: Exception) -> None:
-        hook, kind = hook_of(error), type(error).__name__
-        if isinstance(error, BadTrigger):
-            self.what = str(error)  # it says nothing of the customer, as others might
-        else:
-            self.what = f"{kind} in {hook}" if hook else kind
+        self.what, kind = said_of(error), type(error).__name__
         where = "a timer" if place is None else "an event"
         super().__init__(f"{self.what} in {where}" if self.what == kind else f"{self.what}, by {where}")
         self.place, self.profile_id, self.error = place, profile_id, error

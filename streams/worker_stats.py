@@ -48,6 +48,8 @@ class WorkerStats:
             self._rejected += count
         for name, count in done.triggers.items():
             metrics.count("regulars_triggers_total", count, name=name)
+        for name, count in done.failed.items():
+            metrics.count("regulars_triggers_failed_total", count, name=name)
         self._records += records
         metrics.count("regulars_commits_total")
         metrics.count("regulars_forwarded_total", done.forwarded)

@@ -73,7 +73,7 @@ class Course(Struct):
     to, in the shop's currency, where they are known. `held[trigger id]` is what was due and has not been sent, with the reason.
     `contacts[customer]` holds the instants at which she was sent something, without what tells systems about her (segments).
     `fates` says for every occurrence how it ended. `merged` says into whom a customer went who is no longer one of her own: her
-    contacts are with those of the other.
+    contacts are with those of the other. `failed[name]` counts what a trigger failed on, by what was raised.
     """
 
     zone: ZoneInfo = ZoneInfo("UTC")
@@ -84,6 +84,7 @@ class Course(Struct):
     contacts: dict[str, "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
     fates: dict[str, Fate] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def take(self, row: Outgoing) -> None:
         """Add a row that the run puts out, in the order in which they come."""
@@ -114,6 +115,10 @@ class Course(Struct):
     def _decided(self, one: _Decided) -> None:
         """Each message counts once: an episode may be armed again under the id that it had, also after that was sent."""
         known = self.fates.get(one.trigger_id)
+        if one.state == "failed":
+            self.failed[one.name][one.reason or ""] += 1
+            if known is None:  # on an event: nothing had waited
+                return
         if one.state in {"converted", "recovered", "retracted"} or (known is not None and known.state == "emitted"):
             return
         held = (one.name, one.reason or one.state)

@@ -17,7 +17,8 @@ BANDS: Final = (0, 1, 2, 3, 5, 10, 20, 50)
 
 class TriggerFigures(Struct, frozen=True, kw_only=True):
     """One trigger of a run. `weeks` has the count of each week of the run, in order, zeros included. `kept_back` counts by
-    reason code. With `credited` false no order is counted as its success, whatever follows it: it is of the class service.
+    reason code, `failed` what it failed on and was left out of, by what was raised and where. With `credited` false no order is
+    counted as its success, whatever follows it: it is of the class service.
     """
 
     name: str
@@ -27,6 +28,7 @@ class TriggerFigures(Struct, frozen=True, kw_only=True):
     kept_back: dict[str, int]
     weeks: tuple[int, ...]
     credited: bool = True
+    failed: dict[str, int] = {}
 
 
 class Pressure(Struct, frozen=True, kw_only=True):
@@ -148,6 +150,7 @@ def figures(
                 kept_back=dict(kept_back.get(name, Counter()).most_common()),
                 weeks=tuple(course.sent[name][week] if name in course.sent else 0 for week in weeks),
                 credited=name not in service,
+                failed=dict(course.failed.get(name, Counter()).most_common()),
             )
             for name in sorted({*names, *_names(course)})
         ),
@@ -156,7 +159,7 @@ def figures(
 
 
 def _names(course: Course) -> set[str]:
-    return {*course.sent, *(name for name, _ in course.held.values()), *course.converted}
+    return {*course.sent, *(name for name, _ in course.held.values()), *course.converted, *course.failed}
 
 
 def all_weeks(courses: Iterable[Course]) -> tuple[str, ...]:

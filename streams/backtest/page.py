@@ -133,6 +133,8 @@ def _triggers(page: Page, document: BacktestDocument) -> None:
             row.insert(2, f"{others[one.name].sent:,}" if one.name in others else "0")
         rows.append(row)
     page.table(header, rows)
+    for line in failures(document.run):
+        page.note(line)
 
 
 def share(one: TriggerFigures) -> str:
@@ -163,6 +165,21 @@ def reasons(run: RunFigures) -> list[tuple[str, dict[str, int]]]:
         for reason, count in one.kept_back.items():
             found.setdefault(meaning(reason, one.name, "expired"), {})[one.name] = count
     return sorted(found.items(), key=lambda kept: (-sum(kept[1].values()), kept[0]))
+
+
+def failures(run: RunFigures) -> list[str]:
+    """A sentence for each thing that a trigger failed of.
+
+    >>> failed = {"KeyError in n.check": 2}
+    >>> one = TriggerFigures(name="n", sent=0, converted=0, converted_minor=0, kept_back={}, weeks=(), failed=failed)
+    >>> failures(RunFigures(rules="r", weeks=(), triggers=(one,), pressure=None))
+    ['n failed 2 times and was left out: KeyError in n.check.']
+    """
+    return [
+        f"{one.name} failed {_many(count, 'time')} and was left out: {said}."
+        for one in run.triggers
+        for said, count in one.failed.items()
+    ]
 
 
 def _kept_back(page: Page, document: BacktestDocument) -> None:

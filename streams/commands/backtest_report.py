@@ -11,7 +11,7 @@ from rich.table import Table
 
 from streams.backtest.difference import KINDS, sentence
 from streams.backtest.document import BacktestDocument, RunFigures, called
-from streams.backtest.page import HTML, JSON, band_names, followed, reasons, share, span
+from streams.backtest.page import HTML, JSON, band_names, failures, followed, reasons, share, span
 from streams.commands.display import Words
 from streams.page import has_plots
 
@@ -27,6 +27,8 @@ def print_backtest(document: BacktestDocument, folder: Path) -> None:
         console.width = _PLAIN_WIDTH
     console.print(_triggers(document))
     _kept_back(console, document.run)
+    for line in failures(document.run):
+        console.print(line, markup=False)
     _pressure(console, document)
     if document.difference is not None:
         _difference(console, document)

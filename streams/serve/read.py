@@ -4,6 +4,7 @@ Finding a profile is `streams.profile_lookup`'s matter alone. An answer's ETag c
 profile costs one look-up and no document.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,12 +16,14 @@ from profiles.book import Book
 from profiles.document import document
 from profiles.episodes import Triggers
 from profiles.models import Models
-from profiles.next_trigger import next_trigger
-from profiles.profile import UnsupportedVersion
+from profiles.next_trigger import NextTrigger, next_trigger
+from profiles.profile import Profile, UnsupportedVersion
 from schemas.events import ID_TYPES
 from schemas.profile_document import ProfileDocument
+from streams.blame import blamed, said_of
 from streams.goods import Stored, split_stored
 from streams.identifier_forms import IdentifierForms
+from streams.logs import place_of
 from streams.product_facts import stored_keys
 from streams.profile_lookup import Found, find
 from streams.serve.answer import Answer, Refusal, json_answer
@@ -28,6 +31,8 @@ from streams.serve.call import Call
 from streams.serve.keys import Readers
 from streams.setting_serve import Scope
 from streams.table import Table, TableError
+
+_log = logging.getLogger(__name__)
 
 FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(ProfileDocument))
 STORE_RETRY_S: Final = 2
@@ -99,10 +104,23 @@ class Reading:
         self._admit(call, "next")
         found = await self._find(call)
         known = await self._known(found) if found.profile.episodes else Stored({}, {}, {})
-        now_ms = self._wall_ms()
-        trigger = next_trigger(found.profile, self._book, self._triggers, now_ms, known.goods, known.facts)
-        shown = {"id": found.profile.id, "trigger": trigger}
+        shown = {"id": found.profile.id, "trigger": self._next(found.profile, known)}
         return self._told(json_answer(shown, headers={"Cache-Control": "no-store"}))
+
+    def _next(self, profile: Profile, known: Stored) -> NextTrigger | None:
+        """The best trigger now, of those that do not fail when they are asked."""
+        now_ms, triggers = self._wall_ms(), self._triggers
+        while True:
+            try:
+                return next_trigger(profile, self._book, triggers, now_ms, known.goods, known.facts)
+            except Exception as error:
+                failed = blamed(error, triggers.values())
+                if not failed:
+                    raise
+                names = ", ".join(sorted(failed))
+                line = "%s, by what to show her now; %s is left out of it; at %s"
+                _log.error(line, said_of(error), names, place_of(error), extra={"often": True})
+                triggers = {name: trigger for name, trigger in triggers.items() if name not in failed}
 
     def _document(self, found: Found, fields: tuple[str, ...], now_ms: int) -> Any:
         shown = document(found.profile, self._book, now_ms)

@@ -7,8 +7,9 @@ from profiles.definition import BadTrigger
 from profiles.needs import Need
 from streams.blame import HOOKS, hook_of
 
-SET_ASIDE = "a worker sets that record aside (rejected, engine_error) and logs an error"
-LEFT_ALONE = "a worker leaves her timers alone for an hour, tries again, and logs an error each time"
+LEFT_OUT = "a worker leaves the trigger out of that, goes on without it, and logs an error"
+LOST = "a worker lets go of that timer, goes on without the trigger, and logs an error"
+OURS = "a worker sets the record aside, or leaves her timers alone for an hour: no trigger is known to be at fault"
 
 
 class TriggerFault(AssertionError):
@@ -27,7 +28,7 @@ def told(what: str, then: str) -> Iterator[None]:
         if isinstance(error, BadTrigger):
             fault = str(error)
         elif hook is None:
-            fault = f"the engine raised {type(error).__name__}: {error}"
+            fault, then = f"the engine raised {type(error).__name__}: {error}", OURS
         elif hook.rpartition(".")[2] in HOOKS:
             fault = f"{hook} raised {type(error).__name__}: {error}"
         else:

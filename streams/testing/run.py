@@ -20,7 +20,7 @@ from profiles.state import Moment, encode
 from profiles.turn import Output
 from schemas.events import Arrival, CatalogueEvent
 from streams.careful import look
-from streams.testing.faults import LEFT_ALONE, SET_ASIDE, told
+from streams.testing.faults import LEFT_OUT, LOST, told
 
 _DECIDED: Final = frozenset(
     {"v", "episodes", "wakes", "population", "rewatched", "_emitted", "_decisions", "_exposures", "_memberships"}
@@ -44,7 +44,7 @@ class Run:
             at = Moment(one.time_ms, goods=self.goods)
             self._fire(at)
             before = len(self.out)
-            with told(f"{one.event.__struct_config__.tag}, {shown(one.time_ms)}", SET_ASIDE):
+            with told(f"{one.event.__struct_config__.tag}, {shown(one.time_ms)}", LEFT_OUT):
                 if isinstance(one.event, CatalogueEvent):
                     self._hear(one, one.event)
                 else:
@@ -55,7 +55,7 @@ class Run:
 
     def _fire(self, at: Moment) -> None:
         before = len(self.out)
-        with told(f"a timer that was due by {shown(at.clock_ms)}", LEFT_ALONE):
+        with told(f"a timer that was due by {shown(at.clock_ms)}", LOST):
             self.engine.fire(self.profile, at, self.ledger, self.out)
             if self._heeding:
                 look(self.profile, self.out[before:])
@@ -78,7 +78,7 @@ class Run:
         """
         copy = decode_profile(encode(self.profile))
         before = _planned(copy)
-        with told("rules that were read anew", LEFT_ALONE):
+        with told("rules that were read anew", LEFT_OUT):
             self.engine.replan(copy, Moment(clock_ms, goods=self.goods))
         after = _planned(copy)
         return {key: (due_ms, after.get(key)) for key, due_ms in before.items() if after.get(key) != due_ms}

@@ -16,7 +16,7 @@ from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent
 from schemas.money import exponent
 from streams.book_files import read_rules_file
-from streams.testing.faults import SET_ASIDE, told
+from streams.testing.faults import LEFT_OUT, told
 
 if TYPE_CHECKING:
     from streams.testing.story import Story
@@ -98,7 +98,7 @@ class Shop:
         change = story.engine.change(story.goods.get(key_of(event), UNKNOWN), arrival)
         if change is not None:
             story.goods[change.key] = change.after
-            with told(f"{event.__struct_config__.tag} ({event.message_id}), at {story.shown(story.now_ms)}", SET_ASIDE):
+            with told(f"{event.__struct_config__.tag} ({event.message_id}), at {story.shown(story.now_ms)}", LEFT_OUT):
                 concerns = story.engine.wakes(change)
             alerts = [alert for person in story.people if (alert := person.alert_for(change.key)) is not None]
             for person in story.people if concerns else ():

@@ -39,7 +39,7 @@ from schemas.events import Arrival, ConsentChange, Event, Product
 from schemas.moves import Absorb
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 from streams.careful import look
-from streams.testing.faults import LEFT_ALONE, SET_ASIDE, told
+from streams.testing.faults import LEFT_OUT, LOST, told
 from streams.testing.shop import Shop, StoryError, made, with_rules
 from streams.trigger_registry import all_triggers, well_written
 
@@ -298,7 +298,7 @@ class Person:
                 profile=Raw(visitor.profile.pack()),
                 entries=tuple(Raw(encode(entry)) for entry in visitor.ledger.all()),
             )
-            with self._told(f"what was known of the visitor {on}", SET_ASIDE):
+            with self._told(f"what was known of the visitor {on}", LEFT_OUT):
                 self.story.engine.move(self.profile, absorb, self._before(), self.ledger, self.out)
         visitor.profile, visitor.ledger, visitor.out, visitor._is = self.profile, self.ledger, self.out, self
         return self.does(events.Identified, anonymous_id=on)
@@ -335,7 +335,7 @@ class Person:
     def replan(self) -> None:
         """The rules have changed: what waits is planned anew, and she is looked at by segments that are new."""
         if self._is is None:
-            with self._told("new rules", LEFT_ALONE):
+            with self._told("new rules", LEFT_OUT):
                 self.story.engine.replan(self.profile, self._before())
                 self.story.engine.take_up(self.profile, self._before(), self.ledger, self.out)
 
@@ -345,7 +345,7 @@ class Person:
             return
         hers = self.alert_for(change.key)
         older = 0 if hers is None else sum(alert < hers for alert in alerts)
-        with self._told(f"news of {change.key}", LEFT_ALONE):
+        with self._told(f"news of {change.key}", LEFT_OUT):
             self.story.engine.hear(self.profile, change, older, self._before(), self.out)
 
     def alert_for(self, key: str) -> tuple[int, str] | None:
@@ -357,12 +357,12 @@ class Person:
         # What is due at this very minute is decided after what happens in it, as in a running partition.
         self.catch_up()
         kind = arrival.event.__struct_config__.tag
-        with self._told(f"{kind} ({arrival.event.message_id})", SET_ASIDE):
+        with self._told(f"{kind} ({arrival.event.message_id})", LEFT_OUT):
             self.story.engine.step(self.profile, arrival, self._before(), self.ledger, self.out)
 
     def _fire(self, at: Moment) -> None:
         if self._is is None:
-            with self._told("a timer", LEFT_ALONE):
+            with self._told("a timer", LOST):
                 self.story.engine.fire(self.profile, at, self.ledger, self.out)
 
     def _before(self) -> Moment:

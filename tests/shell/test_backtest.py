@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from profiles.triggers import CART_ABANDONED
 from streams import cli
 from streams.backtest.course import DAY_MS, Course, busiest_week, week_of
 from streams.backtest.document import BacktestDocument, all_weeks, figures
@@ -242,6 +243,21 @@ def test_what_a_condition_keeps_back_is_counted_with_what_the_gates_do(backtest:
 
     # Bob bought before anything was due.
     assert (cart["sent"], cart["kept_back"]) == (0, {"condition": 3})
+
+
+def test_a_trigger_that_fails_is_left_out_and_the_report_says_how_often_and_why(
+    backtest: Backtest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(self: object, *_: object) -> str | None:
+        raise KeyError("tier")
+
+    monkeypatch.setattr(type(CART_ABANDONED), "check", check)
+    cart = of(backtest(rules("now", "1h"))["run"], "cart.abandoned")
+    said = "cart.abandoned failed 3 times and was left out: KeyError in cart.abandoned.check."
+
+    assert (cart["sent"], cart["kept_back"], cart["failed"]) == (0, {}, {"KeyError in cart.abandoned.check": 3})
+    assert said in capsys.readouterr().out
+    assert said in (tmp_path / "out" / "backtest.html").read_text()
 
 
 def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest: Backtest, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from typing_extensions import override
 
-from profiles.engine import Engine
+from profiles.engine import FIRED_MAX, Engine
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
@@ -47,8 +47,10 @@ class Recording(Engine):
             raise self.faulty[arrival.event.message_id]
 
     @override
-    def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
-        next_ms = super().fire(profile, at, orders, out)
+    def fire(
+        self, profile: Profile, at: Moment, orders: Ledger, out: list[Output], timers: int = FIRED_MAX
+    ) -> int | None:
+        next_ms = super().fire(profile, at, orders, out, timers)
         self.calls.append(("fire", profile.id, at.clock_ms))
         if profile.id.removeprefix("user_id:") in self.faulty:
             raise self.faulty[profile.id.removeprefix("user_id:")]
@@ -216,7 +218,9 @@ def test_the_log_says_where_the_engine_failed_and_nothing_that_names_the_custome
         __slots__ = ()
 
         @override
-        def fire(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> int | None:
+        def fire(
+            self, profile: Profile, at: Moment, orders: Ledger, out: list[Output], timers: int = FIRED_MAX
+        ) -> int | None:
             raise Telling
 
     made = world(Faulty(m2=Telling))

@@ -12,6 +12,7 @@ from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.rules import Rules
 from profiles.state import Moment
+from profiles.triggers import CART_ABANDONED
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from streams.serve.keys import Bucket
@@ -85,6 +86,17 @@ def test_next_is_the_best_trigger_that_would_pass_now_and_asking_changes_nothing
 
     shop.now_ms += 3_600_000
     assert told(shop.get(f"{ME}/next"))["trigger"]["state"] == "due"
+
+
+def test_a_trigger_that_fails_when_it_is_asked_is_not_next_and_no_error_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(self: object, *_: object) -> str | None:
+        raise KeyError("tier")
+
+    shop = with_a_cart()
+    monkeypatch.setattr(type(CART_ABANDONED), "check", check)
+    answer = shop.get(f"{ME}/next")
+
+    assert (answer.status, told(answer)["trigger"]) == (200, None)
 
 
 def test_what_is_sold_out_by_now_is_not_next() -> None:
