@@ -58,6 +58,9 @@ class Winback(TriggerDefinition[WinbackRule]):
         for wake in waiting_for:
             step, own_ms, learned_ms, order_id = _parts(wake.partition("|")[2])
             if newest is not None and order_id == newest[1]:
+                for other in waiting_for:
+                    if other != wake:
+                        del profile.wakes[other]  # of the newest order of whom she was one with
                 if entry is None:
                     # Orders that went may have been among those her rhythm was known by.
                     del profile.wakes[wake]
