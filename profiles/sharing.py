@@ -61,6 +61,13 @@ class Sharing:
         else goes with what it is about, and what was only planned because the two were one ends.
         """
         stays, leaving = self._stays, self._leaves
+        for place, episode in list(leaving.episodes.items()):
+            key = renamed(episode.key, leaving.id, stays.id)
+            if self._leaves_with(episode.name, key, episode.anchor) is False:
+                del leaving.episodes[place]  # she told of a parcel of the other
+        for place, episode in list(ours.items()):
+            if self._leaves_with(episode.name, episode.key, episode.anchor):
+                del ours[place]
         for place, episode in list(stays.episodes.items()):
             definition = self._triggers.get(episode.name)
             leaves = self._leaves_with(episode.name, episode.key, episode.anchor)

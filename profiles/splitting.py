@@ -281,6 +281,7 @@ def _side(
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases, product_id=purchases[-1].product_id or key)
     told_once.remember_sent(turn, side, profile)
+    told_once.remember_welcome(side, profile, kept[identifier].since_ms)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
     told_once.remember_standing(turn, side, profile, entries)
     for wake, at_ms in profile.wakes.items():

@@ -77,6 +77,14 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
                 case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
 
 
+def remember_welcome(side: Profile, before: Profile, since_ms: int) -> None:
+    """A welcome that went out since the two were united, at `since_ms`, welcomed whoever had come by then."""
+    ours, welcomed_ms = side.milestones, before.milestones.welcomed_ms
+    came = min((opening for opening in (ours.signed_up, ours.granted) if opening is not None), default=None)
+    if welcomed_ms is not None and welcomed_ms >= since_ms and came is not None and came[0] <= welcomed_ms:
+        ours.welcomed_ms = welcomed_ms
+
+
 def remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:
     """What she reaches by her own orders the two had reached by those of both, and it was told, unless it still waits to be."""
     standing, known, book = side.standing, before.standing, turn.book

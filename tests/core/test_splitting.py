@@ -1155,6 +1155,23 @@ def test_a_checkout_waits_from_the_last_change_of_its_cart() -> None:
     assert town.until(0.08).sent("checkout.abandoned") == [(MAIL, 0)]
 
 
+def test_who_was_welcomed_as_one_is_not_welcomed_again() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    agrees = (ConsentChange(state="GRANT", channel="email"),)
+    town.tell(ConsentChanged, MAIL, day=0.1, consent=agrees).until(1).split(ADA, MAIL, day=1)
+    town.tell(ConsentChanged, MAIL, day=2, consent=agrees).until(9)
+
+    assert town.sent("welcome") == [(ADA, 0)]
+
+
+def test_a_parcel_of_who_stays_that_the_other_told_of_is_asked_about_where_the_order_is() -> None:
+    soap = (Product(product_id="soap", price_minor=1_000),)
+    town = united().tell(OrderCompleted, ADA, order_id="o1", products=soap, currency="USD")
+    town.tell(OrderDelivered, MAIL, order_id="o1").split(ADA, MAIL, day=1).until(10)
+
+    assert town.sent("review.request") == [(ADA, 7)]
+
+
 # --- cooldowns ------------------------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ FROM, UNTIL = 10, 600
 """Minutes of a life."""
 HERS: Final = ("order_id", "cart_id", "checkout_id", "coupon_id", "survey_id", "case_id", "ticket_id", "review_id")
 WITHDRAWN: Final = (events.Unsubscribed, events.MessageBounced, events.ConsentChanged)
-"""They end what waits; where it is planned anew after a split, it is the gates that hold it back."""
+"""They end what waits: a cart's reminder that either had for good, and what a split plans anew the gates hold back."""
 Life = list[tuple[int, str, Event | tuple[str, int]]]
 """Minute, whose, and what happened: an event, or so many pieces of a product in stock."""
 
@@ -118,8 +118,8 @@ def end_of(life: Life) -> int:
     return START_MS + life[-1][0] * MINUTE_MS
 
 
-def withdrew(life: Life, whose: str) -> bool:
-    return any(of == whose and isinstance(what, WITHDRAWN) for _, of, what in life)
+def withdrew(life: Life) -> bool:
+    return any(isinstance(what, WITHDRAWN) for _, _, what in life)
 
 
 def differences(life: Life) -> list[tuple[str, str, Any, Any]]:
@@ -129,8 +129,9 @@ def differences(life: Life) -> list[tuple[str, str, Any, Any]]:
     for whose in (ADA, MAIL):
         has, had = (waits(town, whose, end_of(life)) for town in (split, alone))
         differ = [what for what in sorted({*has, *had}) if has.get(what) != had.get(what)]
-        counts = [what for what in differ if what in had or not withdrew(life, whose)]
-        found += [(whose, what, has.get(what), had.get(what)) for what in counts]
+        if withdrew(life):
+            differ = [what for what in differ if what in had and not what.startswith("cart.abandoned")]
+        found += [(whose, what, has.get(what), had.get(what)) for what in differ]
     return found
 
 
