@@ -579,6 +579,18 @@ def test_tries_to_win_her_back_go_on_where_they_were(day: float) -> None:
     assert {who for who, at in town.sent("winback") if at > day} <= {MAIL}
 
 
+def test_one_timer_counts_from_the_newest_order_of_both_and_after_a_split_from_each_ones_own() -> None:
+    town = bought(united(merged=False), ADA, order_id="a1", revenue_minor=500)
+    bought(town, MAIL, day=1, order_id="e1", revenue_minor=500).tell(Identified, ADA, MAIL, day=2)
+
+    def counts_from(name: str) -> list[str]:
+        return [wake.rpartition("|")[2] for wake in town.profile(name).wakes if wake.startswith("winback|")]
+
+    assert counts_from(ADA) == ["e1"]
+    town.split(ADA, MAIL, day=3)
+    assert (counts_from(ADA), counts_from(MAIL)) == (["a1"], ["e1"])
+
+
 def test_each_is_won_back_by_her_own_rhythm_and_not_by_that_of_both() -> None:
     town = united(merged=False)
     for day, who in ((0, ADA), (50, MAIL), (100, ADA)):

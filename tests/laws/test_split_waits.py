@@ -130,7 +130,7 @@ def differences(life: Life) -> list[tuple[str, str, Any, Any]]:
         has, had = (waits(town, whose, end_of(life)) for town in (split, alone))
         differ = [what for what in sorted({*has, *had}) if has.get(what) != had.get(what)]
         if withdrew(life):
-            differ = [what for what in differ if what in had and not what.startswith("cart.abandoned")]
+            differ = [what for what in differ if what not in has and not what.startswith("cart.abandoned")]
         found += [(whose, what, has.get(what), had.get(what)) for what in differ]
     return found
 
