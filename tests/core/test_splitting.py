@@ -1167,6 +1167,15 @@ def test_a_checkout_waits_from_the_last_change_of_its_cart() -> None:
     assert town.until(0.08).sent("checkout.abandoned") == [(MAIL, 0)]
 
 
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_who_agreed_is_welcomed_and_nobody_else(whose: str) -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    town.tell(ConsentChanged, whose, day=0.1, consent=(ConsentChange(state="GRANT", channel="email"),))
+    town.split(ADA, MAIL, day=0.101).until(9)
+
+    assert town.sent("welcome") == [(whose, 0)]
+
+
 def test_who_was_welcomed_as_one_is_not_welcomed_again() -> None:
     town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
     agrees = (ConsentChange(state="GRANT", channel="email"),)
