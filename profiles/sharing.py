@@ -68,9 +68,12 @@ class Sharing:
         for place, episode in list(ours.items()):
             if self._leaves_with(episode.name, episode.key, episode.anchor):
                 del ours[place]
+        # What opened it may have been taken for a step of the other's checkout, and stand under that one's name.
+        theirs = {(episode.name, episode.anchor) for episode in leaving.episodes.values()}
         for place, episode in list(stays.episodes.items()):
             definition = self._triggers.get(episode.name)
-            leaves = self._leaves_with(episode.name, episode.key, episode.anchor)
+            known = (episode.name, episode.anchor) in theirs
+            leaves = known or self._leaves_with(episode.name, episode.key, episode.anchor)
             if place in ours or leaves is False:
                 continue
             if definition is None:
@@ -81,7 +84,7 @@ class Sharing:
                 continue
             key = renamed(episode.key, stays.id, leaving.id)
             there = episodes.slot(episode.name, key)
-            if leaves and definition.follows_order and episode.occurrence == 1 and there not in leaving.episodes:
+            if leaves and definition.follows_order and episode.occurrence == 1 and not known:
                 leaving.episodes[there] = replace(episode, key=key)
             episodes.cancel(turn, definition, episode.key, "split")
         for episode in ours.values() if not stays.suppressed else ():

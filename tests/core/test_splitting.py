@@ -999,6 +999,14 @@ def test_of_a_refused_payment_she_hears_late_where_the_other_had_ended_it() -> N
     assert [who for who, _ in town.sent("payment.failed")] == [MAIL]
 
 
+def test_a_refused_payment_is_not_told_to_whose_checkout_it_was_taken_for() -> None:
+    tea = (Product(product_id="tea", price_minor=500),)
+    town = united().tell(CheckoutStarted, ADA, order_id="o1", products=tea)
+    town.tell(PaymentFailed, MAIL, day=0.001, checkout_id="k2").split(ADA, MAIL, day=0.002).until(1)
+
+    assert town.sent("payment.failed") == [(MAIL, 0)]
+
+
 def test_of_a_refused_payment_that_was_told_nobody_hears_again() -> None:
     town = united().tell(PaymentFailed, MAIL, checkout_id="k1").until(0.1)
     town.split(ADA, MAIL, day=0.1).until(1)
