@@ -69,6 +69,10 @@ class TriggerDefinition(Generic[R]):
     """Whether what waits is about the order it is anchored in, or something else of `grounds`, such as a wish: where that turns
     out to be another customer's, so does this.
     """
+    waits_apart: bool = False
+    """Whether it plans for each side of a customer who may turn out to be two (`profiles.sides`) as well, by what is told of that
+    one alone: for what can't be planned anew from what is remembered of a side. Sides have no orders' figures, and no timers.
+    """
     reasons: ClassVar[Mapping[str, str]] = {}
     """Reason codes of its own that `check` and `recheck` return, or that it cancels with, and what they mean."""
 

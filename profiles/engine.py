@@ -143,10 +143,14 @@ class Engine:
         self._moving = Moving(book, self.triggers, told, watch, self._look)
         self._carts_forget_ms = CART_ABANDONED.rule(book).forget_ms
         self._forget_after_ms = book.rules.visitors.forget_after_ms
-        plain = not self.triggers and not self._is_watching and not self._forget_after_ms
-        self._of_sides = self if plain else Engine(_plain(book), ())
-        """Tells facts to what is kept apart of a profile (`profiles.sides`), and decides nothing."""
-        self._of_sides._ways = {kind: way._replace(listeners=()) for kind, way in self._ways.items()}
+        apart = [trigger for trigger in self.triggers.values() if trigger.waits_apart]
+        plain = len(apart) == len(self.triggers) and not self._is_watching and not self._forget_after_ms
+        self._of_sides = self if plain else Engine(_plain(book), apart)
+        """Tells facts to what is kept apart of a profile (`profiles.sides`), and sends nothing."""
+        self._of_sides._ways = {
+            kind: way._replace(listeners=tuple(one for one in way.listeners if one.waits_apart))
+            for kind, way in self._ways.items()
+        }
         self._of_sides._browsed = self._browsed
 
     def without(self, left_out: frozenset[str]) -> "Engine":
@@ -244,6 +248,10 @@ class Engine:
         for trigger in self._on_good:
             if trigger.wakes(self.book, change):
                 trigger.on_good(turn, change, watch, place)
+        for part in profile.sides.values() if profile.has_sides else ():
+            if part.is_kept:
+                self._of_sides.hear(part.kept, change, place, at, [])
+                sides.tidy(part.kept, self.triggers, self.book, turn.now_ms)
         if self._is_watching:
             self._watch.after_timer(turn, at.clock_ms)
 
@@ -406,14 +414,17 @@ class Engine:
         """Tell an event to the side of a profile that it came with, as if that were alone. `change` is what an order did."""
         if arrival.came_with:
             arrival = replace(arrival, came_with="")
+        event, inner = arrival.event, self._of_sides
+        turn = Turn(side, inner.book, at, [], event.message_id, arrival.time_ms, arrival.received_ms, event.imported)
         if change is None:
-            self._of_sides.step(side, arrival, at, Ledger(complete=True), [])
-            return
-        event = arrival.event
-        turn = Turn(side, self._of_sides.book, at, [], event.message_id, arrival.time_ms, arrival.received_ms)
-        if not dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
-            self._of_sides._remember(turn, arrival)
-        self._of_sides._note_purchase(turn, arrival, change)
+            inner.step(side, arrival, at, Ledger(complete=True), [])
+        else:
+            if not dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
+                inner._remember(turn, arrival)
+            told = inner._note_purchase(turn, arrival, change)
+            for trigger in inner._on_order:
+                trigger.on_order(turn, told)
+        sides.tidy(side, self.triggers, self.book, turn.now_ms)
 
     def _give_back(self, turn: Turn, arrival: Arrival) -> None:
         """An event was on its way while what it came with was taken out of this profile."""

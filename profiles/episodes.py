@@ -22,7 +22,7 @@ from profiles.goods import good_key, in_stock
 from profiles.goods_state import Goods
 from profiles.holdout import is_measured
 from profiles.identity import contact, only
-from profiles.ids import trigger_id, uuid5
+from profiles.ids import renamed, trigger_id, uuid5
 from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
@@ -108,6 +108,11 @@ def plan(
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
+def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
+    """Arm what waited elsewhere, or move what waits for the same."""
+    plan(turn, definition, episode.key, episode.anchor, episode.opened_ms, episode.due_ms, data=episode.data)
+
+
 def _note_evidence(episode: Episode, message_id: str) -> None:
     """The events that moved an episode, the newest EVIDENCE_MAX of them."""
     if message_id != episode.anchor and message_id not in episode.evidence:
@@ -174,6 +179,9 @@ def cancel_all(turn: Turn, triggers: Triggers, reason: str) -> int:
             _end(turn, definition, episode, "cancelled", reason, turn.now_ms)
     profile.episodes.clear()
     profile.wakes.clear()
+    for part in profile.sides.values() if profile.has_sides else ():
+        if part.is_kept:
+            part.kept.episodes.clear()
     return count
 
 
@@ -190,6 +198,8 @@ def _end(
     identity: str = "",
 ) -> None:
     del turn.profile.episodes[slot(definition.name, episode.key)]
+    if turn.profile.has_sides and state != "cancelled":
+        _end_apart(turn.profile, episode)
     turn.decide(
         episode,
         identity or id_of(turn, definition, episode),
@@ -200,6 +210,13 @@ def _end(
         gates=passed,
     )
     definition.ended(turn, episode, state, now_ms)
+
+
+def _end_apart(profile: Profile, episode: Episode) -> None:
+    """What the gates let through to nobody is not asked of them again because a side that waits for it too is taken out."""
+    for identifier, part in profile.sides.items():
+        if part.is_kept:
+            part.kept.episodes.pop(slot(episode.name, renamed(episode.key, profile.id, identifier)), None)
 
 
 # --- coming due ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from msgspec import Raw
 from msgspec.structs import astuple, replace
 
 from profiles import apart, contacts, former, merge, sides
-from profiles.ids import decision_id, renamed
+from profiles.ids import decision_id
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
@@ -354,13 +354,13 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
     profile = turn.profile
     brought = None
     if bytes(absorb.profile) != b"null":
-        other = _renamed(decode_profile(bytes(absorb.profile)), profile.id)
+        other = decode_profile(bytes(absorb.profile))
+        merge.rename(other, other.id, profile.id)
         fresh = other.id not in profile.absorbed
         if not fresh:
             other.episodes, other.wakes = {}, {}  # what waited once may have been sent since
         entries = [decode_entry(bytes(entry)) for entry in absorb.entries]
         sides.label(entries, absorb.absorbed)
-        sides.label_waiting(other.episodes, absorb.absorbed, profile.episodes)
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
         merge.merge(profile, orders, other, entries, turn.book)
@@ -389,29 +389,6 @@ def _rejoin(profile: Profile, other: Profile) -> None:
     if profile.has_apart:
         for identifier in (other.id, *other.absorbed):
             apart.forget(profile.apart, identifier)
-
-
-def _renamed(other: Profile, name: str) -> Profile:
-    """Triggers about the customer herself, and no cart or order, are about the united one from now on: those that wait, and
-    those that were sent, by whose keys others cool.
-    """
-    here = other.id
-
-    def there(place: str) -> str:
-        of, bar, key = place.partition("|")
-        return f"{of}{bar}{renamed(key, here, name)}"
-
-    for place, episode in list(other.episodes.items()):
-        if here in place:
-            del other.episodes[place]
-            episode.key = renamed(episode.key, here, name)
-            other.episodes[there(place)] = episode
-    other.wakes = {there(what): at_ms for what, at_ms in other.wakes.items()}
-    for sent in other.emitted if other.has_emitted else ():
-        key = renamed(sent.key, here, name)
-        if key != sent.key:
-            sent.first_key, sent.key = sent.first_key or sent.key, key
-    return other
 
 
 def is_known_as(profile: Profile, identifier: str) -> bool:

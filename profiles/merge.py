@@ -35,6 +35,7 @@ from profiles import (
 )
 from profiles.book import Book
 from profiles.consent import CONSENTS_MAX, supersedes
+from profiles.ids import renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
@@ -79,6 +80,7 @@ def merge(
         into_ledger.all()
     other = decode_profile(from_.pack())
     entries = [decode_entry(encode(entry)) for entry in from_entries]
+    rename(other, other.id, into.id)
     if again is None:
         again = other.id in into.absorbed
 
@@ -118,6 +120,26 @@ def merge(
         book.segments.unite(into, into_ledger, other, book, was_there=was_there)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)
     _note_absorbed(into, other)
+
+
+def rename(profile: Profile, before: str, now: str) -> None:
+    """Triggers about a customer herself, and no cart or order, are about her under another id: those that wait, and those that
+    were sent, by whose keys others cool.
+    """
+    if before == now:
+        return
+    for place, episode in list(profile.episodes.items()):
+        key = renamed(episode.key, before, now)
+        if key != episode.key:
+            del profile.episodes[place]
+            episode.key = key
+            profile.episodes[f"{episode.name}|{key}"] = episode
+    wakes = [(what.partition("|"), at_ms) for what, at_ms in profile.wakes.items()]
+    profile.wakes = {f"{of}{bar}{renamed(key, before, now)}": at_ms for (of, bar, key), at_ms in wakes}
+    for sent in profile.emitted if profile.has_emitted else ():
+        key = renamed(sent.key, before, now)
+        if key != sent.key:
+            sent.first_key, sent.key = sent.first_key or sent.key, key
 
 
 def _earliest(one: int | None, two: int | None) -> int | None:

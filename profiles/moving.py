@@ -68,7 +68,7 @@ class Moving:
             if given is None:
                 self._after_answer(turn)
             else:
-                self._look_again(turn, given)
+                self._look_again(turn, given, parted=True)
                 if not profile.suppressed:
                     self._plan_again(turn, given)
                     self.look_anew(turn, orders)
@@ -122,9 +122,9 @@ class Moving:
             if theirs is not None and episode is not None and trigger is not None:
                 trigger.on_joined(turn, episode, theirs if episode is ours else ours)
 
-    def _look_again(self, turn: Turn, brought: Profile) -> None:
+    def _look_again(self, turn: Turn, brought: Profile, *, parted: bool = False) -> None:
         """What waits is planned anew on the united profile: for carts, orders, coupons and answers that came, and for what waited
-        for a login.
+        for a login. `parted`: it comes back, with what waits for it.
         """
         profile = turn.profile
         if identity.reachable(profile):
@@ -138,6 +138,8 @@ class Moving:
                 continue
             lately = turn.now_ms - cart.changed_ms <= turn.book.rules.allowed_lateness_ms
             for trigger in self._on_cart:
+                if parted and trigger.waits_apart:
+                    continue
                 # A cart of days ago may be what a checkout that has just begun is about.
                 if lately or trigger is CHECKOUT_ABANDONED:
                     trigger.on_cart(turn, cart)
@@ -150,20 +152,13 @@ class Moving:
         for episode in given.episodes.values():
             trigger = self._triggers.get(episode.name)
             if trigger is not None:
-                episodes.plan(
-                    turn,
-                    trigger,
-                    episode.key,
-                    episode.anchor,
-                    episode.opened_ms,
-                    episode.due_ms,
-                    data=episode.data,
-                )
+                episodes.plan_as(turn, trigger, episode)
 
     def look_anew(self, turn: Turn, orders: Ledger) -> None:
         """What she waits for and where she stands, by what is hers after a split; or by what is known now that she may be written
         to again: her suppression had ended all she waited for, and nobody looked at her since.
         """
+        turn.orders = orders
         if turn.profile.episodes or turn.profile.wakes:
             replan(turn, self._triggers)
         for trigger in self._on_parted:

@@ -166,7 +166,8 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
 
     def facts(self) -> "Profile":
         """A copy with what events tell of the customer herself: without what follows from her orders' ledger (money, counts,
-        purchases), and without what was decided about her (timers, triggers, segments, comparisons).
+        purchases), and without what was decided about her (timers, triggers sent, segments, comparisons). What waits is kept: see
+        `profiles.sides`.
         """
         # Without making text of its parts: what was opened still says that it may have changed.
         copy = decode_profile(encode(self))
@@ -731,7 +732,6 @@ _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startsw
 _NO_FACTS: Final = (
     "merging",
     "redirect",
-    "episodes",
     "compact_ms",
     "wakes",
     "population",

@@ -6,19 +6,23 @@ A profile that absorbs another one keeps, beside what both are together, each si
 came with. So each side is at any time what it would have been alone, and what both are without one of them is the merge of
 the others. Orders are not kept twice: each entry of the ledger says what it came with (`OrderEntry.came_with`).
 
+What waits for something that no fact tells of is kept with the side too: triggers that say so (`waits_apart`) are told what
+comes with it, and plan for it as if it were alone. Nothing is sent from there.
+
 Identifiers of whom nothing was known when they were linked have no side until something comes with them alone. Profiles
 that never absorbed anything have none at all. After that time a side becomes part of the profile's own.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from profiles import merge
 from profiles.book import Book
+from profiles.definition import TriggerDefinition
+from profiles.kept import NOTHING
 from profiles.ledger import OrderChange
 from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile, Side
-from profiles.state import Episode
 from schemas.events import Arrival
 
 SIDES_MAX: Final = 17
@@ -29,8 +33,6 @@ MEASURE_EVERY: Final = 8
 """Events of a customer from one look at that size to the next. Her events are counted, and not how often she was read, so that
 what is let go of does not depend on where a log was cut.
 """
-CAME_WITH: Final = "came_with"
-"""Where the data of a waiting trigger say which side it is about: of what no fact of a side is kept."""
 
 
 def is_splittable(since_ms: int, now_ms: int, book: Book) -> bool:
@@ -54,7 +56,10 @@ def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, b
     for identifier, part in brought.items():
         if identifier != other.id:
             sides.setdefault(identifier, part)
-    theirs = brought[other.id] if other.id in brought else Side(via_ms).keep(other.facts())
+    theirs = brought.get(other.id)
+    if theirs is None:
+        theirs = Side(via_ms).keep(other.facts())
+        merge.rename(theirs.kept, profile.id, other.id)  # there it waits under its own name
     known = sides.get(other.id)
     if known is None:
         known = sides[other.id] = Side(via_ms, _via(profile, other.id))
@@ -75,14 +80,19 @@ def label(entries: Iterable[OrderEntry], came_with: str) -> None:
         entry.came_with = entry.came_with or came_with
 
 
-def label_waiting(waiting: Mapping[str, Episode], came_with: str, known: Mapping[str, Episode]) -> None:
-    """The same of triggers that wait, where they keep it. What is `known` to the profile by another side too is its own."""
-    for place, episode in waiting.items():
-        if episode.data.get(CAME_WITH) == "":
-            episode.data[CAME_WITH] = came_with
-        told = known.get(place)
-        if told is not None and told.data.get(CAME_WITH) != episode.data.get(CAME_WITH):
-            told.data[CAME_WITH] = episode.data[CAME_WITH] = ""
+def tidy(side: Profile, triggers: Mapping[str, TriggerDefinition[Any]], book: Book, now_ms: int) -> None:
+    """Let go of what waits at a side and is of no use when that is taken out: of triggers that are planned anew, and what could
+    only be sent too late by now. What was decided of it is no fact.
+    """
+    for place, episode in list(side.episodes.items()) if side.episodes else ():
+        definition = triggers.get(episode.name)
+        if (
+            definition is None
+            or not definition.waits_apart
+            or episode.due_ms + definition.rule(book).max_lateness_ms < now_ms
+        ):
+            del side.episodes[place]
+    side._decisions = NOTHING
 
 
 def came_with(profile: Profile, arrival: Arrival) -> str:

@@ -11,15 +11,13 @@ Taken apart is what events told: orders and money, carts, consent, traits, activ
 and so does what was asked about it, by which nobody is asked again.
 """
 
-from collections.abc import Collection
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, episodes, feedback, links, merge, sides, told_once
-from profiles.definition import TriggerDefinition
+from profiles import apart, contacts, episodes, feedback, links, merge, sharing, sides, told_once
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
@@ -188,34 +186,18 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     moved = _led_through(profile, goes)
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
     had_carts = set(profile.carts)
-    names = {one.name for one in (*profile.episodes.values(), *(profile.emitted if profile.has_emitted else ()))}
-    had = {name: _grounds(profile, triggers.get(name)) for name in names}
     brought = _side(turn, identifier, goes, leaving, triggers)
     part = profile.sides.get(identifier)
-    if part is not None:
-        _make_anew(turn, orders, staying, goes)
-    left = {entry.order_id for entry in leaving}
-    gone = {name: _gone(before, profile, triggers.get(name), left) for name, before in had.items()}
-    if brought is not None and part is not None and profile.has_emitted:
-        for sent in profile.emitted:
-            about_it = _is_about(gone[sent.name], profile, sent.key) or _is_named(sent.first_key, goes)
-            told_once.share(brought[0], profile, sent, triggers, part.since_ms, turn.now_ms, is_hers=about_it)
+    if brought is not None and part is not None:
+        ours = _make_anew(turn, orders, staying, goes, triggers)
+        shared = sharing.Sharing(profile, _ids_of(staying), brought[0], _ids_of(leaving), triggers)
+        if profile.has_emitted:
+            shared.share_sent(turn.now_ms, part.since_ms, goes)
+        shared.share_waiting(turn, ours)
     _take_out(profile, [*goes, *moved])
     _name_no_more(profile, {*goes, *moved})
     for one in (*goes, *moved):
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
-    for place, episode in list(profile.episodes.items()):
-        came_with = episode.data.get(sides.CAME_WITH)
-        about_it = _is_about(gone[episode.name], profile, episode.key, episode.anchor)
-        if about_it if came_with is None else came_with in goes:
-            definition = triggers.get(episode.name)
-            if definition is None:
-                del profile.episodes[place]
-                continue
-            follows = came_with is not None or definition.follows_order
-            if brought is not None and follows and episode.occurrence == 1 and not profile.suppressed:
-                _take_along(brought[0], episode, profile.id)
-            episodes.cancel(turn, definition, episode.key, "split")
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
     turn.out += [
         Restore(
@@ -258,6 +240,10 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     _answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
 
 
+def _ids_of(entries: list[OrderEntry]) -> set[str]:
+    return {entry.order_id for entry in entries}
+
+
 def _led_through(profile: Profile, goes: list[str]) -> list[str]:
     """Further identifiers that lead to the profile through the sides that go, and through none that stays."""
     going, staying = set(goes), {profile.id}
@@ -279,6 +265,7 @@ def _side(
     for part in kept.values():
         if part.is_kept:
             merge.merge(side, Ledger(complete=True), part.kept, [], turn.book)
+    _tidy(turn, side, profile, triggers)
     if len(kept) > 1:
         side.sides = {
             one: Side(part.since_ms, "" if one == identifier else part.via).keep(part.kept)
@@ -294,6 +281,7 @@ def _side(
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases, product_id=purchases[-1].product_id or key)
     told_once.remember_sent(turn, side, profile)
+    told_once.remember_welcome(side, profile, kept[identifier].since_ms)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
     told_once.remember_standing(turn, side, profile, entries)
     for wake, at_ms in profile.wakes.items():
@@ -317,40 +305,10 @@ def _side(
     return side, copies
 
 
-def _grounds(profile: Profile, definition: TriggerDefinition[Any] | None) -> set[str]:
-    """What a trigger may wait about, or have been sent about, besides orders that leave."""
-    own = None if definition is None else definition.grounds(profile)
-    if own is not None:
-        return {*own}
-    return {*profile.carts, *profile.checkouts, *(checkout.started_by for checkout in profile.checkouts.values())}
-
-
-def _gone(had: set[str], profile: Profile, definition: TriggerDefinition[Any] | None, left: set[str]) -> set[str]:
-    """What of the grounds a trigger `had` is no more; orders are for triggers that have no other grounds of their own."""
-    gone = had - _grounds(profile, definition)
-    return gone if definition is not None and definition.grounds(profile) is not None else gone | left
-
-
-def _is_named(key: str | None, identifiers: Collection[str]) -> bool:
-    """Whether the customer of a key is one of these."""
-    return key is not None and any(renamed(key, one, "") != key for one in identifiers)
-
-
-def _is_about(gone: set[str], profile: Profile, key: str, *more: str) -> bool:
-    """Whether a key, one of its parts, or one of these names what has gone."""
-    return not gone.isdisjoint((key, key.removeprefix(f"{profile.id}|"), *key.split("|"), *more))
-
-
-def _take_along(side: Profile, episode: Episode, united: str) -> None:
-    """What waits about an order, a payment or a word of hers leaves with it."""
-    key, data = renamed(episode.key, united, side.id), episode.data
-    if data.get(sides.CAME_WITH) == side.id:
-        data = data | {sides.CAME_WITH: ""}
-    side.episodes[episodes.slot(episode.name, key)] = replace(episode, key=key, data=data)
-
-
-def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str]) -> None:
-    """The profile as the merge of the sides that stay and their orders."""
+def _make_anew(
+    turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list[str], triggers: Triggers
+) -> dict[str, Episode]:
+    """The profile as the merge of the sides that stay and their orders; gives what waits with these."""
     profile = turn.profile
     stays = {one: part for one, part in profile.sides.items() if one not in goes}
     made = Profile(profile.id)
@@ -359,6 +317,8 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
     for one, part in stays.items():
         if one != profile.id and part.is_kept:
             merge.merge(made, orders, part.kept, [], turn.book)
+    _tidy(turn, made, profile, triggers)
+    ours = made.episodes
     for name in _KEPT_AS_IT_IS:
         setattr(made, name, getattr(profile, name))
     told_once.remember_told(turn, made, profile)
@@ -368,6 +328,16 @@ def _make_anew(turn: Turn, orders: Ledger, entries: list[OrderEntry], goes: list
         made.sides = stays
     for name in Profile.__struct_fields__:
         setattr(profile, name, getattr(made, name))
+    return ours
+
+
+def _tidy(turn: Turn, made: Profile, united: Profile, triggers: Triggers) -> None:
+    """Of what waits with sides only that stays which was sent to nobody."""
+    sides.tidy(made, triggers, turn.book, turn.now_ms)
+    for place, episode in list(made.episodes.items()):
+        known = replace(episode, key=renamed(episode.key, made.id, united.id))
+        if episodes.told_since(united, known, episode.opened_ms):
+            del made.episodes[place]
 
 
 def _name_no_more(profile: Profile, goes: set[str]) -> None:

@@ -1,41 +1,16 @@
 """Nobody is told twice because a wrong merge is taken apart: what was sent to one customer is known to both she turns out to be.
 
-What messages were sent about (an order, a cart, a wish) lies with that, and each gets it with what is hers. A message that went
-out while the two were one may have reached either, so its cooldown holds for both. Pure; called by `profiles.splitting`.
+What messages were sent about (an order, a cart, a wish) lies with that, and each gets it with what is hers. Of cooldowns see
+`profiles.sharing`. Pure; called by `profiles.splitting`.
 """
-
-from msgspec.structs import replace
 
 from profiles import carts, episodes
 from profiles import standing as standing_of
-from profiles.definition import hears
-from profiles.episodes import Triggers
 from profiles.ids import renamed
 from profiles.order_state import OrderEntry
 from profiles.profile import Profile
 from profiles.standing_rules import LtvMilestoneRule
-from profiles.state import SHARED, Emitted
 from profiles.turn import Turn
-
-
-def share(
-    side: Profile, united: Profile, sent: Emitted, triggers: Triggers, since_ms: int, now_ms: int, *, is_hers: bool
-) -> None:
-    """Let whom is taken out know of something that was sent to the united customer: all of it where it `is_hers` (about what
-    leaves with her); else, where it was sent since the two were united at `since_ms`, only what cooldowns go by.
-    """
-    definition = triggers.get(sent.name)
-    if definition is None or sent.until_ms < now_ms:
-        return
-    if is_hers:
-        known = replace(sent, key=renamed(sent.key, united.id, side.id), first_key=None)
-    elif sent.emitted_ms >= since_ms and not hears(definition, "cools"):
-        # What it was about is the other's, and no business of hers.
-        known = replace(sent, key=side.id, first_key=None, cart_id=None, checkout_id=None, product_ids=[])
-    else:
-        return
-    known.outcome = SHARED
-    side.emitted.append(known)
 
 
 def remember_told(turn: Turn, made: Profile, before: Profile) -> None:
@@ -100,6 +75,14 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         for key, case in ours.cases.items():
             if key in known.cases:
                 case.told, case.overdue = known.cases[key].told, known.cases[key].overdue
+
+
+def remember_welcome(side: Profile, before: Profile, since_ms: int) -> None:
+    """A welcome that went out since the two were united, at `since_ms`, welcomed whoever had come by then."""
+    ours, welcomed_ms = side.milestones, before.milestones.welcomed_ms
+    came = min((opening for opening in (ours.signed_up, ours.granted) if opening is not None), default=None)
+    if welcomed_ms is not None and welcomed_ms >= since_ms and came is not None and came[0] <= welcomed_ms:
+        ours.welcomed_ms = welcomed_ms
 
 
 def remember_standing(turn: Turn, side: Profile, before: Profile, entries: list[OrderEntry]) -> None:

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from profiles.book import Book
 from profiles.deciding import Deciding
-from profiles.order_state import OrderEntry
+from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
 from profiles.state import Moment
 from schemas.events import Event
@@ -35,6 +35,7 @@ class Turn(Deciding, Struct, gc=False):
 
     `cause` is the message id of the event, or "timer". `received_ms` and `time_ms` are the event's, and the clock's when
     timers are fired. `imported` says that the event is a fact of the past whose missed reminders are no news.
+    `orders` are hers, as far as they are loaded, where `on_parted` is called; None elsewhere.
     """
 
     profile: Profile
@@ -45,6 +46,7 @@ class Turn(Deciding, Struct, gc=False):
     time_ms: int
     received_ms: int
     imported: bool = False
+    orders: Ledger | None = None
 
 
 def counter_of(output: Trigger | TriggerOutcome) -> str:

@@ -23,6 +23,7 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
     name = "next.order.coupon"
     rule_type = NextOrderCouponRule
     follows_order = True
+    waits_apart = True
     reasons: ClassVar[Mapping[str, str]] = {
         "margin": "The order's margin is below the floor.",
         "discount_habit": "The customer mostly orders with coupons anyway.",
@@ -109,6 +110,7 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
     name = "coupon.expiring"
     rule_type = CouponExpiringRule
     follows_order = True
+    waits_apart = True
     listens = coupons.EVENTS
     reasons: ClassVar[Mapping[str, str]] = {
         "used": "The coupon was used.",
@@ -149,9 +151,11 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
         return due_ms if due_ms > coupon.issued[0] else None
 
     def grounds(self, profile: Profile) -> Iterable[str]:
-        """What issued coupons."""
-        issued = [coupon.issued for coupon in profile.coupons.values()] if profile.has_coupons else ()
-        return [one[1] for one in issued if one is not None]
+        """Coupons, and what issued them."""
+        if not profile.has_coupons:
+            return ()
+        issued = [coupon.issued for coupon in profile.coupons.values()]
+        return [*profile.coupons, *(one[1] for one in issued if one is not None)]
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         coupon = _coupon_of(turn.profile, episode)

@@ -38,6 +38,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
     name = "cross.sell"
     rule_type = CrossSellRule
     follows_order = True
+    waits_apart = True
     reasons: ClassVar[dict[str, str]] = {
         "nothing_to_offer": "Nothing goes with it, or all of that was bought lately, is in a cart or can't be had."
     }
@@ -103,6 +104,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
 
     name = "bundle.suggest"
     rule_type = BundleSuggestRule
+    waits_apart = True
     listens = frozenset({events.ProductViewed})
     reasons: ClassVar[dict[str, str]] = {
         "complete": "The customer has all of the bundle, or it is in a cart.",

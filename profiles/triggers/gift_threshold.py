@@ -18,6 +18,7 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
 
     name = "gift.threshold"
     rule_type = GiftThresholdRule
+    waits_apart = True
     reasons: ClassVar[Mapping[str, str]] = {"not_near": "The cart is worth enough now, or far less than enough."}
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:

@@ -42,7 +42,10 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         """Her first order may have come after one that was another customer's."""
         profile = turn.profile
         first = profile.orders.first
-        if first is None or profile.milestones.new_buyer_ms is not None or profile.orders.refunded:
+        if first is None or profile.milestones.new_buyer_ms is not None:
+            return
+        entry = None if turn.orders is None else turn.orders.known(first[1])
+        if entry is None or is_undone(entry):
             return
         due_ms = first[0] + self.rule(turn.book).delay_ms
         if due_ms > turn.now_ms and waiting(profile, self, profile.id) is None:

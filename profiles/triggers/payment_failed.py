@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from profiles import carts, checkouts, sides
+from profiles import carts, checkouts
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
@@ -20,6 +20,7 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
     name = "payment.failed"
     rule_type = PaymentFailedRule
     listens = frozenset({PaymentFailed})
+    waits_apart = True
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event, profile, at_ms = arrival.event, turn.profile, arrival.time_ms
@@ -29,13 +30,11 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         key = checkouts.id_of(profile, event)
         episode = waiting(profile, self, key)
         opening, failed_ms, reason = (at_ms, event.message_id), at_ms, event.reason
-        came_with = sides.came_with(profile, arrival)
         if episode is not None:
-            came_with = sides.of_both(profile, episode.data.get(sides.CAME_WITH, ""), came_with)
             opening = min(opening, (episode.opened_ms, episode.anchor))
             if episode.data["failed_ms"] > at_ms:
                 failed_ms, reason = episode.data["failed_ms"], episode.data["reason"]
-        data = {"failed_ms": failed_ms, "reason": reason, "order_id": event.order_id, sides.CAME_WITH: came_with}
+        data = {"failed_ms": failed_ms, "reason": reason, "order_id": event.order_id}
         due_ms = failed_ms + self.rule(turn.book).delay_ms
         plan(turn, self, key, opening[1], opening[0], due_ms, data=data)
 

@@ -30,6 +30,7 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
     name = "post.purchase.content"
     rule_type = PostPurchaseContentRule
     follows_order = True
+    waits_apart = True
     reasons: ClassVar[Mapping[str, str]] = {"no_content": "There is nothing to tell of the product any more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:

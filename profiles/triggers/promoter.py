@@ -22,6 +22,7 @@ class NpsPromoter(TriggerDefinition[NpsPromoterRule]):
     name = "nps.promoter"
     rule_type = NpsPromoterRule
     follows_order = True
+    waits_apart = True
     listens = frozenset({NpsSubmitted})
 
     def on_event(self, turn: Turn, arrival: Arrival) -> None:

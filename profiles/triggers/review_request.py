@@ -26,6 +26,7 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
     name = "review.request"
     rule_type = ReviewRequestRule
     follows_order = True
+    waits_apart = True
     listens = frozenset({ProductReviewed})
     reasons: ClassVar[Mapping[str, str]] = {
         "reviewed": "She reviewed it already.",

@@ -4,7 +4,7 @@ A search without hits is one, and so is every search from the second on with no 
 is worked out anew from the remembered searches each time, so that late ones and late views count as if they had come in time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from profiles.activity import SESSION_PAUSE_MS
@@ -52,6 +52,10 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
     def on_parted(self, turn: Turn) -> None:
         """What was searched for was another customer's, or is hers again."""
         self._replan(turn, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms, gone="split")
+
+    def grounds(self, profile: Profile) -> Iterable[str]:
+        """What she searched for."""
+        return [search.query for search in profile.browsing.searches] if profile.has_browsing else ()
 
     def _replan(self, turn: Turn, *, since_ms: int = 0, gone: str = "found") -> None:
         """End what waits for searches that something came of, and plan for those that nothing came of, if due since then."""

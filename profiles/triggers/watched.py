@@ -34,6 +34,7 @@ class Watched(TriggerDefinition[R]):
 
     reasons = RESTS
     follows_order = True
+    waits_apart = True
 
     def grounds(self, profile: Profile) -> Iterable[str]:
         """What she watches."""

@@ -23,6 +23,7 @@ class Welcome(TriggerDefinition[WelcomeRule]):
 
     name = "welcome"
     rule_type = WelcomeRule
+    waits_apart = True
     listens = frozenset({SignedUp})
     reasons: ClassVar[Mapping[str, str]] = {"welcomed": "She was welcomed before, as is known now under another name."}
 

@@ -46,6 +46,11 @@ class Winback(TriggerDefinition[WinbackRule]):
         if told.change.entry is not told.change.before:
             self._follow(turn, told.change.entry)
 
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        """The newest order is that of one of them."""
+        recent = turn.profile.orders.recent
+        self._timer_of(turn, recent[-1] if recent else None)
+
     def on_parted(self, turn: Turn) -> None:
         self._follow(turn, None)
 
@@ -54,20 +59,17 @@ class Winback(TriggerDefinition[WinbackRule]):
         profile = turn.profile
         recent = profile.orders.recent
         newest = recent[-1] if recent else None
-        waiting_for = [wake for wake in profile.wakes if wake.startswith(_WAKES)]
-        for wake in waiting_for:
-            step, own_ms, learned_ms, order_id = _parts(wake.partition("|")[2])
-            if newest is not None and order_id == newest[1]:
-                if entry is None:
-                    # Orders that went may have been among those her rhythm was known by.
-                    del profile.wakes[wake]
-                    self._wait(turn, step, _own_ms(profile), learned_ms, newest, not_before_ms=turn.at.clock_ms)
-                else:
-                    # It may have been told since that the order was placed at another time.
-                    profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
-                return
-        for wake in waiting_for:
-            del profile.wakes[wake]
+        wake = self._timer_of(turn, newest)
+        if wake is not None and newest is not None:
+            step, own_ms, learned_ms, _ = _parts(wake.partition("|")[2])
+            if entry is None:
+                # Orders that went may have been among those her rhythm was known by.
+                del profile.wakes[wake]
+                self._wait(turn, step, _own_ms(profile), learned_ms, newest, not_before_ms=turn.at.clock_ms)
+            else:
+                # It may have been told since that the order was placed at another time.
+                profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+            return
         for waiting in list(profile.episodes.values()):
             if waiting.name != self.name:
                 continue
@@ -91,6 +93,16 @@ class Winback(TriggerDefinition[WinbackRule]):
         if step > tries:
             return
         self._wait(turn, step, own_ms, learned_ms, newest)
+
+    def _timer_of(self, turn: Turn, newest: tuple[int, str] | None) -> str | None:
+        """The timer that counts from her newest order; those that count from another one are let go of."""
+        wakes, found = turn.profile.wakes, None
+        for wake in [wake for wake in wakes if wake.startswith(_WAKES)]:
+            if newest is not None and _parts(wake.partition("|")[2])[3] == newest[1]:
+                found = wake
+            else:
+                del wakes[wake]
+        return found
 
     def on_wake(self, turn: Turn, what: str) -> None:
         step, own_ms, learned_ms, order_id = _parts(what)

@@ -56,9 +56,10 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
                 plan(turn, self, _key(profile, product_id), opening[1], opening[0], due_ms)
 
     def grounds(self, profile: Profile) -> Iterable[str]:
-        """The words that put something on the list."""
-        wished = profile.wishes.values() if profile.has_wishes else ()
-        return [message_id for wish in wished for _, message_id in wish.adds]
+        """The words that put something on the list, and what they put there."""
+        if not profile.has_wishes:
+            return ()
+        return [*profile.wishes, *(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)]
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         if told.order is None:

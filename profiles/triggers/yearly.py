@@ -178,7 +178,8 @@ class Anniversary(_Yearly[AnniversaryRule]):
             self.set_timer(turn, turn.received_ms if turn.too_late else turn.time_ms)
 
     def on_parted(self, turn: Turn) -> None:
-        if not self._lapsed(turn, turn.at.clock_ms):
+        """Nor is there one where all that she had ordered was another customer's."""
+        if turn.profile.orders.first is None or not self._lapsed(turn, turn.at.clock_ms):
             super().on_parted(turn)
 
     def set_timer(self, turn: Turn, after_ms: int) -> None:

@@ -26,6 +26,7 @@ from schemas.outputs import Decision, Trigger
 from streams.blame import is_built_in
 from streams.testing.faults import TriggerFault
 from streams.testing.histories import again_and_again, histories, kinds_for
+from streams.testing.pair import Pair
 from streams.testing.run import Run, deaf, facts, kept_bytes, shown
 from streams.trigger_registry import all_triggers, well_written
 
@@ -41,6 +42,8 @@ LAWS: Final = {
     "once": "no trigger id and no occurrence of an episode's opening goes out twice",
     "expired": "nothing goes out after it has expired, or before it was due",
     "halves": "a history played in two halves, with the profile stored in between, is the history played as a whole",
+    "split": "where two names turn out to be one customer, and two again, no hook raises an error, nothing that happened is told "
+    "of twice, and the profiles stay within their bounds",
     "bounded": "a profile holds no more episodes, emissions, decisions and timers than it may, and stays below 64 kB, however "
     "often the same happens; and what a trigger keeps in an episode does not grow each time that it happens again",
 }
@@ -187,6 +190,11 @@ def _obeys(
     _ask("once", trigger, len(set(identities)) == len(sent) == len(set(openings)))
     _ask("expired", trigger, all(out.due_at_ms <= out.emitted_at_ms <= out.expires_at_ms for out in sent))
     _ask("bounded", trigger, _is_bounded(trigger, whole.profile))
+
+    pair = Pair(willing, among).play(story).end(end_ms)
+    said = pair.twice(trigger.name, story)
+    _ask("split", trigger, not said, f"told of twice: {', '.join(said)}")
+    _ask("split", trigger, all(_is_bounded(trigger, profile) for profile in pair.profiles))
     return sum(output.name == trigger.name for output in sent)
 
 

@@ -38,6 +38,7 @@ from schemas.events import (
     NpsSubmitted,
     OrderCompleted,
     OrderDelivered,
+    OrderRefunded,
     OrderReturned,
     PageViewed,
     PaymentFailed,
@@ -578,6 +579,18 @@ def test_tries_to_win_her_back_go_on_where_they_were(day: float) -> None:
     assert {who for who, at in town.sent("winback") if at > day} <= {MAIL}
 
 
+def test_one_timer_counts_from_the_newest_order_of_both_and_after_a_split_from_each_ones_own() -> None:
+    town = bought(united(merged=False), ADA, order_id="a1", revenue_minor=500)
+    bought(town, MAIL, day=1, order_id="e1", revenue_minor=500).tell(Identified, ADA, MAIL, day=2)
+
+    def counts_from(name: str) -> list[str]:
+        return [wake.rpartition("|")[2] for wake in town.profile(name).wakes if wake.startswith("winback|")]
+
+    assert counts_from(ADA) == ["e1"]
+    town.split(ADA, MAIL, day=3)
+    assert (counts_from(ADA), counts_from(MAIL)) == (["a1"], ["e1"])
+
+
 def test_each_is_won_back_by_her_own_rhythm_and_not_by_that_of_both() -> None:
     town = united(merged=False)
     for day, who in ((0, ADA), (50, MAIL), (100, ADA)):
@@ -829,6 +842,27 @@ def test_a_bundle_that_was_suggested_for_a_cart_is_not_suggested_again() -> None
     assert town.sent("bundle.suggest") == [(ADA, 1)]
 
 
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_a_bundle_is_suggested_in_its_time_to_who_began_it(whose: str) -> None:
+    weekend = build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat")])
+    town = united(catalogue=weekend)
+    town.tell(ProductAdded, whose, cart_id="c1", product=Product(product_id="tent", quantity=1))
+    town.split(ADA, MAIL, day=0.9).until(9)
+
+    assert town.sent("bundle.suggest") == [(whose, 1)]
+
+
+def test_a_bundle_that_neither_has_begun_alone_is_suggested_to_nobody() -> None:
+    weekend = build_catalogue([{"product_id": name, "bundles": "weekend"} for name in ("tent", "mat", "lamp")])
+    town = united(catalogue=weekend)
+    for whose, name in ((ADA, "tent"), (MAIL, "mat")):
+        town.tell(ProductViewed, whose, product=Product(product_id=name))
+    assert "bundle.suggest|user_id:ada|weekend" in town.profile(ADA).episodes
+    town.split(ADA, MAIL, day=0.5)
+
+    assert not [place for name in (ADA, MAIL) for place in town.profile(name).episodes if "bundle" in place]
+
+
 @pytest.mark.parametrize("hers_too", [True, False])
 def test_a_stock_alert_is_answered_once(*, hers_too: bool) -> None:
     town, tea = united(), Product(product_id="tea")
@@ -944,10 +978,38 @@ def test_whose_payment_was_refused_is_told_so_and_nobody_else(
     assert town.sent("payment.failed") == [(MAIL, 0)]
 
 
-@pytest.mark.parametrize("also", [ADA, MAIL])
-def test_a_refused_payment_that_she_told_of_herself_stays_with_her(also: str) -> None:
-    town = united().tell(PaymentFailed, ADA, checkout_id="k1").tell(PaymentFailed, also, day=0.001, checkout_id="k1")
+def test_a_refused_payment_that_both_told_of_is_told_to_both() -> None:
+    town = united().tell(PaymentFailed, ADA, checkout_id="k1").tell(PaymentFailed, MAIL, day=0.001, checkout_id="k1")
     town.split(ADA, MAIL, day=0.01).until(1)
+
+    assert sorted(town.sent("payment.failed")) == [(MAIL, 0), (ADA, 0)]
+
+
+def test_a_refused_payment_goes_on_though_the_other_ordered_something_since() -> None:
+    town = united().tell(PaymentFailed, MAIL, checkout_id="k1")
+    bought(town, ADA, day=0.001, order_id="a1", revenue_minor=500).split(ADA, MAIL, day=0.01).until(1)
+
+    assert town.sent("payment.failed") == [(MAIL, 0)]
+
+
+def test_of_a_refused_payment_she_hears_late_where_the_other_had_ended_it() -> None:
+    town = united().tell(PaymentFailed, MAIL, checkout_id="k1")
+    bought(town, ADA, day=0.001, order_id="a1", revenue_minor=500).until(0.5).split(ADA, MAIL, day=0.5).until(1)
+
+    assert [who for who, _ in town.sent("payment.failed")] == [MAIL]
+
+
+def test_a_refused_payment_is_not_told_to_whose_checkout_it_was_taken_for() -> None:
+    tea = (Product(product_id="tea", price_minor=500),)
+    town = united().tell(CheckoutStarted, ADA, order_id="o1", products=tea)
+    town.tell(PaymentFailed, MAIL, day=0.001, checkout_id="k2").split(ADA, MAIL, day=0.002).until(1)
+
+    assert town.sent("payment.failed") == [(MAIL, 0)]
+
+
+def test_of_a_refused_payment_that_was_told_nobody_hears_again() -> None:
+    town = united().tell(PaymentFailed, MAIL, checkout_id="k1").until(0.1)
+    town.split(ADA, MAIL, day=0.1).until(1)
 
     assert town.sent("payment.failed") == [(ADA, 0)]
 
@@ -1027,6 +1089,13 @@ def test_what_waits_for_the_morning_is_told_to_whom_it_is_about(name: str) -> No
     assert town.sent(name) == [(MAIL, 1)]
 
 
+def test_what_both_watch_is_told_in_the_morning_to_both() -> None:
+    town = visited(visited(at_night(united()), MAIL, day=0.85), ADA, day=0.85)
+    town.stock("tea", 0.86, 100).stock("tea", 0.91, 2).until(0.95).split(ADA, MAIL, day=0.95).until(4)
+
+    assert sorted(town.sent("low.stock")) == [(MAIL, 1), (ADA, 1)]
+
+
 def at_night(town: Town) -> Town:
     """The shop keeps quiet from nine in the evening to eight in the morning."""
     book = town.engine.book
@@ -1049,6 +1118,16 @@ def test_each_of_two_is_thanked_for_her_own_first_order() -> None:
     bought(town, ADA, day=0.5, order_id="a1", revenue_minor=500).split(ADA, MAIL, day=0.6).until(9)
 
     assert town.sent("second.order.welcome") == [(MAIL, 1), (ADA, 2)]
+
+
+@pytest.mark.parametrize("back, thanked", [(300, [(MAIL, 1)]), (500, [])])
+def test_she_is_thanked_for_a_first_order_of_which_a_part_came_back(back: int, thanked: list[tuple[str, int]]) -> None:
+    town = bought(united(merged=False), ADA, order_id="a1", revenue_minor=500).until(2)
+    before = town.sent("second.order.welcome")
+    bought(town.tell(Identified, ADA, MAIL, day=2), MAIL, day=2, order_id="e1", revenue_minor=500)
+    town.tell(OrderRefunded, MAIL, day=2.1, order_id="e1", amount_minor=back).split(ADA, MAIL, day=2.2).until(9)
+
+    assert [(who, day - 2) for who, day in town.sent("second.order.welcome")[len(before) :]] == thanked
 
 
 def test_what_each_bought_lasts_as_long_as_if_the_other_had_bought_nothing() -> None:
@@ -1096,18 +1175,74 @@ def test_a_checkout_waits_from_the_last_change_of_its_cart() -> None:
     assert town.until(0.08).sent("checkout.abandoned") == [(MAIL, 0)]
 
 
+@pytest.mark.parametrize("whose", [ADA, MAIL])
+def test_who_agreed_is_welcomed_and_nobody_else(whose: str) -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    town.tell(ConsentChanged, whose, day=0.1, consent=(ConsentChange(state="GRANT", channel="email"),))
+    town.split(ADA, MAIL, day=0.101).until(9)
+
+    assert town.sent("welcome") == [(whose, 0)]
+
+
+def test_who_was_welcomed_as_one_is_not_welcomed_again() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    agrees = (ConsentChange(state="GRANT", channel="email"),)
+    town.tell(ConsentChanged, MAIL, day=0.1, consent=agrees).until(1).split(ADA, MAIL, day=1)
+    town.tell(ConsentChanged, MAIL, day=2, consent=agrees).until(9)
+
+    assert town.sent("welcome") == [(ADA, 0)]
+
+
+def test_a_parcel_of_who_stays_that_the_other_told_of_is_asked_about_where_the_order_is() -> None:
+    soap = (Product(product_id="soap", price_minor=1_000),)
+    town = united().tell(OrderCompleted, ADA, order_id="o1", products=soap, currency="USD")
+    town.tell(OrderDelivered, MAIL, order_id="o1").split(ADA, MAIL, day=1).until(10)
+
+    assert town.sent("review.request") == [(ADA, 7)]
+
+
 # --- cooldowns ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("whose", [ADA, MAIL])
-def test_a_cooldown_holds_for_both_where_a_message_may_have_reached_either(whose: str) -> None:
+def cart_of_each(town: Town, *days: float) -> Town:
+    for day in days:
+        for name in (ADA, MAIL):
+            tea = Product(product_id="tea", price_minor=500, quantity=1)
+            town.tell(ProductAdded, name, day=day, cart_id=f"{name} {day}", product=tea)
+    return town
+
+
+@pytest.mark.parametrize("whose, other", [(ADA, MAIL), (MAIL, ADA)])
+def test_a_cooldown_holds_for_whom_the_message_was_about(whose: str, other: str) -> None:
     tea = Product(product_id="tea", price_minor=500, quantity=1)
     town = united().tell(ProductAdded, whose, cart_id="c1", product=tea).until(0.1).split(ADA, MAIL, day=0.1)
-    for name in (ADA, MAIL):
-        town.tell(ProductAdded, name, day=0.2, cart_id=f"{name} 2", product=tea)
-        town.tell(ProductAdded, name, day=2, cart_id=f"{name} 3", product=tea)
+    cart_of_each(town, 0.2).until(1)
+    assert town.sent("cart.abandoned") == [(ADA, 0), (other, 0)]
 
-    assert town.until(5).sent("cart.abandoned") == [(ADA, 0), (ADA, 2), (MAIL, 2)]
+    cart_of_each(town, 2).until(5)
+    assert sorted(town.sent("cart.abandoned")[2:]) == [(MAIL, 2), (ADA, 2)]
+
+
+def test_a_cooldown_holds_for_both_where_the_message_was_about_something_of_both() -> None:
+    tea = Product(product_id="tea", price_minor=500, quantity=1)
+    town = (
+        united().tell(ProductAdded, ADA, cart_id="c1", product=tea).tell(ProductAdded, MAIL, cart_id="c1", product=tea)
+    )
+    cart_of_each(town.until(0.1).split(ADA, MAIL, day=0.1), 0.2).until(1)
+
+    assert town.sent("cart.abandoned") == [(ADA, 0)]
+
+
+@pytest.mark.parametrize("whose, other", [(ADA, MAIL), (MAIL, ADA)])
+def test_what_was_sent_about_things_of_the_other_counts_towards_no_cap_of_hers(whose: str, other: str) -> None:
+    town, tea = united(), Product(product_id="tea", price_minor=500, quantity=1)
+    # The welcome was the first message to both.
+    two = replace(town.engine.book.rules, caps=Caps(max_in_24h=2, max_in_7d=2, max_in_day=2))
+    town.engine = Engine(replace(town.engine.book, rules=two))
+    town.tell(ProductAdded, whose, cart_id="c1", product=tea).until(0.1).split(ADA, MAIL, day=0.1)
+    town.tell(ProductAdded, other, day=0.2, cart_id="c2", product=tea).until(0.5)
+
+    assert town.sent("cart.abandoned") == [(ADA, 0), (other, 0)]
 
 
 def test_what_was_sent_to_the_other_before_the_two_were_united_is_no_business_of_hers() -> None:
@@ -1127,12 +1262,13 @@ def test_what_was_sent_about_hers_is_nobodys_conversion_twice() -> None:
     assert not [output for output in town.out if isinstance(output, TriggerOutcome)]
 
 
-def test_of_what_was_sent_about_the_others_carts_only_the_time_is_known_to_her() -> None:
+def test_of_what_was_sent_about_carts_of_the_other_nothing_is_known_to_her() -> None:
     tea = Product(product_id="tea", price_minor=500, quantity=1)
     town = united().tell(ProductAdded, ADA, cart_id="secret", product=tea).until(0.1).split(ADA, MAIL, day=0.1)
 
     assert b"secret" not in town.profile(MAIL).pack()
-    assert [sent.name for sent in town.profile(MAIL).emitted] == ["welcome", "cart.abandoned"]
+    assert [sent.name for sent in town.profile(MAIL).emitted] == ["welcome"]
+    assert [sent.name for sent in town.profile(ADA).emitted] == ["welcome", "cart.abandoned"]
 
 
 def test_a_timer_that_comes_with_an_order_twice_tries_once() -> None:

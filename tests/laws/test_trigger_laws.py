@@ -14,6 +14,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import plan, waiting
 from profiles.gift_rules import GiftThresholdRule
 from profiles.goods_state import GoodChange
+from profiles.profile import Profile
 from profiles.rules import DAY_MS, MINUTE_MS, QuietHours, Rules, TriggerRule
 from profiles.segments import SegmentChange
 from profiles.standing import StandingChange
@@ -230,6 +231,26 @@ class Yes(EveryPage):
         return answer  # type: ignore[no-any-return] # as an author without a type checker may
 
 
+class Repeater(EveryPage):
+    """It takes what comes of another name for news."""
+
+    @override
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        for page in brought.emitted:
+            at_ms = turn.time_ms + 5 * MINUTE_MS
+            plan(
+                turn, self, f"{turn.profile.id}|{page.key.partition('|')[2]}", page.key.partition("|")[2], at_ms, at_ms
+            )
+
+
+class Owner(EveryPage):
+    """It takes for granted that what waits is known under the name it was planned for."""
+
+    @override
+    def on_united(self, turn: Turn, brought: Profile) -> None:
+        brought.ids["user_id"][0].lower()
+
+
 class Terse(EveryPage):
     """It gives a reason that nothing explains."""
 
@@ -323,6 +344,8 @@ def test_what_a_trigger_hears_of_is_part_of_the_histories(hearer: TriggerDefinit
         (Mumbler(), "sound"),
         (Yes(), "sound"),
         (Terse(), "explained"),
+        (Repeater(), "split"),
+        (Owner(), "sound"),
     ],
     ids=lambda one: one if isinstance(one, str) else type(one).__name__,
 )
