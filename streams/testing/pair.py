@@ -23,7 +23,7 @@ from schemas.decode import others_of
 from schemas.events import Arrival, CatalogueEvent, Event, Identified, SplitProfile
 from schemas.moves import Move
 from schemas.outputs import Trigger
-from streams.testing.faults import LEFT_ALONE, SET_ASIDE, told
+from streams.testing.faults import LEFT_OUT, LOST, told
 
 ADA: Final = "user_id:ada"
 MAIL: Final = "email:ada@example.org"
@@ -57,7 +57,7 @@ class Pair:
 
     def end(self, clock_ms: int) -> "Pair":
         for profile, ledger in self._homes.values():
-            with told("a timer", LEFT_ALONE):
+            with told("a timer", LOST):
                 self._engine.fire(profile, Moment(clock_ms, goods=self._goods), ledger, self.out)
         return self
 
@@ -88,7 +88,7 @@ class Pair:
         self.end(at_ms)
         arrival = Arrival(event, at_ms, at_ms, name, name.partition(":")[2], others_of(event, name))
         waiting: list[Arrival | Move] = [arrival]
-        with told(f"{event.__struct_config__.tag} of a customer known under two names", SET_ASIDE):
+        with told(f"{event.__struct_config__.tag} of a customer known under two names", LEFT_OUT):
             while waiting:
                 waiting += self._take(waiting.pop(0), Moment(at_ms, goods=self._goods))
 
@@ -114,6 +114,6 @@ class Pair:
         change = self._engine.change(self._goods.get(key_of(event), UNKNOWN), one)
         if change is not None:
             self._goods[change.key] = change.after
-            with told(f"{event.__struct_config__.tag} to a customer known under two names", SET_ASIDE):
+            with told(f"{event.__struct_config__.tag} to a customer known under two names", LEFT_OUT):
                 for profile in self.profiles if self._engine.wakes(change) else ():
                     self._engine.hear(profile, change, 0, Moment(one.time_ms, goods=self._goods), self.out)

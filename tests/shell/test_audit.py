@@ -135,7 +135,7 @@ def a_shops_week() -> World:
 
 
 def counters_off(world: World) -> list[CounterDifference]:
-    return asyncio.run(audit_population(world.table, 0, world.engine.book))  # type: ignore[attr-defined] # an Engine here
+    return asyncio.run(audit_population(world.table, 0, world.engine.book))
 
 
 def test_counters_of_a_shop_are_the_sum_of_what_its_profiles_hold() -> None:
