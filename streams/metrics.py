@@ -7,7 +7,7 @@ reasons and places in the rules; never a customer.
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -129,6 +129,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="None where some are expected: consent, cooldown? See `regulars profile explain`.",
     ),
     Metric(
+        name="regulars_decisions_total", kind="counter", unit="decisions", labels=("state", "reason"),
+        meaning="Decisions committed, by what became of a trigger (armed, emitted, suppressed ...) and why.",
+        remedy="Much suppressed for one reason: that gate holds triggers back; see the reference of rules.",
+    ),
+    Metric(
         name="regulars_rejected_total", kind="counter", unit="records", labels=("reason",),
         meaning="Records set aside, by reason.", remedy="Read the rejected topic: it holds the originals.",
     ),
@@ -146,6 +151,27 @@ METRICS: tuple[Metric, ...] = (
         name="regulars_partitions", kind="gauge", unit="partitions",
         meaning="Partitions this worker works on; those it holds and that wait, for Redis say, are not among them.",
         remedy="0: more workers than partitions, or all of them wait; /health lists them and says for what.",
+    ),
+    Metric(
+        name="regulars_partitions_waiting", kind="gauge", unit="partitions", labels=("reason",),
+        meaning="Partitions this worker holds and does not work on, by why: starting, or what regulars_stops_total calls it.",
+        remedy="The log names the cause. lost_state, engine_errors and bug need a hand: read it, and /health.",
+    ),
+    Metric(
+        name="regulars_partitions_held_back", kind="gauge", unit="partitions",
+        meaning="Partitions of which something that is to be published waits for a right at Kafka.",
+        remedy="Give the right back that /health names; what waits goes out within seconds.",
+    ),
+    Metric(
+        name="regulars_topic_partitions", kind="gauge", unit="partitions",
+        meaning="Partitions of each topic (kafka.partitions): so many should be worked on by all workers together.",
+        remedy="None; it is what regulars_partitions is compared with.",
+    ),
+    Metric(
+        name="regulars_stalled_seconds", kind="gauge", unit="seconds",
+        meaning="For how long the slowest of this worker's partitions has had lag, or nobody knows whether it has, "
+        "without any progress.",
+        remedy="Beyond health.stall_ms /health fails: it names the partition, and the log the cause.",
     ),
     Metric(
         name="regulars_rebalances_total", kind="counter", unit="rebalances", meaning="Times partitions were handed out anew.",
@@ -186,6 +212,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="Send them from a server, or change serve.protected_traits.",
     ),
     Metric(
+        name="regulars_http_ready", kind="gauge", unit="processes", of="serve",
+        meaning="1 while this process takes events, 0 while Kafka takes none or it stops: what /ready says.",
+        remedy="Look at the brokers; clients keep their events meanwhile.",
+    ),
+    Metric(
         name="regulars_http_inflight_bytes", kind="gauge", unit="bytes", of="serve",
         meaning="Bytes of requests and of records not yet acknowledged, in memory.",
         remedy="Near serve.inflight_bytes requests are answered with 429: Kafka is slow, or add processes.",
@@ -214,6 +245,7 @@ class Metrics:
 
     def __init__(self, of: Shower = "worker") -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._made: dict[str, Collector] = {}
         for metric in METRICS:
             if metric.of == of:

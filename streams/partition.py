@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, get_args
 
 from schemas.decode import Decoder
 from streams.engine_errors import EngineErrors
@@ -131,6 +131,11 @@ class Partition:
         return self._trouble or self._tenure.state
 
     @property
+    def waits_for(self) -> str:
+        """Why it does not work: a StopReason, that of the last claim while another is made, or "starting"; "" while it works."""
+        return why_of(self._told or self.state)
+
+    @property
     def commits(self) -> int:
         """The commit counter of the present claim; grows with every commit."""
         return self._tenure.commits
@@ -180,7 +185,7 @@ class Partition:
             while reason in {"fenced", "rolled_back"} and not self._stopping.is_set():
                 if await self._is_ours():
                     break
-                self._trouble = "not ours as far as Kafka knows"
+                self._trouble = "fenced: not ours as far as Kafka knows"
                 await self._pause(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
@@ -236,6 +241,14 @@ class Partition:
         finally:
             stopping.cancel()
             sleeping.cancel()
+
+
+def why_of(state: str) -> str:
+    """Why a partition in this state does not work: a StopReason, or "starting"; "" where it works."""
+    reason = state.partition(":")[0]
+    if reason == "running":
+        return ""
+    return reason if reason in get_args(StopReason) else "starting"
 
 
 def _reason(error: Exception) -> tuple[StopReason, int]:

@@ -22,7 +22,7 @@ from profiles.goods_state import Good
 from profiles.ids import decision_id
 from profiles.told import Told
 from schemas.decode import Decoder, Problem
-from schemas.outputs import Outgoing, RulesChanged, SegmentsReady
+from schemas.outputs import Decision, Outgoing, RulesChanged, SegmentsReady
 from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, is_gone
@@ -45,7 +45,7 @@ from streams.product_facts import with_signs
 from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
-from streams.stats import NO_STATS, BatchStats, Stats
+from streams.stats import NO_STATS, BatchStats, Stats, StopReason
 from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
 from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
@@ -58,6 +58,7 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
+_KIND: Final = attrgetter("state", "reason")
 UNDER_WAY: Final = "under way"
 """Noted in place of the segments that all profiles were looked at by, before the first of them is looked at by others: who goes
 back to the old ones half way looks at everybody again.
@@ -633,11 +634,12 @@ class Tenure:
                     raise
                 await sending
             except (Refused, Unavailable) as error:
-                self.state = f"waiting: {error}"
+                reason: StopReason = "refused" if isinstance(error, Refused) else "unavailable"
+                self.state = f"{reason}: {error}"
                 if self.state != told:  # the same one every few seconds would bury all else
                     told = self.state
                     _log.warning("a commit waits: %s", error, extra=self._often)
-                self._stats.stopped(self.number, "refused" if isinstance(error, Refused) else "unavailable", str(error))
+                self._stats.stopped(self.number, reason, str(error))
                 if self._stopping:
                     raise
                 await self._sleep(pause_s)
@@ -746,6 +748,7 @@ class Tenure:
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
+                decisions=dict(Counter(_KIND(one) for one in batch.outputs.out if type(one) is Decision)),
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,

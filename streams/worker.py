@@ -94,6 +94,7 @@ class Worker:
         self._shadow = book.shadow
         self._clock: Callable[[], int] | None = None if stream_time else _wall_ms
         self.metrics = Metrics()
+        self.metrics.show("regulars_topic_partitions", settings.kafka.partitions)
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch, settings.kafka.end_offsets_every_ms)
         self.keepers: dict[int, Keeper] = {}
@@ -350,10 +351,13 @@ class Worker:
         await watch_over(self.watch, self.settings.health, now_ms=_mono_ms, servers_answer=self._servers_answer)
 
     async def _servers_answer(self) -> bool:
+        """Whether every Redis and every broker does that holds something of this worker's partitions."""
+        held = [number for number, keeper in self.keepers.items() if keeper.held] or [0]
         try:
-            async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
-                await self._table.meta(0)
-                await self._publisher.ends("triggers", 0)
+            for number in held:
+                async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
+                    await self._table.meta(number)
+                    await self._publisher.ends("triggers", number)
         except (TableError, KafkaError, TimeoutError, OSError):
             return False
         return True

@@ -49,6 +49,7 @@ def test_no_label_can_hold_a_customer() -> None:
         "source",
         "operation",
         "status",
+        "state",
         "condition",
         "outcome",
         "relay",

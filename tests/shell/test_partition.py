@@ -309,6 +309,24 @@ def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
     assert all(line.__dict__["often"] for line in told)
 
 
+def test_it_waits_for_what_ended_the_last_claim_until_it_works_again() -> None:
+    """Redis is tried again every few seconds; each try looked like a partition that merely starts."""
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", times=3)
+    subject = partition(world)
+    seen = [subject.waits_for]
+
+    def reached() -> bool:
+        if subject.waits_for != seen[-1]:
+            seen.append(subject.waits_for)
+        return bool(done(world, subject)())
+
+    run(until(world, subject, reached))
+
+    assert seen == ["starting", "unavailable", ""]
+
+
 def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
