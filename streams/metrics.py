@@ -14,7 +14,10 @@ Kind = Literal["counter", "gauge", "histogram"]
 Shower = Literal["worker", "serve", "bridge", "relay"]
 """Whose page a metric stands on: that of `regulars worker`, `serve`, `bridge` or `relay`."""
 
-LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 180, 300, 900, 3600)
+"""Close to each other just above a minute: timers wait for so long on purpose (clock.disorder_ms), and what is late beyond that
+is to be told from what is not.
+"""
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 BATCH_BUCKETS = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
