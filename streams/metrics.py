@@ -181,6 +181,16 @@ METRICS: tuple[Metric, ...] = (
         remedy="Steady: a worker is restarted again and again, or freezes beyond kafka.session_timeout_ms.",
     ),
     Metric(
+        name="regulars_redis_used_bytes", kind="gauge", unit="bytes", labels=("node",),
+        meaning="Memory that a Redis master uses. Absent while one does not answer, and where INFO is forbidden.",
+        remedy="Near regulars_redis_max_bytes: raise maxmemory, before commits are refused.",
+    ),
+    Metric(
+        name="regulars_redis_max_bytes", kind="gauge", unit="bytes", labels=("node",),
+        meaning="Memory that a Redis master may use (maxmemory); 0 where it has no bound.",
+        remedy="None; it is what regulars_redis_used_bytes is compared with.",
+    ),
+    Metric(
         name="regulars_cached_profiles", kind="gauge", unit="profiles", meaning="Profiles in memory.",
         remedy="None; bounded by limits.cache_profiles.",
     ),

@@ -61,6 +61,7 @@ STOP_PATIENCE_S = 20.0
 """A partition that does not end within this is cut off: what it has not committed is read again by the next owner."""
 LEAVE_PATIENCE_S = 15.0
 LOOK_EVERY_S = 1.0
+MEMORY_EVERY_S = 10.0
 YOUNG_OBJECTS = 50_000
 """So many new objects are looked at together, and those that stay are never looked at again. Profiles are many small objects that
 live long: with Python's own thresholds half of the time goes into looking at them, and a look at all of them takes seconds.
@@ -205,6 +206,7 @@ class Worker:
             self._beside(self._keep_rules(), "rules"),
             self._beside(self._models.keep(), "models"),
             self._beside(self._guard(), "watchdog"),
+            self._beside(self._ask_memory(), "memory"),
             self._beside(_crash_of(app), "faust"),
         ]
         starting = asyncio.ensure_future(app.start())
@@ -297,6 +299,17 @@ class Worker:
                 keeper = self.keepers.get(tp.partition)
                 if keeper is not None and keeper.partition is not None:
                     keeper.partition.reached(logical[tp.topic], reach)
+
+    async def _ask_memory(self) -> None:
+        """Ask how full Redis is: once it is, nothing goes on."""
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
+                    found = await self._table.memory()
+            except (TableError, TimeoutError):
+                found = {}
+            self.stats.redis_memory(found)
+            await asyncio.sleep(MEMORY_EVERY_S)
 
     async def _look(self) -> None:
         while True:

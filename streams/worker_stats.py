@@ -39,6 +39,7 @@ class WorkerStats:
         self._read_ms: dict[int, int] = {}
         """By partition: the wall time up to which everything is known to have been read, or since when it is ours."""
         self._records = self._rejected = 0
+        self._nodes: set[str] = set()
         self._cached: dict[int, int] = {}
         self._outbox: dict[int, int] = {}
         """By partition: rows that wait for Kafka, as last known."""
@@ -105,6 +106,16 @@ class WorkerStats:
     def rebalanced(self) -> None:
         """Partitions were handed out anew."""
         self._metrics.count("regulars_rebalances_total")
+
+    def redis_memory(self, found: dict[str, tuple[int, int]]) -> None:
+        """What each Redis master uses and may use, in bytes. Those that are not among them are not known any more."""
+        for node in self._nodes - found.keys():
+            self._metrics.hide("regulars_redis_used_bytes", node=node)
+            self._metrics.hide("regulars_redis_max_bytes", node=node)
+        self._nodes = set(found)
+        for node, (used, most) in found.items():
+            self._metrics.show("regulars_redis_used_bytes", used, node=node)
+            self._metrics.show("regulars_redis_max_bytes", most, node=node)
 
     def look(self, keepers: dict[int, Keeper], *, now_ms: int, wall_ms: Callable[[], int], started_ms: int) -> None:
         """Look at all partitions: what only shows from outside of a batch. To be called about once a second."""

@@ -53,6 +53,7 @@ def test_no_label_can_hold_a_customer() -> None:
         "condition",
         "outcome",
         "relay",
+        "node",
         "result",
         "file",
         "line",

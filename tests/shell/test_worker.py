@@ -215,6 +215,21 @@ def test_what_may_happen_for_the_first_time_is_counted_from_0() -> None:
         assert f'regulars_triggers_total{{name="{name}"}} 0.0' in page
 
 
+def test_of_a_redis_that_does_not_answer_no_memory_is_shown() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+
+    def shown(name: str) -> list[float | None]:
+        nodes = ("a:6379", "b:6379")
+        return [metrics.registry.get_sample_value(f"regulars_redis_{name}_bytes", {"node": node}) for node in nodes]
+
+    stats.redis_memory({"a:6379": (5, 100), "b:6379": (6, 0)})
+    assert (shown("used"), shown("max")) == ([5, 6], [100, 0])
+
+    stats.redis_memory({"b:6379": (7, 0)})
+    assert (shown("used"), shown("max")) == ([None, 7], [None, 0])
+
+
 def test_the_reference_names_the_reasons_for_which_partitions_stop() -> None:
     (stops,) = (metric for metric in METRICS if metric.name == "regulars_stops_total")
 
@@ -501,6 +516,11 @@ class FaustThatWaits:
         self.stopped = True
 
 
+class TableInRedis(MemoryTable):
+    async def memory(self) -> dict[str, tuple[int, int]]:
+        return {}
+
+
 class NoModels:
     async def keep(self) -> None:
         await asyncio.Event().wait()
@@ -512,7 +532,7 @@ def test_a_worker_whose_consumer_never_comes_up_stops_when_told_to(monkeypatch: 
 
     async def scenario() -> None:
         one = worker.Worker(Settings(), load_book(Settings()))
-        one._table, one._models = cast("Any", MemoryTable()), cast("Any", NoModels())
+        one._table, one._models = cast("Any", TableInRedis()), cast("Any", NoModels())
         one._ended = asyncio.get_running_loop().create_future()
         working = asyncio.create_task(one._work())
         await turns()
