@@ -51,7 +51,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_lag_seconds", kind="gauge", unit="seconds",
         meaning="How long ago the oldest of this worker's partitions had read everything there was.",
-        remedy="As lag in records. Triggers are this late.",
+        remedy="As lag in records, which falls while a worker catches up; this falls once all is read that waited when it began. "
+        "Triggers are this late.",
     ),
     Metric(
         name="regulars_batch_events", kind="histogram", unit="records", buckets=BATCH_BUCKETS,
