@@ -186,7 +186,12 @@ class Outbox:
         await asyncio.sleep(0)
         self._faults.at("after_produce")
         # Who waits here may be cancelled. The rows may not: they are on their way, see `settle`.
-        outcomes = await asyncio.shield(self._sending)
+        try:
+            outcomes = await asyncio.shield(self._sending)
+        except Exception:
+            # The failure remembers this frame: the circle would keep all rows in memory (streams.worker).
+            self._sending = None
+            raise
         self._unsure = False
         self._faults.at("after_ack")
         done: list[_Row] = []

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, get_args
 
 from schemas.decode import Decoder
@@ -74,13 +75,15 @@ class Partition:
         self._trouble = ""
         self._told = ""
         self._engine = engine
-        self._make: Callable[[], Tenure] = lambda: Tenure(
+        # Without a way back to this object, which would keep it, and all profiles in its memory, alive after its last use:
+        # what is in a circle is never looked for (streams.worker).
+        self._make = partial(
+            Tenure,
             number,
             partitions=partitions,
             table=table,
             log=log,
             publisher=publisher,
-            engine=self._engine,
             decoder=decoder,
             shop_id=shop_id,
             limits=limits,
@@ -92,7 +95,7 @@ class Partition:
             faults=faults,
             sleep=sleep,
         )
-        self._tenure = self._make()
+        self._tenure = self._make(engine=engine)
 
     # --- pushed in by delivery ------------------------------------------------------------------------------------
 
@@ -191,7 +194,7 @@ class Partition:
 
     async def _hold(self) -> StopReason | None:
         """One claim, from beginning to end; why it ended, None when stopped."""
-        tenure = self._tenure = self._make()
+        tenure = self._tenure = self._make(engine=self._engine)
         if self._stopping.is_set():
             return None
         self._trouble = ""

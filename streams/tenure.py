@@ -624,15 +624,7 @@ class Tenure:
         told = ""
         while True:
             try:
-                self._faults.at("before_send")
-                sending = asyncio.ensure_future(self._table.commit(self.number, commit))
-                try:
-                    await asyncio.sleep(0)
-                    self._faults.at("after_send")
-                except BaseException:
-                    sending.cancel()
-                    raise
-                await sending
+                await self._send_once(commit)
             except (Refused, Unavailable) as error:
                 reason: StopReason = "refused" if isinstance(error, Refused) else "unavailable"
                 self.state = f"{reason}: {error}"
@@ -652,6 +644,20 @@ class Tenure:
                 if told:
                     _log.info("the commit that waited is in", extra=self._often)
                 return
+
+    async def _send_once(self, commit: Commit) -> None:
+        self._faults.at("before_send")
+        sending = asyncio.ensure_future(self._table.commit(self.number, commit))
+        try:
+            await asyncio.sleep(0)
+            self._faults.at("after_send")
+            await sending
+        except BaseException:
+            sending.cancel()
+            raise
+        finally:
+            # Its failure remembers this frame: the circle would keep all of this claim in memory (streams.worker).
+            del sending
 
     def _settle(self, batch: Batch, changes: Changes) -> None:
         """The commit is in: keep what it says."""

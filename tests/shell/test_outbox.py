@@ -1,6 +1,9 @@
 """The outbox: rows in order, never lost, trimmed only once they are known to be published."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from collections.abc import Sequence
 
 import msgspec
@@ -259,6 +262,25 @@ def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publishe
 
     assert ids(log, "forwards", 3) == ["id-1", "id-1"]
     assert subject.trim() == (1, {})
+
+
+def test_rows_that_were_not_taken_do_not_stay_in_memory_with_the_error(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    """Circles are never looked for in a worker (`_look_at_each_object_once`)."""
+    log.down = True
+    subject = outbox(publisher, [row(1)])
+    gone = weakref.ref(subject)
+    gc.disable()
+    try:
+        with contextlib.suppress(LogError):
+            run(subject.publish())
+        del subject
+        left = gone()
+    finally:
+        gc.enable()
+
+    assert left is None
 
 
 def test_a_damaged_row_is_set_aside_and_counted(log: MemoryLog, publisher: MemoryPublisher) -> None:

@@ -1,8 +1,11 @@
 """The loop of a partition: claims, refuses what does not fit, survives its table, its log, and its own death."""
 
 import asyncio
+import gc
+import logging
 import random
 import re
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -325,6 +328,61 @@ def test_it_waits_for_what_ended_the_last_claim_until_it_works_again() -> None:
     run(until(world, subject, reached))
 
     assert seen == ["starting", "unavailable", ""]
+
+
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (None, None),
+        ("claim", Unavailable),
+        ("load", Unavailable),
+        ("commit", Fenced),
+        ("commit", KeyError),
+        ("publish", OSError),
+    ],
+)
+def test_nothing_of_a_claim_stays_in_memory_once_it_has_ended(
+    call: Any, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Circles are never looked for in a worker (`_look_at_each_object_once`); one kept all profiles of each claim it had had."""
+    claims: list[weakref.ref[Any]] = []
+
+    async def scenario() -> None:
+        world = World()
+        world.send(*(added("ada", n, f"m{n}") for n in range(20)))
+        subject = partition(world)
+        if call == "publish":
+            publish, calls = world.publisher.publish, []
+
+            async def fails_first(rows: Any) -> list[str | None]:
+                calls.append(len(rows))
+                if len(calls) == 1:
+                    raise error("no broker")
+                return await publish(rows)
+
+            monkeypatch.setattr(world.publisher, "publish", fails_first)
+        elif call is not None:
+            world.table.fail_next(call, "before", error=error("as the test asked for"))
+
+        def reached() -> bool:
+            for part in (subject, subject._tenure, subject._tenure._cache, subject._tenure.outbox):
+                if not any(claim() is part for claim in claims):
+                    claims.append(weakref.ref(part))
+            return bool(done(world, subject)())
+
+        await until(world, subject, reached)
+        world.log.attach(0, cast("Any", None))
+
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest would keep the errors that are told
+    gc.disable()
+    try:
+        run(scenario())
+        left = [claim() for claim in claims if claim() is not None]
+    finally:
+        gc.enable()
+
+    assert claims
+    assert left == []
 
 
 def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent(
