@@ -754,7 +754,7 @@ class Tenure:
                 records=changes.records,
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
-                decisions=dict(Counter(_KIND(one) for one in batch.outputs.out if type(one) is Decision)),
+                decisions=dict(Counter(map(_KIND, [one for one in batch.outputs.out if type(one) is Decision]))),
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,

@@ -338,7 +338,6 @@ def test_it_waits_for_what_ended_the_last_claim_until_it_works_again() -> None:
         ("load", Unavailable),
         ("commit", Fenced),
         ("commit", KeyError),
-        ("publish", OSError),
     ],
 )
 def test_nothing_of_a_claim_stays_in_memory_once_it_has_ended(
@@ -351,17 +350,7 @@ def test_nothing_of_a_claim_stays_in_memory_once_it_has_ended(
         world = World()
         world.send(*(added("ada", n, f"m{n}") for n in range(20)))
         subject = partition(world)
-        if call == "publish":
-            publish, calls = world.publisher.publish, []
-
-            async def fails_first(rows: Any) -> list[str | None]:
-                calls.append(len(rows))
-                if len(calls) == 1:
-                    raise error("no broker")
-                return await publish(rows)
-
-            monkeypatch.setattr(world.publisher, "publish", fails_first)
-        elif call is not None:
+        if call is not None:
             world.table.fail_next(call, "before", error=error("as the test asked for"))
 
         def reached() -> bool:
