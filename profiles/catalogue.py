@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from xxhash import xxh3_64
 
+from schemas.scalars import boolean_of
 from schemas.times import parse_iso
 
 
@@ -28,7 +29,8 @@ class Facts(Struct, frozen=True, gc=False):
     `complementary` products go with it, the best first; `bundles` names the sets that the shop offers it in.
     `contents` are ids of what there is to tell about the product (use tips, care, recipes). `substitutes` stand in for it
     without sharing its supply. `updated_ms` is since when the row holds, where it says so: what events told before is older.
-    `name`, `url` and `image_url` are for showing it, and are never those of a category.
+    `gift_card`: what is paid for it is no sale. `name`, `url` and `image_url` are for showing it, and are never those of a
+    category.
     """
 
     cost_minor: int | None = None
@@ -43,6 +45,7 @@ class Facts(Struct, frozen=True, gc=False):
     contents: tuple[str, ...] = ()
     substitutes: tuple[str, ...] = ()
     updated_ms: int = 0
+    gift_card: bool = False
     name: str | None = None
     url: str | None = None
     image_url: str | None = None
@@ -60,7 +63,7 @@ FOUND_MAX: Final = 1 << 14
 
 class Catalogue(Struct, frozen=True, kw_only=True):
     """Facts by product id, and by category path for products that have no row; the products of each bundle, by its name; and
-    of each group how many days its smallest unit lasts.
+    of each group how many days its smallest unit lasts. `gift_cards`: some of the products or categories are such.
 
     `found` remembers what was looked up by category: it is asked for several times with every line of every order. `digests`
     remembers those of `supplies` and `kinds`.
@@ -70,6 +73,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     categories: dict[str, Facts] = {}
     bundles: dict[str, tuple[str, ...]] = {}
     groups: dict[str, float] = {}
+    gift_cards: bool = False
     found: dict[str, Facts] = {}
     digests: dict[str, str] = {}
 
@@ -133,7 +137,8 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
 
     Columns: product_id, name, url, image_url, category, brand, cost (major units of the shop's currency, which has `exponent`
     decimals) or cost_minor, supply_days, group, occasions, contents, complementary, substitutes, bundles (lists, or text
-    separated by ";"), updated_at (ISO 8601). Others are ignored, empty ones are unknown, a later row for the same product or
+    separated by ";"), updated_at (ISO 8601), gift_card
+    (true or false). Others are ignored, empty ones are unknown, a later row for the same product or
     category wins.
     Raises CatalogueError naming row (from 1) and column.
     """
@@ -153,6 +158,7 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
             contents=_tags(row, "contents", number),
             substitutes=_tags(row, "substitutes", number),
             updated_ms=_updated(row, number),
+            gift_card=_flag(row, "gift_card", number),
         )
         if product_id is not None:
             shown = {column: _text(row, column) for column in ("name", "url", "image_url")}
@@ -177,6 +183,7 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
         categories={path: shared(facts, smallest) for path, facts in categories.items()},
         bundles={name: members for name, members in bundles.items() if len(members) > 1},
         groups=smallest,
+        gift_cards=any(facts.gift_card for facts in [*filled.values(), *categories.values()]),
     )
 
 
@@ -209,6 +216,7 @@ def _filled(facts: Facts, categories: Mapping[str, Facts]) -> Facts:
         group=facts.group or general.group,
         occasions=facts.occasions or general.occasions,
         contents=facts.contents or general.contents,
+        gift_card=facts.gift_card or general.gift_card,
     )
 
 
@@ -260,6 +268,14 @@ def _updated(row: Mapping[str, Any], number: int) -> int:
         raise CatalogueError(
             f"row {number}, column updated_at: {text!r} is no time such as 2026-03-02T09:00:00Z"
         ) from None
+
+
+def _flag(row: Mapping[str, Any], column: str, number: int) -> bool:
+    value = row.get(column)
+    stated = False if value in (None, "") else boolean_of(value)
+    if stated is None:
+        raise CatalogueError(f"row {number}, column {column}: {value!r} is neither true nor false")
+    return stated
 
 
 def _tags(row: Mapping[str, Any], column: str, number: int) -> tuple[str, ...]:

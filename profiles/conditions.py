@@ -127,9 +127,11 @@ def compile_conditions(
     found = Segments.compile({"segments": segments or {}}, source, expressions, failures, _rules_of(rules))
     known = [segment.key for segment in found.segments]
     for name, rule in rules.triggers.items():
-        for named in rule.segments_named():
-            if named not in known:
-                raise RulesError(f"{table_of(name)}.segments", f"there is no segment {named!r}; {near(named, known)}")
+        asked_for = conditions[name].expression.segments if name in conditions else ()
+        for key, names in (("segments", rule.segments_named()), ("condition", sorted(asked_for))):
+            for named in names:
+                if named not in known:
+                    raise RulesError(f"{table_of(name)}.{key}", f"there is no segment {named!r}; {near(named, known)}")
     asked = [(one.place, one.expression) for one in conditions.values()]
     asked += [(f"segments.{segment.key}", segment.when) for segment in found.segments]
     _check_visitors(rules, asked)

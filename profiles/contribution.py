@@ -12,6 +12,7 @@ marketing). A test order and a cancelled one contribute nothing at all.
   that can't be told it is "the rest". Stated amounts beyond the rest count: goodwill.
 - An amount that holds tax and shipping counts by the goods' share of what was paid. So does one that is, to the minor unit, all
   that was paid, whoever states it: it is the whole order.
+- Gift cards among the lines are no sale, nor is what of a refund is of them: everything here is of the rest.
 - Cost of a line: the event's, else the catalogue's, else list value x cost rate, else nothing; the last two are estimates.
 - `estimated_gross` is the order's gross where shipping cost or payment fee is unknown, else that of estimated lines.
 - In the shop's currency gross, discount, refund, margin and estimate are each rounded half to even at the rate of the
@@ -27,10 +28,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from profiles.book import Book
-from profiles.order_state import Contribution, OrderEntry, OrderMoney, Refund, Totals
+from profiles.order_currency import further_digits, in_its_digits, in_order_currency, in_shop_currency, rate_of
+from profiles.order_state import Contribution, OrderEntry, OrderLine, OrderMoney, Refund, Totals
 from profiles.product_facts import of_line
 from profiles.rates import ONE, Rate, scaled, times
-from schemas.money import exponent
 
 _NO_MONEY: Final = OrderMoney()
 
@@ -47,17 +48,26 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
     currency = entry.currency or book.shop_currency
     if entry.cancelled_ms is not None:
         return Contribution(currency, cancelled=True)
-    if digits := _digits(currency, book):
-        entry = _in_its_digits(entry, digits)
-        before = None if before is None else _in_its_digits(before, digits)
+    if digits := further_digits(currency, book):
+        entry = in_its_digits(entry, digits)
+        before = None if before is None else in_its_digits(before, digits)
     if entry.alone:
         entry = replace(entry, money=stated_money(entry))
     if before is not None and before.alone:
         before = replace(before, money=stated_money(before))
     rate = rate_of(currency, placed_ms, book)
-    if entry.compact and before is not None and before.contribution is not None and before.contribution.counted:
-        amounts, source, valued = _amended(entry, before, before.contribution, currency, rate, book)
+    old = before.contribution if entry.compact and before is not None else None
+    gift_cards, gift_cards_alone = 0, False
+    if before is not None and old is not None and old.counted:
+        gift_cards, gift_cards_alone = old.gift_cards, old.gift_cards_alone
+        if gift_cards:
+            entry, before = _holding(gift_cards, entry), _holding(gift_cards, before)
+        amounts, source, valued = _amended(entry, before, old, currency, rate, book)
     else:
+        if entry.gift_cards and entry.lines:
+            entry = _without_gift_cards(entry, currency)
+            gift_cards = (entry.money or _NO_MONEY).gift_cards
+            gift_cards_alone = not entry.lines
         amounts, source, valued = _worked_out(entry, currency, rate, book)
     return Contribution(
         currency,
@@ -70,48 +80,9 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         None if rate is None else rate.text,
         source,
         entry.couponed,
+        gift_cards,
+        gift_cards_alone,
     )
-
-
-def _digits(currency: str, book: Book) -> int:
-    """How many decimals a currency has more than the shop's."""
-    return 0 if currency == book.shop_currency else exponent(currency) - exponent(book.shop_currency)
-
-
-def _rescaled(amount: int, digits: int) -> int:
-    """An amount that was read with the shop's decimals, with so many more; half to even where they are fewer."""
-    return amount * 10**digits if digits >= 0 else scaled(amount, 1, 10**-digits)
-
-
-def _in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
-    """The entry of an order whose currency has other decimals than the shop's, with all of it in those.
-
-    What named no currency was read as if it were in the shop's: 500 yen as 500.00. That is what is newer than the newest word
-    on the currency.
-    """
-    named = entry.currency_version or entry.money_version or entry.lines_version
-    if named is None:
-        return entry
-    money, lines = entry.money, entry.lines
-    if money is not None and entry.money_version is not None and entry.money_version > named:
-        stated = ("revenue", "subtotal", "total", "shipping", "tax", "discount")
-        told = {name: amount for name in stated if (amount := getattr(money, name)) is not None}
-        money = replace(money, **{name: _rescaled(amount, digits) for name, amount in told.items()})
-    if entry.lines_version is not None and entry.lines_version > named:
-        lines = [
-            replace(
-                line,
-                list_minor=None if line.list_minor is None else _rescaled(line.list_minor, digits),
-                discount_minor=_rescaled(line.discount_minor, digits),
-                cost_minor=None if line.cost_minor is None else _rescaled(line.cost_minor, digits),
-            )
-            for line in lines
-        ]
-    alone = {
-        name: (_rescaled(amount, digits) if version > named else amount, version)
-        for name, (amount, version) in entry.alone.items()
-    }
-    return replace(entry, money=money, lines=lines, alone=alone)
 
 
 def stated_money(entry: OrderEntry) -> OrderMoney:
@@ -131,30 +102,6 @@ def stated_money(entry: OrderEntry) -> OrderMoney:
         revenue=None if money.revenue is None else money.revenue - less,
         subtotal=None if money.subtotal is None else money.subtotal - less,
         total=None if money.total is None else money.total - less + more,
-    )
-
-
-def rate_of(currency: str, at_ms: int, book: Book) -> Rate | None:
-    """The rate of a currency into the shop's on the UTC date of `at_ms`; None where none is known."""
-    return ONE if currency == book.shop_currency else book.rates.at(currency, at_ms)
-
-
-def in_shop_currency(amounts: Totals, rate: Rate | None) -> Totals:
-    """Amounts in the shop's currency; all zero without a rate."""
-    if rate is ONE:
-        return amounts
-    if rate is None:
-        return Totals()
-    num, den = rate.num, rate.den
-    gross, discount = scaled(amounts.gross, num, den), scaled(amounts.discount, num, den)
-    refund = scaled(amounts.refund, num, den) if amounts.net else gross - discount
-    return Totals(
-        gross,
-        discount,
-        refund,
-        gross - discount - refund,
-        scaled(amounts.margin, num, den),
-        scaled(amounts.estimated_gross, num, den),
     )
 
 
@@ -186,6 +133,8 @@ def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
     contribution = entry.contribution
     if contribution is None or not contribution.counted:
         return entry.refunds
+    if entry.gift_cards and entry.lines:
+        entry = _without_gift_cards(entry, contribution.currency)
     goods = contribution.amounts.gross - contribution.amounts.discount
     kept = {}
     for refund_id, refund in entry.refunds.items():
@@ -195,6 +144,51 @@ def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
             currency, priced = contribution.currency, True
         kept[refund_id] = replace(refund, amount=amount, currency=currency, units={}, priced=priced)
     return kept
+
+
+def _holding(gift_cards: int, entry: OrderEntry) -> OrderEntry:
+    return replace(entry, money=replace(entry.money or _NO_MONEY, gift_cards=gift_cards))
+
+
+def _without_gift_cards(entry: OrderEntry, currency: str) -> OrderEntry:
+    """The entry without its gift cards: neither what was paid for them nor what of it went back is a sale.
+
+    What was paid for them is noted with the money, whose stated amounts hold it: all of that where the order has nothing else,
+    none of it where the other products come to just what is stated. Of a refund that names gift cards and other products their
+    worth goes off, unless it is of all that was paid: that stays known by its amount.
+    """
+    cards = frozenset(entry.gift_cards)
+    paid_for = _paid_by_product(entry.lines)
+    sold = sum(paid_for[product_id][0] for product_id in paid_for.keys() & cards)
+    lines = [line for line in entry.lines if line.product_id not in cards]
+    listed = sum(line.list_minor or 0 for line in lines)
+    discount = discounts = sum(line.discount_minor for line in lines)
+    money = stated_money(entry)
+    stated, source = _goods(money, None, 0)
+    if money.discount is not None:
+        of_cards = sum(line.discount_minor for line in entry.lines) - discounts
+        discount = money.discount - min(of_cards, max(0, money.discount))
+        money = replace(money, discount=discount)
+    if not lines:
+        sold = max(sold, stated)
+        money = replace(money, discount=None)
+    elif source is not None and stated == listed - discount:
+        sold = 0
+    money = replace(money, gift_cards=sold)
+    paid = _paid(money, _goods(money, listed, discount)[0])
+    refunds = dict(entry.refunds)
+    for refund_id, refund in entry.refunds.items():
+        amount, units = refund.amount, refund.units
+        back = {product_id: count for product_id, count in units.items() if product_id in cards}
+        if back:
+            units = {product_id: count for product_id, count in units.items() if product_id not in cards}
+            if not units:
+                amount = 0
+            elif amount is not None and amount != paid and refund.currency in (None, currency):
+                worth = sum(_worth_of(paid_for, product_id, count) or 0 for product_id, count in back.items())
+                amount = min(amount, max(0, amount - worth))
+            refunds[refund_id] = replace(refund, amount=amount, units=units, priced=refund.priced and bool(units))
+    return replace(entry, lines=lines, money=money, refunds=refunds)
 
 
 def _worked_out(entry: OrderEntry, currency: str, rate: Rate | None, book: Book) -> tuple[Totals, str | None, bool]:
@@ -269,16 +263,18 @@ def _amended(
 
 
 def _goods(money: OrderMoney, listed: int | None, discount: int) -> tuple[int, str | None]:
-    """Goods value and the name of the field that gave it; zero and None where nothing states one."""
+    """Goods value and the name of the field that gave it; zero and None where nothing states one. What is stated holds what was
+    paid for gift cards, the lines do not.
+    """
     if money.revenue is not None:
-        return money.revenue, "revenue"
-    if money.subtotal is not None:
-        return money.subtotal, "subtotal"
-    if money.total is not None:
-        return money.total - (money.shipping or 0) - (money.tax or 0), "total"
-    if listed is not None:
-        return listed - discount, "lines"
-    return 0, None
+        goods, source = money.revenue, "revenue"
+    elif money.subtotal is not None:
+        goods, source = money.subtotal, "subtotal"
+    elif money.total is not None:
+        goods, source = money.total - (money.shipping or 0) - (money.tax or 0), "total"
+    else:
+        return (0, None) if listed is None else (listed - discount, "lines")
+    return goods if goods <= 0 else max(0, goods - money.gift_cards), source
 
 
 def _extras(
@@ -302,7 +298,7 @@ def _extras(
     elif (costs.payment_rate is None and costs.payment_fixed_minor is None) or rate is None:
         known = False
     else:
-        paid = goods + charged + (money.tax or 0) if money.total is None else money.total
+        paid = goods + money.gift_cards + charged + (money.tax or 0) if money.total is None else money.total
         if paid > 0:
             if costs.payment_rate is not None:
                 extras -= scaled(paid, costs.payment_rate[0], costs.payment_rate[1])
@@ -313,7 +309,7 @@ def _extras(
     for refund in entry.refunds.values():
         fees = refund.restocking_fee - refund.return_shipping
         if fees:
-            extras += _in_order_currency(fees, refund, entry, currency, book)
+            extras += in_order_currency(fees, refund, entry, currency, book)
     _, with_tax = _stated(entry, goods, currency, book)
     return extras - _shares(with_tax, money, goods)[1], known
 
@@ -325,7 +321,7 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
     of_products, rest = 0, False
     for refund in entry.refunds.values():
         if refund.priced:
-            of_products += _in_order_currency(refund.amount or 0, refund, entry, currency, book)
+            of_products += in_order_currency(refund.amount or 0, refund, entry, currency, book)
         elif refund.amount is None:
             value = _units_value(entry, refund, goods)
             if value is None:
@@ -339,11 +335,12 @@ def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
     """The sums of the stated amounts: of goods alone, and of those with tax and shipping in them."""
     of_goods = with_tax = whole = 0
-    paid = _paid(entry.money or _NO_MONEY, goods)
+    money = entry.money or _NO_MONEY
+    paid = _paid(money, goods)
     for refund in entry.refunds.values():
         if refund.amount is None or refund.priced:
             continue
-        amount = _in_order_currency(refund.amount, refund, entry, currency, book)
+        amount = in_order_currency(refund.amount, refund, entry, currency, book)
         if refund.with_tax:
             with_tax += amount
         else:
@@ -353,12 +350,15 @@ def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[i
     if paid > goods > 0:
         whole = of_goods if of_goods == paid and not with_tax else whole
         return of_goods - whole, with_tax + whole
+    if money.gift_cards and not goods:  # of an order of gift cards alone they are what goes back
+        given = of_goods + with_tax
+        return min(given, max(0, given - paid)), 0
     return of_goods, with_tax
 
 
 def _paid(money: OrderMoney, goods: int) -> int:
-    """What the customer paid for an order, tax and shipping included."""
-    stated = goods + (money.shipping or 0) + (money.tax or 0)
+    """What the customer paid for an order, gift cards, tax and shipping included."""
+    stated = goods + money.gift_cards + (money.shipping or 0) + (money.tax or 0)
     return stated if money.total is None else max(money.total, stated)
 
 
@@ -371,25 +371,9 @@ def _shares(with_tax: int, money: OrderMoney, goods: int) -> tuple[int, int]:
     if with_tax <= 0 or goods <= 0:
         return with_tax, 0
     paid, shipping = _paid(money, goods), max(0, money.shipping or 0)
-    taxed = max(goods, paid - shipping)
+    taxed = max(goods, paid - shipping - money.gift_cards)
     of_goods = min(goods, scaled(with_tax, goods, taxed))
     return of_goods + max(0, with_tax - max(goods, paid)), min(shipping, max(0, with_tax - taxed))
-
-
-def _in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int:
-    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing.
-
-    One that names no currency is in the order's, and was read with the shop's decimals.
-    """
-    if refund.currency is None and (digits := _digits(currency, book)):
-        return _rescaled(amount, digits)
-    if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
-        return amount
-    theirs = rate_of(refund.currency, entry.placed_ms, book)
-    ours = rate_of(currency, entry.placed_ms, book)
-    if theirs is None or ours is None:
-        return amount
-    return scaled(amount, theirs.num * ours.den, theirs.den * ours.num)
 
 
 def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
@@ -397,24 +381,33 @@ def _units_value(entry: OrderEntry, refund: Refund, goods: int) -> int | None:
 
     None where no products are named, or the order's lines can't price them.
     """
-    if not refund.units:
+    if not refund.units or any(line.list_minor is None for line in entry.lines):
         return None
-    ordered: dict[str, tuple[int, float]] = {}
-    listed = 0
-    for line in entry.lines:
-        if line.list_minor is None:
-            return None
-        paid = max(0, line.list_minor - line.discount_minor)
-        listed += paid
-        value, quantity = ordered.get(line.product_id, (0, 0.0))
-        ordered[line.product_id] = (value + paid, quantity + line.quantity)
+    paid_for = _paid_by_product(entry.lines)
+    listed = sum(paid for paid, _ in paid_for.values())
     share = 0
     for product_id, units in refund.units.items():
-        value, quantity = ordered.get(product_id, (0, 0.0))
-        if quantity <= 0:
+        worth = _worth_of(paid_for, product_id, units)
+        if worth is None:
             return None
-        share += _portion(value, units, quantity)
+        share += worth
     return scaled(goods * share, 1, listed) if listed > 0 else None
+
+
+def _paid_by_product(lines: list[OrderLine]) -> dict[str, tuple[int, float]]:
+    """What was paid for each product of an order by its lines, and how many units of it there are."""
+    found: dict[str, tuple[int, float]] = {}
+    for line in lines:
+        paid, quantity = found.get(line.product_id, (0, 0.0))
+        paid += max(0, (line.list_minor or 0) - line.discount_minor)
+        found[line.product_id] = (paid, quantity + line.quantity)
+    return found
+
+
+def _worth_of(paid_for: dict[str, tuple[int, float]], product_id: str, units: float) -> int | None:
+    """What so many units of a product were paid for; None where the order had none of it."""
+    paid, quantity = paid_for.get(product_id, (0, 0.0))
+    return _portion(paid, units, quantity) if quantity > 0 else None
 
 
 def _restocked_cost(entry: OrderEntry, line_costs: list[int]) -> int:

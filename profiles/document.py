@@ -81,7 +81,7 @@ def acquisition_shown(profile: Profile, book: Book) -> AcquisitionShown:
 
 def average_order_minor(profile: Profile) -> int | None:
     """Net lifetime value over the orders it is from (`profiles.order_stats.average_minor`)."""
-    return average_minor(profile.ltv.net, profile.orders.count, profile.orders.unconverted)
+    return average_minor(profile.ltv.net, profile.orders.in_amounts)
 
 
 def days_between(profile: Profile) -> float | None:

@@ -442,7 +442,7 @@ def _summary(profile: Profile) -> ProfileSummary:
     return ProfileSummary(
         ltv_net_minor=profile.ltv.net,
         orders=orders.count,
-        aov_minor=average_minor(profile.ltv.net, orders.count, orders.unconverted),
+        aov_minor=average_minor(profile.ltv.net, orders.in_amounts),
         last_order_at_ms=orders.recent[-1][0] if orders.recent else None,
         churn_band=profile.standing.band if orders.recent else None,
         segments=tuple(sorted(profile.memberships.inside_ms)) if profile.has_memberships else (),

@@ -32,18 +32,22 @@ def touch(
 ) -> None:
     """Note that something of this category, brand and occasion was viewed, bought ... (`weight`: see WEIGHTS)."""
     units = grown(interests, weight, at_ms)
+    # Written out three times: every view comes by here.
     if category is not None:
-        if category in interests.categories:
-            interests.categories[category] += units
-        else:
-            add(interests.categories, category, units)
+        scores = interests.categories
+        scores[category] = scores.get(category, 0) + units
+        if len(scores) > INTERESTS_MAX:
+            _keep_strongest(scores)
     if brand is not None:
-        if brand in interests.brands:
-            interests.brands[brand] += units
-        else:
-            add(interests.brands, brand, units)
+        scores = interests.brands
+        scores[brand] = scores.get(brand, 0) + units
+        if len(scores) > INTERESTS_MAX:
+            _keep_strongest(scores)
     for occasion in occasions:
-        add(interests.occasions, occasion, units)
+        scores = interests.occasions
+        scores[occasion] = scores.get(occasion, 0) + units
+        if len(scores) > INTERESTS_MAX:
+            _keep_strongest(scores)
 
 
 def purchase(interests: Interests, bought: Sequence[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
@@ -79,17 +83,6 @@ def read(units: int, landmark_ms: int, now_ms: int) -> float:
     True
     """
     return units / UNITS * exp2((landmark_ms - now_ms) / HALF_LIFE_MS)
-
-
-def add(scores: dict[str, int], name: str, units: int) -> None:
-    """Add to one score. Above INTERESTS_MAX names the lowest goes; of equal ones the first by text."""
-    known = scores.get(name)
-    if known is not None:
-        scores[name] = known + units
-        return
-    scores[name] = units
-    if len(scores) > INTERESTS_MAX:
-        _keep_strongest(scores)
 
 
 def move_landmark(interests: Interests, landmark_ms: int) -> None:

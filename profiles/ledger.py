@@ -6,7 +6,8 @@ An entry does not depend on the order in which its events arrive, nor on how oft
   lacks one leaves the older one standing. Shipping, tax or a discount alone say nothing of what the order is worth, and
   leave the older word on it standing too.
 - The order was placed at the earliest Order Completed, or while there is none at the earliest Order Updated.
-- A cancellation stays, also one that comes before its order; so does the mark of a test order, and that it named a coupon.
+- A cancellation stays, also one that comes before its order; so does the mark of a test order, that it named a coupon, and which
+  of its products are gift cards.
 - A refund is known by its refund id: the same id twice is the same refund, of which the version with the later (time,
   message id) counts. Refunds of an order that is not there yet are parked in its entry.
 
@@ -28,7 +29,7 @@ from profiles.book import Book
 from profiles.contribution import contribute, net_units, settled_refunds
 from profiles.order_state import Alone, Contribution, Ledger, OrderEntry, OrderLine, OrderMoney, Refund, Totals
 from profiles.order_stats import Key
-from profiles.product_facts import fill_lines
+from profiles.product_facts import fill_lines, of_line
 from profiles.profile import Profile
 from profiles.rates import DAY_MS, times
 from profiles.state import OrderStats
@@ -124,6 +125,9 @@ def apply_order(
         return OrderChange(entry, before, type(event), None, None, profile.purchases)
     if facts and entry.lines and (before is None or entry.lines is not before.lines):
         fill_lines(entry.lines, [] if before is None else before.lines, facts, book.catalogue)
+    if book.catalogue.gift_cards and entry.lines and (before is None or entry.lines is not before.lines):
+        found = [line.product_id for line in entry.lines if of_line(book.catalogue, line).gift_card]
+        entry.gift_cards = sorted({*entry.gift_cards, *found})
     old = None if before is None else before.contribution
     new = entry.contribution = contribute(entry, before, book)
 
@@ -261,6 +265,9 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
         new.test, changed = True, True
     if not new.couponed and names_coupon(event):
         new.couponed, changed = True, True
+    gift_cards = with_gift_cards(new.gift_cards, event.products)
+    if gift_cards is not new.gift_cards:
+        new.gift_cards, changed = gift_cards, True
 
     # Versions that are left out stand for the main one, which is about to move: spell them out first.
     main = new.money_version or new.lines_version
@@ -307,6 +314,14 @@ def names_coupon(event: OrderStateEvent) -> bool:
     return event.coupon is not None or any(product.coupon is not None for product in event.products)
 
 
+def with_gift_cards(known: list[str], products: Iterable[Product]) -> list[str]:
+    """The ids of the gift cards of an order with those among these products; the very same list where they are no news."""
+    for product in products:
+        if product.gift_card and product.product_id not in known:
+            known = sorted([*known, product.product_id])
+    return known
+
+
 def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderEntry:
     """The entry of an order nothing was known of: what `_with_state` would make of an empty one, in a third of the time."""
     kind = type(event)
@@ -334,6 +349,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         cancelled_ms=at_ms if kind is OrderCancelled else None,
         test=event.test,
         couponed=names_coupon(event),
+        gift_cards=with_gift_cards([], products),
     )
 
 
@@ -471,6 +487,8 @@ def _count(stats: OrderStats, contribution: Contribution, sign: int) -> None:
             stats.refunded += sign
         if contribution.rate is None:
             stats.unconverted += sign
+        elif contribution.gift_cards_alone:
+            stats.gift_cards += sign
         if contribution.couponed:
             stats.couponed += sign
 

@@ -56,6 +56,7 @@ def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
         cancelled_ms=_earliest(ours.cancelled_ms, theirs.cancelled_ms),
         test=ours.test or theirs.test,
         couponed=ours.couponed or theirs.couponed,
+        gift_cards=sorted({*ours.gift_cards, *theirs.gift_cards}),
         fulfilled_ms=_earliest(ours.fulfilled_ms, theirs.fulfilled_ms),
         delivered_ms=_earliest(ours.delivered_ms, theirs.delivered_ms),
         compact=described.compact,

@@ -43,7 +43,10 @@ class OrderLine(Struct, array_like=True, omit_defaults=True, gc=False):
 
 
 class OrderMoney(Struct, omit_defaults=True, gc=False):
-    """The money fields of an order as its newest version stated them, minor units of the order's currency."""
+    """The money fields of an order as its newest version stated them, minor units of the order's currency.
+
+    `gift_cards` is what was paid for gift cards, which is in the stated amounts. It is worked out and never stored.
+    """
 
     revenue: int | None = None
     subtotal: int | None = None
@@ -53,6 +56,7 @@ class OrderMoney(Struct, omit_defaults=True, gc=False):
     discount: int | None = None
     shipping_cost: int | None = None
     payment_fee: int | None = None
+    gift_cards: int = 0
 
 
 class Refund(Struct, omit_defaults=True, gc=False):
@@ -79,7 +83,8 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     """What an order adds to the customer's totals now; kept so that a change can subtract exactly this.
 
     Amounts are minor units of `currency`; `shop` is the same in the shop currency at `rate` (None: no rate known, then
-    `shop` is all zeros). `revenue_from` names the field that gave the net value.
+    `shop` is all zeros). `revenue_from` names the field that gave the net value. `gift_cards` was paid for gift cards, and is in
+    none of the amounts; `gift_cards_alone`: there is nothing else in the order.
     """
 
     currency: str
@@ -92,6 +97,8 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     rate: str | None = None
     revenue_from: str | None = None
     couponed: bool = False
+    gift_cards: int = 0
+    gift_cards_alone: bool = False
 
 
 Alone = tuple[int, tuple[int, int, str]]
@@ -106,7 +113,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     versioned of their own; where a version is None it is `money_version`, or without one `lines_version`. `alone` are
     shipping, tax and discount as newer events stated them without a word on what the order is worth. `placed_ms`
     None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
-    their contribution stays. `couponed`: some version of it named a coupon. `came_with` is the identifier that the order came
+    their contribution stays. `couponed`: some version of it named a coupon. `gift_cards` are the products that somebody
+    called gift cards, by id, sorted. `came_with` is the identifier that the order came
     with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
     """
 
@@ -133,6 +141,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     contribution: Contribution | None = None
     compact: bool = False
     couponed: bool = False
+    gift_cards: list[str] = []
     came_with: str = ""
 
 

@@ -24,12 +24,11 @@ def newest(stats: OrderStats) -> list[Key]:
     return stats.recent[-RECENT_EXACT:]
 
 
-def average_minor(net_minor: int, orders: int, unconverted: int) -> int | None:
+def average_minor(net_minor: int, orders: int) -> int | None:
     """What an order brought on average, in minor units of the shop's currency, half to even: net over the orders whose amounts
-    are in it, which those without an exchange rate are not. None without any.
+    are in it (`OrderStats.in_amounts`). None without any.
     """
-    converted = orders - unconverted
-    return scaled(net_minor, 1, converted) if converted else None
+    return scaled(net_minor, 1, orders) if orders else None
 
 
 def moved(

@@ -46,6 +46,14 @@ _WRITTEN: Final[Mapping[str, str]] = {
     _COUNTRY: 'no country; write its two capital letters (ISO 3166-1), such as "AT"',
 }
 """What is said of a text that does not have the form it must have."""
+_EXPECTED: Final = re.compile(r"Expected `(int|float|bool|str)`(?: (>=|>|<=|<) (-?[\d.]+)$|, got|$)")
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false, without quotation marks",
+    "str": "a text in quotation marks",
+}
+_BOUNDS: Final = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 _TIME_OF_DAY = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
 
 
@@ -433,4 +441,9 @@ def _in_words(error: str, field: FieldInfo, value: Any) -> str:
             return f"{wrong!r} is {said}"
     if problem.startswith("Invalid enum value"):
         return f"{problem}; allowed are {', '.join(get_args(field.type))}"
+    if (expected := _EXPECTED.match(problem)) is not None:
+        kind, bound, most = expected.groups()
+        within = f" {_BOUNDS[bound]} {float(most):g}" if bound else ""
+        share = ", such as 0.1 for one in ten" if field.type == Share else ""
+        return f"{wrong!r} does not do; write {_KINDS[kind]}{within}{share}"
     return f"{problem}: {wrong!r}" if place else problem

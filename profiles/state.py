@@ -139,7 +139,8 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
 
     `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
     than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
-    `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon.
+    `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon,
+    `gift_cards` those with a rate that are of gift cards alone.
     """
 
     count: int = 0
@@ -150,6 +151,12 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     cancelled: int = 0
     unconverted: int = 0
     couponed: int = 0
+    gift_cards: int = 0
+
+    @property
+    def in_amounts(self) -> int:
+        """The orders whose amounts are in the shop's totals: those without a rate are not, and gift cards alone are no sale."""
+        return self.count - self.unconverted - self.gift_cards
 
 
 class Purchase(Struct, array_like=True, omit_defaults=True, gc=False):

@@ -66,6 +66,7 @@ class Product(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `price_minor` is the list price of one unit. `list_minor`, where given, is the list value of the whole line and wins
     over price x quantity (weighed goods, rounded lines). `discount_minor` is the line's discount in all, not per unit.
+    `gift_card`: it is one, so what is paid for it is owed to whoever will redeem it, and no sale.
     """
 
     product_id: Id
@@ -85,6 +86,7 @@ class Product(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     image_url: Annotated[str, Meta(max_length=2048)] | None = None
     position: Small | None = None
     occasions: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    gift_card: bool = False
 
 
 Products = Annotated[tuple[Product, ...], Meta(max_length=500)]

@@ -4,6 +4,7 @@ Every input and internal topic has the installation's number of partitions, so t
 belongs to one worker. The tuple's order is the rank that breaks ties when records of one partition have equal times.
 """
 
+import re
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -97,6 +98,15 @@ TOPICS: tuple[Topic, ...] = (
 TRIGGERS: Final = "triggers"
 APART: Final = r"^triggers(-(?!shadow$)[a-z0-9][a-z0-9-]{0,60})?$"
 """What the topic of a trigger may be called."""
+
+
+def holds_triggers(name: str) -> bool:
+    """Whether triggers are published there that are meant: on `triggers`, or apart by the rules.
+
+    >>> holds_triggers("triggers"), holds_triggers("triggers-carts"), holds_triggers("triggers-shadow")
+    (True, True, False)
+    """
+    return re.match(APART, name) is not None
 
 
 def topic_apart(name: str) -> Topic:

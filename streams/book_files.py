@@ -220,9 +220,14 @@ def _no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> BookError
             if place == here or place.startswith(f"{here}."):
                 twice = f"{here}: stands twice, on line {first} and here; give it one place or two names"
                 return _in_rules(path, twice, second)
-    return BookError(f"rules file {path}: {error}", line)
+    shown = text.split("\n")[line - 1].strip()
+    return BookError(f"rules file {path}: {error}\n    {shown[:_SHOWN]}\n  {_QUOTED}", line)
 
 
+_SHOWN: Final = 100
+_QUOTED: Final = (
+    'Durations, times of day and all other texts stand in quotation marks ("4h"), numbers and true and false do not'
+)
 _TOML_PLACE: Final = re.compile(r"at line (\d+), column")
 _ENDLESS: Final = re.compile(r"[\d_]{4000}")
 _TWICE: Final = ("Cannot", "Duplicate")

@@ -14,11 +14,9 @@ from importlib.metadata import version
 import click
 from typing_extensions import override
 
-from streams.leaving import leave
+from streams.commands.errors import EXIT_FAULT, EXIT_USER, told
+from streams.leaving import EXIT_INTERRUPTED, INTERRUPTED, end_on_interrupt, leave, raise_on_interrupt
 
-EXIT_USER = 2
-EXIT_FAULT = 70  # EX_SOFTWARE of sysexits.h
-EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 COMMANDS: dict[str, str] = {
@@ -84,16 +82,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A terminal of another encoding than UTF-8 shows what it has no letter for as \u2713; that is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    raise_on_interrupt()
     try:
         code = run(arguments)
     except Exception:  # noqa: BLE001 - asked for by --traceback
         traceback.print_exc()
         code = EXIT_FAULT
+    end_on_interrupt()
     leave(code)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line; gives the exit code. Ctrl-C is looked for out here: it comes while errors are told, too."""
+    try:
+        return _run(arguments)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(INTERRUPTED, err=True)
+        return EXIT_INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         outcome = cli.main(list(arguments), prog_name="regulars", standalone_mode=False)
         sys.stdout.flush()
@@ -102,12 +110,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.UsageError as error:
         error.show()
         return EXIT_USER
-    except click.ClickException as error:
-        click.echo(f"regulars: {error.format_message()}", err=True)
-        return EXIT_USER
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
+    except click.Abort:
+        raise
     except BrokenPipeError:
         # Whoever read us (head, less) has enough. Python would complain again when it flushes at exit.
         sys.stdout = None
@@ -120,20 +124,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if "--traceback" in arguments:
             raise
-        return _report(error)
-    return outcome if isinstance(outcome, int) else 0
-
-
-def _report(error: Exception) -> int:
-    from streams.commands.errors import explain
-
-    message = explain(error)
-    if message is not None:
+        message, code = told(error)
         click.echo(f"regulars: {message}", err=True)
-        return EXIT_USER
-    click.echo(
-        f"regulars: unexpected {type(error).__name__}: {error}\n"
-        f"  This is a fault of ours. To see where it came from: regulars --traceback {' '.join(sys.argv[1:])}",
-        err=True,
-    )
-    return EXIT_FAULT
+        return code
+    return outcome if isinstance(outcome, int) else 0

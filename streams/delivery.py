@@ -244,6 +244,8 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
 
     async def _standings(self, asked_ms: int) -> dict[TP, Reach]:
         consumer = self._ensure_consumer()
+        # Whom the group refuses waits until somebody takes this error, and only then asks again to be let in.
+        consumer._coordinator.check_errors()
         tps = [tp for tp in self._sessions if TopicPartition(*tp) in consumer.assignment()]
         if not tps:
             return {}
@@ -415,7 +417,9 @@ class ChunkConsumer(Consumer):
         await self._thread.run(self._thread._close(list(tps)))
 
     async def standings(self, asked_ms: int) -> dict[TP, Reach]:
-        """How far all open topic partitions are, and where their logs end now. `asked_ms` is the wall clock now."""
+        """How far all open topic partitions are, and where their logs end now. `asked_ms` is the wall clock now. Raises, too, why
+        the group does not let this worker in.
+        """
         found: dict[TP, Reach] = await self._thread.run(self._thread._standings(asked_ms))
         return found
 

@@ -141,6 +141,12 @@ def feed(
     try:
         began = time.monotonic()
         for number, line in enumerate(lines, 1):
+            if rate:
+                ahead_s = (number - 1) / rate - (time.monotonic() - began)
+                if ahead_s > 0.005:
+                    if ahead_s > 0.5:
+                        progress(fed)
+                    time.sleep(ahead_s)
             name = topic or line.topic
             # A topic that keeps the newest of each key takes no record without one.
             key = line.key.encode() if line.key or name == SPEND else None
@@ -156,12 +162,6 @@ def feed(
                 progress(fed)
             if failures:
                 raise failures[0]
-            if rate:
-                ahead_s = number / rate - (time.monotonic() - began)
-                if ahead_s > 0.005:
-                    if ahead_s > 0.5:
-                        progress(fed)
-                    time.sleep(ahead_s)
         producer.flush()
         if failures:
             raise failures[0]

@@ -33,7 +33,8 @@ class AdminError(Exception):
 class TopicMismatch(AdminError):
     """A topic exists with another number of partitions than the installation has.
 
-    Nothing was changed. Operator action: delete the topic if it is empty, or set `kafka.partitions` to the number it has.
+    Nothing was changed. Operator action: delete the topic if it is empty, or set `kafka.partitions` to the number it has. Where
+    somebody added partitions to it, docs/how-to/operate.md says what to do.
     """
 
 
@@ -239,5 +240,6 @@ def _check_count(state: TopicState, wanted: int) -> None:
     if state.partitions != wanted:
         raise TopicMismatch(
             f"topic {state.name} has {state.partitions} partitions, the installation has {wanted} (kafka.partitions). "
-            "The number is fixed for the life of an installation: delete the topic if it is empty, or correct the setting"
+            "The number is fixed for the life of an installation: correct the setting, delete the topic if it is empty, or, "
+            "where somebody added partitions, do as docs/how-to/operate.md says"
         )

@@ -6,15 +6,20 @@ long as it lasts without doubling a row; a row that the broker refuses for good 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.structs import TopicPartition
 
 from schemas.outputs import Outgoing
-from streams.log import RIGHTS
+from streams.log import MENDABLE
 from streams.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -41,6 +46,7 @@ class KafkaPublisher:
         self._reading = asyncio.Lock()
         self._renewing = asyncio.Lock()
         self._farewells: set[asyncio.Task[None]] = set()
+        self._sends: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect. Raises KafkaError where no broker answers."""
@@ -54,7 +60,7 @@ class KafkaPublisher:
 
     async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
         """Send rows and wait until each is acknowledged (None) or refused (the reason), in the rows' order. What is refused for
-        want of a right (streams.log.RIGHTS) may be taken another time, all else is refused for good.
+        want of a right or a topic (streams.log.MENDABLE) may be taken another time, all else is refused for good.
 
         Waits as long as the broker is away. Rows of one partition arrive in the order given.
         """
@@ -64,7 +70,7 @@ class KafkaPublisher:
             # The broker refuses whole batches, and after a refusal the producer's sequence has a hole: a new producer
             # sends the rows of the refused batches one by one, which shows whose fault it was.
             await self._renew()
-            closed = {rows[number].topic: why for number in failed if (why := outcomes[number]) in RIGHTS}
+            closed = {rows[number].topic: why for number in failed if (why := outcomes[number]) in MENDABLE}
             for number in failed:
                 # Of a topic that is closed to this user no row has to be tried by itself.
                 if (why := closed.get(rows[number].topic)) is not None:
@@ -118,7 +124,11 @@ class KafkaPublisher:
         for number, row in enumerate(rows):
             places.setdefault((row.topic, row.partition), []).append(number)
         outcomes: list[str | None] = [None] * len(rows)
-        await asyncio.gather(*(self._send(rows, numbers, outcomes) for numbers in places.values()))
+        sends = [asyncio.create_task(self._send(rows, numbers, outcomes)) for numbers in places.values()]
+        for send in sends:
+            self._sends.add(send)
+            send.add_done_callback(self._sends.discard)
+        await asyncio.gather(*sends)
         return outcomes
 
     async def _send(self, rows: Sequence[Outgoing], numbers: list[int], outcomes: list[str | None]) -> None:
@@ -151,11 +161,11 @@ class KafkaPublisher:
                     outcomes[number] = type(error).__name__
 
     async def _renew(self) -> None:
-        """Take a new producer; the old one finishes what other partitions gave it."""
+        """Take a new producer; the old one ends when what other partitions gave it has come to an end."""
         async with self._renewing:
             old, self._producer = self._producer, await self._new_producer()
             if old is not None:
-                farewell = asyncio.create_task(old.stop())
+                farewell = asyncio.create_task(_parted(old, set(self._sends)))
                 self._farewells.add(farewell)
                 farewell.add_done_callback(self._farewells.discard)
         _log.warning("a broker refused rows; went on with a new producer")
@@ -208,11 +218,20 @@ async def let_go(*goodbyes: Awaitable[None]) -> bool:
     return not late
 
 
+async def _parted(producer: AIOKafkaProducer, sends: Collection[asyncio.Task[None]]) -> None:
+    """Stop a producer when nobody uses it any more: who waits for a topic of one that was stopped waits for ever."""
+    if sends:
+        await asyncio.wait(sends)
+    await producer.stop()
+
+
 async def _handed_over(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
-    """Give the client a batch; what will become of it. A topic that it may not even see is refused like one it may not write."""
+    """Give the client a batch; what will become of it. A topic that is not there, or that it may not even see, refuses it like
+    one that it may not write.
+    """
     try:
         future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
-    except TopicAuthorizationFailedError as error:
+    except (TopicAuthorizationFailedError, UnknownTopicOrPartitionError) as error:
         future = asyncio.get_running_loop().create_future()
         future.set_exception(error)
     return future

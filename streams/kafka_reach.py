@@ -34,6 +34,16 @@ def denied(error: Exception) -> str | None:
     )
 
 
+def taken(error: Exception, settings: Settings) -> str | None:
+    """What it means that the group takes no member of our kind, None for any other error."""
+    if type(error).__name__ != "InconsistentGroupProtocolError":
+        return None
+    return (
+        f"another program reads as the consumer group {settings.kafka.group}, so it takes no worker in. Stop that one, or give "
+        "one of the two a name of its own (kafka.group; offsets lie in Redis, so nothing is lost). Until then the worker waits"
+    )
+
+
 async def _reasons(settings: Settings) -> str:
     servers = settings.bootstrap_servers()
     found = await asyncio.gather(*(_reason(settings, server) for server in servers))

@@ -38,28 +38,29 @@ class LogError(Exception):
 
 
 class NotAllowed(LogError):
-    """Kafka does not let this user write to a topic. What is to go there waits, and goes out once it may; nothing was lost.
+    """Kafka does not let this user write to a topic, or the topic is not there. What is to go there waits, and goes out once it
+    may; nothing was lost.
 
-    Operator action: give the user the right that the message names (docs/how-to/secure-connections.md).
+    Operator action: give the user the right that the message names (docs/how-to/secure-connections.md), or make the topic.
     """
 
 
-RIGHTS: Final = {
-    "TopicAuthorizationFailedError": "Write on topic {}",
-    "ClusterAuthorizationFailedError": "IdempotentWrite on the cluster",
+MENDABLE: Final = {
+    "TopicAuthorizationFailedError": "this Kafka user lacks Write on topic {}",
+    "ClusterAuthorizationFailedError": "this Kafka user lacks IdempotentWrite on the cluster",
+    "UnknownTopicOrPartitionError": "topic {} is missing (`regulars topics create` makes it)",
 }
-"""By refusals that blame no row, but this user: the right that lacks. It may be given, or given back."""
+"""By refusals that blame no row: what lacks. A person can give it, or give it back."""
 
 
 def lacking(refused: Iterable[tuple[str, str]]) -> str:
-    """The rights that lack, of refusals by topic (as the broker calls it: rights are given to that name) and reason; "" where
-    none does.
+    """What lacks, of refusals by topic (as the broker calls it: rights are given to that name) and reason; "" where nothing
+    does.
 
     >>> lacking([("shop.orders", "TopicAuthorizationFailedError"), ("shop.carts", "MessageSizeTooLargeError")])
     'this Kafka user lacks Write on topic shop.orders'
     """
-    rights = sorted({RIGHTS[why].format(topic) for topic, why in refused if why in RIGHTS})
-    return f"this Kafka user lacks {', '.join(rights)}" if rights else ""
+    return "; ".join(sorted({MENDABLE[why].format(topic) for topic, why in refused if why in MENDABLE}))
 
 
 class Log(Protocol):

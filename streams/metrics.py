@@ -163,8 +163,9 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_partitions_held_back", kind="gauge", unit="partitions",
-        meaning="Partitions of which something that is to be published waits for a right at Kafka.",
-        remedy="Give the right back that /health names; what waits goes out within seconds.",
+        meaning="Partitions of which something that is to be published waits for a right at Kafka, or for a topic that was "
+        "deleted.",
+        remedy="Give the right back that /health names, or `regulars topics create`; what waits goes out by itself.",
     ),
     Metric(
         name="regulars_topic_partitions", kind="gauge", unit="partitions",

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from schemas.outputs import Outgoing, Rejected
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import ELSEWHERE
-from streams.log import RIGHTS, NotAllowed, lacking
+from streams.log import MENDABLE, NotAllowed, lacking
 from streams.rows import decode_row, reject_row, row_of_reject
 from streams.stats import NO_STATS, Stats
 
@@ -245,7 +245,7 @@ class Outbox:
             except Exception as error:  # noqa: BLE001 - an older mark is as good, only slower on takeover
                 _log.info("the end of an output is not known: %s", error)
                 return
-            if end > self._marks.get(topic, -1):
+            if end != self._marks.get(topic):  # a lower one is that of a topic made anew
                 self._moved[topic] = end
             self._unmarked.discard(topic)
 
@@ -256,7 +256,7 @@ class Outbox:
         """
         waiting = [one for one in self._rows if not one.done and one.row.topic not in ELSEWHERE]
         for topic in sorted({one.row.topic for one in waiting}):
-            since = max(self._marks.get(topic, 0), self._moved.get(topic, 0))
+            since = self._moved.get(topic, self._marks.get(topic, 0))
             ids = await self._tail(topic, since)
             for one in waiting:
                 if one.row.topic == topic and one.row.record_id in ids:
@@ -267,7 +267,9 @@ class Outbox:
         pause_s = PAUSE_S
         for _ in range(TAIL_ATTEMPTS):
             try:
-                ids, _ = await self._publisher.tail(topic, self._partition, since)
+                ids, end = await self._publisher.tail(topic, self._partition, since)
+                if end < since:  # the mark is of another topic of this name, or another cluster
+                    ids, _ = await self._publisher.tail(topic, self._partition, 0)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be taken for published
                 _log.warning("the tail of %s was not read: %s", topic, error)
                 await self._sleep(pause_s)
@@ -280,7 +282,7 @@ class Outbox:
         """Set aside what is refused for good. Raises NotAllowed where something waits for a right: then no mark may be noted
         either, since what was published behind it is not trimmed, and the next owner would not find it beyond the mark.
         """
-        for_good = [(one, why) for one, why in refused if why not in RIGHTS]
+        for_good = [(one, why) for one, why in refused if why not in MENDABLE]
         try:
             await self._set_aside(for_good)
             if wanted := lacking((self._publisher.broker_name(one.row.topic), why) for one, why in refused):

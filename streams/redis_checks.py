@@ -6,9 +6,12 @@ is a warning instead of an answer.
 """
 
 import re
+from datetime import UTC, datetime
+from typing import Final
 
 from redis.exceptions import ResponseError
 
+from schemas.times import FUTURE_TOLERANCE_MS
 from streams.redis_link import Address, RedisLink, Reply, as_table_error
 from streams.table import TableError
 
@@ -18,18 +21,22 @@ VERSION_MIN = (6, 2)
 VERSION_TESTED = (7, 0)
 """What the tests run against; older ones work, with less precise words when a script is refused."""
 
+CLOCKS_APART_MS: Final = FUTURE_TOLERANCE_MS
+"""Clocks of two hosts that differ by more are no drift: one of them was set wrong."""
+
 
 class UnfitRedis(TableError):
-    """Redis is set up so that it would lose profiles, or is none that can be written to.
+    """Redis is set up so that it would lose profiles, is none that can be written to, or has another time than this host.
 
     The worker does not start; nothing was changed. Operator action: the message lists what to change, node by node.
     """
 
 
-async def check_redis(link: RedisLink, *, durable_elsewhere: bool = False) -> list[str]:
+async def check_redis(link: RedisLink, *, durable_elsewhere: bool = False, now_ms: int | None = None) -> list[str]:
     """Warnings about the Redis behind `link`; raises UnfitRedis, listing everything at once, when it is not fit.
 
-    `durable_elsewhere` accepts a Redis without append-only file, for managed services that keep a log of their own.
+    `durable_elsewhere` accepts a Redis without append-only file, for managed services that keep a log of their own. `now_ms` is
+    what this host's clock says: where it and Redis' are far apart, one of them is wrong.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -38,6 +45,8 @@ async def check_redis(link: RedisLink, *, durable_elsewhere: bool = False) -> li
         info, unseen = await _facts(link, address)
         warnings.extend(f"{where}: {what} can't be read here, so nobody checked it" for what in unseen)
         problems.extend(f"{where}: {problem}" for problem in problems_of(info, link.clustered, durable_elsewhere))
+        if now_ms is not None and (apart := clocks_apart(info, now_ms)):
+            problems.append(f"{where}: {apart}")
         version = _version(info)
         if version and VERSION_MIN <= version < VERSION_TESTED:
             warnings.append(f"{where} has version {info['redis_version']}; tests run with 7.0 and later")
@@ -87,6 +96,18 @@ def problems_of(info: dict[str, str], clustered: bool, durable_elsewhere: bool) 
             "it is a node of a Redis Cluster: use redis+cluster://host:port (with TLS rediss+cluster://) as the Redis URL"
         )
     return problems
+
+
+def clocks_apart(info: dict[str, str], now_ms: int) -> str:
+    """What to say where the clock of this host and that of a server (field of INFO) are too far apart, "" where they are not.
+
+    A worker's clock that is ahead would have timers fire early, and the clocks of partitions never go back.
+    """
+    theirs_ms = int(info.get("server_time_usec", now_ms * 1000)) // 1000
+    if abs(now_ms - theirs_ms) <= CLOCKS_APART_MS:
+        return ""
+    ours, theirs = (datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds") for ms in (now_ms, theirs_ms))
+    return f"the clock of this host says {ours}, its own {theirs}: set the wrong one right; triggers would go out at wrong times"
 
 
 async def _facts(link: RedisLink, address: Address) -> tuple[dict[str, str], list[str]]:

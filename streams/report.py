@@ -60,6 +60,7 @@ class Sums(Struct):
     valued_once: int = 0
     valued_twice: int = 0
     orders: int = 0
+    in_amounts: int = 0
     unconverted: int = 0
     named_orders: int = 0
     gross: int = 0
@@ -72,6 +73,7 @@ class Sums(Struct):
         """Add one profile; the one that stands for anonymous orders adds its money and no customer."""
         orders, ltv = profile.orders, profile.ltv
         self.orders += orders.count
+        self.in_amounts += orders.in_amounts
         self.unconverted += orders.unconverted
         self.gross += ltv.gross
         self.discount += ltv.discount
@@ -116,7 +118,7 @@ def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
         refund_minor=sums.refund,
         net_minor=sums.net,
         margin_minor=sums.margin,
-        aov_minor=average_minor(sums.net, sums.orders, sums.unconverted),
+        aov_minor=average_minor(sums.net, sums.in_amounts),
         orders_per_customer=round(sums.named_orders / sums.buyers, 4) if sums.buyers else 0.0,
         repurchase_rate=round(sums.valued_twice / sums.valued_once, 6) if sums.valued_once else 0.0,
         triggers=dict(sorted(tally.triggers.items())),

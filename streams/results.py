@@ -21,10 +21,10 @@ from profiles.book import Book
 from profiles.document import document
 from profiles.profile import Profile
 from schemas.events import ANONYMOUS
+from schemas.topics import holds_triggers
 from streams.report import Summary, Sums, Tally
 
 FILE_OF = {
-    "triggers": "triggers",
     "trigger-cancelled": "triggers",
     "trigger-converted": "triggers",
     "cart-recovered": "triggers",
@@ -32,7 +32,7 @@ FILE_OF = {
     "identity-changes": "identities",
     "rejected": "rejected",
 }
-"""Output topic -> file. Records on internal topics are no results."""
+"""Output topic -> file, besides those of triggers. Records on internal topics are no results."""
 
 _BUFFER_BYTES = 1 << 20
 
@@ -71,7 +71,9 @@ class Results:
         """Write one output record, given as JSON."""
         name = FILE_OF.get(topic)
         if name is None:
-            return
+            if not holds_triggers(topic):
+                return
+            name = "triggers"
         file = self._files[name]
         file.write(value)
         file.write(b"\n")

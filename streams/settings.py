@@ -369,6 +369,8 @@ def _convert(values: Any, kind: type[T], given_by: Mapping[str, str], at: str = 
         path = ".".join(part for part in (at, place) if part)
         if pattern := re.fullmatch(r"Expected `str` matching regex (.*)", message):
             message = f"Expected {FORMS[pattern[1]]}"
+        if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
+            message = f"{missing[1]} is missing"
         if message.startswith("Invalid enum value") and (allowed := _words(path)):
             message += f"; allowed are {', '.join(allowed)}"
         raise SettingsError(f"{_named(path, given_by)}: {message}" if path else message) from None

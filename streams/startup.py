@@ -24,14 +24,14 @@ class Ground(Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-async def check_ground(settings: Settings, table: RedisTable, *, shadow: bool = False) -> Ground:
-    """Check Kafka, topics, rights and Redis, for a worker or a `shadow` run.
+async def check_ground(settings: Settings, table: RedisTable, now_ms: int, *, shadow: bool = False) -> Ground:
+    """Check Kafka, topics, rights and Redis, for a worker or a `shadow` run, at `now_ms` by this host's clock.
 
     Raises AdminError (Kafka away, a right missing, topics missing or with another partition count), UnfitRedis and WrongInstall
-    (evicting or forgetful Redis, another number of partitions), Unavailable (no Redis).
+    (evicting or forgetful Redis, one with another time, another number of partitions), Unavailable (no Redis).
     """
     topic_ids = await asyncio.to_thread(read_topic_ids, settings, written=written(settings, shadow=shadow))
-    warnings = await check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere)
+    warnings = await check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere, now_ms=now_ms)
     await table.ensure_install(settings.kafka.partitions, key_mark(settings))
     return Ground(topic_ids=topic_ids, warnings=warnings)
 

@@ -36,7 +36,7 @@ from streams.forwards import mark_of
 from streams.goods import WAKES_MAX, Wake, decode_wake, encode_good, encode_wake, split_stored
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
-from streams.lost_state import refuse_forgotten, starting_offsets
+from streams.lost_state import refuse_forgotten, refuse_others, starting_offsets
 from streams.merge import Item, Merge
 from streams.notes import Notes
 from streams.outbox import Outbox, Publisher, publish_rejects
@@ -218,8 +218,13 @@ class Tenure:
     async def open(self) -> None:
         """Claim, check and seek. Raises LostState, TableError or LogError; then nothing was read."""
         self.state = "claiming"
-        if await self._table.meta(self.number) is None:
+        topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
+        known = await self._table.meta(self.number)
+        if known is None:
             refuse_forgotten(self.number, await self._log.group_offsets(self.number))
+        else:
+            # Before it is claimed: it may be that of another installation, whose workers are to keep it.
+            refuse_others(self.number, known.topic_ids, topic_ids)
         claim = await self._table.claim(self.number)
         self._faults.at("in_claim")
         meta = claim.meta
@@ -238,18 +243,17 @@ class Tenure:
         for profile_id in self.outbox.customers:
             if self._notes.is_erased(profile_id):
                 self.outbox.withdraw(profile_id)
-        await self._seek(claim)
+        await self._seek(claim, topic_ids)
         self.state = "running"
         self._stats.claimed(self.number)
 
-    async def _seek(self, claim: Claim) -> None:
+    async def _seek(self, claim: Claim, topic_ids: dict[str, str]) -> None:
         meta = claim.meta
-        topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
         marks = {topic: mark_of(topic_id) for topic, topic_id in topic_ids.items()}
         self._terms = structs.replace(self._terms, marks=marks)
         asked_ms = 0 if self._wall_ms is None else self._wall_ms()
         bounds = await self._log.bounds(self.number)
-        start = starting_offsets(self.number, self.inboxes, meta, bounds, topic_ids)
+        start = starting_offsets(self.number, self.inboxes, meta, bounds)
         self._faults.at("in_seek")
         sessions = await self._log.open(self.number, start)
         if sessions.keys() != start.keys():

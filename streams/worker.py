@@ -30,6 +30,7 @@ from streams.faust_app import ChunkApp, make_app
 from streams.health import Report, RulesHealth, Watch
 from streams.kafka_log import KafkaLog, held_partitions
 from streams.kafka_producer import KafkaPublisher
+from streams.kafka_reach import denied, taken
 from streams.keeper import Keeper
 from streams.kill_points import faults_of
 from streams.leaving import wait_for_nobody
@@ -42,13 +43,14 @@ from streams.outbox import Publisher
 from streams.pages import Pages
 from streams.partition import Partition, PartitionLimits
 from streams.protection import OpeningPublisher, load_protection
+from streams.redis_checks import CLOCKS_APART_MS, check_redis
 from streams.redis_table import RedisTable
 from streams.rules_reload import LOOK_EVERY_S as RULES_EVERY_S
 from streams.rules_reload import RulesFile
 from streams.settings import Settings
 from streams.shadow import ShadowPublisher
 from streams.startup import check_ground
-from streams.table import TableError
+from streams.table import TableError, Unavailable
 from streams.trigger_registry import all_triggers
 from streams.turnstile import Turnstile
 from streams.watchdog import watch_over
@@ -170,7 +172,8 @@ class Worker:
                 timeout_s=self.settings.redis.timeout_ms / 1000,
             )
             stack.push_async_callback(self._table.close)
-            for warning in (await check_ground(self.settings, self._table, shadow=self._shadow)).warnings:
+            ground = await check_ground(self.settings, self._table, _wall_ms(), shadow=self._shadow)
+            for warning in ground.warnings:
                 _log.warning("%s", warning)
             self._models = ModelWatch(self._table, self._renew, self._book.models)
             await self._models.look()
@@ -287,13 +290,26 @@ class Worker:
     async def _ask_ends(self) -> None:
         """Ask where the logs end, by which the clock of quiet partitions moves."""
         logical = self.settings.consumed()
+        apart_ms = _wall_ms() - _mono_ms()
         while True:
             await asyncio.sleep(self.settings.kafka.end_offsets_every_ms / 1000)
+            if abs(_wall_ms() - _mono_ms() - apart_ms) > CLOCKS_APART_MS:
+                # Set while we run, or the machine slept. Nothing follows the wall until it is known to be right.
+                elsewhere = self.settings.redis.durable_elsewhere
+                try:
+                    await check_redis(self._table.link, durable_elsewhere=elsewhere, now_ms=_wall_ms())
+                except Unavailable as error:
+                    _log.warning("this host's clock was set, rightly or not: %s", error, extra={"often": True})
+                    continue
+                apart_ms = _wall_ms() - _mono_ms()
             try:
                 async with asyncio.timeout(self.settings.kafka.request_timeout_ms / 1000):
                     reaches = await self._consumer.standings(_wall_ms())
             except (KafkaError, TimeoutError, LogError) as error:
-                _log.info("the ends of the logs are not known: %s", type(error).__name__)
+                if (why := taken(error, self.settings) or denied(error)) is not None:
+                    _log.error("%s", why, extra={"often": True})
+                else:
+                    _log.info("the ends of the logs are not known: %s", type(error).__name__)
                 continue
             for tp, reach in reaches.items():
                 keeper = self.keepers.get(tp.partition)

@@ -46,6 +46,8 @@ from profiles.expressions.syntax import (
 from profiles.expressions.values import COMPARISONS, MISSING, TypeName, Uint
 from profiles.rates import DAY_MS
 
+_NUMBER_KEYS: Final = frozenset({"bool", "int", "uint"})
+_KEYS: Final = _NUMBER_KEYS | {"string", "dyn"}
 TYPE_NAMES: Final = frozenset({"bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"})
 _NO_ENTRIES: Final[Mapping[str, Any]] = {}
 _MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_", "_==_": "_==_", "_!=_": "_!=_"}
@@ -67,6 +69,7 @@ class Compiler:
         self.reads: set[str] = set()
         self.counts: list[Count | Spend] = []
         self.timed = False
+        self.segments: set[str] = set()
         self._variables = variables
         self._shapes: dict[str, Shape] = {}
         for shape in variables.values():
@@ -340,13 +343,22 @@ class Compiler:
         return lambda scope: tuple([run(scope) for run in runs])
 
     def _entries(self, entries: tuple[tuple[Node, Node], ...]) -> Run:
+        numbers: set[str] = set()
+        for key, _ in entries:
+            kind = key.type.removesuffix("?")
+            if kind not in _KEYS:
+                raise self.problem(key, f"a {kind} is no key of a map; write a text or a whole number")
+            if kind in _NUMBER_KEYS:
+                numbers.add(kind)
+            if len(numbers) > 1:  # to Python true is 1, and implementations of the language differ on 1u
+                raise self.problem(key, f"keys of a map are not {' and '.join(sorted(numbers))} at once")
         runs = tuple((self.run(key), self.run(value)) for key, value in entries)
 
         def build(scope: Scope) -> dict[Any, Any]:
             found: dict[Any, Any] = {}
             for key, value in runs:
                 name = key(scope)
-                if values.look_up(found, name) is not MISSING:
+                if values.look_up(found, name) is not MISSING or name in found:  # 1 beside true
                     raise Failed("a key that is there twice")
                 found[name] = value(scope)
             return found
@@ -503,9 +515,10 @@ class Compiler:
 
     def _equality(self, node: Call) -> Run:
         wanted, (left, right) = node.name == "_==_", node.args
-        if NULL in (left.type, right.type):
-            value = self.run(left if right.type == NULL else right)
-            return lambda scope: (value(scope) is None) is wanted
+        for nothing, asked in ((right, left), (left, right)):
+            if isinstance(nothing, Constant) and nothing.type == NULL:
+                value = self.run(asked)
+                return lambda scope: (value(scope) is None) is wanted
         if left.type in self._shapes or right.type in self._shapes:
             raise self.problem(node, "only fields can be compared, not the whole")
         one, other = self.run(left), self.run(right)
@@ -519,6 +532,9 @@ class Compiler:
     def _contained(self, node: Call) -> Run:
         sought, among = node.args
         value, items = self.run(sought), self._names(among)
+        match among:
+            case Select(operand=Ident(name="profile"), name="segments") if isinstance(sought, Constant):
+                self.segments.add(str(sought.value))
         if sought.type == "string" and isinstance(among, Items) and all(item.type == "string" for item in among.items):
             return lambda scope: value(scope) in items(scope)
         if isinstance(self._moves(among), Names):

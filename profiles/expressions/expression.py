@@ -34,16 +34,17 @@ class Expression:
 
     `reads` names what its answer depends on: fields of the profile ("orders.count", "carts"), "event" and "episode".
     `counts` are the counts it asks of `profiles.windows`; they must be bound to the Windows that keep them. `timed`: the
-    answer can change without an event.
+    answer can change without an event. `segments` are those it names as `"name" in profile.segments`.
     """
 
-    __slots__ = ("_run", "counts", "reads", "text", "timed")
+    __slots__ = ("_run", "counts", "reads", "segments", "text", "timed")
 
     def __init__(self, compiler: Compiler, run: Run) -> None:
         self.text = compiler.text
         self.reads = frozenset(compiler.reads)
         self.counts = tuple(compiler.counts)
         self.timed = compiler.timed
+        self.segments = frozenset(compiler.segments)
         self._run = run
 
     def bind(self, windows: Windows) -> None:

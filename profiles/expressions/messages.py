@@ -157,7 +157,7 @@ def _no_overload(text: str, at: int, found: re.Match[str], vocabulary: Vocabular
             message = f"`{sign}` joins bool and bool, here they are {types[0]} and {types[1]}"
         else:
             message = f"`{sign}` can't be used on {types[0]} and {types[1]}"
-        return Problem(message + _remedy(types), span)
+        return Problem(message + _remedy(types, text[: span.start], vocabulary), span)
     given = f"({', '.join(types)})"
     if any(function.name == name for function in vocabulary.functions):
         return Problem(f"`{name}` takes {_written(name, vocabulary)}, not {given}", span)
@@ -174,14 +174,19 @@ def _written(name: str, vocabulary: Vocabulary) -> str | None:
     return f"`{STANDARD_FUNCTIONS[name]}`" if name in STANDARD_FUNCTIONS else None
 
 
-def _remedy(types: list[str]) -> str:
+def _remedy(types: list[str], before: str, vocabulary: Vocabulary) -> str:
     types = [kind.removesuffix(" or null") for kind in types]
     if set(types) == {"int", "double"}:
+        if before.rstrip().endswith("_minor"):
+            return "; amounts are whole minor units, 5000 for 50.00"
         return "; write a whole number as 5.0, or double(...) around it"
     if "string" in types and "int" in types:
         return "; a text stands in quotation marks, a number does not"
     if "timestamp" in types and "int" in types:
         return "; instants of a profile are epoch milliseconds: compare them with now_ms, ago(...) or ahead(...)"
+    for shape in vocabulary.shapes:
+        if shape.name in types and len(shape.fields) <= LISTED_MAX:
+            return f"; use a field of it: {', '.join(shape.fields)}"
     return ""
 
 
@@ -206,6 +211,11 @@ def _syntax(text: str, at: int, found: re.Match[str], _: Vocabulary) -> Problem:
         return Problem(f"`{word}` is written `{_WORDS_OF_OTHERS[word]}`", span)
     if word in ("'", '"'):
         return Problem("this text is not closed", Span(at, len(text.rstrip()) - at))
+    if word in ("ms", "s", "m", "min", "h", "d") and (number := re.search(r"\d+$", text[: span.start])) is not None:
+        written = f"{number[0]}{word}"
+        return Problem(
+            f'a span stands in quotation marks, and in a function: ago("{written}"), orders("{written}")', span
+        )
     if what.startswith(("extraneous", "mismatched", "no viable", "token recognition")):
         return Problem(f"`{word}` does not belong here", span)
     return Problem(what, span)

@@ -4,12 +4,12 @@ text), conversions from and to text, durations. A call costs some 5 us; everythi
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from cel_expr_python import cel
 
 from profiles.expressions.errors import Failed
-from profiles.expressions.values import Uint
+from profiles.expressions.values import Uint, kind_of
 
 DATE_PARTS: Final = (
     "getFullYear",
@@ -38,25 +38,27 @@ _TYPES: Final = {
 
 @lru_cache(maxsize=256)
 def carried_out(name: str, types: tuple[str, ...]) -> Callable[..., Any]:
-    """A standard function for arguments of these types ("dyn" and what else there is are looked at when it is called)."""
+    """A standard function for arguments of these types; those of "dyn" and what else there is are seen when it is called."""
+    if not all(kind.removesuffix("?") in _TYPES for kind in types):
+        return lambda *values: _as_found(name, values)
     names = [f"a{place}" for place in range(len(types))]
     environment = cel.NewEnv(
-        variables={
-            variable: _TYPES.get(kind.removesuffix("?"), cel.Type.DYN)
-            for variable, kind in zip(names, types, strict=True)
-        }
+        variables={variable: _TYPES[kind.removesuffix("?")] for variable, kind in zip(names, types, strict=True)}
     )
     call = f"{names[0]}.{name}({', '.join(names[1:])})" if name in METHODS else f"{name}({', '.join(names)})"
-    expression = environment.compile(call)
+    try:
+        expression = environment.compile(call)
+    except RuntimeError:  # there is no such function of what was found
+        return lambda *_: _refuse(name)
 
     def run(*values: Any) -> Any:
         try:
             result = expression.eval(data=dict(zip(names, values, strict=True)))
         except RuntimeError:  # a value that is not of the argument's type: null, or a number beyond it
-            raise Failed(f"`{name}` can't be done on such a value") from None
+            _refuse(name)
         kind = result.type().name()
         if kind == "ERROR":
-            raise Failed(f"`{name}` can't be done on such a value")
+            _refuse(name)
         value = result.plain_value()
         match kind:
             case "UINT":
@@ -66,3 +68,13 @@ def carried_out(name: str, types: tuple[str, ...]) -> Callable[..., Any]:
         return value
 
     return run
+
+
+def _as_found(name: str, values: tuple[Any, ...]) -> Any:
+    """The library takes instants and spans only for what they are: as "dyn" it refuses them."""
+    kinds = tuple(map(kind_of, values))
+    return carried_out(name, kinds)(*values) if _TYPES.keys() >= set(kinds) else _refuse(name)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise Failed(f"`{name}` can't be done on such a value") from None

@@ -100,6 +100,7 @@ class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
     """The trigger, once for each case."""
 
     name = "feedback.overdue"
+    speaks = False
     rule_type = FeedbackOverdueRule
     follows_order = True
     listens = frozenset({NpsSubmitted, CaseUpdated})

@@ -78,6 +78,11 @@ def fine_worth(fields: Fields, name: str, quantity: float, currency: str) -> int
     return None if worth == minor * quantity else worth
 
 
+def is_gift_card(fields: Fields) -> bool:
+    """Whether a product says of itself that it is a gift card."""
+    return "gift_card" in fields.values and bool(fields.flag("gift_card"))
+
+
 def bounded(minor: int, place: str) -> int:
     """A computed amount, if it is within the bound of amounts. Raises AdapterError."""
     if not -MINOR_MAX <= minor <= MINOR_MAX:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters.adapter import ContentIds, Options
-from schemas.adapters.commerce import bounded, fine_worth, required_order_id, stated_currency, times
+from schemas.adapters.commerce import bounded, fine_worth, is_gift_card, required_order_id, stated_currency, times
 from schemas.scalars import ID_MAX, AdapterError, Fields
 
 _DAY_MS: Final = 86_400_000
@@ -63,7 +63,7 @@ def item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
     """An item as a product; GA4 asks for an id or a name, and where there is no id the name has to be it."""
     quantity = fields.quantity("quantity")
     price = fields.amount(currency, "price")
-    discount = fields.amount(currency, "discount") or 0
+    discount = abs(fields.amount(currency, "discount") or 0)  # some write what was taken off with a minus
     if price is not None and options.price_after_discount:
         price = bounded(price + discount, fields.at("price"))
     return e.Product(
@@ -77,6 +77,7 @@ def item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
         discount_minor=times(discount, quantity, fields.at("discount")),
         coupon=fields.text("coupon"),
         position=fields.small("index", "position"),
+        gift_card=is_gift_card(fields),
     )
 
 
@@ -87,8 +88,7 @@ def order_item(fields: Fields, currency: str, options: Ga4Options) -> e.Product:
     discount = fine_worth(fields, "discount", line.quantity, currency)
     if worth is None and discount is None:
         return line
-    if discount is None:
-        discount = line.discount_minor
+    discount = line.discount_minor if discount is None else abs(discount)
     if worth is None and (price := fields.amount(currency, "price")) is not None:
         worth = times(price, line.quantity, fields.at("price"))
     if worth is not None and options.price_after_discount:

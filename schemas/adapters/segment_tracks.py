@@ -9,60 +9,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
-from schemas.adapters.commerce import currency_of, fine_worth, required_order_id, stated_currency
-from schemas.adapters.segment_facts import tags
+from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
+from schemas.adapters.segment_orders import order_cancelled, order_state, product, refund, with_products
 from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
 """Reads properties, given the shop's currency (by position), into the fields that the event's type adds to every event's."""
 
 _URLS: Final = ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")
-
-
-# --- products -----------------------------------------------------------------------------------------------------
-
-
-def product(fields: Fields, currency: str) -> e.Product:
-    """A product. Where it has no product_id its sku, id or variant_id stands for it."""
-    return e.Product(
-        product_id=fields.required_ident("product_id", "productId", "sku", "id", "variant_id"),
-        variant_id=fields.ident("variant_id", "variantId"),
-        sku=fields.ident("sku"),
-        name=fields.text("name", "title"),
-        category=fields.text("category"),
-        brand=fields.text("brand", "vendor"),
-        variant=fields.text("variant"),
-        price_minor=fields.amount(currency, "price"),
-        quantity=fields.quantity("quantity"),
-        list_minor=fields.amount(currency, "list_total"),
-        discount_minor=fields.amount(currency, "discount") or 0,
-        cost_minor=fields.amount(currency, "cost"),
-        coupon=fields.text("coupon"),
-        url=fields.link("url"),
-        image_url=fields.link("image_url", "imageUrl"),
-        position=fields.small("position"),
-        occasions=tags(fields, "occasions"),
-    )
-
-
-def order_line(fields: Fields, currency: str) -> e.Product:
-    """A line of an order. Where a unit's price is finer than the currency the line has its worth as a whole."""
-    line = product(fields, currency)
-    worth = None if line.list_minor is not None else fine_worth(fields, "price", line.quantity, currency)
-    return line if worth is None else replace(line, list_minor=worth)
-
-
-def _with_products(
-    properties: Fields, shop_currency: str, read: Callable[[Fields, str], e.Product] = product
-) -> tuple[tuple[e.Product, ...], str | None, str]:
-    listed = list(properties.objects("products"))
-    stated = stated_currency(properties, listed)
-    currency = stated or shop_currency
-    return tuple(read(fields, currency) for fields in listed), stated, currency
 
 
 # --- readers ------------------------------------------------------------------------------------------------------
@@ -90,7 +47,7 @@ def search(properties: Fields, _currency: str) -> dict[str, Any]:
 
 def product_list(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A list of products."""
-    products, _, _ = _with_products(properties, shop_currency)
+    products, _, _ = with_products(properties, shop_currency)
     return {"list_id": properties.ident("list_id"), "category": properties.text("category"), "products": products}
 
 
@@ -145,7 +102,7 @@ def cart_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def cart(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A whole cart."""
-    products, stated, _ = _with_products(properties, shop_currency)
+    products, stated, _ = with_products(properties, shop_currency)
     return {
         "cart_id": properties.ident("cart_id"),
         "products": products,
@@ -183,7 +140,7 @@ def coupon_issued(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def checkout(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A step of a checkout. Its worth is the value, revenue or total, whichever is named first."""
-    products, stated, currency = _with_products(properties, shop_currency)
+    products, stated, currency = with_products(properties, shop_currency)
     return {
         "checkout_id": properties.ident("checkout_id", "checkoutId"),
         "order_id": properties.ident("order_id", "orderId"),
@@ -201,79 +158,9 @@ def payment_failed(properties: Fields, shop_currency: str) -> dict[str, Any]:
     return checkout(properties, shop_currency) | {"reason": properties.text("reason", "error")}
 
 
-def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
-    """The state of an order."""
-    products, stated, currency = _with_products(properties, shop_currency, order_line)
-    fields: dict[str, Any] = {
-        "order_id": required_order_id(properties, "order_id", "orderId"),
-        "currency": stated,
-        "updated_at_ms": properties.instant("updated_at", "updatedAt", "updated_at_ms"),
-        "checkout_id": properties.ident("checkout_id", "checkoutId"),
-        "cart_id": properties.ident("cart_id"),
-        "affiliation": properties.text("affiliation"),
-        "revenue_minor": properties.amount(currency, "revenue"),
-        "subtotal_minor": properties.amount(currency, "subtotal"),
-        "total_minor": properties.amount(currency, "total", "value"),
-        "shipping_minor": properties.amount(currency, "shipping"),
-        "tax_minor": properties.amount(currency, "tax"),
-        "discount_minor": properties.amount(currency, "discount", "total_discounts"),
-        "shipping_cost_minor": properties.amount(currency, "shipping_cost"),
-        "payment_fee_minor": properties.amount(currency, "payment_fee"),
-        "coupon": properties.text("coupon"),
-        "products": products,
-        "test": bool(properties.flag("test", "is_test")),
-    }
-    _tell_total_from_revenue(fields)
-    return fields
-
-
-def _tell_total_from_revenue(fields: dict[str, Any]) -> None:
-    """Decide what a lone `total` means.
-
-    It is subtotal + shipping + tax in Segment's Order Completed, but "revenue with discounts and coupons factored in" in
-    its Order Updated and in RudderStack. Where it equals the lines less the discount to the minor unit, although shipping
-    or tax are named, they can't be in it: then it is the revenue.
-    """
-    if fields["revenue_minor"] is not None or fields["subtotal_minor"] is not None or fields["total_minor"] is None:
-        return
-    extras = (fields["shipping_minor"] or 0) + (fields["tax_minor"] or 0)
-    listed = 0
-    for line in fields["products"]:
-        if line.list_minor is None and (line.price_minor is None or not isinstance(line.quantity, int)):
-            return
-        listed += line.price_minor * line.quantity if line.list_minor is None else line.list_minor
-    own = sum(line.discount_minor for line in fields["products"])
-    discount = own if fields["discount_minor"] is None else fields["discount_minor"]
-    if fields["products"] and extras and fields["total_minor"] == listed - discount:
-        fields["revenue_minor"], fields["total_minor"] = fields["total_minor"], None
-
-
-def order_cancelled(properties: Fields, shop_currency: str) -> dict[str, Any]:
-    """The state of a cancelled order and why it was cancelled."""
-    return order_state(properties, shop_currency) | {"reason": properties.text("reason", "cancel_reason")}
-
-
-def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
-    """A refund. Some systems write what went back with a minus; a refund that takes money does not exist."""
-    products, stated, currency = _with_products(properties, shop_currency, order_line)
-    amount = properties.amount(currency, "refund_amount", "total")
-    restocked = properties.flag("restocked", "restock")
-    return {
-        "order_id": required_order_id(properties, "order_id", "orderId"),
-        "currency": stated,
-        "refund_id": properties.ident("refund_id", "refundId"),
-        "amount_minor": None if amount is None else abs(amount),
-        "products": products,
-        "restocked": True if restocked is None else restocked,
-        "return_shipping_minor": properties.amount(currency, "return_shipping") or 0,
-        "restocking_fee_minor": properties.amount(currency, "restocking_fee") or 0,
-        "reason": properties.text("reason", "note"),
-    }
-
-
 def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """An order that moves, and the products in the parcel."""
-    products, stated, _ = _with_products(properties, shop_currency)
+    products, stated, _ = with_products(properties, shop_currency)
     return {
         "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
@@ -283,7 +170,7 @@ def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def subscription(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A product subscription."""
-    products, _, _ = _with_products(properties, shop_currency)
+    products, _, _ = with_products(properties, shop_currency)
     return {"subscription_id": properties.required_ident("subscription_id", "subscriptionId"), "products": products}
 
 

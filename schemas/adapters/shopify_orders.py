@@ -4,10 +4,11 @@ A cart names no customer: its token does, which the order repeats. A refund name
 each refund and repeats it together with the customer, under the same refund id: subscribe to both, or to that alone.
 """
 
+from fractions import Fraction
 from typing import Final
 
 from schemas import events as e
-from schemas.adapters.commerce import absolute, campaign_in, made_id, required_order_id, stated_currency
+from schemas.adapters.commerce import absolute, campaign_in, currency_of, made_id, required_order_id
 from schemas.adapters.shopify_parts import (
     Delivery,
     Made,
@@ -19,13 +20,19 @@ from schemas.adapters.shopify_parts import (
     currency_in,
     described,
     line,
+    plain_id,
     required_time,
     total,
 )
 from schemas.scalars import AdapterError, Fields
 
+_EXPLAINED: Final = ("refund_line_items", "refund_shipping_lines", "order_adjustments")
+"""Lists of a refund that say what its money is for."""
 _FAILED: Final = frozenset({"failure", "error"})
 _UNPAID: Final = frozenset({"pending", "authorized", "voided", "expired"})
+
+Parcels = dict[str | None, Fields]
+"""The shipping lines of an order, by id."""
 
 
 # --- carts and checkouts ------------------------------------------------------------------------------------------
@@ -186,10 +193,23 @@ def _refunds_of(delivery: Delivery, state: Own) -> Made:
 
     A refund keeps its time. What tells of two words on it which is the newer is how many tries there were to send the money,
     and how many of them have ended: both only grow.
+
+    What was taken off an order that was paid goes back in two steps: lines without money, which count, and money without
+    lines, which then is of these. (Money beyond what is owed has an adjustment.)
     """
     included = bool(delivery.body.flag("taxes_included"))
+    owed, owed_in = 0, ""
+    parcels = {plain_id(line, "id"): line for line in delivery.body.objects("shipping_lines")}
     for fields in delivery.body.objects("refunds"):
-        own = _refund(fields, delivery, taxes_included=included)
+        own = _refund(fields, delivery, parcels, taxes_included=included)
+        amount, currency = own["amount_minor"], own["currency"] or delivery.shop_currency
+        if amount and not _payments(fields):
+            owed += amount + total(fields.objects("refund_line_items"), currency, "total_tax")
+            owed_in = currency
+        elif owed and all(fields.find(name) in (None, (name, [])) for name in _EXPLAINED):
+            settled = min(owed, amount) if currency == owed_in else amount
+            own["amount_minor"] -= settled
+            owed = max(0, owed - settled)
         whose = {name: value for name, value in _whose(state).items() if name not in own}
         message_id, tries = f"refund/{own['refund_id']}", [one.text("status") for one in _payments(fields)]
         if tries:
@@ -200,41 +220,53 @@ def _refunds_of(delivery: Delivery, state: Own) -> Made:
 
 def refund(delivery: Delivery) -> Made:
     """A refund told by itself, which does not say whose it is."""
-    yield e.OrderRefunded, _refund(delivery.body, delivery, taxes_included=delivery.options.taxes_included)
+    yield e.OrderRefunded, _refund(delivery.body, delivery, None, taxes_included=delivery.options.taxes_included)
 
 
-def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
-    """How much of what went back was for the goods, without tax, shipping and duties.
+def _refund(body: Fields, delivery: Delivery, parcels: Parcels | None, *, taxes_included: bool) -> Own:
+    """How much of what went back was for the goods, without tax, shipping, duties and tips.
 
     What went back is the sum of the refund transactions that succeeded or are under way: nothing, where all failed. Where there
     are none (lines taken off before they were paid), or where they are in another currency than the rest, the lines count with
     what they were adjusted by. Shipping that was given back is what the return cost the shop, without its tax. Whether tax is in
     what is told of shipping in a shop whose prices include it, Shopify's documents leave open; where tax beside it makes up the
-    sum, it is not.
+    sum, it is not. `parcels` are the order's, None where the refund is told by itself.
     """
-    lines = list(body.objects("refund_line_items"))
-    adjustments, parcels = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
+    listed_lines = list(body.objects("refund_line_items"))
+    lines = [one for one in listed_lines if not _is_tip(one.inner("line_item"))]
+    adjustments, carried = list(body.objects("order_adjustments")), list(body.objects("refund_shipping_lines"))
     payments = _payments(body)
     sent = [one for one in payments if one.text("status") not in _FAILED]
-    of_shop = currency_in(Fields({}, ""), [*lines, *adjustments, *parcels])
-    paid_in = stated_currency(Fields({}, ""), payments)
-    stated = of_shop or paid_in
+    of_shop = currency_in(Fields({}, ""), [*listed_lines, *adjustments, *carried])
+    paid_in = _paid_in(payments)
+    stated = of_shop or paid_in or None
     currency = stated or delivery.shop_currency
     tax = total(lines, currency, "total_tax")
     subtotal = total(lines, currency, "subtotal")
     listed = subtotal - (tax if taxes_included else 0)
-    shipping, shipping_tax = _refunded_shipping(parcels, adjustments, currency)
+    shipping, tax_within, tax_beside = _refunded_shipping(
+        carried, adjustments, currency, parcels or {}, taxes_included=taxes_included
+    )
+    others = _duties(body, currency) + total(listed_lines, currency, "subtotal") - subtotal  # the last two: tips
+    waits = [one for one in sent if one.text("status") != "success"]
+    adjusted = total(_lasting(adjustments, waits, paid_in), currency, "amount")
     taxed_shipping = taxes_included
     if payments and not sent:
-        amount = shipping = shipping_tax = 0
+        amount = shipping = tax_within = 0
     elif payments and paid_in in (None, currency):
-        amount, duties = total(sent, currency, "amount"), _duties(body, currency)
-        taxed_shipping = taxes_included and amount != subtotal + shipping + shipping_tax + duties
-        goods = amount - tax - shipping - (0 if taxed_shipping else shipping_tax) - duties
+        amount = total(sent, currency, "amount")
+        beside = subtotal + shipping + tax_beside + others
+        taxed_shipping = taxes_included and amount not in (beside, beside - adjusted)
+        goods = amount - tax - shipping - (0 if taxed_shipping else tax_beside) - others
+        if parcels is not None and sent == payments and body.find("order_adjustments") is not None:
+            # What of its lines was neither paid out nor adjusted was kept for something else: they were exchanged.
+            goods = max(goods, listed - adjusted)
         # More of these than money: somebody gave back a sum of her own choice.
         amount = goods if goods >= 0 else amount
     else:
-        amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
+        amount = listed - adjusted
+        if amount + tax + shipping + others <= 0:  # nothing at all, though money was sent
+            amount = listed - total(_lasting(adjustments, sent, paid_in), currency, "amount")
     return {
         "order_id": required_order_id(body, "order_id"),
         "refund_id": body.required_ident("id"),
@@ -243,17 +275,17 @@ def _refund(body: Fields, delivery: Delivery, *, taxes_included: bool) -> Own:
         "amount_minor": max(0, amount),
         "products": tuple(_refunded_line(fields) for fields in lines),
         "restocked": all(fields.text("restock_type") != "no_restock" for fields in lines),
-        "return_shipping_minor": max(0, shipping - shipping_tax) if taxed_shipping else shipping,
+        "return_shipping_minor": max(0, shipping - tax_within) if taxed_shipping else shipping,
         "reason": body.text("note"),
     }
 
 
-def _lasting(adjustments: list[Fields], sent: list[Fields], paid_in: str | None) -> list[Fields]:
+def _lasting(adjustments: list[Fields], waits: list[Fields], paid_in: str | None) -> list[Fields]:
     """By what a refund is less than its lines and shipping (or more, below zero), without what is only under way: as long as that
     has not arrived it is written there as missing, in the customer's currency to the unit. It counts as sent.
     """
     lasting = [one for one in adjustments if one.text("kind") != "shipping_refund"]
-    awaited = [one.amount(paid_in or "", "amount") or 0 for one in sent if one.text("status") != "success"]
+    awaited = [one.amount(paid_in or "", "amount") or 0 for one in waits]
     if not awaited:
         return lasting
     sets = [one.inner("amount_set").inner("presentment_money") for one in lasting]
@@ -273,14 +305,38 @@ def _payments(body: Fields) -> list[Fields]:
     return [one for one in body.objects("transactions") if one.text("kind") == "refund"]
 
 
-def _refunded_shipping(parcels: list[Fields], adjustments: list[Fields], currency: str) -> tuple[int, int]:
-    """Shipping that was given back, and the tax on it. Shopify tells it in either of two places, or in both."""
+def _paid_in(payments: list[Fields]) -> str | None:
+    """The currency of payments: "" where they are in several, None where none is named."""
+    named = {code for one in payments if (code := currency_of(one)) is not None}
+    return "" if len(named) > 1 else next(iter(named), None)
+
+
+def _refunded_shipping(
+    carried: list[Fields], adjustments: list[Fields], currency: str, parcels: Parcels, *, taxes_included: bool
+) -> tuple[int, int, int]:
+    """Shipping that was given back, and the tax on it: if it is within, and if it is beside.
+
+    Shopify tells shipping in either of two places, or in both, and its tax in the older of them alone; without that the shipping
+    line's counts, by its share.
+    """
     of_shipping = [one for one in adjustments if one.text("kind") == "shipping_refund"]
-    tax = abs(total(of_shipping, currency, "tax_amount"))
-    if parcels:
-        sets = (one.inner("subtotal_amount_set").inner("shop_money") for one in parcels)
-        return total(sets, currency, "amount"), tax
-    return abs(total(of_shipping, currency, "amount")), tax
+    within = beside = abs(total(of_shipping, currency, "tax_amount"))
+    if not carried:
+        return abs(total(of_shipping, currency, "amount")), within, beside
+    shipping = 0
+    for one in carried:
+        back = one.inner("subtotal_amount_set").inner("shop_money").amount(currency, "amount") or 0
+        shipping += back
+        if not of_shipping:
+            line = one.inner("shipping_line")
+            if not line.values:
+                line = parcels.get(plain_id(one, "shipping_line_id"), line)
+            tax = total(line.objects("tax_lines"), currency, "price")
+            price = (line.amount(currency, "discounted_price", "price") or 0) - (tax if taxes_included else 0)
+            if tax and price > 0:
+                within += round(Fraction(back * tax, price + tax))
+                beside += round(Fraction(back * tax, price))
+    return shipping, within, beside
 
 
 def _duties(body: Fields, currency: str) -> int:

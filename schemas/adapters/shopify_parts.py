@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from schemas import events as e
 from schemas.adapters.adapter import Options
-from schemas.adapters.commerce import bounded, currency_of, stated_currency, times
+from schemas.adapters.commerce import bounded, currency_of, is_gift_card, stated_currency, times
 from schemas.adapters.consent_forms import channel_consent
 from schemas.scalars import AdapterError, Fields, number_of
 
@@ -181,6 +181,7 @@ def described(fields: Fields) -> Own:
         "name": fields.text("title", "product_title", "presentment_title"),
         "brand": fields.text("vendor"),
         "variant": variant_title(fields, "variant_title"),
+        "gift_card": is_gift_card(fields),
     }
 
 

@@ -66,24 +66,20 @@ def _many(count: int, what: str) -> str:
 
 
 def _tiles(document: BacktestDocument) -> list[tuple[str, str]]:
-    run, against = document.run, document.against
-    sent, converted = sums(run)
-    tiles = [
-        (f"{sent:,}", "triggers sent"),
-        (f"{converted:,}", "followed by an order"),
-        (f"{run.pressure.mean:.2f}", "messages per customer"),
-        (f"{run.pressure.p99:,}", "messages at most to 99 of 100 customers"),
+    others = [""] * len(_headline(document.run))
+    if document.against is not None:
+        others = [f"; {figure} under the others" for figure, _ in _headline(document.against)]
+    return [(figure, told + other) for (figure, told), other in zip(_headline(document.run), others, strict=True)]
+
+
+def _headline(run: RunFigures) -> list[tuple[str, str]]:
+    pressure = run.pressure
+    return [
+        (f"{pressure.messages:,}", "messages sent"),
+        (f"{sum(one.converted for one in run.triggers):,}", "followed by an order"),
+        (f"{pressure.mean:.2f}", "messages per customer"),
+        (f"{pressure.p99:,}", "messages at most to 99 of 100 customers"),
     ]
-    if against is not None:
-        other, other_converted = sums(against)
-        tiles[0] = (f"{sent:,}", f"triggers sent; {other:,} under the others")
-        tiles[1] = (f"{converted:,}", f"followed by an order; {other_converted:,} under the others")
-    return tiles
-
-
-def sums(run: RunFigures) -> tuple[int, int]:
-    """Triggers sent and conversions, over all."""
-    return sum(one.sent for one in run.triggers), sum(one.converted for one in run.triggers)
 
 
 def _weeks(page: Page, document: BacktestDocument) -> None:
@@ -113,8 +109,9 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
 def _triggers(page: Page, document: BacktestDocument) -> None:
     page.heading(
         "Trigger by trigger",
-        "Followed by an order counts triggers with an order within their own window; one order may follow several. It is no "
-        "proof that the message brought it: that takes a hold-out.",
+        "Followed by an order counts triggers with an order within their own window; one order may follow several. After a cart "
+        "or a checkout it is an order of something in it, and of several reminders the last one counts. It is no proof that "
+        "the message brought it: that takes a hold-out.",
     )
     if document.unconverted_orders:
         page.note(without_rate(document.unconverted_orders, document.currency))

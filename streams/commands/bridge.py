@@ -2,10 +2,11 @@
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import settings_of
+from streams.commands.service import Service
 
 
-@click.command("bridge", cls=WithSettings, short_help="Read topics that trackers write in their own form.")
+@click.command("bridge", cls=Service, short_help="Read topics that trackers write in their own form.")
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Read the topics that the settings name [raw.NAME], and write each event to its home on the input topics. Ctrl-C stops it.

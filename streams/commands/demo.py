@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.commands.options import Plain
+
 if TYPE_CHECKING:
     from streams.embedded import Pace
 
@@ -15,7 +17,7 @@ NOTE = (
 )
 
 
-@click.command("demo", short_help="A year of a real grocer through the engine; no server needed.")
+@click.command("demo", cls=Plain, short_help="A year of a real grocer through the engine; no server needed.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True, metavar="DIR"
 )

@@ -91,12 +91,15 @@ def _topics(settings: "Settings") -> str:
 
 
 def _redis(settings: "Settings") -> str:
+    import time
+
     from streams.commands.tables import with_table
     from streams.redis_checks import check_redis
 
+    now_ms, elsewhere = int(time.time() * 1000), settings.redis.durable_elsewhere
     warnings = with_table(
         settings,
-        lambda table: check_redis(table.link, durable_elsewhere=settings.redis.durable_elsewhere),
+        lambda table: check_redis(table.link, durable_elsewhere=elsewhere, now_ms=now_ms),
         may_be_missing=True,
     )
     if not warnings:

@@ -1,11 +1,32 @@
-"""Which errors are the user's to mend, and in what words they are told. Imported only when something went wrong."""
+"""Which errors are the user's to mend, and in what words they are told."""
 
 import errno
 import sys
+from typing import Final
+
+import click
+
+EXIT_USER: Final = 2
+EXIT_FAULT: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """What is said of an error, and the exit code."""
+    message = explain(error)
+    if message is not None:
+        return message, EXIT_USER
+    unexpected = f"unexpected {type(error).__name__}: {error}"
+    arguments = " ".join(sys.argv[1:])
+    return (
+        f"{unexpected}\n  This is a fault of ours. To see where it came from: regulars --traceback {arguments}",
+        EXIT_FAULT,
+    )
 
 
 def explain(error: Exception) -> str | None:
     """The message for an error a user can mend; None for a fault of ours."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
     from profiles.profile import UnsupportedVersion
     from profiles.value.model import ModelError
     from streams.book_files import BookError

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from typing_extensions import override
 
 from streams.commands.options import WithSettings, settings_of
 
@@ -17,9 +19,20 @@ if TYPE_CHECKING:
 JOURNEY = "completejourney"
 
 
+class Rate(click.FloatRange):
+    """A number within bounds, which nan and infinity are not."""
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is no number of events a second", param, ctx)
+        return number
+
+
 @click.command("feed", cls=WithSettings, short_help="Publish events to Kafka.")
 @click.argument("source", metavar=f"FILE|{JOURNEY}")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N events a second.")
+@click.option("--rate", type=Rate(min=0.001), metavar="N", help="At most N events a second.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
 @click.option("--shift-to-now", is_flag=True, help="Move all times so that the last event happens now.")
 @click.option("--orders-only", is_flag=True, help=f"With {JOURNEY}: the real orders without the synthetic sessions.")

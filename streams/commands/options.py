@@ -5,6 +5,7 @@ A command of class `WithSettings` takes `--settings FILE` and every setting as a
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,20 @@ class OutFile(click.Path):
 OUT_FILE = OutFile()
 
 
-class WithSettings(click.Command):
+class Plain(click.Command):
+    """A command that passes over nothing that was given empty: mostly it is a variable of the shell that has no value."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for option in self.get_params(ctx):
+            value = given.get(option.name or "")
+            if not getattr(option, "hidden", False) and "" in (value if isinstance(value, list | tuple) else (value,)):
+                raise click.BadParameter("it is empty", ctx, option)
+        return super().parse_args(ctx, args)
+
+
+class WithSettings(Plain):
     """A command that reads the settings. Their flags are made only when such a command runs, not for the overview."""
 
     _extra: list[click.Parameter] | None = None
@@ -81,8 +95,20 @@ def settings_of(ctx: click.Context, **flags: Any) -> "Settings":
     """The settings of this run. `flags` ({"section__name": value}) are preset below what the user gave."""
     from streams.settings import load_settings
 
-    given = {name.replace("__", ".", 1): value for name, value in flags.items()} | ctx.meta.get(_FLAGS, {})
-    return load_settings(ctx.meta.get(_FILE), os.environ, given)
+    given = {name.replace("__", ".", 1): value for name, value in flags.items()} | given_flags(ctx.meta)
+    return load_settings(given_file(ctx.meta), os.environ, given)
+
+
+def given_flags(meta: Mapping[str, Any]) -> dict[str, str]:
+    """The settings given as flags, by path."""
+    flags: dict[str, str] = meta.get(_FLAGS, {})
+    return flags
+
+
+def given_file(meta: Mapping[str, Any]) -> Path | None:
+    """The settings file, if one was given."""
+    file: Path | None = meta.get(_FILE)
+    return file
 
 
 def check_shadow(name: str) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from schemas.nearest import nearest
 from streams.commands.options import TEXT, WithSettings, settings_of
 from streams.commands.requests import Asked, asks, carry_out
 from streams.commands.requests import show as show_receipt
@@ -70,7 +71,9 @@ def explain(ctx: click.Context, *, id_: str, name: str | None) -> None:
 
     names = sorted(trigger.name for trigger in all_triggers())
     if name is not None and name not in names:
-        raise click.UsageError(f"no trigger {name!r}; there are {', '.join(names)}")
+        meant = nearest(name, names)
+        hint = f"did you mean {meant}?" if meant else f"there are {', '.join(names)}"
+        raise click.UsageError(f"no trigger {name!r}; {hint}")
     settings = settings_of(ctx)
     found, book = _find(settings, id_), load_book(settings)
     print_explanation(found.profile, book, int(time.time() * 1000), name, tried=is_shadow(settings))

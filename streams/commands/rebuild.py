@@ -23,6 +23,7 @@ def command(ctx: click.Context, *, only: tuple[int, ...], yes: bool) -> None:
     have the ids they had, so subscribers that remember ids see no repeats. Who was erased stays erased,
     and the figures of the anonymised stay.
     """
+    from streams.commands.display import Progress
     from streams.commands.tables import with_table
     from streams.rebuild import rebuild
 
@@ -35,7 +36,12 @@ def command(ctx: click.Context, *, only: tuple[int, ...], yes: bool) -> None:
         agree(f"Delete every profile of {which} in {settings.redis.prefix}?")
 
     async def work(table: "RedisTable") -> int:
-        return sum([await rebuild(table, partition) for partition in partitions])
+        deleted = 0
+        with Progress("rebuild") as display:
+            for done, partition in enumerate(partitions):
+                display.update(f"{deleted:,} keys of {done} partitions deleted", share=done / len(partitions))
+                deleted += await rebuild(table, partition)
+        return deleted
 
     deleted = with_table(settings, work, may_be_missing=True)  # of a Redis that came back empty
     click.echo(f"{deleted:,} keys of {which} deleted; workers read the log from its start now")

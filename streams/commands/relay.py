@@ -2,10 +2,11 @@
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import settings_of
+from streams.commands.service import Service
 
 
-@click.command("relay", cls=WithSettings, short_help="Deliver triggers to an HTTP endpoint or a messaging system.")
+@click.command("relay", cls=Service, short_help="Deliver triggers to an HTTP endpoint or a messaging system.")
 @click.argument("name", metavar="NAME")
 @click.pass_context
 def command(ctx: click.Context, *, name: str) -> int | None:

@@ -8,7 +8,7 @@ import click
 from streams.commands.options import WithSettings, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from streams.backtest.document import Run
     from streams.embedded import Pace
@@ -71,7 +71,7 @@ def command(
 
     if against is not None and any(str(path) == "-" for path in files):
         raise click.UsageError("standard input can be read once, and --against reads the events twice: give a file")
-    until_ms = _instant_ms(until) if until else None
+    until_ms = _instant_ms(until) if until is not None else None
     given = {"files__catalogue": catalogue, "files__models": models, "files__rates": rates}
 
     def settings_under(rules: Path | None) -> "Settings":
@@ -119,35 +119,43 @@ def _run(
     decoder = make_decoder(settings, max(latest_ms(), until_ms or 0))
     course = Course(zone=ZoneInfo(settings.shop.timezone))
     with Progress(title) as display, Results(folder) as results:
-        lines, share = _measured(file_lines(files, decoder, sort=sort), files)
+        passing = _Passing(files)
+        lines = passing.of(file_lines(files, decoder, sort=sort))
 
         def progress(pace: "Pace") -> None:
             per_s = pace.events / max(time.monotonic() - began, 1e-9)
             text = f"{pace.events:,} events  {per_s:,.0f}/s  {day(pace.clock_ms)}  {pace.triggers:,} triggers"
-            display.update(text, share=share())
+            display.update(text, share=passing.share())
 
         summary = replay(
             lines, book, settings, results, until_ms=until_ms, decoder=decoder, progress=progress, watch=course.take
         )
+    if until_ms is not None and until_ms < passing.last_ms:
+        told = f"--until {day(until_ms)} lies before the last event ({day(passing.last_ms)}) and changes nothing"
+        click.echo(f"{told}: it moves the clock on, and cuts no events off", err=True)
     service = service_triggers(book, all_triggers())
     return Run(book.rules.version, settings.shop.currency, service, summary, results.tally, course)
 
 
-def _measured(
-    lines: "Iterable[Line]", files: tuple[Path, ...]
-) -> tuple["Iterator[Line]", "Callable[[], float | None]"]:
-    """The lines, and which share of the files' bytes has gone by; None where that can't be said (packed files, a pipe)."""
-    plain = all(path.is_file() and path.suffix not in {".gz", ".zst", ".parquet", ".pq"} for path in files)
-    total = sum(path.stat().st_size for path in files) if plain else 0
-    gone = 0
+class _Passing:
+    """Lines as they go by: how far in the files they are, and the latest time of any."""
 
-    def counted() -> "Iterator[Line]":
-        nonlocal gone
+    def __init__(self, files: tuple[Path, ...]) -> None:
+        plain = all(path.is_file() and path.suffix not in {".gz", ".zst", ".parquet", ".pq"} for path in files)
+        self._total = sum(path.stat().st_size for path in files) if plain else 0
+        self._gone = 0
+        self.last_ms = 0
+
+    def of(self, lines: "Iterable[Line]") -> "Iterator[Line]":
+        """The lines."""
         for line in lines:
-            gone += len(line.value or b"") + 1
+            self._gone += len(line.value or b"") + 1
+            self.last_ms = max(self.last_ms, line.time_ms)
             yield line
 
-    return counted(), lambda: gone / total if total else None
+    def share(self) -> float | None:
+        """Which share of the files' bytes has gone by; None where that can't be said (packed files, a pipe)."""
+        return self._gone / self._total if self._total else None
 
 
 def _instant_ms(text: str) -> int:

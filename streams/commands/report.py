@@ -54,7 +54,6 @@ def command(
     from streams.commands.report_tables import print_document
     from streams.page import has_plots
     from streams.reporting.document import report
-    from streams.reporting.page import write_page
     from streams.reporting.snapshot import earlier_of, read_snapshot, write_snapshot
     from streams.reporting.spend import SPEND_FILE, read_spend
 
@@ -80,6 +79,8 @@ def command(
         json_.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
         click.echo(f"figures written to {json_}")
     if page is not None:
+        from streams.reporting.page import write_page
+
         write_page(document, page)
         click.echo(f"page written to {page}")
 

@@ -138,7 +138,8 @@ def _ages() -> list[str]:
 
 def _distribution(console: Console, found: Distribution | Missing, currency: str) -> None:
     table = _table(
-        "Spread of net lifetime value", ["customers", "mean", *(f"{share:.0%}" for share in SHARES), "best 10 %"]
+        "Spread of net lifetime value (to 1 %)",
+        ["customers", "mean", *(f"{share:.0%}" for share in SHARES), "best 10 %"],
     )
     if _missing(console, table, found):
         return
@@ -154,11 +155,12 @@ def _distribution(console: Console, found: Distribution | Missing, currency: str
 
 def _repurchase(console: Console, found: Repurchase | Missing) -> None:
     days = list(found.within) if isinstance(found, Repurchase) else []
-    table = _table("Second order within", [f"{day} days" for day in days])
+    table = _table("Second order within", ["", *(f"{day} days" for day in days)])
     if _missing(console, table, found):
         return
     assert isinstance(found, Repurchase)
-    table.add_row(*(percent(found.within[day]) for day in days))
+    table.add_row("share", *(percent(found.within[day]) for day in days))
+    table.add_row("of customers", *(f"{found.old_enough[day]:,}" for day in days))
     console.print(table)
 
 

@@ -2,10 +2,11 @@
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import settings_of
+from streams.commands.service import Service
 
 
-@click.command("serve", cls=WithSettings, short_help="Serve HTTP: trackers and webhooks in, profiles out.")
+@click.command("serve", cls=Service, short_help="Serve HTTP: trackers and webhooks in, profiles out.")
 @click.pass_context
 def command(ctx: click.Context) -> int | None:
     """Serve HTTP: take events of Segment's and RudderStack's libraries and of webhooks, and show profiles.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schemas.topics import holds_triggers
 from streams.commands.options import WithSettings, settings_of
 from streams.commands.times import utc
 
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
 
 AWAY = "Kafka does not answer about these topics; what comes is shown when it does again (Ctrl-C stops)"
 BACK = "Kafka answers again"
-TOPICS = ("triggers", "trigger-cancelled", "trigger-converted", "cart-recovered")
+OUTCOMES = ("trigger-cancelled", "trigger-converted", "cart-recovered")
 
 
 @click.command("tail", cls=WithSettings)
-@click.option("--topic", "topics", multiple=True, metavar="NAME", help=f"Output topic; default: {', '.join(TOPICS)}.")
+@click.option(
+    "--topic",
+    "topics",
+    multiple=True,
+    metavar="NAME",
+    help=f"Output topic; default: all with triggers, {', '.join(OUTCOMES)}.",
+)
 @click.option("--from-beginning", is_flag=True, help="Start with the oldest there is, not with what comes next.")
 @click.option("--json", "as_json", is_flag=True, help="Each record's JSON as it is.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N records.")
@@ -46,7 +53,7 @@ def command(
     for name in topics:
         if name not in outputs:
             raise click.UsageError(f"no output topic {name!r}; there are {', '.join(outputs)}")
-    every = places_of(settings, topics or TOPICS)
+    every = places_of(settings, topics or usual(outputs))
     shown = 0
     with looker_on(settings) as consumer, suppress(KeyboardInterrupt):  # the usual way to stop looking
         for value in values(consumer, every, from_beginning=from_beginning, no_follow=no_follow):
@@ -54,6 +61,11 @@ def command(
             shown += 1
             if shown == limit:
                 break
+
+
+def usual(outputs: list[str]) -> list[str]:
+    """Of the output topics those that are shown unless others are named: triggers, those published apart too, and their ends."""
+    return [name for name in outputs if name in OUTCOMES or holds_triggers(name)]
 
 
 def values(consumer: Any, every: "list[TopicPartition]", *, from_beginning: bool, no_follow: bool) -> Iterator[bytes]:

@@ -2,10 +2,11 @@
 
 import click
 
-from streams.commands.options import WithSettings, check_shadow, settings_of
+from streams.commands.options import check_shadow, settings_of
+from streams.commands.service import Service
 
 
-@click.command("worker", cls=WithSettings, short_help="Run a worker: events in, profiles kept, triggers out.")
+@click.command("worker", cls=Service, short_help="Run a worker: events in, profiles kept, triggers out.")
 @click.option(
     "--shadow",
     metavar="NAME",

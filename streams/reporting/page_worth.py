@@ -1,16 +1,18 @@
 """The page's sections on what customers are worth, and whether they stay."""
 
+from itertools import pairwise
 from typing import Final
 
 from plotly import graph_objects as go
 
+from profiles.insight.cohorts import HORIZONS
 from streams.commands.report_tables import amount
 from streams.page import Page
 from streams.reporting.document import ReportDocument
 from streams.reporting.missing import Missing
 from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
 from streams.reporting.snapshot import month_name
-from streams.reporting.worth import SHARES, Repurchase, Tables
+from streams.reporting.worth import CUSTOMERS_MIN, SHARES, Repurchase, Tables
 
 _COHORTS_SHOWN: Final = 18
 
@@ -50,16 +52,22 @@ def add_trend(page: Page, document: ReportDocument) -> None:
         ),
         height=360,
     )
+    won = pairwise([0, *(point.customers for point in found.points)])
+    names = {
+        point.month: f"{month_name(point.month)} ({until - before:,})"
+        for point, (before, until) in zip(found.points, won, strict=True)
+    }
     page.heading(
         "Are new customers better or worse than earlier ones?",
-        "The average above rises as customers grow older. Here each month's new customers are compared at the same age.",
+        "The average above rises as customers grow older. Here each month's new customers are compared at the same age; how "
+        "many they are stands in brackets. The first month is that of the first order, however late in it.",
     )
     page.plot(
         go.Figure(
             [
                 go.Scatter(
                     name="first month" if age == 1 else f"first {age} months",
-                    x=[month_name(month) for month, _ in line],
+                    x=[names[month] for month, _ in line],
                     y=units([value for _, value in line], currency),
                     mode="lines+markers",
                     hovertemplate=f"%{{y:{decimals(currency)}}}",
@@ -75,7 +83,8 @@ def add_trend(page: Page, document: ReportDocument) -> None:
                 },
                 "hovermode": "x unified",
             },
-        )
+        ),
+        height=400,
     )
 
 
@@ -90,7 +99,7 @@ def add_distribution(page: Page, document: ReportDocument) -> None:
     )
     middle, nothing = found.quantiles[SHARES.index(0.5)], found.not_above_zero
     page.note(
-        f"{best}Half of all customers have brought at most {amount(middle, currency)}, the mean is "
+        f"{best}Half of all customers have brought at most about {amount(middle, currency)}, the mean is about "
         f"{amount(found.mean, currency)}{': it is made by few' if found.mean > middle else ''}. "
         + (
             f"{nothing:,} {'customer has' if nothing == 1 else 'customers have'} brought nothing, or less, after discounts and "
@@ -167,13 +176,14 @@ def add_repurchase(page: Page, found: Repurchase | Missing) -> None:
     """How soon a second order follows."""
     page.heading(
         "How soon they come back",
-        "Share of customers with a second order within so many days of the first, of all whose first order is at least that old.",
+        "Share of customers with a second order within so many days of the first, of all whose first order is at least that old, "
+        f"where these are {CUSTOMERS_MIN} or more.",
     )
     if nothing_to_show(found, page):
         return
     known = [(days, share) for days, share in found.within.items() if share is not None]
     if not known:
-        page.note("Nobody's first order is 30 days old yet.")
+        page.note(f"There are fewer than {CUSTOMERS_MIN} customers whose first order is {HORIZONS[0]} days old yet.")
         return
     page.plot(
         go.Figure(

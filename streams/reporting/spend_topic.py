@@ -12,7 +12,7 @@ from kafka import TopicPartition
 from msgspec import Struct
 
 from profiles.book import Book
-from profiles.contribution import rate_of
+from profiles.order_currency import rate_of
 from profiles.rates import ONE, scaled
 from schemas.outputs import Rejected
 from schemas.reasons import Problem

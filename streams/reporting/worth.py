@@ -22,6 +22,8 @@ NO_ORDERS: Final = Missing("no_orders", "no order of a customer has been counted
 NO_FULL_MONTH: Final = Missing("no_full_month", "no month is over yet since the first order; come back in the next one")
 AGES: Final = (1, 3, 6, 12)
 """Months after which cohorts are compared: the first so many, the month of the first order included."""
+CUSTOMERS_MIN: Final = 30
+"""A share of fewer customers is not told: one who came back would be 100 %."""
 SHARES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -60,7 +62,7 @@ class Distribution(Struct, frozen=True, tag=True):
 
 
 class Repurchase(Struct, frozen=True, tag=True):
-    """Share of customers with a second order within so many days, of those whose first is that old (None: nobody's is)."""
+    """Share of customers with a second order within so many days, of those whose first is that old (None: those are too few)."""
 
     within: dict[int, float | None]
     old_enough: dict[int, int]
@@ -103,9 +105,13 @@ def repurchase(found: Snapshot) -> Repurchase | Missing:
     counters = part_of(found.counters, "cohort")
     if not any(name.startswith("first|") for name in counters):
         return NO_ORDERS
+    old_enough = {days: _first_until(counters, found.today - days) for days in HORIZONS}
     return Repurchase(
-        {days: repurchase_rate(counters, days, found.today) for days in HORIZONS},
-        {days: _first_until(counters, found.today - days) for days in HORIZONS},
+        {
+            days: repurchase_rate(counters, days, found.today) if old_enough[days] >= CUSTOMERS_MIN else None
+            for days in HORIZONS
+        },
+        old_enough,
     )
 
 

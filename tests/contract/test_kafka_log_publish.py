@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from msgspec import structs
 
 from schemas.outputs import Outgoing
 from streams import kafka_producer
@@ -55,6 +56,37 @@ def read(settings: Settings, partition: int) -> list[tuple[int, str, dict[str, s
             found.append((number, record.key.decode(), {name: value.decode() for name, value in record.headers}))
     consumer.close()
     return found
+
+
+def test_a_row_for_a_topic_that_is_not_there_is_told_so_and_the_others_arrive(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    settings = structs.replace(settings, kafka=structs.replace(settings.kafka, request_timeout_ms=1000))
+    make_topics(kafka_admin, settings)
+    lost = Outgoing("unheard-of", "id-7", "user_id:7", 0, msgspec.Raw(b"{}"))
+
+    outcomes = published(settings, lambda publisher: publisher.publish([lost, row(1)]))
+
+    assert outcomes == ["UnknownTopicOrPartitionError", None]
+    assert [number for number, _, _ in read(settings, 0)] == [1]
+
+
+def test_who_waits_for_a_topic_is_not_forgotten_when_another_partition_takes_a_new_producer(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    settings = structs.replace(settings, kafka=structs.replace(settings.kafka, request_timeout_ms=2000))
+    make_topics(kafka_admin, settings)
+    lost = Outgoing("unheard-of", "id-7", "user_id:7", 0, msgspec.Raw(b"{}"))
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        waits = asyncio.ensure_future(publisher.publish([lost]))
+        assert await publisher.publish([row(1, size=kafka_producer.ROW_BYTES_MAX)]) == ["MessageSizeTooLargeError"]
+        async with asyncio.timeout(20):
+            return await waits
+
+    assert published(settings, work) == ["UnknownTopicOrPartitionError"]
 
 
 def test_rows_arrive_in_order_in_the_partition_they_name_with_key_and_headers(

@@ -1,5 +1,6 @@
 """What happens to the table when a real Redis is full, restored, restarted, misconfigured or written to by others."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import redis
 
 from streams.local.redis_server import RedisServer
 from streams.packing import DICTIONARY_ID, dictionary, unpack
-from streams.redis_checks import UnfitRedis, check_redis, memory_of, problems_of
+from streams.redis_checks import CLOCKS_APART_MS, UnfitRedis, check_redis, clocks_apart, memory_of, problems_of
 from streams.redis_link import RedisLink
 from streams.redis_table import APART, REDIS_KEYS, RedisTable
 from streams.table import (
@@ -459,6 +460,20 @@ def test_forbidden_questions_are_warnings_only_where_nothing_else_answers(
         assert len(told) == ("-info" not in rules)
 
     scenario()
+
+
+@in_loop
+async def test_a_host_whose_clock_is_far_from_that_of_redis_is_refused_with_both(table: RedisTable) -> None:
+    now_ms = int(time.time() * 1000)
+    assert await check_redis(table.link, now_ms=now_ms) == []
+
+    for apart_ms in (2 * CLOCKS_APART_MS, -2 * CLOCKS_APART_MS):
+        with pytest.raises(UnfitRedis, match=r"the clock of this host says .*, its own .*: set the wrong one right"):
+            await check_redis(table.link, now_ms=now_ms + apart_ms)
+
+
+def test_a_server_that_does_not_tell_its_time_has_none_that_is_wrong() -> None:
+    assert clocks_apart({}, 1_700_000_000_000) == ""
 
 
 def test_old_versions_and_cluster_nodes_are_named() -> None:

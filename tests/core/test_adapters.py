@@ -79,6 +79,16 @@ def test_a_shop_may_send_list_prices_beside_discounts() -> None:
     assert (by_hand.price_minor, by_hand.discount_minor) == (1000, 600)
 
 
+def test_a_discount_of_an_item_that_is_written_with_a_minus_takes_off_too() -> None:
+    screws = {"item_id": "screw", "price": 0.0125, "discount": -0.0025, "quantity": 1000}
+    tea = {"item_id": "tea", "price": 8, "discount": -2, "quantity": 3}
+    lines = one(ga4("purchase", transaction_id="T1", currency="EUR", items=[screws, tea])).products
+
+    assert [(line.list_minor, line.price_minor, line.discount_minor) for line in lines] == [
+        (1500, 1, 250), (None, 1000, 600),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["purchase", "refund"])
 def test_prices_and_discounts_finer_than_the_currency_are_multiplied_before_they_are_rounded(name: str) -> None:
     screws = {"item_id": "screw", "price": 0.0125, "discount": 0.0025, "quantity": 1000}
@@ -494,6 +504,157 @@ def net_and_margin(*messages: Any) -> tuple[int, int]:
             if not already_seen(profile, found.event.source, found.event.message_id, found.time_ms):
                 apply_order(profile, found, ledger, Book(shop_currency="EUR"))
     return profile.ltv.net, profile.ltv.margin
+
+
+def test_what_arrived_in_another_currency_counts_though_the_adjustments_still_miss_all_of_it() -> None:
+    refund = {"refund_line_items": [LINE]}
+    told = paid_in_francs("success", refund)
+    told["body"]["refunds"][0]["order_adjustments"].pop()
+
+    assert net_and_margin(told) == (500, 1100)
+
+
+def test_a_refund_that_is_paid_in_two_currencies_counts_by_its_lines() -> None:
+    told = paid_in_francs("success", {"refund_line_items": [LINE]})
+    refund = told["body"]["refunds"][0]
+    refund["transactions"].append({"kind": "refund", "status": "success", "amount": "3.00", "currency": "EUR"})
+
+    assert net_and_margin(told) == (500, 1100)
+
+
+def shop_money(amount: str) -> dict[str, Any]:
+    return {"shop_money": {"amount": amount, "currency_code": "EUR"}}
+
+
+@pytest.mark.parametrize(
+    "included, goods, tax_of_goods, shipping, refunded",
+    [(False, "10.00", "1.90", "5.00", "5.00"), (True, "11.90", "1.90", "5.95", "5.95"), (True, "11.90", "1.90", "5.95", "5.00")],
+)  # fmt: skip
+@pytest.mark.parametrize("embedded", [True, False])
+def test_the_tax_on_shipping_that_goes_back_is_that_of_its_shipping_line(
+    included: bool, goods: str, tax_of_goods: str, shipping: str, refunded: str, embedded: bool
+) -> None:
+    parcel = {"id": 9, "price": shipping, "discounted_price": shipping, "tax_lines": [{"price": "0.95", "rate": 0.19}]}
+    tea = {**ORDER["line_items"][0], "tax_lines": [{"price": "1.90", "rate": 0.19}]}
+    order = {
+        **ORDER, "taxes_included": included, "subtotal_price": goods, "total_tax": "2.85", "total_price": "17.85",
+        "shipping_lines": [parcel], "line_items": [tea],
+    }  # fmt: skip
+    back = {
+        "shipping_line_id": 9,
+        "shipping_line": parcel if embedded else {},
+        "subtotal_amount_set": shop_money(refunded),
+    }
+    line = {"line_item_id": 5, "quantity": 2, "subtotal": goods, "total_tax": tax_of_goods, "line_item": tea}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [line],
+        "refund_shipping_lines": [back], "order_adjustments": [],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "17.85", "currency": "EUR"}],
+    }  # fmt: skip
+    payment = {"kind": "refund", "status": "success", "amount": "5.95", "currency": "EUR"}
+    alone = {**refund, "refund_line_items": [], "transactions": [payment]}
+
+    assert net_and_margin(webhook("orders/create", order)) == (1000, 1500)
+    assert net_and_margin(webhook("orders/updated", {**order, "refunds": [refund]})) == (0, 0)
+    assert net_and_margin(webhook("orders/updated", {**order, "refunds": [alone]})) == (1000, 1000)
+
+
+def test_a_tip_that_is_given_back_was_no_sale() -> None:
+    tip = {"id": 9, "title": "Tip", "quantity": 1, "price": "2.00", "tip_payment_gateway": "shopify_payments"}
+    order = {**ORDER, "total_price": "12.00", "line_items": [*ORDER["line_items"], tip]}
+    line = {"line_item_id": 9, "quantity": 1, "subtotal": "2.00", "total_tax": "0.00", "line_item": tip}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [line],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "2.00", "currency": "EUR"}],
+    }  # fmt: skip
+
+    assert net_and_margin(webhook("orders/updated", {**order, "refunds": [refund]})) == (1000, 1000)
+
+
+@pytest.mark.parametrize(
+    "adjustments, net",
+    [([], 900), ([{"kind": "refund_discrepancy", "amount": "4.76", "tax_amount": "0.00"}], 1376)],
+)
+def test_a_line_that_is_exchanged_for_a_cheaper_one_goes_back_whole_though_the_difference_alone_is_paid_out(
+    adjustments: list[dict[str, str]], net: int
+) -> None:
+    tea = ORDER["line_items"][0]
+    other = {"id": 6, "product_id": 72, "title": "Jam", "quantity": 1, "price": "4.00"}
+    line = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.95", "line_item": tea}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [line],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "1.19", "currency": "EUR"}],
+        "order_adjustments": adjustments,
+    }  # fmt: skip
+    order = {
+        **ORDER,
+        "subtotal_price": "14.00",
+        "total_price": "16.66",
+        "line_items": [tea, other],
+        "refunds": [refund],
+    }
+
+    assert net_and_margin(webhook("orders/updated", order))[0] == net
+
+
+@pytest.mark.parametrize("paid, left", [("5.95", 500), ("7.95", 300), ("3.00", 500)])
+def test_money_for_a_line_that_was_taken_off_before_is_no_second_refund(paid: str, left: int) -> None:
+    line = {
+        "line_item_id": 5,
+        "quantity": 1,
+        "subtotal": "5.00",
+        "total_tax": "0.95",
+        "line_item": ORDER["line_items"][0],
+    }
+    payment = {"kind": "refund", "status": "success", "amount": paid, "currency": "EUR"}
+    edit = {
+        "id": 3,
+        "order_id": 1,
+        "created_at": "2024-05-02T12:00:00Z",
+        "refund_line_items": [line],
+        "transactions": [],
+    }
+    money = {**edit, "id": 4, "created_at": "2024-05-02T12:00:05Z", "refund_line_items": [], "transactions": [payment]}
+    edited = webhook("orders/updated", {**ORDER, "refunds": [edit]})
+    settled = webhook("orders/updated", {**ORDER, "refunds": [edit, money]})
+
+    assert net_and_margin(edited)[0] == 500
+    assert net_and_margin(edited, settled)[0] == left
+    # Goodwill has an adjustment of its own.
+    goodwill = {
+        **money,
+        "order_adjustments": [{"kind": "refund_discrepancy", "amount": f"-{paid}", "tax_amount": "0.00"}],
+    }
+    given = webhook("orders/updated", {**ORDER, "refunds": [edit, goodwill]})
+    assert net_and_margin(given)[0] == 500 - round(float(paid) * 100)
+
+
+def test_gift_cards_of_shopify_are_no_sale_and_give_back_none() -> None:
+    card = {"id": 6, "product_id": 72, "title": "Gift card", "quantity": 1, "price": "50.00", "gift_card": True}
+    lines = [{**line, "gift_card": False} for line in ORDER["line_items"]]
+    order = {**ORDER, "subtotal_price": "60.00", "total_price": "60.00", "line_items": [*lines, card]}
+    back = {"line_item_id": 6, "quantity": 1, "subtotal": "50.00", "total_tax": "0.00", "line_item": card}
+    paid = {"kind": "refund", "status": "success", "amount": "50.00", "currency": "EUR"}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "refund_line_items": [back], "transactions": [paid],
+    }  # fmt: skip
+
+    assert net_and_margin(webhook("orders/create", order)) == (1000, 1000)
+    assert net_and_margin(webhook("orders/updated", {**order, "refunds": [refund]})) == (1000, 1000)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ga4("purchase", transaction_id="T1", items=[{"item_id": "card", "price": 50, "gift_card": "true"}]),
+        {
+            "type": "track", "event": "Order Completed", "messageId": "m1", "userId": "7", "timestamp": "2024-05-01T12:00:00Z",
+            "properties": {"order_id": "T1", "products": [{"product_id": "card", "price": 50, "gift_card": True}]},
+        },
+    ],
+)  # fmt: skip
+def test_other_sources_name_gift_cards_by_a_field_of_the_product(message: dict[str, Any]) -> None:
+    assert one(message).products[0].gift_card
 
 
 def test_a_checkout_and_its_order_name_the_same_checkout_and_cart() -> None:

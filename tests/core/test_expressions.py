@@ -218,6 +218,32 @@ def test_regular_expressions_take_time_linear_in_the_text() -> None:
     assert not met('profile.id.matches("(a+)+$b")', profile)
 
 
+def test_a_failure_beside_null_is_a_failure_whatever_side_it_is_on() -> None:
+    failing = "(profile.orders.aov_minor > 5 ? null : null)"
+    for text in (f"null == {failing}", f"{failing} == null", f"profile.orders.aov_minor != {failing}"):
+        fails(text, "profile.orders.aov_minor is null")
+    assert met("null == (profile.orders.count > 5 ? null : null)")
+
+
+def test_keys_of_a_map_that_are_the_same_to_nobody_else_are_refused() -> None:
+    """true, 1, and 1u: other implementations of the language hold them for two keys or for one."""
+    for text in ("{true: 1, 1: 2}.size() == 2", "{1: 1, 2u: 2}.size() == 2", "{false: 1, dyn(2) == 2: 1, 7u: 1} != {}"):
+        with pytest.raises(Problem, match="keys of a map"):
+            compile_expression(text)
+    with pytest.raises(Problem, match="no key of a map"):
+        compile_expression("{1.5: 1}.size() == 1")
+    fails("{dyn(true): 1, dyn(1): 2}.size() == 2", "a key that is there twice")
+    assert met("{1: 'a', 'b': 'c', dyn('d'): 'e'}.size() == 3")
+
+
+def test_what_becomes_a_text_is_looked_at_when_it_is_read() -> None:
+    assert met("string(dyn(timestamp('2026-03-01T00:00:00Z'))) == '2026-03-01T00:00:00Z'")
+    assert met("string(dyn(duration('36h'))) == '129600s'")
+    assert met("int(dyn(timestamp('2026-03-01T00:00:00Z'))) == 1772323200")
+    assert met("string(dyn(1.5)) + string(dyn(7u)) + string(dyn(true)) == '1.57true'")
+    fails("string(dyn([1])) == ''", "`string` can't be done on such a value")
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 

@@ -64,12 +64,39 @@ def test_the_average_over_time_is_all_revenue_over_all_customers() -> None:
     assert found.at_age[6][0][1] < 7_161 < found.at_age[12][0][1] < 9_575
 
 
+def test_new_customers_of_a_month_are_shown_with_how_many_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, page = said(cdnow(), tmp_path, capsys)
+
+    assert '"1997-01 (7,846)","1997-02 (8,476)","1997-03 (7,248)"' in page
+
+
 def test_repurchase_is_the_published_curve() -> None:
     found = repurchase(shop(cdnow().counters, LAST_DAY))
 
     assert isinstance(found, Repurchase)
     assert found.within[90] == pytest.approx(0.292193, abs=5e-7)
     assert found.old_enough[365] == 23_570
+
+
+def test_a_share_of_few_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One customer is a year old and came back: nobody is to read that all do."""
+    counters = {f"first|{JULY - 40}": 29, f"again30|{JULY - 40}": 10, f"first|{JULY - 365}": 1}
+    counters |= {f"again{days}|{JULY - 365}": 1 for days in (30, 60, 90, 180, 365)}
+    found = shop({f"cohort:{name}": count for name, count in counters.items()})
+
+    shares = repurchase(found)
+    assert isinstance(shares, Repurchase)
+    assert (shares.within, shares.old_enough) == (
+        {30: 11 / 30, 60: None, 90: None, 180: None, 365: None},
+        {30: 30, 60: 1, 90: 1, 180: 1, 365: 1},
+    )
+    printed, page = said(found, tmp_path, capsys)
+    assert "share 36.7% - - - - of customers 30 1 1 1 1" in printed
+    assert "ordered again within 30 days" in page
+    few = shop({f"cohort:first|{JULY - 40}": 29})
+    assert "fewer than 30 customers whose first order is 30 days old" in said(few, tmp_path, capsys)[1]
 
 
 def test_tables_end_with_the_last_month_that_is_over() -> None:

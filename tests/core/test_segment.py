@@ -219,7 +219,7 @@ EXAMPLES: list[tuple[str, dict[str, Any], Event]] = [
             affiliation="Google Store",
             subtotal_minor=2250,
             total_minor=2750,
-            revenue_minor=2500,
+            revenue_minor=2250,
             products=(MONOPOLY_READ, UNO_READ),
             **ORDER_MONEY_READ,
         ),
@@ -233,7 +233,7 @@ EXAMPLES: list[tuple[str, dict[str, Any], Event]] = [
             order_id="50314b8e9bcf000000000000",
             affiliation="Google Store",
             total_minor=2750,
-            revenue_minor=2500,
+            revenue_minor=2250,
             products=(MONOPOLY_READ, UNO_READ),
             **ORDER_MONEY_READ,
         ),
@@ -256,7 +256,7 @@ EXAMPLES: list[tuple[str, dict[str, Any], Event]] = [
             **COMMON,
             order_id="50314b8e9bcf000000000000",
             total_minor=2750,
-            revenue_minor=2500,
+            revenue_minor=2250,
             products=(UNO_READ,),
             **ORDER_MONEY_READ,
         ),
@@ -769,6 +769,44 @@ def test_a_total_without_shipping_and_tax_is_the_revenue(
     found = track(name, {"order_id": "o", **money, "products": [{"id": "p", "price": "2.50", "quantity": 2}]})
 
     assert (found.revenue_minor, found.total_minor) == (revenue, total)
+
+
+@pytest.mark.parametrize("money,revenue", [
+    # Segment's example: the total and the subtotal say that the discount is still in the revenue
+    ({"revenue": 25, "discount": 2.5, "total": 27.5, "shipping": 3, "tax": 2}, 2250),
+    ({"revenue": 25, "discount": 2.5, "subtotal": 22.5}, 2250),
+    ({"revenue": 22.5, "discount": 2.5, "total": 27.5, "shipping": 3, "tax": 2}, 2250),
+    ({"revenue": 22.5, "discount": 2.5, "subtotal": 22.5}, 2250),
+    ({"revenue": 25, "discount": 2.5, "total": 25, "subtotal": 22.5}, 2500),
+    ({"revenue": 25, "discount": 2.5}, 2500),
+    ({"revenue": 25, "discount": 0, "total": 25}, 2500),
+])  # fmt: skip
+def test_a_revenue_that_the_discount_is_still_in_counts_without_it(money: dict[str, Any], revenue: int) -> None:
+    assert track("Order Completed", {"order_id": "o", **money}).revenue_minor == revenue
+
+
+def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
+    line = {"id": "p", "price": 10, "discount": "-1.00"}
+    found = track("Order Completed", {"order_id": "o", "discount": -2.5, "products": [line]})
+
+    assert (found.discount_minor, found.products[0].discount_minor) == (250, 100)
+
+
+@pytest.mark.parametrize("money,amount,shipping", [
+    ({"total": 64.5, "tax": 9.5, "shipping": 5}, 5000, 500),
+    ({"total": -64.5, "tax": -9.5, "shipping": -5}, 5000, 500),
+    ({"total": 59.5, "tax": 9.5}, 5000, 0),
+    ({"refund_amount": 50, "total": 64.5, "tax": 9.5, "shipping": 5}, 5000, 0),
+    ({"total": 50, "tax": 9.5, "products": [{"id": "p", "price": 50}]}, 5000, 0),
+    ({"total": 5, "tax": 9.5}, 500, 0),  # the tax of the order
+    ({"total": 55, "shipping": 5, "return_shipping": 7}, 5000, 700),
+])  # fmt: skip
+def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
+    money: dict[str, Any], amount: int, shipping: int
+) -> None:
+    found = track("Order Refunded", {"order_id": "o", **money})
+
+    assert (found.amount_minor, found.return_shipping_minor) == (amount, shipping)
 
 
 @pytest.mark.parametrize("money,amount", [

@@ -1,10 +1,13 @@
 """Who owns a partition: frozen owners, workers that come and go. A zombie is refused, and nothing is applied twice."""
 
+import json
+
 import psutil
 import pytest
+from kafka import KafkaConsumer
 
-from tests.e2e.kit import Shop, Worker, check_money_and_carts, check_triggers, end_of_stories
-from tests.e2e.scenario import stories
+from tests.e2e.kit import Shop, Worker, check_money_and_carts, check_triggers, end_of_stories, wait_until
+from tests.e2e.scenario import Record, stories
 
 
 def stopped(worker: Worker) -> bool:
@@ -36,6 +39,28 @@ def test_a_frozen_owner_that_wakes_up_is_refused_and_changes_nothing(shop: Shop,
     end_of_stories(shop, whole)
     check_money_and_carts(shop, whole)
     check_triggers(shop, whole, repeats=True)
+
+
+def test_a_group_that_another_program_reads_as_is_named_and_joined_once_that_has_left(shop: Shop, now_ms: int) -> None:
+    shop.produce([Record.of("orders", "ann", now_ms, "Order Completed", order_id="o1", products=[])])
+    other = KafkaConsumer(shop.topic("triggers"), bootstrap_servers=shop.bootstrap, group_id=shop.prefix)
+    try:
+        wait_until("the other program is a member", lambda: other.poll(500) == {} and bool(other.assignment()))
+        worker = shop.start()
+        why = f"another program reads as the consumer group {shop.prefix}, so it takes no worker in"
+
+        def told() -> bool:
+            other.poll(100)
+            return why in worker.log()
+
+        shop.expect(told, "the worker says why it does nothing")
+        assert worker.running
+        assert json.loads(worker.page("/health") or "{}")["status"] == "starting"
+    finally:
+        other.close()
+
+    shop.wait_caught_up()
+    assert json.loads(worker.page("/health") or "{}")["status"] == "ok"
 
 
 def storm(shop: Shop, now_ms: int, rounds: int, customers: int) -> None:

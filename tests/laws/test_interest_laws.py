@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, add, grown, purchase, read, touch, unite
+from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, purchase, read, touch, unite
 from profiles.state import INTERESTS_MAX, Interests
 
 DAY_MS = 86_400_000
@@ -61,10 +61,11 @@ def test_a_score_is_the_sum_of_its_decayed_weights(events: list[tuple[int, float
 @few
 @given(names=st.lists(st.tuples(st.integers(0, 60), weights), max_size=200))
 def test_interests_stay_bounded_and_the_strongest_stay(names: list[tuple[int, float]]) -> None:
-    scores: dict[str, int] = {}
+    interests = Interests()
+    scores = interests.categories
     for name, weight in names:
         weakest_before, full = min(scores.values(), default=0), len(scores) == INTERESTS_MAX
-        add(scores, str(name), round(weight * UNITS))
+        touch(interests, weight, str(name), None, (), 0)
 
         assert len(scores) <= INTERESTS_MAX
         assert not full or min(scores.values()) >= weakest_before

@@ -69,6 +69,7 @@ def some_product(random: Random) -> Product:
         discount_minor=random.randint(0, 300),
         cost_minor=random.choice((None, random.randint(0, 900))),
         category=random.choice((None, "tea/green/sencha", "lamps")),
+        gift_card=random.random() < 0.15,
     )
 
 
@@ -152,7 +153,15 @@ def play(history: Iterable[Arrival], book: Book, profile: Profile | None = None)
 def picture(profile: Profile, ledger: Ledger) -> dict[str, Any]:
     """All that must not depend on the way here."""
     stats = profile.orders
-    counts = (stats.count, stats.valued, stats.refunded, stats.cancelled, stats.unconverted, stats.first)
+    counts = (
+        stats.count,
+        stats.valued,
+        stats.refunded,
+        stats.cancelled,
+        stats.unconverted,
+        stats.gift_cards,
+        stats.first,
+    )
     return {
         "entries": {entry.order_id: encode(entry) for entry in ledger.all()},
         "ltv": profile.ltv,
@@ -172,7 +181,7 @@ class Oracle:
         self.full = book_name == "full"
         self.ltv = Totals()
         self.by_currency: dict[str, Totals] = {}
-        self.count = self.valued = self.refunded = self.cancelled = self.unconverted = 0
+        self.count = self.valued = self.refunded = self.cancelled = self.unconverted = self.gift_cards = 0
         self.times: list[tuple[int, str]] = []
         for order_id in sorted({a.event.order_id for a in history if isinstance(a.event, OrderEvent)}):
             self._order(
@@ -234,17 +243,36 @@ class Oracle:
                 for p in lines
             )
 
+        # Gift cards: what was paid for each, and the order without them.
+        cards = {p.product_id for e in ordered for p in e.products if p.gift_card}
+        sold: dict[str, tuple[int, Fraction]] = {}
+        for p in lines:
+            paid_for, quantity = sold.get(p.product_id, (0, Fraction(0)))
+            paid_for += max(0, (_value(p) or 0) - p.discount_minor)
+            sold[p.product_id] = (paid_for, quantity + _exact(p.quantity))
+        every_line, lines = lines, tuple(p for p in lines if p.product_id not in cards)
+        of_cards = sum(paid_for for product_id, (paid_for, _) in sold.items() if product_id in cards)
+        worth = next((money[name] for name in WORTH if money[name] is not None), None)
+        if worth is not None and money["revenue_minor"] is None and money["subtotal_minor"] is None:
+            worth -= (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
+        if cards and every_line:
+            if not lines:
+                of_cards = max(of_cards, worth or 0)
+                money["discount_minor"] = None
+            elif money["discount_minor"] is not None:
+                off_cards = sum(p.discount_minor for p in every_line if p.product_id in cards)
+                money["discount_minor"] -= min(off_cards, max(0, money["discount_minor"]))
+            off = sum(p.discount_minor for p in lines) if money["discount_minor"] is None else money["discount_minor"]
+            if lines and worth is not None and worth == sum(_value(p) or 0 for p in lines) - off:
+                of_cards = 0
+
         values = [_value(p) for p in lines]
         known = [value for value in values if value is not None]
         discount = (
             money["discount_minor"] if money["discount_minor"] is not None else sum(p.discount_minor for p in lines)
         )
-        if money["revenue_minor"] is not None:
-            goods = money["revenue_minor"]
-        elif money["subtotal_minor"] is not None:
-            goods = money["subtotal_minor"]
-        elif money["total_minor"] is not None:
-            goods = money["total_minor"] - (money["shipping_minor"] or 0) - (money["tax_minor"] or 0)
+        if worth is not None:
+            goods = worth if worth <= 0 else max(0, worth - of_cards)
         else:
             goods = sum(known) - discount if known else 0
         gross = sum(known) if lines and len(known) == len(values) and sum(known) >= goods else goods + max(0, discount)
@@ -260,37 +288,44 @@ class Oracle:
         refunds = [event for _, _, event in newest.values()]
 
         # What was paid in all, and of what went back in all the parts for goods, for shipping and beyond.
-        all_paid = goods + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
+        all_paid = goods + of_cards + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
         all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
         fixed, taxed, of_products, rest, fees, everything_back = 0, 0, 0, False, 0, False
-        wholes = 0
+        wholes, given = 0, False
         units_back: dict[str, Fraction] = {}
         for r in refunds:
+            cards_back = [p for p in r.products if p.product_id in cards] if every_line else []
+            off = 0 if r.currency not in (None, currency) else _paid_for(cards_back, sold)
+            all_back, rest_of = r.products, tuple(p for p in r.products if p not in cards_back)
             fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
-            paid = [(_value(p), p.discount_minor) for p in r.products]
-            amount = r.amount_minor
+            amount = 0 if cards_back and not rest_of else r.amount_minor
+            given = given or amount is None or _less(amount, off, all_paid) != 0
             if amount is not None:
+                amount = _less(amount, off, all_paid)
                 amount = self._converted(amount, r.currency, currency, placed_ms)
                 fixed, taxed = (fixed, taxed + amount) if r.amount_with_tax else (fixed + amount, taxed)
                 wholes += not r.amount_with_tax and amount == all_paid
-            elif paid and all(value is not None for value, _ in paid):
-                amount = sum(max(abs(value or 0) - abs(discount), 0) for value, discount in paid)
+            elif all_back and all(_value(p) is not None for p in all_back):
+                amount = sum(max(abs(_value(p) or 0) - abs(p.discount_minor), 0) for p in all_back)
+                amount = _less(amount, off, all_paid)
                 of_products += self._converted(amount, r.currency, currency, placed_ms)
             else:
-                worth = _share(r.products, lines, goods)
+                worth = _share(rest_of, lines, goods)
                 rest = rest or worth is None
                 of_products += worth or 0
-                everything_back = everything_back or (not r.products and r.restocked)
+                everything_back = everything_back or (not all_back and r.restocked)
             if r.restocked:
-                for p in r.products:
+                for p in rest_of:
                     units_back[p.product_id] = units_back.get(p.product_id, Fraction(0)) + _exact(p.quantity)
         if 0 < goods < all_paid:
             wholes = 1 if fixed == all_paid and not taxed else wholes
             fixed, taxed = fixed - wholes * all_paid, taxed + wholes * all_paid
         shipping_back = 0
+        if goods == 0 and of_cards:
+            fixed, taxed = min(fixed + taxed, max(0, fixed + taxed - all_paid)), 0
         if taxed > 0 and goods > 0:
             charged = max(0, money["shipping_minor"] or 0)
-            without_shipping = max(goods, all_paid - charged)
+            without_shipping = max(goods, all_paid - charged - of_cards)
             shipping_back = min(charged, max(0, taxed - without_shipping))
             fixed += min(goods, round(Fraction(taxed * goods, without_shipping)))
             fixed += max(0, taxed - max(goods, all_paid))
@@ -339,7 +374,7 @@ class Oracle:
             paid = (
                 money["total_minor"]
                 if money["total_minor"] is not None
-                else goods + charged + (money["tax_minor"] or 0)
+                else goods + of_cards + charged + (money["tax_minor"] or 0)
             )
             if not self.full or rate is None:
                 unknown, fee = True, 0
@@ -350,7 +385,7 @@ class Oracle:
 
         self.count += 1
         self.valued += goods > 0
-        self.refunded += bool(refunds)
+        self.refunded += given
         self.times.append((placed_ms, order_id))
         _add(self.by_currency.setdefault(currency, Totals()), gross, gross - goods, refund, net, margin, guess)
         if self.by_currency[currency] == Totals():
@@ -358,6 +393,7 @@ class Oracle:
         if rate is None:
             self.unconverted += 1
             return
+        self.gift_cards += bool(cards and every_line and not lines)
         g, d, r_, m, e = (round(x * rate) for x in (gross, gross - goods, refund, margin, guess))
         r_ = r_ if net else g - d  # nothing is left, and nothing shall be
         _add(self.ltv, g, d, r_, g - d - r_, m, e)
@@ -382,6 +418,23 @@ class Oracle:
         if stated in (None, currency) or theirs is None or ours is None:
             return amount
         return round(amount * theirs / ours)
+
+
+def _paid_for(back: list[Product], sold: dict[str, tuple[int, Fraction]]) -> int:
+    """What these products were paid for in their order."""
+    units: dict[str, Fraction] = {}
+    for p in back:
+        units[p.product_id] = units.get(p.product_id, Fraction(0)) + _exact(p.quantity)
+    paid = 0
+    for product_id, count in units.items():
+        paid_for, quantity = sold.get(product_id, (0, Fraction(0)))
+        paid += round(paid_for * count / quantity) if quantity else 0
+    return paid
+
+
+def _less(amount: int, off: int, all_paid: int) -> int:
+    """A refund without what of it was for gift cards; all that was paid stays what it is."""
+    return amount if amount == all_paid else min(amount, max(0, amount - off))
 
 
 def _worth(event: events.OrderStateEvent) -> bool:
@@ -461,6 +514,7 @@ def test_a_second_way_of_reckoning_agrees_to_the_minor_unit(book_name: str, hist
     assert oracle.by_currency == profile.by_currency
     assert (oracle.count, oracle.valued, oracle.refunded) == (stats.count, stats.valued, stats.refunded)
     assert (oracle.cancelled, oracle.unconverted) == (stats.cancelled, stats.unconverted)
+    assert oracle.gift_cards == stats.gift_cards
     assert oracle.times == stats.recent
     assert (oracle.times[0] if oracle.times else None) == stats.first
 

@@ -253,6 +253,37 @@ def test_what_tells_systems_who_is_in_a_segment_is_no_contact_with_her(backtest:
     assert "What only tells systems about her is no message: segment.entered." in page
 
 
+def test_the_figures_at_the_top_are_of_messages_and_set_beside_those_of_the_other_rules(
+    backtest: Backtest, tmp_path: Path
+) -> None:
+    """Two who enter a segment are none; of the others' rules two went to Ada and Cy, and Bob's came too before he bought."""
+    backtest(rules("now", "1h") + "[segments.buyers]\nwhen = 'profile.orders.count >= 1'\n", rules("soon", "30min"))
+
+    page = (tmp_path / "out" / "backtest.html").read_text()
+    tiles = re.findall(r"<b>([^<]*)</b><span>([^<]*)</span>", page)
+    assert tiles == [
+        ("3", "messages sent; 4 under the others"),
+        ("1", "followed by an order; 2 under the others"),
+        ("1.00", "messages per customer; 1.33 under the others"),
+        ("2", "messages at most to 99 of 100 customers; 2 under the others"),
+    ]
+
+
+def test_that_nobody_spoke_with_her_is_told_to_the_service_and_not_to_her(backtest: Backtest) -> None:
+    score = {
+        "event": "NPS Submitted",
+        "message_id": "s",
+        "timestamp_ms": START_MS,
+        "user_id": "ada",
+        "score": 2,
+        "survey_id": "s",
+    }
+    run = backtest(rules("now", "1h"), history=(score,))["run"]
+
+    assert (of(run, "feedback.overdue")["sent"], of(run, "nps.detractor")["sent"]) == (1, 1)
+    assert run["pressure"]["messages"] == 1
+
+
 def test_a_trigger_that_only_the_others_send_is_shown_as_sent_by_nobody_here(
     backtest: Backtest, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,18 @@ def test_all_documents_come_together(write: Write) -> None:
     [
         ("rules", "r.toml", "[cart_abandonned]\n", r"r\.toml, line 1: cart_abandonned: unknown .*cart_abandoned"),
         ("rules", "r.toml", "# ours\n[welcome]\n\ndelay = 5\n", r"r\.toml, line 4: welcome\.delay: 5 is no duration"),
-        ("rules", "r.toml", "caps = {max_in_day = -1}\n", r"r\.toml, line 1: caps\.max_in_day: Expected `int` >= 0"),
+        (
+            "rules",
+            "r.toml",
+            "[welcome]\ndelay = 4h\n",
+            r"r\.toml: .*line 2.*\n    delay = 4h\n  Durations, times of day and",
+        ),
+        (
+            "rules",
+            "r.toml",
+            "caps = {max_in_day = -1}\n",
+            r"r\.toml, line 1: caps\.max_in_day: -1 does not do; write a whole number of at least 0",
+        ),
         ("rules", "r.toml", "[costs]\nshiping = 1\n", r"r\.toml, line 2: costs\.shiping: no such cost setting"),
         ("rules", "r.toml", "=", r"r\.toml: "),
         (

@@ -2,6 +2,8 @@
 
 import errno
 import io
+import json
+import logging
 import os
 import socket
 import subprocess
@@ -83,6 +85,8 @@ def test_an_unknown_command_or_option_is_told_in_plain_words(capsys: pytest.Capt
     assert "Missing argument" in capsys.readouterr().err
     assert cli.run(["tail", "--topic", "trigers"]) == 2
     assert "no output topic 'trigers'; there are triggers" in capsys.readouterr().err
+    assert cli.run(["profile", "explain", "7", "--trigger", "cart.abandond"]) == 2
+    assert "no trigger 'cart.abandond'; did you mean cart.abandoned?" in capsys.readouterr().err
 
 
 def test_a_users_mistake_is_one_message_without_a_traceback(tmp_path: Path) -> None:
@@ -118,6 +122,102 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
 
     assert cli.run(["demo"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_ctrl_c_while_an_error_is_told_ends_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Exception) -> tuple[str, int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("streams.cli.told", interrupted)
+
+    assert cli.run(["settings", "show", "--settings", "missing.toml"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
+
+
+def meeting(tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """`regulars --version` in a process that has run this code before anything of ours."""
+    (tmp_path / "sitecustomize.py").write_text(f"import atexit, os, signal, sys\n{code}\n")
+    return regulars("--version", PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        f"sys.meta_path.insert(0, type('', (), {{'find_spec': lambda name, *_: name == 'click' and {CTRL_C} or None}}))",
+        f"import streams.cli; streams.cli._run = lambda _: exec({CTRL_C!r})",
+        f"atexit.register(lambda: {CTRL_C})",
+    ],
+    ids=["while the program is loaded", "while a library makes a class", "while the process ends"],
+)
+def test_ctrl_c_is_one_line_also(moment: str, tmp_path: Path) -> None:
+    done = meeting(tmp_path, f"signal.signal(signal.SIGINT, signal.default_int_handler)\n{moment}")
+
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_who_has_ctrl_c_ignored_goes_on_ignoring_it(tmp_path: Path) -> None:
+    """As a shell has it for what it runs in the background."""
+    done = meeting(tmp_path, f"signal.signal(signal.SIGINT, signal.SIG_IGN)\natexit.register(lambda: {CTRL_C})")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["worker", "--kafka-bootstrap", "127.0.0.1:1"], "127.0.0.1:1"),
+        (["serve", "--kafka-bootstrap", "127.0.0.1:1"], "127.0.0.1:1"),
+        (["bridge"], "there is no topic to read"),
+        (["relay", "crm"], "there is no relay 'crm'"),
+        (["worker", "--limits-cache-profiles", "many"], "limits.cache_profiles"),
+        (["worker", "--shadow", "A B"], "--shadow NAME"),
+        (["serve", "--nothing"], "No such option"),
+    ],
+)
+def test_a_start_that_fails_is_a_line_of_json_where_programs_read_the_log(arguments: list[str], said: str) -> None:
+    given = {
+        "REGULARS_LOG_FORMAT": "json",
+        "REGULARS_SOURCES_WEB_KEY": "wk_something_long",
+        "REGULARS_SOURCES_WEB_KIND": "client",
+    }
+    done = regulars(*arguments, **given)
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 2
+    assert (lines[-1]["level"], lines[-1]["source"]) == ("ERROR", arguments[0])
+    assert said in lines[-1]["message"]
+
+
+@pytest.mark.parametrize("worse", ["[kafka]\nbootstrp = 'x'", "[limits]\ncache_profiles = -1"])
+def test_the_form_of_the_log_is_known_where_other_settings_are_wrong(worse: str, tmp_path: Path) -> None:
+    (tmp_path / "regulars.toml").write_text(f"[log]\nformat = 'json'\n{worse}\n")
+
+    done = regulars("worker", "--settings", str(tmp_path / "regulars.toml"))
+
+    assert done.returncode == 2
+    assert "regulars.toml" in json.loads(done.stderr)["message"]
+
+
+def test_a_fault_of_ours_in_a_log_of_json_has_its_traceback_along(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("streams.bridge.run", broken)
+    before = logging.getLogger().handlers[:]
+    try:
+        assert cli.run(["bridge", "--log-format", "json"]) == 70
+    finally:
+        logging.getLogger().handlers[:] = before
+    line = json.loads(capsys.readouterr().err)
+    assert line["message"].startswith("unexpected ZeroDivisionError")
+    assert "in broken" in line["exception"]
 
 
 @pytest.mark.parametrize(
@@ -302,6 +402,40 @@ def test_what_the_terminal_did_not_send_as_utf_8_is_named(
 
 
 @pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["replay", "events.jsonl", "--out", "out", "--until", ""], "--until"),
+        (["replay", "events.jsonl", "--out="], "--out"),
+        (["replay", "", "--out", "out"], "FILE..."),
+        (["rejected", "list", "--source", ""], "--source"),
+        (["rejected", "list", "--reason", "bad_json", "--reason", ""], "--reason"),
+        (["simulate", "--out", ""], "--out"),
+        (["demo", "--out", ""], "--out"),
+        (["health", "--url", ""], "--url"),
+        (["report", "", "--page", "page.html"], "[DIR]"),
+        (["settings", "show", "--settings", ""], "--settings"),
+    ],
+)
+def test_what_is_given_empty_is_refused_rather_than_passed_over(
+    arguments: list[str],
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """It is mostly a variable of the shell that has no value."""
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.run(arguments) == 2
+    assert f"Invalid value for '{named}': it is empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_may_be_given_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["settings", "show", "--changed", "--http-host", ""]) == 0
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("fit", "events.jsonl", "--out"),
@@ -389,7 +523,7 @@ def test_only_what_a_user_can_mend_is_explained() -> None:
 def test_serve_starts_for_nobody_only_after_saying_how_to_name_somebody() -> None:
     done = regulars("serve")
 
-    assert done.returncode == cli.EXIT_USER
+    assert done.returncode == 2
     assert "nobody may call" in done.stderr
     assert "REGULARS_SOURCES_WEB_KEY" in done.stderr
 

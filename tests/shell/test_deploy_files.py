@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streams import kafka_producer, worker
+from streams import cli, kafka_producer, worker
 from streams.health import Report, Status
 from streams.local.redis_server import DEFAULT_CONFIG
 from streams.metrics import Metrics
@@ -44,6 +45,13 @@ def worker_pod() -> dict[str, Any]:
 def serve_pod() -> dict[str, Any]:
     _, deployment, _ = yaml.safe_load_all((ROOT / "deploy/kubernetes/serve.yaml").read_text())
     pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+@pytest.fixture
+def fit_pod() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/fit.yaml").read_text())
+    pod: dict[str, Any] = loaded["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     return pod
 
 
@@ -129,6 +137,25 @@ def test_the_checks_of_containers_hold_while_the_page_says_so_whatever_proxy_the
     assert asyncio.run(codes()) == [0 if status == "ok" else 1] * 2
 
 
+def test_every_command_of_the_image_finds_its_libraries_but_the_demo() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    extras = re.search(r'^ARG EXTRAS="(.*)"$', dockerfile, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert extras is not None
+    assert set(extras[1].split()) == set(project["optional-dependencies"]) - {"demo", "testing"}
+    assert re.findall(
+        r"^RUN uv sync .*\$\(printf -- ' --extra %s' \$EXTRAS\)$", dockerfile, re.MULTILINE
+    ) == re.findall(r"^RUN uv sync .*$", dockerfile, re.MULTILINE)
+
+
+def test_what_compose_and_kubernetes_run_are_commands(compose: dict[str, Any], fit_pod: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        if service["image"].startswith("regulars"):
+            assert cli.run([*service["command"], "--help"]) == 0
+    assert cli.run([*fit_pod["containers"][0]["args"], "--help"]) == 0
+
+
 def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
     in_image = re.search(r"uv==([\d.]+)", (ROOT / "Dockerfile").read_text())
     in_makefile = re.search(r"^UV +:= ([\d.]+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -186,17 +213,17 @@ def test_a_worker_is_waited_for_as_long_as_it_may_take_to_stop(
     assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > takes_s
 
 
-@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
+@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod", "fit_pod"])
 def test_kubernetes_pods_have_no_more_rights_than_they_need(pod: str, request: pytest.FixtureRequest) -> None:
     found = request.getfixturevalue(pod)
 
     assert found["securityContext"]["runAsNonRoot"] is True
-    for container in [*found["initContainers"], *found["containers"]]:
+    for container in [*found.get("initContainers", ()), *found["containers"]]:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod"])
+@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod", "fit_pod"])
 def test_kubernetes_tells_pods_of_no_service_in_variables_that_are_taken_for_settings(
     pod: str, request: pytest.FixtureRequest
 ) -> None:

@@ -18,7 +18,7 @@ from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
 from streams import cli, looking_on
-from streams.commands.tail import AWAY, BACK, readable, values
+from streams.commands.tail import AWAY, BACK, readable, usual, values
 from streams.feed import UNKNOWN_TOPIC, Noted, as_lines, as_spend, feed, shifted
 from streams.kafka_admin import AdminError, create_topics, delete_topics
 from streams.local.kafka_server import KafkaServer
@@ -205,6 +205,21 @@ def test_the_rate_is_held(settings: Settings) -> None:
     assert 0.9 <= time.monotonic() - began < 20
 
 
+def test_nothing_is_waited_for_after_the_last_event(settings: Settings) -> None:
+    line = next(completejourney.orders())
+    began = time.monotonic()
+
+    feed([line], settings, rate=0.02)
+
+    assert time.monotonic() - began < 20  # another one would be due after 50 s
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "0", "-1", "1e-9", "fast"])
+def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["feed", "-", "--rate", rate]) == 2
+    assert "--rate" in capsys.readouterr().err
+
+
 def test_a_missing_topic_is_told_with_the_remedy(
     kafka_server: KafkaServer, prefix: str, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,6 +355,12 @@ def test_tail_shows_each_trigger_once_in_a_line(
     assert json.loads(capsys.readouterr().out) == trigger
     assert regulars("tail", "--no-follow") == 0
     assert capsys.readouterr().out == "", "without --from-beginning only what comes next"
+
+
+def test_tail_shows_triggers_that_are_published_apart_too() -> None:
+    outputs = ["triggers", "triggers-shadow", "trigger-cancelled", "cart-recovered", "decisions", "triggers-carts"]
+
+    assert usual(outputs) == ["triggers", "trigger-cancelled", "cart-recovered", "triggers-carts"]
 
 
 PLACE: Final = TopicPartition("triggers", 0)

@@ -381,6 +381,18 @@ def test_rebuild_deletes_profiles_and_offsets_after_asking(
     assert regulars("audit") == 0
 
 
+def test_a_long_rebuild_says_how_far_it_is(
+    regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.commands.display.PLAIN_EVERY_S", 0)
+
+    assert regulars("rebuild", "--yes") == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.partition("rebuild: ")[2].partition("keys ")[2] for line in shown] == [
+        f"of {done} partitions deleted" for done in range(PARTITIONS)
+    ]
+
+
 def test_whose_an_order_is_can_be_asked(regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str]) -> None:
     assert regulars("privacy", "orders", "o1") == 0
     assert capsys.readouterr().out == f"o1: user_id:ann (partition {ANN})\n"

@@ -88,6 +88,22 @@ def test_what_lies_before_the_mark_is_not_looked_at(log: MemoryLog, publisher: M
     assert ids(log) == ["id-1", "id-1"]
 
 
+def test_in_an_output_that_was_made_anew_an_old_mark_hides_nothing(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    """Or one on another cluster: it ends far before the mark that was noted of the one before it."""
+    run(publisher.publish([row(1)]))
+    subject = outbox(publisher, [row(1), row(2)], {"triggers": 1000})
+    run(subject.flush())
+
+    assert ids(log) == ["id-1", "id-2"]
+    assert subject.trim() == (2, {"triggers": 2})
+
+    run(publisher.publish([row(3)]))
+    later = outbox(publisher, [row(3)], subject.trim()[1])
+    run(later.flush())
+
+    assert ids(log) == ["id-1", "id-2", "id-3"]
+
+
 def test_a_lost_acknowledgement_doubles_nothing(log: MemoryLog, publisher: MemoryPublisher) -> None:
     publisher.lose_acks = 1
     subject = outbox(publisher)
@@ -171,6 +187,24 @@ def test_what_this_user_may_not_write_waits_until_it_may(log: MemoryLog, publish
     assert (ids(log), ids(log, "decisions")) == (["id-1", "id-3"], ["id-2"])
     assert subject.trim() == (3, {"decisions": 1, "triggers": 2})
     assert told.held == ["this Kafka user lacks Write on topic triggers", ""]
+
+
+def test_what_is_to_go_to_a_topic_that_is_not_there_waits_until_it_is(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "UnknownTopicOrPartitionError" if one.topic == "triggers" else None
+    told = Told()
+    subject = outbox(publisher, told=told)
+    subject.add([(row(1), None), (row(2, "decisions"), None)])
+    with pytest.raises(NotAllowed, match="topic triggers is missing"):
+        run(subject.publish())
+
+    assert (ids(log, "decisions"), log.records("rejected")) == (["id-2"], [])
+    publisher.refuses = lambda _: None
+    run(subject.flush())
+
+    assert ids(log) == ["id-1"]
+    assert told.held == ["topic triggers is missing (`regulars topics create` makes it)", ""]
 
 
 def test_what_went_out_beside_rows_that_wait_is_found_by_the_next_owner(

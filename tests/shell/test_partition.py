@@ -14,6 +14,7 @@ from typing_extensions import override
 from profiles.engine import Engine
 from schemas.decode import Decoder
 from streams.faults import NO_FAULTS, Faults
+from streams.lost_state import refuse_others
 from streams.partition import LostState, Partition, PartitionLimits
 from streams.table import Commit, Fenced, Refused, Unavailable
 from streams.tenure import Tenure
@@ -195,6 +196,37 @@ def test_a_log_that_ends_before_what_was_read_is_refused() -> None:
 
     with pytest.raises(LostState, match="carts is another topic than the one read before"):
         run(world.all_done())
+
+
+def test_another_cluster_is_named_as_what_it_is_instead_of_topic_by_topic() -> None:
+    read = {"orders": "here/1", "carts": "here/2"}
+
+    def refused(**found: str) -> str:
+        with pytest.raises(LostState) as refusal:
+            refuse_others(3, read, found)
+        return str(refusal.value)
+
+    moved = refused(orders="there/3", carts="there/4")
+    assert moved.startswith(
+        "partition 3: this is another Kafka cluster than the one read before: correct kafka.bootstrap, or"
+    )
+    remade = refused(orders="here/3", carts="here/4")
+    assert (
+        "orders, carts are other topics than those read before (deleted and made again; or kafka.topic_prefix" in remade
+    )
+
+
+def test_who_reads_other_topics_leaves_the_partition_to_its_owner() -> None:
+    """Another installation that was given the same prefix in Redis by mistake."""
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    run(world.all_done())
+    before = run(world.table.meta(0))
+    world.log.make_anew("carts")
+
+    with pytest.raises(LostState, match="carts is another topic"):
+        run(world.all_done())
+    assert run(world.table.meta(0)) == before
 
 
 def test_an_emptied_table_is_refused_when_the_group_has_read_before() -> None:

@@ -217,6 +217,14 @@ def test_a_cart_left_behind_is_reminded_and_its_order_recovers_it(replay: Replay
     assert summary(out)["triggers"]["cart.recovered"] == 1
 
 
+def test_triggers_that_are_published_apart_are_results_like_the_others(replay: Replay, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('[cart_abandoned]\ntopic = "triggers-carts"\n')
+    out = replay(agreed(0), added(DAY_MS), arguments=("--until", "2026-01-03", "--rules", str(tmp_path / "rules.toml")))
+
+    assert [row["name"] for row in rows(out, "triggers")] == ["welcome", "cart.abandoned"]
+    assert summary(out)["triggers"]["cart.abandoned"] == 1
+
+
 def test_triggers_wait_at_the_end_unless_until_moves_the_clock_on(replay: Replay) -> None:
     history = (agreed(0), added(DAY_MS))
 
@@ -226,6 +234,17 @@ def test_triggers_wait_at_the_end_unless_until_moves_the_clock_on(replay: Replay
 
     out = replay(*history, arguments=("--until", "2026-01-03"))
     assert summary(out)["triggers"]["cart.abandoned"] == 1
+
+
+def test_an_end_before_the_last_event_is_said_to_cut_nothing_off(
+    replay: Replay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = replay(added(DAY_MS), added(5 * DAY_MS), arguments=("--until", "2026-01-03"))
+
+    assert summary(out)["events"] == 2
+    assert "--until 2026-01-03 lies before the last event (2026-01-06) and changes nothing" in capsys.readouterr().err
+    replay(added(DAY_MS), arguments=("--until", "2026-01-03"))
+    assert "lies before" not in capsys.readouterr().err
 
 
 def test_a_sparse_history_expires_nothing(replay: Replay) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    "customers, days, said",
+    [("4000000", "455", "4,000,000 customers over 455 days are too many"), ("1", "1000000", "1<=x<=3650")],
+)
+def test_a_shop_that_no_memory_holds_is_refused_before_it_is_made(
+    customers: str, days: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", "--customers", customers, "--days", days, "--out", str(tmp_path / "out")]) == 2
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_simulation_prints_the_truth_beside_what_was_found(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -29,6 +43,18 @@ def test_a_simulation_prints_the_truth_beside_what_was_found(
     truths = {truth["group"]: truth for truth in json.loads((tmp_path / "truth.json").read_text())}
     assert truths["replenishment.due"]["net_minor"] == 0
     assert truths["left behind"]["orders"] > 0
+
+
+def test_figures_are_shown_where_no_plots_can_be(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("plotly", "streams.reporting.page"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+
+    assert run(["report", str(shop)]) == 0
+    assert run(["report", str(shop), "--page", str(tmp_path / "page.html")]) == 2
+    assert "pip install 'regulars[report]'" in capsys.readouterr().err
 
 
 def test_what_a_simulation_leaves_is_what_a_user_would_send(

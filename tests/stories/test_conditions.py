@@ -5,7 +5,7 @@ import pytest
 from profiles.book import Book
 from profiles.engine import Engine
 from profiles.expressions.errors import ExpressionError
-from profiles.rules import Rules
+from profiles.rules import Rules, RulesError
 from profiles.triggers import CartAbandonedRule
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
@@ -56,6 +56,17 @@ def test_it_sees_the_segments_she_is_in() -> None:
 
     assert new.emitted(CART) == []
     assert known.emitted(CART) == [60]
+
+
+def test_a_segment_that_it_names_must_be_there() -> None:
+    """It would never hold, and nobody would be sent anything."""
+    with pytest.raises(RulesError) as refused:
+        shop(
+            CartAbandonedRule(condition='profile.orders.count > 1 || "buyer" in profile.segments'),
+            segments={"buyers": {"when": "profile.orders.count >= 1"}},
+        )
+
+    assert str(refused.value) == "cart_abandoned.condition: there is no segment 'buyer'; did you mean 'buyers'?"
 
 
 def test_one_that_fails_on_her_data_is_not_met_and_is_counted() -> None:
