@@ -20,11 +20,13 @@ Status = Literal["starting", "ok", "degraded", "failing"]
 
 
 class PartitionHealth(Struct, kw_only=True):
-    """What is known of one partition. `stalled_ms` is the time with lag and without progress."""
+    """What is known of one partition. `lag` is None while nobody knows how much waits: then something may. `stalled_ms` is the
+    time with lag, or without knowing, and without progress.
+    """
 
     partition: int
     state: str = ""
-    lag: int = 0
+    lag: int | None = 0
     stalled_ms: int = 0
 
 
@@ -52,7 +54,7 @@ class Report(Struct, kw_only=True):
         return 503 if self.status in {"failing", "starting"} else 200
 
 
-NO_RESTART_HELPS: Final = ("lost_state", "engine_errors", "refused", "unavailable", "waiting")
+NO_RESTART_HELPS: Final = ("lost_state", "engine_errors", "refused", "unavailable")
 """How the state of a partition begins that waits for a person, for another release, or for a Redis that is full or away."""
 
 
@@ -62,7 +64,7 @@ class _Seen(Struct):
     moved_ms: int
     excused_ms: int = 0
     """When it was last seen to wait for what no restart brings."""
-    lag: int = 0
+    lag: int | None = 0
     state: str = ""
 
 
@@ -82,18 +84,18 @@ class Watch:
         self._ready = True
 
     def observe(
-        self, partition: int, *, lag: int, progress: int | None, worked: int = 0, state: str, now_ms: int
+        self, partition: int, *, lag: int | None, progress: int | None, worked: int = 0, state: str, now_ms: int
     ) -> None:
-        """How a partition stands: records not committed, a number that changes with every record committed, and how far the
-        batch at hand is. While many partitions catch up in turns, a batch takes long, and so it is progress to come further in
-        it; to come as far in it again, after another claim, is none.
+        """How a partition stands: records not committed (None: nobody knows), a number that changes with every record committed,
+        and how far the batch at hand is. While many partitions catch up in turns, a batch takes long, and so it is progress to
+        come further in it; to come as far in it again, after another claim, is none.
 
         The number is None while it is not known: a partition that is claimed again and again has made no progress by that.
         """
         seen = self._partitions.get(partition)
         if seen is None:
             seen = self._partitions[partition] = _Seen(progress, worked, now_ms)
-        elif not lag or (progress is not None and (seen.place != progress or worked > seen.worked)):
+        elif lag == 0 or (progress is not None and (seen.place != progress or worked > seen.worked)):
             seen.place, seen.worked, seen.moved_ms = progress, worked, now_ms
         if state.startswith(NO_RESTART_HELPS):
             seen.excused_ms = now_ms
@@ -142,9 +144,18 @@ class Watch:
                 stalled_ms=now_ms - max(seen.moved_ms, seen.excused_ms),
             )
             for partition, seen in self._partitions.items()
-            if seen.lag
+            if seen.lag != 0
         )
         return max(found, key=lambda one: one.stalled_ms, default=None)
+
+    @property
+    def partitions_held_back(self) -> int:
+        """Of how many partitions something waits for a right."""
+        return len(self._held_back)
+
+    def stalled_ms(self, now_ms: int) -> int:
+        """The longest that a partition has had lag, or has not known it, and made no progress."""
+        return max((now_ms - seen.moved_ms for seen in self._partitions.values() if seen.lag != 0), default=0)
 
     def report(self, now_ms: int) -> Report:
         """The state of the worker."""
@@ -153,12 +164,12 @@ class Watch:
                 partition=partition,
                 state=seen.state,
                 lag=seen.lag,
-                stalled_ms=now_ms - seen.moved_ms if seen.lag else 0,
+                stalled_ms=now_ms - seen.moved_ms if seen.lag != 0 else 0,
             )
             for partition, seen in sorted(self._partitions.items())
         ]
         reasons = [
-            f"partition {found.partition} has {found.lag} records of lag and no progress for {found.stalled_ms} ms"
+            f"partition {found.partition} has {_lag_of(found)} and no progress for {found.stalled_ms} ms"
             + (f" ({found.state})" if found.state else "")
             for found in partitions
             if found.stalled_ms >= self._settings.stall_ms
@@ -184,3 +195,7 @@ class Watch:
             rules=self._rules,
             partitions=partitions,
         )
+
+
+def _lag_of(partition: PartitionHealth) -> str:
+    return "a lag that nobody knows" if partition.lag is None else f"{partition.lag} records of lag"

@@ -7,14 +7,17 @@ reasons and places in the rules; never a customer.
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
 Kind = Literal["counter", "gauge", "histogram"]
 Shower = Literal["worker", "serve", "bridge", "relay"]
 """Whose page a metric stands on: that of `regulars worker`, `serve`, `bridge` or `relay`."""
 
-LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 75, 90, 120, 180, 300, 900, 3600)
+"""Close to each other just above a minute: timers wait for so long on purpose (clock.disorder_ms), and what is late beyond that
+is to be told from what is not.
+"""
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 BATCH_BUCKETS = (1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
@@ -48,7 +51,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_lag_seconds", kind="gauge", unit="seconds",
         meaning="How long ago the oldest of this worker's partitions had read everything there was.",
-        remedy="As lag in records. Triggers are this late.",
+        remedy="As lag in records, which falls while a worker catches up; this falls once all is read that waited when it began. "
+        "Triggers are this late.",
     ),
     Metric(
         name="regulars_batch_events", kind="histogram", unit="records", buckets=BATCH_BUCKETS,
@@ -134,6 +138,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="The log says what was raised, and where. Mend the trigger, or switch it off (enabled = false).",
     ),
     Metric(
+        name="regulars_decisions_total", kind="counter", unit="decisions", labels=("state", "reason"),
+        meaning="Decisions committed, by what became of a trigger (armed, emitted, suppressed ...) and why.",
+        remedy="Much suppressed for one reason: that gate holds triggers back; see the reference of rules.",
+    ),
+    Metric(
         name="regulars_rejected_total", kind="counter", unit="records", labels=("reason",),
         meaning="Records set aside, by reason.", remedy="Read the rejected topic: it holds the originals.",
     ),
@@ -153,8 +162,40 @@ METRICS: tuple[Metric, ...] = (
         remedy="0: more workers than partitions, or all of them wait; /health lists them and says for what.",
     ),
     Metric(
+        name="regulars_partitions_waiting", kind="gauge", unit="partitions", labels=("reason",),
+        meaning="Partitions this worker holds and does not work on, by why: starting, or what regulars_stops_total calls it.",
+        remedy="The log names the cause. lost_state, engine_errors and bug need a hand: read it, and /health.",
+    ),
+    Metric(
+        name="regulars_partitions_held_back", kind="gauge", unit="partitions",
+        meaning="Partitions of which something that is to be published waits for a right at Kafka, or for a topic that was "
+        "deleted.",
+        remedy="Give the right back that /health names, or `regulars topics create`; what waits goes out by itself.",
+    ),
+    Metric(
+        name="regulars_topic_partitions", kind="gauge", unit="partitions",
+        meaning="Partitions of each topic (kafka.partitions): so many should be worked on by all workers together.",
+        remedy="None; it is what regulars_partitions is compared with.",
+    ),
+    Metric(
+        name="regulars_stalled_seconds", kind="gauge", unit="seconds",
+        meaning="For how long the slowest of this worker's partitions has had lag, or nobody knows whether it has, "
+        "without any progress.",
+        remedy="Beyond health.stall_ms /health fails: it names the partition, and the log the cause.",
+    ),
+    Metric(
         name="regulars_rebalances_total", kind="counter", unit="rebalances", meaning="Times partitions were handed out anew.",
         remedy="Steady: a worker is restarted again and again, or freezes beyond kafka.session_timeout_ms.",
+    ),
+    Metric(
+        name="regulars_redis_used_bytes", kind="gauge", unit="bytes", labels=("node",),
+        meaning="Memory that a Redis master uses. Absent while one does not answer, and where INFO is forbidden.",
+        remedy="Near regulars_redis_max_bytes: raise maxmemory, before commits are refused.",
+    ),
+    Metric(
+        name="regulars_redis_max_bytes", kind="gauge", unit="bytes", labels=("node",),
+        meaning="Memory that a Redis master may use (maxmemory); 0 where it has no bound.",
+        remedy="None; it is what regulars_redis_used_bytes is compared with.",
     ),
     Metric(
         name="regulars_cached_profiles", kind="gauge", unit="profiles", meaning="Profiles in memory.",
@@ -192,6 +233,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="Send them from a server, or change serve.protected_traits.",
     ),
     Metric(
+        name="regulars_http_ready", kind="gauge", unit="processes", of="serve",
+        meaning="1 while this process takes events, 0 while Kafka takes none or it stops: what /ready says.",
+        remedy="Look at the brokers; clients keep their events meanwhile.",
+    ),
+    Metric(
         name="regulars_http_inflight_bytes", kind="gauge", unit="bytes", of="serve",
         meaning="Bytes of requests and of records not yet acknowledged, in memory.",
         remedy="Near serve.inflight_bytes requests are answered with 429: Kafka is slow, or add processes.",
@@ -220,6 +266,7 @@ class Metrics:
 
     def __init__(self, of: Shower = "worker") -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._made: dict[str, Collector] = {}
         for metric in METRICS:
             if metric.of == of:

@@ -109,7 +109,12 @@ def _setting_row(one: Setting, default: str) -> tuple[str, ...]:
 
 def metrics_page() -> str:
     """docs/reference/metrics.md."""
-    words = "Shown at `/metrics` by each worker (counted once for each batch) or by `regulars serve` (once for each request)."
+    words = (
+        "Shown at `/metrics` by each worker (counted once for each batch) or by `regulars serve` (once for each request)."
+        " Beside them stand those of the process itself, under the names that Prometheus' clients share (on Linux):"
+        " `process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds`, `process_max_fds`,"
+        " `process_virtual_memory_bytes` and `process_start_time_seconds`."
+    )
     rows = [
         (
             f"`{one.name}`",

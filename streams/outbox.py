@@ -31,6 +31,8 @@ ROWS_MAX: Final = 10_000
 MARK_EVERY_MS: Final = 1000
 """How often the end of an output is asked for. A mark that lags behind only makes the tail longer."""
 TAIL_ATTEMPTS: Final = 5
+DAMAGED: Final = "damaged_row"
+"""Why a row is set aside that is none; nothing else waits in an outbox for the topic of rejects."""
 PAUSE_S: Final = 0.2
 PAUSE_MAX_S: Final = 10.0
 
@@ -184,7 +186,12 @@ class Outbox:
         await asyncio.sleep(0)
         self._faults.at("after_produce")
         # Who waits here may be cancelled. The rows may not: they are on their way, see `settle`.
-        outcomes = await asyncio.shield(self._sending)
+        try:
+            outcomes = await asyncio.shield(self._sending)
+        except Exception:
+            # The failure remembers this frame: the circle would keep all rows in memory (streams.worker).
+            self._sending = None
+            raise
         self._unsure = False
         self._faults.at("after_ack")
         done: list[_Row] = []
@@ -198,6 +205,8 @@ class Outbox:
             if one.row.partition == self._partition and one.row.topic not in ELSEWHERE:
                 self._unmarked.add(one.row.topic)
         self._count_sent()
+        if damaged := sum(one.row.topic == "rejected" for one in done):
+            self._stats.refused(self._partition, DAMAGED, damaged)
         now_ms = 0 if self._wall_ms is None else self._wall_ms()
         waited_ms = [max(0, now_ms - one.caused_ms) for one in done if one.caused_ms is not None and now_ms]
         self._stats.published(self._partition, len(done), waited_ms, (self._mono_ms() - began_ms) / 1000)
@@ -317,7 +326,7 @@ def _decoded(stored: bytes, partition: int) -> Outgoing:
         _log.exception("a row of the outbox can't be read and is set aside", extra={"facts": {"partition": partition}})
         value = msgspec.json.encode(stored.decode("utf-8", "replace"))
         row = Outgoing("outbox", "damaged", "", partition, msgspec.Raw(value))
-        return row_of_reject(reject_row(row, "damaged_row", "a row of the outbox is no row"))
+        return row_of_reject(reject_row(row, DAMAGED, "a row of the outbox is no row"))
 
 
 async def publish_rejects(publisher: Publisher, rejected: Sequence[Rejected]) -> None:

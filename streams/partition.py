@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from functools import partial
+from typing import Final, get_args
 
 from schemas.decode import Decoder
 from streams.engine_errors import EngineErrors
@@ -74,13 +75,15 @@ class Partition:
         self._trouble = ""
         self._told = ""
         self._engine = engine
-        self._make: Callable[[], Tenure] = lambda: Tenure(
+        # Without a way back to this object, which would keep it, and all profiles in its memory, alive after its last use:
+        # what is in a circle is never looked for (streams.worker).
+        self._make = partial(
+            Tenure,
             number,
             partitions=partitions,
             table=table,
             log=log,
             publisher=publisher,
-            engine=self._engine,
             decoder=decoder,
             shop_id=shop_id,
             limits=limits,
@@ -92,7 +95,7 @@ class Partition:
             faults=faults,
             sleep=sleep,
         )
-        self._tenure = self._make()
+        self._tenure = self._make(engine=engine)
 
     # --- pushed in by delivery ------------------------------------------------------------------------------------
 
@@ -129,6 +132,11 @@ class Partition:
     def state(self) -> str:
         """What the partition is doing, in words."""
         return self._trouble or self._tenure.state
+
+    @property
+    def waits_for(self) -> str:
+        """Why it does not work: a StopReason, that of the last claim while another is made, or "starting"; "" while it works."""
+        return why_of(self._told or self.state)
 
     @property
     def commits(self) -> int:
@@ -180,13 +188,13 @@ class Partition:
             while reason in {"fenced", "rolled_back"} and not self._stopping.is_set():
                 if await self._is_ours():
                     break
-                self._trouble = "not ours as far as Kafka knows"
+                self._trouble = "fenced: not ours as far as Kafka knows"
                 await self._pause(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
     async def _hold(self) -> StopReason | None:
         """One claim, from beginning to end; why it ended, None when stopped."""
-        tenure = self._tenure = self._make()
+        tenure = self._tenure = self._make(engine=self._engine)
         if self._stopping.is_set():
             return None
         self._trouble = ""
@@ -236,6 +244,14 @@ class Partition:
         finally:
             stopping.cancel()
             sleeping.cancel()
+
+
+def why_of(state: str) -> str:
+    """Why a partition in this state does not work: a StopReason, or "starting"; "" where it works."""
+    reason = state.partition(":")[0]
+    if reason == "running":
+        return ""
+    return reason if reason in get_args(StopReason) else "starting"
 
 
 def _reason(error: Exception) -> tuple[StopReason, int]:

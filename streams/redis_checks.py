@@ -12,7 +12,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from schemas.times import FUTURE_TOLERANCE_MS
-from streams.redis_link import Address, RedisLink, as_table_error
+from streams.redis_link import Address, RedisLink, Reply, as_table_error
 from streams.table import TableError
 
 VERSION_MIN = (6, 2)
@@ -57,6 +57,19 @@ async def check_redis(link: RedisLink, *, durable_elsewhere: bool = False, now_m
     if problems:
         raise UnfitRedis("\n".join(problems))
     return warnings
+
+
+async def memory_of(link: RedisLink) -> dict[str, tuple[int, int]]:
+    """By master ("127.0.0.1:6379"): the bytes it uses, and those it may use, 0 for as many as there are. One that may not be
+    asked is left out. Raises TableError while one does not answer.
+    """
+    found = {}
+    for address in await link.masters():
+        (reply,) = await link.call_node(address, [("INFO", "memory")])
+        if not isinstance(reply, ResponseError):
+            info = _fields(reply)
+            found[f"{address[0]}:{address[1]}"] = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    return found
 
 
 def problems_of(info: dict[str, str], clustered: bool, durable_elsewhere: bool) -> list[str]:
@@ -105,8 +118,7 @@ async def _facts(link: RedisLink, address: Address) -> tuple[dict[str, str], lis
     )
     info: dict[str, str] = {}
     if not isinstance(reply, ResponseError):
-        lines = bytes(reply).decode("utf-8", "replace").splitlines()
-        info = dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+        info = _fields(reply)
     elif "NOPERM" not in str(getattr(reply, "status_code", "")) and "unknown command" not in str(reply):
         raise as_table_error(reply)
     # CONFIG is what counts where both answer; a proxy may leave fields of INFO out.
@@ -116,6 +128,12 @@ async def _facts(link: RedisLink, address: Address) -> tuple[dict[str, str], lis
         info["aof_enabled"] = "1" if bytes(aof[1]) == b"yes" else "0"
     names = {"maxmemory_policy": "maxmemory-policy", "aof_enabled": "appendonly", "redis_version": "its version"}
     return info, [name for field, name in names.items() if field not in info]
+
+
+def _fields(reply: Reply) -> dict[str, str]:
+    """What INFO answered."""
+    lines = bytes(reply).decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
 def _full(info: dict[str, str]) -> bool:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from redis.exceptions import NoScriptError, ResponseError
 
 from streams.packing import DICTIONARY_ID, Unreadable, dictionary, pack, pack_all, unpack
+from streams.redis_checks import memory_of
 from streams.redis_link import (
     CONNECT_TIMEOUT_S,
     CONNECTIONS_MAX,
@@ -460,6 +461,10 @@ class RedisTable:
         """Ids of all profiles of the partition. Looks at every key of its server: for audits, not for the hot path."""
         skip = len(self._key(partition, "c:"))
         return [_text(key[skip:]) for key in await self._scan(partition, "c:")]
+
+    async def memory(self) -> dict[str, tuple[int, int]]:
+        """By Redis master: the bytes it uses and those it may use, 0 without a bound."""
+        return await memory_of(self.link)
 
     async def close(self) -> None:
         """Close all connections."""

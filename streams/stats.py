@@ -8,8 +8,8 @@ StopReason = Literal["fenced", "rolled_back", "refused", "unavailable", "log", "
 
 
 class BatchStats(Struct, kw_only=True):
-    """One committed batch. `records` is by topic, `rejected` by reason, `triggers` by name, and so
-    are those that `failed` and were left out of something. Times are seconds.
+    """One committed batch. `records` is by topic, `rejected` by reason, `triggers` by name, and so are those that `failed` and
+    were left out of something; `decisions` by state and reason. Times are seconds.
 
     `forwarded` records were sent on to their home; `repeated_forwards` came here a second time and were dropped.
     """
@@ -19,6 +19,7 @@ class BatchStats(Struct, kw_only=True):
     rejected: dict[str, int]
     triggers: dict[str, int]
     failed: dict[str, int] = {}
+    decisions: dict[tuple[str, str | None], int] = {}
     forwarded: int
     repeated_forwards: int
     timers_fired: int

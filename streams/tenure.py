@@ -22,7 +22,7 @@ from profiles.goods_state import Good
 from profiles.ids import decision_id
 from profiles.told import Told
 from schemas.decode import Decoder, Problem
-from schemas.outputs import Outgoing, RulesChanged, SegmentsReady
+from schemas.outputs import Decision, Outgoing, RulesChanged, SegmentsReady
 from schemas.topics import CONSUMED
 from streams.after_rules import AfterRules, Task
 from streams.batch import Batch, is_gone
@@ -45,7 +45,7 @@ from streams.product_facts import with_signs
 from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
-from streams.stats import NO_STATS, BatchStats, Stats
+from streams.stats import NO_STATS, BatchStats, Stats, StopReason
 from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
 from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
@@ -58,6 +58,7 @@ COMMIT_PAUSE_S: Final = 0.1
 COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
+_KIND: Final = attrgetter("state", "reason")
 UNDER_WAY: Final = "under way"
 """Noted in place of the segments that all profiles were looked at by, before the first of them is looked at by others: who goes
 back to the old ones half way looks at everybody again.
@@ -628,21 +629,14 @@ class Tenure:
         told = ""
         while True:
             try:
-                self._faults.at("before_send")
-                sending = asyncio.ensure_future(self._table.commit(self.number, commit))
-                try:
-                    await asyncio.sleep(0)
-                    self._faults.at("after_send")
-                except BaseException:
-                    sending.cancel()
-                    raise
-                await sending
+                await self._send_once(commit)
             except (Refused, Unavailable) as error:
-                self.state = f"waiting: {error}"
+                reason: StopReason = "refused" if isinstance(error, Refused) else "unavailable"
+                self.state = f"{reason}: {error}"
                 if self.state != told:  # the same one every few seconds would bury all else
                     told = self.state
                     _log.warning("a commit waits: %s", error, extra=self._often)
-                self._stats.stopped(self.number, "refused" if isinstance(error, Refused) else "unavailable", str(error))
+                self._stats.stopped(self.number, reason, str(error))
                 if self._stopping:
                     raise
                 await self._sleep(pause_s)
@@ -655,6 +649,20 @@ class Tenure:
                 if told:
                     _log.info("the commit that waited is in", extra=self._often)
                 return
+
+    async def _send_once(self, commit: Commit) -> None:
+        self._faults.at("before_send")
+        sending = asyncio.ensure_future(self._table.commit(self.number, commit))
+        try:
+            await asyncio.sleep(0)
+            self._faults.at("after_send")
+            await sending
+        except BaseException:
+            sending.cancel()
+            raise
+        finally:
+            # Its failure remembers this frame: the circle would keep all of this claim in memory (streams.worker).
+            del sending
 
     def _settle(self, batch: Batch, changes: Changes) -> None:
         """The commit is in: keep what it says."""
@@ -757,6 +765,7 @@ class Tenure:
                 rejected=dict(Counter(one.reason for one in batch.rejected)),
                 triggers=changes.triggers,
                 failed=dict(failed),
+                decisions=dict(Counter(map(_KIND, [one for one in batch.outputs.out if type(one) is Decision]))),
                 forwarded=batch.onwards.sent,
                 repeated_forwards=batch.onwards.repeated,
                 timers_fired=batch.fired,

@@ -63,6 +63,7 @@ STOP_PATIENCE_S = 20.0
 """A partition that does not end within this is cut off: what it has not committed is read again by the next owner."""
 LEAVE_PATIENCE_S = 15.0
 LOOK_EVERY_S = 1.0
+MEMORY_EVERY_S = 10.0
 YOUNG_OBJECTS = 50_000
 """So many new objects are looked at together, and those that stay are never looked at again. Profiles are many small objects that
 live long: with Python's own thresholds half of the time goes into looking at them, and a look at all of them takes seconds.
@@ -96,6 +97,7 @@ class Worker:
         self._shadow = book.shadow
         self._clock: Callable[[], int] | None = None if stream_time else _wall_ms
         self.metrics = Metrics()
+        self.metrics.show("regulars_topic_partitions", settings.kafka.partitions)
         self.watch = Watch(settings.health)
         self.stats = WorkerStats(self.metrics, self.watch, settings.kafka.end_offsets_every_ms)
         self.keepers: dict[int, Keeper] = {}
@@ -207,6 +209,7 @@ class Worker:
             self._beside(self._keep_rules(), "rules"),
             self._beside(self._models.keep(), "models"),
             self._beside(self._guard(), "watchdog"),
+            self._beside(self._ask_memory(), "memory"),
             self._beside(_crash_of(app), "faust"),
         ]
         starting = asyncio.ensure_future(app.start())
@@ -313,6 +316,17 @@ class Worker:
                 if keeper is not None and keeper.partition is not None:
                     keeper.partition.reached(logical[tp.topic], reach)
 
+    async def _ask_memory(self) -> None:
+        """Ask how full Redis is: once it is, nothing goes on."""
+        while True:
+            try:
+                async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
+                    found = await self._table.memory()
+            except (TableError, TimeoutError):
+                found = {}
+            self.stats.redis_memory(found)
+            await asyncio.sleep(MEMORY_EVERY_S)
+
     async def _look(self) -> None:
         while True:
             segments = self._book.segments
@@ -366,10 +380,13 @@ class Worker:
         await watch_over(self.watch, self.settings.health, now_ms=_mono_ms, servers_answer=self._servers_answer)
 
     async def _servers_answer(self) -> bool:
+        """Whether every Redis and every broker does that holds something of this worker's partitions."""
+        held = [number for number, keeper in self.keepers.items() if keeper.held] or [0]
         try:
-            async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
-                await self._table.meta(0)
-                await self._publisher.ends("triggers", 0)
+            for number in held:
+                async with asyncio.timeout(self.settings.redis.timeout_ms / 1000):
+                    await self._table.meta(number)
+                    await self._publisher.ends("triggers", number)
         except (TableError, KafkaError, TimeoutError, OSError):
             return False
         return True

@@ -3,14 +3,20 @@
 from collections.abc import Callable
 from typing import Final, get_args
 
+from schemas.reasons import REASONS
 from schemas.topics import CONSUMED
 from streams.health import Watch
 from streams.keeper import Keeper
 from streams.metrics import Metrics
+from streams.rows import OUTCOME_TOPICS
 from streams.stats import BatchStats, StopReason
+from streams.trigger_registry import all_triggers
 
 SILENCE_MS: Final = 10_000
 """So long no end of a log may be heard before what waits there counts as not known. An election of leaders is shorter."""
+
+DECISION_REASONS_MAX: Final = 200
+"""So many different reasons of decisions are counted apart. The built-in triggers have some sixty."""
 
 
 class WorkerStats:
@@ -28,10 +34,18 @@ class WorkerStats:
             metrics.count("regulars_events_total", 0, topic=topic)
         for result in ("taken", "refused"):
             metrics.count("regulars_rules_read_total", 0, result=result)
+        for name in (*(trigger.name for trigger in all_triggers()), *OUTCOME_TOPICS):
+            metrics.count("regulars_triggers_total", 0, name=name)
+        for trigger in all_triggers():
+            metrics.count("regulars_triggers_failed_total", 0, name=trigger.name)
+        for reason in REASONS:
+            metrics.count("regulars_rejected_total", 0, reason=reason)
         self._silence_ms = max(SILENCE_MS, 3 * ends_every_ms)
         self._read_ms: dict[int, int] = {}
         """By partition: the wall time up to which everything is known to have been read, or since when it is ours."""
         self._records = self._rejected = 0
+        self._nodes: set[str] = set()
+        self._reasons: set[str] = set()
         self._cached: dict[int, int] = {}
         self._outbox: dict[int, int] = {}
         """By partition: rows that wait for Kafka, as last known."""
@@ -50,6 +64,8 @@ class WorkerStats:
             metrics.count("regulars_triggers_total", count, name=name)
         for name, count in done.failed.items():
             metrics.count("regulars_triggers_failed_total", count, name=name)
+        for (state, why), count in done.decisions.items():
+            metrics.count("regulars_decisions_total", count, state=state, reason=self._told(why or ""))
         self._records += records
         metrics.count("regulars_commits_total")
         metrics.count("regulars_forwarded_total", done.forwarded)
@@ -67,6 +83,14 @@ class WorkerStats:
         ):
             metrics.observe("regulars_stage_seconds", seconds, stage=stage)
         self._cached[done.partition] = done.cached
+
+    def _told(self, reason: str) -> str:
+        """A reason as a label. A trigger of a company's own may give as many as it likes, Prometheus can't keep them all."""
+        if reason not in self._reasons:
+            if len(self._reasons) >= DECISION_REASONS_MAX:
+                return "other"
+            self._reasons.add(reason)
+        return reason
 
     def published(self, partition: int, rows: int, waited_ms: list[int], seconds: float) -> None:
         """Rows of the outbox were acknowledged."""
@@ -99,11 +123,22 @@ class WorkerStats:
         """Partitions were handed out anew."""
         self._metrics.count("regulars_rebalances_total")
 
+    def redis_memory(self, found: dict[str, tuple[int, int]]) -> None:
+        """What each Redis master uses and may use, in bytes. Those that are not among them are not known any more."""
+        for node in self._nodes - found.keys():
+            self._metrics.hide("regulars_redis_used_bytes", node=node)
+            self._metrics.hide("regulars_redis_max_bytes", node=node)
+        self._nodes = set(found)
+        for node, (used, most) in found.items():
+            self._metrics.show("regulars_redis_used_bytes", used, node=node)
+            self._metrics.show("regulars_redis_max_bytes", most, node=node)
+
     def look(self, keepers: dict[int, Keeper], *, now_ms: int, wall_ms: Callable[[], int], started_ms: int) -> None:
         """Look at all partitions: what only shows from outside of a batch. To be called about once a second."""
         lag_of: dict[str, int] = dict.fromkeys(CONSUMED, 0)
         unknown: set[str] = set()
         oldest_ms = wall_ms()
+        waiting = dict.fromkeys(("starting", *get_args(StopReason)), 0)
         running = 0
         for number, keeper in keepers.items():
             if not keeper.held:
@@ -114,7 +149,6 @@ class WorkerStats:
                 continue
             partition = keeper.partition
             state = "claiming" if partition is None else partition.state
-            lag = 0
             behind: dict[str, int] = {} if partition is None else partition.lag()
             progress, worked = None, 0
             read_ms = self._read_ms.setdefault(number, wall_ms())
@@ -122,21 +156,25 @@ class WorkerStats:
                 self._outbox[number] = rows
             for topic, count in behind.items():
                 lag_of[topic] += count
-                lag += count
+            lag: int | None = sum(behind.values())
             if partition is not None and partition.t0_ms:
                 # A claim that is being made knows no time yet: what the last one knew still holds.
                 read_ms = self._read_ms[number] = max(partition.t0_ms, started_ms)
             oldest_ms = min(oldest_ms, read_ms)
-            if partition is not None and state == "running":
-                running += 1
+            reason = "starting" if partition is None else partition.waits_for
+            if partition is not None and not reason:
                 progress, worked = partition.commits, partition.worked
                 if not lag and wall_ms() - read_ms > self._silence_ms:
                     # Without lag the ends were just heard, or nobody hears them any more.
-                    lag, state = 1, "Kafka does not say where the logs end"
+                    lag, state, reason = None, "Kafka does not say where the logs end", "log"
                     behind = {}
             else:
-                # Nobody knows how much waits while it does not run, so it counts as something.
-                lag = max(1, lag)
+                # Nobody knows how much waits while it does not run, beyond what was heard before.
+                lag = lag or None
+            if reason:
+                waiting[reason] += 1
+            else:
+                running += 1
             self._watch.observe(number, lag=lag, progress=progress, worked=worked, state=state, now_ms=now_ms)
             unknown |= lag_of.keys() - behind.keys()
         for topic, count in lag_of.items():
@@ -147,6 +185,10 @@ class WorkerStats:
                 self._metrics.show("regulars_lag_events", count, topic=topic)
         self._metrics.show("regulars_lag_seconds", max(0, wall_ms() - oldest_ms) / 1000)
         self._metrics.show("regulars_partitions", running)
+        for reason, count in waiting.items():
+            self._metrics.show("regulars_partitions_waiting", count, reason=reason)
+        self._metrics.show("regulars_partitions_held_back", self._watch.partitions_held_back)
+        self._metrics.show("regulars_stalled_seconds", self._watch.stalled_ms(now_ms) / 1000)
         self._metrics.show("regulars_cached_profiles", sum(self._cached.values()))
         self._metrics.show("regulars_outbox_rows", sum(self._outbox.values()))
         self._watch.count(self._records, self._rejected, now_ms)

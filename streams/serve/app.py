@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from streams.logs import place_of
 from streams.metrics import Metrics
-from streams.serve.answer import Answer, Refusal, problem_answer
+from streams.serve.answer import REASONS, Answer, Refusal, problem_answer
 from streams.serve.call import Call
 from streams.serve.keys import MAX_AGE_S, Senders
 from streams.serve.routes import Found, Router
@@ -45,6 +45,9 @@ class App:
         self._senders = senders
         self._profile_origins = profile_origins
         self._metrics = metrics
+        # To Prometheus a counter that appears with its first event has not risen.
+        for reason in REASONS:
+            metrics.count("regulars_http_refused_total", 0, reason=reason)
         self._router = router or Router()
         self.stopping = False
 

@@ -37,16 +37,21 @@ class Status:
 
     async def ready(self, _: Call) -> Answer:
         """GET /ready: send it requests. 503 while Kafka takes nothing, and while it stops."""
-        if self.stopping:
-            return json_answer(Health("stopping", "it was told to end"), status=503)
-        if self._log.away:
-            return json_answer(Health("away", "Kafka does not take events"), status=503)
-        return json_answer(Health("ok"))
+        told = self._ready()
+        return json_answer(told, status=200 if told.status == "ok" else 503)
 
     async def metrics(self, _: Call) -> Answer:
         """GET /metrics."""
         self._metrics.show("regulars_http_inflight_bytes", self._budget.bytes_held)
+        self._metrics.show("regulars_http_ready", self._ready().status == "ok")
         return Answer(200, self._metrics.page(), METRICS_TYPE)
+
+    def _ready(self) -> Health:
+        if self.stopping:
+            return Health("stopping", "it was told to end")
+        if self._log.away:
+            return Health("away", "Kafka does not take events")
+        return Health("ok")
 
     async def openapi(self, _: Call) -> Answer:
         """GET /openapi.json."""

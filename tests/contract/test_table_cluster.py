@@ -51,6 +51,7 @@ async def test_all_keys_of_a_partition_lie_in_one_slot_and_partitions_spread_ove
     assert sum(counts) == 32, "no partition has keys on two nodes"
     assert min(counts) > 0
     assert await check_redis(table.link) == []
+    assert len(await table.memory()) == len(redis_cluster.masters)
     await table.close()
 
 

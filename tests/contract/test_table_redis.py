@@ -8,7 +8,7 @@ import redis
 
 from streams.local.redis_server import RedisServer
 from streams.packing import DICTIONARY_ID, dictionary, unpack
-from streams.redis_checks import CLOCKS_APART_MS, UnfitRedis, check_redis, clocks_apart, problems_of
+from streams.redis_checks import CLOCKS_APART_MS, UnfitRedis, check_redis, clocks_apart, memory_of, problems_of
 from streams.redis_link import RedisLink
 from streams.redis_table import APART, REDIS_KEYS, RedisTable
 from streams.table import (
@@ -424,6 +424,20 @@ async def test_a_full_redis_is_named_before_anybody_waits_for_it(own_redis: Make
     assert f"{server.host}:{server.port} has used all memory" in warning
 
 
+@in_loop
+async def test_a_redis_says_how_much_memory_it_uses_and_may_use(own_redis: MakeRedis, prefix: str) -> None:
+    server = own_redis(config={"maxmemory": "100mb"})
+    table = RedisTable(server.url, prefix=prefix)
+    ((node, (used, most)),) = (await table.memory()).items()
+    server.stop()
+    with pytest.raises(Unavailable):
+        await table.memory()
+    await table.close()
+
+    assert (node, most) == (f"{server.host}:{server.port}", 100 * 2**20)
+    assert 0 < used < most
+
+
 @pytest.mark.parametrize(
     "rules, warned", [("-config", []), ("-config -info", ["maxmemory-policy", "appendonly", "its version"])]
 )
@@ -437,11 +451,13 @@ def test_forbidden_questions_are_warnings_only_where_nothing_else_answers(
         link = RedisLink(url)
         try:
             warnings = await check_redis(link)
+            told = await memory_of(link)
         finally:
             await link.close()
             redis_client.acl_deluser(prefix)
 
         assert [warning.split(": ", 1)[1].split(" can't")[0] for warning in warnings] == warned
+        assert len(told) == ("-info" not in rules)
 
     scenario()
 

@@ -239,7 +239,7 @@ def test_the_watchdog_can_be_told_to_keep_quiet() -> None:
     [
         "lost_state: records are gone",
         "engine_errors: partition 0: the engine failed 100 times within a minute",
-        "waiting: Redis has used all memory it may use (maxmemory)",
+        "refused: Redis has used all memory it may use (maxmemory)",
         "refused: Redis can't write to its disk",
         "unavailable: no connection to Redis",
     ],

@@ -1,6 +1,9 @@
 """The outbox: rows in order, never lost, trimmed only once they are known to be published."""
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from collections.abc import Sequence
 
 import msgspec
@@ -295,14 +298,36 @@ def test_forwarded_records_go_out_again_without_looking(log: MemoryLog, publishe
     assert subject.trim() == (1, {})
 
 
-def test_a_damaged_row_is_set_aside(log: MemoryLog, publisher: MemoryPublisher) -> None:
-    subject = Outbox(0, publisher, [b"what is this", encode_row(row(2))], mono_ms=lambda: 0, sleep=no_pause)
+def test_rows_that_were_not_taken_do_not_stay_in_memory_with_the_error(publisher: MemoryPublisher) -> None:
+    """Circles are never looked for in a worker (`_look_at_each_object_once`)."""
+    publisher.fail = 1
+
+    async def scenario() -> Outbox | None:
+        subject = outbox(publisher, [row(1)])
+        gone = weakref.ref(subject)
+        with contextlib.suppress(LogError):
+            await subject.publish()
+        del subject
+        return gone()
+
+    gc.disable()
+    try:
+        assert run(scenario()) is None
+    finally:
+        gc.enable()
+
+
+def test_a_damaged_row_is_set_aside_and_counted(log: MemoryLog, publisher: MemoryPublisher) -> None:
+    told = Told()
+    rows = [b"what is this", encode_row(row(2))]
+    subject = Outbox(0, publisher, rows, mono_ms=lambda: 0, stats=told, sleep=no_pause)
     run(subject.flush())
     (rejected,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
 
     assert rejected["reason"] == "damaged_row"
     assert "what is this" in rejected["original"]
     assert ids(log) == ["id-2"]
+    assert told.refusals == {"damaged_row": 1}
 
 
 def test_rows_are_the_same_after_a_stay_in_the_table() -> None:

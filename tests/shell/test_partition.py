@@ -1,8 +1,11 @@
 """The loop of a partition: claims, refuses what does not fit, survives its table, its log, and its own death."""
 
 import asyncio
+import gc
+import logging
 import random
 import re
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -339,6 +342,68 @@ def test_the_log_says_that_a_partition_was_claimed_again_after_it_could_not_be(
     assert [line.levelname for line in told] == ["WARNING"] * 3 + ["INFO"]
     assert told[-1].getMessage() == "claimed again"
     assert all(line.__dict__["often"] for line in told)
+
+
+def test_it_waits_for_what_ended_the_last_claim_until_it_works_again() -> None:
+    """Redis is tried again every few seconds; each try looked like a partition that merely starts."""
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("claim", "before", times=3)
+    subject = partition(world)
+    seen = [subject.waits_for]
+
+    def reached() -> bool:
+        if subject.waits_for != seen[-1]:
+            seen.append(subject.waits_for)
+        return bool(done(world, subject)())
+
+    run(until(world, subject, reached))
+
+    assert seen == ["starting", "unavailable", ""]
+
+
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (None, None),
+        ("claim", Unavailable),
+        ("load", Unavailable),
+        ("commit", Fenced),
+        ("commit", KeyError),
+    ],
+)
+def test_nothing_of_a_claim_stays_in_memory_once_it_has_ended(
+    call: Any, error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Circles are never looked for in a worker (`_look_at_each_object_once`); one kept all profiles of each claim it had had."""
+    claims: list[weakref.ref[Any]] = []
+
+    async def scenario() -> None:
+        world = World()
+        world.send(*(added("ada", n, f"m{n}") for n in range(20)))
+        subject = partition(world)
+        if call is not None:
+            world.table.fail_next(call, "before", error=error("as the test asked for"))
+
+        def reached() -> bool:
+            for part in (subject, subject._tenure, subject._tenure._cache, subject._tenure.outbox):
+                if not any(claim() is part for claim in claims):
+                    claims.append(weakref.ref(part))
+            return bool(done(world, subject)())
+
+        await until(world, subject, reached)
+        world.log.attach(0, cast("Any", None))
+
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # pytest would keep the errors that are told
+    gc.disable()
+    try:
+        run(scenario())
+        left = [claim() for claim in claims if claim() is not None]
+    finally:
+        gc.enable()
+
+    assert claims
+    assert left == []
 
 
 def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent(

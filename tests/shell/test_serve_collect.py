@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streams.home import home_partition
-from streams.serve.answer import Answer
+from streams.serve.answer import REASONS, Answer
 from tests.shell.serve_kit import (
     BACK_KEY,
     NOW_MS,
@@ -410,6 +410,7 @@ def test_without_kafka_clients_are_told_to_come_back_and_ready_says_no() -> None
     assert refused(answer) == (503, "kafka_away")
     assert int(answer.headers["Retry-After"]) > 0
     assert shop.ask("GET", "/ready").status == 503
+    assert b"regulars_http_ready 0.0" in shop.ask("GET", "/metrics").body
     assert shop.ask("GET", "/health").status == 200
     assert shop.metric("regulars_collected_total", source="back", topic="clickstream") == 0
 
@@ -417,6 +418,14 @@ def test_without_kafka_clients_are_told_to_come_back_and_ready_says_no() -> None
 
     assert shop.post("/v1/batch", {"batch": [viewed()]}).status == 200
     assert shop.ask("GET", "/ready").status == 200
+    assert b"regulars_http_ready 1.0" in shop.ask("GET", "/metrics").body
+
+
+def test_refusals_are_counted_from_0_by_every_reason() -> None:
+    page = site().ask("GET", "/metrics").body
+
+    for reason in REASONS:
+        assert f'regulars_http_refused_total{{reason="{reason}"}} 0.0'.encode() in page
 
 
 def test_a_process_that_stops_takes_nothing_more_and_says_so() -> None:

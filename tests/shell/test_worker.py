@@ -9,7 +9,11 @@ from typing import Any, cast, get_args
 
 import pytest
 from faust.types import TP
+from msgspec.structs import replace
+from typing_extensions import override
 
+from profiles.triggers import BUILT_IN
+from schemas.reasons import REASONS
 from schemas.topics import CONSUMED
 from streams import worker
 from streams.book_files import load_book
@@ -21,18 +25,19 @@ from streams.kill_points import faults_of
 from streams.memory_table import MemoryTable
 from streams.metrics import METRICS, Metrics
 from streams.others_time import OthersTime
-from streams.partition import Partition
+from streams.partition import Partition, why_of
 from streams.setting_sections import Health
 from streams.settings import Settings
 from streams.stats import BatchStats, StopReason
-from streams.table import Commit
-from streams.worker_stats import WorkerStats
+from streams.table import Commit, Meta, Unavailable
+from streams.worker_stats import DECISION_REASONS_MAX, WorkerStats
 
 BATCH = BatchStats(
     partition=0,
     records={"orders": 3, "carts": 2},
     rejected={"not_json": 1},
     triggers={"welcome": 2},
+    decisions={("emitted", None): 2, ("suppressed", "no_consent"): 3},
     forwarded=1,
     repeated_forwards=0,
     timers_fired=4,
@@ -76,6 +81,10 @@ class FakePartition:
     def drop(self) -> None:
         self.journal.append("drop")
         self._stopped.set()
+
+    @property
+    def waits_for(self) -> str:
+        return why_of(self.state)
 
     def lag(self) -> dict[str, int]:
         return self.behind
@@ -185,6 +194,19 @@ def test_a_batch_shows_in_the_metrics() -> None:
     page = metrics.page().decode()
     assert 'regulars_stage_seconds_bucket{le="0.005",stage="commit"} 1.0' in page
     assert 'regulars_cause_to_trigger_seconds_bucket{le="2.5"} 1.0' in page
+    assert 'regulars_decisions_total{reason="",state="emitted"} 2.0' in page
+    assert 'regulars_decisions_total{reason="no_consent",state="suppressed"} 3.0' in page
+
+
+def test_a_trigger_that_gives_a_reason_of_its_own_to_each_customer_fills_no_prometheus() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+    for number in range(2 * DECISION_REASONS_MAX):
+        stats.batch(replace(BATCH, decisions={("cancelled", f"not for customer {number}"): 1}))
+
+    shown = [line for line in metrics.page().decode().splitlines() if line.startswith("regulars_decisions_total{")]
+    assert len(shown) == DECISION_REASONS_MAX + 1
+    assert f'regulars_decisions_total{{reason="other",state="cancelled"}} {DECISION_REASONS_MAX}.0' in shown
 
 
 def test_what_may_happen_for_the_first_time_is_counted_from_0() -> None:
@@ -199,6 +221,25 @@ def test_what_may_happen_for_the_first_time_is_counted_from_0() -> None:
         assert f'regulars_events_total{{topic="{topic}"}} 0.0' in page
     for result in ("taken", "refused"):
         assert f'regulars_rules_read_total{{result="{result}"}} 0.0' in page
+    for reason in REASONS:
+        assert f'regulars_rejected_total{{reason="{reason}"}} 0.0' in page
+    for name in (*(trigger.name for trigger in BUILT_IN), "cart.recovered", "trigger.converted"):
+        assert f'regulars_triggers_total{{name="{name}"}} 0.0' in page
+
+
+def test_of_a_redis_that_does_not_answer_no_memory_is_shown() -> None:
+    metrics = Metrics()
+    stats = WorkerStats(metrics, Watch(Health()))
+
+    def shown(name: str) -> list[float | None]:
+        nodes = ("a:6379", "b:6379")
+        return [metrics.registry.get_sample_value(f"regulars_redis_{name}_bytes", {"node": node}) for node in nodes]
+
+    stats.redis_memory({"a:6379": (5, 100), "b:6379": (6, 0)})
+    assert (shown("used"), shown("max")) == ([5, 6], [100, 0])
+
+    stats.redis_memory({"b:6379": (7, 0)})
+    assert (shown("used"), shown("max")) == ([None, 7], [None, 0])
 
 
 def test_the_reference_names_the_reasons_for_which_partitions_stop() -> None:
@@ -303,6 +344,45 @@ def test_while_a_partition_is_claimed_anew_it_is_as_far_behind_as_it_was_and_not
     assert shown == [1, 3, 5]
 
 
+def waiting_shown(state: str) -> dict[str, float]:
+    """What the gauges show of one partition in this state: the reason for which it waits, or "works"."""
+
+    async def run() -> dict[str, float]:
+        metrics, watch = Metrics(), Watch(Health())
+        stats = WorkerStats(metrics, watch)
+        bench = Bench()
+        bench.keeper.hold()
+        await turns()
+        bench.made[0].state = state
+        stats.look({0: bench.keeper}, now_ms=0, wall_ms=lambda: 5000, started_ms=0)
+        stats.look({0: bench.keeper}, now_ms=7000, wall_ms=lambda: 5000, started_ms=0)
+        bench.keeper.stop()
+        await bench.keeper.ended(1)
+        shown = {
+            reason: metrics.value("regulars_partitions_waiting", reason=reason)
+            for reason in ("starting", *get_args(StopReason))
+        }
+        shown |= {"works": metrics.value("regulars_partitions"), "stalled": metrics.value("regulars_stalled_seconds")}
+        return {name: value for name, value in shown.items() if value}
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "state, reason",
+    [
+        ("running", "works"),
+        ("claiming", "starting"),
+        ("unavailable: no connection", "unavailable"),
+        ("refused: Redis is full", "refused"),
+        ("lost_state: records are gone", "lost_state"),
+        ("fenced: not ours as far as Kafka knows", "fenced"),
+    ],
+)
+def test_each_partition_is_counted_once_by_what_it_waits_for(state: str, reason: str) -> None:
+    assert waiting_shown(state) == {reason: 1, "stalled": 7}
+
+
 def test_a_partition_whose_claim_was_never_made_is_behind_since_it_is_ours() -> None:
     shown, _ = looked_at([({"state": "claiming", "t0_ms": 0, "behind": {}}, 0), ({}, 30)])
 
@@ -356,7 +436,7 @@ def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -
     assert (after.status, after.reasons) == (
         "failing",
         [
-            "partition 0 has 1 records of lag and no progress for 20000 ms (Kafka does not say where the logs end)",
+            "partition 0 has a lag that nobody knows and no progress for 20000 ms (Kafka does not say where the logs end)",
         ],
     )
 
@@ -394,6 +474,43 @@ def test_clocks_wait_for_other_workers_until_it_is_known_how_far_they_are() -> N
     assert asyncio.run(run()) == (0, 300)
 
 
+class BrokenShard(MemoryTable):
+    """One of several Redis: that of partition 1 does not answer."""
+
+    @override
+    async def meta(self, partition: int) -> Meta | None:
+        if partition == 1:
+            raise Unavailable("no connection")
+        return await super().meta(partition)
+
+
+class LogOfEnds:
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def ends(self, topic: str, partition: int) -> int:
+        self.asked.append(partition)
+        return 0
+
+
+@pytest.mark.parametrize("held, answer", [({0, 2}, True), ({0, 1, 2}, False), (set(), True)])
+def test_servers_answer_where_each_does_that_holds_something_of_this_worker(held: set[int], answer: bool) -> None:
+    """A worker whose partitions lie on a Redis that is away was ended since another one answered."""
+    one = worker.Worker(Settings(), load_book(Settings()))
+    log = LogOfEnds()
+    one._table, one._publisher = cast("Any", BrokenShard()), cast("Any", log)
+
+    async def ask() -> bool:
+        for number in held:
+            one.keepers[number] = keeper = Bench().keeper
+            keeper._held.set()
+        return await one._servers_answer()
+
+    assert asyncio.run(ask()) == answer
+    if answer:
+        assert set(log.asked) == held or log.asked == [0]
+
+
 class FaustThatWaits:
     """Never comes up, as without the right to the consumer group."""
 
@@ -411,6 +528,11 @@ class FaustThatWaits:
         self.stopped = True
 
 
+class TableInRedis(MemoryTable):
+    async def memory(self) -> dict[str, tuple[int, int]]:
+        return {}
+
+
 class NoModels:
     async def keep(self) -> None:
         await asyncio.Event().wait()
@@ -422,7 +544,7 @@ def test_a_worker_whose_consumer_never_comes_up_stops_when_told_to(monkeypatch: 
 
     async def scenario() -> None:
         one = worker.Worker(Settings(), load_book(Settings()))
-        one._table, one._models = cast("Any", MemoryTable()), cast("Any", NoModels())
+        one._table, one._models = cast("Any", TableInRedis()), cast("Any", NoModels())
         one._ended = asyncio.get_running_loop().create_future()
         working = asyncio.create_task(one._work())
         await turns()
