@@ -24,6 +24,8 @@ from streams.settings import SettingsError, build_settings
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
 SERVE_PORT = 8000
+PODS = ["worker_pod", "serve_pod", "fit_pod", "relay_pod"]
+LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 CACHED_PROFILE_BYTES = 16_000
 """Of a typical buyer (bench/typical_buyer.py) whom a worker has worked on, measured by what the process grew."""
 
@@ -55,25 +57,17 @@ def fit_pod() -> dict[str, Any]:
     return pod
 
 
+@pytest.fixture
+def relay_pod() -> dict[str, Any]:
+    _, deployment = yaml.safe_load_all((ROOT / "deploy/kubernetes/relay.yaml").read_text())
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
 def redis_settings() -> dict[str, str]:
     lines = (ROOT / "deploy/redis.conf").read_text().splitlines()
     pairs = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
     return {key: value.strip() for key, value in pairs}
-
-
-def test_pods_have_no_right_and_no_token_that_they_do_not_need(
-    worker_pod: dict[str, Any], serve_pod: dict[str, Any], fit_pod: dict[str, Any]
-) -> None:
-    for pod in (worker_pod, serve_pod, fit_pod):
-        assert pod["automountServiceAccountToken"] is False
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        for container in (*pod.get("initContainers", []), *pod["containers"]):
-            locked = {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            assert container["securityContext"] == locked
 
 
 def test_compose_starts_a_worker_only_when_kafka_redis_and_topics_are_there(compose: dict[str, Any]) -> None:
@@ -164,11 +158,14 @@ def test_every_command_of_the_image_finds_its_libraries_but_the_demo() -> None:
     ) == re.findall(r"^RUN uv sync .*$", dockerfile, re.MULTILINE)
 
 
-def test_what_compose_and_kubernetes_run_are_commands(compose: dict[str, Any], fit_pod: dict[str, Any]) -> None:
+def test_what_compose_and_kubernetes_run_are_commands(
+    compose: dict[str, Any], fit_pod: dict[str, Any], relay_pod: dict[str, Any]
+) -> None:
     for service in compose["services"].values():
         if service["image"].startswith("regulars"):
             assert cli.run([*service["command"], "--help"]) == 0
-    assert cli.run([*fit_pod["containers"][0]["args"], "--help"]) == 0
+    for pod in (fit_pod, relay_pod):
+        assert cli.run([*pod["containers"][0]["args"], "--help"]) == 0
 
 
 def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
@@ -228,17 +225,17 @@ def test_a_worker_is_waited_for_as_long_as_it_may_take_to_stop(
     assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > takes_s
 
 
-@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod", "fit_pod"])
+@pytest.mark.parametrize("pod", PODS)
 def test_kubernetes_pods_have_no_more_rights_than_they_need(pod: str, request: pytest.FixtureRequest) -> None:
     found = request.getfixturevalue(pod)
 
+    assert found["automountServiceAccountToken"] is False
     assert found["securityContext"]["runAsNonRoot"] is True
     for container in [*found.get("initContainers", ()), *found["containers"]]:
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True
-        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"] == LOCKED
 
 
-@pytest.mark.parametrize("pod", ["worker_pod", "serve_pod", "fit_pod"])
+@pytest.mark.parametrize("pod", PODS)
 def test_kubernetes_tells_pods_of_no_service_in_variables_that_are_taken_for_settings(
     pod: str, request: pytest.FixtureRequest
 ) -> None:
@@ -266,6 +263,20 @@ def test_what_compose_and_kubernetes_set_is_accepted(compose: dict[str, Any]) ->
             if name.startswith("REGULARS_")
         }
         build_settings({}, given)
+
+
+def test_the_relay_of_kubernetes_is_one_of_its_settings_and_its_liveness_is_no_matter_of_kafka(
+    relay_pod: dict[str, Any],
+) -> None:
+    config = yaml.safe_load((ROOT / "deploy/kubernetes/configmap.yaml").read_text())["data"]
+    its, _ = yaml.safe_load_all((ROOT / "deploy/kubernetes/relay.yaml").read_text())
+    secret = {"REGULARS_RELAYS_CRM_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    relay = relay_pod["containers"][0]
+
+    command, name = relay["args"]
+    assert (command, list(build_settings({}, config | its["data"] | secret).relays)) == ("relay", [name])
+    assert relay["ports"] == [{"name": "http", "containerPort": HTTP_PORT}]
+    assert relay["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http"}
 
 
 def test_the_lock_file_names_no_index_but_the_public_one() -> None:
