@@ -24,33 +24,50 @@ def remember_told(turn: Turn, made: Profile, before: Profile) -> None:
 
 def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
     """The same of single orders, carts, products and searches: they may be those of either."""
+    _of_orders(made, before)
+    _of_products(made, before)
+    _of_checkouts(made, before)
+    _of_carts(turn, made, before)
+    _of_looking_around(made, before)
+    _of_words(made, before)
+
+
+def _of_orders(made: Profile, before: Profile) -> None:
     for key, supply in made.supply.items():
         if key in before.supply:
             supply.reminded = before.supply[key].reminded
     for key, delivery in made.deliveries.items():
         if key in before.deliveries:
             delivery.asked = before.deliveries[key].asked
-    for key, wish in made.wishes.items():
-        united_wish = before.wishes.get(key)
-        if united_wish is not None:
-            told_ms = united_wish.told_ms
-            # One that was opened at that moment only ended, as by an order that may be the other's.
-            if all(at_ms != told_ms for at_ms, _ in (*wish.adds, *united_wish.adds)):
-                wish.told_ms = told_ms
     for key, coupon in made.coupons.items():
         if key in before.coupons:
             coupon.told_ms = before.coupons[key].told_ms
+
+
+def _of_products(made: Profile, before: Profile) -> None:
+    for key, wish in made.wishes.items():
+        united = before.wishes.get(key)
+        if united is not None:
+            told_ms = united.told_ms
+            # One that was opened at that moment only ended, as by an order that may be the other's.
+            if all(at_ms != told_ms for at_ms, _ in (*wish.adds, *united.adds)):
+                wish.told_ms = told_ms
     for key, watch in made.watches.items():
         if key in before.watches:
             watch.alert_done = before.watches[key].alert_done
+
+
+def _of_checkouts(made: Profile, before: Profile) -> None:
     for key, checkout in made.checkouts.items():
         # One that events named by nothing is named by the customer.
-        under = key if key in before.checkouts else renamed(key, made.id, before.id)
-        if under in before.checkouts:
-            united = before.checkouts[under]
+        united = before.checkouts.get(key) or before.checkouts.get(renamed(key, made.id, before.id))
+        if united is not None:
             checkout.reminded = checkout.reminded or united.reminded
             if checkout.started_by == united.started_by:
                 checkout.moved_ms = max(checkout.moved_ms, united.moved_ms)  # what happened to its cart moved it too
+
+
+def _of_carts(turn: Turn, made: Profile, before: Profile) -> None:
     for key, cart in carts.all_carts(made).items():
         same = carts.find(before, key)
         if same is not None:
@@ -60,6 +77,9 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
             if sent.cart_id == key and cart.opened_ms is not None and cart.opened_ms <= sent.due_ms:
                 mark_id = f"{carts.EMITTED}:{sent.trigger_id}"
                 carts.mark(cart, carts.EMITTED, sent.due_ms, mark_id, turn.book.rules.allowed_lateness_ms)
+
+
+def _of_looking_around(made: Profile, before: Profile) -> None:
     for name, since_ms in before.interests.strong.items():
         told = episodes.slot("category.interest", f"{before.id}|{name}") not in before.episodes
         if told and name in made.interests.categories:
@@ -69,6 +89,9 @@ def remember_sent(turn: Turn, made: Profile, before: Profile) -> None:
         seen.answered_ms, seen.planned_ms = before.browsing.answered_ms, before.browsing.planned_ms
         still = before.browsing.visits[:1]
         seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms and still and visit >= still[0]]
+
+
+def _of_words(made: Profile, before: Profile) -> None:
     if before.has_feedback:
         ours, known = made.feedback, before.feedback
         ours.asked_ms = known.asked_ms  # either of the two may have seen the last survey
