@@ -7,7 +7,7 @@ there is now, and what one had ordered is held against what the other one was se
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from profiles import episodes, identity, ledger, links, privacy, splitting
+from profiles import episodes, identity, ledger, links, privacy, sides, splitting
 from profiles.book import Book
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition, hears
@@ -91,6 +91,9 @@ class Moving:
                 own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
+                for part in profile.sides.values() if profile.has_sides else ():
+                    if part.is_kept:
+                        sides.tidy(part.kept, self._triggers, self._book, turn.now_ms)
                 self._join(turn, waited, brought)
                 self._look_again(turn, brought)
                 if what.closing:

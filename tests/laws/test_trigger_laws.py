@@ -364,7 +364,7 @@ def test_what_is_in_order_is_taken_for_no_break(honest: TriggerDefinition[Any]) 
     [
         (
             Stumbler(),
-            r"every\.page\.check raised KeyError: 'birthday'; on a timer that was due by 20.*leaves her timers alone",
+            r"every\.page\.check raised KeyError: 'birthday'; on a timer that was due by 20.*lets go of that timer",
         ),
         (Mumbler(), r"every\.page: what it says in a trigger can't be published: Encoding objects of type object"),
         (Yes(), r"every\.page\.check answers bool, and not None or the reason why not; on a timer"),
