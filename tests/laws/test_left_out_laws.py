@@ -28,6 +28,7 @@ from schemas.events import (
     EraseCustomer,
     Event,
     Identified,
+    OrderReturned,
     PageViewed,
     ProductViewed,
     SplitProfile,
@@ -83,7 +84,8 @@ class Brittle(TriggerDefinition[BrittleRule]):
     @override
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         self._stumble("order told", turn.cause)  # also where it changed nothing
-        if told.change.entry is not told.change.before:
+        # Of goods that came back the ledger keeps nothing, so nothing there says that it was told of them before.
+        if told.change.entry is not told.change.before and told.change.kind is not OrderReturned:
             self._plan(turn, "order", told.arrival.time_ms)
 
     @override
