@@ -137,9 +137,8 @@ def build_catalogue(rows: Iterable[Mapping[str, Any]], exponent: int = 2) -> Cat
 
     Columns: product_id, name, url, image_url, category, brand, cost (major units of the shop's currency, which has `exponent`
     decimals) or cost_minor, supply_days, group, occasions, contents, complementary, substitutes, bundles (lists, or text
-    separated by ";"), updated_at (ISO 8601), gift_card
-    (true or false). Others are ignored, empty ones are unknown, a later row for the same product or
-    category wins.
+    separated by ";"), updated_at (ISO 8601), gift_card (true or false). Others are ignored, empty ones are unknown, a later row
+    for the same product or category wins.
     Raises CatalogueError naming row (from 1) and column.
     """
     products: dict[str, Facts] = {}

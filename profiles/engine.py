@@ -248,10 +248,9 @@ class Engine:
         for trigger in self._on_good:
             if trigger.wakes(self.book, change):
                 trigger.on_good(turn, change, watch, place)
-        for part in profile.sides.values() if profile.has_sides else ():
-            if part.is_kept:
-                self._of_sides.hear(part.kept, change, place, at, [])
-                sides.tidy(part.kept, self.triggers, self.book, turn.now_ms)
+        for side in profile.kept_sides():
+            self._of_sides.hear(side, change, place, at, [])
+            sides.tidy(side, self.triggers, self.book, turn.now_ms)
         if self._is_watching:
             self._watch.after_timer(turn, at.clock_ms)
 

@@ -179,9 +179,8 @@ def cancel_all(turn: Turn, triggers: Triggers, reason: str) -> int:
             _end(turn, definition, episode, "cancelled", reason, turn.now_ms)
     profile.episodes.clear()
     profile.wakes.clear()
-    for part in profile.sides.values() if profile.has_sides else ():
-        if part.is_kept:
-            part.kept.episodes.clear()
+    for side in profile.kept_sides():
+        side.episodes.clear()
     return count
 
 

@@ -91,9 +91,8 @@ class Moving:
                 own, in_both = (_ordered(profile), _sent(profile)), _in_both(profile, orders, what)
             brought = links.take_absorb(turn, orders, what)
             if brought is not None:
-                for part in profile.sides.values() if profile.has_sides else ():
-                    if part.is_kept:
-                        sides.tidy(part.kept, self._triggers, self._book, turn.now_ms)
+                for side in profile.kept_sides():
+                    sides.tidy(side, self._triggers, self._book, turn.now_ms)
                 self._join(turn, waited, brought)
                 self._look_again(turn, brought)
                 if what.closing:

@@ -617,6 +617,10 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     def sides(self, part: "dict[str, Side]") -> None:
         self._sides = part
 
+    def kept_sides(self) -> "list[Profile]":
+        """The facts of all sides that have any."""
+        return [part.kept for part in self.sides.values() if part.is_kept] if self.has_sides else []
+
     @property
     def apart(self) -> dict[str, int]:
         """Marks of ids that a command said are not this customer, and when. See `profiles.apart`."""

@@ -359,8 +359,7 @@ def _name_no_more(profile: Profile, goes: set[str]) -> None:
 
 
 def _take_out(profile: Profile, goes: list[str]) -> None:
-    sides = [profile, *(part.kept for part in profile.sides.values() if part.is_kept)]
-    for side in sides:
+    for side in (profile, *profile.kept_sides()):
         for identifier in goes:
             kind, _, value = identifier.partition(":")
             known = side.ids.get(kind, [])

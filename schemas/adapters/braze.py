@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import bounded, fine_worth, numbered, required_order_id, stated_currency
+from schemas.adapters.commerce import bounded, fine_worth, listed_products, numbered, required_order_id, stated_currency
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -203,22 +203,13 @@ def _line(fields: Fields, currency: str) -> e.Product:
     return replace(line, list_minor=fine_worth(fields, "price", line.quantity, currency))
 
 
-def _products(
-    properties: Fields, shop_currency: str, read_one: Callable[[Fields, str], e.Product] = _product
-) -> tuple[tuple[e.Product, ...], str | None, str]:
-    listed = list(properties.objects("products"))
-    stated = stated_currency(properties, listed)
-    currency = stated or shop_currency
-    return tuple(read_one(fields, currency) for fields in listed), stated, currency
-
-
 def _viewed(properties: Fields, shop_currency: str) -> Made:
     stated = stated_currency(properties, ())
     yield e.ProductViewed, {"product": _product(properties, stated or shop_currency), "currency": stated}
 
 
 def _cart(properties: Fields, shop_currency: str) -> Made:
-    products, stated, _ = _products(properties, shop_currency)
+    products, stated, _ = listed_products(properties, shop_currency, _product)
     if properties.find("products") is None:
         # Taken for an empty list it would empty the cart.
         raise AdapterError("missing_field", f"{properties.at('products')} is missing")
@@ -235,7 +226,7 @@ def _cart(properties: Fields, shop_currency: str) -> Made:
 
 
 def _checkout(properties: Fields, shop_currency: str) -> Made:
-    products, stated, currency = _products(properties, shop_currency)
+    products, stated, currency = listed_products(properties, shop_currency, _product)
     yield (
         e.CheckoutStarted,
         {
@@ -250,7 +241,7 @@ def _checkout(properties: Fields, shop_currency: str) -> Made:
 
 
 def _order(properties: Fields, shop_currency: str) -> dict[str, Any]:
-    products, stated, currency = _products(properties, shop_currency, _line)
+    products, stated, currency = listed_products(properties, shop_currency, _line)
     return {
         "order_id": required_order_id(properties, "order_id"),
         "cart_id": properties.ident("cart_id"),
@@ -275,7 +266,7 @@ def _cancelled(properties: Fields, shop_currency: str) -> Made:
 
 def _refunded(properties: Fields, shop_currency: str) -> Made:
     """A refund: the goods' share of it is what is refunded of the order's worth."""
-    products, stated, currency = _products(properties, shop_currency, _line)
+    products, stated, currency = listed_products(properties, shop_currency, _line)
     amount = properties.amount(currency, "subtotal_value")
     if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
         sign = -1 if amount < 0 else 1

@@ -1,14 +1,14 @@
 """What all sources have in common: currencies, ids of orders, the worth of a line, campaigns in links."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.adapters.adapter import content_id
-from schemas.events import Campaign
+from schemas.events import Campaign, Product
 from schemas.money import MINOR_MAX, AmountError, exponent, to_minor
 from schemas.scalars import ID_MAX, TEXT_MAX, URL_MAX, AdapterError, Fields, identifier
 
@@ -76,6 +76,16 @@ def fine_worth(fields: Fields, name: str, quantity: float, currency: str) -> int
     except AmountError as error:
         raise AdapterError("number_out_of_range", f"{fields.at(name)}: {error}") from None
     return None if worth == minor * quantity else worth
+
+
+def listed_products(
+    properties: Fields, shop_currency: str, read: Callable[[Fields, str], Product]
+) -> tuple[tuple[Product, ...], str | None, str]:
+    """The `products` of an event, each by `read`, the currency it names, and that of its amounts."""
+    listed = list(properties.objects("products"))
+    stated = stated_currency(properties, listed)
+    currency = stated or shop_currency
+    return tuple(read(fields, currency) for fields in listed), stated, currency
 
 
 def is_gift_card(fields: Fields) -> bool:

@@ -5,13 +5,12 @@ name, else the shop's. What a total and a revenue hold differs between the speci
 event tell, they decide.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.adapters.commerce import fine_worth, is_gift_card, required_order_id, stated_currency
+from schemas.adapters.commerce import fine_worth, is_gift_card, listed_products, required_order_id
 from schemas.adapters.segment_facts import tags
 from schemas.scalars import Fields
 
@@ -49,22 +48,12 @@ def order_line(fields: Fields, currency: str) -> e.Product:
     return line if worth is None else replace(line, list_minor=worth)
 
 
-def with_products(
-    properties: Fields, shop_currency: str, read: Callable[[Fields, str], e.Product] = product
-) -> tuple[tuple[e.Product, ...], str | None, str]:
-    """The products of an event, the currency it names, and that of its amounts."""
-    listed = list(properties.objects("products"))
-    stated = stated_currency(properties, listed)
-    currency = stated or shop_currency
-    return tuple(read(fields, currency) for fields in listed), stated, currency
-
-
 # --- orders and refunds -----------------------------------------------------------------------------------------------
 
 
 def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """The state of an order."""
-    products, stated, currency = with_products(properties, shop_currency, order_line)
+    products, stated, currency = listed_products(properties, shop_currency, order_line)
     fields: dict[str, Any] = {
         "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
@@ -135,7 +124,7 @@ def order_cancelled(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A refund. Some systems write what went back with a minus; a refund that takes money does not exist."""
-    products, stated, currency = with_products(properties, shop_currency, order_line)
+    products, stated, currency = listed_products(properties, shop_currency, order_line)
     amount, shipping = properties.amount(currency, "refund_amount"), 0
     if amount is None:
         amount, shipping = _refunded_total(properties, products, currency)

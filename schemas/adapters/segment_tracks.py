@@ -12,8 +12,8 @@ import msgspec
 
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
-from schemas.adapters.commerce import currency_of, required_order_id, stated_currency
-from schemas.adapters.segment_orders import order_cancelled, order_state, product, refund, with_products
+from schemas.adapters.commerce import currency_of, listed_products, required_order_id, stated_currency
+from schemas.adapters.segment_orders import order_cancelled, order_state, product, refund
 from schemas.scalars import AdapterError, Fields, number_of
 
 Read = Callable[[Fields, str], dict[str, Any]]
@@ -47,7 +47,7 @@ def search(properties: Fields, _currency: str) -> dict[str, Any]:
 
 def product_list(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A list of products."""
-    products, _, _ = with_products(properties, shop_currency)
+    products, _, _ = listed_products(properties, shop_currency, product)
     return {"list_id": properties.ident("list_id"), "category": properties.text("category"), "products": products}
 
 
@@ -102,7 +102,7 @@ def cart_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def cart(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A whole cart."""
-    products, stated, _ = with_products(properties, shop_currency)
+    products, stated, _ = listed_products(properties, shop_currency, product)
     return {
         "cart_id": properties.ident("cart_id"),
         "products": products,
@@ -140,7 +140,7 @@ def coupon_issued(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def checkout(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A step of a checkout. Its worth is the value, revenue or total, whichever is named first."""
-    products, stated, currency = with_products(properties, shop_currency)
+    products, stated, currency = listed_products(properties, shop_currency, product)
     return {
         "checkout_id": properties.ident("checkout_id", "checkoutId"),
         "order_id": properties.ident("order_id", "orderId"),
@@ -160,7 +160,7 @@ def payment_failed(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """An order that moves, and the products in the parcel."""
-    products, stated, _ = with_products(properties, shop_currency)
+    products, stated, _ = listed_products(properties, shop_currency, product)
     return {
         "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
@@ -170,7 +170,7 @@ def parcel(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def subscription(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A product subscription."""
-    products, _, _ = with_products(properties, shop_currency)
+    products, _, _ = listed_products(properties, shop_currency, product)
     return {"subscription_id": properties.required_ident("subscription_id", "subscriptionId"), "products": products}
 
 

@@ -28,7 +28,7 @@ def print_backtest(document: BacktestDocument, folder: Path) -> None:
     console.print(_triggers(document))
     _kept_back(console, document.run)
     for line in failures(document.run):
-        console.print(line, markup=False)
+        console.print(line)
     _pressure(console, document)
     if document.difference is not None:
         _difference(console, document)

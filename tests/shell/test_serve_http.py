@@ -151,20 +151,25 @@ def test_what_comes_after_a_body_says_nothing_of_its_sender() -> None:
     assert serving(scenario).events == []
 
 
+async def pour(writer: asyncio.StreamWriter, line: bytes) -> None:
+    """Write a line again and again, until the connection is cut off. It is long before all is written."""
+    sent = 0
+    try:
+        while sent < 100 * HEAD_BYTES_MAX:
+            writer.write(line)
+            sent += len(line)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    assert sent < 100 * HEAD_BYTES_MAX
+    writer.close()
+
+
 def test_what_comes_after_a_body_is_cut_off_where_it_does_not_end() -> None:
     async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(CHUNKED + b"\r\n1\r\n{\r\n0\r\n")
-        sent = 0
-        try:
-            while sent < 100 * HEAD_BYTES_MAX:
-                writer.write(b"X-Trailer: " + b"x" * 8000 + b"\r\n")
-                sent += 8013
-                await writer.drain()
-        except ConnectionError:
-            pass
-        assert sent < 100 * HEAD_BYTES_MAX
-        writer.close()
+        await pour(writer, b"X-Trailer: " + b"x" * 8000 + b"\r\n")
 
     shop = serving(scenario)
 
@@ -194,16 +199,7 @@ def test_an_endless_head_is_cut_off() -> None:
     async def scenario(shop: Site, port: int, stop: asyncio.Event) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\n")
-        sent = 0
-        try:
-            while sent < 100 * HEAD_BYTES_MAX:
-                writer.write(b"X-Header: " + b"x" * 8000 + b"\r\n")
-                sent += 8012
-                await writer.drain()
-        except ConnectionError:
-            pass
-        assert sent < 100 * HEAD_BYTES_MAX
-        writer.close()
+        await pour(writer, b"X-Header: " + b"x" * 8000 + b"\r\n")
 
     shop = serving(scenario)
 
