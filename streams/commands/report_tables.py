@@ -373,6 +373,8 @@ def _effects(console: Console, document: ReportDocument, currency: str) -> None:
         )
     if document.effects:
         console.print(table)
+        for line in in_both_arms(document.effects):
+            console.print(f"  {line}")
     sent = _table("Messages, and orders within their attribution time (no effect: many would have come anyway)", _SENT)
     for one in document.sent:
         sent.add_row(
@@ -458,6 +460,16 @@ def verdict(effect: Effect) -> str:
     if effect.warnings:
         return f"{STANDINGS[effect.standing]}: {'; '.join(WARNINGS[warning] for warning in effect.warnings)}"
     return STANDINGS[effect.standing]
+
+
+def in_both_arms(effects: Sequence[Effect]) -> list[str]:
+    """How many customers of each hold-out were in both arms, a line for each that has some."""
+    return [
+        f"{group_name(effect.group)}: {effect.contaminated:,} customers were in both arms, since two profiles became one or the "
+        "share was changed; they count as first drawn, which makes an effect look smaller"
+        for effect in effects
+        if effect.contaminated
+    ]
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

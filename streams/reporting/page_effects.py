@@ -2,7 +2,7 @@
 
 from plotly import graph_objects as go
 
-from streams.commands.report_tables import WARNINGS, brings, difference, followed, group_name, verdict
+from streams.commands.report_tables import WARNINGS, brings, difference, followed, group_name, in_both_arms, verdict
 from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
@@ -46,11 +46,16 @@ def add_effects(page: Page, document: ReportDocument) -> None:
             )
         header = ["hold-out", "triggers", "treated / held out", "orders", "net", "between", "margin", "verdict"]
         page.table(header, rows, text=frozenset({1, 7}))
+        for line in in_both_arms(document.effects):
+            page.note(line + ".")
         warned = [effect for effect in document.effects if effect.warnings]
         if warned:
             page.listing(
                 "Do not believe these before it is explained",
-                [f"{one.group}: {'; '.join(WARNINGS[warning] for warning in one.warnings)}" for one in warned],
+                [
+                    f"{group_name(one.group)}: {'; '.join(WARNINGS[warning] for warning in one.warnings)}"
+                    for one in warned
+                ],
             )
     if document.sent:
         page.note(
