@@ -100,8 +100,8 @@ def _headline(console: Console, document: ReportDocument) -> None:
     if isinstance(outlook, Outlook):
         console.print(
             f"Expected in the next {HORIZON_DAYS} days: {outlook.orders:.2f} orders, net "
-            f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer; "
-            f"{outlook.alive:.0%} are still customers (model {outlook.model})"
+            f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer, "
+            f"discounted to today; {outlook.alive:.0%} are still customers (model {outlook.model})"
         )
         for name, reason in outlook.absent.items():
             console.print(f"  {name} is not foretold: {MEANINGS[Absent(reason)]} ({reason})", style="yellow")
@@ -354,7 +354,7 @@ def replenished_note(found: Replenished) -> str:
 
 def _effects(console: Console, document: ReportDocument, currency: str) -> None:
     table = _table(
-        "What triggers bring, per customer, by hold-out (95 %, valid at every look)",
+        f"What triggers bring, per customer{counted_days(document.effects)}, by hold-out (95 %, valid at every look)",
         ["hold-out", "held out", "treated", "orders", "net", "", "margin", "", "verdict"],
     )
     for effect in document.effects:
@@ -460,6 +460,12 @@ def verdict(effect: Effect) -> str:
     if effect.warnings:
         return f"{STANDINGS[effect.standing]}: {'; '.join(WARNINGS[warning] for warning in effect.warnings)}"
     return STANDINGS[effect.standing]
+
+
+def counted_days(effects: Sequence[Effect]) -> str:
+    """How long a customer's orders count in a comparison, where all of the rules have one answer."""
+    days = {effect.after_days for effect in effects} - {None}
+    return f" in the {days.pop():g} days from her first one on" if len(days) == 1 else ""
 
 
 def in_both_arms(effects: Sequence[Effect]) -> list[str]:
