@@ -13,7 +13,7 @@ from schemas.money import format_minor
 from streams.commands.display import Words
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
-from streams.insight.trigger_effects import Effect, Sent
+from streams.insight.trigger_effects import JUDGED_BY, Effect, Sent
 from streams.report import with_estimates, without_rate
 from streams.reporting.bundles import Bundles
 from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels, CohortFigures
@@ -459,6 +459,9 @@ def verdict(effect: Effect) -> str:
     """What to make of an effect."""
     if effect.warnings:
         return f"{STANDINGS[effect.standing]}: {'; '.join(WARNINGS[warning] for warning in effect.warnings)}"
+    net = effect.of(JUDGED_BY).estimate
+    if effect.standing == "found" and isinstance(net, Estimate) and net.difference < 0:
+        return "found: they bring less"
     return STANDINGS[effect.standing]
 
 

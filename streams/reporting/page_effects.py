@@ -25,7 +25,7 @@ def add_effects(page: Page, document: ReportDocument) -> None:
         "What triggers bring",
         "Customers who got the messages against customers held out by lot, from the moment their first one was due: what each "
         f"brings more{counted_days(document.effects)}. The bar is the 95 % interval of net revenue; it holds however often one "
-        "looks. Where it crosses zero, chance may be all.",
+        "looks. Where it crosses zero, chance may be all; a verdict takes all comparisons of the page together.",
     )
     currency = document.currency
     if not document.effects:

@@ -182,6 +182,15 @@ def test_what_messages_bring_is_said_with_the_time_in_which_and_who_was_in_both_
         assert "from her first one on" not in text
 
 
+def test_messages_that_cost_revenue_are_not_just_said_to_have_an_effect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = msgspec.structs.replace(shop(comparison("welcome", 1, -1_500)), plans=[plan("welcome")])
+
+    for text in said(found, tmp_path, capsys):
+        assert "found: they bring less" in text
+
+
 def test_an_average_is_said_to_be_of_the_last_month_that_is_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
