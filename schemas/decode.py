@@ -24,6 +24,7 @@ from schemas.events import (
     Grouped,
     Identified,
     OrderEvent,
+    OrderStateEvent,
     ShopEvent,
 )
 from schemas.phones import phone_number
@@ -306,9 +307,8 @@ class Decoder:
             )
         if time_ms > self._latest_ms:
             return Problem("number_out_of_range", f"event time {time_ms} lies in the future (after {self._latest_ms})")
-        if event.consent:
-            known = event.received_at_ms is not None or record_ms > 0
-            event = dated(event, (received_ms if known else self._latest_ms) + FUTURE_TOLERANCE_MS)
+        known = event.received_at_ms is not None or record_ms > 0
+        event = dated(event, (received_ms if known else self._latest_ms) + FUTURE_TOLERANCE_MS)
         return Arrival(event, time_ms, received_ms, customer, home, others_of(event, customer))
 
     def _note_usual(self, event: Event, user_id: str | None, anonymous_id: str | None) -> None:
@@ -342,13 +342,15 @@ def others_of(event: Event, customer: str) -> Others:
 
 
 def dated(event: Event, latest_ms: int) -> Event:
-    """The event without the times of those consent decisions that would be later than this: the event's own time is theirs then.
-    Believed, such a decision could not be taken back until its time comes.
+    """The event without what it dates later than this: a decision on consent, a version of an order. They have its own time then;
+    believed, nothing that comes could take their place.
     """
-    if all(change.at_ms is None or change.at_ms <= latest_ms for change in event.consent):
-        return event
-    told = (replace(one, at_ms=None) if (one.at_ms or 0) > latest_ms else one for one in event.consent)
-    return replace(event, consent=tuple(told))
+    if any((one.at_ms or 0) > latest_ms for one in event.consent):
+        told = (replace(one, at_ms=None) if (one.at_ms or 0) > latest_ms else one for one in event.consent)
+        event = replace(event, consent=tuple(told))
+    if isinstance(event, OrderStateEvent) and (event.updated_at_ms or 0) > latest_ms:
+        event = replace(event, updated_at_ms=None)
+    return event
 
 
 def currency(code: str) -> str:

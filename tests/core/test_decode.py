@@ -8,7 +8,17 @@ import orjson
 import pytest
 
 from schemas.decode import MAX_DEPTH, Decoder, Problem, depth
-from schemas.events import ANONYMOUS, SHOP, Aliased, Arrival, Identified, OrderCompleted, Product, ProductViewed
+from schemas.events import (
+    ANONYMOUS,
+    SHOP,
+    Aliased,
+    Arrival,
+    Identified,
+    OrderCompleted,
+    OrderUpdated,
+    Product,
+    ProductViewed,
+)
 from schemas.reasons import REASONS
 
 AT_MS = 1_714_564_800_000
@@ -382,6 +392,15 @@ def test_a_consent_that_would_be_given_in_the_future_was_given_with_its_event() 
     past = Decoder("EUR", latest_ms=AT_MS + year_ms)
     assert decided(AT_MS + year_ms, past, 0) == AT_MS + year_ms
     assert decided(AT_MS + 2 * year_ms, past, 0) is None
+
+
+def test_a_version_of_an_order_from_the_future_is_of_the_time_of_its_event() -> None:
+    def updated(at_ms: int) -> int | None:
+        event = accept(canonical("Order Updated", order_id="o1", updated_at_ms=at_ms)).event
+        assert isinstance(event, OrderUpdated)
+        return event.updated_at_ms
+
+    assert (updated(AT_MS + 60_000), updated(253_370_764_800_000)) == (AT_MS + 60_000, None)
 
 
 def test_traits_within_the_bounds_are_kept() -> None:
