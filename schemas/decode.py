@@ -345,7 +345,7 @@ def dated(event: Event, latest_ms: int) -> Event:
     """The event without what it dates later than this: a decision on consent, a version of an order. They have its own time then;
     believed, nothing that comes could take their place.
     """
-    if any((one.at_ms or 0) > latest_ms for one in event.consent):
+    if event.consent and any((one.at_ms or 0) > latest_ms for one in event.consent):
         told = (replace(one, at_ms=None) if (one.at_ms or 0) > latest_ms else one for one in event.consent)
         event = replace(event, consent=tuple(told))
     if isinstance(event, OrderStateEvent) and (event.updated_at_ms or 0) > latest_ms:
