@@ -20,12 +20,14 @@ from schemas.events import (
     Aliased,
     AnyEvent,
     Arrival,
+    ConsentChanged,
     Event,
     Grouped,
     Identified,
     OrderEvent,
     OrderStateEvent,
     ShopEvent,
+    SignedUp,
 )
 from schemas.phones import phone_number
 from schemas.protected import Protector, protect
@@ -61,9 +63,9 @@ _ORDERS = frozenset(kind for kind in get_args(AnyEvent) if issubclass(kind, Orde
 # What a script leaves where an id is missing, as it is spelt by programs: all such orders would be one. Asked for each order,
 # so by one question rather than by `identifier`.
 _NO_ORDERS = frozenset({" ", "0", "NaN", *BLOCKED, *map(str.upper, BLOCKED), *map(str.capitalize, BLOCKED)})
-_CHECKED = frozenset(
-    {Identified, Grouped, Aliased, *_ORDERS, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))}
-)
+# Events that never take the fast path: traits may tell an address too, and decisions on consent may be dated ahead.
+_SLOW = frozenset({Identified, Aliased, SignedUp, ConsentChanged})
+_CHECKED = frozenset({Grouped, *_SLOW, *_ORDERS, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
 _WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in kind.__struct_fields__)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -111,8 +113,6 @@ class Decoder:
         self._fold_emails = fold_emails
         self._latest_ms = latest_ms
         self._protector = protector
-        # Events that never take the fast path: traits may tell an address too.
-        self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
         # Most shops have none of these, and pay one question for all.
         self._has_limits = protector is not None or bool(default_source) or latest_ms < INSTANT_MAX_MS
         self.plan = plan
@@ -139,17 +139,17 @@ class Decoder:
                 found = self._foreign(value, record_ms, refusal)
                 if isinstance(found, Problem):
                     return found
-                if type(found) in self._slow:
+                if type(found) in _SLOW:
                     return self.arrive(found, record_ms)
                 event = found
             else:
                 kind = type(event)
-                if _BACKSLASH in value or kind in _CHECKED:
+                if kind in _CHECKED or _BACKSLASH in value:
                     if kind not in _ORDERS or _BACKSLASH in value:
                         check(event, value)
                     if kind in _ORDERS and event.order_id in _NO_ORDERS:  # type: ignore[attr-defined]
                         raise AdapterError("missing_field", "$.order_id is the id of no order")
-                    if kind in self._slow:
+                    if kind in _SLOW:
                         return self.arrive(event, record_ms)
                 if kind in _WITH_CURRENCY and event.currency not in self._currencies:  # type: ignore[attr-defined]
                     self._currencies.add(currency(event.currency))  # type: ignore[attr-defined]
@@ -171,7 +171,6 @@ class Decoder:
                 or event.cart_token is not None
                 or received_ms is None
                 or event.sent_at_ms is not None
-                or event.consent
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
                 or time_ms < CLOCK_SET_MS
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
