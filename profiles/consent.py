@@ -8,6 +8,7 @@ from schemas.events import Arrival, ConsentChange, Event, MessageMarkedAsSpam, U
 
 MARKETING: Final = "marketing"
 CONSENTS_MAX: Final = 32
+"""Decisions kept of one customer; see `keep_within`."""
 _STRICTNESS: Final = {"GRANT": 0, "DENY": 1, "REVOKED": 2}
 
 
@@ -40,9 +41,20 @@ def _keep(profile: Profile, change: ConsentChange, event_ms: int) -> None:
     known = profile.consent.get(key)
     if known is not None and not supersedes(change.state, at_ms, known):
         return
-    if known is None and len(profile.consent) >= CONSENTS_MAX:
-        return
     profile.consent[key] = Consent(change.state, at_ms, change.expires_ms, change.source, change.text_version)
+    if len(profile.consent) > CONSENTS_MAX:
+        profile.consent = keep_within(profile.consent)
+
+
+def keep_within(consents: dict[str, Consent]) -> dict[str, Consent]:
+    """The CONSENTS_MAX decisions that count most: those on marketing, of these what was refused, then the newest."""
+    ranked = sorted(consents.items(), key=_importance)
+    return dict(ranked[:CONSENTS_MAX])
+
+
+def _importance(decided: tuple[str, Consent]) -> tuple[bool, bool, int, str]:
+    key, consent = decided
+    return not key.endswith(f".{MARKETING}"), consent.state == "GRANT", -consent.at_ms, key
 
 
 def supersedes(state: str, at_ms: int, known: Consent) -> bool:

@@ -34,7 +34,7 @@ from profiles import (
     wishes,
 )
 from profiles.book import Book
-from profiles.consent import CONSENTS_MAX, supersedes
+from profiles.consent import CONSENTS_MAX, keep_within, supersedes
 from profiles.ids import renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
@@ -210,8 +210,7 @@ def _unite_consent(into: Profile, other: Profile) -> None:
         if ours is None or _is_stronger(theirs, ours):
             into.consent[key] = theirs
     if len(into.consent) > CONSENTS_MAX:
-        newest = sorted(into.consent.items(), key=lambda item: (-item[1].at_ms, item[0]))
-        into.consent = dict(newest[:CONSENTS_MAX])
+        into.consent = keep_within(into.consent)
 
 
 def _is_stronger(one: Consent, other: Consent) -> bool:

@@ -20,16 +20,20 @@ from schemas.events import (
     Aliased,
     AnyEvent,
     Arrival,
+    ConsentChanged,
     Event,
     Grouped,
     Identified,
     OrderEvent,
+    OrderStateEvent,
     ShopEvent,
+    SignedUp,
 )
 from schemas.phones import phone_number
 from schemas.protected import Protector, protect
 from schemas.reasons import DETAIL_MAX, Problem
 from schemas.scalars import (
+    BLOCKED,
     CONTROL,
     TRAIT_BYTES_MAX,
     TRAITS_MAX,
@@ -38,7 +42,7 @@ from schemas.scalars import (
     identifier,
     storable,
 )
-from schemas.times import FUTURE_TOLERANCE_MS, INSTANT_MAX_MS, event_time
+from schemas.times import CLOCK_SET_MS, FUTURE_TOLERANCE_MS, INSTANT_MAX_MS, event_time
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
@@ -55,7 +59,13 @@ _SHORT = 2 * MAX_DEPTH
 # As numbers: asked for bytes, `in` first tries them as a number and makes an exception of it, each time.
 _BACKSLASH = ord("\\")
 _AT_SIGN = ord("@")
-_CHECKED = frozenset({Identified, Grouped, Aliased, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
+_ORDERS = frozenset(kind for kind in get_args(AnyEvent) if issubclass(kind, OrderEvent))
+# What a script leaves where an id is missing, as it is spelt by programs: all such orders would be one. Asked for each order,
+# so by one question rather than by `identifier`.
+_NO_ORDERS = frozenset({" ", "0", "NaN", *BLOCKED, *map(str.upper, BLOCKED), *map(str.capitalize, BLOCKED)})
+# Events that never take the fast path: traits may tell an address too, and decisions on consent may be dated ahead.
+_SLOW = frozenset({Identified, Aliased, SignedUp, ConsentChanged})
+_CHECKED = frozenset({Grouped, *_SLOW, *_ORDERS, *(k for k in get_args(AnyEvent) if issubclass(k, ShopEvent))})
 _WITH_CURRENCY = frozenset(kind for kind in get_args(AnyEvent) if "currency" in kind.__struct_fields__)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -103,8 +113,6 @@ class Decoder:
         self._fold_emails = fold_emails
         self._latest_ms = latest_ms
         self._protector = protector
-        # Events that never take the fast path: traits may tell an address too.
-        self._slow = frozenset({Aliased} if protector is None else {Aliased, Identified})
         # Most shops have none of these, and pay one question for all.
         self._has_limits = protector is not None or bool(default_source) or latest_ms < INSTANT_MAX_MS
         self.plan = plan
@@ -131,14 +139,17 @@ class Decoder:
                 found = self._foreign(value, record_ms, refusal)
                 if isinstance(found, Problem):
                     return found
-                if type(found) in self._slow:
+                if type(found) in _SLOW:
                     return self.arrive(found, record_ms)
                 event = found
             else:
                 kind = type(event)
-                if _BACKSLASH in value or kind in _CHECKED:
-                    check(event, value)
-                    if kind in self._slow:
+                if kind in _CHECKED or _BACKSLASH in value:
+                    if kind not in _ORDERS or _BACKSLASH in value:
+                        check(event, value)
+                    if kind in _ORDERS and event.order_id in _NO_ORDERS:  # type: ignore[attr-defined]
+                        raise AdapterError("missing_field", "$.order_id is the id of no order")
+                    if kind in _SLOW:
                         return self.arrive(event, record_ms)
                 if kind in _WITH_CURRENCY and event.currency not in self._currencies:  # type: ignore[attr-defined]
                     self._currencies.add(currency(event.currency))  # type: ignore[attr-defined]
@@ -161,6 +172,7 @@ class Decoder:
                 or received_ms is None
                 or event.sent_at_ms is not None
                 or time_ms > received_ms + FUTURE_TOLERANCE_MS
+                or time_ms < CLOCK_SET_MS
                 or 0 < record_ms < received_ms - FUTURE_TOLERANCE_MS
                 or (self._has_limits and self._is_limited(value, time_ms))
             ):
@@ -288,8 +300,14 @@ class Decoder:
         time_ms, received_ms = event_time(
             event.timestamp_ms, event.original_timestamp_ms, event.sent_at_ms, event.received_at_ms, record_ms
         )
+        if time_ms < CLOCK_SET_MS:
+            return Problem(
+                "number_out_of_range", f"event time {time_ms} lies before 1990; it is told in milliseconds since 1970"
+            )
         if time_ms > self._latest_ms:
             return Problem("number_out_of_range", f"event time {time_ms} lies in the future (after {self._latest_ms})")
+        known = event.received_at_ms is not None or record_ms > 0
+        event = dated(event, (received_ms if known else self._latest_ms) + FUTURE_TOLERANCE_MS)
         return Arrival(event, time_ms, received_ms, customer, home, others_of(event, customer))
 
     def _note_usual(self, event: Event, user_id: str | None, anonymous_id: str | None) -> None:
@@ -320,6 +338,18 @@ def others_of(event: Event, customer: str) -> Others:
     if isinstance(event, Aliased):
         found.append(("alias", event.previous_id.strip()))
     return tuple(found)
+
+
+def dated(event: Event, latest_ms: int) -> Event:
+    """The event without what it dates later than this: a decision on consent, a version of an order. They have its own time then;
+    believed, nothing that comes could take their place.
+    """
+    if event.consent and any((one.at_ms or 0) > latest_ms for one in event.consent):
+        told = (replace(one, at_ms=None) if (one.at_ms or 0) > latest_ms else one for one in event.consent)
+        event = replace(event, consent=tuple(told))
+    if isinstance(event, OrderStateEvent) and (event.updated_at_ms or 0) > latest_ms:
+        event = replace(event, updated_at_ms=None)
+    return event
 
 
 def currency(code: str) -> str:

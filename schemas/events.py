@@ -331,7 +331,7 @@ class CartViewed(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Viewed"
 
 
 class CartUpdated(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Updated"):
-    """A snapshot: the cart now holds exactly `products`."""
+    """A snapshot: the cart now holds exactly `products`, of which the first 200 are kept."""
 
 
 class CartShared(CartProductsEvent, frozen=True, kw_only=True, tag="Cart Shared"):

@@ -100,8 +100,9 @@ REASONS: dict[str, Reason] = {
         "Report it with the original of this record: it is a fault of ours.",
     ),
     "too_many_hops": Reason(
-        "The record was sent on from home to home too often: its customer's profiles point at each other in a circle.",
-        "Report it with the original of this record: it is a fault of ours.",
+        "The record was sent on from home to home too often: more than four redirects lead from its identifier to its customer.",
+        "Alias calls that join user ids one after the other do that: send the event again under the id she is known by now. If "
+        "there were none, report it with the original of this record: it is a fault of ours.",
     ),
     "plan_violation": Reason(
         "The event is a good one, but breaks the shop's own tracking plan; the detail says where.",

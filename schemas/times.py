@@ -50,13 +50,15 @@ def parse_iso(text: str) -> int:
     if ":60" in text and (found := _LEAP_SECOND.search(text)) is not None:
         text = f"{text[: found.start()]}{found[1]}:59{text[found.end() :]}"
         leap_ms = 1000
+    if text.endswith("z"):  # RFC 3339 allows it
+        text = f"{text[:-1]}Z"
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         at_ms = (moment - _EPOCH) // _MILLISECOND + leap_ms
     except (ValueError, OverflowError):
-        raise InstantError("an instant is not ISO-8601") from None
+        raise InstantError("an instant is not ISO-8601, as 2024-05-01T12:00:00Z is") from None
     return _in_bounds(at_ms)
 
 

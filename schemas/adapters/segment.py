@@ -185,12 +185,12 @@ _STATES_CONSENT: Final = (e.ConsentChanged, e.SignedUp)
 def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None = None) -> dict[str, Any]:
     """What every event carries."""
     message, context = call.message, call.context
+    at_ms = message.instant("timestamp")
     times = {
         "original_timestamp_ms": message.instant("originalTimestamp"),
         "sent_at_ms": message.instant("sentAt"),
         "received_at_ms": message.instant("receivedAt"),
     }
-    at_ms = message.instant("timestamp")
     if at_ms is None:
         at_ms = next((value for value in times.values() if value is not None), record_ms)
     if at_ms <= 0 and "timestamp" not in message.values:

@@ -145,14 +145,21 @@ def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def _refunded_total(properties: Fields, products: tuple[e.Product, ...], currency: str) -> tuple[int | None, int]:
     """What of a refund's total was for the goods, and the shipping in it: tax and shipping beside it are in it, as they are in an
-    order's (`_tell_total_from_revenue`). Where they are more than it they are the order's, and not in it.
+    order's (`_tell_total_from_revenue`). Where they are more than it they are the order's, and not in it. Without a total and
+    products the revenue is what went back: taken for nothing said, it would be the whole order.
     """
-    names = ("total", "shipping", "tax", "discount")
-    told = {f"{name}_minor": properties.amount(currency, name) for name in names}
-    fields: dict[str, Any] = {name: None if amount is None else abs(amount) for name, amount in told.items()}
-    fields |= {"revenue_minor": None, "subtotal_minor": None, "products": products}
+
+    def told(*names: str) -> int | None:
+        amount = properties.amount(currency, *names)
+        return None if amount is None else abs(amount)
+
+    fields: dict[str, Any] = {f"{name}_minor": told(name) for name in ("shipping", "tax", "discount")}
+    fields |= {"total_minor": told("total", "value", "amount"), "products": products}
+    fields |= {"revenue_minor": None, "subtotal_minor": None}
     _tell_total_from_revenue(fields)
     total, shipping, tax = fields["total_minor"], fields["shipping_minor"] or 0, fields["tax_minor"] or 0
+    if fields["revenue_minor"] is None and total is None and not products:
+        return told("revenue", "subtotal"), 0
     if total is None or total < shipping + tax:
         return fields["revenue_minor"] if total is None else total, 0
     return total - shipping - tax, shipping

@@ -360,6 +360,8 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     "Email Link Clicked": (e.MessageClicked, mail),
     "Email Bounced": (e.MessageBounced, mail_bounced),
     "Email Marked as Spam": (e.MessageMarkedAsSpam, mail),
+    "Email Unsubscribed": (e.Unsubscribed, mail),
+    "Message Unsubscribed": (e.Unsubscribed, message),
     # what mobile libraries tell of push messages
     "Push Notification Received": (e.MessageDelivered, push),
     "Push Notification Tapped": (e.MessageClicked, push),

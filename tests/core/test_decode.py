@@ -8,7 +8,17 @@ import orjson
 import pytest
 
 from schemas.decode import MAX_DEPTH, Decoder, Problem, depth
-from schemas.events import ANONYMOUS, SHOP, Aliased, Arrival, Identified, OrderCompleted, Product, ProductViewed
+from schemas.events import (
+    ANONYMOUS,
+    SHOP,
+    Aliased,
+    Arrival,
+    Identified,
+    OrderCompleted,
+    OrderUpdated,
+    Product,
+    ProductViewed,
+)
 from schemas.reasons import REASONS
 
 AT_MS = 1_714_564_800_000
@@ -243,6 +253,9 @@ def with_raw(field: bytes, event: str = "Product Viewed", **fields: Any) -> byte
         (with_raw(b'"timestamp_ms":-1'), "out_of_bounds"),
         (with_raw(b'"timestamp_ms":18446744073709551616'), "out_of_bounds"),
         (with_raw(b'"timestamp_ms":1714564800000000'), "out_of_bounds"),
+        (with_raw(b'"timestamp_ms":1714564800'), "number_out_of_range"),
+        (with_raw(b'"timestamp_ms":1714564800,"received_at_ms":1714564800000'), "number_out_of_range"),
+        (with_raw(b'"timestamp_ms":0'), "number_out_of_range"),
         (with_raw(b'"timestamp_ms":1e400'), "number_out_of_range"),
         (with_raw(b'"product":{"product_id":"p","quantity":1e400}'), "number_out_of_range"),
         (with_raw(b'"product":{"product_id":"p","quantity":-1}'), "out_of_bounds"),
@@ -268,6 +281,9 @@ def with_raw(field: bytes, event: str = "Product Viewed", **fields: Any) -> byte
         (json.dumps(canonical("Order Completed", order_id="o", products=[{"product_id": "p"}] * 501)).encode(),
          "out_of_bounds"),
         (json.dumps(canonical("Aliased", previous_id="null")).encode(), "missing_field"),
+        (json.dumps(canonical("Order Completed", order_id="None")).encode(), "missing_field"),
+        (json.dumps(canonical("Order Refunded", order_id=" ")).encode(), "missing_field"),
+        (json.dumps(canonical("Order Fulfilled", order_id="0")).encode(), "missing_field"),
         (b'"' + b"x" * 10_000_000 + b'"', "too_large"),
         (b"[" * 500_000, "too_deep"),
         (with_raw(b'"rest":' + b"[" * 1024 + b"]" * 1024), "too_deep"),
@@ -341,6 +357,50 @@ def test_a_detail_names_the_field() -> None:
 
     assert isinstance(found, Problem)
     assert "$.product.price_minor" in found.detail
+
+
+def test_seconds_in_the_place_of_milliseconds_are_told_as_that() -> None:
+    found = decode(canonical(timestamp_ms=AT_MS // 1000))
+
+    assert found == Problem(
+        "number_out_of_range", "event time 1714564800 lies before 1990; it is told in milliseconds since 1970"
+    )
+
+
+def test_a_clock_that_was_not_set_is_corrected_by_when_it_sent_the_event() -> None:
+    arrival = accept(
+        canonical(timestamp_ms=60_000, original_timestamp_ms=60_000, sent_at_ms=90_000, received_at_ms=AT_MS)
+    )
+
+    assert arrival.time_ms == AT_MS - 30_000
+
+
+def test_a_consent_that_would_be_given_in_the_future_was_given_with_its_event() -> None:
+    def decided(at_ms: int, decoder: Decoder = DECODER, record_ms: int = AT_MS + 1000, **fields: Any) -> int | None:
+        sent = canonical("Consent Changed", consent=[{"state": "DENY", "at_ms": 5}, {"state": "GRANT", "at_ms": at_ms}])
+        found = decoder.decode(json.dumps(sent | fields).encode(), record_ms)
+        assert isinstance(found, Arrival)
+        assert found.event.consent[0].at_ms == 5
+        return found.event.consent[1].at_ms
+
+    year_ms = 365 * 86_400_000
+
+    assert decided(AT_MS + 60_000) == AT_MS + 60_000
+    assert decided(AT_MS + year_ms) is None
+    assert decided(AT_MS + year_ms, received_at_ms=AT_MS) is None
+    # In a history that does not say when it was received nothing is later than the present.
+    past = Decoder("EUR", latest_ms=AT_MS + year_ms)
+    assert decided(AT_MS + year_ms, past, 0) == AT_MS + year_ms
+    assert decided(AT_MS + 2 * year_ms, past, 0) is None
+
+
+def test_a_version_of_an_order_from_the_future_is_of_the_time_of_its_event() -> None:
+    def updated(at_ms: int) -> int | None:
+        event = accept(canonical("Order Updated", order_id="o1", updated_at_ms=at_ms)).event
+        assert isinstance(event, OrderUpdated)
+        return event.updated_at_ms
+
+    assert (updated(AT_MS + 60_000), updated(253_370_764_800_000)) == (AT_MS + 60_000, None)
 
 
 def test_traits_within_the_bounds_are_kept() -> None:

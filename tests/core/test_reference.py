@@ -54,7 +54,12 @@ def test_every_json_schema_is_one(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMAS[name])
 
 
-EVENT: dict[str, Any] = {"event": "Product Added", "message_id": "m", "timestamp_ms": 1, "product": {"product_id": "p"}}
+EVENT: dict[str, Any] = {
+    "event": "Product Added",
+    "message_id": "m",
+    "timestamp_ms": 1_714_564_800_000,
+    "product": {"product_id": "p"},
+}
 
 
 @pytest.mark.parametrize("change", [

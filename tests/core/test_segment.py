@@ -794,6 +794,7 @@ def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
 
 @pytest.mark.parametrize("money,amount,shipping", [
     ({"total": 64.5, "tax": 9.5, "shipping": 5}, 5000, 500),
+    ({"value": 64.5, "tax": 9.5, "shipping": 5}, 5000, 500),
     ({"total": -64.5, "tax": -9.5, "shipping": -5}, 5000, 500),
     ({"total": 59.5, "tax": 9.5}, 5000, 0),
     ({"refund_amount": 50, "total": 64.5, "tax": 9.5, "shipping": 5}, 5000, 0),
@@ -811,6 +812,9 @@ def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
 
 @pytest.mark.parametrize("money,amount", [
     ({"refund_amount": "5.50", "total": 30}, 550), ({"total": 30}, 3000), ({"total": -30}, 3000), ({}, None),
+    ({"value": 30}, 3000), ({"amount": "30.00"}, 3000), ({"revenue": 30}, 3000), ({"subtotal": -30, "tax": 5}, 3000),
+    ({"revenue": 20, "value": 30, "tax": 10}, 2000), ({"total": 5, "revenue": 30}, 500),
+    ({"revenue": 30, "products": [{"id": "p", "price": 5}]}, None),  # the order's, beside what went back of it
 ])  # fmt: skip
 def test_the_amount_of_a_refund_is_what_it_says(money: dict[str, Any], amount: int | None) -> None:
     assert track("Order Refunded", {"order_id": "o", **money}).amount_minor == amount
@@ -865,7 +869,8 @@ def test_a_search_may_be_an_object() -> None:
 @pytest.mark.parametrize("name,kind,channel", [
     ("Email Delivered", e.MessageDelivered, "email"), ("Email Opened", e.MessageOpened, "email"),
     ("Email Bounced", e.MessageBounced, "email"), ("Email Marked as Spam", e.MessageMarkedAsSpam, "email"),
-    ("Unsubscribed", e.Unsubscribed, "email"),
+    ("Unsubscribed", e.Unsubscribed, "email"), ("Email Unsubscribed", e.Unsubscribed, "email"),
+    ("Message Unsubscribed", e.Unsubscribed, "email"),
 ])  # fmt: skip
 def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], channel: str) -> None:
     found = track(name, {"campaign_id": 123, "trigger_id": "t1"})

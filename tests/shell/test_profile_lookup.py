@@ -167,7 +167,7 @@ def test_with_folding_a_customer_is_found_by_either_spelling_of_her_mailbox() ->
 
     assert candidates("email:Ann.Lee+x@googlemail.com", forms) == ["email:annlee@gmail.com"]
     arrival = forms.decoder().decode(
-        b'{"event":"Identified","message_id":"m","timestamp_ms":1,"email":"Ann.Lee+x@gmail.com"}', 0
+        b'{"event":"Identified","message_id":"m","timestamp_ms":1714564800000,"email":"Ann.Lee+x@gmail.com"}', 0
     )
     assert isinstance(arrival, Arrival)
     assert arrival.customer == "email:annlee@gmail.com"

@@ -56,6 +56,13 @@ def test_each_message_becomes_one_record_on_the_topic_of_its_event_keyed_by_its_
     assert {(event["source"], event["source_kind"]) for event in shop.events} == {("back", "server")}
 
 
+def test_a_time_that_is_none_is_told_by_the_name_its_sender_gave_it() -> None:
+    shop = site()
+    shop.post("/v1/batch", {"batch": [viewed() | {"timestamp": "noon"}], "sentAt": "2026-03-01T12:00:00Z"})
+
+    assert [one["detail"].partition(":")[0] for one in shop.rejected] == ["timestamp"]
+
+
 @pytest.mark.parametrize(
     "path,call,event",
     [
