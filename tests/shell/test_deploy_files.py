@@ -402,6 +402,14 @@ def test_kubernetes_drains_of_several_pods_one_at_a_time() -> None:
         assert len(covered) == (1 if name in {"worker", "serve"} else 0)
 
 
+def test_who_has_the_source_distribution_alone_can_set_it_up_and_run_its_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = {name.strip("/") for name in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+
+    assert {"Makefile", "uv.lock"} <= packed  # `make setup` installs from the lock
+    assert {"tests", "Dockerfile", ".dockerignore", "docker-compose.yml", "deploy", "docs", "bench"} <= packed
+
+
 def test_the_lock_file_names_no_index_but_the_public_one() -> None:
     sources = set(re.findall(r"registry = \"([^\"]*)\"", (ROOT / "uv.lock").read_text()))
 
