@@ -158,6 +158,15 @@ def test_compose_opens_ports_to_this_machine_only(compose: dict[str, Any]) -> No
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_programs_of_ours_have_no_more_rights_in_compose_than_in_kubernetes(compose: dict[str, Any]) -> None:
+    ours = [service for service in compose["services"].values() if service["image"].startswith("regulars")]
+
+    assert len(ours) == 4
+    for service in ours:
+        assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
 def test_files_mounted_by_compose_exist(compose: dict[str, Any]) -> None:
     mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", ())]
     files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
