@@ -16,7 +16,7 @@ UV     := 0.13.8
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled test-compiled run test test-quick test-long check format reference kafka-jars services services-stop bench bench-quick bench-check clean
+.PHONY: help setup compiled test-compiled run test test-quick test-servers test-long check format reference kafka-jars services services-stop bench bench-quick bench-check clean
 
 help: ## this list
 	@echo "Regulars: customer profiles and triggers from a shop's event stream"
@@ -67,16 +67,20 @@ compiled: $(COMPILED)/.done ## the worker with its hot path compiled, a third fa
 test-compiled: compiled ## the tests of the pure core on the compiled modules
 	@rm -rf $(COMPILED)/tests && mkdir -p $(COMPILED)/tests && cp -r tests pyproject.toml $(COMPILED)/tests/
 	@cd $(COMPILED)/tests && ../bin/python -c 'import profiles.engine as e; assert e.__file__.endswith(".so"), e.__file__'
-	@cd $(COMPILED)/tests && ../bin/python -m pytest -q -p no:cacheprovider $(CORE_TESTS) $(ARGS)
+	@cd $(COMPILED)/tests && ../bin/python -m pytest -q -p no:cacheprovider -n logical --dist worksteal $(CORE_TESTS) $(ARGS)
 
 run: setup ## the main job on a real shop's year of orders, no server needed; results in ./out
 	@$(BIN)/regulars demo $(ARGS)
 
 test: setup ## all tests (those with Kafka and Redis need the servers' programs, and say so)
-	@$(BIN)/pytest $(ARGS)
+	@$(MAKE) --no-print-directory --keep-going test-quick test-servers
 
-test-quick: setup ## the tests that need no server
-	@$(BIN)/pytest tests/core tests/laws tests/models tests/stories tests/golden $(ARGS)
+# 5 is pytest's "no tests": where ARGS choose some, all may be of the other half.
+test-quick: setup ## the tests that need no server, on all cores
+	@$(BIN)/pytest -n logical --dist worksteal -m "not long and not (kafka or redis)" $(ARGS) || [ $$? -eq 5 ]
+
+test-servers: setup ## those with a real Kafka and Redis, one by one: some look at how long something takes
+	@$(BIN)/pytest -m "not long and (kafka or redis)" $(ARGS) || [ $$? -eq 5 ]
 
 test-long: setup ## the long variants as well
 	@$(BIN)/pytest -m "long or not long" $(ARGS)

@@ -31,7 +31,7 @@ PREFIX: Final = "effect"
 def expose(profile: Profile, rule: TriggerRule, name: str, rules: Rules, now_ms: int, wake_ms: int) -> None:
     """Note a trigger decided at `now_ms`, sent or withheld. Amounts are counted by the timer at `wake_ms`.
 
-    A customer who is in a comparison stays there as she came; in another arm than then, she is left out of it.
+    A customer who is in a comparison stays there as she came; in another arm than then, she counts as contaminated too.
     """
     for group, arm in arms_of(profile, rule, name, rules):
         known = profile.exposures.get(group)

@@ -25,8 +25,8 @@ COLOURS: Final = (
 )
 """Colours of series, in order. Neighbours differ in lightness too, for those who do not tell red from green."""
 
-PATTERNS: Final = ("", "/", "x", ".")
-"""What bars are filled with: once all colours are used, the next round of them is told apart by a pattern."""
+ROUNDS: Final = 4
+"""How often a colour can be used again for bars: full, pale, hollow, with a dark edge."""
 
 _STYLE: Final = """
 :root { color-scheme: light }
@@ -121,7 +121,8 @@ class Page:
         )
         for at, series in enumerate(figure.data):
             if series.type == "bar" and at >= len(COLOURS):
-                series.marker.pattern.shape = PATTERNS[at // len(COLOURS) % len(PATTERNS)]
+                fill, edge = bar_look(at)
+                series.marker.update(color=fill, line={"color": edge, "width": 2})
         self._plots += 1
         # Named, so that the same figures give the same file.
         html = figure.to_html(
@@ -143,19 +144,24 @@ class Page:
         )
 
 
+def bar_look(at: int) -> tuple[str, str]:
+    """The colours of inside and edge of the bars of the series at this place.
+
+    No patterns: printed, a browser makes a picture of each bar with one, and megabytes of a page.
+    """
+    colour = COLOURS[at % len(COLOURS)]
+    return (
+        (colour, colour),
+        (f"#{''.join(f'{(int(colour[part : part + 2], 16) + 2 * 255) // 3:02x}' for part in (1, 3, 5))}", colour),
+        ("#ffffff", colour),
+        (colour, "#1d2a2b"),
+    )[at // len(COLOURS) % ROUNDS]
+
+
 def _swatch(at: int) -> str:
-    """A small picture of how bars of the series at this place are filled."""
-    colour, pattern = COLOURS[at % len(COLOURS)], PATTERNS[at // len(COLOURS) % len(PATTERNS)]
-    drawn = f'<rect width="9" height="9" fill="{colour}"/>' if not pattern else _DRAWN[pattern].format(colour=colour)
-    return f'<svg viewBox="0 0 9 9">{drawn}</svg>'
-
-
-_DRAWN: Final = {
-    "/": '<path d="M0 9L9 0M0 4L4 0M5 9L9 5" stroke="{colour}" stroke-width="2"/>',
-    "x": '<path d="M0 0L9 9M0 9L9 0" stroke="{colour}" stroke-width="2"/>',
-    ".": '<circle cx="4.5" cy="4.5" r="2.5" fill="{colour}"/>',
-}
-"""Bars with a pattern, as they look in small."""
+    """A small picture of how bars of the series at this place look."""
+    fill, edge = bar_look(at)
+    return f'<svg viewBox="0 0 9 9"><rect x="1" y="1" width="7" height="7" fill="{fill}" stroke="{edge}" stroke-width="2"/></svg>'
 
 
 def has_plots() -> bool:

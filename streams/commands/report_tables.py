@@ -13,7 +13,7 @@ from schemas.money import format_minor
 from streams.commands.display import Words
 from streams.insight.effect import Estimate, NoEffect
 from streams.insight.nps_report import ANSWERS_MIN, Loop, Nps, OpenCases
-from streams.insight.trigger_effects import Effect, Sent
+from streams.insight.trigger_effects import JUDGED_BY, Effect, Sent
 from streams.report import with_estimates, without_rate
 from streams.reporting.bundles import Bundles
 from streams.reporting.channels import NO_CUSTOMERS, NO_SPEND, Channels, CohortFigures
@@ -100,8 +100,8 @@ def _headline(console: Console, document: ReportDocument) -> None:
     if isinstance(outlook, Outlook):
         console.print(
             f"Expected in the next {HORIZON_DAYS} days: {outlook.orders:.2f} orders, net "
-            f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer; "
-            f"{outlook.alive:.0%} are still customers (model {outlook.model})"
+            f"{amount(outlook.net, document.currency)}, margin {amount(outlook.margin, document.currency)} per customer, "
+            f"discounted to today; {outlook.alive:.0%} are still customers (model {outlook.model})"
         )
         for name, reason in outlook.absent.items():
             console.print(f"  {name} is not foretold: {MEANINGS[Absent(reason)]} ({reason})", style="yellow")
@@ -354,7 +354,7 @@ def replenished_note(found: Replenished) -> str:
 
 def _effects(console: Console, document: ReportDocument, currency: str) -> None:
     table = _table(
-        "What triggers bring, per customer, by hold-out (95 %, valid at every look)",
+        f"What triggers bring, per customer{counted_days(document.effects)}, by hold-out (95 %, valid at every look)",
         ["hold-out", "held out", "treated", "orders", "net", "", "margin", "", "verdict"],
     )
     for effect in document.effects:
@@ -373,6 +373,8 @@ def _effects(console: Console, document: ReportDocument, currency: str) -> None:
         )
     if document.effects:
         console.print(table)
+        for line in in_both_arms(document.effects):
+            console.print(f"  {line}")
     sent = _table("Messages, and orders within their attribution time (no effect: many would have come anyway)", _SENT)
     for one in document.sent:
         sent.add_row(
@@ -457,7 +459,26 @@ def verdict(effect: Effect) -> str:
     """What to make of an effect."""
     if effect.warnings:
         return f"{STANDINGS[effect.standing]}: {'; '.join(WARNINGS[warning] for warning in effect.warnings)}"
+    net = effect.of(JUDGED_BY).estimate
+    if effect.standing == "found" and isinstance(net, Estimate) and net.difference < 0:
+        return "found: they bring less"
     return STANDINGS[effect.standing]
+
+
+def counted_days(effects: Sequence[Effect]) -> str:
+    """How long a customer's orders count in a comparison, where all of the rules have one answer."""
+    days = {effect.after_days for effect in effects} - {None}
+    return f" in the {days.pop():g} days from her first one on" if len(days) == 1 else ""
+
+
+def in_both_arms(effects: Sequence[Effect]) -> list[str]:
+    """How many customers of each hold-out were in both arms, a line for each that has some."""
+    return [
+        f"{group_name(effect.group)}: {effect.contaminated:,} customers were in both arms, since two profiles became one or the "
+        "share was changed; they count as first drawn, which makes an effect look smaller"
+        for effect in effects
+        if effect.contaminated
+    ]
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

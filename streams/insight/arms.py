@@ -66,7 +66,7 @@ def arm_sums(counters: Mapping[str, int], group: str, measure: Measure, arm: Arm
 
 
 def contaminated(counters: Mapping[str, int], group: str) -> int:
-    """Customers who were seen in both arms of a comparison, and are in neither."""
+    """Customers who were in both arms of a comparison; they count in the first."""
     return counters.get(f"{PREFIX}:{group}|{CONTAMINATED}|customers|n", 0)
 
 

@@ -68,15 +68,19 @@ class OpenCases(Struct, frozen=True):
 
 
 def nps(promoters: int, passives: int, detractors: int, asked: int = 0, answered: int = 0, alpha: float = 0.05) -> Nps:
-    """NPS = 100 (p - d) with variance 100^2 (p + d - (p - d)^2) / n, the variance of a mean of +1, 0 and -1."""
+    """NPS = 100 (p - d) with variance 100^2 (p + d - (p - d)^2) / n, the variance of a mean of +1, 0 and -1.
+
+    Where all say the same that is nothing, yet others may not: of so many as n answers can miss (Clopper & Pearson 1934) the
+    interval allows that they say the contrary.
+    """
     n = promoters + passives + detractors
     rate = answered / asked if asked and answered <= asked else None
     if n < ANSWERS_MIN:
         return Nps(promoters, passives, detractors, asked, answered, rate, withheld="few_answers")
     p, d = promoters / n, detractors / n
     error = 100 * sqrt((p + d - (p - d) ** 2) / n)
-    half = NORMAL.inv_cdf(1 - alpha / 2) * error
     score = 100 * (p - d)
+    half = NORMAL.inv_cdf(1 - alpha / 2) * error if error else (1 - (alpha / 2) ** (1 / n)) * (100 + abs(score))
     return Nps(
         promoters,
         passives,

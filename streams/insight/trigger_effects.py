@@ -147,8 +147,8 @@ def _arms(counters: Mapping[str, int], group: str, measure: Measure) -> tuple[Ar
 
 
 def _outcome(measure: Measure, holdout: ArmSums, treated: ArmSums) -> Outcome:
-    plain = difference(holdout, treated)
-    adjusted = difference(holdout, treated, adjust=True)
+    plain = difference(holdout, treated, pooled=True)
+    adjusted = difference(holdout, treated, adjust=True, pooled=True)
     uses_past = isinstance(adjusted, Estimate)
     return Outcome(
         measure=measure,
@@ -156,7 +156,7 @@ def _outcome(measure: Measure, holdout: ArmSums, treated: ArmSums) -> Outcome:
         treated_mean=treated.mean if treated.n else None,
         estimate=adjusted if uses_past else plain,
         plain=plain,
-        relative=relative_difference(holdout, treated),
+        relative=relative_difference(holdout, treated, pooled=True),
         adjusted=uses_past,
     )
 

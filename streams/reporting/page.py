@@ -76,7 +76,7 @@ def _tiles(document: ReportDocument) -> list[tuple[str, str]]:
             tiles.append(
                 (
                     f"{currency} {amount(outlook.margin, currency)}",
-                    f"margin expected per customer in the next {HORIZON_DAYS} days",
+                    f"margin expected per customer in the next {HORIZON_DAYS} days, discounted to today",
                 )
             )
         tiles += [

@@ -2,7 +2,16 @@
 
 from plotly import graph_objects as go
 
-from streams.commands.report_tables import WARNINGS, brings, difference, followed, group_name, verdict
+from streams.commands.report_tables import (
+    WARNINGS,
+    brings,
+    counted_days,
+    difference,
+    followed,
+    group_name,
+    in_both_arms,
+    verdict,
+)
 from streams.insight.effect import Estimate
 from streams.insight.trigger_effects import Effect
 from streams.page import COLOURS, Page
@@ -14,9 +23,9 @@ def add_effects(page: Page, document: ReportDocument) -> None:
     """Add the section to a page."""
     page.heading(
         "What triggers bring",
-        "Customers who got the messages against customers held out by lot, from the moment their first one was due. The bar is "
-        "the 95 % interval of net revenue per customer; it holds however often one looks. Where it crosses zero, chance may be "
-        "all.",
+        "Customers who got the messages against customers held out by lot, from the moment their first one was due: what each "
+        f"brings more{counted_days(document.effects)}. The bar is the 95 % interval of net revenue; it holds however often one "
+        "looks. Where it crosses zero, chance may be all; a verdict takes all comparisons of the page together.",
     )
     currency = document.currency
     if not document.effects:
@@ -46,11 +55,16 @@ def add_effects(page: Page, document: ReportDocument) -> None:
             )
         header = ["hold-out", "triggers", "treated / held out", "orders", "net", "between", "margin", "verdict"]
         page.table(header, rows, text=frozenset({1, 7}))
+        for line in in_both_arms(document.effects):
+            page.note(line + ".")
         warned = [effect for effect in document.effects if effect.warnings]
         if warned:
             page.listing(
                 "Do not believe these before it is explained",
-                [f"{one.group}: {'; '.join(WARNINGS[warning] for warning in one.warnings)}" for one in warned],
+                [
+                    f"{group_name(one.group)}: {'; '.join(WARNINGS[warning] for warning in one.warnings)}"
+                    for one in warned
+                ],
             )
     if document.sent:
         page.note(

@@ -186,7 +186,7 @@ def truths(world: World, profiles: Iterable[Profile], book: Book) -> list[Truth]
     for profile in profiles:
         extras = by_customer.get(profile.id.partition(":")[2], [])
         for group, exposure in profile.exposures.items():
-            if exposure.arm == "holdout" or exposure.contaminated:
+            if exposure.arm == "holdout":
                 continue
             total = sums.setdefault(group, [0, 0, 0, 0])
             total[0] += 1

@@ -54,6 +54,10 @@ AFTER_MS: Final = 400 * DAY_MS
 PROFILE_BYTES_MAX: Final = 64 * 1024
 TIMERS_MAX: Final = 32
 """Timers of a trigger's own that a profile may hold."""
+SHORTER_TRIES: Final = 150
+"""So many histories are tried once a law is broken, to find a short one that breaks it: seconds, and the last bit would take a
+minute.
+"""
 LONG: Final = 40
 """So many times over a history is played to see whether something grows for ever."""
 LONG_EVERY: Final = 4
@@ -97,7 +101,8 @@ def check(
     book = book or Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))
     willing = replace(book, rules=replace(book.rules, soft_opt_in=True))
     seen = {"histories": 0, "emitted": 0}
-
+    broken: list[list[Arrival]] = []
+    tried = 0
     long: list[list[Arrival]] = []
 
     @settings(
@@ -112,9 +117,17 @@ def check(
     )
     @given(histories(kinds_for(trigger)))
     def obeys(story: list[Arrival]) -> None:
+        nonlocal tried
+        tried += bool(broken)
+        if tried > SHORTER_TRIES and story not in broken:
+            return
         seen["histories"] += 1
-        with _naming(trigger, story):
-            seen["emitted"] += _obeys(trigger, among, book, willing, story)
+        try:
+            with _naming(trigger, story):
+                seen["emitted"] += _obeys(trigger, among, book, willing, story)
+        except AssertionError:
+            broken.append(story)
+            raise
         if len(story) % LONG_EVERY == 0:
             long.append(story)
 

@@ -116,13 +116,22 @@ def test_amounts_beyond_the_cap_count_as_the_cap_and_come_back_from_it() -> None
     assert (told(5_000), told(-5_000), told(400)) == (1_000, -1_000, 400)
 
 
-def test_a_customer_seen_in_both_arms_is_counted_apart() -> None:
-    one, other = exposed("treated", 200 * DAY_MS, 5, 7), exposed("holdout", 100 * DAY_MS, 1, 2)
-    merge(one, other)
-    recount(one, [])
+@pytest.mark.parametrize(
+    "later_ms, first", [(200 * DAY_MS, "holdout"), (50 * DAY_MS, "treated"), (100 * DAY_MS, "holdout")]
+)
+def test_a_customer_seen_in_both_arms_counts_in_her_first_and_is_told_apart(later_ms: int, first: str) -> None:
+    for turned in (False, True):
+        both = [exposed("treated", later_ms, 5, 7), exposed("holdout", 100 * DAY_MS, 1, 2)]
+        one, other = reversed(both) if turned else both
+        merge(one, other)
+        recount(one, [])
 
-    assert one.since_ms == 100 * DAY_MS
-    assert tally(part_of(one)) == {"contaminated|customers|n": 1}
+        assert one.since_ms == min(later_ms, 100 * DAY_MS)
+        assert tally(part_of(one)) == {f"{first}|customers|n": 1, "contaminated|customers|n": 1}
+
+
+def test_who_was_left_out_as_contaminated_before_is_counted_with_her_next_change() -> None:
+    assert tally([2]) == {"contaminated|customers|n": 1}
     assert contaminated({"effect:cart|contaminated|customers|n": 3}, "cart") == 3
 
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from profiles.insight import nps
 from profiles.insight.nps import ANSWERS_MAX, Answer, Answers, Kind, contribution_of_all, group_of, record
@@ -55,6 +56,16 @@ def test_an_interval_ends_where_the_scale_does() -> None:
     assert score_of(30, 0, 0).high == 100
     assert score_of(0, 0, 30).low == -100
     assert score_of(29, 0, 1).high == 100
+
+
+@pytest.mark.parametrize("size", [ANSWERS_MIN, 400])
+def test_where_all_say_the_same_the_interval_is_what_so_few_can_miss_by_scipy(size: int) -> None:
+    missed = 1 - stats.binomtest(size, size).proportion_ci(0.95, "exact").low
+    happy, neither, unhappy = score_of(size, 0, 0), score_of(0, size, 0), score_of(0, 0, size)
+
+    assert (happy.low, happy.high) == pytest.approx((100 - 200 * missed, 100))
+    assert (neither.low, neither.high) == pytest.approx((-100 * missed, 100 * missed))
+    assert (unhappy.low, unhappy.high) == pytest.approx((-100, -100 + 200 * missed))
 
 
 def test_without_surveys_sent_there_is_no_response_rate() -> None:

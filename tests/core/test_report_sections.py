@@ -36,6 +36,7 @@ from streams.reporting.spend import SpendError, read_spend
 from streams.reporting.worth import Distribution, Repurchase, Tables, Trend, distribution, repurchase, tables, trend
 from tests.core.test_cohorts import JANUARY, LAST_DAY
 from tests.core.test_cohorts import counters as cdnow_counters
+from tests.core.test_trigger_effects import comparison, plan
 
 JULY = LAST_DAY + 1  # 1998-07-01: June is over
 
@@ -166,6 +167,28 @@ def test_orders_are_no_success_of_what_is_sent_as_a_service(tmp_path: Path, caps
     assert ">nps.detractor</td><td>8</td><td>0</td><td>-</td><td>-</td>" in page
     # Where the shop's own rules make it marketing, an order may be credited to it.
     assert "1 (12.5%)" in said(shop(counters | {"trigger:nps.detractor|converted": 1}), tmp_path, capsys)[0]
+
+
+def test_what_messages_bring_is_said_with_the_time_in_which_and_who_was_in_both_arms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counters = comparison("welcome", 1, 1_500) | {"effect:welcome|contaminated|customers|n": 7}
+    found = msgspec.structs.replace(shop(counters), plans=[plan("welcome")])
+
+    for text in said(found, tmp_path, capsys):
+        assert "in the 90 days from her first one on" in text
+        assert "welcome: 7 customers were in both arms" in text
+    for text in said(shop(counters), tmp_path, capsys):
+        assert "from her first one on" not in text
+
+
+def test_messages_that_cost_revenue_are_not_just_said_to_have_an_effect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = msgspec.structs.replace(shop(comparison("welcome", 1, -1_500)), plans=[plan("welcome")])
+
+    for text in said(found, tmp_path, capsys):
+        assert "found: they bring less" in text
 
 
 def test_an_average_is_said_to_be_of_the_last_month_that_is_over(

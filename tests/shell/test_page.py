@@ -5,20 +5,19 @@ from pathlib import Path
 
 from plotly import graph_objects as go
 
-from streams.page import COLOURS, PATTERNS, Page
+from streams.page import COLOURS, ROUNDS, Page
 
 
-def test_more_series_than_colours_are_told_apart_by_patterns(tmp_path: Path) -> None:
-    count = 2 * len(COLOURS) + 3
+def test_more_series_than_colours_are_told_apart_by_their_edges_and_print_as_lines(tmp_path: Path) -> None:
+    count = ROUNDS * len(COLOURS)
     figure = go.Figure([go.Bar(name=f"trigger {number}", x=[1], y=[number]) for number in range(count)])
     page = Page("Triggers", "Many of them.")
     page.plot(figure)
     page.write(tmp_path / "page.html")
 
-    looks = [(at % len(COLOURS), bar.marker.pattern.shape or "") for at, bar in enumerate(figure.data)]
+    looks = [(bar.marker.color or COLOURS[at], bar.marker.line.color) for at, bar in enumerate(figure.data)]
     assert len(set(looks)) == count
-    assert [shape for _, shape in looks].count(PATTERNS[1]) == len(COLOURS)
-    assert '"pattern":{"shape":"x"}' in (tmp_path / "page.html").read_text()
+    assert {bar.marker.pattern.shape for bar in figure.data} == {None}
 
 
 def test_what_would_be_too_small_to_read_keeps_its_width_in_a_narrow_page(tmp_path: Path) -> None:
@@ -34,7 +33,7 @@ def test_what_would_be_too_small_to_read_keeps_its_width_in_a_narrow_page(tmp_pa
 
 
 def test_a_legend_beside_a_plot_shows_each_series_as_its_bars_look(tmp_path: Path) -> None:
-    count = len(COLOURS) * len(PATTERNS)
+    count = len(COLOURS) * ROUNDS
     page = Page("Reasons", "Long ones.")
     page.legend(f"reason <{number}>" for number in range(count))
     page.write(tmp_path / "page.html")

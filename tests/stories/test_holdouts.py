@@ -159,14 +159,17 @@ def test_the_whole_ledger_is_asked_for_before_anything_is_decided() -> None:
     assert story.profile.exposures[GROUP].before == Amounts(1, 500, 500)
 
 
-def test_a_share_that_changes_leaves_out_those_it_moves() -> None:
+def test_who_is_moved_by_a_share_that_changes_counts_in_her_first_arm_and_is_told_apart() -> None:
     customer = customer_of("holdout")
     story = Told(CartAbandonedRule(holdout=0.0001), customer=customer)
     story.add("mug", 0).until(2 * HOUR)
     story.engine = type(story.engine)(shop(HALF))
     story.add("tea", 20 * DAY, cart="c2").until(21 * DAY)
 
-    assert story.effect() == {"effect:cart.abandoned|contaminated|customers|n": 1}
+    assert story.effect() == {
+        "effect:cart.abandoned|treated|customers|n": 1,
+        "effect:cart.abandoned|contaminated|customers|n": 1,
+    }
 
 
 def test_two_profiles_that_become_one_are_counted_once_by_all_their_orders() -> None:
