@@ -22,6 +22,7 @@ from streams.shadow import topics_command
 
 REQUEST_TIMEOUT_MS = 15_000
 BOOTSTRAP_TIMEOUT_MS = 10_000
+SAID_MAX = 300
 NOBODY = "nobody, asked after by the check of rights"
 """The id of a member that no group has."""
 
@@ -79,9 +80,16 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     try:
         yield client
     except KafkaError as error:
-        raise AdminError(denied(error) or f"Kafka refused: {type(error).__name__}: {error}") from error
+        raise AdminError(denied(error) or _refusal(error)) from error
     finally:
         client.close()
+
+
+def _refusal(error: KafkaError) -> str:
+    """What Kafka said, cut short: of hundreds of partitions that have no leader yet its client names each."""
+    said = f"Kafka refused: {type(error).__name__}: {error}"
+    said = said if len(said) <= SAID_MAX else said[:SAID_MAX] + " ..."
+    return f"{said}\n  Try again in a moment" if error.retriable else said
 
 
 def installed(settings: Settings) -> tuple[Topic, ...]:

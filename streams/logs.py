@@ -21,6 +21,8 @@ from streams.setting_sections import Log
 
 NOISY = ("aiokafka", "faust", "kafka", "mode", "asyncio", "aiohttp.access")
 """Libraries that tell at INFO what only their own developers need."""
+TELL_ALL = ("aiokafka", "kafka")
+"""Write at DEBUG how they log in, password and all, and each record that they send: never shown."""
 BUSY = ("mode.timers", "kafka.net.selector")
 """Warn that a timer "is overlapping" ("livelock" is one), or that a task is "blocking the event loop", whenever the machine is
 busy, as it is while a backlog is worked off. Whether work stands still is for `streams.watchdog` to tell."""
@@ -102,6 +104,8 @@ def configure_logs(settings: Log) -> None:
     root.setLevel(settings.level)
     for name in NOISY:
         logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.WARNING)
+    for name in TELL_ALL if settings.level == "DEBUG" else ():
+        logging.getLogger(name).setLevel(logging.INFO)
     for name in BUSY:
         logging.getLogger(name).setLevel(settings.level if settings.level == "DEBUG" else logging.ERROR)
 

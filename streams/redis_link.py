@@ -331,7 +331,11 @@ async def _send_and_read(connection: Connection, commands: Sequence[Command], ad
 
 def read_url(url: str) -> tuple[bool, list[Address], dict[str, Any]]:
     """(cluster?, addresses named, arguments for connections). Raises ValueError with what is wrong, without the URL."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its own words may quote all that stands before the path.
+        raise ValueError(f"the Redis URL can't be read; {_ESCAPES}") from None
     clustered = parts.scheme in CLUSTER_SCHEMES
     if parts.scheme == "unix":
         raise ValueError("a Redis URL names a host, not a Unix socket")

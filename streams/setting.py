@@ -47,12 +47,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @override
     def __repr__(self) -> str:
-        secrets = {item.name for item in items(type(self), "") if item.secret}
-        parts = []
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            shown = _MASK if name in secrets and value else _without_password(value)
-            parts.append(f"{name}={shown!r}")
+        parts = (f"{item.name}={item.masked(getattr(self, item.name))!r}" for item in items(type(self), ""))
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -79,11 +74,16 @@ class Setting(Struct, frozen=True, kw_only=True):
         """Its flag on the command line."""
         return "--" + self.path.replace(".", "-").replace("_", "-")
 
+    def masked(self, value: Any) -> Any:
+        """A value of this setting as people may see it: without what is secret of it."""
+        if not self.secret or not value:
+            return _without_password(value)
+        return _place(value) if self.unit == "URL" else _MASK
+
     def shown(self, value: Any) -> str:
-        """A value of this setting as people may see it: secrets and passwords masked."""
-        if self.secret and value:
-            return _MASK
-        return ", ".join(value) if isinstance(value, tuple) else str(_without_password(value))
+        """The same as a text."""
+        masked = self.masked(value)
+        return ", ".join(masked) if isinstance(masked, tuple) else str(masked)
 
 
 def items(section: type[Section], path: str) -> Iterator[Setting]:
@@ -113,3 +113,14 @@ def _without_password(value: Any) -> Any:
     # A password may hold an @ as it is; the last one before the path ends it.
     shown = re.sub(r"(://[^:/@]*):[^/?#]*@", rf"\1:{_MASK}@", value)
     return re.sub(r"([?&][^=&]*password=)[^&#]+", rf"\1{_MASK}", shown)
+
+
+def _place(url: str) -> str:
+    """Where a URL leads that is itself a secret: many receivers know their callers by a token in path or query.
+
+    >>> _place("https://user:password@hooks.example:8443/T0/B0/token?key=1")
+    'https://hooks.example:8443/********'
+    """
+    scheme, _, rest = url.partition("://")
+    place = f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"
+    return place if url == place else f"{place}/{_MASK}"

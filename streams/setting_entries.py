@@ -59,7 +59,8 @@ def _of_relay(relay: Relay) -> Iterator[Wrong]:
         if not relay.allow_private:
             check_host(host)
     except (ValueError, PrivateAddress) as error:
-        yield "url", str(error)
+        # Of an error that quotes a login only that there is one.
+        yield "url", "host and port can't be read" if "@" in str(error) else str(error)
 
 
 def _of_raw(raw: Raw) -> Iterator[Wrong]:

@@ -18,6 +18,7 @@ class Relay(Section, frozen=True, kw_only=True):
         about(
             "Where triggers are posted to. For Braze, Klaviyo and Customer.io the address of their event API.",
             unit="URL",
+            secret=True,  # many receivers know their callers by a token in it
             why="None is given.",
             extremes="http:// shows customer data to the network. Redirects are not followed.",
         ),

@@ -340,7 +340,7 @@ class Log(Section, frozen=True, kw_only=True):
         about(
             "Least level written.",
             why="INFO tells of assignments and little else; there is no line per event.",
-            extremes="DEBUG includes the client libraries.",
+            extremes="DEBUG includes the libraries, but of Kafka's clients no requests: these hold passwords and customer data.",
         ),
     ] = "INFO"
     format: Annotated[

@@ -283,8 +283,10 @@ def _refuse_unusable(settings: Settings, given_by: Mapping[str, str]) -> None:
     servers = settings.bootstrap_servers()
     wrong = [server for server in servers if not _SERVER.fullmatch(server) or _port(server) > _PORT_MAX]
     if wrong or not servers:
+        # A login has no place there, and is not told.
+        told = repr(wrong[0].rpartition("@")[2]) if wrong else "nothing"
         raise SettingsError(
-            f"{_named('kafka.bootstrap', given_by)}: {repr(wrong[0]) if wrong else 'nothing'} is no address; brokers are "
+            f"{_named('kafka.bootstrap', given_by)}: {told} is no address; brokers are "
             "named host:port, separated by commas"
         )
     if settings.redis.url != Redis().url:

@@ -16,9 +16,9 @@ def told(error: Exception) -> tuple[str, int]:
     if message is not None:
         return message, EXIT_USER
     unexpected = f"unexpected {type(error).__name__}: {error}"
-    arguments = " ".join(sys.argv[1:])
+    # Without the arguments, one of which may be a password.
     return (
-        f"{unexpected}\n  This is a fault of ours. To see where it came from: regulars --traceback {arguments}",
+        f"{unexpected}\n  This is a fault of ours. To see where it came from: the same once more, as regulars --traceback ...",
         EXIT_FAULT,
     )
 

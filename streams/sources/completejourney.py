@@ -73,10 +73,11 @@ class Journey(NamedTuple):
 
 def load() -> Journey:
     """Read the transactions. Raises SourceError when the package is not installed or its table is not as described."""
+    # First: where the extra is missing, so are the libraries, and this says what to install.
+    table = _table("transactions", None)
     import numpy as np
     import pyarrow as pa
 
-    table = _table("transactions", None)
     stamp = table["transaction_timestamp"]
     time_ms = stamp.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy()
     basket_id = table["basket_id"].to_numpy()

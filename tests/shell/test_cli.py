@@ -105,9 +105,13 @@ def test_a_fault_of_ours_is_named_and_offers_its_traceback(
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(cli.cli, "main", broken)
+    monkeypatch.setattr(sys, "argv", ["regulars", "doctor", "--redis-url", "redis://app:hunter2@cache"])
 
     assert cli.run(["demo"]) == 70
-    assert "unexpected ZeroDivisionError" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError" in told
+    assert "regulars --traceback" in told
+    assert "hunter2" not in told
     with pytest.raises(ZeroDivisionError):
         cli.run(["--traceback", "demo"])
 

@@ -7,24 +7,29 @@ import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ET
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from streams import cli, kafka_producer, worker
+from streams.bridge import readers
 from streams.health import Report, Status
 from streams.local.redis_server import DEFAULT_CONFIG
 from streams.metrics import Metrics
 from streams.pages import Pages
+from streams.relay.addresses import is_public
 from streams.setting_sections import Http
 from streams.settings import SettingsError, build_settings
 
 ROOT = Path(__file__).parents[2]
 HTTP_PORT = 8080
 SERVE_PORT = 8000
-PODS = ["worker_pod", "serve_pod", "fit_pod", "relay_pod"]
+PODS = ["worker_pod", "serve_pod", "fit_pod", "relay_pod", "bridge_pod"]
+KUBERNETES = ROOT / "deploy/kubernetes"
 LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 CACHED_PROFILE_BYTES = 16_000
 """Of a typical buyer (bench/typical_buyer.py) whom a worker has worked on, measured by what the process grew."""
@@ -64,6 +69,64 @@ def relay_pod() -> dict[str, Any]:
     return pod
 
 
+@pytest.fixture
+def bridge_pod() -> dict[str, Any]:
+    _, deployment = yaml.safe_load_all((ROOT / "deploy/kubernetes/bridge.yaml").read_text())
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+def pods_by_component() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+    """Labels and spec of each kind of pod that the manifests make."""
+    found = {}
+    for file in KUBERNETES.glob("*.yaml"):
+        for one in yaml.safe_load_all(file.read_text()):
+            template = one.get("spec", {}).get("jobTemplate", one).get("spec", {}).get("template")
+            if template is not None:
+                labels = template["metadata"]["labels"]
+                found[labels["app.kubernetes.io/component"]] = (labels, template["spec"])
+    return found
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a label selector of Kubernetes takes a pod with these labels."""
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    wanted = selector.get("matchExpressions", ())
+    assert all(one["operator"] == "In" for one in wanted)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(one["key"]) in one["values"] for one in wanted
+    )
+
+
+def let_through(labels: dict[str, str], direction: str) -> set[tuple[str, Any]]:
+    """Whom the policies let a pod speak to ("Egress"), or be spoken to by ("Ingress"), with the ports. Fails for a pod that is
+    open to all for want of a policy.
+    """
+    policies = [
+        policy["spec"]
+        for policy in yaml.safe_load_all((KUBERNETES / "network.yaml").read_text())
+        if selects(policy["spec"]["podSelector"], labels)
+    ]
+    assert any(direction in policy["policyTypes"] for policy in policies)
+    peers = "to" if direction == "Egress" else "from"
+    return {
+        (named(peer), port["port"])
+        for policy in policies
+        for rule in policy.get(direction.lower(), ())
+        for peer in rule[peers]
+        for port in rule["ports"]
+    }
+
+
+def named(peer: dict[str, Any]) -> str:
+    """A peer of a policy by the last thing it asks for."""
+    if "ipBlock" in peer:
+        return str(peer["ipBlock"]["cidr"])
+    selector = peer.get("podSelector") or peer["namespaceSelector"]
+    (label,) = selector["matchLabels"].values()
+    return str(label)
+
+
 def redis_settings() -> dict[str, str]:
     lines = (ROOT / "deploy/redis.conf").read_text().splitlines()
     pairs = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
@@ -93,6 +156,15 @@ def test_compose_opens_ports_to_this_machine_only(compose: dict[str, Any]) -> No
 
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_programs_of_ours_have_no_more_rights_in_compose_than_in_kubernetes(compose: dict[str, Any]) -> None:
+    ours = [service for service in compose["services"].values() if service["image"].startswith("regulars")]
+
+    assert len(ours) == 4
+    for service in ours:
+        assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 def test_files_mounted_by_compose_exist(compose: dict[str, Any]) -> None:
@@ -159,13 +231,14 @@ def test_every_command_of_the_image_finds_its_libraries_but_the_demo() -> None:
 
 
 def test_what_compose_and_kubernetes_run_are_commands(
-    compose: dict[str, Any], fit_pod: dict[str, Any], relay_pod: dict[str, Any]
+    compose: dict[str, Any],
 ) -> None:
     for service in compose["services"].values():
         if service["image"].startswith("regulars"):
             assert cli.run([*service["command"], "--help"]) == 0
-    for pod in (fit_pod, relay_pod):
-        assert cli.run([*pod["containers"][0]["args"], "--help"]) == 0
+    for _, pod in pods_by_component().values():
+        for container in [*pod.get("initContainers", ()), *pod["containers"]]:
+            assert cli.run([*container["args"], "--help"]) == 0
 
 
 def test_the_image_and_the_makefile_install_with_the_same_uv() -> None:
@@ -277,6 +350,73 @@ def test_the_relay_of_kubernetes_is_one_of_its_settings_and_its_liveness_is_no_m
     assert (command, list(build_settings({}, config | its["data"] | secret).relays)) == ("relay", [name])
     assert relay["ports"] == [{"name": "http", "containerPort": HTTP_PORT}]
     assert relay["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+
+
+def test_the_bridge_of_kubernetes_has_a_topic_to_read_and_its_liveness_is_no_matter_of_kafka(
+    bridge_pod: dict[str, Any],
+) -> None:
+    config = yaml.safe_load((KUBERNETES / "configmap.yaml").read_text())["data"]
+    its, _ = yaml.safe_load_all((KUBERNETES / "bridge.yaml").read_text())
+    bridge = bridge_pod["containers"][0]
+
+    assert readers(build_settings({}, config | its["data"])).keys() == {its["data"]["REGULARS_RAW_WEB_TOPIC"]}
+    assert bridge["ports"] == [{"name": "http", "containerPort": HTTP_PORT}]
+    assert bridge["livenessProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+
+
+def test_kubernetes_lets_each_pod_speak_to_what_it_needs_and_to_nothing_else() -> None:
+    config = build_settings({}, yaml.safe_load((KUBERNETES / "configmap.yaml").read_text())["data"])
+    kafka, kafka_port = config.kafka.bootstrap.split(":")
+    redis = urlsplit(config.redis.url)
+    all_need = {("kube-dns", 53), (kafka, int(kafka_port))}
+    profiles = {(redis.hostname, redis.port)}
+    spoken_to = {
+        "worker": all_need | profiles,
+        "serve": all_need | profiles,
+        "fit": all_need | profiles,
+        "bridge": all_need,
+        "relay": all_need | {("0.0.0.0/0", 443), ("2000::/3", 443)},
+    }
+
+    assert {name: let_through(labels, "Egress") for name, (labels, _) in pods_by_component().items()} == spoken_to
+
+
+def test_kubernetes_lets_a_relay_reach_no_private_address() -> None:
+    policies = yaml.safe_load_all((KUBERNETES / "network.yaml").read_text())
+    (relay,) = [policy for policy in policies if policy["metadata"]["name"] == "regulars-relay"]
+    closed = [ip_network(one) for one in relay["spec"]["egress"][0]["to"][0]["ipBlock"]["except"]]
+
+    for address in ("10.96.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.0.1", "192.168.1.1"):
+        assert not is_public(address)
+        assert any(ip_address(address) in block for block in closed)
+
+
+def test_kubernetes_lets_nobody_speak_to_pods_but_prometheus_and_to_the_http_side_the_ingress() -> None:
+    for name, (labels, pod) in pods_by_component().items():
+        allowed = let_through(labels, "Ingress")
+
+        assert allowed == {
+            "fit": set(),
+            "serve": {("monitoring", "http"), ("ingress-nginx", "http")},
+        }.get(name, {("monitoring", "http")})
+        assert {port for _, port in allowed} == {port["name"] for port in pod["containers"][0].get("ports", ())}
+
+
+def test_kubernetes_drains_of_several_pods_one_at_a_time() -> None:
+    budgets = [budget["spec"] for budget in yaml.safe_load_all((KUBERNETES / "disruption.yaml").read_text())]
+
+    assert all(budget["maxUnavailable"] == 1 for budget in budgets)
+    for name, (labels, _) in pods_by_component().items():
+        covered = [budget for budget in budgets if selects(budget["selector"], labels)]
+        assert len(covered) == (1 if name in {"worker", "serve"} else 0)
+
+
+def test_who_has_the_source_distribution_alone_can_set_it_up_and_run_its_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = {name.strip("/") for name in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+
+    assert {"Makefile", "uv.lock"} <= packed  # `make setup` installs from the lock
+    assert {"tests", "Dockerfile", ".dockerignore", "docker-compose.yml", "deploy", "docs", "bench"} <= packed
 
 
 def test_the_lock_file_names_no_index_but_the_public_one() -> None:

@@ -1,6 +1,7 @@
 """What stands in the log: each trouble, however long it lasts, in lines that a person can read."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,19 +71,32 @@ def test_a_line_that_a_library_wrote_wrongly_does_not_stop_the_library() -> None
     assert OnceInAWhile().filter(record)
 
 
-def test_that_the_event_loop_is_busy_is_told_only_to_who_looks_for_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What `configure_logs` changes is as it was afterwards."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    levels = {name: logging.getLogger(name).level for name in ("", *NOISY, *BUSY)}
-    try:
-        configure_logs(build_settings({}).log)
-        for busy in ("mode.timers", "kafka.net.selector"):
-            assert not logging.getLogger(busy).isEnabledFor(logging.WARNING)
-        assert logging.getLogger("mode.worker").isEnabledFor(logging.WARNING)
-        configure_logs(build_settings({"log": {"level": "DEBUG"}}).log)
-        assert logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    before = {name: logging.getLogger(name).level for name in ("", *NOISY, *BUSY)}
+    yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_that_the_event_loop_is_busy_is_told_only_to_who_looks_for_faults(levels: None) -> None:
+    configure_logs(build_settings({}).log)
+    for busy in ("mode.timers", "kafka.net.selector"):
+        assert not logging.getLogger(busy).isEnabledFor(logging.WARNING)
+    assert logging.getLogger("mode.worker").isEnabledFor(logging.WARNING)
+    configure_logs(build_settings({"log": {"level": "DEBUG"}}).log)
+    assert logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
+
+
+def test_no_level_shows_how_kafkas_clients_log_in_and_what_they_send(levels: None) -> None:
+    configure_logs(build_settings({"log": {"level": "DEBUG"}}).log)
+
+    assert logging.getLogger("streams.worker").isEnabledFor(logging.DEBUG)
+    for name in ("aiokafka.conn", "kafka.admin.client", "kafka.net.connection"):
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+        assert logging.getLogger(name).isEnabledFor(logging.INFO)
 
 
 def test_what_is_remembered_is_bounded() -> None:
