@@ -20,6 +20,7 @@ from aiokafka.structs import TopicPartition
 
 from schemas.outputs import Outgoing
 from streams.log import MENDABLE
+from streams.metadata_pace import spare
 from streams.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -182,6 +183,7 @@ class KafkaPublisher:
             max_request_size=ROW_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,
         )
+        spare(producer.client)
         await _connect(producer)
         return producer
 
@@ -196,6 +198,7 @@ class KafkaPublisher:
                 fetch_max_wait_ms=TAIL_WAIT_MS,
                 request_timeout_ms=self._settings.kafka.request_timeout_ms,
             )
+            spare(reader._client)
             await _connect(reader)
             self._reader = reader
         return self._reader

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from msgspec import structs
@@ -87,6 +88,36 @@ def test_who_waits_for_a_topic_is_not_forgotten_when_another_partition_takes_a_n
             return await waits
 
     assert published(settings, work) == ["UnknownTopicOrPartitionError"]
+
+
+def test_while_a_topic_is_gone_the_broker_is_asked_for_it_a_few_times_only(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    settings = structs.replace(settings, kafka=structs.replace(settings.kafka, request_timeout_ms=2000))
+    make_topics(kafka_admin, settings)
+    asked = 0
+    ask = AIOKafkaClient._metadata_update
+
+    async def counted(*arguments: object) -> object:
+        nonlocal asked
+        asked += 1
+        return await ask(*arguments)
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        nonlocal asked
+        # The clients know the topic: one writes to it, one has read it.
+        assert await publisher.publish([row(1)]) == [None]
+        await publisher.tail("triggers", 0, 0)
+        await asyncio.to_thread(kafka_admin.delete_topics, [settings.topic("triggers")])
+        asked = 0
+        return await publisher.publish([row(2)])
+
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", counted)
+    outcomes = published(settings, work)
+
+    assert outcomes == ["UnknownTopicOrPartitionError"]
+    assert asked <= 20, "without a pause it is some hundred times a second"
 
 
 def test_rows_arrive_in_order_in_the_partition_they_name_with_key_and_headers(
