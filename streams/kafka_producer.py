@@ -61,7 +61,7 @@ class KafkaPublisher:
 
     async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
         """Send rows and wait until each is acknowledged (None) or refused (the reason), in the rows' order. What is refused for
-        want of a right or a topic (streams.log.MENDABLE) may be taken another time, all else is refused for good.
+        want of a right, a topic or a broker (streams.log.MENDABLE) may be taken another time, all else is refused for good.
 
         Waits as long as the broker is away. Rows of one partition arrive in the order given.
         """
