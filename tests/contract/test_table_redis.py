@@ -425,6 +425,23 @@ async def test_a_full_redis_is_named_before_anybody_waits_for_it(own_redis: Make
 
 
 @in_loop
+async def test_on_a_full_redis_a_worker_starts_and_waits(own_redis: MakeRedis, prefix: str) -> None:
+    server = own_redis()
+    table = RedisTable(server.url, prefix=prefix)
+    await table.ensure_install(4)
+    with server.client() as admin:
+        admin.config_set("maxmemory", "1")
+
+        await table.ensure_install(4)
+        with pytest.raises(Refused, match="maxmemory"):
+            await table.claim(0)
+
+        admin.config_set("maxmemory", "0")
+    assert (await table.claim(0)).fresh
+    await table.close()
+
+
+@in_loop
 async def test_a_redis_says_how_much_memory_it_uses_and_may_use(own_redis: MakeRedis, prefix: str) -> None:
     server = own_redis(config={"maxmemory": "100mb"})
     table = RedisTable(server.url, prefix=prefix)
