@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.routing import TOPIC_OF
+from streams.kafka_client import steady
 from streams.kafka_producer import let_go
-from streams.metadata_pace import spare
 from streams.serve.budget import Budget
 from streams.serve.event_log import LogAway
 from streams.serve.intake import REJECTED, Row
@@ -178,7 +178,7 @@ class KafkaEventLog:
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,
         )
-        spare(producer.client)
+        steady(producer.client)
         await producer.start()
         try:
             # Learnt now, so that the first event of a topic does not wait for it.
