@@ -30,6 +30,7 @@ from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
 from streams.joining import committed_offsets, joined
 from streams.kafka_admin import need_topics
+from streams.kafka_client import steady
 from streams.kafka_producer import let_go
 from streams.logs import configure_logs
 from streams.metrics import Metrics
@@ -173,6 +174,8 @@ class _Bridge:
             session_timeout_ms=kafka.session_timeout_ms,
             heartbeat_interval_ms=kafka.heartbeat_ms,
         )
+        steady(producer.client)
+        steady(consumer._client)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(lambda: let_go(producer.stop()))
             stack.push_async_callback(lambda: let_go(consumer.stop()))

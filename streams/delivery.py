@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from streams.event_loop import new_event_loop
 from streams.fetch_sessions import FetchSessions
+from streams.kafka_client import steady
 from streams.log import Bounds, Reach
 from streams.record import Chunk, Record
 
@@ -129,6 +130,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
             rebalance_timeout_ms=kafka.rebalance_timeout_ms,
             request_timeout_ms=kafka.request_timeout_ms,
         )
+        steady(consumer._client)
         consumer._client.send = FetchSessions(consumer._client.send, linger_ms=kafka.fetch_linger_ms).send
         return consumer
 

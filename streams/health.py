@@ -148,6 +148,11 @@ class Watch:
         )
         return max(found, key=lambda one: one.stalled_ms, default=None)
 
+    def still_ms(self, partition: int, now_ms: int) -> int:
+        """For how long a partition has made no progress, as far as was seen."""
+        seen = self._partitions.get(partition)
+        return 0 if seen is None else now_ms - seen.moved_ms
+
     @property
     def partitions_held_back(self) -> int:
         """Of how many partitions something waits for a right."""

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from schemas.outputs import Outgoing
+from streams.kafka_client import steady
 from streams.log import MENDABLE
 from streams.settings import Settings
 
@@ -60,10 +61,12 @@ class KafkaPublisher:
 
     async def publish(self, rows: Sequence[Outgoing]) -> list[str | None]:
         """Send rows and wait until each is acknowledged (None) or refused (the reason), in the rows' order. What is refused for
-        want of a right or a topic (streams.log.MENDABLE) may be taken another time, all else is refused for good.
+        want of a right, a topic or a broker (streams.log.MENDABLE) may be taken another time, all else is refused for good.
 
         Waits as long as the broker is away. Rows of one partition arrive in the order given.
         """
+        if self._producer is not None and self._producer._sender.sender_task.done():
+            await self._renew()  # it broke down, and would refuse all for ever
         outcomes = await self._attempt(rows)
         failed = [number for number, outcome in enumerate(outcomes) if outcome is not None]
         if failed:
@@ -168,7 +171,7 @@ class KafkaPublisher:
                 farewell = asyncio.create_task(_parted(old, set(self._sends)))
                 self._farewells.add(farewell)
                 farewell.add_done_callback(self._farewells.discard)
-        _log.warning("a broker refused rows; went on with a new producer")
+        _log.warning("rows were refused, or their producer broke down; went on with a new one")
 
     async def _new_producer(self) -> AIOKafkaProducer:
         kafka = self._settings.kafka
@@ -182,6 +185,7 @@ class KafkaPublisher:
             max_request_size=ROW_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,
         )
+        steady(producer.client)
         await _connect(producer)
         return producer
 
@@ -196,6 +200,7 @@ class KafkaPublisher:
                 fetch_max_wait_ms=TAIL_WAIT_MS,
                 request_timeout_ms=self._settings.kafka.request_timeout_ms,
             )
+            steady(reader._client)
             await _connect(reader)
             self._reader = reader
         return self._reader
@@ -229,6 +234,8 @@ async def _handed_over(producer: AIOKafkaProducer, batch: Any, topic: str, parti
     """Give the client a batch; what will become of it. A topic that is not there, or that it may not even see, refuses it like
     one that it may not write.
     """
+    # The client begins with all topics, and from the first one that it lacks on it asks only for those that it was told of.
+    producer.client.add_topic(topic)
     try:
         future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
     except (TopicAuthorizationFailedError, UnknownTopicOrPartitionError) as error:

@@ -38,10 +38,11 @@ class LogError(Exception):
 
 
 class NotAllowed(LogError):
-    """Kafka does not let this user write to a topic, or the topic is not there. What is to go there waits, and goes out once it
-    may; nothing was lost.
+    """Kafka does not let this user write to a topic, or the topic is not there, or the brokers that have it are all away. What is
+    to go there waits, and goes out once it may; nothing was lost.
 
-    Operator action: give the user the right that the message names (docs/how-to/secure-connections.md), or make the topic.
+    Operator action: give the user the right that the message names (docs/how-to/secure-connections.md), make the topic, or start
+    the brokers.
     """
 
 
@@ -49,6 +50,8 @@ MENDABLE: Final = {
     "TopicAuthorizationFailedError": "this Kafka user lacks Write on topic {}",
     "ClusterAuthorizationFailedError": "this Kafka user lacks IdempotentWrite on the cluster",
     "UnknownTopicOrPartitionError": "topic {} is missing (`regulars topics create` makes it)",
+    "LeaderNotAvailableError": "topic {} has a partition without a leader: the brokers that have it are away",
+    "NotLeaderForPartitionError": "topic {} has a partition without a leader, or is being deleted",
 }
 """By refusals that blame no row: what lacks. A person can give it, or give it back."""
 

@@ -168,9 +168,10 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="regulars_partitions_held_back", kind="gauge", unit="partitions",
-        meaning="Partitions of which something that is to be published waits for a right at Kafka, or for a topic that was "
-        "deleted.",
-        remedy="Give the right back that /health names, or `regulars topics create`; what waits goes out by itself.",
+        meaning="Partitions of which something that is to be published waits for a right at Kafka, for a topic that was "
+        "deleted, or for the brokers that have it.",
+        remedy="Give the right back that /health names, `regulars topics create`, or start the brokers; what waits goes out by "
+        "itself.",
     ),
     Metric(
         name="regulars_topic_partitions", kind="gauge", unit="partitions",

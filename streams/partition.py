@@ -154,6 +154,11 @@ class Partition:
         return self._tenure.clock.t0_ms
 
     @property
+    def heard_ms(self) -> int:
+        """The wall time at which Kafka was last asked where the logs end, and answered; 0 before that under the present claim."""
+        return self._tenure.heard_ms
+
+    @property
     def clock_ms(self) -> int:
         """The partition's clock."""
         return self._tenure.clock.now_ms

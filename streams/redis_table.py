@@ -191,23 +191,22 @@ class RedisTable:
         self._open: dict[int, tuple[Commit, str]] = {}
 
     async def ensure_install(self, partitions: int, key_mark: str = "") -> None:
-        """Note the number of partitions and the key's mark at the first start, or raise WrongInstall."""
+        """Note the number of partitions and the key's mark at the first start, or raise WrongInstall.
+
+        What is noted already is only read: a Redis that is full takes no writes, and workers start on it and wait.
+        """
         key = f"{self._prefix}:install".encode()
-        (known,) = await self._read(key, [("HMGET", key, "partitions", "identifiers")])
-        if known[0] is not None and (known[1] or b"") != key_mark.encode():
+        look: Command = ("HMGET", key, "partitions", "schema", "identifiers")
+        (found,) = await self._read(key, [look])
+        if found[0] is not None and (found[2] or b"") != key_mark.encode():
             raise WrongInstall.of_keys()
-        # The key's mark first: who finds the partitions noted finds it as well.
-        notes: list[tuple[str | bytes | int, ...]] = [("HSETNX", key, "identifiers", key_mark)] if key_mark else []
-        replies = await self._read(
-            key,
-            [
-                *notes,
-                ("HSETNX", key, "partitions", partitions),
-                ("HSETNX", key, "schema", SCHEMA if self._compressed else SCHEMA_OF_TEXTS),
-                ("HMGET", key, "partitions", "schema", "identifiers"),
-            ],
-        )
-        schema = _judge_install(replies[-1], partitions, key_mark)
+        if found[0] is None or found[1] is None:
+            # The key's mark first: who finds the partitions noted finds it as well.
+            notes: list[Command] = [("HSETNX", key, "identifiers", key_mark)] if key_mark else []
+            schema = SCHEMA if self._compressed else SCHEMA_OF_TEXTS
+            notes += [("HSETNX", key, "partitions", partitions), ("HSETNX", key, "schema", schema)]
+            found = (await self._read(key, [*notes, look]))[-1]
+        schema = _judge_install(found, partitions, key_mark)
         if self._compressed:
             await self._tell_of_frames(key, schema)
 
@@ -227,7 +226,8 @@ class RedisTable:
         if schema < SCHEMA:
             await self._read(install, [("HSET", install, "schema", SCHEMA)])
         key = f"{self._prefix}:dictionaries".encode()
-        await self._read(key, [("HSETNX", key, DICTIONARY_ID, dictionary())])
+        if not (await self._read(key, [("HEXISTS", key, DICTIONARY_ID)]))[0]:
+            await self._read(key, [("HSETNX", key, DICTIONARY_ID, dictionary())])
 
     async def claim(self, partition: int) -> Claim:
         """Take ownership with a fresh random token and epoch + 1. Raises Refused when a wipe was left half done."""

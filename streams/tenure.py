@@ -98,6 +98,8 @@ class Tenure:
         self.commits = 0
         self.worked = 0
         """Customers of the batch at hand who were worked on."""
+        self.heard_ms = 0
+        """The wall time at which the end of a log was last asked for and told."""
         self._table, self._log, self._publisher = table, log, publisher
         self._limits, self._wall_ms, self._mono_ms, self._others_t0_ms = limits, wall_ms, mono_ms, others_t0_ms
         self._stats, self._faults, self._sleep = stats, faults, sleep
@@ -159,6 +161,7 @@ class Tenure:
         if reach.session != inbox.session:
             return
         inbox.reached(reach.session, reach.number, reach.position, reach.end)
+        self.heard_ms = reach.asked_ms
         self.clock.asked(topic, reach.asked_ms, reach.end)
         self._note_passed(topic)
         if self._merge.blocked:
@@ -254,6 +257,7 @@ class Tenure:
         self._terms = structs.replace(self._terms, marks=marks)
         asked_ms = 0 if self._wall_ms is None else self._wall_ms()
         bounds = await self._log.bounds(self.number)
+        self.heard_ms = asked_ms
         start = starting_offsets(self.number, self.inboxes, meta, bounds)
         self._faults.at("in_seek")
         sessions = await self._log.open(self.number, start)

@@ -164,8 +164,9 @@ class WorkerStats:
             reason = "starting" if partition is None else partition.waits_for
             if partition is not None and not reason:
                 progress, worked = partition.commits, partition.worked
-                if not lag and wall_ms() - read_ms > self._silence_ms:
-                    # Without lag the ends were just heard, or nobody hears them any more.
+                silent = wall_ms() - max(partition.heard_ms, started_ms) > self._silence_ms
+                if silent and (not lag or self._watch.still_ms(number, now_ms) > self._silence_ms):
+                    # Where one broker of several is away, records may come without the ends being known.
                     lag, state, reason = None, "Kafka does not say where the logs end", "log"
                     behind = {}
             else:

@@ -20,6 +20,7 @@ from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.joining import committed_offsets, joined
 from streams.kafka_admin import need_topics
+from streams.kafka_client import steady
 from streams.kafka_producer import let_go
 from streams.logs import configure_logs
 from streams.metrics import Metrics
@@ -107,6 +108,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 enable_idempotence=True,
                 compression_type=self._settings.kafka.codec,
             )
+            steady(self._producer.client)
             stack.push_async_callback(lambda: let_go(self._producer.stop()))
             await self._producer.start()
             topics = [self._settings.topic(topic) for topic in self._relay.topics]
@@ -121,6 +123,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
                 heartbeat_interval_ms=self._settings.kafka.heartbeat_ms,
                 max_poll_interval_ms=READ_AGAIN_MS,
             )
+            steady(self._consumer._client)
             self._consumer.subscribe(topics, listener=self)
             stack.push_async_callback(lambda: let_go(self._consumer.stop()))
             stack.push_async_callback(self._end_lanes)

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.routing import TOPIC_OF
+from streams.kafka_client import steady
 from streams.kafka_producer import let_go
 from streams.serve.budget import Budget
 from streams.serve.event_log import LogAway
@@ -177,6 +178,7 @@ class KafkaEventLog:
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=kafka.request_timeout_ms,
         )
+        steady(producer.client)
         await producer.start()
         try:
             # Learnt now, so that the first event of a topic does not wait for it.

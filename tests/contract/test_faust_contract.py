@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
@@ -74,6 +75,8 @@ WATCHED: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka TopicPartitionState.seek": (TopicPartitionState.seek, "c20b56d7ba7b2872"),
     "aiokafka GroupCoordinator._do_commit_offsets": (GroupCoordinator._do_commit_offsets, "c3a3ea5613f39cac"),
     "aiokafka AIOKafkaConsumer.seek": (AIOKafkaConsumer.seek, "a9430f1f3b9ac419"),
+    "aiokafka AIOKafkaClient._md_synchronizer": (AIOKafkaClient._md_synchronizer, "e0421bffa9a7735a"),
+    "aiokafka AIOKafkaClient._metadata_update": (AIOKafkaClient._metadata_update, "06dc51ed3e0d38b8"),
     "aiokafka sender _can_retry": (SendProduceReqHandler._can_retry, "7ff5d491d977aacf"),
 }
 

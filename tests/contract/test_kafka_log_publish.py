@@ -10,15 +10,21 @@ from typing import TypeVar
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.structs import TopicPartition as AioTopicPartition
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from msgspec import structs
 
 from schemas.outputs import Outgoing
 from streams import kafka_producer
+from streams.kafka_client import steady
 from streams.kafka_producer import KafkaPublisher
 from streams.local.kafka_server import KafkaServer
 from streams.local.process import free_ports
+from streams.log import MENDABLE
 from streams.settings import Settings
 from tests.contract.kafka_kit import make_topics, settings_for
 
@@ -87,6 +93,102 @@ def test_who_waits_for_a_topic_is_not_forgotten_when_another_partition_takes_a_n
             return await waits
 
     assert published(settings, work) == ["UnknownTopicOrPartitionError"]
+
+
+def test_while_a_topic_is_gone_the_broker_is_asked_for_it_a_few_times_only(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    settings = structs.replace(settings, kafka=structs.replace(settings.kafka, request_timeout_ms=2000))
+    make_topics(kafka_admin, settings)
+    asked = 0
+    ask = AIOKafkaClient._metadata_update
+
+    async def counted(*arguments: object) -> object:
+        nonlocal asked
+        asked += 1
+        return await ask(*arguments)
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        nonlocal asked
+        # The clients know the topic: one writes to it, one has read it.
+        assert await publisher.publish([row(1)]) == [None]
+        await publisher.tail("triggers", 0, 0)
+        await asyncio.to_thread(kafka_admin.delete_topics, [settings.topic("triggers")])
+        asked = 0
+        while (outcomes := await publisher.publish([row(2)])) == [None]:
+            pass  # the broker has not deleted it yet
+        return outcomes
+
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", counted)
+    outcomes = published(settings, work)
+
+    assert set(outcomes) <= MENDABLE.keys()
+    assert asked <= 20, "without a pause it is some hundred times a second"
+
+
+def test_a_row_for_a_partition_whose_brokers_are_away_may_be_taken_later_and_the_others_arrive(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    settings = structs.replace(settings, kafka=structs.replace(settings.kafka, request_timeout_ms=1000))
+    make_topics(kafka_admin, settings)
+    leader_of = ClusterMetadata.leader_for_partition
+
+    def none_for_the_second(cluster: ClusterMetadata, partition: AioTopicPartition) -> int | None:
+        # What a broker says of a partition of which no replica is there.
+        return -1 if partition.partition == 1 else leader_of(cluster, partition)
+
+    monkeypatch.setattr(ClusterMetadata, "leader_for_partition", none_for_the_second)
+    found, waits = published(settings, lambda publisher: publisher.publish([row(0), row(1, partition=1)]))
+
+    assert found is None
+    assert waits in MENDABLE
+    assert [number for number, _, _ in read(settings, 0)] == [0]
+
+
+def test_a_connection_that_uvloop_has_closed_is_a_lost_connection(
+    kafka_server: KafkaServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so by a RuntimeError, which ended a worker as a fault of ours while its broker went down."""
+
+    async def closed(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    async def run() -> None:
+        client = AIOKafkaClient(bootstrap_servers=kafka_server.bootstrap)
+        steady(client)
+        await client.bootstrap()
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr("aiokafka.client.create_conn", closed)
+                with pytest.raises(KafkaConnectionError, match="the handler is closed"):
+                    await client.send(client.get_random_node(), MetadataRequest([]))
+                assert not await client.force_metadata_update()
+            assert await client.force_metadata_update()
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+
+
+def test_a_producer_whose_sending_has_ended_is_replaced(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+
+    async def work(publisher: KafkaPublisher) -> list[str | None]:
+        await publisher.publish([row(0)])
+        assert publisher._producer is not None
+        sending = publisher._producer._sender.sender_task
+        sending.cancel()
+        await asyncio.wait([sending])
+        async with asyncio.timeout(20):
+            return await publisher.publish([row(1)])
+
+    assert published(settings, work) == [None]
+    assert [number for number, _, _ in read(settings, 0)] == [0, 1]
 
 
 def test_rows_arrive_in_order_in_the_partition_they_name_with_key_and_headers(

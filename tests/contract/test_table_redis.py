@@ -1,11 +1,14 @@
 """What happens to the table when a real Redis is full, restored, restarted, misconfigured or written to by others."""
 
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 
+from streams.local.process import wait_until
 from streams.local.redis_server import RedisServer
 from streams.packing import DICTIONARY_ID, dictionary, unpack
 from streams.redis_checks import CLOCKS_APART_MS, UnfitRedis, check_redis, clocks_apart, memory_of, problems_of
@@ -19,6 +22,7 @@ from streams.table import (
     Fenced,
     Refused,
     RolledBack,
+    TableError,
     Unavailable,
     WrongInstall,
 )
@@ -422,6 +426,86 @@ async def test_a_full_redis_is_named_before_anybody_waits_for_it(own_redis: Make
     await table.close()
 
     assert f"{server.host}:{server.port} has used all memory" in warning
+
+
+def replica_without_master(server: RedisServer) -> None:
+    """A master that a failover made a replica, of one that is not there."""
+    with server.client() as admin:
+        admin.config_set("replica-serve-stale-data", "yes")
+        admin.replicaof("127.0.0.1", 1)
+
+
+def stale_replica(server: RedisServer) -> None:
+    with server.client() as admin:
+        admin.config_set("replica-serve-stale-data", "no")
+        admin.replicaof("127.0.0.1", 1)
+
+
+def too_few_replicas(server: RedisServer) -> None:
+    with server.client() as admin:
+        admin.config_set("min-replicas-to-write", 1)
+
+
+def disk_that_takes_nothing(server: RedisServer) -> None:
+    """Redis saves to a folder that is gone, as on a full disk; then it refuses all writes (stop-writes-on-bgsave-error)."""
+    with server.client() as admin:
+        admin.config_set("appendonly", "no")
+        admin.config_set("save", "3600 1")
+        shutil.rmtree(server.directory)
+        admin.bgsave()
+        wait_until(
+            lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err", timeout_s=10, what="a failed save"
+        )
+
+
+@pytest.mark.parametrize(
+    "trouble,kind,told",
+    [
+        (replica_without_master, Refused, "this Redis is a replica and can't be written"),
+        (stale_replica, Unavailable, "a replica that lost its master"),
+        (too_few_replicas, Refused, "bring its replicas back"),
+        (disk_that_takes_nothing, Refused, "make room on the disk"),
+    ],
+)
+def test_a_redis_that_takes_no_writes_keeps_what_it_has_and_the_error_says_what_to_do(
+    own_redis: MakeRedis, prefix: str, trouble: Callable[[RedisServer], None], kind: type[TableError], told: str
+) -> None:
+    server = own_redis()
+
+    @in_loop
+    async def scenario() -> None:
+        table = RedisTable(server.url, prefix=prefix)
+        claim = await table.claim(P)
+        await table.commit(P, everything(claim, b"old"))
+        trouble(server)
+
+        with pytest.raises(kind, match=told):
+            await table.commit(P, Commit(token=claim.meta.token, expected=1, profiles={"a": b"new"}))
+        with pytest.raises(kind, match=told):
+            await table.claim(P)
+        await table.close()
+
+    scenario()
+    with server.client() as admin:
+        admin.config_set("replica-serve-stale-data", "yes")
+        assert admin.hget(f"{prefix}:{{{P}}}:meta", "commits") == b"1"
+
+
+@in_loop
+async def test_on_a_full_redis_a_worker_starts_and_waits(own_redis: MakeRedis, prefix: str) -> None:
+    server = own_redis()
+    table = RedisTable(server.url, prefix=prefix)
+    await table.ensure_install(4)
+    with server.client() as admin:
+        admin.config_set("maxmemory", "1")
+
+        await table.ensure_install(4)
+        with pytest.raises(Refused, match="maxmemory"):
+            await table.claim(0)
+
+        admin.config_set("maxmemory", "0")
+    assert (await table.claim(0)).fresh
+    await table.close()
 
 
 @in_loop

@@ -94,6 +94,39 @@ def test_a_redis_that_goes_back_in_time_under_a_live_worker_is_healed_by_replay(
     check_triggers(shop, whole, repeats=True)
 
 
+def test_a_failover_to_a_replica_that_lags_is_waited_out_and_healed_by_replay(
+    shop: Shop, store: RedisServer, own_redis: MakeRedis, now_ms: int
+) -> None:
+    (first, second, third), whole = stories(3, customers=40, seed=15, now_ms=now_ms)
+    shop.brisk()
+    worker = shop.start()
+    replica = own_redis()
+    with contextlib.closing(replica.client()) as follows, contextlib.closing(shop.client()) as leads:
+        follows.replicaof(store.host, store.port)
+        shop.produce(first)
+        shop.wait_caught_up()
+        shop.expect(lambda: follows.info("replication")["master_link_status"] == "up", "the replica follows")
+        shop.expect(lambda: follows.dbsize() == leads.dbsize(), "and has what there is")
+        follows.replicaof("NO", "ONE")
+        # What the master acknowledges from here on, and what goes out of it, the replica never hears of.
+        shop.produce(second)
+        shop.wait_caught_up()
+        shop.expect(shop.outbox_empty, "all is published")
+        commits = worker.metric("regulars_commits_total")
+
+        leads.replicaof(replica.host, replica.port)
+        shop.expect(lambda: leads.info("replication")["master_link_status"] == "up", "the replica is the master now")
+        shop.produce(third)
+        shop.expect(lambda: complains(worker, "this Redis is a replica"), "/health says that it can't write")
+        leads.replicaof("NO", "ONE")
+    shop.expect(lambda: worker.metric("regulars_rollbacks_total") >= 1, "the worker notices")
+    end_of_stories(shop, whole)
+
+    assert worker.metric("regulars_commits_total") > commits
+    check_money_and_carts(shop, whole)
+    check_triggers(shop, whole, repeats=True)
+
+
 def test_a_redis_that_lost_only_what_timers_did_sends_the_same_reminders_again(
     shop: Shop, store: RedisServer, tmp_path: Path
 ) -> None:

@@ -62,7 +62,7 @@ class FakePartition:
         self.journal, self.number = journal, number
         self.state = "running"
         self.commits = self.worked = 0
-        self.t0_ms = 5000
+        self.t0_ms = self.heard_ms = 5000
         self.behind = {"orders": 4}
         self.unpublished: int | None = 0
         self.may_end = asyncio.Event()
@@ -422,11 +422,11 @@ def test_while_nobody_knows_how_much_waits_no_number_is_shown_and_least_of_all_0
 def test_of_a_kafka_that_no_longer_says_where_the_logs_end_no_lag_is_shown() -> None:
     nothing = dict.fromkeys(CONSUMED, 0)
 
-    assert lag_shown([{"t0_ms": 10_000_000, "behind": nothing}, {"t0_ms": 9_000_000}]) == [0, None]
+    assert lag_shown([{"heard_ms": 10_000_000, "behind": nothing}, {"heard_ms": 9_000_000}]) == [0, None]
 
 
 def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -> None:
-    heard: Seen = ({"t0_ms": 9_999_000, "behind": {}}, 0)
+    heard: Seen = ({"heard_ms": 9_999_000, "behind": {}}, 0)
     silence: list[Seen] = [({}, 5)] * 5
 
     _, within = looked_at([heard, *silence[:2]], stall_ms=10_000)
@@ -439,6 +439,21 @@ def test_a_kafka_that_no_longer_says_where_the_logs_end_fails_health_in_time() -
             "partition 0 has a lag that nobody knows and no progress for 20000 ms (Kafka does not say where the logs end)",
         ],
     )
+
+
+def test_a_partition_that_had_lag_when_kafka_went_away_says_so_too() -> None:
+    """It was called "running", and a shop that is never without lag was never told that Kafka is away."""
+    _, report = looked_at([({"heard_ms": 9_999_000}, 0), *[({}, 5)] * 4], stall_ms=10_000)
+
+    assert report.reasons == [
+        "partition 0 has a lag that nobody knows and no progress for 20000 ms (Kafka does not say where the logs end)"
+    ]
+
+
+def test_while_records_come_nobody_is_called_deaf_who_does_not_hear_where_the_logs_end() -> None:
+    _, report = looked_at([({"heard_ms": 9_999_000}, 0), *[({"commits": n}, 5) for n in range(1, 5)]])
+
+    assert [(one.state, one.lag) for one in report.partitions] == [("running", 4)]
 
 
 def test_who_waits_for_its_turns_at_a_large_batch_is_well() -> None:
