@@ -268,6 +268,20 @@ def test_each_has_her_own_word_about_consent_again() -> None:
     assert {key: word.state for key, word in town.profile(MAIL).consent.items()} == {"email.marketing": "GRANT"}
 
 
+@pytest.mark.parametrize("withdraws, other", [(ADA, MAIL), (MAIL, ADA)])
+def test_whoever_unsubscribed_as_one_has_ended_the_reminder_of_her_own_cart_alone(withdraws: str, other: str) -> None:
+    town = merged()
+    for name, cart_id in ((ADA, "hers"), (MAIL, "theirs")):
+        town.tell(ProductAdded, name, day=0.9, cart_id=cart_id, product=Product(product_id="tea"))
+    town.tell(Unsubscribed, withdraws, day=0.91, message_channel="email")
+    town.tell(ConsentChanged, withdraws, day=0.915, consent=(ConsentChange(state="REVOKED", channel="any"),))
+    town.split(ADA, MAIL, day=0.92)
+
+    waiting = {name: [one.name for one in town.profile(name).episodes.values()] for name in (withdraws, other)}
+    assert "cart.abandoned" not in waiting[withdraws]
+    assert "cart.abandoned" in waiting[other]
+
+
 def test_whoever_was_suppressed_as_one_is_suppressed_as_two() -> None:
     from schemas.events import SuppressCustomer
 
