@@ -17,7 +17,7 @@ from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
-from profiles.state import Moment
+from profiles.state import Moment, encode
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule
@@ -194,6 +194,19 @@ def test_what_comes_later_stays_with_whom_it_names() -> None:
 
     assert nets(town) == {ADA: 1050, MAIL: 207}
     assert town.profile(ADA).ids == {"user_id": ["ada"]}
+
+
+def test_that_goods_came_back_is_told_once_and_a_repeat_changes_nothing() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=100)
+    town.tell(OrderReturned, ADA, PHONE, day=0.1, order_id="p1", message_id="back")
+    once = [encode(entry) for entry in town.homes[ADA][1].all()]
+    town.tell(OrderReturned, ADA, PHONE, day=0.1, order_id="p1", message_id="back")
+
+    assert [encode(entry) for entry in town.homes[ADA][1].all()] == once
+
+    town.split(ADA, PHONE)
+
+    assert nets(town) == {ADA: 0, PHONE: 100}
 
 
 def test_an_order_that_both_told_of_stays_with_the_customer() -> None:

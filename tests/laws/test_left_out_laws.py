@@ -28,7 +28,6 @@ from schemas.events import (
     EraseCustomer,
     Event,
     Identified,
-    OrderReturned,
     PageViewed,
     ProductViewed,
     SplitProfile,
@@ -84,8 +83,7 @@ class Brittle(TriggerDefinition[BrittleRule]):
     @override
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         self._stumble("order told", turn.cause)  # also where it changed nothing
-        # Of goods that came back the ledger keeps nothing, so nothing there says that it was told of them before.
-        if told.change.entry is not told.change.before and told.change.kind is not OrderReturned:
+        if told.change.entry is not told.change.before:
             self._plan(turn, "order", told.arrival.time_ms)
 
     @override
