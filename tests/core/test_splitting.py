@@ -1220,6 +1220,35 @@ def test_who_was_welcomed_as_one_is_not_welcomed_again() -> None:
     assert town.sent("welcome") == [(ADA, 0)]
 
 
+def test_a_welcome_from_before_she_came_welcomed_the_other_alone() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    agrees = (ConsentChange(state="GRANT", channel="email"),)
+    town.tell(ConsentChanged, ADA, day=0.1, consent=agrees).until(1)
+    town.tell(ConsentChanged, MAIL, day=1.5, consent=agrees).split(ADA, MAIL, day=1.6)
+
+    assert town.profile(ADA).milestones.welcomed_ms is not None
+    assert town.profile(MAIL).milestones.welcomed_ms is None
+
+
+def test_what_was_sent_before_they_were_taken_for_one_cools_nothing_of_the_others() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(PageViewed, MAIL)
+    town.tell(ConsentChanged, ADA, consent=(ConsentChange(state="GRANT", channel="email"),)).until(1)
+    town.tell(Identified, ADA, MAIL, day=2).tell(PageViewed, MAIL, day=2.5).split(ADA, MAIL, day=3)
+
+    assert [sent.name for sent in town.profile(ADA).emitted] == ["welcome"]
+    assert town.profile(MAIL).emitted == []
+
+
+def test_a_sum_that_what_went_back_to_the_other_had_hidden_is_told_once_she_is_alone() -> None:
+    town = united(LtvMilestoneRule(milestones=(1_000,)))
+    bought(town, ADA, order_id="a1", revenue_minor=100)
+    town.tell(OrderRefunded, ADA, order_id="a1", refund_id="r1", amount_minor=900)
+    bought(town, MAIL, order_id="e1", revenue_minor=1_200).until(0.5)
+
+    assert town.sent("ltv.milestone") == []
+    assert town.split(ADA, MAIL, day=1).until(2).sent("ltv.milestone") == [(MAIL, 1)]
+
+
 def test_a_parcel_of_who_stays_that_the_other_told_of_is_asked_about_where_the_order_is() -> None:
     soap = (Product(product_id="soap", price_minor=1_000),)
     town = united().tell(OrderCompleted, ADA, order_id="o1", products=soap, currency="USD")

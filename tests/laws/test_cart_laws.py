@@ -173,7 +173,11 @@ def tell(profile: Profile, told: Told) -> None:
     minute, what, product, count = told
     at_ms, message_id = START_MS + minute * 60_000, f"m{minute}"
     item = Product(product_id=product, quantity=count)
-    kinds = {"add": events.ProductAdded, "remove": events.ProductRemoved, "view": events.CartViewed}
+    kinds: dict[str, type[Event]] = {
+        "add": events.ProductAdded,
+        "remove": events.ProductRemoved,
+        "view": events.CartViewed,
+    }
     if what in ("order", "order of"):
         order = OrderEntry(message_id, placed_ms=at_ms, completed=True, lines=[OrderLine(product, 1)])
         carts.apply_order(profile, order, "c" if what == "order" else None, DAY_MS)
