@@ -49,6 +49,8 @@ ORDER: Final = "order"
 COVER: Final = "cover"
 ENDED: Final = "ended"
 EMITTED: Final = "emitted"
+EARLY: Final = "early"
+"""How the ids of those ENDED begin that an event brought about before the episode was due: it withdrew consent."""
 
 _OPERATIONS: Final[dict[type[Event], str]] = {
     ProductAdded: ADD,
@@ -176,10 +178,12 @@ def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> N
     _insert(cart, CartOp(at_ms, mark_id, kind), lateness_ms)
 
 
-def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int) -> None:
-    """Let a cart know what was sent about it, or ended, while it was taken for `known`, which it was a part of."""
+def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int, others: range) -> None:
+    """Let a cart know what was sent about it, or ended, while it was taken for `known`, which it was a part of; but not what
+    somebody else withdrew, in the moments `others`.
+    """
     for op in known.ops:
-        if op.kind in MARKS:
+        if op.kind in MARKS and not (op.at_ms in others and op.message_id.startswith(EARLY)):
             mark(cart, op.kind, op.at_ms, op.message_id, lateness_ms)
     is_ended = known.opened_ms is None and known.base_opened_ms is None
     if is_ended and cart.opened_ms is not None and cart.lines.keys() <= known.base_lines.keys():

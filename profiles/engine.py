@@ -475,6 +475,8 @@ class Engine:
 
     def _order(self, turn: Turn, arrival: Arrival, orders: Ledger, side: Profile | None, *, watching: bool) -> None:
         profile, event = turn.profile, arrival.event
+        if type(event) is events.OrderReturned and dedupe.remembers(profile, event.source, event.message_id):
+            return  # nothing in the ledger would say that it was told before
         change = ledger.apply_order(profile, arrival, orders, turn.book, turn.at.facts)
         if profile.id == ANONYMOUS:
             return

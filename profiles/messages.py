@@ -51,6 +51,12 @@ def withdrawn_by(event: Event) -> str | None:
     return "bounced" if is_hard_bounce(event) else None
 
 
+def withdrawn_ms(profile: Profile) -> int:
+    """When an event last ended all marketing that was planned; 0 where none ever did."""
+    said = profile.messages
+    return max(said.get(f"{LAST}{name}_ms", 0) for name in ("unsubscribed", "marked_as_spam", "hard_bounced"))
+
+
 def unite_moments(into: Profile, other: Profile) -> None:
     """The later of the newest moments of two profiles."""
     for name, at_ms in other.messages.items():

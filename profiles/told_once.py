@@ -4,7 +4,7 @@ What messages were sent about (an order, a cart, a wish) lies with that, and eac
 `profiles.sharing`. Pure; called by `profiles.splitting`.
 """
 
-from profiles import carts, episodes
+from profiles import carts, episodes, messages
 from profiles import standing as standing_of
 from profiles.ids import renamed
 from profiles.order_state import OrderEntry
@@ -68,10 +68,11 @@ def _of_checkouts(made: Profile, before: Profile) -> None:
 
 
 def _of_carts(turn: Turn, made: Profile, before: Profile) -> None:
+    others = range(messages.withdrawn_ms(made) + 1, messages.withdrawn_ms(before) + 1)
     for key, cart in carts.all_carts(made).items():
         same = carts.find(before, key)
         if same is not None:
-            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms)
+            carts.mark_as(cart, same, turn.time_ms, turn.book.rules.allowed_lateness_ms, others)
         for sent in before.emitted if cart.opened_ms is not None and before.has_emitted else ():
             # What was in it may have been bought by the other since.
             if sent.cart_id == key and cart.opened_ms is not None and cart.opened_ms <= sent.due_ms:

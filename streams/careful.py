@@ -165,6 +165,8 @@ class Careful:
             try:
                 done = before.looked_at(partial(act, engine))
             except Need:
+                # Segments may have turned by then, and a trigger be left out of that: all of the step comes again, as one.
+                before.restore()
                 raise
             except Exception as error:
                 more = blamed(error, engine.triggers.values())

@@ -158,7 +158,8 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         # At the time it was due, not when it was decided: behind a backlog what happened in between is still to be read.
         # What an event ended before (a withdrawn consent) ended then, and what is put in after that opens a new episode.
         at_ms = max(min(episode.due_ms, turn.time_ms), cart.changed_ms)
-        mark_id = f"{kind}:{episode.anchor}:{at_ms}"
+        word = carts.EARLY if state == "cancelled" and at_ms < episode.due_ms else kind
+        mark_id = f"{word}:{episode.anchor}:{at_ms}"
         carts.mark(cart, kind, at_ms, mark_id, turn.book.rules.allowed_lateness_ms)
 
 

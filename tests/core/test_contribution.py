@@ -218,6 +218,24 @@ def test_costs_come_from_the_event_the_catalogue_a_rate_or_count_nothing() -> No
     assert contribution.amounts.estimated_gross == 500 + 700
 
 
+def test_no_more_of_an_order_is_estimated_than_it_came_to() -> None:
+    lines = (OrderLine("tea", 1.0, 1000), OrderLine("pot", 1.0, None, cost_minor=100))
+    contribution = worth(order(*lines, money=OrderMoney(revenue=600, shipping_cost=0, payment_fee=0)))
+
+    assert (contribution.amounts.gross, contribution.amounts.estimated_gross) == (600, 600)
+
+
+def test_goods_of_an_order_without_lines_cost_their_rate_of_what_it_is_worth_now() -> None:
+    book = Book(shop_currency="EUR", costs=build_costs({"cost_rate": "0.5"}))
+    costs = {"shipping_cost": 0, "payment_fee": 0}
+    before, entry = order(money=OrderMoney(revenue=1000, **costs)), order(money=OrderMoney(revenue=800, **costs))
+    before.contribution = worth(before, book)
+    contribution = contribute(entry, before, book)
+
+    assert contribution is not None
+    assert contribution.amounts.margin == 400
+
+
 def test_unknown_shipping_cost_makes_the_whole_order_an_estimate() -> None:
     assert worth(order(TEA, money=OrderMoney(payment_fee=10))).amounts.estimated_gross == 1000
 

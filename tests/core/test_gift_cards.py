@@ -200,3 +200,11 @@ def test_the_catalogue_may_say_it_for_trackers_that_can_not(row: dict[str, Any])
     ada.tell(events.OrderRefunded, refund_id="r1", day=2, amount_minor=5_000, products=(Product(product_id="card"),))
 
     assert ada.ltv.net == 10_000
+
+
+def test_of_what_goes_back_with_its_tax_gift_cards_have_no_share() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, products=(TEA, CARD), total_minor=15_600, shipping_minor=600)
+    ada.tell(events.OrderRefunded, 2, amount_minor=10_000, amount_with_tax=True)
+
+    assert (ada.ltv.refund, ada.ltv.net) == (10_000, 0)

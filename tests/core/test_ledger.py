@@ -24,12 +24,14 @@ class Customer:
         self.ledger = Ledger(complete=True)
         self._count = 0
 
-    def tell(self, kind: type[OrderEvent], day: float, order_id: str = "o1", **fields: Any) -> OrderChange:
+    def tell(
+        self, kind: type[OrderEvent], day: float, order_id: str = "o1", *, arrives: float | None = None, **fields: Any
+    ) -> OrderChange:
         self._count += 1
         fields.setdefault("message_id", f"m{self._count}")
-        at_ms = round(day * DAY_MS)
+        at_ms, received_ms = round(day * DAY_MS), round((day if arrives is None else arrives) * DAY_MS)
         event = kind(timestamp_ms=at_ms, order_id=order_id, **fields)
-        return apply_order(self.profile, Arrival(event, at_ms, at_ms, "user_id:ada", "ada"), self.ledger, BOOK)
+        return apply_order(self.profile, Arrival(event, at_ms, received_ms, "user_id:ada", "ada"), self.ledger, BOOK)
 
     @property
     def net(self) -> int:
@@ -101,6 +103,14 @@ def test_of_two_words_under_public_keys_the_one_that_came_first_stands() -> None
             ada.tell(events.OrderCompleted, day, message_id=f"d{day}", revenue_minor=100 * day, source_kind="client")
 
         assert ada.net == 100
+
+
+def test_when_a_word_came_is_seen_by_the_collector_and_not_said_by_the_page() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 5, arrives=5, revenue_minor=500, source_kind="client")
+    ada.tell(events.OrderCompleted, 1, arrives=6, revenue_minor=1, source_kind="client")
+
+    assert ada.net == 500
 
 
 def test_a_version_without_lines_or_money_leaves_the_older_ones() -> None:
@@ -445,3 +455,40 @@ def test_a_compact_order_can_still_be_changed_refunded_and_cancelled() -> None:
 
     ada.tell(events.OrderCancelled, 404)
     assert ada.net == 0
+
+
+def test_a_refunded_product_whose_discount_is_above_its_price_takes_nothing_off_the_other_one() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=1000)
+    ada.tell(
+        events.OrderRefunded,
+        2,
+        products=(
+            Product(product_id="tea", price_minor=300),
+            Product(product_id="pot", price_minor=100, discount_minor=250),
+        ),
+    )
+
+    assert ada.net == 700
+
+
+def test_shipping_that_is_told_alone_moves_the_margin_of_a_compact_order_by_what_is_new_of_it() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=1000, products=(Product(product_id="tea", price_minor=1000),))
+    ada.tell(events.OrderUpdated, 2, shipping_minor=50)
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    before = ada.profile.ltv.margin
+    ada.tell(events.OrderUpdated, 3, shipping_minor=70)
+
+    assert ada.entry().compact
+    assert ada.profile.ltv.margin == before + 20
+
+
+@pytest.mark.parametrize("days", [(3, 5), (5, 3)])
+def test_an_order_is_cancelled_since_it_first_was_whichever_word_comes_first(days: tuple[int, int]) -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=100)
+    for day in days:
+        ada.tell(events.OrderCancelled, day)
+
+    assert ada.entry().cancelled_ms == 3 * DAY_MS

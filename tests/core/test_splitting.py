@@ -17,7 +17,7 @@ from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
-from profiles.state import Moment
+from profiles.state import Moment, encode
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule
@@ -196,6 +196,19 @@ def test_what_comes_later_stays_with_whom_it_names() -> None:
     assert town.profile(ADA).ids == {"user_id": ["ada"]}
 
 
+def test_that_goods_came_back_is_told_once_and_a_repeat_changes_nothing() -> None:
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=100)
+    town.tell(OrderReturned, ADA, PHONE, day=0.1, order_id="p1", message_id="back")
+    once = [encode(entry) for entry in town.homes[ADA][1].all()]
+    town.tell(OrderReturned, ADA, PHONE, day=0.1, order_id="p1", message_id="back")
+
+    assert [encode(entry) for entry in town.homes[ADA][1].all()] == once
+
+    town.split(ADA, PHONE)
+
+    assert nets(town) == {ADA: 0, PHONE: 100}
+
+
 def test_an_order_that_both_told_of_stays_with_the_customer() -> None:
     town = bought(merged(), ADA, order_id="e1", revenue_minor=200, day=0.5).split(ADA, MAIL)
 
@@ -266,6 +279,20 @@ def test_each_has_her_own_word_about_consent_again() -> None:
 
     assert {key: word.state for key, word in town.profile(ADA).consent.items()} == {"email.marketing": "REVOKED"}
     assert {key: word.state for key, word in town.profile(MAIL).consent.items()} == {"email.marketing": "GRANT"}
+
+
+@pytest.mark.parametrize("withdraws, other", [(ADA, MAIL), (MAIL, ADA)])
+def test_whoever_unsubscribed_as_one_has_ended_the_reminder_of_her_own_cart_alone(withdraws: str, other: str) -> None:
+    town = merged()
+    for name, cart_id in ((ADA, "hers"), (MAIL, "theirs")):
+        town.tell(ProductAdded, name, day=0.9, cart_id=cart_id, product=Product(product_id="tea"))
+    town.tell(Unsubscribed, withdraws, day=0.91, message_channel="email")
+    town.tell(ConsentChanged, withdraws, day=0.915, consent=(ConsentChange(state="REVOKED", channel="any"),))
+    town.split(ADA, MAIL, day=0.92)
+
+    waiting = {name: [one.name for one in town.profile(name).episodes.values()] for name in (withdraws, other)}
+    assert "cart.abandoned" not in waiting[withdraws]
+    assert "cart.abandoned" in waiting[other]
 
 
 def test_whoever_was_suppressed_as_one_is_suppressed_as_two() -> None:
@@ -1191,6 +1218,35 @@ def test_who_was_welcomed_as_one_is_not_welcomed_again() -> None:
     town.tell(ConsentChanged, MAIL, day=2, consent=agrees).until(9)
 
     assert town.sent("welcome") == [(ADA, 0)]
+
+
+def test_a_welcome_from_before_she_came_welcomed_the_other_alone() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(Identified, ADA, MAIL)
+    agrees = (ConsentChange(state="GRANT", channel="email"),)
+    town.tell(ConsentChanged, ADA, day=0.1, consent=agrees).until(1)
+    town.tell(ConsentChanged, MAIL, day=1.5, consent=agrees).split(ADA, MAIL, day=1.6)
+
+    assert town.profile(ADA).milestones.welcomed_ms is not None
+    assert town.profile(MAIL).milestones.welcomed_ms is None
+
+
+def test_what_was_sent_before_they_were_taken_for_one_cools_nothing_of_the_others() -> None:
+    town = Town(Book(rules=Rules(quiet_hours=QuietHours(enabled=False)))).tell(PageViewed, MAIL)
+    town.tell(ConsentChanged, ADA, consent=(ConsentChange(state="GRANT", channel="email"),)).until(1)
+    town.tell(Identified, ADA, MAIL, day=2).tell(PageViewed, MAIL, day=2.5).split(ADA, MAIL, day=3)
+
+    assert [sent.name for sent in town.profile(ADA).emitted] == ["welcome"]
+    assert town.profile(MAIL).emitted == []
+
+
+def test_a_sum_that_what_went_back_to_the_other_had_hidden_is_told_once_she_is_alone() -> None:
+    town = united(LtvMilestoneRule(milestones=(1_000,)))
+    bought(town, ADA, order_id="a1", revenue_minor=100)
+    town.tell(OrderRefunded, ADA, order_id="a1", refund_id="r1", amount_minor=900)
+    bought(town, MAIL, order_id="e1", revenue_minor=1_200).until(0.5)
+
+    assert town.sent("ltv.milestone") == []
+    assert town.split(ADA, MAIL, day=1).until(2).sent("ltv.milestone") == [(MAIL, 1)]
 
 
 def test_a_parcel_of_who_stays_that_the_other_told_of_is_asked_about_where_the_order_is() -> None:

@@ -37,9 +37,9 @@ def products(draw: st.DrawFn) -> Product:
 
 
 @st.composite
-def one_event(draw: st.DrawFn, minute: int, message_id: str) -> Arrival:
-    """One event of any kind at this minute."""
-    kind = draw(st.sampled_from(KINDS))
+def one_event(draw: st.DrawFn, minute: int, message_id: str, kinds: tuple[type[Event], ...] = ()) -> Arrival:
+    """One event of these kinds, or of any, at this minute."""
+    kind = draw(st.sampled_from(kinds or KINDS))
     fields: dict[str, Any] = {}
     if issubclass(kind, events.WishlistEvent | events.CartProductEvent):
         fields["product"] = draw(products())

@@ -1,14 +1,17 @@
 """Laws of carts: within a day every order of arrival gives the same cart, and a plain recount of the events agrees."""
 
+from random import Random
 from typing import Any
 
 import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from profiles import carts
 from profiles.order_state import OrderEntry, OrderLine
 from profiles.profile import Profile, decode_profile
+from profiles.state import CARTS_MAX
 from schemas import events
 from schemas.events import Arrival, Event, Product
 
@@ -90,6 +93,21 @@ def test_the_cart_equals_a_plain_recount(story: list[Arrival]) -> None:
 
 
 @given(cart_stories(), st.integers(0, 24 * 60), st.integers(0, 12), st.sampled_from(PRODUCTS))
+@example(
+    [
+        arrival(
+            events.ProductAdded,
+            START_MS + minute * 60_000,
+            f"m{minute}",
+            cart_id="c",
+            product=Product(product_id=product),
+        )
+        for minute, product in ((20, "B"), (5, "A"))
+    ],
+    10,
+    2,
+    "A",
+)
 def test_an_order_takes_the_same_lines_whenever_it_becomes_known(
     story: list[Arrival], minute: int, order_after: int, bought: str
 ) -> None:
@@ -105,6 +123,123 @@ def test_an_order_takes_the_same_lines_whenever_it_becomes_known(
     )
     for line in known_late.carts["c"].lines.values():
         assert line.product_id != bought or line.added_ms > placed_ms
+
+
+Told = tuple[int, str, str, int]
+"""Minute, what happened, to which product, and how many of it."""
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Told]:
+    """What happened to a cart within a day, beginning with an add, distinct in time."""
+    minutes = sorted(draw(st.lists(st.integers(1, 24 * 60 - 1), max_size=12, unique=True)))
+    whats = st.sampled_from(
+        ("add", "remove", "set", "view", "order", "order of", carts.EMITTED, carts.ENDED, carts.CHECKOUT)
+    )
+    rest = [(minute, draw(whats), draw(st.sampled_from(PRODUCTS)), draw(st.integers(1, 3))) for minute in minutes]
+    return [(0, "add", "A", 2), *rest]
+
+
+def episode_of(life: list[Told]) -> tuple[dict[str, float], int | None]:
+    """What is in a cart in the end, and since which minute its episode is open, reckoned straight from what happened."""
+    units: dict[str, float] = {}
+    opened: int | None = None
+    takes_an_add = False
+    for minute, what, product, count in life:
+        before = dict(units)
+        if what == "add":
+            units[product] = units.get(product, 0) + count
+        elif what == "set":
+            units = {product: count}
+        elif what == "remove":
+            units[product] = units.get(product, 0) - count
+        elif what == "order":
+            units = {}
+        elif what == "order of":
+            units.pop(product, None)
+        units = {name: left for name, left in units.items() if left > 0}
+        if what in ("add", "set", "remove") and units:
+            added = any(left > before.get(name, 0) for name, left in units.items())
+            if opened is None and (added or not takes_an_add):
+                opened, takes_an_add = minute, False
+        elif what in carts.MARKS:
+            opened, takes_an_add = None, what == carts.EMITTED or (what == carts.CHECKOUT and takes_an_add)
+        elif not units or units != before:
+            opened, takes_an_add = None, takes_an_add and bool(units)
+    return units, opened
+
+
+def tell(profile: Profile, told: Told) -> None:
+    minute, what, product, count = told
+    at_ms, message_id = START_MS + minute * 60_000, f"m{minute}"
+    item = Product(product_id=product, quantity=count)
+    kinds: dict[str, type[Event]] = {
+        "add": events.ProductAdded,
+        "remove": events.ProductRemoved,
+        "view": events.CartViewed,
+    }
+    if what in ("order", "order of"):
+        order = OrderEntry(message_id, placed_ms=at_ms, completed=True, lines=[OrderLine(product, 1)])
+        carts.apply_order(profile, order, "c" if what == "order" else None, DAY_MS)
+    elif what == carts.CHECKOUT:
+        carts.hand_over(profile, "c", at_ms, message_id, DAY_MS)
+    elif what in carts.MARKS:
+        carts.mark(profile.carts["c"], what, at_ms, message_id, DAY_MS)
+    else:
+        fields = {"products": (item,)} if what == "set" else {} if what == "view" else {"product": item}
+        event = arrival(kinds.get(what, events.CartUpdated), at_ms, message_id, cart_id="c", **fields)
+        carts.apply_cart_event(profile, event, DAY_MS, 30 * DAY_MS)
+
+
+@given(lives(), st.randoms(use_true_random=False))
+@example(
+    [(0, "add", "A", 2), (1, carts.EMITTED, "A", 1), (2, carts.CHECKOUT, "A", 1), (3, "remove", "A", 1)], Random(0)
+)
+def test_an_episode_is_open_since_the_change_that_opened_it_in_every_order_of_arrival(
+    life: list[Told], random: Any
+) -> None:
+    profile = Profile("user_id:ada")
+    for told in (life[0], *random.sample(life[1:], len(life) - 1)):
+        tell(profile, told)
+    cart = profile.carts["c"]
+
+    units, opened = episode_of(life)
+    assert {key: line.quantity for key, line in cart.lines.items()} == units
+    assert cart.opened_ms == (None if opened is None else START_MS + opened * 60_000)
+
+
+@pytest.mark.parametrize("named", ["c", None])
+def test_an_order_that_becomes_known_days_later_takes_only_what_was_in_the_cart_by_then(named: str | None) -> None:
+    profile = Profile("user_id:ada")
+    for day, product in ((0, "A"), (3, "B"), (5, "C"), (7, "B"), (1, "C")):
+        tell(profile, (day * 24 * 60, "add", product, 1))
+    lines = [OrderLine(product, 1) for product in PRODUCTS]
+    order = OrderEntry("o1", placed_ms=START_MS + 2 * DAY_MS, completed=True, lines=lines)
+    carts.apply_order(profile, order, named, DAY_MS)
+
+    assert list(profile.carts["c"].lines) == ["B", "C"]
+
+
+def test_a_snapshot_of_the_cart_keeps_the_price_at_which_a_product_was_put_in() -> None:
+    profile = Profile("user_id:ada")
+    for minute, price in enumerate((500, 450)):
+        item = Product(product_id="A", price_minor=price)
+        event = arrival(events.CartUpdated, START_MS + minute * 60_000, f"m{minute}", cart_id="c", products=(item,))
+        carts.apply_cart_event(profile, event, DAY_MS, 30 * DAY_MS)
+    line = profile.carts["c"].lines["A"]
+
+    assert (line.price_minor, line.price_at_add_minor) == (450, 500)
+
+
+def test_of_too_many_carts_the_one_that_is_told_of_stays_though_it_is_the_oldest() -> None:
+    profile = Profile("user_id:ada")
+    for number in range(CARTS_MAX + 1):
+        at_ms = START_MS - number * 60_000
+        event = arrival(events.ProductAdded, at_ms, f"m{number}", cart_id=f"c{number}", product=Product(product_id="A"))
+        cart = carts.apply_cart_event(profile, event, DAY_MS, 30 * DAY_MS)
+
+        assert cart is profile.carts[f"c{number}"]
+    assert len(profile.carts) == CARTS_MAX
 
 
 @given(cart_stories())

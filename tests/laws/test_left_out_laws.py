@@ -28,15 +28,17 @@ from schemas.events import (
     EraseCustomer,
     Event,
     Identified,
-    OrderReturned,
+    OrderCancelled,
+    OrderCompleted,
     PageViewed,
+    Product,
     ProductViewed,
     SplitProfile,
     SuppressCustomer,
     UnsuppressCustomer,
 )
 from streams.partition_limits import PartitionLimits
-from tests.laws.histories import MINUTE_MS
+from tests.laws.histories import MINUTE_MS, START_MS
 from tests.laws.owners import DEATHS, LIMITS, played
 from tests.laws.test_batch_cuts import BOOK, UNTIL_MS, logs
 from tests.shell.world import World
@@ -84,8 +86,7 @@ class Brittle(TriggerDefinition[BrittleRule]):
     @override
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         self._stumble("order told", turn.cause)  # also where it changed nothing
-        # Of goods that came back the ledger keeps nothing, so nothing there says that it was told of them before.
-        if told.change.entry is not told.change.before and told.change.kind is not OrderReturned:
+        if told.change.entry is not told.change.before:
             self._plan(turn, "order", told.arrival.time_ms)
 
     @override
@@ -176,6 +177,27 @@ def test_what_a_failing_trigger_is_left_out_of_does_not_depend_on_cuts(
     whole = played(shop(log, Brittle(share)), UNTIL_MS)
     cut = played(shop(log, Brittle(share), limits=limits), UNTIL_MS, chunk=chunk)
 
+    assert_as_much(whole, cut)
+
+
+def test_which_of_two_hooks_failed_is_told_alike_where_orders_have_to_be_loaded_in_between() -> None:
+    """Before an event, a segment turns; only then it shows that her first order is not at hand."""
+
+    def at(minute: float, user: str = "ada") -> dict[str, Any]:
+        return {"message_id": f"m{minute}", "timestamp_ms": START_MS + round(minute * MINUTE_MS), "user_id": user}
+
+    log: list[Event] = [
+        ProductViewed(**at(0), product=Product(product_id="A")),
+        *(OrderCompleted(**at(1 + number), order_id=f"o{number}", revenue_minor=100) for number in range(20)),
+        PageViewed(**at(30, "bob")),
+        OrderCancelled(**at(90.5), order_id="o0"),
+    ]
+    whole = played(shop(log, Brittle(1.0)), UNTIL_MS)
+    cut = played(shop(log, Brittle(1.0), limits=PartitionLimits(batch_records=1, cache_profiles=1)), UNTIL_MS)
+
+    assert "ZeroDivisionError in shop.brittle.on_segment" in [
+        one["reason"] for one in whole.values("decisions") if one["trigger_id"] and "m90.5" in one["evidence"]
+    ]
     assert_as_much(whole, cut)
 
 

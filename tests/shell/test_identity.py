@@ -119,6 +119,16 @@ def test_what_comes_later_under_the_device_goes_to_the_customer(device: str) -> 
     assert [target for _, target in kept.redirect] == [f"user_id:{ADA}"]
 
 
+@pytest.mark.parametrize("device", [PHONE, NEAR_PHONE])
+def test_an_order_says_what_it_came_with_be_it_from_before_the_login_or_since(device: str) -> None:
+    world = told(bought(device, 0, "before"), login(device, 5), bought(device, 10, "since"), ordered(ADA, 15, "own"))
+    run(everywhere(world, []))
+    ledger = world.stored()["0"][1][f"user_id:{ADA}"]
+    came_with = {order_id: msgspec.json.decode(entry).get("came_with", "") for order_id, entry in ledger.items()}
+
+    assert came_with == {"before": f"anonymous_id:{device}", "since": f"anonymous_id:{device}", "own": ""}
+
+
 def test_a_record_of_a_device_says_for_whom_it_was_sent_on_and_comes_there_once() -> None:
     world = told(login(PHONE, 0))
     run(everywhere(world, []))

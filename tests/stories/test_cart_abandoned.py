@@ -4,7 +4,7 @@ import pytest
 
 from profiles.triggers import CartAbandonedRule
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, MINUTE_MS, Timeline, product, shop
 
 CART = "cart.abandoned"
 GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
@@ -218,3 +218,19 @@ def test_one_that_was_looked_at_in_between_goes_on() -> None:
     ada = Timeline().add("A", 0).tell(events.CartViewed, 20 * DAY, cart_id="c1").add("B", 40 * DAY).until(41 * DAY)
 
     assert [item.product_id for item in ada.sent(CART)[-1].items] == ["A", "B"]
+
+
+def test_an_order_from_before_the_cart_was_filled_takes_nothing_back_though_it_is_told_of_after_the_reminder() -> None:
+    ada = Timeline().add("tea", 10).until(80).order("o1", 5, "tea", arrives=90)
+
+    assert ada.emitted("cart.abandoned") == [70]
+    assert ada.outcomes == []
+
+
+def test_what_comes_too_late_arms_nothing_that_is_due_when_it_comes() -> None:
+    a_day_later = shop(CartAbandonedRule(delay_ms=25 * HOUR * MINUTE_MS))
+
+    assert Timeline(a_day_later).add("tea", 0, arrives=25 * HOUR).until(3 * DAY).emitted("cart.abandoned") == []
+    assert Timeline(a_day_later).add("tea", 0, arrives=25 * HOUR - 1).until(3 * DAY).emitted("cart.abandoned") == [
+        25 * HOUR
+    ]

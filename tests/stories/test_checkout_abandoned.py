@@ -4,6 +4,7 @@ from typing import Any
 
 from profiles.triggers import CheckoutAbandonedRule
 from schemas import events
+from schemas.outputs import TriggerOutcome
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CHECKOUT = "checkout.abandoned"
@@ -225,3 +226,10 @@ def test_neither_is_sent_to_who_ordered_or_unsubscribed_meanwhile() -> None:
     left.tell(events.Unsubscribed, DAY, message_channel="email")
 
     assert ordered.until(10 * DAY).emitted(CHECKOUT) == left.until(10 * DAY).emitted(CHECKOUT) == [70]
+
+
+def test_of_several_reminders_the_last_one_brought_the_order() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * DAY).order("o1", 2 * DAY, "A", checkout_id="k1").until(10 * DAY)
+
+    assert [one.of_trigger_id for one in ada.out if isinstance(one, TriggerOutcome)] == [ada.triggers[1].trigger_id] * 2
+    assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
