@@ -150,6 +150,19 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
     return cart
 
 
+def lines_since(cart: Cart, lines: list[CartLine], told_ms: int) -> list[CartLine]:
+    """What lines that were told at a moment have become by what happened to their cart since."""
+    if cart.mutated_ms <= told_ms:
+        return lines
+    if cart.base_mutated_ms > told_ms:  # too long ago for its operations to be there still
+        return list(cart.lines.values())
+    now = Cart(cart.cart_id, lines={line_key(line.product_id, line.variant_id): _copy(line) for line in lines})
+    for op in cart.ops:
+        if op.at_ms > told_ms:
+            _apply(now, op)
+    return list(now.lines.values())
+
+
 def _op_line(product: Product) -> OpLine:
     # The quantity as a float, since an int would come back from storage as one and be other bytes than before.
     return OpLine(product.product_id, product.variant_id, float(product.quantity), product.price_minor)
