@@ -474,17 +474,17 @@ def settle(
 ) -> None:
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
-    At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts;
-    an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the credit.
-    Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the order
-    adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
+    At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
+    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the
+    credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
+    order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
     """
     if not turn.profile.has_emitted:
         return
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
         definition = triggers.get(sent.name)
-        if definition is None or sent.outcome is not None or sent.service:
+        if definition is None or sent.outcome is not None:
             continue
         if among is not None and sent.trigger_id not in among:
             continue
@@ -492,7 +492,11 @@ def settle(
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
-        elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
+        elif (
+            not sent.service
+            and _in_time(turn, definition, order, sent)
+            and definition.converts(turn.profile, order, sent)
+        ):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue

@@ -16,7 +16,7 @@ from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
 from profiles.messages import withdrawn_by
 from profiles.profile import Profile
-from profiles.state import Episode, Viewed
+from profiles.state import Emitted, Episode, RecentOrder, Viewed
 from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.turn import Turn
 from profiles.visit_rules import BrowseAbandonedRule
@@ -183,6 +183,10 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
             details={"views": len(views), "last_view_ms": views[-1].at_ms},
             rule="products looked at in a visit, nothing put into a cart or bought since",
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def _shown(self, turn: Turn, episode: Episode) -> list[str]:
         """Products of the episode that can be had, by number of views, then by the newest view."""

@@ -138,12 +138,13 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         )
 
     def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+        """Any order ends a checkout."""
+        return True
+
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         if order.checkout_id is not None and order.checkout_id == emitted.checkout_id:
             return True
         return covers_cart(order, emitted)
-
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return self.covers(profile, order, emitted)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its cart is free again from here on; after an emission the next reminder is planned."""

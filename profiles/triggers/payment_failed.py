@@ -8,7 +8,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.order_rules import PaymentFailedRule
 from profiles.profile import Profile
-from profiles.state import Emitted, Episode
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, PaymentFailed
@@ -97,6 +97,10 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             details=details,
             rule=rule,
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each checkout cools for itself."""
