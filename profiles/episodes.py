@@ -274,7 +274,11 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         return
     # What was just armed and is due at once is most often all there is.
     alone = len(profile.episodes) == 1 and not profile.wakes
-    if not alone and rule.trigger_class == "marketing" and _gives_way(turn, triggers, episode, wake_ms, rule.priority):
+    if (
+        not alone
+        and rule.trigger_class == "marketing"
+        and _gives_way(turn, triggers, episode, wake_ms, rule.priority, waited_for)
+    ):
         return
     identity = id_of(turn, definition, episode)
     verdict = gates.ask(turn, definition, episode, now_ms, identity)
@@ -288,11 +292,27 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         _end(turn, definition, episode, "suppressed", verdict.shut, now_ms, passed=verdict.passed, identity=identity)
 
 
-def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int) -> bool:
-    """Whether a more important trigger of the customer is due within a minute: it goes first, and this one then asks the
-    gates again. No decision is taken, so none is recorded.
+def _gives_way(
+    turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int, waited_for: str | None
+) -> bool:
+    """Whether a more important trigger of the customer is due within a minute, or was put off to the same morning: it goes
+    first, and this one then asks the gates again. No decision is taken, so none is recorded.
     """
-    together_ms = turn.book.rules.precedence.together_ms
+    rules = turn.book.rules
+    together_ms = rules.precedence.together_ms
+    if waited_for == gates.QUIET:
+        morning_ms = wake_ms + rules.quiet_hours.jitter_ms
+        later = [
+            other.wake_ms
+            for other in turn.profile.episodes.values()
+            if other.wait == gates.QUIET
+            and wake_ms < other.wake_ms <= morning_ms
+            and (definition := triggers.get(other.name)) is not None
+            and definition.rule(turn.book).priority < priority
+        ]
+        if later:
+            episode.wait, episode.wait_ms = TURN, max(later)
+            return True
     wakes = [
         other.wake_ms
         for other in turn.profile.episodes.values()
