@@ -177,9 +177,10 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         seen = browsing.fold(turn.profile.browsing)
         shown = self._shown(turn, episode)[: self.rule(turn.book).items]
         views = [view for view in seen.views if view.at_ms >= episode.opened_ms]
+        items, currency = browsing.items_of(seen, shown, turn.book.shop_currency)
         return Content(
-            items=tuple(browsing.item_of(seen, product_id) for product_id in shown),
-            currency=next((offer.currency for key in shown if (offer := seen.offered.get(key)) is not None), None),
+            items=items,
+            currency=currency,
             details={"views": len(views), "last_view_ms": views[-1].at_ms},
             rule="products looked at in a visit, nothing put into a cart or bought since",
         )

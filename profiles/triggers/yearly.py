@@ -143,9 +143,12 @@ class Birthday(_Yearly[BirthdayRule]):
         wished.sort(key=lambda one: one[0], reverse=True)
         categories = profile.interests.categories
         best = sorted(categories, key=lambda name: (-categories[name], name))[:SUGGESTIONS]
+        items, currency = browsing.priced_alike(
+            [(wish.product_id, wish.said, wish.offered) for _, wish in wished[:SUGGESTIONS]], turn.book.shop_currency
+        )
         return Content(
-            items=tuple(browsing.item(wish.product_id, wish.said, wish.offered) for _, wish in wished[:SUGGESTIONS]),
-            currency=next((wish.offered.currency for _, wish in wished), None),
+            items=items,
+            currency=currency,
             details={"date": episode.anchor, "interests": best},
             rule="the customer's birthday, at the set time where she lives",
         )
