@@ -32,6 +32,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
         self._end_done(turn)
+        if checkout.done is None and (known := _cart(profile, checkout)) is not None:
+            self._follow(turn, checkout, known)
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
@@ -45,15 +47,21 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
-        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
         for checkout in turn.profile.checkouts.values():
             if checkout.cart_id != cart.cart_id or checkout.done is not None:
                 continue
-            if checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
-                checkout.moved_ms = cart.changed_ms
+            if self._follow(turn, checkout, cart):
                 self.replan(turn, checkout)
             elif checkout.moved_ms + self.rule(turn.book).delay_ms > turn.now_ms:
                 self.replan(turn, checkout)  # it may be the first we hear of what is in its cart
+
+    def _follow(self, turn: Turn, checkout: Checkout, cart: Cart) -> bool:
+        """Let a checkout have moved with its cart; whether it did."""
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+        if not checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
+            return False
+        checkout.moved_ms = cart.changed_ms
+        return True
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order ended the checkout it names, and every other one begun before it."""

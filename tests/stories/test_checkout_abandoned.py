@@ -285,3 +285,9 @@ def test_of_two_words_on_what_is_in_a_checkout_the_newer_counts_whichever_comes_
     ada.until(80)
 
     assert ([item.product_id for item in ada.triggers[0].items], ada.triggers[0].value_minor) == (["A"], 900)
+
+
+def test_a_change_of_the_cart_resets_the_checkout_also_where_the_checkout_is_heard_of_after_it() -> None:
+    ada = started(Timeline().add("A", 0).add("B", 20), 10, cart_id="c1", arrives=21)
+
+    assert ada.waiting(CHECKOUT) == [80]
