@@ -143,7 +143,7 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
         return None
     for product in products:
         describe(cart.described, product, at_ms)
-    if event.currency is not None:
+    if event.currency is not None and (kind != VIEW or cart.currency is None):  # a look takes over no prices
         cart.currency = event.currency
     if url is not None:
         cart.url = url

@@ -218,3 +218,10 @@ def test_one_that_was_looked_at_in_between_goes_on() -> None:
     ada = Timeline().add("A", 0).tell(events.CartViewed, 20 * DAY, cart_id="c1").add("B", 40 * DAY).until(41 * DAY)
 
     assert [item.product_id for item in ada.sent(CART)[-1].items] == ["A", "B"]
+
+
+def test_a_look_at_the_cart_in_another_currency_gives_its_prices_no_other_name(ada: Timeline) -> None:
+    ada.add("A", 0, currency="EUR").tell(events.CartViewed, 5, cart_id="c1", currency="USD").until(65)
+
+    (reminder,) = ada.sent(CART)
+    assert (reminder.value_minor, reminder.currency) == (1000, "EUR")
