@@ -11,7 +11,7 @@ what its event said of the product; what becomes of these words, and how long a 
 Everything is bounded: the newest VIEWS_MAX views within a week, the newest SEARCHES_MAX searches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -235,10 +235,39 @@ def item(product_id: str, said: Description, offered: Priced) -> Item:
     )
 
 
-def item_of(browsing: Browsing, product_id: str) -> Item:
-    """A viewed product as a trigger shows it. Of what is folded."""
-    said = carts.description_of(browsing.described, CartLine(product_id, None, 1, 0))
-    return item(product_id, said, browsing.offered.get(product_id, _NOT_OFFERED))
+def items_of(browsing: Browsing, product_ids: Iterable[str], shop_currency: str) -> tuple[tuple[Item, ...], str | None]:
+    """Viewed products as a trigger shows them, and the currency of their prices. Of what is folded."""
+    described, offered = browsing.described, browsing.offered
+    return priced_alike(
+        [
+            (
+                product_id,
+                carts.description_of(described, CartLine(product_id, None, 1, 0)),
+                offered.get(product_id, _NOT_OFFERED),
+            )
+            for product_id in product_ids
+        ],
+        shop_currency,
+    )
+
+
+def priced_alike(
+    shown: Iterable[tuple[str, Description, Priced]], shop_currency: str
+) -> tuple[tuple[Item, ...], str | None]:
+    """Products as a trigger shows them, all prices in one currency, which is given too (None: the shop's): that of the first that
+    has a price. A price in another one is left out: it would be read as another amount.
+    """
+    items: list[Item] = []
+    currency: str | None = None
+    for product_id, said, offer in shown:
+        one = item(product_id, said, offer)
+        if offer.price_minor is not None:
+            own = offer.currency or shop_currency
+            currency = currency or own
+            if own != currency:
+                one = msgspec.structs.replace(one, price_minor=None)
+        items.append(one)
+    return tuple(items), currency
 
 
 def in_stock(known: Goods, product_id: str, offered: Priced | None) -> bool | None:

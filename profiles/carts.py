@@ -145,11 +145,24 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
         return None
     for product in products:
         describe(cart.described, product, at_ms)
-    if event.currency is not None:
+    if event.currency is not None and (kind != VIEW or cart.currency is None):  # a look takes over no prices
         cart.currency = event.currency
     if url is not None:
         cart.url = url
     return cart
+
+
+def lines_since(cart: Cart, lines: list[CartLine], told_ms: int) -> list[CartLine]:
+    """What lines that were told at a moment have become by what happened to their cart since."""
+    if cart.mutated_ms <= told_ms:
+        return lines
+    if cart.base_mutated_ms > told_ms:  # too long ago for its operations to be there still
+        return list(cart.lines.values())
+    now = Cart(cart.cart_id, lines={line_key(line.product_id, line.variant_id): _copy(line) for line in lines})
+    for op in cart.ops:
+        if op.at_ms > told_ms:
+            _apply(now, op)
+    return list(now.lines.values())
 
 
 def _op_line(product: Product) -> OpLine:

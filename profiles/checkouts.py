@@ -4,11 +4,11 @@ A checkout is known by its checkout id, or by the order id that stands in its pl
 has one at a time: once that is over, the next Checkout Started begins another.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from profiles import carts
 from profiles.profile import Profile
-from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Checkout, RecentOrder
+from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, CartLine, Checkout, Description, RecentOrder
 from schemas import events
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted, Event
 
@@ -82,11 +82,11 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if event.checkout_id is not None and event.checkout_id != checkout_id:
         checkout.also = event.checkout_id
     checkout.order_id = event.order_id or checkout.order_id
-    if event.value_minor is not None:
-        checkout.value_minor = event.value_minor
+    if event.value_minor is not None and at_ms >= checkout.value_ms:
+        checkout.value_minor, checkout.value_ms = event.value_minor, at_ms
     checkout.currency = event.currency or checkout.currency
     checkout.url = event.url or checkout.url
-    if event.products:
+    if event.products and at_ms >= told_ms(checkout):
         products = event.products[:CART_LINES_MAX]
         checkout.lines = [carts.line_of(product, at_ms) for product in products]
         checkout.described = {}
@@ -95,6 +95,35 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if type(event) is CheckoutStarted:
         checkout.announced = True
     settle(profile)
+
+
+def told_ms(checkout: Checkout) -> int:
+    """When events of the checkout last said what is in it; 0 where none did."""
+    return checkout.lines[0].added_ms if checkout.lines else 0
+
+
+class Basket(NamedTuple):
+    """What would be bought, how it was described, what it is worth in that currency (None: not known), and where to go on."""
+
+    lines: list[CartLine]
+    described: dict[str, Description]
+    value_minor: int
+    currency: str | None
+    url: str | None
+
+
+def basket(profile: Profile, checkout: Checkout) -> Basket:
+    """What is in a checkout now: what its events told, with what happened to its cart since; without their word, its cart."""
+    lines, described, value_minor = checkout.lines, checkout.described, checkout.value_minor
+    currency, url = checkout.currency, checkout.url
+    cart = carts.find(profile, checkout.cart_id) if checkout.cart_id is not None else None
+    if cart is not None:
+        lines = carts.lines_since(cart, lines, told_ms(checkout)) if lines else list(cart.lines.values())
+        described = cart.described | described
+        currency, url = currency or cart.currency, url or cart.url
+        if cart.mutated_ms > max(checkout.value_ms, checkout.started_ms):
+            value_minor = None
+    return Basket(lines, described, carts.value_minor(lines) if value_minor is None else value_minor, currency, url)
 
 
 def settle(profile: Profile) -> None:

@@ -193,7 +193,7 @@ class TriggerDefinition(Generic[R]):
         return Content(rule=self.name)
 
     def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
-        """Whether an order is what this emission was about: at or before the emission it takes it back."""
+        """Whether an order would have ended this, had it been known in time: at or before the emission it takes it back."""
         return False
 
     def converts(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:

@@ -274,7 +274,11 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         return
     # What was just armed and is due at once is most often all there is.
     alone = len(profile.episodes) == 1 and not profile.wakes
-    if not alone and rule.trigger_class == "marketing" and _gives_way(turn, triggers, episode, wake_ms, rule.priority):
+    if (
+        not alone
+        and rule.trigger_class == "marketing"
+        and _gives_way(turn, triggers, episode, wake_ms, rule.priority, waited_for)
+    ):
         return
     identity = id_of(turn, definition, episode)
     verdict = gates.ask(turn, definition, episode, now_ms, identity)
@@ -288,11 +292,27 @@ def decide_due(turn: Turn, triggers: Triggers, episode: Episode) -> None:
         _end(turn, definition, episode, "suppressed", verdict.shut, now_ms, passed=verdict.passed, identity=identity)
 
 
-def _gives_way(turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int) -> bool:
-    """Whether a more important trigger of the customer is due within a minute: it goes first, and this one then asks the
-    gates again. No decision is taken, so none is recorded.
+def _gives_way(
+    turn: Turn, triggers: Triggers, episode: Episode, wake_ms: int, priority: int, waited_for: str | None
+) -> bool:
+    """Whether a more important trigger of the customer is due within a minute, or was put off to the same morning: it goes
+    first, and this one then asks the gates again. No decision is taken, so none is recorded.
     """
-    together_ms = turn.book.rules.precedence.together_ms
+    rules = turn.book.rules
+    together_ms = rules.precedence.together_ms
+    if waited_for == gates.QUIET:
+        morning_ms = wake_ms + rules.quiet_hours.jitter_ms
+        later = [
+            other.wake_ms
+            for other in turn.profile.episodes.values()
+            if other.wait == gates.QUIET
+            and wake_ms < other.wake_ms <= morning_ms
+            and (definition := triggers.get(other.name)) is not None
+            and definition.rule(turn.book).priority < priority
+        ]
+        if later:
+            episode.wait, episode.wait_ms = TURN, max(later)
+            return True
     wakes = [
         other.wake_ms
         for other in turn.profile.episodes.values()
@@ -474,17 +494,17 @@ def settle(
 ) -> None:
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
-    At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts;
-    an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the credit.
-    Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the order
-    adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
+    At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
+    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the
+    credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
+    order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
     """
     if not turn.profile.has_emitted:
         return
     settled: set[tuple[str, str]] = set()
     for sent in reversed(turn.profile.emitted):
         definition = triggers.get(sent.name)
-        if definition is None or sent.outcome is not None or sent.service:
+        if definition is None or sent.outcome is not None:
             continue
         if among is not None and sent.trigger_id not in among:
             continue
@@ -492,7 +512,11 @@ def settle(
             if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
-        elif _in_time(turn, definition, order, sent) and definition.converts(turn.profile, order, sent):
+        elif (
+            not sent.service
+            and _in_time(turn, definition, order, sent)
+            and definition.converts(turn.profile, order, sent)
+        ):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue

@@ -161,8 +161,11 @@ def _superseded(profile: Profile, episode: Episode, rules: Rules, now_ms: int) -
     higher = ladder[: ladder.index(episode.name)]
     if not higher:
         return False
-    if any(waiting.name in higher and waiting.occurrence == 1 for waiting in profile.episodes.values()):
-        return True
+    for waiting in profile.episodes.values():
+        if waiting.name in higher and waiting.occurrence == 1:
+            rule = rules.triggers.get(waiting.name)
+            if rule is None or rule.enabled:
+                return True
     block_ms = rules.precedence.block_ms
     return profile.has_emitted and any(
         sent.name in higher and sent.occurrence == 1 and now_ms - sent.emitted_ms < block_ms for sent in profile.emitted
@@ -195,7 +198,7 @@ def counted(profile: Profile) -> list[Emitted]:
 def _capped(profile: Profile, book: Book, now_ms: int) -> bool:
     caps = book.rules.caps
     times = [sent.emitted_ms for sent in counted(profile)] if profile.has_emitted else []
-    if not times or len(times) < min(caps.max_in_24h, caps.max_in_7d, caps.max_in_day):
+    if len(times) < min(caps.max_in_24h, caps.max_in_7d, caps.max_in_day):
         return False
     if sum(now_ms - sent_ms < DAY_MS for sent_ms in times) >= caps.max_in_24h:
         return True

@@ -145,17 +145,20 @@ def _united_checkout(ours: Checkout, theirs: Checkout, *, nameless: str) -> Chec
     if ours.checkout_id == nameless and is_over and newer.started_ms > older.moved_ms:
         return newer
     first = min(ours, theirs, key=lambda checkout: (checkout.started_ms, checkout.started_by))
+    valued = max(newer, older, key=lambda checkout: (checkout.value_minor is not None, checkout.value_ms))
+    filled = max(newer, older, key=checkouts.told_ms)
     return _copy(
         newer,
         started_ms=first.started_ms,
         started_by=first.started_by,
         cart_id=newer.cart_id or older.cart_id,
         order_id=newer.order_id or older.order_id,
-        value_minor=newer.value_minor if newer.value_minor is not None else older.value_minor,
+        value_minor=valued.value_minor,
+        value_ms=valued.value_ms,
         currency=newer.currency or older.currency,
         url=newer.url or older.url,
-        lines=newer.lines or older.lines,
-        described=(newer if newer.lines else older).described,
+        lines=filled.lines,
+        described=filled.described,
         reminded=newer.reminded or older.reminded,
         done=newer.done or older.done,
         announced=newer.announced or older.announced,

@@ -122,7 +122,7 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
 
 
 class Caps(Struct, frozen=True, kw_only=True):
-    """How many marketing triggers one customer may get, whatever they are about."""
+    """How many marketing triggers one customer may get, whatever they are about; 0 is none."""
 
     LONGEST_MS: ClassVar[int] = 7 * DAY_MS
 

@@ -293,7 +293,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
 class Checkout(Struct, omit_defaults=True, gc=False):
     """A checkout under way: which cart it took over, when it began and when it last moved. `reminded`: of it, by us;
     `announced`: by a Checkout Started, which replaces checkouts begun before. `also`: the checkout id that later steps name it by
-    where it began under an order id.
+    where it began under an order id. `value_ms`: when `value_minor` was told (0: by an earlier release).
     """
 
     checkout_id: str
@@ -311,6 +311,7 @@ class Checkout(Struct, omit_defaults=True, gc=False):
     done: str | None = None
     announced: bool = False
     also: str | None = None
+    value_ms: int = 0
 
 
 class Watch(Struct, array_like=True, omit_defaults=True, gc=False):

@@ -220,7 +220,9 @@ def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterat
     for wake, at_ms in profile.wakes.items():
         whose = wake.partition("|")[0]
         if whose in names:
-            told = f"{whose} is looked at again at {at(at_ms, zone)}, and comes if there is ground for it then."
+            told = (
+                f"{whose} is looked at again at {at(at_ms, zone)}, and comes then or later if there is ground for it."
+            )
             found.append((at_ms, whose, wake, told))
     for _, whose, _, told in sorted(found):
         if name in (None, whose):

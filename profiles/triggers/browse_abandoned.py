@@ -16,7 +16,7 @@ from profiles.episodes import cancel, plan
 from profiles.gates import OUT_OF_STOCK
 from profiles.messages import withdrawn_by
 from profiles.profile import Profile
-from profiles.state import Episode, Viewed
+from profiles.state import Emitted, Episode, RecentOrder, Viewed
 from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.turn import Turn
 from profiles.visit_rules import BrowseAbandonedRule
@@ -177,12 +177,17 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
         seen = browsing.fold(turn.profile.browsing)
         shown = self._shown(turn, episode)[: self.rule(turn.book).items]
         views = [view for view in seen.views if view.at_ms >= episode.opened_ms]
+        items, currency = browsing.items_of(seen, shown, turn.book.shop_currency)
         return Content(
-            items=tuple(browsing.item_of(seen, product_id) for product_id in shown),
-            currency=next((offer.currency for key in shown if (offer := seen.offered.get(key)) is not None), None),
+            items=items,
+            currency=currency,
             details={"views": len(views), "last_view_ms": views[-1].at_ms},
             rule="products looked at in a visit, nothing put into a cart or bought since",
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def _shown(self, turn: Turn, episode: Episode) -> list[str]:
         """Products of the episode that can be had, by number of views, then by the newest view."""

@@ -123,9 +123,10 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         units, now_ms = interests.categories[category], max(turn.now_ms, profile.activity.last_ms or 0)
         viewed = dict.fromkeys(view.product_id for view in reversed(seen.views))
         shown = [key for key in viewed if (said := seen.described.get(key)) is not None and said.category == category]
+        items, currency = browsing.items_of(seen, shown[: self.rule(turn.book).items], turn.book.shop_currency)
         return Content(
-            items=tuple(browsing.item_of(seen, key) for key in shown[: self.rule(turn.book).items]),
-            currency=next((offer.currency for key in shown if (offer := seen.offered.get(key)) is not None), None),
+            items=items,
+            currency=currency,
             details={
                 "category": category,
                 "score": round(read(units, interests.landmark_ms, now_ms), 4),

@@ -10,7 +10,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
-from profiles.state import Cart, CartLine, Checkout, Description, Emitted, Episode, RecentOrder
+from profiles.state import Cart, Checkout, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED, covers_cart, items_of, sold_out
 from profiles.turn import Turn
 from schemas.events import Arrival, CheckoutEvent
@@ -32,6 +32,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
         self._end_done(turn)
+        if checkout.done is None and (known := _cart(profile, checkout)) is not None:
+            self._follow(turn, checkout, known)
         self.replan(turn, checkout)
         if checkout.cart_id is not None:
             cart = carts.hand_over(
@@ -45,15 +47,21 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
-        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
         for checkout in turn.profile.checkouts.values():
             if checkout.cart_id != cart.cart_id or checkout.done is not None:
                 continue
-            if checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
-                checkout.moved_ms = cart.changed_ms
+            if self._follow(turn, checkout, cart):
                 self.replan(turn, checkout)
             elif checkout.moved_ms + self.rule(turn.book).delay_ms > turn.now_ms:
                 self.replan(turn, checkout)  # it may be the first we hear of what is in its cart
+
+    def _follow(self, turn: Turn, checkout: Checkout, cart: Cart) -> bool:
+        """Let a checkout have moved with its cart; whether it did."""
+        forget_ms = CART_ABANDONED.rule(turn.book).forget_ms
+        if not checkout.moved_ms < cart.changed_ms <= checkout.moved_ms + forget_ms:
+            return False
+        checkout.moved_ms = cart.changed_ms
+        return True
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order ended the checkout it names, and every other one begun before it."""
@@ -93,7 +101,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             return
         episode = waiting(profile, self, checkout.checkout_id)
         if episode is None:
-            if not _has_lines(profile, checkout):
+            if not checkouts.basket(profile, checkout).lines:
                 return
         elif episode.occurrence > 1:
             return
@@ -117,20 +125,20 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             return "replaced" if checkout.done == checkouts.REPLACED else "ordered"
         if episode.first_due_ms is not None and not self._after_ms(turn.book, episode.occurrence):
             return "disabled"
-        return None if _has_lines(turn.profile, checkout) else "empty"
+        return None if checkouts.basket(turn.profile, checkout).lines else "empty"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
-        lines, _ = _lines(turn.profile, turn.profile.checkouts[episode.key])
-        return OUT_OF_STOCK if sold_out(lines, turn.at.goods) else None
+        basket = checkouts.basket(turn.profile, turn.profile.checkouts[episode.key])
+        return OUT_OF_STOCK if sold_out(basket.lines, turn.at.goods) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         checkout = turn.profile.checkouts[episode.key]
-        lines, described = _lines(turn.profile, checkout)
+        basket = checkouts.basket(turn.profile, checkout)
         return Content(
-            items=items_of(lines, described, turn.at.goods),
-            value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
-            currency=checkout.currency,
-            recovery_url=checkout.url,
+            items=items_of(basket.lines, basket.described, turn.at.goods),
+            value_minor=basket.value_minor,
+            currency=basket.currency,
+            recovery_url=basket.url,
             details={"checkout_id": checkout.checkout_id, "cart_id": checkout.cart_id},
             cart_id=checkout.cart_id,
             checkout_id=checkout.checkout_id,
@@ -138,12 +146,13 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         )
 
     def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+        """Any order ends a checkout."""
+        return True
+
+    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
         if order.checkout_id is not None and order.checkout_id == emitted.checkout_id:
             return True
         return covers_cart(order, emitted)
-
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return self.covers(profile, order, emitted)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its cart is free again from here on; after an emission the next reminder is planned."""
@@ -213,20 +222,6 @@ def _done_ms(profile: Profile, checkout: Checkout) -> int | None:
 
 def _cart(profile: Profile, checkout: Checkout) -> Cart | None:
     return carts.find(profile, checkout.cart_id) if checkout.cart_id is not None else None
-
-
-def _lines(profile: Profile, checkout: Checkout) -> tuple[list[CartLine], dict[str, Description]]:
-    """What is in a checkout, or, where its events do not say, in its cart; and how it was described."""
-    if not checkout.lines and (cart := _cart(profile, checkout)) is not None:
-        return list(cart.lines.values()), cart.described
-    return checkout.lines, checkout.described
-
-
-def _has_lines(profile: Profile, checkout: Checkout) -> bool:
-    if checkout.lines:
-        return True
-    cart = _cart(profile, checkout)
-    return cart is not None and bool(cart.lines)
 
 
 CHECKOUT_ABANDONED: Final = CheckoutAbandoned()

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Final
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
+from profiles.profile import Profile
 from profiles.standing import StandingChange, concern
 from profiles.standing_rules import ChurnRiskRule
-from profiles.state import Episode
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.value.pulse import CHURN_DAYS, pulse
 
@@ -62,6 +63,10 @@ class ChurnRisk(TriggerDefinition[ChurnRiskRule]):
             details=details,
             rule=f"by her own pace and what the shop's customers do, an order within {CHURN_DAYS} days has become unlikely",
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
 
 CHURN_RISK: Final = ChurnRisk()

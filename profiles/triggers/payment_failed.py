@@ -1,14 +1,14 @@
 """payment.failed: a payment was refused and the order has not come since. A service message about her own purchase."""
 
-from typing import Final
+from typing import Any, Final
 
-from profiles import carts, checkouts
+from profiles import checkouts
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.order_rules import PaymentFailedRule
 from profiles.profile import Profile
-from profiles.state import Emitted, Episode
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import items_of
 from profiles.turn import Turn
 from schemas.events import Arrival, PaymentFailed
@@ -29,13 +29,15 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             return
         key = checkouts.id_of(profile, event)
         episode = waiting(profile, self, key)
-        opening, failed_ms, reason = (at_ms, event.message_id), at_ms, event.reason
+        opening = (at_ms, event.message_id)
+        data: dict[str, Any] = {"failed_ms": at_ms, "reason": event.reason, "order_id": event.order_id}
+        shown = {"value_minor": event.value_minor, "currency": event.currency, "url": event.url}
+        data |= {name: value for name, value in shown.items() if value is not None}
         if episode is not None:
             opening = min(opening, (episode.opened_ms, episode.anchor))
             if episode.data["failed_ms"] > at_ms:
-                failed_ms, reason = episode.data["failed_ms"], episode.data["reason"]
-        data = {"failed_ms": failed_ms, "reason": reason, "order_id": event.order_id}
-        due_ms = failed_ms + self.rule(turn.book).delay_ms
+                data = episode.data
+        due_ms = data["failed_ms"] + self.rule(turn.book).delay_ms
         plan(turn, self, key, opening[1], opening[0], due_ms, data=data)
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
@@ -75,23 +77,30 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         return "ordered" if _ordered_since(turn.profile, episode.opened_ms) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        checkout = turn.profile.checkouts.get(episode.key)
+        checkout, told = turn.profile.checkouts.get(episode.key), episode.data
         details = {"checkout_id": episode.key, "reason": episode.data["reason"], "failed_ms": episode.data["failed_ms"]}
         rule = "a refused payment and no order since"
         if checkout is None:
-            return Content(details=details, rule=rule)
-        lines, described = checkout.lines, checkout.described
-        cart = None if checkout.cart_id is None else carts.find(turn.profile, checkout.cart_id)
-        if not lines and cart is not None:
-            lines, described = list(cart.lines.values()), cart.described
+            return Content(
+                value_minor=told.get("value_minor"),
+                currency=told.get("currency"),
+                recovery_url=told.get("url"),
+                details=details,
+                rule=rule,
+            )
+        basket = checkouts.basket(turn.profile, checkout)
         return Content(
-            items=items_of(lines, described, turn.at.goods),
-            value_minor=carts.value_minor(lines) if checkout.value_minor is None else checkout.value_minor,
-            currency=checkout.currency,
-            recovery_url=checkout.url,
+            items=items_of(basket.lines, basket.described, turn.at.goods),
+            value_minor=basket.value_minor,
+            currency=basket.currency,
+            recovery_url=basket.url,
             details=details,
             rule=rule,
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each checkout cools for itself."""

@@ -12,7 +12,7 @@ from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting_of
 from profiles.profile import Profile
-from profiles.state import Episode, Search
+from profiles.state import Emitted, Episode, RecentOrder, Search
 from profiles.turn import Turn
 from profiles.visit_rules import SearchAbandonedRule
 from schemas.events import (
@@ -100,6 +100,10 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
             details={"query": told["query"], "results": told["results"], "searches": told["searches"]},
             rule="a search without hits, or repeated searches, and no product looked at since",
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its searches are done with; the next search for the same opens a new episode. Not so where they were none to remind of,

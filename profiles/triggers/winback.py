@@ -22,7 +22,7 @@ from profiles.product_facts import of_line
 from profiles.profile import Profile
 from profiles.rhythms import keys_of
 from profiles.rules import DAY_MS
-from profiles.state import Episode
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 
 Q95: Final = 1.645
@@ -132,6 +132,10 @@ class Winback(TriggerDefinition[WinbackRule]):
             details={"last_order_ms": last_ms, "days_since": (episode.due_ms - last_ms) // DAY_MS},
             rule="no order for longer than her own rhythm, or that of what she bought last, explains",
         )
+
+    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it."""
+        return True
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After each try the next one waits; after the last she is left alone."""

@@ -1,7 +1,7 @@
 """birthday and anniversary: days that come round every year, at nine in the morning where the customer lives.
 
-Each sets one timer for the next time. The zone may have changed when it comes, so it looks again and moves on where it is
-too early; what is then planned is due at the exact moment of the zone valid now.
+Each sets one timer for the next time, first to some days before: the zone may have changed by then, or be known only now, so it
+looks again and moves on; what is planned in the end is due at the exact moment of the zone valid then.
 """
 
 from abc import abstractmethod
@@ -44,7 +44,7 @@ class _Yearly(TriggerDefinition[R]):
         if coming is None:
             turn.profile.wakes.pop(what, None)
         else:
-            turn.profile.wakes[what] = max(coming.at_ms, turn.at.clock_ms)
+            turn.profile.wakes[what] = max(_look_ms(coming, turn.at.clock_ms), turn.at.clock_ms)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         self.on_parted(turn)
@@ -59,7 +59,7 @@ class _Yearly(TriggerDefinition[R]):
         if coming is None:
             return
         if coming.at_ms > now_ms:
-            turn.profile.wakes[f"{self.name}|{WHAT}"] = coming.at_ms
+            turn.profile.wakes[f"{self.name}|{WHAT}"] = _look_ms(coming, now_ms)
             return
         if self.goes_on(turn, now_ms):
             self.set_timer(turn, coming.at_ms + SETTLED_MS + DAY_MS)
@@ -70,9 +70,11 @@ class _Yearly(TriggerDefinition[R]):
         return None if coming is None else coming.at_ms
 
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
-        """The day that the timer stands for is the one whose time by the present rules is less than half a year from it."""
+        """The day that the timer stands for is the one whose time by the present rules is less than half a year from it. A timer
+        that comes before it looks again.
+        """
         coming = self._next(turn, due_ms - HALF_YEAR_MS)
-        return None if coming is None else coming.at_ms
+        return None if coming is None else min(due_ms, coming.at_ms)
 
     def goes_on(self, turn: Turn, now_ms: int) -> bool:
         """Whether next year is planned too."""
@@ -85,6 +87,12 @@ class _Yearly(TriggerDefinition[R]):
         zone = zones.zone_of(turn.profile, turn.book.shop_timezone)
         minute = minute_of_day(rule.send_at)
         return next_occasion(day, after_ms, zone, minute, rule.leap_day, self.days_before(turn))
+
+
+def _look_ms(coming: Occasion, now_ms: int) -> int:
+    """When to look next at an occasion: so long before it that no change of zone brings it nearer than that, then at it."""
+    early_ms = coming.at_ms - SETTLED_MS
+    return early_ms if early_ms > now_ms else coming.at_ms
 
 
 class Birthday(_Yearly[BirthdayRule]):
@@ -135,9 +143,12 @@ class Birthday(_Yearly[BirthdayRule]):
         wished.sort(key=lambda one: one[0], reverse=True)
         categories = profile.interests.categories
         best = sorted(categories, key=lambda name: (-categories[name], name))[:SUGGESTIONS]
+        items, currency = browsing.priced_alike(
+            [(wish.product_id, wish.said, wish.offered) for _, wish in wished[:SUGGESTIONS]], turn.book.shop_currency
+        )
         return Content(
-            items=tuple(browsing.item(wish.product_id, wish.said, wish.offered) for _, wish in wished[:SUGGESTIONS]),
-            currency=next((wish.offered.currency for _, wish in wished), None),
+            items=items,
+            currency=currency,
             details={"date": episode.anchor, "interests": best},
             rule="the customer's birthday, at the set time where she lives",
         )

@@ -291,3 +291,22 @@ def test_an_order_within_a_week_is_its_conversion(ada: Timeline) -> None:
     ada.view("A", 0).view("B", 2).until(DAY).order("o1", 2 * DAY, "A")
 
     assert ada.outcomes == [("trigger.converted", None)]
+
+
+def test_prices_in_another_currency_than_the_first_one_shown_are_left_out(ada: Timeline) -> None:
+    ada.view(product("A", 1000), 0).view(product("B", 900), 1, currency="EUR").view(
+        product("B", 900), 2, currency="EUR"
+    )
+    ada.view(product("C", 800), 3, currency="USD").until(DAY)
+
+    (told,) = ada.sent(BROWSE)
+    assert told.currency == "EUR"
+    assert [(item.product_id, item.price_minor) for item in told.items] == [("B", 900), ("C", None), ("A", None)]
+
+
+def test_what_names_no_currency_is_in_the_shops(ada: Timeline) -> None:
+    ada.view(product("A", 1000), 0).view(product("B", 900), 1, currency="EUR").view(product("A", 1000), 2).until(DAY)
+
+    (told,) = ada.sent(BROWSE)
+    assert told.currency == "USD"
+    assert [(item.product_id, item.price_minor) for item in told.items] == [("A", 1000), ("B", None)]

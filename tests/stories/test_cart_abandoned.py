@@ -234,3 +234,10 @@ def test_what_comes_too_late_arms_nothing_that_is_due_when_it_comes() -> None:
     assert Timeline(a_day_later).add("tea", 0, arrives=25 * HOUR - 1).until(3 * DAY).emitted("cart.abandoned") == [
         25 * HOUR
     ]
+
+
+def test_a_look_at_the_cart_in_another_currency_gives_its_prices_no_other_name(ada: Timeline) -> None:
+    ada.add("A", 0, currency="EUR").tell(events.CartViewed, 5, cart_id="c1", currency="USD").until(65)
+
+    (reminder,) = ada.sent(CART)
+    assert (reminder.value_minor, reminder.currency) == (1000, "EUR")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from profiles.triggers import CheckoutAbandonedRule
 from schemas import events
 from schemas.outputs import TriggerOutcome
@@ -233,3 +235,67 @@ def test_of_several_reminders_the_last_one_brought_the_order() -> None:
 
     assert [one.of_trigger_id for one in ada.out if isinstance(one, TriggerOutcome)] == [ada.triggers[1].trigger_id] * 2
     assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
+
+
+def test_what_happens_to_the_cart_after_the_checkout_began_is_in_the_reminder_and_in_its_value() -> None:
+    ada = Timeline().add("A", 0).add("B", 1)
+    started(ada, 5, products=(product("A"), product("B")), value_minor=2500, currency="USD")
+    ada.remove("A", 10).add(product("C", 700, name="Cup"), 11).until(71)
+
+    (reminder,) = ada.sent(CHECKOUT)
+    assert [(item.product_id, item.name) for item in reminder.items] == [("B", None), ("C", "Cup")]
+    assert reminder.value_minor == 1700
+
+
+def test_it_is_so_where_the_shop_tells_of_the_cart_only_what_changes_in_it() -> None:
+    ada = started(Timeline(), 5, cart_id="c1", products=(product("A"), product("B"))).remove("A", 10).until(70)
+
+    assert [item.product_id for item in ada.sent(CHECKOUT)[0].items] == ["B"]
+
+
+@pytest.mark.parametrize("minute, sent", [(10, []), (80, [65])])
+def test_nobody_is_reminded_of_a_checkout_whose_cart_was_emptied_though_it_had_told_its_products(
+    minute: float, sent: list[float]
+) -> None:
+    ada = started(Timeline().add("A", 0), 5, products=(product("A"),)).remove("A", minute).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == sent
+    assert ada.decisions(CHECKOUT)[-1] == ("cancelled", "empty")
+
+
+def test_a_value_that_was_told_counts_until_the_cart_is_another() -> None:
+    ada = started(Timeline().add("A", 0), 5, value_minor=1500).until(65).add("B", 100).until(2 * DAY)
+
+    assert [reminder.value_minor for reminder in ada.sent(CHECKOUT)] == [1500, 2000]
+
+
+def test_currency_and_address_are_those_of_the_cart_where_the_checkout_has_none() -> None:
+    ada = Timeline().tell(
+        events.CartUpdated, 0, cart_id="c1", products=(product("A"),), currency="EUR", url="https://shop.example/c1"
+    )
+    started(ada, 10).until(70)
+
+    (reminder,) = ada.sent(CHECKOUT)
+    assert (reminder.currency, reminder.recovery_url) == ("EUR", "https://shop.example/c1")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_two_words_on_what_is_in_a_checkout_the_newer_counts_whichever_comes_first(*, late: bool) -> None:
+    ada = Timeline()
+    first: dict[str, Any] = {"message_id": "first", "products": (product("A"), product("B")), "value_minor": 2000}
+    if not late:
+        started(ada, 0, **first)
+    ada.tell(
+        events.CheckoutStepCompleted, 5, message_id="later", checkout_id="k1", products=(product("A"),), value_minor=900
+    )
+    if late:
+        started(ada, 0, arrives=6, **first)
+    ada.until(80)
+
+    assert ([item.product_id for item in ada.triggers[0].items], ada.triggers[0].value_minor) == (["A"], 900)
+
+
+def test_a_change_of_the_cart_resets_the_checkout_also_where_the_checkout_is_heard_of_after_it() -> None:
+    ada = started(Timeline().add("A", 0).add("B", 20), 10, cart_id="c1", arrives=21)
+
+    assert ada.waiting(CHECKOUT) == [80]

@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from profiles.cart_rules import WishlistReminderRule
 from profiles.rules import Caps, Excluded, Holdout, Precedence, QuietHours
 from profiles.state import Privacy
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule, WelcomeRule
 from schemas import events
 from schemas.events import ConsentChange
 from schemas.outputs import Decision, Trigger
-from tests.stories.timeline import DAY, HOUR, MINUTE_MS, START_MS, Timeline, shop
+from tests.stories.timeline import DAY, HOUR, MINUTE_MS, START_MS, Timeline, product, shop
 
 CART = "cart.abandoned"
 WELCOME = "welcome"
@@ -368,3 +369,32 @@ def test_of_failure_and_success_the_newest_word_holds() -> None:
     ada.tell(events.MessageFailed, 65, trigger_id=told)
 
     assert ada.profile.emitted[0].failed
+
+
+@pytest.mark.parametrize("cap", ["max_in_24h", "max_in_7d", "max_in_day"])
+def test_a_cap_of_none_lets_nothing_through(cap: str) -> None:
+    caps = Caps(**{"max_in_24h": 5, "max_in_7d": 5, "max_in_day": 5, cap: 0})
+    ada = Timeline(shop(caps=caps)).add("A", 0).until(HOUR)
+
+    assert ada.decisions(CART)[-1] == ("suppressed", "frequency_cap")
+
+
+def test_a_higher_trigger_that_was_switched_off_while_it_waits_stands_in_nobodys_way() -> None:
+    ada = (
+        Timeline()
+        .add("A", 0)
+        .tell(events.CheckoutStarted, 30, checkout_id="k1", cart_id="c2", products=(product("B"),))
+    )
+    ada.until(40).new_rules(shop(CheckoutAbandonedRule(enabled=False))).until(2 * HOUR)
+
+    assert ada.emitted(CART) == [HOUR]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_of_what_a_night_held_back_the_most_important_goes_first(number: int) -> None:
+    caps = Caps(max_in_24h=1, max_in_7d=5, max_in_day=2)
+    ada = Timeline(shop(WishlistReminderRule(), caps=caps, precedence=Precedence(ladder=()), quiet_hours=QuietHours()))
+    ada.wish(f"wish {number}", 22 * HOUR - 3 * DAY).search("B", 20 * HOUR + number, results=0)
+    ada.add("A", 21 * HOUR, cart=f"cart {number}").until(2 * DAY)
+
+    assert ada.triggers[0].name == CART

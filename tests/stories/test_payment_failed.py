@@ -76,3 +76,11 @@ def test_a_refusal_known_two_days_late_is_no_news(ada: Timeline) -> None:
     fail(ada, 0, arrives=2 * DAY).until(3 * DAY)
 
     assert ada.decisions(FAILED) == [("expired", "max_lateness")]
+
+
+def test_where_nothing_is_known_of_the_checkout_the_last_refusal_says_what_it_was_worth(ada: Timeline) -> None:
+    fail(ada, 10, value_minor=1200, currency="EUR", url="https://shop.example/k1")
+    fail(ada, 5, arrives=11, value_minor=1000).until(DAY)
+
+    (told,) = ada.triggers
+    assert (told.value_minor, told.currency, told.recovery_url) == (1200, "EUR", "https://shop.example/k1")

@@ -8,6 +8,7 @@ import pytest
 
 from profiles.calendar_days import YearlyDay, next_occasion, read_birthday
 from profiles.life_rules import AnniversaryRule, BirthdayRule
+from profiles.rules import QuietHours
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, product, shop
 
@@ -94,8 +95,15 @@ def test_the_zone_that_is_valid_on_the_day_decides() -> None:
     east.tell(events.PageViewed, DAY, timezone="Asia/Tokyo").until(YEAR)
 
     assert west.emitted(BIRTHDAY) == [at("2026-06-10 09:00 America/New_York")]
-    assert [trigger.due_at_ms for trigger in east.triggers] == [START_MS + at("2026-06-10 09:00 Asia/Tokyo") * 60_000]
-    assert east.emitted(BIRTHDAY) == [at("2026-06-10 09:00 Europe/Berlin")]  # she had flown past it by then
+    assert east.emitted(BIRTHDAY) == [at("2026-06-10 09:00 Asia/Tokyo")]
+
+
+def test_who_flies_past_nine_in_the_morning_is_not_forgotten() -> None:
+    ada = born("06-10", zone="Europe/Berlin")
+    ada.tell(events.PageViewed, at("2026-06-10 04:00"), timezone="Asia/Tokyo").until(YEAR)
+
+    assert [trigger.due_at_ms for trigger in ada.triggers] == [START_MS + at("2026-06-10 09:00 Asia/Tokyo") * 60_000]
+    assert ada.emitted(BIRTHDAY) == [at("2026-06-10 09:00 Europe/Berlin")]
 
 
 def test_some_days_before_where_the_shop_says_so() -> None:
@@ -256,3 +264,15 @@ def test_nobody_has_two_birthdays_by_a_merge() -> None:
     ada.becomes_one_with(guest.until(at("2026-03-11 00:00"))).until(at("2027-07-01 00:00"))
 
     assert ada.emitted(BIRTHDAY) == [at("2026-03-10 09:00"), at("2027-06-10 09:00")]
+
+
+@pytest.mark.parametrize(
+    "zone", ["Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Niue"]
+)
+def test_where_she_lives_may_become_known_long_after_her_birthday(zone: str) -> None:
+    ada = Timeline(shop(quiet_hours=QuietHours())).tell(events.Identified, 0, traits={"birthday": "1990-06-10"})
+    ada.tell(events.Identified, 30 * DAY, timezone=zone).until(120 * DAY)
+
+    (greeting,) = ada.sent("birthday")
+    local = datetime.fromtimestamp(greeting.emitted_at_ms / 1000, ZoneInfo(zone))
+    assert f"{local:%Y-%m-%d %H:%M}" == "2026-06-10 09:00"

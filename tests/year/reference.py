@@ -104,6 +104,8 @@ class Life:
         self.waiting: dict[int, tuple[Candidate, int, int]] = {}
         """Candidates that are armed and not decided: number -> (candidate, occurrence, wakes at)."""
         self.queue: list[tuple[int, int, Due]] = []
+        self.put_off: set[int] = set()
+        """Those that wait for the end of a night."""
 
     def outcomes(self, until: int) -> list[Outcome]:
         known = sorted(self.shop.by_customer[self.customer], key=lambda one: (one.armed, one.due))
@@ -227,6 +229,19 @@ class Life:
             del self.waiting[number]
             self._ended(candidate, occurrence, now, "expired")
             return
+        if number in self.put_off:
+            self.put_off.discard(number)
+            same_morning = [
+                wake
+                for other, (one, _, wake) in self.waiting.items()
+                if other in self.put_off
+                and now < wake <= now + 15 * MINUTE_MS
+                and now < one.gone
+                and PRIORITY[one.name] < PRIORITY[candidate.name]
+            ]
+            if same_morning:
+                self._wait(candidate, number, occurrence, max(same_morning))
+                return
         goes_first = [
             wake
             for other, (one, planned, wake) in self.waiting.items()
@@ -241,6 +256,7 @@ class Life:
             return
         reason, until = self._gates(candidate, occurrence, number, now)
         if until is not None:
+            self.put_off.add(number)
             self._wait(candidate, number, occurrence, until)
             return
         del self.waiting[number]
