@@ -116,11 +116,11 @@ def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:
 
 def expired(watch: Watch, now_ms: int) -> bool:
     """Whether nothing about it is of use any more."""
+    if watch.touched_ms >= now_ms - SEEN_FOR_MS:
+        return False  # nearly all, so of these nothing else is asked
     if watch.waits and watch.alert is not None and watch.alert[0] >= now_ms - ALERT_FOR_MS:
         return False
-    if watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS:
-        return False
-    return watch.touched_ms < now_ms - SEEN_FOR_MS
+    return not (watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS)
 
 
 def tidy(profile: Profile, now_ms: int) -> None:

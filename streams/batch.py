@@ -41,7 +41,7 @@ from schemas.outputs import Rejected
 from streams.cache import Cache, Live
 from streams.changes import Changes, Outputs
 from streams.forwards import ELSEWHERE, FANOUT, FORWARDS, HOPS_MAX, about_product, origin_of
-from streams.goods import BatchGoods, Wake
+from streams.goods import BatchGoods
 from streams.home import home_partition
 from streams.merge import Foreign, Item
 from streams.notes import Changed, Notes
@@ -51,6 +51,7 @@ from streams.product_names import BatchNames, Named
 from streams.table import INTEGER_MAX, Loaded, Refused
 from streams.terms import ANONYMISED, Faulty, Need, Terms
 from streams.ties import Cluster, Ties
+from streams.wake import Wake
 
 RECORDS_MAX: Final = 1000
 UNUSUAL: Final = CATALOGUE_EVENTS | {SplitProfile, EraseShop}

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
-from msgspec import Struct
 
 from profiles.goods import key_of
 from profiles.goods_state import UNKNOWN, Good, GoodChange, Goods
@@ -29,21 +28,16 @@ from schemas.events import Arrival, CatalogueEvent
 from streams.as_of import AsOf
 from streams.product_facts import FACTS_SIGN, BatchFacts, decode_told
 from streams.product_names import NAME_SIGN, BatchNames, Named, decode_named
+from streams.wake import Wake
 
-WAKES_MAX: Final = 200
+# Not Final, since compiled code would then keep this number where a law makes it small.
+WAKES_MAX = 200
 """Watchers who hear of a change in one commit."""
 GOODS_MAX: Final = 50_000
 """Products watched in one partition, some 250 bytes each. Above it those give way of which nothing was ever told."""
 GIVE_WAY: Final = 1000
 PLAIN: Final = 2**53 - 1
 """Score of a watcher without a stock alert: behind all those with one, whose score is the time they asked at."""
-
-
-class Wake(Struct, frozen=True, kw_only=True):
-    """A change that not all watchers have heard of yet. `woken` of them have."""
-
-    change: GoodChange
-    woken: int
 
 
 class Shop(Protocol):
@@ -215,11 +209,5 @@ def split_stored(stored: Mapping[str, bytes]) -> Stored:
     return found
 
 
-def encode_wake(wake: Wake | None) -> str:
-    """The text that stands in a partition's meta; empty where all have heard."""
-    return "" if wake is None else encode_good(wake).decode()
-
-
 encode_good = msgspec.json.Encoder().encode
 decode_good = msgspec.json.Decoder(Good).decode
-decode_wake = msgspec.json.Decoder(Wake).decode

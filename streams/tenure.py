@@ -33,7 +33,7 @@ from streams.clock import Clock
 from streams.engine_errors import FaultCount, tell_left_out
 from streams.faults import NO_FAULTS, Faults
 from streams.forwards import mark_of
-from streams.goods import WAKES_MAX, Wake, decode_wake, encode_good, encode_wake, split_stored
+from streams.goods import WAKES_MAX, encode_good, split_stored
 from streams.inbox import Inbox
 from streams.log import Log, LogError, Reach
 from streams.lost_state import refuse_forgotten, refuse_others, starting_offsets
@@ -49,6 +49,7 @@ from streams.stats import NO_STATS, BatchStats, Stats, StopReason
 from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
 from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
+from streams.wake import Wake, decode_wake, encode_wake
 
 V = TypeVar("V")
 

@@ -47,6 +47,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
         """A change of a cart that a checkout took over resets the checkout's reminder."""
+        if not turn.profile.has_checkouts:
+            return
         for checkout in turn.profile.checkouts.values():
             if checkout.cart_id != cart.cart_id or checkout.done is not None:
                 continue
@@ -65,7 +67,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """An order ended the checkout it names, and every other one begun before it."""
-        if told.order is not None:
+        if told.order is not None and turn.profile.has_checkouts:
             for checkout in turn.profile.checkouts.values():
                 if checkout.done == told.order.order_id:
                     cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
