@@ -28,7 +28,7 @@ from streams.book_files import load_adapters
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
 from streams.identifier_forms import identifier_forms
-from streams.joining import committed_offsets, joined
+from streams.joining import Passed, committed_offsets, joined
 from streams.kafka_admin import need_topics
 from streams.kafka_client import steady
 from streams.kafka_producer import let_go
@@ -142,9 +142,10 @@ class _Bridge:
                             break
                         begun = True
                         await committed_offsets(consumer)
+                        passed = Passed()
                         _log.info("reading", extra={"facts": {"topics": ",".join(self._readers)}})
                         while not stop.is_set():
-                            await self._pass(consumer, producer)
+                            await self._pass(consumer, producer, passed)
                 except KafkaError as error:
                     if not begun:
                         raise
@@ -182,9 +183,10 @@ class _Bridge:
             await producer.start()
             yield consumer, producer
 
-    async def _pass(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+    async def _pass(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, passed: Passed) -> None:
         """Some records: written, acknowledged by all replicas, and only then noted as read."""
         fetched: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=200, max_records=BATCH_MAX)
+        await passed.note(consumer, fetched)
         done: dict[TopicPartition, OffsetAndMetadata] = {}
         written: list[Any] = []
         for tp, records in fetched.items():

@@ -1,11 +1,12 @@
 """Joining a consumer group without being deaf meanwhile, since a client waits until the group has handed out its partitions, and
-without a silent step over what the broker has deleted.
+reading without a silent step over what the broker has deleted.
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,35 @@ async def committed_offsets(consumer: AIOKafkaConsumer) -> dict[TopicPartition, 
     committed = {tp: await consumer.committed(tp) for tp in ours}
     for tp, offset in committed.items():
         if offset is not None and offset < kept_from[tp]:
-            facts = {"topic": tp.topic, "partition": tp.partition, "records": kept_from[tp] - offset}
-            _log.error("records are gone from the topic that nobody here had read", extra={"facts": facts})
+            _tell_of_gap(tp, kept_from[tp] - offset)
     return committed
+
+
+class Passed:
+    """Notices what the broker deleted before a running consumer had read it: the client then goes on with the oldest record
+    there is, without a word.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[TopicPartition, int] = {}
+
+    async def note(
+        self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    ) -> None:
+        """Take note of what was read; records gone before it are an error in the log. Raises KafkaError.
+
+        Most offsets that are left out are those of markers and of aborted transactions, so the broker is asked.
+        """
+        ours = consumer.assignment()
+        before = {tp: offset for tp, offset in self._next.items() if tp in ours}
+        self._next = before | {tp: records[-1].offset + 1 for tp, records in fetched.items()}
+        left_out = [tp for tp, records in fetched.items() if records[0].offset > before.get(tp, records[0].offset)]
+        for tp, kept_from in (await consumer.beginning_offsets(left_out)).items() if left_out else ():
+            gone = min(kept_from, fetched[tp][0].offset) - before[tp]
+            if gone > 0:
+                _tell_of_gap(tp, gone)
+
+
+def _tell_of_gap(tp: TopicPartition, records: int) -> None:
+    facts = {"topic": tp.topic, "partition": tp.partition, "records": records}
+    _log.error("records are gone from the topic that nobody here had read", extra={"facts": facts})

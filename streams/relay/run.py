@@ -11,14 +11,14 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaTimeoutError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from typing_extensions import override
 
 from schemas.nearest import nearest
 from streams.event_loop import new_event_loop
 from streams.home import home_partition
-from streams.joining import committed_offsets, joined
+from streams.joining import Passed, committed_offsets, joined
 from streams.kafka_admin import need_topics
 from streams.kafka_client import steady
 from streams.kafka_producer import let_go
@@ -91,6 +91,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
     def __init__(self, settings: Settings, name: str, relay: Relay) -> None:
         self._settings, self._name, self._relay = settings, name, relay
         self._lanes: Lanes[bytes] | None = None
+        self._passed = Passed()
         self._committed: dict[Any, int] = {}
         self._fresh = False
 
@@ -195,6 +196,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         for tp, records in found.items():
             for record in records:
                 lanes.put(tp, record.offset, b"" if one_lane else record.key or b"", record.value)
+        with contextlib.suppress(KafkaError):  # it went away just now, and can't say
+            await self._passed.note(self._consumer, found)
 
     async def _work(self, value: bytes) -> None:
         failure = await self._courier.deliver(value)
@@ -229,6 +232,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         """Begin anew, once it is known where."""
         self._consumer.pause(*assigned)
         self._lanes = Lanes(self._work, WAITING_FOR_EACH * self._relay.at_once)
+        self._passed = Passed()
         self._fresh = True
 
     async def _end_lanes(self) -> None:
