@@ -130,11 +130,11 @@ def test_parquet_with_a_column_for_each_field(tmp_path: Path) -> None:
     [
         ("missing.jsonl", None, "can't be read"),
         ("a.jsonl.gz", b"no gzip", "damaged or no gzip"),
-        ("a.jsonl.gz", gzip.compress(TEXT)[:-9], "damaged or no gzip"),
+        ("a.jsonl.gz", gzip.compress(TEXT, mtime=0)[:-9], "damaged or no gzip"),
         ("a.jsonl.zst", b"no zstd", "damaged or no Zstandard"),
         ("a.parquet", b"no parquet", "damaged or no Parquet"),
         ("a.jsonl", TEXT.decode().encode("utf-16"), "UTF-16 text; save it as UTF-8"),
-        ("a.jsonl", gzip.compress(TEXT), r"packed by gzip; its name must end in \.gz"),
+        ("a.jsonl", gzip.compress(TEXT, mtime=0), r"packed by gzip; its name must end in \.gz"),
         ("a.jsonl", zstandard.ZstdCompressor().compress(TEXT), r"its name must end in \.zst"),
         ("a.json", b'[{"event":"Page Viewed"},{"event":"Page Viewed"}]', r"is one list.*jq -c '\.\[\]'"),
         ("a.json", b'[\n  {"event":"Page Viewed"}\n]\n', r"is one list.*jq -c '\.\[\]'"),
