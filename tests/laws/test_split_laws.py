@@ -22,7 +22,7 @@ from schemas.decode import Decoder
 from schemas.events import Arrival, Event
 from schemas.routing import topic_of
 from streams.partition_limits import PartitionLimits
-from tests.laws.histories import one_event
+from tests.laws.histories import START_MS, one_event
 from tests.laws.test_identity_laws import ORDERS, PARTITIONS, everywhere, home_of, known
 from tests.laws.test_merge_laws import NOW, facts
 from tests.shell.world import EAGER, World, run
@@ -65,7 +65,7 @@ def lives(draw: st.DrawFn, *, shared_orders: bool = False) -> tuple[Told, str]:
 
 def insert(found: Told, whose: str, event: Event, place: int) -> None:
     """Put an event between two others, at a time of its own."""
-    at_ms = found[place - 1][1].timestamp_ms + 1000 if place else found[0][1].timestamp_ms - 1000 if found else 1000
+    at_ms = found[place - 1][1].timestamp_ms + 1000 if place else found[0][1].timestamp_ms - 1000 if found else START_MS
     if place < len(found):
         at_ms = min(at_ms, found[place][1].timestamp_ms)
     found.insert(place, (whose, msgspec.structs.replace(event, timestamp_ms=at_ms)))

@@ -27,6 +27,8 @@ from tests.models import cdnow
 
 DAY_MS = 86_400_000
 NOON_MS = DAY_MS // 2
+FIRST_DAY = 10_000
+FIRST_MS = FIRST_DAY * DAY_MS + NOON_MS
 PLAN = FitPlan(currency="USD", family="bg_nbd")
 
 
@@ -252,9 +254,9 @@ def test_a_second_fit_keeps_the_parts_that_can_not_be_fitted_anew(stream: Tally)
 @pytest.mark.parametrize(
     "events, reason",
     [
-        ([order("ann", "o1", NOON_MS, 500)], Absent.FEW_BUYERS),
-        ([order(f"c{n}", f"o{n}", NOON_MS + n, 900) for n in range(600)], Absent.SHORT_HISTORY),
-        ([order(f"c{n}", f"o{n}", NOON_MS + n * DAY_MS // 2, 900) for n in range(600)], Absent.NO_GOOD_FIT),
+        ([order("ann", "o1", FIRST_MS, 500)], Absent.FEW_BUYERS),
+        ([order(f"c{n}", f"o{n}", FIRST_MS + n, 900) for n in range(600)], Absent.SHORT_HISTORY),
+        ([order(f"c{n}", f"o{n}", FIRST_MS + n * DAY_MS // 2, 900) for n in range(600)], Absent.NO_GOOD_FIT),
     ],
     ids=["too few", "all on one day", "nobody came back"],
 )
@@ -274,7 +276,7 @@ def test_orders_below_zero_and_clocks_ahead_leave_a_model_without_a_number_that_
     told: list[bytes] = []
     for n in range(700):
         for visit in range(1 + n % 3):
-            at_ms = (n % 300 + 40 * visit) * DAY_MS + NOON_MS
+            at_ms = (n % 300 + 40 * visit) * DAY_MS + FIRST_MS
             told.append(order(f"c{n}", f"o{n}-{visit}", at_ms, 900))
             if visit:
                 refund = {
@@ -287,7 +289,7 @@ def test_orders_below_zero_and_clocks_ahead_leave_a_model_without_a_number_that_
                 }
                 told.append(json.dumps(refund).encode())
     counters, _ = counted(told)
-    models = fit_models(counters, 200, PLAN)  # a day before many of the orders
+    models = fit_models(counters, FIRST_DAY + 200, PLAN)  # a day before many of the orders
 
     assert models.value is not None
     assert models.value.spend is None
@@ -297,7 +299,7 @@ def test_orders_below_zero_and_clocks_ahead_leave_a_model_without_a_number_that_
 
 def test_the_command_writes_what_the_fit_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "orders.jsonl", tmp_path / "models.json"
-    source.write_bytes(b"\n".join(order(f"c{n}", f"o{n}", NOON_MS, 500, "tea") for n in range(3)))
+    source.write_bytes(b"\n".join(order(f"c{n}", f"o{n}", FIRST_MS, 500, "tea") for n in range(3)))
 
     assert run(["fit", str(source), "--out", str(out)]) == 0
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ class Client:
     """Stands for a producer or consumer of aiokafka; `joins` is what becomes of a consumer's start."""
 
     made: list["Client"]
+    client = _client = SimpleNamespace(_metadata_update=None, send=None)
 
     def __init__(self, *_: Any, **options: Any) -> None:
         self.reads = "group_id" in options
