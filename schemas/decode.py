@@ -42,7 +42,7 @@ from schemas.scalars import (
     identifier,
     storable,
 )
-from schemas.times import CLOCK_SET_MS, FUTURE_TOLERANCE_MS, INSTANT_MAX_MS, event_time
+from schemas.times import AS_SECONDS, CLOCK_SET_MS, FUTURE_TOLERANCE_MS, INSTANT_MAX_MS, event_time
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 200
@@ -300,9 +300,9 @@ class Decoder:
         time_ms, received_ms = event_time(
             event.timestamp_ms, event.original_timestamp_ms, event.sent_at_ms, event.received_at_ms, record_ms
         )
-        if time_ms < CLOCK_SET_MS:
+        if time_ms in AS_SECONDS:
             return Problem(
-                "number_out_of_range", f"event time {time_ms} lies before 1990; it is told in milliseconds since 1970"
+                "number_out_of_range", f"event time {time_ms} is in seconds, and not in milliseconds since 1970"
             )
         if time_ms > self._latest_ms:
             return Problem("number_out_of_range", f"event time {time_ms} lies in the future (after {self._latest_ms})")

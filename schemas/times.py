@@ -20,6 +20,8 @@ MICROSECONDS = range(10**14, 10**17)
 
 CLOCK_SET_MS = 631_152_000_000
 """1990-01-01T00:00:00Z. No web shop is older: a device's clock that shows less was not set yet."""
+AS_SECONDS = range(CLOCK_SET_MS // 1000, 4_102_444_800)
+"""Moments of early 1970 which, read as seconds, lie between 1990 and 2100."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

@@ -255,7 +255,6 @@ def with_raw(field: bytes, event: str = "Product Viewed", **fields: Any) -> byte
         (with_raw(b'"timestamp_ms":1714564800000000'), "out_of_bounds"),
         (with_raw(b'"timestamp_ms":1714564800'), "number_out_of_range"),
         (with_raw(b'"timestamp_ms":1714564800,"received_at_ms":1714564800000'), "number_out_of_range"),
-        (with_raw(b'"timestamp_ms":0'), "number_out_of_range"),
         (with_raw(b'"timestamp_ms":1e400'), "number_out_of_range"),
         (with_raw(b'"product":{"product_id":"p","quantity":1e400}'), "number_out_of_range"),
         (with_raw(b'"product":{"product_id":"p","quantity":-1}'), "out_of_bounds"),
@@ -363,7 +362,7 @@ def test_seconds_in_the_place_of_milliseconds_are_told_as_that() -> None:
     found = decode(canonical(timestamp_ms=AT_MS // 1000))
 
     assert found == Problem(
-        "number_out_of_range", "event time 1714564800 lies before 1990; it is told in milliseconds since 1970"
+        "number_out_of_range", "event time 1714564800 is in seconds, and not in milliseconds since 1970"
     )
 
 
