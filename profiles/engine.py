@@ -418,8 +418,9 @@ class Engine:
         if change is None:
             inner.step(side, arrival, at, Ledger(complete=True), [])
         else:
-            if not dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
-                inner._remember(turn, arrival)
+            if dedupe.already_seen(side, event.source, event.message_id, arrival.time_ms):
+                return  # by now `change` may be of what the other side told of the order
+            inner._remember(turn, arrival)
             told = inner._note_purchase(turn, arrival, change)
             for trigger in inner._on_order:
                 trigger.on_order(turn, told)

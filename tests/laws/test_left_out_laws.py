@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from zlib import crc32
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -30,6 +30,7 @@ from schemas.events import (
     Identified,
     OrderCancelled,
     OrderCompleted,
+    OrderFulfilled,
     PageViewed,
     Product,
     ProductViewed,
@@ -229,6 +230,15 @@ def test_of_a_trigger_that_fails_on_everything_nothing_is_there_but_that_it_fail
 
 
 @given(log=lives(), share=SHARES)
+@example(  # each of her names told when the order was sent: a repeat told hers what the other had said
+    log=[
+        OrderFulfilled(message_id="m1", timestamp_ms=START_MS, anonymous_id="ada-phone", order_id="o1"),
+        OrderFulfilled(
+            message_id="m2", timestamp_ms=START_MS + 60_000, user_id="ada", anonymous_id="ada-phone", order_id="o1"
+        ),
+    ],
+    share=0.1,
+)
 @settings(max_examples=60, deadline=None)
 def test_what_is_told_twice_changes_nothing(log: list[Event], share: float) -> None:
     once = played(shop(log, Brittle(share)), UNTIL_MS)
