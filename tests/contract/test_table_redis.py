@@ -1,6 +1,5 @@
 """What happens to the table when a real Redis is full, restored, restarted, misconfigured or written to by others."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -447,11 +446,13 @@ def too_few_replicas(server: RedisServer) -> None:
 
 
 def disk_that_takes_nothing(server: RedisServer) -> None:
-    """Redis saves to a folder that is gone, as on a full disk; then it refuses all writes (stop-writes-on-bgsave-error)."""
+    """Redis can't save, as on a full disk: there is a folder in the file's place. Then it refuses all writes
+    (stop-writes-on-bgsave-error).
+    """
     with server.client() as admin:
         admin.config_set("appendonly", "no")
         admin.config_set("save", "3600 1")
-        shutil.rmtree(server.directory)
+        (server.directory / admin.config_get("dbfilename")["dbfilename"]).mkdir()
         admin.bgsave()
         wait_until(
             lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err", timeout_s=10, what="a failed save"
