@@ -1,7 +1,7 @@
 """Fixtures for all tests: a clean environment, and real servers that are started when a test first asks for one.
 
-- `kafka_server`, `redis_server`, `redis_cluster`: one each for the whole run, shared. Use `prefix` in every topic,
-  group and key, and leave the server running and configured as it was.
+- `kafka_server`, `redis_server`, `redis_cluster`: one each for the whole run, or for each of its processes, shared. Use
+  `prefix` in every topic, group and key, and leave the server running and configured as it was.
 - `own_kafka`, `own_redis`, `own_cluster`: factories for tests that stop, kill, freeze or restart a server; each call
   starts a new one, and all are gone when the test ends.
 
@@ -75,7 +75,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
     """The broker all tests share."""
     _needs(find_java)
     _needs(kafka_libs)
-    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"), brief=True)
     server.start()
     yield server
     server.stop()
@@ -141,7 +141,7 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeKafka]:
     servers: list[KafkaServer] = []
 
     def make(*, config: Mapping[str, str] | None = None) -> KafkaServer:
-        server = KafkaServer(tmp_path_factory.mktemp("own-kafka"), config=config)
+        server = KafkaServer(tmp_path_factory.mktemp("own-kafka"), config=config, brief=True)
         servers.append(server)
         server.start()
         return server

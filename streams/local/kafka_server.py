@@ -27,6 +27,11 @@ HEAP_MB = 768
 _POM = Path(__file__).parents[2] / "deploy" / "kafka" / "pom.xml"
 _MARK = "pom.sha256"
 
+# For a long run: short pauses, and code compiled as well as Java can.
+_LASTING = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+# For minutes: compiled quickly, and collected by one thread. Half of the processor time, until it gets really busy.
+_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 # Numbers for one broker on one machine: every internal topic has one copy, few partitions so that start-up and group
 # joins take no time, and short sessions are allowed so that a test of a frozen worker takes seconds.
 DEFAULT_CONFIG: Mapping[str, str] = {
@@ -123,7 +128,8 @@ def _fetch(libs: Path) -> None:
 class KafkaServer:
     """A broker in `directory`; `config` is added to, or replaces, entries of DEFAULT_CONFIG.
 
-    Ports and data stay the same over stops, kills and restarts. A port left out is a free one.
+    Ports and data stay the same over stops, kills and restarts. A port left out is a free one. A `brief` one is for a few
+    minutes: it starts with half of the processor time, and is slower under load.
     """
 
     def __init__(
@@ -134,11 +140,13 @@ class KafkaServer:
         controller_port: int | None = None,
         heap_mb: int = HEAP_MB,
         config: Mapping[str, str] | None = None,
+        brief: bool = False,
     ) -> None:
         some = free_ports(2)
         self.host = LOOPBACK
         self.port = port if port is not None else some[0]
         self.heap_mb = heap_mb
+        self._java_options = _BRIEF if brief else _LASTING
         self.process = ServerProcess("Kafka", directory)
         self.directory = self.process.directory
         self._controller_port = controller_port if controller_port is not None else some[1]
@@ -163,13 +171,7 @@ class KafkaServer:
             self._format(java, libs, properties)
         self.process.spawn(
             [
-                *(
-                    java,
-                    f"-Xms{min(256, self.heap_mb)}m",
-                    f"-Xmx{self.heap_mb}m",
-                    "-XX:+UseG1GC",
-                    "-XX:MaxGCPauseMillis=20",
-                ),
+                *(java, f"-Xms{min(256, self.heap_mb)}m", f"-Xmx{self.heap_mb}m", *self._java_options),
                 # A log of warnings only: a broker's INFO fills a disk in a long run.
                 *("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"),
                 *("-cp", f"{libs}/*", "kafka.Kafka", str(properties)),
@@ -230,7 +232,7 @@ class KafkaServer:
         cluster_id = "R" + cluster_id[1:]
         done = subprocess.run(
             [
-                *(java, "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"),
+                *(java, *_BRIEF, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"),
                 *("-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)),
             ],
             stdin=subprocess.DEVNULL,

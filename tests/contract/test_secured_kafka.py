@@ -58,6 +58,7 @@ class Secured:
             directory,
             port=plain,
             controller_port=controller,
+            brief=True,
             config={
                 "listeners": f"{named},CONTROLLER://127.0.0.1:{controller}",
                 "advertised.listeners": named,
