@@ -12,6 +12,9 @@ CORE_TESTS := tests/laws tests/stories tests/golden $(addprefix tests/core/test_
   costs.py decode.py dedupe.py inline_caches.py ledger.py merge.py money.py order_stats.py population.py rates.py scalars.py \
   segment.py supply.py times.py zones.py)
 UV     := 0.13.8
+# Tests start Python some hundred times, and compiling anew what it imports is half of a start: what was compiled is kept,
+# also where the shell has set that it is not.
+export PYTHONDONTWRITEBYTECODE =
 # Extra arguments for pytest or the demo: make test ARGS="-k cart"
 ARGS   ?=
 
