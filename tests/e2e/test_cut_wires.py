@@ -43,6 +43,7 @@ def shared(one: Worker, other: Worker, shop: Shop) -> bool:
     return one.metric("regulars_partitions") == other.metric("regulars_partitions") == shop.partitions / 2
 
 
+@pytest.mark.usefixtures("own_kafka")  # by it the test is known to need a Kafka
 def test_who_is_cut_off_from_kafka_is_replaced_refused_and_taken_back(
     kafka_by_wire: tuple[KafkaServer, Wire], redis_server: RedisServer, prefix: str, tmp_path: Path, now_ms: int
 ) -> None:
