@@ -316,9 +316,12 @@ class Tenure:
         if any(inbox.gap for inbox in self.inboxes.values()):
             raise LogError(f"partition {self.number}: the log skipped records on their way here")
         await self._follow_rules()
+        if self.outbox.full:
+            # Not only records bring rows: so do timers, of which a million may be due, and whatever is looked at anew.
+            return await self._commit_idle()
         began = time.perf_counter()
         items = self._items
-        if len(items) < self._limits.batch_records and not self.outbox.full:
+        if len(items) < self._limits.batch_records:
             async with self._turnstile:
                 taken = self._merge.take(self._limits.batch_records - len(items))
             if taken:
@@ -598,15 +601,15 @@ class Tenure:
         self.outbox.trimmed(trim, tails)
 
     async def _commit_idle(self) -> bool:
-        """With nothing to work on: trim what was published, and now and then note how far clock and topics are."""
+        """With nothing to work on, or no room for what comes of it: trim what was published, and now and then note how far clock
+        and topics are.
+        """
         now_ms = self._mono_ms()
         trim, tails = self.outbox.trim()
         offsets = {
             topic: inbox.position
             for topic, inbox in self.inboxes.items()
-            if inbox.session is not None
-            and inbox.position > self._offsets.get(topic, 0)
-            and self._merge.nothing_left(topic)
+            if inbox.session is not None and inbox.position > self._offsets.get(topic, 0) and self._all_done(topic)
         }
         clock = (self.clock.now_ms, self.clock.t0_ms)
         overdue = now_ms - self._idle_since_ms >= self._limits.idle_commit_ms

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from streams.memory_table import MemoryTable
 from streams.redis_table import RedisTable
 
-Mood = Literal["fine", "slow", "hold replies", "cut replies", "swallow requests"]
+Mood = Literal["fine", "slow", "hold replies", "cut replies", "swallow requests", "cut"]
 
 
 def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -37,11 +37,13 @@ class Proxy:
     - hold replies: requests go through, replies wait until the mood is fine again
     - cut replies: the first few bytes of a reply go through, then the connection is reset
     - swallow requests: nothing reaches the server until the mood is fine again, then all of it does
+    - cut: both of these
     - slow: replies come one byte at a time
     """
 
     def __init__(self, port: int) -> None:
-        self._target = port
+        self.target = port
+        self.connections = 0
         self._server: asyncio.Server | None = None
         self._changed = asyncio.Condition()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -66,9 +68,14 @@ class Proxy:
         await self._server.wait_closed()
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
 
     async def become(self, mood: Mood) -> None:
         self.mood = mood
@@ -77,8 +84,9 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
+        self.connections += 1
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.transport.abort()
             return
@@ -91,7 +99,7 @@ class Proxy:
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                await self._wait_while("swallow requests")
+                await self._wait_while("swallow requests", "cut")
                 writer.write(data)
                 await writer.drain()
         # What was sent before the client hung up still arrives, as it does through a real network.
@@ -100,7 +108,7 @@ class Proxy:
     async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
-                await self._wait_while("hold replies")
+                await self._wait_while("hold replies", "cut")
                 if self.mood == "cut replies":
                     writer.write(data[: self.cut_after_bytes])
                     await writer.drain()
@@ -116,9 +124,9 @@ class Proxy:
                 await writer.drain()
         await self._end(writer)
 
-    async def _wait_while(self, mood: Mood) -> None:
+    async def _wait_while(self, *moods: Mood) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: self.mood != mood)
+            await self._changed.wait_for(lambda: self.mood not in moods)
 
     @staticmethod
     async def _end(writer: asyncio.StreamWriter) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
@@ -77,6 +78,8 @@ WATCHED: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka AIOKafkaConsumer.seek": (AIOKafkaConsumer.seek, "a9430f1f3b9ac419"),
     "aiokafka AIOKafkaClient._md_synchronizer": (AIOKafkaClient._md_synchronizer, "e0421bffa9a7735a"),
     "aiokafka AIOKafkaClient._metadata_update": (AIOKafkaClient._metadata_update, "06dc51ed3e0d38b8"),
+    "aiokafka AIOKafkaClient.bootstrap": (AIOKafkaClient.bootstrap, "198943b004e55849"),
+    "aiokafka ClusterMetadata.update_metadata": (ClusterMetadata.update_metadata, "6c2cce8f96dcc199"),
     "aiokafka sender _can_retry": (SendProduceReqHandler._can_retry, "7ff5d491d977aacf"),
 }
 

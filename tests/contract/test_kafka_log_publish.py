@@ -1,6 +1,7 @@
 """Publishing to a real broker: in order, where the row says, refusals by row, and the tail read back by record id."""
 
 import asyncio
+import contextlib
 import gc
 import time
 import warnings
@@ -26,7 +27,9 @@ from streams.local.kafka_server import KafkaServer
 from streams.local.process import free_ports
 from streams.log import MENDABLE
 from streams.settings import Settings
-from tests.contract.kafka_kit import make_topics, settings_for
+from tests.conftest import MakeKafka
+from tests.contract.kafka_kit import make_topics, settings_for, until
+from tests.wire import Wire
 
 T = TypeVar("T")
 
@@ -170,6 +173,36 @@ def test_a_connection_that_uvloop_has_closed_is_a_lost_connection(
             await client.close()
 
     asyncio.run(run())
+
+
+def test_brokers_that_all_moved_are_found_at_the_bootstrap_address_and_another_cluster_there_is_not_taken_for_them(
+    own_kafka: MakeKafka, kafka_server: KafkaServer, prefix: str
+) -> None:
+    """What a client knows of the brokers is where they were; names that lead elsewhere now are asked only at its start."""
+    kafka, other = own_kafka(), kafka_server
+    with Wire(kafka.port) as wire:
+        settings = settings_for(f"127.0.0.1:{wire.port}", prefix, request_timeout_ms=6000)
+        for server in (kafka, other):
+            with contextlib.closing(KafkaAdminClient(bootstrap_servers=server.bootstrap)) as admin:
+                make_topics(admin, settings)
+
+        async def work(publisher: KafkaPublisher) -> list[str | None]:
+            await publisher.publish([row(1)])
+            await publisher.tail("triggers", 0, 0)
+            kafka.stop()
+            wire.lead_to(other.port)
+            publishing = asyncio.ensure_future(publisher.publish([row(2)]))
+            await until(lambda: wire.connections > 4, "the address was asked again")
+            kafka.port = free_ports(1)[0]
+            await asyncio.to_thread(kafka.start)
+            wire.lead_to(kafka.port)
+            outcomes = await publishing
+            assert await publisher.ends("triggers", 0) == 2
+            return outcomes
+
+        assert published(settings, work) == [None]
+        assert [number for number, _, _ in read(settings, 0)] == [1, 2]
+    assert read(settings_for(other.bootstrap, prefix), 0) == []
 
 
 def test_a_producer_whose_sending_has_ended_is_replaced(

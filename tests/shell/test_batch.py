@@ -20,6 +20,7 @@ from streams.engine_errors import EngineErrors
 from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
 from streams.logs import TextFormatter
+from streams.outbox import ROWS_MAX
 from streams.partition_limits import PartitionLimits
 from streams.rows import ROW_BYTES_MAX
 from streams.tenure import Tenure
@@ -297,6 +298,33 @@ def test_many_timers_due_at_once_are_worked_off_in_bounded_commits() -> None:
     assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [
         f"user_id:u{n:04}" for n in range(2000)
     ]
+
+
+def test_timers_due_at_once_wait_while_much_waits_to_be_published() -> None:
+    customers = 7000
+    made = world(engine=Engine(EAGER))
+    made.send(*(added(f"u{n:04}", 0, f"m{n}") for n in range(customers)))
+
+    async def scenario() -> tuple[int, int]:
+        tenure = await made.all_done()
+        made.send(added("last", 100 * 60, "m-last"))
+        made.log.deliver(0)
+        while await tenure.turn():
+            pass  # and nothing is published
+        made.mono_ms += 10_000
+        await tenure.turn()  # now it notes how far it is: the record that waits for the timers is not done
+        waiting, offset = tenure.outbox.waiting, tenure.offsets["carts"]
+        await made.work(tenure)
+        return waiting, offset
+
+    waiting, offset = run(scenario())
+
+    assert ROWS_MAX <= waiting < ROWS_MAX + 2 * 1000
+    assert offset == customers
+    assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == [
+        f"user_id:u{n:04}" for n in range(customers)
+    ]
+    assert made.profile("user_id:last") is not None
 
 
 def test_each_profile_is_written_once_in_a_batch_however_many_events_it_had() -> None:
