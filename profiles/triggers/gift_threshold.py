@@ -8,7 +8,7 @@ from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, was_sent
 from profiles.gift_rules import GiftThresholdRule, missing_minor
-from profiles.state import Cart, Emitted, Episode
+from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import cart_of, episode_key, items_of
 from profiles.turn import Turn
 
@@ -53,6 +53,14 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each cart cools for itself."""
         return sent.key == episode.key
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Nothing is to be added any more to a cart that was ordered."""
+        if order.cart_id is None:
+            is_hers = not set(order.product_ids).isdisjoint(sent.product_ids)
+        else:
+            is_hers = episode_key(turn.profile, order.cart_id) == sent.key
+        return is_hers and order.at_ms >= sent.opened_ms
 
 
 GIFT_THRESHOLD: Final = GiftThreshold()
