@@ -132,6 +132,7 @@ def _lifetime_value(profile: Profile, book: Book) -> LifetimeValue:
         margin_estimated_share=ltv.estimated_gross / ltv.gross if ltv.gross > 0 else None,
         by_currency={currency: totals_shown(totals) for currency, totals in sorted(profile.by_currency.items())},
         unconverted_orders=profile.orders.unconverted,
+        unconverted_refunds=profile.orders.unconverted_refunds,
     )
 
 

@@ -140,7 +140,8 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
     than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
     `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon,
-    `gift_cards` those with a rate that are of gift cards alone.
+    `gift_cards` those with a rate that are of gift cards alone; `unconverted_refunds` counts refunds that have no rate into the
+    currency of their order.
     """
 
     count: int = 0
@@ -152,6 +153,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     unconverted: int = 0
     couponed: int = 0
     gift_cards: int = 0
+    unconverted_refunds: int = 0
 
     @property
     def in_amounts(self) -> int:
