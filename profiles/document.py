@@ -2,7 +2,7 @@
 
 from math import fsum, inf
 
-from profiles import acquisition, carts, complaints, interests, supply, wishes
+from profiles import acquisition, cart_currency, carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.contacts import shown_ids
@@ -175,6 +175,7 @@ def newest_first(profile: Profile) -> list[Cart]:
 
 def cart_shown(cart: Cart, book: Book) -> CartShown:
     """A cart as the document has it."""
+    lines, currency = cart_currency.shown(cart)
     return CartShown(
         cart_id=cart.cart_id,
         items=tuple(
@@ -186,11 +187,11 @@ def cart_shown(cart: Cart, book: Book) -> CartShown:
                 quantity=line.quantity,
                 price_minor=line.price_minor,
             )
-            for line in cart.lines.values()
+            for line in lines
             for said in (carts.description_of(cart.described, line),)
         ),
-        value_minor=carts.value_minor(cart.lines.values()),
-        currency=cart.currency or book.shop_currency,
+        value_minor=carts.value_minor(lines),
+        currency=currency or book.shop_currency,
         updated_ms=cart.mutated_ms,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from profiles import carts, checkouts
+from profiles import cart_currency, carts, checkouts
 from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
@@ -136,13 +136,14 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = cart_of(turn.profile, episode)
         assert cart is not None
+        lines, currency = cart_currency.shown(cart)
         details: dict[str, Any] = {"cart_id": cart.cart_id}
         if (missing := missing_minor(turn.book, cart)) is not None:
             details["gift_missing_minor"] = missing
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
-            value_minor=carts.value_minor(cart.lines.values()),
-            currency=cart.currency,
+            items=items_of(lines, cart.described, turn.at.goods),
+            value_minor=carts.value_minor(lines),
+            currency=currency,
             recovery_url=cart.url,
             details=details,
             cart_id=cart.cart_id,

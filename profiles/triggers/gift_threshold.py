@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from profiles import carts
+from profiles import cart_currency, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, was_sent
@@ -41,10 +41,11 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = cart_of(turn.profile, episode)
         assert cart is not None
+        lines, currency = cart_currency.shown(cart)
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
-            value_minor=carts.value_minor(cart.lines.values()),
-            currency=cart.currency,
+            items=items_of(lines, cart.described, turn.at.goods),
+            value_minor=carts.value_minor(lines),
+            currency=currency,
             recovery_url=cart.url,
             details={"cart_id": cart.cart_id, "missing_minor": missing_minor(turn.book, cart)},
             rule="a cart near the threshold of a gift or free shipping",
