@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from profiles.book import Book
 from profiles.contribution import settled_refunds, stated_money
 from profiles.order_state import OrderEntry, Refund
 from profiles.profile import Profile
@@ -17,7 +18,7 @@ from profiles.turn import Anonymised
 _DIGITS: Final = 6
 
 
-def successor(profile: Profile, entries: list[OrderEntry]) -> Anonymised:
+def successor(profile: Profile, entries: list[OrderEntry], book: Book) -> Anonymised:
     """A profile without an id, and its ledger: the figures of this one. Changes nothing of the profile or the entries."""
     in_order = sorted(entries, key=lambda entry: (entry.placed_ms or 0, entry.order_id))
     # Numbered in their order, so that what was sorted by (time, id) stays sorted when times become days.
@@ -31,10 +32,10 @@ def successor(profile: Profile, entries: list[OrderEntry]) -> Anonymised:
     )
     kept.ltv = replace(profile.ltv)
     kept.by_currency = {currency: replace(totals) for currency, totals in profile.by_currency.items()}
-    return Anonymised(kept, [_plain(entry, names[entry.order_id]) for entry in in_order])
+    return Anonymised(kept, [_plain(entry, names[entry.order_id], book) for entry in in_order])
 
 
-def _plain(entry: OrderEntry, name: str) -> OrderEntry:
+def _plain(entry: OrderEntry, name: str, book: Book) -> OrderEntry:
     """The entry with its money and days alone."""
     return OrderEntry(
         name,
@@ -52,7 +53,7 @@ def _plain(entry: OrderEntry, name: str) -> OrderEntry:
                 priced=refund.priced,
                 with_tax=refund.with_tax,
             )
-            for number, refund in enumerate(settled_refunds(entry).values())
+            for number, refund in enumerate(settled_refunds(entry, book).values())
         },
         cancelled_ms=None if entry.cancelled_ms is None else _day(entry.cancelled_ms),
         test=entry.test,

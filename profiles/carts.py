@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from profiles import cart_currency
 from profiles.goods import good_key
 from profiles.order_state import OrderEntry
 from profiles.profile import Profile
@@ -141,12 +142,15 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
     if cart is None or (cart.changed_ms < forgotten_ms and cart.mutated_ms < forgotten_ms):
         cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
     op = CartOp(at_ms, event.message_id, kind, [_op_line(product) for product in products])
+    if event.currency is not None and event.currency != cart.currency:
+        if cart.currency is None:
+            cart.currency = event.currency
+        elif kind != VIEW:  # a look takes over no prices
+            cart_currency.note(cart, event.message_id, event.currency)
     if not _insert(cart, op, lateness_ms):
         return None
     for product in products:
         describe(cart.described, product, at_ms)
-    if event.currency is not None and (kind != VIEW or cart.currency is None):  # a look takes over no prices
-        cart.currency = event.currency
     if url is not None:
         cart.url = url
     return cart
@@ -382,6 +386,7 @@ def _leave(profile: Profile, cart: Cart) -> None:
         url=cart.url,
         described=cart.described,
         told=cart.told,
+        priced_in=cart.priced_in,
     )
     profile.left_carts[cart.cart_id] = (last_change_ms(cart), Raw(encode(bare)))
 
@@ -428,6 +433,8 @@ def fold_into_base(cart: Cart, horizon_ms: int) -> None:
     if len(ops) - count > CART_OPS_MAX:
         # Half of them at a time, or a busy cart would be folded for each event.
         count = len(ops) - CART_OPS_MAX // 2
+    if cart.priced_in is not None:
+        cart_currency.fold(cart, count)
     base = _base(cart)
     for op in ops[:count]:
         _apply(base, op)

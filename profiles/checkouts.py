@@ -6,9 +6,9 @@ has one at a time: once that is over, the next Checkout Started begins another.
 
 from typing import Final, NamedTuple
 
-from profiles import carts
+from profiles import cart_currency, carts
 from profiles.profile import Profile
-from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, CartLine, Checkout, Description, RecentOrder
+from profiles.state import CART_LINES_MAX, CHECKOUTS_MAX, Cart, CartLine, Checkout, Description, RecentOrder
 from schemas import events
 from schemas.events import Arrival, CheckoutEvent, CheckoutStarted, Event
 
@@ -82,11 +82,18 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if event.checkout_id is not None and event.checkout_id != checkout_id:
         checkout.also = event.checkout_id
     checkout.order_id = event.order_id or checkout.order_id
-    if event.value_minor is not None and at_ms >= checkout.value_ms:
+    tells_value = event.value_minor is not None and at_ms >= checkout.value_ms
+    tells_lines = bool(event.products) and at_ms >= told_ms(checkout)
+    if event.currency is not None and event.currency != checkout.currency:
+        if checkout.currency is None:
+            checkout.currency = event.currency
+        elif tells_value or tells_lines:  # whatever it does not tell anew was in the other one
+            checkout.currency, checkout.value_minor = event.currency, None
+            checkout.lines = cart_currency.unpriced(checkout.lines)
+    if tells_value:
         checkout.value_minor, checkout.value_ms = event.value_minor, at_ms
-    checkout.currency = event.currency or checkout.currency
     checkout.url = event.url or checkout.url
-    if event.products and at_ms >= told_ms(checkout):
+    if tells_lines:
         products = event.products[:CART_LINES_MAX]
         checkout.lines = [carts.line_of(product, at_ms) for product in products]
         checkout.described = {}
@@ -118,12 +125,25 @@ def basket(profile: Profile, checkout: Checkout) -> Basket:
     currency, url = checkout.currency, checkout.url
     cart = carts.find(profile, checkout.cart_id) if checkout.cart_id is not None else None
     if cart is not None:
-        lines = carts.lines_since(cart, lines, told_ms(checkout)) if lines else list(cart.lines.values())
-        described = cart.described | described
-        currency, url = currency or cart.currency, url or cart.url
+        described, url = cart.described | described, url or cart.url
         if cart.mutated_ms > max(checkout.value_ms, checkout.started_ms):
             value_minor = None
+        lines = carts.lines_since(cart, lines, told_ms(checkout)) if lines else list(cart.lines.values())
+        if cart.priced_in is not None or (None not in (currency, cart.currency) and currency != cart.currency):
+            stated_in = currency if value_minor is not None else None
+            lines, currency = cart_currency.in_one(lines, _currencies(checkout, cart), stated_in)
+        currency = currency or cart.currency
     return Basket(lines, described, carts.value_minor(lines) if value_minor is None else value_minor, currency, url)
+
+
+def _currencies(checkout: Checkout, cart: Cart) -> cart_currency.Named:
+    """In which currency the prices in a checkout were told: by its events, or by those of its cart since."""
+    since_ms = told_ms(checkout)
+    if not checkout.lines or cart.base_mutated_ms > since_ms:
+        return cart_currency.of_lines(cart)
+    told = {carts.line_key(line.product_id, line.variant_id) for line in checkout.lines}
+    named: cart_currency.Named = dict.fromkeys(told, checkout.currency or cart.currency)
+    return cart_currency.after(cart, named, (op for op in cart.ops if op.at_ms > since_ms))
 
 
 def settle(profile: Profile) -> None:

@@ -10,6 +10,8 @@ marketing). A test order and a cancelled one contribute nothing at all.
 - A refund without an amount is worth what its products come to, or their share of the order's goods value where it does not
   price them; together never more than the stated ones leave of the order, since its discount may not be in their prices. Where
   that can't be told it is "the rest". Stated amounts beyond the rest count: goodwill.
+- A refund in another currency that can't be converted counts by its products, as if it had no amount; where it names none it
+  counts nothing, and is counted in `unconverted_refunds`.
 - An amount that holds tax and shipping counts by the goods' share of what was paid. So does one that is, to the minor unit, all
   that was paid, whoever states it: it is the whole order.
 - Gift cards among the lines are no sale, nor is what of a refund is of them: everything here is of the rest.
@@ -62,17 +64,17 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         gift_cards, gift_cards_alone = old.gift_cards, old.gift_cards_alone
         if gift_cards:
             entry, before = _holding(gift_cards, entry), _holding(gift_cards, before)
-        amounts, source, valued = _amended(entry, before, old, currency, rate, book)
+        amounts, source, unconverted = _amended(entry, before, old, currency, rate, book)
     else:
         if entry.gift_cards and entry.lines:
             entry = _without_gift_cards(entry, currency)
             gift_cards = (entry.money or _NO_MONEY).gift_cards
             gift_cards_alone = not entry.lines
-        amounts, source, valued = _worked_out(entry, currency, rate, book)
+        amounts, source, unconverted = _worked_out(entry, currency, rate, book)
     return Contribution(
         currency,
         True,  # counted
-        valued,
+        amounts.gross > amounts.discount,  # valued
         bool(entry.refunds) and any(gives_back(refund) for refund in entry.refunds.values()),
         False,  # cancelled
         amounts,
@@ -82,6 +84,7 @@ def contribute(entry: OrderEntry, before: OrderEntry | None, book: Book) -> Cont
         entry.couponed,
         gift_cards,
         gift_cards_alone,
+        unconverted,
     )
 
 
@@ -128,7 +131,7 @@ def gives_back(refund: Refund) -> bool:
     return refund.amount != 0 or refund.priced
 
 
-def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
+def settled_refunds(entry: OrderEntry, book: Book) -> dict[str, Refund]:
     """The refunds as a compact entry keeps them: the products' values written out as amounts, the units forgotten."""
     contribution = entry.contribution
     if contribution is None or not contribution.counted:
@@ -140,8 +143,10 @@ def settled_refunds(entry: OrderEntry) -> dict[str, Refund]:
     for refund_id, refund in entry.refunds.items():
         amount, currency = refund.amount, refund.currency
         priced = refund.priced
-        if amount is None and (amount := _units_value(entry, refund, goods)) is not None:
-            currency, priced = contribution.currency, True
+        if _amount_of(refund, entry, contribution.currency, book) is None:
+            value = _units_value(entry, refund, goods)
+            if value is not None:
+                amount, currency, priced = value, contribution.currency, True
         kept[refund_id] = replace(refund, amount=amount, currency=currency, units={}, priced=priced)
     return kept
 
@@ -191,8 +196,8 @@ def _without_gift_cards(entry: OrderEntry, currency: str) -> OrderEntry:
     return replace(entry, lines=lines, money=money, refunds=refunds)
 
 
-def _worked_out(entry: OrderEntry, currency: str, rate: Rate | None, book: Book) -> tuple[Totals, str | None, bool]:
-    """The amounts of an order whose lines are there."""
+def _worked_out(entry: OrderEntry, currency: str, rate: Rate | None, book: Book) -> tuple[Totals, str | None, int]:
+    """The amounts of an order whose lines are there, what gave its net value, and the refunds that can't be converted."""
     costs, catalogue = book.costs, book.catalogue
     lines = entry.lines
     listed = discounts = cogs = estimated = 0
@@ -230,19 +235,19 @@ def _worked_out(entry: OrderEntry, currency: str, rate: Rate | None, book: Book)
         cogs = scaled(gross, costs.cost_rate[0], costs.cost_rate[1])
 
     extras, known = _extras(entry, money, goods, currency, rate, book)
-    refund = 0
+    refund = unconverted = 0
     if entry.refunds:
-        refund = _refunded(entry, goods, currency, book)
+        refund, unconverted = _refunded(entry, goods, currency, book)
         cogs -= _restocked_cost(entry, line_costs)
     net = goods - refund
     estimate = gross if all_estimated or not known else max(0, min(estimated, gross))
-    return Totals(gross, gross - goods, refund, net, net - cogs + extras, estimate), source, goods > 0
+    return Totals(gross, gross - goods, refund, net, net - cogs + extras, estimate), source, unconverted
 
 
 def _amended(
     entry: OrderEntry, before: OrderEntry, old: Contribution, currency: str, rate: Rate | None, book: Book
-) -> tuple[Totals, str | None, bool]:
-    """The amounts of an order that has lost its lines, from what they were: its cost of goods stays as it was."""
+) -> tuple[Totals, str | None, int]:
+    """As `_worked_out`, of an order that has lost its lines, from what it was: its cost of goods stays as it was."""
     was = old.amounts
     old_goods = was.gross - was.discount
     money, old_money = entry.money or _NO_MONEY, before.money or _NO_MONEY
@@ -252,14 +257,14 @@ def _amended(
         if stated_by is not None:
             goods, source = stated, stated_by
     gross = was.gross if was.gross >= goods else goods + max(0, money.discount or 0)
-    refund = _refunded(entry, goods, currency, book)
+    refund, unconverted = _refunded(entry, goods, currency, book)
     net = goods - refund
     extras, known = _extras(entry, money, goods, currency, rate, book)
     old_extras, _ = _extras(before, old_money, old_goods, currency, rate, book)
     margin = was.margin + (net - was.net) + (extras - old_extras)
     all_estimated = not known or was.estimated_gross == was.gross
     estimate = gross if all_estimated else max(0, min(was.estimated_gross, gross))
-    return Totals(gross, gross - goods, refund, net, margin, estimate), source, goods > 0
+    return Totals(gross, gross - goods, refund, net, margin, estimate), source, unconverted
 
 
 def _goods(money: OrderMoney, listed: int | None, discount: int) -> tuple[int, str | None]:
@@ -308,28 +313,41 @@ def _extras(
         return extras, known
     for refund in entry.refunds.values():
         fees = refund.restocking_fee - refund.return_shipping
-        if fees:
-            extras += in_order_currency(fees, refund, entry, currency, book)
+        told = in_order_currency(fees, refund, entry, currency, book)
+        if told is None:
+            known = False
+        else:
+            extras += told
     _, with_tax = _stated(entry, goods, currency, book)
     return extras - _shares(with_tax, money, goods)[1], known
 
 
-def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> int:
-    """All refunds of an order together. "The rest" is the same sum however many refunds ask for it."""
+def _amount_of(refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int | None:
+    """The amount of a refund in the order's currency; None where it has none, or none that can be converted."""
+    return None if refund.amount is None else in_order_currency(refund.amount, refund, entry, currency, book)
+
+
+def _refunded(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
+    """All refunds of an order together, and how many count nothing, since they can't be converted. "The rest" is the same sum
+    however many refunds ask for it.
+    """
     total, with_tax = _stated(entry, goods, currency, book)
     total += _shares(with_tax, entry.money or _NO_MONEY, goods)[0]
-    of_products, rest = 0, False
+    of_products = unconverted = 0
+    rest = False
     for refund in entry.refunds.values():
-        if refund.priced:
-            of_products += in_order_currency(refund.amount or 0, refund, entry, currency, book)
+        amount = _amount_of(refund, entry, currency, book)
+        if amount is not None and not refund.priced:
+            continue
+        value = _units_value(entry, refund, goods) if amount is None else amount
+        if value is not None:
+            of_products += value
         elif refund.amount is None:
-            value = _units_value(entry, refund, goods)
-            if value is None:
-                rest = True
-            else:
-                of_products += value
+            rest = True
+        else:
+            unconverted += 1
     left = max(0, goods - total)
-    return total + (left if rest else max(0, min(of_products, left)))
+    return total + (left if rest else max(0, min(of_products, left))), unconverted
 
 
 def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[int, int]:
@@ -338,9 +356,9 @@ def _stated(entry: OrderEntry, goods: int, currency: str, book: Book) -> tuple[i
     money = entry.money or _NO_MONEY
     paid = _paid(money, goods)
     for refund in entry.refunds.values():
-        if refund.amount is None or refund.priced:
+        amount = _amount_of(refund, entry, currency, book)
+        if amount is None or refund.priced:
             continue
-        amount = in_order_currency(refund.amount, refund, entry, currency, book)
         if refund.with_tax:
             with_tax += amount
         else:

@@ -192,11 +192,13 @@ class TriggerDefinition(Generic[R]):
         """What to send."""
         return Content(rule=self.name)
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
-        """Whether an order would have ended this, had it been known in time: at or before the emission it takes it back."""
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Whether an order placed at or before the emission would have ended this, had it been known in time: it then takes it
+        back. From when on orders count is said here too; for most it is `sent.opened_ms`.
+        """
         return False
 
-    def converts(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+    def converts(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Whether an order after the emission counts as its conversion."""
         return True
 

@@ -2,7 +2,7 @@
 
 from math import fsum, inf
 
-from profiles import acquisition, carts, complaints, interests, supply, wishes
+from profiles import acquisition, cart_currency, carts, complaints, interests, supply, wishes
 from profiles.book import Book
 from profiles.consent import summary
 from profiles.contacts import shown_ids
@@ -132,6 +132,7 @@ def _lifetime_value(profile: Profile, book: Book) -> LifetimeValue:
         margin_estimated_share=ltv.estimated_gross / ltv.gross if ltv.gross > 0 else None,
         by_currency={currency: totals_shown(totals) for currency, totals in sorted(profile.by_currency.items())},
         unconverted_orders=profile.orders.unconverted,
+        unconverted_refunds=profile.orders.unconverted_refunds,
     )
 
 
@@ -174,6 +175,7 @@ def newest_first(profile: Profile) -> list[Cart]:
 
 def cart_shown(cart: Cart, book: Book) -> CartShown:
     """A cart as the document has it."""
+    lines, currency = cart_currency.shown(cart)
     return CartShown(
         cart_id=cart.cart_id,
         items=tuple(
@@ -185,11 +187,11 @@ def cart_shown(cart: Cart, book: Book) -> CartShown:
                 quantity=line.quantity,
                 price_minor=line.price_minor,
             )
-            for line in cart.lines.values()
+            for line in lines
             for said in (carts.description_of(cart.described, line),)
         ),
-        value_minor=carts.value_minor(cart.lines.values()),
-        currency=cart.currency or book.shop_currency,
+        value_minor=carts.value_minor(lines),
+        currency=currency or book.shop_currency,
         updated_ms=cart.mutated_ms,
     )
 

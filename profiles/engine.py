@@ -278,7 +278,7 @@ class Engine:
             if type(due_ms) is not int:
                 raise TypeError(f"a timer is {type(due_ms).__name__}, and no int, in milliseconds")
             if profile.compact_ms is not None and profile.compact_ms == due_ms:
-                ledger.compact(profile, due_ms, orders)
+                ledger.compact(profile, due_ms, orders, self.book)
                 continue
             stop = at if at.wall_ms is not None else Moment(due_ms, goods=at.goods, facts=at.facts)
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)

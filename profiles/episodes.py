@@ -509,14 +509,10 @@ def settle(
         if among is not None and sent.trigger_id not in among:
             continue
         if order.at_ms <= sent.emitted_ms:
-            if order.at_ms >= sent.opened_ms and definition.covers(turn.profile, order, sent):
+            if definition.covers(turn, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
-        elif (
-            not sent.service
-            and _in_time(turn, definition, order, sent)
-            and definition.converts(turn.profile, order, sent)
-        ):
+        elif not sent.service and _in_time(turn, definition, order, sent) and definition.converts(turn, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue

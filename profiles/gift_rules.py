@@ -5,7 +5,7 @@ A module of its own, since the cart's reminder tells of it too.
 
 from typing import ClassVar
 
-from profiles import carts
+from profiles import cart_currency, carts
 from profiles.book import Book
 from profiles.rules import DAY_MS, Count, Share, TriggerRule
 from profiles.state import Cart
@@ -26,9 +26,9 @@ class GiftThresholdRule(TriggerRule, frozen=True, kw_only=True):
 
 
 def missing_minor(book: Book, cart: Cart) -> int | None:
-    """What a cart that is near the threshold lacks of it, in minor units; None where it is not near, or in another currency."""
+    """What a cart that is near the threshold lacks of it, in minor units; None where it is not, or has another currency in it."""
     rule = book.rule(GiftThresholdRule)
-    if not rule.threshold_minor or cart.currency not in (None, book.shop_currency):
+    if not rule.threshold_minor or not cart_currency.used(cart) <= {None, book.shop_currency}:
         return None
     value = carts.value_minor(cart.lines.values())
     if not rule.from_share * rule.threshold_minor <= value < rule.threshold_minor:

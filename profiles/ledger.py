@@ -200,7 +200,7 @@ def exchange(profile: Profile, old: Contribution | None, new: Contribution | Non
         _add(profile, new, 1)
 
 
-def compact(profile: Profile, now_ms: int, ledger: Ledger) -> None:
+def compact(profile: Profile, now_ms: int, ledger: Ledger, book: Book) -> None:
     """Take the lines out of all entries past their refund window, and plan the next round, if there is more to come.
 
     Raises NeedLedger(None), before changing anything, unless the whole ledger is there. Money is left as it is.
@@ -213,7 +213,7 @@ def compact(profile: Profile, now_ms: int, ledger: Ledger) -> None:
         if due_ms > now_ms:
             next_ms = due_ms if next_ms is None else min(next_ms, due_ms)
         else:
-            ledger.put(replace(entry, lines=[], refunds=settled_refunds(entry), compact=True))
+            ledger.put(replace(entry, lines=[], refunds=settled_refunds(entry, book), compact=True))
     profile.compact_ms = None if next_ms is None else max(next_ms, now_ms + COMPACT_EVERY_MS)
 
 
@@ -488,14 +488,15 @@ def _count(stats: OrderStats, contribution: Contribution, sign: int) -> None:
         stats.count += sign
         if contribution.valued:
             stats.valued += sign
-        if contribution.refunded:
-            stats.refunded += sign
         if contribution.rate is None:
             stats.unconverted += sign
         elif contribution.gift_cards_alone:
             stats.gift_cards += sign
         if contribution.couponed:
             stats.couponed += sign
+        if contribution.refunded:
+            stats.refunded += sign
+            stats.unconverted_refunds += sign * contribution.unconverted_refunds
 
 
 def _add(profile: Profile, contribution: Contribution, sign: int) -> None:

@@ -7,7 +7,7 @@ newer word.
 
 import msgspec
 
-from profiles import carts, checkouts
+from profiles import cart_currency, carts, checkouts
 from profiles.order_state import Ledger
 from profiles.profile import Profile
 from profiles.state import CART_LINES_MAX, CART_OPS_MAX, CARTS_MAX, CHECKOUTS_MAX, Cart, CartLine, Checkout, RecentOrder
@@ -64,15 +64,9 @@ def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOr
 
 
 def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
-    if (theirs.changed_ms, theirs.currency or "", theirs.url or "") > (
-        ours.changed_ms,
-        ours.currency or "",
-        ours.url or "",
-    ):
-        ours.currency = theirs.currency or ours.currency
+    if (theirs.changed_ms, theirs.url or "") > (ours.changed_ms, ours.url or ""):
         ours.url = theirs.url or ours.url
     else:
-        ours.currency = ours.currency or theirs.currency
         ours.url = ours.url or theirs.url
     for key, said in theirs.described.items():
         carts.keep_description(ours.described, key, said)
@@ -81,18 +75,21 @@ def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
     # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
     folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_changed_ms else (0, "")
     ours.ops += [op for op in theirs.ops if op.message_id not in known and (op.at_ms, op.message_id) >= folded_to]
-    if not again:
-        _unite_base(ours, theirs)
+    taken = [] if again else _unite_base(ours, theirs)
+    cart_currency.unite(ours, theirs, taken)
 
 
-def _unite_base(ours: Cart, theirs: Cart) -> None:
+def _unite_base(ours: Cart, theirs: Cart) -> list[str]:
+    """The lines that are those of theirs now, by their keys."""
+    taken: list[str] = []
     if not theirs.base_changed_ms:
-        return
+        return taken
     lines: dict[str, CartLine] = dict(ours.base_lines)
     for key, line in theirs.base_lines.items():
         known = lines.get(key)
         if known is None or (known.added_ms, known.quantity) < (line.added_ms, line.quantity):
             lines[key] = line
+            taken.append(key)
     newest = sorted(lines.items(), key=lambda item: (-item[1].added_ms, item[0]))
     ours.base_lines = dict(newest[:CART_LINES_MAX])
     openings = [
@@ -103,6 +100,7 @@ def _unite_base(ours: Cart, theirs: Cart) -> None:
     ours.base_needs_add = newer.base_needs_add
     ours.base_changed_ms = newer.base_changed_ms
     ours.base_mutated_ms = max(ours.base_mutated_ms, theirs.base_mutated_ms)
+    return taken
 
 
 def _refold(cart: Cart, orders: list[RecentOrder], lateness_ms: int) -> None:
@@ -147,17 +145,18 @@ def _united_checkout(ours: Checkout, theirs: Checkout, *, nameless: str) -> Chec
     first = min(ours, theirs, key=lambda checkout: (checkout.started_ms, checkout.started_by))
     valued = max(newer, older, key=lambda checkout: (checkout.value_minor is not None, checkout.value_ms))
     filled = max(newer, older, key=checkouts.told_ms)
+    currency = newer.currency or older.currency
     return _copy(
         newer,
         started_ms=first.started_ms,
         started_by=first.started_by,
         cart_id=newer.cart_id or older.cart_id,
         order_id=newer.order_id or older.order_id,
-        value_minor=valued.value_minor,
+        value_minor=valued.value_minor if valued.currency in (None, currency) else None,
         value_ms=valued.value_ms,
-        currency=newer.currency or older.currency,
+        currency=currency,
         url=newer.url or older.url,
-        lines=filled.lines,
+        lines=filled.lines if filled.currency in (None, currency) else cart_currency.unpriced(filled.lines),
         described=filled.described,
         reminded=newer.reminded or older.reminded,
         done=newer.done or older.done,

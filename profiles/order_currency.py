@@ -76,17 +76,17 @@ def in_shop_currency(amounts: Totals, rate: Rate | None) -> Totals:
     )
 
 
-def in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int:
-    """A refund's amount in the order's currency. Without rates for both it is taken at face value: nearer than nothing.
+def in_order_currency(amount: int, refund: Refund, entry: OrderEntry, currency: str, book: Book) -> int | None:
+    """A refund's amount in the order's currency; None in another one where a rate is missing.
 
     One that names no currency is in the order's, and was read with the shop's decimals.
     """
     if refund.currency is None and (digits := further_digits(currency, book)):
         return _rescaled(amount, digits)
-    if refund.currency is None or refund.currency == currency or entry.placed_ms is None:
+    if not amount or refund.currency is None or refund.currency == currency or entry.placed_ms is None:
         return amount
     theirs = rate_of(refund.currency, entry.placed_ms, book)
     ours = rate_of(currency, entry.placed_ms, book)
     if theirs is None or ours is None:
-        return amount
+        return None
     return scaled(amount, theirs.num * ours.den, theirs.den * ours.num)

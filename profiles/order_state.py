@@ -84,7 +84,8 @@ class Contribution(Struct, omit_defaults=True, gc=False):
 
     Amounts are minor units of `currency`; `shop` is the same in the shop currency at `rate` (None: no rate known, then
     `shop` is all zeros). `revenue_from` names the field that gave the net value. `gift_cards` was paid for gift cards, and is in
-    none of the amounts; `gift_cards_alone`: there is nothing else in the order.
+    none of the amounts; `gift_cards_alone`: there is nothing else in the order. `unconverted_refunds` counts those in a
+    currency that can't be converted into the order's: they are in none of the amounts either.
     """
 
     currency: str
@@ -99,6 +100,7 @@ class Contribution(Struct, omit_defaults=True, gc=False):
     couponed: bool = False
     gift_cards: int = 0
     gift_cards_alone: bool = False
+    unconverted_refunds: int = 0
 
 
 Alone = tuple[int, tuple[int, int, str]]

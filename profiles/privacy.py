@@ -252,7 +252,7 @@ def _erase(turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, keep_
         }
         if keep_figures:
             if entries:
-                turn.out.append(successor(profile, entries))
+                turn.out.append(successor(profile, entries, turn.book))
             add(orders.counted, statistics.left_behind(profile, turn.book))
         else:
             statistics.take_back(profile, orders, turn.book)

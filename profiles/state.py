@@ -140,7 +140,8 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     `recent` holds [placed_ms, order_id] of the newest RECENT_ORDERS_MAX orders, oldest first; while `count` is not larger
     than that, all of them. `first` is [placed_ms, order_id] of the very first. `valued` counts orders above zero.
     `unconverted` counts orders whose currency had no exchange rate into the shop currency, `couponed` those with a coupon,
-    `gift_cards` those with a rate that are of gift cards alone.
+    `gift_cards` those with a rate that are of gift cards alone; `unconverted_refunds` counts refunds that have no rate into the
+    currency of their order.
     """
 
     count: int = 0
@@ -152,6 +153,7 @@ class OrderStats(Struct, omit_defaults=True, gc=False):
     unconverted: int = 0
     couponed: int = 0
     gift_cards: int = 0
+    unconverted_refunds: int = 0
 
     @property
     def in_amounts(self) -> int:
@@ -260,6 +262,15 @@ class CartOp(Struct, array_like=True, gc=False):
     lines: list[OpLine] = []
 
 
+class PricedIn(Struct, array_like=True, gc=False):
+    """In which currency prices of a cart were told that are in another one than most: those of operations by message id, those of
+    the base by the key of the line. See `profiles.cart_currency`.
+    """
+
+    ops: dict[str, str] = {}
+    base: dict[str, str] = {}
+
+
 class Cart(Struct, omit_defaults=True, gc=False):
     """One cart: present lines, and the operations of the last day, so that a late one can be put in its place.
 
@@ -267,7 +278,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
     `changed_ms` is the newest operation (it resets the reminder), `mutated_ms` the newest that could change lines.
     `needs_add`: a reminder went out, so only an item added opens a new episode. `described` is by the key of the line.
     `told` are triggers that were sent about it while it was taken for a cart of another customer, who remembers them herself
-    ("bundle.suggest|<bundle>" of bundles).
+    ("bundle.suggest|<bundle>" of bundles). `currency` is that of its prices, but for those of `priced_in`.
     """
 
     cart_id: str
@@ -288,6 +299,7 @@ class Cart(Struct, omit_defaults=True, gc=False):
     base_changed_ms: int = 0
     base_mutated_ms: int = 0
     told: list[str] = []
+    priced_in: PricedIn | None = None
 
 
 class Checkout(Struct, omit_defaults=True, gc=False):

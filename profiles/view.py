@@ -275,6 +275,10 @@ class LifetimeValueView:
     def unconverted_orders(self) -> int:
         return self._view.profile.orders.unconverted
 
+    @property
+    def unconverted_refunds(self) -> int:
+        return self._view.profile.orders.unconverted_refunds
+
 
 class InterestsView:
     """`interests` of the document."""

@@ -49,6 +49,7 @@ class LifetimeValue(Struct, frozen=True, kw_only=True, gc=False):
 
     `margin_estimated_share` is the share of gross whose costs are not all known (0 to 1), null without gross.
     `unconverted_orders` counts orders in a currency without an exchange rate: they are in `by_currency` only.
+    `unconverted_refunds` counts refunds without a rate into their order's currency, or products to go by: they are in no amount.
     """
 
     currency: str
@@ -60,6 +61,7 @@ class LifetimeValue(Struct, frozen=True, kw_only=True, gc=False):
     margin_estimated_share: float | None
     by_currency: dict[str, CurrencyTotals]
     unconverted_orders: int
+    unconverted_refunds: int = 0
 
 
 class CartItem(Struct, frozen=True, kw_only=True, gc=False):

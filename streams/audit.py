@@ -128,6 +128,7 @@ def compare(profile: Profile, entries: list[OrderEntry]) -> list[str]:
         counts["valued"] += part.valued
         counts["refunded"] += part.refunded
         counts["unconverted"] += part.rate is None
+        counts["unconverted_refunds"] += part.unconverted_refunds
         counts["gift_cards"] += part.rate is not None and part.gift_cards_alone
         shop.update(asdict(part.shop))
         by_currency.setdefault(part.currency, Counter()).update(asdict(part.amounts))
@@ -138,7 +139,7 @@ def compare(profile: Profile, entries: list[OrderEntry]) -> list[str]:
         if has != gives:
             findings.append(f"{field}: profile has {has}, ledger gives {gives}")
 
-    for name in ("count", "valued", "refunded", "cancelled", "unconverted", "gift_cards"):
+    for name in ("count", "valued", "refunded", "cancelled", "unconverted", "unconverted_refunds", "gift_cards"):
         hold(f"orders.{name}", getattr(profile.orders, name), counts[name])
     _hold_totals("ltv", profile.ltv, shop, findings)
     for currency in sorted(profile.by_currency.keys() | by_currency.keys()):

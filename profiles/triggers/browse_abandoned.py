@@ -185,9 +185,9 @@ class BrowseAbandoned(TriggerDefinition[BrowseAbandonedRule]):
             rule="products looked at in a visit, nothing put into a cart or bought since",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
-        """Any order ends it."""
-        return True
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Any order ends it, also one of some days before the visit."""
+        return order.at_ms >= sent.opened_ms or sent.emitted_ms - order.at_ms < self.rule(turn.book).after_order_ms
 
     def _shown(self, turn: Turn, episode: Episode) -> list[str]:
         """Products of the episode that can be had, by number of views, then by the newest view."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from profiles import carts, checkouts
+from profiles import cart_currency, carts, checkouts
 from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
@@ -54,11 +54,11 @@ def sold_out(lines: Iterable[CartLine], goods: Goods) -> bool:
     return all(in_stock(goods, good_key(line.product_id, line.variant_id)) is False for line in lines)
 
 
-def covers_cart(order: RecentOrder, emitted: Emitted) -> bool:
+def covers_cart(order: RecentOrder, sent: Emitted) -> bool:
     """An order covers a cart if it names it or, naming none, has one of its items."""
     if order.cart_id is not None:
-        return order.cart_id == emitted.cart_id
-    return not set(order.product_ids).isdisjoint(emitted.product_ids)
+        return order.cart_id == sent.cart_id
+    return not set(order.product_ids).isdisjoint(sent.product_ids)
 
 
 class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
@@ -68,6 +68,9 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
     rule_type = CartAbandonedRule
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
+        """What we hear of only now may have been ended by an order that is known already."""
+        if turn.profile.has_recent_orders:
+            self._end_by_known(turn)
         self.replan(turn, cart, "changed")
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
@@ -84,12 +87,15 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         profile = turn.profile
         if not profile.has_recent_orders:
             return
-        for order in profile.recent_orders if self.rule(turn.book).any_order else ():
-            _end_by_any(turn, order)
+        self._end_by_known(turn)
         for episode in waiting_of(profile, self):
             cart = cart_of(profile, episode)
             if cart is not None:
                 self.replan(turn, cart, "ordered")
+
+    def _end_by_known(self, turn: Turn) -> None:
+        for order in turn.profile.recent_orders if self.rule(turn.book).any_order else ():
+            _end_by_any(turn, order)
 
     def on_parted(self, turn: Turn) -> None:
         """A cart that two customers filled is hers alone now."""
@@ -130,24 +136,25 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = cart_of(turn.profile, episode)
         assert cart is not None
+        lines, currency = cart_currency.shown(cart)
         details: dict[str, Any] = {"cart_id": cart.cart_id}
         if (missing := missing_minor(turn.book, cart)) is not None:
             details["gift_missing_minor"] = missing
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
-            value_minor=carts.value_minor(cart.lines.values()),
-            currency=cart.currency,
+            items=items_of(lines, cart.described, turn.at.goods),
+            value_minor=carts.value_minor(lines),
+            currency=currency,
             recovery_url=cart.url,
             details=details,
             cart_id=cart.cart_id,
             rule="a cart with items, unchanged for the delay, not bought and not in checkout",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return covers_cart(order, emitted)
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return order.at_ms >= sent.opened_ms and (self.rule(turn.book).any_order or covers_cart(order, sent))
 
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return covers_cart(order, emitted)
+    def converts(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return covers_cart(order, sent)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After an emission only an item added arms again, after any other end any change of the cart."""

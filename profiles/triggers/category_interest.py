@@ -15,7 +15,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
 from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
 from profiles.profile import Profile
-from profiles.state import INTERESTS_MAX, Emitted, Episode
+from profiles.state import INTERESTS_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.visit_rules import CategoryInterestRule
 from schemas import events
@@ -138,6 +138,11 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each category cools for itself."""
         return sent.key == episode.key
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Something of the category had been bought only days before, as the last purchase of it tells."""
+        bought_ms = turn.profile.interests.bought.get(sent.key.removeprefix(f"{turn.profile.id}|"))
+        return bought_ms == order.at_ms and sent.emitted_ms - bought_ms < self.rule(turn.book).after_purchase_ms
 
 
 def _added(profile: Profile, event: events.CartUpdated, at_ms: int) -> dict[str, float]:

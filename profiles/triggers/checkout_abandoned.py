@@ -147,14 +147,14 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             rule="a checkout with items, no step for the delay, no order since",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Any order ends a checkout."""
-        return True
+        return order.at_ms >= sent.opened_ms
 
-    def converts(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        if order.checkout_id is not None and order.checkout_id == emitted.checkout_id:
+    def converts(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        if order.checkout_id is not None and order.checkout_id == sent.checkout_id:
             return True
-        return covers_cart(order, emitted)
+        return covers_cart(order, sent)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its cart is free again from here on; after an emission the next reminder is planned."""

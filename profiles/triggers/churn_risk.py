@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
-from profiles.profile import Profile
 from profiles.standing import StandingChange, concern
 from profiles.standing_rules import ChurnRiskRule
 from profiles.state import Emitted, Episode, RecentOrder
@@ -64,9 +63,9 @@ class ChurnRisk(TriggerDefinition[ChurnRiskRule]):
             rule=f"by her own pace and what the shop's customers do, an order within {CHURN_DAYS} days has become unlikely",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
-        """Any order ends it."""
-        return True
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """She had not been silent since the order that was the last one known then."""
+        return (order.at_ms, order.order_id) in turn.profile.orders.recent[-1:]
 
 
 CHURN_RISK: Final = ChurnRisk()

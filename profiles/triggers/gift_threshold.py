@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from profiles import carts
+from profiles import cart_currency, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, was_sent
 from profiles.gift_rules import GiftThresholdRule, missing_minor
-from profiles.state import Cart, Emitted, Episode
+from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import cart_of, episode_key, items_of
 from profiles.turn import Turn
 
@@ -41,10 +41,11 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = cart_of(turn.profile, episode)
         assert cart is not None
+        lines, currency = cart_currency.shown(cart)
         return Content(
-            items=items_of(list(cart.lines.values()), cart.described, turn.at.goods),
-            value_minor=carts.value_minor(cart.lines.values()),
-            currency=cart.currency,
+            items=items_of(lines, cart.described, turn.at.goods),
+            value_minor=carts.value_minor(lines),
+            currency=currency,
             recovery_url=cart.url,
             details={"cart_id": cart.cart_id, "missing_minor": missing_minor(turn.book, cart)},
             rule="a cart near the threshold of a gift or free shipping",
@@ -53,6 +54,14 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each cart cools for itself."""
         return sent.key == episode.key
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Nothing is to be added any more to a cart that was ordered."""
+        if order.cart_id is None:
+            is_hers = not set(order.product_ids).isdisjoint(sent.product_ids)
+        else:
+            is_hers = episode_key(turn.profile, order.cart_id) == sent.key
+        return is_hers and order.at_ms >= sent.opened_ms
 
 
 GIFT_THRESHOLD: Final = GiftThreshold()

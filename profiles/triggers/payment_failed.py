@@ -98,9 +98,9 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             rule=rule,
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Any order ends it."""
-        return True
+        return order.at_ms >= sent.opened_ms
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         """Each checkout cools for itself."""

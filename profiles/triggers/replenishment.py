@@ -103,10 +103,11 @@ class _Replenishment(TriggerDefinition[R]):
             rule="a product bought before runs out by the customer's own pace, and was not bought again",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Whether the order bought the product, or what stands in for it, again."""
-        rest = emitted.key.removeprefix(f"{profile.id}|")
-        return any(
+        profile = turn.profile
+        rest = sent.key.removeprefix(f"{profile.id}|")
+        return order.at_ms >= sent.opened_ms and any(
             rest.startswith(f"{product_id}|")
             and any(purchase.order_id == order.order_id for purchase in state.purchases)
             for product_id, state in profile.supply.items()

@@ -101,9 +101,9 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
             rule="a search without hits, or repeated searches, and no product looked at since",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Any order ends it."""
-        return True
+        return order.at_ms >= sent.opened_ms
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Its searches are done with; the next search for the same opens a new episode. Not so where they were none to remind of,

@@ -50,5 +50,8 @@ class Watched(TriggerDefinition[R]):
         """Each product cools by itself."""
         return episode.data["product_id"] in sent.product_ids
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
-        return not set(order.product_ids).isdisjoint(sent.product_ids)
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """She had bought it since she last saw it."""
+        watches = turn.profile.watches.values() if turn.profile.has_watches else ()
+        seen = [watch.touched_ms for watch in watches if watch.product_id in sent.product_ids]
+        return order.at_ms >= min([sent.opened_ms, *seen]) and not set(order.product_ids).isdisjoint(sent.product_ids)

@@ -133,9 +133,9 @@ class Winback(TriggerDefinition[WinbackRule]):
             rule="no order for longer than her own rhythm, or that of what she bought last, explains",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, sent: Emitted) -> bool:
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Any order ends it."""
-        return True
+        return order.at_ms >= sent.opened_ms
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After each try the next one waits; after the last she is left alone."""

@@ -93,8 +93,8 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             rule="a product on the wishlist for the delay, neither bought nor taken off",
         )
 
-    def covers(self, profile: Profile, order: RecentOrder, emitted: Emitted) -> bool:
-        return not set(order.product_ids).isdisjoint(emitted.product_ids)
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return order.at_ms >= sent.opened_ms and not set(order.product_ids).isdisjoint(sent.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Only what is put on the list later opens another episode. The word that opened this one may be another customer's."""

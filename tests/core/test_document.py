@@ -98,6 +98,7 @@ def test_the_fields_are_the_decided_ones_and_all_there_for_a_customer_of_whom_no
             "margin_estimated_share": None,
             "by_currency": {},
             "unconverted_orders": 0,
+            "unconverted_refunds": 0,
         },
         "carts": [],
         "interests": {"categories": {}, "brands": {}, "occasions": {}},

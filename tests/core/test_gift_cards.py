@@ -153,7 +153,7 @@ def test_a_refund_of_an_order_of_gift_cards_alone_is_of_these_whatever_it_names(
     ada = Customer()
     ada.tell(events.OrderCompleted, products=(CARD,), total_minor=5_350, shipping_minor=350)
     if late:
-        compact(ada.profile, 2 * REFUND_WINDOW_MS, ada.ledger)
+        compact(ada.profile, 2 * REFUND_WINDOW_MS, ada.ledger, BOOK)
     ada.tell(events.OrderRefunded, refund_id="r1", day=3, **refund)
 
     assert ada.ltv.net == net
@@ -164,7 +164,7 @@ def test_what_was_paid_for_gift_cards_is_known_after_the_lines_went() -> None:
     ada.tell(events.OrderCompleted, products=(TEA, CARD), revenue_minor=15_000)
     ada.tell(events.OrderRefunded, refund_id="r1", amount_minor=6_000, products=(Product(product_id="card"), TEA))
     before = ada.ltv.net
-    compact(ada.profile, 2 * REFUND_WINDOW_MS, ada.ledger)
+    compact(ada.profile, 2 * REFUND_WINDOW_MS, ada.ledger, BOOK)
     ada.tell(events.OrderRefunded, refund_id="r2", day=2, amount_minor=0)
 
     assert ada.ltv.net == before == 9_000

@@ -180,7 +180,7 @@ def test_shipping_told_alone_without_a_currency_has_its_orders_decimals_also_aft
     ada = Customer()
     tea = Product(product_id="tea", price_minor=500)
     ada.tell(events.OrderCompleted, 1, products=(tea,), total_minor=600, shipping_minor=100, currency="JPY")
-    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger, BOOK)
     ada.tell(events.OrderUpdated, 450, shipping_minor=4_000)  # "40", read in a shop that counts in cents
 
     totals = ada.profile.by_currency["JPY"]
@@ -321,7 +321,7 @@ def test_what_went_back_with_its_tax_leaves_nothing_of_the_order_and_no_less_als
 
     assert ada.net == 5000
 
-    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger, BOOK)
     ada.tell(events.OrderRefunded, 450, amount_minor=5950, amount_with_tax=True)
 
     assert ada.net == 0
@@ -342,7 +342,7 @@ def test_a_refund_by_products_alone_counts_the_same_once_the_order_has_lost_its_
     ada.tell(events.OrderCompleted, 1, products=(tea, pot), discount_minor=1000)
     ada.tell(events.OrderRefunded, 2, products=(tea,))
     ada.tell(events.OrderRefunded, 3, products=(Product(product_id="pot"),))
-    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger, BOOK)
     ada.tell(events.OrderRefunded, 450, products=(tea, pot))
 
     assert ada.entry().compact
@@ -405,12 +405,12 @@ def test_lines_go_after_the_refund_window_in_rounds_of_a_month() -> None:
     due_ms = ada.profile.compact_ms
     assert due_ms == REFUND_WINDOW_MS
 
-    compact(ada.profile, due_ms, ada.ledger)
+    compact(ada.profile, due_ms, ada.ledger, BOOK)
 
     assert [bool(ada.entry(order).lines) for order in ("o0", "o10", "o60")] == [False, True, True]
     assert ada.entry("o0").compact
     rounds = [ada.profile.compact_ms]
-    compact(ada.profile, due_ms + 60 * DAY_MS, ada.ledger)
+    compact(ada.profile, due_ms + 60 * DAY_MS, ada.ledger, BOOK)
     rounds.append(ada.profile.compact_ms)
 
     assert rounds == [due_ms + 30 * DAY_MS, None]
@@ -423,7 +423,7 @@ def test_compaction_asks_for_the_whole_ledger_first() -> None:
     before = ada.profile.pack()
 
     with pytest.raises(NeedLedger):
-        compact(ada.profile, REFUND_WINDOW_MS, Ledger({"o1": ada.entry()}))
+        compact(ada.profile, REFUND_WINDOW_MS, Ledger({"o1": ada.entry()}), BOOK)
 
     assert ada.profile.pack() == before
 
@@ -442,7 +442,7 @@ def test_a_compact_order_can_still_be_changed_refunded_and_cancelled() -> None:
     ada = Customer()
     tea = Product(product_id="tea", price_minor=100, cost_minor=40)
     ada.tell(events.OrderCompleted, 0, products=(tea,), payment_fee_minor=0, shipping_cost_minor=0)
-    compact(ada.profile, REFUND_WINDOW_MS, ada.ledger)
+    compact(ada.profile, REFUND_WINDOW_MS, ada.ledger, BOOK)
 
     ada.tell(events.OrderUpdated, 401, revenue_minor=90, shipping_cost_minor=5)
     assert (ada.profile.ltv.gross, ada.net, ada.profile.ltv.margin) == (100, 90, 90 - 40 - 5)
@@ -476,7 +476,7 @@ def test_shipping_that_is_told_alone_moves_the_margin_of_a_compact_order_by_what
     ada = Customer()
     ada.tell(events.OrderCompleted, 1, revenue_minor=1000, products=(Product(product_id="tea", price_minor=1000),))
     ada.tell(events.OrderUpdated, 2, shipping_minor=50)
-    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger)
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger, BOOK)
     before = ada.profile.ltv.margin
     ada.tell(events.OrderUpdated, 3, shipping_minor=70)
 
@@ -492,3 +492,58 @@ def test_an_order_is_cancelled_since_it_first_was_whichever_word_comes_first(day
         ada.tell(events.OrderCancelled, day)
 
     assert ada.entry().cancelled_ms == 3 * DAY_MS
+
+
+# --- refunds in a currency that can't be converted into the order's -----------------------------------------------
+
+TWO = (Product(product_id="tea", price_minor=300), Product(product_id="pot", price_minor=100))
+
+
+def told(ada: Customer) -> tuple[int, int]:
+    return ada.net, ada.profile.orders.unconverted_refunds
+
+
+def test_a_refund_that_cannot_be_converted_counts_nothing_and_is_counted() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=400, products=TWO)
+    ada.tell(events.OrderRefunded, 2, refund_id="r", amount_minor=90, currency="JPY")
+
+    assert told(ada) == (400, 1)
+
+    ada.tell(events.OrderRefunded, 3, refund_id="r", amount_minor=90, currency="EUR")
+
+    assert told(ada) == (310, 0)
+
+
+@pytest.mark.parametrize("stated", [{"amount_minor": 9000}, {}])
+def test_where_it_names_products_it_counts_by_their_share_of_the_order(stated: dict[str, Any]) -> None:
+    ada, tea = Customer(), Product(product_id="tea", price_minor=9000)
+    ada.tell(events.OrderCompleted, 1, revenue_minor=200, products=TWO)
+    ada.tell(events.OrderRefunded, 2, products=(tea,), currency="JPY", **stated)
+
+    assert told(ada) == (50, 0)
+
+    compact(ada.profile, REFUND_WINDOW_MS + 3 * DAY_MS, ada.ledger, BOOK)
+    ada.tell(events.OrderRefunded, 600, amount_minor=10)
+
+    assert told(ada) == (40, 0)
+
+
+def test_a_refund_of_nothing_is_so_in_every_currency() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=400)
+    ada.tell(events.OrderRefunded, 2, amount_minor=0, currency="JPY")
+
+    assert told(ada) == (400, 0)
+
+
+def test_fees_of_a_return_that_cannot_be_converted_leave_the_margin_an_estimate() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=400, shipping_cost_minor=0, payment_fee_minor=0,
+             products=(Product(product_id="tea", price_minor=400, cost_minor=100),))  # fmt: skip
+
+    assert (ada.profile.ltv.margin, ada.profile.ltv.estimated_gross) == (300, 0)
+
+    ada.tell(events.OrderRefunded, 2, amount_minor=0, return_shipping_minor=50, currency="JPY", restocked=False)
+
+    assert (ada.profile.ltv.margin, ada.profile.ltv.estimated_gross) == (300, 400)

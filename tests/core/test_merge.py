@@ -352,7 +352,7 @@ def test_waiting_triggers_and_decisions_of_both_are_kept() -> None:
 def test_an_order_that_has_lost_its_lines_keeps_its_money() -> None:
     coffee = Product(product_id="coffee", price_minor=250, quantity=2, cost_minor=100)
     side = ada(order(0, "o1", 500, products=(coffee,)))
-    compact(side.profile, START_MS + REFUND_WINDOW_MS, side.ledger)
+    compact(side.profile, START_MS + REFUND_WINDOW_MS, side.ledger, BOOK)
     profile = side.absorb(visitor((OrderRefunded, 60, {"order_id": "o1", "amount_minor": 100})))
     united = side.ledger.get("o1")
 
@@ -365,7 +365,7 @@ def test_an_order_that_has_lost_its_lines_keeps_its_money() -> None:
 def test_of_an_order_that_only_one_side_has_compacted_the_lines_are_kept() -> None:
     coffee = Product(product_id="coffee", price_minor=250, quantity=2)
     side, other = (make(order(0, "o1", 500, products=(coffee,))) for make in (ada, ada))
-    compact(side.profile, START_MS + REFUND_WINDOW_MS, side.ledger)
+    compact(side.profile, START_MS + REFUND_WINDOW_MS, side.ledger, BOOK)
     profile = side.absorb(other)
     united = side.ledger.get("o1")
 

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from profiles import carts
-from profiles.order_state import OrderEntry, OrderLine
+from profiles import cart_currency, carts, merge_carts
+from profiles.order_state import Ledger, OrderEntry, OrderLine
 from profiles.profile import Profile, decode_profile
-from profiles.state import CARTS_MAX
+from profiles.state import CARTS_MAX, Cart
 from schemas import events
 from schemas.events import Arrival, Event, Product
 
@@ -262,3 +263,93 @@ def test_a_cart_survives_its_bytes(story: list[Arrival]) -> None:
 
     assert decode_profile(stored).pack() == stored
     assert decode_profile(stored).carts == profile.carts
+
+
+KINDS: tuple[type[Event], ...] = (
+    events.ProductAdded,
+    events.ProductAdded,
+    events.ProductRemoved,
+    events.CartUpdated,
+)
+
+
+@st.composite
+def priced_stories(draw: st.DrawFn) -> list[Arrival]:
+    """Up to 8 events of one cart within a day, distinct in time, each with a price and the currency it is in."""
+    minutes = draw(st.lists(st.integers(0, 24 * 60 - 1), min_size=1, max_size=8, unique=True))
+    story = []
+    for number, minute in enumerate(minutes):
+        item = Product(
+            product_id=draw(st.sampled_from(PRODUCTS)),
+            quantity=draw(st.integers(1, 2)),
+            price_minor=draw(st.sampled_from((None, 100, 30))),
+        )
+        kind: Any = draw(st.sampled_from(KINDS))
+        what = {"products": (item,)} if kind is events.CartUpdated else {"product": item}
+        currency = draw(st.sampled_from(("USD", "EUR")))
+        at_ms = START_MS + minute * 60_000
+        story.append(arrival(kind, at_ms, f"m{number}", cart_id="c", currency=currency, **what))
+    return story
+
+
+def priced(story: list[Arrival]) -> tuple[int, str | None]:
+    """What is in the cart in the currency of what was priced and added last, counted straight from the events in time order."""
+    lines: dict[str, tuple[float, int, int | None, str | None]] = {}  # units, when added, price, currency
+    for told in sorted(story, key=lambda one: one.time_ms):
+        event: Any = told.event
+        item = event.products[0] if isinstance(event, events.CartUpdated) else event.product
+        units, added_ms, price, currency = lines.get(item.product_id, (0, told.time_ms, None, None))
+        if not isinstance(event, events.ProductRemoved) and item.price_minor is not None:
+            price, currency = item.price_minor, event.currency
+        if isinstance(event, events.ProductRemoved):
+            lines[item.product_id] = (units - item.quantity, added_ms, price, currency)
+        elif isinstance(event, events.ProductAdded):
+            lines[item.product_id] = (units + item.quantity, told.time_ms, price, currency)
+        else:
+            added_ms = told.time_ms if item.quantity > units else added_ms
+            lines = {item.product_id: (item.quantity, added_ms, price, currency)}
+        lines = {key: line for key, line in lines.items() if line[0] > 0}
+    known = {key: line for key, line in lines.items() if line[2] is not None}
+    if not known:
+        return 0, None
+    wanted = known[max(known, key=lambda key: (known[key][1], key))][3]
+    return sum(int(units) * (price or 0) for units, _, price, currency in known.values() if currency == wanted), wanted
+
+
+def shown(cart: Cart) -> tuple[int, str | None]:
+    """What is shown of a cart's worth; no currency where nothing has a price."""
+    lines, currency = cart_currency.shown(cart)
+    return carts.value_minor(lines), currency if any(line.price_minor is not None for line in lines) else None
+
+
+@given(priced_stories(), st.randoms(use_true_random=False), st.booleans())
+def test_what_a_cart_is_worth_is_in_one_currency_whatever_came_first(
+    story: list[Arrival], random: Any, in_halves: bool
+) -> None:
+    shuffled = story + story[: len(story) // 2]
+    random.shuffle(shuffled)
+    profile = play(shuffled)
+    if in_halves:
+        profile = decode_profile(profile.pack())
+    cart = profile.carts["c"]
+
+    assert shown(cart) == priced(story)
+
+    carts.fold_into_base(cart, START_MS + 2 * DAY_MS)
+
+    assert shown(cart) == priced(story)
+    assert cart.priced_in is None or not cart.priced_in.ops
+
+
+@given(priced_stories(), priced_stories(), st.booleans())
+def test_carts_that_become_one_are_worth_what_one_cart_would_have_been(
+    ours: list[Arrival], told: list[Arrival], turned: bool
+) -> None:
+    theirs = [
+        replace(one, event=replace(one.event, message_id=f"n{number}"), time_ms=one.time_ms + 1)
+        for number, one in enumerate(told)
+    ]
+    into, other = (play(theirs), play(ours)) if turned else (play(ours), play(theirs))
+    merge_carts.unite(into, other, Ledger(complete=True), DAY_MS, again=False)
+
+    assert shown(into.carts["c"]) == priced(ours + theirs)

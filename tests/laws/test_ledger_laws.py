@@ -162,6 +162,7 @@ def picture(profile: Profile, ledger: Ledger) -> dict[str, Any]:
         stats.cancelled,
         stats.unconverted,
         stats.gift_cards,
+        stats.unconverted_refunds,
         stats.first,
     )
     return {
@@ -192,6 +193,7 @@ class Oracle:
         self.ltv = Totals()
         self.by_currency: dict[str, Totals] = {}
         self.count = self.valued = self.refunded = self.cancelled = self.unconverted = self.gift_cards = 0
+        self.unconverted_refunds = 0
         self.times: list[tuple[int, str]] = []
         for order_id in sorted({a.event.order_id for a in history if isinstance(a.event, OrderEvent)}):
             self._order(
@@ -295,24 +297,31 @@ class Oracle:
         all_paid = goods + of_cards + (money["shipping_minor"] or 0) + (money["tax_minor"] or 0)
         all_paid = all_paid if money["total_minor"] is None else max(all_paid, money["total_minor"])
         fixed, taxed, of_products, rest, fees, everything_back = 0, 0, 0, False, 0, False
-        wholes, given = 0, False
+        wholes, given, fees_unknown, cannot = 0, False, False, 0
         units_back: dict[str, Fraction] = {}
         for r in refunds:
             cards_back = [p for p in r.products if p.product_id in cards] if every_line else []
             off = 0 if r.currency not in (None, currency) else _paid_for(cards_back, sold)
             all_back, rest_of = r.products, tuple(p for p in r.products if p not in cards_back)
-            fees += self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
+            fee = self._converted(r.restocking_fee_minor - r.return_shipping_minor, r.currency, currency, placed_ms)
+            fees, fees_unknown = fees + (fee or 0), fees_unknown or fee is None
             amount = 0 if cards_back and not rest_of else r.amount_minor
             given = given or amount is None or _less(amount, off, all_paid) != 0
-            if amount is not None:
+            asked = amount if amount is not None else _prices(all_back)
+            is_foreign = asked is not None and self._converted(1, r.currency, currency, placed_ms) is None
+            if is_foreign and _less(asked or 0, off, all_paid):
+                worth = _share(rest_of, lines, goods)
+                of_products, cannot = of_products + (worth or 0), cannot + (worth is None)
+            elif amount is not None:
                 amount = _less(amount, off, all_paid)
                 amount = self._converted(amount, r.currency, currency, placed_ms)
+                assert amount is not None
                 fixed, taxed = (fixed, taxed + amount) if r.amount_with_tax else (fixed + amount, taxed)
                 wholes += not r.amount_with_tax and amount == all_paid
-            elif all_back and all(_value(p) is not None for p in all_back):
-                amount = sum(max(abs(_value(p) or 0) - abs(p.discount_minor), 0) for p in all_back)
-                amount = _less(amount, off, all_paid)
-                of_products += self._converted(amount, r.currency, currency, placed_ms)
+            elif asked is not None:
+                amount = self._converted(_less(asked, off, all_paid), r.currency, currency, placed_ms)
+                assert amount is not None
+                of_products += amount
             else:
                 worth = _share(rest_of, lines, goods)
                 rest = rest or worth is None
@@ -385,11 +394,12 @@ class Oracle:
             else:
                 fee = round(paid * Fraction("0.0145")) + round(Fraction(25) / rate) if paid > 0 else 0
         margin = net - cost + back + charged - shipping_cost - fee + fees - shipping_back
-        guess = gross if unknown or blind else max(0, min(gross, guessed_gross))
+        guess = gross if unknown or fees_unknown or blind else max(0, min(gross, guessed_gross))
 
         self.count += 1
         self.valued += goods > 0
         self.refunded += given
+        self.unconverted_refunds += cannot
         self.times.append((placed_ms, order_id))
         _add(self.by_currency.setdefault(currency, Totals()), gross, gross - goods, refund, net, margin, guess)
         if self.by_currency[currency] == Totals():
@@ -414,14 +424,24 @@ class Oracle:
             return None
         return Fraction(valid[-1]["rate"]) * Fraction(10) ** (2 - DIGITS[currency])
 
-    def _converted(self, amount: int, stated: str | None, currency: str, at_ms: int) -> int:
-        """A refund's amount in the order's currency; as it is where a rate is missing. One that names none is in the order's."""
+    def _converted(self, amount: int, stated: str | None, currency: str, at_ms: int) -> int | None:
+        """A refund's amount in the order's currency; None where a rate is missing. One that names none is in the order's."""
         if stated is None:
             return _in_digits(amount, currency)
         theirs, ours = self._rate(stated or currency, at_ms), self._rate(currency, at_ms)
-        if stated in (None, currency) or theirs is None or ours is None:
+        if not amount or stated == currency:
             return amount
+        if theirs is None or ours is None:
+            return None
         return round(amount * theirs / ours)
+
+
+def _prices(back: tuple[Product, ...]) -> int | None:
+    """What products that went back were told to cost; None where some were told without."""
+    values = [_value(p) for p in back]
+    if not values or None in values:
+        return None
+    return sum(max(abs(v or 0) - abs(p.discount_minor), 0) for v, p in zip(values, back, strict=True))
 
 
 def _paid_for(back: list[Product], sold: dict[str, tuple[int, Fraction]]) -> int:
@@ -518,7 +538,7 @@ def test_a_second_way_of_reckoning_agrees_to_the_minor_unit(book_name: str, hist
     assert oracle.by_currency == profile.by_currency
     assert (oracle.count, oracle.valued, oracle.refunded) == (stats.count, stats.valued, stats.refunded)
     assert (oracle.cancelled, oracle.unconverted) == (stats.cancelled, stats.unconverted)
-    assert oracle.gift_cards == stats.gift_cards
+    assert (oracle.gift_cards, oracle.unconverted_refunds) == (stats.gift_cards, stats.unconverted_refunds)
     assert oracle.times == stats.recent
     assert (oracle.times[0] if oracle.times else None) == stats.first
 
@@ -640,7 +660,7 @@ def test_what_was_told_is_no_news_and_what_changes_an_entry_is(history: list[Arr
 
         assert (ledger.get(arrival.event.order_id) is not before) == news
     assert not any(is_news(arrival, ledger) for arrival in history)
-    compact(profile, START_MS + 500 * DAY_MS, ledger)
+    compact(profile, START_MS + 500 * DAY_MS, ledger, BOOKS["full"])
 
     assert not any(is_news(arrival, ledger) for arrival in history)
 
@@ -652,7 +672,7 @@ def test_compaction_leaves_all_money_as_it_is(history: list[Arrival]) -> None:
     before = (encode(profile.ltv), encode(profile.by_currency), encode(profile.orders))
     contributions = {entry.order_id: entry.contribution for entry in ledger.all()}
 
-    compact(profile, START_MS + 500 * DAY_MS, ledger)
+    compact(profile, START_MS + 500 * DAY_MS, ledger, BOOKS["full"])
 
     assert (encode(profile.ltv), encode(profile.by_currency), encode(profile.orders)) == before
     assert {entry.order_id: entry.contribution for entry in ledger.all()} == contributions
@@ -671,7 +691,7 @@ def test_a_refund_counts_the_same_before_and_after_compaction(history: list[Arri
     kept, ledger = play(history, BOOKS["full"])
     apply_order(kept, refund, ledger, BOOKS["full"])
     compacted, ledger = play(history, BOOKS["full"])
-    compact(compacted, at_ms, ledger)
+    compact(compacted, at_ms, ledger, BOOKS["full"])
     apply_order(compacted, refund, ledger, BOOKS["full"])
 
     assert kept.by_currency == compacted.by_currency

@@ -2,9 +2,10 @@
 
 import pytest
 
+from profiles.document import document
 from profiles.triggers import CartAbandonedRule
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, MINUTE_MS, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, MINUTE_MS, Timeline, ms, product, shop
 
 CART = "cart.abandoned"
 GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
@@ -241,3 +242,31 @@ def test_a_look_at_the_cart_in_another_currency_gives_its_prices_no_other_name(a
 
     (reminder,) = ada.sent(CART)
     assert (reminder.value_minor, reminder.currency) == (1000, "EUR")
+
+
+def test_of_a_cart_in_two_currencies_the_prices_in_that_of_what_was_added_last_are_shown(ada: Timeline) -> None:
+    ada.add(product("A", 1000), 0, currency="USD").add(product("B", 300), 5, currency="EUR").until(65)
+
+    (reminder,) = ada.sent(CART)
+    assert (reminder.value_minor, reminder.currency) == (300, "EUR")
+    assert [(item.product_id, item.price_minor, item.price_at_add_minor) for item in reminder.items] == [
+        ("B", 300, None),
+        ("A", None, None),
+    ]
+
+
+def test_a_cart_that_is_told_anew_in_another_currency_is_in_that_one(ada: Timeline) -> None:
+    ada.add(product("A", 1000), 0, currency="USD")
+    ada.tell(events.CartUpdated, 5, cart_id="c1", products=(product("A", 900),), currency="EUR").until(65)
+
+    (reminder,) = ada.sent(CART)
+    assert (reminder.value_minor, reminder.currency) == (900, "EUR")
+
+
+def test_a_cart_in_two_currencies_is_so_after_days(ada: Timeline) -> None:
+    ada.add(product("A", 1000), 0, currency="USD").add(product("B", 300), 5, currency="EUR").until(65)
+    ada.add(product("C", 200), 10 * DAY).until(10 * DAY + 60)
+
+    _, reminder = ada.sent(CART)
+    assert (reminder.value_minor, reminder.currency) == (1200, "USD")  # what names none is in the cart's first
+    assert [cart.value_minor for cart in document(ada.profile, ada.engine.book, ms(10 * DAY)).carts] == [1200]

@@ -299,3 +299,38 @@ def test_a_change_of_the_cart_resets_the_checkout_also_where_the_checkout_is_hea
     ada = started(Timeline().add("A", 0).add("B", 20), 10, cart_id="c1", arrives=21)
 
     assert ada.waiting(CHECKOUT) == [80]
+
+
+def shown(ada: Timeline) -> tuple[int | None, str, list[tuple[str, int | None]]]:
+    (reminder,) = ada.until(HOUR * 2).sent(CHECKOUT)
+    prices = sorted((item.product_id, item.price_minor) for item in reminder.items)
+    return reminder.value_minor, reminder.currency, prices
+
+
+def test_what_is_added_to_the_cart_of_a_checkout_in_another_currency_is_not_added_up_with_it() -> None:
+    ada = Timeline().add(product("A", 1000), 0, currency="USD")
+    started(ada, 5, products=(product("A", 900),), value_minor=900, currency="EUR")
+    ada.add(product("B", 300), 10, currency="USD")
+
+    assert shown(ada) == (300, "USD", [("A", None), ("B", 300)])
+
+
+def test_a_value_that_was_told_for_a_checkout_is_in_its_currency_and_so_are_the_prices_shown_with_it() -> None:
+    ada = Timeline().add(product("A", 1000), 0, currency="USD")
+    started(ada, 5, value_minor=900, currency="EUR")
+
+    assert shown(ada) == (900, "EUR", [("A", None)])
+
+
+def test_a_step_in_another_currency_leaves_what_it_does_not_tell_anew_without_a_price() -> None:
+    ada = started(Timeline(), 5, products=(product("A", 1000),), value_minor=1000, currency="USD")
+    ada.tell(events.CheckoutStepCompleted, 6, checkout_id="k1", value_minor=900, currency="EUR")
+
+    assert shown(ada) == (900, "EUR", [("A", None)])
+
+
+def test_a_step_without_amounts_gives_those_of_before_no_other_currency() -> None:
+    ada = started(Timeline(), 5, products=(product("A", 1000),), value_minor=1000, currency="USD")
+    ada.tell(events.CheckoutStepCompleted, 6, checkout_id="k1", currency="EUR")
+
+    assert shown(ada) == (1000, "USD", [("A", 1000)])

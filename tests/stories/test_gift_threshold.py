@@ -53,6 +53,17 @@ def test_a_cart_in_another_currency_is_left_alone(ada: Timeline) -> None:
     assert ada.decisions(GIFT) == []
 
 
+def test_a_cart_with_something_in_another_currency_is_left_alone_until_that_is_gone(ada: Timeline) -> None:
+    ada.add(product("B", 900), 1, currency="EUR").add(product("A", 4500), 2, currency="USD").until(3)
+
+    assert ada.decisions(GIFT) == []
+
+    ada.remove("B", 4, currency="EUR").until(5)
+
+    assert ada.emitted(GIFT) == [4]
+    assert (ada.triggers[0].value_minor, ada.triggers[0].currency) == (4500, "USD")
+
+
 def test_without_a_threshold_there_is_no_such_trigger() -> None:
     ada = Timeline().add(product("A", 4500), 0).until(DAY)
 

@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from profiles.cart_rules import CartAbandonedRule
+from profiles.gift_rules import GiftThresholdRule
+from profiles.goods_rules import PriceDroppedRule
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product
+from tests.stories.customers import buys, shop_that_learned
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 Story = Callable[[Timeline], Timeline]
 
@@ -66,3 +70,140 @@ def test_placed_after_the_emission_it_does_not(name: str, begun: Story, due: int
 
 def test_a_service_message_is_taken_back_and_never_a_sale() -> None:
     assert refusal(Timeline()).until(30).order("o1", 31, "A").outcomes == []
+
+
+# --- carts where any order ends the reminder ----------------------------------------------------------------------
+
+
+def any_order() -> Timeline:
+    return Timeline(shop(CartAbandonedRule(any_order=True)))
+
+
+def test_where_any_order_ends_a_cart_one_of_other_goods_takes_its_reminder_back() -> None:
+    ada = any_order().add("A", 0, cart="c2").until(60).order("o1", 30, "Z", cart_id="c1", arrives=70)
+
+    assert ada.emitted("cart.abandoned") == [60]
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_elsewhere_it_does_not() -> None:
+    ada = Timeline().add("A", 0, cart="c2").until(60).order("o1", 30, "Z", cart_id="c1", arrives=70)
+
+    assert ada.outcomes == []
+
+
+def test_one_after_the_reminder_is_the_sale_of_that_cart_alone_which_it_is_about() -> None:
+    ada = any_order().add("A", 0, cart="c2").until(60).order("o1", 70, "Z", cart_id="c1")
+
+    assert ada.outcomes == []
+
+
+def test_it_also_ends_a_cart_that_is_heard_of_after_the_order() -> None:
+    ada = any_order().order("o1", 30, "Z", cart_id="c1").add("A", 0, cart="c2", arrives=40).until(DAY)
+
+    assert ada.emitted("cart.abandoned") == []
+
+
+def test_what_is_put_into_that_cart_after_the_order_is_reminded_of() -> None:
+    ada = any_order().order("o1", 30, "Z", cart_id="c1").add("B", 35, cart="c2").add("A", 0, cart="c2", arrives=40)
+
+    assert ada.until(DAY).emitted("cart.abandoned") == [95]
+
+
+# --- interests ----------------------------------------------------------------------------------------------------
+
+
+def interested() -> Timeline:
+    tent = product("A", category="tents")
+    return Timeline().wish(tent, 0).wish(tent, 1).until(2)
+
+
+@pytest.mark.parametrize("placed", [0.5, -3 * DAY])
+def test_something_of_the_category_bought_within_the_week_before_takes_an_interest_back(placed: float) -> None:
+    ada = interested()
+    assert ada.emitted("category.interest") == [1]
+
+    ada.order("o1", placed, product("B", category="tents"), arrives=10)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+@pytest.mark.parametrize("placed, category", [(-8 * DAY, "tents"), (0.5, "boots")])
+def test_something_bought_longer_ago_or_of_another_category_does_not(placed: float, category: str) -> None:
+    ada = interested().order("o1", placed, product("B", category=category), arrives=10)
+
+    assert ada.outcomes == []
+
+
+# --- gifts --------------------------------------------------------------------------------------------------------
+
+
+def nearly(cart: str | None = "c1") -> Timeline:
+    """A cart near the gift, which is told of when she can be reached, half an hour later."""
+    ada = Timeline(shop(GiftThresholdRule(threshold_minor=5000)), customer="anonymous_id:a1")
+    ada.add(product("A", 4500), 0, cart=cart).tell(events.Identified, 30, email="ada@example.org").until(31)
+    assert ada.emitted("gift.threshold") == [30]
+    return ada
+
+
+@pytest.mark.parametrize("cart", ["c1", None])
+def test_a_cart_that_was_ordered_before_it_was_told_what_it_lacks_of_a_gift_is_taken_back(cart: str | None) -> None:
+    ada = nearly(cart).order("o1", 10, "A", cart_id=cart, arrives=40)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+@pytest.mark.parametrize("order", [{"cart_id": "c2"}, {"products": (product("Z"),)}])
+def test_an_order_of_something_else_does_not(order: dict[str, object]) -> None:
+    ada = nearly().tell(events.OrderCompleted, 10, order_id="o1", arrives=40, **order)
+
+    assert ada.outcomes == []
+
+
+# --- what an order ends that came before the episode --------------------------------------------------------------
+
+
+def test_a_visit_within_days_after_an_order_is_taken_back_when_that_becomes_known() -> None:
+    ada = visit(Timeline()).until(61)
+    assert ada.emitted("browse.abandoned") == [61]
+
+    ada.order("o1", -9 * DAY, "Z", arrives=70)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_a_visit_long_after_an_order_is_not() -> None:
+    assert visit(Timeline()).until(61).order("o1", -11 * DAY, "Z", arrives=70).outcomes == []
+
+
+def silent() -> tuple[Timeline, float]:
+    """Orders every ten days, then nothing until she is told so; and the day of that."""
+    ada, another = Timeline(shop_that_learned()), Timeline(shop_that_learned())
+    for day in range(0, 100, 10):
+        buys(ada, day)
+        buys(another, day)
+    (minute,) = another.until(700 * DAY).emitted("churn.risk")
+    return ada.until(minute), minute / DAY
+
+
+def test_an_order_since_the_last_one_known_takes_her_silence_back() -> None:
+    ada, day = silent()
+    ada.order("late", (day - 3) * DAY, "A", arrives=(day + 1) * DAY)
+
+    assert ("trigger.cancelled", "late_conversion") in ada.outcomes
+
+
+def test_one_among_those_known_does_not() -> None:
+    ada, day = silent()
+    ada.order("late", 45 * DAY, "A", arrives=(day + 1) * DAY)
+
+    assert ada.outcomes == []
+
+
+def test_who_had_bought_before_a_price_fell_is_not_to_hear_of_it() -> None:
+    ada = Timeline(shop(PriceDroppedRule())).view("A", 0).price("A", 1, 1000).price("A", 100, 500).until(2 * HOUR)
+    assert len(ada.emitted("price.dropped")) == 1
+
+    ada.order("o1", 50, "A", arrives=3 * HOUR)
+
+    assert ("trigger.cancelled", "late_conversion") in ada.outcomes
