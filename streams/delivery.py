@@ -225,6 +225,8 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):
 
     async def _open(self, offsets: Mapping[TP, int]) -> dict[TP, int]:
         consumer = self._ensure_consumer()
+        if consumer._subscription.reassignment_in_progress:
+            return {}  # the client still knows the partitions of before, but a session would outlive them
         opened: dict[TP, int] = {}
         for tp, offset in offsets.items():
             partition = TopicPartition(*tp)

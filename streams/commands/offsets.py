@@ -54,7 +54,7 @@ def accept_gap(ctx: click.Context, *, only: int | None, yes: bool) -> None:
     settings = settings_of(ctx)
     if only is not None and only >= settings.kafka.partitions:
         raise click.UsageError(f"there are {settings.kafka.partitions} partitions, numbered from 0")
-    gaps = [s for s in _standings(settings) if s.problem is not None and only in {None, s.partition}]
+    gaps = [s for s in _standings(settings, readable=True) if s.problem is not None and only in {None, s.partition}]
     if not gaps:
         click.echo("every stored offset lies within its log: there is no gap to accept")
         return
@@ -74,11 +74,16 @@ def accept_gap(ctx: click.Context, *, only: int | None, yes: bool) -> None:
     click.echo(f"{len(gaps)} gaps accepted in {len(by_partition)} partitions; workers read on within a minute")
 
 
-def _standings(settings: "Settings") -> list["Standing"]:
+def _standings(settings: "Settings", *, readable: bool = False) -> list["Standing"]:
+    """Where all partitions stand. With `readable` topics that workers would not read, missing ones or such with another number of
+    partitions, raise what workers do: an accepted gap would not let them read on.
+    """
     from streams.commands.tables import with_table
-    from streams.kafka_admin import admin_client
+    from streams.kafka_admin import admin_client, check_topics
     from streams.offsets import standings, stored_metas
 
     stored = with_table(settings, lambda table: stored_metas(table, settings.kafka.partitions))
     with admin_client(settings) as client:
+        if readable:
+            check_topics(client, settings)
         return standings(client, settings, stored)

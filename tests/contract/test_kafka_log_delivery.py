@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 from kafka import KafkaAdminClient
+from typing_extensions import override
 
 from streams.local.kafka_server import KafkaServer
 from streams.settings import Settings
@@ -230,6 +232,41 @@ def test_a_member_of_the_group_can_prove_it_and_one_that_was_replaced_cannot(
             return before, after
 
     assert asyncio.run(run()) == (True, False)
+
+
+class Belated(Catcher):
+    """Opens partitions while the group hands them out anew, as a claim does that began before."""
+
+    open: Callable[[], Awaitable[dict[TP, int]]]
+    opened: dict[TP, int] | None = None
+
+    @override
+    async def settled(self) -> None:
+        if self.opened is None:
+            self.opened = await self.open()
+
+
+def test_what_is_opened_while_partitions_are_handed_out_anew_is_not_open_and_the_worker_reads_on(
+    kafka_server: KafkaServer, kafka_admin: KafkaAdminClient, prefix: str
+) -> None:
+    """With a session from before, the client's error that Kafka has no offset for them would end the worker."""
+    settings = settings_for(kafka_server.bootstrap, prefix)
+    make_topics(kafka_admin, settings)
+    catcher = Belated()
+
+    async def run() -> None:
+        async with delivery(settings, catcher) as consumer:
+            catcher.open = lambda: consumer.open(everything(settings))
+            coordinator = consumer._thread._ensure_consumer()._coordinator
+            consumer._thread.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
+            await until(lambda: catcher.opened is not None and catcher.tps, "partitions that were handed out anew")
+            await consumer.open({TP(settings.topic("orders"), 0): 0})
+            await produce(settings, "orders", 0, range(3))
+            await until(lambda: len(catcher.offsets("orders", 0)) >= 3, "the records")
+
+    asyncio.run(run())
+
+    assert catcher.opened == {}
 
 
 def test_an_idle_worker_names_its_partitions_once_and_hears_of_news_all_the_same(

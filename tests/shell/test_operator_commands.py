@@ -368,6 +368,18 @@ def test_offsets_are_shown_and_a_gap_is_accepted_only_when_told_to(
     assert row == ["orders", str(ANN), "3", "0", "3", "0"]
 
 
+def test_no_gap_is_accepted_while_somebody_has_added_partitions_to_a_topic(
+    settings: Settings, regulars: Regulars, kafka_admin: KafkaAdminClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Workers would not read on: first the topic is made anew."""
+    carts, added = settings.topic("carts"), PARTITIONS + 2
+    kafka_admin.create_partitions({carts: added})
+    wait_until("added", lambda: len(kafka_admin.describe_topics([carts])[0]["partitions"]) == added)
+
+    assert regulars("offsets", "accept-gap", "--yes") == 2
+    assert f"carts has {added} partitions" in capsys.readouterr().err
+
+
 def test_rebuild_deletes_profiles_and_offsets_after_asking(
     regulars: Regulars, ann: Profile, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
