@@ -320,7 +320,9 @@ def cut(profile: Profile, of_orders: list[OrderEntry]) -> list[tuple[Raw, tuple[
     entries: list[Raw] = []
     size = len(stored)
     for entry in sorted(of_orders, key=lambda entry: entry.order_id):
-        text = encode(entry)
+        # What it came with may be part of the profile's own by now: there it is one of its orders.
+        known = not entry.came_with or entry.came_with in profile.sides
+        text = encode(entry if known else replace(entry, came_with=""))
         if size + len(text) > PART_BYTES and entries:
             part(bare, tuple(entries))
             entries, size = [], len(stored)

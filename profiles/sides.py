@@ -173,23 +173,24 @@ def _via(profile: Profile, identifier: str) -> str:
     """By which side's events an identifier came to be the profile's: by its own where those name it too."""
     kind, _, value = identifier.partition(":")
     sides = profile.sides
-    through = [other for other, side in sides.items() if side.is_kept and value in side.kept.ids.get(kind, ())]
-    return profile.id if profile.id in through or not through else through[0]
+    # The own one is the first of them.
+    through = (other for other, side in sides.items() if side.is_kept and value in side.kept.ids.get(kind, ()))
+    return next(through, profile.id)
 
 
 def _end_old(profile: Profile, before_ms: int, book: Book) -> None:
-    """Sides that can't be taken out any more, as they were linked before that moment, become part of the profile's own, with
-    what came through them.
+    """Sides that can't be taken out any more, as they and those through which they came were linked before that moment, become
+    part of the profile's own, with what came through them.
     """
     sides, own_id = profile.sides, profile.id
     for identifier, part in sides.items():
-        if part.since_ms < before_ms and identifier != own_id:
+        if part.since_ms < before_ms and identifier != own_id and _is_old(profile, identifier, before_ms):
             break
     else:
         return  # as for nearly every event
     own = sides[own_id]
     for identifier, part in list(sides.items()):
-        if identifier != own_id and part.since_ms < before_ms:
+        if identifier != own_id and _is_old(profile, identifier, before_ms):
             del sides[identifier]
             for other in sides.values():
                 if other.via == identifier:
@@ -198,6 +199,11 @@ def _end_old(profile: Profile, before_ms: int, book: Book) -> None:
                 merge.merge(own.kept, Ledger(complete=True), part.kept, [], book)
     if len(sides) == 1:
         sides.clear()
+
+
+def _is_old(profile: Profile, identifier: str, before_ms: int) -> bool:
+    """Whether a side was linked before that moment, and so was all that it would leave with."""
+    return all(profile.sides[one].since_ms < before_ms for one in _line(profile, identifier))
 
 
 def let_go(sides: dict[str, Side]) -> None:

@@ -46,7 +46,7 @@ class BackInStock(Watched[BackInStockRule]):
 
     def _wait_ms(self, book: Book, place: int, stock: int) -> int:
         rule = self.rule(book)
-        return place // (rule.told_per_piece * max(1, stock)) * rule.every_ms
+        return place // (rule.told_per_piece * stock) * rule.every_ms
 
     def grounds(self, profile: Profile) -> Iterable[str]:
         """The stock alerts."""

@@ -156,6 +156,12 @@ def test_an_amount_that_is_all_that_was_paid_is_the_whole_order_whoever_states_i
     assert worth(order(money=OF_124, refunds=refunds)).amounts.refund == refunded
 
 
+def test_parts_that_come_to_all_that_was_paid_are_goods_where_others_are_said_to_have_tax_in_them() -> None:
+    parts = {"a": Refund(1, amount=6_200), "b": Refund(1, amount=6_200), "c": Refund(1, amount=119, with_tax=True)}
+
+    assert worth(order(money=OF_124, refunds=parts)).amounts.refund == 12_400 + 100
+
+
 def test_shipping_that_went_back_is_no_margin_any_more() -> None:
     def margin(*amounts: int) -> int:
         refunds = {str(number): Refund(1, amount=amount, with_tax=True) for number, amount in enumerate(amounts)}

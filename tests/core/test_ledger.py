@@ -428,6 +428,22 @@ def test_compaction_asks_for_the_whole_ledger_first() -> None:
     assert ada.profile.pack() == before
 
 
+def test_lines_that_only_a_cancellation_told_go_as_long_after_it() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCancelled, 100, products=(Product(product_id="tea", price_minor=100),))
+    due_ms = ada.profile.compact_ms
+
+    assert due_ms == REFUND_WINDOW_MS + 100 * DAY_MS
+
+    compact(ada.profile, due_ms - 1, ada.ledger)
+
+    assert ada.entry().lines
+
+    compact(ada.profile, due_ms, ada.ledger)
+
+    assert not ada.entry().lines
+
+
 def test_an_old_order_from_an_import_waits_a_month_with_its_lines() -> None:
     ada = Customer()
     event = events.OrderCompleted(

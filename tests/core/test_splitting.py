@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import sides
+from profiles import links, sides
 from profiles.book import Book
 from profiles.catalogue import Catalogue, build_catalogue
 from profiles.engine import Engine
@@ -17,13 +18,14 @@ from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rules import DAY_MS, Caps, IdentityRules, QuietHours, Rules, TriggerRule
 from profiles.splitting import REFUSALS
-from profiles.state import Moment, encode
+from profiles.state import Cart, Moment, encode
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule
 from schemas.decode import others_of
 from schemas.events import (
     SHOP,
+    Aliased,
     Arrival,
     CartUpdated,
     CartViewed,
@@ -159,6 +161,10 @@ class Town:
         return [(change.name, change.customer_id, change.other) for change in found]
 
 
+def soap() -> Product:
+    return Product(product_id="soap", price_minor=1_000)
+
+
 def bought(town: Town, *names: str, order_id: str, revenue_minor: int, day: float = 0) -> Town:
     return town.tell(OrderCompleted, *names, day=day, order_id=order_id, revenue_minor=revenue_minor, currency="USD")
 
@@ -237,6 +243,24 @@ def test_of_two_that_came_together_the_one_that_stays_keeps_an_order_told_of_und
     assert nets(town) == {ADA: 250, PHONE: 0}
 
 
+@pytest.mark.parametrize(
+    "named_by, day, whose", [((MAIL,), 0, MAIL), ((MAIL,), 0.3, MAIL), ((MAIL, ADA), 0.3, ADA), ((ADA,), 0, ADA)]
+)
+def test_what_a_device_brought_is_hers_by_whose_events_it_came_and_the_customers_where_both_named_it_by_then(
+    named_by: tuple[str, ...], day: float, whose: str
+) -> None:
+    town = merged()
+    if day == 0:
+        bought(town, PHONE, order_id="p1", revenue_minor=9)
+    for name in named_by:
+        town.tell(Identified, name, PHONE, day=0.2)
+    if day > 0:
+        bought(town, PHONE, order_id="p1", revenue_minor=9, day=day)
+    town.split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1009 if whose == ADA else 1000, MAIL: 209 if whose == MAIL else 200}
+
+
 def test_what_is_given_back_twice_is_there_once() -> None:
     town = merged().split(ADA, MAIL)
     before = town.profile(MAIL).activity.events
@@ -245,6 +269,32 @@ def test_what_is_given_back_twice_is_there_once() -> None:
 
     assert nets(town) == {ADA: 1000, MAIL: 200}
     assert town.profile(MAIL).activity.events == before == 1
+
+
+def test_more_orders_than_one_part_holds_come_and_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "PART_BYTES", 100)  # one order each
+    town = merged()
+    bought(town, MAIL, order_id="e2", revenue_minor=30).split(ADA, MAIL)
+    answers = [mail.event for mail in town.out if isinstance(mail, Mail)]
+
+    assert [move.closing for move in town.out if isinstance(move, Restore)] == [False, True]
+    assert nets(town) == {ADA: 1000, MAIL: 230}
+    assert town.profile(MAIL).activity.events == 2
+    assert [one.counts.get("profiles") for one in answers if isinstance(one, CommandAnswered)] == [None, 1]
+
+
+def test_so_do_they_where_the_two_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "PART_BYTES", 100)
+    town = bought(Town(), MAIL, order_id="e2", revenue_minor=30)
+    bought(town, MAIL, order_id="e1", revenue_minor=200)
+    bought(town, ADA, order_id="a1", revenue_minor=1000).tell(Identified, ADA, MAIL)
+
+    assert [move.closing for move in town.out if isinstance(move, Absorb)] == [False, True]
+
+    town.split(ADA, MAIL)
+
+    assert nets(town) == {ADA: 1000, MAIL: 230}
+    assert town.profile(MAIL).activity.events == 2
 
 
 def test_what_was_absorbed_and_comes_again_after_the_split_is_given_back() -> None:
@@ -409,6 +459,30 @@ def test_what_became_her_own_stays_when_another_is_taken_out() -> None:
     assert town.profile(PHONE).redirect[-1][1] == ADA
 
 
+@pytest.mark.parametrize("ends", [19, 31, 35])
+def test_what_became_the_others_own_leaves_with_the_other_wherever_it_became_so(ends: float) -> None:
+    """Bob's address could be taken out of Bob for thirty days, the last of which may be days of Ada's."""
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=5)
+    bought(town, MAIL, order_id="e1", revenue_minor=200).tell(Identified, BOB, MAIL, PHONE)
+    bought(town, PHONE, order_id="p1", revenue_minor=30, day=0.1).tell(PageViewed, BOB, day=ends)
+    bought(town, ADA, order_id="a1", revenue_minor=1000, day=ends).tell(Aliased, ADA, previous_id="bob", day=ends + 1)
+    town.tell(PageViewed, ADA, day=ends + 15).split(ADA, BOB, day=ends + 20)
+
+    assert nets(town) == {ADA: 1000, BOB: 235}
+    assert [town.profile(name).activity.events for name in (ADA, BOB)] == [3, 5]
+
+
+def test_what_came_through_what_became_her_own_came_to_her() -> None:
+    town = merged().tell(Identified, MAIL, PHONE, day=20)
+    bought(town, PHONE, order_id="p1", revenue_minor=30, day=21)
+
+    assert town.profile(ADA).sides[PHONE].via == MAIL
+
+    town.tell(PageViewed, ADA, day=31)
+
+    assert town.profile(ADA).sides[PHONE].via == ADA
+
+
 @pytest.mark.parametrize("identifier", ["email:nobody@example.org", ADA])
 def test_who_was_never_merged_is_no_part_of_her(identifier: str) -> None:
     assert merged().split(ADA, identifier).refusals == ["not_merged"]
@@ -443,6 +517,29 @@ def test_what_is_too_large_is_not_kept_apart(monkeypatch: pytest.MonkeyPatch) ->
 
     assert town.refusals == ["too_large"]
     assert nets(town) == {ADA: 1200}
+
+
+@pytest.mark.parametrize("carts", [1, 2])
+def test_nor_is_what_is_so_large_that_its_carts_come_in_parts_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, carts: int
+) -> None:
+    town = bought(Town(), ADA, order_id="a1", revenue_minor=1000)
+    for number in range(carts):
+        town.tell(ProductAdded, MAIL, cart_id=f"c{number}", product=soap())
+    monkeypatch.setattr(links, "PART_BYTES", 100)
+    town.tell(Identified, ADA, MAIL).split(ADA, MAIL)
+
+    assert town.refusals == ["too_large"]
+    assert sorted(town.profile(ADA).carts) == [f"c{number}" for number in range(carts)]
+
+
+def test_what_is_kept_apart_and_comes_again_in_such_parts_is_let_go_of() -> None:
+    town = merged()
+    part = Profile(MAIL)
+    part.carts["c1"] = Cart("c1")
+    town.deliver(Absorb(cause="m3", at_ms=START_MS, into=ADA, absorbed=MAIL, closing=False, profile=Raw(part.pack())))
+
+    assert town.split(ADA, MAIL).refusals == ["too_large"]
 
 
 def test_every_refusal_has_its_words() -> None:
@@ -497,8 +594,6 @@ def test_what_came_with_an_identifier_after_it_was_linked_goes_with_it() -> None
 
 
 def test_the_larger_of_two_users_joined_by_an_alias_call_comes_out_again() -> None:
-    from schemas.events import Aliased
-
     town = bought(Town(), BOB, order_id="b1", revenue_minor=20)
     town.tell(PageViewed, ADA).tell(Aliased, ADA, previous_id="bob")
 
@@ -722,6 +817,14 @@ def test_nobody_is_asked_again_about_an_order_that_the_other_was_asked_about(nam
 
     assert {who for who, _ in before} == {ADA}
     assert town.sent(name) == before
+
+
+def test_a_reminder_of_a_coupon_goes_on_though_the_cart_of_the_same_number_leaves() -> None:
+    town = united().tell(ProductAdded, MAIL, cart_id="o1", product=soap(), day=0.1)
+    town.tell(OrderCompleted, ADA, day=0.2, order_id="o1", cart_id="o1", products=(soap(),), currency="USD")
+    town.tell(OrderDelivered, ADA, day=0.3, order_id="o1").until(2).split(ADA, MAIL, day=2)
+
+    assert town.until(40).sent("next.order.coupon") == [(ADA, 1), (ADA, 28)]
 
 
 def test_after_a_survey_both_are_left_in_peace() -> None:

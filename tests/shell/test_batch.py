@@ -88,6 +88,14 @@ def test_a_timer_due_exactly_at_the_clock_waits() -> None:
     assert [kind for kind, _, _ in engine.calls] == ["step", "step"]
 
 
+def test_so_does_the_one_after_another_that_fired() -> None:
+    made = world()
+    made.send(added("bob", 0, "m1"), added("bob", 1, "m2", cart="c2"), added("dee", 62, "m3"), added("dee", 63, "m4"))
+    run(made.all_done())
+
+    assert [trigger["evidence"] for trigger in made.values("triggers")] == [["m1"], ["m2"]]
+
+
 def test_after_the_last_record_nothing_fires_until_the_clock_moves() -> None:
     engine = Recording()
     made = world(engine)
@@ -183,6 +191,25 @@ def test_a_timer_that_fails_is_left_alone_and_holds_up_nobody() -> None:
     assert ada is not None
     assert len(ada.episodes) == 1
     assert [trigger["customer"]["id"] for trigger in made.values("triggers")] == ["user_id:bob"]
+
+
+class Sleeping(Engine):
+    """An engine whose timers never have their say."""
+
+    @override
+    def fire(
+        self, profile: Profile, at: Moment, orders: Ledger, out: list[Output], timers: int = FIRED_MAX
+    ) -> int | None:
+        return profile.next_due_ms()
+
+
+def test_nor_does_one_that_is_still_due_after_it_fired() -> None:
+    made = world(Sleeping(EAGER))
+    made.send(added("ada", 0, "m1"), added("bob", 70, "m2"))
+    run(made.all_done())
+
+    assert [decision["state"] for decision in made.values("decisions")] == ["armed", "armed"]
+    assert made.profile("user_id:bob") is not None
 
 
 def test_a_timer_that_failed_fires_later_once_the_fault_is_gone() -> None:

@@ -129,6 +129,23 @@ def test_an_order_says_what_it_came_with_be_it_from_before_the_login_or_since(de
     assert came_with == {"before": f"anonymous_id:{device}", "since": f"anonymous_id:{device}", "own": ""}
 
 
+def test_it_says_so_too_where_the_device_led_to_an_address_and_that_one_to_the_customer() -> None:
+    mail = living_in(0, "mail")
+    world = told(msgspec.structs.replace(login(PHONE, 0), user_id=None, email=mail))
+    run(everywhere(world, []))
+    world.log.append(
+        "clickstream",
+        msgspec.json.encode(msgspec.structs.replace(login("", 5, "named"), anonymous_id=None, email=mail)),
+        partition=0,
+    )
+    run(everywhere(world, []))
+    world.log.append("orders", msgspec.json.encode(bought(PHONE, 10, "since")), partition=1)
+    run(everywhere(world, []))
+    (entry,) = world.stored()["0"][1][f"user_id:{ADA}"].values()
+
+    assert msgspec.json.decode(entry)["came_with"] == f"anonymous_id:{PHONE}"
+
+
 def test_a_record_of_a_device_says_for_whom_it_was_sent_on_and_comes_there_once() -> None:
     world = told(login(PHONE, 0))
     run(everywhere(world, []))

@@ -71,6 +71,7 @@ def test_nor_more_than_five_in_seven_days() -> None:
         (ALWAYS, replace(MANY, max_in_24h=1), 1),
         (ALWAYS, replace(MANY, max_in_7d=1), 7),
         (CartAbandonedRule(cooldown_ms=3 * DAY * MINUTE_MS), MANY, 3),
+        (CartAbandonedRule(cooldown_ms=0, max_in_window=1, window_ms=3 * DAY * MINUTE_MS), MANY, 3),
     ],
 )
 def test_a_time_is_over_at_its_end_to_the_minute(rule: CartAbandonedRule, caps: Caps, days: int) -> None:
@@ -213,6 +214,28 @@ def test_quiet_hours_may_lie_within_one_day() -> None:
     assert ada.emitted(CART) == [12 * HOUR + 59, 16 * HOUR, 16 * HOUR]
 
 
+@pytest.mark.parametrize(
+    "due, sent",
+    [
+        (22 * HOUR - 1, 22 * HOUR - 1),
+        (22 * HOUR, DAY + 8 * HOUR),
+        (DAY + 8 * HOUR - 1, DAY + 8 * HOUR),
+        (DAY + 8 * HOUR, DAY + 8 * HOUR),
+    ],
+)
+def test_the_night_begins_and_ends_at_its_minute(due: int, sent: int) -> None:
+    night = QuietHours(start_at="22:00", end_at="08:00", jitter_ms=0)
+    ada = Timeline(shop(ALWAYS, quiet_hours=night)).add("tea", due - HOUR)
+
+    assert ada.until(3 * DAY).emitted(CART) == [sent]
+
+
+def test_quiet_hours_that_end_as_they_begin_are_none() -> None:
+    ada = Timeline(shop(ALWAYS, quiet_hours=QuietHours(start_at="08:00", end_at="08:00"))).add("tea", 0)
+
+    assert ada.until(DAY).emitted(CART) == [HOUR]
+
+
 # --- who is left out ----------------------------------------------------------------------------------------------
 
 
@@ -335,6 +358,14 @@ def test_further_reminders_hold_back_nothing_less_important_and_are_held_back_by
 
     assert ada.emitted(CART) == [2 * DAY + 80]
     assert ada.emitted("checkout.abandoned") == [70, DAY + 70, 3 * DAY + 70]
+
+
+@pytest.mark.parametrize("later, sent", [(2 * DAY - 1, []), (2 * DAY, [2 * DAY + 70])])
+def test_a_higher_one_blocks_for_two_days_to_the_minute(later: int, sent: list[int]) -> None:
+    ada = Timeline(shop(ALWAYS)).add("tea", 0).tell(events.CheckoutStarted, 10, checkout_id="k1", cart_id="c1")
+    ada.add("pot", 10 + later, cart="c2").until(3 * DAY)
+
+    assert ada.emitted(CART) == sent
 
 
 def test_every_decision_names_its_evidence_and_the_version_of_the_rules() -> None:

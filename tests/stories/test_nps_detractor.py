@@ -33,6 +33,13 @@ def test_a_low_score_is_told_at_once_with_all_that_a_caller_needs() -> None:
     }
 
 
+def test_what_she_says_last_is_told_also_where_what_she_said_before_comes_late() -> None:
+    ada = Timeline().tell(events.NpsSubmitted, 10, score=3, survey_id="s1", comment="Broken on arrival")
+    ada.tell(events.NpsSubmitted, 9, score=4, survey_id="s1", comment="Hm").until(11)
+
+    assert [trigger.details["comment"] for trigger in ada.sent(DETRACTOR)] == ["Broken on arrival"]
+
+
 def test_six_is_low_and_seven_is_not() -> None:
     assert low(6).until(DAY).emitted(DETRACTOR) == [0]
     assert low(7).until(DAY).decisions(DETRACTOR) == []

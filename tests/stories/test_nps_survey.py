@@ -55,6 +55,19 @@ def test_who_was_not_seen_since_is_left_in_peace_until_her_next_parcel() -> None
     assert ada.emitted(SURVEY) == [15 * DAY, 215 * DAY]
 
 
+def test_who_was_seen_on_the_first_of_the_ninety_days_is_asked_again() -> None:
+    for seen, surveys in ((15 * DAY, [15 * DAY, 105 * DAY]), (15 * DAY - 1, [15 * DAY])):
+        assert buyer().tell(events.PageViewed, seen).until(110 * DAY).emitted(SURVEY) == surveys
+
+
+def test_a_parcel_whose_time_was_over_does_not_take_the_place_of_one_that_was_given_back() -> None:
+    ada = buyer().order("o2", 2 * DAY, "chair").tell(events.OrderDelivered, 3 * DAY, order_id="o2")
+    ada.tell(events.NpsSubmitted, 5 * DAY, score=8)  # until day 95 she is asked nothing
+    ada.tell(events.OrderReturned, 50 * DAY, order_id="o1").until(100 * DAY)
+
+    assert ada.emitted(SURVEY) == []
+
+
 def test_a_second_parcel_within_the_ninety_days_does_not_bring_a_second_survey() -> None:
     ada = buyer().until(16 * DAY)
     ada.order("o2", 20 * DAY, "chair").tell(events.OrderDelivered, 21 * DAY, order_id="o2").until(110 * DAY)

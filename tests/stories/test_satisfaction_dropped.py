@@ -34,6 +34,11 @@ def test_somebody_who_always_says_seven_has_not_dropped() -> None:
     assert scores(7, 7, 7).until(9 * DAY).decisions(DROPPED) == []
 
 
+def test_two_and_a_half_below_her_mean_is_a_drop_and_what_she_said_long_ago_is_not_in_it() -> None:
+    assert scores(10, 9, 7).until(9 * DAY).emitted(DROPPED) == [2 * DAY + 5]
+    assert scores(*[7] * 5, *[10] * 10, 7).until(20 * DAY).emitted(DROPPED) == [15 * DAY + 5]
+
+
 def test_one_earlier_word_is_not_yet_a_habit() -> None:
     assert scores(10, 7).until(9 * DAY).decisions(DROPPED) == []
 

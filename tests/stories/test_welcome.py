@@ -128,6 +128,20 @@ def test_who_came_back_and_has_ordered_before_is_no_newcomer() -> None:
     assert ada.decisions(WELCOME)[-1] == ("cancelled", "existing_customer")
 
 
+def test_an_order_of_one_day_before_is_that_of_a_newcomer_and_an_older_one_is_not() -> None:
+    for minute, welcomed in ((5 - DAY, [5]), (4 - DAY, [])):
+        ada = newcomer().order("o1", minute, "A").tell(events.Identified, 0, consent=GRANT).until(DAY)
+
+        assert ada.emitted(WELCOME) == welcomed
+
+
+def test_a_word_of_consent_from_before_she_left_that_comes_late_does_not_say_that_she_is_back() -> None:
+    ada = welcomed_and_gone().tell(events.ConsentChanged, 9 * DAY, arrives=11 * DAY, consent=GRANT)
+    ada.tell(events.ConsentChanged, 190 * DAY, consent=GRANT).until(200 * DAY)
+
+    assert ada.emitted(WELCOME) == [5, 190 * DAY + 5]
+
+
 def test_a_sign_up_that_becomes_known_two_days_late_is_not_welcomed() -> None:
     ada = newcomer().tell(events.Identified, 0, arrives=2 * DAY, consent=GRANT).until(3 * DAY)
 

@@ -27,6 +27,13 @@ def test_three_tries_after_ninety_days_and_then_rest() -> None:
     assert not any(wake.startswith("winback") for wake in ada.profile.wakes)
 
 
+def test_a_try_that_a_gate_held_back_counts_and_the_next_one_comes_in_its_time() -> None:
+    ada = buys(Timeline(consent=False), 0).until(100 * DAY)
+    ada.tell(events.ConsentChanged, 100 * DAY, consent=(events.ConsentChange(state="GRANT", channel="email"),))
+
+    assert emitted_days(ada.until(900 * DAY)) == [135, 180]
+
+
 def test_nothing_is_armed_while_it_only_waits() -> None:
     ada = buys(Timeline(), 0)
 

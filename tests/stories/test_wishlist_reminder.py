@@ -43,6 +43,12 @@ def test_buying_it_ends_it(ada: Timeline) -> None:
     assert ada.decisions(WISH) == [("armed", None), ("cancelled", "ordered")]
 
 
+def test_having_bought_it_before_she_wished_for_it_again_does_not_be_that_known_late(ada: Timeline) -> None:
+    ada.wish("A", DAY).order("o1", DAY - 1, "A", arrives=2 * DAY).until(5 * DAY)
+
+    assert ada.emitted(WISH) == [4 * DAY]
+
+
 def test_buying_something_else_does_not(ada: Timeline) -> None:
     ada.wish("A", 0).order("o1", DAY, "B").until(5 * DAY)
 
