@@ -48,10 +48,10 @@ def test_an_outlook_is_the_sum_of_what_is_expected_of_each() -> None:
 
 
 @pytest.mark.parametrize("family", ["bg_nbd", "mbg_nbd"])
-@pytest.mark.parametrize("a", [0.4, 1.0, 1.7])
-def test_what_is_expected_of_many_at_once_is_what_is_expected_of_each(family: Family, a: float) -> None:
+@pytest.mark.parametrize("a, b", [(0.4, 2.4), (1.0, 2.4), (1.7, 2.4), (6_000.0, 9_000.0)])
+def test_what_is_expected_of_many_at_once_is_what_is_expected_of_each(family: Family, a: float, b: float) -> None:
     """Regulars of hundreds of orders and customers of an hour among them."""
-    model = Timing(family=family, r=0.6, alpha=4.5, a=a, b=2.4)
+    model = Timing(family=family, r=0.6, alpha=4.5, a=a, b=b)
     rng = np.random.default_rng(1)
     x = rng.choice([0, 0, 1, 2, 5, 20, 90, 400], 400)
     age = rng.uniform(0, 150, 400) + x / 7
