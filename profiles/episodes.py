@@ -534,12 +534,16 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str) -> None:
-    """Take back what was emitted about something and had no outcome yet: its ground was a mistake, as is known now."""
+def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, since_ms: int) -> bool:
+    """Take back what was emitted about something that happened at `since_ms` or later, and had no outcome yet: its ground was a
+    mistake, as is known now. Gives whether there was any.
+    """
+    found = False
     for sent in turn.profile.emitted:
-        if sent.name == definition.name and sent.key == key and sent.outcome is None:
-            sent.outcome = "retracted"
+        if sent.name == definition.name and sent.key == key and sent.outcome is None and sent.opened_ms >= since_ms:
+            sent.outcome, found = "retracted", True
             _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+    return found
 
 
 def _outcome(

@@ -216,6 +216,7 @@ def _united_case(ours: CaseKept, theirs: CaseKept) -> CaseKept:
         owner=_newest(ours.owner, theirs.owner),
         told=ours.told or theirs.told,
         overdue=ours.overdue or theirs.overdue,
+        taken_back=max(ours.taken_back, theirs.taken_back),
     )
 
 

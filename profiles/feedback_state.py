@@ -19,7 +19,7 @@ class CaseKept(Struct, omit_defaults=True, gc=False):
 
     `opened_ms` is the first low answer (None: a step was told before the answer came). `owner` is who was last named, with
     the time and message id of the word. `told` and `overdue`: nps.detractor told of it, and
-    feedback.overdue did.
+    feedback.overdue did. `taken_back`: how often what nps.detractor told was.
     """
 
     opened_ms: int | None = None
@@ -31,6 +31,7 @@ class CaseKept(Struct, omit_defaults=True, gc=False):
     owner: tuple[int, str, str] | None = None
     told: bool = False
     overdue: bool = False
+    taken_back: int = 0
 
 
 class Ticket(Struct, omit_defaults=True, gc=False):

@@ -10,7 +10,7 @@ All is a function of the profile, the models and the moment. Everything else tha
 
 from bisect import bisect_right
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, floor
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -148,7 +148,8 @@ def tier_limits(book: Book) -> tuple[int, ...]:
     if model is None or not model.net_percentiles:
         return ()
     place = min(max(1, ceil((1.0 - rule.top_share) * 100)), len(model.net_percentiles)) - 1
-    return (max(1, ceil(model.net_percentiles[place])),)
+    # Above the point: what is equal to it belongs with those below, so in a shop of one price nobody is among the best.
+    return (max(1, floor(model.net_percentiles[place]) + 1),)
 
 
 def tier_of(net_minor: int, before: int, book: Book, limits: tuple[int, ...]) -> int:

@@ -49,7 +49,7 @@ def _details(turn: Turn, case_id: str, case: Case) -> dict[str, Any]:
 
 
 class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
-    """The trigger, at once; a correction within minutes takes it back. One for each survey."""
+    """The trigger, at once; a correction within minutes takes it back. One for each survey, and one more for each taken back."""
 
     name = "nps.detractor"
     rule_type = NpsDetractorRule
@@ -66,15 +66,19 @@ class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
         key = episode_key(profile, case_id)
         if not is_low(answer):
             cancel(turn, self, key, "score_corrected")
-            if answer.answered_ms - kept.opened_ms <= self.rule(turn.book).correction_ms:
-                retract(turn, self, key, "score_corrected")
+            since_ms = answer.answered_ms - self.rule(turn.book).correction_ms
+            if retract(turn, self, key, "score_corrected", since_ms):
+                kept.told, kept.taken_back = False, kept.taken_back + 1
         elif not kept.told:
             # What an older version of her answer said that came late is not what she says now.
             is_newest = answer.answered_ms == arrival.time_ms
             comment = (event.comment or "")[:COMMENT_MAX] if is_newest else ""
             known = waiting(profile, self, key)
             data = None if known is not None and not is_newest else {"case_id": case_id, "comment": comment}
-            plan(turn, self, key, case_id, kept.opened_ms, kept.opened_ms, data=data)
+            # Told once and taken back, it is news once more: from her newest word on, and with an id of its own.
+            again = kept.taken_back
+            opened_ms = answer.answered_ms if again else kept.opened_ms
+            plan(turn, self, key, f"{case_id}#{again}" if again else case_id, opened_ms, opened_ms, data=data)
 
     def grounds(self, profile: Profile) -> Iterable[str]:
         return _answers(profile)

@@ -4,7 +4,7 @@ A histogram of integer counts stays exact under every change of a customer (subt
 order and over any number of partitions; sums of floats and sketches do not. The price: an amount is known to half a per cent.
 """
 
-from math import exp, floor, log
+from math import ceil, exp, floor, log
 from typing import Final
 
 _WIDTH: Final = log(1.01)
@@ -34,3 +34,19 @@ def amount_of(bucket: int) -> float:
         return 0.0
     amount = exp((abs(bucket) - _OFFSET + 0.5) * _WIDTH)
     return amount if bucket > 0 else -amount
+
+
+def largest_of(bucket: int) -> int:
+    """The largest whole amount in a bucket, so that none of those counted in it is above; for buckets of whole amounts.
+
+    >>> largest_of(bucket_of(4900)), bucket_of(4902) - bucket_of(4900), bucket_of(4903) - bucket_of(4900)
+    (4902, 0, 1)
+    """
+    if bucket == 0:
+        return 0
+    size = abs(bucket) - _OFFSET
+    largest = ceil(exp((size + 1) * _WIDTH)) if bucket > 0 else -floor(exp(size * _WIDTH))
+    # The edge itself is known to a rounding error only.
+    while bucket_of(largest) > bucket:
+        largest -= 1
+    return largest

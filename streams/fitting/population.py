@@ -4,14 +4,14 @@ Counters of several partitions are merged by plain addition, before or after the
 so that equal counters give equal sums to the last bit, and so the same model, wherever they were read from.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.value.buckets import amount_of
+from profiles.value.buckets import amount_of, largest_of
 from profiles.value.history import LOG_UNIT
 
 Ints = NDArray[np.int64]
@@ -57,8 +57,9 @@ class Population(Buyers):
     """All buyers, and what their orders after the first are worth, each row with its count.
 
     Of `spend` and `margin`, the amounts are means per purchase after the first, for customers who have one; `spread` are sums
-    of squared deviations of margins; `value` is total net. `apart` are the buyers once more, by their origins as well.
-    `*origin_of_row` is the place of each row's origin (`profiles.value.origin`) in `origins`, for rows of the same kind.
+    of squared deviations of margins; `value` is the largest total net of a bucket. `apart` are the buyers once more, by their
+    origins as well. `*origin_of_row` is the place of each row's origin (`profiles.value.origin`) in `origins`, for rows of the
+    same kind.
     """
 
     spend_x: Ints
@@ -162,7 +163,7 @@ def population_of(counters: Mapping[str, int]) -> Population:
         spread=_amounts(rows["spread"][:, 0]),
         spread_count=customers["spread"],
         spread_origin_of_row=origin_of_row["spread"],
-        value=_amounts(rows["value"][:, 0]),
+        value=_amounts(rows["value"][:, 0], largest_of),
         value_count=customers["value"],
         origins=tuple(origins),
         origin_of_row=origin_of_row["buyers"],
@@ -217,7 +218,7 @@ def _readable(name: str, width: int) -> bool:
     return len(parts) == width and all(part.removeprefix("-").isdecimal() for part in parts)
 
 
-def _amounts(buckets: Ints) -> Floats:
-    """The middle of each bucket. There are few different ones, so each is worked out once, by the core's own function."""
+def _amounts(buckets: Ints, of: Callable[[int], float] = amount_of) -> Floats:
+    """The middle of each bucket, or what else stands for it. There are few different ones, so each is worked out once."""
     different, places = np.unique(buckets, return_inverse=True)
-    return np.array([amount_of(int(bucket)) for bucket in different], np.float64)[places]
+    return np.array([of(int(bucket)) for bucket in different], np.float64)[places]

@@ -47,6 +47,14 @@ def test_means_over_a_beta_are_the_known_ones(a: float, b: float) -> None:
     assert beta_mean(lambda p: exp(-2.5 * log1p(4.0 * p)), a, b) == pytest.approx(power, rel=1e-7)
 
 
+@pytest.mark.parametrize("a", [1e-4, 0.3, 2_000.0, 9_900.0])
+@pytest.mark.parametrize("b", [1e-4, 0.7, 3_000.0, 9_900.0])
+def test_means_over_a_beta_hold_at_the_ends_of_what_may_be_fitted(a: float, b: float) -> None:
+    # Nearly all at one end or at both, and so narrow that coarse steps would miss it.
+    assert beta_mean(lambda p: 1.0, a, b) == pytest.approx(1.0, rel=1e-6)
+    assert beta_mean(lambda p: 1.0 - p, a, b) == pytest.approx(b / (a + b), rel=1e-6)
+
+
 def test_a_root_is_found_in_no_more_steps_than_halving_takes() -> None:
     numbers = random.Random(7)
     for _ in range(200):

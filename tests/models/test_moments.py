@@ -18,6 +18,10 @@ LONG = [
     (Timing(family="bg_nbd", regularity=3, r=0.2, alpha=0.3, a=0.8, b=2.4), Buyer(0, 0.0, 0.0), 26.0),
     (Timing(family="mbg_nbd", regularity=2, r=1.4, alpha=3.0, a=0.8, b=2.4), Buyer(30, 9.0, 10.0), 52.0),
     (Timing(family="bg_nbd", regularity=6, r=1.4, alpha=3.0, a=0.8, b=2.4), Buyer(40, 19.8, 20.0), 52.0),
+    # Shops whose customers leave with nearly the same probability.
+    (Timing(family="mbg_nbd", regularity=1, r=1.4, alpha=3.0, a=2_000.0, b=6_000.0), Buyer(0, 0.0, 1.0), 52.0),
+    (Timing(family="bg_nbd", regularity=1, r=1.4, alpha=3.0, a=8_000.0, b=7_000.0), Buyer(1, 2.0, 2.0), 52.0),
+    (Timing(family="mbg_nbd", regularity=2, r=1.4, alpha=0.3, a=4_000.0, b=6_000.0), Buyer(0, 0.0, 0.0), 52.0),
 ]
 
 

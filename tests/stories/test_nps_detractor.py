@@ -60,6 +60,22 @@ def test_a_slip_of_the_finger_mended_within_five_minutes_is_taken_back() -> None
     assert ada.decisions(DETRACTOR)[-1] == ("retracted", "score_corrected")
 
 
+def test_who_gives_a_low_score_again_after_it_was_taken_back_is_told_of_again() -> None:
+    ada = low().until(1).tell(events.NpsSubmitted, 3, score=9, survey_id="s1").until(4)
+    ada.tell(events.NpsSubmitted, 6, score=1, survey_id="s1", comment="No, really").until(7)
+
+    assert ada.emitted(DETRACTOR) == [0, 6]
+    first, again = ada.sent(DETRACTOR)
+    assert first.trigger_id != again.trigger_id
+    assert (again.details["case_id"], again.details["score"], again.details["comment"]) == ("s1", 1, "No, really")
+
+    ada.tell(events.NpsSubmitted, 10, score=8, survey_id="s1").tell(events.NpsSubmitted, 12, score=0, survey_id="s1")
+
+    assert ada.outcomes == [("trigger.cancelled", "score_corrected")] * 2
+    assert ada.until(DAY).emitted(DETRACTOR) == [0, 6, 12]
+    assert len({trigger.trigger_id for trigger in ada.sent(DETRACTOR)}) == 3
+
+
 def test_mended_while_it_waited_it_never_goes_out() -> None:
     visitor = Timeline(customer="anonymous_id:v1").tell(events.NpsSubmitted, 0, score=3, survey_id="s1").until(1)
     visitor.tell(events.NpsSubmitted, 3, score=9, survey_id="s1").tell(events.Identified, 9, email="v@example.org")

@@ -58,7 +58,7 @@ def test_who_comes_back_is_told_again() -> None:
 def test_without_limits_the_top_tenth_of_all_buyers_is_the_tier() -> None:
     cuts = tuple(100.0 * share for share in range(1, 100))
     ada = Timeline(shop_that_learned(models=learned(net_percentiles=cuts)))
-    buys(ada, 0, 8_999, "o1").until(DAY)
+    buys(ada, 0, 9_000, "o1").until(DAY)
     assert ada.profile.standing.tier == 0
 
     buys(ada, 2, 1, "o2").until(3 * DAY)
