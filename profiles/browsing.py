@@ -81,6 +81,8 @@ def note_view(profile: Profile, arrival: Arrival) -> None:
     start_ms, visits = activity.session_start_ms or at_ms, browsing.visits
     if not visits or visits[-1][0] != start_ms:
         _note_visit(browsing, start_ms, activity.session_by)
+        if len(views) == 1:
+            _catch_up(profile)
     if len(views) > VIEWS_MAX or views[0].at_ms < views[-1].at_ms - KEEP_MS:
         keep_newest(browsing, views)
 
@@ -138,7 +140,9 @@ def note_search(profile: Profile, arrival: Arrival) -> None:
     assert isinstance(event, ProductsSearched)
     searches = profile.browsing.searches
     searches.append(Search(arrival.time_ms, event.message_id, normal_query(event.query), event.results))
-    if len(searches) > 1:
+    if len(searches) == 1:
+        _catch_up(profile)
+    else:
         searches.sort(key=lambda search: (search.at_ms, search.message_id))
         horizon_ms = searches[-1].at_ms - KEEP_MS
         if searches[0].at_ms < horizon_ms or len(searches) > SEARCHES_MAX:
@@ -162,6 +166,21 @@ def note_found(profile: Profile, at_ms: int, *, added: bool = False) -> None:
     browsing.found_ms = max(browsing.found_ms, at_ms)
     if added:
         browsing.added_ms = max(browsing.added_ms, at_ms)
+
+
+def _catch_up(profile: Profile) -> None:
+    """Where nothing had been viewed or searched for, no note was kept of what was found: carts and orders tell of it, and
+    watches of views outside of any visit. All of them must be united already.
+    """
+    seen = profile.browsing
+    firsts = [view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]]
+    added_ms = carts.added_ms(profile)
+    found = [order.at_ms for order in profile.recent_orders] if profile.has_recent_orders else []
+    found += [view_ms for watch in profile.watches.values() for view_ms in watch.views] if profile.has_watches else []
+    found_ms = max((added_ms, *found))
+    if firsts and found_ms >= min(firsts):
+        seen.found_ms = max(seen.found_ms, found_ms)
+        seen.added_ms = max(seen.added_ms, added_ms)
 
 
 # --- how products were shown --------------------------------------------------------------------------------------
@@ -290,17 +309,7 @@ def unite(into: Profile, other: Profile) -> None:
     if other.has_browsing:
         _unite(into, other)
     if into.has_browsing:
-        # Where nothing had been viewed or searched for, no note was kept of what was found: carts and orders tell of it, and
-        # watches of views outside of any visit. All of them are united already.
-        seen = into.browsing
-        firsts = [view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]]
-        added_ms = carts.added_ms(into)
-        found = [order.at_ms for order in into.recent_orders] if into.has_recent_orders else []
-        found += [view_ms for watch in into.watches.values() for view_ms in watch.views] if into.has_watches else []
-        found_ms = max((added_ms, *found))
-        if firsts and found_ms >= min(firsts):
-            seen.found_ms = max(seen.found_ms, found_ms)
-            seen.added_ms = max(seen.added_ms, added_ms)
+        _catch_up(into)
 
 
 def _unite(into: Profile, other: Profile) -> None:

@@ -126,7 +126,8 @@ def value_minor(lines: Iterable[CartLine]) -> int:
 
 def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forget_ms: int) -> Cart | None:
     """Apply a cart event. The cart it changed, or None where the very event was applied before. A cart whose last change is
-    longer ago than `forget_ms` was dropped by then, whether or not she came by in between: this one begins anew.
+    longer ago than `forget_ms` was dropped by then, whether or not she came by in between: this one begins anew. One that never
+    changed is known by what a checkout or a trigger did.
     """
     event: Any = arrival.event  # of the kinds in _OPERATIONS, which have what is asked of them
     at_ms, kind, url = arrival.time_ms, _OPERATIONS[type(event)], None
@@ -139,7 +140,7 @@ def apply_cart_event(profile: Profile, arrival: Arrival, lateness_ms: int, forge
         products = (event.product,)
     cart_id = event.cart_id or DEFAULT_CART
     cart, forgotten_ms = find(profile, cart_id), at_ms - forget_ms
-    if cart is None or (cart.changed_ms < forgotten_ms and cart.mutated_ms < forgotten_ms):
+    if cart is None or (cart.mutated_ms < forgotten_ms and 0 < cart.changed_ms < forgotten_ms):
         cart = _new_cart(profile, cart_id, at_ms, lateness_ms)
     op = CartOp(at_ms, event.message_id, kind, [_op_line(product) for product in products])
     if event.currency is not None and event.currency != cart.currency:
@@ -210,8 +211,9 @@ def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int, others: range
 
 
 def hand_over(profile: Profile, cart_id: str, at_ms: int, message_id: str, lateness_ms: int) -> Cart:
-    """A checkout takes a cart over; the cart need not be known yet."""
+    """A checkout takes a cart over, at the earliest moment that is told; the cart need not be known yet."""
     cart = find(profile, cart_id) or _new_cart(profile, cart_id, at_ms, lateness_ms)
+    cart.ops = [op for op in cart.ops if op.message_id != message_id or op.at_ms <= at_ms]
     _insert(cart, CartOp(at_ms, message_id, CHECKOUT), lateness_ms)
     return cart
 
@@ -358,7 +360,11 @@ def tidy(profile: Profile, now_ms: int, forget_ms: int, lateness_ms: int) -> Non
     settled_ms = now_ms - 2 * lateness_ms
     done = []
     for cart in here.values():
-        if cart.changed_ms < settled_ms and cart.mutated_ms < settled_ms:
+        if (
+            cart.changed_ms < settled_ms
+            and cart.mutated_ms < settled_ms
+            and (cart.changed_ms or not cart.ops or cart.ops[-1].at_ms < settled_ms)  # it may be heard of after its end
+        ):
             done.append(cart)
         elif cart.ops and cart.ops[0].at_ms < settled_ms:
             fold_into_base(cart, settled_ms)

@@ -37,9 +37,12 @@ def since(wish: Wish | None) -> tuple[int, str] | None:
     return wish.adds[0] if wish is not None and wish.adds else None
 
 
-def opening(wish: Wish | None) -> tuple[int, str] | None:
-    """When and by which message a reminder of a wish opens: the first word that none was told of yet."""
-    return next((add for add in wish.adds if add[0] > wish.told_ms), None) if wish is not None else None
+def opening(wish: Wish | None, bought_ms: int) -> tuple[int, str] | None:
+    """When and by which message a reminder of a wish opens: the first word since it was bought that none was told of yet."""
+    if wish is None:
+        return None
+    since_ms = max(wish.told_ms, bought_ms)
+    return next((add for add in wish.adds if add[0] > since_ms), None)
 
 
 def _tidy(wish: Wish) -> None:

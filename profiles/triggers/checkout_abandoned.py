@@ -31,10 +31,10 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         event, profile = arrival.event, turn.profile
         assert isinstance(event, CheckoutEvent)
         checkout = checkouts.of_event(profile, event)
-        self._end_done(turn)
         if checkout.done is None and (known := _cart(profile, checkout)) is not None:
             self._follow(turn, checkout, known)
         self.replan(turn, checkout)
+        cart = None
         if checkout.cart_id is not None:
             cart = carts.hand_over(
                 profile,
@@ -43,6 +43,8 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 _mark_of(profile, checkout),
                 turn.book.rules.allowed_lateness_ms,
             )
+        self._end_done(turn)
+        if cart is not None:
             CART_ABANDONED.replan(turn, cart, "checkout_started")
 
     def on_cart(self, turn: Turn, cart: Cart) -> None:
@@ -70,25 +72,41 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         if told.order is not None and turn.profile.has_checkouts:
             for checkout in turn.profile.checkouts.values():
                 if checkout.done == told.order.order_id:
-                    cancel(turn, self, checkout.checkout_id, "ordered", told.order.order_id)
+                    self._end(turn, checkout)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """What one had begun an order or a newer checkout of the other may have ended: its cart is free again since then."""
         for episode in waiting_of(turn.profile, self):
             if episode.occurrence > 1 and _was_sent(turn.profile, episode):
                 cancel(turn, self, episode.key, "replaced")
-        waited = {episode.key for episode in waiting_of(turn.profile, self)}
         self._end_done(turn)
-        for checkout in turn.profile.checkouts.values():
-            if checkout.checkout_id in waited and checkout.done is not None and (cart := _cart(turn.profile, checkout)):
-                CART_ABANDONED.replan(turn, cart, "ordered")
 
     def _end_done(self, turn: Turn) -> None:
         for checkout in turn.profile.checkouts.values():
-            if checkout.done == checkouts.REPLACED:
-                cancel(turn, self, checkout.checkout_id, "replaced")
-            elif checkout.done is not None:
-                cancel(turn, self, checkout.checkout_id, "ordered", checkout.done)
+            if checkout.done is not None:
+                self._end(turn, checkout)
+
+    def _end(self, turn: Turn, checkout: Checkout) -> None:
+        """What ended a checkout ends its reminder, and that of the cart it held until then, armed or not."""
+        profile, lateness_ms = turn.profile, turn.book.rules.allowed_lateness_ms
+        waited = waiting(profile, self, checkout.checkout_id) is not None
+        if checkout.done == checkouts.REPLACED:
+            cancel(turn, self, checkout.checkout_id, "replaced")
+        else:
+            cancel(turn, self, checkout.checkout_id, "ordered", checkout.done)
+        at_ms = _done_ms(profile, checkout)
+        held = (
+            not checkout.reminded
+            and at_ms is not None
+            and turn.now_ms - lateness_ms <= at_ms <= checkout.moved_ms + self.rule(turn.book).delay_ms
+        )
+        cart = _cart(profile, checkout) if held or waited else None
+        if cart is None:
+            return
+        if held:
+            assert at_ms is not None
+            carts.mark(cart, carts.ENDED, at_ms, _ended(carts.ENDED, checkout.started_by, at_ms), lateness_ms)
+        CART_ABANDONED.replan(turn, cart, "ordered")
 
     def on_parted(self, turn: Turn) -> None:
         """A checkout whose first reminder is still ahead waits for it with whom it belongs to."""
@@ -97,15 +115,17 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
                 self.replan(turn, checkout)
 
     def replan(self, turn: Turn, checkout: Checkout) -> None:
-        """Arm the first reminder where there is something to remind of, or move it; those that follow an emission keep theirs."""
+        """Arm the first reminder where there is something to remind of, or move it, else end it: its cart is free then. Those
+        that follow an emission keep theirs.
+        """
         profile = turn.profile
         if checkout.done is not None or checkout.reminded:
             return
         episode = waiting(profile, self, checkout.checkout_id)
-        if episode is None:
-            if not checkouts.basket(profile, checkout).lines:
-                return
-        elif episode.occurrence > 1:
+        if episode is not None and episode.occurrence > 1:
+            return
+        if not checkouts.basket(profile, checkout).lines:
+            cancel(turn, self, checkout.checkout_id, "empty")
             return
         due_ms = checkout.moved_ms + self.rule(turn.book).delay_ms
         plan(turn, self, checkout.checkout_id, checkout.started_by, checkout.started_ms, due_ms)
@@ -162,14 +182,15 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         if checkout is None:
             return
         if episode.occurrence == 1 and checkout.cart_id is not None:
-            cart = carts.find(turn.profile, checkout.cart_id)
-            if cart is not None:
+            cart = _cart(turn.profile, checkout)
+            is_emptied = checkout.done is None and not checkouts.basket(turn.profile, checkout).lines
+            if cart is not None and not is_emptied:
                 kind = carts.EMITTED if state == "emitted" else carts.ENDED
                 # What an order ended before it was due ended then: what is put in after that opens a new episode.
                 due_ms = episode.due_ms
                 ended_ms = _done_ms(turn.profile, checkout) or turn.time_ms
                 at_ms = min(due_ms, ended_ms) if state == "cancelled" else max(due_ms, cart.changed_ms)
-                carts.mark(cart, kind, at_ms, f"{kind}:{episode.anchor}:{at_ms}", turn.book.rules.allowed_lateness_ms)
+                carts.mark(cart, kind, at_ms, _ended(kind, episode.anchor, at_ms), turn.book.rules.allowed_lateness_ms)
         switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
         if state == "emitted":
             checkout.reminded = True
@@ -200,6 +221,11 @@ def _mark_of(profile: Profile, checkout: Checkout) -> str:
     """How a checkout stands among the operations of its cart; each of those that have no name of their own apart."""
     named = checkout.checkout_id != checkouts.nameless(profile.id)
     return f"checkout:{checkout.checkout_id if named else checkout.started_by}"
+
+
+def _ended(kind: str, anchor: str, at_ms: int) -> str:
+    """How the end of what waited for a cart stands among its operations."""
+    return f"{kind}:{anchor}:{at_ms}"
 
 
 def _was_sent(profile: Profile, episode: Episode) -> bool:

@@ -30,7 +30,12 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         key = checkouts.id_of(profile, event)
         episode = waiting(profile, self, key)
         opening = (at_ms, event.message_id)
-        data: dict[str, Any] = {"failed_ms": at_ms, "reason": event.reason, "order_id": event.order_id}
+        data: dict[str, Any] = {
+            "failed_ms": at_ms,
+            "failed_by": event.message_id,
+            "reason": event.reason,
+            "order_id": event.order_id,
+        }
         shown = {"value_minor": event.value_minor, "currency": event.currency, "url": event.url}
         data |= {name: value for name, value in shown.items() if value is not None}
         if episode is not None:
@@ -44,8 +49,12 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         if told.order is None:
             return
         for episode in waiting_of(turn.profile, self):
-            if told.order.at_ms >= episode.opened_ms or episode.key in (told.order.checkout_id, told.order.order_id):
+            failed_ms = episode.data["failed_ms"]
+            named = episode.key in (told.order.checkout_id, told.order.order_id)
+            if told.order.at_ms >= failed_ms or (named and told.arrival.time_ms >= failed_ms):
                 cancel(turn, self, episode.key, "ordered", told.order.order_id)
+            elif told.order.at_ms >= episode.opened_ms:
+                self._open_again(turn, episode)
 
     def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
         """The last refusal counts."""
@@ -67,7 +76,12 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
             if _ordered_since(turn.profile, failed_ms):
                 cancel(turn, self, episode.key, "ordered")
             elif _ordered_since(turn.profile, episode.opened_ms):
-                plan(turn, self, episode.key, episode.anchor, failed_ms, episode.due_ms)
+                self._open_again(turn, episode)
+
+    def _open_again(self, turn: Turn, episode: Episode) -> None:
+        """An order ended what a payment refused before it had opened: the last refusal came after it."""
+        anchor = episode.data.get("failed_by", episode.anchor)
+        plan(turn, self, episode.key, anchor, episode.data["failed_ms"], episode.due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         failed_ms: int = episode.data["failed_ms"]

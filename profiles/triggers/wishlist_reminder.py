@@ -37,7 +37,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         """What one wished for the other may have ordered; it may be wished for again since."""
         for episode in waiting_of(turn.profile, self):
             product_id = _product_of(turn.profile, episode)
-            if _bought(turn.profile, product_id, episode.opened_ms):
+            if _bought_ms(turn.profile, product_id) >= episode.opened_ms:
                 cancel(turn, self, episode.key, "ordered")
                 self._plan(turn, product_id)
 
@@ -48,9 +48,10 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
                 self._plan(turn, product_id, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
 
     def _plan(self, turn: Turn, product_id: str, *, since_ms: int = 0) -> None:
-        """Arm by the first word on the list that she was not reminded of, if that is due since then."""
-        profile, opening = turn.profile, wishes.opening(turn.profile.wishes.get(product_id))
-        if opening is not None and not _bought(profile, product_id, opening[0]):
+        """Arm by the first word on the list since she bought it that she was not reminded of, if that is due since then."""
+        profile = turn.profile
+        opening = wishes.opening(profile.wishes.get(product_id), _bought_ms(profile, product_id))
+        if opening is not None:
             due_ms = opening[0] + self.rule(turn.book).delay_ms
             if due_ms >= since_ms:
                 plan(turn, self, _key(profile, product_id), opening[1], opening[0], due_ms)
@@ -65,8 +66,10 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         if told.order is None:
             return
         for episode in waiting_of(turn.profile, self):
-            if _product_of(turn.profile, episode) in told.order.product_ids and told.order.at_ms >= episode.opened_ms:
+            product_id = _product_of(turn.profile, episode)
+            if product_id in told.order.product_ids and told.order.at_ms >= episode.opened_ms:
                 cancel(turn, self, episode.key, "ordered", told.order.order_id)
+                self._plan(turn, product_id)  # it may be wished for again since
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
@@ -75,7 +78,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         product_id = _product_of(turn.profile, episode)
         if wishes.since(turn.profile.wishes.get(product_id)) is None:
             return "removed"
-        return "ordered" if _bought(turn.profile, product_id, episode.opened_ms) else None
+        return "ordered" if _bought_ms(turn.profile, product_id) >= episode.opened_ms else None
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         product_id = _product_of(turn.profile, episode)
@@ -115,8 +118,9 @@ def _product_of(profile: Profile, episode: Episode) -> str:
     return episode.key.removeprefix(f"{profile.id}|")
 
 
-def _bought(profile: Profile, product_id: str, since_ms: int) -> bool:
-    return product_id in browsing.bought_since(profile.recent_orders, since_ms)
+def _bought_ms(profile: Profile, product_id: str) -> int:
+    """When she last ordered a product, as far as that is remembered; -1 where it is not."""
+    return max((order.at_ms for order in profile.recent_orders if product_id in order.product_ids), default=-1)
 
 
 WISHLIST_REMINDER: Final = WishlistReminder()

@@ -310,3 +310,9 @@ def test_what_names_no_currency_is_in_the_shops(ada: Timeline) -> None:
     (told,) = ada.sent(BROWSE)
     assert told.currency == "USD"
     assert [(item.product_id, item.price_minor) for item in told.items] == [("A", 1000), ("B", None)]
+
+
+def test_what_was_put_into_a_cart_before_any_view_was_heard_of_ends_it_too(ada: Timeline) -> None:
+    ada.add("C", 5).remove("C", 6).view("B", 0).view("C", 4).until(DAY)
+
+    assert ("cancelled", "added_to_cart") in ada.decisions(BROWSE)

@@ -58,11 +58,39 @@ def test_a_checkout_of_an_empty_cart_arms_nothing() -> None:
     assert started(Timeline(), 10).waiting(CHECKOUT) == []
 
 
-def test_a_cart_that_is_emptied_within_a_checkout_moves_the_reminder_that_then_finds_nothing_to_remind_of() -> None:
+def test_a_cart_that_is_emptied_within_a_checkout_ends_the_reminder_until_something_is_put_in_again() -> None:
     ada = started(Timeline().add("A", 0), 10).remove("A", 20)
 
-    assert ada.waiting(CHECKOUT) == [80]
-    assert ("cancelled", "empty") in ada.until(80).decisions(CHECKOUT)
+    assert ada.decisions(CHECKOUT) == [("armed", None), ("cancelled", "empty")]
+    assert ada.add("B", 30).until(90).emitted(CHECKOUT) == [90]
+    assert ada.emitted(CART) == []
+
+
+def test_of_a_checkout_whose_own_products_were_removed_the_cart_is_free_again() -> None:
+    ada = started(Timeline().add("A", 0).add("A", 1), 2, products=(product("A"),)).remove("A", 3).until(DAY)
+
+    assert ada.emitted(CHECKOUT) == []
+    assert ada.emitted(CART) == [63]
+
+
+def test_an_emptied_checkout_is_in_no_other_carts_way() -> None:
+    ada = started(Timeline().add("B", 0, cart="c2"), 10, cart_id="c1", products=(product("A"),))
+    ada.tell(events.CartUpdated, 20, cart_id="c1", products=()).until(DAY)
+
+    assert ada.emitted(CART) == [60]
+
+
+def test_an_order_ends_what_waits_for_the_cart_in_checkout_also_where_that_is_heard_of_after_it() -> None:
+    ada = started(Timeline(), 4, cart_id="c1").order("o1", 6).add("A", 3).until(DAY)
+
+    assert ada.triggers == []
+
+
+def test_a_cart_is_taken_over_when_its_checkout_began_though_later_steps_were_heard_of_first() -> None:
+    ada = Timeline().add("B", 2).tell(events.CheckoutStepCompleted, 4, checkout_id="k1", cart_id="c1")
+    started(ada.order("o1", 1, cart_id="c1"), 0, cart_id="c1").until(DAY)
+
+    assert ada.emitted(CART) == [62]
 
 
 def test_a_checkout_that_brings_its_own_products_needs_no_cart() -> None:

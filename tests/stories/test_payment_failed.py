@@ -57,6 +57,22 @@ def test_an_order_known_before_its_refused_payment_arms_nothing(ada: Timeline) -
     assert ada.decisions(FAILED) == []
 
 
+def test_an_order_placed_between_two_refusals_ends_the_first_alone_also_where_it_is_heard_of_last(
+    ada: Timeline,
+) -> None:
+    fail(fail(ada, 0), 20, message_id="second").order("o1", 10, "A", checkout_id="k1").until(DAY)
+
+    assert ada.emitted(FAILED) == [50]
+    assert ada.triggers[0].evidence[0] == "second"
+
+
+def test_a_later_word_on_the_order_itself_ends_it_since_it_was_paid(ada: Timeline) -> None:
+    fail(ada.order("o1", 0, "A", checkout_id="k1"), 5)
+    ada.tell(events.OrderUpdated, 10, order_id="o1", checkout_id="k1", products=(product("A"),)).until(DAY)
+
+    assert ada.decisions(FAILED) == [("armed", None), ("cancelled", "ordered")]
+
+
 def test_once_a_day_for_a_checkout_but_for_each(ada: Timeline) -> None:
     fail(ada, 0).until(60)
     fail(ada, 100)

@@ -119,3 +119,9 @@ def test_a_search_that_came_late_is_reminded_of_at_once(ada: Timeline) -> None:
     ada.search("tea", 0, results=0, arrives=300).until(DAY)
 
     assert ada.emitted(SEARCH) == [300]
+
+
+def test_a_search_heard_of_after_what_was_put_into_the_cart_since_is_answered(ada: Timeline) -> None:
+    ada.add("A", 5).search("tea", 0, results=0).until(DAY)
+
+    assert ada.emitted(SEARCH) == []

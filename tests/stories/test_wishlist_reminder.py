@@ -119,3 +119,18 @@ def test_a_wish_known_a_week_late_is_not_reminded_of(ada: Timeline) -> None:
     ada.wish("A", 0, arrives=7 * DAY).until(8 * DAY)
 
     assert ada.decisions(WISH) == [("expired", "max_lateness")]
+
+
+@pytest.mark.parametrize("arrival", ["wow", "wwo", "oww"])
+def test_a_wish_for_what_was_bought_before_is_reminded_of_whatever_was_heard_of_first(
+    ada: Timeline, arrival: str
+) -> None:
+    wishes = iter((0, 2))
+    for heard in arrival:
+        if heard == "w":
+            ada.wish("A", next(wishes))
+        else:
+            ada.order("o1", 1, "A")
+    ada.until(5 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY + 2]

@@ -1,0 +1,118 @@
+"""Law: what is sent does not depend on the order in which events arrive, as long as all of them come before anything is due.
+
+Not of pages: how long a look at a product lasted is told by the views around it and by what came after it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import events
+from schemas.events import Event
+from tests.stories.timeline import DAY, Timeline, product, shop
+
+ARRIVED = 30
+"""The minute at which all of a story has arrived."""
+SHOP = shop()
+
+Told = tuple[type[Event], dict[str, Any]]
+Story = list[Told]
+
+products = st.lists(st.sampled_from("ABC"), unique=True, max_size=3).map(lambda ids: tuple(map(product, ids)))
+one = st.sampled_from("ABC").map(product)
+values = st.none() | st.integers(1, 9_000)
+carts = st.sampled_from(("c1", "c1", "c2"))
+checkouts = st.sampled_from(("k1", "k2"))
+
+
+def telling(kind: type[Event], **fields: Any) -> st.SearchStrategy[Told]:
+    """Events of a kind; its fields are strategies, or the same in all."""
+    drawn = {name: field if isinstance(field, st.SearchStrategy) else st.just(field) for name, field in fields.items()}
+    return st.tuples(st.just(kind), st.fixed_dictionaries(drawn))
+
+
+IN_CART = (
+    telling(events.ProductAdded, cart_id=carts, product=one),
+    telling(events.ProductRemoved, cart_id=carts, product=one),
+    telling(events.CartUpdated, cart_id=carts, products=products),
+    telling(events.CartViewed, cart_id=carts),
+)
+IN_CHECKOUT = tuple(
+    telling(kind, checkout_id=checkouts, cart_id="c1", products=products, value_minor=values)
+    for kind in (events.CheckoutStarted, events.CheckoutStepCompleted)
+)
+ORDERS = (
+    telling(events.OrderCompleted, order_id="o1", products=products, cart_id=st.sampled_from((None, "c1", "c2"))),
+)
+WISHES = (
+    telling(events.ProductAddedToWishlist, product=one),
+    telling(events.ProductRemovedFromWishlist, product=one),
+    telling(events.WishlistProductAddedToCart, product=one, cart_id=carts),
+)
+VIEWS = (telling(events.ProductViewed, product=one, channel="browser"),)
+SEARCHES = (
+    telling(
+        events.ProductsSearched,
+        query=st.sampled_from(("tea", "green tea")),
+        results=st.sampled_from((None, 0, 7)),
+        channel="browser",
+    ),
+)
+REFUSALS = (telling(events.PaymentFailed, checkout_id=checkouts, reason=st.sampled_from(("declined", "expired"))),)
+
+STORIES = {
+    "carts and checkouts": (*IN_CART, *IN_CHECKOUT, *ORDERS),
+    "wishes": (*WISHES, *IN_CART, *ORDERS),
+    "views and searches": (*VIEWS, *SEARCHES, *IN_CART, *ORDERS),
+    "refused payments": (*REFUSALS, *IN_CHECKOUT, *ORDERS),
+}
+
+
+def told_once(story: Story) -> Story:
+    """The story without what would contradict itself: a checkout begins before its steps, and an order is placed once."""
+    begun: set[str] = set()
+    found: Story = []
+    for kind, fields in story:
+        named = fields.get("checkout_id") or fields.get("order_id")
+        if kind not in (events.CheckoutStarted, events.OrderCompleted) or named not in begun:
+            found.append((kind, fields))
+        if named is not None and kind is not events.PaymentFailed:
+            begun.add(named)
+    return found
+
+
+def arrivals(*kinds: st.SearchStrategy[Told]) -> st.SearchStrategy[tuple[Story, list[int]]]:
+    """Stories, with the places of their events in the order in which they arrive."""
+    stories = st.lists(st.one_of(kinds), min_size=2, max_size=6).map(told_once)
+    return stories.flatmap(lambda story: st.tuples(st.just(story), st.permutations(range(len(story)))))
+
+
+def sent(story: Story, arrival: Iterable[int]) -> list[tuple[Any, ...]]:
+    """What is sent where the events of a story, one a minute, arrive in this order."""
+    ada = Timeline(SHOP)
+    for place in arrival:
+        kind, fields = story[place]
+        ada.tell(kind, place, arrives=ARRIVED, message_id=f"event {place}", **fields)
+    ada.until(4 * DAY)
+    return sorted((one.due_at_ms, one.name, one.occurrence, repr(one.items), one.value_minor) for one in ada.triggers)
+
+
+@pytest.mark.parametrize("of", STORIES)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_every_order_of_arrival_brings_the_same(of: str, data: st.DataObject) -> None:
+    story, arrival = data.draw(arrivals(*STORIES[of]))
+
+    assert sent(story, arrival) == sent(story, range(len(story)))
+
+
+def test_so_it_does_where_the_own_products_of_a_checkout_are_removed() -> None:
+    added: Told = (events.ProductAdded, {"cart_id": "c1", "product": product("A")})
+    removed: Told = (events.ProductRemoved, {"cart_id": "c1", "product": product("A")})
+    begun: Told = (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1", "products": (product("A"),)})
+    story = [added, added, begun, removed]
+
+    assert sent(story, [0, 3, 2, 1]) == sent(story, range(4)) != []
