@@ -435,11 +435,11 @@ def test_lines_that_only_a_cancellation_told_go_as_long_after_it() -> None:
 
     assert due_ms == REFUND_WINDOW_MS + 100 * DAY_MS
 
-    compact(ada.profile, due_ms - 1, ada.ledger)
+    compact(ada.profile, due_ms - 1, ada.ledger, BOOK)
 
     assert ada.entry().lines
 
-    compact(ada.profile, due_ms, ada.ledger)
+    compact(ada.profile, due_ms, ada.ledger, BOOK)
 
     assert not ada.entry().lines
 
