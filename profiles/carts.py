@@ -299,7 +299,7 @@ def remember_order(profile: Profile, order: RecentOrder) -> None:
     orders.sort(key=lambda other: (other.at_ms, other.order_id))
     horizon = orders[-1].at_ms - RECENT_ORDERS_KEPT_MS
     if orders[0].at_ms < horizon or len(orders) > RECENT_ORDERS_MAX:
-        profile.recent_orders = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
+        orders[:] = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
 
 
 def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> Cart:

@@ -433,7 +433,7 @@ def _emit(
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
-        profile.emitted = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
+        sent[:] = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
     # A ghost counts in everything as an emission would: both arms must go on alike.
     if is_measured(rule, book.rules):
         exposures.expose(profile, rule, definition.name, book.rules, now_ms, turn.time_ms)

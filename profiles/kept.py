@@ -1,49 +1,19 @@
-"""What is asked of profiles with nearly every event: the parts that views change, when it is due next, its stored form.
+"""What is asked of a profile as a whole with nearly every event: when it is due next, and its stored form.
 
 A part of `profiles.profile` that is compiled (structs themselves can't be, see docs/decisions/0009).
 """
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 from msgspec.structs import astuple
 
 from profiles.mixed_in import mixed_in
-from profiles.state import Browsing, Episode, Interests, Watch, encode
+from profiles.parts import NOTHING, stored_part
+from profiles.state import Episode, encode
 
 VERSION: Final = 2
 """Schema version of a stored profile. A worker that meets a higher one stops. Since 2 views keep their own words of a product."""
-NOTHING: Final = Raw()
-"""A part of which nothing is known."""
-_NOTHING_STORED: Final = frozenset((b"{}", b"[]"))
-
-T = TypeVar("T")
-
-
-def open_part(part: Raw, kind: tuple[msgspec.json.Decoder[T], Any]) -> T:
-    """What a text stands for: a decoder, and what makes one of nothing."""
-    decoder, make = kind
-    if part is NOTHING:
-        made: T = make()
-        return made
-    return decoder.decode(part)
-
-
-_INTERESTS: Final = (msgspec.json.Decoder(Interests), Interests)
-_WATCHES: Final = (msgspec.json.Decoder(dict[str, Watch]), dict)
-_BROWSING: Final = (msgspec.json.Decoder(Browsing), Browsing)
-
-
-def stored_part(part: Any) -> Raw:
-    """A part as text; what is empty is as if it had never been there."""
-    text = encode(part)
-    return NOTHING if is_nothing(text) else Raw(text)
-
-
-def is_nothing(text: bytes) -> bool:
-    """Whether the text of a part says nothing."""
-    return len(text) == 2 and text in _NOTHING_STORED  # a long one is not hashed for it
 
 
 def own_texts(profile: Any) -> None:
@@ -65,52 +35,6 @@ class Kept:
     """Methods of `Profile`."""
 
     __slots__ = ()
-
-    @property
-    def interests(self: Any) -> Interests:
-        """Decayed interest in categories, brands and occasions."""
-        part: Interests | Raw = self._interests
-        if type(part) is Raw:
-            part = self._interests = open_part(part, _INTERESTS)
-        return part
-
-    @property
-    def watches(self: Any) -> dict[str, Watch]:
-        """Products she has an eye on, by their key among the goods."""
-        part: dict[str, Watch] | Raw = self._watches
-        if type(part) is Raw:
-            part = self._watches = open_part(part, _WATCHES)
-        return part
-
-    @property
-    def has_watches(self: Any) -> bool:
-        """Whether she has an eye on anything, without opening it."""
-        part: dict[str, Watch] | Raw = self._watches
-        return part is not NOTHING and (type(part) is Raw or bool(part))
-
-    @property
-    def browsing(self: Any) -> Browsing:
-        """Views and searches of the last days."""
-        part: Browsing | Raw = self._browsing
-        if type(part) is Raw:
-            part = self._browsing = open_part(part, _BROWSING)
-        return part
-
-    @property
-    def has_browsing(self: Any) -> bool:
-        """Whether any view, search or click is remembered, without opening them."""
-        part: Browsing | Raw = self._browsing
-        return part is not NOTHING if type(part) is Raw else bool(part.views or part.searches or part.found_ms)
-
-    @property
-    def has_sides(self: Any) -> bool:
-        """Whether facts are kept apart by the identifier they came with, without opening them."""
-        return self._sides is not NOTHING and (type(self._sides) is Raw or bool(self._sides))
-
-    @property
-    def exposures_opened(self: Any) -> bool:
-        """Whether somebody asked for the comparisons: only then they may have changed."""
-        return type(self._exposures) is not Raw
 
     def next_due_ms(self: Any) -> int | None:
         """The earliest moment at which something here wants to be looked at, or None."""

@@ -305,7 +305,8 @@ def cut(profile: Profile, of_orders: list[OrderEntry]) -> list[tuple[Raw, tuple[
     stored = copy.pack()
     if len(stored) > PART_BYTES:
         # Carts are what can grow so large; each is whole by itself.
-        found, copy.carts = copy.carts, {}
+        found = {**copy.carts}
+        copy.carts.clear()
         left = copy.left_carts
         for cart_id, cart in found.items():
             part(Profile(here, _carts=Raw(encode({cart_id: cart}))).pack())

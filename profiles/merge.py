@@ -293,11 +293,11 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
             known.outcome = known.outcome or emitted.outcome
         if emitted.receipt_ms > known.receipt_ms:
             known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
-    into.emitted = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
+    into.emitted[:] = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
-    into.decisions = [kept[text] for text in in_time[-DECISIONS_KEPT:]]
+    into.decisions[:] = [kept[text] for text in in_time[-DECISIONS_KEPT:]]
 
 
 def _unite_behaviour(into: Profile, other: Profile) -> None:

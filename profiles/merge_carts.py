@@ -44,9 +44,9 @@ def unite(into: Profile, other: Profile, ledger: Ledger, lateness_ms: int, *, ag
 
 def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
     """Unite the remembered orders, each as its united entry has it where that is loaded. True if any changed."""
-    before = into.recent_orders
+    before = [*into.recent_orders]
     known = {order.order_id: order for order in (*other.recent_orders, *before)}
-    into.recent_orders = []
+    into.recent_orders.clear()
     for order in known.values():
         carts.remember_order(into, _described(order, into, ledger))
     return into.recent_orders != before

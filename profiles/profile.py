@@ -8,39 +8,17 @@ times as many customers.
 A new part is a field, a property and a decoder for it; what was opened is written again, changed or not.
 """
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from profiles.apart import since as apart_since
-from profiles.feedback_state import Feedback
 from profiles.insight.change.behaviour import Behaviour
 from profiles.insight.cohorts import Past
-from profiles.insight.experiment import Exposure
-from profiles.kept import NOTHING, VERSION, Kept, is_nothing, open_part, own_texts
+from profiles.kept import VERSION, Kept, own_texts
 from profiles.order_state import Totals
-from profiles.state import (
-    Activity,
-    Cart,
-    Checkout,
-    Consent,
-    Coupon,
-    DecisionKept,
-    Delivery,
-    Emitted,
-    Episode,
-    Memberships,
-    Milestones,
-    OrderStats,
-    Privacy,
-    RecentOrder,
-    Standing,
-    Supply,
-    WindowsKept,
-    Wish,
-    encode,
-)
+from profiles.parts import NOTHING, Parts, is_nothing, open_part
+from profiles.state import Activity, Consent, Coupon, DecisionKept, Episode, OrderStats, Privacy, Standing, Wish, encode
 from profiles.value.purchases import Purchases
 
 # A part is read as text and holds, once opened, what it stands for.
@@ -54,7 +32,7 @@ def _part(name: str) -> Any:
     return field(name=name, default=NOTHING)
 
 
-class Profile(Kept, Struct, omit_defaults=True, gc=False):
+class Profile(Parts, Kept, Struct, omit_defaults=True, gc=False):
     """Everything remembered about one customer. `id` is "type:value" of its home identifier.
 
     `redirect` is not empty where this identifier belongs to another profile: (since when, profile id), oldest first; then
@@ -183,41 +161,7 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         """The last decisions, oldest first."""
         return [_decision_decoder.decode(kept) if type(kept) is Raw else kept for kept in self.decisions]
 
-    @property
-    def has_traits(self) -> bool:
-        """Whether there are any traits, without opening them."""
-        return self._traits is not NOTHING
-
-    @property
-    def has_exposures(self) -> bool:
-        """Whether the customer is in any comparison, without opening them."""
-        return self._exposures is not NOTHING
-
-    @property
-    def has_behaviour(self) -> bool:
-        """Whether anything was watched of how she orders, without opening it."""
-        return self._behaviour is not NOTHING
-
-    @property
-    def has_past(self) -> bool:
-        """Whether the customer has ordered, without opening what is known of it."""
-        return self._past is not NOTHING
-
-    @property
-    def has_apart(self) -> bool:
-        """Whether anything was ever taken out of this profile, or this out of another, without opening the part."""
-        return self._apart is not NOTHING
-
-    def is_apart_from(self, identifier: str) -> bool:
-        """Whether a command said that an id is not this customer."""
-        return self._apart is not NOTHING and apart_since(self.apart, identifier) is not None
-
-    @property
-    def has_refused(self) -> bool:
-        """Whether any identifier was refused, without opening the part."""
-        return self._refused is not NOTHING
-
-    # --- the parts ------------------------------------------------------------------------------------------------
+    # --- the parts that are put in whole, too: compiled methods can't be set ---
 
     @property
     def traits(self) -> dict[str, tuple[int, Any]]:
@@ -232,11 +176,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         self._traits = part
 
     @property
-    def has_consent(self) -> bool:
-        """Whether she ever decided anything, without opening it."""
-        return self._consent is not NOTHING
-
-    @property
     def consent(self) -> dict[str, Consent]:
         """Consent decisions by "channel.purpose"."""
         part: dict[str, Consent] | Raw = self._consent
@@ -247,60 +186,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     @consent.setter
     def consent(self, part: dict[str, Consent]) -> None:
         self._consent = part
-
-    @property
-    def milestones(self) -> Milestones:
-        """Once-in-a-life moments."""
-        part: Milestones | Raw = self._milestones
-        if type(part) is Raw:
-            part = self._milestones = open_part(part, _MILESTONES)
-        return part
-
-    @property
-    def carts(self) -> dict[str, Cart]:
-        """Carts by cart id, those of the last days."""
-        part: dict[str, Cart] | Raw = self._carts
-        if type(part) is Raw:
-            part = self._carts = open_part(part, _CARTS)
-        return part
-
-    @carts.setter
-    def carts(self, part: dict[str, Cart]) -> None:
-        self._carts = part
-
-    @property
-    def left_carts(self) -> dict[str, tuple[int, Raw]]:
-        """Carts that nothing happened to for days, by cart id: when the last thing did, and the cart as JSON text."""
-        part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        if type(part) is Raw:
-            part = self._left_carts = open_part(part, _LEFT_CARTS)
-        return part
-
-    @property
-    def has_left_carts(self) -> bool:
-        """Whether any cart was left for days, without opening them."""
-        return self._left_carts is not NOTHING
-
-    def has_left(self, cart_id: str) -> bool:
-        """Whether a cart may be among the left ones; the text is only searched for its id."""
-        part: dict[str, tuple[int, Raw]] | Raw = self._left_carts
-        if type(part) is Raw:
-            # `in` would first try the text as a number.
-            return part is not NOTHING and bytes(part).find(encode(cart_id)) >= 0
-        return cart_id in part
-
-    @property
-    def has_checkouts(self) -> bool:
-        """Whether any checkout is known, without opening them."""
-        return self._checkouts is not NOTHING
-
-    @property
-    def checkouts(self) -> dict[str, Checkout]:
-        """Checkouts by checkout id."""
-        part: dict[str, Checkout] | Raw = self._checkouts
-        if type(part) is Raw:
-            part = self._checkouts = open_part(part, _CHECKOUTS)
-        return part
 
     @property
     def orders(self) -> OrderStats:
@@ -337,23 +222,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     @by_currency.setter
     def by_currency(self, part: dict[str, Totals]) -> None:
         self._by_currency = part
-
-    @property
-    def has_recent_orders(self) -> bool:
-        """Whether an order of the last 30 days is known, without opening them."""
-        return self._recent_orders is not NOTHING
-
-    @property
-    def recent_orders(self) -> list[RecentOrder]:
-        """Placed orders of the last 30 days, oldest first."""
-        part: list[RecentOrder] | Raw = self._recent_orders
-        if type(part) is Raw:
-            part = self._recent_orders = open_part(part, _RECENT_ORDERS)
-        return part
-
-    @recent_orders.setter
-    def recent_orders(self, part: list[RecentOrder]) -> None:
-        self._recent_orders = part
 
     @property
     def purchases(self) -> Purchases:
@@ -404,103 +272,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         self._standing = part
 
     @property
-    def has_supply(self) -> bool:
-        """Whether she ever bought anything replenishable, without opening it."""
-        return self._supply is not NOTHING
-
-    @property
-    def supply(self) -> dict[str, Supply]:
-        """Purchases of replenishable products."""
-        part: dict[str, Supply] | Raw = self._supply
-        if type(part) is Raw:
-            part = self._supply = open_part(part, _SUPPLY)
-        return part
-
-    @property
-    def subscriptions(self) -> dict[str, list[str]]:
-        """Products by subscription id."""
-        part: dict[str, list[str]] | Raw = self._subscriptions
-        if type(part) is Raw:
-            part = self._subscriptions = open_part(part, _SUBSCRIPTIONS)
-        return part
-
-    @property
-    def subscription_words(self) -> dict[str, int]:
-        """When the newest word of a subscription was said, by its id. See `profiles.subscriptions`."""
-        part: dict[str, int] | Raw = self._subscription_words
-        if type(part) is Raw:
-            part = self._subscription_words = open_part(part, _LINKED)
-        return part
-
-    @property
-    def deliveries(self) -> dict[str, Delivery]:
-        """Parcels by order id."""
-        part: dict[str, Delivery] | Raw = self._deliveries
-        if type(part) is Raw:
-            part = self._deliveries = open_part(part, _DELIVERIES)
-        return part
-
-    @property
-    def has_feedback(self) -> bool:
-        """Whether she ever said anything, without opening it."""
-        return self._feedback is not NOTHING
-
-    @property
-    def feedback(self) -> Feedback:
-        """Survey answers, cases, tickets and reviews."""
-        part: Feedback | Raw = self._feedback
-        if type(part) is Raw:
-            part = self._feedback = open_part(part, _FEEDBACK)
-        return part
-
-    @property
-    def messages(self) -> dict[str, int]:
-        """Receipts of messages counted by kind, and when the newest of each kind was ("last_opened_ms")."""
-        part: dict[str, int] | Raw = self._messages
-        if type(part) is Raw:
-            part = self._messages = open_part(part, _MESSAGES)
-        return part
-
-    @property
-    def has_emitted(self) -> bool:
-        """Whether any trigger that went out is remembered, without opening them."""
-        return self._emitted is not NOTHING
-
-    @property
-    def emitted(self) -> list[Emitted]:
-        """Triggers that went out, oldest first."""
-        part: list[Emitted] | Raw = self._emitted
-        if type(part) is Raw:
-            part = self._emitted = open_part(part, _EMITTED)
-        return part
-
-    @emitted.setter
-    def emitted(self, part: list[Emitted]) -> None:
-        self._emitted = part
-
-    @property
-    def decisions(self) -> "list[DecisionKept | Raw]":
-        """The last decisions, oldest first, those of earlier batches as JSON texts: for the few who read them there is
-        `last_decisions`.
-        """
-        part: list[DecisionKept | Raw] | Raw = self._decisions
-        if type(part) is Raw:
-            part = self._decisions = open_part(part, _DECISIONS)
-        return part
-
-    @decisions.setter
-    def decisions(self, part: "list[DecisionKept | Raw]") -> None:
-        self._decisions = part
-
-    @property
-    def absorbed(self) -> list[str]:
-        """Ids of profiles that were merged into this one."""
-        part: list[str] | Raw = self._absorbed
-        if type(part) is Raw:
-            part = self._absorbed = open_part(part, _ABSORBED)
-        return part
-
-    @property
     def behaviour(self) -> Behaviour:
         """What is watched of how she orders."""
         part: Behaviour | Raw = self._behaviour
@@ -511,14 +282,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     @behaviour.setter
     def behaviour(self, part: Behaviour) -> None:
         self._behaviour = part
-
-    @property
-    def exposures(self) -> dict[str, Exposure]:
-        """The comparisons the customer is in, by hold-out group."""
-        part: dict[str, Exposure] | Raw = self._exposures
-        if type(part) is Raw:
-            part = self._exposures = open_part(part, _EXPOSURES)
-        return part
 
     @property
     def linked(self) -> dict[str, int]:
@@ -545,11 +308,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         self._refused = part
 
     @property
-    def has_contacts(self) -> bool:
-        """Whether any address is known in sealed form, without opening the part."""
-        return self._contacts is not NOTHING
-
-    @property
     def contacts(self) -> dict[str, str]:
         """Sealed texts of e-mail addresses and phone numbers by their identifier ("type:token"), where they are protected."""
         part: dict[str, str] | Raw = self._contacts
@@ -574,12 +332,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
         self._wishes = part
 
     @property
-    def has_wishes(self) -> bool:
-        """Whether there ever was a wishlist, without opening it."""
-        part: dict[str, Wish] | Raw = self._wishes
-        return part is not NOTHING if type(part) is Raw else bool(part)
-
-    @property
     def coupons(self) -> dict[str, Coupon]:
         """Coupons of the customer's own, by coupon id."""
         part: dict[str, Coupon] | Raw = self._coupons
@@ -590,20 +342,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     @coupons.setter
     def coupons(self, part: dict[str, Coupon]) -> None:
         self._coupons = part
-
-    @property
-    def has_coupons(self) -> bool:
-        """Whether any coupon is known, without opening them."""
-        part: dict[str, Coupon] | Raw = self._coupons
-        return part is not NOTHING if type(part) is Raw else bool(part)
-
-    @property
-    def windows(self) -> WindowsKept:
-        """What conditions count over a time that ends now."""
-        part: WindowsKept | Raw = self._windows
-        if type(part) is Raw:
-            part = self._windows = open_part(part, _WINDOWS)
-        return part
 
     @property
     def sides(self) -> "dict[str, Side]":
@@ -620,40 +358,6 @@ class Profile(Kept, Struct, omit_defaults=True, gc=False):
     def kept_sides(self) -> "list[Profile]":
         """The facts of all sides that have any."""
         return [part.kept for part in self.sides.values() if part.is_kept] if self.has_sides else []
-
-    @property
-    def apart(self) -> dict[str, int]:
-        """Marks of ids that a command said are not this customer, and when. See `profiles.apart`."""
-        part: dict[str, int] | Raw = self._apart
-        if type(part) is Raw:
-            part = self._apart = open_part(part, _LINKED)
-        return part
-
-    @property
-    def has_former(self) -> bool:
-        """Whether any device or cart was hers before, without opening the part."""
-        return self._former is not NOTHING
-
-    @property
-    def former(self) -> dict[str, int]:
-        """Devices and cart tokens that were hers, and when they were no more. See `profiles.former`."""
-        part: dict[str, int] | Raw = self._former
-        if type(part) is Raw:
-            part = self._former = open_part(part, _LINKED)
-        return part
-
-    @property
-    def has_memberships(self) -> bool:
-        """Whether she is in any segment or left one of late, without opening them."""
-        return self._memberships is not NOTHING
-
-    @property
-    def memberships(self) -> Memberships:
-        """The segments she is in."""
-        part: Memberships | Raw = self._memberships
-        if type(part) is Raw:
-            part = self._memberships = open_part(part, _MEMBERSHIPS)
-        return part
 
 
 class Side(Struct, omit_defaults=True, gc=False):
@@ -700,34 +404,18 @@ class Side(Struct, omit_defaults=True, gc=False):
 
 _TRAITS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Any]]), dict)
 _CONSENT: Final = (msgspec.json.Decoder(dict[str, Consent]), dict)
-_MILESTONES: Final = (msgspec.json.Decoder(Milestones), Milestones)
-_CARTS: Final = (msgspec.json.Decoder(dict[str, Cart]), dict)
-_LEFT_CARTS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
-_CHECKOUTS: Final = (msgspec.json.Decoder(dict[str, Checkout]), dict)
 _ORDERS: Final = (msgspec.json.Decoder(OrderStats), OrderStats)
 _LTV: Final = (msgspec.json.Decoder(Totals), Totals)
 _BY_CURRENCY: Final = (msgspec.json.Decoder(dict[str, Totals]), dict)
-_RECENT_ORDERS: Final = (msgspec.json.Decoder(list[RecentOrder]), list)
 _PURCHASES: Final = (msgspec.json.Decoder(Purchases), Purchases)
 _PAST: Final = (msgspec.json.Decoder(Past), Past)
 _RHYTHMS: Final = (msgspec.json.Decoder(dict[str, tuple[int, Raw]]), dict)
 _STANDING: Final = (msgspec.json.Decoder(Standing), Standing)
-_SUPPLY: Final = (msgspec.json.Decoder(dict[str, Supply]), dict)
-_DELIVERIES: Final = (msgspec.json.Decoder(dict[str, Delivery]), dict)
-_SUBSCRIPTIONS: Final = (msgspec.json.Decoder(dict[str, list[str]]), dict)
-_FEEDBACK: Final = (msgspec.json.Decoder(Feedback), Feedback)
-_MESSAGES: Final = (msgspec.json.Decoder(dict[str, int]), dict)
-_EMITTED: Final = (msgspec.json.Decoder(list[Emitted]), list)
-_DECISIONS: Final = (cast("msgspec.json.Decoder[list[DecisionKept | Raw]]", msgspec.json.Decoder(list[Raw])), list)
+_BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
 _LINKED: Final = (msgspec.json.Decoder(dict[str, int]), dict)
 _CONTACTS: Final = (msgspec.json.Decoder(dict[str, str]), dict)
-_ABSORBED: Final = (msgspec.json.Decoder(list[str]), list)
-_BEHAVIOUR: Final = (msgspec.json.Decoder(Behaviour), Behaviour)
-_EXPOSURES: Final = (msgspec.json.Decoder(dict[str, Exposure]), dict)
 _WISHES: Final = (msgspec.json.Decoder(dict[str, Wish]), dict)
 _COUPONS: Final = (msgspec.json.Decoder(dict[str, Coupon]), dict)
-_WINDOWS: Final = (msgspec.json.Decoder(WindowsKept), WindowsKept)
-_MEMBERSHIPS: Final = (msgspec.json.Decoder(Memberships), Memberships)
 _SIDES: Final = (msgspec.json.Decoder(dict[str, Side]), dict)
 
 _PARTS: Final = tuple(name for name in Profile.__struct_fields__ if name.startswith("_"))

@@ -39,7 +39,7 @@ class Sharing:
                 kept.append(sent)
             if leaves or (leaves is None and sent.emitted_ms >= since_ms):
                 self._tell(sent, now_ms, is_hers=leaves is True)
-        self._stays.emitted = kept
+        self._stays.emitted[:] = kept
 
     def _tell(self, sent: Emitted, now_ms: int, *, is_hers: bool) -> None:
         """Let the side that leaves know of a message: all of it where it `is_hers`; else only what cooldowns go by."""

@@ -19,9 +19,9 @@ from typing import Any, Final
 from profiles import merge
 from profiles.book import Book
 from profiles.definition import TriggerDefinition
-from profiles.kept import NOTHING
 from profiles.ledger import OrderChange
 from profiles.order_state import Ledger, OrderEntry
+from profiles.parts import NOTHING
 from profiles.profile import Profile, Side
 from schemas.events import Arrival
 

@@ -355,7 +355,7 @@ def _name_no_more(profile: Profile, goes: set[str]) -> None:
     kept = profile.last_decisions()
     for decision in kept:
         decision.key = hers(decision.key)
-    profile.decisions = [*kept]
+    profile.decisions[:] = kept
 
 
 def _take_out(profile: Profile, goes: list[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from profiles.kept import NOTHING, is_nothing
+from profiles.parts import NOTHING, is_nothing
 from profiles.profile import Profile
 from profiles.state import encode
 from profiles.turn import Turn

@@ -19,7 +19,7 @@ from typing_extensions import override
 from profiles import ids, interests
 from profiles.ids import decision_id
 from profiles.interests import grown
-from profiles.kept import open_part
+from profiles.parts import open_part
 from profiles.profile import Profile
 from profiles.state import Interests, Watch, encode
 from profiles.triggers.category_interest import CATEGORY_INTEREST

@@ -264,7 +264,7 @@ def without_decisions(world: World) -> Any:
     bare = {}
     for name, stored in profiles.items():
         profile = decode_profile(stored)
-        profile.decisions = []
+        profile.decisions.clear()
         profile.pack()
         bare[name] = msgspec.json.decode(encode(profile))
     return (bare, *rest)
