@@ -20,7 +20,9 @@ class Client:
     """Stands for a producer or consumer of aiokafka; `joins` is what becomes of a consumer's start."""
 
     made: list["Client"]
-    client = _client = SimpleNamespace(_metadata_update=None, send=None)
+    client = _client = SimpleNamespace(
+        _metadata_update=None, send=None, bootstrap=None, cluster=SimpleNamespace(update_metadata=None)
+    )
 
     def __init__(self, *_: Any, **options: Any) -> None:
         self.reads = "group_id" in options
