@@ -1,6 +1,7 @@
 """Law: what is sent does not depend on the order in which events arrive, as long as all of them come before anything is due.
 
-Not of pages: how long a look at a product lasted is told by the views around it and by what came after it.
+But for how long a look at a product lasted: that is told by what came after it, if it is heard of after it too. So no look is
+a long one here.
 """
 
 from collections.abc import Iterable
@@ -10,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.rules import DAY_MS
+from profiles.visit_rules import BrowseAbandonedRule
 from schemas import events
 from schemas.events import Event
 from tests.stories.timeline import DAY, Timeline, product, shop
 
 ARRIVED = 30
 """The minute at which all of a story has arrived."""
-SHOP = shop()
+SHOP = shop(BrowseAbandonedRule(long_view_ms=DAY_MS))
 
 Told = tuple[type[Event], dict[str, Any]]
 Story = list[Told]
