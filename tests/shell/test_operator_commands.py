@@ -369,7 +369,11 @@ def test_offsets_are_shown_and_a_gap_is_accepted_only_when_told_to(
 
 
 def test_no_gap_is_accepted_while_somebody_has_added_partitions_to_a_topic(
-    settings: Settings, regulars: Regulars, kafka_admin: KafkaAdminClient, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    regulars: Regulars,
+    ann: Profile,
+    kafka_admin: KafkaAdminClient,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Workers would not read on: first the topic is made anew."""
     carts, added = settings.topic("carts"), PARTITIONS + 2
