@@ -109,7 +109,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, interests = self.rule(turn.book), turn.profile.interests
-        category = _category_of(turn.profile, episode)
+        category = _category_of(turn.profile, episode.key)
         bought_ms = interests.bought.get(category)
         if bought_ms is not None and now_ms - bought_ms < rule.after_purchase_ms:
             return "bought"
@@ -118,7 +118,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         return "faded" if _left(rule, units, least, sum(interests.categories.values())) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
-        profile, category = turn.profile, _category_of(turn.profile, episode)
+        profile, category = turn.profile, _category_of(turn.profile, episode.key)
         interests, seen = profile.interests, browsing.fold(profile.browsing)
         units, now_ms = interests.categories[category], max(turn.now_ms, profile.activity.last_ms or 0)
         viewed = dict.fromkeys(view.product_id for view in reversed(seen.views))
@@ -141,7 +141,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
 
     def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Something of the category had been bought only days before, as the last purchase of it tells."""
-        bought_ms = turn.profile.interests.bought.get(sent.key.removeprefix(f"{turn.profile.id}|"))
+        bought_ms = turn.profile.interests.bought.get(_category_of(turn.profile, sent.key))
         return bought_ms == order.at_ms and sent.emitted_ms - bought_ms < self.rule(turn.book).after_purchase_ms
 
 
@@ -159,8 +159,8 @@ def _left(rule: CategoryInterestRule, units: int, least: int, total: int) -> boo
     return units < rule.leaves_share * least or units < rule.leaves_share * rule.share * total
 
 
-def _category_of(profile: Profile, episode: Episode) -> str:
-    return episode.key.removeprefix(f"{profile.id}|")
+def _category_of(profile: Profile, key: str) -> str:
+    return key.removeprefix(f"{profile.id}|")
 
 
 CATEGORY_INTEREST: Final = CategoryInterest()

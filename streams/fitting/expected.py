@@ -22,9 +22,8 @@ def expected_orders_of(model: Timing, x: Ints, t_x: Floats, age: Floats, weeks: 
     """The expected number of orders of each row in the next `weeks` (> 0); times are in weeks as in `Buyer`."""
     if model.regularity != 1:
         return _one_by_one(model, x, t_x, age, weeks)
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # rows whose series grows beyond all bounds are left out of `done`
+    # Rows whose series grows beyond all bounds are left out of `done`.
+    with np.errstate(over="ignore", invalid="ignore"):
         found, done = _series(model, x, age, weeks)
     found *= _alive(model, x, t_x, age)
     if not done.all():
