@@ -22,10 +22,10 @@ _LINE: Final = re.compile(r"thread \(\d+\): ([^;]+)")
 
 STAGES: Final[tuple[tuple[str, str], ...]] = (
     # (stage, pattern of "function (file:line)"). From the innermost frame outwards the first one that fits any pattern decides.
-    ("step: carts", r"^Engine\._cart |^_checkout \(profiles/engine\.py"),
+    ("step: carts", r"^Engine\._cart |^_checkout \(profiles/handlers\.py"),
     ("step: orders and refunds", r"^Engine\._order "),
-    ("step: views", r"\bviewed \(profiles/engine\.py|^_list_interest \(profiles/engine\.py"),
-    ("step: what all events have", r"^_remember \(profiles/engine\.py|^Engine\.step "),
+    ("step: views", r"\bviewed \(profiles/handlers\.py|^_list_interest \(profiles/handlers\.py"),
+    ("step: what all events have", r"^Engine\._remember |^Engine\.step "),
     ("timers", r"^Engine\.fire |^Batch\._fire "),
     ("encode", r"^Batch\._pack |\.pack \(profiles/|^Outputs\.add_to |^Batch\.changes "),
     ("load", r"^Batch\.add |^decode_profile |^Tenure\._load |^RedisTable\.load |^Tenure\._prepare "),

@@ -4,11 +4,11 @@
 anew. A `Need` is raised before anything was changed. Every other exception is a fault of a trigger or ours: the caller throws
 the touched profiles away, and leaves the trigger out (`without`) or sets the record aside.
 
-The tables at the end say which event goes where; a new event is a line there, a new trigger none.
+`profiles.kinds` and `profiles.handlers` say which event goes where; a new event is a line there, a new trigger none.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, get_args
 
 from msgspec.structs import replace
 
@@ -23,7 +23,6 @@ from profiles import (
     deliveries,
     episodes,
     exposures,
-    feedback,
     gates,
     identity,
     interests,
@@ -36,12 +35,10 @@ from profiles import (
     splitting,
     standing,
     statistics,
-    subscriptions,
     supply,
     visitors,
     voices,
     watches,
-    wishes,
 )
 from profiles.book import Book
 from profiles.consent import apply_consent, takes_back
@@ -49,9 +46,11 @@ from profiles.content import OrderTold
 from profiles.definition import Endless, TriggerDefinition, hears
 from profiles.goods import change_of
 from profiles.goods_state import Good, GoodChange
+from profiles.handlers import HANDLERS, Handler, handlers_of_views, opening, watch_cart
 from profiles.holdout import is_measured
 from profiles.insight.tallies import Tally, add, difference
 from profiles.interests import WEIGHTS
+from profiles.kinds import ADDING, CHANNEL_LOST, ORDER_EVENTS, SHOPPING_EVENTS, Role, role_of
 from profiles.moving import Moving
 from profiles.order_state import Ledger
 from profiles.privacy import COMMANDS
@@ -71,11 +70,7 @@ from schemas.events import ANONYMOUS, Arrival, Event, Product
 from schemas.moves import Move
 from schemas.outputs import Trigger, TriggerOutcome
 
-Handler = Callable[[Turn, Arrival], None]
-Role = Literal["command", "order", "cart", "feedback", "other"]
-"""How the engine goes about an event."""
-
-
+_ADD: Final = WEIGHTS["add"]
 FIRED_MAX: Final = 20_000
 """So many timers of a customer fire in one go, one each hour for two years; beyond it a trigger plans what has just fired."""
 AT_ONCE_MAX: Final = 1000
@@ -120,7 +115,7 @@ class Engine:
         watched = self._browsed or any(hears(trigger, "on_good") for trigger in told)
         told = [trigger for trigger in told if trigger.name not in left_out]
         self.triggers = {name: trigger for name, trigger in self._all.items() if name not in left_out}
-        handlers = HANDLERS | _handlers_of_views(browsed=self._browsed, watched=watched)
+        handlers = HANDLERS | handlers_of_views(browsed=self._browsed, watched=watched)
         self._ways = {kind: _way_of(kind, handlers, told) for kind in get_args(events.AnyEvent)}
         self._on_cart = [trigger for trigger in told if hears(trigger, "on_cart")]
         self._on_standing = [trigger for trigger in told if hears(trigger, "on_standing")]
@@ -549,7 +544,7 @@ class Engine:
         if cart is None:
             return
         self._remember(turn, arrival)
-        _watch_cart(turn, arrival)
+        watch_cart(turn, arrival)
         added: Sequence[Product] = ()
         if type(event) in ADDING:
             added = (event.product,)  # type: ignore[attr-defined] # as each of ADDING has
@@ -570,16 +565,7 @@ class Engine:
 def _way_of(
     kind: type[Event], handlers: Mapping[type[Event], Handler], triggers: Iterable[TriggerDefinition[Any]]
 ) -> _Way:
-    role: Role = "other"
-    if kind in COMMANDS:
-        role = "command"
-    elif kind in ORDER_EVENTS:
-        role = "order"
-    elif kind in CART_EVENTS:
-        role = "cart"
-    elif kind in FEEDBACK_EVENTS:
-        role = "feedback"
-    return _Way(role, handlers.get(kind), tuple(trigger for trigger in triggers if kind in trigger.listens))
+    return _Way(role_of(kind), handlers.get(kind), tuple(trigger for trigger in triggers if kind in trigger.listens))
 
 
 def _plain(book: Book) -> Book:
@@ -609,11 +595,6 @@ def _first_of(profile: Profile, due_ms: int) -> str:
     return min((episode.name for episode in profile.episodes.values() if episode.wake_ms == due_ms), default="")
 
 
-def opening(arrival: Arrival) -> tuple[int, str]:
-    """An event as the opening of an episode: its time and its message id."""
-    return (arrival.time_ms, arrival.event.message_id)
-
-
 def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
     """An order takes what it bought out of the carts and ends checkouts."""
     profile, entry = turn.profile, told.change.entry
@@ -627,180 +608,3 @@ def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
         order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
     checkouts.end_by_order(profile, order)
     return order, touched
-
-
-# --- the rest -----------------------------------------------------------------------------------------------------
-
-
-def _price_seen(turn: Turn, product: events.Product, currency: str | None) -> int | None:
-    """The price a customer saw, where it can be held against those of the shop."""
-    return product.price_minor if currency is None or currency == turn.book.shop_currency else None
-
-
-def _watch_cart(turn: Turn, arrival: Arrival) -> None:
-    """What is in a cart is watched, at the price the event shows."""
-    event = arrival.event
-    if isinstance(event, events.CartProductsEvent):
-        for product in watches.shown(event.products):
-            watches.see(turn.profile, product, arrival.time_ms, _price_seen(turn, product, event.currency))
-    elif type(event) in ADDING:
-        added = cast(events.ProductEvent, event)
-        watches.see(turn.profile, added.product, arrival.time_ms, _price_seen(turn, added.product, added.currency))
-
-
-def _handlers_of_views(*, browsed: bool, watched: bool) -> dict[type[Event], Handler]:
-    """What a look around leaves behind: by far the most events are views, so only what an enabled trigger asks for is kept."""
-
-    def viewed(turn: Turn, arrival: Arrival) -> None:
-        product = arrival.event.product  # type: ignore[attr-defined] # it is a view of one
-        interests.touch(
-            turn.profile.interests, _VIEW, product.category, product.brand, product.occasions, arrival.time_ms
-        )
-        if browsed:
-            browsing.note_view(turn.profile, arrival)
-        if watched:
-            currency = arrival.event.currency  # type: ignore[attr-defined]
-            watches.view(turn.profile, product, arrival.time_ms, _price_seen(turn, product, currency))
-
-    looked_around: dict[type[Event], Handler] = {events.ProductClicked: _clicked, events.ProductsSearched: _searched}
-    return {events.ProductViewed: viewed} | (looked_around if browsed else {})
-
-
-def _clicked(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_found(turn.profile, arrival.time_ms)
-
-
-def _searched(turn: Turn, arrival: Arrival) -> None:
-    browsing.note_search(turn.profile, arrival)
-
-
-def _wished(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.ProductEvent, arrival.event)
-    product, at_ms = event.product, arrival.time_ms
-    interests.touch(
-        turn.profile.interests, WEIGHTS["wishlist"], product.category, product.brand, product.occasions, at_ms
-    )
-    wishes.apply_wishlist_event(turn.profile, arrival)
-    watches.wish(turn.profile, product, at_ms, _price_seen(turn, product, event.currency))
-
-
-def _unwished(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.ProductEvent, arrival.event)
-    wishes.apply_wishlist_event(turn.profile, arrival)
-    watches.unwish(turn.profile, event.product, arrival.time_ms)
-
-
-def _awaits_stock(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.StockAlertSubscribed, arrival.event)
-    alert_id = event.subscription_id or event.message_id
-    watches.await_stock(turn.profile, event.product, arrival.time_ms, alert_id)
-
-
-def _coupon(turn: Turn, arrival: Arrival) -> None:
-    coupons.apply_coupon_event(turn.profile, arrival)
-
-
-def _list_interest(turn: Turn, arrival: Arrival) -> None:
-    event = cast(events.ListEvent, arrival.event)
-    interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
-
-
-def _checkout(turn: Turn, arrival: Arrival) -> None:
-    checkouts.apply_checkout_event(turn.profile, arrival)
-
-
-def _signed_up(turn: Turn, arrival: Arrival) -> None:
-    past = turn.profile.milestones
-    if past.signed_up is None or opening(arrival) < past.signed_up:
-        past.signed_up = opening(arrival)
-
-
-def _subscribed(turn: Turn, arrival: Arrival) -> None:
-    subscriptions.apply_subscription_event(turn.profile, arrival)
-
-
-def _answer(turn: Turn, arrival: Arrival) -> None:
-    feedback.note_answer(turn.profile, arrival, turn.book)
-
-
-def _case(turn: Turn, arrival: Arrival) -> None:
-    feedback.note_case(turn.profile, arrival)
-
-
-def _ticket(turn: Turn, arrival: Arrival) -> None:
-    feedback.note_ticket(turn.profile, arrival)
-
-
-def _review(turn: Turn, arrival: Arrival) -> None:
-    feedback.note_review(turn.profile, arrival)
-
-
-def _message(turn: Turn, arrival: Arrival) -> None:
-    messages.note_message(turn.profile, arrival)
-
-
-_VIEW: Final = WEIGHTS["view"]
-_ADD: Final = WEIGHTS["add"]
-ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
-    {
-        events.OrderCompleted,
-        events.OrderUpdated,
-        events.OrderCancelled,
-        events.OrderRefunded,
-        events.OrderReturned,
-        events.OrderFulfilled,
-        events.OrderDelivered,
-    }
-)
-CART_EVENTS: Final[frozenset[type[Event]]] = frozenset(
-    {
-        events.ProductAdded,
-        events.ProductRemoved,
-        events.WishlistProductAddedToCart,
-        events.CartViewed,
-        events.CartUpdated,
-    }
-)
-CATALOGUE_EVENTS: Final[frozenset[type[Event]]] = frozenset(
-    {
-        events.ProductUpdated,
-        events.ProductPriceChanged,
-        events.ProductStockChanged,
-        events.ProductBackInStock,
-    }
-)
-"""They are about products, not about a customer: told by `change`, and to those who watch the product by `hear`."""
-FEEDBACK_EVENTS: Final[frozenset[type[Event]]] = frozenset(
-    {events.NpsSubmitted, events.CaseUpdated, events.TicketOpened, events.TicketUpdated, events.TicketResolved}
-)
-ADDING: Final[frozenset[type[Event]]] = frozenset({events.ProductAdded, events.WishlistProductAddedToCart})
-SHOPPING_EVENTS: Final[frozenset[type[Event]]] = CART_EVENTS | ORDER_EVENTS
-CHANNEL_LOST: Final[frozenset[type[Event]]] = frozenset(
-    {events.Unsubscribed, events.MessageMarkedAsSpam, events.MessageBounced}
-)
-HANDLERS: Final[dict[type[Event], Handler]] = {
-    **dict.fromkeys(checkouts.EVENTS, _checkout),
-    events.SignedUp: _signed_up,
-    events.ProductAddedToWishlist: _wished,
-    events.ProductRemovedFromWishlist: _unwished,
-    **dict.fromkeys(coupons.EVENTS, _coupon),
-    events.StockAlertSubscribed: _awaits_stock,
-    events.ProductListViewed: _list_interest,
-    events.SubscriptionStarted: _subscribed,
-    events.SubscriptionRenewed: _subscribed,
-    events.SubscriptionCancelled: _subscribed,
-    events.NpsSubmitted: _answer,
-    events.CaseUpdated: _case,
-    events.ProductReviewed: _review,
-    events.TicketOpened: _ticket,
-    events.TicketUpdated: _ticket,
-    events.TicketResolved: _ticket,
-    events.MessageSent: _message,
-    events.MessageFailed: _message,
-    events.MessageDelivered: _message,
-    events.MessageOpened: _message,
-    events.MessageClicked: _message,
-    events.MessageBounced: _message,
-    events.MessageMarkedAsSpam: _message,
-    events.Unsubscribed: _message,
-}

@@ -22,9 +22,9 @@ from msgspec import DecodeError
 from msgspec.structs import replace
 
 from profiles import population
-from profiles.engine import CATALOGUE_EVENTS, ORDER_EVENTS
 from profiles.goods_state import Good
 from profiles.insight.tallies import add
+from profiles.kinds import CATALOGUE_EVENTS, ORDER_EVENTS
 from profiles.links import NOBODY
 from profiles.needs import Need as Needed
 from profiles.needs import NeedLedger

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bench.sampler import FETCHING, LOOP, MAIN, OTHER, STAGES, Sample, by_stage, parse, stage_of, waits
-from profiles.engine import Engine, _handlers_of_views
+from profiles.engine import Engine
+from profiles.handlers import handlers_of_views
 from schemas.events import ProductViewed
 
 OUTER = (
@@ -23,9 +24,9 @@ STEP = (
 )
 
 
-def _in_engine(function: Callable[..., object]) -> str:
-    """The frame of a function of the engine, as it shows by its present name."""
-    return f"{function.__qualname__} (profiles/engine.py:70)"
+def _frame(function: Callable[..., object]) -> str:
+    """The frame of a function, as it shows by its present name."""
+    return f"{function.__qualname__} ({function.__module__.replace('.', '/')}.py:70)"
 
 
 @pytest.mark.parametrize(
@@ -33,17 +34,17 @@ def _in_engine(function: Callable[..., object]) -> str:
     [
         (("Merge.take (streams/merge.py:90)", "Decoder.decode (schemas/decode.py:83)"), "decode and merge"),
         ((*STEP, "already_seen (profiles/dedupe.py:30)"), "step: what all events have"),
-        ((*STEP, _in_engine(Engine._remember), "see (profiles/activity.py:60)"), "step: what all events have"),
+        ((*STEP, _frame(Engine._remember), "see (profiles/activity.py:60)"), "step: what all events have"),
         (
             (
                 *STEP,
-                _in_engine(_handlers_of_views(browsed=False, watched=False)[ProductViewed]),
+                _frame(handlers_of_views(browsed=False, watched=False)[ProductViewed]),
                 "touch (profiles/interests.py:35)",
             ),
             "step: views",
         ),
-        ((*STEP, _in_engine(Engine._cart), "describe (profiles/carts.py:80)"), "step: carts"),
-        ((*STEP, _in_engine(Engine._order), "apply_order (profiles/ledger.py:9)"), "step: orders and refunds"),
+        ((*STEP, _frame(Engine._cart), "describe (profiles/carts.py:80)"), "step: carts"),
+        ((*STEP, _frame(Engine._order), "apply_order (profiles/ledger.py:9)"), "step: orders and refunds"),
         ((*STEP[:-1], "Batch._fire (streams/batch.py:380)", "Engine.fire (profiles/engine.py:70)"), "timers"),
         ((*STEP[:-1], "Batch._pack (streams/batch.py:400)", "Profile.pack (profiles/profile.py:101)"), "encode"),
         ((*OUTER, "Tenure._prepare (streams/tenure.py:300)", "decode_profile (profiles/profile.py:300)"), "load"),

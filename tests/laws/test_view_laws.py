@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from profiles.changes import CHANGED_BY, changed_by
 from profiles.document import document
-from profiles.engine import CATALOGUE_EVENTS, Engine
+from profiles.engine import Engine
 from profiles.insight.pair_table import Partner
+from profiles.kinds import CATALOGUE_EVENTS
 from profiles.models import Models
 from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
