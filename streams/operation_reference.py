@@ -19,7 +19,7 @@ from streams.log import LogError, NotAllowed
 from streams.lost_state import LostState
 from streams.metrics import METRICS
 from streams.redis_checks import UnfitRedis
-from streams.redis_table import REDIS_KEYS
+from streams.redis_layout import REDIS_KEYS
 from streams.serve.answer import REASONS
 from streams.serve.event_log import LogAway
 from streams.setting import Setting

@@ -2,7 +2,8 @@
 
 All keys of partition 7 carry the hash tag `{7}`, so one script may touch them on a cluster too, and one server (one
 append-only file, one replication stream) holds them: whatever Redis loses, it loses state and input offsets together,
-and reading on from the offsets heals it. Scripts lie beside this module in lua/; REDIS_KEYS lists the keys.
+and reading on from the offsets heals it. Scripts lie beside this module in lua/; streams.redis_layout lists the keys, and
+says how a commit is handed to its script.
 
 Start reading at `commit`, then lua/commit.lua. Connections and error replies are streams.redis_link's matter.
 """
@@ -11,16 +12,15 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
-from msgspec import Struct
 from redis.exceptions import NoScriptError, ResponseError
 
-from streams.packing import DICTIONARY_ID, Unreadable, dictionary, pack, pack_all, unpack
+from streams.packing import DICTIONARY_ID, dictionary, pack, pack_all
 from streams.redis_checks import memory_of
+from streams.redis_layout import MAPS, as_bytes, as_text, commit_arguments, in_pairs, read_ledger, read_meta, read_text
 from streams.redis_link import (
     CONNECT_TIMEOUT_S,
     CONNECTIONS_MAX,
@@ -69,82 +69,6 @@ SCAN_COUNT = 1000
 WIPE_SLICE = 500
 
 
-class KeyDoc(Struct, frozen=True):
-    """One kind of key in Redis."""
-
-    key: str
-    type: str
-    fields: str
-    meaning: str
-
-
-FORM = "JSON, or a zstd frame of it"
-"""How profiles and ledger entries lie there; see streams.packing."""
-
-REDIS_KEYS: tuple[KeyDoc, ...] = (
-    KeyDoc(
-        "<prefix>:install",
-        "hash",
-        "partitions, schema, identifiers",
-        "What every worker must agree on, written at first start.",
-    ),
-    KeyDoc(
-        "<prefix>:dictionaries",
-        "hash",
-        "<number>: bytes",
-        "What the frames of profiles and ledgers were compressed with, for readers in other languages. Workers have theirs.",
-    ),
-    KeyDoc(
-        "<prefix>:models",
-        "string",
-        "JSON",
-        "The models in use, as `regulars fit` wrote them last. Workers look at it every ten seconds.",
-    ),
-    KeyDoc(
-        "<prefix>:{p}:meta",
-        "hash",
-        "token, epoch, commits, last, fresh, wiping, clock_ms, t0_ms, outbox_base, offset:<topic>, tail:<topic>, "
-        "origin:<source topic>/<partition>/<mark>, topic_id:<topic>, rules:version, rules:digest, rules:replanned, "
-        "rules:segments, rules:visitors, wake",
-        "What partition p remembers of itself: its owner (random token, number of claims), the number of commits and the "
-        "mark of the last one, its clock, the next offset to read of every input topic, and a change of a product that not "
-        "all who watch it have heard of.",
-    ),
-    KeyDoc("<prefix>:{p}:c:<id>", "string", FORM, "One customer's profile, or a redirect to another one."),
-    KeyDoc("<prefix>:{p}:l:<id>", "hash", f"<order id>: {FORM}", "That customer's ledger: one field for each order."),
-    KeyDoc("<prefix>:{p}:due", "sorted set", "member <id>, score epoch ms", "Profiles by their earliest timer."),
-    KeyDoc(
-        "<prefix>:{p}:outbox", "list", "JSON rows", "Output committed and not yet known to be in Kafka, oldest first."
-    ),
-    KeyDoc("<prefix>:{p}:pop", "hash", "<counter>: integer", "The partition's share of the population's counts."),
-    KeyDoc(
-        "<prefix>:{p}:notes",
-        "hash",
-        "salt, erased:<salted hash of an id>: JSON, request:<request id>: JSON",
-        "Who was erased, told by nothing but a salted hash, so that nobody comes back by an old event; and the last privacy "
-        "requests with what became of them. Whoever copies or restores profiles must take it along; a rebuild leaves it.",
-    ),
-    KeyDoc(
-        "<prefix>:{p}:goods",
-        "hash",
-        "<product>: JSON",
-        "Last price and stock of the products that somebody watches; names of products; facts of all products.",
-    ),
-    KeyDoc(
-        "<prefix>:{p}:w:<product>",
-        "sorted set",
-        "member <id>, score epoch ms",
-        "Who watches a product: those who asked to hear of it by the time they asked at, then all others.",
-    ),
-    KeyDoc(
-        "<prefix>:{p}:queue", "sorted set", "member <id>, score epoch ms", "Those who have yet to hear of a change."
-    ),
-)
-
-# Maps of Meta, each spread over fields of the meta hash, so that a commit writes only what moved.
-_MAPS = {"offset": "offsets", "tail": "tails", "origin": "origins", "topic_id": "topic_ids", "rules": "rules"}
-_TEXTS = {"topic_id", "rules"}
-"""Those whose values are text; the others are numbers."""
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
@@ -243,7 +167,7 @@ class RedisTable:
                     raise
         if answer[0] != b"ok":
             raise Refused(f"partition {partition} can't be claimed: {answer[1].decode()}")
-        meta = _read_meta(answer[2], keys[0])
+        meta = read_meta(answer[2], keys[0])
         assert meta is not None
         self._open.pop(partition, None)
         return Claim(meta=meta, outbox=answer[3], fresh=answer[1] == b"1")
@@ -270,15 +194,15 @@ class RedisTable:
         head = self._key(partition, "")
         commands: list[Command] = []
         if profiles:
-            commands.append(("MGET", *(head + b"c:" + _bytes(profile_id) for profile_id in profiles)))
+            commands.append(("MGET", *(head + b"c:" + as_bytes(profile_id) for profile_id in profiles)))
         for profile_id, order_ids in orders.items():
-            commands.append(("HMGET", head + b"l:" + _bytes(profile_id), *map(_bytes, order_ids)))
-        commands.extend(("HGETALL", head + b"l:" + _bytes(profile_id)) for profile_id in whole or ())
+            commands.append(("HMGET", head + b"l:" + as_bytes(profile_id), *map(as_bytes, order_ids)))
+        commands.extend(("HGETALL", head + b"l:" + as_bytes(profile_id)) for profile_id in whole or ())
         if due_before_ms is not None:
             span: list[Arg] = ["-inf", f"({due_before_ms}", "BYSCORE", "LIMIT", 0, due_limit, "WITHSCORES"]
             commands.append(("ZRANGE", head + b"due", *span))
         if watchers_limit:
-            source = head + (b"queue" if watchers_of is None else b"w:" + _bytes(watchers_of))
+            source = head + (b"queue" if watchers_of is None else b"w:" + as_bytes(watchers_of))
             commands.append(("ZRANGE", source, 0, watchers_limit - 1, "WITHSCORES"))
         loaded = Loaded()
         if not commands:
@@ -289,20 +213,20 @@ class RedisTable:
         replies = iter(await self._read(head, commands))
         if profiles:
             for profile_id, stored in zip(profiles, next(replies), strict=True):
-                loaded.profiles[profile_id] = None if stored is None else _read_text(stored, head, "c:", profile_id)
+                loaded.profiles[profile_id] = None if stored is None else read_text(stored, head, "c:", profile_id)
         for profile_id, order_ids in orders.items():
             for order_id, stored in zip(order_ids, next(replies), strict=True):
-                entry = None if stored is None else _read_text(stored, head, "l:", profile_id)
+                entry = None if stored is None else read_text(stored, head, "l:", profile_id)
                 loaded.entries[profile_id, order_id] = entry
         for profile_id in whole or ():
-            loaded.whole[profile_id] = _read_ledger(next(replies), head, profile_id)
+            loaded.whole[profile_id] = read_ledger(next(replies), head, profile_id)
         if due_before_ms is not None:
-            loaded.due = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
+            loaded.due = [(as_text(member), int(float(score))) for member, score in in_pairs(next(replies))]
         if watchers_limit:
-            loaded.watchers = [(_text(member), int(float(score))) for member, score in _pairs(next(replies))]
+            loaded.watchers = [(as_text(member), int(float(score))) for member, score in in_pairs(next(replies))]
         if held is not None:
             token, commits, epoch = next(replies)
-            found = None if token is None else Meta(token=_text(token), commits=int(commits), epoch=int(epoch))
+            found = None if token is None else Meta(token=as_text(token), commits=int(commits), epoch=int(epoch))
             check_held(partition, found, held)
         return loaded
 
@@ -310,7 +234,7 @@ class RedisTable:
         """Profiles with timers, page by page (ZSCAN)."""
         key = self._key(partition, "due")
         ((after, pairs),) = await self._read(key, [("ZSCAN", key, cursor or "0", "COUNT", count)])
-        found = [_text(member) for member, _ in _pairs(pairs)]
+        found = [as_text(member) for member, _ in in_pairs(pairs)]
         return Waiting(found, "" if after == b"0" else bytes(after).decode())
 
     async def everybody(self, partition: int, cursor: str, count: int) -> Waiting:
@@ -325,7 +249,7 @@ class RedisTable:
         if isinstance(reply, ResponseError):
             raise as_table_error(reply) from reply
         after, keys = reply
-        found = [_text(key[len(start) :]) for key in keys]
+        found = [as_text(key[len(start) :]) for key in keys]
         return Waiting(found, "" if after == b"0" else f"{address}|{bytes(after).decode()}")
 
     async def commit(self, partition: int, commit: Commit) -> None:
@@ -341,7 +265,7 @@ class RedisTable:
         pending = self._open.get(partition)
         nonce = pending[1] if pending is not None and pending[0] == commit else secrets.token_hex(8)
         stored = await self._stored([*commit.profiles.values(), *commit.entries.values()])
-        keys, args = self._commit_arguments(partition, commit, nonce, stored)
+        keys, args = commit_arguments(self._key(partition, ""), commit, nonce, stored)
         for attempt in range(COMMIT_ATTEMPTS):
             try:
                 if attempt:
@@ -365,7 +289,7 @@ class RedisTable:
     async def meta(self, partition: int) -> Meta | None:
         """The partition's meta as it stands, None if it was never claimed."""
         key = self._key(partition, "meta")
-        return _read_meta((await self._read(key, [("HGETALL", key)]))[0], key)
+        return read_meta((await self._read(key, [("HGETALL", key)]))[0], key)
 
     async def set_offsets(self, partition: int, offsets: dict[str, int | None]) -> None:
         """Move or (None) forget stored offsets; whoever holds the partition loses it."""
@@ -384,7 +308,7 @@ class RedisTable:
         """
         meta_key, pop_key = self._key(partition, "meta"), self._key(partition, "pop")
         stay = {meta_key, pop_key, self._key(partition, "notes")}
-        stay |= {self._key(partition, kind) + _bytes(name) for name in spared for kind in ("c:", "l:")}
+        stay |= {self._key(partition, kind) + as_bytes(name) for name in spared for kind in ("c:", "l:")}
         meta = await self.meta(partition)
         trimmed = 0 if meta is None else meta.outbox_base
         (rows,) = await self._read(meta_key, [("LLEN", self._key(partition, "outbox"))])
@@ -394,10 +318,10 @@ class RedisTable:
         keys = [key for key in await self._scan(partition, "") if key not in stay]
         for at in range(0, len(keys), WIPE_SLICE):
             await self._read(meta_key, [("UNLINK", *keys[at : at + WIPE_SLICE])])
-        counters = [arg for name, count in population.items() for arg in (_bytes(name), count)]
+        counters = [arg for name, count in population.items() for arg in (as_bytes(name), count)]
         again: list[Command] = [("HSET", pop_key, *counters)] if counters else []
         gone, *_ = await self._read(meta_key, [("UNLINK", pop_key), *again])
-        maps = [f"{name}:*" for name in _MAPS]
+        maps = [f"{name}:*" for name in MAPS]
         await self._take_away(partition, {}, [*maps, "clock_ms", "t0_ms", "wake", "wiping"])
         return len(keys) + int(gone)
 
@@ -422,45 +346,45 @@ class RedisTable:
         """The partition's population counters that are not 0."""
         key = self._key(partition, "pop")
         (reply,) = await self._read(key, [("HGETALL", key)])
-        return {_text(name): int(total) for name, total in _pairs(reply)}
+        return {as_text(name): int(total) for name, total in in_pairs(reply)}
 
     async def notes(self, partition: int) -> dict[str, bytes]:
         """All notes of the partition."""
         key = self._key(partition, "notes")
         (reply,) = await self._read(key, [("HGETALL", key)])
-        return {_text(name): bytes(value) for name, value in _pairs(reply)}
+        return {as_text(name): bytes(value) for name, value in in_pairs(reply)}
 
     async def note(self, partition: int, name: str) -> bytes | None:
         """One of them."""
         key = self._key(partition, "notes")
-        (reply,) = await self._read(key, [("HGET", key, _bytes(name))])
+        (reply,) = await self._read(key, [("HGET", key, as_bytes(name))])
         return None if reply is None else bytes(reply)
 
     async def goods(self, partition: int, keys: list[str] | None = None) -> dict[str, bytes]:
         """What is kept of the products that are watched in the partition: of these, or of all."""
         key = self._key(partition, "goods")
         if keys is not None:
-            (reply,) = await self._read(key, [("HMGET", key, *map(_bytes, keys))]) if keys else ([],)
+            (reply,) = await self._read(key, [("HMGET", key, *map(as_bytes, keys))]) if keys else ([],)
             return {name: bytes(good) for name, good in zip(keys, reply, strict=True) if good is not None}
         (reply,) = await self._read(key, [("HGETALL", key)])
-        return {_text(name): good for name, good in _pairs(reply)}
+        return {as_text(name): good for name, good in in_pairs(reply)}
 
     async def profile(self, partition: int, profile_id: str) -> bytes | None:
         """One stored profile."""
         head = self._key(partition, "")
-        (reply,) = await self._read(head, [("GET", head + b"c:" + _bytes(profile_id))])
-        return None if reply is None else _read_text(reply, head, "c:", profile_id)
+        (reply,) = await self._read(head, [("GET", head + b"c:" + as_bytes(profile_id))])
+        return None if reply is None else read_text(reply, head, "c:", profile_id)
 
     async def ledger(self, partition: int, profile_id: str) -> dict[str, bytes]:
         """All stored ledger entries of one profile."""
         head = self._key(partition, "")
-        (reply,) = await self._read(head, [("HGETALL", head + b"l:" + _bytes(profile_id))])
-        return _read_ledger(reply, head, profile_id)
+        (reply,) = await self._read(head, [("HGETALL", head + b"l:" + as_bytes(profile_id))])
+        return read_ledger(reply, head, profile_id)
 
     async def profile_ids(self, partition: int) -> list[str]:
         """Ids of all profiles of the partition. Looks at every key of its server: for audits, not for the hot path."""
         skip = len(self._key(partition, "c:"))
-        return [_text(key[skip:]) for key in await self._scan(partition, "c:")]
+        return [as_text(key[skip:]) for key in await self._scan(partition, "c:")]
 
     async def memory(self) -> dict[str, tuple[int, int]]:
         """By Redis master: the bytes it uses and those it may use, 0 without a bound."""
@@ -477,86 +401,6 @@ class RedisTable:
         if not self._compressed:
             return texts
         return await asyncio.to_thread(pack_all, texts) if len(texts) >= APART else [pack(text) for text in texts]
-
-    def _commit_arguments(
-        self, partition: int, commit: Commit, nonce: str, stored: Sequence[bytes]
-    ) -> tuple[list[Arg], list[Arg]]:
-        """KEYS and ARGV as lua/commit.lua reads them. `stored` are the profiles and then the entries, in their order."""
-        head = self._key(partition, "")
-        ledgers: dict[str, list[Arg]] = {}
-        for (profile_id, order_id), entry in zip(
-            commit.entries, islice(stored, len(commit.profiles), None), strict=True
-        ):
-            ledgers.setdefault(profile_id, []).extend((_bytes(order_id), entry))
-        deleted = [_bytes(profile_id) for profile_id in dict.fromkeys(commit.deleted)]
-        keys: list[Arg] = [head + name for name in (b"meta", b"due", b"outbox", b"pop", b"goods", b"queue", b"notes")]
-        keys.extend([head + b"c:" + _bytes(profile_id) for profile_id in commit.profiles])
-        keys.extend([head + b"l:" + _bytes(profile_id) for profile_id in ledgers])
-        for gone in deleted:
-            keys.extend((head + b"c:" + gone, head + b"l:" + gone))
-        watched: dict[str, tuple[list[Arg], list[Arg]]] = {}
-        for (key, profile_id), score in commit.watchers.items():
-            comes, goes = watched.setdefault(key, ([], []))
-            if score is None:
-                goes.append(_bytes(profile_id))
-            else:
-                comes.extend((score, _bytes(profile_id)))
-        keys.extend([head + b"w:" + _bytes(key) for key in watched])
-        if commit.queue is not None:
-            keys.append(head + b"w:" + _bytes(commit.queue[0]))
-        due: list[Arg] = []
-        undue: list[Arg] = []
-        for profile_id, due_ms in commit.due.items():
-            if due_ms is None:
-                undue.append(_bytes(profile_id))
-            else:
-                due.extend((due_ms, _bytes(profile_id)))
-        noted: list[Arg] = []
-        struck: list[Arg] = []
-        for name, note in commit.notes.items():
-            if note is None:
-                struck.append(_bytes(name))
-            else:
-                noted.extend((_bytes(name), note))
-        meta: list[Arg] = []
-        for name, attribute in _MAPS.items():
-            for field, value in getattr(commit, attribute).items():
-                meta.extend((f"{name}:{field}", value))
-        if commit.wake is not None:
-            meta.extend(("wake", commit.wake))
-        goods: list[Arg] = []
-        gone_goods: list[Arg] = []
-        for key, good in commit.goods.items():
-            if good is None:
-                gone_goods.append(_bytes(key))
-            else:
-                goods.extend((_bytes(key), good))
-        args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
-        args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
-        args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
-        args.extend((len(goods) // 2, len(gone_goods), len(watched), commit.unqueue))
-        args.append(-1 if commit.queue is None else commit.queue[1])
-        args.extend((len(noted) // 2, len(struck)))
-        args.extend(islice(stored, len(commit.profiles)))
-        for fields in ledgers.values():
-            args.append(len(fields) // 2)
-            args.extend(fields)
-        args.extend(deleted)
-        args.extend(due)
-        args.extend(undue)
-        args.extend(commit.outbox)
-        for name, change in commit.population.items():
-            args.extend((_bytes(name), change))
-        args.extend(meta)
-        args.extend(goods)
-        args.extend(gone_goods)
-        for comes, goes in watched.values():
-            args.extend((len(comes) // 2, len(goes)))
-            args.extend(comes)
-            args.extend(goes)
-        args.extend(noted)
-        args.extend(struck)
-        return keys, args
 
     def _judge(self, partition: int, commit: Commit, answer: list[Reply]) -> None:
         """Raise what the script's answer means, unless the commit was applied."""
@@ -671,63 +515,3 @@ def _judge_install(found: list[bytes | None], partitions: int, key_mark: str) ->
     if stored != partitions:
         raise WrongInstall.of_partitions(stored, partitions)
     return schema
-
-
-def _bytes(name: str) -> bytes:
-    """An id as bytes; a lone surrogate, which UTF-8 forbids, passes through and back, so no id can stop a batch."""
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogatepass")
-
-
-def _read_text(stored: bytes, head: bytes, kind: str, profile_id: str) -> bytes:
-    """The text of a stored profile or ledger entry. Raises Refused where it can't be read."""
-    try:
-        return unpack(stored)
-    except Unreadable as error:
-        raise Refused(
-            f"what lies at the key {_text(head)}{kind}{profile_id} can't be read: {error}. "
-            f"Start the release that wrote it, or restore the partition, or make it anew (`regulars rebuild`)"
-        ) from error
-
-
-def _read_ledger(flat: list[bytes], head: bytes, profile_id: str) -> dict[str, bytes]:
-    return {_text(field): _read_text(stored, head, "l:", profile_id) for field, stored in _pairs(flat)}
-
-
-def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)
-
-
-def _read_meta(flat: list[bytes], key: bytes) -> Meta | None:
-    """Meta from the fields and values of its hash at this key; None when the key is not there. Raises Refused for damage."""
-    if not flat:
-        return None
-    try:
-        return _meta_of(flat)
-    except (KeyError, ValueError) as error:
-        raise Refused(
-            f"the key {_text(key)} is damaged ({type(error).__name__}: {error}): something else wrote it. Restore the partition "
-            f"from a copy, or delete that key and make the partition anew (`regulars rebuild`)"
-        ) from error
-
-
-def _meta_of(flat: list[bytes]) -> Meta:
-    fields = {_text(field): value.decode() for field, value in _pairs(flat)}
-    meta = Meta(
-        token=fields["token"],
-        epoch=int(fields["epoch"]),
-        commits=int(fields["commits"]),
-        offsets={},
-        clock_ms=int(fields.get("clock_ms", "0")),
-        t0_ms=int(fields.get("t0_ms", "0")),
-        outbox_base=int(fields.get("outbox_base", "0")),
-        wake=fields.get("wake", ""),
-    )
-    for field, value in fields.items():
-        name, colon, rest = field.partition(":")
-        if colon and name in _MAPS:
-            getattr(meta, _MAPS[name])[rest] = value if name in _TEXTS else int(value)
-    return meta

@@ -11,8 +11,9 @@ from streams.local.process import wait_until
 from streams.local.redis_server import RedisServer
 from streams.packing import DICTIONARY_ID, dictionary, unpack
 from streams.redis_checks import CLOCKS_APART_MS, UnfitRedis, check_redis, clocks_apart, memory_of, problems_of
+from streams.redis_layout import REDIS_KEYS
 from streams.redis_link import RedisLink
-from streams.redis_table import APART, REDIS_KEYS, RedisTable
+from streams.redis_table import APART, RedisTable
 from streams.table import (
     SCHEMA,
     SCHEMA_OF_TEXTS,
