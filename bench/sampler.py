@@ -32,7 +32,7 @@ STAGES: Final[tuple[tuple[str, str], ...]] = (
     ("decode and merge", r"\(schemas/decode\.py|\(schemas/adapters/|\(streams/merge\.py"),
     ("batch", r"\(streams/batch\.py|\(streams/cache\.py"),
     ("publish", r"\(streams/outbox\.py|\(streams/kafka_producer\.py|\(aiokafka/producer/|\(streams/rows\.py"),
-    ("commit", r"^Tenure\._(commit|send|settle)|\(streams/redis_|\(redis/"),
+    ("commit", r"^Tenure\._(commit|send|settle)|\(streams/claimed\.py|\(streams/redis_|\(redis/"),
     ("fetch: hand-over", r"\(streams/delivery\.py|\(streams/inbox\.py|\(faust/|\(mode/|\(streams/keeper\.py"),
     ("metrics", r"\(streams/worker_stats\.py|\(streams/metrics\.py|\(prometheus_client/|^Tenure\._tell "),
     ("turns", r"\(streams/tenure\.py|\(streams/partition\.py|\(streams/turnstile\.py"),

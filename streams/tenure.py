@@ -19,16 +19,16 @@ from typing import Final, TypeVar, cast
 from msgspec import structs
 
 from profiles.goods_state import Good
-from profiles.ids import decision_id
 from profiles.told import Told
 from schemas.decode import Decoder, Problem
-from schemas.outputs import Decision, Outgoing, RulesChanged, SegmentsReady
+from schemas.outputs import Decision, Outgoing
 from schemas.topics import CONSUMED
-from streams.after_rules import AfterRules, Task
+from streams.after_rules import Task
 from streams.batch import Batch, is_gone
 from streams.cache import Cache
 from streams.careful import PROBLEMS, Careful
 from streams.changes import Changes
+from streams.claimed import Claimed
 from streams.clock import Clock
 from streams.engine_errors import FaultCount, tell_left_out
 from streams.faults import NO_FAULTS, Faults
@@ -45,8 +45,9 @@ from streams.product_facts import with_signs
 from streams.product_names import Named
 from streams.record import Chunk
 from streams.rows import encode_row, row_of_rules
-from streams.stats import NO_STATS, BatchStats, Stats, StopReason
-from streams.table import Claim, Commit, Held, Refused, Table, Unavailable
+from streams.rules_in_force import RulesInForce
+from streams.stats import NO_STATS, BatchStats, Stats
+from streams.table import Claim, Commit, Table
 from streams.terms import Faulty, Need, Steps, Terms
 from streams.turnstile import SLICE_RECORDS, Turnstile
 from streams.wake import Wake, decode_wake, encode_wake
@@ -55,15 +56,9 @@ V = TypeVar("V")
 
 _log = logging.getLogger(__name__)
 
-COMMIT_PAUSE_S: Final = 0.1
-COMMIT_PAUSE_MAX_S: Final = 5.0
 NEEDS_MAX: Final = 100_000
 FLUSH_S: Final = 5.0
 _KIND: Final = attrgetter("state", "reason")
-UNDER_WAY: Final = "under way"
-"""Noted in place of the segments that all profiles were looked at by, before the first of them is looked at by others: who goes
-back to the old ones half way looks at everybody again.
-"""
 
 
 class Tenure:
@@ -95,8 +90,6 @@ class Tenure:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.number = number
-        self.state = "new"
-        self.commits = 0
         self.worked = 0
         """Customers of the batch at hand who were worked on."""
         self.heard_ms = 0
@@ -126,10 +119,8 @@ class Tenure:
         """How many of these are of each topic."""
         self._engine = engine
         self._careful = Careful(engine)
-        self._rules: dict[str, str] = {}
-        self._after_rules = AfterRules(number, table)
-        """Where to go on planning anew by changed rules, None when that is done."""
-        self._token = ""
+        self._claimed = Claimed(number, table, stats=stats, faults=faults, sleep=sleep)
+        self._rules = RulesInForce(number, table)
         self._offsets: dict[str, int] = {}
         self._origins: dict[str, int] = {}
         self._notes = Notes()
@@ -144,10 +135,8 @@ class Tenure:
         self._idle_since_ms = 0
         self._foreign: deque[tuple[int, int]] = deque(maxlen=64)
         self._faults_seen = FaultCount(number)
-        self._often = {"facts": {"partition": number}, "often": True}
         self._wake = asyncio.Event()
         self._dropped = False
-        self._stopping = False
 
     # --- pushed in by delivery: note and return -------------------------------------------------------------------
 
@@ -180,7 +169,7 @@ class Tenure:
 
     def stop(self) -> None:
         """Finish the batch at hand, publish it, then return from `run`."""
-        self._stopping = True
+        self._claimed.stopping = True
         self._wake.set()
 
     def drop(self) -> None:
@@ -209,6 +198,16 @@ class Tenure:
         }
 
     @property
+    def state(self) -> str:
+        """How the claim is doing, in words."""
+        return self._claimed.state
+
+    @property
+    def commits(self) -> int:
+        """How many commits the partition has."""
+        return self._claimed.commits
+
+    @property
     def offsets(self) -> dict[str, int]:
         """The next offset of each topic as the table has it."""
         return self._offsets
@@ -222,7 +221,7 @@ class Tenure:
 
     async def open(self) -> None:
         """Claim, check and seek. Raises LostState, TableError or LogError; then nothing was read."""
-        self.state = "claiming"
+        self._claimed.state = "claiming"
         topic_ids = {topic: found for topic, found in (await self._log.topic_ids()).items() if topic in self.inboxes}
         known = await self._table.meta(self.number)
         if known is None:
@@ -233,12 +232,9 @@ class Tenure:
         claim = await self._table.claim(self.number)
         self._faults.at("in_claim")
         meta = claim.meta
-        self._token, self.commits = meta.token, meta.commits
+        self._claimed.begin(meta)
         self._origins, self._offsets = dict(meta.origins), dict(meta.offsets)
-        self._rules = dict(meta.rules)
-        if self._rules.get("replanned") != self._rules.get("digest"):
-            # Whoever had the partition did not get to the end of it.
-            self._after_rules.begin(timers=True)
+        self._rules.begin(meta.rules)
         self._goods, self._names, self._facts = split_stored(await self._table.goods(self.number))
         self._busy = decode_wake(meta.wake) if meta.wake else None
         self.clock.start(meta.clock_ms, meta.t0_ms)
@@ -249,7 +245,7 @@ class Tenure:
             if self._notes.is_erased(profile_id):
                 self.outbox.withdraw(profile_id)
         await self._seek(claim, topic_ids)
-        self.state = "running"
+        self._claimed.state = "running"
         self._stats.claimed(self.number)
 
     async def _seek(self, claim: Claim, topic_ids: dict[str, str]) -> None:
@@ -269,20 +265,13 @@ class Tenure:
             self.clock.asked(topic, asked_ms, bounds[topic].end)
         new = {topic: offset for topic, offset in start.items() if topic not in meta.offsets}
         ids = {topic: found for topic, found in topic_ids.items() if topic not in meta.topic_ids}
-        rules: dict[str, str] = {}
-        if claim.fresh:
-            stamp = self._engine.stamp
-            rules = {"version": stamp.version, "digest": stamp.digest, "replanned": stamp.digest}
-            if stamp.segments:
-                rules["segments"] = stamp.segments
-            if stamp.visitors:
-                rules["visitors"] = stamp.visitors
+        rules = self._rules.of_fresh(self._engine.stamp) if claim.fresh else {}
         if new or ids:
             # Where reading began is stored before anything is read: records that then vanish unread are a gap.
-            commit = Commit(token=self._token, expected=self.commits, offsets=new, topic_ids=ids, rules=rules)
-            await self._send(commit)
+            token, commits = self._claimed.held
+            await self._send(Commit(token=token, expected=commits, offsets=new, topic_ids=ids, rules=rules))
             self._offsets.update(new)
-            self._rules.update(rules)
+            self._rules.noted(rules)
         for topic in self.inboxes:
             self._note_passed(topic)
 
@@ -293,7 +282,7 @@ class Tenure:
         publishing = asyncio.create_task(self.outbox.run(), name=f"outbox-{self.number}")
         publishing.add_done_callback(lambda _: self._wake.set())
         try:
-            while not self._stopping:
+            while not self._claimed.stopping:
                 self._wake.clear()
                 worked = await self.turn()
                 if publishing.done():
@@ -307,7 +296,7 @@ class Tenure:
             publishing.cancel()
             for inbox in self.inboxes.values():
                 inbox.drop()
-            self.state = "stopped"
+            self._claimed.state = "stopped"
             await asyncio.gather(publishing, return_exceptions=True)
             await self.outbox.settle(FLUSH_S)
 
@@ -330,12 +319,12 @@ class Tenure:
                 self._faults.at("after_fetch")
                 self._faults.at("after_decode")
         clock_ms = self._base_ms()
-        task = await self._after_rules.next()
+        task = await self._rules.after.next()
         if self._busy is not None:
             # Records wait until all have heard of the last change: what they then find does not depend on who was first.
             items = []
         elif not items and not self._unfinished and clock_ms <= self.clock.now_ms and task is None:
-            return await self._commit_idle() or self._after_rules.pending
+            return await self._commit_idle() or self._rules.after.pending
         take_s = time.perf_counter() - began
         withdrawn: dict[str, int] = {}
         try:
@@ -348,12 +337,14 @@ class Tenure:
             self.clock.advance(batch.clock_ms)
             self._keep(batch)
             self._unfinished = False
-            return await self._commit_idle() or self._after_rules.pending
+            return await self._commit_idle() or self._rules.after.pending
         self._faults.at("after_compute")
         if batch.rejected:
             await publish_rejects(self._publisher, batch.rejected)
         began = time.perf_counter()
-        rules = self._ended(task, changes)
+        rules = self._rules.at_the_end_of(task, self._terms.engine.stamp)
+        if "segments" in rules:
+            changes.add(row_of_rules(self._rules.ready(mark=self._claimed.mark, at_ms=self._now_ms())))
         await self._commit(batch, changes, rules)
         commit_s = time.perf_counter() - began
         self._settle(batch, changes)
@@ -364,7 +355,11 @@ class Tenure:
                 request,
                 extra={"facts": {"partition": self.number}},
             )
-        self._note_done(batch, task, rules)
+        self._rules.noted(rules)
+        if task is not None:
+            self._rules.after.done(task)
+            # Some timers may be due by now, which the index is to be asked for.
+            self._unfinished = self._unfinished or bool(batch.replanned) or task.part != "timers"
         self._tell(batch, changes, (take_s, load_s, work_s, commit_s))
         return True
 
@@ -376,77 +371,19 @@ class Tenure:
         if self._terms.engine is not self._engine:
             self._terms = structs.replace(self._terms, engine=self._engine)
             self._careful = Careful(self._engine)
-        known = self._rules.get("digest")
-        if known == stamp.digest:
-            # Another catalogue, or the first models, may give segments another meaning, even while everybody is looked at.
-            if self._segments_are_new() and self._rules.get("segments") != UNDER_WAY:
-                rules = {"segments": UNDER_WAY}
-                await self._send(Commit(token=self._token, expected=self.commits, rules=rules))
-                self._rules.update(rules)
-            if not self._after_rules.pending or before.segments != stamp.segments:
-                self._after_rules.begin(visitors=self._visitors_are_new(), segments=self._segments_are_new())
-            return
-        rules = {"version": stamp.version, "digest": stamp.digest}
-        if known is None:
-            # Whoever claimed it first died before there was any profile.
-            rules["segments"] = stamp.segments
-            rules["visitors"] = stamp.visitors
-        elif not stamp.visitors and self._rules.get("visitors"):
-            rules["visitors"] = ""
-        if known is not None and self._segments_are_new():
-            rules["segments"] = UNDER_WAY
-        commit = Commit(token=self._token, expected=self.commits, rules=rules)
-        rows: list[tuple[Outgoing, int | None]] = []
-        if known is not None:
-            change = RulesChanged(
-                decision_id=decision_id(f"rules|{self.number}|{known}|{stamp.digest}|{self._token}|{self.commits}"),
-                partition=self.number,
-                old_version=self._rules["version"],
-                old_digest=known,
-                new_version=stamp.version,
-                new_digest=stamp.digest,
-                at_ms=self.clock.now_ms if self._wall_ms is None else self._wall_ms(),
-            )
-            rows.append((row_of_rules(change), None))
-            commit.outbox = [encode_row(row) for row, _ in rows]
-        await self._send(commit)
-        self.outbox.add(rows)
-        self._rules.update(rules)
-        self._after_rules.begin(timers=True, visitors=self._visitors_are_new(), segments=self._segments_are_new())
+        notes = self._rules.new_notes(stamp)
+        if notes:
+            change = self._rules.change(stamp, mark=self._claimed.mark, at_ms=self._now_ms())
+            rows: list[tuple[Outgoing, int | None]] = [] if change is None else [(row_of_rules(change), None)]
+            token, commits = self._claimed.held
+            texts = [encode_row(row) for row, _ in rows]
+            await self._send(Commit(token=token, expected=commits, rules=notes, outbox=texts))
+            self.outbox.add(rows)
+        self._rules.follow(stamp, before, notes)
 
-    def _visitors_are_new(self) -> bool:
-        """Whether there may be visitors whom nobody has planned to look at."""
-        forgotten = self._engine.stamp.visitors
-        return bool(forgotten) and self._rules.get("visitors") != forgotten
-
-    def _segments_are_new(self) -> bool:
-        return self._rules.get("segments", "") != self._engine.stamp.segments
-
-    def _ended(self, task: Task | None, changes: Changes) -> dict[str, str]:
-        """What the commit notes where a part of the work after new rules ends with it. That segments are ready is announced."""
-        if task is None or not task.ends:
-            return {}
-        if task.part == "timers":
-            return {"replanned": self._rules["digest"]}
-        if task.part == "visitors":
-            return {"visitors": self._terms.engine.stamp.visitors}
-        ready = SegmentsReady(
-            decision_id=decision_id(f"segments|{self.number}|{self._rules['digest']}|{self._token}|{self.commits}"),
-            partition=self.number,
-            version=self._rules["version"],
-            digest=self._rules["digest"],
-            at_ms=self.clock.now_ms if self._wall_ms is None else self._wall_ms(),
-        )
-        changes.add(row_of_rules(ready))
-        return {"segments": self._terms.engine.stamp.segments}
-
-    def _note_done(self, batch: Batch, task: Task | None, rules: dict[str, str]) -> None:
-        if task is None:
-            return
-        self._after_rules.done(task)
-        self._rules.update(rules)
-        if batch.replanned or task.part != "timers":
-            self._unfinished = True  # some timers may be due by now, which the index is to be asked for
+    def _now_ms(self) -> int:
+        """The wall clock, or the simulated one."""
+        return self.clock.now_ms if self._wall_ms is None else self._wall_ms()
 
     async def _done(
         self, items: list[Item], clock_ms: int, task: Task | None, terms: Terms, withdrawn: dict[str, int]
@@ -534,7 +471,7 @@ class Tenure:
                 due_limit=self._limits.due_timers,
                 watchers_of=batch.goods.asks,
                 watchers_limit=WAKES_MAX + 1 if news else 0,
-                held=Held(self._token, self.commits),
+                held=self._claimed.held,
             )
             batch.add(loaded)
             all_known = len(loaded.due) < self._limits.due_timers
@@ -548,7 +485,7 @@ class Tenure:
             await self._load(batch, more)
 
     async def _load(self, batch: Batch, need: Need) -> None:
-        held = Held(self._token, self.commits)
+        held = self._claimed.held
         batch.add(await self._table.load(self.number, need.profiles, need.entries, whole=need.whole, held=held))
 
     def _base_ms(self) -> int:
@@ -567,8 +504,8 @@ class Tenure:
         trim, tails = self.outbox.trim()
         clock_ms = batch.clock_ms
         commit = Commit(
-            token=self._token,
-            expected=self.commits,
+            token=self._claimed.token,
+            expected=self._claimed.commits,
             profiles=changes.profiles,
             known=len(changes.profiles) - changes.created,
             entries=changes.entries,
@@ -617,8 +554,8 @@ class Tenure:
             return False
         self._idle_since_ms = now_ms
         commit = Commit(
-            token=self._token,
-            expected=self.commits,
+            token=self._claimed.token,
+            expected=self._claimed.commits,
             trim=trim,
             tails=tails,
             offsets=offsets,
@@ -632,45 +569,8 @@ class Tenure:
         return False
 
     async def _send(self, commit: Commit) -> None:
-        """Send one commit until it is known what became of it. Raises Fenced and RolledBack; others only when stopping."""
-        pause_s = COMMIT_PAUSE_S
-        told = ""
-        while True:
-            try:
-                await self._send_once(commit)
-            except (Refused, Unavailable) as error:
-                reason: StopReason = "refused" if isinstance(error, Refused) else "unavailable"
-                self.state = f"{reason}: {error}"
-                if self.state != told:  # the same one every few seconds would bury all else
-                    told = self.state
-                    _log.warning("a commit waits: %s", error, extra=self._often)
-                self._stats.stopped(self.number, reason, str(error))
-                if self._stopping:
-                    raise
-                await self._sleep(pause_s)
-                pause_s = min(pause_s * 2, COMMIT_PAUSE_MAX_S)
-            else:
-                self._faults.at("after_reply")
-                self.commits += 1
-                self.worked = 0
-                self.state = "running"
-                if told:
-                    _log.info("the commit that waited is in", extra=self._often)
-                return
-
-    async def _send_once(self, commit: Commit) -> None:
-        self._faults.at("before_send")
-        sending = asyncio.ensure_future(self._table.commit(self.number, commit))
-        try:
-            await asyncio.sleep(0)
-            self._faults.at("after_send")
-            await sending
-        except BaseException:
-            sending.cancel()
-            raise
-        finally:
-            # Its failure remembers this frame: the circle would keep all of this claim in memory (streams.worker).
-            del sending
+        await self._claimed.send(commit)
+        self.worked = 0
 
     def _settle(self, batch: Batch, changes: Changes) -> None:
         """The commit is in: keep what it says."""

@@ -316,7 +316,7 @@ def test_the_log_says_once_that_a_commit_waits_for_the_table_and_when_it_is_thro
         world.table.fail_next("commit", "before", error=Unavailable("no answer"), times=5)
         await world.work(tenure)
 
-    with caplog.at_level("INFO", logger="streams.tenure"):
+    with caplog.at_level("INFO", logger="streams.claimed"):
         run(scenario())
 
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [

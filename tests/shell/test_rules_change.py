@@ -319,7 +319,7 @@ def test_many_customers_are_looked_at_a_few_at_a_time_while_events_go_on() -> No
         world.send(ordered("late", 30, "late"), ordered("late", 31, "late2"))
         world.log.deliver(0, chunk=500, asked_ms=0)
         looked = [len(members(world))]
-        while tenure._after_rules.pending or looked[-1] == 0:
+        while tenure._rules.after.pending or looked[-1] == 0:
             await tenure.turn()
             looked.append(len(members(world) - {"user_id:late"}))
             assert looked[-1] - looked[-2] <= REPLANNED_MAX
