@@ -48,7 +48,7 @@ def _frame(function: Callable[..., object]) -> str:
         ((*STEP[:-1], "Batch._fire (streams/batch.py:380)", "Engine.fire (profiles/engine.py:70)"), "timers"),
         ((*STEP[:-1], "Batch._pack (streams/batch.py:400)", "Profile.pack (profiles/profile.py:101)"), "encode"),
         ((*OUTER, "Tenure._prepare (streams/tenure.py:300)", "decode_profile (profiles/profile.py:300)"), "load"),
-        ((*OUTER, "Batch.plan (streams/batch.py:175)"), "batch"),
+        ((*OUTER, "Planned.plan (streams/planned.py:175)"), "batch"),
         ((*OUTER, "Tenure._commit (streams/tenure.py:340)", "RedisLink.send (streams/redis_link.py:277)"), "commit"),
         (("Runner.run (asyncio/runners.py:118)", "Outbox.run (streams/outbox.py:150)"), "publish"),
         (OUTER[:2], LOOP),
