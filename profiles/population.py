@@ -31,8 +31,10 @@ FIELDS: Final = (
     "anonymous_gross",
     "anonymous_net",
     "anonymous_margin",
+    "unconverted_refunds",  # in a currency without a rate: what they took back is not taken off below
 )
 """Names of the counters, in the order of `Profile.population`. Only ever append: stored profiles hold the positions."""
+_UNCONVERTED_REFUNDS: Final = FIELDS.index("unconverted_refunds")
 
 
 def contribution(profile: Profile) -> list[int]:
@@ -58,6 +60,9 @@ def contribution(profile: Profile) -> list[int]:
     ]
     if anonymous:
         values += (orders.count, money.gross, money.net, money.margin)
+    if orders.unconverted_refunds:
+        values += [0] * (_UNCONVERTED_REFUNDS - len(values))
+        values.append(orders.unconverted_refunds)
     while values and not values[-1]:
         values.pop()
     return values

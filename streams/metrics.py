@@ -97,6 +97,11 @@ METRICS: tuple[Metric, ...] = (
         remedy="Mend the file; it is read again by itself.",
     ),
     Metric(
+        name="regulars_models_as_of_timestamp_seconds", kind="gauge", unit="seconds",
+        meaning="The day up to which the models in use know orders, as the epoch seconds at which it begins; 0 without models.",
+        remedy="Days ago: `regulars fit` does not run, or finds too little to learn from; its log says which.",
+    ),
+    Metric(
         name="regulars_fenced_total", kind="counter", unit="commits",
         meaning="Commits refused because another worker had taken the partition. Nothing was lost.",
         remedy="A few at a rebalance are normal. Steady: two installations share a prefix, or workers freeze.",

@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from collections.abc import Iterator
 
 from msgspec import Struct, field
 
@@ -16,7 +17,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """The figures of a run; amounts are minor units of the shop's currency.
 
     `customers` counts profiles. `orders` counts all that are neither cancelled nor tests, those that name no customer too,
-    and so do the amounts. `unconverted_orders` are those of them without an exchange rate, whose amounts are in no figure.
+    and so do the amounts. `unconverted_orders` are those of them without an exchange rate, whose amounts are in no figure;
+    `unconverted_refunds` are refunds without one, in another currency than their order's, which are taken off nothing.
     `orders_per_customer` is over customers with at least one order, without the orders that name nobody. `repurchase_rate` is
     the share of customers with at least two orders above zero among those with at least one. Both are 0 where nobody bought;
     `aov_minor` (net per order with a rate, half to even) is None without any.
@@ -27,6 +29,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     customers: int
     orders: int
     unconverted_orders: int
+    unconverted_refunds: int
     gross_minor: int
     discount_minor: int
     refund_minor: int
@@ -62,6 +65,7 @@ class Sums(Struct):
     orders: int = 0
     in_amounts: int = 0
     unconverted: int = 0
+    unconverted_refunds: int = 0
     named_orders: int = 0
     gross: int = 0
     discount: int = 0
@@ -75,6 +79,7 @@ class Sums(Struct):
         self.orders += orders.count
         self.in_amounts += orders.in_amounts
         self.unconverted += orders.unconverted
+        self.unconverted_refunds += orders.unconverted_refunds
         self.gross += ltv.gross
         self.discount += ltv.discount
         self.refund += ltv.refund
@@ -89,12 +94,18 @@ class Sums(Struct):
         self.valued_twice += orders.valued >= 2
 
 
-def without_rate(orders: int, currency: str) -> str:
-    """What to say of orders whose amounts are in no total."""
-    return (
-        f"Orders in a currency without an exchange rate to {currency}: {orders:,}. They are counted, but their amounts are in "
-        "none of these figures. Set shop.currency to what the shop sells in, or name rates in files.rates."
-    )
+def without_rate(orders: int, refunds: int, currency: str) -> Iterator[str]:
+    """What to say of orders whose amounts are in no total, and of refunds that are taken off none, where there are any."""
+    if orders:
+        yield (
+            f"Orders in a currency without an exchange rate to {currency}: {orders:,}. They are counted, but their amounts "
+            "are in none of these figures. Set shop.currency to what the shop sells in, or name rates in files.rates."
+        )
+    if refunds:
+        yield (
+            f"Refunds in another currency than their order's, without an exchange rate: {refunds:,}. Their amounts are taken "
+            "off none of these figures. Name rates in files.rates."
+        )
 
 
 def with_estimates(share: float) -> str:
@@ -113,6 +124,7 @@ def summarise(sums: Sums, tally: Tally, seconds: float) -> Summary:
         customers=sums.customers,
         orders=sums.orders,
         unconverted_orders=sums.unconverted,
+        unconverted_refunds=sums.unconverted_refunds,
         gross_minor=sums.gross,
         discount_minor=sums.discount,
         refund_minor=sums.refund,

@@ -175,6 +175,7 @@ class Worker:
             ground = await check_ground(self.settings, self._table, _wall_ms(), shadow=self._shadow)
             for warning in ground.warnings:
                 _log.warning("%s", warning)
+            self._show_models(self._book.models)
             self._models = ModelWatch(self._table, self._renew, self._book.models)
             await self._models.look()
             kafka = KafkaPublisher(self.settings)
@@ -354,9 +355,13 @@ class Worker:
                 self._use(replace(book, models=self._book.models))
             self._show_rules(file)
 
+    def _show_models(self, models: Models) -> None:
+        self.metrics.show("regulars_models_as_of_timestamp_seconds", models.as_of_day * 86_400)
+
     def _use(self, book: Book) -> None:
         """Work by another book from the next batch of each partition on."""
         before, engine = self._engine.stamp, Engine(book, all_triggers())
+        self._show_models(book.models)
         self._book, self._engine = book, engine
         for keeper in self.keepers.values():
             if keeper.partition is not None:

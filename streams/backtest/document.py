@@ -61,12 +61,13 @@ class RunFigures(Struct, frozen=True, kw_only=True):
 class BacktestDocument(Struct, frozen=True, kw_only=True):
     """A back-test: the run of the rules in question, and where they were set against others, the others' and the difference.
 
-    Weeks are of `timezone`, the shop's; instants are epoch milliseconds, and times in texts UTC. `unconverted_orders` have no
-    exchange rate to `currency`: their amounts are in none of the figures.
+    Weeks are of `timezone`, the shop's; instants are epoch milliseconds, and times in texts UTC. `unconverted_orders` and
+    `unconverted_refunds` have no exchange rate to `currency`: their amounts are in none of the figures.
     """
 
     events: int
     unconverted_orders: int
+    unconverted_refunds: int
     currency: str
     timezone: str
     run: RunFigures
@@ -106,6 +107,7 @@ def backtest(run: Run, against: Run | None) -> BacktestDocument:
     return BacktestDocument(
         events=run.summary.events,
         unconverted_orders=run.summary.unconverted_orders,
+        unconverted_refunds=run.summary.unconverted_refunds,
         currency=run.currency,
         timezone=run.course.zone.key,
         run=of(run),

@@ -113,8 +113,8 @@ def _triggers(page: Page, document: BacktestDocument) -> None:
         "or a checkout it is an order of something in it, and of several reminders the last one counts. It is no proof that "
         "the message brought it: that takes a hold-out.",
     )
-    if document.unconverted_orders:
-        page.note(without_rate(document.unconverted_orders, document.currency))
+    for said in without_rate(document.unconverted_orders, document.unconverted_refunds, document.currency):
+        page.note(said)
     others = {one.name: one for one in document.against.triggers} if document.against is not None else {}
     header = ["trigger", "sent", "followed by an order", "share", f"orders, {document.currency}", "kept back"]
     if document.against is not None:

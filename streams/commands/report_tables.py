@@ -60,8 +60,8 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
         console.width = _PLAIN_WIDTH
     currency = document.currency
     console.print(f"{document.shop_id}, {day_name(document.today)}, amounts in {currency}\n", style="bold")
-    if document.unconverted_orders:
-        console.print(without_rate(document.unconverted_orders, currency), style="yellow")
+    for said in without_rate(document.unconverted_orders, document.unconverted_refunds, currency):
+        console.print(said, style="yellow")
     if document.margin_estimated_share:
         console.print(with_estimates(document.margin_estimated_share), style="yellow")
     _headline(console, document)

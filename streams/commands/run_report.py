@@ -62,8 +62,8 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
         *(("rejected", f"{count:,}: {_told(reason)}") for reason, count in tally.reasons.most_common()),
         ("files", f"{folder}/  {'  '.join(FILES)}"),
     ]
-    if summary.unconverted_orders:
-        click.echo(without_rate(summary.unconverted_orders, currency), err=True)
+    for said in without_rate(summary.unconverted_orders, summary.unconverted_refunds, currency):
+        click.echo(said, err=True)
     console = Words(soft_wrap=True)
     if not console.is_terminal:
         for name, value in rows:

@@ -23,8 +23,9 @@ VERSION: Final = 1
 
 class ReportDocument(Struct, frozen=True, kw_only=True):
     """All figures of a report. Amounts are minor units of `currency`; `today` is days since 1970-01-01. `unconverted_orders` have
-    no exchange rate to it: their amounts are in no figure. `margin_estimated_share` is the share of gross revenue whose costs are
-    not all known (0 to 1): what is not counts as nothing. None without gross revenue.
+    no exchange rate to it: their amounts are in no figure. Nor are those of `unconverted_refunds`, in another currency than their
+    order's. `margin_estimated_share` is the share of gross revenue whose costs are not all known (0 to 1): what is not counts as
+    nothing. None without gross revenue.
     """
 
     v: int = VERSION
@@ -33,6 +34,7 @@ class ReportDocument(Struct, frozen=True, kw_only=True):
     now_ms: int
     today: int
     unconverted_orders: int
+    unconverted_refunds: int
     margin_estimated_share: float | None = None
     trend: Trend | Missing
     outlook: Outlook | Missing
@@ -57,6 +59,7 @@ def report(found: Snapshot, spend: Mapping[tuple[str, int], int] | None = None) 
         now_ms=found.now_ms,
         today=found.today,
         unconverted_orders=found.counters.get("unconverted_orders", 0),
+        unconverted_refunds=found.counters.get("unconverted_refunds", 0),
         margin_estimated_share=_estimated_share(found.counters),
         trend=trend(found),
         outlook=outlook(found),

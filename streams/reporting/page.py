@@ -36,8 +36,8 @@ def build_page(document: ReportDocument) -> Page:
         "cancellations included, and is current to that day; months are told of once they are over.",
     )
     page.tiles(_tiles(document))
-    if document.unconverted_orders:
-        page.note(without_rate(document.unconverted_orders, document.currency))
+    for said in without_rate(document.unconverted_orders, document.unconverted_refunds, document.currency):
+        page.note(said)
     if document.margin_estimated_share:
         page.note(with_estimates(document.margin_estimated_share))
     for said in _unsaid(document.outlook):

@@ -37,6 +37,18 @@ def test_a_change_is_told_once_and_only_where_something_changed() -> None:
     assert population.delta(ada) == {"repeat_buyers": -1, "orders": -1, "valued_orders": -1, "net": -50}
 
 
+def test_refunds_without_a_rate_are_counted_for_customers_and_for_nobody() -> None:
+    for profile_id in ("user_id:ada", ANONYMOUS):
+        profile = Profile(profile_id)
+        population.delta(profile)
+
+        profile.orders = OrderStats(unconverted_refunds=2)
+        assert population.delta(profile) == {"unconverted_refunds": 2}
+
+        profile.orders.unconverted_refunds = 0
+        assert population.delta(profile) == {"unconverted_refunds": -2}
+
+
 def test_orders_of_nobody_are_in_the_totals_but_make_no_customer() -> None:
     nobody = Profile(ANONYMOUS)
     nobody.orders, nobody.ltv = OrderStats(count=2, valued=2), Totals(gross=10, net=10, margin=4)

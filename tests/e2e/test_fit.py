@@ -130,6 +130,8 @@ def test_what_is_fitted_beside_the_workers_is_what_the_file_gives_and_workers_ta
     with contextlib.closing(shop.client()) as client:
         assert decode_models(client.get(f"{shop.prefix}:models")) == live
     shop.expect(lambda: used(shop, live.id), "workers took the second models")
+    of_day = {worker.metric("regulars_models_as_of_timestamp_seconds") for worker in shop.workers}
+    assert of_day == {live.as_of_day * DAY_MS // 1000}
     profile = json.loads(shop.command("profile", "show", "user_id:c1", "--json"))
     assert profile["predicted"]["model_version"] == live.id
 

@@ -518,7 +518,12 @@ def test_the_names_of_many_triggers_do_not_hide_the_weeks_on_a_phone(triggers: i
         course.sent[f"trigger {number}"]["2026-01-05"] = 1
     run = figures(course, rules="r", customers=1, weeks=("2026-01-05",))
 
-    write_page(BacktestDocument(events=1, unconverted_orders=0, currency="USD", timezone="UTC", run=run), tmp_path)
+    write_page(
+        BacktestDocument(
+            events=1, unconverted_orders=0, unconverted_refunds=0, currency="USD", timezone="UTC", run=run
+        ),
+        tmp_path,
+    )
 
     assert ("min-width: 690px" in (tmp_path / "backtest.html").read_text()) is wide
 

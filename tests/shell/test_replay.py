@@ -22,6 +22,7 @@ SUMMARY_KEYS = [
         "customers",
         "orders",
         "unconverted_orders",
+        "unconverted_refunds",
         "gross_minor",
         "discount_minor",
         "refund_minor",
@@ -109,6 +110,21 @@ def test_orders_without_an_exchange_rate_are_counted_and_named(
     assert said in page.read_text()
 
 
+def test_refunds_without_an_exchange_rate_are_taken_off_nothing_and_named(
+    replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refund = event("Order Refunded", DAY_MS, order_id="o1", refund_id="r1", amount_minor=250, currency="EUR")
+    found = summary(replay(ordered("o1", 0), refund))
+    assert (found["unconverted_refunds"], found["refund_minor"], found["net_minor"]) == (1, 0, 900)
+    said = "Refunds in another currency than their order's, without an exchange rate: 1."
+    assert said in capsys.readouterr().err
+
+    page = tmp_path / "report.html"
+    assert cli.run(["report", str(tmp_path / "out"), "--page", str(page)]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert "Refunds in another currency" in page.read_text()
+
+
 def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(
     replay: Replay, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +151,7 @@ def test_a_small_shop_leaves_every_file_with_figures_reckoned_by_hand(
         "customers": 4,
         "orders": 4,
         "unconverted_orders": 0,
+        "unconverted_refunds": 0,
         "gross_minor": 8000,
         "discount_minor": 400,
         "refund_minor": 250,
