@@ -173,14 +173,11 @@ def _catch_up(profile: Profile) -> None:
     watches of views outside of any visit. All of them must be united already.
     """
     seen = profile.browsing
-    firsts = [view.at_ms for view in seen.views[:1]] + [search.at_ms for search in seen.searches[:1]]
     added_ms = carts.added_ms(profile)
     found = [order.at_ms for order in profile.recent_orders] if profile.has_recent_orders else []
     found += [view_ms for watch in profile.watches.values() for view_ms in watch.views] if profile.has_watches else []
-    found_ms = max((added_ms, *found))
-    if firsts and found_ms >= min(firsts):
-        seen.found_ms = max(seen.found_ms, found_ms)
-        seen.added_ms = max(seen.added_ms, added_ms)
+    seen.found_ms = max(seen.found_ms, added_ms, *found)
+    seen.added_ms = max(seen.added_ms, added_ms)
 
 
 # --- how products were shown --------------------------------------------------------------------------------------

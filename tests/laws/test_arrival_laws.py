@@ -1,7 +1,8 @@
 """Law: what is sent does not depend on the order in which events arrive, as long as all of them come before anything is due.
 
-But for how long a look at a product lasted: that is told by what came after it, if it is heard of after it too. So no look is
-a long one here.
+But for two things. How long a look at a product lasted is told by what came after it, if it is heard of after it too: no look is
+a long one here. And an order that names a checkout alone empties that one's cart, or, if the checkout is not known yet, takes its
+products out of all carts: here such an order names its cart as well.
 """
 
 from collections.abc import Iterable
@@ -47,8 +48,10 @@ IN_CHECKOUT = tuple(
     telling(kind, checkout_id=checkouts, cart_id="c1", products=products, value_minor=values)
     for kind in (events.CheckoutStarted, events.CheckoutStepCompleted)
 )
+ORDER_IDS = st.sampled_from(("o1", "o2"))
 ORDERS = (
-    telling(events.OrderCompleted, order_id="o1", products=products, cart_id=st.sampled_from((None, "c1", "c2"))),
+    telling(events.OrderCompleted, order_id=ORDER_IDS, products=products, cart_id=st.sampled_from((None, "c1", "c2"))),
+    telling(events.OrderCompleted, order_id=ORDER_IDS, products=products, cart_id="c1", checkout_id=checkouts),
 )
 WISHES = (
     telling(events.ProductAddedToWishlist, product=one),
@@ -79,7 +82,7 @@ def told_once(story: Story) -> Story:
     begun: set[str] = set()
     found: Story = []
     for kind, fields in story:
-        named = fields.get("checkout_id") or fields.get("order_id")
+        named = fields.get("order_id") or fields.get("checkout_id")
         if kind not in (events.CheckoutStarted, events.OrderCompleted) or named not in begun:
             found.append((kind, fields))
         if named is not None and kind is not events.PaymentFailed:
@@ -119,3 +122,11 @@ def test_so_it_does_where_the_own_products_of_a_checkout_are_removed() -> None:
     story = [added, added, begun, removed]
 
     assert sent(story, [0, 3, 2, 1]) == sent(story, range(4)) != []
+
+
+def test_so_it_does_where_a_search_before_an_order_is_heard_of_last() -> None:
+    searched: Told = (events.ProductsSearched, {"query": "tea", "channel": "browser"})
+    ordered: Told = (events.OrderCompleted, {"order_id": "o1", "products": ()})
+    story = [searched, ordered, searched]
+
+    assert sent(story, [1, 2, 0]) == sent(story, range(3))
