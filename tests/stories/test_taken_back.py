@@ -52,11 +52,12 @@ def test_it_ends_what_waits(name: str, begun: Story, due: int) -> None:
 
 
 @EPISODES
-def test_known_after_the_emission_it_takes_it_back(name: str, begun: Story, due: int) -> None:
+@pytest.mark.parametrize("before", [10, 0])
+def test_known_after_the_emission_it_takes_it_back(name: str, begun: Story, due: int, before: int) -> None:
     ada = begun(Timeline()).until(due)
     assert ada.emitted(name) == [due]
 
-    ada.order("o1", 20, "Z", arrives=due + 10)
+    ada.order("o1", due - before, "Z", arrives=due + 10)
 
     assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
 

@@ -65,6 +65,15 @@ def test_a_less_important_one_that_is_due_within_the_minute_before_waits_for_the
     assert ada.emitted("welcome") == [at("2026-03-10 09:00")]
 
 
+def test_but_for_no_birthday_that_is_only_looked_at_then_and_days_ahead() -> None:
+    # Two days before it the zone is looked up again.
+    ada = born("03-10", ada=Timeline(consent=False))
+    grant = (events.ConsentChange(state="GRANT", channel="email"),)
+    ada.tell(events.ConsentChanged, at("2026-03-08 08:54") + 0.5, consent=grant).until(at("2026-03-11 00:00"))
+
+    assert ada.emitted("welcome") == [at("2026-03-08 08:59") + 0.5]
+
+
 def test_told_before_nine_on_the_day_it_is_kept_and_told_after_it_waits_a_year() -> None:
     before = born("03-10", at("2026-03-10 08:59")).until(20 * DAY)
     after = born("03-10", at("2026-03-10 09:01")).until(at("2027-04-01 00:00"))
