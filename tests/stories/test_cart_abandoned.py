@@ -77,6 +77,17 @@ def test_for_three_days_after_the_reminder_and_no_longer(ada: Timeline, later: i
     assert bool(ada.outcomes) == recovered
 
 
+@pytest.mark.parametrize(
+    "cart, bought, recovered", [("c1", "Z", True), ("c2", "A", False), (None, "A", True), (None, "Z", False)]
+)
+def test_an_order_that_names_a_cart_is_the_sale_of_that_one_and_any_other_that_of_what_it_holds(
+    ada: Timeline, cart: str | None, bought: str, recovered: bool
+) -> None:
+    ada.add("A", 0).order("o1", 90, bought, cart_id=cart)
+
+    assert bool(ada.outcomes) == recovered
+
+
 def test_an_order_in_time_cancels_the_reminder(ada: Timeline) -> None:
     ada.add("A", 0).order("o1", 30, "A", cart_id="c1").until(DAY)
 
@@ -202,6 +213,12 @@ def test_units_add_up_and_the_value_is_that_of_the_whole_cart(ada: Timeline) -> 
     assert ada.triggers[0].value_minor == 850
     assert ada.triggers[0].currency == "USD"
     assert ada.triggers[0].exponent == 2
+
+
+def test_what_is_worth_most_is_shown_first(ada: Timeline) -> None:
+    ada.add(product("B", 900), 0).add(product("A", 250, 4), 1).until(DAY)
+
+    assert [item.product_id for item in ada.triggers[0].items] == ["A", "B"]
 
 
 def test_the_id_of_a_reminder_does_not_depend_on_when_it_was_decided() -> None:

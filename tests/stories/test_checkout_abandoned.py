@@ -100,6 +100,12 @@ def test_a_checkout_that_brings_its_own_products_needs_no_cart() -> None:
     assert ada.triggers[0].value_minor == 990
 
 
+def test_what_is_put_into_the_cart_by_the_very_click_that_begins_the_checkout_is_in_it_once() -> None:
+    ada = started(Timeline().add("A", 10), 10, products=(product("A"),)).add("B", 20).until(80)
+
+    assert [(item.product_id, item.quantity) for item in ada.triggers[0].items] == [("A", 1), ("B", 1)]
+
+
 def test_after_a_checkout_reminder_the_cart_is_held_back_for_two_days() -> None:
     ada = started(Timeline().add("A", 0), 10).until(70).add("B", 100).until(100 + HOUR)
 

@@ -90,6 +90,14 @@ def test_nobody_has_two_birthdays_in_300_days_by_changing_the_date() -> None:
     assert ("cancelled", "cooldown") in ada.decisions(BIRTHDAY)
 
 
+@pytest.mark.parametrize("other, greeted", [("01-03", False), ("01-04", True)])
+def test_but_on_the_three_hundredth_day_she_may(other: str, greeted: bool) -> None:
+    ada = born("03-10").until(at("2026-03-11 00:00"))
+    born(other, at("2026-03-12 00:00"), ada=ada).until(at("2027-02-01 00:00"))
+
+    assert (len(ada.emitted(BIRTHDAY)) == 2) == greeted
+
+
 def test_a_date_that_was_corrected_moves_the_birthday() -> None:
     ada = born("06-10")
     born("07-10", DAY, ada=ada).until(YEAR)
@@ -230,6 +238,16 @@ def test_how_long_is_for_the_shop_to_say() -> None:
     ada = Timeline(shop(AnniversaryRule(lapsed_after_ms=100 * DAY * 60_000))).order("o1", 0, "A").until(2 * YEAR)
 
     assert ada.decisions(ANNIVERSARY) == [("armed", None), ("cancelled", "lapsed")]
+
+
+@pytest.mark.parametrize(
+    "ordered, told", [(at("2027-03-02 09:00") - 100 * DAY, 1), (at("2027-03-02 08:59") - 100 * DAY, 0)]
+)
+def test_and_it_ends_at_its_minute(ordered: float, told: int) -> None:
+    ada = Timeline(shop(AnniversaryRule(lapsed_after_ms=100 * DAY * 60_000))).order("o1", 0, "A")
+    ada.order("o2", ordered, "A").until(2 * YEAR)
+
+    assert len(ada.emitted(ANNIVERSARY)) == told
 
 
 # --- when two become one --------------------------------------------------------------------------------------------
