@@ -101,6 +101,28 @@ def test_nobody_is_reminded_by_the_very_order_she_places_at_the_due_time(ada: Ti
     assert ada.triggers == []
 
 
+ANY_ID = pytest.mark.parametrize("message_id", ["0", "z"])
+"""What events are called does not decide in which order things of one moment happened."""
+
+
+@ANY_ID
+@pytest.mark.parametrize("cart", ["c1", None])
+def test_nor_of_what_she_buys_in_the_moment_in_which_she_puts_it_into_the_cart(
+    ada: Timeline, message_id: str, cart: str | None
+) -> None:
+    ada.add("A", 0, message_id=message_id).order("o1", 0, "A", cart_id=cart).until(DAY)
+
+    assert ada.decisions(CART) == [("armed", None), ("cancelled", "ordered")]
+
+
+@ANY_ID
+def test_nor_by_a_look_at_the_cart_after_a_reminder_of_the_very_moment(message_id: str) -> None:
+    ada = Timeline(shop(CartAbandonedRule(delay_ms=0, cooldown_ms=0))).add("A", 0, message_id=message_id).until(1)
+    ada.tell(events.CartViewed, 5, cart_id="c1").until(DAY)
+
+    assert ada.emitted(CART) == [0]
+
+
 def test_a_checkout_takes_the_reminder_over(ada: Timeline) -> None:
     ada.add("A", 0).tell(events.CheckoutStarted, 10, checkout_id="k1")
 

@@ -87,6 +87,13 @@ def test_where_any_order_ends_a_cart_one_of_other_goods_takes_its_reminder_back(
     assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
 
 
+@pytest.mark.parametrize("message_id", ["0", "z"])
+def test_also_one_of_the_very_moment_in_which_the_cart_was_filled(message_id: str) -> None:
+    ada = any_order().add("A", 0, cart="c2", message_id=message_id).order("o1", 0, "Z", cart_id="c1").until(DAY)
+
+    assert ada.decisions("cart.abandoned") == [("armed", None), ("cancelled", "ordered")]
+
+
 def test_elsewhere_it_does_not() -> None:
     ada = Timeline().add("A", 0, cart="c2").until(60).order("o1", 30, "Z", cart_id="c1", arrives=70)
 
