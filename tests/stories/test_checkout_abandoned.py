@@ -25,6 +25,13 @@ def test_three_reminders_follow_each_other_from_the_first_ones_due_time() -> Non
     assert len({trigger.trigger_id for trigger in ada.triggers}) == 3
 
 
+def test_a_further_one_that_an_earlier_release_planned_keeps_its_time() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR)
+    ada.profile.checkouts["k1"].reminded = False  # nor did it keep that the first one went out
+
+    assert ada.tell(events.PaymentInfoEntered, 3 * HOUR, checkout_id="k1").waiting(CHECKOUT) == [70 + DAY]
+
+
 def test_each_later_step_starts_the_hour_anew() -> None:
     ada = started(Timeline().add("A", 0), 10)
     ada.tell(events.CheckoutStepCompleted, 30, checkout_id="k1", step=1)
