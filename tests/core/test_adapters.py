@@ -254,6 +254,13 @@ def test_a_line_keeps_its_variant_and_each_title_has_its_place() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("told", [{"total_discount": "1.00"}, {"total_discount": "1.00", "discount_allocations": []}])
+def test_a_discount_that_no_list_divides_is_the_lines_in_all(told: dict[str, Any]) -> None:
+    line = {**ORDER["line_items"][0], **told}
+
+    assert one(webhook("orders/create", {**ORDER, "line_items": [line]})).products[0].discount_minor == 100
+
+
 def test_staff_at_the_till_are_no_customers() -> None:
     found = all_of(webhook("orders/create", {**ORDER, "customer": None}))
 
@@ -355,6 +362,17 @@ def test_a_refund_of_nothing_is_not_a_refund_of_everything() -> None:
     refund = {"id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [], "refund_line_items": []}
 
     assert one(webhook("refunds/create", refund)).amount_minor == 0
+
+
+def test_shipping_that_cost_nothing_but_its_tax_may_go_back() -> None:
+    free = {"price": "0.00", "tax_lines": [{"price": "0.95"}]}
+    back = {"subtotal_amount_set": {"shop_money": {"amount": "0.00", "currency_code": "EUR"}}, "shipping_line": free}
+    payment = {"kind": "refund", "status": "success", "amount": "5.95", "currency": "EUR"}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": [payment], "refund_shipping_lines": [back],
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 595
 
 
 def test_duties_and_fees_that_went_back_are_no_goods() -> None:
@@ -655,6 +673,9 @@ def test_money_for_a_line_that_was_taken_off_before_is_no_second_refund(paid: st
     rest = {**money, "id": 5, "transactions": [{**payment, "amount": "3.00"}]}
     in_two = webhook("orders/updated", {**ORDER, "refunds": [edit, {**money, "transactions": [half]}, rest]})
     assert net_and_margin(edited, in_two)[0] == 500
+    francs = {**payment, "amount": "6.50", "currency": "CHF"}
+    abroad = webhook("orders/updated", {**ORDER, "refunds": [edit, {**money, "transactions": [francs]}]})
+    assert [found.amount_minor for found in events(abroad) if isinstance(found, e.OrderRefunded)] == [500, 0]
     # Goodwill has an adjustment of its own.
     goodwill = {
         **money,
