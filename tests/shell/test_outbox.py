@@ -364,6 +364,16 @@ def test_no_original_is_given_up_for_want_of_a_right(log: MemoryLog, publisher: 
         run(publish_rejects(publisher, [aside]))
 
 
+def test_a_reject_that_is_refused_for_good_goes_out_without_what_it_is_about(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "MessageSizeTooLargeError" if b"what is this" in bytes(one.value) else None
+    run(publish_rejects(publisher, [reject(Record(7, 0, b"what is this", b"{}"), "orders", 0, "not_json", "no JSON")]))
+    (told,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
+
+    assert (told["reason"], told.get("key"), told.get("original")) == ("not_json", None, None)
+
+
 def test_a_right_that_lacks_is_named_as_kafka_knows_the_topic(log: MemoryLog) -> None:
     """Whoever gives the right copies the name: without the installation's prefix it is another topic, or none."""
 
@@ -446,10 +456,10 @@ def test_it_is_full_when_publishing_lags_far_behind(publisher: MemoryPublisher) 
 def test_how_long_triggers_took_is_told(publisher: MemoryPublisher) -> None:
     told = Told()
     subject = outbox(publisher, told=told)
-    subject.add([(row(1), 9_600), (row(2, "decisions"), None)])
+    subject.add([(row(1), 9_600), (row(2, "decisions"), None), (row(3), 10_400)])  # the last by a clock that is ahead
     run(subject.flush())
 
-    assert told.waited_ms == [400]
+    assert told.waited_ms == [400, 0]
 
 
 def test_rows_on_their_way_are_waited_for_when_publishing_is_cut_off(log: MemoryLog) -> None:
