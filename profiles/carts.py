@@ -61,6 +61,8 @@ _OPERATIONS: Final[dict[type[Event], str]] = {
     CartUpdated: SET,
 }
 MARKS: Final = frozenset((ENDED, EMITTED, CHECKOUT))
+_AFTER: Final = frozenset((*MARKS, ORDER, COVER))
+"""What ends a cart, or takes it over: after what happened to the cart in the same moment."""
 
 DEFAULT_CART: Final = "~cart"
 """The cart of a sender that names none."""
@@ -408,10 +410,10 @@ def _insert(cart: Cart, op: CartOp, lateness_ms: int) -> bool:
             return False
     ops.append(op)
     newest = ops[-2] if len(ops) > 1 else op
-    if newest.at_ms < at_ms or newest is op or (newest.at_ms == at_ms and newest.message_id < message_id):
+    if newest.at_ms < at_ms or newest is op or (newest.at_ms == at_ms and place(newest) < place(op)):
         _apply(cart, op)
     else:
-        ops.sort(key=_place)
+        ops.sort(key=place)
         at_ms = ops[-1].at_ms
         fold(cart)
     if ops[0].at_ms < at_ms - lateness_ms or len(ops) > CART_OPS_MAX:
@@ -419,8 +421,9 @@ def _insert(cart: Cart, op: CartOp, lateness_ms: int) -> bool:
     return True
 
 
-def _place(op: CartOp) -> tuple[int, str]:
-    return (op.at_ms, op.message_id)
+def place(op: CartOp) -> tuple[int, bool, str]:
+    """Where an operation stands among those of its cart."""
+    return (op.at_ms, op.kind in _AFTER, op.message_id)
 
 
 def fold(cart: Cart) -> None:

@@ -318,7 +318,6 @@ def _gives_way(
         for other in turn.profile.episodes.values()
         if other is not episode
         and wake_ms < other.wake_ms <= wake_ms + together_ms
-        and other.wait != gates.UNREACHABLE
         and (definition := triggers.get(other.name)) is not None
         and definition.rule(turn.book).priority < priority
     ]

@@ -73,8 +73,8 @@ def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
     ours.told = sorted({*ours.told, *theirs.told})
     known = {op.message_id for op in ours.ops}
     # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
-    folded_to = (ours.ops[0].at_ms, ours.ops[0].message_id) if again and ours.ops and ours.base_changed_ms else (0, "")
-    ours.ops += [op for op in theirs.ops if op.message_id not in known and (op.at_ms, op.message_id) >= folded_to]
+    folded_to = carts.place(ours.ops[0]) if again and ours.ops and ours.base_changed_ms else (0, False, "")
+    ours.ops += [op for op in theirs.ops if op.message_id not in known and carts.place(op) >= folded_to]
     taken = [] if again else _unite_base(ours, theirs)
     cart_currency.unite(ours, theirs, taken)
 
@@ -113,7 +113,7 @@ def _refold(cart: Cart, orders: list[RecentOrder], lateness_ms: int) -> None:
         # An older order took what it bought out of the cart when that part of it was folded.
         if op is not None and op.at_ms >= newest_ms - lateness_ms:
             ops[op.message_id] = op
-    cart.ops = sorted(ops.values(), key=lambda op: (op.at_ms, op.message_id))
+    cart.ops = sorted(ops.values(), key=carts.place)
     carts.fold(cart)
     if cart.ops and (cart.ops[-1].at_ms - cart.ops[0].at_ms > lateness_ms or len(cart.ops) > CART_OPS_MAX):
         carts.fold_into_base(cart, cart.ops[-1].at_ms - lateness_ms)

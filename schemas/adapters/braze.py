@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import bounded, fine_worth, listed_products, numbered, required_order_id, stated_currency
+from schemas.adapters.commerce import fine_worth, listed_products, numbered, required_order_id, stated_currency
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -265,13 +265,14 @@ def _cancelled(properties: Fields, shop_currency: str) -> Made:
 
 
 def _refunded(properties: Fields, shop_currency: str) -> Made:
-    """A refund: the goods' share of it is what is refunded of the order's worth."""
+    """A refund: the goods' share of it is what is refunded of the order's worth. Some write what went back with a minus. Tax and
+    shipping that are more than the total are the order's, and not in it.
+    """
     products, stated, currency = listed_products(properties, shop_currency, _line)
     amount = properties.amount(currency, "subtotal_value")
     if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
-        sign = -1 if amount < 0 else 1
-        extras = (properties.amount(currency, "tax") or 0) + (properties.amount(currency, "shipping") or 0)
-        amount = bounded(amount - sign * extras, properties.at("total_value"))
+        extras = sum(abs(properties.amount(currency, name) or 0) for name in ("tax", "shipping"))
+        amount = abs(amount) - (extras if extras <= abs(amount) else 0)
     yield (
         e.OrderRefunded,
         {

@@ -147,8 +147,10 @@ def campaign_in(url: str | None) -> Campaign | None:
 def absolute(url: object, site: str | None) -> str | None:
     """A link with its scheme and host; `site` ("https://shop.example") completes one that has none.
 
-    >>> absolute("/products/tea", "https://shop.example"), absolute("//cdn.example/tea.jpg", None), absolute("", None)
-    ('https://shop.example/products/tea', 'https://cdn.example/tea.jpg', None)
+    >>> absolute("/products/tea", "https://shop.example"), absolute("/products/tea", None), absolute("", None)
+    ('https://shop.example/products/tea', '/products/tea', None)
+    >>> absolute("//cdn.example/tea.jpg", None)
+    'https://cdn.example/tea.jpg'
     """
     if not isinstance(url, str) or not url:
         return None

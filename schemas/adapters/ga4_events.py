@@ -218,15 +218,17 @@ def refund(hit: Hit) -> Iterator[Own]:
 
 
 def _goods(hit: Hit, currency: str) -> int | None:
-    """What the goods were worth: `value` without what the shop says is in it."""
+    """What the goods were worth: `value` without what the shop says is in it. Of a refund, what is more than its value is the
+    order's, and not in it.
+    """
     value = hit.params.amount(currency, "value")
     if value is None:
         return None
-    sign = -1 if value < 0 else 1
-    for name, included in (("tax", hit.options.value_includes_tax), ("shipping", hit.options.value_includes_shipping)):
-        if included:
-            value -= sign * abs(hit.params.amount(currency, name) or 0)
-    return bounded(value, hit.params.at("value"))
+    included = (("tax", hit.options.value_includes_tax), ("shipping", hit.options.value_includes_shipping))
+    extras = sum(abs(hit.params.amount(currency, name) or 0) for name, is_in in included if is_in)
+    if extras > abs(value):
+        return value
+    return value + extras if value < 0 else value - extras
 
 
 def share(hit: Hit) -> Iterator[Own]:

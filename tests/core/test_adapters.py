@@ -62,10 +62,11 @@ PURCHASE = {"transaction_id": "T1", "value": 119, "tax": 19, "shipping": 5, "cur
 def test_the_goods_are_the_value_without_what_the_shop_puts_into_it(options: dict[str, bool], revenue: int) -> None:
     order = one(ga4("purchase", **PURCHASE), ga4=options)
     refund = one(ga4("refund", **{**PURCHASE, "value": -119}), ga4=options)
+    minus = one(ga4("refund", **{**PURCHASE, "value": -119, "tax": -19, "shipping": -5}), ga4=options)
     push = one({"event": "purchase", "client_id": "c1", "ecommerce": PURCHASE}, data_layer=options)
 
     assert (order.revenue_minor, order.tax_minor, order.shipping_minor) == (revenue, 1900, 500)
-    assert refund.amount_minor == revenue
+    assert refund.amount_minor == minus.amount_minor == revenue
     assert push.revenue_minor == revenue
 
 
@@ -253,11 +254,48 @@ def test_a_line_keeps_its_variant_and_each_title_has_its_place() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("told", [{"total_discount": "1.00"}, {"total_discount": "1.00", "discount_allocations": []}])
+def test_a_discount_that_no_list_divides_is_the_lines_in_all(told: dict[str, Any]) -> None:
+    line = {**ORDER["line_items"][0], **told}
+
+    assert one(webhook("orders/create", {**ORDER, "line_items": [line]})).products[0].discount_minor == 100
+
+
 def test_staff_at_the_till_are_no_customers() -> None:
     found = all_of(webhook("orders/create", {**ORDER, "customer": None}))
 
     assert isinstance(found[0], Arrival)
     assert (found[0].customer, found[0].event.user_id) == (ANONYMOUS, None)
+
+
+def test_a_global_id_is_the_plain_one_whatever_stands_around_it() -> None:
+    customer = {"id": "gid://shopify/Customer/7?shop=leaf"}
+
+    assert one(webhook("orders/create", {**ORDER, "customer": customer})).user_id == "7"
+
+
+def test_a_dated_decision_counts_more_than_the_box_that_was_ticked() -> None:
+    customer = {
+        "id": 7,
+        "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": "2024-05-01T12:00:00Z"},
+    }
+    order = one(webhook("orders/create", {**ORDER, "buyer_accepts_marketing": True, "customer": customer}))
+
+    assert [(change.state, change.channel) for change in order.consent] == [("REVOKED", "email")]
+
+
+@pytest.mark.parametrize("status, left", [("success", [e.OrderFulfilled]), ("cancelled", [])])
+def test_a_parcel_that_was_called_back_did_not_leave(status: str, left: list[type[e.Event]]) -> None:
+    parcel = {"id": 9, "order_id": 1, "status": status, "created_at": "2024-05-01T12:00:00Z", "line_items": []}
+
+    assert [type(found) for found in events(webhook("fulfillments/create", parcel))] == left
+
+
+def test_the_tax_of_something_else_is_not_in_the_goods() -> None:
+    line = {**ORDER["line_items"][0], "tax_lines": [{"price": "1.60"}]}
+    order = {**ORDER, "taxes_included": True, "total_tax": "2.40", "line_items": [line]}  # 0.80 of them of a tip
+
+    assert one(webhook("orders/create", order)).revenue_minor == 840
 
 
 def test_nobody_is_made_up_for_a_cart_without_a_customer() -> None:
@@ -324,6 +362,17 @@ def test_a_refund_of_nothing_is_not_a_refund_of_everything() -> None:
     refund = {"id": 3, "order_id": 1, "created_at": "2024-05-01T12:00:00Z", "transactions": [], "refund_line_items": []}
 
     assert one(webhook("refunds/create", refund)).amount_minor == 0
+
+
+def test_shipping_that_cost_nothing_but_its_tax_may_go_back() -> None:
+    free = {"price": "0.00", "tax_lines": [{"price": "0.95"}]}
+    back = {"subtotal_amount_set": {"shop_money": {"amount": "0.00", "currency_code": "EUR"}}, "shipping_line": free}
+    payment = {"kind": "refund", "status": "success", "amount": "5.95", "currency": "EUR"}
+    refund = {
+        "id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", "transactions": [payment], "refund_shipping_lines": [back],
+    }  # fmt: skip
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 595
 
 
 def test_duties_and_fees_that_went_back_are_no_goods() -> None:
@@ -620,6 +669,13 @@ def test_money_for_a_line_that_was_taken_off_before_is_no_second_refund(paid: st
 
     assert net_and_margin(edited)[0] == 500
     assert net_and_margin(edited, settled)[0] == left
+    half = {**payment, "amount": "2.95"}
+    rest = {**money, "id": 5, "transactions": [{**payment, "amount": "3.00"}]}
+    in_two = webhook("orders/updated", {**ORDER, "refunds": [edit, {**money, "transactions": [half]}, rest]})
+    assert net_and_margin(edited, in_two)[0] == 500
+    francs = {**payment, "amount": "6.50", "currency": "CHF"}
+    abroad = webhook("orders/updated", {**ORDER, "refunds": [edit, {**money, "transactions": [francs]}]})
+    assert [found.amount_minor for found in events(abroad) if isinstance(found, e.OrderRefunded)] == [500, 0]
     # Goodwill has an adjustment of its own.
     goodwill = {
         **money,
@@ -786,10 +842,45 @@ def test_what_braze_is_told_to_do_with_an_attribute_is_not_its_value() -> None:
     attributes = {
         "external_id": "u1", "points": {"inc": 5}, "likes": {"add": ["tea"]}, "hates": {"remove": ["milk"]},
         "pets": {"$update": [{"$identifier_key": "id", "$identifier_value": 1, "$new_object": {}}]}, "pots": {"$add": [2]},
-        "_merge_objects": True, "push_token_import": False, "size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "plain": 3,
+        "_merge_objects": True, "push_token_import": False, "size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "none": {},
     }  # fmt: skip
 
-    assert one({"attributes": [attributes]}).traits == {"size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "plain": 3}
+    assert one({"attributes": [attributes]}).traits == {"size": {"add": "one"}, "kept": {"inc": 1, "of": 2}, "none": {}}
+
+
+@pytest.mark.parametrize("value, amount", [(24, 0), (20, 2000)])
+def test_tax_and_shipping_that_are_more_than_what_went_back_are_the_orders(value: int, amount: int) -> None:
+    included = {"value_includes_tax": True, "value_includes_shipping": True}
+    braze = {"order_id": "o1", "total_value": value, "tax": 19, "shipping": 5}
+
+    assert one(ga4("refund", **{**PURCHASE, "value": value}), ga4=included).amount_minor == amount
+    assert one({"name": "ecommerce.order_refunded", "external_id": "u1", "properties": braze}).amount_minor == amount
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("of_extras", [1, -1])
+def test_a_refund_of_braze_holds_tax_and_shipping_whichever_of_them_is_written_with_a_minus(
+    sign: int, of_extras: int
+) -> None:
+    properties = {"order_id": "o1", "total_value": 64.5 * sign, "tax": 9.5 * of_extras, "shipping": 5 * of_extras}
+
+    assert one({"name": "ecommerce.order_refunded", "external_id": "u1", "properties": properties}).amount_minor == 5000
+
+
+def test_what_customerio_says_of_a_customer_is_of_all_channels_only_where_she_unsubscribed() -> None:
+    said = {"event_id": "e1", "object_type": "customer", "timestamp": 1714564800, "data": {"customer_id": "u1"}}
+
+    assert one({**said, "metric": "unsubscribed"}).message_channel == "any"
+    assert refused({**said, "metric": "bounced"})[0] == "unknown_event"
+
+
+def test_a_user_id_of_snowplow_that_names_nobody_leaves_it_to_the_user_entity() -> None:
+    message = {
+        "event_id": "e1", "collector_tstamp": "2024-05-01T12:00:00Z", "event_name": "page_view", "user_id": "undefined",
+        "contexts_com_snowplowanalytics_snowplow_ecommerce_user_1": [{"id": "ada"}],
+    }  # fmt: skip
+
+    assert one(message).user_id == "ada"
 
 
 # --- splitting ----------------------------------------------------------------------------------------------------

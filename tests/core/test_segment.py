@@ -445,8 +445,9 @@ def test_alias_links_who_she_was_with_who_she_is() -> None:
 
 def test_a_merge_names_one_customers_identifiers() -> None:
     stated = [{"type": "email", "value": "Alex@Example.com"}, {"type": "mobile", "value": "+1-202-555-0146"}]
+    again = {"type": "email", "value": "alex@example.com"}  # another way to write it is no second address
 
-    found = event({**ENVELOPE, "type": "merge", "mergeProperties": stated})
+    found = event({**ENVELOPE, "type": "merge", "mergeProperties": [*stated, again]})
 
     assert found == e.Identified(**COMMON, email="alex@example.com", phone="+12025550146")
 
@@ -502,6 +503,7 @@ def test_external_ids_identify_where_nothing_stronger_does() -> None:
         {"id": "Ada@x.org", "type": "email", "collection": "users", "encoding": "none"},
         {"id": "9e107d9d", "type": "phone", "collection": "users", "encoding": "md5"},
         {"id": "acme", "type": "loyalty_id", "collection": "accounts", "encoding": "none"},
+        {"id": "5f4dcc3b", "type": "loyalty_id", "collection": "users", "encoding": "md5"},
         "nothing",
     ]
 
@@ -724,6 +726,7 @@ def test_the_currency_of_the_products_is_the_events() -> None:
 
 @pytest.mark.parametrize("price,quantity,currency,worth", [
     (0.0125, 1000, "EUR", 1250), ("1.459", 40.0, "EUR", 5836), (0.333, 3, "EUR", 100), ("1.25e-2", 1000, "EUR", 1250),
+    (0.00005, 1000, "EUR", 5),
     (0.5, 300, "JPY", 150), (-0.0125, 1000, "EUR", -1250), (1.4594, 500, "KWD", 729_700),
     # These are told by their price as well.
     (19.99, 3, "EUR", None), ("10.000", 2, "EUR", None), (0.30000000000000004, 3, "EUR", None), (0.0125, 1, "EUR", None),
@@ -771,6 +774,14 @@ def test_a_total_without_shipping_and_tax_is_the_revenue(
     assert (found.revenue_minor, found.total_minor) == (revenue, total)
 
 
+def test_also_where_the_discounts_are_those_of_the_lines() -> None:
+    line = {"id": "p", "price": "2.50", "quantity": 2, "discount": 1}
+
+    assert (
+        track("Order Completed", {"order_id": "o", "total": 4, "shipping": 3, "products": [line]}).revenue_minor == 400
+    )
+
+
 @pytest.mark.parametrize("money,revenue", [
     # Segment's example: the total and the subtotal say that the discount is still in the revenue
     ({"revenue": 25, "discount": 2.5, "total": 27.5, "shipping": 3, "tax": 2}, 2250),
@@ -779,6 +790,7 @@ def test_a_total_without_shipping_and_tax_is_the_revenue(
     ({"revenue": 22.5, "discount": 2.5, "subtotal": 22.5}, 2250),
     ({"revenue": 25, "discount": 2.5, "total": 25, "subtotal": 22.5}, 2500),
     ({"revenue": 25, "discount": 2.5}, 2500),
+    ({"revenue": 25, "discount": 2.5, "subtotal": 20}, 2500),
     ({"revenue": 25, "discount": 0, "total": 25}, 2500),
 ])  # fmt: skip
 def test_a_revenue_that_the_discount_is_still_in_counts_without_it(money: dict[str, Any], revenue: int) -> None:
@@ -801,6 +813,8 @@ def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
     ({"total": 50, "tax": 9.5, "products": [{"id": "p", "price": 50}]}, 5000, 0),
     ({"total": 5, "tax": 9.5}, 500, 0),  # the tax of the order
     ({"total": 55, "shipping": 5, "return_shipping": 7}, 5000, 700),
+    ({"total": 55, "shipping": 5, "return_shipping": 0}, 5000, 0),
+    ({"total": 5, "shipping": 5}, 0, 500),
 ])  # fmt: skip
 def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
     money: dict[str, Any], amount: int, shipping: int
@@ -811,7 +825,8 @@ def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
 
 
 @pytest.mark.parametrize("money,amount", [
-    ({"refund_amount": "5.50", "total": 30}, 550), ({"total": 30}, 3000), ({"total": -30}, 3000), ({}, None),
+    ({"refund_amount": "5.50", "total": 30}, 550), ({"refund_amount": -5.5}, 550),
+    ({"total": 30}, 3000), ({"total": -30}, 3000), ({}, None),
     ({"value": 30}, 3000), ({"amount": "30.00"}, 3000), ({"revenue": 30}, 3000), ({"subtotal": -30, "tax": 5}, 3000),
     ({"revenue": 20, "value": 30, "tax": 10}, 2000), ({"total": 5, "revenue": 30}, 500),
     ({"revenue": 30, "products": [{"id": "p", "price": 5}]}, None),  # the order's, beside what went back of it
@@ -968,7 +983,10 @@ FORMS: list[tuple[Any, tuple[ConsentChange, ...]]] = [
     ({"email": {"marketing": "GRANT", "Profiling": False}}, (grant("email"), no("email", "profiling"))),
     ({"marketing": True}, (grant(),)),
     ({"marketing": {"email": True}}, (grant("email"),)),
+    ({"marketing": {"state": "GRANT", "at": AT_MS}}, (grant(at_ms=AT_MS),)),
+    ({"state": "GRANT", "purpose": "analytics"}, (grant(purpose="analytics"),)),
     ({"all": False}, (no(),)),
+    ("", ()),
     (
         {"state": "GRANT", "channel": "email", "purpose": "marketing", "at": "2024-05-01T12:00:00Z", "source": "checkout",
          "text_version": "v3", "expires_at": "2024-05-02T12:00:00Z"},

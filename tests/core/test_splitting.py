@@ -954,8 +954,13 @@ def test_a_checkout_that_was_reminded_of_before_the_merge_stays_so_though_the_ot
 
 @pytest.mark.parametrize("cart_id", ["c1", None])
 @pytest.mark.parametrize("whose", [ADA, MAIL])
-def test_of_the_gift_that_a_cart_is_near_she_is_told_once(whose: str, cart_id: str | None) -> None:
+@pytest.mark.parametrize("filled_by", [(), (ADA,), (MAIL,)])
+def test_of_the_gift_that_a_cart_is_near_she_is_told_once(
+    whose: str, cart_id: str | None, filled_by: tuple[str, ...]
+) -> None:
     town = united(GiftThresholdRule(threshold_minor=5_000))
+    for other in filled_by:
+        town.tell(ProductAdded, other, cart_id=cart_id, product=Product(product_id="cup", price_minor=200, quantity=1))
     tea = Product(product_id="tea", price_minor=4_500, quantity=1)
     town.tell(ProductAdded, whose, cart_id=cart_id, product=tea).until(0.01).split(ADA, MAIL, day=0.02)
     town.until(0.03).tell(CartViewed, whose, day=0.04, cart_id=cart_id).until(1)

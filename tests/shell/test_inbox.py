@@ -1,6 +1,6 @@
 """The inbox takes chunks of its own session, in order, and says when it is full."""
 
-from streams.inbox import Inbox
+from streams.inbox import EARLY_MAX, Inbox
 from streams.record import Chunk, Record
 
 
@@ -66,6 +66,30 @@ def test_chunks_that_overtake_the_number_of_their_session_are_kept() -> None:
     assert inbox.behind
 
 
+def test_more_of_them_than_there_is_room_for_are_lost_and_that_is_noticed() -> None:
+    inbox = Inbox("orders")
+    for number in range(1, EARLY_MAX + 2):
+        inbox.append(chunk(number), number, number + 1)
+    inbox.open(1, 0, EARLY_MAX + 3)
+    kept = inbox.waiting
+    inbox.append(chunk(EARLY_MAX + 2), EARLY_MAX + 2, EARLY_MAX + 3)
+
+    assert (kept, inbox.gap) == (EARLY_MAX, True)
+
+
+def test_how_far_a_topic_was_in_an_old_session_says_nothing_of_the_new_one() -> None:
+    inbox = opened(end=10)
+    inbox.reached(0, 0, 10, 20)
+
+    assert (inbox.position, inbox.end) == (0, 10)
+
+
+def test_a_topic_that_is_opened_behind_its_end_holds_nothing_more() -> None:
+    inbox = opened(7, end=5)
+
+    assert (inbox.end, inbox.behind) == (7, False)
+
+
 def test_trailing_markers_count_as_read_only_once_all_chunks_are_here() -> None:
     inbox = opened(end=10)
     inbox.reached(1, 1, 10, 10)
@@ -81,11 +105,13 @@ def test_full_is_told_once_and_half_once() -> None:
     inbox = Inbox("orders", bound=4, on_full=lambda _: told.append("full"), on_half=lambda _: told.append("half"))
     inbox.open(1, 0, 0)
     fullness = [inbox.append(chunk(n), n + 1, n + 1) for n in range(6)]
+    left = []
     while inbox.pop() is not None:
-        pass
+        left.append((inbox.waiting, told[-1]))
 
     assert fullness == [False, False, False, True, True, True]
     assert told == ["full", "half"]
+    assert left[2:4] == [(3, "full"), (2, "half")]
 
 
 def test_a_dropped_inbox_is_empty_and_waits_for_a_session() -> None:

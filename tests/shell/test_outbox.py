@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typing_extensions import override
 
 from schemas.outputs import Outgoing
@@ -121,6 +122,43 @@ def test_a_lost_acknowledgement_doubles_nothing(log: MemoryLog, publisher: Memor
     assert subject.trim()[0] == 2
 
 
+@pytest.mark.parametrize("is_trimmed", [True, False])
+def test_what_became_of_rows_is_looked_for_from_the_newest_mark_on(log: MemoryLog, *, is_trimmed: bool) -> None:
+    looked: list[int] = []
+
+    class Watched(MemoryPublisher):
+        @override
+        async def tail(self, topic: str, partition: int, since: int) -> tuple[set[str], int]:
+            looked.append(since)
+            return await super().tail(topic, partition, since)
+
+    publisher = Watched(log)
+    subject = outbox(publisher)
+    subject.add([(row(1), None)])
+    run(subject.flush())
+    if is_trimmed:
+        subject.trimmed(*subject.trim())
+    publisher.lose_acks = 1
+    subject.add([(row(2), None)])
+    with pytest.raises(LogError):
+        run(subject.publish())
+    run(subject.flush())
+
+    assert (ids(log), looked) == (["id-1", "id-2"], [1])
+
+
+def test_a_mark_that_moved_while_a_commit_was_on_its_way_is_one_for_the_next(publisher: MemoryPublisher) -> None:
+    subject = outbox(publisher)
+    subject.add([(row(1), None)])
+    run(subject.flush())
+    on_its_way = subject.trim()
+    subject.add([(row(2), None)])
+    run(subject.flush())
+    subject.trimmed(*on_its_way)
+
+    assert (on_its_way, subject.trim()) == ((1, {"triggers": 1}), (1, {"triggers": 2}))
+
+
 def test_a_broker_that_is_away_is_waited_for(log: MemoryLog, publisher: MemoryPublisher) -> None:
     publisher.fail = 3
     subject = outbox(publisher)
@@ -134,6 +172,31 @@ def test_a_broker_that_is_away_is_waited_for(log: MemoryLog, publisher: MemoryPu
     run(scenario())
 
     assert ids(log) == ["id-1"]
+
+
+def test_one_that_stays_away_is_asked_ever_more_rarely_and_soon_again_once_it_was_back(
+    publisher: MemoryPublisher,
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    subject = Outbox(0, publisher, mono_ms=lambda: 0, sleep=pause)
+
+    async def scenario() -> None:
+        publishing = asyncio.ensure_future(subject.run())
+        for number, publisher.fail in enumerate((8, 1)):
+            subject.add([(row(number), None)])
+            await when(lambda: not subject.waiting)
+            for _ in range(5):  # it comes to rest, and what is added then wakes it
+                await asyncio.sleep(0)
+        subject.finish()
+        await publishing
+
+    run(scenario())
+
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 0.2]
 
 
 def test_an_unreadable_tail_takes_nothing_for_published(log: MemoryLog) -> None:
@@ -252,6 +315,27 @@ def test_what_waits_of_a_customer_who_is_erased_never_goes_out(log: MemoryLog) -
     assert (ids(log), subject.waiting, subject.trim()[0]) == ([], 0, 1)
 
 
+def test_what_went_out_or_is_for_another_partition_is_not_taken_back(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "TopicAuthorizationFailedError" if one.topic == "triggers" else None
+    subject = outbox(publisher)
+    of_bob = replace(row(3, "decisions"), key="user_id:bob")
+    subject.add((one, None) for one in (row(1), row(2, "decisions"), of_bob, row(4)))
+    with pytest.raises(NotAllowed):
+        run(subject.publish())
+    waited_of = subject.customers
+    taken = subject.withdraw("user_id:ada")
+
+    assert (waited_of, taken, subject.waiting, subject.trim()[0]) == ({"user_id:ada"}, 2, 0, 4)
+
+    subject.add([(row(5, "forwards", 3), None)])
+
+    assert (subject.customers, subject.withdraw("user_id:ada")) == (set(), 0)
+    run(subject.flush())
+    assert ids(log, "forwards", 3) == ["id-5"]
+
+
 def test_a_row_that_is_refused_waits_where_nothing_may_be_set_aside(log: MemoryLog, publisher: MemoryPublisher) -> None:
     """It was gone: neither on its own topic nor on the topic `rejected`."""
     errors = {"triggers": "MessageSizeTooLargeError", "rejected": "TopicAuthorizationFailedError"}
@@ -278,6 +362,16 @@ def test_no_original_is_given_up_for_want_of_a_right(log: MemoryLog, publisher: 
 
     with pytest.raises(NotAllowed, match="lacks Write on topic rejected"):
         run(publish_rejects(publisher, [aside]))
+
+
+def test_a_reject_that_is_refused_for_good_goes_out_without_what_it_is_about(
+    log: MemoryLog, publisher: MemoryPublisher
+) -> None:
+    publisher.refuses = lambda one: "MessageSizeTooLargeError" if b"what is this" in bytes(one.value) else None
+    run(publish_rejects(publisher, [reject(Record(7, 0, b"what is this", b"{}"), "orders", 0, "not_json", "no JSON")]))
+    (told,) = (msgspec.json.decode(record.value or b"") for record in log.records("rejected"))
+
+    assert (told["reason"], told.get("key"), told.get("original")) == ("not_json", None, None)
 
 
 def test_a_right_that_lacks_is_named_as_kafka_knows_the_topic(log: MemoryLog) -> None:
@@ -362,10 +456,10 @@ def test_it_is_full_when_publishing_lags_far_behind(publisher: MemoryPublisher) 
 def test_how_long_triggers_took_is_told(publisher: MemoryPublisher) -> None:
     told = Told()
     subject = outbox(publisher, told=told)
-    subject.add([(row(1), 9_600), (row(2, "decisions"), None)])
+    subject.add([(row(1), 9_600), (row(2, "decisions"), None), (row(3), 10_400)])  # the last by a clock that is ahead
     run(subject.flush())
 
-    assert told.waited_ms == [400]
+    assert told.waited_ms == [400, 0]
 
 
 def test_rows_on_their_way_are_waited_for_when_publishing_is_cut_off(log: MemoryLog) -> None:

@@ -96,6 +96,18 @@ def test_an_order_before_a_silence_is_told_cancels_it() -> None:
     assert told(story, "silence") == []
 
 
+def test_a_word_on_an_order_known_already_does_not_end_a_silence() -> None:
+    story = ada()
+    day = orders(story)
+    ids, story.profile.ids = dict(story.profile.ids), {}  # nobody can be reached: it waits
+    story.until((day + 15) * DAY)
+    story.tell(events.OrderRefunded, (day + 15) * DAY, order_id="o9", refund_id="r1", amount_minor=100)
+    story.profile.ids = ids
+
+    assert ("cancelled", "ordered_again") not in story.decisions(NAME)
+    assert len(story.waiting(NAME)) == 1
+
+
 def test_who_spends_less_on_an_order_is_told_from_what_to_what() -> None:
     story = ada()
     values = (2_000, 2_100, 1_900, 2_050, 1_950, 2_000, 2_100, 1_900, 2_000, 2_050)

@@ -70,6 +70,24 @@ def test_an_order_after_the_reminder_is_its_conversion_and_recovers_the_cart(ada
     assert ada.outcomes == [("trigger.converted", None), ("cart.recovered", None)]
 
 
+@pytest.mark.parametrize("later, recovered", [(3 * DAY, True), (3 * DAY + 1, False)])
+def test_for_three_days_after_the_reminder_and_no_longer(ada: Timeline, later: int, recovered: bool) -> None:
+    ada.add("A", 0).order("o1", 60 + later, "A", cart_id="c1")
+
+    assert bool(ada.outcomes) == recovered
+
+
+@pytest.mark.parametrize(
+    "cart, bought, recovered", [("c1", "Z", True), ("c2", "A", False), (None, "A", True), (None, "Z", False)]
+)
+def test_an_order_that_names_a_cart_is_the_sale_of_that_one_and_any_other_that_of_what_it_holds(
+    ada: Timeline, cart: str | None, bought: str, recovered: bool
+) -> None:
+    ada.add("A", 0).order("o1", 90, bought, cart_id=cart)
+
+    assert bool(ada.outcomes) == recovered
+
+
 def test_an_order_in_time_cancels_the_reminder(ada: Timeline) -> None:
     ada.add("A", 0).order("o1", 30, "A", cart_id="c1").until(DAY)
 
@@ -81,6 +99,28 @@ def test_nobody_is_reminded_by_the_very_order_she_places_at_the_due_time(ada: Ti
     ada.add("A", 0).order("o1", 60, "A", cart_id="c1").until(DAY)
 
     assert ada.triggers == []
+
+
+ANY_ID = pytest.mark.parametrize("message_id", ["0", "z"])
+"""What events are called does not decide in which order things of one moment happened."""
+
+
+@ANY_ID
+@pytest.mark.parametrize("cart", ["c1", None])
+def test_nor_of_what_she_buys_in_the_moment_in_which_she_puts_it_into_the_cart(
+    ada: Timeline, message_id: str, cart: str | None
+) -> None:
+    ada.add("A", 0, message_id=message_id).order("o1", 0, "A", cart_id=cart).until(DAY)
+
+    assert ada.decisions(CART) == [("armed", None), ("cancelled", "ordered")]
+
+
+@ANY_ID
+def test_nor_by_a_look_at_the_cart_after_a_reminder_of_the_very_moment(message_id: str) -> None:
+    ada = Timeline(shop(CartAbandonedRule(delay_ms=0, cooldown_ms=0))).add("A", 0, message_id=message_id).until(1)
+    ada.tell(events.CartViewed, 5, cart_id="c1").until(DAY)
+
+    assert ada.emitted(CART) == [0]
 
 
 def test_a_checkout_takes_the_reminder_over(ada: Timeline) -> None:
@@ -182,6 +222,13 @@ def test_an_event_late_by_two_hours_is_reminded_of_at_once(ada: Timeline) -> Non
     assert ada.emitted(CART) == [120]
 
 
+@pytest.mark.parametrize("late, sent", [(7 * HOUR, [7 * HOUR]), (7 * HOUR + 1, [])])
+def test_a_reminder_may_be_as_late_as_the_rules_say_and_no_minute_later(late: int, sent: list[int]) -> None:
+    ada = Timeline(shop(CartAbandonedRule(max_lateness_ms=6 * HOUR * MINUTE_MS))).add("A", 0, arrives=late).until(DAY)
+
+    assert ada.emitted(CART) == sent
+
+
 def test_units_add_up_and_the_value_is_that_of_the_whole_cart(ada: Timeline) -> None:
     ada.add(product("A", 250, 2), 0).add(product("A", 250, 1), 1).add(product("B", 100), 2).until(DAY)
 
@@ -190,11 +237,32 @@ def test_units_add_up_and_the_value_is_that_of_the_whole_cart(ada: Timeline) -> 
     assert ada.triggers[0].exponent == 2
 
 
+def test_what_is_worth_most_is_shown_first(ada: Timeline) -> None:
+    ada.add(product("B", 900), 0).add(product("A", 250, 4), 1).until(DAY)
+
+    assert [item.product_id for item in ada.triggers[0].items] == ["A", "B"]
+
+
 def test_the_id_of_a_reminder_does_not_depend_on_when_it_was_decided() -> None:
     first = Timeline().add("A", 0).until(60).triggers[0]
     again = Timeline().add("A", 0).until(90).triggers[0]
 
     assert first.trigger_id == again.trigger_id
+
+
+def test_a_reminder_names_what_opened_it_and_the_newest_eight_events_that_moved_it(ada: Timeline) -> None:
+    for number in range(12):
+        ada.add("A", number, message_id=f"add {number}")
+    (reminder,) = ada.until(DAY).triggers
+
+    assert reminder.evidence == ("add 0", *(f"add {number}" for number in range(4, 12)))
+
+
+def test_what_was_sent_is_forgotten_when_it_stands_in_the_way_of_nothing_any_more(ada: Timeline) -> None:
+    ada.add("A", 0, cart="c1").add("A", 30 * DAY, cart="c2").until(31 * DAY)
+
+    assert ada.emitted(CART) == [60, 30 * DAY + 60]
+    assert [sent.key for sent in ada.profile.emitted] == ["c2"]
 
 
 def test_what_is_put_in_after_unsubscribing_opens_a_new_episode() -> None:
@@ -219,6 +287,18 @@ def test_one_that_was_looked_at_in_between_goes_on() -> None:
     ada = Timeline().add("A", 0).tell(events.CartViewed, 20 * DAY, cart_id="c1").add("B", 40 * DAY).until(41 * DAY)
 
     assert [item.product_id for item in ada.sent(CART)[-1].items] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "looked_at, became", [(10 * DAY, ("emitted", None)), (10 * DAY + 1, ("cancelled", "forgotten"))]
+)
+def test_a_cart_is_forgotten_thirty_days_after_its_last_change_whenever_she_looked_at_it(
+    looked_at: int, became: tuple[str, str | None]
+) -> None:
+    patient = shop(CartAbandonedRule(delay_ms=20 * DAY * MINUTE_MS))
+    ada = Timeline(patient).add("A", 0).tell(events.CartViewed, looked_at, cart_id="c1").until(31 * DAY)
+
+    assert ada.decisions(CART)[-1] == became
 
 
 def test_an_order_from_before_the_cart_was_filled_takes_nothing_back_though_it_is_told_of_after_the_reminder() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
+from profiles.visit_rules import CategoryInterestRule
 from schemas import events
 from schemas.events import Product
-from tests.stories.timeline import DAY, Timeline, product
+from tests.stories.timeline import DAY, Timeline, product, shop
 
 INTEREST = "category.interest"
 
@@ -73,6 +74,13 @@ def test_a_category_needs_two_fifths_of_all_interest(ada: Timeline) -> None:
     assert len(ada.emitted(INTEREST)) == 1  # 9 of 21, a little less of each
 
 
+def test_and_no_other_may_interest_her_more(ada: Timeline) -> None:
+    look(ada, "boots", 7, 0)
+    look(ada, "tents", 6, 1).until(DAY)  # 6 of 13
+
+    assert [trigger.details["category"] for trigger in ada.sent(INTEREST)] == ["boots"]
+
+
 def test_it_is_told_once_while_the_interest_lasts(ada: Timeline) -> None:
     look(ada, "tents", 9, 0)
     look(ada, "tents", 9, 15 * DAY).until(40 * DAY)  # 9 -> 4.3 in between
@@ -94,10 +102,11 @@ def test_a_new_interest_in_the_same_within_30_days_is_suppressed(ada: Timeline) 
     assert ada.decisions(INTEREST)[-1] == ("suppressed", "cooldown")  # 6 -> 1.7 in between
 
 
-def test_other_categories_may_drive_it_out_of_its_band(ada: Timeline) -> None:
+def test_other_categories_may_drive_it_out_of_its_band() -> None:
+    ada = Timeline(shop(CategoryInterestRule(cooldown_ms=0)))
     look(ada, "tents", 6, 0)
     look(ada, "boots", 16, DAY)  # tents have 6 of 22, less than 0.7 x 40 %
-    look(ada, "tents", 30, 31 * DAY).until(50 * DAY)
+    look(ada, "tents", 12, 2 * DAY).until(50 * DAY)
 
     assert [trigger.details["category"] for trigger in ada.triggers if trigger.name == INTEREST] == [
         "tents",
@@ -106,11 +115,16 @@ def test_other_categories_may_drive_it_out_of_its_band(ada: Timeline) -> None:
     ]
 
 
-def test_what_was_bought_this_week_is_not_advertised(ada: Timeline) -> None:
-    ada.order("o1", 0, of("tents"))
-    look(ada, "tents", 6, DAY).until(2 * DAY)
+@pytest.mark.parametrize(
+    "minute, became",
+    [(1, ("cancelled", "bought")), (7 * DAY - 1, ("cancelled", "bought")), (7 * DAY, ("emitted", None))],
+)
+def test_what_was_bought_this_week_is_not_advertised(
+    ada: Timeline, minute: int, became: tuple[str, str | None]
+) -> None:
+    ada.order("o1", 0, of("tents")).wish(of("tents"), minute).until(8 * DAY)
 
-    assert ada.decisions(INTEREST) == [("armed", None), ("cancelled", "bought")]
+    assert ada.decisions(INTEREST) == [("armed", None), became]
 
 
 def test_a_purchase_alone_is_no_opening(ada: Timeline) -> None:

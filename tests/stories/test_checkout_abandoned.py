@@ -25,6 +25,13 @@ def test_three_reminders_follow_each_other_from_the_first_ones_due_time() -> Non
     assert len({trigger.trigger_id for trigger in ada.triggers}) == 3
 
 
+def test_a_further_one_that_an_earlier_release_planned_keeps_its_time() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(2 * HOUR)
+    ada.profile.checkouts["k1"].reminded = False  # nor did it keep that the first one went out
+
+    assert ada.tell(events.PaymentInfoEntered, 3 * HOUR, checkout_id="k1").waiting(CHECKOUT) == [70 + DAY]
+
+
 def test_each_later_step_starts_the_hour_anew() -> None:
     ada = started(Timeline().add("A", 0), 10)
     ada.tell(events.CheckoutStepCompleted, 30, checkout_id="k1", step=1)
@@ -98,6 +105,12 @@ def test_a_checkout_that_brings_its_own_products_needs_no_cart() -> None:
 
     assert ada.emitted(CHECKOUT) == [70]
     assert ada.triggers[0].value_minor == 990
+
+
+def test_what_is_put_into_the_cart_by_the_very_click_that_begins_the_checkout_is_in_it_once() -> None:
+    ada = started(Timeline().add("A", 10), 10, products=(product("A"),)).add("B", 20).until(80)
+
+    assert [(item.product_id, item.quantity) for item in ada.triggers[0].items] == [("A", 1), ("B", 1)]
 
 
 def test_after_a_checkout_reminder_the_cart_is_held_back_for_two_days() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from profiles.order_rules import NextOrderCouponRule
+from profiles.state import COUPONS_MAX
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 
@@ -89,6 +90,16 @@ def test_the_guard_leaves_out_who_mostly_orders_with_coupons(coupons: int, sent:
     assert bool(ada.emitted(NEXT)) == sent  # 3 of 5 are not more than 60 %
 
 
+@pytest.mark.parametrize("orders, sent", [(1, True), (2, False)])
+def test_one_order_is_no_habit(orders: int, sent: bool) -> None:
+    ada = Timeline(shop(NextOrderCouponRule(discount_guard=True)))
+    for number in range(orders):
+        ada.order(f"o{number}", number, "A", coupon="SALE")
+    deliver(ada, "o0", DAY).until(5 * DAY)
+
+    assert bool(ada.emitted(NEXT)) == sent
+
+
 @pytest.mark.parametrize("days", [1, 2, 3])
 def test_a_coupon_that_holds_no_longer_than_the_reminder_is_ahead_has_none(days: int) -> None:
     ada = Timeline(shop(NextOrderCouponRule(valid_ms=days * DAY * 60_000)))
@@ -120,9 +131,10 @@ def test_who_has_ordered_since_is_not_reminded(ada: Timeline) -> None:
     assert ada.decisions(NEXT)[-1] == ("cancelled", "ordered")
 
 
-def test_a_coupon_issued_since_has_a_reminder_of_its_own(ada: Timeline) -> None:
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_coupon_issued_since_has_a_reminder_of_its_own(ada: Timeline, later: int) -> None:
     deliver(ada.order("o1", 0, "A"), "o1", DAY)
-    issue(ada, 2 * DAY + 1, 32 * DAY).until(60 * DAY)
+    issue(ada, 2 * DAY + later, 32 * DAY).until(60 * DAY)
 
     assert ada.emitted(NEXT) == [2 * DAY]
     assert ada.emitted(EXPIRING) == [29 * DAY]
@@ -186,3 +198,12 @@ def test_there_is_one_reminder_for_each_issue(ada: Timeline) -> None:
     issue(ada, 20 * DAY, 40 * DAY).until(50 * DAY)
 
     assert ada.emitted(EXPIRING) == [7 * DAY, 37 * DAY]
+
+
+def test_of_many_coupons_those_that_are_spent_are_forgotten_first(ada: Timeline) -> None:
+    issue(ada, 0, 30 * DAY)
+    for number in range(COUPONS_MAX):
+        ada.tell(events.CouponUsed, DAY + number, coupon_id=f"spent {number}")
+    ada.until(40 * DAY)
+
+    assert ada.emitted(EXPIRING) == [27 * DAY]

@@ -10,7 +10,7 @@ from profiles.insight.pair_table import Partner
 from profiles.models import Models
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, CrossSellRule, LowStockRule
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, shop
+from tests.stories.timeline import DAY, Timeline, product, shop
 
 NAME = "cross.sell"
 CATALOGUE = build_catalogue(
@@ -101,6 +101,13 @@ def test_so_it_is_if_the_parcel_took_weeks_and_other_things_were_sent_meanwhile(
     story.tell(events.OrderDelivered, 30 * DAY, order_id="o1").until(60 * DAY)
 
     assert story.emitted(NAME) == [7 * DAY]
+
+
+def test_a_word_on_an_order_of_weeks_ago_brings_nothing_up() -> None:
+    story = ada().order("o1", 0, "tent").tell(events.NpsSubmitted, 15 * DAY, score=2, survey_id="s1")
+    story.tell(events.OrderUpdated, 30 * DAY, order_id="o1", products=(product("tent"),)).until(60 * DAY)
+
+    assert story.decisions(NAME) == [("armed", None), ("emitted", None)]
 
 
 def test_a_test_order_is_none() -> None:

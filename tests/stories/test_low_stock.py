@@ -41,7 +41,7 @@ def test_a_further_fall_is_no_news(story: Timeline) -> None:
 
 
 def test_sold_out_is_not_low(story: Timeline) -> None:
-    assert story.stock("tent", 100, 0).until(DAY).emitted(NAME) == []
+    assert story.stock("tent", 100, 0).until(DAY).decisions(NAME) == []
 
 
 def test_what_she_bought_she_is_not_told(story: Timeline) -> None:

@@ -60,6 +60,15 @@ def test_a_slip_of_the_finger_mended_within_five_minutes_is_taken_back() -> None
     assert ada.decisions(DETRACTOR)[-1] == ("retracted", "score_corrected")
 
 
+def test_of_two_slips_of_the_finger_each_is_taken_back_once() -> None:
+    ada = low().until(0).tell(events.NpsSubmitted, 1, score=9, survey_id="s1")
+    ada.tell(events.NpsSubmitted, 2, score=3, survey_id="s1").until(2)
+    ada.tell(events.NpsSubmitted, 3, score=9, survey_id="s1").until(DAY)
+
+    assert ada.emitted(DETRACTOR) == [0, 2]
+    assert ada.outcomes == [("trigger.cancelled", "score_corrected")] * 2
+
+
 def test_who_gives_a_low_score_again_after_it_was_taken_back_is_told_of_again() -> None:
     ada = low().until(1).tell(events.NpsSubmitted, 3, score=9, survey_id="s1").until(4)
     ada.tell(events.NpsSubmitted, 6, score=1, survey_id="s1", comment="No, really").until(7)
@@ -119,10 +128,10 @@ def cart_after(ada: Timeline, day: float) -> list[tuple[str, str | None]]:
 
 
 def test_marketing_rests_for_seven_days_after_a_low_score_even_if_the_case_is_closed_at_once() -> None:
-    ada = low().tell(events.CaseUpdated, 10, case_id="s1", state="resolved")
+    for due, became in ((7 * DAY - 1, ("suppressed", "open_feedback")), (7 * DAY, ("emitted", None))):
+        ada = low().tell(events.CaseUpdated, 10, case_id="s1", state="resolved").add("A", due - 60).until(8 * DAY)
 
-    assert cart_after(ada, 6) == [("armed", None), ("suppressed", "open_feedback")]
-    assert cart_after(ada, 7) == [("armed", None), ("emitted", None)]
+        assert ada.decisions(CART) == [("armed", None), became]
 
 
 def test_marketing_rests_as_long_as_the_case_is_open() -> None:

@@ -17,7 +17,7 @@ def test_nine_and_ten_are_asked_a_day_later_and_eight_is_not() -> None:
 
 
 def test_a_score_corrected_downwards_is_not_acted_upon() -> None:
-    ada = answer(7, 0.5, ada=answer(9)).until(2 * DAY)
+    ada = answer(7, 0.5, ada=answer(9))
 
     assert ada.decisions(PROMOTER) == [("armed", None), ("cancelled", "score_corrected")]
 

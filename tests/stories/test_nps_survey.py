@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from schemas import events
-from tests.stories.timeline import DAY, Timeline
+from tests.stories.timeline import DAY, Timeline, product
 
 SURVEY = "nps.survey"
 
@@ -96,10 +96,25 @@ def test_while_a_complaint_is_open_she_is_not_asked() -> None:
     assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "open_complaint")]
 
 
+def test_nor_when_that_is_over_and_something_of_the_order_changes() -> None:
+    ada = Timeline().order("o1", 0, "lamp", "chair").tell(events.OrderDelivered, DAY, order_id="o1")
+    ada.tell(events.TicketOpened, 10 * DAY, ticket_id="t1").tell(events.TicketResolved, 16 * DAY, ticket_id="t1")
+    ada.tell(events.OrderReturned, 17 * DAY, order_id="o1", products=(product("chair"),)).until(40 * DAY)
+
+    assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "open_complaint")]
+
+
 def test_an_order_that_came_back_is_not_asked_about() -> None:
     ada = buyer().tell(events.OrderReturned, 3 * DAY, order_id="o1").until(40 * DAY)
 
     assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "refunded")]
+
+
+def test_unless_that_was_a_mistake_as_is_known_in_time() -> None:
+    ada = buyer().tell(events.OrderRefunded, 3 * DAY, order_id="o1", refund_id="r", amount_minor=1000)
+    ada.tell(events.OrderRefunded, 4 * DAY, order_id="o1", refund_id="r", amount_minor=100).until(40 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY]
 
 
 def test_if_the_first_of_two_parcels_comes_back_she_is_asked_about_the_other() -> None:

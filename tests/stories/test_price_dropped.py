@@ -32,6 +32,16 @@ def test_a_little_less_than_a_tenth_is_no_drop() -> None:
     assert ada().view("tent", 0).price("tent", 100, 901).until(DAY).emitted(NAME) == []
 
 
+def test_a_drop_that_she_could_not_be_told_of_is_not_brought_up_by_her_next_look() -> None:
+    story = (
+        Timeline(shop(PriceDroppedRule(), NO_CART), consent=False).view("tent", 0).price("tent", 100, 900).until(DAY)
+    )
+    story.tell(events.ConsentChanged, DAY, consent=(events.ConsentChange(state="GRANT", channel="email"),))
+    story.view(product("tent", None), DAY + 1).until(2 * DAY)
+
+    assert story.decisions(NAME) == [("armed", None), ("suppressed", "no_consent")]
+
+
 def test_a_shop_may_count_an_amount_instead() -> None:
     story = ada(amount_minor=50).view("tent", 0).price("tent", 100, 950)
 

@@ -112,6 +112,13 @@ def test_a_refund_without_products_cancels_only_if_nothing_is_left() -> None:
     assert whole.decisions(REVIEW) == [("armed", None), ("cancelled", "refunded")]
 
 
+def test_a_refund_that_is_told_smaller_in_time_lets_her_be_asked_again() -> None:
+    ada = buyer().tell(events.OrderRefunded, 2 * DAY, order_id="o1", refund_id="r", amount_minor=1000)
+    ada.tell(events.OrderRefunded, 3 * DAY, order_id="o1", refund_id="r", amount_minor=100).until(9 * DAY)
+
+    assert ada.emitted(REVIEW) == [8 * DAY]
+
+
 def test_a_cancelled_order_and_one_sent_back_are_not_asked_about() -> None:
     cancelled = buyer().tell(events.OrderCancelled, 2 * DAY, order_id="o1")
     returned = buyer().tell(events.OrderReturned, 2 * DAY, order_id="o1")
@@ -130,9 +137,9 @@ def test_an_open_complaint_stands_in_the_way_and_a_resolved_one_does_not() -> No
 
 
 def test_a_low_score_of_the_last_thirty_days_stands_in_the_way_though_the_case_is_closed() -> None:
-    ada = buyer().tell(events.NpsSubmitted, -20 * DAY, score=6, survey_id="s")
+    ada = buyer().tell(events.NpsSubmitted, -22 * DAY + 1, score=6, survey_id="s")
     ada.tell(events.CaseUpdated, 2 * DAY, case_id="s", state="resolved").until(60 * DAY)
-    long_ago = buyer().tell(events.NpsSubmitted, -23 * DAY, score=6, survey_id="s")
+    long_ago = buyer().tell(events.NpsSubmitted, -22 * DAY - 1, score=6, survey_id="s")
     long_ago.tell(events.CaseUpdated, 2 * DAY, case_id="s", state="resolved").until(9 * DAY)
 
     assert ada.decisions(REVIEW) == [("armed", None), ("cancelled", "low_score")]

@@ -52,11 +52,12 @@ def test_it_ends_what_waits(name: str, begun: Story, due: int) -> None:
 
 
 @EPISODES
-def test_known_after_the_emission_it_takes_it_back(name: str, begun: Story, due: int) -> None:
+@pytest.mark.parametrize("before", [10, 0])
+def test_known_after_the_emission_it_takes_it_back(name: str, begun: Story, due: int, before: int) -> None:
     ada = begun(Timeline()).until(due)
     assert ada.emitted(name) == [due]
 
-    ada.order("o1", 20, "Z", arrives=due + 10)
+    ada.order("o1", due - before, "Z", arrives=due + 10)
 
     assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
 
@@ -84,6 +85,13 @@ def test_where_any_order_ends_a_cart_one_of_other_goods_takes_its_reminder_back(
 
     assert ada.emitted("cart.abandoned") == [60]
     assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+@pytest.mark.parametrize("message_id", ["0", "z"])
+def test_also_one_of_the_very_moment_in_which_the_cart_was_filled(message_id: str) -> None:
+    ada = any_order().add("A", 0, cart="c2", message_id=message_id).order("o1", 0, "Z", cart_id="c1").until(DAY)
+
+    assert ada.decisions("cart.abandoned") == [("armed", None), ("cancelled", "ordered")]
 
 
 def test_elsewhere_it_does_not() -> None:

@@ -332,6 +332,14 @@ def test_a_bundle_of_which_each_viewed_one_product_is_suggested_after_the_merge(
     assert ada.emitted("bundle.suggest") == [DAY + 5]
 
 
+def test_what_one_of_them_bought_is_no_interest_that_both_showed() -> None:
+    ada, guest = two()
+    tent = product("tent", category="tents")
+    guest.order("o1", 0, tent, product("mat", category="tents"))
+
+    assert ada.view(tent, 5).becomes_one_with(guest).until(DAY).decisions("category.interest") == []
+
+
 def test_an_interest_that_both_have_together_is_told_with_the_merge() -> None:
     ada, guest = two(shop(CategoryInterestRule()))
     for minute in range(3):

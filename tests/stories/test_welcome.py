@@ -36,6 +36,13 @@ def test_a_sign_up_without_consent_is_not_written_to_but_a_later_consent_is() ->
     assert ada.emitted(WELCOME) == [65]
 
 
+def test_a_sign_up_that_came_to_nothing_at_once_is_not_tried_again_when_it_is_told_again() -> None:
+    ada = Timeline(shop(WelcomeRule(delay_ms=0)), consent=False).tell(events.SignedUp, 0).until(1)
+    ada.tell(events.SignedUp, 10).until(20)
+
+    assert ada.decisions(WELCOME) == [("armed", None), ("suppressed", "no_consent")]
+
+
 def test_a_customer_with_an_older_order_is_no_newcomer() -> None:
     ada = newcomer().order("o1", -3 * DAY, "A").tell(events.Identified, 0, consent=GRANT).until(DAY)
 

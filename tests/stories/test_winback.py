@@ -122,6 +122,14 @@ def test_a_try_of_long_ago_is_not_made_again_when_an_order_is_cancelled() -> Non
     assert len({one.trigger_id for one in ada.sent("winback")}) == 3
 
 
+@pytest.mark.parametrize("known, first", [(97 * DAY, 90), (97 * DAY + 1, 135)])
+def test_a_try_that_was_due_within_the_week_before_is_made_when_an_order_is_cancelled(known: int, first: int) -> None:
+    ada = buys(buys(Timeline(), 0), 50, order_id="gone")
+    ada.tell(events.OrderCancelled, known, order_id="gone").until(400 * DAY)
+
+    assert emitted_days(ada)[0] == first
+
+
 def test_intervals_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1000"):
         WinbackRule(intervals=-1)

@@ -84,7 +84,7 @@ def test_the_order_of_arrival_does_not_matter(ada: Timeline) -> None:
 
 def test_after_the_reminder_only_a_new_wish_opens_another() -> None:
     ada = Timeline(shop(WishlistReminderRule(cooldown_ms=0)))
-    ada.wish("A", 0).until(4 * DAY).wish("A", 5 * DAY).until(9 * DAY)
+    ada.wish("A", 0).wish("A", DAY).until(4 * DAY).wish("A", 5 * DAY).until(9 * DAY)
 
     assert ada.emitted(WISH) == [3 * DAY, 8 * DAY]
     assert len({trigger.trigger_id for trigger in ada.triggers}) == 2

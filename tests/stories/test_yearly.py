@@ -65,6 +65,15 @@ def test_a_less_important_one_that_is_due_within_the_minute_before_waits_for_the
     assert ada.emitted("welcome") == [at("2026-03-10 09:00")]
 
 
+def test_but_for_no_birthday_that_is_only_looked_at_then_and_days_ahead() -> None:
+    # Two days before it the zone is looked up again.
+    ada = born("03-10", ada=Timeline(consent=False))
+    grant = (events.ConsentChange(state="GRANT", channel="email"),)
+    ada.tell(events.ConsentChanged, at("2026-03-08 08:54") + 0.5, consent=grant).until(at("2026-03-11 00:00"))
+
+    assert ada.emitted("welcome") == [at("2026-03-08 08:59") + 0.5]
+
+
 def test_told_before_nine_on_the_day_it_is_kept_and_told_after_it_waits_a_year() -> None:
     before = born("03-10", at("2026-03-10 08:59")).until(20 * DAY)
     after = born("03-10", at("2026-03-10 09:01")).until(at("2027-04-01 00:00"))
@@ -79,6 +88,14 @@ def test_nobody_has_two_birthdays_in_300_days_by_changing_the_date() -> None:
 
     assert ada.emitted(BIRTHDAY) == [at("2026-03-10 09:00"), at("2027-06-10 09:00")]
     assert ("cancelled", "cooldown") in ada.decisions(BIRTHDAY)
+
+
+@pytest.mark.parametrize("other, greeted", [("01-03", False), ("01-04", True)])
+def test_but_on_the_three_hundredth_day_she_may(other: str, greeted: bool) -> None:
+    ada = born("03-10").until(at("2026-03-11 00:00"))
+    born(other, at("2026-03-12 00:00"), ada=ada).until(at("2027-02-01 00:00"))
+
+    assert (len(ada.emitted(BIRTHDAY)) == 2) == greeted
 
 
 def test_a_date_that_was_corrected_moves_the_birthday() -> None:
@@ -221,6 +238,16 @@ def test_how_long_is_for_the_shop_to_say() -> None:
     ada = Timeline(shop(AnniversaryRule(lapsed_after_ms=100 * DAY * 60_000))).order("o1", 0, "A").until(2 * YEAR)
 
     assert ada.decisions(ANNIVERSARY) == [("armed", None), ("cancelled", "lapsed")]
+
+
+@pytest.mark.parametrize(
+    "ordered, told", [(at("2027-03-02 09:00") - 100 * DAY, 1), (at("2027-03-02 08:59") - 100 * DAY, 0)]
+)
+def test_and_it_ends_at_its_minute(ordered: float, told: int) -> None:
+    ada = Timeline(shop(AnniversaryRule(lapsed_after_ms=100 * DAY * 60_000))).order("o1", 0, "A")
+    ada.order("o2", ordered, "A").until(2 * YEAR)
+
+    assert len(ada.emitted(ANNIVERSARY)) == told
 
 
 # --- when two become one --------------------------------------------------------------------------------------------
