@@ -309,6 +309,19 @@ def unite(into: Profile, other: Profile) -> None:
         _catch_up(into)
 
 
+def join_visits(profile: Profile) -> None:
+    """Visits that turned out to be one, as the newest sessions of two profiles are, are looked at as one; not at all where it
+    was told of already.
+    """
+    seen, start_ms, last_ms = profile.browsing, profile.activity.session_start_ms, profile.activity.session_last_ms
+    if start_ms is None or last_ms is None:
+        return
+    apart = [visit for visit in seen.visits if not start_ms <= visit[0] <= last_ms]
+    if len(apart) < len(seen.visits):
+        seen.visits = sorted([*apart, (start_ms, profile.activity.session_by)])
+        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
+
+
 def _unite(into: Profile, other: Profile) -> None:
     ours, theirs = into.browsing, other.browsing
     views: dict[tuple[int, str], Viewed] = {}

@@ -65,6 +65,17 @@ def remembered(profile: Profile) -> int:
     return sum(len(generation) for generation in profile.seen) // _SIZE
 
 
+def may_have_had(profile: Profile, other: Profile) -> bool:
+    """Whether what another profile was told may have been told to this one before; not where none of it is remembered, and the
+    newest of it would be.
+    """
+    newest_ms = other.activity.last_ms
+    if newest_ms is None or not reaches_back_to(profile, newest_ms):
+        return True
+    marks = (mark for generation in other.seen for mark in _marks(generation))
+    return any(mark in generation for mark in marks for generation in profile.seen)
+
+
 def unite(into: Profile, other: Profile) -> None:
     """Remember also what `other` has had: all of it where there is room, else the newer half of both first."""
     marks = [list(_marks(generation)) for generation in into.seen]

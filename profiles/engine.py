@@ -67,7 +67,7 @@ from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event, Product
-from schemas.moves import Move
+from schemas.moves import Move, Return
 from schemas.outputs import Trigger, TriggerOutcome
 
 _ADD: Final = WEIGHTS["add"]
@@ -337,6 +337,9 @@ class Engine:
         Then its orders are to be forgotten. Raises NeedLedger(None) before changing anything. What the population counts of
         the profile goes along with the ledger.
         """
+        if isinstance(what, Return):
+            self._take_return(profile, what, at, orders, out)
+            return False
         before = statistics.counters(profile, self.book)
         left = self._moving.take(profile, what, at, orders, out)
         add(orders.counted, difference({} if left else statistics.counters(profile, self.book), before))
@@ -384,6 +387,8 @@ class Engine:
             privacy.obey(turn, arrival, orders, self.triggers)
             if was_suppressed and not profile.suppressed and not profile.is_blank:
                 self._moving.look_anew(turn, orders)
+        elif arrival.came_with and privacy.is_anothers(profile, arrival.came_with):
+            self._give_back(turn, arrival)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
             if profile.has_sides and asked.erased_ms is None:
@@ -422,13 +427,33 @@ class Engine:
         sides.tidy(side, self.triggers, self.book, turn.now_ms)
 
     def _give_back(self, turn: Turn, arrival: Arrival) -> None:
-        """An event was on its way while what it came with was taken out of this profile."""
-        side, entries = Profile(arrival.came_with), Ledger(complete=True)
-        change = None
-        if type(arrival.event) in ORDER_EVENTS:
-            change = ledger.apply_order(side, arrival, entries, self.book, turn.at.facts)
-        self._tell_side(side, arrival, turn.at, change)
-        splitting.give_back(turn, arrival.came_with, side, entries.all())
+        """An event was on its way while what it came with was taken out of this profile: it is heard where it belongs."""
+        turn.out.append(
+            Return(
+                identifier=arrival.came_with,
+                event=cast(events.AnyEvent, arrival.event),
+                received_ms=arrival.received_ms,
+                others=arrival.others,
+                at_ms=arrival.time_ms,
+                cause=turn.cause,
+            )
+        )
+
+    def _take_return(self, profile: Profile, what: Return, at: Moment, orders: Ledger, out: list[Output]) -> None:
+        """An event that another customer gave back is heard as if it had come here first. It may come twice."""
+        if profile.redirect:
+            holder = self.holder_at(profile, what.at_ms)
+            if holder == links.NOBODY:
+                return
+            if holder is not None:
+                came_with = what.came_with or what.identifier
+                out.append(replace(what, identifier=holder, came_with=came_with, hops=what.hops + 1))
+                return
+            profile.redirect = []  # an old cart token is somebody else's, or nobody's
+        home = profile.id.partition(":")[2]
+        arrival = Arrival(what.event, what.at_ms, what.received_ms, profile.id, home, what.others, what.came_with)
+        if self.is_news(profile, arrival, orders):
+            self.step(profile, arrival, at, orders, out)
 
     # --- what every event tells -----------------------------------------------------------------------------------
 

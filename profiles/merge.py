@@ -111,6 +111,8 @@ def merge(
         interests.unite(into.interests, other.interests)
         _add_counts(into, other)
         _unite_standing(into, other)  # she may have left since where the other was then
+    if into.has_browsing:
+        browsing.join_visits(into)
     _unite_triggers(into, other)
     if other.has_behaviour:
         _unite_behaviour(into, other)

@@ -21,7 +21,7 @@ from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import Arrival
-from schemas.moves import Absorb, Link, LinkRefused, Move, Restore
+from schemas.moves import Absorb, Link, LinkRefused, Restore, Statement
 
 
 class _InBoth(NamedTuple):
@@ -52,7 +52,7 @@ class Moving:
         self._on_united = [trigger for trigger in told if hears(trigger, "on_united")]
         self._on_parted = [trigger for trigger in told if hears(trigger, "on_parted")]
 
-    def take(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
+    def take(self, profile: Profile, what: Statement, at: Moment, orders: Ledger, out: list[Output]) -> bool:
         """Take in a move, and let the triggers know; gives whether the profile became a redirect.
 
         Raises NeedLedger(None) before changing anything.

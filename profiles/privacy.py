@@ -139,6 +139,13 @@ def is_closed(profile: Profile) -> bool:
     return asked is not None and asked.erased_ms is not None and asked.in_force
 
 
+def is_anothers(profile: Profile, identifier: str) -> bool:
+    """Whether a command said that an id is not this customer, before she was erased or since."""
+    asked = profile.privacy
+    before = asked is not None and apart.since(asked.apart, identifier) is not None
+    return before or profile.is_apart_from(identifier)
+
+
 def refuse_move(turn: Turn, move: Move) -> None:
     """What another home says to an erased customer's. Whoever claims her identifier does not get it; what comes of her is
     dropped, and each identifier in it erased.

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, episodes, feedback, links, merge, sharing, sides, told_once
+from profiles import apart, contacts, dedupe, episodes, feedback, links, merge, sharing, sides, told_once
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
@@ -102,8 +102,8 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         profile.merging = [giver]
     if bytes(restore.profile) != b"null":
         brought = decode_profile(bytes(restore.profile))
-        # What comes later, or once more, adds nothing to what is only counted; what was planned once may have been sent since.
-        again = known or not restore.closing
+        # What comes once more adds nothing to what is only counted, and what was planned once may have been sent since.
+        again = known if restore.closing else dedupe.may_have_had(profile, brought)
         waiting, brought.episodes = ({} if again else brought.episodes), {}
         brought.wakes = {} if again else brought.wakes
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
@@ -133,24 +133,6 @@ def decline(turn: Turn, absorb: Absorb) -> None:
                 cause=absorb.cause,
             )
         )
-
-
-def give_back(turn: Turn, came_with: str, brought: Profile, entries: list[OrderEntry]) -> None:
-    """What came for a customer with an identifier that was taken out of her profile since."""
-    for entry in entries:
-        entry.came_with = ""
-    turn.out += [
-        Restore(
-            identifier=came_with,
-            taken_from=turn.profile.id,
-            closing=False,
-            profile=of,
-            entries=found,
-            at_ms=_apart_since(turn.profile, came_with),
-            cause=turn.cause,
-        )
-        for of, found in links.cut(brought, entries)
-    ]
 
 
 # --- at the customer's home ---------------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 No write crosses a partition. The home of an identifier is told (`Link`) to whom it belongs from now on; it answers with all
 it knows (`Absorb`, in parts) or with `LinkRefused`. A customer's home that gives an identifier back tells that one's home
-(`Restore`, in parts). They travel through the internal topic `moves`. Each may come twice or
-late: every one is a statement that stays true, and taking it in again changes nothing.
+(`Restore`, in parts), and sends its events after it that come later (`Return`). They travel through the internal topic
+`moves`. Each may come twice or late: every one is a statement that stays true, and taking it in again changes nothing.
 """
 
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
+
+from schemas.events import AnyEvent
 
 MOVES: Final = "moves"
 HOPS_MAX: Final = 4
@@ -81,7 +83,7 @@ class Restore(_Move, frozen=True, kw_only=True, tag="restore"):
     redirect is lifted where it leads to these alone. With `onto` it leads there from now on. `cause` is the number of the
     request.
 
-    A large one comes in several parts; the `closing` one is the last. What is found later comes as a part that is none.
+    A large one comes in several parts; the `closing` one is the last. What comes later comes as a part that is none.
     """
 
     identifier: str
@@ -97,7 +99,25 @@ class Restore(_Move, frozen=True, kw_only=True, tag="restore"):
         return self.identifier
 
 
-Move = Link | Absorb | LinkRefused | Restore
+class Return(_Move, frozen=True, kw_only=True, tag="return"):
+    """To the home of `identifier`: an event of hers that was on its way to a customer while the identifier was taken out there.
+
+    `at_ms` is its time; the rest is as in an arrival.
+    """
+
+    identifier: str
+    event: AnyEvent
+    received_ms: int
+    others: tuple[tuple[str, str], ...] = ()
+    came_with: str = ""
+
+    @property
+    def customer(self) -> str:
+        return self.identifier
+
+
+Statement = Link | Absorb | LinkRefused | Restore
+Move = Statement | Return
 
 encode_move = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Move)

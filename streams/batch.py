@@ -280,6 +280,7 @@ class Batch(Planned):
             at = self._moment(self._clocks[place], place)
             left = self.terms.engine.move(live.profile, move, at, live.ledger, self.outputs.out)
         except Needed:
+            self.outputs.note((place, 1, 0, ""), self.items[place].record.timestamp_ms)
             raise
         except Exception as error:
             raise Faulty(place, customer, error) from error

@@ -52,6 +52,7 @@ from schemas.events import (
     ProductViewed,
     SplitProfile,
     StockAlertSubscribed,
+    SuppressCustomer,
     Unsubscribed,
 )
 from schemas.moves import Absorb, Link, Move, Restore
@@ -1455,6 +1456,73 @@ def test_what_waited_with_what_was_absorbed_and_comes_again_after_the_split_was_
         town.deliver(move, START_MS + 7 * DAY_MS)
 
     assert town.until(9).sent("coupon.expiring") == [(ADA, 6)]
+
+
+# --- what was on its way to the customer ----------------------------------------------------------------------------
+
+
+def astray(town: Town, kind: type[Event], *names: str, day: float = 0, **fields: Any) -> Town:
+    """An event that was sent on to Ada when what it names was still hers, and comes there now."""
+    at_ms = START_MS + round(day * DAY_MS)
+    town.count += 1
+    said = {name.partition(":")[0]: name.partition(":")[2] for name in names}
+    event = kind(**{"message_id": f"m{town.count}", "timestamp_ms": at_ms, **said, **fields})
+    return town.deliver(Arrival(event, at_ms, at_ms, ADA, "ada", others_of(event, names[0]), came_with=names[0]), at_ms)
+
+
+def test_what_was_on_its_way_is_heard_where_it_belongs() -> None:
+    tea = (Product(product_id="tea", price_minor=500),)
+    town = astray(united().split(ADA, MAIL), PaymentFailed, MAIL, day=1, checkout_id="k1").until(1.5)
+    astray(town, ProductAdded, MAIL, day=2, cart_id="c1", product=tea[0]).until(2.5)
+    astray(town, OrderCompleted, MAIL, day=3, order_id="e1", products=tea, revenue_minor=500, currency="USD")
+
+    assert town.sent("payment.failed") == [(MAIL, 1)]
+    assert town.sent("cart.abandoned") == [(MAIL, 2)]
+    assert nets(town) == {ADA: 0, MAIL: 500}
+    assert town.profile(MAIL).activity.events == 4
+
+
+def test_it_follows_a_device_to_whom_that_leads_since() -> None:
+    town = merged().tell(Identified, MAIL, PHONE, day=0.2).split(ADA, MAIL)
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert nets(town) == {ADA: 1000, MAIL: 209}
+    assert {entry.order_id: entry.came_with for entry in town.homes[MAIL][1].all()} == {"e1": "", "p1": PHONE}
+
+
+def test_it_stays_where_the_device_was_hers_all_the_same() -> None:
+    town = Town().tell(PageViewed, ADA, PHONE)
+    town.profile(PHONE).redirect.append((START_MS + 1, BOB))  # Ada's home has not heard of it
+    town.split(ADA, PHONE)
+    bought(town, PHONE, order_id="p1", revenue_minor=9)
+
+    assert town.refusals == ["moved_on"]
+    assert nets(town) == {ADA: 9}
+
+
+@pytest.mark.parametrize("command", [SuppressCustomer, EraseCustomer])
+def test_what_the_customer_asked_for_since_does_not_keep_it(command: type[Event]) -> None:
+    town = merged().split(ADA, MAIL).tell(command, ADA, day=2, request_id="T-2")
+    astray(town, OrderCompleted, MAIL, day=3, order_id="e2", revenue_minor=30, currency="USD")
+
+    assert nets(town)[MAIL] == 230
+
+
+def test_what_had_not_arrived_yet_when_it_was_taken_out_goes_on_where_it_was() -> None:
+    town = united(merged=False).tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    profile, ledger = town.homes[MAIL]
+    link = Link(identifier=MAIL, claimer=ADA, at_ms=START_MS, cause="login")
+    on_its_way: list[Output] = []
+    town.engine.move(profile, link, Moment(START_MS), ledger, on_its_way)
+    town.profile(ADA).ids["email"] = [MAIL.partition(":")[2]]
+    town.profile(ADA).linked[MAIL] = START_MS
+    town.split(ADA, MAIL)
+    for move in on_its_way:
+        assert isinstance(move, Absorb)
+        town.deliver(move, START_MS + DAY_MS).deliver(move, START_MS + DAY_MS)
+
+    assert town.profile(MAIL).activity.events == 2
+    assert town.until(9).sent("coupon.expiring") == [(MAIL, 6)]
 
 
 # --- supplies -------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
 from profiles.order_rules import CrossSellRule
 from profiles.profile import decode_profile
-from profiles.rules import Caps, QuietHours
+from profiles.rules import DAY_MS, Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
-from profiles.visit_rules import CategoryInterestRule
+from profiles.visit_rules import BrowseAbandonedRule, CategoryInterestRule
 from schemas import events
 from schemas.outputs import TriggerOutcome
 from tests.stories.customers import buys
@@ -587,3 +587,31 @@ def test_searches_that_make_two_only_days_later_are_no_news() -> None:
     ada.search("tea", 2, results=3).until(3 * DAY).becomes_one_with(guest).until(4 * DAY)
 
     assert ada.decisions("search.abandoned") == []
+
+
+@pytest.mark.parametrize("hers_is_the_first", [True, False])
+def test_a_visit_of_which_each_made_a_part_is_one_and_is_reminded_of_once(*, hers_is_the_first: bool) -> None:
+    ada, guest = two(shop(BrowseAbandonedRule(long_view_ms=DAY_MS)))
+    first, second = (ada, guest) if hers_is_the_first else (guest, ada)
+    first.view("tea", 0)
+    second.view("cup", 2)
+    ada.becomes_one_with(guest).becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("browse.abandoned") == [62]
+
+
+def test_a_visit_that_she_was_reminded_of_is_not_one_more_because_the_guest_went_on_with_it() -> None:
+    ada, guest = two()
+    ada.view("tea", 0).view("cup", 1)
+    guest.view("tea", 20).view("cup", 21)
+    ada.until(2 * HOUR).becomes_one_with(guest).until(DAY)
+
+    assert ada.decisions("browse.abandoned") == [("armed", None), ("emitted", None)]
+
+
+def test_visits_with_a_pause_in_between_are_two() -> None:
+    ada, guest = two()
+    guest.view("tea", 0)
+    ada.view("cup", 40).becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted("browse.abandoned") == []
