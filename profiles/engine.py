@@ -8,7 +8,7 @@ the touched profiles away, and leaves the trigger out (`without`) or sets the re
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, cast, get_args
 
 from msgspec.structs import replace
 
