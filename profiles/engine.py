@@ -67,7 +67,7 @@ from profiles.turn import Output, Turn, counter_of
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import ANONYMOUS, Arrival, Event, Product
-from schemas.moves import Move, Return
+from schemas.moves import HOPS_MAX, Move, Return
 from schemas.outputs import Trigger, TriggerOutcome
 
 _ADD: Final = WEIGHTS["add"]
@@ -440,7 +440,9 @@ class Engine:
         )
 
     def _take_return(self, profile: Profile, what: Return, at: Moment, orders: Ledger, out: list[Output]) -> None:
-        """An event that another customer gave back is heard as if it had come here first. It may come twice."""
+        """An event that another customer gave back is heard as if it had come here first. It may come twice. Where what it came
+        with leads to her all the same, it is part of her by another way.
+        """
         if profile.redirect:
             holder = self.holder_at(profile, what.at_ms)
             if holder == links.NOBODY:
@@ -450,6 +452,11 @@ class Engine:
                 out.append(replace(what, identifier=holder, came_with=came_with, hops=what.hops + 1))
                 return
             profile.redirect = []  # an old cart token is somebody else's, or nobody's
+        if what.came_with and privacy.is_anothers(profile, what.came_with):
+            if what.hops <= HOPS_MAX:
+                out.append(replace(what, identifier=what.came_with, came_with="", hops=what.hops + 1))
+                return
+            privacy.is_hers(profile, what.came_with)
         home = profile.id.partition(":")[2]
         arrival = Arrival(what.event, what.at_ms, what.received_ms, profile.id, home, what.others, what.came_with)
         if self.is_news(profile, arrival, orders):

@@ -376,8 +376,6 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
             _publish(turn, "profile.merged", absorb.absorbed, None, None)
     if absorb.closing and absorb.absorbed in profile.merging:
         profile.merging.remove(absorb.absorbed)
-    if absorb.returned and profile.has_apart:
-        apart.forget(profile.apart, absorb.absorbed)
     return brought
 
 

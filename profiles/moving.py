@@ -21,7 +21,7 @@ from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import Arrival
-from schemas.moves import Absorb, Link, LinkRefused, Restore, Statement
+from schemas.moves import HOPS_MAX, Absorb, Link, LinkRefused, Restore, Statement
 
 
 class _InBoth(NamedTuple):
@@ -81,7 +81,7 @@ class Moving:
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
             self._after_answer(turn)
-        elif not what.returned and profile.is_apart_from(what.absorbed):
+        elif not what.returned and what.hops <= HOPS_MAX and profile.is_apart_from(what.absorbed):
             splitting.decline(turn, what)
         else:
             own = None

@@ -146,6 +146,14 @@ def is_anothers(profile: Profile, identifier: str) -> bool:
     return before or profile.is_apart_from(identifier)
 
 
+def is_hers(profile: Profile, identifier: str) -> None:
+    """An id that was not this customer is part of her by another way now."""
+    if profile.has_apart:
+        apart.forget(profile.apart, identifier)
+    if profile.privacy is not None:
+        apart.forget(profile.privacy.apart, identifier)
+
+
 def refuse_move(turn: Turn, move: Move) -> None:
     """What another home says to an erased customer's. Whoever claims her identifier does not get it; what comes of her is
     dropped, and each identifier in it erased.

@@ -131,6 +131,7 @@ def decline(turn: Turn, absorb: Absorb) -> None:
                 entries=absorb.entries,
                 at_ms=_apart_since(turn.profile, absorb.absorbed),
                 cause=absorb.cause,
+                hops=absorb.hops + 1,
             )
         )
 

@@ -15,7 +15,9 @@ from schemas.events import AnyEvent
 
 MOVES: Final = "moves"
 HOPS_MAX: Final = 4
-"""A link that was passed on this often and still meets a redirect is refused."""
+"""A link that was passed on this often and still meets a redirect is refused. What was given back this often and comes again
+belongs where it comes to.
+"""
 
 
 class _Move(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="move"):

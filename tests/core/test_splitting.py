@@ -1500,6 +1500,29 @@ def test_it_stays_where_the_device_was_hers_all_the_same() -> None:
     assert nets(town) == {ADA: 9}
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_who_turns_out_to_be_part_of_her_by_another_way_is_no_longer_apart(
+    monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    town = merged().split(ADA, MAIL) if known else Town().tell(PageViewed, ADA, MAIL).split(ADA, MAIL)
+    take, on_its_way = town._take, list[Move]()
+
+    def hold_back(what: Arrival | Move, at_ms: int) -> list[Arrival | Move]:
+        if isinstance(what, Absorb) and what.into == BOB:
+            on_its_way.append(what)
+            return []
+        return take(what, at_ms)
+
+    monkeypatch.setattr(town, "_take", hold_back)
+    town.tell(Identified, BOB, MAIL, day=2).tell(Aliased, ADA, previous_id="bob", day=2)
+    monkeypatch.undo()
+    for move in on_its_way:  # by now Bob is Ada, and nobody there knew who came with him
+        town.deliver(move, START_MS + 2 * DAY_MS)
+    bought(town, MAIL, order_id="e3", revenue_minor=7, day=3)
+
+    assert nets(town) == {ADA: 1207 if known else 7}
+
+
 @pytest.mark.parametrize("command", [SuppressCustomer, EraseCustomer])
 def test_what_the_customer_asked_for_since_does_not_keep_it(command: type[Event]) -> None:
     town = merged().split(ADA, MAIL).tell(command, ADA, day=2, request_id="T-2")

@@ -13,7 +13,7 @@ from profiles import sides
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
 from profiles.life_rules import WelcomeRule
-from profiles.rules import Holdout
+from profiles.rules import DAY_MS, HOUR_MS, Caps, Holdout, QuietHours
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from schemas.events import CartUpdated, Event, Identified, OrderRefunded, PageViewed, Product
 from streams.partition_limits import PartitionLimits
@@ -62,6 +62,13 @@ HOLDING_OUT = replace(
         },
     ),
 )
+SHY = replace(
+    EAGER,
+    rules=replace(
+        EAGER.rules, caps=Caps(max_in_24h=2, max_in_7d=3, max_in_day=1), quiet_hours=QuietHours(jitter_ms=HOUR_MS)
+    ),
+)
+"""A shop that sends little, and nothing at night."""
 UNTIL_MS = START_MS + 30 * DAY_MIN * MINUTE_MS
 
 
@@ -147,6 +154,33 @@ def test_comparisons_of_hold_outs_do_not_depend_on_cuts_either(
     cut = played(told(log, engine=Engine(HOLDING_OUT), limits=limits), UNTIL_MS, chunk=chunk)
 
     assert_the_same(whole, cut)
+
+
+def marketing(world: World) -> dict[str, list[int]]:
+    """When each customer was sent something that counts towards her caps."""
+    sent: dict[str, list[int]] = {}
+    for told in world.values("triggers"):
+        if "trigger_class" not in told:
+            sent.setdefault(told["customer"]["id"], []).append(told["emitted_at_ms"])
+    return sent
+
+
+@given(log=logs(), limits=LIMITS, chunk=st.integers(1, 9), deaths=DEATHS)
+@settings(max_examples=60, deadline=None)
+def test_caps_and_quiet_hours_hold_and_put_off_the_same_wherever_the_log_is_cut_and_owners_die(
+    log: list[Event], limits: PartitionLimits, chunk: int, deaths: list[tuple[Any, int]]
+) -> None:
+    """Nobody here has a zone of her own, nor becomes one with somebody who was sent something."""
+    whole = played(told(log, engine=Engine(SHY)), UNTIL_MS)
+    cut = played(told(log, engine=Engine(SHY), limits=limits), UNTIL_MS, chunk=chunk, deaths=deaths)
+
+    assert_the_same(whole, cut)
+    for times in marketing(cut).values():
+        for at_ms in times:
+            assert sum(at_ms - DAY_MS < other_ms <= at_ms for other_ms in times) <= SHY.rules.caps.max_in_24h
+            assert sum(at_ms - 7 * DAY_MS < other_ms <= at_ms for other_ms in times) <= SHY.rules.caps.max_in_7d
+            assert sum(at_ms // DAY_MS == other_ms // DAY_MS for other_ms in times) <= SHY.rules.caps.max_in_day
+            assert 8 <= at_ms // HOUR_MS % 24 < 21
 
 
 @given(
