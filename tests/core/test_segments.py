@@ -215,6 +215,7 @@ def test_a_change_that_stays_is_told_five_seconds_after_the_last_one() -> None:
 
     assert changes(shop) == [("gold", True, START_MS), ("gold", False, START_MS + COALESCE_MS)]
     assert shop.inside() == set()
+    assert shop.profile.memberships.held == []  # nothing waits any more
 
 
 def test_five_seconds_later_a_change_is_told_at_once() -> None:
