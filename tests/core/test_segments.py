@@ -9,11 +9,12 @@ from profiles import merge
 from profiles.book import Book
 from profiles.changes import CHANGED_BY, EVERYTHING
 from profiles.document import document
+from profiles.expressions.errors import ExpressionError
 from profiles.expressions.expression import compile_expression
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger
 from profiles.profile import decode_profile
-from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
+from profiles.segments import COALESCE_MS, SEGMENTS_MAX, WAKE, SegmentChange, Segments
 from profiles.state import Moment
 from profiles.view import ProfileView
 from schemas import events
@@ -270,6 +271,31 @@ def test_the_very_event_that_finds_new_definitions_may_bring_her_in() -> None:
 
     assert [(change.segment, change.entered) for change in shop.told] == [("regulars", True)]
     assert shop.inside() == {"regulars", "seen"}
+
+
+def test_a_change_that_was_held_back_of_a_segment_that_is_gone_is_waited_for_no_more() -> None:
+    shop = shop_with(gold='profile.traits.tier == "gold"')
+    quickly(shop, (0, "gold"), (2000, "silver"))
+    waited_for = list(shop.profile.memberships.held)
+    rules_changed(shop, seen={"when": "profile.first_seen_ms > 0"})
+    happens(shop, events.PageViewed, 10)
+
+    assert (waited_for, shop.profile.memberships.held, shop.inside()) == (["gold"], [], {"seen"})
+
+
+@pytest.mark.parametrize("version", [True, 0, "1", 1.0])
+def test_a_version_is_a_whole_number_from_one_on(version: object) -> None:
+    with pytest.raises(ExpressionError, match=r"segments\.big\.version: expected a whole number from 1 on"):
+        Segments.compile({"segments": {"big": {"when": "profile.orders.count > 1", "version": version}}})
+
+
+def test_as_many_segments_may_be_defined_as_the_bound_says() -> None:
+    tables = {f"s{number}": {"when": "profile.orders.count > 1"} for number in range(SEGMENTS_MAX + 1)}
+
+    with pytest.raises(ExpressionError, match="at most"):
+        Segments.compile({"segments": tables})
+    del tables["s0"]
+    assert len(Segments.compile({"segments": tables}).segments) == SEGMENTS_MAX
 
 
 def test_a_customer_whom_the_shop_sees_for_the_first_time_enters_what_she_is_in() -> None:
