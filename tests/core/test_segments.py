@@ -84,6 +84,14 @@ def test_she_leaves_in_the_millisecond_in_which_the_window_ends_without_any_even
     assert shop.profile.wakes.get(WAKE) is None
 
 
+def test_what_she_does_in_that_very_millisecond_keeps_her_in() -> None:
+    shop = shop_with(recent='orders("30d") >= 1')
+    ordered(shop, 0, "o1", 5000)
+    ordered(shop, 30 * DAY_MIN, "o2", 5000)
+
+    assert changes(shop) == [("recent", True, at(0))]
+
+
 def test_a_date_is_passed_without_any_event() -> None:
     shop = shop_with(lapsed='profile.orders.last_ms < ago("60d")')
     ordered(shop, 0, "o1", 5000)
