@@ -61,8 +61,8 @@ _OPERATIONS: Final[dict[type[Event], str]] = {
     CartUpdated: SET,
 }
 MARKS: Final = frozenset((ENDED, EMITTED, CHECKOUT))
-_AFTER: Final = frozenset((*MARKS, ORDER, COVER))
-"""What ends a cart, or takes it over: after what happened to the cart in the same moment."""
+_TURNS: Final = {ADD: 0, VIEW: 0, REMOVE: 1, SET: 2} | dict.fromkeys((*MARKS, ORDER, COVER), 3)
+"""Of one moment: what is taken out was put in before, a snapshot knows of both, and what ends a cart ends what they made."""
 
 DEFAULT_CART: Final = "~cart"
 """The cart of a sender that names none."""
@@ -421,9 +421,9 @@ def _insert(cart: Cart, op: CartOp, lateness_ms: int) -> bool:
     return True
 
 
-def place(op: CartOp) -> tuple[int, bool, str]:
+def place(op: CartOp) -> tuple[int, int, str]:
     """Where an operation stands among those of its cart."""
-    return (op.at_ms, op.kind in _AFTER, op.message_id)
+    return (op.at_ms, _TURNS[op.kind], op.message_id)
 
 
 def fold(cart: Cart) -> None:

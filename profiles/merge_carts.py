@@ -73,7 +73,7 @@ def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:
     ours.told = sorted({*ours.told, *theirs.told})
     known = {op.message_id for op in ours.ops}
     # Nothing says which operations a base was folded from, but all of them came before the ones that are left.
-    folded_to = carts.place(ours.ops[0]) if again and ours.ops and ours.base_changed_ms else (0, False, "")
+    folded_to = carts.place(ours.ops[0]) if again and ours.ops and ours.base_changed_ms else (0, 0, "")
     ours.ops += [op for op in theirs.ops if op.message_id not in known and carts.place(op) >= folded_to]
     taken = [] if again else _unite_base(ours, theirs)
     cart_currency.unite(ours, theirs, taken)

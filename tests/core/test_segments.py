@@ -9,11 +9,12 @@ from profiles import merge
 from profiles.book import Book
 from profiles.changes import CHANGED_BY, EVERYTHING
 from profiles.document import document
+from profiles.expressions.errors import ExpressionError
 from profiles.expressions.expression import compile_expression
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger
 from profiles.profile import decode_profile
-from profiles.segments import COALESCE_MS, WAKE, SegmentChange, Segments
+from profiles.segments import COALESCE_MS, SEGMENTS_MAX, WAKE, SegmentChange, Segments
 from profiles.state import Moment
 from profiles.view import ProfileView
 from schemas import events
@@ -81,6 +82,14 @@ def test_she_leaves_in_the_millisecond_in_which_the_window_ends_without_any_even
     # Twice for the turns, and once at minute 30, which was right until the fourth view.
     assert shop.wakes == 3
     assert shop.profile.wakes.get(WAKE) is None
+
+
+def test_what_she_does_in_that_very_millisecond_keeps_her_in() -> None:
+    shop = shop_with(recent='orders("30d") >= 1')
+    ordered(shop, 0, "o1", 5000)
+    ordered(shop, 30 * DAY_MIN, "o2", 5000)
+
+    assert changes(shop) == [("recent", True, at(0))]
 
 
 def test_a_date_is_passed_without_any_event() -> None:
@@ -215,6 +224,7 @@ def test_a_change_that_stays_is_told_five_seconds_after_the_last_one() -> None:
 
     assert changes(shop) == [("gold", True, START_MS), ("gold", False, START_MS + COALESCE_MS)]
     assert shop.inside() == set()
+    assert shop.profile.memberships.held == []  # nothing waits any more
 
 
 def test_five_seconds_later_a_change_is_told_at_once() -> None:
@@ -269,6 +279,31 @@ def test_the_very_event_that_finds_new_definitions_may_bring_her_in() -> None:
 
     assert [(change.segment, change.entered) for change in shop.told] == [("regulars", True)]
     assert shop.inside() == {"regulars", "seen"}
+
+
+def test_a_change_that_was_held_back_of_a_segment_that_is_gone_is_waited_for_no_more() -> None:
+    shop = shop_with(gold='profile.traits.tier == "gold"')
+    quickly(shop, (0, "gold"), (2000, "silver"))
+    waited_for = list(shop.profile.memberships.held)
+    rules_changed(shop, seen={"when": "profile.first_seen_ms > 0"})
+    happens(shop, events.PageViewed, 10)
+
+    assert (waited_for, shop.profile.memberships.held, shop.inside()) == (["gold"], [], {"seen"})
+
+
+@pytest.mark.parametrize("version", [True, 0, "1", 1.0])
+def test_a_version_is_a_whole_number_from_one_on(version: object) -> None:
+    with pytest.raises(ExpressionError, match=r"segments\.big\.version: expected a whole number from 1 on"):
+        Segments.compile({"segments": {"big": {"when": "profile.orders.count > 1", "version": version}}})
+
+
+def test_as_many_segments_may_be_defined_as_the_bound_says() -> None:
+    tables = {f"s{number}": {"when": "profile.orders.count > 1"} for number in range(SEGMENTS_MAX + 1)}
+
+    with pytest.raises(ExpressionError, match="at most"):
+        Segments.compile({"segments": tables})
+    del tables["s0"]
+    assert len(Segments.compile({"segments": tables}).segments) == SEGMENTS_MAX
 
 
 def test_a_customer_whom_the_shop_sees_for_the_first_time_enters_what_she_is_in() -> None:

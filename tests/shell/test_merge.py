@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.decode import Decoder, Problem
-from schemas.events import PageViewed
+from schemas.events import Arrival, PageViewed
 from schemas.moves import MOVES, Link
 from schemas.times import FUTURE_TOLERANCE_MS
+from streams.forwards import FORWARDS
 from streams.inbox import Inbox
 from streams.merge import Merge
 from streams.record import Chunk, Record
@@ -125,6 +126,18 @@ def test_a_record_that_cannot_be_read_keeps_its_place_and_carries_the_reason() -
         ("carts", 1), ("carts", 2), ("clickstream", 1), ("carts", 3),
     ]  # fmt: skip
     assert isinstance(items[1].what, Problem)
+
+
+def test_what_was_sent_on_was_received_when_it_first_came() -> None:
+    inbox = Inbox(FORWARDS)
+    inbox.open(1, 0, 1)
+    value = record(0, 0).value
+    headers = (("origin", b"carts/1/7/0"), ("origin-timestamp", str(START_MS + 500).encode()))
+    inbox.append(Chunk(FORWARDS, 0, 1, [Record(0, START_MS + 60_000, None, value, headers)]), 1, 1)
+    (item,) = Merge([inbox], Decoder("USD")).take(1)
+
+    assert isinstance(item.what, Arrival)
+    assert item.what.received_ms == START_MS + 500
 
 
 def test_no_claimed_time_of_receipt_carries_the_merge_far_beyond_the_wall() -> None:

@@ -20,11 +20,14 @@ from schemas.events import Arrival, Event, Identified
 from schemas.outputs import Outgoing
 from streams.home import home_partition
 from streams.identifier_forms import IdentifierForms
+from streams.inbox import Inbox
 from streams.memory_table import MemoryTable
+from streams.merge import Merge
 from streams.outbox import Publisher
 from streams.privacy_request import request
 from streams.profile_lookup import find
 from streams.protection import OpeningPublisher, Protection, key_mark, load_protection
+from streams.record import Chunk, Record
 from streams.settings import SettingsError, build_settings
 from streams.table import Commit, WrongInstall
 from tests.shell.serve_kit import BACK_KEY, NOW_MS, WEB_KEY, site, told
@@ -167,6 +170,18 @@ def test_the_triggers_are_the_same_and_carry_the_contact_details_in_clear_text()
         "charles": (MAIL, None),
         None: (OTHER_MAIL, None),
     }
+
+
+@pytest.mark.parametrize("at_sign", ["@", "%40", "\\u0040"])
+def test_a_record_that_is_sent_on_or_set_aside_holds_no_address_however_it_is_spelled(at_sign: str) -> None:
+    event = events.PageViewed(message_id="m1", timestamp_ms=at(0), user_id="7", url=f"https://shop.example/?to={MAIL}")
+    value = msgspec.json.encode(event).replace(b"@", at_sign.encode())
+    inbox = Inbox("clickstream")
+    inbox.open(1, 0, 1)
+    inbox.append(Chunk("clickstream", 0, 1, [Record(0, at(0), MAIL.encode(), value)]), 1, 1)
+    (item,) = Merge([inbox], Decoder("USD", protector=KEYS)).take(1)
+
+    assert (item.record.key, b"lovelace" in value, b"lovelace" in (item.record.value or b"")) == (b"7", True, False)
 
 
 # --- a shop that names its customers by their addresses --------------------------------------------------------------

@@ -123,6 +123,21 @@ def test_nor_by_a_look_at_the_cart_after_a_reminder_of_the_very_moment(message_i
     assert ada.emitted(CART) == [0]
 
 
+@ANY_ID
+def test_what_a_cart_told_as_a_whole_in_the_same_moment_holds_is_in_it_once(ada: Timeline, message_id: str) -> None:
+    ada.add("A", 0).tell(events.CartUpdated, 5, cart_id="c1", products=(product("A"), product("B")), message_id="m")
+    ada.add("B", 5, message_id=message_id).until(DAY)
+
+    assert [(item.product_id, item.quantity) for item in ada.triggers[0].items] == [("A", 1), ("B", 1)]
+
+
+@ANY_ID
+def test_what_is_put_in_and_taken_out_in_one_moment_is_not_in_it(ada: Timeline, message_id: str) -> None:
+    ada.add("B", 0).remove("A", 5, message_id="m").add("A", 5, message_id=message_id).until(DAY)
+
+    assert [item.product_id for item in ada.triggers[0].items] == ["B"]
+
+
 def test_a_checkout_takes_the_reminder_over(ada: Timeline) -> None:
     ada.add("A", 0).tell(events.CheckoutStarted, 10, checkout_id="k1")
 
