@@ -27,7 +27,7 @@ from profiles.needs import Need as Needed
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger
 from profiles.privacy import COMMANDS
-from profiles.profile import Profile
+from profiles.profile import Profile, UnsupportedVersion
 from profiles.state import Moment, encode
 from profiles.turn import Anonymised
 from schemas.events import ANONYMOUS, Arrival
@@ -281,6 +281,8 @@ class Batch(Planned):
             left = self.terms.engine.move(live.profile, move, at, live.ledger, self.outputs.out)
         except Needed:
             self.outputs.note((place, 1, 0, ""), self.items[place].record.timestamp_ms)
+            raise
+        except UnsupportedVersion:  # whose profile a newer release wrote waits for it, like a stored one
             raise
         except Exception as error:
             raise Faulty(place, customer, error) from error

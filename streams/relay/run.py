@@ -94,6 +94,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         self._passed = Passed()
         self._committed: dict[Any, int] = {}
         self._fresh = False
+        self._had: dict[str, int] = {}
+        """How many partitions each topic had when this relay began."""
 
     async def run(self) -> int:
         stop = asyncio.Event()
@@ -176,16 +178,27 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         """Say where to begin in partitions that were just handed out, and have them read.
 
         A relay that is new begins with what comes now, since nobody wants last week's reminders at once. That is committed at
-        once: what comes from now on can't be missed.
+        once: what comes from now on can't be missed. Partitions that were added since are read from their start: the client
+        hears of them minutes later than who writes there.
         """
         committed = await committed_offsets(self._consumer)
+        for topic in self._relay.topics:
+            name = self._settings.topic(topic)
+            self._had.setdefault(name, len(self._consumer.partitions_for_topic(name) or ()))
+        new = [tp for tp, offset in committed.items() if offset is None]
+        added = [tp for tp in new if tp.partition >= self._had[tp.topic]]
         begins = {}
-        for tp in (tp for tp, offset in committed.items() if offset is None):
-            await self._consumer.seek_to_end(tp)
+        for tp in new:
+            await (self._consumer.seek_to_beginning if tp in added else self._consumer.seek_to_end)(tp)
             begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
         if begins:
             await self._consumer.commit(begins)
-            _log.info("a new relay begins with what comes now", extra={"facts": {"partitions": len(begins)}})
+        for partitions, what in (
+            (len(added), "partitions that were added are read from their start"),
+            (len(new) - len(added), "a new relay begins with what comes now"),
+        ):
+            if partitions:
+                _log.info(what, extra={"facts": {"partitions": partitions}})
         self._consumer.resume(*committed)
 
     async def _take(self, at_most: int) -> None:

@@ -71,7 +71,9 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "welcome") -> Any:
+def publish(
+    shop: Shop, producer: Any, customer: int, number: int, name: str = "welcome", partition: int | None = None
+) -> Any:
     """Gives the future of where it lies."""
     record = {
         "trigger_id": f"{name}-{customer}-{number}",
@@ -80,7 +82,8 @@ def publish(shop: Shop, producer: Any, customer: int, number: int, name: str = "
         "customer": {"id": f"user_id:c{customer}", "user_id": f"c{customer}"},
         "expires_at_ms": int(time.time() * 1000) + 3_600_000,
     }
-    return producer.send(shop.topic("triggers"), key=f"user_id:c{customer}".encode(), value=json.dumps(record).encode())
+    key, value = f"user_id:c{customer}".encode(), json.dumps(record).encode()
+    return producer.send(shop.topic("triggers"), key=key, value=value, partition=partition)
 
 
 def first_relay(shop: Shop, receiver: Receiver) -> Worker:
@@ -166,4 +169,33 @@ def test_a_relay_that_was_away_for_longer_than_triggers_are_kept_delivers_what_i
     shop.expect(lambda: receiver.order() == {"user_id:c0": [0, 4, 5]}, "what is left is delivered")
     (told,) = (line for line in relay.log().splitlines() if "gone" in line)
     assert f"records={places[3].offset - places[0].offset}" in told
+    producer.close()
+
+
+LOOKS_OFTEN = """
+import functools
+from streams import cli
+from streams.relay import run
+
+run.AIOKafkaConsumer = functools.partial(run.AIOKafkaConsumer, metadata_max_age_ms=500)
+cli.main()
+"""
+"""A relay that asks every half second, and not every five minutes, which partitions there are."""
+
+
+def test_what_was_written_to_added_partitions_before_a_relay_heard_of_them_is_delivered(
+    shop: Shop, receiver: Receiver
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    shop.program = ("-c", LOOKS_OFTEN)
+    relay = first_relay(shop, receiver)
+    relay.freeze()
+    admin = KafkaAdminClient(bootstrap_servers=shop.bootstrap)
+    admin.create_partitions({shop.topic("triggers"): shop.partitions + 2})
+    admin.close()
+    for partition in range(shop.partitions + 2):
+        publish(shop, producer, partition, 0, partition=partition).get(30)
+    relay.thaw()
+
+    shop.expect(lambda: len(receiver.order()) == shop.partitions + 2, "all have arrived")
     producer.close()

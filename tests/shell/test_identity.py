@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from profiles.profile import decode_profile
+from profiles.kept import VERSION
+from profiles.profile import UnsupportedVersion, decode_profile
 from schemas.events import Event, Identified, PageViewed, Product, ProductAdded
 from schemas.routing import topic_of
 from streams.forwards import mark_of, origin_of
@@ -316,6 +317,19 @@ def test_what_is_no_move_is_set_aside() -> None:
     run(everywhere(world, []))
 
     assert [one["reason"] for one in world.values("rejected", 2)] == ["not_a_move"] * 3
+
+
+def test_a_customer_of_a_newer_release_is_not_set_aside_as_she_moves_but_waited_for() -> None:
+    """Workers of two releases share the partitions: the older one stops, and the newer one takes her in."""
+    world = told(bought(PHONE, 0, "o1"), login(PHONE, 5))
+    run(everywhere(world, []))
+    for record in world.log.records("moves", 0):
+        newer = (record.value or b"").replace(b'"v":%d' % VERSION, b'"v":%d' % (VERSION + 1))
+        world.log.append("moves", newer, partition=0)
+
+    with pytest.raises(UnsupportedVersion):
+        run(everywhere(world, []))
+    assert world.values("rejected", 0) == []
 
 
 def test_a_redirect_is_a_few_readable_bytes() -> None:
