@@ -465,5 +465,7 @@ def decode_profile(stored: bytes) -> Profile:
     profile = _decoder.decode(stored)
     own_texts(profile)
     if profile.v > VERSION:
-        raise UnsupportedVersion(f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}")
+        raise UnsupportedVersion(
+            f"profile {profile.id} has version {profile.v}, this release reads up to {VERSION}: a newer one wrote it, start that"
+        )
     return profile

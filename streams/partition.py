@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, get_args
 
+from profiles.profile import UnsupportedVersion
 from schemas.decode import Decoder
 from streams.engine_errors import EngineErrors
 from streams.faults import NO_FAULTS, Faults
@@ -270,7 +271,7 @@ def _reason(error: Exception) -> tuple[StopReason, int]:
             return "lost_state", logging.ERROR
         case EngineErrors():
             return "engine_errors", logging.ERROR
-        case Refused():
+        case Refused() | UnsupportedVersion():
             return "refused", logging.WARNING
         case Unavailable() | TableError():
             return "unavailable", logging.WARNING

@@ -12,6 +12,7 @@ import pytest
 from typing_extensions import override
 
 from profiles.engine import Engine
+from profiles.profile import UnsupportedVersion
 from schemas.decode import Decoder
 from streams.faults import NO_FAULTS, Faults
 from streams.lost_state import refuse_others
@@ -421,6 +422,16 @@ def test_a_fault_of_ours_is_told_with_its_place_and_without_what_a_customer_sent
     assert re.match(r"KeyError at \S+memory_table.py:\d+ \S+ < ", message)
     assert "ann@" not in caplog.text
     assert message in caplog.text
+
+
+def test_a_profile_of_a_newer_release_is_waited_for_and_named_with_the_way_out() -> None:
+    world = World()
+    world.send(added("ada", 0, "m1"))
+    world.table.fail_next("load", "before", error=cast("Any", UnsupportedVersion("profile ada: start the newer one")))
+    subject = partition(world)
+    run(until(world, subject, done(world, subject)))
+
+    assert world.told.stops == [("refused", "profile ada: start the newer one")]
 
 
 def test_how_much_waits_is_not_told_while_the_table_is_away() -> None:
