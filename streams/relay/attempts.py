@@ -13,6 +13,7 @@ from xxhash import xxh3_64_intdigest
 
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 300.0
+RETRY_AFTER_MAX_S: Final = 3600
 
 Meaning = Literal["delivered", "gone", "refused", "again"]
 
@@ -42,7 +43,7 @@ def pause_s(tries: int, identity: str, retry_after: str | None = None, now_s: fl
     spread = 1 + xxh3_64_intdigest(f"{identity}/{tries}".encode()) % 1000 / 10_000
     doubled = min(tries - 1, 32)  # a week has thousands of tries, and floats end at the thousandth doubling
     own: float = min(FIRST_S * 2.0**doubled, LONGEST_S) * spread
-    return own if retry_after is None else max(own, min(_asked_s(retry_after, now_s), 3600.0))
+    return own if retry_after is None else max(own, min(_asked_s(retry_after, now_s), RETRY_AFTER_MAX_S))
 
 
 def _asked_s(retry_after: str, now_s: float) -> float:

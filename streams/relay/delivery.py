@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.relay import guard
-from streams.relay.attempts import meaning, pause_s
+from streams.relay.attempts import RETRY_AFTER_MAX_S, meaning, pause_s
 from streams.relay.calls import Call, NobodyNamed, call_of
 from streams.setting_relay import Relay
 
@@ -23,6 +23,8 @@ FAILED: Final = {
     "malformed": "The record is no trigger.",
 }
 """Why a record is set aside on `relay-failed`."""
+SILENCE_MS: Final = 2 * RETRY_AFTER_MAX_S * 1000
+"""A receiver that nobody called for this long, and for half of `disable_after_ms`, has not been failing meanwhile."""
 KEPT_BYTES_MAX: Final = 128 * 1024
 """So much is kept of a record that is no JSON: as text in JSON it may be six times as long, and a broker takes a megabyte."""
 
@@ -85,6 +87,9 @@ class Courier:
         self.taken_ms = now_ms()
         """When a receiver last took something; the start before that."""
         self._failing_ms: int | None = None
+        """Since when it takes nothing though it is called."""
+        self._failed_ms = 0
+        self._silence_ms = max(relay.disable_after_ms // 2, SILENCE_MS)
         self.counts: dict[str, int] = dict.fromkeys(("delivered", "retried", *FAILED), 0)
 
     async def deliver(self, value: bytes | None) -> Failure | None:
@@ -126,8 +131,9 @@ class Courier:
                 case "refused":
                     return self._failure("refused", trouble, tries, value, head)
             now_ms = self._now_ms()
-            if self._failing_ms is None:
+            if self._failing_ms is None or now_ms - self._failed_ms > self._silence_ms:
                 self._failing_ms = now_ms
+            self._failed_ms = now_ms
             if now_ms - self._failing_ms >= self._relay.disable_after_ms:
                 raise Disabled(f"relay {self._name}: the receiver has taken nothing for too long; last: {trouble}")
             if now_ms - began_ms >= self._relay.give_up_ms:

@@ -19,7 +19,7 @@ from streams.setting_relay import Relay
 
 T = TypeVar("T")
 START_MS = 1_772_409_600_000
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 def run(what: Coroutine[Any, Any, T]) -> T:
@@ -218,6 +218,29 @@ def test_quiet_days_without_a_trigger_are_no_outage() -> None:
     receiver.now_ms += 3 * DAY_MS
     assert receiver.deliver(trigger(trigger_id="t2", expires_at_ms=START_MS + 4 * DAY_MS)) is None
     assert (len(receiver.calls), receiver.courier.counts["retried"]) == (3, 1)
+
+
+def test_quiet_days_after_a_trigger_that_was_given_up_are_none_either() -> None:
+    """The hour of then and one failing call days later were taken for an outage of days."""
+    receiver = Receiver(*[BROKEN] * 30, OK, give_up_ms=HOUR_MS, disable_after_ms=DAY_MS)
+    given_up = receiver.deliver(trigger(expires_at_ms=START_MS + DAY_MS))
+    assert given_up is not None
+    assert given_up.reason == "given_up"
+
+    receiver.now_ms += 3 * DAY_MS
+    assert receiver.deliver(trigger(trigger_id="t2", expires_at_ms=receiver.now_ms + HOUR_MS)) is None
+
+
+def test_a_receiver_that_gives_up_one_trigger_every_few_hours_takes_nothing_all_the_time() -> None:
+    receiver = Receiver(BROKEN, give_up_ms=HOUR_MS, disable_after_ms=DAY_MS)
+
+    for hours in (0, 6, 12, 18):
+        receiver.now_ms = START_MS + hours * HOUR_MS
+        given_up = receiver.deliver(trigger(trigger_id=f"t{hours}", expires_at_ms=START_MS + 3 * DAY_MS))
+        assert given_up is not None
+    receiver.now_ms = START_MS + DAY_MS
+    with pytest.raises(Disabled, match="HTTP 500"):
+        receiver.deliver(trigger(trigger_id="t24", expires_at_ms=START_MS + 3 * DAY_MS))
 
 
 def test_a_relay_with_a_quiet_beginning_waits_out_the_first_error_too() -> None:
