@@ -42,7 +42,11 @@ TOPICS: tuple[Topic, ...] = (
         compacted=True,
     ),
     Topic(name="forwards", role="internal", holds="Records on their way to the home partition of their customer."),
-    Topic(name="moves", role="internal", holds="Profiles on their way to the customer they turned out to belong to."),
+    Topic(
+        name="moves",
+        role="internal",
+        holds="Profiles, and events after a split, on their way to whose they turned out to be.",
+    ),
     Topic(name="fanout", role="internal", holds="Catalogue changes, copied to every partition."),
     Topic(name="triggers", role="output", holds="Emitted triggers.", retention_ms=30 * DAY_MS),
     Topic(
