@@ -318,8 +318,8 @@ def join_visits(profile: Profile) -> None:
         return
     apart = [visit for visit in seen.visits if not start_ms <= visit[0] <= last_ms]
     if len(apart) < len(seen.visits):
-        seen.visits = sorted([*apart, (start_ms, profile.activity.session_by)])
-        seen.visits = [visit for visit in seen.visits if visit[0] > seen.planned_ms]
+        visits = (*apart, (start_ms, profile.activity.session_by))
+        seen.visits = sorted(visit for visit in visits if visit[0] > seen.planned_ms)
 
 
 def _unite(into: Profile, other: Profile) -> None:

@@ -1,6 +1,6 @@
 """How a partition lies in Redis: its keys, what is written to them by a commit, and how what was read is understood."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -119,26 +119,14 @@ def commit_arguments(head: bytes, commit: Commit, nonce: str, stored: Sequence[b
             undue.append(as_bytes(profile_id))
         else:
             due.extend((due_ms, as_bytes(profile_id)))
-    noted: list[Arg] = []
-    struck: list[Arg] = []
-    for name, note in commit.notes.items():
-        if note is None:
-            struck.append(as_bytes(name))
-        else:
-            noted.extend((as_bytes(name), note))
+    noted, struck = _set_and_taken_out(commit.notes)
     meta: list[Arg] = []
     for name, attribute in MAPS.items():
         for field, value in getattr(commit, attribute).items():
             meta.extend((f"{name}:{field}", value))
     if commit.wake is not None:
         meta.extend(("wake", commit.wake))
-    goods: list[Arg] = []
-    gone_goods: list[Arg] = []
-    for key, good in commit.goods.items():
-        if good is None:
-            gone_goods.append(as_bytes(key))
-        else:
-            goods.extend((as_bytes(key), good))
+    goods, gone_goods = _set_and_taken_out(commit.goods)
     args: list[Arg] = [commit.token, commit.expected, nonce, commit.trim, commit.clock_ms, commit.t0_ms]
     args.extend((len(commit.profiles), len(ledgers), len(deleted), len(due) // 2, len(undue)))
     args.extend((len(commit.outbox), len(commit.population), len(meta) // 2, commit.known))
@@ -165,6 +153,18 @@ def commit_arguments(head: bytes, commit: Commit, nonce: str, stored: Sequence[b
     args.extend(noted)
     args.extend(struck)
     return keys, args
+
+
+def _set_and_taken_out(changes: Mapping[str, bytes | None]) -> tuple[list[Arg], list[Arg]]:
+    """Fields of a hash with their new values, one after the other; and those to take out."""
+    pairs: list[Arg] = []
+    gone: list[Arg] = []
+    for name, value in changes.items():
+        if value is None:
+            gone.append(as_bytes(name))
+        else:
+            pairs.extend((as_bytes(name), value))
+    return pairs, gone
 
 
 def as_bytes(name: str) -> bytes:

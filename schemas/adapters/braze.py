@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import fine_worth, listed_products, numbered, required_order_id, stated_currency
+from schemas.adapters.commerce import fine_worth, listed_products, numbered, required_order_id, stated_currency, without
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -272,7 +272,7 @@ def _refunded(properties: Fields, shop_currency: str) -> Made:
     amount = properties.amount(currency, "subtotal_value")
     if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
         extras = sum(abs(properties.amount(currency, name) or 0) for name in ("tax", "shipping"))
-        amount = abs(amount) - (extras if extras <= abs(amount) else 0)
+        amount = without(abs(amount), extras)
     yield (
         e.OrderRefunded,
         {

@@ -93,6 +93,17 @@ def is_gift_card(fields: Fields) -> bool:
     return "gift_card" in fields.values and bool(fields.flag("gift_card"))
 
 
+def without(amount: int, extras: int) -> int:
+    """What is left of an amount, of either sign, without the extras in it. What is more than the amount was not in it.
+
+    >>> without(500, 200), without(-500, 200), without(100, 200)
+    (300, -300, 100)
+    """
+    if extras > abs(amount):
+        return amount
+    return amount + extras if amount < 0 else amount - extras
+
+
 def bounded(minor: int, place: str) -> int:
     """A computed amount, if it is within the bound of amounts. Raises AdapterError."""
     if not -MINOR_MAX <= minor <= MINOR_MAX:

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from schemas import events as e
 from schemas.adapters.adapter import ContentIds, Options
-from schemas.adapters.commerce import bounded, fine_worth, is_gift_card, required_order_id, stated_currency, times
+from schemas.adapters.commerce import (
+    bounded,
+    fine_worth,
+    is_gift_card,
+    required_order_id,
+    stated_currency,
+    times,
+    without,
+)
 from schemas.scalars import ID_MAX, AdapterError, Fields
 
 _DAY_MS: Final = 86_400_000
@@ -226,9 +234,7 @@ def _goods(hit: Hit, currency: str) -> int | None:
         return None
     included = (("tax", hit.options.value_includes_tax), ("shipping", hit.options.value_includes_shipping))
     extras = sum(abs(hit.params.amount(currency, name) or 0) for name, is_in in included if is_in)
-    if extras > abs(value):
-        return value
-    return value + extras if value < 0 else value - extras
+    return without(value, extras)
 
 
 def share(hit: Hit) -> Iterator[Own]:
