@@ -94,8 +94,6 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         self._passed = Passed()
         self._committed: dict[Any, int] = {}
         self._fresh = False
-        self._had: dict[str, int] = {}
-        """How many partitions each topic had when this relay began."""
 
     async def run(self) -> int:
         stop = asyncio.Event()
@@ -177,29 +175,47 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
     async def _begin(self) -> None:
         """Say where to begin in partitions that were just handed out, and have them read.
 
-        A relay that is new begins with what comes now, since nobody wants last week's reminders at once. That is committed at
-        once: what comes from now on can't be missed. Partitions that were added since are read from their start: the client
-        hears of them minutes later than who writes there.
+        A topic that is new to the relay is read from now on, since nobody wants last week's reminders at once. Who has its first
+        partition commits that for all of them, in one call, and the others wait for it: what comes from now on can't be missed.
+        So a partition without a place, where others of its topic have one, was added since. It is read from its start: who
+        writes there hears of it minutes before the client does.
         """
+        topics = [self._settings.topic(topic) for topic in self._relay.topics]
+        # Asked first: whoever is found without a place afterwards was not among those that got one with the others.
+        begun = {topic: await self._has_begun(topic) for topic in topics}
         committed = await committed_offsets(self._consumer)
-        for topic in self._relay.topics:
-            name = self._settings.topic(topic)
-            self._had.setdefault(name, len(self._consumer.partitions_for_topic(name) or ()))
         new = [tp for tp, offset in committed.items() if offset is None]
-        added = [tp for tp in new if tp.partition >= self._had[tp.topic]]
-        begins = {}
-        for tp in new:
-            await (self._consumer.seek_to_beginning if tp in added else self._consumer.seek_to_end)(tp)
-            begins[tp] = OffsetAndMetadata(await self._consumer.position(tp), "")
+        added = [tp for tp in new if begun[tp.topic]]
+        ours = [topic for topic in topics if not begun[topic] and TopicPartition(topic, 0) in new]
+        first = [tp for topic in ours for tp in self._partitions(topic)]
+        begins = await self._consumer.beginning_offsets(added) | await self._consumer.end_offsets(first)
         if begins:
-            await self._consumer.commit(begins)
+            # Not by the consumer's own method: it takes no partition that is another member's.
+            offsets = {tp: OffsetAndMetadata(offset, "") for tp, offset in begins.items()}
+            await self._consumer._coordinator.commit_offsets(None, offsets)
         for partitions, what in (
-            (len(added), "partitions that were added are read from their start"),
-            (len(new) - len(added), "a new relay begins with what comes now"),
+            (added, "partitions that were added are read from their start"),
+            (first, "a new relay begins with what comes now"),
         ):
             if partitions:
-                _log.info(what, extra={"facts": {"partitions": partitions}})
-        self._consumer.resume(*committed)
+                _log.info(what, extra={"facts": {"partitions": len(partitions)}})
+        places = committed | {tp: begins.get(tp) for tp in new}
+        if None in places.values():
+            self._fresh = True
+            return
+        for tp, place in places.items():
+            self._consumer.seek(tp, place)
+        self._consumer.resume(*places)
+
+    async def _has_begun(self, topic: str) -> bool:
+        """Whether the relay has a place in any partition of a topic."""
+        for tp in self._partitions(topic):
+            if await self._consumer.committed(tp) is not None:
+                return True
+        return False
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
 
     async def _take(self, at_most: int) -> None:
         found = await self._consumer.getmany(timeout_ms=200, max_records=at_most)

@@ -183,19 +183,24 @@ cli.main()
 """A relay that asks every half second, and not every five minutes, which partitions there are."""
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["while it runs", "while it is stopped"])
 def test_what_was_written_to_added_partitions_before_a_relay_heard_of_them_is_delivered(
-    shop: Shop, receiver: Receiver
+    shop: Shop, receiver: Receiver, *, runs: bool
 ) -> None:
     producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
     shop.program = ("-c", LOOKS_OFTEN)
     relay = first_relay(shop, receiver)
-    relay.freeze()
+    relay.freeze() if runs else relay.stop()
     admin = KafkaAdminClient(bootstrap_servers=shop.bootstrap)
     admin.create_partitions({shop.topic("triggers"): shop.partitions + 2})
     admin.close()
     for partition in range(shop.partitions + 2):
         publish(shop, producer, partition, 0, partition=partition).get(30)
-    relay.thaw()
+    if runs:
+        relay.thaw()
+    else:
+        shop.start("crm", command="relay")
+        shop.start("crm", command="relay")
 
     shop.expect(lambda: len(receiver.order()) == shop.partitions + 2, "all have arrived")
     producer.close()
