@@ -21,6 +21,25 @@ class CatalogueError(ValueError):
     """A row of the catalogue can't be used. The catalogue is refused; mend the row and column it names."""
 
 
+COLUMNS: Final = (
+    *(
+        "product_id",
+        "name",
+        "url",
+        "image_url",
+        "category",
+        "brand",
+        "cost",
+        "cost_minor",
+        "supply_days",
+        "group",
+        "occasions",
+    ),
+    *("contents", "complementary", "substitutes", "bundles", "updated_at", "gift_card"),
+)
+"""What a row may say, see `build_catalogue`."""
+
+
 class Facts(Struct, frozen=True, gc=False):
     """What is known about a product. `cost_minor` is the cost of one unit in the shop's currency.
 

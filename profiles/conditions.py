@@ -16,7 +16,7 @@ from profiles.definition import TriggerDefinition
 from profiles.expressions.failures import Failures
 from profiles.expressions.scope import Scope
 from profiles.expressions.source import NO_SOURCE, Source, compile_at
-from profiles.rules import Rules, RulesError, TriggerRule, Visitors, format_duration, near, table_of
+from profiles.rules import Rules, RulesError, TriggerRule, Visitors, format_duration, table_of
 from profiles.segments import Segments
 from profiles.standing_rules import ChurnRiskRule
 from profiles.state import Episode
@@ -24,6 +24,7 @@ from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
 from profiles.view import ProfileView
 from profiles.windows import ORDERS
+from schemas.nearest import near
 from schemas.outputs import Item
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from profiles.rates import Ratio, parse_ratio
-from profiles.rules import near
 from schemas.money import MINOR_MAX
+from schemas.nearest import near
 
 
 class CostsError(ValueError):

@@ -15,12 +15,13 @@ from profiles.insight.bundles import Bundles
 from profiles.insight.pair_table import Recommendations
 from profiles.insight.repurchase import RepurchaseModel
 from profiles.value.model import ModelError, ValueModel
+from schemas.nearest import wrong_in
 
 VERSION: Final = 2
 """Highest version of the document that is read here: 2 where it holds bundles, 1 otherwise. A higher one is refused."""
 
 
-class Models(Struct, frozen=True, kw_only=True):
+class Models(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The models of an installation; None where none was fitted or given.
 
     `as_of_day` is the day of the data (since 1970-01-01 on the shop's calendar). `refused` says by part ("gaps") why there is
@@ -62,7 +63,8 @@ def decode_models(document: bytes) -> Models:
             )
         models = _MODELS.decode(document)
     except msgspec.MsgspecError as error:
-        raise ModelError(f"the document of models is damaged ({error}): fit anew with `regulars fit`") from None
+        said = wrong_in(Models, error)
+        raise ModelError(f"the document of models is damaged ({said}): fit anew with `regulars fit`") from None
     if models.id != _id_of(models):
         raise ModelError(f"the content of models {models.id!r} does not match their id: fit anew with `regulars fit`")
     return models

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
 from profiles.insight.repurchase_plan import RepurchaseRules
-from schemas.nearest import nearest
+from schemas.nearest import near
 from schemas.topics import APART, TRIGGERS
 
 SECOND_MS = 1000
@@ -378,15 +378,6 @@ def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:
             raise RulesError("precedence.ladder", f"{name!r} is no trigger; {near(name, names)}")
         if name in ladder[:place]:
             raise RulesError("precedence.ladder", f"{name!r} stands twice: it can't be both above and below the others")
-
-
-def near(key: str, known: Iterable[str]) -> str:
-    """A word on what was probably meant, or on what there is."""
-    names = sorted(known)
-    if not names:
-        return "there are none"
-    meant = nearest(key, names)
-    return f"did you mean {meant!r}?" if meant else f"known are {', '.join(names)}"
 
 
 def _read_table(kind: type[S], table: object, path: str) -> S:

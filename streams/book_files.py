@@ -7,6 +7,7 @@ The rules document may hold a table [costs] beside the triggers (see `profiles.c
 """
 
 import csv
+import logging
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from profiles.book import Book
-from profiles.catalogue import Catalogue, CatalogueError, build_catalogue
+from profiles.catalogue import COLUMNS, Catalogue, CatalogueError, build_catalogue
 from profiles.conditions import Conditions, compile_conditions, visitors_kept
 from profiles.costs import Costs, CostsError, build_costs
 from profiles.expressions.errors import ExpressionError
@@ -31,12 +32,15 @@ from schemas.adapters import ADAPTERS, OptionsError, configured
 from schemas.adapters.adapter import Adapter
 from schemas.decode import Decoder
 from schemas.money import exponent
+from schemas.nearest import nearest
 from schemas.times import INSTANT_MAX_MS
 from streams.blame import is_built_in
 from streams.protection import load_protection
 from streams.settings import Settings
 from streams.tracking_plan import load_plan
 from streams.trigger_registry import all_triggers
+
+_log = logging.getLogger(__name__)
 
 
 class BookError(ValueError):
@@ -238,11 +242,27 @@ _LONG: Final = ('"""', "'''")
 
 
 def read_catalogue_file(path: Path, shop_currency: str) -> Catalogue:
-    """A catalogue from CSV or JSON lines. Raises BookError."""
+    """A catalogue from CSV or JSON lines. Raises BookError. What looks like a misspelt column is a warning in the log: an export
+    may hold columns of its own.
+    """
+    columns: set[str] = set()
     try:
-        return build_catalogue(_rows(path), exponent(shop_currency))
+        catalogue = build_catalogue(_noting(columns, _rows(path)), exponent(shop_currency))
     except CatalogueError as error:
         raise BookError(f"catalogue {path}: {error}") from None
+    for column in sorted(columns.difference(COLUMNS)):
+        if meant := nearest(column, set(COLUMNS) - columns, _MISSPELT):
+            _log.warning("catalogue %s: column %r is not read; did you mean %r?", path, column, meant)
+    return catalogue
+
+
+_MISSPELT: Final = 0.8
+
+
+def _noting(columns: set[str], rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for row in rows:
+        columns.update(row)
+        yield row
 
 
 def read_rates_file(path: Path, shop_currency: str) -> Rates:
@@ -266,13 +286,21 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if path.suffix not in {".jsonl", ".ndjson", ".json"}:
         if lines and ";" in lines[0] and "," not in lines[0]:
             raise BookError(f"{path}: columns are separated by commas, not by semicolons; save it as CSV with commas")
-        yield from csv.DictReader(lines)
+        for number, row in enumerate(csv.DictReader(lines, restkey=_SURPLUS), 1):
+            if any(row.pop(_SURPLUS, ())):
+                raise BookError(
+                    f"{path}, row {number}: more cells than columns; a text with a comma stands in quotation marks"
+                )
+            yield row
         return
     for number, line in enumerate(lines, 1):
         try:
             yield msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise BookError(f"{path}, line {number}: {error}") from None
+
+
+_SURPLUS: Final = "~surplus"
 
 
 def _text(path: Path) -> str:

@@ -74,7 +74,8 @@ class Files(Section, frozen=True, kw_only=True):
             "Product facts (CSV or JSON lines: product_id, name, url, cost, category, supply_days ...).",
             unit="path",
             why="Empty: no product is known but by events of the catalogue.",
-            extremes="All products are held in memory, about 1 KB each.",
+            extremes="All products are held in memory, about 1 KB each. Other columns are left alone; one that is almost one of "
+            "these is told of in the log.",
         ),
     ] = ""
     models: Annotated[

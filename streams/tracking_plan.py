@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.events import AnyEvent, CommandEvent, Event, ShopEvent
-from schemas.nearest import nearest
+from schemas.nearest import nearest, wrong_in
 from schemas.reasons import DETAIL_MAX, Problem
 
 REASON: Final = "plan_violation"
@@ -73,7 +73,7 @@ def load_plan(path: str) -> TrackingPlan | None:
     except OSError as error:
         raise PlanError(f"tracking plan {path} can't be read: {error.strerror}") from None
     except msgspec.ValidationError as error:
-        raise PlanError(f"tracking plan {path}: {error}") from None
+        raise PlanError(f"tracking plan {path}: {wrong_in(PlanDocument, error)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"tracking plan {path} is no JSON: {error}") from None
     try:
@@ -110,10 +110,30 @@ def _compiled(name: str, schema: dict[str, Any]) -> Any:
         raise PlanError("it needs the extra `plan`: pip install 'regulars[plan]'") from None
     try:
         # Values stay out of the messages: they are customers' data. And a plan never makes a worker ask the network.
-        return jsonschema_rs.Draft202012Validator(schema, mask="the value", retriever=_no_network)
+        made = jsonschema_rs.Draft202012Validator(schema, mask="the value", retriever=_no_network)
     except ValueError as error:
         first = str(error).partition("\n")[0]
         raise PlanError(f"the schema of {name} is no JSON Schema (draft 2020-12): {first}") from None
+    if unknown := list(jsonschema_rs.Draft202012Validator(_STRICT).iter_errors(schema)):
+        # What lies around an unknown keyword is complained of as well.
+        inmost: Any = max(unknown, key=lambda error: len(error.instance_path))
+        raise PlanError(
+            f"the schema of {name}, {_path(inmost.instance_path)}: {inmost.kind.unexpected[0]!r} is no keyword of JSON "
+            "Schema (draft 2020-12), so nothing would be checked by it; words of your own begin with x-"
+        )
+    return made
+
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_STRICT: Final = {
+    "$schema": _DIALECT,
+    "$id": "urn:regulars:tracking-plan",
+    "$dynamicAnchor": "meta",
+    "$ref": _DIALECT,
+    "patternProperties": {"^x-": True},
+    "unevaluatedProperties": False,
+}
+"""What a schema of a plan keeps to: JSON Schema, each of whose schemas knows its keywords and no other word, at every depth."""
 
 
 def _no_network(uri: str) -> Any:

@@ -35,7 +35,7 @@ class Together(Struct, frozen=True, gc=False):
     g2: float
 
 
-class Partner(Struct, frozen=True, array_like=True, gc=False):
+class Partner(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A product bought together with another one, and how strongly."""
 
     item: str

@@ -29,7 +29,7 @@ EDGES: Final = (0.0, *(exp((FIRST_EDGE + BIN * place) / UNIT) for place in range
 """Lower edges of the bins of u."""
 
 
-class Shape(Struct, array_like=True, frozen=True):
+class Shape(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Of one history bucket: the summed hazard at each of EDGES, and the best windows' centres in u.
 
     `starts[i]` is where, in u, the best window of +-w with w / e^m = EDGES[i + 1] begins: kept rather than its centre, since
@@ -40,7 +40,7 @@ class Shape(Struct, array_like=True, frozen=True):
     starts: list[float]
 
 
-class Key(Struct, frozen=True, omit_defaults=True):
+class Key(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What was learned of one category or product.
 
     `location` is the mean of ln gap (days) over customers, `within` and `between` the variances within and between them.
@@ -54,7 +54,7 @@ class Key(Struct, frozen=True, omit_defaults=True):
     shapes: list[Shape] | None = None
 
 
-class RepurchaseModel(Struct, frozen=True):
+class RepurchaseModel(Struct, frozen=True, forbid_unknown_fields=True):
     """The fitted table: shapes pooled over all keys, one `typical` key for those never seen, and the keys."""
 
     pooled: list[Shape]

@@ -16,7 +16,7 @@ from profiles.value.spend import COVERAGE, Interval
 _NORMAL: Final = NormalDist()
 
 
-class NormalNormal(Struct, frozen=True, kw_only=True, gc=False):
+class NormalNormal(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Parameters: `mu` in the unit of the margins, the variances `between` and `within` customers in its square, above zero.
 
     Raises ValueError for anything else.

@@ -19,6 +19,7 @@ from profiles.value.origin import OTHER, Dimension, value_of
 from profiles.value.rfm import RfmCuts
 from profiles.value.spend import GammaGamma
 from profiles.value.timing import Timing
+from schemas.nearest import wrong_in
 
 VERSION: Final = 1
 """Version of the document. A reader that meets a higher one refuses it."""
@@ -46,7 +47,7 @@ class Rejection(StrEnum):
     LESS_TELLING = "less_telling"
 
 
-class Rejected(Struct, frozen=True, kw_only=True, gc=False):
+class Rejected(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """A part of the model whose new fit was not used, and why: "timing", "spend" or "margin"; "segment:channel:mail" (ordering),
     "spend:channel:mail" or "margin:channel:mail"; "segments:country", "segments:spend:country" or "segments:margin:country" where
     customers are told apart by something else.
@@ -57,7 +58,7 @@ class Rejected(Struct, frozen=True, kw_only=True, gc=False):
     detail: str
 
 
-class TimingFit(Struct, frozen=True, kw_only=True, gc=False):
+class TimingFit(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Fitted parameters of ordering and leaving.
 
     `log_likelihood` is the sum over `customers` (time in weeks; comparable between fits of the same data).
@@ -74,7 +75,7 @@ class TimingFit(Struct, frozen=True, kw_only=True, gc=False):
     own_weight: float = 1.0
 
 
-class SpendFit(Struct, frozen=True, kw_only=True, gc=False):
+class SpendFit(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Fitted parameters of net value per order, in minor units.
 
     `customers` have ordered again with a mean value above zero, `left_out` with none above zero. `correlation` is that of mean
@@ -91,7 +92,7 @@ class SpendFit(Struct, frozen=True, kw_only=True, gc=False):
     own_weight: float = 1.0
 
 
-class MarginFit(Struct, frozen=True, kw_only=True, gc=False):
+class MarginFit(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Fitted parameters of margin per order, in minor units, from `customers` who have ordered again.
 
     `standard_errors` has that of the mean, from the scatter found, whatever the shape of margins; empty where the mean was
@@ -105,7 +106,7 @@ class MarginFit(Struct, frozen=True, kw_only=True, gc=False):
     own_weight: float = 1.0
 
 
-class Calibration(Struct, frozen=True, kw_only=True, gc=False):
+class Calibration(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Actual over predicted orders of the `days` up to `until_day`, overall and by month of first purchase ("2026-03").
 
     Expected orders and values are multiplied by it; probabilities are not. Small cohorts are shrunk to the overall factor.
@@ -121,14 +122,14 @@ class Calibration(Struct, frozen=True, kw_only=True, gc=False):
         return self.cohorts.get(cohort, self.overall)
 
 
-class CohortOutlook(Struct, frozen=True, gc=False):
+class CohortOutlook(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A cohort's orders after the first so far, and those expected within each of the outlook's `days`."""
 
     orders: int
     expected: tuple[float, ...]
 
 
-class Outlook(Struct, frozen=True, kw_only=True, gc=False):
+class Outlook(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What a model expected of each cohort from a day on, kept so that a later fit can compare it with what came."""
 
     as_of_day: int
@@ -136,7 +137,7 @@ class Outlook(Struct, frozen=True, kw_only=True, gc=False):
     cohorts: dict[str, CohortOutlook]
 
 
-class Heuristic(Struct, frozen=True, kw_only=True, gc=False):
+class Heuristic(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Figures for rules of thumb while there is no model, and the reason why there is none.
 
     `interval_days` is the geometric mean of the days between purchases, `repeat_share` the share of buyers who buy again,
@@ -150,7 +151,7 @@ class Heuristic(Struct, frozen=True, kw_only=True, gc=False):
     order_margin_minor: float | None
 
 
-class ValueModel(Struct, frozen=True, kw_only=True, gc=False):
+class ValueModel(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """All that predictions need. `id` is made from the rest; build one with `named`.
 
     `first_day` and `as_of_day` bound the data (days since 1970-01-01 in the shop's time zone). `timing` null: `heuristic`
@@ -250,7 +251,8 @@ def decode_model(document: bytes) -> ValueModel:
             )
         model = _MODEL.decode(document)
     except msgspec.MsgspecError as error:
-        raise ModelError(f"the value model is damaged ({error}): fit it anew with `regulars fit`") from None
+        said = wrong_in(ValueModel, error)
+        raise ModelError(f"the value model is damaged ({said}): fit it anew with `regulars fit`") from None
     if model.id != _id_of(model):
         raise ModelError(
             f"the content of value model {model.id!r} does not match its id: fit it anew with `regulars fit`"

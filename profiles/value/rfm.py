@@ -12,7 +12,7 @@ from msgspec import Struct
 Cuts = tuple[float, float, float, float]
 
 
-class RfmCuts(Struct, frozen=True, kw_only=True, gc=False):
+class RfmCuts(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Four ascending cut points each: days since the newest order, number of orders, net value in minor units.
 
     Raises ValueError where they do not ascend (equal neighbours are fine).

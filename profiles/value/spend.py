@@ -18,7 +18,7 @@ COVERAGE: Final = 0.9
 Interval = tuple[float, float]
 
 
-class GammaGamma(Struct, frozen=True, kw_only=True, gc=False):
+class GammaGamma(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Parameters: `p` and `q` are pure numbers, `v` is in the unit of the values. Raises ValueError unless above zero."""
 
     p: float

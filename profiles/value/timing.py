@@ -25,7 +25,7 @@ REGULARITY_MAX: Final = 6
 DAYS_PER_WEEK: Final = 7.0
 
 
-class Timing(Struct, frozen=True, kw_only=True, gc=False):
+class Timing(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Parameters of the model: `r`, `a` and `b` are pure numbers, `alpha` is in weeks; all above zero and finite.
 
     Raises ValueError for anything else. `v` is the version of this struct.

@@ -11,10 +11,11 @@ from profiles.book import Book
 from profiles.goods import key_of
 from profiles.goods_state import UNKNOWN
 from profiles.product_facts import with_word
-from profiles.rules import Rules, near
+from profiles.rules import Rules
 from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent
 from schemas.money import exponent
+from schemas.nearest import near
 from streams.book_files import read_rules_file
 from streams.testing.faults import LEFT_OUT, told
 

@@ -29,7 +29,7 @@ from profiles.engine import Engine
 from profiles.goods_state import Good, GoodChange
 from profiles.order_state import Ledger
 from profiles.profile import Profile
-from profiles.rules import Rules, near
+from profiles.rules import Rules
 from profiles.state import Moment, encode
 from profiles.told import Told
 from profiles.turn import Output
@@ -37,6 +37,7 @@ from profiles.zones import instant
 from schemas import events
 from schemas.events import Arrival, ConsentChange, Event, Product
 from schemas.moves import Absorb
+from schemas.nearest import near
 from schemas.outputs import Decision, Trigger, TriggerOutcome
 from streams.careful import look
 from streams.testing.faults import LEFT_OUT, LOST, told

@@ -236,6 +236,29 @@ def test_a_document_survives_being_written_and_a_changed_one_is_refused(stream: 
         decode_models(document[:-5])
 
 
+@pytest.mark.parametrize(
+    "field, misspelt, said",
+    [
+        (b'"repurchase":null', b'"repurchse":null', r"unknown field \$\.repurchse; did you mean 'repurchase'\?"),
+        (b'"buyers":2357', b'"byers":2357', r"unknown field \$\.value\.byers; did you mean 'buyers'\?"),
+        (b'"alpha":', b'"beta":1.0,"alpha":', r"\$\.value\.timing\.parameters\.beta; known are .*alpha.*regularity"),
+        (
+            b'"cohorts":{"',
+            b'"cohorts":{"1969-12":{"expcted":[]},"',
+            r"\$\.value\.outlook\.cohorts\[\.\.\.\]\.expcted; .*'expected'",
+        ),
+    ],
+)
+def test_a_field_that_models_do_not_have_is_refused_by_name_and_place(
+    stream: Tally, field: bytes, misspelt: bytes, said: str
+) -> None:
+    document = encode_models(fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN))
+    assert field in document
+
+    with pytest.raises(ModelError, match=said):
+        decode_models(document.replace(field, misspelt, 1))
+
+
 def test_a_second_fit_keeps_the_parts_that_can_not_be_fitted_anew(stream: Tally) -> None:
     first = fit_models(stream, cdnow.CALIBRATED_UNTIL, PLAN)
     assert first.value is not None

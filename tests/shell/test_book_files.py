@@ -191,6 +191,38 @@ def test_what_is_wrong_is_named_with_its_place(write: Write, kind: str, name: st
         load_book(settings)
 
 
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("c.csv", "product_id,category,vendor,suply_days,Gift Card\nA,tea,acme,30,true\n"),
+        ("c.jsonl", '{"product_id":"A","vendor":"acme"}\n{"product_id":"B","suply_days":30,"Gift Card":true}\n'),
+    ],
+)
+def test_a_column_of_the_catalogue_that_is_almost_one_is_told_of_and_the_shops_own_are_not(
+    write: Write, caplog: pytest.LogCaptureFixture, name: str, text: str
+) -> None:
+    load_book(build_settings({"files": {"catalogue": write(name, text)}}))
+
+    gift_card, supply_days = (record.getMessage() for record in caplog.records)
+    assert gift_card.endswith(f"{name}: column 'Gift Card' is not read; did you mean 'gift_card'?")
+    assert supply_days.endswith(f"{name}: column 'suply_days' is not read; did you mean 'supply_days'?")
+
+
+def test_columns_beside_those_that_are_there_are_the_shops_own(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    text = "product_id,image_url,image_url_2,cost,costs\nA,https://a.example/1,https://a.example/2,1.20,x\n"
+
+    load_book(build_settings({"files": {"catalogue": write("c.csv", text)}}))
+
+    assert caplog.records == []
+
+
+def test_a_row_with_more_cells_than_columns_is_refused_since_its_cells_stand_in_wrong_columns(write: Write) -> None:
+    text = "product_id,name,category,cost\nA,Tea,green,1.20,,\nB,Tea, green,tea,1.20\n"
+
+    with pytest.raises(BookError, match=r"c\.csv, row 2: more cells than columns"):
+        load_book(build_settings({"files": {"catalogue": write("c.csv", text)}}))
+
+
 def test_a_document_in_another_encoding_is_named_with_its_first_wrong_line(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_bytes("[welcome]\n# für Neue\n".encode("latin-1"))

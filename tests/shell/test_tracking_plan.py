@@ -74,12 +74,40 @@ def test_a_plan_never_stands_in_the_way_of_a_privacy_request() -> None:
         ({"Order Completed": {"required": ["e_mail"]}}, "no field 'e_mail'; did you mean 'email'?"),
         ({"Order Completed": {"properties": {"revenue": {}}}}, "no field 'revenue'"),
         ({"Order Completed": {"type": "objekt"}}, "is no JSON Schema"),
+        ({"Order Completed": {"requird": ["email"]}}, r"the schema of Order Completed, \$: 'requird' is no keyword"),
+        (
+            {"Order Completed": {"properties": {"products": {"items": {"x-owner": "us", "requires": ["sku"]}}}}},
+            r"Order Completed, \$\.properties\.products\.items: 'requires' is no keyword .* begin with x-",
+        ),
         ({"Order Completed": {"$ref": "https://example.org/order.json"}}, "a plan stands in one file"),
     ],
 )
 def test_a_plan_that_could_not_work_is_refused_with_its_remedy(events: dict[str, Any], said: str) -> None:
     with pytest.raises(PlanError, match=said.replace("?", r"\?")):
         plan(events)
+
+
+def test_a_plan_may_say_all_that_the_dialect_knows_and_words_of_its_own() -> None:
+    schema: dict[str, Any] = {
+        "title": "An order",
+        "$comment": "of the shop",
+        "x-owner": {"team": "us"},
+        "$defs": {"code": {"type": "string", "minLength": 3, "examples": [{"anything": 1}]}},
+        "properties": {"currency": {"allOf": [{"$ref": "#/$defs/code"}, {"not": {"const": "USD"}}]}},
+        "dependentSchemas": {"email": {"required": ["user_id"]}},
+        "if": {"required": ["user_id"]},
+        "then": {"properties": {"email": {"type": ["string", "null"], "default": {"any": "thing"}}}},
+    }
+
+    assert plan({"Order Completed": schema}).check(order()) is None
+
+
+def test_a_field_of_the_document_that_there_is_not_is_named_with_what_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text('{"events": {}, "unplaned": "reject"}')
+
+    with pytest.raises(PlanError, match=r"plan\.json: unknown field \$\.unplaned; did you mean 'unplanned'\?"):
+        load_plan(str(path))
 
 
 def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path: Path) -> None:
