@@ -1,0 +1,320 @@
+"""Money, identity and consent in what sources send, where they stand in the less usual place or say more than usually."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas import events as e
+from schemas.decode import Decoder
+from schemas.events import Arrival
+from tests.core.test_adapters import (
+    NOON_MS,
+    ORDER,
+    events,
+    ga4,
+    money_set,
+    net_and_margin,
+    one,
+    paid_in_francs,
+    refused,
+    webhook,
+)
+
+TEA = {"id": 5, "product_id": 71, "title": "Green tea", "quantity": 2, "price": "500"}
+
+
+def in_shop_of(currency: str, message: Any) -> Any:
+    found = Decoder(currency).decode(json.dumps(message).encode(), NOON_MS)
+    assert isinstance(found, Arrival), found
+    return found.event
+
+
+def track(name: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "track", "event": name, "userId": "ada", "messageId": "m", "timestamp": "2024-05-01T12:00:00Z",
+            "properties": properties}  # fmt: skip
+
+
+def refund_of(**fields: Any) -> dict[str, Any]:
+    return {"id": 3, "order_id": 1, "created_at": "2024-05-02T12:00:00Z", **fields}
+
+
+# --- Shopify ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["pending", "authorized", "voided", "expired"])
+def test_an_order_that_nobody_paid_does_not_count_where_orders_count_from_their_payment_on(status: str) -> None:
+    order = webhook("orders/updated", {**ORDER, "financial_status": status})
+
+    assert events(order, shopify={"completed_on": "paid"}) == []
+
+
+@pytest.mark.parametrize(
+    "topic, body",
+    [
+        ("carts/update", {"token": "c1"}),
+        ("checkouts/create", {"token": "k1", "email": "ada@shop.example"}),
+        ("orders/create", {"id": 1}),
+        ("fulfillments/create", {"order_id": 1, "status": "success"}),
+    ],
+)
+def test_amounts_are_read_in_the_currency_of_the_message_and_without_one_in_the_shops(
+    topic: str, body: dict[str, Any]
+) -> None:
+    times = dict.fromkeys(("created_at", "updated_at"), "2024-05-01T12:00:00Z")
+    silent = webhook(topic, {**body, **times, "line_items": [TEA]})
+    in_yen = webhook(topic, {**body, **times, "line_items": [TEA], "currency": "JPY"})
+
+    assert in_shop_of("EUR", in_yen).products[0].price_minor == 500
+    assert in_shop_of("JPY", silent).products[0].price_minor == 500
+    assert in_shop_of("EUR", silent).products[0].price_minor == 50_000
+
+
+def test_the_currency_of_a_refund_is_that_of_its_payment_where_nothing_else_names_one() -> None:
+    payment = {"kind": "refund", "status": "success", "amount": "500", "currency": "JPY"}
+    refund = one(webhook("refunds/create", refund_of(transactions=[payment])))
+
+    assert (refund.amount_minor, refund.currency) == (500, "JPY")
+
+
+def test_a_refund_that_names_no_currency_is_in_the_shops() -> None:
+    payment = {"kind": "refund", "status": "success", "amount": "500"}
+
+    assert in_shop_of("JPY", webhook("refunds/create", refund_of(transactions=[payment]))).amount_minor == 500
+
+
+@pytest.mark.parametrize(
+    "topic, more, kind",
+    [
+        ("orders/fulfilled", {}, e.OrderFulfilled),
+        ("orders/updated", {"refunds": [refund_of(transactions=[])]}, e.OrderRefunded),
+    ],
+)
+def test_what_becomes_of_an_order_names_all_that_the_order_knew_its_customer_by(
+    topic: str, more: dict[str, Any], kind: type[e.Event]
+) -> None:
+    known = {
+        "email": "ada@shop.example", "phone": "+436641234567", "cart_token": "c1",
+        "note_attributes": [{"name": "rl_anonymous_id", "value": "r1"}],
+    }  # fmt: skip
+    found = events(webhook(topic, {**ORDER, **known, **more}), shopify={"anonymous_id_attributes": ["rl_anonymous_id"]})
+    (event,) = [one for one in found if isinstance(one, kind)]
+
+    assert (event.user_id, event.email, event.phone, event.anonymous_id, event.cart_token) == (
+        *("7", "ada@shop.example", "+436641234567", "r1", "c1"),
+    )
+
+
+def test_money_that_is_under_way_in_two_payments_and_missing_in_one_sum_counts_as_sent() -> None:
+    payments = [{"kind": "refund", "status": "pending", "amount": "2.75", "currency": "CHF"}] * 2
+    line = {
+        "line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.00", "subtotal_set": money_set("5.00", "5.50"),
+    }  # fmt: skip
+    missing = {"kind": "refund_discrepancy", "amount": "5.00", "amount_set": money_set("5.00", "5.50")}
+    refund = refund_of(transactions=payments, refund_line_items=[line], order_adjustments=[missing])
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 500
+
+
+@pytest.mark.parametrize("status", ["pending", "success"])
+def test_a_tip_that_goes_back_in_another_currency_takes_nothing_off_the_order(status: str) -> None:
+    tip = {
+        "line_item_id": 6, "quantity": 1, "subtotal": "6.00", "total_tax": "0.00", "subtotal_set": money_set("6.00", "6.60"),
+        "line_item": {"id": 6, "title": "Tip", "tip": {"payment_method": "visa"}},
+    }  # fmt: skip
+
+    assert net_and_margin(paid_in_francs(status, {"refund_line_items": [tip]})) == (1000, 1600)
+
+
+def test_shipping_that_is_told_in_both_places_goes_back_once_and_so_does_its_tax() -> None:
+    parcel = {"id": 9, "price": "5.95", "tax_lines": [{"price": "0.95"}]}
+    set_of_shipping = {"shop_money": {"amount": "5.95", "currency_code": "EUR"}}
+    refund = refund_of(
+        refund_shipping_lines=[{"shipping_line": parcel, "subtotal_amount_set": set_of_shipping}],
+        order_adjustments=[{"kind": "shipping_refund", "amount": "-5.95", "tax_amount": "-0.95"}],
+        transactions=[{"kind": "refund", "status": "success", "amount": "5.95", "currency": "EUR"}],
+    )
+    found = one(webhook("refunds/create", refund), shopify={"taxes_included": True})
+
+    assert (found.amount_minor, found.return_shipping_minor) == (0, 500)
+
+
+@pytest.mark.parametrize("embedded", [{"line_item": TEA}, {}])
+def test_a_refund_says_how_many_of_a_product_came_back(embedded: dict[str, Any]) -> None:
+    line = {"line_item_id": 5, "quantity": 3, "subtotal": "15.00", "total_tax": "0.00", **embedded}
+    refund = one(webhook("refunds/create", refund_of(refund_line_items=[line], transactions=[])))
+
+    assert [product.quantity for product in refund.products] == [3]
+
+
+def test_where_lines_do_not_tell_their_tax_that_of_the_order_is_in_the_prices_and_that_of_shipping_in_shipping() -> (
+    None
+):
+    order = {
+        **ORDER, "taxes_included": True, "subtotal_price": "11.90", "total_tax": "2.85", "total_price": "17.85",
+        "shipping_lines": [{"price": "5.95", "discounted_price": "5.95", "tax_lines": [{"price": "0.95"}]}],
+    }  # fmt: skip
+    found = one(webhook("orders/create", order))
+
+    assert (found.revenue_minor, found.shipping_minor, found.tax_minor) == (1000, 500, 285)
+
+
+@pytest.mark.parametrize("tax_line, listed", [({"rate": 0.19}, 1000), ({}, 1190)])
+def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_known_to_be_in_its_price(
+    tax_line: dict[str, Any], listed: int
+) -> None:
+    line = {
+        **TEA, "quantity": 1, "price": "11.90", "discount_allocations": [{"amount": "11.90"}],
+        "tax_lines": [{"price": "0.00", **tax_line}],
+    }  # fmt: skip
+    (product,) = one(webhook("orders/create", {**ORDER, "taxes_included": True, "line_items": [line]})).products
+
+    assert (product.list_minor, product.discount_minor) == (listed, listed)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "error", "failure"])
+@pytest.mark.parametrize("topic", ["fulfillments/create", "fulfillments/update"])
+def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, status: str) -> None:
+    parcel = {
+        "order_id": 1, "status": status, "shipment_status": "delivered",
+        "created_at": "2024-05-01T12:00:00Z", "updated_at": "2024-05-01T12:00:00Z",
+    }  # fmt: skip
+
+    assert events(webhook(topic, parcel)) == []
+
+
+# --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listed, price, discount", [(6, 600, 200), (5, 500, 0), (4, 500, 0), (None, 500, 0)])
+def test_what_costs_more_than_its_list_price_of_snowplow_has_no_discount_and_none_below_zero(
+    listed: int | None, price: int, discount: int
+) -> None:
+    vendor = "com_snowplowanalytics_snowplow_ecommerce_"
+    tea = {"id": "tea", "price": 5, "list_price": listed, "quantity": 2, "currency": "EUR"}
+    message = {
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "snowplow_ecommerce_action",
+        f"unstruct_event_{vendor}snowplow_ecommerce_action_1": {"type": "add_to_cart"},
+        f"contexts_{vendor}product_1": [tea],
+    }  # fmt: skip
+    product = one(message).product
+
+    assert (product.price_minor, product.discount_minor) == (price, discount)
+
+
+@pytest.mark.parametrize(
+    "item, listed, discount",
+    [
+        ({"price": 8, "discount": 0.0025}, 800_250, 250),
+        ({"price": 0.0125}, 1250, 0),
+        ({"price": 0.0125, "discount": 1}, 101_250, 100_000),
+        ({"discount": 0.0025}, None, 250),
+    ],
+)
+def test_of_price_and_discount_either_may_be_finer_than_the_currency_and_either_may_be_missing(
+    item: dict[str, Any], listed: int | None, discount: int
+) -> None:
+    purchase = ga4("purchase", transaction_id="T1", currency="EUR", items=[{"item_id": "a", "quantity": 1000, **item}])
+    line = one(purchase).products[0]
+
+    assert (line.list_minor, line.discount_minor) == (listed, discount)
+
+
+@pytest.mark.parametrize("name", ["search", "view_search_results"])
+def test_a_search_of_ga4_is_what_was_searched_for_and_nothing_without_it(name: str) -> None:
+    assert one(ga4(name, search_term="green tea")).query == "green tea"
+    assert refused(ga4(name))[0] == "missing_field"
+
+
+@pytest.mark.parametrize("name", ["add_to_cart", "purchase", "refund"])
+def test_items_of_ga4_are_in_the_currency_of_their_event_and_without_one_in_the_shops(name: str) -> None:
+    params = {"transaction_id": "T1", "value": 1000, "items": [{"item_id": "a", "price": 500, "quantity": 2}]}
+
+    def amounts(event: Any) -> list[int]:
+        item = event.product if isinstance(event, e.ProductAdded) else event.products[0]
+        whole = {"revenue_minor": 1000, "amount_minor": 1000}
+        return [item.price_minor, *(getattr(event, field) for field in whole if hasattr(event, field))]
+
+    silent, in_yen = ga4(name, **params), ga4(name, **params, currency="JPY")
+    assert set(amounts(in_shop_of("JPY", silent))) <= {500, 1000}
+    assert set(amounts(in_shop_of("EUR", in_yen))) <= {500, 1000}
+    assert set(amounts(in_shop_of("EUR", silent))) <= {50_000, 100_000}
+
+
+def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_who_told_of_her_consent() -> None:
+    who = {"external_id": "u1", "braze_id": "b1", "email": "ada@shop.example", "phone": "+436641234567"}
+    told = {"email_subscribe": "opted_in", "push_subscribe": "unsubscribed"}
+    found = one({"attributes": [{**who, **told, "time": "2024-05-01T12:00:00Z"}]})
+
+    assert (found.user_id, found.anonymous_id, found.email, found.phone) == tuple(who.values())
+    assert [(change.channel, change.state, change.source) for change in found.consent] == [
+        ("email", "GRANT", "braze"), ("push", "REVOKED", "braze"),
+    ]  # fmt: skip
+
+
+# --- Segment ------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_of_segment_says_its_cart_its_time_and_what_it_cost_the_shop() -> None:
+    order = one(
+        track(
+            "Order Completed",
+            order_id="o1",
+            currency="EUR",
+            revenue=10,
+            cart_id="c1",
+            updated_at_ms=NOON_MS + 1,
+            shipping_cost=4.9,
+            payment_fee=0.35,
+            products=[{"product_id": "tea", "price": 10, "cost": 4}],
+        )
+    )
+
+    assert (order.cart_id, order.updated_at_ms) == ("c1", NOON_MS + 1)
+    assert (order.shipping_cost_minor, order.payment_fee_minor, order.products[0].cost_minor) == (490, 35, 400)
+
+
+def test_a_refund_of_segment_says_which_it_is_what_came_back_to_the_shelf_and_what_was_kept() -> None:
+    told = {"refund_id": "r1", "refund_amount": 5, "return_shipping": 3, "restocking_fee": 1.5, "note": "too sweet"}
+    refund, kept = (
+        one(track("Order Refunded", order_id="o1", currency="EUR", **told, **more))
+        for more in ({}, {"restocked": False})
+    )
+
+    assert (refund.refund_id, refund.amount_minor, refund.reason) == ("r1", 500, "too sweet")
+    assert (refund.return_shipping_minor, refund.restocking_fee_minor) == (300, 150)
+    assert (refund.restocked, kept.restocked) == (True, False)
+
+
+def test_a_total_beside_a_subtotal_is_the_whole_order_though_it_is_what_the_lines_come_to() -> None:
+    tea = {"product_id": "tea", "price": 10}
+    order = one(track("Order Completed", order_id="o1", currency="EUR", subtotal=8, tax=2, total=10, products=[tea]))
+
+    assert (order.subtotal_minor, order.total_minor, order.revenue_minor) == (800, 1000, None)
+
+
+# --- consent in calls and traits ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purpose", ["marketing", "transactional", "analytics", "profiling", "personalization"])
+def test_a_decision_on_a_purpose_is_of_that_purpose_and_all_channels(purpose: str) -> None:
+    call = {"type": "identify", "userId": "ada", "messageId": "m", "timestamp": "2024-05-01T12:00:00Z"}
+    (change,) = one({**call, "traits": {"consent": {purpose: "denied"}}}).consent
+
+    assert (change.channel, change.purpose, change.state) == ("any", purpose, "DENY")
+
+
+def test_a_call_about_consent_may_name_the_state_alone() -> None:
+    (change,) = one(track("Consent Changed", status="unsubscribed")).consent
+
+    assert (change.channel, change.purpose, change.state) == ("any", "marketing", "REVOKED")
+
+
+@pytest.mark.parametrize("at", ["at", "at_ms", "consent_updated_at", "updated_at", "timestamp"])
+@pytest.mark.parametrize("until", ["expires", "expires_at", "expires_ms"])
+def test_a_decision_is_as_old_as_it_says_and_ends_when_it_says(at: str, until: str) -> None:
+    call = {"type": "identify", "userId": "ada", "messageId": "m", "timestamp": "2024-05-01T12:00:00Z"}
+    decision = {"status": "granted", at: NOON_MS - 5, until: NOON_MS + 5}
+    (change,) = one({**call, "traits": {"consent": {"email": decision}}}).consent
+
+    assert (change.channel, change.at_ms, change.expires_ms) == ("email", NOON_MS - 5, NOON_MS + 5)
