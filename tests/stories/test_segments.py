@@ -294,6 +294,9 @@ def test_repeats_count_once() -> None:
     [
         ({"Big": BIG}, "segments.Big: a segment's name has small letters, digits and _, at most 64"),
         ({"big": {"wen": "true"}}, "segments.big.wen: unknown key; did you mean `when`?"),
+        ({"big": "profile.ltv.net_minor > 1"}, "segments.big: expected a table [segments.big] with a condition `when`"),
+        ({"big": {"description": "spends a lot"}}, "segments.big: the condition `when` is missing"),
+        ({"big": {**BIG, "description": 7}}, "segments.big.description: expected a text, got 7"),
         (
             {"big": {"when": "profile.ltv.nett_minor > 1"}},
             "there is no field `nett_minor` in `profile.ltv`; did you mean `net_minor`?",
