@@ -186,18 +186,53 @@ def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, stat
 # --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
 
 
+SNOWPLOW_TEA = {"id": "tea", "price": 5, "quantity": 2, "currency": "EUR"}
+
+
+def action(kind: str, of: dict[str, Any] | None = None, **entities: list[dict[str, Any]]) -> dict[str, Any]:
+    """An action of Snowplow's e-commerce with its entities."""
+    vendor = "com_snowplowanalytics_snowplow_ecommerce_"
+    return {
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "snowplow_ecommerce_action",
+        f"unstruct_event_{vendor}snowplow_ecommerce_action_1": {"type": kind, **(of or {})},
+        **{f"contexts_{vendor}{name}_1": listed for name, listed in entities.items()},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("revenue, goods", [({"revenue": 10}, 1000), ({}, None)])
+def test_an_order_of_snowplow_that_names_neither_tax_nor_shipping_holds_none_and_without_revenue_its_lines_count(
+    revenue: dict[str, Any], goods: int | None
+) -> None:
+    paid = {"transaction_id": "T1", "currency": "EUR", **revenue}
+    order = one(action("transaction", transaction=[paid], product=[SNOWPLOW_TEA]))
+
+    assert (order.revenue_minor, order.tax_minor, order.shipping_minor) == (goods, None, None)
+    assert [(line.price_minor, line.quantity) for line in order.products] == [(500, 2)]
+
+
+def test_a_refund_of_snowplow_without_an_amount_is_of_its_products() -> None:
+    refund = one(action("refund", refund=[{"transaction_id": "T1", "currency": "EUR"}], product=[SNOWPLOW_TEA]))
+
+    assert (refund.amount_minor, refund.amount_with_tax) == (None, False)
+    assert [(line.product_id, line.quantity) for line in refund.products] == [("tea", 2)]
+
+
+def test_a_step_of_the_checkout_of_snowplow_says_what_is_bought_and_a_box_that_was_not_ticked_nothing() -> None:
+    ticked, not_ticked = (
+        one(action("checkout_step", checkout_step=[{"step": 2, "marketing_opt_in": box}], product=[SNOWPLOW_TEA]))
+        for box in (True, False)
+    )
+
+    assert [line.product_id for line in ticked.products] == ["tea"]
+    assert ([change.state for change in ticked.consent], not_ticked.consent) == (["GRANT"], ())
+
+
 @pytest.mark.parametrize("listed, price, discount", [(6, 600, 200), (5, 500, 0), (4, 500, 0), (None, 500, 0)])
 def test_what_costs_more_than_its_list_price_of_snowplow_has_no_discount_and_none_below_zero(
     listed: int | None, price: int, discount: int
 ) -> None:
-    vendor = "com_snowplowanalytics_snowplow_ecommerce_"
-    tea = {"id": "tea", "price": 5, "list_price": listed, "quantity": 2, "currency": "EUR"}
-    message = {
-        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "snowplow_ecommerce_action",
-        f"unstruct_event_{vendor}snowplow_ecommerce_action_1": {"type": "add_to_cart"},
-        f"contexts_{vendor}product_1": [tea],
-    }  # fmt: skip
-    product = one(message).product
+    tea = {**SNOWPLOW_TEA, "list_price": listed}
+    product = one(action("add_to_cart", product=[tea])).product
 
     assert (product.price_minor, product.discount_minor) == (price, discount)
 
