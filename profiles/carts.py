@@ -182,12 +182,20 @@ def last_change_ms(cart: Cart) -> int:
     return max(cart.mutated_ms, cart.changed_ms)
 
 
-def added_by(cart: Cart, products: Iterable[Product], at_ms: int) -> list[Product]:
-    """Of a snapshot of that moment, the products that came into the cart with it, or were raised, and are still there."""
+def added_by(cart: Cart, event: CartUpdated, at_ms: int) -> list[Product]:
+    """Of a snapshot of that moment, the products that came into the cart with it, or were raised, whatever came of them since."""
+    lines, ops = cart.lines, cart.ops
+    if ops and ops[-1].message_id != event.message_id:  # it is heard of late
+        then = _base(cart)
+        for op in ops:
+            _apply(then, op)
+            if op.message_id == event.message_id:
+                lines = then.lines
+                break
     added: dict[str, Product] = {}
-    for product in products:
+    for product in event.products:
         key = line_key(product.product_id, product.variant_id)
-        line = cart.lines.get(key)
+        line = lines.get(key)
         if line is not None and line.added_ms == at_ms:
             added[key] = product
     return list(added.values())

@@ -584,7 +584,7 @@ class Engine:
         if type(event) in ADDING:
             added = (event.product,)  # type: ignore[attr-defined] # as each of ADDING has
         elif type(event) is events.CartUpdated:
-            added = carts.added_by(cart, event.products, arrival.time_ms)
+            added = carts.added_by(cart, event, arrival.time_ms)
         for product in added:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms

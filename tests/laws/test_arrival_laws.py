@@ -150,6 +150,15 @@ def test_so_it_does_where_a_cart_was_filled_again_after_the_order_that_ended_its
     assert sent(story, [2, 0, 1]) == in_time
 
 
+def test_so_it_does_where_it_is_heard_later_that_a_snapshot_had_what_was_taken_out_since() -> None:
+    viewed: Told = (events.ProductViewed, {"product": product("A"), "channel": "browser"})
+    shown: Told = (events.CartUpdated, {"cart_id": "c1", "products": (product("A"),)})
+    removed: Told = (events.ProductRemoved, {"cart_id": "c1", "product": product("A")})
+    story = [viewed, viewed, viewed, shown, removed]
+
+    assert sent(story, [4, 0, 1, 2, 3]) == sent(story, range(5)) == []
+
+
 def test_so_it_does_where_a_search_before_an_order_is_heard_of_last() -> None:
     searched: Told = (events.ProductsSearched, {"query": "tea", "channel": "browser"})
     ordered: Told = (events.OrderCompleted, {"order_id": "o1", "products": ()})
