@@ -150,6 +150,19 @@ def test_so_it_does_where_a_cart_was_filled_again_after_the_order_that_ended_its
     assert sent(story, [2, 0, 1]) == in_time
 
 
+def test_so_it_does_where_the_order_that_emptied_the_cart_of_a_later_checkout_is_heard_of_after_that() -> None:
+    left, filled, ordered = (
+        (events.ProductAdded, {"cart_id": "c2", "product": product("A")}),
+        (events.ProductAdded, {"cart_id": "c1", "product": product("A")}),
+        (events.OrderCompleted, {"order_id": "o1", "cart_id": "c1"}),
+    )
+    story: Story = [left, filled, ordered, (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1"})]
+    in_time = sent(story, range(4))
+
+    assert [name for _, name, *_ in in_time] == ["cart.abandoned", "second.order.welcome"]
+    assert sent(story, [0, 1, 3, 2]) == in_time
+
+
 def test_so_it_does_where_it_is_heard_later_that_a_snapshot_had_what_was_taken_out_since() -> None:
     viewed: Told = (events.ProductViewed, {"product": product("A"), "channel": "browser"})
     shown: Told = (events.CartUpdated, {"cart_id": "c1", "products": (product("A"),)})
