@@ -182,12 +182,20 @@ def last_change_ms(cart: Cart) -> int:
     return max(cart.mutated_ms, cart.changed_ms)
 
 
-def added_by(cart: Cart, products: Iterable[Product], at_ms: int) -> list[Product]:
-    """Of a snapshot of that moment, the products that came into the cart with it, or were raised, and are still there."""
+def added_by(cart: Cart, event: CartUpdated, at_ms: int) -> list[Product]:
+    """Of a snapshot of that moment, the products that came into the cart with it, or were raised, whatever came of them since."""
+    lines, ops = cart.lines, cart.ops
+    if ops and ops[-1].message_id != event.message_id:  # it is heard of late
+        then = _base(cart)
+        for op in ops:
+            _apply(then, op)
+            if op.message_id == event.message_id:
+                lines = then.lines
+                break
     added: dict[str, Product] = {}
-    for product in products:
+    for product in event.products:
         key = line_key(product.product_id, product.variant_id)
-        line = cart.lines.get(key)
+        line = lines.get(key)
         if line is not None and line.added_ms == at_ms:
             added[key] = product
     return list(added.values())
@@ -260,23 +268,32 @@ def apply_order(profile: Profile, entry: OrderEntry, cart_id: str | None, latene
     remember_order(profile, order)
     if order == known:
         return []
-    touched = []
-    if cart_id is not None and known is None:
+    if known is not None:
+        return hold_anew(profile, order, lateness_ms)
+    if cart_id is not None:
         named = find(profile, cart_id)
         concerned = [] if named is None else [named]
     else:
         concerned = list(all_carts(profile).values())
+    touched = []
     for cart in concerned:
         op = order_op(order, cart.cart_id)
-        if known is not None:
-            cart.ops = [other for other in cart.ops if other.message_id != order_mark(order)]
-        if op is not None or known is not None:
-            if op is not None:
-                _insert(cart, op, lateness_ms)
-            if known is not None:
-                fold(cart)
+        if op is not None:
+            _insert(cart, op, lateness_ms)
             touched.append(cart)
     return touched
+
+
+def hold_anew(profile: Profile, order: RecentOrder, lateness_ms: int) -> list[Cart]:
+    """Let an order of which more is known by now do that to the carts, in place of what it did before; gives all carts."""
+    known = list(all_carts(profile).values())
+    for cart in known:
+        op = order_op(order, cart.cart_id)
+        cart.ops = [other for other in cart.ops if other.message_id != order_mark(order)]
+        if op is not None:
+            _insert(cart, op, lateness_ms)
+        fold(cart)
+    return known
 
 
 def order_mark(order: RecentOrder) -> str:

@@ -57,15 +57,15 @@ def of_event(profile: Profile, event: CheckoutEvent) -> Checkout:
     return profile.checkouts[id_of(profile, event)]
 
 
-def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
-    """Take in a step of a checkout. A new one (Checkout Started) replaces those begun before it."""
+def apply_checkout_event(profile: Profile, arrival: Arrival) -> Checkout:
+    """Take in a step of a checkout; gives that. A new one (Checkout Started) replaces those begun before it."""
     event, at_ms = arrival.event, arrival.time_ms
     assert isinstance(event, CheckoutEvent)
     checkout_id = id_of(profile, event)
     checkout = profile.checkouts.get(checkout_id)
     if checkout is not None and checkout_id == nameless(profile.id):
         if _is_of_the_one_before(profile, checkout, at_ms):
-            return
+            return checkout
         if type(event) is CheckoutStarted and at_ms > checkout.moved_ms and _is_over(profile, checkout):
             del profile.checkouts[checkout_id]
             checkout = None
@@ -102,11 +102,24 @@ def apply_checkout_event(profile: Profile, arrival: Arrival) -> None:
     if type(event) is CheckoutStarted:
         checkout.announced = True
     settle(profile)
+    return checkout
 
 
 def told_ms(checkout: Checkout) -> int:
     """When events of the checkout last said what is in it; 0 where none did."""
     return checkout.lines[0].added_ms if checkout.lines else 0
+
+
+def name_carts(profile: Profile, checkout: Checkout, lateness_ms: int) -> list[Cart]:
+    """Orders that were heard of before it was known that they came out of this checkout's cart empty that one, and take nothing
+    out of the others any more; gives the carts that may have changed.
+    """
+    touched: list[Cart] = []
+    for order in profile.recent_orders if profile.has_recent_orders and checkout.cart_id is not None else ():
+        if order.cart_id is None and of_order(profile, order.checkout_id, order.order_id) is checkout:
+            order.cart_id = checkout.cart_id
+            touched = carts.hold_anew(profile, order, lateness_ms)
+    return touched
 
 
 class Basket(NamedTuple):

@@ -182,10 +182,13 @@ class Engine:
                 self._cart(turn, arrival, listeners)
             else:
                 self._remember(turn, arrival)
-                if role == "feedback":
+                if role == "other":
+                    if handler is not None:
+                        handler(turn, arrival)
+                elif role == "feedback":
                     self._feedback(turn, arrival, orders)
-                elif handler is not None:
-                    handler(turn, arrival)
+                else:
+                    self._checkout(turn, arrival)
                 for trigger in listeners:
                     trigger.on_event(turn, arrival)
             if (event.campaign is not None or event.referrer is not None) and profile.has_past:
@@ -581,7 +584,7 @@ class Engine:
         if type(event) in ADDING:
             added = (event.product,)  # type: ignore[attr-defined] # as each of ADDING has
         elif type(event) is events.CartUpdated:
-            added = carts.added_by(cart, event.products, arrival.time_ms)
+            added = carts.added_by(cart, event, arrival.time_ms)
         for product in added:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
@@ -592,6 +595,14 @@ class Engine:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
             trigger.on_event(turn, arrival)
+
+    def _checkout(self, turn: Turn, arrival: Arrival) -> None:
+        """A step of a checkout. An order that was heard of before may have come out of it: which cart that ended is known now."""
+        profile = turn.profile
+        checkout = checkouts.apply_checkout_event(profile, arrival)
+        for cart in checkouts.name_carts(profile, checkout, turn.book.rules.allowed_lateness_ms):
+            for trigger in self._on_cart:
+                trigger.on_cart(turn, cart)
 
 
 def _way_of(

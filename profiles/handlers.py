@@ -8,7 +8,6 @@ from typing import Final, cast
 
 from profiles import (
     browsing,
-    checkouts,
     coupons,
     feedback,
     interests,
@@ -105,10 +104,6 @@ def _list_interest(turn: Turn, arrival: Arrival) -> None:
     interests.touch(turn.profile.interests, WEIGHTS["list"], event.category, None, (), arrival.time_ms)
 
 
-def _checkout(turn: Turn, arrival: Arrival) -> None:
-    checkouts.apply_checkout_event(turn.profile, arrival)
-
-
 def _signed_up(turn: Turn, arrival: Arrival) -> None:
     past = turn.profile.milestones
     if past.signed_up is None or opening(arrival) < past.signed_up:
@@ -140,7 +135,6 @@ def _message(turn: Turn, arrival: Arrival) -> None:
 
 
 HANDLERS: Final[dict[type[Event], Handler]] = {
-    **dict.fromkeys(checkouts.EVENTS, _checkout),
     events.SignedUp: _signed_up,
     events.ProductAddedToWishlist: _wished,
     events.ProductRemovedFromWishlist: _unwished,

@@ -2,11 +2,12 @@
 
 from typing import Final, Literal
 
+from profiles import checkouts
 from profiles.privacy import COMMANDS
 from schemas import events
 from schemas.events import Event
 
-Role = Literal["command", "order", "cart", "feedback", "other"]
+Role = Literal["command", "order", "cart", "checkout", "feedback", "other"]
 
 ORDER_EVENTS: Final[frozenset[type[Event]]] = frozenset(
     {
@@ -55,4 +56,6 @@ def role_of(kind: type[Event]) -> Role:
         return "order"
     if kind in CART_EVENTS:
         return "cart"
+    if kind in checkouts.EVENTS:
+        return "checkout"
     return "feedback" if kind in FEEDBACK_EVENTS else "other"

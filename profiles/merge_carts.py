@@ -55,12 +55,11 @@ def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
 def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOrder:
     """An order as its entry has it; its cart is the one it names, itself or through its checkout."""
     entry = ledger.known(order.order_id)
-    if entry is None or entry.placed_ms is None:
-        return order
-    checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
-    cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
-    products = sorted({line.product_id for line in entry.lines}) or order.product_ids
-    return RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
+    if entry is not None and entry.placed_ms is not None:
+        products = sorted({line.product_id for line in entry.lines}) or order.product_ids
+        order = RecentOrder(entry.placed_ms, entry.order_id, entry.cart_id, entry.checkout_id, products)
+    checkout = None if order.cart_id else checkouts.of_order(profile, order.checkout_id, order.order_id)
+    return order if checkout is None else _copy(order, cart_id=checkout.cart_id)
 
 
 def _unite_cart(ours: Cart, theirs: Cart, *, again: bool) -> None:

@@ -57,7 +57,13 @@ class Moving:
 
         Raises NeedLedger(None) before changing anything.
         """
-        if privacy.is_closed(profile):
+        declines = (
+            isinstance(what, Absorb)
+            and not what.returned
+            and what.hops <= HOPS_MAX
+            and privacy.is_anothers(profile, what.absorbed)
+        )
+        if privacy.is_closed(profile) and not declines:
             privacy.refuse_move(Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms), what)
             return False
         if isinstance(what, Link):
@@ -81,7 +87,7 @@ class Moving:
         if isinstance(what, LinkRefused):
             links.refuse(turn, what)
             self._after_answer(turn)
-        elif not what.returned and what.hops <= HOPS_MAX and profile.is_apart_from(what.absorbed):
+        elif declines:
             splitting.decline(turn, what)
         else:
             own = None

@@ -139,11 +139,17 @@ def is_closed(profile: Profile) -> bool:
     return asked is not None and asked.erased_ms is not None and asked.in_force
 
 
+def anothers_since(profile: Profile, identifier: str) -> int | None:
+    """Since when (epoch ms) a command says that an id is not this customer, before she was erased or since; None: it does not."""
+    asked = profile.privacy
+    before_ms = None if asked is None else apart.since(asked.apart, identifier)
+    since_ms = apart.since(profile.apart, identifier) if profile.has_apart else None
+    return before_ms if since_ms is None else since_ms
+
+
 def is_anothers(profile: Profile, identifier: str) -> bool:
     """Whether a command said that an id is not this customer, before she was erased or since."""
-    asked = profile.privacy
-    before = asked is not None and apart.since(asked.apart, identifier) is not None
-    return before or profile.is_apart_from(identifier)
+    return anothers_since(profile, identifier) is not None
 
 
 def is_hers(profile: Profile, identifier: str) -> None:

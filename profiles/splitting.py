@@ -21,7 +21,7 @@ from profiles import apart, contacts, dedupe, episodes, feedback, links, merge, 
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
-from profiles.privacy import home_mark
+from profiles.privacy import anothers_since, home_mark
 from profiles.profile import Profile, Side, decode_profile
 from profiles.state import Episode, encode
 from profiles.triggers.cart_abandoned import episode_key
@@ -121,6 +121,8 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
 
 def decline(turn: Turn, absorb: Absorb) -> None:
     """What was on its way while the identifier was taken out goes back to its own home."""
+    since_ms = anothers_since(turn.profile, absorb.absorbed)
+    assert since_ms is not None
     if bytes(absorb.profile) != b"null":
         turn.out.append(
             Restore(
@@ -129,7 +131,7 @@ def decline(turn: Turn, absorb: Absorb) -> None:
                 closing=False,
                 profile=absorb.profile,
                 entries=absorb.entries,
-                at_ms=_apart_since(turn.profile, absorb.absorbed),
+                at_ms=since_ms,
                 cause=absorb.cause,
                 hops=absorb.hops + 1,
             )
@@ -378,12 +380,6 @@ def _lead_on(turn: Turn, restore: Restore) -> None:
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
-
-
-def _apart_since(profile: Profile, other: str) -> int:
-    since_ms = apart.since(profile.apart, other)
-    assert since_ms is not None
-    return since_ms
 
 
 def _send_on(turn: Turn, restore: Restore, to: str, *, returned: bool) -> None:

@@ -8,7 +8,7 @@ from profiles.book import Book
 from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.episodes import cancel, plan, waiting
 from profiles.gates import OUT_OF_STOCK
 from profiles.gift_rules import missing_minor
 from profiles.goods import good_key, in_stock
@@ -83,15 +83,12 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
             self.replan(turn, cart, "ordered")
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
-        """An order of one may have ended, or bought, what was in a cart of the other."""
-        profile = turn.profile
-        if not profile.has_recent_orders:
-            return
-        self._end_by_known(turn)
-        for episode in waiting_of(profile, self):
-            cart = cart_of(profile, episode)
-            if cart is not None:
-                self.replan(turn, cart, "ordered")
+        """An order of one may have ended, or bought, what was in a cart of the other; or turns out to have emptied another cart
+        than was thought.
+        """
+        if turn.profile.has_recent_orders:
+            self._end_by_known(turn)
+            self._plan_anew(turn, "ordered")
 
     def _end_by_known(self, turn: Turn) -> None:
         for order in turn.profile.recent_orders if self.rule(turn.book).any_order else ():
@@ -99,11 +96,15 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
 
     def on_parted(self, turn: Turn) -> None:
         """A cart that two customers filled is hers alone now."""
+        self._plan_anew(turn, "split")
+
+    def _plan_anew(self, turn: Turn, ground_gone: str) -> None:
+        """Look again at each cart that waits, or changed of late."""
         profile, lately_ms = turn.profile, turn.now_ms - turn.book.rules.allowed_lateness_ms
         for cart in profile.carts.values():
             waits = waiting(profile, self, episode_key(profile, cart.cart_id)) is not None
             if waits or cart.changed_ms >= lately_ms:
-                self.replan(turn, cart, "split")
+                self.replan(turn, cart, ground_gone)
 
     def replan(self, turn: Turn, cart: Cart, ground_gone: str) -> None:
         """Arm, move or cancel this cart's episode after the cart changed; `ground_gone` is the reason if it has none."""
@@ -161,6 +162,8 @@ class CartAbandoned(TriggerDefinition[CartAbandonedRule]):
         cart = cart_of(turn.profile, episode)
         if cart is None or (cart.opened_ms is None and state != "emitted"):
             return
+        if state == "cancelled" and pending_checkout(turn.profile, cart.cart_id):
+            return  # the checkout waits in its place, and stands among the operations itself
         kind = carts.EMITTED if state == "emitted" else carts.ENDED
         # At the time it was due, not when it was decided: behind a backlog what happened in between is still to be read.
         # What an event ended before (a withdrawn consent) ended then, and what is put in after that opens a new episode.

@@ -149,7 +149,7 @@ def _added(profile: Profile, event: events.CartUpdated, at_ms: int) -> dict[str,
     """What a snapshot of a cart adds to categories: the products that came into the cart with it count as added."""
     cart = carts.find(profile, event.cart_id or carts.DEFAULT_CART)
     weights: dict[str, float] = {}
-    for product in carts.added_by(cart, event.products, at_ms) if cart is not None else ():
+    for product in carts.added_by(cart, event, at_ms) if cart is not None else ():
         if product.category is not None:
             weights[product.category] = weights.get(product.category, 0.0) + WEIGHTS["add"]
     return weights

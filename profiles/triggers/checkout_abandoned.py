@@ -68,11 +68,13 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         return True
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        """An order ended the checkout it names, and every other one begun before it."""
+        """An order ended the checkout it names, and every other one begun before it; one begun after it may have nothing left."""
         if told.order is not None and turn.profile.has_checkouts:
             for checkout in turn.profile.checkouts.values():
                 if checkout.done == told.order.order_id:
                     self._end(turn, checkout)
+                elif any(cart.cart_id == checkout.cart_id for cart in told.carts):
+                    self.replan(turn, checkout)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """What one had begun an order or a newer checkout of the other may have ended: its cart is free again since then."""

@@ -30,7 +30,8 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         placed_ms, order_id = first
         due_ms = placed_ms + self.rule(turn.book).delay_ms
         if order_id == entry.order_id:
-            opens = change.is_new and not is_undone(entry)
+            # An order that is told of again may have been placed earlier than was known, and be the first for that.
+            opens = (change.is_new or episode is not None) and not is_undone(entry)
         else:
             # The one before it is no more: she ordered anew and had the other one cancelled.
             gone = change.was_counted and not change.is_counted

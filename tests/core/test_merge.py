@@ -212,6 +212,15 @@ def test_an_order_of_one_ends_the_checkouts_of_the_other_begun_before_it() -> No
     assert ada(order(5, "o1", 100)).absorb(visitor(after)).checkouts["k1"].done is None
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_an_order_of_one_out_of_a_checkout_of_the_other_empties_the_cart_of_that_alone(*, loaded: bool) -> None:
+    side = ada(added(1, "A", "c2"), order(5, "o1", 100, checkout_id="k1", products=(Product(product_id="A"),)))
+    other = visitor(added(2, "A", "c1"), begun(3, "A", checkout_id="k1", cart_id="c1"))
+    merge(side.profile, side.ledger if loaded else Ledger(), other.profile, [], BOOK)
+
+    assert {cart_id: list(cart.lines) for cart_id, cart in side.profile.carts.items()} == {"c1": [], "c2": ["A"]}
+
+
 def test_a_newer_checkout_of_one_replaces_that_of_the_other() -> None:
     checkouts = ada(begun(9, "B", checkout_id="k2")).absorb(visitor(begun(1, "A", checkout_id="k1"))).checkouts
 

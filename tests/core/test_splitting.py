@@ -54,6 +54,7 @@ from schemas.events import (
     StockAlertSubscribed,
     SuppressCustomer,
     Unsubscribed,
+    UnsuppressCustomer,
 )
 from schemas.moves import Absorb, Link, Move, Restore
 from schemas.outputs import Decision, IdentityChange, Trigger, TriggerOutcome
@@ -1531,21 +1532,39 @@ def test_what_the_customer_asked_for_since_does_not_keep_it(command: type[Event]
     assert nets(town)[MAIL] == 230
 
 
-def test_what_had_not_arrived_yet_when_it_was_taken_out_goes_on_where_it_was() -> None:
-    town = united(merged=False).tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+def split_before_it_came(town: Town) -> list[Absorb]:
+    """Eve's address is taken out of Ada's profile while what was known of Eve is on its way there; gives what is."""
     profile, ledger = town.homes[MAIL]
     link = Link(identifier=MAIL, claimer=ADA, at_ms=START_MS, cause="login")
     on_its_way: list[Output] = []
-    town.engine.move(profile, link, Moment(START_MS), ledger, on_its_way)
+    if town.engine.move(profile, link, Moment(START_MS), ledger, on_its_way):
+        town.homes[MAIL] = (profile, Ledger(complete=True))
     town.profile(ADA).ids["email"] = [MAIL.partition(":")[2]]
     town.profile(ADA).linked[MAIL] = START_MS
     town.split(ADA, MAIL)
-    for move in on_its_way:
-        assert isinstance(move, Absorb)
+    return [move for move in on_its_way if isinstance(move, Absorb)]
+
+
+def test_what_had_not_arrived_yet_when_it_was_taken_out_goes_on_where_it_was() -> None:
+    town = united(merged=False).tell(CouponIssued, MAIL, coupon_id="x1", expires_ms=START_MS + 9 * DAY_MS)
+    for move in split_before_it_came(town):
         town.deliver(move, START_MS + DAY_MS).deliver(move, START_MS + DAY_MS)
 
     assert town.profile(MAIL).activity.events == 2
     assert town.until(9).sent("coupon.expiring") == [(MAIL, 6)]
+
+
+@pytest.mark.parametrize("since", [(EraseCustomer,), (EraseCustomer, UnsuppressCustomer), (SuppressCustomer,)])
+def test_also_where_the_customer_asked_for_something_since(since: tuple[type[Event], ...]) -> None:
+    town = bought(united(merged=False), MAIL, order_id="e1", revenue_minor=200)
+    on_its_way = split_before_it_came(town)
+    for day, command in enumerate(since, 2):
+        town.tell(command, ADA, day=day, request_id=f"T-{day}")
+    for move in on_its_way:
+        town.deliver(move, START_MS + 5 * DAY_MS).deliver(move, START_MS + 5 * DAY_MS)
+
+    assert nets(town) == {ADA: 0, MAIL: 200}
+    assert town.profile(MAIL).activity.events == 2
 
 
 # --- supplies -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """Law: what is sent does not depend on the order in which events arrive, as long as all of them come before anything is due.
 
-But for two things. How long a look at a product lasted is told by what came after it, if it is heard of after it too: no look is
-a long one here. And an order that names a checkout alone empties that one's cart, or, if the checkout is not known yet, takes its
-products out of all carts: here such an order names its cart as well.
+But for one thing. How long a look at a product lasted is told by what came after it, if it is heard of after it too: no look is
+a long one here.
 """
 
 from collections.abc import Iterable
@@ -53,6 +52,7 @@ ORDERS = (
     telling(events.OrderCompleted, order_id=ORDER_IDS, products=products, cart_id=st.sampled_from((None, "c1", "c2"))),
     telling(events.OrderCompleted, order_id=ORDER_IDS, products=products, cart_id="c1", checkout_id=checkouts),
 )
+OF_CHECKOUTS = (telling(events.OrderCompleted, order_id=ORDER_IDS, products=products, checkout_id=checkouts),)
 WISHES = (
     telling(events.ProductAddedToWishlist, product=one),
     telling(events.ProductRemovedFromWishlist, product=one),
@@ -71,10 +71,18 @@ REFUSALS = (telling(events.PaymentFailed, checkout_id=checkouts, reason=st.sampl
 
 STORIES = {
     "carts and checkouts": (*IN_CART, *IN_CHECKOUT, *ORDERS),
+    "orders of checkouts": (IN_CART[0], *IN_CHECKOUT, *OF_CHECKOUTS),
     "wishes": (*WISHES, *IN_CART, *ORDERS),
     "views and searches": (*VIEWS, *SEARCHES, *IN_CART, *ORDERS),
     "refused payments": (*REFUSALS, *IN_CHECKOUT, *ORDERS),
 }
+
+OF_CHECKOUT: Story = [
+    (events.ProductAdded, {"cart_id": "c2", "product": product("A")}),
+    (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1", "products": (product("A"),)}),
+    (events.OrderCompleted, {"order_id": "o1", "checkout_id": "k1", "products": (product("A"),)}),
+]
+"""What was left in one cart is not bought by the order of a checkout of the other."""
 
 
 def told_once(story: Story) -> Story:
@@ -122,6 +130,46 @@ def test_so_it_does_where_the_own_products_of_a_checkout_are_removed() -> None:
     story = [added, added, begun, removed]
 
     assert sent(story, [0, 3, 2, 1]) == sent(story, range(4)) != []
+
+
+def test_so_it_does_where_an_order_that_names_a_checkout_is_heard_of_before_it() -> None:
+    in_time = sent(OF_CHECKOUT, range(3))
+
+    assert [name for _, name, *_ in in_time] == ["cart.abandoned", "second.order.welcome"]
+    assert sent(OF_CHECKOUT, [0, 2, 1]) == sent(OF_CHECKOUT, [2, 1, 0]) == in_time
+
+
+def test_so_it_does_where_a_cart_was_filled_again_after_the_order_that_ended_its_checkout() -> None:
+    begun: Told = (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1"})
+    ordered: Told = (events.OrderCompleted, {"order_id": "o1", "cart_id": "c1"})
+    added: Told = (events.ProductAdded, {"cart_id": "c1", "product": product("A")})
+    story = [begun, ordered, added]
+    in_time = sent(story, range(3))
+
+    assert [name for _, name, *_ in in_time] == ["cart.abandoned", "second.order.welcome"]
+    assert sent(story, [2, 0, 1]) == in_time
+
+
+def test_so_it_does_where_the_order_that_emptied_the_cart_of_a_later_checkout_is_heard_of_after_that() -> None:
+    left, filled, ordered = (
+        (events.ProductAdded, {"cart_id": "c2", "product": product("A")}),
+        (events.ProductAdded, {"cart_id": "c1", "product": product("A")}),
+        (events.OrderCompleted, {"order_id": "o1", "cart_id": "c1"}),
+    )
+    story: Story = [left, filled, ordered, (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1"})]
+    in_time = sent(story, range(4))
+
+    assert [name for _, name, *_ in in_time] == ["cart.abandoned", "second.order.welcome"]
+    assert sent(story, [0, 1, 3, 2]) == in_time
+
+
+def test_so_it_does_where_it_is_heard_later_that_a_snapshot_had_what_was_taken_out_since() -> None:
+    viewed: Told = (events.ProductViewed, {"product": product("A"), "channel": "browser"})
+    shown: Told = (events.CartUpdated, {"cart_id": "c1", "products": (product("A"),)})
+    removed: Told = (events.ProductRemoved, {"cart_id": "c1", "product": product("A")})
+    story = [viewed, viewed, viewed, shown, removed]
+
+    assert sent(story, [4, 0, 1, 2, 3]) == sent(story, range(5)) == []
 
 
 def test_so_it_does_where_a_search_before_an_order_is_heard_of_last() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.events import ConsentChange, ConsentChanged, Identified
 from schemas.outputs import Trigger
 from tests.core.test_splitting import ADA, MAIL, PHONE, START_MS, Town
-from tests.laws.test_arrival_laws import SHOP, STORIES, Story, Told, told_once
+from tests.laws.test_arrival_laws import OF_CHECKOUT, SHOP, STORIES, Story, Told, told_once
 from tests.laws.test_merge_laws import facts
 
 MINUTE: Final = 1 / (24 * 60)
@@ -69,3 +69,13 @@ def test_a_login_comes_to_the_same_whenever_it_comes(of: str, data: st.DataObjec
     story, names, login = data.draw(lives(*STORIES[of]))
 
     assert lived(story, names, login) == lived(story, names, 0)
+
+
+@pytest.mark.parametrize("heard", [(0, 1, 2), (0, 2, 1)])
+@pytest.mark.parametrize("names", [[ADA, PHONE, ADA], [PHONE, ADA, PHONE], [ADA, ADA, PHONE], [PHONE, PHONE, ADA]])
+def test_so_it_does_where_an_order_and_the_checkout_it_names_are_told_under_two_names(
+    names: list[str], heard: tuple[int, ...]
+) -> None:
+    story = [OF_CHECKOUT[place] for place in heard]
+
+    assert lived(story, names, 3) == lived(story, names, 0)

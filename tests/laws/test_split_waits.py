@@ -142,6 +142,9 @@ def differences(life: Life, astray: Collection[int]) -> list[tuple[str, str, Any
         differ = [what for what in sorted({*has, *had}) if has.get(what) != had.get(what)]
         if withdrew(life, whose):
             differ = [what for what in differ if what not in has]
+        elif withdrew(life, MAIL if whose == ADA else ADA):
+            # What was due by then would have been sent, so that it stays ended, and she waits for the same since later.
+            differ = [what for what in differ if what not in has or what not in had or has[what][1] != had[what][1]]
         found += [(whose, what, has.get(what), had.get(what)) for what in differ]
     return found
 

@@ -1,9 +1,11 @@
 """Thanks for the first order."""
 
+from itertools import permutations
+
 import pytest
 
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, Timeline, product
+from tests.stories.timeline import DAY, HOUR, Timeline, ms, product
 
 THANKS = "second.order.welcome"
 
@@ -96,6 +98,18 @@ def test_an_earlier_order_known_late_is_the_first_and_still_only_one_goes_out(ad
 
     assert ada.emitted(THANKS) == [DAY - 5]
     assert ada.triggers[0].details["order_id"] == "o0"
+
+
+@pytest.mark.parametrize("heard", list(permutations([("o1", 0), ("o1", 120), ("o2", 60)])))
+def test_an_order_told_of_twice_is_thanked_for_by_the_earlier_word_of_it_whenever_that_comes(
+    heard: tuple[tuple[str, int], ...],
+) -> None:
+    ada = Timeline()
+    for order_id, minute in heard:
+        ada.order(order_id, minute, "A", arrives=180)
+    ada.until(2 * DAY)
+
+    assert [(one.details["order_id"], one.due_at_ms) for one in ada.sent(THANKS)] == [("o1", ms(DAY))]
 
 
 def test_a_history_that_is_imported_thanks_for_nothing() -> None:
