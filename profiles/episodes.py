@@ -104,7 +104,7 @@ def plan(
     else:
         episode.anchor, episode.opened_ms, episode.due_ms = anchor, opened_ms, due_ms
         episode.wait_ms = episode.wait = None
-        _note_evidence(episode, turn.cause)
+        note_evidence(episode, turn.cause)
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
@@ -113,7 +113,7 @@ def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) ->
     plan(turn, definition, episode.key, episode.anchor, episode.opened_ms, episode.due_ms, data=episode.data)
 
 
-def _note_evidence(episode: Episode, message_id: str) -> None:
+def note_evidence(episode: Episode, message_id: str) -> None:
     """The events that moved an episode, the newest EVIDENCE_MAX of them."""
     if message_id != episode.anchor and message_id not in episode.evidence:
         episode.evidence.append(message_id)

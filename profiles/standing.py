@@ -104,7 +104,16 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
 
 def anchor_of(turn: Turn, at_ms: int) -> str:
     """What an episode of a change of standing is anchored to: the event that brought it, else the day."""
-    return turn.cause if turn.cause != "timer" else datetime.fromtimestamp(at_ms / 1000, tz=UTC).date().isoformat()
+    return turn.cause if turn.cause != "timer" else utc_date(at_ms)
+
+
+def utc_date(at_ms: int) -> str:
+    """The day of an instant, in UTC, as an anchor.
+
+    >>> utc_date(1_772_409_600_000)
+    '2026-03-02'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).date().isoformat()
 
 
 class Concern(NamedTuple):

@@ -3,6 +3,9 @@
 Scores only grow by events, so the instant at which one passes the threshold is that of an event about that category. Between
 two of them its score and its share only fall: whether it left the band in between is told by what both were just before the
 second. A purchase adds to the score but is no opening, since after one nothing is sent for a week anyway.
+
+Which event passes the threshold depends on which was heard of first, where views, carts and orders come on topics of their own.
+So an episode is anchored in its day, and an interest begins once a day at most: heard in another order it has the same id.
 """
 
 from collections.abc import Mapping
@@ -12,9 +15,11 @@ from typing import ClassVar, Final
 from profiles import browsing, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import plan
+from profiles.episodes import note_evidence, plan, waiting
 from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
 from profiles.profile import Profile
+from profiles.rates import DAY_MS
+from profiles.standing import utc_date
 from profiles.state import INTERESTS_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.visit_rules import CategoryInterestRule
@@ -84,7 +89,8 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         total = sum(scores.values())
         if category in strong:
             before = units - grown(interests, weight, at_ms)
-            if not _left(rule, before, least, total - units + before):
+            same_day = strong[category] // DAY_MS == now_ms // DAY_MS
+            if same_day or not _left(rule, before, least, total - units + before):
                 return
             del strong[category]
         if units >= least and units >= rule.share * total and units == max(scores.values()):
@@ -93,7 +99,10 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
                 del strong[min(strong, key=lambda name: (strong[name], name))]
             # One that is learned of late is met when it is learned of.
             due_ms = max(at_ms, turn.at.clock_ms)
-            plan(turn, self, f"{turn.profile.id}|{category}", turn.cause, at_ms, due_ms)
+            key = f"{turn.profile.id}|{category}"
+            plan(turn, self, key, utc_date(now_ms), at_ms, due_ms)
+            if (episode := waiting(turn.profile, self, key)) is not None:
+                note_evidence(episode, turn.cause)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """The category that leads now may have passed the threshold by what both did together."""

@@ -5,13 +5,12 @@ whom an order leaves in the highest band (most first-time buyers of many shops) 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
-from profiles.standing import StandingChange, concern
+from profiles.standing import StandingChange, concern, utc_date
 from profiles.standing_rules import ChurnRiskRule
 from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
@@ -43,7 +42,7 @@ class ChurnRisk(TriggerDefinition[ChurnRiskRule]):
         left_ms = standing.left_high_ms
         if left_ms is not None and change.at_ms - left_ms < self.rule(turn.book).apart_ms:
             return
-        day = datetime.fromtimestamp(change.at_ms / 1000, tz=UTC).date().isoformat()
+        day = utc_date(change.at_ms)
         plan(turn, self, f"{turn.profile.id}|{day}", day, change.at_ms, change.at_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:

@@ -105,13 +105,18 @@ def arrivals(*kinds: st.SearchStrategy[Told]) -> st.SearchStrategy[tuple[Story, 
 
 
 def sent(story: Story, arrival: Iterable[int]) -> list[tuple[Any, ...]]:
-    """What is sent where the events of a story, one a minute, arrive in this order."""
+    """What is sent where the events of a story arrive in this order."""
+    ada = told(story, arrival)
+    return sorted((one.due_at_ms, one.name, one.occurrence, repr(one.items), one.value_minor) for one in ada.triggers)
+
+
+def told(story: Story, arrival: Iterable[int]) -> Timeline:
+    """A customer of whom a story's events, one a minute, arrive in this order."""
     ada = Timeline(SHOP)
     for place in arrival:
         kind, fields = story[place]
         ada.tell(kind, place, arrives=ARRIVED, message_id=f"event {place}", **fields)
-    ada.until(4 * DAY)
-    return sorted((one.due_at_ms, one.name, one.occurrence, repr(one.items), one.value_minor) for one in ada.triggers)
+    return ada.until(4 * DAY)
 
 
 @pytest.mark.parametrize("of", STORIES)
@@ -121,6 +126,28 @@ def test_every_order_of_arrival_brings_the_same(of: str, data: st.DataObject) ->
     story, arrival = data.draw(arrivals(*STORIES[of]))
 
     assert sent(story, arrival) == sent(story, range(len(story)))
+
+
+TEA = product("A", category="tea")
+OF_TEA = (
+    telling(events.ProductViewed, product=TEA),
+    telling(events.ProductAdded, product=TEA, cart_id="c1"),
+    telling(events.ProductAddedToWishlist, product=TEA),
+)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_an_interest_has_the_same_id_whichever_event_of_it_arrives_first(data: st.DataObject) -> None:
+    story, arrival = data.draw(arrivals(*OF_TEA))
+
+    assert interests(story, arrival) == interests(story, range(len(story)))
+
+
+def interests(story: Story, arrival: Iterable[int]) -> list[str]:
+    """The triggers of an interest that are sent where the events of a story arrive in this order."""
+    ada = told(story, arrival)
+    return [one.trigger_id for one in ada.triggers if one.name == "category.interest"]
 
 
 def test_so_it_does_where_the_own_products_of_a_checkout_are_removed() -> None:

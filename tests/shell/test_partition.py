@@ -14,6 +14,7 @@ from typing_extensions import override
 from profiles.engine import Engine
 from profiles.profile import UnsupportedVersion
 from schemas.decode import Decoder
+from schemas.events import Event, Product, ProductAdded, ProductViewed
 from streams.faults import NO_FAULTS, Faults
 from streams.lost_state import refuse_others
 from streams.partition import LostState, Partition, PartitionLimits
@@ -42,6 +43,12 @@ def partition(world: World, number: int = 0, faults: Faults = NO_FAULTS) -> Part
     )
     world.log.attach(number, made)
     return made
+
+
+def viewed_at(second: int, product: Product, user_id: str = "ada") -> Event:
+    return ProductViewed(
+        message_id=f"v{second}", timestamp_ms=START_MS + second * 1000, user_id=user_id, product=product
+    )
 
 
 async def until(world: World, subject: Partition, reached: Any, *, wall: bool = False) -> None:
@@ -536,6 +543,30 @@ def test_a_table_that_went_back_in_time_is_healed_by_replay() -> None:
         assert ours is not None
         assert theirs is not None
         assert (ours.carts, ours.ltv, ours.orders) == (theirs.carts, theirs.ltv, theirs.orders)
+
+
+def test_an_interest_has_the_same_id_where_a_table_went_back_and_topics_are_read_again_in_another_order() -> None:
+    tea = Product(product_id="tea", category="tea", price_minor=500)
+    viewed = [viewed_at(second, tea) for second in range(2)]
+    put = ProductAdded(message_id="a1", timestamp_ms=START_MS + 3000, user_id="ada", cart_id="c1", product=tea)
+    later = viewed_at(600, Product(product_id="soap"), user_id="bob")
+    world = World()
+
+    async def scenario() -> None:
+        tenure = world.tenure()
+        await tenure.open()
+        old = world.table.snapshot()
+        for event in (put, *viewed, later):  # the topic of carts is heard of sooner
+            world.send(event)
+            await world.work(tenure)
+        world.table.restore(old)
+        await world.all_done()
+
+    run(scenario())
+
+    sent = [trigger for trigger in world.values("triggers") if trigger["name"] == "category.interest"]
+    assert [trigger["evidence"][1] for trigger in sent] == ["v1", "a1"]  # what was found to begin it
+    assert len({trigger["trigger_id"] for trigger in sent}) == 1
 
 
 def test_stopping_while_the_table_is_away_gives_up_the_batch_not_the_state() -> None:

@@ -115,6 +115,16 @@ def test_other_categories_may_drive_it_out_of_its_band() -> None:
     ]
 
 
+def test_it_begins_once_a_day_at_most_and_is_known_by_the_day() -> None:
+    ada = Timeline(shop(CategoryInterestRule(cooldown_ms=0)))
+    look(ada, "tents", 6, 0)
+    look(ada, "boots", 16, 10)
+    look(ada, "tents", 24, 20).until(50 * DAY)
+
+    assert [trigger.details["category"] for trigger in ada.sent(INTEREST)] == ["tents", "boots"]
+    assert ada.sent(INTEREST)[0].evidence == ("2026-03-02", "m7")
+
+
 @pytest.mark.parametrize(
     "minute, became",
     [(1, ("cancelled", "bought")), (7 * DAY - 1, ("cancelled", "bought")), (7 * DAY, ("emitted", None))],
