@@ -64,7 +64,10 @@ class Moving:
             and privacy.is_anothers(profile, what.absorbed)
         )
         if privacy.is_closed(profile) and not declines:
-            privacy.refuse_move(Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms), what)
+            turn = Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms)
+            privacy.refuse_move(turn, what)
+            if isinstance(what, Restore) and what.closing:
+                splitting.answer(turn, what.cause)
             return False
         if isinstance(what, Link):
             return links.take_link(profile, orders, what, out)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final, cast
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from profiles import apart, consent, dedupe, episodes, links, statistics
@@ -28,7 +29,7 @@ from profiles.state import Privacy
 from profiles.turn import Mail, Turn
 from schemas import events
 from schemas.events import ID_TYPES, Aliased, Arrival, CommandEvent, CommandName, Event
-from schemas.moves import Absorb, Link, LinkRefused, Move
+from schemas.moves import Absorb, Link, LinkRefused, Move, Restore
 
 COMMANDS: Final[dict[type[Event], CommandName]] = {
     events.SuppressCustomer: "suppress",
@@ -83,9 +84,12 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
     named, known = _named(event, profile.id), _known(profile)
     aka = tuple(dict.fromkeys((profile.id, *known, *event.passed_on)))[:AKA_MAX]
     targets = dict.fromkeys(() if event.passed_on else named)
+    counts: Counts = {}
     if profile.redirect:
         counts, more = _at_redirect(turn, event, at_ms, orders, erases=name in {"erase", "anonymise"})
         targets |= dict.fromkeys(more)
+    elif _led_astray(profile, event):
+        pass
     elif name in {"erase", "anonymise"}:
         counts, changed = _erase(turn, event, at_ms, orders, keep_figures=name == "anonymise")
         if changed:
@@ -179,10 +183,26 @@ def refuse_move(turn: Turn, move: Move) -> None:
         if not handed_on and move.at_ms <= asked.erased_ms:
             _erase_too(turn, [move.claimer], (profile.id,))
     elif isinstance(move, Absorb):
-        found = [move.absorbed]
-        if bytes(move.profile) != b"null":
-            found += _known(decode_profile(bytes(move.profile)))
-        _erase_too(turn, dict.fromkeys(found), (profile.id, move.absorbed))
+        found = {move.absorbed: None, **_known_in(move.profile)}
+        _erase_too(turn, found, (profile.id, move.absorbed))
+    elif isinstance(move, Restore):
+        _erase_too(turn, _known_in(move.profile), (profile.id,))
+
+
+def _led_astray(profile: Profile, event: CommandEvent) -> bool:
+    """Whether a command was led on to this customer by an identifier that was taken out of her meanwhile: its home has not heard
+    of that yet. One that names both customers goes from the stronger identifier to the weaker, and holds for both.
+    """
+    if not event.passed_on:
+        return False
+    sender = event.passed_on[0]
+    leads_up = ID_TYPES.index(links.kind_of(sender)) >= ID_TYPES.index(links.kind_of(profile.id))
+    return leads_up and is_anothers(profile, sender)
+
+
+def _known_in(stored: Raw) -> dict[str, None]:
+    """Every identifier of a profile in its stored form, or of none."""
+    return {} if bytes(stored) == b"null" else _known(decode_profile(bytes(stored)))
 
 
 def _erase_too(turn: Turn, targets: Iterable[str], aka: tuple[str, ...]) -> None:

@@ -74,7 +74,7 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bo
         if refused is None:
             _split(turn, event, orders, triggers)
             return True
-    _answer(turn, event.request_id, first=not event.passed_on, refused=refused)
+    answer(turn, event.request_id, first=not event.passed_on, refused=refused)
     return False
 
 
@@ -115,7 +115,7 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         apart.note(profile.apart, giver, restore.at_ms, restore.cause)
         if giver in profile.merging:
             profile.merging.remove(giver)
-        _answer(turn, restore.cause, counts={"profiles": 1})
+        answer(turn, restore.cause, counts={"profiles": 1})
     return None if known and restore.closing else brought
 
 
@@ -222,7 +222,7 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     )
     counts = {"orders": len(leaving), "carts": len(had_carts.difference(profile.carts)), "identifiers": 1 + len(moved)}
     marks = tuple(home_mark(event.request_id, one) for one in (identifier, *moved))
-    _answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
+    answer(turn, event.request_id, first=not event.passed_on, passed_on=marks, counts=counts)
 
 
 def _ids_of(entries: list[OrderEntry]) -> set[str]:
@@ -376,7 +376,7 @@ def _lead_on(turn: Turn, restore: Restore) -> None:
         led = [(at_ms, restore.onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
         profile.redirect = led[:1] + [at for before, at in pairwise(led) if at[1] != before[1]]
         apart.note(profile.apart, restore.taken_from, restore.at_ms, restore.cause)
-    _answer(turn, restore.cause)
+    answer(turn, restore.cause)
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
@@ -399,7 +399,7 @@ def _send_on(turn: Turn, restore: Restore, to: str, *, returned: bool) -> None:
             )
         )
     if restore.closing:
-        _answer(turn, restore.cause, refused="moved_on" if returned else None)
+        answer(turn, restore.cause, refused="moved_on" if returned else None)
 
 
 def _pass_on(turn: Turn, event: events.SplitProfile, holder: str) -> None:
@@ -418,10 +418,10 @@ def _pass_on(turn: Turn, event: events.SplitProfile, holder: str) -> None:
     )
     turn.out.append(Mail(passed, value, turn.profile.id))
     mark = home_mark(event.request_id, holder)
-    _answer(turn, event.request_id, first=not event.passed_on, passed_on=(mark,))
+    answer(turn, event.request_id, first=not event.passed_on, passed_on=(mark,))
 
 
-def _answer(
+def answer(
     turn: Turn,
     request_id: str,
     *,
@@ -430,6 +430,7 @@ def _answer(
     counts: dict[str, int] | None = None,
     refused: str | None = None,
 ) -> None:
+    """What this home says to a request to take a profile apart."""
     mark = home_mark(request_id, turn.profile.id)
     answer = events.CommandAnswered(
         message_id=mark,

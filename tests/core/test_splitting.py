@@ -24,18 +24,22 @@ from profiles.turn import Mail, Output
 from profiles.visit_rules import CategoryInterestRule
 from schemas.decode import others_of
 from schemas.events import (
+    ID_TYPES,
     SHOP,
     Aliased,
+    AnonymiseCustomer,
     Arrival,
     CartUpdated,
     CartViewed,
     CheckoutStarted,
     CommandAnswered,
+    CommandEvent,
     ConsentChange,
     ConsentChanged,
     CouponIssued,
     EraseCustomer,
     Event,
+    ExportCustomer,
     Identified,
     NpsSubmitted,
     OrderCompleted,
@@ -57,12 +61,17 @@ from schemas.events import (
     UnsuppressCustomer,
 )
 from schemas.moves import Absorb, Link, Move, Restore
-from schemas.outputs import Decision, IdentityChange, Trigger, TriggerOutcome
+from schemas.outputs import Decision, Export, IdentityChange, Trigger, TriggerOutcome
 from tests.stories.customers import shop_that_learned
 
 START_MS = 1_772_409_600_000
 ADA, BOB = "user_id:ada", "user_id:bob"
 MAIL, PHONE = "email:eve@example.org", "anonymous_id:phone"
+
+
+def strongest_of(event: Event) -> str:
+    """The home identifier of an event."""
+    return next(f"{kind}:{value}" for kind in ID_TYPES if (value := getattr(event, kind)) is not None)
 
 
 class Town:
@@ -80,14 +89,22 @@ class Town:
 
     def tell(self, kind: type[Event], *names: str, day: float = 0, **fields: Any) -> "Town":
         """An event that names these identifiers, the strongest first."""
+        arrival = self._arrival(kind, *names, day=day, **fields)
+        return self.deliver(arrival, arrival.time_ms)
+
+    def take_only(self, kind: type[Event], *names: str, day: float = 0, **fields: Any) -> list[Arrival | Move]:
+        """The same, but gives what follows from it, which nobody hears of yet."""
+        arrival = self._arrival(kind, *names, day=day, **fields)
+        return self._take(arrival, arrival.time_ms)
+
+    def _arrival(self, kind: type[Event], *names: str, day: float = 0, **fields: Any) -> Arrival:
         self.count += 1
         at_ms = START_MS + round(day * DAY_MS)
         said = {name.partition(":")[0]: name.partition(":")[2] for name in names}
         known: dict[str, Any] = {"message_id": f"m{self.count}", "timestamp_ms": at_ms}
         event = kind(**(known | said | fields))
         own = names[0]
-        arrival = Arrival(event, at_ms, at_ms, own, own.partition(":")[2], others_of(event, own))
-        return self.deliver(arrival, at_ms)
+        return Arrival(event, at_ms, at_ms, own, own.partition(":")[2], others_of(event, own))
 
     def deliver(self, what: Arrival | Move, at_ms: int = START_MS) -> "Town":
         """One thing, and all that follows from it."""
@@ -133,7 +150,7 @@ class Town:
         profile, ledger = self._home(what.customer)
         at = Moment(at_ms, at_ms)
         if isinstance(what, Arrival):
-            while profile.redirect and not isinstance(what.event, SplitProfile):
+            while profile.redirect and not isinstance(what.event, CommandEvent):
                 holder = self.engine.holder_at(profile, what.time_ms) or NOBODY
                 what = replace(what, customer=holder, came_with=what.came_with or what.customer)
                 profile, ledger = self._home(holder)
@@ -143,9 +160,10 @@ class Town:
         ledger.replaced = False
         self.homes[profile.id] = (decode_profile(profile.pack()), self.homes[profile.id][1])
         self.out += out
-        mails = [output for output in out if isinstance(output, Mail) and isinstance(output.event, SplitProfile)]
         passed = [
-            Arrival(mail.event, at_ms, at_ms, name, mail.home) for mail in mails for name in (f"user_id:{mail.home}",)
+            Arrival(mail.event, at_ms, at_ms, strongest_of(mail.event), mail.home)
+            for mail in out
+            if isinstance(mail, Mail) and isinstance(mail.event, CommandEvent)
         ]
         return [*passed, *(output for output in out if isinstance(output, Move))]
 
@@ -1565,6 +1583,58 @@ def test_also_where_the_customer_asked_for_something_since(since: tuple[type[Eve
 
     assert nets(town) == {ADA: 0, MAIL: 200}
     assert town.profile(MAIL).activity.events == 2
+
+
+@pytest.mark.parametrize("command", [EraseCustomer, AnonymiseCustomer, ExportCustomer, SuppressCustomer])
+def test_what_is_asked_of_an_identifier_whose_home_has_not_heard_that_it_was_taken_out_is_not_asked_of_the_customer(
+    command: type[Event],
+) -> None:
+    town = merged()
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    ada = town.profile(ADA).pack()
+    town.tell(command, MAIL, day=2, request_id="T-2")
+
+    assert town.profile(ADA).pack() == ada
+    assert not [output for output in town.out if isinstance(output, Export)]
+    assert waits_for(town, "T-2") == set()
+
+    for what in on_its_way:
+        town.deliver(what, START_MS + 2 * DAY_MS)
+    erased = command in {EraseCustomer, AnonymiseCustomer}
+
+    assert nets(town) == {ADA: 1000, MAIL: 0 if erased else 200}
+    assert waits_for(town, "T-1") == set()
+
+
+def test_an_erasure_that_names_both_customers_holds_for_both() -> None:
+    town = merged().split(ADA, MAIL).tell(EraseCustomer, ADA, MAIL, day=2, request_id="T-2")
+
+    assert nets(town) == {ADA: 0, MAIL: 0}
+    assert waits_for(town, "T-2") == set()
+
+
+def test_of_what_was_erased_while_it_goes_home_every_identifier_is_erased_and_none_of_the_others() -> None:
+    town = merged().tell(Identified, MAIL, PHONE, day=0.5)
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    town.tell(EraseCustomer, MAIL, day=2, request_id="T-2")
+    for what in reversed(on_its_way):  # the phone's home hears first whose it is
+        town.deliver(what, START_MS + 2 * DAY_MS)
+
+    assert [town.profile(name).redirect for name in (MAIL, PHONE)] == [[], []]
+
+    for name in (MAIL, PHONE, ADA):
+        bought(town, name, order_id=f"of {name}", revenue_minor=7, day=3)
+
+    assert nets(town) == {ADA: 1007, MAIL: 0, PHONE: 0}
+    assert waits_for(town, "T-1") == waits_for(town, "T-2") == set()
+
+
+def waits_for(town: Town, request_id: str) -> set[str]:
+    """The homes that a request was passed on to and that have not answered."""
+    answers = [output.event for output in town.out if isinstance(output, Mail)]
+    told = [one for one in answers if isinstance(one, CommandAnswered) and one.request_id == request_id]
+    assert any(one.first for one in told)
+    return {mark for one in told for mark in one.passed_on} - {one.home for one in told}
 
 
 # --- supplies -------------------------------------------------------------------------------------------------------
