@@ -432,7 +432,7 @@ def answer(
 ) -> None:
     """What this home says to a request to take a profile apart."""
     mark = home_mark(request_id, turn.profile.id)
-    answer = events.CommandAnswered(
+    told = events.CommandAnswered(
         message_id=mark,
         timestamp_ms=turn.time_ms,
         received_at_ms=turn.received_ms,
@@ -444,4 +444,4 @@ def answer(
         counts={name: count for name, count in (counts or {}).items() if count},
         refused=refused,
     )
-    turn.out.append(Mail(answer, request_id, turn.profile.id))
+    turn.out.append(Mail(told, request_id, turn.profile.id))
