@@ -53,11 +53,12 @@ def test_who_is_cut_off_from_kafka_is_replaced_refused_and_taken_back(
         shop.brisk()
         shop.settings["REGULARS_LIMITS_BATCH_RECORDS"] = "20"
         other = shop.start()
-        # Frozen for a while, so that it is surely in the middle of its work when another one owns what it works on.
-        cut_off = shop.start(REGULARS_KAFKA_BOOTSTRAP=f"127.0.0.1:{wire.port}", REGULARS_FAULTS="before_send:9:freeze")
+        # Frozen for a while, so that it is surely in the middle of its work when another one owns what it works on; with
+        # records in its hands, for claims make commits too, and there are as many as the group was shared out.
+        cut_off = shop.start(REGULARS_KAFKA_BOOTSTRAP=f"127.0.0.1:{wire.port}", REGULARS_FAULTS="after_decode:5:freeze")
         shop.expect(lambda: shared(cut_off, other, shop), "both have their share")
         shop.produce(first)
-        shop.expect(lambda: stopped(cut_off), "it has a commit in its hands")
+        shop.expect(lambda: stopped(cut_off), "it has records in its hands")
         wire.cut()
         shop.expect(lambda: other.metric("regulars_partitions") == shop.partitions, "the other has all")
         shop.wait_caught_up()
