@@ -206,6 +206,19 @@ def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> N
     _insert(cart, CartOp(at_ms, mark_id, kind), lateness_ms)
 
 
+def end(cart: Cart, at_ms: int, mark_id: str, lateness_ms: int) -> None:
+    """Put the end of a checkout that held a cart among its operations, in place of a later end of the same checkout.
+
+    The mark ends with the moment.
+    """
+    same = mark_id.removesuffix(str(at_ms))
+    kept = [op for op in cart.ops if op.at_ms <= at_ms or not op.message_id.startswith(same)]
+    if len(kept) < len(cart.ops):
+        cart.ops = kept
+        fold(cart)
+    mark(cart, ENDED, at_ms, mark_id, lateness_ms)
+
+
 def mark_as(cart: Cart, known: Cart, at_ms: int, lateness_ms: int, others: range) -> None:
     """Let a cart know what was sent about it, or ended, while it was taken for `known`, which it was a part of; but not what
     somebody else withdrew, in the moments `others`.

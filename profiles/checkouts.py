@@ -171,11 +171,16 @@ def settle(profile: Profile) -> None:
 
 
 def end_by_order(profile: Profile, order: RecentOrder) -> None:
-    """An order ends the checkout it names, and every other one begun before it."""
+    """An order ends the checkout it names, and every other one begun before it, unless an earlier one did."""
     if not profile.has_checkouts:
         return
     for checkout in profile.checkouts.values():
-        if checkout.done is None and (checkout.checkout_id == order.checkout_id or checkout.started_ms <= order.at_ms):
+        if checkout.checkout_id != order.checkout_id and checkout.started_ms > order.at_ms:
+            continue
+        if checkout.done is None or any(
+            later.order_id == checkout.done and (later.at_ms, later.order_id) > (order.at_ms, order.order_id)
+            for later in profile.recent_orders
+        ):
             checkout.done = order.order_id
 
 

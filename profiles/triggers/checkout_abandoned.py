@@ -107,7 +107,7 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
             return
         if held:
             assert at_ms is not None
-            carts.mark(cart, carts.ENDED, at_ms, _ended(carts.ENDED, checkout.started_by, at_ms), lateness_ms)
+            carts.end(cart, at_ms, _ended(carts.ENDED, checkout.started_by, at_ms), lateness_ms)
         CART_ABANDONED.replan(turn, cart, "ordered")
 
     def on_parted(self, turn: Turn) -> None:

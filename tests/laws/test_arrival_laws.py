@@ -177,6 +177,18 @@ def test_so_it_does_where_a_cart_was_filled_again_after_the_order_that_ended_its
     assert sent(story, [2, 0, 1]) == in_time
 
 
+@pytest.mark.parametrize("named", [{}, {"checkout_id": "k1"}])
+def test_so_it_does_where_the_first_of_two_orders_after_a_checkout_is_heard_of_last(named: dict[str, Any]) -> None:
+    begun: Told = (events.CheckoutStarted, {"checkout_id": "k1", "cart_id": "c1"})
+    ended: Told = (events.OrderCompleted, {"order_id": "o1", **named})
+    added: Told = (events.ProductAdded, {"cart_id": "c1", "product": product("A")})
+    story: Story = [begun, ended, added, (events.OrderCompleted, {"order_id": "o2", "checkout_id": "k2"})]
+    in_time = sent(story, range(4))
+
+    assert [name for _, name, *_ in in_time] == ["cart.abandoned", "second.order.welcome"]
+    assert sent(story, [0, 2, 3, 1]) == in_time
+
+
 def test_so_it_does_where_the_order_that_emptied_the_cart_of_a_later_checkout_is_heard_of_after_that() -> None:
     left, filled, ordered = (
         (events.ProductAdded, {"cart_id": "c2", "product": product("A")}),
