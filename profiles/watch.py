@@ -5,7 +5,7 @@ very millisecond at which it happens; after it, what it may have changed is look
 conditions over a time and without segments.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from profiles.changes import MOVES, TIMERS, TOLD, ZONE, Changed, changed_by
@@ -143,16 +143,16 @@ class Watch:
         changes = self._segments.after(view, changed).changes
         if changes and self._told:
             self._tell(turn, changes, at_ms, cause)
-            if self._looks_again:
-                # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
-                self._look(turn, TOLD, at_ms, cause)
 
-    def _tell(self, turn: Turn, changes: Iterable[SegmentChange], at_ms: int, cause: str) -> None:
+    def _tell(self, turn: Turn, changes: Sequence[SegmentChange], at_ms: int, cause: str) -> None:
         for change in changes:
             # A change is news of its own moment, however late the event was that brought it.
             told = Turn(turn.profile, turn.book, turn.at, turn.out, cause, at_ms, at_ms)
             for trigger in self._told:
                 trigger.on_segment(told, change)
+        if changes and self._looks_again:
+            # What was planned or ended by that stands among her triggers. It comes to an end: none changes twice at once.
+            self._look(turn, TOLD, at_ms, cause)
 
 
 def _now_ms(turn: Turn) -> int:

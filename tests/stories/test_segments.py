@@ -144,6 +144,16 @@ def test_a_segment_by_what_was_sent_to_her_sees_what_other_segments_had_sent() -
     assert set(ada.profile.memberships.inside_ms) == {"ended"}
 
 
+def test_a_segment_by_what_was_sent_to_her_sees_what_new_definitions_ended() -> None:
+    ended = {"when": 'profile.triggers.exists(t, t.name == "segment.entered" && t.state == "cancelled")'}
+    ada = big_order(Timeline(shop(segments={"big": BIG, "ended": ended}), customer="anonymous_id:v"), "o1", 10).until(
+        20
+    )
+    ada.new_rules(shop(segments={"big": {"when": "profile.ltv.net_minor > 90000"}, "ended": ended}))
+
+    assert set(ada.profile.memberships.inside_ms) == {"ended"}
+
+
 def test_whoever_may_be_written_to_again_is_looked_at_as_a_whole_and_time_goes_on_for_her() -> None:
     segments = {"looking": LOOKING, "lapsing": {"when": 'profile.last_seen_ms < ago("2d")'}}
     ada = Timeline(shop(segments=segments))
