@@ -62,22 +62,20 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         rule, interests = self.rule(turn.book), profile.interests
         last_ms = profile.activity.last_ms
         now_ms = at_ms if last_ms is None or last_ms < at_ms else last_ms
-        units = interests.categories.get(category, 0)
-        # Nearly every view is far from the threshold: that is seen without rounding, and without moving the landmark.
-        beyond_ms = now_ms - interests.landmark_ms
-        far = beyond_ms < STEP_MS and units + 1 < rule.points * UNITS * exp2(beyond_ms / HALF_LIFE_MS)
-        if not far or category in interests.strong:
-            self._look(turn, rule, category, units, weight, at_ms, now_ms)
+        began_ms = interests.strong.get(category)
+        if began_ms is not None:
+            if began_ms // DAY_MS == now_ms // DAY_MS:
+                return  # what it was told of today it can't be told of again
+        else:
+            # Nearly every view is far from the threshold: that is seen without rounding, and without moving the landmark.
+            beyond_ms = now_ms - interests.landmark_ms
+            units = interests.categories.get(category, 0)
+            if beyond_ms < STEP_MS and units + 1 < rule.points * UNITS * exp2(beyond_ms / HALF_LIFE_MS):
+                return
+        self._look(turn, rule, category, weight, at_ms, now_ms)
 
     def _look(
-        self,
-        turn: Turn,
-        rule: CategoryInterestRule,
-        category: str,
-        units: int,
-        weight: float,
-        at_ms: int,
-        now_ms: int,
+        self, turn: Turn, rule: CategoryInterestRule, category: str, weight: float, at_ms: int, now_ms: int
     ) -> None:
         """Whether the category that was just touched passed the threshold, or had left the band before."""
         interests = turn.profile.interests
@@ -89,8 +87,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         total = sum(scores.values())
         if category in strong:
             before = units - grown(interests, weight, at_ms)
-            same_day = strong[category] // DAY_MS == now_ms // DAY_MS
-            if same_day or not _left(rule, before, least, total - units + before):
+            if not _left(rule, before, least, total - units + before):
                 return
             del strong[category]
         if units >= least and units >= rule.share * total and units == max(scores.values()):
@@ -114,7 +111,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         brought_points = read(theirs.categories[category], theirs.landmark_ms, now_ms)
         points = read(units, interests.landmark_ms, now_ms) - brought_points
         if points < rule.points and brought_points < rule.points:
-            self._look(turn, rule, category, units, 0.0, turn.time_ms, now_ms)
+            self._look(turn, rule, category, 0.0, turn.time_ms, now_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, interests = self.rule(turn.book), turn.profile.interests
