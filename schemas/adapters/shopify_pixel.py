@@ -90,7 +90,7 @@ def _customer(told: Fields, checkout: Fields) -> Own:
     return {
         "user_id": plain_id(buyer, "id") or plain_id(told, "id"),
         "email": checkout.ident("email") or told.ident("email"),
-        "phone": checkout.ident("phone") or told.ident("phone"),
+        "phone": checkout.ident("phone") or told.ident("phone") or checkout.ident("smsMarketingPhone"),
     }
 
 
@@ -144,8 +144,13 @@ def _lines(lines: list[Fields], seen: Seen) -> tuple[tuple[e.Product, ...], str 
 
 
 def _line_item(fields: Fields, seen: Seen, currency: str, tax_share: tuple[int, int] | None) -> e.Product:
-    """A line of a checkout. `tax_share` (tax, what it is in) takes tax out of the line's worth."""
+    """A line of a checkout. `tax_share` (tax, what it is in) takes tax out of the line's worth. One that is no product of the
+    catalogue has no variant: it is its own, as in an order's webhook.
+    """
     variant, quantity = fields.inner("variant"), fields.quantity("quantity")
+    if not variant.values:
+        own = {name: fields.values.get(name) for name in ("id", "title")}
+        variant = Fields({"product": own}, variant.path)
     price = _money(variant, "price", currency)
     listed = None if price is None else times(price, quantity, fields.at("variant.price"))
     final = _money(fields, "finalLinePrice", currency)
