@@ -314,6 +314,7 @@ ADAPTER: Final[Adapter] = Adapter(
         "attributes": (e.Identified,),
         **{name: (kind,) for name, (kind, _) in currents.REPORTS.items()},
         currents.STATE_CHANGE: (e.ConsentChanged,),
+        currents.GROUP_CHANGE: (e.ConsentChanged,),
         **{name if name[-1] not in "._" else f"{name}*": () for name in currents.NOTHING},
     },
 )

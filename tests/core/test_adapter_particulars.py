@@ -350,6 +350,92 @@ def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_wh
     ]  # fmt: skip
 
 
+def current(event_type: str, **properties: Any) -> dict[str, Any]:
+    """An event as Braze's custom HTTP connector posts it."""
+    user = {"user_id": "b1", "external_user_id": "ada", "timezone": "Europe/Berlin"}
+    return {"event_type": event_type, "id": "e1", "time": NOON_MS // 1000, "user": user, "properties": properties}
+
+
+GROUP_CHANGE = "users.behaviors.subscriptiongroup.StateChange"
+
+
+@pytest.mark.parametrize("told, channel", [("sms", "sms"), ("whats_app", "whatsapp"), ("rcs", "rcs")])
+def test_who_answers_stop_to_a_text_message_of_braze_has_ended_her_consent_for_its_channel(
+    told: str, channel: str
+) -> None:
+    """https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/message_engagement_events/: these
+    channels have subscription groups alone, and an inbound STOP is told as a change of the group's state.
+    """
+    stop = {"subscription_group_id": "g1", "channel": told, "state_change_source": "Inbound Message"}
+    (change,) = one(current(GROUP_CHANGE, subscription_status="Unsubscribed", **stop)).consent
+
+    assert (change.state, change.channel, change.source) == ("REVOKED", channel, "braze")
+    assert events(current(GROUP_CHANGE, subscription_status="Subscribed", **stop)) == []
+    assert refused(current(GROUP_CHANGE, subscription_status="Perhaps", **stop))[0] == "wrong_type"
+
+
+def test_a_group_of_mails_is_a_topic_and_leaving_it_is_no_word_on_the_channel() -> None:
+    assert events(current(GROUP_CHANGE, subscription_status="Unsubscribed", channel="email")) == []
+
+
+@pytest.mark.parametrize(
+    "event_type, kind, channel",
+    [
+        ("email.Send", e.MessageSent, "email"),
+        ("email.Delivery", e.MessageDelivered, "email"),
+        ("email.Open", e.MessageOpened, "email"),
+        ("email.Click", e.MessageClicked, "email"),
+        ("email.Bounce", e.MessageBounced, "email"),
+        ("email.SoftBounce", e.MessageBounced, "email"),
+        ("email.MarkAsSpam", e.MessageMarkedAsSpam, "email"),
+        ("email.Unsubscribe", e.Unsubscribed, "email"),
+        ("email.Abort", e.MessageFailed, "email"),
+        ("pushnotification.Send", e.MessageSent, "push"),
+        ("pushnotification.Open", e.MessageOpened, "push"),
+        ("pushnotification.Bounce", e.MessageBounced, "push"),
+        ("pushnotification.Abort", e.MessageFailed, "push"),
+        ("sms.Send", e.MessageSent, "sms"),
+        ("sms.Delivery", e.MessageDelivered, "sms"),
+        ("sms.DeliveryFailure", e.MessageBounced, "sms"),
+        ("sms.Rejection", e.MessageBounced, "sms"),
+        ("sms.ShortLinkClick", e.MessageClicked, "sms"),
+        ("sms.Abort", e.MessageFailed, "sms"),
+        ("whatsapp.Send", e.MessageSent, "whatsapp"),
+        ("whatsapp.Delivery", e.MessageDelivered, "whatsapp"),
+        ("whatsapp.Read", e.MessageOpened, "whatsapp"),
+        ("whatsapp.Click", e.MessageClicked, "whatsapp"),
+        ("whatsapp.Failure", e.MessageBounced, "whatsapp"),
+        ("whatsapp.Abort", e.MessageFailed, "whatsapp"),
+        ("pushnotification.IosForeground", None, ""),
+        ("sms.CarrierSend", None, ""),
+        ("sms.InboundReceive", None, ""),
+        ("whatsapp.InboundReceive", None, ""),
+        ("contentcard.Impression", None, ""),
+        ("inappmessage.Click", None, ""),
+        ("newsfeedcard.Impression", None, ""),
+        ("webhook.Send", None, ""),
+    ],
+)
+def test_each_event_of_brazes_glossary_is_what_happened_to_the_message_on_its_channel(
+    event_type: str, kind: type[e.Event] | None, channel: str
+) -> None:
+    """The names are those of Braze's glossary of message engagement events."""
+    told = events(current(f"users.messages.{event_type}", campaign_id="c1"))
+
+    assert [(type(event), event.message_channel) for event in told] == ([] if kind is None else [(kind, channel)])
+
+
+@pytest.mark.parametrize(
+    "event_type, told",
+    [
+        ("email.Bounce", "bounce_reason"), ("sms.Rejection", "error"),
+        ("whatsapp.Failure", "provider_error_title"), ("email.Abort", "abort_log"),
+    ],
+)  # fmt: skip
+def test_what_braze_says_of_a_message_that_came_to_nothing_is_its_reason(event_type: str, told: str) -> None:
+    assert one(current(f"users.messages.{event_type}", **{told: "the words"})).reason == "the words"
+
+
 # --- Segment ------------------------------------------------------------------------------------------------------
 
 
