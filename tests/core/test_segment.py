@@ -1045,6 +1045,28 @@ def test_a_consent_event_states_it_in_its_properties(properties: dict[str, Any])
     assert found == e.ConsentChanged(message_id="m1", timestamp_ms=AT_MS, user_id="u1", consent=(grant("email"),))
 
 
+def test_who_signs_up_says_where_she_lives_and_how_her_account_is_and_nothing_on_consent_by_that() -> None:
+    properties = {"type": "organic", "state": "California", "status": "pending"}
+    silent = event({**MINIMAL, "type": "track", "event": "Signed Up", "properties": properties})
+    agreed = event(
+        {**MINIMAL, "type": "track", "event": "Signed Up", "properties": properties | {"consent": {"email": True}}}
+    )
+
+    assert silent.consent == ()
+    assert agreed.consent == (grant("email"),)
+
+
+def test_a_call_whose_time_is_null_or_empty_says_none_and_is_not_of_1970() -> None:
+    for empty in (None, ""):
+        call = json.dumps({**MINIMAL, "type": "page", "timestamp": empty}).encode()
+        at_its_record, without = DECODER.decode(call, RECORD_MS), DECODER.decode(call, 0)
+
+        assert isinstance(at_its_record, Arrival)
+        assert at_its_record.event.timestamp_ms == RECORD_MS
+        assert isinstance(without, Problem)
+        assert without.reason == "missing_field"
+
+
 @pytest.mark.parametrize("form", ["perhaps", {"email": "perhaps"}, {"email": {"marketing": []}}, [7], {"state": None}])
 def test_consent_is_never_guessed(form: Any) -> None:
     found = decode({**MINIMAL, "type": "identify", "traits": {"consent": form}})
