@@ -183,45 +183,6 @@ def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, stat
     assert events(webhook(topic, parcel)) == []
 
 
-def pixel_checkout(name: str = "checkout_started", **checkout: Any) -> dict[str, Any]:
-    """An event of the web pixel about a checkout."""
-    return {
-        "id": "e1", "clientId": "c1", "type": "standard", "name": name, "timestamp": "2024-05-01T12:00:00Z",
-        "data": {"checkout": {"token": "k1", "currencyCode": "EUR", "order": {"id": "1"}, **checkout}},
-    }  # fmt: skip
-
-
-def test_a_line_of_the_pixel_that_is_no_product_of_the_catalogue_is_its_own_and_costs_the_shop_no_order() -> None:
-    """https://shopify.dev/docs/api/web-pixels-api/standard-events/checkout_completed: a line's `variant` may be null."""
-    line = {"id": "gid://shopify/CheckoutLineItem/9", "title": "Engraving", "quantity": 1, "variant": None}
-    order = one(
-        pixel_checkout("checkout_completed", subtotalPrice={"amount": 10}, totalPrice={"amount": 10}, lineItems=[line])
-    )
-
-    assert order.revenue_minor == 1000
-    assert [(product.product_id, product.variant_id, product.name) for product in order.products] == [
-        ("9", None, "Engraving")
-    ]
-
-
-def test_the_box_for_text_messages_and_the_number_given_there_count_like_those_for_mails() -> None:
-    """https://shopify.dev/docs/api/webhooks: `buyer_accepts_sms_marketing` and `sms_marketing_phone` of checkouts/create."""
-    checkout = {
-        "token": "k1", "created_at": "2024-05-01T12:00:00Z", "buyer_accepts_marketing": True,
-        "buyer_accepts_sms_marketing": True, "sms_marketing_phone": "+436641234567",
-    }  # fmt: skip
-    told = one(webhook("checkouts/create", checkout))
-    seen = one(pixel_checkout(buyerAcceptsSmsMarketing=True, smsMarketingPhone="+436641234567"))
-
-    assert [(change.channel, change.state, change.at_ms) for change in told.consent] == [
-        ("email", "GRANT", NOON_MS), ("sms", "GRANT", NOON_MS),
-    ]  # fmt: skip
-    assert [(change.channel, change.state) for change in seen.consent] == [("sms", "GRANT")]
-    assert told.phone == seen.phone == "+436641234567"
-    assert one(webhook("checkouts/create", checkout | {"phone": "+436640000000"})).phone == "+436640000000"
-    assert one(webhook("checkouts/create", checkout | {"buyer_accepts_sms_marketing": False})).consent[1:] == ()
-
-
 @pytest.mark.parametrize(
     "told, available",
     [
