@@ -172,6 +172,82 @@ def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_know
     assert (product.list_minor, product.discount_minor) == (listed, listed)
 
 
+def test_an_order_that_is_told_of_as_cancelled_twice_is_cancelled_once_and_when_it_was() -> None:
+    cancelled = {**ORDER, "cancelled_at": "2024-05-02T12:00:00Z", "updated_at": "2024-05-03T12:00:00Z"}
+    first, again = (
+        events(webhook("orders/updated", cancelled, **{"X-Shopify-Webhook-Id": delivery}))[1]
+        for delivery in ("w1", "w2")
+    )
+    told_itself = one(webhook("orders/cancelled", cancelled))
+
+    assert first.message_id == again.message_id
+    assert first.timestamp_ms == told_itself.timestamp_ms == NOON_MS + 86_400_000
+    assert (
+        one(webhook("orders/cancelled", {**cancelled, "cancelled_at": None})).timestamp_ms == NOON_MS + 2 * 86_400_000
+    )
+
+
+def test_what_went_back_with_a_cancelled_order_is_told_with_it() -> None:
+    payment = {"kind": "refund", "status": "success", "amount": "10.00", "currency": "EUR"}
+    cancelled = {**ORDER, "cancelled_at": "2024-05-02T12:00:00Z", "refunds": [refund_of(transactions=[payment])]}
+    order, refund = events(webhook("orders/cancelled", cancelled))
+
+    assert (type(order), type(refund)) == (e.OrderCancelled, e.OrderRefunded)
+    assert (refund.user_id, refund.amount_minor) == ("7", 1000)
+
+
+@pytest.mark.parametrize("status, amount", [("pending", 500), ("success", 500), ("failure", 0), ("error", 0)])
+def test_a_try_to_send_the_money_counts_unless_it_failed(status: str, amount: int) -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/transaction: a `status` is one of these four."""
+    payment = {"kind": "refund", "status": status, "amount": "5.00", "currency": "EUR"}
+
+    assert one(webhook("refunds/create", refund_of(transactions=[payment]))).amount_minor == amount
+
+
+@pytest.mark.parametrize(
+    "explained, left",
+    [
+        ({}, 500),
+        ({"refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "line_item": TEA}]}, 0),
+        (
+            {
+                "refund_shipping_lines": [
+                    {"subtotal_amount_set": {"shop_money": {"amount": "5.00", "currency_code": "EUR"}}}
+                ]
+            },
+            500,
+        ),
+    ],
+)
+def test_money_settles_what_was_taken_off_before_only_where_it_does_not_say_what_it_is_for(
+    explained: dict[str, Any], left: int
+) -> None:
+    taken_off = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "line_item": TEA}
+    payment = {"kind": "refund", "status": "success", "amount": "5.00", "currency": "EUR"}
+    later = {"id": 4, "created_at": "2024-05-02T12:00:05Z", "transactions": [payment], **explained}
+    refunds = [refund_of(refund_line_items=[taken_off], transactions=[]), refund_of(**later)]
+
+    assert net_and_margin(webhook("orders/updated", {**ORDER, "refunds": refunds}))[0] == left
+
+
+def test_what_happened_is_as_old_as_the_message_says_by_the_best_time_it_has() -> None:
+    noon, day_before, day_after = "2024-05-01T12:00:00Z", "2024-04-30T12:00:00Z", "2024-05-02T12:00:00Z"
+    placed = {**ORDER, "processed_at": noon, "created_at": day_after, "updated_at": day_before}
+    unprocessed = {**ORDER, "processed_at": None, "created_at": noon, "updated_at": None}
+    cart = {"token": "c1", "updated_at": noon, "created_at": day_before}
+    checkout = {"token": "k1", "email": "ada@shop.example", "updated_at": noon, "created_at": day_before}
+
+    assert one(webhook("orders/create", placed)).timestamp_ms == NOON_MS
+    assert one(webhook("orders/create", unprocessed)).timestamp_ms == NOON_MS
+    assert one(webhook("orders/updated", {**placed, "updated_at": None})).timestamp_ms == NOON_MS
+    assert one(webhook("orders/fulfilled", {**placed, "updated_at": None})).timestamp_ms == NOON_MS
+    assert one(webhook("carts/update", cart)).timestamp_ms == NOON_MS
+    assert one(webhook("checkouts/update", checkout)).timestamp_ms == NOON_MS
+    assert (
+        one(webhook("checkouts/update", {**checkout, "updated_at": None, "created_at": noon})).timestamp_ms == NOON_MS
+    )
+
+
 @pytest.mark.parametrize("status", ["cancelled", "error", "failure"])
 @pytest.mark.parametrize("topic", ["fulfillments/create", "fulfillments/update"])
 def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, status: str) -> None:
