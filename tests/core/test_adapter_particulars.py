@@ -172,6 +172,39 @@ def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_know
     assert (product.list_minor, product.discount_minor) == (listed, listed)
 
 
+@pytest.mark.parametrize(
+    "told, shipping",
+    [
+        ({"shipping_lines": [{"price": "4.90", "discounted_price": "0.00"}, {"price": "3.00"}]}, 300),
+        ({"total_shipping_price_set": {"shop_money": {"amount": "4.90"}}}, 490),
+        ({"shipping_lines": [{"price": "3.00"}], "total_shipping_price_set": {"shop_money": {"amount": "4.90"}}}, 300),
+        ({}, 0),
+    ],
+)
+def test_shipping_of_an_order_is_what_its_lines_cost_after_discounts_or_else_the_total_of_them(
+    told: dict[str, Any], shipping: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/order: `shipping_lines`, `total_shipping_price_set`."""
+    assert one(webhook("orders/create", {**ORDER, **told})).shipping_minor == shipping
+
+
+def test_without_amounts_an_order_is_what_its_lines_say_and_without_tax_none_is_taken_out_of_the_goods() -> None:
+    untold = one(
+        webhook("orders/create", {**ORDER, "subtotal_price": None, "taxes_included": True, "total_tax": "1.00"})
+    )
+    untaxed = one(webhook("orders/create", {**ORDER, "taxes_included": True, "total_tax": None}))
+
+    assert (untold.revenue_minor, untold.tax_minor) == (None, 100)
+    assert (untaxed.revenue_minor, untaxed.tax_minor) == (1000, None)
+
+
+def test_a_refund_was_made_when_it_was_processed() -> None:
+    told = refund_of(transactions=[], processed_at="2024-05-01T12:00:00Z")
+
+    assert one(webhook("refunds/create", told)).timestamp_ms == NOON_MS
+    assert one(webhook("refunds/create", told | {"processed_at": None})).timestamp_ms == NOON_MS + 86_400_000
+
+
 def test_an_order_that_is_told_of_as_cancelled_twice_is_cancelled_once_and_when_it_was() -> None:
     cancelled = {**ORDER, "cancelled_at": "2024-05-02T12:00:00Z", "updated_at": "2024-05-03T12:00:00Z"}
     first, again = (

@@ -113,7 +113,7 @@ def test_what_braze_takes_and_leaves_out_is_set_aside_with_what_it_says() -> Non
     assert failure is not None
     assert (failure.reason, failure.detail) == ("refused", "HTTP 201: the event has no valid time")
     for taken in (
-        b'{"message":"success","events_processed":1}',
+        b'{"message":"success","events_processed":1,"errors":["an attribute has no name"]}',
         b'{"message":"success","errors":[]}',
         b"[]",
         b"<html>",
