@@ -116,6 +116,22 @@ def test_money_that_is_under_way_in_two_payments_and_missing_in_one_sum_counts_a
     assert one(webhook("refunds/create", refund)).amount_minor == 500
 
 
+def test_money_that_is_under_way_in_two_payments_may_be_missing_in_two_sums_too() -> None:
+    payments = [
+        {"kind": "refund", "status": "pending", "amount": amount, "currency": "CHF"} for amount in ("2.20", "3.30")
+    ]
+    line = {
+        "line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.00", "subtotal_set": money_set("5.00", "5.50"),
+    }  # fmt: skip
+    missing = [
+        {"kind": "refund_discrepancy", "amount": amount, "amount_set": money_set(amount, francs)}
+        for amount, francs in (("2.00", "2.20"), ("3.00", "3.30"))
+    ]
+    refund = refund_of(transactions=payments, refund_line_items=[line], order_adjustments=missing)
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 500
+
+
 @pytest.mark.parametrize("status", ["pending", "success"])
 def test_a_tip_that_goes_back_in_another_currency_takes_nothing_off_the_order(status: str) -> None:
     tip = {
@@ -196,6 +212,27 @@ def test_without_amounts_an_order_is_what_its_lines_say_and_without_tax_none_is_
 
     assert (untold.revenue_minor, untold.tax_minor) == (None, 100)
     assert (untaxed.revenue_minor, untaxed.tax_minor) == (1000, None)
+
+
+@pytest.mark.parametrize(
+    "told, amount",
+    [
+        ({"order_adjustments": []}, 500),  # paid out 1.00, adjusted nothing: the rest of the line was kept for another
+        ({}, 100),
+        ({"order_adjustments": [], "transactions": ["failure", "success"]}, 100),
+    ],
+)
+def test_that_a_line_was_exchanged_shows_only_where_all_that_was_adjusted_is_told_and_nothing_failed(
+    told: dict[str, Any], amount: int
+) -> None:
+    statuses = told.get("transactions", ["success"])
+    payments = [{"kind": "refund", "status": status, "amount": "1.00", "currency": "EUR"} for status in statuses]
+    line = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.00", "line_item": TEA}
+    refund = refund_of(refund_line_items=[line], **told | {"transactions": payments})
+    _, by_its_order = events(webhook("orders/updated", {**ORDER, "refunds": [refund]}))
+
+    assert by_its_order.amount_minor == amount
+    assert one(webhook("refunds/create", refund)).amount_minor == 100
 
 
 def test_a_refund_was_made_when_it_was_processed() -> None:
