@@ -498,6 +498,103 @@ def test_a_total_beside_a_subtotal_is_the_whole_order_though_it_is_what_the_line
     assert (order.subtotal_minor, order.total_minor, order.revenue_minor) == (800, 1000, None)
 
 
+@pytest.mark.parametrize(
+    "theirs, ours, value",
+    [
+        ("orderId", "order_id", "o2"),
+        ("checkoutId", "checkout_id", "k1"),
+        ("updatedAt", "updated_at_ms", NOON_MS),
+        ("updated_at_ms", "updated_at_ms", NOON_MS),
+        ("total_discounts", "discount_minor", 700),
+        ("value", "total_minor", 700),
+        ("is_test", "test", True),
+    ],
+)
+def test_an_order_of_segment_may_be_spelt_as_its_sender_spells(theirs: str, ours: str, value: Any) -> None:
+    told = 7 if ours in {"discount_minor", "total_minor"} else value
+    order_id = {} if theirs == "orderId" else {"order_id": "o1"}
+
+    assert getattr(one(track("Order Completed", currency="EUR", **order_id, **{theirs: told})), ours) == value
+
+
+@pytest.mark.parametrize("theirs", ["reason", "cancel_reason"])
+def test_why_an_order_of_segment_was_cancelled_is_kept(theirs: str) -> None:
+    assert one(track("Order Cancelled", order_id="o1", **{theirs: "too late"})).reason == "too late"
+
+
+def test_a_refund_of_segment_may_be_spelt_as_its_sender_spells() -> None:
+    refund = one(track("Order Refunded", orderId="o1", refundId="r1", amount=5, restock="false", currency="EUR"))
+
+    assert (refund.order_id, refund.refund_id, refund.amount_minor, refund.restocked) == ("o1", "r1", 500, False)
+
+
+@pytest.mark.parametrize(
+    "named, product_id, variant_id",
+    [
+        ({"product_id": "tea", "sku": "s", "variant_id": "v"}, "tea", "v"),
+        ({"productId": "tea", "sku": "s", "variantId": "v"}, "tea", "v"),
+        ({"sku": "s", "id": "i"}, "s", None),
+        ({"id": "i", "variant_id": "v"}, "i", "v"),
+        ({"variant_id": "v"}, "v", "v"),
+    ],
+)
+def test_a_product_of_segment_is_named_by_the_best_id_it_has(
+    named: dict[str, str], product_id: str, variant_id: str | None
+) -> None:
+    (line,) = one(track("Order Completed", order_id="o1", products=[named])).products
+
+    assert (line.product_id, line.variant_id) == (product_id, variant_id)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"product_id": "ham", "price": 20, "quantity": 0.5},  # weighed: what it came to is rounded who knows how
+        {"product_id": "ham", "quantity": 1},
+    ],
+)
+def test_a_lone_total_beside_lines_that_nobody_can_add_up_is_the_whole_of_the_order(line: dict[str, Any]) -> None:
+    order = one(track("Order Completed", order_id="o1", currency="EUR", total=10, tax=2, products=[line]))
+
+    assert (order.total_minor, order.revenue_minor) == (1000, None)
+
+
+def test_what_a_line_came_to_counts_where_it_is_told_and_a_lone_total_just_like_it_is_the_goods() -> None:
+    line = {"product_id": "screw", "price": 0.0125, "quantity": 1000, "list_total": 12.4}
+    goods, whole = (
+        one(track("Order Completed", order_id="o1", currency="EUR", total=total, tax=2, products=[line]))
+        for total in (12.4, 12.5)
+    )
+
+    assert goods.products[0].list_minor == 1240
+    assert (goods.revenue_minor, goods.total_minor) == (1240, None)
+    assert (whole.revenue_minor, whole.total_minor) == (None, 1250)
+
+
+def test_what_so_many_units_come_to_is_refused_beyond_the_bound_of_amounts() -> None:
+    item = {"item_id": "a", "price": 1, "discount": 10**10, "quantity": 10**6}
+
+    assert refused(ga4("purchase", transaction_id="T1", currency="EUR", items=[item]))[0] == "number_out_of_range"
+
+
+def test_each_event_of_a_message_with_an_id_as_long_as_it_may_be_has_its_own() -> None:
+    items = [{"item_id": "a"}, {"item_id": "b"}]
+    first, second = events(ga4("add_to_cart", event_id="e" * 256, items=items))
+
+    assert first.message_id == "e" * 256
+    assert second.message_id != first.message_id
+    assert len(second.message_id) <= 256
+
+
+def test_all_that_a_link_says_of_its_campaign_is_kept() -> None:
+    words = {"source": "news", "medium": "mail", "campaign": "spring", "term": "tea", "content": "top"}
+    link = "https://shop.example/?" + "&".join(f"utm_{name}={word}" for name, word in words.items())
+
+    assert one(ga4("page_view", page_location=link)).campaign == e.Campaign(
+        source="news", medium="mail", name="spring", term="tea", content="top"
+    )
+
+
 # --- consent in calls and traits ----------------------------------------------------------------------------------
 
 

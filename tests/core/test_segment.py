@@ -423,6 +423,11 @@ def test_pages_and_screens_are_page_views(kind: str) -> None:
     assert event(message) == e.PageViewed(**COMMON, name="Home", url="https://x.org")
 
 
+@pytest.mark.parametrize("named", [{"name": "Home"}, {"title": "Home"}])
+def test_a_page_without_a_name_of_its_own_has_that_of_its_properties(named: dict[str, str]) -> None:
+    assert event({**MINIMAL, "type": "page", "properties": named}).name == "Home"
+
+
 def test_a_page_without_properties_takes_its_url_from_the_context() -> None:
     assert event({**ENVELOPE, "type": "page"}) == e.PageViewed(**COMMON, url="https://foo.bar/a")
 
@@ -450,6 +455,32 @@ def test_a_merge_names_one_customers_identifiers() -> None:
     found = event({**ENVELOPE, "type": "merge", "mergeProperties": [*stated, again]})
 
     assert found == e.Identified(**COMMON, email="alex@example.com", phone="+12025550146")
+
+
+@pytest.mark.parametrize("kind, field, value", [
+    ("user_id", "user_id", "97980cfea0067"), ("userId", "user_id", "97980cfea0067"),
+    ("email", "email", "alex@example.com"), ("phone", "phone", "+12025550146"), ("mobile", "phone", "+12025550146"),
+    ("loyalty_id", "loyalty_id", "gold-1"),
+    ("anonymous_id", "anonymous_id", "507f191e810c19729de860ea"), ("anonymousId", "anonymous_id", "507f191e810c19729de860ea"),
+])  # fmt: skip
+def test_a_merge_may_name_each_type_of_identifier_and_repeat_what_the_call_says(
+    kind: str, field: str, value: str
+) -> None:
+    """https://www.rudderstack.com/docs/event-spec/standard-events/merge/: pairs of `type` and `value`."""
+    assert (
+        getattr(event({**ENVELOPE, "type": "merge", "mergeProperties": [{"type": kind, "value": value}]}), field)
+        == value
+    )
+
+
+def test_in_a_merge_a_national_number_is_the_same_as_the_international_one_of_the_shops_country() -> None:
+    stated = [{"type": "phone", "value": "+49 30 1234567"}, {"type": "phone", "value": "030 1234567"}]
+    message = json.dumps({**MINIMAL, "type": "merge", "mergeProperties": stated}).encode()
+    at_home, abroad = Decoder("EUR", phone_region="DE").decode(message, RECORD_MS), DECODER.decode(message, RECORD_MS)
+
+    assert isinstance(at_home, Arrival)
+    assert at_home.event.phone == "+49301234567"
+    assert isinstance(abroad, Problem)
 
 
 @pytest.mark.parametrize("stated,reason,place", [
@@ -1043,6 +1074,10 @@ def test_a_consent_event_states_it_in_its_properties(properties: dict[str, Any])
     found = track("Consent Changed", properties)
 
     assert found == e.ConsentChanged(message_id="m1", timestamp_ms=AT_MS, user_id="u1", consent=(grant("email"),))
+
+
+def test_the_state_of_an_order_is_no_word_on_consent() -> None:
+    assert track("Order Completed", {"order_id": "o1", "status": "granted", "consent": True}).consent == ()
 
 
 def test_who_signs_up_says_where_she_lives_and_how_her_account_is_and_nothing_on_consent_by_that() -> None:
