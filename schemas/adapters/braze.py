@@ -38,7 +38,7 @@ _NOT_TRAITS: Final = frozenset(
             "push_subscribe",
             "push_tokens",
         ),
-        *("_update_existing_only", "_merge_objects", "push_token_import", "app_id"),
+        *("_update_existing_only", "_merge_objects", "push_token_import", "app_id", "time"),
     }
 )
 _CHANGES: Final = {"inc": int | float, "add": list, "remove": list, "$add": list, "$remove": list, "$update": list}
