@@ -330,6 +330,85 @@ def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, stat
 
 
 @pytest.mark.parametrize(
+    "told, email",
+    [
+        ({"email": "a@shop.example", "contact_email": "b@shop.example"}, "a@shop.example"),
+        ({"email": "", "contact_email": "b@shop.example"}, "b@shop.example"),
+        ({"email": None, "customer": {"id": 7, "email": "c@shop.example"}}, "c@shop.example"),
+    ],
+)
+def test_who_ordered_is_known_by_the_address_of_the_order_and_else_by_her_own(told: dict[str, Any], email: str) -> None:
+    assert one(webhook("orders/create", {**ORDER, **told})).email == email
+
+
+def test_a_cart_says_its_attributes_as_an_object_and_an_order_as_pairs_some_of_which_are_none() -> None:
+    cart = {
+        "token": "c1",
+        "updated_at": "2024-05-01T12:00:00Z",
+        "attributes": {"rudderAnonymousId": "r1", "gift": "yes"},
+    }
+    pairs = [None, "gift", {"value": "x"}, {"name": 7, "value": "y"}, {"name": "rudderAnonymousId", "value": "r1"}]
+
+    assert one(webhook("carts/update", cart)).anonymous_id == "r1"
+    assert one(webhook("orders/create", {**ORDER, "note_attributes": pairs})).anonymous_id == "r1"
+
+
+@pytest.mark.parametrize(
+    "named, product_id",
+    [
+        ({"product_id": 71, "variant_id": 4411, "sku": "TG"}, "71"),
+        ({"product_id": None, "variant_id": 4411, "sku": "TG"}, "4411"),
+        ({"product_id": None, "variant_id": None, "sku": "TG", "id": 5}, "TG"),
+        ({"product_id": None, "id": 5, "key": "k"}, "5"),
+        ({"key": "k"}, "k"),
+    ],
+)
+def test_a_line_is_of_its_product_or_else_of_what_it_names_instead(named: dict[str, Any], product_id: str) -> None:
+    line = {"title": "Tea", "quantity": 1, "price": "5.00", **named}
+
+    assert one(webhook("orders/create", {**ORDER, "line_items": [line]})).products[0].product_id == product_id
+
+
+@pytest.mark.parametrize(
+    "priced", [{"original_price": "5.00", "price": "4.00"}, {"price": "5.00"}, {"variant_price": "5.00"}]
+)
+def test_a_line_costs_what_it_did_before_discounts(priced: dict[str, str]) -> None:
+    """Lines of carts tell `original_price` beside `price`, lines of checkouts `variant_price`."""
+    cart = {"token": "c1", "updated_at": "2024-05-01T12:00:00Z", "line_items": [{"id": 5, "quantity": 2, **priced}]}
+
+    assert one(webhook("carts/update", cart)).products[0].price_minor == 500
+
+
+def test_a_line_without_a_price_has_no_worth_of_its_own_whatever_holds_tax() -> None:
+    for included in (True, False):
+        order = {**ORDER, "taxes_included": included, "line_items": [{"id": 5, "quantity": 2}]}
+        (line,) = one(webhook("orders/create", order)).products
+        assert (line.price_minor, line.list_minor, line.discount_minor) == (None, None, 0)
+
+
+def test_an_order_goes_to_the_country_of_its_goods_and_else_to_that_of_its_bill() -> None:
+    bill, goods = {"billing_address": {"country_code": "AT"}}, {"shipping_address": {"country_code": "DE"}}
+
+    assert one(webhook("orders/create", {**ORDER, **bill, **goods})).country == "DE"
+    assert one(webhook("orders/create", {**ORDER, **bill, "shipping_address": None})).country == "AT"
+
+
+@pytest.mark.parametrize("name", ["price_set", "original_price_set", "discounted_price_set"])
+def test_a_cart_is_in_the_currency_of_the_shops_money_in_its_lines(name: str) -> None:
+    line = {"id": 5, "quantity": 1, "price": "500", name: {"shop_money": {"amount": "500", "currency_code": "JPY"}}}
+    cart = one(webhook("carts/update", {"token": "c1", "updated_at": "2024-05-01T12:00:00Z", "line_items": [line]}))
+
+    assert (cart.currency, cart.products[0].price_minor) == ("JPY", 500)
+
+
+@pytest.mark.parametrize("told", [{"price": "9e12", "quantity": 1000}, {"price": "1.00", "total_discount": "1e14"}])
+def test_amounts_beyond_the_bound_refuse_the_order(told: dict[str, Any]) -> None:
+    order = {**ORDER, "line_items": [{**TEA, **told}]}
+
+    assert refused(webhook("orders/create", order))[0] == "number_out_of_range"
+
+
+@pytest.mark.parametrize(
     "told, available",
     [
         ({"inventory_management": "shopify", "inventory_policy": "deny"}, 0),
@@ -423,6 +502,31 @@ def test_of_price_and_discount_either_may_be_finer_than_the_currency_and_either_
     line = one(purchase).products[0]
 
     assert (line.list_minor, line.discount_minor) == (listed, discount)
+
+
+def test_a_refund_of_ga4_without_a_value_holds_no_tax_of_its_own() -> None:
+    back = ga4("refund", transaction_id="T1", items=[{"item_id": "a"}])
+    refund = one(back, ga4={"value_includes_tax": True})
+
+    assert (refund.amount_minor, refund.amount_with_tax) == (None, False)
+
+
+@pytest.mark.parametrize("content_type, shared", [("product", True), ("item", True), ("image", False), (None, False)])
+def test_what_is_shared_in_ga4_is_a_product_where_it_says_so(content_type: str | None, shared: bool) -> None:
+    found = events(ga4("share", content_type=content_type, item_id="tea", method="mail"))
+
+    assert [(event.product.product_id, event.share_via) for event in found] == ([("tea", "mail")] if shared else [])
+
+
+def test_a_screen_of_an_app_is_a_page() -> None:
+    assert one(ga4("screen_view", firebase_screen="Home")).name == "Home"
+
+
+@pytest.mark.parametrize("name", ["add_to_cart", "purchase"])
+def test_a_list_price_beyond_the_bound_of_amounts_refuses_the_event(name: str) -> None:
+    item = {"item_id": "a", "price": 9 * 10**12, "discount": 9 * 10**12, "quantity": 1}
+
+    assert refused(ga4(name, transaction_id="T1", currency="EUR", items=[item]))[0] == "number_out_of_range"
 
 
 @pytest.mark.parametrize("name", ["search", "view_search_results"])

@@ -964,6 +964,8 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     ("Product Price Changed", {"product_id": "p"}, "missing_field", "properties.price"),
     ("Product Stock Changed", {"product_id": "p"}, "missing_field", "properties.available"),
     ("Product Stock Changed", {"product_id": "p", "available": 1.5}, "out_of_bounds", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": 2**31}, "out_of_bounds", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": -(2**31)}, "out_of_bounds", "properties.available"),
     ("Product Stock Changed", {"product_id": "p", "available": "some"}, "wrong_type", "properties.available"),
     ("Ticket Opened", {}, "missing_field", "properties.ticket_id"),
     ("Erase Customer", {}, "missing_field", "properties.request_id"),
