@@ -408,6 +408,59 @@ def test_amounts_beyond_the_bound_refuse_the_order(told: dict[str, Any]) -> None
     assert refused(webhook("orders/create", order))[0] == "number_out_of_range"
 
 
+def test_a_customer_of_shopify_is_named_by_address_and_number_in_her_data_and_in_what_is_asked_of_them() -> None:
+    """https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance: `customer` has id, email and phone."""
+    ada = {"id": 7, "email": "ada@shop.example", "phone": "+436641234567"}
+    told = [
+        webhook("customers/update", {**ada, "updated_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/update", {**ada, "created_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/enable", {**ada, "created_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/redact", {"customer": ada, "orders_to_redact": [1]}),
+        webhook("customers/data_request", {"customer": ada, "orders_requested": [1]}),
+    ]
+
+    for event in map(one, told):
+        assert (event.user_id, event.email, event.phone) == ("7", "ada@shop.example", "+436641234567")
+        assert event.timestamp_ms == NOON_MS
+
+
+def test_a_privacy_request_has_its_own_number_or_else_that_of_its_delivery() -> None:
+    numbered, plain = (one(webhook("customers/data_request", {"customer": {"id": 7}, **more})) for more in (
+        {"data_request": {"id": 9999}}, {},
+    ))  # fmt: skip
+
+    assert (numbered.request_id, plain.request_id) == ("9999", "w1")
+
+
+def test_a_shop_that_leaves_is_named_by_its_request_or_else_by_its_delivery() -> None:
+    nameless = webhook("shop/redact", {"shop_id": 1})
+    del nameless["headers"]["X-Shopify-Shop-Domain"]
+
+    assert one(webhook("shop/redact", {"shop_domain": "tea.myshopify.com"})).shop_id == "tea.myshopify.com"
+    assert one(webhook("shop/redact", {"shop_id": 1})).shop_id == "leaf.myshopify.com"
+    assert refused(nameless) == ("missing_field", "body.shop_domain is missing")
+
+
+def test_a_change_of_consent_that_says_none_is_refused() -> None:
+    assert refused(webhook("customers_email_marketing_consent/update", {"customer_id": 7})) == (
+        "missing_field", "body.email_marketing_consent is missing",
+    )  # fmt: skip
+
+
+def test_a_product_without_variants_is_one_and_is_shown_by_its_first_picture_and_page() -> None:
+    tea = {"id": 71, "title": "Green tea", "created_at": "2024-05-01T12:00:00Z", "handle": "green-tea",
+           "images": [{"src": "https://cdn.example/1.jpg"}, {"src": "https://cdn.example/2.jpg"}]}  # fmt: skip
+    shown = one(webhook("products/create", tea))
+    unnamed = one(webhook("products/create", {**tea, "handle": None, "images": []}))
+
+    assert (shown.product_id, shown.variant_id, shown.name) == ("71", None, "Green tea")
+    assert (shown.image_url, shown.url) == (
+        "https://cdn.example/1.jpg",
+        "https://leaf.myshopify.com/products/green-tea",
+    )
+    assert (unnamed.image_url, unnamed.url) == (None, None)
+
+
 @pytest.mark.parametrize(
     "told, available",
     [
@@ -457,6 +510,74 @@ def test_an_order_of_snowplow_that_names_neither_tax_nor_shipping_holds_none_and
 
     assert (order.revenue_minor, order.tax_minor, order.shipping_minor) == (goods, None, None)
     assert [(line.price_minor, line.quantity) for line in order.products] == [(500, 2)]
+
+
+@pytest.mark.parametrize("amount", [119, -119])
+def test_what_snowplow_says_went_back_went_back_also_where_it_is_written_with_a_minus(amount: int) -> None:
+    refund = one(action("refund", refund=[{"transaction_id": "T1", "currency": "EUR", "refund_amount": amount}]))
+
+    assert (refund.amount_minor, refund.amount_with_tax) == (11900, True)
+
+
+@pytest.mark.parametrize("kind", ["product_view", "list_click", "add_to_cart", "remove_from_cart"])
+def test_what_is_done_with_products_names_each_or_is_refused(kind: str) -> None:
+    assert [event.product.product_id for event in events(action(kind, product=[SNOWPLOW_TEA] * 2))] == ["tea", "tea"]
+    assert refused(action(kind)) == ("missing_field", "there is no product entity")
+
+
+@pytest.mark.parametrize("kind", ["promo_view", "promo_click"])
+def test_a_promotion_of_snowplow_is_told_by_its_entity(kind: str) -> None:
+    banner = {"id": "p1", "name": "Tea time", "creative_id": "red", "slot": "top"}
+    found = one(action(kind, promotion=[banner]))
+
+    assert (found.promotion_id, found.name, found.creative, found.position) == ("p1", "Tea time", "red", "top")
+    assert refused(action(kind)) == ("missing_field", "there is no promotion entity")
+
+
+@pytest.mark.parametrize("number, taken", [(500, True), (501, False)])
+def test_a_list_of_snowplow_has_five_hundred_products_at_most(number: int, taken: bool) -> None:
+    listed = action("list_view", product=[{"id": f"p{one}", "price": 1, "currency": "EUR"} for one in range(number)])
+
+    if taken:
+        assert len(one(listed).products) == number
+    else:
+        assert refused(listed)[0] == "out_of_bounds"
+
+
+def test_a_payment_that_failed_says_why_and_what_was_to_be_bought() -> None:
+    paid = {"transaction_id": "T1", "revenue": 10, "currency": "EUR", "payment_method": "card"}
+    error = {"error_code": "E01", "error_shortcode": "declined"}
+    failed = one(action("trns_error", transaction=[paid], transaction_error=[error], product=[SNOWPLOW_TEA]))
+
+    assert (failed.order_id, failed.value_minor, failed.reason) == ("T1", 1000, "declined")
+    assert [line.product_id for line in failed.products] == ["tea"]
+
+
+def test_products_of_snowplow_without_a_currency_are_in_the_shops_and_may_have_a_list_price_alone() -> None:
+    silent = {"id": "tea", "price": 500, "quantity": 2}
+    added = in_shop_of("JPY", action("add_to_cart", product=[silent]))
+    listed = one(action("add_to_cart", product=[{"id": "tea", "list_price": 6, "currency": "EUR"}])).product
+
+    assert (added.product.price_minor, added.currency) == (500, None)
+    assert (listed.price_minor, listed.discount_minor) == (600, 0)
+
+
+def test_a_screen_is_a_page_and_a_campaign_has_all_its_words() -> None:
+    words = {"source": "news", "medium": "mail", "campaign": "spring", "term": "tea", "content": "top"}
+    seen = one({
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "screen_view",
+        **{f"mkt_{name}": word for name, word in words.items()},
+    })  # fmt: skip
+
+    assert isinstance(seen, e.PageViewed)
+    assert seen.campaign == e.Campaign(source="news", medium="mail", name="spring", term="tea", content="top")
+    assert seen.channel == ""
+
+
+def test_an_event_of_snowplow_without_any_time_is_refused() -> None:
+    assert refused({"event_id": "e", "collector_tstamp": None, "user_id": "u1", "event_name": "page_view"}) == (
+        "missing_field", "derived_tstamp is missing",
+    )  # fmt: skip
 
 
 def test_a_refund_of_snowplow_without_an_amount_is_of_its_products() -> None:

@@ -1078,6 +1078,31 @@ def test_a_consent_event_states_it_in_its_properties(properties: dict[str, Any])
     assert found == e.ConsentChanged(message_id="m1", timestamp_ms=AT_MS, user_id="u1", consent=(grant("email"),))
 
 
+def test_a_decision_may_name_its_channel_and_purpose_and_say_status_for_state() -> None:
+    channel = {"status": "denied", "message_channel": "SMS", "purpose": "Analytics"}
+    by_purpose = {"transactional": {"status": "granted"}, "push": None, "analytics": {"email": None, "sms": "denied"}}
+
+    assert event({**MINIMAL, "type": "identify", "traits": {"consent": channel}}).consent == (
+        ConsentChange(state="DENY", channel="sms", purpose="analytics"),
+    )
+    assert event({**MINIMAL, "type": "identify", "traits": {"consent": by_purpose}}).consent == (
+        ConsentChange(state="GRANT", channel="any", purpose="transactional"),
+        ConsentChange(state="DENY", channel="sms", purpose="analytics"),
+    )
+
+
+def test_a_call_may_state_sixty_four_decisions_and_no_more() -> None:
+    def stated(number: int) -> Arrival | Problem:
+        consent = [{"state": "granted", "channel": f"c{one}"} for one in range(number)]
+        return decode({**MINIMAL, "type": "identify", "traits": {"consent": consent}})
+
+    most, too_many = stated(64), stated(65)
+    assert isinstance(most, Arrival)
+    assert len(most.event.consent) == 64
+    assert isinstance(too_many, Problem)
+    assert too_many.reason == "out_of_bounds"
+
+
 def test_the_state_of_an_order_is_no_word_on_consent() -> None:
     assert track("Order Completed", {"order_id": "o1", "status": "granted", "consent": True}).consent == ()
 
