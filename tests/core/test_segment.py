@@ -423,6 +423,86 @@ def test_pages_and_screens_are_page_views(kind: str) -> None:
     assert event(message) == e.PageViewed(**COMMON, name="Home", url="https://x.org")
 
 
+TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
+
+
+@pytest.mark.parametrize("name, properties, expected", [
+    ("Order Fulfilled", {"order_id": "o1", "currency": "EUR", "products": [TEA]}, {"order_id": "o1", "currency": "EUR"}),
+    ("Order Delivered", {"orderId": "o1"}, {"order_id": "o1", "products": ()}),
+    ("Order Returned", {"order_id": "o1", "orderId": "o2"}, {"order_id": "o1"}),
+    ("Subscription Started", {"subscription_id": "s1", "products": [TEA]}, {"subscription_id": "s1"}),
+    ("Subscription Renewed", {"subscriptionId": "s1"}, {"subscription_id": "s1"}),
+    ("Subscription Cancelled", {"subscription_id": "s1"}, {"subscription_id": "s1"}),
+    ("Stock Alert Subscribed", {**TEA, "subscription_id": "s1"}, {"subscription_id": "s1"}),
+    ("Payment Failed", {"checkoutId": "k1", "orderId": "o1", "cart_id": "c1", "error": "declined"},
+     {"checkout_id": "k1", "order_id": "o1", "cart_id": "c1", "reason": "declined"}),
+    ("Payment Failed", {"checkout_id": "k1", "order_id": "o1", "reason": "expired"}, {"checkout_id": "k1", "reason": "expired"}),
+    ("Coupon Entered", {"coupon": "TEA", "orderId": "o1"}, {"coupon_id": "TEA", "order_id": "o1"}),
+    ("Coupon Denied", {"coupon_code": "TEA", "reason": "over"}, {"coupon_id": "TEA", "reason": "over"}),
+    ("Coupon Applied", {"coupon_id": "TEA", "discount": 500, "currency": "JPY"},
+     {"coupon_id": "TEA", "discount_minor": 500, "currency": "JPY"}),
+    ("Coupon Applied", {"coupon_id": "TEA", "discount": 5}, {"discount_minor": 500, "currency": None}),
+    ("Coupon Issued", {"coupon_id": "TEA", "expires": AT_MS}, {"coupon_id": "TEA", "expires_ms": AT_MS}),
+    ("Coupon Issued", {"coupon_id": "TEA", "expires_ms": AT_MS}, {"expires_ms": AT_MS}),
+    ("Products Searched", {"query": "tea", "results": 0}, {"query": "tea", "results": 0}),
+    ("Products Searched", {"query": "tea", "total_results": "12"}, {"results": 12}),
+    ("Products Searched", {"query": "tea", "results_count": 3}, {"results": 3}),
+    ("Promotion Clicked", {"id": "p1"}, {"promotion_id": "p1"}),
+    ("Cart Viewed", {"cart_id": "c1", "currency": "JPY", "products": [{"product_id": "tea", "price": 500}]}, {"currency": "JPY"}),
+    ("Viewed Page", {"title": "Home", "url": "https://x.org"}, {"name": "Home", "url": "https://x.org"}),
+    ("NPS Submitted", {"rating": "0", "survey_id": "s1", "order_id": "o1", "survey_sent_at": AT_MS, "comment": "no"},
+     {"score": 0, "survey_id": "s1", "order_id": "o1", "asked_at_ms": AT_MS, "comment": "no"}),
+    ("NPS Submitted", {"value": 10, "orderId": "o1", "asked_at": AT_MS}, {"score": 10, "order_id": "o1", "asked_at_ms": AT_MS}),
+    ("NPS Submitted", {"score": 9, "sent_at": AT_MS}, {"score": 9, "asked_at_ms": AT_MS}),
+    ("Product Reviewed", {"productId": "tea", "rating": "4.5"}, {"product_id": "tea", "rating": 4.5}),
+    ("Product Reviewed", {"sku": "tea", "rating": "good"}, {"product_id": "tea", "rating": None}),
+    ("Message Sent", {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "SMS"},
+     {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "sms"}),
+    ("Message Opened", {"triggerId": "t1", "campaignId": "c1", "channel": "push"},
+     {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "push"}),
+    ("Message Failed", {"reason": "capped"}, {"message_channel": "email", "reason": "capped"}),
+    ("Email Delivered", {"channel": "sms"}, {"message_channel": "email"}),
+    ("Email Bounced", {"channel": "sms", "bounce_type": "Permanent", "bounce_reason": "no such user"},
+     {"message_channel": "email", "bounce": "hard", "reason": "no such user"}),
+    ("Push Notification Bounced", {"type": "soft_bounce", "campaign": {"name": "spring"}},
+     {"message_channel": "push", "bounce": "soft", "campaign_id": "spring"}),
+    ("Push Notification Tapped", {"campaign_id": "c1", "campaign": {"name": "spring"}}, {"campaign_id": "c1"}),
+    ("Checkout Started", {"checkout_id": "k1", "revenue": 9, "total": 12}, {"value_minor": 900}),
+    ("Checkout Started", {"checkout_id": "k1", "total": 12, "subtotal": 8}, {"value_minor": 1200}),
+    ("Checkout Started", {"checkout_id": "k1", "subtotal": 8}, {"value_minor": 800}),
+])  # fmt: skip
+def test_what_a_call_tells_of_what_happened_is_kept(
+    name: str, properties: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = track(name, properties)
+
+    assert {field: getattr(found, field) for field in expected} == expected
+    if properties.get("products") == [TEA]:
+        assert [product.product_id for product in found.products] == ["tea"]
+
+
+@pytest.mark.parametrize("bounce, kind", [
+    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid")),
+    *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
+    ("ontological", None),
+])  # fmt: skip
+def test_a_bounce_is_for_good_or_not_by_the_words_of_mail_systems(bounce: str, kind: str | None) -> None:
+    """Amazon SES: bounceType; SendGrid: type; Postmark: Type."""
+    assert track("Message Bounced", {"bounceType": bounce}).bounce == kind
+
+
+@pytest.mark.parametrize(
+    "named", [{"product_id": "tea"}, {"productId": "tea"}, {"sku": "tea"}, {"id": "tea"}, {"variant_id": "tea"}]
+)
+def test_a_product_that_is_named_is_the_one_and_else_the_only_one_that_is_listed(named: dict[str, str]) -> None:
+    other = [{"product_id": "jam", "price": 500}]
+
+    assert track("Product Viewed", {**named, "products": other}).product.product_id == "tea"
+    assert track("Product Viewed", {"products": other, "currency": "JPY"}).product.price_minor == 500
+    assert track("Product Viewed", {"products": other}).product.price_minor == 50000
+    assert refused("Product Viewed", {"products": other * 2})[0] == "missing_field"
+
+
 @pytest.mark.parametrize("named", [{"name": "Home"}, {"title": "Home"}])
 def test_a_page_without_a_name_of_its_own_has_that_of_its_properties(named: dict[str, str]) -> None:
     assert event({**MINIMAL, "type": "page", "properties": named}).name == "Home"
