@@ -639,6 +639,36 @@ def test_what_is_shared_in_ga4_is_a_product_where_it_says_so(content_type: str |
     assert [(event.product.product_id, event.share_via) for event in found] == ([("tea", "mail")] if shared else [])
 
 
+def test_user_properties_are_traits_whose_values_are_known_and_short_the_first_sixty_four() -> None:
+    """https://developers.google.com/analytics/devguides/collection/protocol/ga4/user-properties: each has a `value`."""
+    odd = {"plan": {"value": "gold"}, "tier": 3, "none": {"value": None}, "long": {"value": "x" * 2000}}
+    many = {f"t{number}": {"value": number} for number in range(100)}
+
+    assert events(ga4("login") | {"user_properties": odd})[0].traits == {"plan": "gold", "tier": 3}
+    assert list(events(ga4("login") | {"user_properties": many})[0].traits) == [f"t{number}" for number in range(64)]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"consent": {"ad_user_data": "DENIED"}},
+        {"device": {"language": "de"}},
+        {"user_location": {"country_id": "DE"}},
+        {"user_id": "ada"},
+    ],
+)
+def test_an_event_of_ga4_that_says_more_beside_it_is_another_one(beside: dict[str, Any]) -> None:
+    timed = ga4("login") | {"timestamp_micros": NOON_MS * 1000}
+
+    assert one(timed).message_id == one(timed).message_id != one(timed | beside).message_id
+
+
+def test_an_event_of_ga4_says_language_and_country() -> None:
+    body = ga4("login") | {"device": {"language": "de"}, "user_location": {"country_id": "AT"}}
+
+    assert (one(body).locale, one(body).country) == ("de", "AT")
+
+
 def test_a_screen_of_an_app_is_a_page() -> None:
     assert one(ga4("screen_view", firebase_screen="Home")).name == "Home"
 

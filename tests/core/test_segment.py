@@ -522,6 +522,41 @@ def test_the_traits_of_a_group_are_the_companys_not_the_customers() -> None:
     )
 
 
+@pytest.mark.parametrize("said, expected", [
+    ({"traits": {"loyalty_id": "gold-1"}}, {"loyalty_id": "gold-1"}),
+    ({"traits": {"loyaltyId": "gold-1"}}, {"loyalty_id": "gold-1"}),
+    ({"context": {"traits": {"loyalty_id": "gold-1"}}}, {"loyalty_id": "gold-1"}),
+    ({"source": "till"}, {"source": "till"}),
+    ({"traits": {"timezone": "Europe/Berlin", "locale": "de"}}, {"timezone": "Europe/Berlin", "locale": "de"}),
+    ({"traits": {"timezone": "Asia/Tokyo", "locale": "ja"}, "context": {"timezone": "Europe/Berlin", "locale": "de"}},
+     {"timezone": "Europe/Berlin", "locale": "de"}),
+    ({"traits": {"address": {"country": "AT"}}, "context": {"location": {"country": "DE"}}}, {"country": "AT"}),
+    ({"traits": {"address": None}, "context": {"location": {"country": "DE"}}}, {"country": "DE"}),
+    ({"context": {"referrer": {"url": "https://search.example/"}}}, {"referrer": "https://search.example/"}),
+    ({"context": {"campaign": {}}}, {"campaign": None}),
+    ({"context": {"campaign": {"name": "", "creative": "red"}}}, {"campaign": None}),
+    ({"context": {"campaign": {"content": "top"}}}, {"campaign": Campaign(content="top")}),
+    ({"context": {"device": {"token": " "}}}, {"push_token": None}),
+])  # fmt: skip
+def test_what_describes_a_customer_may_stand_in_either_place(said: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = event({**MINIMAL, "type": "identify", **said})
+
+    assert {field: getattr(found, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize("stated, phone", [
+    ([{"id": "+12025550146", "type": "phone"}], "+12025550146"),
+    ([{"id": "+12025550146", "type": "phone", "collection": "users", "encoding": "none"}], "+12025550146"),
+    ([{"id": "+12025550146", "type": "phone", "collection": "accounts"}], None),
+    ([{"id": "c2ln", "type": "phone", "encoding": "base64"}], None),
+    ([None, "x", {"id": "1"}, {"id": "1", "type": 7}], None),
+    ({"id": "+12025550146", "type": "phone"}, None),
+])  # fmt: skip
+def test_external_ids_of_users_that_are_plain_identify(stated: Any, phone: str | None) -> None:
+    """https://segment.com/docs/unify/identity-resolution/externalids/: custom ids stand in `context.externalIds`."""
+    assert event({**MINIMAL, "type": "identify", "context": {"externalIds": stated}}).phone == phone
+
+
 def test_alias_links_who_she_was_with_who_she_is() -> None:
     assert event({**ENVELOPE, "type": "alias", "previousId": "39239-239239"}) == e.Aliased(
         **COMMON, previous_id="39239-239239"
