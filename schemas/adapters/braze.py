@@ -37,6 +37,7 @@ _NOT_TRAITS: Final = frozenset(
             "email_subscribe",
             "push_subscribe",
             "push_tokens",
+            "subscription_groups",
         ),
         *("_update_existing_only", "_merge_objects", "push_token_import", "app_id", "time"),
     }

@@ -77,6 +77,7 @@ def test_what_is_taken_back_or_only_to_be_changed_is_no_trait_and_neither_is_how
         "colour": None,
         "prefs": {},
         "push_tokens": [{"token": "x"}],
+        "subscription_groups": [{"subscription_group_id": "g1", "subscription_state": "subscribed"}],
     }
 
     assert one(attributes(plan="gold", email_subscribe="", **changes)).traits == {"plan": "gold", "prefs": {}}
@@ -87,6 +88,21 @@ def test_what_is_taken_back_or_only_to_be_changed_is_no_trait_and_neither_is_how
 ])  # fmt: skip
 def test_only_what_she_decided_is_a_decision(stated: str | None, states: list[str]) -> None:
     assert [change.state for change in one(attributes(email_subscribe=stated)).consent] == states
+
+
+@pytest.mark.parametrize("place", ["events", "attributes", "purchases"])
+def test_a_body_of_something_else_than_a_list_or_of_too_much_is_refused_and_each_thing_in_it_by_its_place(
+    place: str,
+) -> None:
+    assert refused({place: {}}) == ("wrong_type", f"{place} is no list")
+    assert refused({place: [{}] * 501}) == ("out_of_bounds", f"{place} has more than 500 entries")
+    assert len(all_of({place: [7] * 500})) == 500
+
+
+def test_purchases_name_no_order_and_are_refused_where_they_stand() -> None:
+    assert refused({"purchases": [{"product_id": "tea", "price": 5}]}) == (
+        "unknown_event", "purchases[0]: purchases name no order; send ecommerce.order_placed",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
