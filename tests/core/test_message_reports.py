@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schemas import events as e
+from schemas.adapters import ADAPTERS
 from tests.core.test_adapters import NOON_MS, events, one, refused
 
 # --- Braze's Currents ---------------------------------------------------------------------------------------------
@@ -155,6 +156,26 @@ def test_that_she_is_subscribed_or_chose_topics_in_customer_io_is_no_word_on_a_c
     assert events(report(metric, "customer")) == []
 
 
+@pytest.mark.parametrize("missing", ["metric", "event_id", "data"])
+def test_what_lacks_a_mark_of_customer_ios_reports_is_none_of_them(missing: str) -> None:
+    (customerio,) = (adapter for adapter in ADAPTERS if adapter.name == "customerio")
+    whole = report("sent")
+
+    assert customerio.fits(whole)
+    assert not customerio.fits({name: value for name, value in whole.items() if name != missing})
+    assert not customerio.fits(whole | {"collector_tstamp": "2024-05-01 12:00:00"})  # an event of Snowplow
+
+
+@pytest.mark.parametrize("missing", ["event_type", "user"])
+def test_what_lacks_a_mark_of_brazes_currents_is_none_of_them(missing: str) -> None:
+    (braze,) = (adapter for adapter in ADAPTERS if adapter.name == "braze")
+    whole = current("users.messages.email.Open")
+
+    assert braze.fits(whole)
+    assert not braze.fits({name: value for name, value in whole.items() if name != missing})
+    assert not braze.fits(whole | {"event_type": "orders.Open"})
+
+
 def test_a_report_without_a_time_is_refused() -> None:
     assert refused(report("sent") | {"timestamp": None}) == ("missing_field", "timestamp is missing")
 
@@ -173,7 +194,10 @@ def test_where_a_message_went_says_whose_it_is_only_where_nothing_else_does(chan
         report("sent", channel, recipient=went_to[channel], who={"identifiers": {"email": "ada@shop.example"}})
     )
 
+    by_id = one(report("sent", channel, recipient=went_to[channel], who={"identifiers": {"id": "ada"}}))
+
     assert (test.user_id, test.email, test.phone) == ("ada", "ada@shop.example", None)
+    assert (by_id.user_id, by_id.email, by_id.phone) == ("ada", None, None)
     assert (by_mail.user_id, by_mail.email, by_mail.phone) == (None, "ada@shop.example", None)
     nobody = report("sent", channel, recipient=went_to[channel], who={"identifiers": {"cio_id": "cio_1"}})
     if kind is None:
