@@ -12,6 +12,7 @@ import pytest
 from schemas import events as e
 from schemas.decode import Decoder, Problem
 from schemas.events import Arrival
+from tests.core.test_adapter_particulars import in_shop_of
 from tests.core.test_adapters import NOON_MS, all_of, events, one, refused
 
 TEA: dict[str, Any] = {"product_id": "tea", "product_name": "Green tea", "variant_id": "100", "price": 5, "quantity": 2}
@@ -138,6 +139,7 @@ def test_a_price_is_in_the_currency_of_the_event_and_without_one_in_the_shops() 
 
     assert (one(yen).product.price_minor, one(yen).currency) == (500, "JPY")
     assert (one(silent).product.price_minor, one(silent).currency) == (50000, None)
+    assert in_shop_of("JPY", silent).product.price_minor == 500
 
 
 @pytest.mark.parametrize("place", ["itself", "metadata"])

@@ -500,6 +500,11 @@ def test_a_product_that_is_named_is_the_one_and_else_the_only_one_that_is_listed
     assert track("Product Viewed", {**named, "products": other}).product.product_id == "tea"
     assert track("Product Viewed", {"products": other, "currency": "JPY"}).product.price_minor == 500
     assert track("Product Viewed", {"products": other}).product.price_minor == 50000
+    call = {**MINIMAL, "type": "track", "event": "Product Viewed", "properties": {"products": other}}
+    in_japan = Decoder("JPY").decode(json.dumps(call).encode(), RECORD_MS)
+    assert isinstance(in_japan, Arrival)
+    assert isinstance(in_japan.event, e.ProductViewed)
+    assert in_japan.event.product.price_minor == 500
     assert refused("Product Viewed", {"products": other * 2})[0] == "missing_field"
 
 

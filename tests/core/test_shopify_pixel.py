@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas import events as e
+from tests.core.test_adapter_particulars import in_shop_of
 from tests.core.test_adapters import NOON_MS, events, one, refused, webhook
 
 
@@ -131,8 +132,8 @@ def test_shipping_is_what_all_deliveries_cost_after_discounts_or_else_the_shippi
     assert (shipping(told), shipping([*told, {}]), shipping([])) == (790, 600, 600)
 
 
-@pytest.mark.parametrize("named, price", [("JPY", 500), (None, 50000)])
-def test_prices_are_in_the_currency_they_name_and_else_in_the_shops(named: str | None, price: int) -> None:
+@pytest.mark.parametrize("shop, named, price", [("EUR", "JPY", 500), ("EUR", None, 50000), ("JPY", None, 500)])
+def test_prices_are_in_the_currency_they_name_and_else_in_the_shops(shop: str, named: str | None, price: int) -> None:
     tea = {**TEA, "price": {"amount": 500, "currencyCode": named}}
     line = {"merchandise": tea, "quantity": 1}
     checkout = {
@@ -150,7 +151,7 @@ def test_prices_are_in_the_currency_they_name_and_else_in_the_shops(named: str |
         pixel("checkout_completed", checkout=checkout),
     ]
 
-    for event in map(one, told):
+    for event in (in_shop_of(shop, message) for message in told):
         products = [event.product] if isinstance(event, e.ProductViewed | e.ProductAdded) else event.products
         assert [product.price_minor for product in products] == [price], event
         assert getattr(event, "currency", named) == named
