@@ -26,16 +26,16 @@ def fits(message: dict[str, Any]) -> bool:
     command, name = message.get("0"), message.get("event")
     if isinstance(command, str) and command in _COMMANDS:
         return True
+    if not isinstance(name, str):
+        return "ecommerce" in message and _clears(message)
     if not _OTHERS.isdisjoint(message):
         return False
-    if not isinstance(name, str):
-        return _clears(message)
     return isinstance(message.get("ecommerce"), dict) or name in EVENTS or name in NOTHING or name.startswith("gtm.")
 
 
 def _clears(message: dict[str, Any]) -> bool:
     """Whether a push only clears what the one before left in the data layer, as Google asks for before each event."""
-    return "event" not in message and "ecommerce" in message and message["ecommerce"] is None
+    return message.get("ecommerce", "") is None and "event" not in message and _OTHERS.isdisjoint(message)
 
 
 def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
