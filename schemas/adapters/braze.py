@@ -17,7 +17,15 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import fine_worth, listed_products, numbered, required_order_id, stated_currency, without
+from schemas.adapters.commerce import (
+    fine_worth,
+    listed_products,
+    numbered,
+    required_order_id,
+    stated_currency,
+    unsigned,
+    without,
+)
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -251,7 +259,7 @@ def _order(properties: Fields, shop_currency: str) -> dict[str, Any]:
         "total_minor": properties.amount(currency, "total_value"),
         "shipping_minor": properties.amount(currency, "shipping"),
         "tax_minor": properties.amount(currency, "tax"),
-        "discount_minor": properties.amount(currency, "total_discounts"),
+        "discount_minor": unsigned(properties.amount(currency, "total_discounts")),
         "coupon": next((code for one in properties.objects("discounts") if (code := one.text("code"))), None),
         "products": products,
     }
@@ -279,7 +287,7 @@ def _refunded(properties: Fields, shop_currency: str) -> Made:
         {
             "order_id": required_order_id(properties, "order_id"),
             "currency": stated,
-            "amount_minor": None if amount is None else abs(amount),
+            "amount_minor": unsigned(amount),
             "products": products,
             "reason": properties.inner("metadata").text("order_note"),
         },

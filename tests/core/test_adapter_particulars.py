@@ -512,6 +512,15 @@ def test_an_order_of_snowplow_that_names_neither_tax_nor_shipping_holds_none_and
     assert [(line.price_minor, line.quantity) for line in order.products] == [(500, 2)]
 
 
+@pytest.mark.parametrize("written", [1, -1])
+def test_a_discount_of_snowplow_that_is_written_with_a_minus_takes_off_too(written: int) -> None:
+    paid = {"transaction_id": "T1", "currency": "EUR", "discount_amount": written}
+    order = action("transaction", transaction=[paid], product=[SNOWPLOW_TEA])
+
+    assert one(order).discount_minor == 100
+    assert net_and_margin(order)[0] == 900
+
+
 @pytest.mark.parametrize("amount", [119, -119])
 def test_what_snowplow_says_went_back_went_back_also_where_it_is_written_with_a_minus(amount: int) -> None:
     refund = one(action("refund", refund=[{"transaction_id": "T1", "currency": "EUR", "refund_amount": amount}]))

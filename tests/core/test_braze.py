@@ -13,7 +13,7 @@ from schemas import events as e
 from schemas.decode import Decoder, Problem
 from schemas.events import Arrival
 from tests.core.test_adapter_particulars import in_shop_of
-from tests.core.test_adapters import NOON_MS, all_of, events, one, refused
+from tests.core.test_adapters import NOON_MS, all_of, events, net_and_margin, one, refused
 
 TEA: dict[str, Any] = {"product_id": "tea", "product_name": "Green tea", "variant_id": "100", "price": 5, "quantity": 2}
 
@@ -148,6 +148,16 @@ def test_a_checkout_can_be_gone_back_to(place: str) -> None:
     more = link if place == "itself" else {"metadata": link}
 
     assert one(told("checkout_started", checkout_id="k1", products=[TEA], **more)).url == "https://shop.example/k1"
+
+
+@pytest.mark.parametrize("written", [10, -10, "-10.00"])
+def test_discounts_that_are_written_with_a_minus_take_off_too(written: object) -> None:
+    order = told(
+        "order_placed", order_id="o1", total_discounts=written, products=[{**TEA, "price": 100, "quantity": 1}]
+    )
+
+    assert one(order).discount_minor == 1000
+    assert net_and_margin(order)[0] == 9000
 
 
 @pytest.mark.parametrize(
