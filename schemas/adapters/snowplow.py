@@ -136,7 +136,7 @@ def _common(root: Fields, entities: dict[str, list[Fields]]) -> dict[str, Any]:
         times["original_timestamp_ms"] = root.instant("dvce_created_tstamp")
         times["sent_at_ms"] = root.instant("dvce_sent_tstamp")
     user = _user(entities)
-    session = entities.get(_SESSION, [Fields({}, "")])[0]
+    session = next(iter(entities.get(_SESSION, ())), Fields({}, ""))
     named = {name: root.text(f"mkt_{name}") for name in ("source", "medium", "term", "content")}
     named["name"] = root.text("mkt_campaign")
     return times | {

@@ -583,6 +583,16 @@ def test_a_screen_is_a_page_and_a_campaign_has_all_its_words() -> None:
     assert seen.channel == ""
 
 
+@pytest.mark.parametrize("sessions", [[], None, [{}], [{"userId": "d1"}, {"userId": "d2"}]])
+def test_the_device_of_an_app_is_that_of_its_session_where_there_is_one(sessions: list[dict[str, str]] | None) -> None:
+    seen = one({
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "screen_view",
+        "contexts_com_snowplowanalytics_snowplow_client_session_1": sessions,
+    })  # fmt: skip
+
+    assert seen.anonymous_id == ("d1" if sessions and sessions[0] else None)
+
+
 def test_an_event_of_snowplow_without_any_time_is_refused() -> None:
     assert refused({"event_id": "e", "collector_tstamp": None, "user_id": "u1", "event_name": "page_view"}) == (
         "missing_field", "derived_tstamp is missing",
