@@ -75,7 +75,7 @@ def _events(name: object, place: str, params: Fields, root: Fields, given: Given
 
 def _consent(root: Fields, given: Given) -> Found:
     """What a consent banner tells Google: decisions for Google's purposes, none of them for marketing messages."""
-    stated, changes = root.inner("2"), []
+    stated, changes = root.own("2"), []
     for name in _CONSENTS:
         if stated.values.get(name) is not None:
             state = consent_state_of(stated.values[name])

@@ -78,7 +78,7 @@ def cart_token(fields: Fields, *names: str) -> str | None:
 
 def buyer(body: Fields, options: ShopifyOptions) -> Own:
     """Who an order or a checkout belongs to. Its `user_id` is a member of the shop's staff, never the customer."""
-    customer = body.inner("customer")
+    customer = body.own("customer")
     named = {name: value for name, value in _attributes(body) if name in options.anonymous_id_attributes}
     found = (Fields(named, body.at("note_attributes")).ident(name) for name in options.anonymous_id_attributes)
     return {

@@ -682,6 +682,33 @@ def test_an_event_of_ga4_that_says_more_beside_it_is_another_one(beside: dict[st
     assert one(timed).message_id == one(timed).message_id != one(timed | beside).message_id
 
 
+def test_parameters_of_ga4_that_php_writes_as_an_empty_list_are_none_and_other_lists_are_refused() -> None:
+    assert isinstance(one({"client_id": "c1", "events": [{"name": "login", "params": []}]}), e.Identified)
+    assert refused({"client_id": "c1", "events": [{"name": "login", "params": [1]}]}) == (
+        "wrong_type", "events[0].params is no object",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "message, place",
+    [
+        (ga4("login") | {"consent": "granted"}, "consent"),
+        ({"client_id": "c1", "0": "consent", "1": "update", "2": "granted"}, "2"),
+        (webhook("orders/create", {**ORDER, "customer": "7"}), "body.customer"),
+        (
+            {"detail": {"metadata": {"X-Shopify-Topic": "orders/create"}, "payload": json.dumps(ORDER)}},
+            "detail.payload",
+        ),
+        ({**action("transaction"), "contexts": "[]"}, "contexts"),
+        ({"event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "unstruct_event": "{}"}, "unstruct_event"),
+    ],
+)
+def test_what_names_who_or_what_or_under_which_consent_is_refused_where_it_is_no_object(
+    message: dict[str, Any], place: str
+) -> None:
+    assert refused(message) == ("wrong_type", f"{place} is no object")
+
+
 def test_an_event_of_ga4_says_language_and_country() -> None:
     body = ga4("login") | {"device": {"language": "de"}, "user_location": {"country_id": "AT"}}
 

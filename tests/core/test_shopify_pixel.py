@@ -4,6 +4,7 @@ https://shopify.dev/docs/api/web-pixels-api/standard-events: amounts are {amount
 may be null.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -196,6 +197,46 @@ def test_a_cart_is_the_one_that_is_seen_and_else_the_one_that_the_shops_pixel_na
     seen, told = (one(pixel("cart_viewed", beside=named, cart=cart)) for cart in ({"id": "gid://shopify/Cart/t1"}, {}))
 
     assert (seen.cart_id, told.cart_id) == ("t1", "t2")
+
+
+@pytest.mark.parametrize(
+    "name, checkout",
+    [
+        ("data", None),
+        ("checkout", None),
+        ("checkout.totalPrice", {"totalPrice": 10.0}),
+        ("checkout.subtotalPrice", {"subtotalPrice": "10.00"}),
+        ("checkout.totalTax", {"totalTax": [1]}),
+        ("checkout.shippingLine", {"shippingLine": 4.9}),
+        ("checkout.delivery", {"delivery": "standard"}),
+        ("checkout.order.customer", {"order": {"id": "1", "customer": "7"}}),
+    ],
+)
+def test_what_an_event_is_about_is_refused_where_it_is_no_object_and_not_taken_for_nothing(
+    name: str, checkout: dict[str, Any] | None
+) -> None:
+    event = pixel_checkout("checkout_completed", **(checkout or {}))
+    if name == "data":
+        event["data"] = json.dumps(event["data"])
+    elif name == "checkout":
+        event["data"]["checkout"] = json.dumps(event["data"]["checkout"])
+    place = name if name == "data" else f"data.{name}"
+
+    assert refused(event) == ("wrong_type", f"{place} is no object")
+
+
+@pytest.mark.parametrize("data", [{"cart": "t1"}, {"collection": "7"}, {"alert": "PAYMENT_ERROR"}])
+def test_a_cart_a_list_or_an_alert_that_is_no_object_is_refused(data: dict[str, Any]) -> None:
+    names = {"cart": "cart_viewed", "collection": "collection_viewed", "alert": "alert_displayed"}
+    ((what, _),) = data.items()
+
+    assert refused(pixel(names[what], **data)) == ("wrong_type", f"data.{what} is no object")
+
+
+def test_an_empty_list_is_an_empty_object_as_php_writes_it() -> None:
+    order = one(pixel_checkout("checkout_completed", shippingLine=[], delivery=[]) | {"customer": []})
+
+    assert (order.order_id, order.shipping_minor, order.user_id) == ("1", None, None)
 
 
 def test_a_search_for_nothing_is_refused_and_so_is_an_event_that_nobody_knows() -> None:
