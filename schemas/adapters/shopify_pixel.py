@@ -147,7 +147,7 @@ def _line_item(fields: Fields, seen: Seen, currency: str, tax_share: tuple[int, 
     """A line of a checkout. `tax_share` (tax, what it is in) takes tax out of the line's worth. One that is no product of the
     catalogue has no variant: it is its own, as in an order's webhook.
     """
-    variant, quantity = fields.inner("variant"), fields.quantity("quantity")
+    variant, quantity = fields.own("variant"), fields.quantity("quantity")
     if not variant.values:
         own = {name: fields.values.get(name) for name in ("id", "title")}
         variant = Fields({"product": own}, variant.path)

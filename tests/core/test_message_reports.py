@@ -211,3 +211,6 @@ def test_identifiers_count_more_than_the_customer_id_from_before_there_were_any(
     before = one(report("sent", who={"customer_id": "old"}))
 
     assert (changed.user_id, before.user_id) == ("ada", "old")
+    assert refused(report("sent", who={"customer_id": "old", "identifiers": "ada"})) == (
+        "wrong_type", "data.identifiers is no object",
+    )  # fmt: skip

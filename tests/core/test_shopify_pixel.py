@@ -210,6 +210,7 @@ def test_a_cart_is_the_one_that_is_seen_and_else_the_one_that_the_shops_pixel_na
         ("checkout.shippingLine", {"shippingLine": 4.9}),
         ("checkout.delivery", {"delivery": "standard"}),
         ("checkout.order.customer", {"order": {"id": "1", "customer": "7"}}),
+        ("checkout.lineItems[0].variant", {"lineItems": [{"id": "9", "quantity": 1, "variant": 4411}]}),
     ],
 )
 def test_what_an_event_is_about_is_refused_where_it_is_no_object_and_not_taken_for_nothing(
