@@ -267,9 +267,11 @@ class Fields:
         return Fields(value if isinstance(value, dict) else {}, f"{self.path}.{name}" if self.path else name)
 
     def own(self, name: str) -> "Fields":
-        """As `inner`, but what is there and no object is refused: it holds what the event is about."""
+        """As `inner`, but what is there and no object is refused: it holds what the event is about. An empty list is an empty
+        object, as PHP writes it.
+        """
         found = self.find(name)
-        if found is not None and not isinstance(found[1], dict):
+        if found is not None and found[1] != [] and not isinstance(found[1], dict):
             raise AdapterError("wrong_type", f"{self.at(name)} is no object")
         return self.inner(name)
 

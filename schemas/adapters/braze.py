@@ -17,7 +17,15 @@ from msgspec.structs import replace
 from schemas import events as e
 from schemas.adapters import braze_currents as currents
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, each, entries
-from schemas.adapters.commerce import fine_worth, listed_products, numbered, required_order_id, stated_currency, without
+from schemas.adapters.commerce import (
+    fine_worth,
+    listed_products,
+    numbered,
+    required_order_id,
+    stated_currency,
+    unsigned,
+    without,
+)
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, storable
 
 EVENTS_MAX: Final = 500
@@ -37,8 +45,9 @@ _NOT_TRAITS: Final = frozenset(
             "email_subscribe",
             "push_subscribe",
             "push_tokens",
+            "subscription_groups",
         ),
-        *("_update_existing_only", "_merge_objects", "push_token_import", "app_id"),
+        *("_update_existing_only", "_merge_objects", "push_token_import", "app_id", "time"),
     }
 )
 _CHANGES: Final = {"inc": int | float, "add": list, "remove": list, "$add": list, "$remove": list, "$update": list}
@@ -250,7 +259,7 @@ def _order(properties: Fields, shop_currency: str) -> dict[str, Any]:
         "total_minor": properties.amount(currency, "total_value"),
         "shipping_minor": properties.amount(currency, "shipping"),
         "tax_minor": properties.amount(currency, "tax"),
-        "discount_minor": properties.amount(currency, "total_discounts"),
+        "discount_minor": unsigned(properties.amount(currency, "total_discounts")),
         "coupon": next((code for one in properties.objects("discounts") if (code := one.text("code"))), None),
         "products": products,
     }
@@ -278,7 +287,7 @@ def _refunded(properties: Fields, shop_currency: str) -> Made:
         {
             "order_id": required_order_id(properties, "order_id"),
             "currency": stated,
-            "amount_minor": None if amount is None else abs(amount),
+            "amount_minor": unsigned(amount),
             "products": products,
             "reason": properties.inner("metadata").text("order_note"),
         },
@@ -314,6 +323,7 @@ ADAPTER: Final[Adapter] = Adapter(
         "attributes": (e.Identified,),
         **{name: (kind,) for name, (kind, _) in currents.REPORTS.items()},
         currents.STATE_CHANGE: (e.ConsentChanged,),
+        currents.GROUP_CHANGE: (e.ConsentChanged,),
         **{name if name[-1] not in "._" else f"{name}*": () for name in currents.NOTHING},
     },
 )

@@ -14,6 +14,7 @@ from schemas.scalars import AdapterError, Fields
 
 CUSTOM_EVENT: Final = "users.behaviors.CustomEvent"
 STATE_CHANGE: Final = "users.behaviors.subscription.GlobalStateChange"
+GROUP_CHANGE: Final = "users.behaviors.subscriptiongroup.StateChange"
 _PURCHASE: Final = "users.behaviors.Purchase"
 _PREFIX: Final = "users."
 
@@ -40,6 +41,7 @@ REPORTS: Final[dict[str, tuple[type[e.MessageEvent], str]]] = {
     "users.messages.whatsapp.Send": (e.MessageSent, "whatsapp"),
     "users.messages.whatsapp.Delivery": (e.MessageDelivered, "whatsapp"),
     "users.messages.whatsapp.Read": (e.MessageOpened, "whatsapp"),
+    "users.messages.whatsapp.Click": (e.MessageClicked, "whatsapp"),
     "users.messages.whatsapp.Failure": (e.MessageBounced, "whatsapp"),
     "users.messages.whatsapp.Abort": (e.MessageFailed, "whatsapp"),
 }
@@ -86,13 +88,16 @@ def told(event_type: str, place: str, properties: Fields) -> Iterator[tuple[type
         own: dict[str, Any] = {
             "campaign_id": properties.ident("campaign_id", "canvas_id"),
             "message_channel": channel,
-            "reason": properties.text("bounce_reason"),
+            "reason": properties.text("bounce_reason", "error", "provider_error_title", "abort_log"),
         }
         if kind is e.MessageBounced:
             own["bounce"] = _KINDS_OF_BOUNCES.get(event_type)
         yield kind, own
     elif event_type == STATE_CHANGE:
         if changes := _state(properties):
+            yield e.ConsentChanged, {"consent": changes}
+    elif event_type == GROUP_CHANGE:
+        if changes := _left(properties):
             yield e.ConsentChanged, {"consent": changes}
     elif event_type == _PURCHASE:
         raise AdapterError("unknown_event", f"{place}: purchases name no order; send ecommerce.order_placed")
@@ -103,7 +108,7 @@ def told(event_type: str, place: str, properties: Fields) -> Iterator[tuple[type
 def _state(properties: Fields) -> tuple[e.ConsentChange, ...]:
     """Her subscription as it is now. Subscribed is where everybody begins, and is nobody's decision."""
     status = properties.required_ident("subscription_status").lower()
-    channel = (properties.ident("channel") or "").lower()
+    channel = _channel(properties)
     if status == "unsubscribed":
         return (e.ConsentChange(state="REVOKED", channel=channel or "any", source="braze"),)
     if status == "opted in":
@@ -112,3 +117,20 @@ def _state(properties: Fields) -> tuple[e.ConsentChange, ...]:
     if status != "subscribed":
         raise AdapterError("wrong_type", f"{properties.at('subscription_status')} is no subscription state")
     return ()
+
+
+def _left(properties: Fields) -> tuple[e.ConsentChange, ...]:
+    """What a change of a subscription group says. SMS and WhatsApp have no other subscription: who answers STOP leaves a group.
+    Groups of e-mail are topics, and to what she agreed by joining one only the shop knows.
+    """
+    status, channel = properties.required_ident("subscription_status").lower(), _channel(properties)
+    if status not in {"subscribed", "unsubscribed"}:
+        raise AdapterError("wrong_type", f"{properties.at('subscription_status')} is no state of a subscription group")
+    if status == "subscribed" or channel in {"", "email"}:
+        return ()
+    return (e.ConsentChange(state="REVOKED", channel=channel, source="braze"),)
+
+
+def _channel(properties: Fields) -> str:
+    """Braze's channel by the name it has here, "" where none is named."""
+    return (properties.ident("channel") or "").lower().replace("whats_app", "whatsapp")

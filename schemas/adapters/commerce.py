@@ -104,6 +104,15 @@ def without(amount: int, extras: int) -> int:
     return amount + extras if amount < 0 else amount - extras
 
 
+def unsigned(amount: int | None) -> int | None:
+    """An amount without its sign: some write what was taken off, or went back, with a minus.
+
+    >>> unsigned(250), unsigned(-250), unsigned(None)
+    (250, 250, None)
+    """
+    return None if amount is None else abs(amount)
+
+
 def bounded(minor: int, place: str) -> int:
     """A computed amount, if it is within the bound of amounts. Raises AdapterError."""
     if not -MINOR_MAX <= minor <= MINOR_MAX:

@@ -83,7 +83,7 @@ def read(message: dict[str, Any], _given: Given, _options: Options) -> Found:
 
 def _who(data: Fields, subject: str) -> dict[str, Any]:
     """Whom it is about. Where it went to says so only where nothing else does: a test goes elsewhere."""
-    stated = data.inner("identifiers")
+    stated = data.own("identifiers")
     user_id = stated.ident("id") if stated.values else data.ident("customer_id")
     email = stated.ident("email") or data.ident("email_address")
     recipient = data.ident("recipient") if user_id is None and email is None else None

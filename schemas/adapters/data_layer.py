@@ -26,14 +26,23 @@ def fits(message: dict[str, Any]) -> bool:
     command, name = message.get("0"), message.get("event")
     if isinstance(command, str) and command in _COMMANDS:
         return True
-    if not isinstance(name, str) or not _OTHERS.isdisjoint(message):
+    if not isinstance(name, str):
+        return "ecommerce" in message and _clears(message)
+    if not _OTHERS.isdisjoint(message):
         return False
     return isinstance(message.get("ecommerce"), dict) or name in EVENTS or name in NOTHING or name.startswith("gtm.")
+
+
+def _clears(message: dict[str, Any]) -> bool:
+    """Whether a push only clears what the one before left in the data layer, as Google asks for before each event."""
+    return message.get("ecommerce", "") is None and "event" not in message and _OTHERS.isdisjoint(message)
 
 
 def read(message: dict[str, Any], given: Given, options: Ga4Options) -> Found:
     """The events of a push or a call."""
     root = Fields(message, "")
+    if _clears(message):
+        return []
     if not isinstance(message.get("0"), str):
         # What is common to several pushes stands beside `ecommerce`, what the event says in it.
         said = {
@@ -53,7 +62,7 @@ def _events(name: object, place: str, params: Fields, root: Fields, given: Given
     made = read_event(name, Hit(params, given.shop_currency, options, key), place)
     if not made:
         return []
-    common = _common(root, given) | {
+    common = _common(root, params, given) | {
         "referrer": params.link("page_referrer"),
         "campaign": campaign_in(params.link("page_location")),
     }
@@ -66,7 +75,7 @@ def _events(name: object, place: str, params: Fields, root: Fields, given: Given
 
 def _consent(root: Fields, given: Given) -> Found:
     """What a consent banner tells Google: decisions for Google's purposes, none of them for marketing messages."""
-    stated, changes = root.inner("2"), []
+    stated, changes = root.own("2"), []
     for name in _CONSENTS:
         if stated.values.get(name) is not None:
             state = consent_state_of(stated.values[name])
@@ -75,7 +84,7 @@ def _consent(root: Fields, given: Given) -> Found:
             changes.append(e.ConsentChange(state=state, purpose=name))
     if not changes:
         return []
-    common = _common(root, given)
+    common = _common(root, stated, given)
     message_id = root.ident("event_id") or _content(root, given)
     return [e.ConsentChanged(**common, consent=tuple(changes), message_id=message_id)]
 
@@ -92,7 +101,7 @@ def _stated_ms(root: Fields) -> int | None:
     return root.instant("timestamp_micros", "timestamp")
 
 
-def _common(root: Fields, given: Given) -> dict[str, Any]:
+def _common(root: Fields, params: Fields, given: Given) -> dict[str, Any]:
     at_ms = _stated_ms(root)
     if at_ms is None:
         if given.record_ms <= 0:
@@ -100,7 +109,7 @@ def _common(root: Fields, given: Given) -> dict[str, Any]:
         at_ms = given.record_ms
     return {
         "timestamp_ms": at_ms,
-        "user_id": root.ident("user_id", "userId"),
+        "user_id": root.ident("user_id", "userId") or params.ident("user_id"),
         "anonymous_id": _client(root),
         "source": "data_layer",
         "channel": "browser",

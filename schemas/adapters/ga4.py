@@ -71,7 +71,7 @@ def _visitor(body: Fields) -> dict[str, Any]:
         "channel": "mobile" if app else "browser",
         "country": place.text("country_id"),
         "locale": device.text("language"),
-        "consent": _consent(body.inner("consent")),
+        "consent": _consent(body.own("consent")),
     }
 
 

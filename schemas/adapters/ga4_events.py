@@ -23,6 +23,7 @@ from schemas.adapters.commerce import (
     required_order_id,
     stated_currency,
     times,
+    unsigned,
     without,
 )
 from schemas.scalars import ID_MAX, AdapterError, Fields
@@ -219,7 +220,7 @@ def refund(hit: Hit) -> Iterator[Own]:
     yield {
         "order_id": required_order_id(hit.params, "transaction_id"),
         "currency": stated,
-        "amount_minor": None if amount is None else abs(amount),
+        "amount_minor": unsigned(amount),
         "amount_with_tax": amount is not None and untold,
         "products": products,
     }

@@ -139,7 +139,9 @@ def _track(call: _Call, make_id: MakeId, given: Given) -> e.Event:
         raise AdapterError("unknown_event", f"no event {name[:64]!r} is known")
     kind, reader = found
     own = reader(call.properties, given.shop_currency)
-    stated = call.properties if kind in _STATES_CONSENT else None
+    stated = call.properties if kind is e.ConsentChanged else None
+    if kind is e.SignedUp:  # its `state` may be where she lives
+        stated = Fields({"consent": call.properties.values.get("consent")}, call.properties.path)
     common = _common(call, make_id, given.record_ms, stated=stated)
     if kind is e.ConsentChanged and not common["consent"]:
         raise AdapterError("missing_field", f"{call.properties.at('consent')} is missing")
@@ -179,9 +181,6 @@ def _merged(root: Fields, known: dict[str, Any], phone_region: str) -> dict[str,
     return found
 
 
-_STATES_CONSENT: Final = (e.ConsentChanged, e.SignedUp)
-
-
 def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None = None) -> dict[str, Any]:
     """What every event carries."""
     message, context = call.message, call.context
@@ -193,7 +192,7 @@ def _common(call: _Call, make_id: MakeId, record_ms: int, stated: Fields | None 
     }
     if at_ms is None:
         at_ms = next((value for value in times.values() if value is not None), record_ms)
-    if at_ms <= 0 and "timestamp" not in message.values:
+    if at_ms <= 0 and message.find("timestamp") is None:
         raise AdapterError("missing_field", f"{message.at('timestamp')} is missing")
     holders = (*call.traits, call.properties)
     if "externalIds" in context.values:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from schemas import events as e
-from schemas.adapters.commerce import fine_worth, is_gift_card, listed_products, required_order_id
+from schemas.adapters.commerce import fine_worth, is_gift_card, listed_products, required_order_id, unsigned
 from schemas.adapters.segment_facts import tags
 from schemas.scalars import Fields
 
@@ -66,15 +66,13 @@ def order_state(properties: Fields, shop_currency: str) -> dict[str, Any]:
         "total_minor": properties.amount(currency, "total", "value"),
         "shipping_minor": properties.amount(currency, "shipping"),
         "tax_minor": properties.amount(currency, "tax"),
-        "discount_minor": properties.amount(currency, "discount", "total_discounts"),
+        "discount_minor": unsigned(properties.amount(currency, "discount", "total_discounts")),
         "shipping_cost_minor": properties.amount(currency, "shipping_cost"),
         "payment_fee_minor": properties.amount(currency, "payment_fee"),
         "coupon": properties.text("coupon"),
         "products": products,
         "test": bool(properties.flag("test", "is_test")),
     }
-    if fields["discount_minor"] is not None:  # some write what was taken off with a minus
-        fields["discount_minor"] = abs(fields["discount_minor"])
     _tell_total_from_revenue(fields)
     _take_discount_off_revenue(fields)
     return fields
@@ -134,7 +132,7 @@ def refund(properties: Fields, shop_currency: str) -> dict[str, Any]:
         "order_id": required_order_id(properties, "order_id", "orderId"),
         "currency": stated,
         "refund_id": properties.ident("refund_id", "refundId"),
-        "amount_minor": None if amount is None else abs(amount),
+        "amount_minor": unsigned(amount),
         "products": products,
         "restocked": True if restocked is None else restocked,
         "return_shipping_minor": shipping if return_shipping is None else return_shipping,
@@ -150,8 +148,7 @@ def _refunded_total(properties: Fields, products: tuple[e.Product, ...], currenc
     """
 
     def told(*names: str) -> int | None:
-        amount = properties.amount(currency, *names)
-        return None if amount is None else abs(amount)
+        return unsigned(properties.amount(currency, *names))
 
     fields: dict[str, Any] = {f"{name}_minor": told(name) for name in ("shipping", "tax", "discount")}
     fields |= {"total_minor": told("total", "value", "amount"), "products": products}

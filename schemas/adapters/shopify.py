@@ -56,7 +56,7 @@ def read(message: dict[str, Any], given: Given, options: ShopifyOptions) -> Foun
     if "headers" in message:
         stated, body = root.inner("headers"), root.inner("body")
     else:
-        stated, body = root.inner("detail").inner("metadata"), root.inner("detail").inner("payload")
+        stated, body = root.inner("detail").inner("metadata"), root.inner("detail").own("payload")
     headers = Fields({name.lower(): value for name, value in stated.values.items()}, stated.path)
     topic = headers.required_ident("x-shopify-topic").lower()
     found = TOPICS.get(topic)

@@ -78,13 +78,13 @@ def cart_token(fields: Fields, *names: str) -> str | None:
 
 def buyer(body: Fields, options: ShopifyOptions) -> Own:
     """Who an order or a checkout belongs to. Its `user_id` is a member of the shop's staff, never the customer."""
-    customer = body.inner("customer")
+    customer = body.own("customer")
     named = {name: value for name, value in _attributes(body) if name in options.anonymous_id_attributes}
     found = (Fields(named, body.at("note_attributes")).ident(name) for name in options.anonymous_id_attributes)
     return {
         "user_id": plain_id(customer, "id"),
         "email": body.ident("email", "contact_email") or customer.ident("email"),
-        "phone": body.ident("phone") or customer.ident("phone"),
+        "phone": body.ident("phone") or customer.ident("phone") or body.ident("sms_marketing_phone"),
         "anonymous_id": next(filter(None, found), None),
         "cart_token": cart_token(body, "cart_token"),
     }
@@ -115,14 +115,19 @@ def dated_consent(customer: Fields) -> tuple[e.ConsentChange, ...]:
 
 
 def checkout_consent(body: Fields) -> tuple[e.ConsentChange, ...]:
-    """The consent of an order or a checkout: the customer's dated ones, or else the box she ticked. One not ticked says
+    """The consent of an order or a checkout: the customer's dated ones, or else the boxes she ticked. One not ticked says
     nothing about what she agreed to before.
     """
     dated = dated_consent(body.inner("customer"))
-    if dated or not body.flag("buyer_accepts_marketing"):
+    if dated:
         return dated
     at_ms = body.instant("created_at")
-    return (e.ConsentChange(state="GRANT", channel="email", at_ms=at_ms, source="checkout"),)
+    boxes = (("buyer_accepts_marketing", "email"), ("buyer_accepts_sms_marketing", "sms"))
+    return tuple(
+        e.ConsentChange(state="GRANT", channel=channel, at_ms=at_ms, source="checkout")
+        for name, channel in boxes
+        if body.flag(name)
+    )
 
 
 # --- money --------------------------------------------------------------------------------------------------------

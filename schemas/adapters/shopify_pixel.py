@@ -64,8 +64,8 @@ def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
         raise AdapterError("unknown_event", f"name: no event {name[:64]!r} is known")
     page = root.inner("context").inner("document")
     place = page.inner("location")
-    seen = Seen(root.inner("data"), page, given.shop_currency, cart_token(root, "cartToken"))
-    checkout = seen.data.inner("checkout")
+    seen = Seen(root.own("data"), page, given.shop_currency, cart_token(root, "cartToken"))
+    checkout = seen.data.own("checkout")
     common = {
         "timestamp_ms": required_time(root, "timestamp"),
         "source": "shopify_pixel",
@@ -75,7 +75,7 @@ def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
         "campaign": campaign_in(place.link("href")),
         "anonymous_id": root.ident("clientId"),
         "cart_token": seen.cart,
-        **_customer(root.inner("customer"), checkout),
+        **_customer(root.own("customer"), checkout),
         "consent": _consent(checkout),
     }
     message_id = root.required_ident("id")
@@ -86,11 +86,11 @@ def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
 
 
 def _customer(told: Fields, checkout: Fields) -> Own:
-    buyer = checkout.inner("order").inner("customer")
+    buyer = checkout.own("order").own("customer")
     return {
         "user_id": plain_id(buyer, "id") or plain_id(told, "id"),
         "email": checkout.ident("email") or told.ident("email"),
-        "phone": checkout.ident("phone") or told.ident("phone"),
+        "phone": checkout.ident("phone") or told.ident("phone") or checkout.ident("smsMarketingPhone"),
     }
 
 
@@ -108,7 +108,7 @@ def _consent(checkout: Fields) -> tuple[e.ConsentChange, ...]:
 
 
 def _money(fields: Fields, name: str, currency: str) -> int | None:
-    return fields.inner(name).amount(currency, "amount")
+    return fields.own(name).amount(currency, "amount")
 
 
 def _variant(fields: Fields, seen: Seen, currency: str, **more: Any) -> e.Product:
@@ -144,8 +144,13 @@ def _lines(lines: list[Fields], seen: Seen) -> tuple[tuple[e.Product, ...], str 
 
 
 def _line_item(fields: Fields, seen: Seen, currency: str, tax_share: tuple[int, int] | None) -> e.Product:
-    """A line of a checkout. `tax_share` (tax, what it is in) takes tax out of the line's worth."""
-    variant, quantity = fields.inner("variant"), fields.quantity("quantity")
+    """A line of a checkout. `tax_share` (tax, what it is in) takes tax out of the line's worth. One that is no product of the
+    catalogue has no variant: it is its own, as in an order's webhook.
+    """
+    variant, quantity = fields.own("variant"), fields.quantity("quantity")
+    if not variant.values:
+        own = {name: fields.values.get(name) for name in ("id", "title")}
+        variant = Fields({"product": own}, variant.path)
     price = _money(variant, "price", currency)
     listed = None if price is None else times(price, quantity, fields.at("variant.price"))
     final = _money(fields, "finalLinePrice", currency)
@@ -178,7 +183,7 @@ def _product(seen: Seen) -> Made:
 
 
 def _collection(seen: Seen) -> Made:
-    collection = seen.data.inner("collection")
+    collection = seen.data.own("collection")
     listed = list(collection.objects("productVariants"))
     stated = stated_currency(Fields({}, ""), [fields.inner("price") for fields in listed])
     yield (
@@ -200,7 +205,7 @@ def _search(seen: Seen) -> Made:
 
 
 def _cart(seen: Seen) -> Made:
-    cart = seen.data.inner("cart")
+    cart = seen.data.own("cart")
     token = cart_token(cart, "id") or seen.cart
     products, stated = _lines(list(cart.objects("lines")), seen)
     yield e.CartViewed, {"cart_id": token, "cart_token": token, "products": products, "currency": stated}
@@ -234,12 +239,12 @@ def _amounts(seen: Seen) -> tuple[Own, tuple[int, int] | None]:
 
 def _shipping(checkout: Fields, currency: str) -> int | None:
     """What she pays for shipping. The line of it is without its discounts, which older events do not tell."""
-    chosen = checkout.inner("delivery").objects("selectedDeliveryOptions")
+    chosen = checkout.own("delivery").objects("selectedDeliveryOptions")
     paid = [_money(one, "costAfterDiscounts", currency) for one in chosen]
     told = [amount for amount in paid if amount is not None]
     if paid and len(told) == len(paid):
         return bounded(sum(told), checkout.at("delivery"))
-    return _money(checkout.inner("shippingLine"), "price", currency)
+    return _money(checkout.own("shippingLine"), "price", currency)
 
 
 def _checkout(kind: type[e.Event]) -> Callable[[Seen], Made]:
@@ -290,7 +295,7 @@ def _code(checkout: Fields) -> str | None:
 
 def _alert(seen: Seen) -> Made:
     """A message the checkout shows; of interest is the one about a payment that failed."""
-    alert = seen.data.inner("alert")
+    alert = seen.data.own("alert")
     if alert.text("type") == "PAYMENT_ERROR":
         yield e.PaymentFailed, {"cart_id": seen.cart, "reason": alert.text("message")}
 

@@ -169,9 +169,18 @@ def product(delivery: Delivery) -> Made:
                 "inventory_item_id": plain_id(fields, "inventory_item_id"),
                 "variant": variant_title(fields, "title"),
                 "price_minor": fields.amount(delivery.shop_currency, "price"),
-                "available": units(fields, "inventory_quantity"),
+                "available": _available(fields),
             },
         )
+
+
+def _available(fields: Fields) -> int | None:
+    """How many of a variant can be bought: at least one where Shopify does not count them, or sells on when none are left."""
+    counted = units(fields, "inventory_quantity")
+    unlimited = (
+        fields.values.get("inventory_management", "shopify") is None or fields.text("inventory_policy") == "continue"
+    )
+    return max(1, counted) if counted is not None and unlimited else counted
 
 
 def inventory_level(delivery: Delivery) -> Made:

@@ -76,7 +76,7 @@ def _unstruct(root: Fields, schema: str) -> Fields | None:
         if name.startswith("unstruct_event_") and _of_flat_name(name) == schema and isinstance(value, dict):
             return Fields(value, name)
     # The event itself lies in an envelope that is self-describing too.
-    outer = root.inner("unstruct_event")
+    outer = root.own("unstruct_event")
     for described in (outer.inner("data"), outer):
         if _schema(described) == schema:
             return described.inner("data")
@@ -92,7 +92,7 @@ def _entities(root: Fields) -> dict[str, list[Fields]]:
             if schema in _KNOWN:
                 found.setdefault(schema, []).extend(root.objects(name))
     for place in ("contexts", "derived_contexts"):
-        for entity in root.inner(place).objects("data"):
+        for entity in root.own(place).objects("data"):
             schema = _schema(entity)
             if schema in _KNOWN:
                 found.setdefault(schema, []).append(entity.inner("data"))
@@ -136,7 +136,7 @@ def _common(root: Fields, entities: dict[str, list[Fields]]) -> dict[str, Any]:
         times["original_timestamp_ms"] = root.instant("dvce_created_tstamp")
         times["sent_at_ms"] = root.instant("dvce_sent_tstamp")
     user = _user(entities)
-    session = entities.get(_SESSION, [Fields({}, "")])[0]
+    session = next(iter(entities.get(_SESSION, ())), Fields({}, ""))
     named = {name: root.text(f"mkt_{name}") for name in ("source", "medium", "term", "content")}
     named["name"] = root.text("mkt_campaign")
     return times | {

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas import events as e
 from schemas.adapters.adapter import Options
-from schemas.adapters.commerce import bounded, required_order_id, stated_currency, times
+from schemas.adapters.commerce import bounded, required_order_id, stated_currency, times, unsigned
 from schemas.scalars import AdapterError, Fields, text_of
 
 
@@ -190,7 +190,7 @@ def _transaction(action: Action) -> Made:
             "revenue_minor": goods,
             "shipping_minor": shipping,
             "tax_minor": tax,
-            "discount_minor": paid.amount(currency, "discount_amount"),
+            "discount_minor": unsigned(paid.amount(currency, "discount_amount")),
             "coupon": paid.text("discount_code"),
             "products": products,
         },
@@ -209,7 +209,7 @@ def _refund(action: Action) -> Made:
         {
             "order_id": required_order_id(back, "transaction_id"),
             "currency": stated,
-            "amount_minor": None if amount is None else abs(amount),
+            "amount_minor": unsigned(amount),
             "amount_with_tax": amount is not None and action.options.refund_includes_tax,
             "products": products,
             "reason": back.text("refund_reason"),

@@ -1,14 +1,16 @@
 """What an answer means, and when to try again. Pure.
 
-Any 2xx is a delivery. 410 says that the endpoint is gone for good. 400, 413 and 422 say that this very record is not wanted:
-it is set aside at once. Everything else, a wrong key and a missing path included, may be mended on the other side and is tried
-again, at first after a second, then twice as long each time up to five minutes, with up to a tenth more by a hash of the id.
+Any 2xx is a delivery, unless its body says that the event was left out. 410 says that the endpoint is gone for good. 400, 413
+and 422 say that this very record is not wanted: it is set aside at once, and so is one that was left out. Everything else, a
+wrong key and a missing path included, may be mended on the other side and is tried again, at first after a second, then twice
+as long each time up to five minutes, with up to a tenth more by a hash of the id.
 """
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
+import msgspec
 from xxhash import xxh3_64_intdigest
 
 FIRST_S: Final = 1.0
@@ -18,17 +20,32 @@ RETRY_AFTER_MAX_S: Final = 3600
 Meaning = Literal["delivered", "gone", "refused", "again"]
 
 
-def meaning(status: int) -> Meaning:
-    """What an HTTP status means for a record.
+def meaning(status: int, body: bytes = b"") -> Meaning:
+    """What an HTTP status means for a record, and the body, where there is reason to read it.
 
     >>> meaning(202), meaning(410), meaning(422), meaning(401), meaning(302)
     ('delivered', 'gone', 'refused', 'again', 'again')
     """
     if 200 <= status < 300:
-        return "delivered"
+        return "delivered" if left_out(body) is None else "refused"
     if status == 410:
         return "gone"
     return "refused" if status in {400, 413, 422} else "again"
+
+
+def left_out(body: bytes) -> str | None:
+    """Why Braze left the event out of a call that it took: it answers 201 then, with `errors` (Braze: API errors and responses,
+    non-fatal errors). None where it did not, or the body is none of Braze's.
+
+    >>> left_out(b'{"message":"success","errors":["no such time"]}'), left_out(b'{"message":"success"}')
+    ('no such time', None)
+    """
+    try:
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return None
+    errors = said.get("errors") if isinstance(said, dict) and not said.get("events_processed") else None
+    return ", ".join(map(str, errors))[:1024] if isinstance(errors, list) and errors else None
 
 
 def pause_s(tries: int, identity: str, retry_after: str | None = None, now_s: float = 0.0) -> float:

@@ -9,14 +9,14 @@ import msgspec
 from msgspec import Struct
 
 from streams.relay import guard
-from streams.relay.attempts import RETRY_AFTER_MAX_S, meaning, pause_s
+from streams.relay.attempts import RETRY_AFTER_MAX_S, left_out, meaning, pause_s
 from streams.relay.calls import Call, NobodyNamed, call_of
 from streams.setting_relay import Relay
 
 _log = logging.getLogger(__name__)
 
 FAILED: Final = {
-    "refused": "The receiver answered that it does not want this record (400, 413 or 422).",
+    "refused": "The receiver answered that it does not want this record (400, 413 or 422), or (Braze) that it left it out.",
     "nobody_named": "The customer has no identifier that the messaging system knows.",
     "expired": "It could not be delivered before it expired.",
     "given_up": "It was tried again and again for as long as the settings say.",
@@ -34,6 +34,8 @@ class Answer(NamedTuple):
 
     status: int
     retry_after: str | None = None
+    body: bytes = b""
+    """The beginning of it, where a system tells there what it did not take."""
 
 
 class Post(Protocol):
@@ -119,7 +121,7 @@ class Courier:
                     return self._failure("malformed", repr(error), tries, value)
                 tries += 1
                 said, trouble = await self._try(call)
-            match "again" if said is None else meaning(said.status):
+            match "again" if said is None else meaning(said.status, said.body):
                 case "delivered":
                     if self._failing_ms is not None:
                         _log.info("relay %s: the receiver takes triggers again", self._name, extra={"often": True})
@@ -152,7 +154,8 @@ class Courier:
             if (private := guard.as_error(error)) is not None:
                 raise Disabled(f"relay {self._name}: {private}") from None
             return None, str(error) or type(error).__name__
-        return said, f"HTTP {said.status}"
+        why = left_out(said.body)
+        return said, f"HTTP {said.status}" if why is None else f"HTTP {said.status}: {why}"
 
     def _failure(self, reason: str, detail: str, tries: int, value: bytes, head: _Head | None = None) -> Failure:
         self.counts[reason] += 1

@@ -43,6 +43,8 @@ FAILED_TOPIC: Final = "relay-failed"
 HEARS_TOPIC: Final = "messages"
 """Where the worker hears that a message never went out."""
 FETCH_MAX: Final = 500
+ANSWER_MAX: Final = 16 * 1024
+"""Bytes of an answer that are read where it has to be."""
 WAITING_FOR_EACH: Final = 4
 """Records taken in for each call that may be under way: some of them wait for their turn, some to be tried again."""
 READ_AGAIN_MS: Final = 2_147_483_647
@@ -299,11 +301,21 @@ async def client(relay: Relay) -> Any:
         async def post(to: str, call: Call) -> Answer:
             try:
                 async with session.post(to, data=call.body, headers=call.headers, allow_redirects=False) as answer:
-                    return Answer(answer.status, answer.headers.get("Retry-After"))
+                    said = await _beginning(answer) if relay.format == "braze" else b""
+                    return Answer(answer.status, answer.headers.get("Retry-After"), said)
             except aiohttp.ClientError as error:
                 raise OSError(type(error).__name__) from error
 
         yield post
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """The beginning of a body, as far as it comes: the call itself is answered."""
+    said = b""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        while len(said) < ANSWER_MAX and (more := await answer.content.read(ANSWER_MAX)):
+            said += more
+    return said
 
 
 def _page(name: str, courier: Courier) -> Callable[[], bytes]:

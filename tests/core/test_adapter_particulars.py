@@ -116,6 +116,22 @@ def test_money_that_is_under_way_in_two_payments_and_missing_in_one_sum_counts_a
     assert one(webhook("refunds/create", refund)).amount_minor == 500
 
 
+def test_money_that_is_under_way_in_two_payments_may_be_missing_in_two_sums_too() -> None:
+    payments = [
+        {"kind": "refund", "status": "pending", "amount": amount, "currency": "CHF"} for amount in ("2.20", "3.30")
+    ]
+    line = {
+        "line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.00", "subtotal_set": money_set("5.00", "5.50"),
+    }  # fmt: skip
+    missing = [
+        {"kind": "refund_discrepancy", "amount": amount, "amount_set": money_set(amount, francs)}
+        for amount, francs in (("2.00", "2.20"), ("3.00", "3.30"))
+    ]
+    refund = refund_of(transactions=payments, refund_line_items=[line], order_adjustments=missing)
+
+    assert one(webhook("refunds/create", refund)).amount_minor == 500
+
+
 @pytest.mark.parametrize("status", ["pending", "success"])
 def test_a_tip_that_goes_back_in_another_currency_takes_nothing_off_the_order(status: str) -> None:
     tip = {
@@ -172,6 +188,136 @@ def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_know
     assert (product.list_minor, product.discount_minor) == (listed, listed)
 
 
+@pytest.mark.parametrize(
+    "told, shipping",
+    [
+        ({"shipping_lines": [{"price": "4.90", "discounted_price": "0.00"}, {"price": "3.00"}]}, 300),
+        ({"total_shipping_price_set": {"shop_money": {"amount": "4.90"}}}, 490),
+        ({"shipping_lines": [{"price": "3.00"}], "total_shipping_price_set": {"shop_money": {"amount": "4.90"}}}, 300),
+        ({}, 0),
+    ],
+)
+def test_shipping_of_an_order_is_what_its_lines_cost_after_discounts_or_else_the_total_of_them(
+    told: dict[str, Any], shipping: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/order: `shipping_lines`, `total_shipping_price_set`."""
+    assert one(webhook("orders/create", {**ORDER, **told})).shipping_minor == shipping
+
+
+def test_without_amounts_an_order_is_what_its_lines_say_and_without_tax_none_is_taken_out_of_the_goods() -> None:
+    untold = one(
+        webhook("orders/create", {**ORDER, "subtotal_price": None, "taxes_included": True, "total_tax": "1.00"})
+    )
+    untaxed = one(webhook("orders/create", {**ORDER, "taxes_included": True, "total_tax": None}))
+
+    assert (untold.revenue_minor, untold.tax_minor) == (None, 100)
+    assert (untaxed.revenue_minor, untaxed.tax_minor) == (1000, None)
+
+
+@pytest.mark.parametrize(
+    "told, amount",
+    [
+        ({"order_adjustments": []}, 500),  # paid out 1.00, adjusted nothing: the rest of the line was kept for another
+        ({}, 100),
+        ({"order_adjustments": [], "transactions": ["failure", "success"]}, 100),
+    ],
+)
+def test_that_a_line_was_exchanged_shows_only_where_all_that_was_adjusted_is_told_and_nothing_failed(
+    told: dict[str, Any], amount: int
+) -> None:
+    statuses = told.get("transactions", ["success"])
+    payments = [{"kind": "refund", "status": status, "amount": "1.00", "currency": "EUR"} for status in statuses]
+    line = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "total_tax": "0.00", "line_item": TEA}
+    refund = refund_of(refund_line_items=[line], **told | {"transactions": payments})
+    _, by_its_order = events(webhook("orders/updated", {**ORDER, "refunds": [refund]}))
+
+    assert by_its_order.amount_minor == amount
+    assert one(webhook("refunds/create", refund)).amount_minor == 100
+
+
+def test_a_refund_was_made_when_it_was_processed() -> None:
+    told = refund_of(transactions=[], processed_at="2024-05-01T12:00:00Z")
+
+    assert one(webhook("refunds/create", told)).timestamp_ms == NOON_MS
+    assert one(webhook("refunds/create", told | {"processed_at": None})).timestamp_ms == NOON_MS + 86_400_000
+
+
+def test_an_order_that_is_told_of_as_cancelled_twice_is_cancelled_once_and_when_it_was() -> None:
+    cancelled = {**ORDER, "cancelled_at": "2024-05-02T12:00:00Z", "updated_at": "2024-05-03T12:00:00Z"}
+    first, again = (
+        events(webhook("orders/updated", cancelled, **{"X-Shopify-Webhook-Id": delivery}))[1]
+        for delivery in ("w1", "w2")
+    )
+    told_itself = one(webhook("orders/cancelled", cancelled))
+
+    assert first.message_id == again.message_id
+    assert first.timestamp_ms == told_itself.timestamp_ms == NOON_MS + 86_400_000
+    assert (
+        one(webhook("orders/cancelled", {**cancelled, "cancelled_at": None})).timestamp_ms == NOON_MS + 2 * 86_400_000
+    )
+
+
+def test_what_went_back_with_a_cancelled_order_is_told_with_it() -> None:
+    payment = {"kind": "refund", "status": "success", "amount": "10.00", "currency": "EUR"}
+    cancelled = {**ORDER, "cancelled_at": "2024-05-02T12:00:00Z", "refunds": [refund_of(transactions=[payment])]}
+    order, refund = events(webhook("orders/cancelled", cancelled))
+
+    assert (type(order), type(refund)) == (e.OrderCancelled, e.OrderRefunded)
+    assert (refund.user_id, refund.amount_minor) == ("7", 1000)
+
+
+@pytest.mark.parametrize("status, amount", [("pending", 500), ("success", 500), ("failure", 0), ("error", 0)])
+def test_a_try_to_send_the_money_counts_unless_it_failed(status: str, amount: int) -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/transaction: a `status` is one of these four."""
+    payment = {"kind": "refund", "status": status, "amount": "5.00", "currency": "EUR"}
+
+    assert one(webhook("refunds/create", refund_of(transactions=[payment]))).amount_minor == amount
+
+
+@pytest.mark.parametrize(
+    "explained, left",
+    [
+        ({}, 500),
+        ({"refund_line_items": [{"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "line_item": TEA}]}, 0),
+        (
+            {
+                "refund_shipping_lines": [
+                    {"subtotal_amount_set": {"shop_money": {"amount": "5.00", "currency_code": "EUR"}}}
+                ]
+            },
+            500,
+        ),
+    ],
+)
+def test_money_settles_what_was_taken_off_before_only_where_it_does_not_say_what_it_is_for(
+    explained: dict[str, Any], left: int
+) -> None:
+    taken_off = {"line_item_id": 5, "quantity": 1, "subtotal": "5.00", "line_item": TEA}
+    payment = {"kind": "refund", "status": "success", "amount": "5.00", "currency": "EUR"}
+    later = {"id": 4, "created_at": "2024-05-02T12:00:05Z", "transactions": [payment], **explained}
+    refunds = [refund_of(refund_line_items=[taken_off], transactions=[]), refund_of(**later)]
+
+    assert net_and_margin(webhook("orders/updated", {**ORDER, "refunds": refunds}))[0] == left
+
+
+def test_what_happened_is_as_old_as_the_message_says_by_the_best_time_it_has() -> None:
+    noon, day_before, day_after = "2024-05-01T12:00:00Z", "2024-04-30T12:00:00Z", "2024-05-02T12:00:00Z"
+    placed = {**ORDER, "processed_at": noon, "created_at": day_after, "updated_at": day_before}
+    unprocessed = {**ORDER, "processed_at": None, "created_at": noon, "updated_at": None}
+    cart = {"token": "c1", "updated_at": noon, "created_at": day_before}
+    checkout = {"token": "k1", "email": "ada@shop.example", "updated_at": noon, "created_at": day_before}
+
+    assert one(webhook("orders/create", placed)).timestamp_ms == NOON_MS
+    assert one(webhook("orders/create", unprocessed)).timestamp_ms == NOON_MS
+    assert one(webhook("orders/updated", {**placed, "updated_at": None})).timestamp_ms == NOON_MS
+    assert one(webhook("orders/fulfilled", {**placed, "updated_at": None})).timestamp_ms == NOON_MS
+    assert one(webhook("carts/update", cart)).timestamp_ms == NOON_MS
+    assert one(webhook("checkouts/update", checkout)).timestamp_ms == NOON_MS
+    assert (
+        one(webhook("checkouts/update", {**checkout, "updated_at": None, "created_at": noon})).timestamp_ms == NOON_MS
+    )
+
+
 @pytest.mark.parametrize("status", ["cancelled", "error", "failure"])
 @pytest.mark.parametrize("topic", ["fulfillments/create", "fulfillments/update"])
 def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, status: str) -> None:
@@ -181,6 +327,162 @@ def test_a_parcel_that_came_to_nothing_neither_left_nor_arrived(topic: str, stat
     }  # fmt: skip
 
     assert events(webhook(topic, parcel)) == []
+
+
+@pytest.mark.parametrize(
+    "told, email",
+    [
+        ({"email": "a@shop.example", "contact_email": "b@shop.example"}, "a@shop.example"),
+        ({"email": "", "contact_email": "b@shop.example"}, "b@shop.example"),
+        ({"email": None, "customer": {"id": 7, "email": "c@shop.example"}}, "c@shop.example"),
+    ],
+)
+def test_who_ordered_is_known_by_the_address_of_the_order_and_else_by_her_own(told: dict[str, Any], email: str) -> None:
+    assert one(webhook("orders/create", {**ORDER, **told})).email == email
+
+
+def test_a_cart_says_its_attributes_as_an_object_and_an_order_as_pairs_some_of_which_are_none() -> None:
+    cart = {
+        "token": "c1",
+        "updated_at": "2024-05-01T12:00:00Z",
+        "attributes": {"rudderAnonymousId": "r1", "gift": "yes"},
+    }
+    pairs = [None, "gift", {"value": "x"}, {"name": 7, "value": "y"}, {"name": "rudderAnonymousId", "value": "r1"}]
+
+    assert one(webhook("carts/update", cart)).anonymous_id == "r1"
+    assert one(webhook("orders/create", {**ORDER, "note_attributes": pairs})).anonymous_id == "r1"
+
+
+@pytest.mark.parametrize(
+    "named, product_id",
+    [
+        ({"product_id": 71, "variant_id": 4411, "sku": "TG"}, "71"),
+        ({"product_id": None, "variant_id": 4411, "sku": "TG"}, "4411"),
+        ({"product_id": None, "variant_id": None, "sku": "TG", "id": 5}, "TG"),
+        ({"product_id": None, "id": 5, "key": "k"}, "5"),
+        ({"key": "k"}, "k"),
+    ],
+)
+def test_a_line_is_of_its_product_or_else_of_what_it_names_instead(named: dict[str, Any], product_id: str) -> None:
+    line = {"title": "Tea", "quantity": 1, "price": "5.00", **named}
+
+    assert one(webhook("orders/create", {**ORDER, "line_items": [line]})).products[0].product_id == product_id
+
+
+@pytest.mark.parametrize(
+    "priced", [{"original_price": "5.00", "price": "4.00"}, {"price": "5.00"}, {"variant_price": "5.00"}]
+)
+def test_a_line_costs_what_it_did_before_discounts(priced: dict[str, str]) -> None:
+    """Lines of carts tell `original_price` beside `price`, lines of checkouts `variant_price`."""
+    cart = {"token": "c1", "updated_at": "2024-05-01T12:00:00Z", "line_items": [{"id": 5, "quantity": 2, **priced}]}
+
+    assert one(webhook("carts/update", cart)).products[0].price_minor == 500
+
+
+def test_a_line_without_a_price_has_no_worth_of_its_own_whatever_holds_tax() -> None:
+    for included in (True, False):
+        order = {**ORDER, "taxes_included": included, "line_items": [{"id": 5, "quantity": 2}]}
+        (line,) = one(webhook("orders/create", order)).products
+        assert (line.price_minor, line.list_minor, line.discount_minor) == (None, None, 0)
+
+
+def test_an_order_goes_to_the_country_of_its_goods_and_else_to_that_of_its_bill() -> None:
+    bill, goods = {"billing_address": {"country_code": "AT"}}, {"shipping_address": {"country_code": "DE"}}
+
+    assert one(webhook("orders/create", {**ORDER, **bill, **goods})).country == "DE"
+    assert one(webhook("orders/create", {**ORDER, **bill, "shipping_address": None})).country == "AT"
+
+
+@pytest.mark.parametrize("name", ["price_set", "original_price_set", "discounted_price_set"])
+def test_a_cart_is_in_the_currency_of_the_shops_money_in_its_lines(name: str) -> None:
+    line = {"id": 5, "quantity": 1, "price": "500", name: {"shop_money": {"amount": "500", "currency_code": "JPY"}}}
+    cart = one(webhook("carts/update", {"token": "c1", "updated_at": "2024-05-01T12:00:00Z", "line_items": [line]}))
+
+    assert (cart.currency, cart.products[0].price_minor) == ("JPY", 500)
+
+
+@pytest.mark.parametrize("told", [{"price": "9e12", "quantity": 1000}, {"price": "1.00", "total_discount": "1e14"}])
+def test_amounts_beyond_the_bound_refuse_the_order(told: dict[str, Any]) -> None:
+    order = {**ORDER, "line_items": [{**TEA, **told}]}
+
+    assert refused(webhook("orders/create", order))[0] == "number_out_of_range"
+
+
+def test_a_customer_of_shopify_is_named_by_address_and_number_in_her_data_and_in_what_is_asked_of_them() -> None:
+    """https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance: `customer` has id, email and phone."""
+    ada = {"id": 7, "email": "ada@shop.example", "phone": "+436641234567"}
+    told = [
+        webhook("customers/update", {**ada, "updated_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/update", {**ada, "created_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/enable", {**ada, "created_at": "2024-05-01T12:00:00Z"}),
+        webhook("customers/redact", {"customer": ada, "orders_to_redact": [1]}),
+        webhook("customers/data_request", {"customer": ada, "orders_requested": [1]}),
+    ]
+
+    for event in map(one, told):
+        assert (event.user_id, event.email, event.phone) == ("7", "ada@shop.example", "+436641234567")
+        assert event.timestamp_ms == NOON_MS
+
+
+def test_a_privacy_request_has_its_own_number_or_else_that_of_its_delivery() -> None:
+    numbered, plain = (one(webhook("customers/data_request", {"customer": {"id": 7}, **more})) for more in (
+        {"data_request": {"id": 9999}}, {},
+    ))  # fmt: skip
+
+    assert (numbered.request_id, plain.request_id) == ("9999", "w1")
+
+
+def test_a_shop_that_leaves_is_named_by_its_request_or_else_by_its_delivery() -> None:
+    nameless = webhook("shop/redact", {"shop_id": 1})
+    del nameless["headers"]["X-Shopify-Shop-Domain"]
+
+    assert one(webhook("shop/redact", {"shop_domain": "tea.myshopify.com"})).shop_id == "tea.myshopify.com"
+    assert one(webhook("shop/redact", {"shop_id": 1})).shop_id == "leaf.myshopify.com"
+    assert refused(nameless) == ("missing_field", "body.shop_domain is missing")
+
+
+def test_a_change_of_consent_that_says_none_is_refused() -> None:
+    assert refused(webhook("customers_email_marketing_consent/update", {"customer_id": 7})) == (
+        "missing_field", "body.email_marketing_consent is missing",
+    )  # fmt: skip
+
+
+def test_a_product_without_variants_is_one_and_is_shown_by_its_first_picture_and_page() -> None:
+    tea = {"id": 71, "title": "Green tea", "created_at": "2024-05-01T12:00:00Z", "handle": "green-tea",
+           "images": [{"src": "https://cdn.example/1.jpg"}, {"src": "https://cdn.example/2.jpg"}]}  # fmt: skip
+    shown = one(webhook("products/create", tea))
+    unnamed = one(webhook("products/create", {**tea, "handle": None, "images": []}))
+
+    assert (shown.product_id, shown.variant_id, shown.name) == ("71", None, "Green tea")
+    assert (shown.image_url, shown.url) == (
+        "https://cdn.example/1.jpg",
+        "https://leaf.myshopify.com/products/green-tea",
+    )
+    assert (unnamed.image_url, unnamed.url) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "told, available",
+    [
+        ({"inventory_management": "shopify", "inventory_policy": "deny"}, 0),
+        ({"inventory_management": "shopify", "inventory_policy": "continue"}, 1),
+        ({"inventory_management": None, "inventory_policy": "deny"}, 1),
+        ({"inventory_policy": "deny"}, 0),
+    ],
+)
+def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_out(
+    told: dict[str, Any], available: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/product-variant: `inventory_management`, `inventory_policy`."""
+
+    def stock(quantity: int) -> int | None:
+        variant = {"id": 4411, "inventory_quantity": quantity, **told}
+        body = {"id": 71, "updated_at": "2024-05-01T12:00:00Z", "variants": [variant]}
+        found: int | None = one(webhook("products/update", body)).available
+        return found
+
+    assert stock(0) == available
+    assert stock(7) == 7
 
 
 # --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
@@ -208,6 +510,93 @@ def test_an_order_of_snowplow_that_names_neither_tax_nor_shipping_holds_none_and
 
     assert (order.revenue_minor, order.tax_minor, order.shipping_minor) == (goods, None, None)
     assert [(line.price_minor, line.quantity) for line in order.products] == [(500, 2)]
+
+
+@pytest.mark.parametrize("written", [1, -1])
+def test_a_discount_of_snowplow_that_is_written_with_a_minus_takes_off_too(written: int) -> None:
+    paid = {"transaction_id": "T1", "currency": "EUR", "discount_amount": written}
+    order = action("transaction", transaction=[paid], product=[SNOWPLOW_TEA])
+
+    assert one(order).discount_minor == 100
+    assert net_and_margin(order)[0] == 900
+
+
+@pytest.mark.parametrize("amount", [119, -119])
+def test_what_snowplow_says_went_back_went_back_also_where_it_is_written_with_a_minus(amount: int) -> None:
+    refund = one(action("refund", refund=[{"transaction_id": "T1", "currency": "EUR", "refund_amount": amount}]))
+
+    assert (refund.amount_minor, refund.amount_with_tax) == (11900, True)
+
+
+@pytest.mark.parametrize("kind", ["product_view", "list_click", "add_to_cart", "remove_from_cart"])
+def test_what_is_done_with_products_names_each_or_is_refused(kind: str) -> None:
+    assert [event.product.product_id for event in events(action(kind, product=[SNOWPLOW_TEA] * 2))] == ["tea", "tea"]
+    assert refused(action(kind)) == ("missing_field", "there is no product entity")
+
+
+@pytest.mark.parametrize("kind", ["promo_view", "promo_click"])
+def test_a_promotion_of_snowplow_is_told_by_its_entity(kind: str) -> None:
+    banner = {"id": "p1", "name": "Tea time", "creative_id": "red", "slot": "top"}
+    found = one(action(kind, promotion=[banner]))
+
+    assert (found.promotion_id, found.name, found.creative, found.position) == ("p1", "Tea time", "red", "top")
+    assert refused(action(kind)) == ("missing_field", "there is no promotion entity")
+
+
+@pytest.mark.parametrize("number, taken", [(500, True), (501, False)])
+def test_a_list_of_snowplow_has_five_hundred_products_at_most(number: int, taken: bool) -> None:
+    listed = action("list_view", product=[{"id": f"p{one}", "price": 1, "currency": "EUR"} for one in range(number)])
+
+    if taken:
+        assert len(one(listed).products) == number
+    else:
+        assert refused(listed)[0] == "out_of_bounds"
+
+
+def test_a_payment_that_failed_says_why_and_what_was_to_be_bought() -> None:
+    paid = {"transaction_id": "T1", "revenue": 10, "currency": "EUR", "payment_method": "card"}
+    error = {"error_code": "E01", "error_shortcode": "declined"}
+    failed = one(action("trns_error", transaction=[paid], transaction_error=[error], product=[SNOWPLOW_TEA]))
+
+    assert (failed.order_id, failed.value_minor, failed.reason) == ("T1", 1000, "declined")
+    assert [line.product_id for line in failed.products] == ["tea"]
+
+
+def test_products_of_snowplow_without_a_currency_are_in_the_shops_and_may_have_a_list_price_alone() -> None:
+    silent = {"id": "tea", "price": 500, "quantity": 2}
+    added = in_shop_of("JPY", action("add_to_cart", product=[silent]))
+    listed = one(action("add_to_cart", product=[{"id": "tea", "list_price": 6, "currency": "EUR"}])).product
+
+    assert (added.product.price_minor, added.currency) == (500, None)
+    assert (listed.price_minor, listed.discount_minor) == (600, 0)
+
+
+def test_a_screen_is_a_page_and_a_campaign_has_all_its_words() -> None:
+    words = {"source": "news", "medium": "mail", "campaign": "spring", "term": "tea", "content": "top"}
+    seen = one({
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "screen_view",
+        **{f"mkt_{name}": word for name, word in words.items()},
+    })  # fmt: skip
+
+    assert isinstance(seen, e.PageViewed)
+    assert seen.campaign == e.Campaign(source="news", medium="mail", name="spring", term="tea", content="top")
+    assert seen.channel == ""
+
+
+@pytest.mark.parametrize("sessions", [[], None, [{}], [{"userId": "d1"}, {"userId": "d2"}]])
+def test_the_device_of_an_app_is_that_of_its_session_where_there_is_one(sessions: list[dict[str, str]] | None) -> None:
+    seen = one({
+        "event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1", "event_name": "screen_view",
+        "contexts_com_snowplowanalytics_snowplow_client_session_1": sessions,
+    })  # fmt: skip
+
+    assert seen.anonymous_id == ("d1" if sessions and sessions[0] else None)
+
+
+def test_an_event_of_snowplow_without_any_time_is_refused() -> None:
+    assert refused({"event_id": "e", "collector_tstamp": None, "user_id": "u1", "event_name": "page_view"}) == (
+        "missing_field", "derived_tstamp is missing",
+    )  # fmt: skip
 
 
 def test_a_refund_of_snowplow_without_an_amount_is_of_its_products() -> None:
@@ -253,6 +642,88 @@ def test_of_price_and_discount_either_may_be_finer_than_the_currency_and_either_
     line = one(purchase).products[0]
 
     assert (line.list_minor, line.discount_minor) == (listed, discount)
+
+
+def test_a_refund_of_ga4_without_a_value_holds_no_tax_of_its_own() -> None:
+    back = ga4("refund", transaction_id="T1", items=[{"item_id": "a"}])
+    refund = one(back, ga4={"value_includes_tax": True})
+
+    assert (refund.amount_minor, refund.amount_with_tax) == (None, False)
+
+
+@pytest.mark.parametrize("content_type, shared", [("product", True), ("item", True), ("image", False), (None, False)])
+def test_what_is_shared_in_ga4_is_a_product_where_it_says_so(content_type: str | None, shared: bool) -> None:
+    found = events(ga4("share", content_type=content_type, item_id="tea", method="mail"))
+
+    assert [(event.product.product_id, event.share_via) for event in found] == ([("tea", "mail")] if shared else [])
+
+
+def test_user_properties_are_traits_whose_values_are_known_and_short_the_first_sixty_four() -> None:
+    """https://developers.google.com/analytics/devguides/collection/protocol/ga4/user-properties: each has a `value`."""
+    odd = {"plan": {"value": "gold"}, "tier": 3, "none": {"value": None}, "long": {"value": "x" * 2000}}
+    many = {f"t{number}": {"value": number} for number in range(100)}
+
+    assert events(ga4("login") | {"user_properties": odd})[0].traits == {"plan": "gold", "tier": 3}
+    assert list(events(ga4("login") | {"user_properties": many})[0].traits) == [f"t{number}" for number in range(64)]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"consent": {"ad_user_data": "DENIED"}},
+        {"device": {"language": "de"}},
+        {"user_location": {"country_id": "DE"}},
+        {"user_id": "ada"},
+    ],
+)
+def test_an_event_of_ga4_that_says_more_beside_it_is_another_one(beside: dict[str, Any]) -> None:
+    timed = ga4("login") | {"timestamp_micros": NOON_MS * 1000}
+
+    assert one(timed).message_id == one(timed).message_id != one(timed | beside).message_id
+
+
+def test_parameters_of_ga4_that_php_writes_as_an_empty_list_are_none_and_other_lists_are_refused() -> None:
+    assert isinstance(one({"client_id": "c1", "events": [{"name": "login", "params": []}]}), e.Identified)
+    assert refused({"client_id": "c1", "events": [{"name": "login", "params": [1]}]}) == (
+        "wrong_type", "events[0].params is no object",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "message, place",
+    [
+        (ga4("login") | {"consent": "granted"}, "consent"),
+        ({"client_id": "c1", "0": "consent", "1": "update", "2": "granted"}, "2"),
+        (webhook("orders/create", {**ORDER, "customer": "7"}), "body.customer"),
+        (
+            {"detail": {"metadata": {"X-Shopify-Topic": "orders/create"}, "payload": json.dumps(ORDER)}},
+            "detail.payload",
+        ),
+        ({**action("transaction"), "contexts": "[]"}, "contexts"),
+        ({"event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "unstruct_event": "{}"}, "unstruct_event"),
+    ],
+)
+def test_what_names_who_or_what_or_under_which_consent_is_refused_where_it_is_no_object(
+    message: dict[str, Any], place: str
+) -> None:
+    assert refused(message) == ("wrong_type", f"{place} is no object")
+
+
+def test_an_event_of_ga4_says_language_and_country() -> None:
+    body = ga4("login") | {"device": {"language": "de"}, "user_location": {"country_id": "AT"}}
+
+    assert (one(body).locale, one(body).country) == ("de", "AT")
+
+
+def test_a_screen_of_an_app_is_a_page() -> None:
+    assert one(ga4("screen_view", firebase_screen="Home")).name == "Home"
+
+
+@pytest.mark.parametrize("name", ["add_to_cart", "purchase"])
+def test_a_list_price_beyond_the_bound_of_amounts_refuses_the_event(name: str) -> None:
+    item = {"item_id": "a", "price": 9 * 10**12, "discount": 9 * 10**12, "quantity": 1}
+
+    assert refused(ga4(name, transaction_id="T1", currency="EUR", items=[item]))[0] == "number_out_of_range"
 
 
 @pytest.mark.parametrize("name", ["search", "view_search_results"])
@@ -326,6 +797,103 @@ def test_a_total_beside_a_subtotal_is_the_whole_order_though_it_is_what_the_line
     order = one(track("Order Completed", order_id="o1", currency="EUR", subtotal=8, tax=2, total=10, products=[tea]))
 
     assert (order.subtotal_minor, order.total_minor, order.revenue_minor) == (800, 1000, None)
+
+
+@pytest.mark.parametrize(
+    "theirs, ours, value",
+    [
+        ("orderId", "order_id", "o2"),
+        ("checkoutId", "checkout_id", "k1"),
+        ("updatedAt", "updated_at_ms", NOON_MS),
+        ("updated_at_ms", "updated_at_ms", NOON_MS),
+        ("total_discounts", "discount_minor", 700),
+        ("value", "total_minor", 700),
+        ("is_test", "test", True),
+    ],
+)
+def test_an_order_of_segment_may_be_spelt_as_its_sender_spells(theirs: str, ours: str, value: Any) -> None:
+    told = 7 if ours in {"discount_minor", "total_minor"} else value
+    order_id = {} if theirs == "orderId" else {"order_id": "o1"}
+
+    assert getattr(one(track("Order Completed", currency="EUR", **order_id, **{theirs: told})), ours) == value
+
+
+@pytest.mark.parametrize("theirs", ["reason", "cancel_reason"])
+def test_why_an_order_of_segment_was_cancelled_is_kept(theirs: str) -> None:
+    assert one(track("Order Cancelled", order_id="o1", **{theirs: "too late"})).reason == "too late"
+
+
+def test_a_refund_of_segment_may_be_spelt_as_its_sender_spells() -> None:
+    refund = one(track("Order Refunded", orderId="o1", refundId="r1", amount=5, restock="false", currency="EUR"))
+
+    assert (refund.order_id, refund.refund_id, refund.amount_minor, refund.restocked) == ("o1", "r1", 500, False)
+
+
+@pytest.mark.parametrize(
+    "named, product_id, variant_id",
+    [
+        ({"product_id": "tea", "sku": "s", "variant_id": "v"}, "tea", "v"),
+        ({"productId": "tea", "sku": "s", "variantId": "v"}, "tea", "v"),
+        ({"sku": "s", "id": "i"}, "s", None),
+        ({"id": "i", "variant_id": "v"}, "i", "v"),
+        ({"variant_id": "v"}, "v", "v"),
+    ],
+)
+def test_a_product_of_segment_is_named_by_the_best_id_it_has(
+    named: dict[str, str], product_id: str, variant_id: str | None
+) -> None:
+    (line,) = one(track("Order Completed", order_id="o1", products=[named])).products
+
+    assert (line.product_id, line.variant_id) == (product_id, variant_id)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"product_id": "ham", "price": 20, "quantity": 0.5},  # weighed: what it came to is rounded who knows how
+        {"product_id": "ham", "quantity": 1},
+    ],
+)
+def test_a_lone_total_beside_lines_that_nobody_can_add_up_is_the_whole_of_the_order(line: dict[str, Any]) -> None:
+    order = one(track("Order Completed", order_id="o1", currency="EUR", total=10, tax=2, products=[line]))
+
+    assert (order.total_minor, order.revenue_minor) == (1000, None)
+
+
+def test_what_a_line_came_to_counts_where_it_is_told_and_a_lone_total_just_like_it_is_the_goods() -> None:
+    line = {"product_id": "screw", "price": 0.0125, "quantity": 1000, "list_total": 12.4}
+    goods, whole = (
+        one(track("Order Completed", order_id="o1", currency="EUR", total=total, tax=2, products=[line]))
+        for total in (12.4, 12.5)
+    )
+
+    assert goods.products[0].list_minor == 1240
+    assert (goods.revenue_minor, goods.total_minor) == (1240, None)
+    assert (whole.revenue_minor, whole.total_minor) == (None, 1250)
+
+
+def test_what_so_many_units_come_to_is_refused_beyond_the_bound_of_amounts() -> None:
+    item = {"item_id": "a", "price": 1, "discount": 10**10, "quantity": 10**6}
+
+    assert refused(ga4("purchase", transaction_id="T1", currency="EUR", items=[item]))[0] == "number_out_of_range"
+
+
+def test_each_event_of_a_message_with_an_id_as_long_as_it_may_be_has_its_own() -> None:
+    items = [{"item_id": "a"}, {"item_id": "b"}]
+    first, second = events(ga4("add_to_cart", event_id="e" * 256, items=items))
+
+    assert first.message_id == "e" * 256
+    assert second.message_id != first.message_id
+    assert len(second.message_id) <= 256
+
+
+def test_all_that_a_link_says_of_its_campaign_is_kept() -> None:
+    words = {"source": "news", "medium": "mail", "campaign": "spring", "term": "tea", "content": "top"}
+    link = "https://shop.example/?" + "&".join(f"utm_{name}={word}" for name, word in words.items())
+
+    assert one(ga4("page_view", page_location=link)).campaign == e.Campaign(
+        source="news", medium="mail", name="spring", term="tea", content="top"
+    )
 
 
 # --- consent in calls and traits ----------------------------------------------------------------------------------

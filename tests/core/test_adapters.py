@@ -761,7 +761,7 @@ def test_a_null_in_a_push_leaves_what_stands_beside_it() -> None:
     assert (order.currency, order.revenue_minor, order.coupon) == ("USD", 500, "TEA")
 
 
-@pytest.mark.parametrize("wrong", [[], "{}", 7, True])
+@pytest.mark.parametrize("wrong", [[{"items": []}], "{}", 7, True])
 def test_parameters_that_are_no_object_are_refused_and_not_taken_for_none(wrong: Any) -> None:
     assert refused({"client_id": "c1", "events": [{"name": "begin_checkout", "params": wrong}]}) == (
         "wrong_type",

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
-from profiles.catalogue import NOTHING, Catalogue, CatalogueError, Facts, build_catalogue, supply_key
+from profiles.catalogue import COLUMNS, NOTHING, Catalogue, CatalogueError, Facts, build_catalogue, supply_key
 
 
 def test_a_product_has_its_own_facts_and_fills_gaps_from_its_category() -> None:
@@ -29,6 +30,21 @@ def test_a_product_has_its_own_facts_and_fills_gaps_from_its_category() -> None:
     assert catalogue.lookup("unknown", "coffee/instant").supply_days == 30.0
     assert catalogue.lookup("unknown", "lamps") is NOTHING
     assert catalogue.lookup("unknown") is NOTHING
+
+
+def test_columns_that_count_as_known_are_those_that_rows_are_read_for() -> None:
+    """What is almost one of them is warned of as misspelt: one that is missing there is never missed."""
+    read: set[str] = set()
+
+    class Row(dict[str, Any]):
+        @override
+        def get(self, column: str, default: Any = None, /) -> Any:
+            read.add(column)
+            return super().get(column, default)
+
+    build_catalogue([Row(product_id="tea")])
+
+    assert read == set(COLUMNS)
 
 
 def test_substitutes_share_a_supply_and_never_with_a_product_of_the_same_name() -> None:

@@ -157,6 +157,42 @@ def test_an_address_stands_in_where_there_is_no_user_id_and_an_anonymous_visitor
         call(visitor, format=system)
 
 
+@pytest.mark.parametrize("system, known", [("braze", True), ("klaviyo", True), ("customerio", False)])
+def test_braze_and_klaviyo_know_who_has_a_phone_alone_and_customer_io_does_not(system: str, known: bool) -> None:
+    """Braze: User identifiers of /users/track; Klaviyo: identifiers of a profile; Customer.io: identifiers of a person."""
+    called = TRIGGER | {"customer": {"id": "phone:+49301234", "phone": "+49301234"}}
+
+    if not known:
+        with pytest.raises(NobodyNamed):
+            call(called, format=system)
+        return
+    sent = body(call(called, format=system))
+    who = sent["events"][0] if system == "braze" else sent["data"]["attributes"]["profile"]["data"]["attributes"]
+    assert who["phone" if system == "braze" else "phone_number"] == "+49301234"
+
+
+@pytest.mark.parametrize(
+    "system, content_type",
+    [("braze", "application/json"), ("klaviyo", "application/vnd.api+json"), ("customerio", "application/json")],
+)
+def test_a_call_says_what_it_is_and_what_answer_it_takes(system: str, content_type: str) -> None:
+    headers = call(format=system).headers
+
+    assert (headers["content-type"], headers["accept"]) == (content_type, content_type)
+    assert call().headers["content-type"] == "application/json"
+
+
+def test_amounts_without_a_currency_and_prices_that_are_not_known_are_left_out() -> None:
+    unpriced = [{"product_id": "tea", "price_minor": None, "price_at_add_minor": 500}]
+    sent = body(call(TRIGGER | {"items": unpriced, "coupon": "TEA"}, format="braze"))["events"][0]["properties"]
+    silent = body(call(TRIGGER | {"currency": None}, format="klaviyo"))["data"]["attributes"]
+
+    assert (sent["items"], sent["coupon"]) == ([{"product_id": "tea", "price_at_add": 5.0}], "TEA")
+    assert "value" not in silent
+    assert "value" not in silent["properties"]
+    assert silent["properties"]["items"] == [{"product_id": "tea", "name": "Tea", "quantity": 2}]
+
+
 def test_what_became_of_a_trigger_names_the_customer_by_her_id() -> None:
     outcome = {
         "trigger_id": "t",
@@ -183,15 +219,14 @@ def test_what_became_of_a_trigger_names_the_customer_by_her_id() -> None:
 
 
 @pytest.mark.parametrize("system", ["braze", "klaviyo", "customerio"])
-def test_the_token_of_a_protected_address_is_no_address_to_send_to(system: str) -> None:
-    hidden = {
-        "trigger_id": "t",
-        "name": "trigger.converted",
-        "customer_id": "email:k1." + "0" * 32,
-        "emitted_at_ms": 0,
-    }
-    with pytest.raises(NobodyNamed):
-        call(hidden, format=system)
+def test_the_token_of_a_protected_address_or_number_is_none_to_send_to(system: str) -> None:
+    told = {"trigger_id": "t", "name": "trigger.converted", "emitted_at_ms": 0}
+
+    for kind in ("email", "phone"):
+        with pytest.raises(NobodyNamed):
+            call(told | {"customer_id": f"{kind}:k1." + "0" * 32}, format=system)
+    assert "ada@example.org" in call(told | {"customer_id": "email:ada@example.org"}, format=system).body.decode()
+    assert "k1.0" in call(told | {"customer_id": "user_id:k1." + "0" * 32}, format=system).body.decode()
 
 
 def test_amounts_are_whole_units_of_their_own_currency() -> None:
@@ -239,6 +274,7 @@ def test_waits_double_up_to_five_minutes_and_spread() -> None:
     assert len({round(pause_s(5, f"t{n}"), 3) for n in range(50)}) > 40
     assert pause_s(1, "t", "999999999") == 3600.0
     assert pause_s(1, "t", "soon") < 1.2
+    assert pause_s(9, "t", "0") >= 256.0
 
 
 def test_a_date_to_come_back_at_counts_like_the_seconds_until_then() -> None:

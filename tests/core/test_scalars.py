@@ -114,3 +114,40 @@ def test_the_values_that_identify_nobody_are_those_of_segment_and_posthog_togeth
     }
 
     assert [value for value in sorted(segments | posthogs) if identifier(value) is not None] == []
+
+
+def test_a_number_that_describes_is_kept_within_thirty_two_bits() -> None:
+    stated = Fields({"most": 2**31 - 1, "least": -(2**31) + 1, "more": 2**31, "less": -(2**31), "half": 0.5}, "p")
+
+    assert (stated.small("most"), stated.small("least")) == (2**31 - 1, -(2**31) + 1)
+    assert [stated.small(name) for name in ("more", "less", "half")] == [None, None, None]
+
+
+def test_a_link_is_text_that_leads_somewhere() -> None:
+    stated = Fields({"empty": "", "number": 7, "long": "x" * 2049, "short": "/", "longest": "x" * 2048}, "p")
+
+    assert [stated.link(name) for name in ("empty", "number", "long")] == [None, None, None]
+    assert (stated.link("empty", "short"), stated.link("longest")) == ("/", "x" * 2048)
+
+
+def test_eight_digits_are_a_date_nine_are_seconds_and_true_is_no_instant() -> None:
+    stated = Fields({"date": "20240501", "seconds": "999999999", "true": True, "list": [1]}, "p")
+
+    assert (stated.instant("date"), stated.instant("seconds")) == (1_714_521_600_000, 999_999_999_000)
+    for name in ("true", "list"):
+        with pytest.raises(AdapterError) as refusal:
+            stated.instant(name)
+        assert (refusal.value.reason, refusal.value.detail) == ("wrong_type", f"p.{name} is no instant")
+
+
+def test_an_amount_is_text_or_a_number_and_an_id_may_hold_what_can_not_be_printed_but_no_control_character() -> None:
+    stated = Fields({"amount": [1], "joined": "a\u200db", "broken": "a\nb"}, "p")
+
+    assert stated.ident("joined") == "a\u200db"
+    for read, reason in (
+        (lambda: stated.amount("EUR", "amount"), "wrong_type"),
+        (lambda: stated.ident("broken"), "bad_id"),
+    ):
+        with pytest.raises(AdapterError) as refusal:
+            read()
+        assert refusal.value.reason == reason

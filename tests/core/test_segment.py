@@ -423,6 +423,96 @@ def test_pages_and_screens_are_page_views(kind: str) -> None:
     assert event(message) == e.PageViewed(**COMMON, name="Home", url="https://x.org")
 
 
+TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
+
+
+@pytest.mark.parametrize("name, properties, expected", [
+    ("Order Fulfilled", {"order_id": "o1", "currency": "EUR", "products": [TEA]}, {"order_id": "o1", "currency": "EUR"}),
+    ("Order Delivered", {"orderId": "o1"}, {"order_id": "o1", "products": ()}),
+    ("Order Returned", {"order_id": "o1", "orderId": "o2"}, {"order_id": "o1"}),
+    ("Subscription Started", {"subscription_id": "s1", "products": [TEA]}, {"subscription_id": "s1"}),
+    ("Subscription Renewed", {"subscriptionId": "s1"}, {"subscription_id": "s1"}),
+    ("Subscription Cancelled", {"subscription_id": "s1"}, {"subscription_id": "s1"}),
+    ("Stock Alert Subscribed", {**TEA, "subscription_id": "s1"}, {"subscription_id": "s1"}),
+    ("Payment Failed", {"checkoutId": "k1", "orderId": "o1", "cart_id": "c1", "error": "declined"},
+     {"checkout_id": "k1", "order_id": "o1", "cart_id": "c1", "reason": "declined"}),
+    ("Payment Failed", {"checkout_id": "k1", "order_id": "o1", "reason": "expired"}, {"checkout_id": "k1", "reason": "expired"}),
+    ("Coupon Entered", {"coupon": "TEA", "orderId": "o1"}, {"coupon_id": "TEA", "order_id": "o1"}),
+    ("Coupon Denied", {"coupon_code": "TEA", "reason": "over"}, {"coupon_id": "TEA", "reason": "over"}),
+    ("Coupon Applied", {"coupon_id": "TEA", "discount": 500, "currency": "JPY"},
+     {"coupon_id": "TEA", "discount_minor": 500, "currency": "JPY"}),
+    ("Coupon Applied", {"coupon_id": "TEA", "discount": 5}, {"discount_minor": 500, "currency": None}),
+    ("Coupon Issued", {"coupon_id": "TEA", "expires": AT_MS}, {"coupon_id": "TEA", "expires_ms": AT_MS}),
+    ("Coupon Issued", {"coupon_id": "TEA", "expires_ms": AT_MS}, {"expires_ms": AT_MS}),
+    ("Products Searched", {"query": "tea", "results": 0}, {"query": "tea", "results": 0}),
+    ("Products Searched", {"query": "tea", "total_results": "12"}, {"results": 12}),
+    ("Products Searched", {"query": "tea", "results_count": 3}, {"results": 3}),
+    ("Promotion Clicked", {"id": "p1"}, {"promotion_id": "p1"}),
+    ("Cart Viewed", {"cart_id": "c1", "currency": "JPY", "products": [{"product_id": "tea", "price": 500}]}, {"currency": "JPY"}),
+    ("Viewed Page", {"title": "Home", "url": "https://x.org"}, {"name": "Home", "url": "https://x.org"}),
+    ("NPS Submitted", {"rating": "0", "survey_id": "s1", "order_id": "o1", "survey_sent_at": AT_MS, "comment": "no"},
+     {"score": 0, "survey_id": "s1", "order_id": "o1", "asked_at_ms": AT_MS, "comment": "no"}),
+    ("NPS Submitted", {"value": 10, "orderId": "o1", "asked_at": AT_MS}, {"score": 10, "order_id": "o1", "asked_at_ms": AT_MS}),
+    ("NPS Submitted", {"score": 9, "sent_at": AT_MS}, {"score": 9, "asked_at_ms": AT_MS}),
+    ("Product Reviewed", {"productId": "tea", "rating": "4.5"}, {"product_id": "tea", "rating": 4.5}),
+    ("Product Reviewed", {"sku": "tea", "rating": "good"}, {"product_id": "tea", "rating": None}),
+    ("Message Sent", {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "SMS"},
+     {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "sms"}),
+    ("Message Opened", {"triggerId": "t1", "campaignId": "c1", "channel": "push"},
+     {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "push"}),
+    ("Message Failed", {"reason": "capped"}, {"message_channel": "email", "reason": "capped"}),
+    ("Email Delivered", {"channel": "sms"}, {"message_channel": "email"}),
+    ("Email Bounced", {"channel": "sms", "bounce_type": "Permanent", "bounce_reason": "no such user"},
+     {"message_channel": "email", "bounce": "hard", "reason": "no such user"}),
+    ("Push Notification Bounced", {"type": "soft_bounce", "campaign": {"name": "spring"}},
+     {"message_channel": "push", "bounce": "soft", "campaign_id": "spring"}),
+    ("Push Notification Tapped", {"campaign_id": "c1", "campaign": {"name": "spring"}}, {"campaign_id": "c1"}),
+    ("Checkout Started", {"checkout_id": "k1", "revenue": 9, "total": 12}, {"value_minor": 900}),
+    ("Checkout Started", {"checkout_id": "k1", "total": 12, "subtotal": 8}, {"value_minor": 1200}),
+    ("Checkout Started", {"checkout_id": "k1", "subtotal": 8}, {"value_minor": 800}),
+])  # fmt: skip
+def test_what_a_call_tells_of_what_happened_is_kept(
+    name: str, properties: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = track(name, properties)
+
+    assert {field: getattr(found, field) for field in expected} == expected
+    if properties.get("products") == [TEA]:
+        assert [product.product_id for product in found.products] == ["tea"]
+
+
+@pytest.mark.parametrize("bounce, kind", [
+    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid")),
+    *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
+    ("ontological", None),
+])  # fmt: skip
+def test_a_bounce_is_for_good_or_not_by_the_words_of_mail_systems(bounce: str, kind: str | None) -> None:
+    """Amazon SES: bounceType; SendGrid: type; Postmark: Type."""
+    assert track("Message Bounced", {"bounceType": bounce}).bounce == kind
+
+
+@pytest.mark.parametrize(
+    "named", [{"product_id": "tea"}, {"productId": "tea"}, {"sku": "tea"}, {"id": "tea"}, {"variant_id": "tea"}]
+)
+def test_a_product_that_is_named_is_the_one_and_else_the_only_one_that_is_listed(named: dict[str, str]) -> None:
+    other = [{"product_id": "jam", "price": 500}]
+
+    assert track("Product Viewed", {**named, "products": other}).product.product_id == "tea"
+    assert track("Product Viewed", {"products": other, "currency": "JPY"}).product.price_minor == 500
+    assert track("Product Viewed", {"products": other}).product.price_minor == 50000
+    call = {**MINIMAL, "type": "track", "event": "Product Viewed", "properties": {"products": other}}
+    in_japan = Decoder("JPY").decode(json.dumps(call).encode(), RECORD_MS)
+    assert isinstance(in_japan, Arrival)
+    assert isinstance(in_japan.event, e.ProductViewed)
+    assert in_japan.event.product.price_minor == 500
+    assert refused("Product Viewed", {"products": other * 2})[0] == "missing_field"
+
+
+@pytest.mark.parametrize("named", [{"name": "Home"}, {"title": "Home"}])
+def test_a_page_without_a_name_of_its_own_has_that_of_its_properties(named: dict[str, str]) -> None:
+    assert event({**MINIMAL, "type": "page", "properties": named}).name == "Home"
+
+
 def test_a_page_without_properties_takes_its_url_from_the_context() -> None:
     assert event({**ENVELOPE, "type": "page"}) == e.PageViewed(**COMMON, url="https://foo.bar/a")
 
@@ -435,6 +525,41 @@ def test_the_traits_of_a_group_are_the_companys_not_the_customers() -> None:
     assert found == e.Grouped(
         **COMMON, group_id="0e8c78ea9d97a7b8185e8632", traits={"name": "Initech", "industry": "Technology"}
     )
+
+
+@pytest.mark.parametrize("said, expected", [
+    ({"traits": {"loyalty_id": "gold-1"}}, {"loyalty_id": "gold-1"}),
+    ({"traits": {"loyaltyId": "gold-1"}}, {"loyalty_id": "gold-1"}),
+    ({"context": {"traits": {"loyalty_id": "gold-1"}}}, {"loyalty_id": "gold-1"}),
+    ({"source": "till"}, {"source": "till"}),
+    ({"traits": {"timezone": "Europe/Berlin", "locale": "de"}}, {"timezone": "Europe/Berlin", "locale": "de"}),
+    ({"traits": {"timezone": "Asia/Tokyo", "locale": "ja"}, "context": {"timezone": "Europe/Berlin", "locale": "de"}},
+     {"timezone": "Europe/Berlin", "locale": "de"}),
+    ({"traits": {"address": {"country": "AT"}}, "context": {"location": {"country": "DE"}}}, {"country": "AT"}),
+    ({"traits": {"address": None}, "context": {"location": {"country": "DE"}}}, {"country": "DE"}),
+    ({"context": {"referrer": {"url": "https://search.example/"}}}, {"referrer": "https://search.example/"}),
+    ({"context": {"campaign": {}}}, {"campaign": None}),
+    ({"context": {"campaign": {"name": "", "creative": "red"}}}, {"campaign": None}),
+    ({"context": {"campaign": {"content": "top"}}}, {"campaign": Campaign(content="top")}),
+    ({"context": {"device": {"token": " "}}}, {"push_token": None}),
+])  # fmt: skip
+def test_what_describes_a_customer_may_stand_in_either_place(said: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = event({**MINIMAL, "type": "identify", **said})
+
+    assert {field: getattr(found, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize("stated, phone", [
+    ([{"id": "+12025550146", "type": "phone"}], "+12025550146"),
+    ([{"id": "+12025550146", "type": "phone", "collection": "users", "encoding": "none"}], "+12025550146"),
+    ([{"id": "+12025550146", "type": "phone", "collection": "accounts"}], None),
+    ([{"id": "c2ln", "type": "phone", "encoding": "base64"}], None),
+    ([None, "x", {"id": "1"}, {"id": "1", "type": 7}], None),
+    ({"id": "+12025550146", "type": "phone"}, None),
+])  # fmt: skip
+def test_external_ids_of_users_that_are_plain_identify(stated: Any, phone: str | None) -> None:
+    """https://segment.com/docs/unify/identity-resolution/externalids/: custom ids stand in `context.externalIds`."""
+    assert event({**MINIMAL, "type": "identify", "context": {"externalIds": stated}}).phone == phone
 
 
 def test_alias_links_who_she_was_with_who_she_is() -> None:
@@ -450,6 +575,32 @@ def test_a_merge_names_one_customers_identifiers() -> None:
     found = event({**ENVELOPE, "type": "merge", "mergeProperties": [*stated, again]})
 
     assert found == e.Identified(**COMMON, email="alex@example.com", phone="+12025550146")
+
+
+@pytest.mark.parametrize("kind, field, value", [
+    ("user_id", "user_id", "97980cfea0067"), ("userId", "user_id", "97980cfea0067"),
+    ("email", "email", "alex@example.com"), ("phone", "phone", "+12025550146"), ("mobile", "phone", "+12025550146"),
+    ("loyalty_id", "loyalty_id", "gold-1"),
+    ("anonymous_id", "anonymous_id", "507f191e810c19729de860ea"), ("anonymousId", "anonymous_id", "507f191e810c19729de860ea"),
+])  # fmt: skip
+def test_a_merge_may_name_each_type_of_identifier_and_repeat_what_the_call_says(
+    kind: str, field: str, value: str
+) -> None:
+    """https://www.rudderstack.com/docs/event-spec/standard-events/merge/: pairs of `type` and `value`."""
+    assert (
+        getattr(event({**ENVELOPE, "type": "merge", "mergeProperties": [{"type": kind, "value": value}]}), field)
+        == value
+    )
+
+
+def test_in_a_merge_a_national_number_is_the_same_as_the_international_one_of_the_shops_country() -> None:
+    stated = [{"type": "phone", "value": "+49 30 1234567"}, {"type": "phone", "value": "030 1234567"}]
+    message = json.dumps({**MINIMAL, "type": "merge", "mergeProperties": stated}).encode()
+    at_home, abroad = Decoder("EUR", phone_region="DE").decode(message, RECORD_MS), DECODER.decode(message, RECORD_MS)
+
+    assert isinstance(at_home, Arrival)
+    assert at_home.event.phone == "+49301234567"
+    assert isinstance(abroad, Problem)
 
 
 @pytest.mark.parametrize("stated,reason,place", [
@@ -933,6 +1084,8 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     ("Product Price Changed", {"product_id": "p"}, "missing_field", "properties.price"),
     ("Product Stock Changed", {"product_id": "p"}, "missing_field", "properties.available"),
     ("Product Stock Changed", {"product_id": "p", "available": 1.5}, "out_of_bounds", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": 2**31}, "out_of_bounds", "properties.available"),
+    ("Product Stock Changed", {"product_id": "p", "available": -(2**31)}, "out_of_bounds", "properties.available"),
     ("Product Stock Changed", {"product_id": "p", "available": "some"}, "wrong_type", "properties.available"),
     ("Ticket Opened", {}, "missing_field", "properties.ticket_id"),
     ("Erase Customer", {}, "missing_field", "properties.request_id"),
@@ -1043,6 +1196,57 @@ def test_a_consent_event_states_it_in_its_properties(properties: dict[str, Any])
     found = track("Consent Changed", properties)
 
     assert found == e.ConsentChanged(message_id="m1", timestamp_ms=AT_MS, user_id="u1", consent=(grant("email"),))
+
+
+def test_a_decision_may_name_its_channel_and_purpose_and_say_status_for_state() -> None:
+    channel = {"status": "denied", "message_channel": "SMS", "purpose": "Analytics"}
+    by_purpose = {"transactional": {"status": "granted"}, "push": None, "analytics": {"email": None, "sms": "denied"}}
+
+    assert event({**MINIMAL, "type": "identify", "traits": {"consent": channel}}).consent == (
+        ConsentChange(state="DENY", channel="sms", purpose="analytics"),
+    )
+    assert event({**MINIMAL, "type": "identify", "traits": {"consent": by_purpose}}).consent == (
+        ConsentChange(state="GRANT", channel="any", purpose="transactional"),
+        ConsentChange(state="DENY", channel="sms", purpose="analytics"),
+    )
+
+
+def test_a_call_may_state_sixty_four_decisions_and_no_more() -> None:
+    def stated(number: int) -> Arrival | Problem:
+        consent = [{"state": "granted", "channel": f"c{one}"} for one in range(number)]
+        return decode({**MINIMAL, "type": "identify", "traits": {"consent": consent}})
+
+    most, too_many = stated(64), stated(65)
+    assert isinstance(most, Arrival)
+    assert len(most.event.consent) == 64
+    assert isinstance(too_many, Problem)
+    assert too_many.reason == "out_of_bounds"
+
+
+def test_the_state_of_an_order_is_no_word_on_consent() -> None:
+    assert track("Order Completed", {"order_id": "o1", "status": "granted", "consent": True}).consent == ()
+
+
+def test_who_signs_up_says_where_she_lives_and_how_her_account_is_and_nothing_on_consent_by_that() -> None:
+    properties = {"type": "organic", "state": "California", "status": "pending"}
+    silent = event({**MINIMAL, "type": "track", "event": "Signed Up", "properties": properties})
+    agreed = event(
+        {**MINIMAL, "type": "track", "event": "Signed Up", "properties": properties | {"consent": {"email": True}}}
+    )
+
+    assert silent.consent == ()
+    assert agreed.consent == (grant("email"),)
+
+
+def test_a_call_whose_time_is_null_or_empty_says_none_and_is_not_of_1970() -> None:
+    for empty in (None, ""):
+        call = json.dumps({**MINIMAL, "type": "page", "timestamp": empty}).encode()
+        at_its_record, without = DECODER.decode(call, RECORD_MS), DECODER.decode(call, 0)
+
+        assert isinstance(at_its_record, Arrival)
+        assert at_its_record.event.timestamp_ms == RECORD_MS
+        assert isinstance(without, Problem)
+        assert without.reason == "missing_field"
 
 
 @pytest.mark.parametrize("form", ["perhaps", {"email": "perhaps"}, {"email": {"marketing": []}}, [7], {"state": None}])

@@ -173,6 +173,21 @@ def test_records_wait_until_all_have_heard() -> None:
     assert armed[0]["state"] == "armed"
 
 
+def test_what_is_due_at_once_by_news_that_came_late_is_decided_by_these_news() -> None:
+    made = World(engine=Engine(EAGER))
+    made.send(awaits("ada", 0))
+    tenure = run(made.all_done())
+    made.send(viewed("bob", 60, product_id="lamp"))
+    run(made.work(tenure))
+    made.send(stock(10, 5))
+    run(made.work(tenure))
+    made.send(viewed("bob", 61, product_id="lamp"))
+    run(made.work(tenure))
+    hers = [one for one in made.values("decisions") if one["customer_id"] == "user_id:ada"]
+
+    assert [(one["name"], one["state"]) for one in hers] == [("back.in.stock", "armed"), ("back.in.stock", "emitted")]
+
+
 def test_a_product_whose_watchers_are_gone_is_forgotten_with_the_next_change() -> None:
     made = World(engine=Hearing())
     # Seventeen products: the tent gives way to newer ones.

@@ -369,6 +369,22 @@ def test_unsuppress_takes_an_erasure_back_for_what_happens_from_then_on() -> Non
     assert (profile.orders.count, profile.ltv.net) == (1, 1000)
 
 
+def test_all_that_is_decided_after_an_erasure_was_taken_back_is_told_though_it_comes_in_one_batch() -> None:
+    city = City().live(*life())
+    city.live(
+        asked(events.EraseCustomer),
+        asked(events.UnsuppressCustomer, 11, "r2"),
+        added("ada", 20, "a2"),
+        ordered("ada", 30, "A-1002"),
+    )
+    hers = [one for one in city.values("decisions") if one["customer_id"] == "user_id:ada" and one["at_ms"] > at(10)]
+
+    assert [(one["name"], one["state"], one["at_ms"]) for one in hers] == [
+        ("cart.abandoned", "armed", at(20)),
+        ("second.order.welcome", "armed", at(30)),
+    ]
+
+
 def test_a_suppressed_customer_is_sent_nothing_and_nothing_more_is_collected() -> None:
     city = City().live(*life(), asked(events.SuppressCustomer))
     city.live(added("ada", 20, "a2"), ordered("ada", 21, "A-1002"), added("bea", 900, "b2"))

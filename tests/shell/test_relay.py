@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import pytest
@@ -101,6 +101,24 @@ def test_a_receiver_that_asks_for_time_gets_it() -> None:
 
     assert receiver.deliver(trigger()) is None
     assert receiver.waits == [120.0]
+
+
+NOT_TAKEN = b'{"message":"success","errors":["the event has no valid time"]}'
+
+
+def test_what_braze_takes_and_leaves_out_is_set_aside_with_what_it_says() -> None:
+    """https://www.braze.com/docs/api/errors/: with non-fatal errors the answer is a success that names them."""
+    failure = Receiver(Answer(201, None, NOT_TAKEN), format="braze").deliver(trigger())
+
+    assert failure is not None
+    assert (failure.reason, failure.detail) == ("refused", "HTTP 201: the event has no valid time")
+    for taken in (
+        b'{"message":"success","events_processed":1,"errors":["an attribute has no name"]}',
+        b'{"message":"success","errors":[]}',
+        b"[]",
+        b"<html>",
+    ):
+        assert Receiver(Answer(201, None, taken), format="braze").deliver(trigger()) is None
 
 
 @pytest.mark.parametrize(
@@ -291,6 +309,28 @@ def test_the_worker_hears_that_a_message_never_went_out() -> None:
 
 
 # --- lanes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system, read", [("braze", NOT_TAKEN), ("standard", b"")])
+def test_an_answer_is_read_where_it_says_what_was_left_out_though_it_comes_in_pieces_or_breaks_off(
+    system: Literal["braze", "standard"], read: bytes
+) -> None:
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n" % (len(NOT_TAKEN) + 1))
+        for piece in (NOT_TAKEN[:20], NOT_TAKEN[20:]):
+            await writer.drain()
+            writer.write(piece)
+        writer.close()
+
+    async def work() -> None:
+        async with await asyncio.start_server(receive, "127.0.0.1", 0) as server:
+            url = f"http://localhost:{server.sockets[0].getsockname()[1]}/"
+            relay = Relay(url=url, secret="whsec_bXkgc2VjcmV0", allow_private=True, format=system)
+            async with client(relay) as post:
+                assert await post(url, Call({}, b"{}")) == Answer(201, None, read)
+
+    run(work())
 
 
 def test_a_receivers_cookies_are_not_kept() -> None:

@@ -434,6 +434,14 @@ def test_who_is_silent_is_looked_at_when_repurchase_is_learned_first() -> None:
     assert len(ready(world)) == 1
 
 
+def test_days_of_predictions_begin_at_the_shops_midnight_so_another_time_zone_gives_their_segments_another_meaning() -> (
+    None
+):
+    unlikely = {"unlikely": {"when": 'profile.predicted.p_order["30"] < 0.3'}}
+
+    assert shop_with(unlikely).stamp != shop_with(unlikely, shop_timezone="Pacific/Auckland").stamp
+
+
 def test_nobody_is_looked_at_for_what_her_segments_do_not_go_by() -> None:
     buyers = {"buyers": {"when": 'profile.orders.count >= 1 && orders("9d") >= 1'}}
     plain = by_rules("same", delay_min=240, segments=buyers)
