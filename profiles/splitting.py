@@ -370,12 +370,24 @@ def _named(profile: Profile) -> list[str]:
 
 
 def _lead_on(turn: Turn, restore: Restore) -> None:
-    """The identifier goes along with the one that was taken out, where it led to that customer."""
-    profile = turn.profile
+    """The identifier goes along with the one that was taken out, where it led to that customer. That one is told: it may have
+    been erased meanwhile, and then nothing is to lead to it.
+    """
+    profile, onto = turn.profile, restore.onto
     if profile.redirect:
-        led = [(at_ms, restore.onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
+        led = [(at_ms, onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
         profile.redirect = led[:1] + [at for before, at in pairwise(led) if at[1] != before[1]]
         apart.note(profile.apart, restore.taken_from, restore.at_ms, restore.cause)
+        turn.out.append(
+            Absorb(
+                into=onto,
+                absorbed=profile.id,
+                closing=True,
+                profile=Raw(b"null"),
+                at_ms=restore.at_ms,
+                cause=restore.cause,
+            )
+        )
     answer(turn, restore.cause)
 
 
