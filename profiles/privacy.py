@@ -186,6 +186,7 @@ def refuse_move(turn: Turn, move: Move) -> None:
         found = {move.absorbed: None, **_known_in(move.profile)}
         _erase_too(turn, found, (profile.id, move.absorbed))
     elif isinstance(move, Restore):
+        apart.note(asked.apart, move.taken_from, move.at_ms, move.cause)
         _erase_too(turn, _known_in(move.profile), (profile.id,))
 
 
@@ -246,7 +247,8 @@ def _at_redirect(
     if not asked_here:
         onwards = tuple(sorted(hers - {*event.passed_on}))
     if hers and hers == set(holders):
-        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id)
+        marks = profile.apart if profile.has_apart else {}
+        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id, apart=marks)
         profile.wipe()
         orders.forget()
         return {"redirects": 1}, onwards

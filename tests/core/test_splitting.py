@@ -1630,6 +1630,25 @@ def test_of_what_was_erased_while_it_goes_home_every_identifier_is_erased_and_no
     assert waits_for(town, "T-1") == waits_for(town, "T-2") == set()
 
 
+@pytest.mark.parametrize("since", ["it was taken out", "it became another's", "it was on its way"])
+def test_who_is_read_anew_from_the_log_is_not_erased_with_what_was_taken_out_of_her_and_erased_since(
+    since: str,
+) -> None:
+    town = merged()
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    if since == "it was on its way":
+        town.tell(EraseCustomer, MAIL, day=2, request_id="T-2")
+    for what in on_its_way:
+        town.deliver(what, START_MS + 2 * DAY_MS)
+    if since == "it became another's":
+        town.tell(Identified, BOB, MAIL, day=2)
+    town.tell(EraseCustomer, BOB if since == "it became another's" else MAIL, day=3, request_id="T-3")
+    del town.homes[ADA]  # as a rebuild does; it keeps who was erased
+    bought(town, ADA, order_id="a1", revenue_minor=1000).tell(PageViewed, ADA, MAIL)
+
+    assert nets(town)[ADA] == 1000
+
+
 def waits_for(town: Town, request_id: str) -> set[str]:
     """The homes that a request was passed on to and that have not answered."""
     answers = [output.event for output in town.out if isinstance(output, Mail)]
