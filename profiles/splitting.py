@@ -261,10 +261,12 @@ def _side(
     # Whoever did not want to be written to as one customer is not written to as two, nor reminded of a supply once more.
     side.privacy = profile.privacy
     left = {entry.order_id for entry in entries}
-    for key, bought in profile.supply.items() if profile.has_supply else ():
+    for key, bought in (side.supply | profile.supply).items():
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases, product_id=purchases[-1].product_id or key)
+        else:
+            side.supply.pop(key, None)  # she told of an order that stays
     told_once.remember_sent(turn, side, profile)
     told_once.remember_welcome(side, profile, kept[identifier].since_ms)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()

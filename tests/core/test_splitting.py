@@ -1679,6 +1679,17 @@ def test_who_is_taken_out_is_reminded_of_what_she_bought_herself_and_looked_at_a
     assert not [wake for wake in town.profile(ADA).wakes if wake.startswith("winback")]
 
 
+@pytest.mark.parametrize("told", [OrderCompleted, OrderDelivered])
+def test_whoever_told_of_an_order_that_stays_is_not_reminded_of_what_was_bought_by_it(told: type[Event]) -> None:
+    tea = Product(product_id="tea", price_minor=1_000)
+    town = united(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}]))
+    town.tell(OrderCompleted, ADA, order_id="o1", products=(tea,), currency="USD")
+    more = {"products": (tea,), "currency": "USD"} if told is OrderCompleted else {}
+    town.tell(told, MAIL, day=0.1, order_id="o1", **more).split(ADA, MAIL).until(60)
+
+    assert town.sent("replenishment.due") == [(ADA, 27)]
+
+
 def test_she_is_not_reminded_again_of_what_the_other_was_reminded_of() -> None:
     town = tea_of_the_other()
     town.profile(ADA).supply["tea"].reminded = "o1"
