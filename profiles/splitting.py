@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, dedupe, episodes, feedback, links, merge, sharing, sides, told_once
+from profiles import apart, contacts, dedupe, episodes, feedback, former, links, merge, sharing, sides, told_once
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
@@ -168,10 +168,13 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     goes = sides.descendants(profile.sides, identifier)
     leaving = [entry for entry in entries if entry.came_with in goes]
     staying = [entry for entry in entries if entry.came_with not in goes]
-    moved = _led_through(profile, goes)
+    moved, both = _led_through(profile, goes)
+    gone = [*(one for one in goes if one not in both), *moved]
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
     had_carts = set(profile.carts)
     brought = _side(turn, identifier, goes, leaving, triggers)
+    if brought is not None:
+        _leave_behind(brought[0], profile, both, turn.time_ms)
     part = profile.sides.get(identifier)
     if brought is not None and part is not None:
         ours = _make_anew(turn, orders, staying, goes, triggers)
@@ -179,9 +182,9 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
         if profile.has_emitted:
             shared.share_sent(turn.now_ms, part.since_ms, goes)
         shared.share_waiting(turn, ours)
-    _take_out(profile, [*goes, *moved])
-    _name_no_more(profile, {*goes, *moved})
-    for one in (*goes, *moved):
+    _take_out(profile, gone)
+    _name_no_more(profile, {*gone})
+    for one in gone:
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
     turn.out += [
@@ -229,13 +232,20 @@ def _ids_of(entries: list[OrderEntry]) -> set[str]:
     return {entry.order_id for entry in entries}
 
 
-def _led_through(profile: Profile, goes: list[str]) -> list[str]:
-    """Further identifiers that lead to the profile through the sides that go, and through none that stays."""
-    going, staying = set(goes), {profile.id}
+def _led_through(profile: Profile, goes: list[str]) -> tuple[list[str], set[str]]:
+    """Further identifiers that lead to the profile through the sides that go, and through none that stays; and those that both
+    named, the sides that go only since they were part of the profile: these lead to it, and stay.
+    """
+    going, staying, since = set(goes), {profile.id}, dict[str, int]()
     for one, part in profile.sides.items():
         if part.is_kept:
             (going if one in goes else staying).update(_named(part.kept))
-    return sorted(going - staying - {goes[0]})
+            if one in goes:
+                for identifier, at_ms in part.kept.linked.items():
+                    since[identifier] = min(at_ms, since.get(identifier, at_ms))
+    united = profile.sides.get(goes[0])
+    both = {one for one in going & staying if united is not None and since.get(one, 0) >= united.since_ms}
+    return sorted(going - staying - {goes[0]}), both - {goes[0]}
 
 
 def _side(
@@ -290,6 +300,21 @@ def _side(
         if entry.came_with == identifier:
             entry.came_with = ""
     return side, copies
+
+
+def _leave_behind(side: Profile, profile: Profile, both: set[str], at_ms: int) -> None:
+    """What she and the customer both named stays the customer's: a device follows her when she logs in there again, an address is
+    one to write to. A device that is somebody else's by now was hers once; and nothing is on its way to her.
+    """
+    side.merging = []
+    named = {*_named(profile), side.id}
+    moved_on = [one for one in _named(side) if links.kind_of(one) in links.WEAK and one not in named]
+    for one in both:
+        if links.kind_of(one) not in links.WEAK:
+            side.refused[one] = at_ms
+    if both or moved_on:
+        _take_out(side, [*both, *moved_on])
+        former.note(side, dict.fromkeys(moved_on, at_ms))
 
 
 def _make_anew(

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import links, sides
+from profiles import identity, links, sides
 from profiles.book import Book
 from profiles.catalogue import Catalogue, build_catalogue
 from profiles.engine import Engine
@@ -423,6 +423,42 @@ def test_a_command_to_an_identifier_of_hers_reaches_her() -> None:
 
     assert nets(town)[PHONE] == 9
     assert town.refusals == []
+
+
+def test_a_device_that_both_used_stays_with_the_customer_until_the_other_logs_in_again() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, PHONE, day=0.1).tell(Identified, ADA, PHONE, day=0.2).split(ADA, BOB)
+    bought(town, PHONE, order_id="p1", revenue_minor=300, day=2).tell(Identified, BOB, PHONE, day=3)
+    bought(town, PHONE, order_id="p2", revenue_minor=4_000, day=4)
+
+    assert nets(town) == {ADA: 300, BOB: 4_020}
+
+
+def test_a_device_that_is_anothers_by_now_is_hers_again_once_she_logs_in_there() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, PHONE, day=0.1).tell(Identified, "user_id:carol", PHONE, day=0.2).split(ADA, BOB)
+    town.tell(Identified, BOB, PHONE, day=3)
+    bought(town, PHONE, order_id="p1", revenue_minor=300, day=4)
+
+    assert nets(town) == {ADA: 0, BOB: 320, "user_id:carol": 0}
+
+
+def test_an_address_that_both_gave_stays_the_customers_and_the_other_can_be_written_to() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, MAIL, day=0.1).tell(Identified, ADA, MAIL, day=0.2).split(ADA, BOB)
+    bob = town.profile(BOB)
+
+    assert (bob.ids, identity.contact(bob, "email")) == ({"user_id": ["bob"]}, "eve@example.org")
+
+
+@pytest.mark.parametrize("first", [MAIL, PHONE])
+def test_whatever_home_hears_of_it_first_nothing_is_on_its_way_once_it_is_done(first: str) -> None:
+    town = merged().tell(Identified, MAIL, PHONE, day=0.5)
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    for what in sorted(on_its_way, key=lambda what: what.customer != first):
+        town.deliver(what, START_MS + DAY_MS)
+
+    assert [town.profile(name).merging for name in (ADA, MAIL)] == [[], []]
 
 
 # --- refused --------------------------------------------------------------------------------------------------------
