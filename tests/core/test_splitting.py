@@ -451,6 +451,20 @@ def test_an_address_that_both_gave_stays_the_customers_and_the_other_can_be_writ
     assert (bob.ids, identity.contact(bob, "email")) == ({"user_id": ["bob"]}, "eve@example.org")
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_an_erasure_of_who_was_taken_out_goes_on_to_nobody_through_a_device_that_both_used(*, before: bool) -> None:
+    """Of two who gave no user id either is taken for the other where a device leads there."""
+    eve = "loyalty_id:eve"
+    town = bought(Town(), MAIL, order_id="m1", revenue_minor=1_000)
+    bought(town, eve, order_id="e1", revenue_minor=200)
+    for names in ((eve, PHONE), (MAIL, PHONE)) if before else ((MAIL, eve), (eve, PHONE), (MAIL, PHONE)):
+        town.tell(Identified, *names, day=town.count / 10)
+    town.split(MAIL, eve).tell(EraseCustomer, eve, day=2, request_id="T-2")
+
+    assert {name: nets(town)[name] for name in (MAIL, eve)} == {MAIL: 1_000, eve: 0}
+    assert waits_for(town, "T-2") == set()
+
+
 @pytest.mark.parametrize("first", [MAIL, PHONE])
 def test_whatever_home_hears_of_it_first_nothing_is_on_its_way_once_it_is_done(first: str) -> None:
     town = merged().tell(Identified, MAIL, PHONE, day=0.5)
