@@ -255,6 +255,17 @@ def test_an_order_told_of_under_two_identifiers_that_leave_together_goes_with_th
     assert nets(town) == {ADA: 0, MAIL: 250}
 
 
+@pytest.mark.parametrize("first", [MAIL, PHONE])
+def test_also_where_the_device_told_of_it_before_it_was_known_whose_it_is(first: str) -> None:
+    town = Town().tell(Identified, ADA, MAIL)
+    for day, name in enumerate(sorted((MAIL, PHONE), key=lambda name: name != first), 1):
+        bought(town, name, order_id="e1", revenue_minor=200 + day, day=day / 10)
+    town.tell(Identified, MAIL, PHONE, day=0.3).split(ADA, MAIL)
+    bought(town, PHONE, order_id="e1", revenue_minor=300, day=2)
+
+    assert nets(town) == {ADA: 0, MAIL: 300}
+
+
 def test_of_two_that_came_together_the_one_that_stays_keeps_an_order_told_of_under_both() -> None:
     town = Town().tell(Identified, MAIL, PHONE).tell(Identified, ADA, MAIL, day=0.1)
     bought(town, PHONE, order_id="e1", revenue_minor=200, day=0.2)
