@@ -366,10 +366,12 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         sides.label(entries, absorb.absorbed)
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
+        before = {entry.order_id: entry.came_with for entry in orders.all()} if entries else {}
         merge.merge(profile, orders, other, entries, turn.book)
         _name_itself(profile)
         if other.id != profile.id:
             sides.absorb(profile, own, other, absorb.at_ms, turn.book, closing=absorb.closing)
+            sides.note_joined(profile, before, entries, orders)
             _rejoin(profile, other)
         brought = other
         if absorb.closing and fresh and other.id != profile.id and other.activity.first_ms is not None:

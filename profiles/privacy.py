@@ -186,18 +186,20 @@ def refuse_move(turn: Turn, move: Move) -> None:
         found = {move.absorbed: None, **_known_in(move.profile)}
         _erase_too(turn, found, (profile.id, move.absorbed))
     elif isinstance(move, Restore):
+        apart.note(asked.apart, move.taken_from, move.at_ms, move.cause)
         _erase_too(turn, _known_in(move.profile), (profile.id,))
 
 
 def _led_astray(profile: Profile, event: CommandEvent) -> bool:
-    """Whether a command was led on to this customer by an identifier that was taken out of her meanwhile: its home has not heard
-    of that yet. One that names both customers goes from the stronger identifier to the weaker, and holds for both.
+    """Whether a command was led on to this customer by an identifier that was taken out of her meanwhile, whose home has not
+    heard of that yet, or by a device that she shares with who was. One that names both customers goes from the stronger
+    identifier to the weaker, and holds for both.
     """
     if not event.passed_on:
         return False
     sender = event.passed_on[0]
     leads_up = ID_TYPES.index(links.kind_of(sender)) >= ID_TYPES.index(links.kind_of(profile.id))
-    return leads_up and is_anothers(profile, sender)
+    return leads_up and any(is_anothers(profile, one) for one in event.passed_on)
 
 
 def _known_in(stored: Raw) -> dict[str, None]:
@@ -246,7 +248,8 @@ def _at_redirect(
     if not asked_here:
         onwards = tuple(sorted(hers - {*event.passed_on}))
     if hers and hers == set(holders):
-        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id)
+        marks = profile.apart if profile.has_apart else {}
+        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id, apart=marks)
         profile.wipe()
         orders.forget()
         return {"redirects": 1}, onwards

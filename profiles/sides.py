@@ -127,9 +127,22 @@ def note_order(profile: Profile, arrival: Arrival, change: OrderChange, orders: 
     before, entry = change.before, orders.known(change.entry.order_id)
     if entry is None:
         return  # goods that came back are no matter of the ledger
-    noted = told_by if before is None else of_both(profile, before.came_with, told_by)
-    if entry.came_with != noted:
-        entry.came_with = noted
+    _note(entry, told_by if before is None else of_both(profile, before.came_with, told_by), orders)
+
+
+def note_joined(profile: Profile, before: Mapping[str, str], entries: Iterable[OrderEntry], orders: Ledger) -> None:
+    """Note what those orders came with that this profile had told of and the one that it absorbed too: `before` says what by
+    the former's word, `entries` are the latter's.
+    """
+    for theirs in entries:
+        entry = orders.known(theirs.order_id)
+        if entry is not None and theirs.order_id in before:
+            _note(entry, of_both(profile, before[theirs.order_id], theirs.came_with), orders)
+
+
+def _note(entry: OrderEntry, came_with: str, orders: Ledger) -> None:
+    if entry.came_with != came_with:
+        entry.came_with = came_with
         orders.put(entry)
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, dedupe, episodes, feedback, links, merge, sharing, sides, told_once
+from profiles import apart, contacts, dedupe, episodes, feedback, former, links, merge, sharing, sides, told_once
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
@@ -168,10 +168,13 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     goes = sides.descendants(profile.sides, identifier)
     leaving = [entry for entry in entries if entry.came_with in goes]
     staying = [entry for entry in entries if entry.came_with not in goes]
-    moved = _led_through(profile, goes)
+    moved, both = _led_through(profile, goes)
+    gone = [*(one for one in goes if one not in both), *moved]
     held_by = tuple(dict.fromkeys((profile.id, *profile.absorbed, *_named(profile), *profile.sides)))
     had_carts = set(profile.carts)
     brought = _side(turn, identifier, goes, leaving, triggers)
+    if brought is not None:
+        _leave_behind(brought[0], profile, both, turn.time_ms)
     part = profile.sides.get(identifier)
     if brought is not None and part is not None:
         ours = _make_anew(turn, orders, staying, goes, triggers)
@@ -179,9 +182,9 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
         if profile.has_emitted:
             shared.share_sent(turn.now_ms, part.since_ms, goes)
         shared.share_waiting(turn, ours)
-    _take_out(profile, [*goes, *moved])
-    _name_no_more(profile, {*goes, *moved})
-    for one in (*goes, *moved):
+    _take_out(profile, gone)
+    _name_no_more(profile, {*gone})
+    for one in gone:
         apart.note(profile.apart, one, turn.time_ms, event.request_id)
     found = links.cut(*brought) if brought is not None else [(Raw(b"null"), ())]
     turn.out += [
@@ -229,13 +232,20 @@ def _ids_of(entries: list[OrderEntry]) -> set[str]:
     return {entry.order_id for entry in entries}
 
 
-def _led_through(profile: Profile, goes: list[str]) -> list[str]:
-    """Further identifiers that lead to the profile through the sides that go, and through none that stays."""
-    going, staying = set(goes), {profile.id}
+def _led_through(profile: Profile, goes: list[str]) -> tuple[list[str], set[str]]:
+    """Further identifiers that lead to the profile through the sides that go, and through none that stays; and those that both
+    named, the sides that go only since they were part of the profile: these lead to it, and stay.
+    """
+    going, staying, since = set(goes), {profile.id}, dict[str, int]()
     for one, part in profile.sides.items():
         if part.is_kept:
             (going if one in goes else staying).update(_named(part.kept))
-    return sorted(going - staying - {goes[0]})
+            if one in goes:
+                for identifier, at_ms in part.kept.linked.items():
+                    since[identifier] = min(at_ms, since.get(identifier, at_ms))
+    united = profile.sides.get(goes[0])
+    both = {one for one in going & staying if united is not None and since.get(one, 0) >= united.since_ms}
+    return sorted(going - staying - {goes[0]}), both - {goes[0]}
 
 
 def _side(
@@ -261,10 +271,12 @@ def _side(
     # Whoever did not want to be written to as one customer is not written to as two, nor reminded of a supply once more.
     side.privacy = profile.privacy
     left = {entry.order_id for entry in entries}
-    for key, bought in profile.supply.items() if profile.has_supply else ():
+    for key, bought in (side.supply | profile.supply).items():
         purchases = [purchase for purchase in bought.purchases if purchase.order_id in left]
         if purchases:
             side.supply[key] = replace(bought, purchases=purchases, product_id=purchases[-1].product_id or key)
+        else:
+            side.supply.pop(key, None)  # she told of an order that stays
     told_once.remember_sent(turn, side, profile)
     told_once.remember_welcome(side, profile, kept[identifier].since_ms)
     sent = {(one.key, one.name) for one in profile.emitted} if profile.has_emitted else set()
@@ -288,6 +300,21 @@ def _side(
         if entry.came_with == identifier:
             entry.came_with = ""
     return side, copies
+
+
+def _leave_behind(side: Profile, profile: Profile, both: set[str], at_ms: int) -> None:
+    """What she and the customer both named stays the customer's: a device follows her when she logs in there again, an address is
+    one to write to. A device that is somebody else's by now was hers once; and nothing is on its way to her.
+    """
+    side.merging = []
+    named = {*_named(profile), side.id}
+    moved_on = [one for one in _named(side) if links.kind_of(one) in links.WEAK and one not in named]
+    for one in both:
+        if links.kind_of(one) not in links.WEAK:
+            side.refused[one] = at_ms
+    if both or moved_on:
+        _take_out(side, [*both, *moved_on])
+        former.note(side, dict.fromkeys(moved_on, at_ms))
 
 
 def _make_anew(
@@ -370,12 +397,24 @@ def _named(profile: Profile) -> list[str]:
 
 
 def _lead_on(turn: Turn, restore: Restore) -> None:
-    """The identifier goes along with the one that was taken out, where it led to that customer."""
-    profile = turn.profile
+    """The identifier goes along with the one that was taken out, where it led to that customer. That one is told: it may have
+    been erased meanwhile, and then nothing is to lead to it.
+    """
+    profile, onto = turn.profile, restore.onto
     if profile.redirect:
-        led = [(at_ms, restore.onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
+        led = [(at_ms, onto if holder in restore.held_by else holder) for at_ms, holder in profile.redirect]
         profile.redirect = led[:1] + [at for before, at in pairwise(led) if at[1] != before[1]]
         apart.note(profile.apart, restore.taken_from, restore.at_ms, restore.cause)
+        turn.out.append(
+            Absorb(
+                into=onto,
+                absorbed=profile.id,
+                closing=True,
+                profile=Raw(b"null"),
+                at_ms=restore.at_ms,
+                cause=restore.cause,
+            )
+        )
     answer(turn, restore.cause)
 
 

@@ -8,7 +8,7 @@ from profiles.goods_state import Good
 from profiles.told import Told
 from profiles.turn import Anonymised, Mail, Output
 from schemas.events import CommandAnswered
-from schemas.moves import MOVES, Move
+from schemas.moves import MOVES, Move, Statement
 from schemas.outputs import Decision, Outgoing, Rejected, Trigger, TriggerOutcome
 from streams.forwards import row_of_mail
 from streams.home import home_partition
@@ -89,9 +89,11 @@ class Outputs:
         self._order += [order] * count
         self._caused_ms += [caused_ms] * count
 
-    def take_moves(self, before: int, members: set[str]) -> list[Move]:
-        """Take out the moves to these customers among the outputs since `before`: they are made at once."""
-        here = [output for output in self.out[before:] if isinstance(output, Move) and output.customer in members]
+    def take_moves(self, before: int, members: set[str]) -> list[Statement]:
+        """Take out the moves to these customers among the outputs since `before`: they are made at once. What is given back is
+        not: a home that has yet to hear whose it is, which may be in the outbox, would send it to where it comes from.
+        """
+        here = [output for output in self.out[before:] if isinstance(output, Statement) and output.customer in members]
         if here:
             self.out[before:] = [output for output in self.out[before:] if output not in here]
         return here

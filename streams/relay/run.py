@@ -191,6 +191,8 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         ours = [topic for topic in topics if not begun[topic] and TopicPartition(topic, 0) in new]
         first = [tp for topic in ours for tp in self._partitions(topic)]
         begins = await self._consumer.beginning_offsets(added) | await self._consumer.end_offsets(first)
+        if self._fresh:
+            return  # they were handed out anew meanwhile: whoever has a first partition now may have said where they begin
         if begins:
             # Not by the consumer's own method: it takes no partition that is another member's.
             offsets = {tp: OffsetAndMetadata(offset, "") for tp, offset in begins.items()}

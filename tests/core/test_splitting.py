@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import links, sides
+from profiles import identity, links, sides
 from profiles.book import Book
 from profiles.catalogue import Catalogue, build_catalogue
 from profiles.engine import Engine
@@ -255,6 +255,17 @@ def test_an_order_told_of_under_two_identifiers_that_leave_together_goes_with_th
     assert nets(town) == {ADA: 0, MAIL: 250}
 
 
+@pytest.mark.parametrize("first", [MAIL, PHONE])
+def test_also_where_the_device_told_of_it_before_it_was_known_whose_it_is(first: str) -> None:
+    town = Town().tell(Identified, ADA, MAIL)
+    for day, name in enumerate(sorted((MAIL, PHONE), key=lambda name: name != first), 1):
+        bought(town, name, order_id="e1", revenue_minor=200 + day, day=day / 10)
+    town.tell(Identified, MAIL, PHONE, day=0.3).split(ADA, MAIL)
+    bought(town, PHONE, order_id="e1", revenue_minor=300, day=2)
+
+    assert nets(town) == {ADA: 0, MAIL: 300}
+
+
 def test_of_two_that_came_together_the_one_that_stays_keeps_an_order_told_of_under_both() -> None:
     town = Town().tell(Identified, MAIL, PHONE).tell(Identified, ADA, MAIL, day=0.1)
     bought(town, PHONE, order_id="e1", revenue_minor=200, day=0.2)
@@ -423,6 +434,56 @@ def test_a_command_to_an_identifier_of_hers_reaches_her() -> None:
 
     assert nets(town)[PHONE] == 9
     assert town.refusals == []
+
+
+def test_a_device_that_both_used_stays_with_the_customer_until_the_other_logs_in_again() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, PHONE, day=0.1).tell(Identified, ADA, PHONE, day=0.2).split(ADA, BOB)
+    bought(town, PHONE, order_id="p1", revenue_minor=300, day=2).tell(Identified, BOB, PHONE, day=3)
+    bought(town, PHONE, order_id="p2", revenue_minor=4_000, day=4)
+
+    assert nets(town) == {ADA: 300, BOB: 4_020}
+
+
+def test_a_device_that_is_anothers_by_now_is_hers_again_once_she_logs_in_there() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, PHONE, day=0.1).tell(Identified, "user_id:carol", PHONE, day=0.2).split(ADA, BOB)
+    town.tell(Identified, BOB, PHONE, day=3)
+    bought(town, PHONE, order_id="p1", revenue_minor=300, day=4)
+
+    assert nets(town) == {ADA: 0, BOB: 320, "user_id:carol": 0}
+
+
+def test_an_address_that_both_gave_stays_the_customers_and_the_other_can_be_written_to() -> None:
+    town = bought(Town(), BOB, order_id="b1", revenue_minor=20).tell(Aliased, ADA, previous_id="bob")
+    town.tell(Identified, BOB, MAIL, day=0.1).tell(Identified, ADA, MAIL, day=0.2).split(ADA, BOB)
+    bob = town.profile(BOB)
+
+    assert (bob.ids, identity.contact(bob, "email")) == ({"user_id": ["bob"]}, "eve@example.org")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_erasure_of_who_was_taken_out_goes_on_to_nobody_through_a_device_that_both_used(*, before: bool) -> None:
+    """Of two who gave no user id either is taken for the other where a device leads there."""
+    eve = "loyalty_id:eve"
+    town = bought(Town(), MAIL, order_id="m1", revenue_minor=1_000)
+    bought(town, eve, order_id="e1", revenue_minor=200)
+    for names in ((eve, PHONE), (MAIL, PHONE)) if before else ((MAIL, eve), (eve, PHONE), (MAIL, PHONE)):
+        town.tell(Identified, *names, day=town.count / 10)
+    town.split(MAIL, eve).tell(EraseCustomer, eve, day=2, request_id="T-2")
+
+    assert {name: nets(town)[name] for name in (MAIL, eve)} == {MAIL: 1_000, eve: 0}
+    assert waits_for(town, "T-2") == set()
+
+
+@pytest.mark.parametrize("first", [MAIL, PHONE])
+def test_whatever_home_hears_of_it_first_nothing_is_on_its_way_once_it_is_done(first: str) -> None:
+    town = merged().tell(Identified, MAIL, PHONE, day=0.5)
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    for what in sorted(on_its_way, key=lambda what: what.customer != first):
+        town.deliver(what, START_MS + DAY_MS)
+
+    assert [town.profile(name).merging for name in (ADA, MAIL)] == [[], []]
 
 
 # --- refused --------------------------------------------------------------------------------------------------------
@@ -1613,11 +1674,12 @@ def test_an_erasure_that_names_both_customers_holds_for_both() -> None:
     assert waits_for(town, "T-2") == set()
 
 
-def test_of_what_was_erased_while_it_goes_home_every_identifier_is_erased_and_none_of_the_others() -> None:
+@pytest.mark.parametrize("first", [MAIL, PHONE])
+def test_of_what_was_erased_while_it_goes_home_every_identifier_is_erased_and_none_of_the_others(first: str) -> None:
     town = merged().tell(Identified, MAIL, PHONE, day=0.5)
     on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
     town.tell(EraseCustomer, MAIL, day=2, request_id="T-2")
-    for what in reversed(on_its_way):  # the phone's home hears first whose it is
+    for what in sorted(on_its_way, key=lambda what: what.customer != first):
         town.deliver(what, START_MS + 2 * DAY_MS)
 
     assert [town.profile(name).redirect for name in (MAIL, PHONE)] == [[], []]
@@ -1627,6 +1689,25 @@ def test_of_what_was_erased_while_it_goes_home_every_identifier_is_erased_and_no
 
     assert nets(town) == {ADA: 1007, MAIL: 0, PHONE: 0}
     assert waits_for(town, "T-1") == waits_for(town, "T-2") == set()
+
+
+@pytest.mark.parametrize("since", ["it was taken out", "it became another's", "it was on its way"])
+def test_who_is_read_anew_from_the_log_is_not_erased_with_what_was_taken_out_of_her_and_erased_since(
+    since: str,
+) -> None:
+    town = merged()
+    on_its_way = town.take_only(SplitProfile, ADA, day=1, identifier=MAIL, request_id="T-1")
+    if since == "it was on its way":
+        town.tell(EraseCustomer, MAIL, day=2, request_id="T-2")
+    for what in on_its_way:
+        town.deliver(what, START_MS + 2 * DAY_MS)
+    if since == "it became another's":
+        town.tell(Identified, BOB, MAIL, day=2)
+    town.tell(EraseCustomer, BOB if since == "it became another's" else MAIL, day=3, request_id="T-3")
+    del town.homes[ADA]  # as a rebuild does; it keeps who was erased
+    bought(town, ADA, order_id="a1", revenue_minor=1000).tell(PageViewed, ADA, MAIL)
+
+    assert nets(town)[ADA] == 1000
 
 
 def waits_for(town: Town, request_id: str) -> set[str]:
@@ -1657,6 +1738,17 @@ def test_who_is_taken_out_is_reminded_of_what_she_bought_herself_and_looked_at_a
     assert "replenishment.due" in {episode.name for episode in town.profile(MAIL).episodes.values()}
     assert {wake.partition("|")[0] for wake in town.profile(MAIL).wakes} >= {"standing", "winback"}
     assert not [wake for wake in town.profile(ADA).wakes if wake.startswith("winback")]
+
+
+@pytest.mark.parametrize("told", [OrderCompleted, OrderDelivered])
+def test_whoever_told_of_an_order_that_stays_is_not_reminded_of_what_was_bought_by_it(told: type[Event]) -> None:
+    tea = Product(product_id="tea", price_minor=1_000)
+    town = united(catalogue=build_catalogue([{"product_id": "tea", "supply_days": 30}]))
+    town.tell(OrderCompleted, ADA, order_id="o1", products=(tea,), currency="USD")
+    more = {"products": (tea,), "currency": "USD"} if told is OrderCompleted else {}
+    town.tell(told, MAIL, day=0.1, order_id="o1", **more).split(ADA, MAIL).until(60)
+
+    assert town.sent("replenishment.due") == [(ADA, 27)]
 
 
 def test_she_is_not_reminded_again_of_what_the_other_was_reminded_of() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from profiles.kept import VERSION
 from profiles.profile import UnsupportedVersion, decode_profile
-from schemas.events import Event, Identified, PageViewed, Product, ProductAdded
+from schemas.events import Event, Identified, PageViewed, Product, ProductAdded, SplitProfile
 from schemas.routing import topic_of
 from streams.forwards import mark_of, origin_of
 from streams.home import home_partition
@@ -259,6 +259,37 @@ def test_a_partition_that_begins_anew_repeats_nothing_of_a_device_however_long_a
     run(everywhere(world, []))
 
     assert known_of(world, ADA) == (1, 1000, 401)
+
+
+def test_what_comes_right_after_a_split_goes_along_with_what_was_taken_out_before_the_device_has_heard_of_it() -> None:
+    """The device lives with the customer; what the split says to it is still in the outbox."""
+    mail = living_in(0, "mail")
+    united = [
+        Identified(message_id="mistake", timestamp_ms=START_MS, user_id=ADA, email=mail),
+        Identified(message_id="login", timestamp_ms=START_MS + 1, email=mail, anonymous_id=NEAR_PHONE),
+    ]
+    split = SplitProfile(
+        message_id="split",
+        timestamp_ms=START_MS + 2 * MINUTE_MS,
+        request_id="T-1",
+        user_id=ADA,
+        identifier=f"email:{mail}",
+    )
+    world = World(partitions=PARTITIONS)
+
+    async def lived() -> None:
+        world.send(*united, bought(NEAR_PHONE, 1, "p1"))
+        tenure = await world.all_done()
+        for event in (split, bought(NEAR_PHONE, 3, "p2")):
+            world.send(event)
+            world.log.deliver(0)
+            await tenure.turn()
+        await world.work(tenure)
+
+    run(lived())
+
+    ledgers = world.table.snapshot().partitions[0].ledgers
+    assert {name: sorted(orders) for name, orders in ledgers.items() if orders} == {f"email:{mail}": ["p1", "p2"]}
 
 
 def test_a_merge_is_published_once_with_what_caused_it() -> None:

@@ -44,6 +44,9 @@ class Consumer:
     async def commit_offsets(self, _: None, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
         self.group.places |= {tp: told.offset for tp, told in offsets.items()}
 
+    def pause(self, *partitions: TopicPartition) -> None:
+        pass
+
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self._at[tp] = offset
 
@@ -83,6 +86,30 @@ def test_a_relay_that_is_new_begins_with_what_comes_now_in_every_partition_whoev
 
     assert consumer_of_first.reads_from == {("triggers", 0): 5, ("triggers", 2): 7}
     assert consumer_of_second.reads_from == {("triggers", 1): 6, ("triggers", 3): 8}
+
+
+def test_who_loses_the_first_partition_while_it_asks_where_to_begin_moves_nobodys_place() -> None:
+    group = Group({"triggers": [5, 6]})
+    first, consumer_of_first = member(group, ("triggers", 0), ("triggers", 1))
+    second, consumer_of_second = member(group, ("triggers", 0))
+
+    async def handed_out_anew(partitions: Any) -> dict[TopicPartition, int]:
+        """Meanwhile another relay joins and begins, and more comes."""
+        del consumer_of_first.end_offsets
+        consumer_of_first.ours = [TopicPartition("triggers", 1)]
+        await first.on_partitions_assigned(consumer_of_first.ours)
+        second._fresh = False
+        await second._begin()
+        group.held["triggers"] = [9, 9]
+        return dict.fromkeys(partitions, 9)
+
+    consumer_of_first.end_offsets = handed_out_anew  # type: ignore[method-assign]
+    begin(first)
+    assert first._fresh, "it asks again"
+    begin(first)
+
+    assert (consumer_of_second.reads_from, consumer_of_first.reads_from) == ({("triggers", 0): 5}, {("triggers", 1): 6})
+    assert group.places == {("triggers", 0): 5, ("triggers", 1): 6}
 
 
 def test_partitions_that_were_added_while_no_relay_ran_are_read_from_their_start() -> None:
