@@ -366,7 +366,8 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
         sides.label(entries, absorb.absorbed)
         keeps = turn.book.rules.identity.split_ms > 0 and profile.id not in profile.sides
         own = profile.facts() if keeps else None
-        before = {entry.order_id: entry.came_with for entry in orders.all()} if entries else {}
+        known = (orders.known(entry.order_id) for entry in entries)
+        before = {entry.order_id: entry.came_with for entry in known if entry is not None}
         merge.merge(profile, orders, other, entries, turn.book)
         _name_itself(profile)
         if other.id != profile.id:
