@@ -94,6 +94,14 @@ class OrderChange(Struct, gc=False):
         return _counted(self.entry)
 
     @property
+    def stands(self) -> bool:
+        """Whether the order was placed when it was, and counts or not as it did: nothing that goes by that alone has to move."""
+        before = self.before
+        if before is None or before.placed_ms != self.entry.placed_ms:
+            return False
+        return self.was_counted == self.is_counted
+
+    @property
     def units_before(self) -> dict[str, float]:
         """Units the customer had kept of each product, before."""
         return net_units(self.before)
