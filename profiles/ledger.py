@@ -94,6 +94,14 @@ class OrderChange(Struct, gc=False):
         return _counted(self.entry)
 
     @property
+    def stands(self) -> bool:
+        """Whether the order was placed when it was, and counts or not as it did: nothing that goes by that alone has to move."""
+        before = self.before
+        if before is None or before.placed_ms != self.entry.placed_ms:
+            return False
+        return self.was_counted == self.is_counted
+
+    @property
     def units_before(self) -> dict[str, float]:
         """Units the customer had kept of each product, before."""
         return net_units(self.before)
@@ -148,7 +156,7 @@ def apply_order(
         stats.first, stats.recent = first, recent
         if purchases is not change.purchases_before:
             profile.purchases = purchases
-        _plan_compaction(profile, entry, arrival.received_ms)
+        plan_compaction(profile, entry, arrival.received_ms)
     exchange(profile, old, new)
     ledger.put(entry)
     return change
@@ -533,8 +541,8 @@ def _compact_due_ms(entry: OrderEntry) -> int:
     return since_ms + REFUND_WINDOW_MS
 
 
-def _plan_compaction(profile: Profile, entry: OrderEntry, received_ms: int) -> None:
-    """Set the timer for an entry with lines. An old order from an import waits a round, or each would start one."""
+def plan_compaction(profile: Profile, entry: OrderEntry, received_ms: int) -> None:
+    """Set the timer for an entry with lines. An old order that comes only now waits a round, or each would start one."""
     if entry.lines:
         due_ms = max(_compact_due_ms(entry), received_ms + COMPACT_EVERY_MS)
         if profile.compact_ms is None or due_ms < profile.compact_ms:

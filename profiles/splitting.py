@@ -17,7 +17,20 @@ from typing import Final
 from msgspec import Raw
 from msgspec.structs import replace
 
-from profiles import apart, contacts, dedupe, episodes, feedback, former, links, merge, sharing, sides, told_once
+from profiles import (
+    apart,
+    contacts,
+    dedupe,
+    episodes,
+    feedback,
+    former,
+    ledger,
+    links,
+    merge,
+    sharing,
+    sides,
+    told_once,
+)
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
@@ -108,6 +121,8 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         brought.wakes = {} if again else brought.wakes
         entries = [decode_entry(bytes(entry)) for entry in restore.entries]
         merge.merge(profile, orders, brought, entries, turn.book, again=again)
+        for entry in entries:
+            ledger.plan_compaction(profile, entry, turn.now_ms)
         brought.episodes = waiting
         if not again and brought.has_sides:
             profile.sides = brought.sides

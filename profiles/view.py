@@ -107,14 +107,14 @@ class ProfileView:
 
     @property
     def replenishment(self) -> tuple[Replenishment, ...]:
-        if self.book.models.repurchase is not None and self.profile.has_supply:
+        if self.book.models.repurchase is not None and self.profile.supply:
             self.holds_until(holds_until_ms(self.book, self.now_ms))
         return document.replenishment(self.profile, self.book)
 
     @property
     def recommended(self) -> tuple[str, ...]:
         profile = self.profile
-        if profile.carts or profile.has_left_carts or profile.has_recent_orders:
+        if profile.carts or profile.left_carts or profile.recent_orders:
             self.holds_until(holds_until_ms(self.book, self.now_ms))
         return document.recommended(profile, self.book)
 

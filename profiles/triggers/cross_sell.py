@@ -18,6 +18,7 @@ from profiles.gates import OUT_OF_STOCK
 from profiles.goods import not_sold_out
 from profiles.insight.bundles import name_of
 from profiles.insight.pair_table import for_set
+from profiles.ledger import OrderChange
 from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.profile import Profile
 from profiles.shown import item_of
@@ -52,11 +53,13 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
             return
         if entry.placed_ms is None or entry.test or not entry.lines:
             return
-        rule = self.rule(turn.book)
+        rule, waits = self.rule(turn.book), waiting(profile, self, key) is not None
+        if not waits and _says_no_more(told.change):
+            return  # what ended it has ended it
         by_placing_ms = entry.placed_ms + rule.placed_delay_ms
         if entry.delivered_ms is None:
             due_ms = by_placing_ms
-        elif entry.delivered_ms >= by_placing_ms and not told.change.is_new and waiting(profile, self, key) is None:
+        elif entry.delivered_ms >= by_placing_ms and not told.change.is_new and not waits:
             return  # its time had come before; what was sent then may be forgotten by now
         else:
             due_ms = entry.delivered_ms + rule.delivered_delay_ms
@@ -215,6 +218,14 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             details={"bundle": episode.data["bundle"]},
             rule="two products of a bundle were viewed, or one is in a cart, and the rest is not there yet",
         )
+
+
+def _says_no_more(change: OrderChange) -> bool:
+    """Whether all that an offer goes by was known of an order before: that it was placed, with which products, and delivered."""
+    before = change.before
+    if before is None or before.placed_ms is None or before.test or not before.lines:
+        return False
+    return before.delivered_ms == change.entry.delivered_ms
 
 
 def _is_part(members: tuple[str, ...], bundles: Iterable[tuple[str, ...]]) -> bool:

@@ -43,7 +43,7 @@ class Winback(TriggerDefinition[WinbackRule]):
     reasons: ClassVar[Mapping[str, str]] = {"ordered": "She ordered, or the order it counted from is no more."}
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        if told.change.entry is not told.change.before:
+        if not told.change.stands:
             self._follow(turn, told.change.entry)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:

@@ -180,8 +180,7 @@ class Anniversary(_Yearly[AnniversaryRule]):
         """The first order there is may have changed: by a new one, an earlier one, a cancellation, or the time of what was it."""
         change, first = told.change, turn.profile.orders.first
         order_id, before = change.entry.order_id, change.before
-        moved = before is None or before.placed_ms != change.entry.placed_ms
-        if not moved and change.was_counted == change.is_counted:
+        if change.stands:
             return
         is_first = first is None or first[1] == order_id
         was_first = first is not None and before is not None and (before.placed_ms or 0, order_id) < first

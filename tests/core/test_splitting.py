@@ -213,6 +213,14 @@ def test_orders_go_back_with_the_identifier_they_came_with() -> None:
     assert town.refusals == []
 
 
+def test_their_lines_are_kept_no_longer_than_those_of_other_orders() -> None:
+    town = Town().tell(OrderCompleted, MAIL, order_id="o1", products=(Product(product_id="A", price_minor=100),))
+    town.tell(Identified, ADA, MAIL).split(ADA, MAIL).until(500)
+    (entry,) = town.homes[MAIL][1].all()
+
+    assert (entry.compact, entry.lines) == (True, [])
+
+
 def test_what_comes_later_stays_with_whom_it_names() -> None:
     town = merged().split(ADA, MAIL)
     bought(town, MAIL, order_id="e3", revenue_minor=7, day=2)

@@ -11,6 +11,7 @@ from profiles import dedupe, deliveries, feedback_state, state
 from profiles.book import Book
 from profiles.conditions import compile_conditions
 from profiles.engine import Engine
+from profiles.insight.pair_table import Partner
 from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.rates import Rates
@@ -18,9 +19,18 @@ from profiles.rules import Caps, Precedence, QuietHours, Rules
 from profiles.state import Moment
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule
 from profiles.turn import Output
-from schemas.events import Arrival
+from schemas.events import (
+    Arrival,
+    MessageBounced,
+    NpsSubmitted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderDelivered,
+    Unsubscribed,
+)
 from schemas.outputs import Decision, Trigger
-from tests.laws.histories import MINUTE_MS, START_MS, histories
+from tests.laws.histories import MINUTE_MS, START_MS, histories, one_event
+from tests.stories.test_replenishment_learned import learned
 
 DAY_MIN = 24 * 60
 RULES = Rules.of(
@@ -41,6 +51,20 @@ SEGMENTS = {
 CONDITIONS, KEPT = compile_conditions(RULES, SEGMENTS)
 EAGER = Book(rules=RULES, conditions=CONDITIONS, segments=KEPT)
 """A shop that sends whatever it may: more triggers for the laws to look at."""
+BY_MODELS = {
+    name: {"when": f'size(profile.{name}) > 0 || profile.last_seen_ms < ago("2d")'}
+    for name in ("recommended", "replenishment")
+}
+CONDITIONS, KEPT = compile_conditions(RULES, BY_MODELS | SEGMENTS)
+LEARNED = Book(
+    rules=RULES,
+    conditions=CONDITIONS,
+    segments=KEPT,
+    models=replace(learned(tea=30).models, together={"A": [Partner("B", 30, 2.0, 0.5, 0.4, 100.0)]}),
+)
+"""The same shop, with segments by what was learned of its orders."""
+PARTS = [name[1:] for name in Profile.__struct_fields__ if name[0] == "_" and name != "_behaviour"]
+"""What is opened when it is asked for, but for the one that does not begin empty."""
 
 
 class Run:
@@ -107,6 +131,47 @@ def test_a_profile_cut_into_bytes_anywhere_goes_on_as_if_nothing_had_happened(st
 
     assert whole.profile.pack() == cut.profile.pack()
     assert whole.out == cut.out
+
+
+@given(histories(span_minutes=20 * DAY_MIN))
+def test_a_part_of_a_profile_that_was_opened_says_no_more_than_one_that_was_not(story: list[Arrival]) -> None:
+    """Nor where nothing is known of it: a profile that stays at hand was asked for much that it does not have."""
+    kept, anew = Run(LEARNED), Run(LEARNED)
+    for told in story:
+        for part in PARTS:
+            getattr(kept.profile, part)
+        kept.play([told])
+        anew.play([told])
+        anew.profile = decode_profile(anew.profile.pack())
+
+        assert kept.profile.pack() == anew.profile.pack()
+    for run in (kept, anew):
+        run.play([], until=40 * DAY_MIN)
+
+    assert kept.out == anew.out
+
+
+ORDERING = (OrderCompleted, OrderCompleted, OrderDelivered, OrderCancelled, Unsubscribed, MessageBounced, NpsSubmitted)
+
+
+@given(
+    st.lists(st.sampled_from(range(9)).flatmap(lambda n: one_event(60 * n, f"m{n}", ORDERING)), max_size=9), st.data()
+)
+def test_what_is_told_again_within_a_day_brings_up_nothing(told: list[Arrival], data: st.DataObject) -> None:
+    """Senders send again what they believe lost. What it had been waited for may have ended by then. An order is placed once."""
+    at_once = {one.time_ms: one for one in told}.values()
+    placed = {one.event.order_id if isinstance(one.event, OrderCompleted) else one.time_ms: one for one in at_once}
+    story = sorted(placed.values(), key=lambda one: one.time_ms)
+    once, again = Run(EAGER).play(story, until=601), Run(EAGER).play(story, until=601)
+    again.play([replace(one, received_ms=again.clock_ms) for one in data.draw(st.permutations(story))])
+
+    assert waiting(once.profile) == waiting(again.profile)
+    assert once.out == again.out
+
+
+def waiting(profile: Profile) -> dict[str, tuple[int, int]]:
+    """What she waits for, since when and until when."""
+    return {place: (episode.opened_ms, episode.due_ms) for place, episode in profile.episodes.items()}
 
 
 @given(histories(span_minutes=20 * DAY_MIN))

@@ -124,3 +124,10 @@ def test_the_same_order_told_twice_is_offered_for_once() -> None:
     story = ada().order("o1", 0, "tent", message_id="m").order("o1", 0, "tent", message_id="m")
 
     assert story.until(20 * DAY).emitted(NAME) == [7 * DAY]
+
+
+def test_nor_is_it_waited_for_again_once_she_has_unsubscribed() -> None:
+    story = ada().order("o1", 0, "tent", message_id="m").tell(events.Unsubscribed, 10)
+    story.order("o1", 0, "tent", message_id="m", arrives=20)
+
+    assert story.decisions(NAME) == [("armed", None), ("cancelled", "unsubscribed")]

@@ -15,6 +15,7 @@ from profiles.segments import WAKE
 from schemas import events
 from schemas.outputs import Trigger
 from tests.stories.customers import buys, learned, shop_that_learned
+from tests.stories.test_replenishment_learned import learned as fitted
 from tests.stories.timeline import DAY, HOUR, MINUTE_MS, START_MS, Timeline, ms, product, shop
 
 ENTERED, EXITED = "segment.entered", "segment.exited"
@@ -120,6 +121,18 @@ def test_who_is_silent_is_in_a_segment_by_predictions_the_day_after_the_first_fi
     ada.until(11 * DAY)
 
     assert told(ada) == [(ENTERED, "foretold", 11 * DAY), (ENTERED, "wants_a_lamp", 11 * DAY)]
+
+
+@pytest.mark.parametrize("field", ["recommended", "replenishment"])
+def test_who_has_nothing_that_changes_with_the_day_is_not_looked_at_each_day(field: str) -> None:
+    """Nor once she was looked at before: a profile that stayed at hand waits for what one that was read anew waits for."""
+    models = replace(fitted(tea=30).models, together={"tent": [Partner("lamp", 30, 2.0, 0.5, 0.4, 100.0)]})
+    when = f'size(profile.{field}) > 0 || profile.first_seen_ms < ago("1h")'
+    ada = Timeline(shop_that_learned(models=models, segments={"any": {"when": when}}), customer="anonymous_id:v")
+    ada.tell(events.PageViewed, 0).until(2 * HOUR)
+
+    assert set(ada.profile.memberships.inside_ms) == {"any"}
+    assert WAKE not in ada.profile.wakes
 
 
 def test_the_hour_of_her_next_purchase_moves_with_her_to_another_zone() -> None:

@@ -72,6 +72,15 @@ def test_an_order_whose_time_is_told_later_counts_from_that() -> None:
     assert emitted_days(ada)[0] == 92
 
 
+def test_nothing_is_tried_anew_where_an_order_is_told_again_after_a_try_came_to_nothing() -> None:
+    """Nobody could be reached for as long as the first try was of use."""
+    ada = buys(Timeline(customer="anonymous_id:v"), 0, order_id="o1").until(98 * DAY)
+    ada.order("o1", 0, product("tea", 5_000), arrives=98 * DAY)
+
+    assert ada.decisions("winback")[-1] == ("expired", "unreachable")
+    assert not any(wake.startswith("winback") for wake in ada.profile.wakes)
+
+
 def test_an_order_ends_the_tries() -> None:
     ada = buys(Timeline(), 0).until(100 * DAY)
     buys(ada, 101).until(189 * DAY)
