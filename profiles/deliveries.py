@@ -65,6 +65,12 @@ def arrived_ms(delivery: Delivery, profile: Profile, book: Book) -> int | None:
     return delivery.fulfilled_ms + (rule.transit_abroad_ms if abroad else rule.transit_ms)
 
 
+def order_arrived_ms(order_id: str, profile: Profile, book: Book) -> int | None:
+    """When the parcel of an order arrived; None also where none of it is remembered."""
+    delivery = profile.deliveries.get(order_id)
+    return None if delivery is None else arrived_ms(delivery, profile, book)
+
+
 def kept(delivery: Delivery) -> list[Delivered]:
     """The lines she has: neither given back, nor of an order that is no more."""
     if delivery.gone or delivery.all_returned:

@@ -91,7 +91,10 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         return due_ms if asked_ms is None else max(due_ms, asked_ms + rule.every_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int:
-        return self._due_ms(turn, episode.data["since_ms"], after_order=episode.data["round"] == 0)
+        order_id = episode.data["order_id"]
+        arrived_ms = None if order_id is None else deliveries.order_arrived_ms(order_id, turn.profile, turn.book)
+        since_ms = episode.data["since_ms"] if arrived_ms is None else arrived_ms
+        return self._due_ms(turn, since_ms, after_order=episode.data["round"] == 0)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         profile, rule = turn.profile, self.rule(turn.book)

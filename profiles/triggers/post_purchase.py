@@ -85,12 +85,11 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
         return what
 
     def wake_again(self, turn: Turn, what: str, due_ms: int) -> int | None:
-        delivery = turn.profile.deliveries.get(what)
-        arrived_ms = None if delivery is None else deliveries.arrived_ms(delivery, turn.profile, turn.book)
+        arrived_ms = deliveries.order_arrived_ms(what, turn.profile, turn.book)
         return None if arrived_ms is None else arrived_ms + self.rule(turn.book).delay_ms
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
-        return episode.opened_ms + self.rule(turn.book).delay_ms
+        return self.wake_again(turn, episode.data["order_id"], episode.due_ms)
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         delivery = turn.profile.deliveries.get(episode.data["order_id"])

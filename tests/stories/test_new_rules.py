@@ -1,8 +1,11 @@
 """Rules that change while triggers wait with timers of their own: due by the new rules, and never in the past."""
 
+import pytest
+
 from profiles.book import Book
+from profiles.catalogue import build_catalogue
 from profiles.life_rules import BirthdayRule
-from profiles.rules import DAY_MS, MINUTE_MS
+from profiles.rules import DAY_MS, MINUTE_MS, DeliveryRules
 from profiles.triggers import BehaviourChangeRule, WinbackRule
 from profiles.visit_rules import BrowseAbandonedRule
 from schemas import events
@@ -86,3 +89,19 @@ def test_silence_is_noticed_sooner_by_a_stricter_share() -> None:
 
     assert changed.profile.wakes["behaviour.change|silence"] > as_strict
     assert changed.new_rules(strict).profile.wakes["behaviour.change|silence"] == as_strict
+
+
+def parcels(days: int) -> Book:
+    tips = build_catalogue([{"product_id": "tea", "contents": "brewing"}])
+    return shop(catalogue=tips, delivery=DeliveryRules(transit_ms=days * DAY_MS))
+
+
+@pytest.mark.parametrize("name", ["review.request", "post.purchase.content", "nps.survey"])
+def test_parcels_that_travel_longer_by_the_new_rules_put_off_all_that_waits_for_them(name: str) -> None:
+    def sent(ada: Timeline) -> Timeline:
+        return ada.order("o1", 0, "tea").tell(events.OrderFulfilled, HOUR, order_id="o1")
+
+    from_the_first = sent(Timeline(parcels(9))).until(40 * DAY)
+    changed = sent(Timeline(parcels(7))).until(DAY).new_rules(parcels(9)).until(40 * DAY)
+
+    assert changed.emitted(name) == from_the_first.emitted(name) != []
