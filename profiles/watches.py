@@ -117,7 +117,7 @@ def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:
 def expired(watch: Watch, now_ms: int) -> bool:
     """Whether nothing about it is of use any more."""
     if watch.touched_ms >= now_ms - SEEN_FOR_MS:
-        return False
+        return False  # nearly all, so of these nothing else is asked
     if watch.waits and watch.alert is not None and watch.alert[0] >= now_ms - ALERT_FOR_MS:
         return False
     return not (watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS)
@@ -125,9 +125,8 @@ def expired(watch: Watch, now_ms: int) -> bool:
 
 def tidy(profile: Profile, now_ms: int) -> None:
     """Take out what is of no use any more. What lies in a cart stays: its reminder asks whether the shop still has it."""
-    watches, horizon_ms = profile.watches, now_ms - SEEN_FOR_MS
-    # Nearly all were touched since, and cost no call.
-    old = [key for key, watch in watches.items() if watch.touched_ms < horizon_ms and expired(watch, now_ms)]
+    watches = profile.watches
+    old = [key for key, watch in watches.items() if expired(watch, now_ms)]
     if old:
         held = {key for cart in carts.seen_carts(profile) for key in cart.lines}
         for key in old:
