@@ -40,6 +40,8 @@ def left_out(body: bytes) -> str | None:
     >>> left_out(b'{"message":"success","errors":["no such time"]}'), left_out(b'{"message":"success"}')
     ('no such time', None)
     """
+    if not body:
+        return None  # nobody had reason to read it
     try:
         said = msgspec.json.decode(body)
     except (ValueError, RecursionError):
