@@ -345,7 +345,7 @@ def passed_on(profile: Profile, move: Absorb | LinkRefused, rules: IdentityRules
     if holder is None:
         return None
     if isinstance(move, Absorb):
-        return replace(move, into=holder, hops=move.hops + 1)
+        return replace(move, into=holder, hops=move.hops + 1, via=(*move.via, profile.id))
     return replace(move, claimer=holder, hops=move.hops + 1)
 
 

@@ -70,7 +70,7 @@ class Moving:
             isinstance(what, Absorb)
             and not what.returned
             and what.hops <= HOPS_MAX
-            and privacy.is_anothers(profile, what.absorbed)
+            and any(privacy.is_anothers(profile, one) for one in (what.absorbed, *what.via))
         )
         if privacy.is_closed(profile) and not declines:
             turn = Turn(profile, self._book, at, out, cause_of(what), what.at_ms, what.at_ms)

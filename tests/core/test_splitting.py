@@ -1619,13 +1619,17 @@ def test_what_the_customer_asked_for_since_does_not_keep_it(command: type[Event]
     assert nets(town)[MAIL] == 230
 
 
-def split_before_it_came(town: Town) -> list[Absorb]:
-    """Eve's address is taken out of Ada's profile while what was known of Eve is on its way there; gives what is."""
+def split_before_it_came(town: Town, *meanwhile: Move) -> list[Absorb]:
+    """Eve's address is taken out of Ada's profile while what was known of Eve is on its way there, and what came to her home
+    `meanwhile`; gives what is.
+    """
     profile, ledger = town.homes[MAIL]
     link = Link(identifier=MAIL, claimer=ADA, at_ms=START_MS, cause="login")
     on_its_way: list[Output] = []
     if town.engine.move(profile, link, Moment(START_MS), ledger, on_its_way):
         town.homes[MAIL] = (profile, Ledger(complete=True))
+    for move in meanwhile:
+        on_its_way += town._take(move, START_MS)  # type: ignore[arg-type] # moves alone
     town.profile(ADA).ids["email"] = [MAIL.partition(":")[2]]
     town.profile(ADA).linked[MAIL] = START_MS
     town.split(ADA, MAIL)
@@ -1652,6 +1656,47 @@ def test_also_where_the_customer_asked_for_something_since(since: tuple[type[Eve
 
     assert nets(town) == {ADA: 0, MAIL: 200}
     assert town.profile(MAIL).activity.events == 2
+
+
+@pytest.mark.parametrize("since", [(), (EraseCustomer,)])
+def test_so_does_what_a_device_sent_on_through_it_which_nobody_had_told_the_customer_of(
+    since: tuple[type[Event], ...],
+) -> None:
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    on_its_way = split_before_it_came(town)
+    for command in since:
+        town.tell(command, ADA, day=3, request_id="T-2")
+    for move in on_its_way:
+        town.deliver(move, START_MS + 4 * DAY_MS)
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert nets(town) == {ADA: 0, MAIL: 9}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("sent_on", [True, False])
+def test_so_does_what_was_on_its_way_from_a_device_to_the_address(*, ordered: bool, sent_on: bool) -> None:
+    town = united(merged=False)
+    if ordered:
+        bought(town, PHONE, order_id="p1", revenue_minor=9)
+    (link,) = town.take_only(Identified, MAIL, PHONE)
+    answers = [move for move in town._take(link, START_MS) if isinstance(move, Absorb)]
+    by_ada = split_before_it_came(town, *(answers if sent_on else ()))
+    for move in by_ada if sent_on else [*answers, *by_ada]:
+        town.deliver(move, START_MS + DAY_MS)
+
+    assert nets(town) == {ADA: 0, MAIL: 9 if ordered else 0}
+    assert town.profile(MAIL).merging == []
+
+
+def test_unless_the_customer_had_named_that_device_too() -> None:
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    town.profile(ADA).ids["anonymous_id"] = [PHONE.partition(":")[2]]
+    for move in split_before_it_came(town):
+        town.deliver(move, START_MS + DAY_MS)
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert nets(town) == {ADA: 9, MAIL: 0}
 
 
 @pytest.mark.parametrize("command", [EraseCustomer, AnonymiseCustomer, ExportCustomer, SuppressCustomer])
