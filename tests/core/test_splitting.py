@@ -1658,6 +1658,16 @@ def test_also_where_the_customer_asked_for_something_since(since: tuple[type[Eve
     assert town.profile(MAIL).activity.events == 2
 
 
+def test_which_reminder_of_a_checkout_is_next_goes_on_too() -> None:
+    town = united(merged=False).tell(CheckoutStarted, MAIL, checkout_id="k1", products=(soap(),)).until(0.5)
+    for move in split_before_it_came(town):
+        town.deliver(move, START_MS + DAY_MS)
+    town.until(9)
+
+    sent = [one for one in town.out if isinstance(one, Trigger) and one.name == "checkout.abandoned"]
+    assert [one.occurrence for one in sent] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("since", [(), (EraseCustomer,)])
 def test_so_does_what_a_device_sent_on_through_it_which_nobody_had_told_the_customer_of(
     since: tuple[type[Event], ...],
