@@ -958,6 +958,17 @@ def united(*triggers: TriggerRule, merged: bool = True, catalogue: Catalogue | N
     return town.tell(Identified, ADA, MAIL) if merged else town
 
 
+@pytest.mark.parametrize("device", [True, False])
+def test_who_was_welcomed_before_she_was_taken_for_another_is_not_welcomed_again(*, device: bool) -> None:
+    town = united(merged=False)
+    if device:
+        town.tell(PageViewed, PHONE).tell(Identified, MAIL, PHONE)
+    town.until(0.5).tell(Identified, ADA, MAIL, day=1).split(ADA, MAIL, day=2)
+    town.tell(ConsentChanged, MAIL, day=3, consent=(ConsentChange(state="GRANT", channel="email"),)).until(9)
+
+    assert town.sent("welcome") == [(ADA, 0), (MAIL, 0)]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 @pytest.mark.parametrize("cart_id", ["c1", None])
 @pytest.mark.parametrize("begins_checkout", [True, False])
