@@ -163,6 +163,16 @@ def decline(turn: Turn, absorb: Absorb) -> None:
         )
 
 
+def is_astray(profile: Profile, came_with: str) -> bool:
+    """Whether an event came with an identifier that is not, or not known to be, this customer's, of whom somebody was taken out:
+    it may be on its way through that one, of whom nothing had arrived here yet.
+    """
+    if profile.is_apart_from(came_with):
+        return True
+    known = links.is_known_as(profile, came_with) or came_with in profile.sides
+    return not known and not (profile.has_former and came_with in profile.former)
+
+
 # --- at the customer's home ---------------------------------------------------------------------------------------
 
 

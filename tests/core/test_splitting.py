@@ -1694,6 +1694,23 @@ def test_so_does_what_a_device_sent_on_through_it_which_nobody_had_told_the_cust
     assert nets(town) == {ADA: 0, MAIL: 9}
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_also_before_what_was_known_of_the_address_has_come(*, first: bool) -> None:
+    """Where it leads to the customer all the same, it stays with her."""
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    if first:
+        split_before_it_came(town)
+    else:
+        town.split(ADA, BOB).profile(ADA).apart["0123456789abcdef.0123456789abcdef"] = START_MS
+        town.tell(Identified, ADA, MAIL)
+        del town.profile(ADA).ids["anonymous_id"]  # it was by the redirect alone that it came
+        town.profile(ADA).absorbed.clear()
+        town.profile(ADA).sides.clear()
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert {name: net for name, net in nets(town).items() if net} == {MAIL if first else ADA: 9}
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("sent_on", [True, False])
 def test_so_does_what_was_on_its_way_from_a_device_to_the_address(*, ordered: bool, sent_on: bool) -> None:
