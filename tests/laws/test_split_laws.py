@@ -23,8 +23,8 @@ from schemas.decode import Decoder
 from schemas.events import Arrival, Event
 from schemas.routing import topic_of
 from streams.partition_limits import PartitionLimits
-from tests.laws.histories import START_MS, one_event
-from tests.laws.test_identity_laws import ORDERS, PARTITIONS, everywhere, home_of, known
+from tests.laws.histories import DAY_MS, START_MS, one_event
+from tests.laws.test_identity_laws import ORDERS, PARTITIONS, everywhere, home_of, known, settle
 from tests.laws.test_merge_laws import NOW, facts
 from tests.shell.world import EAGER, World, run
 
@@ -32,16 +32,24 @@ ADA = "user_id:ada"
 MAIL, PHONE = "email:eve@example.org", "anonymous_id:phone-e"
 UNSURE = ORDER_EVENTS | {events.CartUpdated}
 Told = list[tuple[str, Event]]
+GREETED = (
+    events.ConsentChanged,
+    events.SignedUp,
+    events.OrderCompleted,
+    events.ProductAdded,
+    events.PaymentFailed,
+    events.ProductViewed,
+)
 
 
 @st.composite
-def lives(draw: st.DrawFn, *, shared_orders: bool = False) -> tuple[Told, str]:
+def lives(draw: st.DrawFn, *, shared_orders: bool = False, kinds: tuple[type[Event], ...] = ()) -> tuple[Told, str]:
     """What Ada and Eve did, with whose each event is, the mistake and the split among them; and what is taken out."""
     wrong = draw(st.sampled_from((MAIL, PHONE)))
     has_phone = wrong == PHONE or draw(st.booleans())
     found: Told = []
     for number in range(draw(st.integers(1, 16))):
-        event = draw(one_event(number * 7, f"m{number}")).event
+        event = draw(one_event(number * 7, f"m{number}", kinds)).event
         if isinstance(event, events.CheckoutEvent):
             continue  # one without a cart takes the newest cart of its profile, which a part of a history can't know
         whose = draw(st.sampled_from(("ada", "eve")))
@@ -225,3 +233,39 @@ def test_with_every_trigger_on_the_facts_are_the_same(
         name: ledger.all() for name, (_, ledger) in known(plain)[0].items()
     }
     assert not any(world.values("rejected", partition) for partition in range(partitions))
+
+
+@given(
+    life=lives(kinds=GREETED),
+    by_phone=st.sets(st.integers(0, 17)),
+    partitions=PARTITIONS,
+    orders=st.tuples(ORDERS, ORDERS),
+)
+@settings(max_examples=100, deadline=None)
+def test_nobody_is_told_twice_by_any_interleaving_where_all_that_was_known_had_come_before_the_split(
+    life: tuple[Told, str], by_phone: set[int], partitions: int, orders: tuple[list[int], list[int]]
+) -> None:
+    """Some of what Eve did on her phone she did without a word of who she is."""
+    log = [
+        (whose, msgspec.structs.replace(event, email=None) if event.anonymous_id and number in by_phone else event)
+        for number, (whose, event) in enumerate(life[0])
+    ]
+    place = next(place for place, (_, event) in enumerate(log) if isinstance(event, events.SplitProfile))
+    world = told(log[:place], partitions, Engine(EAGER))
+    run(everywhere(world, orders[0]))
+    for _, event in log[place:]:
+        world.log.append(topic_of(event), msgspec.json.encode(event), partition=home_of(event, partitions))
+    run(everywhere(world, orders[1]))
+    run(long_after(world))
+    sent = [row for partition in range(partitions) for row in world.outputs("triggers", partition=partition)]
+
+    assert len(sent) == len({*sent})
+
+
+async def long_after(world: World) -> None:
+    """All that waits comes due."""
+    tenures = [world.tenure(partition) for partition in range(world.partitions)]
+    for tenure in tenures:
+        await tenure.open()
+        tenure.advance_to(START_MS + 400 * DAY_MS)
+    await settle(world, tenures)
