@@ -201,7 +201,7 @@ def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
         suppressed_ms=_latest(ours.suppressed_ms, two.suppressed_ms),
         unsuppressed_ms=_latest(ours.unsuppressed_ms, two.unsuppressed_ms),
         erased_ms=ours.erased_ms,
-        request_id=ours.request_id or two.request_id,
+        request_id=ours.request_id,
         apart=ours.apart,
     )
 

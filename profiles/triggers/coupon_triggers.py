@@ -61,12 +61,17 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         if episode.occurrence == 1:
             return episode.opened_ms + rule.delay_ms
         expires_ms: int = episode.data["expires_ms"]
-        return expires_ms - rule.remind_before_ms if rule.remind_before_ms else None
+        return expires_ms - rule.remind_before_ms if self._has_reminder(turn, episode) else None
+
+    def _has_reminder(self, turn: Turn, episode: Episode) -> bool:
+        """Whether the coupon of a waiting reminder is one that is reminded of, by the present rules."""
+        holds_ms: int = episode.data["expires_ms"] - episode.data["sent_ms"]
+        return 0 < self.rule(turn.book).remind_before_ms < holds_ms
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, profile = self.rule(turn.book), turn.profile
         if episode.occurrence > 1:
-            if not rule.remind_before_ms:
+            if not self._has_reminder(turn, episode):
                 return "disabled"
             sent_ms: int = episode.data["sent_ms"]
             if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
@@ -114,7 +119,7 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
     listens = coupons.EVENTS
     reasons: ClassVar[Mapping[str, str]] = {
         "used": "The coupon was used.",
-        "coupon_expired": "The coupon had lapsed, or holds longer than was said.",
+        "coupon_expired": "The coupon had lapsed, or holds longer than was said, or too short for a reminder (`before`).",
         "coupon_in_cart": "The coupon is in a cart already.",
     }
 
@@ -165,6 +170,8 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
         coupon = _coupon_of(turn.profile, episode)
         if coupon is None or not coupons.is_open(coupon, now_ms):
             return "used" if coupon is not None and coupon.used_ms is not None else "coupon_expired"
+        if self._due_ms(turn, coupon) is None:
+            return "coupon_expired"
         return "coupon_in_cart" if coupons.in_cart(coupon) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:

@@ -485,6 +485,53 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+@pytest.mark.parametrize(
+    "status, available", [("archived", 0), ("draft", 0), ("active", 7), ("unlisted", 7), (None, 7)]
+)
+def test_of_a_product_that_shopify_shows_to_nobody_none_can_be_had(status: str | None, available: int) -> None:
+    """https://shopify.dev/docs/api/admin-graphql/latest/enums/ProductStatus: an archived one and a draft are on no channel."""
+    variant = {"id": 4411, "inventory_quantity": 7}
+    body = {"id": 71, "updated_at": "2024-05-01T12:00:00Z", "status": status, "variants": [variant]}
+
+    assert one(webhook("products/update", body)).available == available
+
+
+MERGE: dict[str, Any] = {
+    "admin_graphql_api_customer_kept_id": "gid://shopify/Customer/8",
+    "admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/7",
+    "admin_graphql_api_job_id": None,
+    "status": "completed",
+    "errors": [],
+}
+"""As in https://shopify.dev/docs/api/webhooks/latest, `customers/merge`."""
+
+
+def test_two_customers_whom_the_shop_made_one_in_shopify_are_one() -> None:
+    assert one(webhook("customers/merge", MERGE)) == e.Aliased(
+        message_id="w1", timestamp_ms=NOON_MS, source="shopify", user_id="8", previous_id="7"
+    )
+
+
+@pytest.mark.parametrize("status", ["requested", "in_progress", "failed", "FAILED"])
+def test_until_then_and_where_it_fails_they_are_two(status: str) -> None:
+    assert events(webhook("customers/merge", {**MERGE, "status": status})) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["admin_graphql_api_customer_kept_id", "admin_graphql_api_customer_deleted_id", "status"]
+)
+def test_a_merge_that_does_not_say_whose_or_how_far_it_is_is_refused(name: str) -> None:
+    assert refused(webhook("customers/merge", {**MERGE, name: None})) == ("missing_field", f"body.{name} is missing")
+    assert refused(webhook("customers/merge", {**MERGE, "status": "perhaps"})) == (
+        "wrong_type",
+        "body.status is no state of a merge",
+    )
+
+
+def test_that_a_product_was_deleted_says_nothing_of_its_variants() -> None:
+    assert events(webhook("products/delete", {"id": 71})) == []
+
+
 # --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
 
 

@@ -1189,6 +1189,18 @@ def test_the_more_trusted_word_counts() -> None:
     assert event(message).consent == (no("email"), grant("any", "advertising"), no("any", "functional"))
 
 
+def test_the_categories_by_which_rudderstack_chooses_destinations_are_no_consent_to_be_written_to() -> None:
+    """https://www.rudderstack.com/docs/data-governance/consent-management/passing-consent/"""
+    banner = {
+        "allowedConsentIds": ["marketing", "C0001"],
+        "deniedConsentIds": ["C0004"],
+        "provider": "oneTrust",
+        "resolutionStrategy": "and",
+    }
+
+    assert event({**MINIMAL, "type": "identify", "context": {"consentManagement": banner}}).consent == ()
+
+
 @pytest.mark.parametrize("properties", [
     {"state": "GRANT", "channel": "email"}, {"consent": {"email": True}}, {"consent": [{"state": True, "channel": "EMAIL"}]},
 ])  # fmt: skip
