@@ -52,9 +52,12 @@ class Deciding:
     ) -> None:
         """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
         name, key, due_ms, profile = episode.name, episode.key, episode.due_ms, self.profile
+        text = f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"
+        if until_ms is not None:
+            text = f"{text}|{until_ms}"  # it may be put off twice
         self.out.append(
             Decision(
-                decision_id=decision_id(f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"),
+                decision_id=decision_id(text),
                 name=name,
                 episode_key=key,
                 customer_id=profile.id,

@@ -171,7 +171,7 @@ class Engine:
             whereabouts = self._watch.before(turn, orders)
         side = None
         if arrival.came_with or profile.has_sides:
-            if arrival.came_with and profile.is_apart_from(arrival.came_with):
+            if arrival.came_with and profile.has_apart and splitting.is_astray(profile, arrival.came_with):
                 self._give_back(turn, arrival)
                 return
             side = sides.side_of(profile, arrival, turn.now_ms, self.book)
@@ -460,8 +460,10 @@ class Engine:
                 out.append(replace(what, identifier=what.came_with, came_with="", hops=what.hops + 1))
                 return
             privacy.is_hers(profile, what.came_with)
-        home = profile.id.partition(":")[2]
-        arrival = Arrival(what.event, what.at_ms, what.received_ms, profile.id, home, what.others, what.came_with)
+        home, came_with = profile.id.partition(":")[2], what.came_with
+        if came_with and profile.has_apart and splitting.is_astray(profile, came_with):
+            came_with = ""  # it leads to her all the same
+        arrival = Arrival(what.event, what.at_ms, what.received_ms, profile.id, home, what.others, came_with)
         if self.is_news(profile, arrival, orders):
             self.step(profile, arrival, at, orders, out)
 

@@ -110,7 +110,8 @@ def plan(
 
 def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
     """Arm what waited elsewhere, or move what waits for the same."""
-    plan(turn, definition, episode.key, episode.anchor, episode.opened_ms, episode.due_ms, data=episode.data)
+    key, number = episode.key, episode.occurrence
+    plan(turn, definition, key, episode.anchor, episode.opened_ms, episode.due_ms, occurrence=number, data=episode.data)
 
 
 def note_evidence(episode: Episode, message_id: str) -> None:

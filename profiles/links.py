@@ -345,7 +345,7 @@ def passed_on(profile: Profile, move: Absorb | LinkRefused, rules: IdentityRules
     if holder is None:
         return None
     if isinstance(move, Absorb):
-        return replace(move, into=holder, hops=move.hops + 1)
+        return replace(move, into=holder, hops=move.hops + 1, via=(*move.via, profile.id))
     return replace(move, claimer=holder, hops=move.hops + 1)
 
 
@@ -376,7 +376,7 @@ def take_absorb(turn: Turn, orders: Ledger, absorb: Absorb) -> Profile | None:
             _rejoin(profile, other)
         brought = other
         if absorb.closing and fresh and other.id != profile.id and other.activity.first_ms is not None:
-            _publish(turn, "profile.merged", absorb.absorbed, None, None)
+            _publish(turn, "profile.merged", absorb.absorbed, absorb.cause)
     if absorb.closing and absorb.absorbed in profile.merging:
         profile.merging.remove(absorb.absorbed)
     return brought
@@ -424,7 +424,7 @@ def refuse(turn: Turn, refused: LinkRefused) -> None:
         return
     if identifier not in profile.refused:
         name = "identity.conflict" if refused.reason == "conflict" else "link.refused"
-        _publish(turn, name, identifier, refused.holder, refused.reason)
+        _publish(turn, name, identifier, refused.cause, refused.holder, refused.reason)
     profile.refused[identifier] = refused.at_ms
     while len(profile.refused) > REFUSED_MAX:
         del profile.refused[min(profile.refused, key=lambda one: (profile.refused[one], one))]
@@ -437,16 +437,18 @@ def _forget_contacts(profile: Profile) -> None:
         contacts.keep(profile, profile.contacts)
 
 
-def _publish(turn: Turn, name: str, other: str, holder: str | None, reason: str | None) -> None:
+def _publish(
+    turn: Turn, name: str, other: str, cause: str, holder: str | None = None, reason: str | None = None
+) -> None:
     turn.out.append(
         IdentityChange(
-            change_id=decision_id(f"{name}|{turn.profile.id}|{other}|{reason}|{turn.cause}"),
+            change_id=decision_id(f"{name}|{turn.profile.id}|{other}|{reason}|{cause}"),
             name=name,  # type: ignore[arg-type] # one of these, by each caller
             customer_id=turn.profile.id,
             other=other,
             holder=holder,
             reason=reason,
-            cause=turn.cause,
+            cause=cause,
             at_ms=turn.time_ms,
         )
     )

@@ -21,7 +21,16 @@ from profiles.turn import Output, Turn
 from profiles.watch import Watch
 from schemas import events
 from schemas.events import Arrival
-from schemas.moves import HOPS_MAX, Absorb, Link, LinkRefused, Restore, Statement
+from schemas.moves import HOPS_MAX, Absorb, Link, LinkRefused, Move, Restore, Return, Statement
+
+
+def cause_of(what: Move) -> str:
+    """The cause of what a move brings about: its message and the type of the identifier it is about, as "m1/anonymous_id". The
+    message itself may have brought about the same before, by another decision. An event that is given back is its own cause.
+    """
+    if isinstance(what, Return):
+        return what.cause
+    return f"{what.cause}/{links.kind_of(what.absorbed if isinstance(what, Absorb) else what.identifier)}"
 
 
 class _InBoth(NamedTuple):
@@ -61,17 +70,17 @@ class Moving:
             isinstance(what, Absorb)
             and not what.returned
             and what.hops <= HOPS_MAX
-            and privacy.is_anothers(profile, what.absorbed)
+            and any(privacy.is_anothers(profile, one) for one in (what.absorbed, *what.via))
         )
         if privacy.is_closed(profile) and not declines:
-            turn = Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms)
+            turn = Turn(profile, self._book, at, out, cause_of(what), what.at_ms, what.at_ms)
             privacy.refuse_move(turn, what)
             if isinstance(what, Restore) and what.closing:
                 splitting.answer(turn, what.cause)
             return False
         if isinstance(what, Link):
             return links.take_link(profile, orders, what, out)
-        turn = Turn(profile, self._book, at, out, what.cause, what.at_ms, what.at_ms)
+        turn = Turn(profile, self._book, at, out, cause_of(what), what.at_ms, what.at_ms)
         if isinstance(what, Restore):
             given = splitting.take_restore(turn, orders, what)
             if given is None:

@@ -183,11 +183,11 @@ def refuse_move(turn: Turn, move: Move) -> None:
         if not handed_on and move.at_ms <= asked.erased_ms:
             _erase_too(turn, [move.claimer], (profile.id,))
     elif isinstance(move, Absorb):
-        found = {move.absorbed: None, **_known_in(move.profile)}
+        found = {move.absorbed: None, **known_in(move.profile)}
         _erase_too(turn, found, (profile.id, move.absorbed))
     elif isinstance(move, Restore):
         apart.note(asked.apart, move.taken_from, move.at_ms, move.cause)
-        _erase_too(turn, _known_in(move.profile), (profile.id,))
+        _erase_too(turn, known_in(move.profile), (profile.id,))
 
 
 def _led_astray(profile: Profile, event: CommandEvent) -> bool:
@@ -202,7 +202,7 @@ def _led_astray(profile: Profile, event: CommandEvent) -> bool:
     return leads_up and any(is_anothers(profile, one) for one in event.passed_on)
 
 
-def _known_in(stored: Raw) -> dict[str, None]:
+def known_in(stored: Raw) -> dict[str, None]:
     """Every identifier of a profile in its stored form, or of none."""
     return {} if bytes(stored) == b"null" else _known(decode_profile(bytes(stored)))
 

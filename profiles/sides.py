@@ -60,6 +60,8 @@ def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, b
     if theirs is None:
         theirs = Side(via_ms).keep(other.facts())
         merge.rename(theirs.kept, profile.id, other.id)  # there it waits under its own name
+    elif closing and theirs.is_kept:
+        remember_greetings(theirs.kept, other)
     known = sides.get(other.id)
     if known is None:
         known = sides[other.id] = Side(via_ms, _via(profile, other.id))
@@ -72,6 +74,14 @@ def absorb(profile: Profile, own: Profile | None, other: Profile, via_ms: int, b
         known.drop()
     if len(sides) > SIDES_MAX:
         let_go(sides)
+
+
+def remember_greetings(made: Profile, before: Profile) -> None:
+    """Let facts that are kept or made apart know how the whole was greeted: as a new customer or buyer, and on her days."""
+    ours, known = made.milestones, before.milestones
+    ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
+    ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
+    ours.anniversary_year = known.anniversary_year
 
 
 def label(entries: Iterable[OrderEntry], came_with: str) -> None:

@@ -34,7 +34,7 @@ from profiles import (
 from profiles.episodes import Triggers
 from profiles.ids import decision_id, renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
-from profiles.privacy import anothers_since, home_mark
+from profiles.privacy import anothers_since, home_mark, is_closed, known_in
 from profiles.profile import Profile, Side, decode_profile
 from profiles.state import Episode, encode
 from profiles.triggers.cart_abandoned import episode_key
@@ -115,6 +115,7 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
         profile.merging = [giver]
     if bytes(restore.profile) != b"null":
         brought = decode_profile(bytes(restore.profile))
+        brought.merging = []  # who was claimed has answered by now, or answers here
         # What comes once more adds nothing to what is only counted, and what was planned once may have been sent since.
         again = known if restore.closing else dedupe.may_have_had(profile, brought)
         waiting, brought.episodes = ({} if again else brought.episodes), {}
@@ -135,14 +136,23 @@ def take_restore(turn: Turn, orders: Ledger, restore: Restore) -> Profile | None
 
 
 def decline(turn: Turn, absorb: Absorb) -> None:
-    """What was on its way while the identifier was taken out goes back to its own home."""
-    since_ms = anothers_since(turn.profile, absorb.absorbed)
-    assert since_ms is not None
-    if bytes(absorb.profile) != b"null":
+    """What was on its way while the identifier was taken out goes back to its own home, or to that of the identifier it came by.
+    What led there is apart, too: something may be on its way under that.
+    """
+    profile = turn.profile
+    found = ((one, anothers_since(profile, one)) for one in (*absorb.via, absorb.absorbed))
+    back, since_ms = next((one, at_ms) for one, at_ms in found if at_ms is not None)
+    marks = profile.privacy.apart if profile.privacy is not None and is_closed(profile) else profile.apart
+    for one in (absorb.absorbed, *known_in(absorb.profile)):
+        if not links.is_known_as(profile, one):
+            apart.note(marks, one, since_ms, absorb.cause)
+    if back != absorb.absorbed:
+        turn.out.append(replace(absorb, into=back, via=(), hops=absorb.hops + 1))
+    elif bytes(absorb.profile) != b"null":
         turn.out.append(
             Restore(
                 identifier=absorb.absorbed,
-                taken_from=turn.profile.id,
+                taken_from=profile.id,
                 closing=False,
                 profile=absorb.profile,
                 entries=absorb.entries,
@@ -151,6 +161,16 @@ def decline(turn: Turn, absorb: Absorb) -> None:
                 hops=absorb.hops + 1,
             )
         )
+
+
+def is_astray(profile: Profile, came_with: str) -> bool:
+    """Whether an event came with an identifier that is not, or not known to be, this customer's, of whom somebody was taken out:
+    it may be on its way through that one, of whom nothing had arrived here yet.
+    """
+    if profile.is_apart_from(came_with):
+        return True
+    known = links.is_known_as(profile, came_with) or came_with in profile.sides
+    return not known and not (profile.has_former and came_with in profile.former)
 
 
 # --- at the customer's home ---------------------------------------------------------------------------------------

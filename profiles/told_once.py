@@ -4,7 +4,7 @@ What messages were sent about (an order, a cart, a wish) lies with that, and eac
 `profiles.sharing`. Pure; called by `profiles.splitting`.
 """
 
-from profiles import carts, episodes, messages
+from profiles import carts, episodes, messages, sides
 from profiles import standing as standing_of
 from profiles.ids import renamed
 from profiles.order_state import OrderEntry
@@ -15,10 +15,7 @@ from profiles.turn import Turn
 
 def remember_told(turn: Turn, made: Profile, before: Profile) -> None:
     """What messages were sent about is known to the united profile alone: nobody is told twice because of a split."""
-    ours, known = made.milestones, before.milestones
-    ours.welcomed_ms, ours.welcome_ended_ms = known.welcomed_ms, known.welcome_ended_ms
-    ours.new_buyer_ms, ours.birthday_ms = known.new_buyer_ms, known.birthday_ms
-    ours.anniversary_year = known.anniversary_year
+    sides.remember_greetings(made, before)
     remember_sent(turn, made, before)
 
 

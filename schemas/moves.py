@@ -47,7 +47,7 @@ class Absorb(_Move, frozen=True, kw_only=True, tag="absorb"):
     """To the home of `into`: what was known of `absorbed`, as `profile` and ledger `entries` in their stored form.
 
     A large one comes in several parts; the `closing` one is the last. One with nothing in it says that nothing was known.
-    `returned`: it was to be given back (`Restore`) and can't be taken.
+    `returned`: it was to be given back (`Restore`) and can't be taken. `via` are the identifiers it was for before, which led on.
     """
 
     into: str
@@ -56,6 +56,7 @@ class Absorb(_Move, frozen=True, kw_only=True, tag="absorb"):
     returned: bool = False
     profile: Raw
     entries: tuple[Raw, ...] = ()
+    via: tuple[str, ...] = ()
 
     @property
     def customer(self) -> str:

@@ -16,6 +16,7 @@ from profiles.definition import Endless, TriggerDefinition
 from profiles.engine import FIRED_MAX
 from profiles.episodes import id_of
 from profiles.goods_state import GoodChange
+from profiles.moving import cause_of
 from profiles.needs import Need
 from profiles.order_state import Ledger
 from profiles.privacy import is_closed
@@ -99,7 +100,7 @@ class Careful:
         self._do(lambda engine: engine.step(profile, arrival, at, orders, out), turn, orders, "an event")
 
     def move(self, profile: Profile, what: Move, at: Moment, orders: Ledger, out: list[Output]) -> bool:
-        turn = self._turn(profile, at, out, what.cause, what.at_ms)
+        turn = self._turn(profile, at, out, cause_of(what), what.at_ms)
         return self._do(lambda engine: engine.move(profile, what, at, orders, out), turn, orders, "a merge")
 
     def take_up(self, profile: Profile, at: Moment, orders: Ledger, out: list[Output]) -> bool:

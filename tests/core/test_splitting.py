@@ -958,6 +958,17 @@ def united(*triggers: TriggerRule, merged: bool = True, catalogue: Catalogue | N
     return town.tell(Identified, ADA, MAIL) if merged else town
 
 
+@pytest.mark.parametrize("device", [True, False])
+def test_who_was_welcomed_before_she_was_taken_for_another_is_not_welcomed_again(*, device: bool) -> None:
+    town = united(merged=False)
+    if device:
+        town.tell(PageViewed, PHONE).tell(Identified, MAIL, PHONE)
+    town.until(0.5).tell(Identified, ADA, MAIL, day=1).split(ADA, MAIL, day=2)
+    town.tell(ConsentChanged, MAIL, day=3, consent=(ConsentChange(state="GRANT", channel="email"),)).until(9)
+
+    assert town.sent("welcome") == [(ADA, 0), (MAIL, 0)]
+
+
 @pytest.mark.parametrize("whose", [ADA, MAIL])
 @pytest.mark.parametrize("cart_id", ["c1", None])
 @pytest.mark.parametrize("begins_checkout", [True, False])
@@ -1619,13 +1630,17 @@ def test_what_the_customer_asked_for_since_does_not_keep_it(command: type[Event]
     assert nets(town)[MAIL] == 230
 
 
-def split_before_it_came(town: Town) -> list[Absorb]:
-    """Eve's address is taken out of Ada's profile while what was known of Eve is on its way there; gives what is."""
+def split_before_it_came(town: Town, *meanwhile: Move) -> list[Absorb]:
+    """Eve's address is taken out of Ada's profile while what was known of Eve is on its way there, and what came to her home
+    `meanwhile`; gives what is.
+    """
     profile, ledger = town.homes[MAIL]
     link = Link(identifier=MAIL, claimer=ADA, at_ms=START_MS, cause="login")
     on_its_way: list[Output] = []
     if town.engine.move(profile, link, Moment(START_MS), ledger, on_its_way):
         town.homes[MAIL] = (profile, Ledger(complete=True))
+    for move in meanwhile:
+        on_its_way += town._take(move, START_MS)  # type: ignore[arg-type] # moves alone
     town.profile(ADA).ids["email"] = [MAIL.partition(":")[2]]
     town.profile(ADA).linked[MAIL] = START_MS
     town.split(ADA, MAIL)
@@ -1652,6 +1667,74 @@ def test_also_where_the_customer_asked_for_something_since(since: tuple[type[Eve
 
     assert nets(town) == {ADA: 0, MAIL: 200}
     assert town.profile(MAIL).activity.events == 2
+
+
+def test_which_reminder_of_a_checkout_is_next_goes_on_too() -> None:
+    town = united(merged=False).tell(CheckoutStarted, MAIL, checkout_id="k1", products=(soap(),)).until(0.5)
+    for move in split_before_it_came(town):
+        town.deliver(move, START_MS + DAY_MS)
+    town.until(9)
+
+    sent = [one for one in town.out if isinstance(one, Trigger) and one.name == "checkout.abandoned"]
+    assert [one.occurrence for one in sent] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("since", [(), (EraseCustomer,)])
+def test_so_does_what_a_device_sent_on_through_it_which_nobody_had_told_the_customer_of(
+    since: tuple[type[Event], ...],
+) -> None:
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    on_its_way = split_before_it_came(town)
+    for command in since:
+        town.tell(command, ADA, day=3, request_id="T-2")
+    for move in on_its_way:
+        town.deliver(move, START_MS + 4 * DAY_MS)
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert nets(town) == {ADA: 0, MAIL: 9}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_also_before_what_was_known_of_the_address_has_come(*, first: bool) -> None:
+    """Where it leads to the customer all the same, it stays with her."""
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    if first:
+        split_before_it_came(town)
+    else:
+        town.split(ADA, BOB).profile(ADA).apart["0123456789abcdef.0123456789abcdef"] = START_MS
+        town.tell(Identified, ADA, MAIL)
+        del town.profile(ADA).ids["anonymous_id"]  # it was by the redirect alone that it came
+        town.profile(ADA).absorbed.clear()
+        town.profile(ADA).sides.clear()
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert {name: net for name, net in nets(town).items() if net} == {MAIL if first else ADA: 9}
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("sent_on", [True, False])
+def test_so_does_what_was_on_its_way_from_a_device_to_the_address(*, ordered: bool, sent_on: bool) -> None:
+    town = united(merged=False)
+    if ordered:
+        bought(town, PHONE, order_id="p1", revenue_minor=9)
+    (link,) = town.take_only(Identified, MAIL, PHONE)
+    answers = [move for move in town._take(link, START_MS) if isinstance(move, Absorb)]
+    by_ada = split_before_it_came(town, *(answers if sent_on else ()))
+    for move in by_ada if sent_on else [*answers, *by_ada]:
+        town.deliver(move, START_MS + DAY_MS)
+
+    assert nets(town) == {ADA: 0, MAIL: 9 if ordered else 0}
+    assert town.profile(MAIL).merging == []
+
+
+def test_unless_the_customer_had_named_that_device_too() -> None:
+    town = united(merged=False).tell(Identified, MAIL, PHONE)
+    town.profile(ADA).ids["anonymous_id"] = [PHONE.partition(":")[2]]
+    for move in split_before_it_came(town):
+        town.deliver(move, START_MS + DAY_MS)
+    astray(town, OrderCompleted, PHONE, day=2, order_id="p1", revenue_minor=9, currency="USD")
+
+    assert nets(town) == {ADA: 9, MAIL: 0}
 
 
 @pytest.mark.parametrize("command", [EraseCustomer, AnonymiseCustomer, ExportCustomer, SuppressCustomer])

@@ -138,6 +138,16 @@ def test_the_night_is_the_one_where_she_lives() -> None:
     assert morning.minute <= 15
 
 
+def test_who_turns_out_to_live_where_the_night_goes_on_is_let_sleep_by_a_decision_of_its_own() -> None:
+    ada = asleep().add("tea", 21.5 * HOUR)
+    ada.tell(events.Identified, DAY + 2 * HOUR, timezone="America/New_York").until(3 * DAY)
+
+    decided = [output for output in ada.out if isinstance(output, Decision)]
+    assert [one.state for one in decided] == ["armed", "deferred", "deferred", "emitted"]
+    assert len({one.decision_id for one in decided}) == 4
+    assert local(ada.emitted(CART)[0], "America/New_York").hour == 8
+
+
 def test_customers_are_spread_over_the_quarter_of_an_hour() -> None:
     minutes = set()
     for name in ("ada", "bob", "cyd", "dan", "eve"):

@@ -12,7 +12,7 @@ from profiles.rules import DAY_MS, Caps, QuietHours
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
 from profiles.visit_rules import BrowseAbandonedRule, CategoryInterestRule
 from schemas import events
-from schemas.outputs import TriggerOutcome
+from schemas.outputs import Decision, IdentityChange, TriggerOutcome
 from tests.stories.customers import buys
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 
@@ -319,6 +319,46 @@ def test_a_supply_of_which_only_both_know_how_much_is_left_is_reminded_of(*, her
     ada.becomes_one_with(guest).until(30 * DAY)
 
     assert ada.emitted("replenishment.due") == [27 * DAY]
+
+
+# --- what a login did itself, and what came with it later ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "book, name",
+    [(shop(segments={"big": {"when": "profile.ltv.net_minor > 3000"}}), "segment.entered"), (VALUE, "vip.entered")],
+)
+def test_where_she_came_by_her_login_and_again_by_what_it_brought_both_are_told(book: Any, name: str) -> None:
+    """Two messages under one id would be one to whoever drops repeats, and she be left where she was in between."""
+    ada, guest = two(book)
+    guest.order("g1", 0, product("tent", 2_000))
+    ada.order("a1", 10, product("tent", 4_000), message_id="login").until(20)
+    ada.tell(events.OrderRefunded, 30, order_id="a1", refund_id="r1", amount_minor=2_500).until(40)
+    ada.becomes_one_with(guest).until(DAY)
+
+    sent = ada.sent(name)
+    assert [one.evidence[0] for one in sent] == ["login", "login/email"]
+    assert len({one.trigger_id for one in sent}) == 2
+
+
+def test_a_cart_that_waits_again_by_what_a_login_brought_is_told_of_by_a_decision_of_its_own() -> None:
+    """The guest's word of the order is the earlier one: it was placed before anything was in the cart."""
+    ada, guest = two()
+    guest.order("o1", -10, "mug")
+    ada.add("tea", 0, message_id="login").order("o1", 5, "tea")
+    ada.becomes_one_with(guest).until(DAY)
+
+    decided = [one for one in ada.out if isinstance(one, Decision) and one.name == "cart.abandoned"]
+    assert [one.state for one in decided] == ["armed", "cancelled", "armed", "emitted"]
+    assert len({one.decision_id for one in decided}) == 4
+
+
+def test_a_merge_is_told_of_by_the_message_that_named_both() -> None:
+    ada, guest = two()
+    guest.view("tea", 0)
+    ada.becomes_one_with(guest)
+
+    assert [one.cause for one in ada.out if isinstance(one, IdentityChange)] == ["login"]
 
 
 # --- what both did together -----------------------------------------------------------------------------------------
