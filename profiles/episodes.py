@@ -26,6 +26,7 @@ from profiles.ids import renamed, trigger_id, uuid5
 from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
+from profiles.sent import within
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.zones import told_zone
@@ -432,7 +433,7 @@ def _emit(
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
-        sent[:] = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
+        sent[:] = within([one for one in sent if one.until_ms >= now_ms])
     # A ghost counts in everything as an emission would: both arms must go on alike.
     if is_measured(rule, book.rules):
         exposures.expose(profile, rule, definition.name, book.rules, now_ms, turn.time_ms)

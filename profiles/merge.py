@@ -39,10 +39,10 @@ from profiles.ids import renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
+from profiles.sent import within
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
-    EMITTED_MAX,
     EPISODES_MAX,
     IDS_PER_TYPE_MAX,
     MERGING_MAX,
@@ -295,7 +295,7 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
             known.outcome = known.outcome or emitted.outcome
         if emitted.receipt_ms > known.receipt_ms:
             known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
-    into.emitted[:] = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
+    into.emitted[:] = within(sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id)))
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))
