@@ -103,7 +103,9 @@ def plan(
         profile.episodes[place] = episode
         turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
     else:
-        episode.anchor, episode.opened_ms, episode.due_ms = anchor, opened_ms, due_ms
+        if anchor != episode.anchor:
+            _anchor_anew(episode, anchor, opened_ms)
+        episode.opened_ms, episode.due_ms = opened_ms, due_ms
         episode.wait_ms = episode.wait = None
         note_evidence(episode, turn.cause)
     episode.measured_from_ms = turn.now_ms if past_due else None
@@ -112,6 +114,14 @@ def plan(
 def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
     """Arm what waited elsewhere, or move what waits for the same."""
     plan(turn, definition, episode.key, episode.anchor, episode.opened_ms, episode.due_ms, data=episode.data)
+
+
+def _anchor_anew(episode: Episode, anchor: str, opened_ms: int) -> None:
+    """Another event opened it than was thought. What was taken for that is evidence still, unless it is over by now."""
+    before, episode.anchor = episode.anchor, anchor
+    episode.evidence = [message_id for message_id in episode.evidence if message_id != anchor]
+    if opened_ms <= episode.opened_ms:
+        note_evidence(episode, before)
 
 
 def note_evidence(episode: Episode, message_id: str) -> None:
