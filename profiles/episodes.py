@@ -29,7 +29,7 @@ from profiles.profile import Profile
 from profiles.sent import within
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
-from profiles.zones import told_zone
+from profiles.zones import own_zone
 from schemas.outputs import (
     Customer,
     DecisionTrail,
@@ -472,13 +472,14 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
 
 def _customer(profile: Profile, *, contact_details: bool) -> Customer:
     ids = shown_ids(profile) if contact_details and profile.has_contacts else profile.ids
+    own = own_zone(profile)
     return Customer(
         id=profile.id,
         user_id=only(ids.get("user_id")),
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
         email=contact(profile, "email") if contact_details else None,
         phone=contact(profile, "phone") if contact_details else None,
-        timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
+        timezone=None if own is None else own.key,
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
     )

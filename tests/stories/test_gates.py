@@ -336,6 +336,24 @@ def test_who_is_held_out_of_everything_gets_no_marketing_but_every_service_messa
     assert ada.triggers[1].holdout.group == "global"
 
 
+def test_where_that_is_the_only_hold_out_whoever_is_not_held_out_is_told_of_with_her_place_in_it() -> None:
+    bucket = place("global", "ada")
+    ada = Timeline(shop(WelcomeRule(trigger_class="service"), holdout=Holdout(share=bucket)), consent=False)
+    ada.tell(events.SignedUp, 0, consent=GRANT).add("tea", 10).until(DAY)
+
+    service, marketing = ada.triggers
+    assert service.holdout is None
+    assert marketing.holdout is not None
+    assert (marketing.holdout.group, marketing.holdout.bucket, marketing.shadow) == ("global", bucket, False)
+
+
+def test_the_zone_that_is_shown_is_the_one_that_was_gone_by() -> None:
+    ada = Timeline().tell(events.Identified, 0, traits={"timezone": "Mars/Olympus_Mons"}, timezone="Asia/Tokyo")
+    (reminder,) = ada.add("tea", 1).until(DAY).triggers
+
+    assert reminder.customer.timezone == "Asia/Tokyo"
+
+
 # --- several at once ----------------------------------------------------------------------------------------------
 
 
