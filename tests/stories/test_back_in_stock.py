@@ -130,3 +130,14 @@ def test_without_consent_it_is_not_sent_and_the_alert_stays_open() -> None:
 
     assert story.decisions(NAME)[-1] == ("suppressed", "no_consent")
     assert story.profile.watches["tent"].waits
+
+
+def test_where_the_shop_sets_a_cooldown_each_product_cools_by_itself_whichever_alert_it_was() -> None:
+    story = ada(cooldown_ms=7 * DAY * 60_000).stock("tent", 10, 0).stock("tent", 100, 3).until(101)
+    for number, what in ((2, "tent"), (3, "lamp")):
+        story.tell(events.StockAlertSubscribed, DAY, product=product(what), subscription_id=f"s{number}")
+        story.stock(what, DAY + 1, 0).stock(what, DAY + 2, 3)
+    story.until(2 * DAY)
+
+    assert [trigger.items[0].product_id for trigger in story.triggers] == ["tent", "lamp"]
+    assert ("suppressed", "cooldown") in story.decisions(NAME)
