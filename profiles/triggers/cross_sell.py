@@ -22,7 +22,7 @@ from profiles.ledger import OrderChange
 from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.profile import Profile
 from profiles.shown import item_of
-from profiles.state import Cart, Emitted, Episode
+from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas import events
 from schemas.events import Arrival
@@ -85,6 +85,9 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
             details={"order_id": episode.key, "bought": episode.data["products"]},
             rule="products that are often bought together with those of an order, or that complement them",
         )
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return _has_all(order, sent)
 
     def _offers(self, turn: Turn, episode: Episode) -> list[str]:
         """What to offer, best first, without what she has, what would only stand in for it, and what is sold out."""
@@ -210,6 +213,9 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         """Each bundle cools by itself."""
         return sent.key == episode.key
 
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return _has_all(order, sent)
+
     def content(self, turn: Turn, episode: Episode) -> Content:
         rest = self._lacks(turn, episode)
         assert rest is not None
@@ -241,6 +247,11 @@ def _alike(turn: Turn, members: tuple[str, ...]) -> bool:
         or (first.group is not None and first.group == other.group)
         for (one, first), (another, other) in combinations(known, 2)
     )
+
+
+def _has_all(order: RecentOrder, sent: Emitted) -> bool:
+    """Whether all that was offered had been bought."""
+    return bool(sent.product_ids) and set(sent.product_ids) <= set(order.product_ids)
 
 
 def _owned(profile: Profile) -> set[str]:
