@@ -84,7 +84,7 @@ def merge(
     if again is None:
         again = other.id in into.absorbed
 
-    _unite_identity(into, other)
+    _unite_identity(into, other, book)
     _unite_consent(into, other)
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
@@ -159,7 +159,7 @@ def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[i
 # --- who she is ---------------------------------------------------------------------------------------------------
 
 
-def _unite_identity(into: Profile, other: Profile) -> None:
+def _unite_identity(into: Profile, other: Profile, book: Book) -> None:
     for kind, values in other.ids.items():
         into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
     for identifier, since_ms in other.linked.items():
@@ -181,7 +181,7 @@ def _unite_identity(into: Profile, other: Profile) -> None:
         if known is None or (known[0], encode(known[1])) < (said[0], encode(said[1])):
             into.traits[name] = said
     if len(into.traits) > TRAITS_MAX:
-        newest = sorted(into.traits.items(), key=lambda item: (-item[1][0], item[0]))
+        newest = sorted(into.traits.items(), key=lambda item: (not book.rules.goes_by(item[0]), -item[1][0], item[0]))
         into.traits = dict(newest[:TRAITS_MAX])
     into.timezone = _newest(into.timezone, other.timezone)
     into.locale = _newest(into.locale, other.locale)

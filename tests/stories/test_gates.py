@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from profiles.cart_rules import WishlistReminderRule
 from profiles.rules import Caps, Excluded, Holdout, Precedence, QuietHours
-from profiles.state import Privacy
+from profiles.state import TRAITS_MAX, Privacy
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule, WelcomeRule
 from schemas import events
 from schemas.events import ConsentChange
@@ -352,6 +352,18 @@ def test_the_zone_that_is_shown_is_the_one_that_was_gone_by() -> None:
     (reminder,) = ada.add("tea", 1).until(DAY).triggers
 
     assert reminder.customer.timezone == "Asia/Tokyo"
+
+
+def test_staff_are_known_as_such_and_birthdays_kept_however_many_traits_a_shop_tells() -> None:
+    ada = Timeline().tell(events.Identified, 0, traits={f"audience {number}": True for number in range(TRAITS_MAX)})
+    ada.tell(events.Identified, 1, traits={"employee": True, "birthday": "03-10", "one more": True})
+    ada.add("tea", 2).until(DAY)
+
+    assert ada.decisions(CART)[-1] == ("suppressed", "excluded")
+    assert ada.profile.traits.keys() - {f"audience {number}" for number in range(TRAITS_MAX)} == {
+        "employee",
+        "birthday",
+    }
 
 
 # --- several at once ----------------------------------------------------------------------------------------------
