@@ -285,6 +285,10 @@ class Rules(Struct, frozen=True, kw_only=True):
         """Rules with these triggers' own settings, each known by its type."""
         return cls(triggers={rule.trigger: rule for rule in triggers}, **general)
 
+    def goes_by(self, trait: str) -> bool:
+        """Whether gates, triggers or time zones go by a trait of the customer: those are kept before all others."""
+        return trait in ("birthday", "tags", "timezone") or trait in self.excluded.tags
+
 
 ELSEWHERE: Final = ("costs", "segments")
 """Tables of the document that others read: `profiles.costs`, `profiles.segments`."""

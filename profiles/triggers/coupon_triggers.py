@@ -10,7 +10,8 @@ from profiles.episodes import cancel, plan, waiting, waiting_of, was_sent
 from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
 from profiles.order_state import OrderEntry
 from profiles.profile import Profile
-from profiles.state import Coupon, Episode
+from profiles.state import Coupon, Emitted, Episode, RecentOrder
+from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.triggers.new_buyer import is_undone
 from profiles.turn import Turn
 from schemas.events import Arrival, CouponEvent
@@ -92,6 +93,11 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
             rule="an order that was delivered, neither refunded nor without margin",
         )
 
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Who had ordered since the coupon was not to be reminded of it."""
+        rule = self.rule(turn.book)
+        return sent.occurrence > 1 and order.at_ms > sent.due_ms + rule.remind_before_ms - rule.valid_ms
+
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After the coupon comes its reminder, if it holds for longer than that is ahead of its end."""
         rule = self.rule(turn.book)
@@ -172,7 +178,8 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
             return "used" if coupon is not None and coupon.used_ms is not None else "coupon_expired"
         if self._due_ms(turn, coupon) is None:
             return "coupon_expired"
-        return "coupon_in_cart" if coupons.in_cart(coupon) else None
+        kept_since_ms = now_ms - CART_ABANDONED.rule(turn.book).forget_ms
+        return "coupon_in_cart" if coupons.in_cart(coupon, kept_since_ms) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         coupon = _coupon_of(turn.profile, episode)
@@ -184,6 +191,11 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
             currency=coupon.currency,
             rule="a coupon that will lapse soon, neither used nor in a cart",
         )
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """It had spent the coupon."""
+        coupon = turn.profile.coupons.get(sent.key.removeprefix(f"{turn.profile.id}|"))
+        return coupon is not None and coupon.used_ms == order.at_ms
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """One reminder for each issue."""

@@ -187,6 +187,13 @@ def test_one_that_is_in_a_cart_is_not_told_of_but_one_taken_out_again_is() -> No
     assert outside.until(40 * DAY).emitted(EXPIRING) == [27 * DAY]
 
 
+def test_one_that_was_put_into_a_cart_longer_ago_than_carts_are_kept_is_told_of() -> None:
+    for applied, told in ((27 * DAY, []), (27 * DAY - 1, [57 * DAY])):
+        ada = issue(Timeline(), 0, 60 * DAY).tell(events.CouponApplied, applied, coupon_id="x1", cart_id="c1")
+
+        assert ada.until(70 * DAY).emitted(EXPIRING) == told
+
+
 def test_a_longer_validity_moves_the_reminder(ada: Timeline) -> None:
     issue(issue(ada, 0, 10 * DAY), DAY, 20 * DAY).until(30 * DAY)
 
