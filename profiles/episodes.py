@@ -42,6 +42,7 @@ from schemas.outputs import (
 
 TOO_LATE: Final = "max_lateness"
 TURN: Final = "turn"
+RENAMED: Final = "renamed"
 
 Triggers = Mapping[str, TriggerDefinition[Any]]
 """The triggers there are, by name."""
@@ -102,15 +103,29 @@ def plan(
         profile.episodes[place] = episode
         turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
     else:
+        before = replace(episode) if anchor != episode.anchor else None
         episode.anchor, episode.opened_ms, episode.due_ms = anchor, opened_ms, due_ms
         episode.wait_ms = episode.wait = None
         note_evidence(episode, turn.cause)
+        if before is not None:
+            go_on(turn, definition, episode, [before])
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
 def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
     """Arm what waited elsewhere, or move what waits for the same."""
     plan(turn, definition, episode.key, episode.anchor, episode.opened_ms, episode.due_ms, data=episode.data)
+
+
+def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, before: Collection[Episode]) -> None:
+    """Tell that what waited `before` goes on as this episode: where it now has another id, its life under the one it had ends."""
+    identity = id_of(turn, definition, episode)
+    known = {id_of(turn, definition, one): one for one in before}
+    for had, one in known.items():
+        if had != identity:
+            turn.decide(one, had, "cancelled", reason=RENAMED, at_ms=turn.now_ms)
+    if identity not in known:
+        turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 
 
 def note_evidence(episode: Episode, message_id: str) -> None:

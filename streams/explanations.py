@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from profiles import gates
 from profiles.book import Book
-from profiles.episodes import TURN
+from profiles.episodes import RENAMED, TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
 from profiles.zones import local_time, zone_of
@@ -40,8 +40,6 @@ _NOW: Final[Mapping[str, str]] = {
     gates.HELD_OUT: "She is held out of all marketing, to measure what it is worth",
 }
 """What reasons mean that are told of a trigger when they stand in the way of all."""
-_GONE: Final = "it goes by another id, since whose it is or what began it became known otherwise, or she was erased"
-"""Why nothing more is told of a trigger that has not ended."""
 _NOT_PLANNED: Final = "too_many"
 """The reason of an episode that ended before it began, for which no clock was to blame."""
 _SENT: Final = frozenset({"emitted", "retracted", "converted", "recovered"})
@@ -226,11 +224,13 @@ def _ending(told: Sequence[Decision], tried: bool, kept: Kept | None) -> str:
         return f"She {got} it{or_would}, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return f"She {missed} it, on purpose: she is among those held out."
+    if last.reason == RENAMED:
+        return "What came of it stands under that id."
     if last.state in ("suppressed", "cancelled", "expired", "failed") and last.reason is not None:
         return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     if kept is None:
-        return f"It is still waiting, unless {_GONE}."
-    return "It is still waiting." if kept.waits else f"It waits no more: {_GONE}."
+        return "It is still waiting, unless she was erased."
+    return "It is still waiting." if kept.waits else "It waits no more: nothing of it is kept, as when she was erased."
 
 
 # --- one customer, from her profile -------------------------------------------------------------------------------

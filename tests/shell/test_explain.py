@@ -14,7 +14,7 @@ from schemas import events
 from schemas.outputs import Decision, RulesChanged
 from streams import cli
 from streams.commands.explain import about
-from streams.explanations import Clock, decided, kept_of, life, meaning, sent, shops_clock, standing, waiting
+from streams.explanations import Clock, Kept, decided, kept_of, life, meaning, sent, shops_clock, standing, waiting
 from streams.trigger_registry import all_triggers
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, shop
 
@@ -22,11 +22,13 @@ UTC = ZoneInfo("UTC")
 SHOPS = shops_clock("UTC")
 
 
-def lives(ada: Timeline, name: str, clock: Clock = SHOPS, *, tried: bool = False) -> list[str]:
+def lives(
+    ada: Timeline, name: str, clock: Clock = SHOPS, *, tried: bool = False, kept: Kept | None = None
+) -> list[str]:
     """The sentences about the first trigger of a name."""
     decisions = [output for output in ada.out if isinstance(output, Decision)]
     first = next(decision.trigger_id for decision in decisions if decision.name == name)
-    return life(about([encode(decision) for decision in decisions], first), clock, tried=tried)
+    return life(about([encode(decision) for decision in decisions], first), clock, tried=tried, kept=kept)
 
 
 def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
@@ -70,7 +72,7 @@ def test_one_that_waits_for_the_morning() -> None:
         "it was put off: It was due in the customer's quiet hours and is put off to their end (quiet_hours)" in told[2]
     )
     assert ", until 2026-03-02 08:00:00 UTC" in told[2]
-    assert told[-1].startswith("It is still waiting, unless it goes by another id"), "nobody has looked"
+    assert told[-1] == "It is still waiting, unless she was erased.", "nobody has looked"
 
 
 def decisions_of(ada: Timeline, name: str) -> list[Decision]:
@@ -84,25 +86,38 @@ def test_what_her_profile_still_has_is_waiting() -> None:
     assert life([armed], SHOPS, kept=kept_of(ada.profile, armed))[-1] == "It is still waiting."
 
 
-def test_what_goes_on_under_another_id_or_is_erased_is_not_said_to_wait() -> None:
-    visitor = Timeline(customer="anonymous_id:d1", consent=False).add("A", 0, cart=None)
-    ada = Timeline().until(30).becomes_one_with(visitor).until(2 * HOUR)
-    bob = Timeline().add("A", 10, message_id="later").add("B", 5, arrives=30, message_id="earlier").until(2 * HOUR)
+def test_what_waited_for_a_customer_who_was_erased_is_not_said_to_wait() -> None:
     eve = Timeline().add("A", 0).tell(events.EraseCustomer, 10, request_id="r")
 
-    for begun, now in ((visitor, ada.profile), (bob, bob.profile), (eve, None)):
-        armed = decisions_of(begun, "cart.abandoned")[0]
-        told = life(
-            about(map(encode, decisions_of(begun, "cart.abandoned")), armed.trigger_id), SHOPS, kept=kept_of(now, armed)
-        )
-        assert told[-1].startswith(
-            "It waits no more: it goes by another id, since whose it is or what began it became known"
-        )
-        assert told[-1].endswith(", or she was erased.")
-    # Nothing was planned under the other id: what began it is told where it is sent.
-    for customer, began in ((ada, "anonymous_id:d1 1"), (bob, "earlier")):
-        (emitted,) = [one for one in decisions_of(customer, "cart.abandoned") if one.state == "emitted"]
-        assert life([emitted], SHOPS)[1].endswith(f"; it rests on {began}.")
+    told = lives(eve, "cart.abandoned", kept=kept_of(None, decisions_of(eve, "cart.abandoned")[0]))
+    assert told[-1] == "It waits no more: nothing of it is kept, as when she was erased."
+    assert lives(eve, "cart.abandoned")[-1] == "It is still waiting, unless she was erased."
+
+
+def test_what_goes_on_under_another_id_is_told_under_both() -> None:
+    """Once she logs in, a cart without a name is hers; and what opened another one is heard of late."""
+    visitor = Timeline(customer="anonymous_id:d1", consent=False).add("A", 0, cart=None, message_id="visitor's")
+    ada = Timeline().until(30).becomes_one_with(visitor).until(2 * HOUR)
+    bob = Timeline().add("A", 10, message_id="later").add("B", 5, arrives=30, message_id="earlier").until(2 * HOUR)
+
+    for decisions, began in (
+        (decisions_of(visitor, "cart.abandoned") + decisions_of(ada, "cart.abandoned"), "visitor's"),
+        (decisions_of(bob, "cart.abandoned"), "earlier"),
+    ):
+        first, *_, last = decisions
+        told = life([one for one in decisions if one.trigger_id == first.trigger_id], SHOPS)
+        assert "00:30:00 UTC: it was dropped: It goes on under another id: whose it is, or what began it," in told[-2]
+        assert told[-1] == "What came of it stands under that id."
+        told = life([one for one in decisions if one.trigger_id == last.trigger_id], SHOPS)
+        assert told[1].startswith("2026-03-02 00:30:00 UTC: it was planned for ")
+        assert told[1].endswith(f", because of {began}.")
+        assert told[-1] == "She got it."
+
+
+def test_what_began_a_message_is_told_where_no_more_is_retained_than_that_it_was_sent() -> None:
+    (*_, emitted) = decisions_of(Timeline().add("A", 0, message_id="add").until(70), "cart.abandoned")
+
+    assert life([emitted], SHOPS)[1].endswith("; it rests on add.")
 
 
 def test_what_the_messaging_system_could_not_send_is_not_said_to_have_reached_her() -> None:
