@@ -143,7 +143,7 @@ class QuietHours(Struct, frozen=True, kw_only=True):
     start_at: str = "21:00"
     """When they begin."""
     end_at: str = "08:00"
-    """When they end."""
+    """When they end; at the time at which they begin: there are none."""
     jitter_ms: int = 15 * MINUTE_MS
     """Spread after their end, by a hash of the trigger id: not everybody at the same second."""
 

@@ -20,6 +20,7 @@ _UNDECLARED: Final = re.compile(r"undeclared reference to '([\w.]+)'")
 _OVERLOAD: Final = re.compile(r"found no matching overload for '([^']+)' applied to '(.*)'$")
 _NO_FIELDS: Final = re.compile(r"expression of type '([^']+)' cannot be the operand of a select operation")
 _SYNTAX: Final = re.compile(r"Syntax error: (.*)", re.DOTALL)
+_TOO_LARGE: Final = re.compile(r"invalid u?int literal")
 
 LISTED_MAX: Final = 20
 """More names than this are not listed in a message."""
@@ -227,12 +228,17 @@ def _syntax(text: str, at: int, found: re.Match[str], _: Vocabulary) -> Problem:
     return Problem(what, span)
 
 
+def _too_large(text: str, at: int, _found: re.Match[str], _: Vocabulary) -> Problem:
+    return Problem("a number beyond 64 bits", word_at(text, at))
+
+
 _EXPLAINED: Final[tuple[tuple[re.Pattern[str], Callable[[str, int, re.Match[str], Vocabulary], Problem]], ...]] = (
     (_FIELD, _unknown_field),
     (_UNDECLARED, _undeclared),
     (_OVERLOAD, _no_overload),
     (_NO_FIELDS, _no_fields),
     (_SYNTAX, _syntax),
+    (_TOO_LARGE, _too_large),
 )
 
 
