@@ -43,6 +43,7 @@ from schemas.outputs import (
 
 TOO_LATE: Final = "max_lateness"
 TURN: Final = "turn"
+RENAMED: Final = "renamed"
 
 Triggers = Mapping[str, TriggerDefinition[Any]]
 """The triggers there are, by name."""
@@ -103,11 +104,12 @@ def plan(
         profile.episodes[place] = episode
         turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
     else:
-        if anchor != episode.anchor:
-            _anchor_anew(episode, anchor, opened_ms)
+        before = _anchor_anew(episode, anchor, opened_ms) if anchor != episode.anchor else None
         episode.opened_ms, episode.due_ms = opened_ms, due_ms
         episode.wait_ms = episode.wait = None
         note_evidence(episode, turn.cause)
+        if before is not None:
+            go_on(turn, definition, episode, [before])
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
@@ -117,12 +119,26 @@ def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) ->
     plan(turn, definition, key, episode.anchor, episode.opened_ms, episode.due_ms, occurrence=number, data=episode.data)
 
 
-def _anchor_anew(episode: Episode, anchor: str, opened_ms: int) -> None:
-    """Another event opened it than was thought. What was taken for that is evidence still, unless it is over by now."""
-    before, episode.anchor = episode.anchor, anchor
+def _anchor_anew(episode: Episode, anchor: str, opened_ms: int) -> Episode:
+    """Another event opened it than was thought. What was taken for that is evidence still, unless it is over by now. Gives it as
+    it was.
+    """
+    before, episode.anchor = replace(episode), anchor
     episode.evidence = [message_id for message_id in episode.evidence if message_id != anchor]
     if opened_ms <= episode.opened_ms:
-        note_evidence(episode, before)
+        note_evidence(episode, before.anchor)
+    return before
+
+
+def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, before: Collection[Episode]) -> None:
+    """Tell that what waited `before` goes on as this episode: where it now has another id, its life under the one it had ends."""
+    identity = id_of(turn, definition, episode)
+    known = {id_of(turn, definition, one): one for one in before}
+    for had, one in known.items():
+        if had != identity:
+            turn.decide(one, had, "cancelled", reason=RENAMED, at_ms=turn.now_ms)
+    if identity not in known:
+        turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 
 
 def note_evidence(episode: Episode, message_id: str) -> None:

@@ -101,9 +101,9 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `occurred_at_ms` is the cause's event time, `due_at_ms` when it was due, `emitted_at_ms` when it was decided,
     `expires_at_ms` after when it should not be acted upon. Amounts are minor units of `currency`, which has
-    `exponent` decimals. `evidence` begins with what opened the episode: a message id, the order, survey or day it goes by, or, where two
-    identifiers became one, the message that named both and the type of the one that joined (`m7/anonymous_id`). The newest
-    messages that moved it follow, 20 in all at most. A `shadow` trigger would have been sent and was not: its customer is held
+    `exponent` decimals. `evidence` begins with what opened the episode: a message id, the order, survey or day it goes by, or,
+    where two identifiers became one, the message that named both and the type of the one that joined (`m7/anonymous_id`). The
+    newest messages that moved it follow, 20 in all at most. A `shadow` trigger would have been sent and was not: its customer is held
     out, or the rules are only tried; it stands on the shadow topic.
     """
 
