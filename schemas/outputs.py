@@ -103,8 +103,8 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     `expires_at_ms` after when it should not be acted upon. Amounts are minor units of `currency`, which has
     `exponent` decimals. `evidence` begins with what opened the episode: a message id, the order, survey or day it goes by, or,
     where two identifiers became one, the message that named both and the type of the one that joined (`m7/anonymous_id`). The
-    newest messages that moved it follow, 20 in all at most. A `shadow` trigger would have been sent and was not: its customer is held
-    out, or the rules are only tried; it stands on the shadow topic.
+    newest messages that moved it follow, 20 in all at most. A `shadow` trigger would have been sent and was not: its customer is
+    held out, or the rules are only tried; it stands on the shadow topic.
     """
 
     trigger_id: str
