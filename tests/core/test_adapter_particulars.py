@@ -834,7 +834,8 @@ def test_a_refund_of_segment_may_be_spelt_as_its_sender_spells() -> None:
     [
         ({"product_id": "tea", "sku": "s", "variant_id": "v"}, "tea", "v"),
         ({"productId": "tea", "sku": "s", "variantId": "v"}, "tea", "v"),
-        ({"sku": "s", "id": "i"}, "s", None),
+        ({"sku": "s", "id": "i"}, "i", None),
+        ({"sku": "s", "variant_id": "v"}, "s", "v"),
         ({"id": "i", "variant_id": "v"}, "i", "v"),
         ({"variant_id": "v"}, "v", "v"),
     ],

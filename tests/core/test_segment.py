@@ -734,11 +734,49 @@ def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
     # An answer to a command is nothing that anybody sends.
     assert set(get_args(e.AnyEvent)) - tracked == {e.Identified, e.Aliased, e.Grouped, e.CommandAnswered}
     assert all(TRACKS[plain_name(name)][0] is kind for name, (kind, _) in ALIASES.items())
+    assert all(TRACKS[plain_name(str(kind.__struct_config__.tag))][0] is kind for kind in tracked)
 
 
-@pytest.mark.parametrize("name", ["order completed", "Order_Completed", "ORDER  COMPLETED ", "Completed Order"])
+@pytest.mark.parametrize(
+    "name", ["order completed", "Order_Completed", "ORDER  COMPLETED ", "orderCompleted", "Completed Order", "completedOrder"]
+)  # fmt: skip
 def test_the_spelling_of_a_name_does_not_matter(name: str) -> None:
     assert isinstance(track(name, {"order_id": "o"}), e.OrderCompleted)
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("Viewed Product Category", e.ProductListViewed), ("Product Category Viewed", e.ProductListViewed),
+    ("Clicked Product", e.ProductClicked), ("Viewed Product", e.ProductViewed), ("Added Product", e.ProductAdded),
+    ("Removed Product", e.ProductRemoved), ("Started Order", e.CheckoutStarted), ("Completed Order", e.OrderCompleted),
+    ("Updated Order", e.OrderUpdated), ("Refunded Order", e.OrderRefunded), ("Viewed Promotion", e.PromotionViewed),
+    ("Clicked Promotion", e.PromotionClicked), ("Viewed Checkout Step", e.CheckoutStepViewed),
+    ("Completed Checkout Step", e.CheckoutStepCompleted),
+])  # fmt: skip
+def test_what_was_done_may_come_first_in_a_name(name: str, kind: type[Event]) -> None:
+    """https://segment.com/docs/connections/spec/ecommerce/v2/: these are what its events "are aliased to"."""
+    assert type(track(name, {"order_id": "o", "product_id": "p"})) is kind
+
+
+@pytest.mark.parametrize("name, kind", [
+    *((f"Checkout {what} Info Submitted", e.CheckoutStepCompleted) for what in ("Contact", "Address", "Shipping")),
+    ("Checkout Updated", e.CheckoutStepCompleted), ("Payment Info Submitted", e.PaymentInfoEntered),
+])  # fmt: skip
+def test_steps_of_a_checkout_may_be_named_as_rudderstack_names_shopifys(name: str, kind: type[Event]) -> None:
+    """https://www.rudderstack.com/docs/sources/event-streams/cloud-apps/shopify/shopify-source-solution/mappings/."""
+    found = track(name, {"checkout_id": "k1", "products": [TEA]})
+
+    assert (type(found), found.checkout_id, found.products[0].product_id) == (kind, "k1", "tea")
+
+
+def test_a_product_is_the_same_in_the_cart_and_in_the_order_whichever_specification_names_the_call() -> None:
+    """https://segment.com/docs/connections/spec/ecommerce/: products have `id` and `sku`, and the order is called either way."""
+    monopoly = {"id": "507f1f77bcf86cd799439011", "sku": "45790-32", "name": "Monopoly: 3rd Edition", "price": 19.00}
+    added = track("Added Product", monopoly)
+    order = {"orderId": "50314b8e9bcf000000000000", "revenue": 25.00, "products": [monopoly]}
+
+    for name in ("Completed Order", "Order Completed"):
+        assert track(name, order).products == (added.product,)
+    assert added.product.product_id == "507f1f77bcf86cd799439011"
 
 
 def test_a_track_call_that_lost_its_type_is_still_one() -> None:
@@ -840,7 +878,7 @@ def test_a_price_is_read_whatever_it_is_written_as(given: Any, read: int | None)
 
 
 @pytest.mark.parametrize("properties,product_id", [
-    ({"product_id": "p", "sku": "s", "id": "i"}, "p"), ({"sku": "s", "id": "i"}, "s"), ({"id": "i"}, "i"),
+    ({"product_id": "p", "sku": "s", "id": "i"}, "p"), ({"sku": "s", "id": "i"}, "i"), ({"sku": "s"}, "s"),
     ({"product_id": "", "sku": None, "variant_id": 7}, "7"), ({"products": [{"product_id": "q"}]}, "q"),
     ({"product": {"id": "r"}}, "r"),
 ])  # fmt: skip
