@@ -583,6 +583,31 @@ def test_a_screen_is_a_page_and_a_campaign_has_all_its_words() -> None:
     assert seen.channel == ""
 
 
+SNOWPLOW: dict[str, Any] = {"event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1"}
+
+
+@pytest.mark.parametrize("vendor", ["mobile", "snowplow"])
+def test_a_screen_of_snowplow_has_the_name_that_its_event_says(vendor: str) -> None:
+    """https://docs.snowplow.io/docs/events/ootb-data/page-and-screen-view-events/: "Screen 2" is the name in its example."""
+    said = {"name": "Screen 2", "type": "feed", "previousName": "Screen 1", "transitionType": "push"}
+    described = {"schema": f"iglu:com.snowplowanalytics.{vendor}/screen_view/jsonschema/1-0-0", "data": said}
+    envelope = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0"
+    message = {**SNOWPLOW, "event_name": "screen_view", "page_title": "Shop"}
+
+    assert one(message | {f"unstruct_event_com_snowplowanalytics_{vendor}_screen_view_1": said}).name == "Screen 2"
+    assert one(message | {"unstruct_event": {"schema": envelope, "data": described}}).name == "Screen 2"
+    assert one(message).name == "Shop"
+
+
+@pytest.mark.parametrize(
+    "name", ["application_install", "application_foreground", "application_background", "screen_end", "scroll_changed",
+             "list_item_view", "web_vitals", "button_click"],
+)  # fmt: skip
+def test_what_trackers_of_snowplow_tell_by_themselves_is_known_and_nothing_for_a_profile(name: str) -> None:
+    """https://docs.snowplow.io/docs/events/ootb-data/: mobile lifecycle, screen engagement, application performance, buttons."""
+    assert events({**SNOWPLOW, "event_name": name}) == []
+
+
 @pytest.mark.parametrize("sessions", [[], None, [{}], [{"userId": "d1"}, {"userId": "d2"}]])
 def test_the_device_of_an_app_is_that_of_its_session_where_there_is_one(sessions: list[dict[str, str]] | None) -> None:
     seen = one({
