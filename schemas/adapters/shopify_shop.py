@@ -23,6 +23,10 @@ _TRAITS: Final = (
 )
 
 
+_UNSOLD: Final = frozenset({"archived", "draft"})
+"""What a product is that nobody can buy, however many there are of it."""
+
+
 # --- customers ----------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +160,7 @@ def product(delivery: Delivery) -> Made:
         "url": absolute(f"/products/{handle}", site) if handle and site else None,
         "image_url": absolute(images[0].values.get("src"), site) if images else None,
     }
+    sold = body.text("status") not in _UNSOLD
     variants = list(body.objects("variants"))
     if not variants:
         yield e.ProductUpdated, facts
@@ -169,18 +174,22 @@ def product(delivery: Delivery) -> Made:
                 "inventory_item_id": plain_id(fields, "inventory_item_id"),
                 "variant": variant_title(fields, "title"),
                 "price_minor": fields.amount(delivery.shop_currency, "price"),
-                "available": _available(fields),
+                "available": _available(fields, sold=sold),
             },
         )
 
 
-def _available(fields: Fields) -> int | None:
+def _available(fields: Fields, *, sold: bool) -> int | None:
     """How many of a variant can be bought: at least one where Shopify does not count them, or sells on when none are left."""
     counted = units(fields, "inventory_quantity")
+    if counted is None:
+        return None
+    if not sold:
+        return 0
     unlimited = (
         fields.values.get("inventory_management", "shopify") is None or fields.text("inventory_policy") == "continue"
     )
-    return max(1, counted) if counted is not None and unlimited else counted
+    return max(1, counted) if unlimited else counted
 
 
 def inventory_level(delivery: Delivery) -> Made:

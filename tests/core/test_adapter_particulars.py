@@ -485,6 +485,36 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+@pytest.mark.parametrize(
+    "status, available", [("active", 7), ("unlisted", 7), ("archived", 0), ("draft", 0), (None, 7)]
+)
+def test_a_product_that_is_archived_or_a_draft_can_not_be_bought_however_many_there_are(
+    status: str | None, available: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-graphql/latest/enums/ProductStatus: these two are not available to customers."""
+    variants = [{"inventory_quantity": 7}, {"inventory_quantity": 7, "inventory_management": None}, {}]
+    body = {"id": 71, "updated_at": "2024-05-01T12:00:00Z", "status": status, "variants": variants}
+
+    assert [variant.available for variant in events(webhook("products/update", body))] == [available, available, None]
+
+
+@pytest.mark.parametrize(
+    "status, arrived", [("delivered", 1), ("picked_up", 1), ("carrier_picked_up", 0), ("ready_for_pickup", 0)]
+)
+def test_a_parcel_that_its_customer_picked_up_arrived_and_one_that_the_carrier_did_not(
+    status: str, arrived: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-graphql/latest/enums/FulfillmentEventStatus."""
+    noon = "2024-05-01T12:00:00Z"
+    told = webhook("fulfillment_events/create", {"order_id": 1, "status": status, "happened_at": noon})
+    parcel = webhook(
+        "fulfillments/update", {"order_id": 1, "status": "success", "shipment_status": status, "updated_at": noon}
+    )
+
+    for message in (told, parcel):
+        assert [type(found) for found in events(message)] == [e.OrderDelivered] * arrived
+
+
 # --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
 
 
