@@ -353,6 +353,12 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
 }
 """Other names of the same things."""
 
+NOTHING: Final = (
+    *("Application Installed", "Application Updated", "Application Opened", "Application Foregrounded"),
+    *("Application Backgrounded", "Application Crashed"),
+)
+"""What mobile libraries tell by themselves and tells a profile nothing."""
+
 
 def plain_name(name: str) -> str:
     """An event name without its spelling: case, spaces and underscores do not matter.

@@ -726,6 +726,20 @@ def test_what_mobile_libraries_tell_of_push_messages_is_taken(name: str, kind: t
     assert (type(found), found.message_channel, found.campaign_id) == (kind, "push", "spring")
 
 
+@pytest.mark.parametrize("name", [
+    "Application Installed", "Application Updated", "Application Opened", "Application Foregrounded",
+    "Application Backgrounded", "Application Crashed", "application_opened",
+])  # fmt: skip
+def test_what_mobile_libraries_tell_of_the_app_itself_is_nothing_for_a_profile(name: str) -> None:
+    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to."""
+    call = {**MINIMAL, "type": "track", "event": name, "properties": {"version": "1.2.3", "build": "1234"}}
+
+    page = {**MINIMAL, "type": "page", "name": "Home"}
+
+    assert all_of(call) == []
+    assert all_of({"batch": [call, page]}) == all_of({"batch": [page]})
+
+
 def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
     from typing import get_args
 
