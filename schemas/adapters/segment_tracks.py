@@ -228,7 +228,7 @@ def push(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A message that came back, and whether it did so for good, in the words that mail systems have for it."""
-    told = plain_name(properties.text("bounce", "bounce_type", "bounceType", "type") or "")
+    told = plain_name(properties.text("bounce", "bounce_type", "bounceType", "severity", "type") or "")
     return message(properties, shop_currency) | {"bounce": BOUNCES.get(told)}
 
 
@@ -243,10 +243,12 @@ def push_bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 
 BOUNCES: Final = {
-    **dict.fromkeys(("hard", "hardbounce", "permanent", "invalid"), "hard"),
+    **dict.fromkeys(("hard", "hardbounce", "permanent", "invalid", "bounce", "bademailaddress"), "hard"),
     **dict.fromkeys(("soft", "softbounce", "transient", "temporary", "blocked", "undetermined"), "soft"),
 }
-"""Kinds of bounces by the plain words of mail systems (Amazon SES, SendGrid, Mailgun, Postmark)."""
+"""Kinds of bounces by the plain words of mail systems (Amazon SES, SendGrid, Mailgun, Postmark): SendGrid's are either `blocked`
+or, for good, `bounce`.
+"""
 
 
 # --- names --------------------------------------------------------------------------------------------------------

@@ -454,6 +454,17 @@ TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
      {"score": 0, "survey_id": "s1", "order_id": "o1", "asked_at_ms": AT_MS, "comment": "no"}),
     ("NPS Submitted", {"value": 10, "orderId": "o1", "asked_at": AT_MS}, {"score": 10, "order_id": "o1", "asked_at_ms": AT_MS}),
     ("NPS Submitted", {"score": 9, "sent_at": AT_MS}, {"score": 9, "asked_at_ms": AT_MS}),
+    ("Products Searched", {"query": "tea", "results": 0, "total_results": 12}, {"results": 0}),
+    ("Products Searched", {"search_term": "tea"}, {"query": "tea"}),
+    ("Products Searched", {"search_string": "tea", "query": {}}, {"query": "tea"}),
+    ("Product Reviewed", {"product_id": "tea", "rating": 1_000_000}, {"rating": 1_000_000.0}),
+    ("Product Reviewed", {"product_id": "tea", "rating": -1_000_001}, {"rating": None}),
+    *(("Checkout Started", {"checkout_id": "k1", name: "https://x.org/k1"}, {"url": "https://x.org/k1"})
+      for name in ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")),
+    ("Checkout Started", {"checkout_id": "k1", "checkout_url": "https://x.org/k1", "url": "https://x.org/"},
+     {"url": "https://x.org/k1"}),
+    *(("Cart Viewed", {"cart_id": "c1", name: "https://x.org/c1"}, {"url": "https://x.org/c1"})
+      for name in ("cart_url", "checkout_url", "recovery_url", "url")),
     ("Product Reviewed", {"productId": "tea", "rating": "4.5"}, {"product_id": "tea", "rating": 4.5}),
     ("Product Reviewed", {"sku": "tea", "rating": "good"}, {"product_id": "tea", "rating": None}),
     ("Message Sent", {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "SMS"},
@@ -467,6 +478,7 @@ TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
     ("Push Notification Bounced", {"type": "soft_bounce", "campaign": {"name": "spring"}},
      {"message_channel": "push", "bounce": "soft", "campaign_id": "spring"}),
     ("Push Notification Tapped", {"campaign_id": "c1", "campaign": {"name": "spring"}}, {"campaign_id": "c1"}),
+    ("Push Notification Received", {"trigger_id": "t1"}, {"trigger_id": "t1", "message_channel": "push"}),
     ("Checkout Started", {"checkout_id": "k1", "revenue": 9, "total": 12}, {"value_minor": 900}),
     ("Checkout Started", {"checkout_id": "k1", "total": 12, "subtotal": 8}, {"value_minor": 1200}),
     ("Checkout Started", {"checkout_id": "k1", "subtotal": 8}, {"value_minor": 800}),
@@ -482,13 +494,14 @@ def test_what_a_call_tells_of_what_happened_is_kept(
 
 
 @pytest.mark.parametrize("bounce, kind", [
-    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid")),
+    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid", "bounce", "BadEmailAddress")),
     *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
     ("ontological", None),
 ])  # fmt: skip
 def test_a_bounce_is_for_good_or_not_by_the_words_of_mail_systems(bounce: str, kind: str | None) -> None:
-    """Amazon SES: bounceType; SendGrid: type; Postmark: Type."""
-    assert track("Message Bounced", {"bounceType": bounce}).bounce == kind
+    """Amazon SES: bounceType; SendGrid: type, "bounce" for a hard one or "blocked"; Mailgun: severity; Postmark: Type."""
+    for name in ("bounceType", "bounce_type", "bounce", "severity", "type"):
+        assert track("Message Bounced", {name: bounce}).bounce == kind
 
 
 @pytest.mark.parametrize(
@@ -756,6 +769,17 @@ def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
 )  # fmt: skip
 def test_the_spelling_of_a_name_does_not_matter(name: str) -> None:
     assert isinstance(track(name, {"order_id": "o"}), e.OrderCompleted)
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("Screen Viewed", e.PageViewed), ("Email Sent", e.MessageSent), ("Consent Updated", e.ConsentChanged),
+    ("Segment Consent Preference Updated", e.ConsentChanged),
+])  # fmt: skip
+def test_some_things_have_other_names_too(name: str, kind: type[Event]) -> None:
+    """https://www.twilio.com/docs/segment/privacy/consent-management/consent-in-unify names the last one."""
+    consent = {"categoryPreferences": {"Advertising": True, "Analytics": False}}
+
+    assert type(track(name, {}, context={"consent": consent})) is kind
 
 
 @pytest.mark.parametrize("name, kind", [
@@ -1125,7 +1149,9 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     ("Product Viewed", {}, "missing_field", "properties.product_id"),
     ("Products Searched", {}, "missing_field", "properties.query"),
     ("NPS Submitted", {"score": 11}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {"score": -1}, "out_of_bounds", "properties.score"),
     ("NPS Submitted", {"score": 7.5}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {"score": "great"}, "wrong_type", "properties.score"),
     ("NPS Submitted", {}, "missing_field", "properties.score"),
     ("Consent Changed", {}, "missing_field", "properties.consent"),
     ("Subscription Started", {}, "missing_field", "properties.subscription_id"),
