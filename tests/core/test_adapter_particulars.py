@@ -485,6 +485,36 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+def test_of_a_customer_of_shopify_the_plain_facts_are_kept_and_what_is_empty_is_not() -> None:
+    """https://shopify.dev/docs/api/webhooks: the example of customers/create, with a time, and with an address of its kind."""
+    bob = {
+        "id": 706405506930370084, "email": "bob@biller.com", "accepts_marketing": True, "created_at": None,
+        "updated_at": "2024-05-01T12:00:00Z", "first_name": "Bob", "last_name": "Biller", "orders_count": 0,
+        "state": "disabled", "total_spent": "0.00", "last_order_id": None, "note": "This customer loves ice cream",
+        "verified_email": True, "multipass_identifier": None, "tax_exempt": False, "tags": "", "last_order_name": None,
+        "currency": "USD", "phone": None, "addresses": [], "marketing_opt_in_level": None,
+    }  # fmt: skip
+    kept = {
+        "first_name": "Bob", "last_name": "Biller", "state": "disabled", "note": "This customer loves ice cream",
+        "currency": "USD", "verified_email": True, "tax_exempt": False, "accepts_marketing": True,
+    }  # fmt: skip
+    address = {
+        "city": "Ottawa",
+        "province_code": "ON",
+        "country_code": "CA",
+        "zip": "K2P0V6",
+        "address1": "150 Elgin St.",
+    }
+
+    assert one(webhook("customers/create", bob)).traits == kept
+    assert one(webhook("customers/create", bob | {"note": "x" * 100_000})).traits == {
+        name: value for name, value in kept.items() if name != "note"
+    }
+    del address["address1"]
+    lives = one(webhook("customers/create", bob | {"default_address": address | {"address1": "150 Elgin St."}}))
+    assert (lives.traits, lives.country) == (kept | {"address": address}, "CA")
+
+
 @pytest.mark.parametrize(
     "status, available", [("active", 7), ("unlisted", 7), ("archived", 0), ("draft", 0), (None, 7)]
 )
@@ -845,6 +875,28 @@ def test_a_refund_of_segment_says_which_it_is_what_came_back_to_the_shelf_and_wh
     assert (refund.refund_id, refund.amount_minor, refund.reason) == ("r1", 500, "too sweet")
     assert (refund.return_shipping_minor, refund.restocking_fee_minor) == (300, 150)
     assert (refund.restocked, kept.restocked) == (True, False)
+
+
+@pytest.mark.parametrize("money, revenue, total", [
+    ({"total": 10, "shipping": 2, "tax": 2}, 1000, None),  # whichever of the two is named, and both alike
+    ({"total": 10, "value": 14, "shipping": 4}, 1000, None),
+    ({"value": 14, "shipping": 4}, None, 1400),
+    ({"revenue": 10, "discount": 2, "total": 8}, 800, 800),
+])  # fmt: skip
+def test_what_a_total_of_segment_holds_is_told_by_the_lines_and_a_revenue_by_the_discount(
+    money: dict[str, Any], revenue: int | None, total: int | None
+) -> None:
+    tea = {"product_id": "tea", "price": 10}
+    order = one(track("Order Completed", order_id="o1", currency="EUR", products=[tea], **money))
+
+    assert (order.revenue_minor, order.total_minor) == (revenue, total)
+
+
+def test_a_line_whose_price_is_not_told_counts_as_what_it_came_to() -> None:
+    screws = {"product_id": "screw", "quantity": 1000, "list_total": 12.4}
+    order = one(track("Order Completed", order_id="o1", currency="EUR", total=12.4, tax=2, products=[screws]))
+
+    assert (order.revenue_minor, order.total_minor) == (1240, None)
 
 
 def test_a_total_beside_a_subtotal_is_the_whole_order_though_it_is_what_the_lines_come_to() -> None:
