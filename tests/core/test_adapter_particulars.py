@@ -77,6 +77,22 @@ def test_the_currency_of_a_refund_is_that_of_its_payment_where_nothing_else_name
     assert (refund.amount_minor, refund.currency) == (500, "JPY")
 
 
+def test_the_currency_of_a_refund_of_shipping_alone_is_that_of_what_the_shipping_cost() -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/refund: refund_shipping_lines have a subtotal_amount_set."""
+    postage = {"subtotal_amount_set": {"shop_money": {"amount": "500", "currency_code": "JPY"}}}
+    refund = one(webhook("refunds/create", refund_of(refund_shipping_lines=[postage], transactions=[])))
+
+    assert (refund.currency, refund.amount_minor, refund.return_shipping_minor) == ("JPY", 0, 500)
+
+
+def test_a_line_without_a_product_is_known_by_its_sku_as_it_is_written() -> None:
+    (line,) = one(
+        webhook("orders/create", {**ORDER, "line_items": [{"id": 9, "sku": "TEA/100?b", "price": "5.00"}]})
+    ).products
+
+    assert (line.product_id, line.sku) == ("TEA/100?b", "TEA/100?b")
+
+
 def test_a_refund_that_names_no_currency_is_in_the_shops() -> None:
     payment = {"kind": "refund", "status": "success", "amount": "500"}
 
@@ -175,7 +191,7 @@ def test_where_lines_do_not_tell_their_tax_that_of_the_order_is_in_the_prices_an
     assert (found.revenue_minor, found.shipping_minor, found.tax_minor) == (1000, 500, 285)
 
 
-@pytest.mark.parametrize("tax_line, listed", [({"rate": 0.19}, 1000), ({}, 1190)])
+@pytest.mark.parametrize("tax_line, listed", [({"rate": 0.19}, 1000), ({}, 1190), ({"rate": -1}, 1190)])
 def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_known_to_be_in_its_price(
     tax_line: dict[str, Any], listed: int
 ) -> None:
