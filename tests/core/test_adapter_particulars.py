@@ -745,6 +745,86 @@ def test_of_price_and_discount_either_may_be_finer_than_the_currency_and_either_
     assert (line.list_minor, line.discount_minor) == (listed, discount)
 
 
+STAN_AND_FRIENDS: dict[str, Any] = {
+    "item_id": "SKU_12345", "item_name": "Stan and Friends Tee", "affiliation": "Google Merchandise Store",
+    "coupon": "SUMMER_FUN", "discount": 2.22, "index": 1, "item_brand": "Google", "item_category": "Apparel",
+    "item_category2": "Adult", "item_category3": "Shirts", "item_category4": "Crew", "item_category5": "Short sleeve",
+    "item_list_id": "related_products", "item_list_name": "Related Products", "item_variant": "green",
+    "location_id": "ChIJIQBpAG2ahYAR_6128GcTUEo", "price": 10.01, "google_business_vertical": "retail", "quantity": 3,
+}  # fmt: skip
+"""https://developers.google.com/analytics/devguides/collection/ga4/reference/events: an item of its examples."""
+
+
+def test_an_item_of_googles_examples_is_a_product() -> None:
+    (added,) = events(ga4("add_to_cart", currency="USD", value=30.03, items=[STAN_AND_FRIENDS]))
+
+    assert added.product == e.Product(
+        product_id="SKU_12345", name="Stan and Friends Tee", category="Apparel/Adult/Shirts/Crew/Short sleeve",
+        brand="Google", variant="green", price_minor=1223, quantity=3, discount_minor=666, coupon="SUMMER_FUN", position=1,
+    )  # fmt: skip
+    assert added.currency == "USD"
+
+
+def test_the_worth_of_a_checkout_of_ga4_that_names_no_currency_is_in_the_shops() -> None:
+    assert one(ga4("begin_checkout", value=30.03, items=[{"item_id": "a"}])).value_minor == 3003
+
+
+def test_a_list_of_ga4_is_known_by_its_id_or_else_its_name_wherever_they_stand() -> None:
+    def listed(**params: Any) -> Any:
+        return one(ga4("view_item_list", **params)).list_id
+
+    assert listed(item_list_id="related_products", items=[{"item_id": "a"}]) == "related_products"
+    assert listed(item_list_name="Related products", items=[{"item_id": "a"}]) == "Related products"
+    assert listed(items=[STAN_AND_FRIENDS]) == "related_products"
+
+
+def test_a_promotion_of_ga4_is_the_events_or_else_those_of_its_items_and_may_have_a_name_alone() -> None:
+    """The same page: view_promotion; an id or a name is required."""
+    summer = {"promotion_name": "Summer Sale", "creative_name": "Summer Banner", "creative_slot": "featured_app_1"}
+    sold = {**STAN_AND_FRIENDS, "promotion_id": "P_12345"}
+
+    (seen,) = events(ga4("view_promotion", **summer, items=[sold]))
+    assert (seen.promotion_id, seen.name, seen.creative, seen.position) == (
+        None, "Summer Sale", "Summer Banner", "featured_app_1",
+    )  # fmt: skip
+    found = events(ga4("view_promotion", items=[sold, STAN_AND_FRIENDS, {**STAN_AND_FRIENDS, **summer}, sold]))
+    assert [(one.promotion_id, one.name) for one in found] == [("P_12345", None), (None, "Summer Sale")]
+    assert refused(ga4("view_promotion", items=[STAN_AND_FRIENDS])) == (
+        "missing_field", "events[0].params.promotion_id is missing",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("params, client, key", [
+    ({"session_id": 1655}, "c1", "c1.1655"), ({"ga_session_id": "1655"}, "c1", "c1.1655"), ({}, "c1", None),
+    ({"session_id": 1655}, None, None), ({"session_id": "1655"}, "c" * 252, None),
+    ({"session_id": "1655"}, "c" * 251, f"{'c' * 251}.1655"),
+])  # fmt: skip
+def test_a_checkout_of_ga4_is_that_of_the_clients_session(
+    params: dict[str, Any], client: str | None, key: str | None
+) -> None:
+    message = {**ga4("begin_checkout", items=[], **params), "client_id": client, "user_id": "u1"}
+
+    assert one(message).checkout_id == key
+
+
+@pytest.mark.parametrize("name", [
+    *("session_start", "first_visit", "first_open", "user_engagement", "scroll", "click", "file_download", "form_start"),
+    *("form_submit", "video_start", "video_progress", "video_complete", "app_update", "os_update", "app_clear_data"),
+    *("app_exception", "app_remove", "error", "select_content", "generate_lead", "qualify_lead", "disqualify_lead"),
+    *("working_lead", "close_convert_lead", "close_unconvert_lead", "join_group", "level_start", "level_up", "level_end"),
+    *("post_score", "tutorial_begin", "tutorial_complete", "unlock_achievement", "earn_virtual_currency"),
+    *("spend_virtual_currency", "exception", "timing_complete", "campaign_details", "firebase_campaign", "gtm.js"),
+])  # fmt: skip
+def test_what_google_collects_by_itself_or_recommends_to_others_is_known_and_nothing_for_a_profile(name: str) -> None:
+    """https://support.google.com/analytics/answer/9234069 and 9267735."""
+    assert events(ga4(name)) == []
+
+
+@pytest.mark.parametrize("name", [None, "", 7, ["purchase"]])
+def test_an_event_of_ga4_has_a_name(name: Any) -> None:
+    assert refused(ga4(name)) == ("missing_field", "events[0].name is missing")
+
+
 def test_a_refund_of_ga4_without_a_value_holds_no_tax_of_its_own() -> None:
     back = ga4("refund", transaction_id="T1", items=[{"item_id": "a"}])
     refund = one(back, ga4={"value_includes_tax": True})
