@@ -629,6 +629,42 @@ def test_a_list_of_snowplow_has_five_hundred_products_at_most(number: int, taken
         assert refused(listed)[0] == "out_of_bounds"
 
 
+def test_products_of_snowplow_in_two_versions_of_their_schema_are_five_hundred_at_most_too() -> None:
+    listed = action("list_view", product=[{"id": f"p{one}"} for one in range(300)])
+    entities = "contexts_com_snowplowanalytics_snowplow_ecommerce_product_"
+    more = {f"{entities}2": [{"id": f"q{one}"} for one in range(201)]}
+
+    assert refused(listed | more) == ("out_of_bounds", "product: more than 500 entities")
+
+
+def test_an_action_of_snowplow_that_is_none_of_its_own_is_refused_by_its_name() -> None:
+    place = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
+
+    assert refused(action("wish")) == ("unknown_event", f"{place}.type: no action 'wish' is known")
+
+
+def test_what_a_pipeline_of_snowplow_writes_besides_is_passed_by() -> None:
+    tea = {"id": "tea", "price": 5, "currency": "EUR"}
+    besides = {
+        "contexts": None, "contexts_": 7, "contexts_acme_loyalty": [{"tier": "gold"}], "contexts_com_acme_shop_1": ["?"],
+        "unstruct_event_": {}, "unstruct_event_acme": {"type": "refund"}, "etl_tags": "",
+    }  # fmt: skip
+
+    assert one(action("product_view", product=[tea]) | besides) == one(action("product_view", product=[tea]))
+    assert refused({**SNOWPLOW, **besides}) == ("unknown_event", "event_name: no event '' is known")
+
+
+@pytest.mark.parametrize("terms", [None, [], "tea", [None, ""]])
+def test_a_search_of_snowplow_has_terms(terms: Any) -> None:
+    """https://github.com/snowplow/iglu-central: site_search, whose terms are a list of one or more."""
+    place = "unstruct_event_com_snowplowanalytics_snowplow_site_search_1"
+    searched = {**SNOWPLOW, "event_name": "site_search", place: {"terms": terms, "totalResults": 3}}
+
+    assert refused(searched) == ("missing_field", f"{place}.terms is missing")
+    searched[place] = {"terms": ["green", "tea"], "totalResults": 3}
+    assert (one(searched).query, one(searched).results) == ("green tea", 3)
+
+
 def test_a_payment_that_failed_says_why_and_what_was_to_be_bought() -> None:
     paid = {"transaction_id": "T1", "revenue": 10, "currency": "EUR", "payment_method": "card"}
     error = {"error_code": "E01", "error_shortcode": "declined"}
@@ -677,10 +713,11 @@ def test_a_screen_of_snowplow_has_the_name_that_its_event_says(vendor: str) -> N
 
 @pytest.mark.parametrize(
     "name", ["application_install", "application_foreground", "application_background", "screen_end", "scroll_changed",
-             "list_item_view", "web_vitals", "button_click"],
+             "list_item_view", "web_vitals", "button_click", "link_click", "submit_form", "change_form", "focus_form",
+             "page_ping", "application_error"],
 )  # fmt: skip
 def test_what_trackers_of_snowplow_tell_by_themselves_is_known_and_nothing_for_a_profile(name: str) -> None:
-    """https://docs.snowplow.io/docs/events/ootb-data/: mobile lifecycle, screen engagement, application performance, buttons."""
+    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance."""
     assert events({**SNOWPLOW, "event_name": name}) == []
 
 
