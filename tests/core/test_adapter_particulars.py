@@ -965,6 +965,30 @@ def test_items_of_ga4_are_in_the_currency_of_their_event_and_without_one_in_the_
     assert set(amounts(in_shop_of("EUR", silent))) <= {50_000, 100_000}
 
 
+def test_a_trait_of_braze_is_what_an_attribute_is_and_neither_who_it_is_of_nor_what_is_to_be_done_with_it() -> None:
+    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and its pages on custom attributes."""
+    facts = {
+        "string_attribute": "fruit",
+        "boolean_attribute_1": True,
+        "integer_attribute": 25,
+        "array_attribute": ["banana"],
+    }
+    others = {
+        "external_id": "user1", "braze_id": "b1", "user_alias": {"alias_name": "x", "alias_label": "visitor"},
+        "phone": "+12025550123", "email": "ada@shop.example", "email_subscribe": "subscribed", "push_tokens": [],
+        "push_subscribe": "subscribed",
+        "subscription_groups": [], "_update_existing_only": False, "_merge_objects": True, "push_token_import": False,
+        "app_id": "your-app-id", "time": "2024-05-01T12:00:00Z",
+    }  # fmt: skip
+    changes = {
+        "visits": {"inc": 1}, "height": {"inc": 1.5}, "colours": {"add": ["red"]}, "sizes": {"remove": ["XL"]},
+        "cats": {"$add": [{"id": 4}]}, "dogs": {"$update": [{"$identifier_key": "id", "$new_object": {}}]},
+        "pets": {"$remove": [{"$identifier_key": "id", "$identifier_value": 4}]}, "novel": "x" * 100_000,
+    }  # fmt: skip
+
+    assert one({"attributes": [facts | others | changes]}).traits == facts
+
+
 def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_who_told_of_her_consent() -> None:
     who = {"external_id": "u1", "braze_id": "b1", "email": "ada@shop.example", "phone": "+436641234567"}
     told = {"email_subscribe": "opted_in", "push_subscribe": "unsubscribed"}

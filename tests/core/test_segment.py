@@ -1216,7 +1216,7 @@ FORMS: list[tuple[Any, tuple[ConsentChange, ...]]] = [
     ({"marketing": {"email": True}}, (grant("email"),)),
     ({"marketing": {"state": "GRANT", "at": AT_MS}}, (grant(at_ms=AT_MS),)),
     ({"state": "GRANT", "purpose": "analytics"}, (grant(purpose="analytics"),)),
-    ({"all": False}, (no(),)),
+    *(({every: False}, (no(),)) for every in ("all", "any", "*", "ALL")),
     ("", ()),
     (
         {"state": "GRANT", "channel": "email", "purpose": "marketing", "at": "2024-05-01T12:00:00Z", "source": "checkout",
