@@ -207,10 +207,12 @@ def product(delivery: Delivery) -> Made:
 def _available(fields: Fields) -> int | None:
     """How many of a variant can be bought: at least one where Shopify does not count them, or sells on when none are left."""
     counted = units(fields, "inventory_quantity")
+    if counted is None:
+        return None
     unlimited = (
         fields.values.get("inventory_management", "shopify") is None or fields.text("inventory_policy") == "continue"
     )
-    return max(1, counted) if counted is not None and unlimited else counted
+    return max(1, counted) if unlimited else counted
 
 
 def inventory_level(delivery: Delivery) -> Made:

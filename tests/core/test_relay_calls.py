@@ -111,10 +111,11 @@ def test_braze_gets_a_custom_event() -> None:
 
 
 def test_klaviyo_gets_an_event_with_its_metric_and_profile() -> None:
+    """https://developers.klaviyo.com/en/v2026-07-15/reference/create_event; that revision is supported until July 2028."""
     made = call(format="klaviyo", secret="klaviyo-key")
 
     assert made.headers["authorization"] == "Klaviyo-API-Key klaviyo-key"
-    assert made.headers["revision"] == "2024-10-15"
+    assert made.headers["revision"] == "2026-07-15"
     attributes = body(made)["data"]["attributes"]
     assert body(made)["data"]["type"] == "event"
     assert attributes == {
