@@ -48,9 +48,9 @@ def note_order(profile: Profile, event: OrderStateEvent, at_ms: int) -> None:
     _make_room(profile)
 
 
-def in_cart(coupon: Coupon) -> bool:
-    """Whether she has put it into a cart and not taken it out again."""
-    return coupon.in_cart_ms > coupon.out_ms
+def in_cart(coupon: Coupon, since_ms: int) -> bool:
+    """Whether she has put it into a cart since a moment, and not taken it out again."""
+    return coupon.in_cart_ms > coupon.out_ms and coupon.in_cart_ms >= since_ms
 
 
 def is_open(coupon: Coupon, now_ms: int) -> bool:

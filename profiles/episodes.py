@@ -26,9 +26,10 @@ from profiles.ids import renamed, trigger_id, uuid5
 from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
+from profiles.sent import within
 from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
-from profiles.zones import told_zone
+from profiles.zones import own_zone
 from schemas.outputs import (
     Customer,
     DecisionTrail,
@@ -42,6 +43,7 @@ from schemas.outputs import (
 
 TOO_LATE: Final = "max_lateness"
 TURN: Final = "turn"
+RENAMED: Final = "renamed"
 
 Triggers = Mapping[str, TriggerDefinition[Any]]
 """The triggers there are, by name."""
@@ -102,9 +104,12 @@ def plan(
         profile.episodes[place] = episode
         turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
     else:
-        episode.anchor, episode.opened_ms, episode.due_ms = anchor, opened_ms, due_ms
+        before = _anchor_anew(episode, anchor, opened_ms) if anchor != episode.anchor else None
+        episode.opened_ms, episode.due_ms = opened_ms, due_ms
         episode.wait_ms = episode.wait = None
         note_evidence(episode, turn.cause)
+        if before is not None:
+            go_on(turn, definition, episode, [before])
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
@@ -112,6 +117,28 @@ def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) ->
     """Arm what waited elsewhere, or move what waits for the same."""
     key, number = episode.key, episode.occurrence
     plan(turn, definition, key, episode.anchor, episode.opened_ms, episode.due_ms, occurrence=number, data=episode.data)
+
+
+def _anchor_anew(episode: Episode, anchor: str, opened_ms: int) -> Episode:
+    """Another event opened it than was thought. What was taken for that is evidence still, unless it is over by now. Gives it as
+    it was.
+    """
+    before, episode.anchor = replace(episode), anchor
+    episode.evidence = [message_id for message_id in episode.evidence if message_id != anchor]
+    if opened_ms <= episode.opened_ms:
+        note_evidence(episode, before.anchor)
+    return before
+
+
+def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, before: Collection[Episode]) -> None:
+    """Tell that what waited `before` goes on as this episode: where it now has another id, its life under the one it had ends."""
+    identity = id_of(turn, definition, episode)
+    known = {id_of(turn, definition, one): one for one in before}
+    for had, one in known.items():
+        if had != identity:
+            turn.decide(one, had, "cancelled", reason=RENAMED, at_ms=turn.now_ms)
+    if identity not in known:
+        turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 
 
 def note_evidence(episode: Episode, message_id: str) -> None:
@@ -433,7 +460,7 @@ def _emit(
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
-        sent[:] = [one for one in sent if one.until_ms >= now_ms][-EMITTED_MAX:]
+        sent[:] = within([one for one in sent if one.until_ms >= now_ms])
     # A ghost counts in everything as an emission would: both arms must go on alike.
     if is_measured(rule, book.rules):
         exposures.expose(profile, rule, definition.name, book.rules, now_ms, turn.time_ms)
@@ -462,13 +489,14 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
 
 def _customer(profile: Profile, *, contact_details: bool) -> Customer:
     ids = shown_ids(profile) if contact_details and profile.has_contacts else profile.ids
+    own = own_zone(profile)
     return Customer(
         id=profile.id,
         user_id=only(ids.get("user_id")),
         anonymous_ids=tuple(ids.get("anonymous_id", ())),
         email=contact(profile, "email") if contact_details else None,
         phone=contact(profile, "phone") if contact_details else None,
-        timezone=told_zone(profile) or (profile.timezone[1] if profile.timezone else None),
+        timezone=None if own is None else own.key,
         locale=profile.locale[1] if profile.locale else None,
         consent=summary(profile),
     )

@@ -264,6 +264,7 @@ END_REASONS: Final = {
     "score_corrected": "The customer corrected her score.",
     "bounced": "A message came back for good: the address is none.",
     "split": "What it was about was taken out of the customer's profile.",
+    "renamed": "It goes on under another id: whose it is, or what began it, is known to be another now.",
     "too_many": "The customer has as many open episodes as a profile holds.",
     "late_conversion": "An order placed before the emission became known after it: the trigger is taken back.",
 }

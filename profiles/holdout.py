@@ -27,15 +27,15 @@ def place_of(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> Pl
     everything: what they are about is owed to the customer.
     """
     customer = profile.id.partition(":")[2]
+    place: Place | None = None
     if rules.holdout.share and rule.trigger_class == "marketing":
         bucket = assignment(rules.holdout.salt, customer)
-        if bucket < rules.holdout.share:
-            return Place(GLOBAL, bucket, True)
-    if rule.holdout:
+        place = Place(GLOBAL, bucket, bucket < rules.holdout.share)
+    if rule.holdout and (place is None or not place.held_out):
         group = group_of(rule, name)
         bucket = assignment(group, customer)
-        return Place(group, bucket, bucket < rule.holdout)
-    return None
+        place = Place(group, bucket, bucket < rule.holdout)
+    return place
 
 
 def arms_of(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> list[tuple[str, Arm]]:

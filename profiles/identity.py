@@ -32,18 +32,19 @@ def remember(turn: Turn, arrival: Arrival) -> None:
     if event.imported:
         profile.milestones.imported = True
     if type(event) is Identified:
-        _remember_traits(profile, event, at_ms)
+        _remember_traits(turn, event, at_ms)
 
 
-def _remember_traits(profile: Profile, event: Event, at_ms: int) -> None:
+def _remember_traits(turn: Turn, event: Event, at_ms: int) -> None:
     assert isinstance(event, Identified)
+    profile = turn.profile
     if event.push_token is not None:
         profile.push = True
     traits = profile.traits
     for name, value in event.traits.items():
         known = traits.get(name)
         if known is None:
-            if len(traits) < TRAITS_MAX:
+            if len(traits) < TRAITS_MAX or turn.book.rules.goes_by(name):
                 traits[name] = (at_ms, value)
         elif known[0] <= at_ms:
             traits[name] = (at_ms, value)

@@ -80,7 +80,7 @@ class WinbackRule(TriggerRule, frozen=True, kw_only=True):
     max_lateness_ms: int = 7 * DAY_MS
     after_ms: int = 90 * DAY_MS
     """Least time since the newest order."""
-    intervals: float = 2.5
+    intervals: Annotated[float, Meta(ge=0, le=1_000)] = 2.5
     """How many of her own mean intervals must have passed, if that is longer."""
     tries: Annotated[int, Meta(ge=0, le=3)] = 3
     """How often, at most three."""
@@ -90,10 +90,6 @@ class WinbackRule(TriggerRule, frozen=True, kw_only=True):
         if self.after_ms < DAY_MS:
             return ("after_ms", "less than a day: all tries would go out with somebody's first order")
         return super().impossible()
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.intervals <= 1_000:
-            raise ValueError(f"intervals lie between 0 and 1000, not {self.intervals}")
 
 
 class BehaviourChangeRule(TriggerRule, frozen=True, kw_only=True):

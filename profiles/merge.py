@@ -39,10 +39,10 @@ from profiles.ids import renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile, decode_profile
 from profiles.rhythms import unite_rhythms
+from profiles.sent import within
 from profiles.state import (
     ABSORBED_MAX,
     DECISIONS_KEPT,
-    EMITTED_MAX,
     EPISODES_MAX,
     IDS_PER_TYPE_MAX,
     MERGING_MAX,
@@ -84,7 +84,7 @@ def merge(
     if again is None:
         again = other.id in into.absorbed
 
-    _unite_identity(into, other)
+    _unite_identity(into, other, book)
     _unite_consent(into, other)
     _unite_milestones(into.milestones, other.milestones)
     merge_orders.unite(into, into_ledger, entries, book)
@@ -159,7 +159,7 @@ def _newest(one: tuple[int, str] | None, two: tuple[int, str] | None) -> tuple[i
 # --- who she is ---------------------------------------------------------------------------------------------------
 
 
-def _unite_identity(into: Profile, other: Profile) -> None:
+def _unite_identity(into: Profile, other: Profile, book: Book) -> None:
     for kind, values in other.ids.items():
         into.ids[kind] = sorted({*into.ids.get(kind, ()), *values})[:IDS_PER_TYPE_MAX]
     for identifier, since_ms in other.linked.items():
@@ -181,7 +181,7 @@ def _unite_identity(into: Profile, other: Profile) -> None:
         if known is None or (known[0], encode(known[1])) < (said[0], encode(said[1])):
             into.traits[name] = said
     if len(into.traits) > TRAITS_MAX:
-        newest = sorted(into.traits.items(), key=lambda item: (-item[1][0], item[0]))
+        newest = sorted(into.traits.items(), key=lambda item: (not book.rules.goes_by(item[0]), -item[1][0], item[0]))
         into.traits = dict(newest[:TRAITS_MAX])
     into.timezone = _newest(into.timezone, other.timezone)
     into.locale = _newest(into.locale, other.locale)
@@ -201,7 +201,7 @@ def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
         suppressed_ms=_latest(ours.suppressed_ms, two.suppressed_ms),
         unsuppressed_ms=_latest(ours.unsuppressed_ms, two.unsuppressed_ms),
         erased_ms=ours.erased_ms,
-        request_id=ours.request_id or two.request_id,
+        request_id=ours.request_id,
         apart=ours.apart,
     )
 
@@ -295,7 +295,7 @@ def _unite_triggers(into: Profile, other: Profile) -> None:
             known.outcome = known.outcome or emitted.outcome
         if emitted.receipt_ms > known.receipt_ms:
             known.receipt_ms, known.failed = emitted.receipt_ms, emitted.failed
-    into.emitted[:] = sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id))[-EMITTED_MAX:]
+    into.emitted[:] = within(sorted(sent.values(), key=lambda emitted: (emitted.emitted_ms, emitted.trigger_id)))
 
     kept = {encode(decision): decision for decision in (*into.last_decisions(), *other.last_decisions())}
     in_time = sorted(kept, key=lambda text: (kept[text].at_ms, text))

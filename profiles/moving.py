@@ -7,10 +7,13 @@ there is now, and what one had ordered is held against what the other one was se
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from profiles import episodes, identity, ledger, links, privacy, sides, splitting
 from profiles.book import Book
 from profiles.content import OrderTold
 from profiles.definition import TriggerDefinition, hears
+from profiles.ids import renamed
 from profiles.order_state import Ledger, OrderEntry, decode_entry
 from profiles.profile import Profile
 from profiles.replan import replan
@@ -111,6 +114,7 @@ class Moving:
             if brought is not None:
                 for side in profile.kept_sides():
                     sides.tidy(side, self._triggers, self._book, turn.now_ms)
+                self._go_on(turn, waited, brought)
                 self._join(turn, waited, brought)
                 self._look_again(turn, brought)
                 if what.closing:
@@ -133,6 +137,16 @@ class Moving:
         """A claim of an identifier was answered, and nothing came of it."""
         if self._watch is not None and not turn.profile.suppressed:
             self._watch.after_answer(turn)
+
+    def _go_on(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
+        """What waited about her under another name, and what both waited for, goes on under one id."""
+        for place, theirs in brought.episodes.items():
+            trigger, episode = self._triggers.get(theirs.name), turn.profile.episodes.get(place)
+            if trigger is not None and episode is not None:
+                before = [replace(theirs, key=renamed(theirs.key, turn.profile.id, brought.id))]
+                if (ours := waited.get(place)) is not None:
+                    before.append(ours)
+                episodes.go_on(turn, trigger, episode, before)
 
     def _join(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
         """Triggers hear of what both waited for."""

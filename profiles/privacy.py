@@ -98,7 +98,7 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
         targets |= dict.fromkeys(profile.merging)
         counts = _export(turn, event, orders)
     elif name == "suppress":
-        counts = _suppress(turn, event, at_ms, triggers)
+        counts = _suppress(turn, at_ms, triggers)
     else:
         counts = _unsuppress(profile, at_ms)
     if event.order_ids and not event.passed_on:
@@ -259,12 +259,12 @@ def _at_redirect(
     return {}, ()
 
 
-def _suppress(turn: Turn, event: CommandEvent, at_ms: int, triggers: Triggers) -> Counts:
+def _suppress(turn: Turn, at_ms: int, triggers: Triggers) -> Counts:
     profile = turn.profile
     asked = profile.privacy or Privacy()
     changed = asked.suppressed_ms is None or at_ms > asked.suppressed_ms
     if changed:
-        profile.privacy = replace(asked, suppressed_ms=at_ms, request_id=asked.request_id or event.request_id)
+        profile.privacy = replace(asked, suppressed_ms=at_ms)
     timers = episodes.cancel_all(turn, triggers, "suppressed") if profile.suppressed else 0
     return _without_zeros({"timers": timers})
 

@@ -46,12 +46,13 @@ _WRITTEN: Final[Mapping[str, str]] = {
     _COUNTRY: 'no country; write its two capital letters (ISO 3166-1), such as "AT"',
 }
 """What is said of a text that does not have the form it must have."""
-_EXPECTED: Final = re.compile(r"Expected `(int|float|bool|str)`(?: (>=|>|<=|<) (-?[\d.]+)$|, got|$)")
+_EXPECTED: Final = re.compile(r"Expected `(int|float|bool|str|array)`(?: (>=|>|<=|<) (-?[\d.]+)$|, got|$)")
 _KINDS: Final = {
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false, without quotation marks",
     "str": "a text in quotation marks",
+    "array": "a list in square brackets",
 }
 _BOUNDS: Final = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 _TIME_OF_DAY = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
@@ -142,7 +143,7 @@ class QuietHours(Struct, frozen=True, kw_only=True):
     start_at: str = "21:00"
     """When they begin."""
     end_at: str = "08:00"
-    """When they end."""
+    """When they end; at the time at which they begin: there are none."""
     jitter_ms: int = 15 * MINUTE_MS
     """Spread after their end, by a hash of the trigger id: not everybody at the same second."""
 
@@ -284,6 +285,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     def of(cls, *triggers: TriggerRule, **general: Any) -> "Rules":
         """Rules with these triggers' own settings, each known by its type."""
         return cls(triggers={rule.trigger: rule for rule in triggers}, **general)
+
+    def goes_by(self, trait: str) -> bool:
+        """Whether gates, triggers or time zones go by a trait of the customer: those are kept before all others."""
+        return trait in ("birthday", "tags", "timezone") or trait in self.excluded.tags
 
 
 ELSEWHERE: Final = ("costs", "segments")

@@ -23,15 +23,23 @@ _UTC: Final = ZoneInfo("UTC")
 
 
 def zone_of(profile: Profile, shop_timezone: str) -> ZoneInfo:
-    """The zone a customer lives by: the one told as a trait, else the one her device last told, her country's, the shop's."""
-    for told in (told_zone(profile), profile.timezone[1] if profile.timezone is not None else None):
-        if told is not None and (own := find_zone(told)) is not None:
-            return own
+    """The zone a customer lives by: her own, her country's, the shop's."""
+    own = own_zone(profile)
+    if own is not None:
+        return own
     if profile.country is not None:
         general = COUNTRY_ZONES.get(profile.country[1].strip().upper())
         if general is not None and (found := find_zone(general)) is not None:
             return found
     return find_zone(shop_timezone) or _UTC
+
+
+def own_zone(profile: Profile) -> ZoneInfo | None:
+    """The zone told as a trait, else the one her device last told; None where there is none of that name."""
+    for told in (told_zone(profile), profile.timezone[1] if profile.timezone is not None else None):
+        if told is not None and (own := find_zone(told)) is not None:
+            return own
+    return None
 
 
 def told_zone(profile: Profile) -> str | None:

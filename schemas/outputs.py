@@ -101,9 +101,10 @@ class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `occurred_at_ms` is the cause's event time, `due_at_ms` when it was due, `emitted_at_ms` when it was decided,
     `expires_at_ms` after when it should not be acted upon. Amounts are minor units of `currency`, which has
-    `exponent` decimals. `evidence` holds at most 20 message ids; what came of two identifiers becoming one is named by the
-    message that named both and the type of the one that joined, as `m7/anonymous_id`. A `shadow` trigger would have been sent
-    and was not: its customer is held out, or the rules are only tried; it stands on the shadow topic.
+    `exponent` decimals. `evidence` begins with what opened the episode: a message id, the order, survey or day it goes by, or,
+    where two identifiers became one, the message that named both and the type of the one that joined (`m7/anonymous_id`). The
+    newest messages that moved it follow, 20 in all at most. A `shadow` trigger would have been sent and was not: its customer is
+    held out, or the rules are only tried; it stands on the shadow topic.
     """
 
     trigger_id: str
@@ -161,9 +162,9 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One change in the life of a trigger episode. `decision_id` is the same whenever it is taken again.
 
     `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay), `until_ms` how long it waits.
-    `gates` are those it passed; the one that held it back is the `reason`. `evidence` is as in a trigger, what opened the
-    episode first. `rules` is the version of the rules. A trigger that "failed" was left out: the `reason` says of what it
-    raised and where, `episode_key` names the episode that ended by it, else the timer or the message id of the event.
+    `gates` are those it passed; the one that held it back is the `reason`. `evidence` is as a trigger's. `rules` is the version
+    of the rules. A trigger that "failed" was left out: the `reason` says of what it raised and where, `episode_key` names the
+    episode that ended by it, else the timer or the message id of the event.
     """
 
     decision_id: str

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from profiles import gates
 from profiles.book import Book
-from profiles.episodes import TURN
+from profiles.episodes import RENAMED, TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
 from profiles.zones import local_time, zone_of
@@ -73,6 +73,24 @@ class Clock(NamedTuple):
     said: str
 
 
+class Kept(NamedTuple):
+    """What her profile has of a trigger now: whether it waits for it, and whether the messaging system could not send it."""
+
+    waits: bool
+    failed: bool
+
+
+def kept_of(profile: Profile | None, told: Decision) -> Kept:
+    """What is kept of the trigger that a decision is about; `profile` None: there is none of her any more."""
+    if profile is None:
+        return Kept(waits=False, failed=False)
+    about = (told.name, told.episode_key, told.occurrence, told.evidence[:1])
+    return Kept(
+        waits=any((one.name, one.key, one.occurrence, (one.anchor,)) == about for one in profile.episodes.values()),
+        failed=any(one.trigger_id == told.trigger_id and one.failed for one in profile.emitted),
+    )
+
+
 def her_clock(profile: Profile, shop_timezone: str) -> Clock:
     """That by which her quiet hours go: of her own zone as far as it is known, else the shop's."""
     zone = zone_of(profile, shop_timezone)
@@ -119,8 +137,9 @@ def became(state: str, reason: str | None, *, tried: bool = False) -> str:
 # --- one trigger, from its decisions ------------------------------------------------------------------------------
 
 
-def life(decisions: Sequence[Decision], clock: Clock, *, tried: bool = False) -> list[str]:
-    """The life of one trigger, a sentence for each decision in their order in time, and last how it ended.
+def life(decisions: Sequence[Decision], clock: Clock, *, tried: bool = False, kept: Kept | None = None) -> list[str]:
+    """The life of one trigger, a sentence for each decision in their order in time, and last how it ended. `kept` None: nobody
+    looked.
 
     Those of a customer are given in the order in which they were taken. Decisions taken twice (after a worker was killed) are
     told once. Raises ValueError where there are none.
@@ -134,7 +153,7 @@ def life(decisions: Sequence[Decision], clock: Clock, *, tried: bool = False) ->
     return [
         f"{first.name}{_number(first.occurrence)}, about {first.episode_key}, for {first.customer_id}. {clock.said}.",
         *(_decision(one, due_ms, clock.zone, tried) for one, due_ms in zip(told, due_before, strict=False)),
-        _ending(told, tried),
+        _ending(told, tried, kept),
     ]
 
 
@@ -181,14 +200,14 @@ def _decision(decision: Decision, due_before_ms: int | None, zone: ZoneInfo, tri
         parts.append(f", order {decision.order_id}")
     if state == "emitted":
         parts.append(f" by the rules {decision.rules!r}; it had passed {', '.join(decision.gates)}")
-        if len(decision.evidence) > 1:
+        if len(decision.evidence) > 1 or due_before_ms is None:  # what began it was not told before
             parts.append(f"; it rests on {', '.join(decision.evidence)}")
     elif decision.gates:
         parts.append(f"; before that it had passed {', '.join(decision.gates)}")
     return "".join(parts) + "."
 
 
-def _ending(told: Sequence[Decision], tried: bool) -> str:
+def _ending(told: Sequence[Decision], tried: bool, kept: Kept | None) -> str:
     got, went, missed = (
         ("would have got", "would have gone", "would not have got") if tried else ("got", "went", "did not get")
     )
@@ -197,29 +216,38 @@ def _ending(told: Sequence[Decision], tried: bool) -> str:
     if states & _SENT:  # its emission may be older than what is retained
         if any(trigger.name == last.name and not trigger.speaks for trigger in all_triggers()):
             return f"It {went} out, to systems alone: it says nothing to her."
+        if kept is not None and kept.failed:
+            return f"She {missed} it: it {went} out, and the messaging system could not send it."
         if "retracted" not in states:
             return f"She {got} it."
         or_would = "" if tried else ", or would have"
         return f"She {got} it{or_would}, had it not been taken back."
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return f"She {missed} it, on purpose: she is among those held out."
+    if last.reason == RENAMED:
+        return "What came of it stands under that id."
     if last.state in ("suppressed", "cancelled", "expired", "failed") and last.reason is not None:
         return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
-    return "It is still waiting."
+    if kept is None:
+        return "It is still waiting, unless she was erased."
+    return "It is still waiting." if kept.waits else "It waits no more: nothing of it is kept, as when she was erased."
 
 
 # --- one customer, from her profile -------------------------------------------------------------------------------
 
 
-def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterator[str]:
+def waiting(profile: Profile, book: Book, zone: ZoneInfo, name: str | None = None) -> Iterator[str]:
     """What waits for her, soonest first; `name` asks for one trigger alone, as in the functions below. Times are on the clock of
     `zone`. Of triggers that are planned only when their time has come (birthdays, win-backs) it is told when that is.
     """
-    found = [(one.wake_ms, one.name, one.key, _waiting(one, zone)) for one in profile.episodes.values()]
-    names = {trigger.name for trigger in all_triggers()}
+    enabled = {trigger.name: trigger.rule(book).enabled for trigger in all_triggers()}
+    found = [
+        (one.wake_ms, one.name, one.key, _waiting(one, zone, enabled.get(one.name, True)))
+        for one in profile.episodes.values()
+    ]
     for wake, at_ms in profile.wakes.items():
         whose = wake.partition("|")[0]
-        if whose in names:
+        if enabled.get(whose):
             told = (
                 f"{whose} is looked at again at {at(at_ms, zone)}, and comes then or later if there is ground for it."
             )
@@ -229,8 +257,10 @@ def waiting(profile: Profile, zone: ZoneInfo, name: str | None = None) -> Iterat
             yield told
 
 
-def _waiting(episode: Episode, zone: ZoneInfo) -> str:
+def _waiting(episode: Episode, zone: ZoneInfo, enabled: bool) -> str:
     due = f"{_about(episode.name, episode.key, episode.occurrence)} is due at {at(episode.due_ms, zone)}"
+    if not enabled:
+        return f"{due}, and is dropped then: {meaning('disabled', episode.name, 'cancelled')}."
     if episode.wait_ms is None:
         return f"{due}."
     held = WAITS_FOR.get(episode.wait or "", episode.wait or "")
@@ -239,17 +269,26 @@ def _waiting(episode: Episode, zone: ZoneInfo) -> str:
 
 def sent(profile: Profile, zone: ZoneInfo, name: str | None = None, *, tried: bool = False) -> Iterator[str]:
     """What went out lately, oldest first."""
+    bought = [one for one in profile.emitted if one.outcome == "converted"]
     for emitted in profile.emitted:
         if name in (None, emitted.name):
-            yield _sent(emitted, zone, tried)
+            later = any(
+                (one.name, one.key, one.opened_ms) == (emitted.name, emitted.key, emitted.opened_ms)
+                and one.occurrence > emitted.occurrence
+                for one in bought
+            )
+            yield _sent(emitted, zone, tried, later)
 
 
-def _sent(emitted: Emitted, zone: ZoneInfo, tried: bool) -> str:
+def _sent(emitted: Emitted, zone: ZoneInfo, tried: bool, later: bool) -> str:
+    """`later`: a later message about the same was followed by an order too, and of several the last one gets the credit."""
     about = _about(emitted.name, emitted.key, emitted.occurrence)
     moment, outcomes = at(emitted.emitted_ms, zone), _OUTCOMES_TRIED if tried else _OUTCOMES
     if emitted.ghost:
         return f"{about} would have been sent at {moment}, but she is held out ({emitted.trigger_id})."
     what = "the messaging system could not send it" if emitted.failed else outcomes[emitted.outcome]
+    if later and emitted.outcome == "converted":
+        what = "an order followed"
     return f"{about} {became('emitted', None, tried=tried)} at {moment}; {what} ({emitted.trigger_id})."
 
 

@@ -120,6 +120,8 @@ class Page:
             hoverlabel={"namelength": -1},
         )
         for at, series in enumerate(figure.data):
+            if series.name:
+                series.name = escape(series.name, quote=False)  # else what looks like a tag in it is taken for one
             if series.type == "bar" and at >= len(COLOURS):
                 fill, edge = bar_look(at)
                 series.marker.update(color=fill, line={"color": edge, "width": 2})

@@ -55,9 +55,11 @@ def _of_relay(relay: Relay) -> Iterator[Wrong]:
     elif relay.format == "customerio" and not relay.user:
         yield "user", "Customer.io asks for the site id beside the key"
     try:
-        host = URL(relay.url).host or ""
+        url = URL(relay.url)
+        if relay.format != "standard" and "@" in url.raw_authority:
+            yield "url", f"no login can stand in it: {relay.format} knows its callers by the key in `secret`"
         if not relay.allow_private:
-            check_host(host)
+            check_host(url.host or "")
     except (ValueError, PrivateAddress) as error:
         # Of an error that quotes a login only that there is one.
         yield "url", "host and port can't be read" if "@" in str(error) else str(error)

@@ -487,9 +487,7 @@ class Compiler:
                 function("", node.args[1].value)
         except Failed:
             wrong = next((arg for arg in reversed(node.args) if isinstance(arg, Constant)), node)
-            what = (
-                "this is no regular expression" if node.name == "matches" else f"`{node.name}` can't be done with this"
-            )
+            what = rare.REFUSED.get(node.name, f"`{node.name}` can't be done with this")
             raise self.problem(wrong, what) from None
         return self._applied(function, node.args)
 

@@ -20,6 +20,7 @@ _UNDECLARED: Final = re.compile(r"undeclared reference to '([\w.]+)'")
 _OVERLOAD: Final = re.compile(r"found no matching overload for '([^']+)' applied to '(.*)'$")
 _NO_FIELDS: Final = re.compile(r"expression of type '([^']+)' cannot be the operand of a select operation")
 _SYNTAX: Final = re.compile(r"Syntax error: (.*)", re.DOTALL)
+_TOO_LARGE: Final = re.compile(r"invalid u?int literal")
 
 LISTED_MAX: Final = 20
 """More names than this are not listed in a message."""
@@ -44,8 +45,10 @@ _WORDS_OF_OTHERS: Final = {
     **dict.fromkeys(("False", "FALSE"), "false"),
     **dict.fromkeys(("None", "NULL", "nil", "undefined"), "null"),
     "is": "==",
+    **dict.fromkeys("“”„«»", '"'),
+    **dict.fromkeys("‘’‚", "'"),
 }
-"""What other languages write, and how this one does."""
+"""What other languages and word processors write, and how this language does."""
 _TOKEN: Final = re.compile(r"\w+|\"[^\"\n]+\"|'[^'\n]+'|[<>=!]=|&&|\|\||=+|\S")
 STANDARD_FUNCTIONS: Final = {
     "size": "size(x)",
@@ -209,6 +212,10 @@ def _syntax(text: str, at: int, found: re.Match[str], _: Vocabulary) -> Problem:
         word, span = before[1], Span(before.start(1), len(before[1]))
     if word in _WORDS_OF_OTHERS:
         return Problem(f"`{word}` is written `{_WORDS_OF_OTHERS[word]}`", span)
+    if word.isspace():
+        return Problem(f"a space of another kind (U+{ord(word):04X}) does not belong here; type it anew", span)
+    if not text[at].isascii() and text[at].isalpha():
+        return Problem('names are written in letters from a to z; any other key of a map as in traits["größe"]', span)
     if word in ("'", '"'):
         return Problem("this text is not closed", Span(at, len(text.rstrip()) - at))
     if word in ("ms", "s", "m", "min", "h", "d") and (number := re.search(r"\d+$", text[: span.start])) is not None:
@@ -221,12 +228,17 @@ def _syntax(text: str, at: int, found: re.Match[str], _: Vocabulary) -> Problem:
     return Problem(what, span)
 
 
+def _too_large(text: str, at: int, _found: re.Match[str], _: Vocabulary) -> Problem:
+    return Problem("a number beyond 64 bits", word_at(text, at))
+
+
 _EXPLAINED: Final[tuple[tuple[re.Pattern[str], Callable[[str, int, re.Match[str], Vocabulary], Problem]], ...]] = (
     (_FIELD, _unknown_field),
     (_UNDECLARED, _undeclared),
     (_OVERLOAD, _no_overload),
     (_NO_FIELDS, _no_fields),
     (_SYNTAX, _syntax),
+    (_TOO_LARGE, _too_large),
 )
 
 

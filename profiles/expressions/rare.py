@@ -24,6 +24,12 @@ DATE_PARTS: Final = (
     "getMilliseconds",
 )
 METHODS: Final = frozenset({"matches", *DATE_PARTS})
+REFUSED: Final = {
+    "matches": "this is no regular expression",
+    "timestamp": 'an instant is written as in timestamp("2026-03-01T00:00:00Z")',
+    "duration": 'a duration has h, m or s, as in duration("36h"); spans of days are for functions: ago("7d"), orders("7d")',
+}
+"""What is said of a text that a function can't read."""
 _TYPES: Final = {
     "bool": cel.Type.BOOL,
     "int": cel.Type.INT,

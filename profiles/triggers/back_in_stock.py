@@ -11,6 +11,7 @@ from profiles.book import Book
 from profiles.content import Content
 from profiles.episodes import plan, waiting
 from profiles.gates import OUT_OF_STOCK
+from profiles.goods import good_key
 from profiles.goods_rules import BackInStockRule
 from profiles.goods_state import GoodChange
 from profiles.profile import Profile
@@ -19,6 +20,7 @@ from profiles.state import Episode, Watch
 from profiles.triggers.watched import FORGOTTEN, RESTS, Watched, about, key_of
 from profiles.turn import Turn
 from profiles.watches import ALERT_FOR_MS, bought_since, close_alert
+from schemas.events import Arrival, StockAlertSubscribed
 
 
 class BackInStock(Watched[BackInStockRule]):
@@ -26,6 +28,7 @@ class BackInStock(Watched[BackInStockRule]):
 
     name = "back.in.stock"
     rule_type = BackInStockRule
+    listens = frozenset({StockAlertSubscribed})
     reasons = RESTS | {
         "answered": "The stock alert was answered, or a newer one took its place.",
         "alert_expired": "The stock alert is older than 90 days.",
@@ -38,11 +41,28 @@ class BackInStock(Watched[BackInStockRule]):
     def on_good(self, turn: Turn, change: GoodChange, watch: Watch, place: int) -> None:
         if not watch.waits or watch.alert is None or watch.alert[0] < change.time_ms - ALERT_FOR_MS:
             return
-        key = f"{turn.profile.id}|{change.key}|{watch.alert[1]}"
+        self._plan(turn, change.key, watch, (change.time_ms, change.message_id), change.after.stock, place)
+
+    def on_event(self, turn: Turn, arrival: Arrival) -> None:
+        """She had asked before it was there again, of which we hear only now."""
+        event = arrival.event
+        assert isinstance(event, StockAlertSubscribed)
+        key = good_key(event.product.product_id, event.product.variant_id)
+        good, watch = turn.at.goods.get(key), turn.profile.watches.get(key)
+        if good is None or good.stock is None or watch is None or watch.alert is None or watch.alert_done is not None:
+            return
+        if good.stock >= self.rule(turn.book).pieces and good.stock_ms > watch.alert[0]:
+            self._plan(turn, key, watch, (good.stock_ms, good.stock_by), good.stock, 0)
+
+    def _plan(
+        self, turn: Turn, about_key: str, watch: Watch, told: tuple[int, str], stock: int | None, place: int
+    ) -> None:
+        assert watch.alert is not None
+        assert stock is not None
+        key = f"{turn.profile.id}|{about_key}|{watch.alert[1]}"
         if waiting(turn.profile, self, key) is None:
-            kept = about(watch) | {"alert": watch.alert[1], "place": place, "stock": change.after.stock}
-            due_ms = change.time_ms + self._wait_ms(turn.book, kept["place"], kept["stock"])
-            plan(turn, self, key, change.message_id, change.time_ms, due_ms, data=kept)
+            kept = about(watch) | {"alert": watch.alert[1], "place": place, "stock": stock}
+            plan(turn, self, key, told[1], told[0], told[0] + self._wait_ms(turn.book, place, stock), data=kept)
 
     def _wait_ms(self, book: Book, place: int, stock: int) -> int:
         rule = self.rule(book)

@@ -16,7 +16,7 @@ from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan
 from profiles.insight.change import Shift
 from profiles.life_rules import BehaviourChangeRule
-from profiles.state import Emitted, Episode
+from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 
 SILENCE: Final = "silence"
@@ -67,6 +67,10 @@ class BehaviourChange(TriggerDefinition[BehaviourChangeRule]):
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
         return _measure_of(episode.key) == _measure_of(sent.key)
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """She had not been silent since the order that was the last one known then."""
+        return _measure_of(sent.key) == SILENCE and (order.at_ms, order.order_id) in turn.profile.orders.recent[-1:]
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         return Content(

@@ -10,7 +10,8 @@ from profiles.episodes import cancel, plan, waiting, waiting_of, was_sent
 from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
 from profiles.order_state import OrderEntry
 from profiles.profile import Profile
-from profiles.state import Coupon, Episode
+from profiles.state import Coupon, Emitted, Episode, RecentOrder
+from profiles.triggers.cart_abandoned import CART_ABANDONED
 from profiles.triggers.new_buyer import is_undone
 from profiles.turn import Turn
 from schemas.events import Arrival, CouponEvent
@@ -61,12 +62,17 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
         if episode.occurrence == 1:
             return episode.opened_ms + rule.delay_ms
         expires_ms: int = episode.data["expires_ms"]
-        return expires_ms - rule.remind_before_ms if rule.remind_before_ms else None
+        return expires_ms - rule.remind_before_ms if self._has_reminder(turn, episode) else None
+
+    def _has_reminder(self, turn: Turn, episode: Episode) -> bool:
+        """Whether the coupon of a waiting reminder is one that is reminded of, by the present rules."""
+        holds_ms: int = episode.data["expires_ms"] - episode.data["sent_ms"]
+        return 0 < self.rule(turn.book).remind_before_ms < holds_ms
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         rule, profile = self.rule(turn.book), turn.profile
         if episode.occurrence > 1:
-            if not rule.remind_before_ms:
+            if not self._has_reminder(turn, episode):
                 return "disabled"
             sent_ms: int = episode.data["sent_ms"]
             if any(known.issued is not None and known.issued[0] >= sent_ms for known in profile.coupons.values()):
@@ -86,6 +92,11 @@ class NextOrderCoupon(TriggerDefinition[NextOrderCouponRule]):
             details={"order_id": episode.anchor, "reminder": episode.occurrence > 1},
             rule="an order that was delivered, neither refunded nor without margin",
         )
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """Who had ordered since the coupon was not to be reminded of it."""
+        rule = self.rule(turn.book)
+        return sent.occurrence > 1 and order.at_ms > sent.due_ms + rule.remind_before_ms - rule.valid_ms
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """After the coupon comes its reminder, if it holds for longer than that is ahead of its end."""
@@ -114,7 +125,7 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
     listens = coupons.EVENTS
     reasons: ClassVar[Mapping[str, str]] = {
         "used": "The coupon was used.",
-        "coupon_expired": "The coupon had lapsed, or holds longer than was said.",
+        "coupon_expired": "The coupon had lapsed, or holds longer than was said, or too short for a reminder (`before`).",
         "coupon_in_cart": "The coupon is in a cart already.",
     }
 
@@ -165,7 +176,10 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
         coupon = _coupon_of(turn.profile, episode)
         if coupon is None or not coupons.is_open(coupon, now_ms):
             return "used" if coupon is not None and coupon.used_ms is not None else "coupon_expired"
-        return "coupon_in_cart" if coupons.in_cart(coupon) else None
+        if self._due_ms(turn, coupon) is None:
+            return "coupon_expired"
+        kept_since_ms = now_ms - CART_ABANDONED.rule(turn.book).forget_ms
+        return "coupon_in_cart" if coupons.in_cart(coupon, kept_since_ms) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         coupon = _coupon_of(turn.profile, episode)
@@ -177,6 +191,11 @@ class CouponExpiring(TriggerDefinition[CouponExpiringRule]):
             currency=coupon.currency,
             rule="a coupon that will lapse soon, neither used nor in a cart",
         )
+
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        """It had spent the coupon."""
+        coupon = turn.profile.coupons.get(sent.key.removeprefix(f"{turn.profile.id}|"))
+        return coupon is not None and coupon.used_ms == order.at_ms
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """One reminder for each issue."""

@@ -13,7 +13,7 @@ from profiles import carts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting, was_sent
+from profiles.episodes import cancel, note_evidence, plan, waiting, was_sent
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import not_sold_out
 from profiles.insight.bundles import name_of
@@ -22,7 +22,8 @@ from profiles.ledger import OrderChange
 from profiles.order_rules import BundleSuggestRule, CrossSellRule
 from profiles.profile import Profile
 from profiles.shown import item_of
-from profiles.state import Cart, Emitted, Episode
+from profiles.standing import utc_date
+from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from schemas import events
 from schemas.events import Arrival
@@ -86,6 +87,9 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
             rule="products that are often bought together with those of an order, or that complement them",
         )
 
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return _has_all(order, sent)
+
     def _offers(self, turn: Turn, episode: Episode) -> list[str]:
         """What to offer, best first, without what she has, what would only stand in for it, and what is sold out."""
         bought: list[str] = episode.data["products"]
@@ -144,7 +148,10 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             if waiting(turn.profile, self, key) is None and self._rest(turn, members) is not None:
                 opened_ms = max(turn.time_ms, self._viewed_ms(turn, members))
                 due_ms = opened_ms + self.rule(turn.book).delay_ms
-                plan(turn, self, key, turn.cause, opened_ms, due_ms, data={"bundle": name, "of": members[0]})
+                # By its day: which of two products was heard of last says nothing of which she looked at last.
+                plan(turn, self, key, utc_date(opened_ms), opened_ms, due_ms, data={"bundle": name, "of": members[0]})
+                if (episode := waiting(turn.profile, self, key)) is not None:
+                    note_evidence(episode, turn.cause)
 
     def _bundles_of(self, turn: Turn, product_id: str) -> dict[str, tuple[str, ...]]:
         """The bundles that a product belongs to, by name: the shop's own, and the set that customers buy by themselves, unless
@@ -210,6 +217,9 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         """Each bundle cools by itself."""
         return sent.key == episode.key
 
+    def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
+        return _has_all(order, sent)
+
     def content(self, turn: Turn, episode: Episode) -> Content:
         rest = self._lacks(turn, episode)
         assert rest is not None
@@ -241,6 +251,11 @@ def _alike(turn: Turn, members: tuple[str, ...]) -> bool:
         or (first.group is not None and first.group == other.group)
         for (one, first), (another, other) in combinations(known, 2)
     )
+
+
+def _has_all(order: RecentOrder, sent: Emitted) -> bool:
+    """Whether all that was offered had been bought."""
+    return bool(sent.product_ids) and set(sent.product_ids) <= set(order.product_ids)
 
 
 def _owned(profile: Profile) -> set[str]:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from profiles import cart_currency, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting, was_sent
+from profiles.episodes import cancel, plan, waiting
 from profiles.gift_rules import GiftThresholdRule, missing_minor
 from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import cart_of, episode_key, items_of
@@ -27,12 +27,18 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         key = episode_key(turn.profile, cart.cart_id)
         if missing_minor(turn.book, cart) is None:
             cancel(turn, self, key, "not_near")
-        elif (
-            waiting(turn.profile, self, key) is None
-            and self.name not in cart.told
-            and not was_sent(turn.profile, self.name, key)
-        ):
+        elif waiting(turn.profile, self, key) is None and self.name not in cart.told and not self._was_told(turn, key):
             plan(turn, self, key, turn.cause, turn.time_ms, turn.time_ms)
+
+    def _was_told(self, turn: Turn, key: str) -> bool:
+        """Whether she was told of this cart, and has not ordered it since: what is put into it after that is another one."""
+        profile = turn.profile
+        return profile.has_emitted and any(
+            sent.name == self.name
+            and sent.key == key
+            and not any(self.covers(turn, order, sent) for order in profile.recent_orders)
+            for sent in profile.emitted
+        )
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         cart = cart_of(turn.profile, episode)
@@ -52,8 +58,8 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         )
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
-        """Each cart cools for itself."""
-        return sent.key == episode.key
+        """Each cart cools for itself, as long as nothing was ordered."""
+        return sent.key == episode.key and sent.outcome is None
 
     def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Nothing is to be added any more to a cart that was ordered."""

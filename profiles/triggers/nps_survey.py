@@ -130,11 +130,12 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
             delivery.asked = sorted({*delivery.asked, self.name})
         since_ms = now_ms
         if state == "cancelled":
-            # Asked under another name, as is known since two profiles became one: from then on the time counts.
-            asked_ms = _asked_ms(profile)
-            if asked_ms is None or now_ms - asked_ms >= self.rule(turn.book).every_ms:
-                return
-            since_ms = asked_ms
+            reason = self.check(turn, episode, now_ms)
+            if reason == "asked_lately":
+                # Under another name, as is known since two profiles became one: from then on the time counts.
+                since_ms = _asked_ms(profile) or now_ms
+            elif reason in ("refunded", "inactive") or turn.cause != "timer" or not self.rule(turn.book).enabled:
+                return  # until her next parcel
         first = episode.data.get("first", episode.anchor)
         data = {"order_id": None, "since_ms": since_ms, "round": number, "first": first}
         due_ms = self._due_ms(turn, since_ms, after_order=False)

@@ -155,6 +155,7 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
+        """By all that is known of her by now: orders of other things since may have moved the hour at which she orders."""
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
         return None if forecast is None else forecast.due_ms
 

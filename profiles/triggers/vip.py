@@ -38,12 +38,16 @@ class _Vip(TriggerDefinition[R]):
     passage = ""
 
     def _passed(self, turn: Turn, change: StandingChange) -> None:
-        tier = turn.profile.standing.tier
+        """Tell of the way from the tier that she was last told of to this one, if that is another; what waited goes."""
+        tier, told = turn.profile.standing.tier, change.tier_before
         for waiting in list(turn.profile.episodes.values()):
             if waiting.name in (VIP_ENTERED.name, VIP_LEFT.name) and waiting.data.get("tier") != tier:
+                told = waiting.data.get("from", told)
                 cancel(turn, VIP_ENTERED if waiting.name == VIP_ENTERED.name else VIP_LEFT, waiting.key, "moved_on")
-        key, anchor = f"{turn.profile.id}|{tier}", anchor_of(turn, change.at_ms)
-        plan(turn, self, key, anchor, change.at_ms, change.at_ms, data={"tier": tier})
+        passage: _Vip[Any] = VIP_ENTERED if tier > told else VIP_LEFT
+        if tier != told and passage.rule(turn.book).enabled:
+            key, anchor = f"{turn.profile.id}|{tier}", anchor_of(turn, change.at_ms)
+            plan(turn, passage, key, anchor, change.at_ms, change.at_ms, data={"tier": tier, "from": told})
 
 
 class VipEntered(_Vip[VipEnteredRule]):

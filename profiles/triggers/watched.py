@@ -47,8 +47,8 @@ class Watched(TriggerDefinition[R]):
         return None if watch is None or good is None else (watch, good)
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
-        """Each product cools by itself."""
-        return episode.data["product_id"] in sent.product_ids
+        """Each product or variant cools by itself."""
+        return f"|{key_of(episode)}|" in f"{sent.key}|"
 
     def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """She had bought it since she last saw it."""

@@ -9,6 +9,7 @@ from profiles.consent import grants
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
+from profiles.identity import reachable
 from profiles.life_rules import WelcomeRule
 from profiles.state import Episode
 from profiles.turn import Turn
@@ -79,6 +80,8 @@ class Welcome(TriggerDefinition[WelcomeRule]):
         if state == "emitted":
             past.welcomed_ms = now_ms
         past.welcome_ended_ms = now_ms
+        if state == "expired" and not reachable(turn.profile):
+            past.granted = None  # nobody was there to be welcomed: her next word of consent is her first
 
 
 WELCOME: Final = Welcome()

@@ -38,8 +38,13 @@ class _Yearly(TriggerDefinition[R]):
         return 0
 
     def set_timer(self, turn: Turn, after_ms: int) -> None:
-        """Set the timer for the next time at or after an instant, or take it away where there is no such day."""
+        """Set the timer for the next time at or after an instant, or take it away where there is no such day.
+
+        One that comes before that instant stays, and looks itself: the clock is somewhat behind events.
+        """
         what = f"{self.name}|{WHAT}"
+        if turn.profile.wakes.get(what, after_ms) < after_ms:
+            return
         coming = self._next(turn, after_ms)
         if coming is None:
             turn.profile.wakes.pop(what, None)

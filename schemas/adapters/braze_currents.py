@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from schemas import events as e
-from schemas.scalars import AdapterError, Fields
+from schemas.scalars import AdapterError, Fields, boolean_of
 
 CUSTOM_EVENT: Final = "users.behaviors.CustomEvent"
 STATE_CHANGE: Final = "users.behaviors.subscription.GlobalStateChange"
@@ -85,6 +85,8 @@ def told(event_type: str, place: str, properties: Fields) -> Iterator[tuple[type
     found = REPORTS.get(event_type)
     if found is not None:
         kind, channel = found
+        if kind is e.MessageOpened and _is_machine(properties):
+            return
         own: dict[str, Any] = {
             "campaign_id": properties.ident("campaign_id", "canvas_id"),
             "message_channel": channel,
@@ -103,6 +105,14 @@ def told(event_type: str, place: str, properties: Fields) -> Iterator[tuple[type
         raise AdapterError("unknown_event", f"{place}: purchases name no order; send ecommerce.order_placed")
     elif not event_type.startswith(NOTHING):
         raise AdapterError("unknown_event", f"{place}: no event {event_type[:64]!r} is known")
+
+
+def _is_machine(properties: Fields) -> bool:
+    """Whether a message was opened without anybody doing it: Apple's Mail fetches each one. What is neither true nor false says
+    which machine it was.
+    """
+    found = properties.find("machine_open")
+    return found is not None and boolean_of(found[1]) is not False
 
 
 def _state(properties: Fields) -> tuple[e.ConsentChange, ...]:

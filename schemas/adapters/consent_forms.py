@@ -3,6 +3,9 @@
 In order of trust: a consent event's own properties, `traits.consent`, `traits.email_marketing_consent` (and
 `sms_marketing_consent`), `context.consent.categoryPreferences`. Where two of them speak of the same channel and purpose
 in one event, the more trusted one counts. A state that can't be read refuses the event: consent is nothing to guess.
+
+RudderStack's `context.consentManagement` is none of them. It names categories of a consent platform by their ids, on every event,
+for RudderStack to choose the destinations by; an id like "marketing" there is a box of a cookie banner, and no leave to write.
 """
 
 from typing import Any, Final

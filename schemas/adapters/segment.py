@@ -1,7 +1,8 @@
 """Segment's and RudderStack's calls: identify, track, page, screen, group, alias and merge, alone or in a batch.
 
 What every call carries (ids, times, context) is read here, the properties of track calls in `segment_tracks`, consent in
-`consent_forms`. A call that can't become an event is refused with the reason and the path of the field; none is dropped.
+`consent_forms`. A call that can't become an event is refused with the reason and the path of the field; none is dropped but
+what mobile libraries tell by themselves.
 
 Our own additions, for senders that have them: `imported` (in the message, `context` or `properties`) marks history that
 must not arm anything by its own date; `properties.email`, `phone` and `loyalty_id` identify where no trait does, and so
@@ -17,7 +18,7 @@ from msgspec import Struct
 from schemas import events as e
 from schemas.adapters.adapter import Adapter, ContentIds, Found, Given, Options, content_id, each, entries
 from schemas.adapters.consent_forms import consents
-from schemas.adapters.segment_tracks import ALIASES, TRACKS, plain_name
+from schemas.adapters.segment_tracks import ALIASES, NOTHING, TRACKS, plain_name
 from schemas.phones import phone_number
 from schemas.scalars import TRAITS_MAX, AdapterError, Fields, email_address, identifier, storable
 
@@ -35,6 +36,8 @@ _BECOMES: Final[dict[str, tuple[type[e.Event], ...]]] = {
     "alias": (e.Aliased,),
     "merge": (e.Identified,),
 }
+
+_NOTHING: Final = frozenset(map(plain_name, NOTHING))
 
 _CHANNELS: Final = {"web": "browser", "client": "browser", "app": "mobile", "sources": "server"}
 
@@ -56,13 +59,18 @@ def fits(message: dict[str, Any]) -> bool:
 def read(message: dict[str, Any], given: Given, _options: Options) -> Found:
     """The event of a call, or those of a batch."""
     if "batch" not in message or "type" in message:
-        return [adapt(message, given)]
+        event = adapt(message, given)
+        return [] if event is None else [event]
     ids = ContentIds()
-    return each(_calls(Fields(message, "")), lambda call: [_event(call, lambda: ids.of(_content(call)), given)])
+    return each(
+        _calls(Fields(message, "")), lambda call: filter(None, [_event(call, lambda: ids.of(_content(call)), given)])
+    )
 
 
-def adapt(message: dict[str, Any], given: Given) -> e.Event:
-    """The canonical event of one call; see `Given` for what it is told besides. Raises AdapterError."""
+def adapt(message: dict[str, Any], given: Given) -> e.Event | None:
+    """The canonical event of one call, None where nothing in it is of use; see `Given` for what it is told besides. Raises
+    AdapterError.
+    """
     return _event(Fields(message, ""), lambda: content_id(given.original), given)
 
 
@@ -93,8 +101,8 @@ class _Call(Struct):
     traits: tuple[Fields, ...]
 
 
-def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event:
-    """The canonical event of a call; `make_id` makes its id where it has none. Raises AdapterError."""
+def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event | None:
+    """As `adapt`; `make_id` makes the id of a call that has none."""
     context = root.inner("context")
     # Traits of the call itself come before those the library remembered.
     call = _Call(root, context, root.inner("properties"), (root.inner("traits"), context.inner("traits")))
@@ -128,14 +136,17 @@ def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event:
     raise AdapterError("unknown_event", f"no call of type {kind[:64]!r} is known")
 
 
-def _track(call: _Call, make_id: MakeId, given: Given) -> e.Event:
+def _track(call: _Call, make_id: MakeId, given: Given) -> e.Event | None:
     name = call.message.values.get("event")
     if name is None or name == "":
         raise AdapterError("missing_field", f"{call.message.at('event')} is missing")
     if not isinstance(name, str):
         raise AdapterError("wrong_type", f"{call.message.at('event')} is no text")
-    found = TRACKS.get(plain_name(name[:256]))
+    plain = plain_name(name[:256])
+    found = TRACKS.get(plain)
     if found is None:
+        if plain in _NOTHING:
+            return None
         raise AdapterError("unknown_event", f"no event {name[:64]!r} is known")
     kind, reader = found
     own = reader(call.properties, given.shop_currency)
@@ -304,5 +315,6 @@ ADAPTER: Final[Adapter] = Adapter(
         **_BECOMES,
         **{str(kind.__struct_config__.tag): (kind,) for kind, _ in dict.fromkeys(TRACKS.values())},
         **{name: (kind,) for name, (kind, _) in ALIASES.items()},
+        **dict.fromkeys(NOTHING, ()),
     },
 )

@@ -18,9 +18,9 @@ from schemas.scalars import Fields
 
 
 def product(fields: Fields, currency: str) -> e.Product:
-    """A product. Where it has no product_id its sku, id or variant_id stands for it."""
+    """A product. Where it has no product_id its id, sku or variant_id stands for it; `id` is Segment's first specification's."""
     return e.Product(
-        product_id=fields.required_ident("product_id", "productId", "sku", "id", "variant_id"),
+        product_id=fields.required_ident("product_id", "productId", "id", "sku", "variant_id"),
         variant_id=fields.ident("variant_id", "variantId"),
         sku=fields.ident("sku"),
         name=fields.text("name", "title"),

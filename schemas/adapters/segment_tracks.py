@@ -64,7 +64,7 @@ def promotion(properties: Fields, _currency: str) -> dict[str, Any]:
 def one_product(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """One product, whose fields are the properties themselves, or the only entry of `products`."""
     fields = properties
-    if properties.find("product_id", "productId", "sku", "id", "variant_id") is None:
+    if properties.find("product_id", "productId", "id", "sku", "variant_id") is None:
         listed = list(properties.objects("product", "products"))
         if len(listed) == 1:
             fields = listed[0]
@@ -228,7 +228,7 @@ def push(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 def bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
     """A message that came back, and whether it did so for good, in the words that mail systems have for it."""
-    told = plain_name(properties.text("bounce", "bounce_type", "bounceType", "type") or "")
+    told = plain_name(properties.text("bounce", "bounce_type", "bounceType", "severity", "type") or "")
     return message(properties, shop_currency) | {"bounce": BOUNCES.get(told)}
 
 
@@ -243,10 +243,12 @@ def push_bounced(properties: Fields, shop_currency: str) -> dict[str, Any]:
 
 
 BOUNCES: Final = {
-    **dict.fromkeys(("hard", "hard bounce", "hardbounce", "permanent", "invalid"), "hard"),
-    **dict.fromkeys(("soft", "soft bounce", "softbounce", "transient", "temporary", "blocked", "undetermined"), "soft"),
+    **dict.fromkeys(("hard", "hardbounce", "permanent", "invalid", "bounce", "bademailaddress"), "hard"),
+    **dict.fromkeys(("soft", "softbounce", "transient", "temporary", "blocked", "undetermined"), "soft"),
 }
-"""Kinds of bounces by the words of mail systems (Amazon SES, SendGrid, Mailgun, Postmark)."""
+"""Kinds of bounces by the plain words of mail systems (Amazon SES, SendGrid, Mailgun, Postmark): SendGrid's are either `blocked`
+or, for good, `bounce`.
+"""
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -322,37 +324,18 @@ _READERS: Final[dict[type[e.Event], Read]] = {
 """Every canonical event that arrives as a track call under its own name; a canonical name is the type's tag."""
 
 
-def first_form(read: Read) -> Read:
-    """A reader for Segment's first e-commerce specification, in which a product's own id is `id`, beside its sku."""
-
-    def named(values: dict[str, Any]) -> dict[str, Any]:
-        return {"product_id": values["id"], **values} if "id" in values else values
-
-    def read_first(properties: Fields, shop_currency: str) -> dict[str, Any]:
-        values = named(properties.values)
-        listed = values.get("products")
-        if isinstance(listed, list):
-            values = {**values, "products": [named(one) if isinstance(one, dict) else one for one in listed]}
-        return read(Fields(values, properties.path), shop_currency)
-
-    return read_first
-
-
 ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
-    # Segment's first e-commerce specification
-    "Viewed Product Category": (e.ProductListViewed, first_form(product_list)),
-    "Viewed Product": (e.ProductViewed, first_form(one_product)),
-    "Clicked Product": (e.ProductClicked, first_form(one_product)),
-    "Added Product": (e.ProductAdded, first_form(cart_product)),
-    "Removed Product": (e.ProductRemoved, first_form(cart_product)),
-    "Completed Order": (e.OrderCompleted, first_form(order_state)),
-    "Viewed Promotion": (e.PromotionViewed, promotion),
-    "Clicked Promotion": (e.PromotionClicked, promotion),
-    "Viewed Checkout Step": (e.CheckoutStepViewed, checkout),
-    "Completed Checkout Step": (e.CheckoutStepCompleted, checkout),
-    # pages and screens that arrive as track calls
+    # Segment's first e-commerce specification, and what it had for Google Analytics
+    "Viewed Product Category": (e.ProductListViewed, product_list),
+    "Started Order": (e.CheckoutStarted, checkout),
+    # what RudderStack makes of Shopify's pixel and webhooks
+    "Checkout Contact Info Submitted": (e.CheckoutStepCompleted, checkout),
+    "Checkout Address Info Submitted": (e.CheckoutStepCompleted, checkout),
+    "Checkout Shipping Info Submitted": (e.CheckoutStepCompleted, checkout),
+    "Checkout Updated": (e.CheckoutStepCompleted, checkout),
+    "Payment Info Submitted": (e.PaymentInfoEntered, checkout),
+    # screens that arrive as track calls
     "Screen Viewed": (e.PageViewed, page),
-    "Viewed Page": (e.PageViewed, page),
     # what e-mail systems feed back
     "Email Sent": (e.MessageSent, mail),
     "Email Delivered": (e.MessageDelivered, mail),
@@ -372,17 +355,40 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
 }
 """Other names of the same things."""
 
+NOTHING: Final = (
+    *("Application Installed", "Application Updated", "Application Opened", "Application Foregrounded"),
+    *("Application Backgrounded", "Application Crashed"),
+)
+"""What mobile libraries tell by themselves and tells a profile nothing."""
+
 
 def plain_name(name: str) -> str:
-    """An event name without its spelling: case, underscores and doubled spaces do not matter.
+    """An event name without its spelling: case, spaces and underscores do not matter.
 
-    >>> plain_name("order_completed") == plain_name(" Order  Completed ")
+    >>> plain_name("orderCompleted") == plain_name("order_completed") == plain_name(" Order  Completed ")
     True
     """
-    return " ".join(name.replace("_", " ").lower().split())
+    return "".join(name.replace("_", " ").lower().split())
 
+
+def _either_way(name: str) -> tuple[str, str]:
+    """A name in its plain form, as it is and with what was done at the other end: Segment takes both, since its first
+    specification had the one order of words and its second has the other.
+
+    >>> _either_way("Checkout Step Viewed"), _either_way("Viewed Product Category")
+    (('checkoutstepviewed', 'viewedcheckoutstep'), ('viewedproductcategory', 'productcategoryviewed'))
+    """
+    words = name.split()
+    if words[-1].endswith("ed"):
+        words = words[-1:] + words[:-1]
+    elif words[0].endswith("ed"):
+        words = words[1:] + words[:1]
+    return plain_name(name), plain_name("".join(words))
+
+
+_NAMED: Final = {str(kind.__struct_config__.tag): (kind, read) for kind, read in _READERS.items()} | ALIASES
 
 TRACKS: Final[dict[str, tuple[type[e.Event], Read]]] = {
-    plain_name(str(kind.__struct_config__.tag)): (kind, read) for kind, read in _READERS.items()
-} | {plain_name(name): target for name, target in ALIASES.items()}
+    plain: target for name, target in _NAMED.items() for plain in _either_way(name)
+}
 """Canonical type and reader by plain name."""

@@ -111,6 +111,7 @@ TOPICS: Final[dict[str, tuple[tuple[type[e.Event], ...], Read]]] = {
     "customers/create": ((e.Identified,), shop.customer),
     "customers/update": ((e.Identified,), shop.customer),
     "customers/enable": ((e.SignedUp,), shop.enabled),
+    "customers/merge": ((e.Aliased,), shop.merged),
     "customers_email_marketing_consent/update": ((e.ConsentChanged,), shop.email_consent),
     "customers_marketing_consent/update": ((e.ConsentChanged,), shop.sms_consent),
     "customers/data_request": ((e.ExportCustomer,), shop.data_request),
@@ -127,6 +128,8 @@ NOTHING: Final = frozenset(
     {
         # told by orders/updated and by fulfillments/create
         *("orders/edited", "orders/partially_fulfilled", "order_transactions/create", "checkouts/delete"),
+        # names no variant, and by variants stock is known
+        "products/delete",
         *("customers/disable", "app/uninstalled", "app_subscriptions/update", "shop/update", "themes/update"),
         "themes/publish",
     }

@@ -31,6 +31,9 @@ _EXPLAINED: Final = ("refund_line_items", "refund_shipping_lines", "order_adjust
 _FAILED: Final = frozenset({"failure", "error"})
 _UNPAID: Final = frozenset({"pending", "authorized", "voided", "expired"})
 
+_ARRIVED: Final = frozenset({"delivered", "picked_up"})
+"""What is said of a parcel that its customer has; before a carrier has it, it is `carrier_picked_up`."""
+
 Parcels = dict[str | None, Fields]
 """The shipping lines of an order, by id."""
 
@@ -361,7 +364,7 @@ def fulfilment(delivery: Delivery) -> Made:
     body = delivery.body
     if body.text("status") in {"cancelled", "error", "failure"}:
         return
-    arrived = body.text("shipment_status") == "delivered"
+    arrived = body.text("shipment_status") in _ARRIVED
     if not arrived and delivery.topic != "fulfillments/create":
         return
     listed = list(body.objects("line_items"))
@@ -381,6 +384,6 @@ def fulfilment(delivery: Delivery) -> Made:
 def parcel_event(delivery: Delivery) -> Made:
     """A carrier's word on a parcel; only that it arrived is of interest."""
     body = delivery.body
-    if body.text("status") == "delivered":
+    if body.text("status") in _ARRIVED:
         at_ms = required_time(body, "happened_at", "created_at")
         yield e.OrderDelivered, {"order_id": required_order_id(body, "order_id"), "timestamp_ms": at_ms}

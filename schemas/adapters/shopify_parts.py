@@ -79,13 +79,12 @@ def cart_token(fields: Fields, *names: str) -> str | None:
 def buyer(body: Fields, options: ShopifyOptions) -> Own:
     """Who an order or a checkout belongs to. Its `user_id` is a member of the shop's staff, never the customer."""
     customer = body.own("customer")
-    named = {name: value for name, value in _attributes(body) if name in options.anonymous_id_attributes}
-    found = (Fields(named, body.at("note_attributes")).ident(name) for name in options.anonymous_id_attributes)
+    attributes = Fields(dict(_attributes(body)), body.at("note_attributes"))
     return {
         "user_id": plain_id(customer, "id"),
         "email": body.ident("email", "contact_email") or customer.ident("email"),
         "phone": body.ident("phone") or customer.ident("phone") or body.ident("sms_marketing_phone"),
-        "anonymous_id": next(filter(None, found), None),
+        "anonymous_id": attributes.ident(*options.anonymous_id_attributes),
         "cart_token": cart_token(body, "cart_token"),
     }
 
@@ -138,7 +137,7 @@ def currency_in(body: Fields, lines: list[Fields]) -> str | None:
     stated = currency_of(body)
     if stated is None:
         sets = [line.inner(name).inner("shop_money") for line in lines for name in _SETS]
-        stated = stated_currency(Fields({}, ""), [money for money in sets if money.values])
+        stated = stated_currency(Fields({}, ""), sets)
     return stated
 
 
@@ -162,7 +161,7 @@ def line(fields: Fields, currency: str, *, taxes_included: bool = False) -> e.Pr
     quantity = fields.quantity("quantity")
     price = fields.amount(currency, "original_price", "price", "variant_price")
     discount = total(fields.objects("discount_allocations"), currency, "amount")
-    if fields.find("discount_allocations") is None or not discount:
+    if not discount:
         discount = fields.amount(currency, "total_discount") or 0
     listed = None if price is None else times(price, quantity, fields.at("price"))
     if taxes_included and listed is not None:

@@ -21,6 +21,10 @@ _TRAITS: Final = (
     *("first_name", "last_name", "tags", "state", "note", "currency", "verified_email", "tax_exempt", "created_at"),
     *("accepts_marketing", "marketing_opt_in_level", "multipass_identifier"),
 )
+_NO_MERGE: Final = frozenset({"requested", "in_progress", "failed"})
+"""States of a merge in which the two are two."""
+_NOT_ON_SALE: Final = frozenset({"archived", "draft"})
+"""States of a product in which it is on no channel of the shop."""
 
 
 # --- customers ----------------------------------------------------------------------------------------------------
@@ -44,6 +48,31 @@ def enabled(delivery: Delivery) -> Made:
     """A customer opened her account. A customer record alone is none: a guest's order makes one too."""
     body = delivery.body
     yield e.SignedUp, _person(body) | {"timestamp_ms": required_time(body, "updated_at", "created_at")}
+
+
+def merged(delivery: Delivery) -> Made:
+    """The shop made two customers one: a decision of its own, as an alias call is."""
+    body = delivery.body
+    status = body.required_ident("status").lower()
+    if status in _NO_MERGE:
+        return
+    if status != "completed":
+        raise AdapterError("wrong_type", f"{body.at('status')} is no state of a merge")
+    yield (
+        e.Aliased,
+        {
+            "user_id": _required_id(body, "admin_graphql_api_customer_kept_id"),
+            "previous_id": _required_id(body, "admin_graphql_api_customer_deleted_id"),
+            "timestamp_ms": delivery.at_ms,
+        },
+    )
+
+
+def _required_id(body: Fields, name: str) -> str:
+    found = plain_id(body, name)
+    if found is None:
+        raise AdapterError("missing_field", f"{body.at(name)} is missing")
+    return found
 
 
 def email_consent(delivery: Delivery) -> Made:
@@ -147,6 +176,7 @@ def product(delivery: Delivery) -> Made:
     site = f"https://{delivery.shop_domain}" if delivery.shop_domain else None
     handle = body.text("handle")
     images = [*body.objects("image"), *body.objects("images")]
+    on_sale = (body.text("status") or "").lower() not in _NOT_ON_SALE
     facts = {
         "timestamp_ms": required_time(body, "updated_at", "created_at"),
         "product_id": plain_id(body, "id"),
@@ -169,7 +199,7 @@ def product(delivery: Delivery) -> Made:
                 "inventory_item_id": plain_id(fields, "inventory_item_id"),
                 "variant": variant_title(fields, "title"),
                 "price_minor": fields.amount(delivery.shop_currency, "price"),
-                "available": _available(fields),
+                "available": _available(fields) if on_sale else 0,
             },
         )
 
@@ -177,10 +207,12 @@ def product(delivery: Delivery) -> Made:
 def _available(fields: Fields) -> int | None:
     """How many of a variant can be bought: at least one where Shopify does not count them, or sells on when none are left."""
     counted = units(fields, "inventory_quantity")
+    if counted is None:
+        return None
     unlimited = (
         fields.values.get("inventory_management", "shopify") is None or fields.text("inventory_policy") == "continue"
     )
-    return max(1, counted) if counted is not None and unlimited else counted
+    return max(1, counted) if unlimited else counted
 
 
 def inventory_level(delivery: Delivery) -> Made:

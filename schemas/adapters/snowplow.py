@@ -20,11 +20,17 @@ _ACTION: Final = "com.snowplowanalytics.snowplow.ecommerce/snowplow_ecommerce_ac
 _ECOMMERCE: Final = "com.snowplowanalytics.snowplow.ecommerce/"
 _SESSION: Final = "com.snowplowanalytics.snowplow/client_session"
 _SITE_SEARCH: Final = "com.snowplowanalytics.snowplow/site_search"
+_SCREENS: Final = ("com.snowplowanalytics.mobile/screen_view", "com.snowplowanalytics.snowplow/screen_view")
+"""Views of screens; the trackers of servers have a schema of their own."""
 _FLAT: Final = re.compile(r"(?:contexts|unstruct_event)_(?P<schema>[a-z0-9_]+?)_\d+(?:_\d+_\d+)?", re.ASCII)
 _IGLU: Final = re.compile(r"iglu:(?P<schema>[^/]+/[^/]+)/jsonschema/\d+-\d+-\d+", re.ASCII)
 _CHANNELS: Final = {"web": "browser", "mob": "mobile", "srv": "server"}
 _NOTHING: Final = frozenset(
-    {"page_ping", "link_click", "submit_form", "change_form", "focus_form", "application_error"}
+    {
+        *("page_ping", "link_click", "button_click", "submit_form", "change_form", "focus_form", "web_vitals"),
+        *("application_install", "application_foreground", "application_background", "application_error"),
+        *("screen_end", "scroll_changed", "list_item_view"),
+    }
 )
 """Events of Snowplow's own that tell a profile nothing."""
 
@@ -61,10 +67,17 @@ def _made(
         return [(e.ProductsSearched, site_search(search))]
     name = root.text("event_name", "event") or ""
     if name in {"page_view", "screen_view"}:
-        return [(e.PageViewed, {"name": root.text("page_title"), "url": root.link("page_url")})]
+        title = _screen_name(root) if name == "screen_view" else None
+        return [(e.PageViewed, {"name": title or root.text("page_title"), "url": root.link("page_url")})]
     if name in _NOTHING:
         return []
     raise AdapterError("unknown_event", f"event_name: no event {name[:64]!r} is known")
+
+
+def _screen_name(root: Fields) -> str | None:
+    """The name of a screen, which the event itself says, and not the page."""
+    views = (_unstruct(root, schema) for schema in _SCREENS)
+    return next((view.text("name") for view in views if view is not None), None)
 
 
 # --- self-describing JSON -----------------------------------------------------------------------------------------
@@ -114,7 +127,7 @@ def _schema(fields: Fields) -> str:
 _KNOWN: Final = frozenset(
     {
         *(_ECOMMERCE + name for name in ("product", "cart", "transaction", "refund", "checkout_step", "promotion")),
-        *(_ECOMMERCE + "user", _ECOMMERCE + "transaction_error", _SESSION, _ACTION, _SITE_SEARCH),
+        *(_ECOMMERCE + "user", _ECOMMERCE + "transaction_error", _SESSION, _ACTION, _SITE_SEARCH, *_SCREENS),
     }
 )
 _BY_FLAT_NAME: Final = {schema.replace(".", "_").replace("/", "_"): schema for schema in _KNOWN}

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from profiles.ids import renamed
 from profiles.zones import local_time
 from streams.backtest.course import Course, Fate, silent
 from streams.explanations import became, meaning
@@ -127,7 +128,9 @@ def _joined(these: Course, others: Course) -> Iterator[_Pair]:
         if known is None or kind not in KINDS or kind == "moved":
             yield pair
         else:
-            about = (known.name, these.now(known.customer_id), known.episode_key, known.occurrence)
+            customer = these.now(known.customer_id)
+            key = renamed(known.episode_key, known.customer_id, customer)
+            about = (known.name, customer, key, known.occurrence)
             alone[about].append(pair)
     for pairs in alone.values():
         added = [pair for pair in pairs if _kind(pair.now, pair.before) == "added"]

@@ -10,7 +10,7 @@ from streams.commands.options import TEXT, WithSettings, settings_of
 
 if TYPE_CHECKING:
     from schemas.outputs import Decision
-    from streams.explanations import Clock
+    from streams.explanations import Clock, Kept
     from streams.settings import Settings
 
 
@@ -52,8 +52,8 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
             f"{where} holds no decision about {trigger_id}.\n"
             "  What a profile remembers of its triggers: regulars profile explain ID"
         )
-    clock = shops_clock(settings.shop.timezone) if file is not None else _clock(settings, found[-1].customer_id)
-    for sentence in life(found, clock, tried=file is not None):
+    clock, kept = (shops_clock(settings.shop.timezone), None) if file is not None else _now(settings, found[-1])
+    for sentence in life(found, clock, tried=file is not None, kept=kept):
         click.echo(plain(sentence))
 
 
@@ -71,19 +71,22 @@ def about(values: Iterable[bytes], trigger_id: str) -> "list[Decision]":
     return [decoder.decode(value) for value in values if mark in value and look.decode(value).trigger_id == trigger_id]
 
 
-def _clock(settings: "Settings", customer_id: str) -> "Clock":
-    """That of the customer as her profile has it, the shop's where there is none or it can't be looked at."""
+def _now(settings: "Settings", last: "Decision") -> "tuple[Clock, Kept | None]":
+    """What the customer's profile says: her clock, the shop's where there is no profile or it can't be looked at; and what she
+    has of the trigger, None where it can't.
+    """
     from streams.commands.tables import with_table
-    from streams.explanations import her_clock, shops_clock
+    from streams.explanations import her_clock, kept_of, shops_clock
     from streams.profile_lookup import follow
     from streams.table import TableError
 
-    try:
-        found = with_table(settings, lambda table: follow(table, customer_id, settings.kafka.partitions))
-    except TableError:
-        found = None
     zone = settings.shop.timezone
-    return shops_clock(zone) if found is None else her_clock(found.profile, zone)
+    try:
+        found = with_table(settings, lambda table: follow(table, last.customer_id, settings.kafka.partitions))
+    except TableError:
+        return shops_clock(zone), None
+    profile = None if found is None else found.profile
+    return shops_clock(zone) if profile is None else her_clock(profile, zone), kept_of(profile, last)
 
 
 def _topic(settings: "Settings") -> Iterable[bytes]:

@@ -57,7 +57,7 @@ def print_explanation(
     parts = [Text(profile.id, style="bold"), Text(said, style="dim")]
     was = explanations.became("emitted", None, tried=tried)
     for title, sentences, nothing in (
-        ("waiting", explanations.waiting(profile, zone, name), "nothing happened that would bring a message"),
+        ("waiting", explanations.waiting(profile, book, zone, name), "nothing happened that would bring a message"),
         (was.removeprefix("was "), explanations.sent(profile, zone, name, tried=tried), f"no trigger {was} lately"),
         ("decided", explanations.decided(profile, zone, name, tried=tried), "nothing was decided lately"),
         ("in the way of marketing now", explanations.standing(profile, book, now_ms), "nothing"),

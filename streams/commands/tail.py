@@ -121,7 +121,7 @@ def _line(record: dict[str, Any]) -> str:
     at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
     customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
     name = record.get("name") or record.get("command") or record.get("reason") or ""
-    parts = [utc(at_ms), f"{name:<20}", str(customer)]
+    parts = [utc(at_ms), f"{name:<20}", str(customer), *_rules(record)]
     if record.get("of_name"):
         parts.append(f"of {record['of_name']}")
     if record.get("state"):
@@ -134,8 +134,18 @@ def _line(record: dict[str, Any]) -> str:
         parts.append(f"order {record['order_id']}")
     if record.get("reason") and record.get("name"):
         parts.append(f"({record['reason']})")
-    parts.append(str(record.get("trigger_id") or record.get("detail") or record.get("request_id") or ""))
+    if last := record.get("trigger_id") or record.get("detail") or record.get("request_id"):
+        parts.append(str(last))
     return "  ".join(parts)
+
+
+def _rules(record: dict[str, Any]) -> Iterator[str]:
+    """What a record of one partition's rules tells of them; two sets of one version are told apart by their digests."""
+    if record.get("schema", "").startswith(("regulars/rules-changed/", "regulars/segments-ready/")):
+        yield f"partition {record['partition']}"
+        for which, word in (("old_", "from "), ("new_", "to "), ("", "")):
+            if f"{which}version" in record:
+                yield f"{word}{record[f'{which}version']} ({record[f'{which}digest'][:8]})"
 
 
 def _items(items: list[dict[str, Any]]) -> str:

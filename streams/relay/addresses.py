@@ -1,6 +1,7 @@
 """Which addresses are of the public internet, and which of private networks, of this machine, or of no use."""
 
 import ipaddress
+import socket
 from typing import Final
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -39,6 +40,9 @@ def check_host(host: str) -> None:
     try:
         public = is_public(host)
     except ValueError:
-        return
+        try:  # an address in short, octal or hexadecimal: the system connects to it without resolving anything
+            public = is_public(socket.inet_ntoa(socket.inet_aton(host)))
+        except OSError:
+            return
     if not public:
         raise PrivateAddress(f"{host} is no public address; if the receiver is your own, set allow_private")

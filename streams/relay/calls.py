@@ -18,7 +18,8 @@ from streams.serve.signatures import standard_secret
 from streams.setting_relay import Relay
 
 JSON: Final = "application/json"
-KLAVIYO_REVISION: Final = "2024-10-15"
+KLAVIYO_REVISION: Final = "2026-07-15"
+"""Klaviyo has each revision of its API for two years. To a retired one it answers 410, or as if another had been meant."""
 
 
 class Call(NamedTuple):

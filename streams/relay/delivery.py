@@ -175,10 +175,10 @@ def message_failed(failure: Failure) -> tuple[str, dict[str, Any]] | None:
     """The customer's identifier, and the event by which the worker learns that a trigger never went out: it then does not
     count towards the caps. None where the record is no trigger of a customer.
     """
-    record = msgspec.json.decode(failure.original)
-    if not isinstance(record, dict) or "customer" not in record or failure.trigger_id is None:
+    if failure.trigger_id is None:
         return None
-    kind, _, value = str(record["customer"].get("id", "")).partition(":")
+    customer = msgspec.json.decode(failure.original).get("customer", {})
+    kind, _, value = str(customer.get("id", "")).partition(":")
     if not value:
         return None
     event = {

@@ -67,7 +67,9 @@ class Formats:
             fields.setdefault("messageId", f"{delivery_id}:{place}")
             fields.setdefault("timestamp", received_ms)
             try:
-                yield segment.adapt(fields, self._given(message.original, received_ms))
+                event = segment.adapt(fields, self._given(message.original, received_ms))
+                if event is not None:
+                    yield event
             except AdapterError as error:
                 yield Problem(error.reason, error.detail[:DETAIL_MAX])
 

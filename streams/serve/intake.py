@@ -96,7 +96,8 @@ class Intake:
         """The records of tracking calls, in their order."""
         taken = Taken()
         for place, message in enumerate(messages):
-            problem = self._add(taken, self._event(message, place, received_ms), sender, received_ms)
+            event = self._event(message, place, received_ms)
+            problem = None if event is None else self._add(taken, event, sender, received_ms)
             if problem is not None:
                 # What is too large stays as it came: what a batch says of all would be kept with each of its messages.
                 large = problem.reason == "too_large"
@@ -135,7 +136,7 @@ class Intake:
         taken.accepted[topic] = taken.accepted.get(topic, 0) + 1
         return None
 
-    def _event(self, message: Message, place: int, received_ms: int) -> Event | Problem:
+    def _event(self, message: Message, place: int, received_ms: int) -> Event | Problem | None:
         # What a batch says of all its messages counts for each: it is written with each.
         size = len(message.original) + message.shared_bytes
         if size > self._event_bytes:

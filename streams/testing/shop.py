@@ -107,5 +107,8 @@ class Shop:
         return self
 
     def minor(self, price: float | Decimal) -> int:
-        """A price in minor units."""
-        return int(Decimal(str(price)).scaleb(exponent(self.story.book.shop_currency)))
+        """A price in minor units. Raises StoryError for what is none."""
+        try:
+            return int(Decimal(str(price)).scaleb(exponent(self.story.book.shop_currency)))
+        except (ArithmeticError, ValueError):
+            raise StoryError(f"{price!r} is no price; write a number such as 49.90") from None

@@ -419,8 +419,7 @@ class Person:
 
     def happened(self, name: str | None = None) -> list[str]:
         """All that was decided about her, or about one trigger, in order: "12:00 cart.abandoned armed, due 13:00",
-        "13:00 cart.abandoned suppressed: no_consent". a story does not end as you thought, this says what
-        happened instead.
+        "13:00 cart.abandoned suppressed: no_consent". Where a story does not end as you thought, this says what happened instead.
         """
         wanted = None if name is None else self.story.known(name)
         return [self._line(one) for one in self._decisions() if wanted in (None, one.name)]

@@ -77,6 +77,22 @@ def test_the_currency_of_a_refund_is_that_of_its_payment_where_nothing_else_name
     assert (refund.amount_minor, refund.currency) == (500, "JPY")
 
 
+def test_the_currency_of_a_refund_of_shipping_alone_is_that_of_what_the_shipping_cost() -> None:
+    """https://shopify.dev/docs/api/admin-rest/latest/resources/refund: refund_shipping_lines have a subtotal_amount_set."""
+    postage = {"subtotal_amount_set": {"shop_money": {"amount": "500", "currency_code": "JPY"}}}
+    refund = one(webhook("refunds/create", refund_of(refund_shipping_lines=[postage], transactions=[])))
+
+    assert (refund.currency, refund.amount_minor, refund.return_shipping_minor) == ("JPY", 0, 500)
+
+
+def test_a_line_without_a_product_is_known_by_its_sku_as_it_is_written() -> None:
+    (line,) = one(
+        webhook("orders/create", {**ORDER, "line_items": [{"id": 9, "sku": "TEA/100?b", "price": "5.00"}]})
+    ).products
+
+    assert (line.product_id, line.sku) == ("TEA/100?b", "TEA/100?b")
+
+
 def test_a_refund_that_names_no_currency_is_in_the_shops() -> None:
     payment = {"kind": "refund", "status": "success", "amount": "500"}
 
@@ -175,7 +191,7 @@ def test_where_lines_do_not_tell_their_tax_that_of_the_order_is_in_the_prices_an
     assert (found.revenue_minor, found.shipping_minor, found.tax_minor) == (1000, 500, 285)
 
 
-@pytest.mark.parametrize("tax_line, listed", [({"rate": 0.19}, 1000), ({}, 1190)])
+@pytest.mark.parametrize("tax_line, listed", [({"rate": 0.19}, 1000), ({}, 1190), ({"rate": -1}, 1190)])
 def test_a_line_that_a_discount_made_free_is_listed_without_the_tax_that_is_known_to_be_in_its_price(
     tax_line: dict[str, Any], listed: int
 ) -> None:
@@ -485,6 +501,100 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+@pytest.mark.parametrize(
+    "status, available", [("archived", 0), ("draft", 0), ("active", 7), ("unlisted", 7), (None, 7)]
+)
+def test_of_a_product_that_shopify_shows_to_nobody_none_can_be_had(status: str | None, available: int) -> None:
+    """https://shopify.dev/docs/api/admin-graphql/latest/enums/ProductStatus: an archived one and a draft are on no channel."""
+    variant = {"id": 4411, "inventory_quantity": 7}
+    body = {"id": 71, "updated_at": "2024-05-01T12:00:00Z", "status": status, "variants": [variant]}
+
+    assert one(webhook("products/update", body)).available == available
+
+
+MERGE: dict[str, Any] = {
+    "admin_graphql_api_customer_kept_id": "gid://shopify/Customer/8",
+    "admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/7",
+    "admin_graphql_api_job_id": None,
+    "status": "completed",
+    "errors": [],
+}
+"""As in https://shopify.dev/docs/api/webhooks/latest, `customers/merge`."""
+
+
+def test_two_customers_whom_the_shop_made_one_in_shopify_are_one() -> None:
+    assert one(webhook("customers/merge", MERGE)) == e.Aliased(
+        message_id="w1", timestamp_ms=NOON_MS, source="shopify", user_id="8", previous_id="7"
+    )
+
+
+@pytest.mark.parametrize("status", ["requested", "in_progress", "failed", "FAILED"])
+def test_until_then_and_where_it_fails_they_are_two(status: str) -> None:
+    assert events(webhook("customers/merge", {**MERGE, "status": status})) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["admin_graphql_api_customer_kept_id", "admin_graphql_api_customer_deleted_id", "status"]
+)
+def test_a_merge_that_does_not_say_whose_or_how_far_it_is_is_refused(name: str) -> None:
+    assert refused(webhook("customers/merge", {**MERGE, name: None})) == ("missing_field", f"body.{name} is missing")
+    assert refused(webhook("customers/merge", {**MERGE, "status": "perhaps"})) == (
+        "wrong_type",
+        "body.status is no state of a merge",
+    )
+
+
+def test_that_a_product_was_deleted_says_nothing_of_its_variants() -> None:
+    assert events(webhook("products/delete", {"id": 71})) == []
+
+
+def test_of_a_customer_of_shopify_the_plain_facts_are_kept_and_what_is_empty_is_not() -> None:
+    """https://shopify.dev/docs/api/webhooks: the example of customers/create, with a time, and with an address of its kind."""
+    bob = {
+        "id": 706405506930370084, "email": "bob@biller.com", "accepts_marketing": True, "created_at": None,
+        "updated_at": "2024-05-01T12:00:00Z", "first_name": "Bob", "last_name": "Biller", "orders_count": 0,
+        "state": "disabled", "total_spent": "0.00", "last_order_id": None, "note": "This customer loves ice cream",
+        "verified_email": True, "multipass_identifier": None, "tax_exempt": False, "tags": "", "last_order_name": None,
+        "currency": "USD", "phone": None, "addresses": [], "marketing_opt_in_level": None,
+    }  # fmt: skip
+    kept = {
+        "first_name": "Bob", "last_name": "Biller", "state": "disabled", "note": "This customer loves ice cream",
+        "currency": "USD", "verified_email": True, "tax_exempt": False, "accepts_marketing": True,
+    }  # fmt: skip
+    address = {
+        "city": "Ottawa",
+        "province_code": "ON",
+        "country_code": "CA",
+        "zip": "K2P0V6",
+        "address1": "150 Elgin St.",
+    }
+
+    assert one(webhook("customers/create", bob)).traits == kept
+    assert one(webhook("customers/create", bob | {"note": "x" * 100_000})).traits == {
+        name: value for name, value in kept.items() if name != "note"
+    }
+    del address["address1"]
+    lives = one(webhook("customers/create", bob | {"default_address": address | {"address1": "150 Elgin St."}}))
+    assert (lives.traits, lives.country) == (kept | {"address": address}, "CA")
+
+
+@pytest.mark.parametrize(
+    "status, arrived", [("delivered", 1), ("picked_up", 1), ("carrier_picked_up", 0), ("ready_for_pickup", 0)]
+)
+def test_a_parcel_that_its_customer_picked_up_arrived_and_one_that_the_carrier_did_not(
+    status: str, arrived: int
+) -> None:
+    """https://shopify.dev/docs/api/admin-graphql/latest/enums/FulfillmentEventStatus."""
+    noon = "2024-05-01T12:00:00Z"
+    told = webhook("fulfillment_events/create", {"order_id": 1, "status": status, "happened_at": noon})
+    parcel = webhook(
+        "fulfillments/update", {"order_id": 1, "status": "success", "shipment_status": status, "updated_at": noon}
+    )
+
+    for message in (told, parcel):
+        assert [type(found) for found in events(message)] == [e.OrderDelivered] * arrived
+
+
 # --- Snowplow, GA4 and Braze ------------------------------------------------------------------------------------------------
 
 
@@ -553,6 +663,42 @@ def test_a_list_of_snowplow_has_five_hundred_products_at_most(number: int, taken
         assert refused(listed)[0] == "out_of_bounds"
 
 
+def test_products_of_snowplow_in_two_versions_of_their_schema_are_five_hundred_at_most_too() -> None:
+    listed = action("list_view", product=[{"id": f"p{one}"} for one in range(300)])
+    entities = "contexts_com_snowplowanalytics_snowplow_ecommerce_product_"
+    more = {f"{entities}2": [{"id": f"q{one}"} for one in range(201)]}
+
+    assert refused(listed | more) == ("out_of_bounds", "product: more than 500 entities")
+
+
+def test_an_action_of_snowplow_that_is_none_of_its_own_is_refused_by_its_name() -> None:
+    place = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
+
+    assert refused(action("wish")) == ("unknown_event", f"{place}.type: no action 'wish' is known")
+
+
+def test_what_a_pipeline_of_snowplow_writes_besides_is_passed_by() -> None:
+    tea = {"id": "tea", "price": 5, "currency": "EUR"}
+    besides = {
+        "contexts": None, "contexts_": 7, "contexts_acme_loyalty": [{"tier": "gold"}], "contexts_com_acme_shop_1": ["?"],
+        "unstruct_event_": {}, "unstruct_event_acme": {"type": "refund"}, "etl_tags": "",
+    }  # fmt: skip
+
+    assert one(action("product_view", product=[tea]) | besides) == one(action("product_view", product=[tea]))
+    assert refused({**SNOWPLOW, **besides}) == ("unknown_event", "event_name: no event '' is known")
+
+
+@pytest.mark.parametrize("terms", [None, [], "tea", [None, ""]])
+def test_a_search_of_snowplow_has_terms(terms: Any) -> None:
+    """https://github.com/snowplow/iglu-central: site_search, whose terms are a list of one or more."""
+    place = "unstruct_event_com_snowplowanalytics_snowplow_site_search_1"
+    searched = {**SNOWPLOW, "event_name": "site_search", place: {"terms": terms, "totalResults": 3}}
+
+    assert refused(searched) == ("missing_field", f"{place}.terms is missing")
+    searched[place] = {"terms": ["green", "tea"], "totalResults": 3}
+    assert (one(searched).query, one(searched).results) == ("green tea", 3)
+
+
 def test_a_payment_that_failed_says_why_and_what_was_to_be_bought() -> None:
     paid = {"transaction_id": "T1", "revenue": 10, "currency": "EUR", "payment_method": "card"}
     error = {"error_code": "E01", "error_shortcode": "declined"}
@@ -581,6 +727,32 @@ def test_a_screen_is_a_page_and_a_campaign_has_all_its_words() -> None:
     assert isinstance(seen, e.PageViewed)
     assert seen.campaign == e.Campaign(source="news", medium="mail", name="spring", term="tea", content="top")
     assert seen.channel == ""
+
+
+SNOWPLOW: dict[str, Any] = {"event_id": "e", "collector_tstamp": "2024-05-01T12:00:00Z", "user_id": "u1"}
+
+
+@pytest.mark.parametrize("vendor", ["mobile", "snowplow"])
+def test_a_screen_of_snowplow_has_the_name_that_its_event_says(vendor: str) -> None:
+    """https://docs.snowplow.io/docs/events/ootb-data/page-and-screen-view-events/: "Screen 2" is the name in its example."""
+    said = {"name": "Screen 2", "type": "feed", "previousName": "Screen 1", "transitionType": "push"}
+    described = {"schema": f"iglu:com.snowplowanalytics.{vendor}/screen_view/jsonschema/1-0-0", "data": said}
+    envelope = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0"
+    message = {**SNOWPLOW, "event_name": "screen_view", "page_title": "Shop"}
+
+    assert one(message | {f"unstruct_event_com_snowplowanalytics_{vendor}_screen_view_1": said}).name == "Screen 2"
+    assert one(message | {"unstruct_event": {"schema": envelope, "data": described}}).name == "Screen 2"
+    assert one(message).name == "Shop"
+
+
+@pytest.mark.parametrize(
+    "name", ["application_install", "application_foreground", "application_background", "screen_end", "scroll_changed",
+             "list_item_view", "web_vitals", "button_click", "link_click", "submit_form", "change_form", "focus_form",
+             "page_ping", "application_error"],
+)  # fmt: skip
+def test_what_trackers_of_snowplow_tell_by_themselves_is_known_and_nothing_for_a_profile(name: str) -> None:
+    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance."""
+    assert events({**SNOWPLOW, "event_name": name}) == []
 
 
 @pytest.mark.parametrize("sessions", [[], None, [{}], [{"userId": "d1"}, {"userId": "d2"}]])
@@ -642,6 +814,86 @@ def test_of_price_and_discount_either_may_be_finer_than_the_currency_and_either_
     line = one(purchase).products[0]
 
     assert (line.list_minor, line.discount_minor) == (listed, discount)
+
+
+STAN_AND_FRIENDS: dict[str, Any] = {
+    "item_id": "SKU_12345", "item_name": "Stan and Friends Tee", "affiliation": "Google Merchandise Store",
+    "coupon": "SUMMER_FUN", "discount": 2.22, "index": 1, "item_brand": "Google", "item_category": "Apparel",
+    "item_category2": "Adult", "item_category3": "Shirts", "item_category4": "Crew", "item_category5": "Short sleeve",
+    "item_list_id": "related_products", "item_list_name": "Related Products", "item_variant": "green",
+    "location_id": "ChIJIQBpAG2ahYAR_6128GcTUEo", "price": 10.01, "google_business_vertical": "retail", "quantity": 3,
+}  # fmt: skip
+"""https://developers.google.com/analytics/devguides/collection/ga4/reference/events: an item of its examples."""
+
+
+def test_an_item_of_googles_examples_is_a_product() -> None:
+    (added,) = events(ga4("add_to_cart", currency="USD", value=30.03, items=[STAN_AND_FRIENDS]))
+
+    assert added.product == e.Product(
+        product_id="SKU_12345", name="Stan and Friends Tee", category="Apparel/Adult/Shirts/Crew/Short sleeve",
+        brand="Google", variant="green", price_minor=1223, quantity=3, discount_minor=666, coupon="SUMMER_FUN", position=1,
+    )  # fmt: skip
+    assert added.currency == "USD"
+
+
+def test_the_worth_of_a_checkout_of_ga4_that_names_no_currency_is_in_the_shops() -> None:
+    assert one(ga4("begin_checkout", value=30.03, items=[{"item_id": "a"}])).value_minor == 3003
+
+
+def test_a_list_of_ga4_is_known_by_its_id_or_else_its_name_wherever_they_stand() -> None:
+    def listed(**params: Any) -> Any:
+        return one(ga4("view_item_list", **params)).list_id
+
+    assert listed(item_list_id="related_products", items=[{"item_id": "a"}]) == "related_products"
+    assert listed(item_list_name="Related products", items=[{"item_id": "a"}]) == "Related products"
+    assert listed(items=[STAN_AND_FRIENDS]) == "related_products"
+
+
+def test_a_promotion_of_ga4_is_the_events_or_else_those_of_its_items_and_may_have_a_name_alone() -> None:
+    """The same page: view_promotion; an id or a name is required."""
+    summer = {"promotion_name": "Summer Sale", "creative_name": "Summer Banner", "creative_slot": "featured_app_1"}
+    sold = {**STAN_AND_FRIENDS, "promotion_id": "P_12345"}
+
+    (seen,) = events(ga4("view_promotion", **summer, items=[sold]))
+    assert (seen.promotion_id, seen.name, seen.creative, seen.position) == (
+        None, "Summer Sale", "Summer Banner", "featured_app_1",
+    )  # fmt: skip
+    found = events(ga4("view_promotion", items=[sold, STAN_AND_FRIENDS, {**STAN_AND_FRIENDS, **summer}, sold]))
+    assert [(one.promotion_id, one.name) for one in found] == [("P_12345", None), (None, "Summer Sale")]
+    assert refused(ga4("view_promotion", items=[STAN_AND_FRIENDS])) == (
+        "missing_field", "events[0].params.promotion_id is missing",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("params, client, key", [
+    ({"session_id": 1655}, "c1", "c1.1655"), ({"ga_session_id": "1655"}, "c1", "c1.1655"), ({}, "c1", None),
+    ({"session_id": 1655}, None, None), ({"session_id": "1655"}, "c" * 252, None),
+    ({"session_id": "1655"}, "c" * 251, f"{'c' * 251}.1655"),
+])  # fmt: skip
+def test_a_checkout_of_ga4_is_that_of_the_clients_session(
+    params: dict[str, Any], client: str | None, key: str | None
+) -> None:
+    message = {**ga4("begin_checkout", items=[], **params), "client_id": client, "user_id": "u1"}
+
+    assert one(message).checkout_id == key
+
+
+@pytest.mark.parametrize("name", [
+    *("session_start", "first_visit", "first_open", "user_engagement", "scroll", "click", "file_download", "form_start"),
+    *("form_submit", "video_start", "video_progress", "video_complete", "app_update", "os_update", "app_clear_data"),
+    *("app_exception", "app_remove", "error", "select_content", "generate_lead", "qualify_lead", "disqualify_lead"),
+    *("working_lead", "close_convert_lead", "close_unconvert_lead", "join_group", "level_start", "level_up", "level_end"),
+    *("post_score", "tutorial_begin", "tutorial_complete", "unlock_achievement", "earn_virtual_currency"),
+    *("spend_virtual_currency", "exception", "timing_complete", "campaign_details", "firebase_campaign", "gtm.js"),
+])  # fmt: skip
+def test_what_google_collects_by_itself_or_recommends_to_others_is_known_and_nothing_for_a_profile(name: str) -> None:
+    """https://support.google.com/analytics/answer/9234069 and 9267735."""
+    assert events(ga4(name)) == []
+
+
+@pytest.mark.parametrize("name", [None, "", 7, ["purchase"]])
+def test_an_event_of_ga4_has_a_name(name: Any) -> None:
+    assert refused(ga4(name)) == ("missing_field", "events[0].name is missing")
 
 
 def test_a_refund_of_ga4_without_a_value_holds_no_tax_of_its_own() -> None:
@@ -747,6 +999,30 @@ def test_items_of_ga4_are_in_the_currency_of_their_event_and_without_one_in_the_
     assert set(amounts(in_shop_of("EUR", silent))) <= {50_000, 100_000}
 
 
+def test_a_trait_of_braze_is_what_an_attribute_is_and_neither_who_it_is_of_nor_what_is_to_be_done_with_it() -> None:
+    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and its pages on custom attributes."""
+    facts = {
+        "string_attribute": "fruit",
+        "boolean_attribute_1": True,
+        "integer_attribute": 25,
+        "array_attribute": ["banana"],
+    }
+    others = {
+        "external_id": "user1", "braze_id": "b1", "user_alias": {"alias_name": "x", "alias_label": "visitor"},
+        "phone": "+12025550123", "email": "ada@shop.example", "email_subscribe": "subscribed", "push_tokens": [],
+        "push_subscribe": "subscribed",
+        "subscription_groups": [], "_update_existing_only": False, "_merge_objects": True, "push_token_import": False,
+        "app_id": "your-app-id", "time": "2024-05-01T12:00:00Z",
+    }  # fmt: skip
+    changes = {
+        "visits": {"inc": 1}, "height": {"inc": 1.5}, "colours": {"add": ["red"]}, "sizes": {"remove": ["XL"]},
+        "cats": {"$add": [{"id": 4}]}, "dogs": {"$update": [{"$identifier_key": "id", "$new_object": {}}]},
+        "pets": {"$remove": [{"$identifier_key": "id", "$identifier_value": 4}]}, "novel": "x" * 100_000,
+    }  # fmt: skip
+
+    assert one({"attributes": [facts | others | changes]}).traits == facts
+
+
 def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_who_told_of_her_consent() -> None:
     who = {"external_id": "u1", "braze_id": "b1", "email": "ada@shop.example", "phone": "+436641234567"}
     told = {"email_subscribe": "opted_in", "push_subscribe": "unsubscribed"}
@@ -792,6 +1068,28 @@ def test_a_refund_of_segment_says_which_it_is_what_came_back_to_the_shelf_and_wh
     assert (refund.restocked, kept.restocked) == (True, False)
 
 
+@pytest.mark.parametrize("money, revenue, total", [
+    ({"total": 10, "shipping": 2, "tax": 2}, 1000, None),  # whichever of the two is named, and both alike
+    ({"total": 10, "value": 14, "shipping": 4}, 1000, None),
+    ({"value": 14, "shipping": 4}, None, 1400),
+    ({"revenue": 10, "discount": 2, "total": 8}, 800, 800),
+])  # fmt: skip
+def test_what_a_total_of_segment_holds_is_told_by_the_lines_and_a_revenue_by_the_discount(
+    money: dict[str, Any], revenue: int | None, total: int | None
+) -> None:
+    tea = {"product_id": "tea", "price": 10}
+    order = one(track("Order Completed", order_id="o1", currency="EUR", products=[tea], **money))
+
+    assert (order.revenue_minor, order.total_minor) == (revenue, total)
+
+
+def test_a_line_whose_price_is_not_told_counts_as_what_it_came_to() -> None:
+    screws = {"product_id": "screw", "quantity": 1000, "list_total": 12.4}
+    order = one(track("Order Completed", order_id="o1", currency="EUR", total=12.4, tax=2, products=[screws]))
+
+    assert (order.revenue_minor, order.total_minor) == (1240, None)
+
+
 def test_a_total_beside_a_subtotal_is_the_whole_order_though_it_is_what_the_lines_come_to() -> None:
     tea = {"product_id": "tea", "price": 10}
     order = one(track("Order Completed", order_id="o1", currency="EUR", subtotal=8, tax=2, total=10, products=[tea]))
@@ -834,7 +1132,8 @@ def test_a_refund_of_segment_may_be_spelt_as_its_sender_spells() -> None:
     [
         ({"product_id": "tea", "sku": "s", "variant_id": "v"}, "tea", "v"),
         ({"productId": "tea", "sku": "s", "variantId": "v"}, "tea", "v"),
-        ({"sku": "s", "id": "i"}, "s", None),
+        ({"sku": "s", "id": "i"}, "i", None),
+        ({"sku": "s", "variant_id": "v"}, "s", "v"),
         ({"id": "i", "variant_id": "v"}, "i", "v"),
         ({"variant_id": "v"}, "v", "v"),
     ],

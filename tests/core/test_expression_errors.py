@@ -78,6 +78,16 @@ def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
             '"+25:00"',
         ),
         ("profile.orders.count => 2", "`=>` is written `>=`", "=>"),
+        (
+            'now > timestamp("2026-03-01")',
+            'an instant is written as in timestamp("2026-03-01T00:00:00Z")',
+            '"2026-03-01"',
+        ),
+        (
+            'now - timestamp(profile.traits.since) > duration("7d")',
+            'a duration has h, m or s, as in duration("36h"); spans of days are for functions: ago("7d"), orders("7d")',
+            '"7d"',
+        ),
     ],
 )
 def test_what_is_written_out_and_wrong_is_refused_and_not_found_out_customer_by_customer(

@@ -12,7 +12,7 @@ from profiles.merge import merge
 from profiles.needs import NeedLedger
 from profiles.order_state import Ledger, OrderEntry
 from profiles.profile import Profile
-from profiles.state import ABSORBED_MAX, CARTS_MAX, IDS_PER_TYPE_MAX, TRAITS_MAX, Moment
+from profiles.state import ABSORBED_MAX, CARTS_MAX, EMITTED_MAX, IDS_PER_TYPE_MAX, TRAITS_MAX, Emitted, Moment
 from schemas.decode import others_of
 from schemas.events import (
     Arrival,
@@ -281,11 +281,12 @@ def test_identifiers_and_traits_stay_bounded() -> None:
     one.profile.ids = {"anonymous_id": [f"a{n:02}" for n in range(IDS_PER_TYPE_MAX)]}
     two.profile.ids = {"anonymous_id": [f"b{n:02}" for n in range(IDS_PER_TYPE_MAX)]}
     one.profile.traits = {f"old{n}": (1, n) for n in range(TRAITS_MAX)}
-    two.profile.traits = {f"new{n}": (2, n) for n in range(TRAITS_MAX)}
+    two.profile.traits = {f"new{n:02}": (2, n) for n in range(TRAITS_MAX)}
+    one.profile.traits["birthday"] = (1, "03-10")  # triggers go by it
     profile = one.absorb(two)
 
     assert len(profile.ids["anonymous_id"]) == IDS_PER_TYPE_MAX
-    assert set(profile.traits) == {f"new{n}" for n in range(TRAITS_MAX)}
+    assert set(profile.traits) == {"birthday", *(f"new{n:02}" for n in range(TRAITS_MAX - 1))}
 
 
 # --- what is counted, what is kept --------------------------------------------------------------------------------
@@ -381,3 +382,15 @@ def test_of_an_order_that_only_one_side_has_compacted_the_lines_are_kept() -> No
     assert isinstance(united, OrderEntry)
     assert [line.product_id for line in united.lines] == ["coffee"]
     assert (profile.orders.count, profile.ltv.net) == (1, 500)
+
+
+@pytest.mark.parametrize("noisy", [0, 1])
+def test_of_too_many_messages_of_both_those_to_the_customer_herself_are_remembered_longest(noisy: int) -> None:
+    sides = Side("user_id:ada"), Side("anonymous_id:a1")
+    for number in range(EMITTED_MAX):
+        told = Emitted(f"s{number}", "segment.entered", "big", 0, number + 10, service=True, until_ms=number + 99)
+        sides[noisy].profile.emitted.append(told)
+    sides[1 - noisy].profile.emitted.append(Emitted("t1", "cart.abandoned", "c1", 0, 5, until_ms=50))
+    kept = sides[0].absorb(sides[1]).emitted
+
+    assert [one.trigger_id for one in kept] == ["t1", *(f"s{number}" for number in range(1, EMITTED_MAX))]

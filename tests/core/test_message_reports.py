@@ -97,6 +97,19 @@ def test_what_braze_says_of_a_message_that_came_to_nothing_is_its_reason(event_t
     assert one(current(f"users.messages.{event_type}", **{told: "the words"})).reason == "the words"
 
 
+@pytest.mark.parametrize(
+    "machine, opened",
+    [("true", False), (True, False), ("apple", False), ("false", True), (False, True), ("", True), (None, True)],
+)
+def test_what_a_machine_opens_was_opened_by_nobody(machine: object, opened: bool) -> None:
+    """`machine_open` in Braze's glossary: "true" where nobody did anything, as of each mail that Apple's Mail Privacy Protection
+    fetches; it may say more than "true" one day.
+    """
+    told = events(current("users.messages.email.Open", campaign_id="c1", machine_open=machine))
+
+    assert [type(event) for event in told] == ([e.MessageOpened] if opened else [])
+
+
 def test_that_she_opted_in_counts_for_the_channel_it_was_told_of_and_for_none_where_none_is_named() -> None:
     opted_in = {"subscription_status": "Opted In"}
     state_change = "users.behaviors.subscription.GlobalStateChange"

@@ -111,10 +111,11 @@ def test_braze_gets_a_custom_event() -> None:
 
 
 def test_klaviyo_gets_an_event_with_its_metric_and_profile() -> None:
+    """https://developers.klaviyo.com/en/v2026-07-15/reference/create_event; that revision is supported until July 2028."""
     made = call(format="klaviyo", secret="klaviyo-key")
 
     assert made.headers["authorization"] == "Klaviyo-API-Key klaviyo-key"
-    assert made.headers["revision"] == "2024-10-15"
+    assert made.headers["revision"] == "2026-07-15"
     attributes = body(made)["data"]["attributes"]
     assert body(made)["data"]["type"] == "event"
     assert attributes == {
@@ -259,11 +260,19 @@ def test_addresses_behind_the_firewall_are_not_public(address: str) -> None:
         check_host(address)
 
 
+@pytest.mark.parametrize("written", ["127.1", "2130706433", "0x7f.1", "017700000001", "10.1", "0"])
+def test_a_private_address_is_one_however_it_is_written(written: str) -> None:
+    """No name is resolved on the way to these, so nothing but this looks at them."""
+    with pytest.raises(PrivateAddress, match="allow_private"):
+        check_host(written)
+
+
 def test_public_addresses_and_names_pass() -> None:
     assert is_public("93.184.216.34")
     assert is_public("2606:2800:220:1:248:1893:25c8:1946")
     assert is_public("64:ff9b::5db8:d822")
-    check_host("receiver.example")
+    for host in ("receiver.example", "bücher.example", "7.example", "134744072"):
+        check_host(host)
 
 
 def test_waits_double_up_to_five_minutes_and_spread() -> None:

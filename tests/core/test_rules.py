@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from math import nan
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -142,6 +142,9 @@ def test_a_changed_number_is_taken() -> None:
         ({"welcome": {"topic": "triggers-shadow"}}, "welcome.topic: 'triggers-shadow' is no topic of triggers; write"),
         ({"welcome": {"topic": 5}}, "welcome.topic: 5 does not do; write a text in quotation marks"),
         ({"excluded": {"tags": ["b2b", 5]}}, "excluded.tags: 5 does not do; write a text in quotation marks"),
+        ({"excluded": {"tags": "b2b"}}, "excluded.tags: 'b2b' does not do; write a list in square brackets"),
+        ({"winback": {"intervals": -1}}, "winback.intervals: -1 does not do; write a number of at least 0"),
+        ({"winback": {"intervals": inf}}, "winback.intervals: inf does not do; write a number of at most 1000"),
         (
             {"acquisition": {"by": "last"}},
             "acquisition.by: Invalid enum value 'last'; allowed are first_touch, last_touch",

@@ -454,6 +454,17 @@ TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
      {"score": 0, "survey_id": "s1", "order_id": "o1", "asked_at_ms": AT_MS, "comment": "no"}),
     ("NPS Submitted", {"value": 10, "orderId": "o1", "asked_at": AT_MS}, {"score": 10, "order_id": "o1", "asked_at_ms": AT_MS}),
     ("NPS Submitted", {"score": 9, "sent_at": AT_MS}, {"score": 9, "asked_at_ms": AT_MS}),
+    ("Products Searched", {"query": "tea", "results": 0, "total_results": 12}, {"results": 0}),
+    ("Products Searched", {"search_term": "tea"}, {"query": "tea"}),
+    ("Products Searched", {"search_string": "tea", "query": {}}, {"query": "tea"}),
+    ("Product Reviewed", {"product_id": "tea", "rating": 1_000_000}, {"rating": 1_000_000.0}),
+    ("Product Reviewed", {"product_id": "tea", "rating": -1_000_001}, {"rating": None}),
+    *(("Checkout Started", {"checkout_id": "k1", name: "https://x.org/k1"}, {"url": "https://x.org/k1"})
+      for name in ("checkout_url", "recovery_url", "abandoned_checkout_url", "cart_url", "url")),
+    ("Checkout Started", {"checkout_id": "k1", "checkout_url": "https://x.org/k1", "url": "https://x.org/"},
+     {"url": "https://x.org/k1"}),
+    *(("Cart Viewed", {"cart_id": "c1", name: "https://x.org/c1"}, {"url": "https://x.org/c1"})
+      for name in ("cart_url", "checkout_url", "recovery_url", "url")),
     ("Product Reviewed", {"productId": "tea", "rating": "4.5"}, {"product_id": "tea", "rating": 4.5}),
     ("Product Reviewed", {"sku": "tea", "rating": "good"}, {"product_id": "tea", "rating": None}),
     ("Message Sent", {"trigger_id": "t1", "campaign_id": "c1", "message_channel": "SMS"},
@@ -467,6 +478,7 @@ TEA: dict[str, Any] = {"product_id": "tea", "price": 5}
     ("Push Notification Bounced", {"type": "soft_bounce", "campaign": {"name": "spring"}},
      {"message_channel": "push", "bounce": "soft", "campaign_id": "spring"}),
     ("Push Notification Tapped", {"campaign_id": "c1", "campaign": {"name": "spring"}}, {"campaign_id": "c1"}),
+    ("Push Notification Received", {"trigger_id": "t1"}, {"trigger_id": "t1", "message_channel": "push"}),
     ("Checkout Started", {"checkout_id": "k1", "revenue": 9, "total": 12}, {"value_minor": 900}),
     ("Checkout Started", {"checkout_id": "k1", "total": 12, "subtotal": 8}, {"value_minor": 1200}),
     ("Checkout Started", {"checkout_id": "k1", "subtotal": 8}, {"value_minor": 800}),
@@ -482,13 +494,14 @@ def test_what_a_call_tells_of_what_happened_is_kept(
 
 
 @pytest.mark.parametrize("bounce, kind", [
-    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid")),
+    *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid", "bounce", "BadEmailAddress")),
     *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
     ("ontological", None),
 ])  # fmt: skip
 def test_a_bounce_is_for_good_or_not_by_the_words_of_mail_systems(bounce: str, kind: str | None) -> None:
-    """Amazon SES: bounceType; SendGrid: type; Postmark: Type."""
-    assert track("Message Bounced", {"bounceType": bounce}).bounce == kind
+    """Amazon SES: bounceType; SendGrid: type, "bounce" for a hard one or "blocked"; Mailgun: severity; Postmark: Type."""
+    for name in ("bounceType", "bounce_type", "bounce", "severity", "type"):
+        assert track("Message Bounced", {name: bounce}).bounce == kind
 
 
 @pytest.mark.parametrize(
@@ -726,6 +739,20 @@ def test_what_mobile_libraries_tell_of_push_messages_is_taken(name: str, kind: t
     assert (type(found), found.message_channel, found.campaign_id) == (kind, "push", "spring")
 
 
+@pytest.mark.parametrize("name", [
+    "Application Installed", "Application Updated", "Application Opened", "Application Foregrounded",
+    "Application Backgrounded", "Application Crashed", "application_opened",
+])  # fmt: skip
+def test_what_mobile_libraries_tell_of_the_app_itself_is_nothing_for_a_profile(name: str) -> None:
+    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to."""
+    call = {**MINIMAL, "type": "track", "event": name, "properties": {"version": "1.2.3", "build": "1234"}}
+
+    page = {**MINIMAL, "type": "page", "name": "Home"}
+
+    assert all_of(call) == []
+    assert all_of({"batch": [call, page]}) == all_of({"batch": [page]})
+
+
 def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
     from typing import get_args
 
@@ -734,11 +761,60 @@ def test_every_event_but_identity_calls_arrives_under_its_own_name() -> None:
     # An answer to a command is nothing that anybody sends.
     assert set(get_args(e.AnyEvent)) - tracked == {e.Identified, e.Aliased, e.Grouped, e.CommandAnswered}
     assert all(TRACKS[plain_name(name)][0] is kind for name, (kind, _) in ALIASES.items())
+    assert all(TRACKS[plain_name(str(kind.__struct_config__.tag))][0] is kind for kind in tracked)
 
 
-@pytest.mark.parametrize("name", ["order completed", "Order_Completed", "ORDER  COMPLETED ", "Completed Order"])
+@pytest.mark.parametrize(
+    "name", ["order completed", "Order_Completed", "ORDER  COMPLETED ", "orderCompleted", "Completed Order", "completedOrder"]
+)  # fmt: skip
 def test_the_spelling_of_a_name_does_not_matter(name: str) -> None:
     assert isinstance(track(name, {"order_id": "o"}), e.OrderCompleted)
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("Screen Viewed", e.PageViewed), ("Email Sent", e.MessageSent), ("Consent Updated", e.ConsentChanged),
+    ("Segment Consent Preference Updated", e.ConsentChanged),
+])  # fmt: skip
+def test_some_things_have_other_names_too(name: str, kind: type[Event]) -> None:
+    """https://www.twilio.com/docs/segment/privacy/consent-management/consent-in-unify names the last one."""
+    consent = {"categoryPreferences": {"Advertising": True, "Analytics": False}}
+
+    assert type(track(name, {}, context={"consent": consent})) is kind
+
+
+@pytest.mark.parametrize("name, kind", [
+    ("Viewed Product Category", e.ProductListViewed), ("Product Category Viewed", e.ProductListViewed),
+    ("Clicked Product", e.ProductClicked), ("Viewed Product", e.ProductViewed), ("Added Product", e.ProductAdded),
+    ("Removed Product", e.ProductRemoved), ("Started Order", e.CheckoutStarted), ("Completed Order", e.OrderCompleted),
+    ("Updated Order", e.OrderUpdated), ("Refunded Order", e.OrderRefunded), ("Viewed Promotion", e.PromotionViewed),
+    ("Clicked Promotion", e.PromotionClicked), ("Viewed Checkout Step", e.CheckoutStepViewed),
+    ("Completed Checkout Step", e.CheckoutStepCompleted),
+])  # fmt: skip
+def test_what_was_done_may_come_first_in_a_name(name: str, kind: type[Event]) -> None:
+    """https://segment.com/docs/connections/spec/ecommerce/v2/: these are what its events "are aliased to"."""
+    assert type(track(name, {"order_id": "o", "product_id": "p"})) is kind
+
+
+@pytest.mark.parametrize("name, kind", [
+    *((f"Checkout {what} Info Submitted", e.CheckoutStepCompleted) for what in ("Contact", "Address", "Shipping")),
+    ("Checkout Updated", e.CheckoutStepCompleted), ("Payment Info Submitted", e.PaymentInfoEntered),
+])  # fmt: skip
+def test_steps_of_a_checkout_may_be_named_as_rudderstack_names_shopifys(name: str, kind: type[Event]) -> None:
+    """https://www.rudderstack.com/docs/sources/event-streams/cloud-apps/shopify/shopify-source-solution/mappings/."""
+    found = track(name, {"checkout_id": "k1", "products": [TEA]})
+
+    assert (type(found), found.checkout_id, found.products[0].product_id) == (kind, "k1", "tea")
+
+
+def test_a_product_is_the_same_in_the_cart_and_in_the_order_whichever_specification_names_the_call() -> None:
+    """https://segment.com/docs/connections/spec/ecommerce/: products have `id` and `sku`, and the order is called either way."""
+    monopoly = {"id": "507f1f77bcf86cd799439011", "sku": "45790-32", "name": "Monopoly: 3rd Edition", "price": 19.00}
+    added = track("Added Product", monopoly)
+    order = {"orderId": "50314b8e9bcf000000000000", "revenue": 25.00, "products": [monopoly]}
+
+    for name in ("Completed Order", "Order Completed"):
+        assert track(name, order).products == (added.product,)
+    assert added.product.product_id == "507f1f77bcf86cd799439011"
 
 
 def test_a_track_call_that_lost_its_type_is_still_one() -> None:
@@ -840,7 +916,7 @@ def test_a_price_is_read_whatever_it_is_written_as(given: Any, read: int | None)
 
 
 @pytest.mark.parametrize("properties,product_id", [
-    ({"product_id": "p", "sku": "s", "id": "i"}, "p"), ({"sku": "s", "id": "i"}, "s"), ({"id": "i"}, "i"),
+    ({"product_id": "p", "sku": "s", "id": "i"}, "p"), ({"sku": "s", "id": "i"}, "i"), ({"sku": "s"}, "s"),
     ({"product_id": "", "sku": None, "variant_id": 7}, "7"), ({"products": [{"product_id": "q"}]}, "q"),
     ({"product": {"id": "r"}}, "r"),
 ])  # fmt: skip
@@ -1073,7 +1149,9 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     ("Product Viewed", {}, "missing_field", "properties.product_id"),
     ("Products Searched", {}, "missing_field", "properties.query"),
     ("NPS Submitted", {"score": 11}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {"score": -1}, "out_of_bounds", "properties.score"),
     ("NPS Submitted", {"score": 7.5}, "out_of_bounds", "properties.score"),
+    ("NPS Submitted", {"score": "great"}, "wrong_type", "properties.score"),
     ("NPS Submitted", {}, "missing_field", "properties.score"),
     ("Consent Changed", {}, "missing_field", "properties.consent"),
     ("Subscription Started", {}, "missing_field", "properties.subscription_id"),
@@ -1138,7 +1216,7 @@ FORMS: list[tuple[Any, tuple[ConsentChange, ...]]] = [
     ({"marketing": {"email": True}}, (grant("email"),)),
     ({"marketing": {"state": "GRANT", "at": AT_MS}}, (grant(at_ms=AT_MS),)),
     ({"state": "GRANT", "purpose": "analytics"}, (grant(purpose="analytics"),)),
-    ({"all": False}, (no(),)),
+    *(({every: False}, (no(),)) for every in ("all", "any", "*", "ALL")),
     ("", ()),
     (
         {"state": "GRANT", "channel": "email", "purpose": "marketing", "at": "2024-05-01T12:00:00Z", "source": "checkout",
@@ -1187,6 +1265,18 @@ def test_the_more_trusted_word_counts() -> None:
     }
 
     assert event(message).consent == (no("email"), grant("any", "advertising"), no("any", "functional"))
+
+
+def test_the_categories_by_which_rudderstack_chooses_destinations_are_no_consent_to_be_written_to() -> None:
+    """https://www.rudderstack.com/docs/data-governance/consent-management/passing-consent/"""
+    banner = {
+        "allowedConsentIds": ["marketing", "C0001"],
+        "deniedConsentIds": ["C0004"],
+        "provider": "oneTrust",
+        "resolutionStrategy": "and",
+    }
+
+    assert event({**MINIMAL, "type": "identify", "context": {"consentManagement": banner}}).consent == ()
 
 
 @pytest.mark.parametrize("properties", [

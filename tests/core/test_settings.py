@@ -94,6 +94,8 @@ NO_SECRET = "a Standard Webhooks secret is base64, with or without whsec_ before
         ("relays", {"crm": RELAY | {"url": "https://10.0.0.7/hook"}}, "relays.crm.url: 10.0.0.7 is no public address; if the receiver is your own, set allow_private"),  # noqa: E501
         ("relays", {"crm": RELAY | {"url": "http://[::ffff:127.0.0.1]:80/"}}, "relays.crm.url: ::ffff:"),
         ("relays", {"crm": RELAY | {"url": "https://crm.example:99999/"}}, "relays.crm.url: Port out of range 0-65535"),
+        ("relays", {"crm": RELAY | {"url": "https://127.1/hook"}}, "relays.crm.url: 127.1 is no public address"),
+        ("relays", {"crm": RELAY | {"url": "https://ann:hunter@rest.example", "format": "braze"}}, "relays.crm.url: no login can stand in it: braze knows its callers by the key in `secret`"),  # noqa: E501
         ("relays", {"crm": RELAY | {"format": "customerio"}}, "relays.crm.user: Customer.io asks for the site id beside the key"),
         ("raw", {"web": {"topic": "t", "format": "matomo"}}, "raw.web.format: there is no source 'matomo'; there are shopify, "),
         ("raw", {"a": {"topic": "t", "format": "ga4"}, "b": {"topic": "t", "format": "segment"}}, "raw.b.topic: t is raw.a's already"),  # noqa: E501

@@ -720,7 +720,7 @@ def test_who_was_in_a_tier_by_orders_of_the_other_leaves_it_with_the_split() -> 
     town = Town(Book(rules=Rules.of(VipEnteredRule(limits=(3_000,)))))
     bought(town, ADA, order_id="o1", revenue_minor=1_000)
     bought(town, MAIL, order_id="o2", revenue_minor=3_000)
-    town.tell(Identified, ADA, MAIL, day=0.5)
+    town.tell(Identified, ADA, MAIL, day=0.5).until(0.75)
     assert town.profile(ADA).standing.tier == 1
 
     town.split(ADA, MAIL)

@@ -59,8 +59,8 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
     found.process.wait()
 
 
-def signed(at_s: float, secret: str = SECRET) -> Mapping[str, str]:
-    return dict(call_of(Relay(url="https://crm.shop.example/hook", secret=secret), BODY, int(at_s)).headers)
+def signed(at_s: float, secret: str = SECRET, body: bytes = BODY) -> Mapping[str, str]:
+    return dict(call_of(Relay(url="https://crm.shop.example/hook", secret=secret), body, int(at_s)).headers)
 
 
 def test_it_acts_once_on_what_the_relay_signed_and_refuses_all_else(receiver: Receiver) -> None:
@@ -73,3 +73,13 @@ def test_it_acts_once_on_what_the_relay_signed_and_refuses_all_else(receiver: Re
     assert receiver.post(signed(now_s - 600), BODY) == 401
     assert receiver.post({}, BODY) == 401
     assert receiver.said.read_text() == "welcome user_id:ada\n"
+
+
+def test_it_takes_what_became_of_a_trigger_too(receiver: Receiver) -> None:
+    """With `topics` a relay delivers these as well; they name the customer by her id alone."""
+    taken_back = (
+        b'{"trigger_id": "t2", "name": "trigger.cancelled", "of_trigger_id": "t1", "customer_id": "user_id:ada"}'
+    )
+
+    assert receiver.post(signed(time.time(), body=taken_back), taken_back) == 204
+    assert receiver.said.read_text() == "trigger.cancelled user_id:ada\n"

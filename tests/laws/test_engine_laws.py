@@ -209,10 +209,10 @@ def test_no_marketing_is_sent_without_consent(story: list[Arrival]) -> None:
 def test_every_episode_that_is_armed_ends_in_exactly_one_way(story: list[Arrival]) -> None:
     run = Run(EAGER).play(story, until=400 * DAY_MIN)
     ends = ("emitted", "suppressed", "cancelled", "expired")
-    life: dict[tuple[str, int], list[str]] = {}
+    life: dict[str, list[str]] = {}
     for output in run.out:
         if isinstance(output, Decision) and output.state in ("armed", *ends):
-            life.setdefault((output.name + output.episode_key, output.occurrence), []).append(output.state)
+            life.setdefault(output.trigger_id, []).append(output.state)
 
     for states in life.values():
         armed = [one for one in states if one == "armed"]

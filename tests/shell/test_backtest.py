@@ -360,6 +360,17 @@ def test_who_is_found_to_be_one_customer_was_written_to_as_one(backtest: Backtes
     assert found["difference"]["customers"] == 2
 
 
+def test_a_message_about_her_is_one_whether_it_went_out_before_she_logged_in_or_after(backtest: Backtest) -> None:
+    """Her cart has no id of its own: it goes by hers, which is her address until she logs in."""
+    unnamed = {name: value for name, value in added("", 0, "a1").items() if name not in ("user_id", "cart_id")}
+    history = (unnamed | {"email": "ada@example.org"}, identified("ada", 2 * HOUR_MS, "ada@example.org"))
+    found = backtest(rules("now", "1h"), rules("late", "4h"), history=history)
+
+    (cart,) = found["difference"]["triggers"]
+    assert [cart[kind] for kind in ("same", "moved", "added", "removed")] == [0, 1, 0, 0]
+    assert found["difference"]["customers"] == 1
+
+
 def test_a_message_that_another_event_gave_rise_to_is_one_at_another_time(backtest: Backtest) -> None:
     """Who may be written to unless she said no is welcomed at her sign-up, and else an hour later when she agrees."""
     login = identified("ada", 0, "ada@example.org")

@@ -6,13 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from profiles.cart_rules import CartAbandonedRule
+from profiles.life_rules import BirthdayRule
 from profiles.rules import Holdout, QuietHours
 from profiles.state import EPISODES_MAX, encode
 from schemas import events
 from schemas.outputs import Decision, RulesChanged
 from streams import cli
 from streams.commands.explain import about
-from streams.explanations import Clock, decided, life, meaning, sent, shops_clock, standing, waiting
+from streams.explanations import Clock, Kept, decided, kept_of, life, meaning, sent, shops_clock, standing, waiting
 from streams.trigger_registry import all_triggers
 from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, shop
 
@@ -20,11 +22,13 @@ UTC = ZoneInfo("UTC")
 SHOPS = shops_clock("UTC")
 
 
-def lives(ada: Timeline, name: str, clock: Clock = SHOPS, *, tried: bool = False) -> list[str]:
+def lives(
+    ada: Timeline, name: str, clock: Clock = SHOPS, *, tried: bool = False, kept: Kept | None = None
+) -> list[str]:
     """The sentences about the first trigger of a name."""
     decisions = [output for output in ada.out if isinstance(output, Decision)]
     first = next(decision.trigger_id for decision in decisions if decision.name == name)
-    return life(about([encode(decision) for decision in decisions], first), clock, tried=tried)
+    return life(about([encode(decision) for decision in decisions], first), clock, tried=tried, kept=kept)
 
 
 def test_the_life_of_a_reminder_that_was_sent_and_bought_from() -> None:
@@ -68,7 +72,70 @@ def test_one_that_waits_for_the_morning() -> None:
         "it was put off: It was due in the customer's quiet hours and is put off to their end (quiet_hours)" in told[2]
     )
     assert ", until 2026-03-02 08:00:00 UTC" in told[2]
-    assert told[-1] == "It is still waiting."
+    assert told[-1] == "It is still waiting, unless she was erased.", "nobody has looked"
+
+
+def decisions_of(ada: Timeline, name: str) -> list[Decision]:
+    return [one for one in ada.out if isinstance(one, Decision) and one.name == name]
+
+
+def test_what_her_profile_still_has_is_waiting() -> None:
+    ada = Timeline().add("A", 0)
+    (armed,) = decisions_of(ada, "cart.abandoned")
+
+    assert life([armed], SHOPS, kept=kept_of(ada.profile, armed))[-1] == "It is still waiting."
+
+
+def test_what_waited_for_a_customer_who_was_erased_is_not_said_to_wait() -> None:
+    eve = Timeline().add("A", 0).tell(events.EraseCustomer, 10, request_id="r")
+
+    told = lives(eve, "cart.abandoned", kept=kept_of(None, decisions_of(eve, "cart.abandoned")[0]))
+    assert told[-1] == "It waits no more: nothing of it is kept, as when she was erased."
+    assert lives(eve, "cart.abandoned")[-1] == "It is still waiting, unless she was erased."
+
+
+def test_what_goes_on_under_another_id_is_told_under_both() -> None:
+    """Once she logs in, a cart without a name is hers; and what opened another one is heard of late."""
+    visitor = Timeline(customer="anonymous_id:d1", consent=False).add("A", 0, cart=None, message_id="visitor's")
+    ada = Timeline().until(30).becomes_one_with(visitor).until(2 * HOUR)
+    bob = Timeline().add("A", 10, message_id="later").add("B", 5, arrives=30, message_id="earlier").until(2 * HOUR)
+
+    for decisions, began in (
+        (decisions_of(visitor, "cart.abandoned") + decisions_of(ada, "cart.abandoned"), "visitor's"),
+        (decisions_of(bob, "cart.abandoned"), "earlier"),
+    ):
+        first, *_, last = decisions
+        told = life([one for one in decisions if one.trigger_id == first.trigger_id], SHOPS)
+        assert "00:30:00 UTC: it was dropped: It goes on under another id: whose it is, or what began it," in told[-2]
+        assert told[-1] == "What came of it stands under that id."
+        told = life([one for one in decisions if one.trigger_id == last.trigger_id], SHOPS)
+        assert told[1].startswith("2026-03-02 00:30:00 UTC: it was planned for ")
+        assert told[1].endswith(f", because of {began}.")
+        assert told[-1] == "She got it."
+
+
+def test_what_began_a_message_is_told_where_no_more_is_retained_than_that_it_was_sent() -> None:
+    (*_, emitted) = decisions_of(Timeline().add("A", 0, message_id="add").until(70), "cart.abandoned")
+
+    assert life([emitted], SHOPS)[1].endswith("; it rests on add.")
+
+
+def test_what_the_messaging_system_could_not_send_is_not_said_to_have_reached_her() -> None:
+    ada = Timeline().add("A", 0).until(70)
+    ada.tell(events.MessageFailed, 75, trigger_id=ada.triggers[0].trigger_id)
+    decisions = decisions_of(ada, "cart.abandoned")
+
+    told = life(decisions, SHOPS, kept=kept_of(ada.profile, decisions[-1]))
+    assert told[-1] == "She did not get it: it went out, and the messaging system could not send it."
+
+
+def test_of_several_reminders_the_last_one_has_the_success() -> None:
+    ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(26 * HOUR)
+    ada.order("o1", 27 * HOUR, "A", cart_id="c1", checkout_id="k1")
+
+    said = [line.partition("; ")[2].partition(" (")[0] for line in sent(ada.profile, UTC)]
+    assert said == ["an order followed", "an order followed, which counts as its success"]
+    assert [one.state for one in decisions_of(ada, "checkout.abandoned") if one.occurrence == 1] == ["armed", "emitted"]
 
 
 def test_who_is_held_out_is_said_to_be() -> None:
@@ -120,7 +187,7 @@ def test_reminders_are_numbered_as_they_are_where_they_are_sent() -> None:
 def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
     ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(26 * HOUR)
 
-    told = [*sent(ada.profile, UTC), *waiting(ada.profile, UTC)]
+    told = [*sent(ada.profile, UTC), *waiting(ada.profile, shop(), UTC)]
     assert [line.partition(" at ")[0] for line in told] == [
         "checkout.abandoned about k1 was sent",
         "checkout.abandoned about k1, message 2, was sent",
@@ -131,11 +198,20 @@ def test_reminders_about_the_same_are_told_apart_in_a_profile() -> None:
 def test_what_is_planned_only_in_its_time_is_told_to_wait_too() -> None:
     ada = Timeline().order("o1", 0, "lamp").tell(events.Identified, 1, traits={"birthday": "1990-05-05"})
 
-    assert list(waiting(ada.profile, UTC, "birthday")) == [
+    assert list(waiting(ada.profile, shop(), UTC, "birthday")) == [
         "birthday is looked at again at 2026-05-03 09:00:00 UTC, and comes then or later if there is ground for it."
     ]
-    told = [line.partition(" ")[0] for line in waiting(ada.profile, UTC)]
+    told = [line.partition(" ")[0] for line in waiting(ada.profile, shop(), UTC)]
     assert told == ["second.order.welcome", "cross.sell", "birthday", "winback", "anniversary"]
+
+
+def test_what_the_rules_switched_off_is_not_said_to_come() -> None:
+    ada = Timeline().add("A", 0).tell(events.Identified, 1, traits={"birthday": "1990-05-05"})
+
+    off = shop(CartAbandonedRule(enabled=False), BirthdayRule(enabled=False))
+    (told,) = waiting(ada.profile, off, UTC)
+    assert told.startswith("cart.abandoned about c1 is due at 2026-03-02 01:00:00 UTC, and is dropped then: ")
+    assert told.endswith(": The rules switched the trigger off (disabled).")
 
 
 def test_decisions_are_told_in_the_order_in_which_they_were_taken(

@@ -14,8 +14,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from profiles.book import Book
+from profiles.state import encode
 from schemas.decode import Decoder
 from schemas.events import Arrival
+from schemas.outputs import RulesChanged, SegmentsReady
 from schemas.topics import TOPICS
 from streams import cli, looking_on
 from streams.commands.tail import AWAY, BACK, readable, usual, values
@@ -433,5 +435,18 @@ def test_a_line_is_readable_whatever_the_record_is() -> None:
     assert readable(rejected) == "2023-11-14 22:13:20 UTC  not_json              21  line 1"
     receipt = b'{"request_id":"T-1","command":"erase","final":true,"counts":{},"at_ms":1700000000000}'
     assert readable(receipt) == "2023-11-14 22:13:20 UTC  erase                 -  T-1"
+    changed = RulesChanged(
+        decision_id="d",
+        partition=3,
+        old_version="winter",
+        old_digest="0123456789ab",
+        new_version="spring",
+        new_digest="fedcba987654",
+        at_ms=0,
+    )
+    told = "rules.changed         -  partition 3  from winter (01234567)  to spring (fedcba98)"
+    assert readable(encode(changed)) == f"1970-01-01 00:00:00 UTC  {told}"
+    ready = SegmentsReady(decision_id="d", partition=3, version="spring", digest="fedcba987654", at_ms=0)
+    assert readable(encode(ready)) == "1970-01-01 00:00:00 UTC  segments.ready        -  partition 3  spring (fedcba98)"
     in_microseconds = rejected.replace(b"1700000000000", b"1700000000000000")
     assert readable(in_microseconds) == "1700000000000000 ms      not_json              21  line 1"

@@ -42,3 +42,12 @@ def test_a_legend_beside_a_plot_shows_each_series_as_its_bars_look(tmp_path: Pat
     pictures = re.findall(r"<li>(<svg.*?</svg>)<span>reason &lt;\d+&gt;</span></li>", text)
     assert len(set(pictures)) == len(pictures) == count
     assert [COLOURS[at % len(COLOURS)] in picture for at, picture in enumerate(pictures)] == [True] * count
+
+
+def test_what_looks_like_a_tag_in_the_name_of_a_series_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    figure = go.Figure([go.Bar(name="carts <b>4h & more", x=[1], y=[1]), go.Bar(x=[1], y=[1])])
+    page = Page("Rules", "Of this version.")
+    page.plot(figure)
+    page.write(tmp_path / "page.html")
+
+    assert [bar.name for bar in figure.data] == ["carts &lt;b&gt;4h &amp; more", None]

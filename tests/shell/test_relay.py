@@ -76,7 +76,9 @@ def test_it_is_tried_again_under_the_same_id_until_it_is_taken() -> None:
 
     assert receiver.deliver(trigger()) is None
     assert {call.headers["webhook-id"] for call in receiver.calls} == {"t1"}
-    assert len({call.headers["webhook-timestamp"] for call in receiver.calls}) == 4
+    assert [call.headers["webhook-timestamp"] for call in receiver.calls] == [
+        str(round(START_MS / 1000) + seconds) for seconds in (0, 1, 3, 7)
+    ]
     assert [round(wait) for wait in receiver.waits] == [1, 2, 4]
 
 
@@ -97,10 +99,85 @@ def test_the_log_says_why_the_receiver_takes_nothing_and_when_it_does_again(capl
 
 
 def test_a_receiver_that_asks_for_time_gets_it() -> None:
-    receiver = Receiver(BUSY, OK)
+    """RFC 9110, 10.2.3: Retry-After is a number of seconds or a date."""
+    receiver = Receiver(BUSY, Answer(503, "Mon, 02 Mar 2026 00:05:00 GMT"), OK)
 
     assert receiver.deliver(trigger()) is None
-    assert receiver.waits == [120.0]
+    assert receiver.waits == [120.0, 180.0]
+
+
+def test_a_trigger_is_delivered_until_the_moment_it_expires_and_one_that_does_not_expire_at_any_time() -> None:
+    receiver = Receiver(OK)
+    receiver.now_ms += HOUR_MS
+    endless = {name: value for name, value in json.loads(trigger()).items() if name != "expires_at_ms"}
+
+    assert receiver.deliver(trigger(expires_at_ms=receiver.now_ms)) is None
+    assert receiver.deliver(json.dumps(endless).encode()) is None
+    assert receiver.deliver(trigger(expires_at_ms=receiver.now_ms - 1)) is not None
+    assert receiver.courier.counts == {**dict.fromkeys(FAILED, 0), "retried": 0, "delivered": 2, "expired": 1}
+
+
+def test_a_record_that_is_set_aside_says_whose_relay_tried_it_how_often_and_what_was_answered_last() -> None:
+    receiver = Receiver(BROKEN, TimeoutError(), Answer(422))
+    failure = receiver.deliver(trigger())
+
+    assert json.loads(msgspec.json.encode(failure)) == {
+        "relay": "crm", "reason": "refused", "detail": "HTTP 422", "tries": 3, "trigger_id": "t1", "name": "cart.abandoned",
+        "failed_at_ms": receiver.now_ms, "original": json.loads(trigger()),
+    }  # fmt: skip
+
+
+def test_a_trigger_is_given_up_after_as_long_as_the_settings_say_with_what_was_in_the_way_last() -> None:
+    receiver = Receiver(*[Answer(503, "600")] * 6, TimeoutError(), give_up_ms=HOUR_MS)
+    failure = receiver.deliver(trigger())
+
+    assert failure is not None
+    assert (failure.reason, failure.tries, failure.detail) == ("given_up", 7, "TimeoutError")
+    assert failure.failed_at_ms == START_MS + HOUR_MS
+
+
+def test_a_receiver_that_takes_some_triggers_is_not_away() -> None:
+    receiver = Receiver(BROKEN, OK, BROKEN, OK)
+
+    for trigger_id in ("t1", "t2"):
+        assert receiver.deliver(trigger(trigger_id=trigger_id)) is None
+    assert receiver.courier.counts["delivered"] == 2
+    assert receiver.courier.taken_ms == receiver.now_ms
+
+
+def test_as_many_calls_are_under_way_at_a_time_as_the_settings_say_and_to_wait_is_no_call() -> None:
+    waiting: list[asyncio.Future[Answer]] = []
+
+    async def post(url: str, call: Call) -> Answer:
+        waiting.append(asyncio.get_running_loop().create_future())
+        return await waiting[-1]
+
+    async def settle() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def story() -> None:
+        pause = asyncio.Event()
+
+        async def sleep(_seconds: float) -> None:
+            await pause.wait()
+
+        relay = Relay(url="https://receiver.example", secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", at_once=2)
+        courier = Courier("crm", relay, post, now_ms=lambda: START_MS, sleep=sleep)
+        all_of = asyncio.gather(*(courier.deliver(trigger(trigger_id=f"t{number}")) for number in range(3)))
+        await settle()
+        assert len(waiting) == 2
+        waiting[0].set_result(BROKEN)
+        await settle()
+        assert len(waiting) == 3, "the first waits to be tried again, and the third is called meanwhile"
+        for call in waiting[1:]:
+            call.set_result(OK)
+        pause.set()
+        await settle()
+        waiting[3].set_result(OK)
+        assert await all_of == [None, None, None]
+
+    run(asyncio.wait_for(story(), 20))
 
 
 NOT_TAKEN = b'{"message":"success","errors":["the event has no valid time"]}'
@@ -261,6 +338,15 @@ def test_a_receiver_that_gives_up_one_trigger_every_few_hours_takes_nothing_all_
         receiver.deliver(trigger(trigger_id="t24", expires_at_ms=START_MS + 3 * DAY_MS))
 
 
+def test_an_hour_that_a_receiver_asks_for_is_no_quiet_time() -> None:
+    """With an hour to be failing in, an hour's wait (the longest there is) would begin that hour anew each time."""
+    receiver = Receiver(Answer(503, "3600"), give_up_ms=DAY_MS, disable_after_ms=HOUR_MS)
+
+    with pytest.raises(Disabled, match="HTTP 503"):
+        receiver.deliver(trigger())
+    assert receiver.now_ms == START_MS + HOUR_MS
+
+
 def test_a_relay_with_a_quiet_beginning_waits_out_the_first_error_too() -> None:
     receiver = Receiver(BROKEN, OK, disable_after_ms=DAY_MS)
 
@@ -288,10 +374,14 @@ def test_a_name_that_no_trigger_has_is_told_when_a_relay_starts() -> None:
 def test_only_the_triggers_that_are_wanted_go_out() -> None:
     receiver = Receiver(OK, only=("welcome",))
 
-    assert receiver.deliver(trigger()) is None
-    assert receiver.deliver(trigger(name="trigger.cancelled", of_name="welcome")) is None
-    assert receiver.deliver(trigger(name="welcome")) is None
-    assert len(receiver.calls) == 2
+    for trigger_id, names in (
+        ("t1", {}),
+        ("t2", {"name": "trigger.cancelled", "of_name": "welcome"}),
+        ("t3", {"name": "trigger.cancelled", "of_name": "cart.abandoned"}),
+        ("t4", {"name": "welcome"}),
+    ):
+        assert receiver.deliver(trigger(trigger_id=trigger_id, **names)) is None
+    assert [call.headers["webhook-id"] for call in receiver.calls] == ["t2", "t4"]
 
 
 def test_the_worker_hears_that_a_message_never_went_out() -> None:
@@ -306,6 +396,23 @@ def test_the_worker_hears_that_a_message_never_went_out() -> None:
     assert isinstance(arrival, Arrival)
     assert isinstance(arrival.event, MessageFailed)
     assert (arrival.customer, arrival.event.trigger_id, arrival.event.reason) == ("user_id:ada", "t1", "refused")
+    assert (arrival.event.message_id, arrival.event.timestamp_ms) == ("relay-crm-t1", START_MS)
+
+
+def test_the_worker_hears_of_a_customer_by_whatever_she_is_known_by_and_of_nobody_else() -> None:
+    def told(customer: dict[str, Any]) -> tuple[str, Any] | None:
+        failure = Receiver(Answer(400)).deliver(trigger(customer=customer))
+        assert failure is not None
+        return message_failed(failure)
+
+    by_mail = told({"id": "email:ada@example.com"})
+    assert by_mail is not None
+    assert (by_mail[0], by_mail[1]["email"]) == ("ada@example.com", "ada@example.com")
+    assert (told({}), told({"id": "email:"}), told({"id": None})) == (None, None, None)
+
+    nobodys = Receiver(Answer(400)).deliver(b'{"trigger_id": "t1", "name": "welcome"}')
+    assert nobodys is not None
+    assert message_failed(nobodys) is None
 
 
 # --- lanes --------------------------------------------------------------------------------------------------------
@@ -409,6 +516,68 @@ def test_a_customer_whose_record_is_tried_for_an_hour_holds_up_nobody_else() -> 
         return delivered
 
     assert run(asyncio.wait_for(story(), 20)) == 501
+
+
+def test_a_customer_who_comes_again_after_her_records_are_done_has_a_lane_again() -> None:
+    async def story() -> list[str]:
+        done: list[str] = []
+
+        async def work(record: str) -> None:
+            done.append(record)
+
+        lanes = Lanes(work, 8)
+        for offset, record in enumerate(("first", "second")):
+            lanes.put("p0", offset, b"ada", record)
+            await lanes.idle()
+        assert (lanes.room, lanes.done()) == (8, {"p0": 2})
+        return done
+
+    assert run(asyncio.wait_for(story(), 20)) == ["first", "second"]
+
+
+def test_what_is_done_of_one_partition_says_nothing_of_another() -> None:
+    async def story() -> None:
+        held = asyncio.Event()
+
+        async def work(record: str) -> None:
+            if record == "held":
+                await held.wait()
+
+        lanes = Lanes(work, 8)
+        lanes.put("p0", 70, b"ada", "held")
+        lanes.put("p1", 5, b"bob", "other")
+        while lanes.room < 7:
+            await lanes.moved(5)
+        assert lanes.done() == {"p0": 70, "p1": 6}
+        await lanes.stop()
+        assert lanes.done() == {"p0": 70, "p1": 6}, "what is ended on the way is not done"
+
+    run(asyncio.wait_for(story(), 20))
+
+
+def test_no_more_than_ten_thousand_records_are_taken_in_behind_one_that_is_held_up() -> None:
+    async def story() -> None:
+        done = 0
+        held = asyncio.Event()
+
+        async def work(record: str) -> None:
+            nonlocal done
+            if record == "held":
+                await held.wait()
+            done += 1
+
+        lanes = Lanes(work, 20_000)
+        lanes.put("p0", 0, b"ada", "held")
+        for offset in range(1, 9_999):
+            lanes.put("p0", offset, b"bob", "other")
+        while done < 9_998:
+            await lanes.moved(5)
+        assert lanes.room == 1, "all but hers are done, and none of them may be committed"
+        held.set()
+        await lanes.idle()
+        assert lanes.room == 10_000
+
+    run(asyncio.wait_for(story(), 20))
 
 
 def test_no_more_is_taken_in_than_there_is_room_for_and_putting_never_waits() -> None:

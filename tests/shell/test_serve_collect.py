@@ -56,6 +56,16 @@ def test_each_message_becomes_one_record_on_the_topic_of_its_event_keyed_by_its_
     assert {(event["source"], event["source_kind"]) for event in shop.events} == {("back", "server")}
 
 
+def test_what_mobile_libraries_tell_of_the_app_itself_is_taken_and_neither_written_nor_set_aside() -> None:
+    shop = site()
+    opened = {"type": "track", "event": "Application Opened", "messageId": "m-open", "anonymousId": "device-1"}
+
+    assert shop.post("/v1/track", opened).status == 200
+    assert shop.post("/v1/batch", {"batch": [opened, viewed()]}).status == 200
+    assert [event["message_id"] for event in shop.events] == ["m1"]
+    assert shop.rejected == []
+
+
 def test_a_time_that_is_none_is_told_by_the_name_its_sender_gave_it() -> None:
     shop = site()
     shop.post("/v1/batch", {"batch": [viewed() | {"timestamp": "noon"}], "sentAt": "2026-03-01T12:00:00Z"})

@@ -30,6 +30,36 @@ def test_a_first_word_about_the_stock_counts_since_she_asked_because_there_was_n
     assert ada().stock("tent", 100, 3).until(DAY).emitted(NAME) == [100]
 
 
+def asked_late(story: Timeline, minute: float, arrives: float) -> Timeline:
+    return story.tell(
+        events.StockAlertSubscribed, minute, arrives=arrives, product=product("tent"), subscription_id="s1"
+    )
+
+
+def test_who_had_asked_before_it_came_back_is_told_once_we_hear_of_it() -> None:
+    in_time = ada(asks_at=5).stock("tent", 10, 3, message_id="s").until(DAY)
+    late = asked_late(Timeline(shop()).stock("tent", 0, 0).stock("tent", 10, 3, message_id="s"), 5, 20).until(DAY)
+
+    assert (in_time.emitted(NAME), late.emitted(NAME)) == ([10], [20])
+    assert in_time.triggers[0].trigger_id == late.triggers[0].trigger_id
+
+
+@pytest.mark.parametrize("asked, arrives, left", [(15, 20, 3), (5, 20, 0), (5, 5 + 2 * DAY, 3)])
+def test_not_so_who_asked_since_nor_where_it_is_gone_again_nor_days_later(
+    asked: float, arrives: float, left: int
+) -> None:
+    story = Timeline(shop()).stock("tent", 0, 0).stock("tent", 10, 3).stock("tent", 12, left)
+
+    assert asked_late(story, asked, arrives).until(5 * DAY).emitted(NAME) == []
+
+
+def test_an_alert_that_was_answered_is_not_answered_again_for_another_that_came_late() -> None:
+    story = ada().stock("tent", 10, 3).until(15)
+    story.tell(events.StockAlertSubscribed, 5, arrives=20, product=product("tent"), subscription_id="s2")
+
+    assert story.until(DAY).emitted(NAME) == [10]
+
+
 def test_more_of_what_is_there_is_no_news() -> None:
     story = ada().tell(events.StockAlertSubscribed, 1, product=product("lamp"), subscription_id="s2")
 
@@ -130,3 +160,14 @@ def test_without_consent_it_is_not_sent_and_the_alert_stays_open() -> None:
 
     assert story.decisions(NAME)[-1] == ("suppressed", "no_consent")
     assert story.profile.watches["tent"].waits
+
+
+def test_where_the_shop_sets_a_cooldown_each_product_cools_by_itself_whichever_alert_it_was() -> None:
+    story = ada(cooldown_ms=7 * DAY * 60_000).stock("tent", 10, 0).stock("tent", 100, 3).until(101)
+    for number, what in ((2, "tent"), (3, "lamp")):
+        story.tell(events.StockAlertSubscribed, DAY, product=product(what), subscription_id=f"s{number}")
+        story.stock(what, DAY + 1, 0).stock(what, DAY + 2, 3)
+    story.until(2 * DAY)
+
+    assert [trigger.items[0].product_id for trigger in story.triggers] == ["tent", "lamp"]
+    assert ("suppressed", "cooldown") in story.decisions(NAME)

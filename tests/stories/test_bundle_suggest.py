@@ -45,6 +45,15 @@ def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
     assert [one.episode_key for one in story.triggers if one.name == NAME] == ["user_id:ada|weekend"]
 
 
+def test_it_has_the_same_id_whichever_of_the_two_was_heard_of_first() -> None:
+    in_order = ada().view("tent", 0, message_id="one").view("stove", 10, message_id="two").until(5 * DAY)
+    late = ada().view("stove", 10, message_id="two").view("tent", 0, message_id="one", arrives=11).until(5 * DAY)
+
+    first, second = in_order.sent(NAME)[0], late.sent(NAME)[0]
+    assert first.trigger_id == second.trigger_id
+    assert (first.evidence, second.evidence) == (("2026-03-02", "two"), ("2026-03-02", "one"))
+
+
 def test_one_view_or_the_same_product_twice_is_not_enough() -> None:
     assert ada().view("tent", 0).view("tent", 10).until(5 * DAY).emitted(NAME) == []
 

@@ -273,6 +273,20 @@ def test_a_reminder_names_what_opened_it_and_the_newest_eight_events_that_moved_
     assert reminder.evidence == ("add 0", *(f"add {number}" for number in range(4, 12)))
 
 
+def test_what_a_late_event_shows_to_have_been_the_second_is_still_named(ada: Timeline) -> None:
+    ada.add("A", 10, message_id="second").add("B", 5, message_id="first", arrives=11)
+    (reminder,) = ada.until(DAY).triggers
+
+    assert reminder.evidence == ("first", "second")
+
+
+def test_nothing_is_named_twice_nor_what_an_order_had_ended(ada: Timeline) -> None:
+    ada.add("A", 0, message_id="bought").add("B", 10, message_id="left")
+    ada.order("o1", 5, "A", arrives=11, message_id="order").until(DAY)
+
+    assert ada.triggers[0].evidence == ("left", "order")
+
+
 def test_what_was_sent_is_forgotten_when_it_stands_in_the_way_of_nothing_any_more(ada: Timeline) -> None:
     ada.add("A", 0, cart="c1").add("A", 30 * DAY, cart="c2").until(31 * DAY)
 

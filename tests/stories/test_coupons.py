@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from profiles.order_rules import NextOrderCouponRule
+from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
+from profiles.rules import DAY_MS
 from profiles.state import COUPONS_MAX
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
@@ -124,6 +125,14 @@ def test_a_reminder_that_waits_when_reminders_are_switched_off_does_not_go_out(a
     assert ada.decisions(NEXT)[-1] == ("cancelled", "disabled")
 
 
+def test_nor_does_one_of_a_coupon_that_holds_no_longer_than_reminders_are_ahead_by_now(ada: Timeline) -> None:
+    deliver(ada.order("o1", 0, "A"), "o1", DAY).until(2 * DAY + HOUR)
+    ada.new_rules(shop(NextOrderCouponRule(valid_ms=90 * DAY_MS, remind_before_ms=30 * DAY_MS))).until(60 * DAY)
+
+    assert ada.emitted(NEXT) == [2 * DAY]
+    assert ada.decisions(NEXT)[-1] == ("cancelled", "disabled")
+
+
 def test_who_has_ordered_since_is_not_reminded(ada: Timeline) -> None:
     deliver(ada.order("o1", 0, "A"), "o1", DAY).order("o2", 10 * DAY, "B").until(60 * DAY)
 
@@ -178,6 +187,13 @@ def test_one_that_is_in_a_cart_is_not_told_of_but_one_taken_out_again_is() -> No
     assert outside.until(40 * DAY).emitted(EXPIRING) == [27 * DAY]
 
 
+def test_one_that_was_put_into_a_cart_longer_ago_than_carts_are_kept_is_told_of() -> None:
+    for applied, told in ((27 * DAY, []), (27 * DAY - 1, [57 * DAY])):
+        ada = issue(Timeline(), 0, 60 * DAY).tell(events.CouponApplied, applied, coupon_id="x1", cart_id="c1")
+
+        assert ada.until(70 * DAY).emitted(EXPIRING) == told
+
+
 def test_a_longer_validity_moves_the_reminder(ada: Timeline) -> None:
     issue(issue(ada, 0, 10 * DAY), DAY, 20 * DAY).until(30 * DAY)
 
@@ -188,6 +204,18 @@ def test_one_without_an_end_or_of_two_days_is_not_told_of(ada: Timeline) -> None
     issue(issue(ada, 0, None, "x1"), 0, 2 * DAY, "x2").until(30 * DAY)
 
     assert ada.decisions(EXPIRING) == []
+
+
+def test_nor_is_one_that_holds_no_longer_than_reminders_are_ahead_by_new_rules(ada: Timeline) -> None:
+    issue(ada, 0, 10 * DAY).new_rules(shop(CouponExpiringRule(before_ms=10 * DAY_MS))).until(30 * DAY)
+
+    assert ada.decisions(EXPIRING) == [("armed", None), ("cancelled", "coupon_expired")]
+
+
+def test_a_reminder_moves_by_new_rules(ada: Timeline) -> None:
+    issue(ada, 0, 10 * DAY).new_rules(shop(CouponExpiringRule(before_ms=9 * DAY_MS))).until(30 * DAY)
+
+    assert ada.emitted(EXPIRING) == [DAY]
 
 
 def test_there_is_one_reminder_for_each_issue(ada: Timeline) -> None:

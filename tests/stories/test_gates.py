@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from profiles.cart_rules import WishlistReminderRule
 from profiles.rules import Caps, Excluded, Holdout, Precedence, QuietHours
-from profiles.state import Privacy
+from profiles.state import TRAITS_MAX, Privacy
 from profiles.triggers import CartAbandonedRule, CheckoutAbandonedRule, WelcomeRule
 from schemas import events
 from schemas.events import ConsentChange
@@ -344,6 +344,36 @@ def test_who_is_held_out_of_everything_gets_no_marketing_but_every_service_messa
     assert [(trigger.name, trigger.shadow) for trigger in ada.triggers] == [(WELCOME, False), (CART, True)]
     assert ada.triggers[1].holdout is not None
     assert ada.triggers[1].holdout.group == "global"
+
+
+def test_where_that_is_the_only_hold_out_whoever_is_not_held_out_is_told_of_with_her_place_in_it() -> None:
+    bucket = place("global", "ada")
+    ada = Timeline(shop(WelcomeRule(trigger_class="service"), holdout=Holdout(share=bucket)), consent=False)
+    ada.tell(events.SignedUp, 0, consent=GRANT).add("tea", 10).until(DAY)
+
+    service, marketing = ada.triggers
+    assert service.holdout is None
+    assert marketing.holdout is not None
+    assert (marketing.holdout.group, marketing.holdout.bucket, marketing.shadow) == ("global", bucket, False)
+
+
+def test_the_zone_that_is_shown_is_the_one_that_was_gone_by() -> None:
+    ada = Timeline().tell(events.Identified, 0, traits={"timezone": "Mars/Olympus_Mons"}, timezone="Asia/Tokyo")
+    (reminder,) = ada.add("tea", 1).until(DAY).triggers
+
+    assert reminder.customer.timezone == "Asia/Tokyo"
+
+
+def test_staff_are_known_as_such_and_birthdays_kept_however_many_traits_a_shop_tells() -> None:
+    ada = Timeline().tell(events.Identified, 0, traits={f"audience {number}": True for number in range(TRAITS_MAX)})
+    ada.tell(events.Identified, 1, traits={"employee": True, "birthday": "03-10", "one more": True})
+    ada.add("tea", 2).until(DAY)
+
+    assert ada.decisions(CART)[-1] == ("suppressed", "excluded")
+    assert ada.profile.traits.keys() - {f"audience {number}" for number in range(TRAITS_MAX)} == {
+        "employee",
+        "birthday",
+    }
 
 
 # --- several at once ----------------------------------------------------------------------------------------------

@@ -41,6 +41,23 @@ def test_once_for_a_cart(ada: Timeline) -> None:
     assert ada.emitted(GIFT) == [0, 8]
 
 
+@pytest.mark.parametrize("cart", ["c1", None])
+def test_what_is_put_into_it_after_it_was_ordered_is_another_cart(ada: Timeline, cart: str | None) -> None:
+    ada.add(product("A", 4500), 0, cart=cart).add(product("B", 900), 5, cart=cart)
+    ada.order("o1", 10, "A", "B", cart_id=cart)
+    ada.add(product("B", 4500), 2 * DAY, cart=cart).remove(product("B", 4500), 2 * DAY + 1, cart=cart)
+    ada.add(product("B", 4500), 2 * DAY + 2, cart=cart).until(3 * DAY)
+
+    assert ada.emitted(GIFT) == [0, 2 * DAY]
+
+
+def test_an_order_of_something_else_makes_it_no_other_cart(ada: Timeline) -> None:
+    ada.add(product("A", 4500), 0).until(1).order("o1", 10, "Z", cart_id="c2")
+    ada.remove(product("A", 4500), 20).add(product("A", 4500), 30).until(DAY)
+
+    assert ada.emitted(GIFT) == [0]
+
+
 def test_the_reminder_of_the_cart_tells_of_it_too(ada: Timeline) -> None:
     ada.add(product("A", 4500), 0).until(DAY)
 

@@ -101,6 +101,14 @@ def test_a_product_is_told_at_most_once_in_seven_days_and_each_by_itself() -> No
     assert story.stock("tent", 9 * DAY, 50).stock("tent", 10 * DAY, 3).until(11 * DAY).emitted(NAME)[-1] == 10 * DAY
 
 
+def test_so_is_each_variant() -> None:
+    story = ada().wish(product("tent", variant_id="red"), 0).wish(product("tent", variant_id="blue"), 1)
+    story.stock("tent", 100, 5, variant_id="red", previous_available=6)
+    story.stock("tent", DAY, 5, variant_id="blue", previous_available=6).until(2 * DAY)
+
+    assert story.emitted(NAME) == [100, DAY]
+
+
 def test_the_same_event_twice_is_told_once() -> None:
     story = ada(cooldown_ms=0).wish("tent", 0).stock("tent", 10, 50).stock("tent", 100, 5, message_id="s")
 

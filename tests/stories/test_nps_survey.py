@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from profiles.feedback_rules import NpsSurveyRule
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product
+from tests.stories.timeline import DAY, Timeline, product, shop
 
 SURVEY = "nps.survey"
 
@@ -93,7 +94,26 @@ def test_an_answer_she_gave_elsewhere_puts_it_off() -> None:
 def test_while_a_complaint_is_open_she_is_not_asked() -> None:
     ada = buyer().tell(events.TicketOpened, 10 * DAY, ticket_id="t1").until(20 * DAY)
 
-    assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "open_complaint")]
+    assert ada.decisions(SURVEY)[:2] == [("armed", None), ("cancelled", "open_complaint")]
+    assert ada.emitted(SURVEY) == []
+
+
+def test_but_ninety_days_later_as_everybody_is() -> None:
+    ada = buyer().tell(events.TicketOpened, 100 * DAY, ticket_id="t1").until(106 * DAY)
+    ada.tell(events.TicketResolved, 106 * DAY, ticket_id="t1")
+    for day in range(110, 200, 20):
+        ada.tell(events.PageViewed, day * DAY)
+    ada.until(200 * DAY)
+
+    assert ada.emitted(SURVEY) == [15 * DAY, 195 * DAY]
+    assert ("cancelled", "open_complaint") in ada.decisions(SURVEY)
+
+
+def test_so_is_who_did_not_meet_the_further_condition_of_the_rules_when_it_was_due() -> None:
+    ada = Timeline(shop(NpsSurveyRule(condition="profile.orders.count >= 2"))).order("o1", 0, "lamp")
+    ada.tell(events.OrderDelivered, DAY, order_id="o1").order("o2", 50 * DAY, "chair").until(110 * DAY)
+
+    assert ada.emitted(SURVEY) == [105 * DAY]
 
 
 def test_nor_when_that_is_over_and_something_of_the_order_changes() -> None:
@@ -101,7 +121,8 @@ def test_nor_when_that_is_over_and_something_of_the_order_changes() -> None:
     ada.tell(events.TicketOpened, 10 * DAY, ticket_id="t1").tell(events.TicketResolved, 16 * DAY, ticket_id="t1")
     ada.tell(events.OrderReturned, 17 * DAY, order_id="o1", products=(product("chair"),)).until(40 * DAY)
 
-    assert ada.decisions(SURVEY) == [("armed", None), ("cancelled", "open_complaint")]
+    assert ada.decisions(SURVEY)[:2] == [("armed", None), ("cancelled", "open_complaint")]
+    assert ada.waiting(SURVEY) == [105 * DAY]
 
 
 def test_an_order_that_came_back_is_not_asked_about() -> None:

@@ -150,6 +150,14 @@ def test_a_product_is_told_at_most_once_in_seven_days_and_each_by_itself() -> No
     assert story.price("lamp", 3 * DAY, 800).until(4 * DAY).emitted(NAME) == [105, 3 * DAY + 5]
 
 
+def test_so_does_each_variant() -> None:
+    story = ada().view(product("tent", variant_id="red"), 0).view(product("tent", variant_id="blue"), 1)
+    story.price("tent", 100, 900, variant_id="red", previous_price_minor=1000)
+    story.price("tent", DAY, 900, variant_id="blue", previous_price_minor=1000).until(2 * DAY)
+
+    assert [trigger.items[0].variant_id for trigger in story.sent(NAME)] == ["red", "blue"]
+
+
 def test_a_variant_is_a_product_of_its_own() -> None:
     story = ada().view(product("tent", variant_id="red"), 0)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from profiles.catalogue import build_catalogue
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 DUE = "replenishment.due"
 LATE = "replenishment.late"
@@ -73,6 +73,15 @@ def test_without_a_new_purchase_a_late_reminder_follows_half_an_interval_after_r
 
     assert ada.emitted(DUE) == [27 * DAY]
     assert ada.emitted(LATE) == [45 * DAY]
+
+
+def test_new_rules_plan_it_at_the_hour_at_which_she_orders_by_now_on_the_day_they_say() -> None:
+    """Orders of other things move her usual hour, and no reminder: that would have to be asked with each order."""
+    ada = coffee_lover().order("o1", 0, product("coffee"))
+    ada.order("o2", DAY + 20 * HOUR, "cup").order("o3", 2 * DAY + 20 * HOUR, "plate")
+
+    assert ada.waiting(DUE) == [27 * DAY]
+    assert ada.new_rules(ada.engine.book).waiting(DUE) == [27 * DAY + 20 * HOUR]
 
 
 def test_an_order_after_the_reminder_is_its_conversion() -> None:

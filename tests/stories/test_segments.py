@@ -312,6 +312,19 @@ def test_repeats_count_once() -> None:
     assert told(ada) == []
 
 
+def test_however_often_others_are_told_of_her_what_she_was_sent_herself_is_not_forgotten_for_it() -> None:
+    ada = Timeline(shop(segments={"looking": LOOKING}))
+    for quarter in range(40):
+        ada.view("A", quarter * DAY / 4).view("B", quarter * DAY / 4 + 1)
+    ada.until(11 * DAY)
+
+    assert len(ada.sent(ENTERED)) == len(ada.sent(EXITED)) == 40
+    assert ada.emitted("browse.abandoned") == [61]  # once in 14 days
+
+    ada.order("o1", 11 * DAY, "A").until(11 * DAY + 1)
+    assert "browse.abandoned" in {sent.name for sent in ada.profile.emitted}
+
+
 @pytest.mark.parametrize(
     "tables, said",
     [

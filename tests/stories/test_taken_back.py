@@ -5,11 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from profiles.cart_rules import CartAbandonedRule
+from profiles.catalogue import build_catalogue
 from profiles.gift_rules import GiftThresholdRule
 from profiles.goods_rules import PriceDroppedRule
 from schemas import events
+from schemas.outputs import TriggerOutcome
 from tests.stories.customers import buys, shop_that_learned
-from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, ms, product, shop
 
 Story = Callable[[Timeline], Timeline]
 
@@ -215,3 +217,75 @@ def test_who_had_bought_before_a_price_fell_is_not_to_hear_of_it() -> None:
     ada.order("o1", 50, "A", arrives=3 * HOUR)
 
     assert ("trigger.cancelled", "late_conversion") in ada.outcomes
+
+
+# --- coupons, silence, offers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coupon, outcome", [("x1", [("trigger.cancelled", "late_conversion")]), ("x2", [])])
+def test_an_order_that_had_spent_the_coupon_takes_back_the_word_that_it_lapses(
+    coupon: str, outcome: list[tuple[str, str]]
+) -> None:
+    ada = Timeline().tell(events.CouponIssued, 0, coupon_id="x1", expires_ms=ms(30 * DAY)).until(27 * DAY)
+    assert ada.emitted("coupon.expiring") == [27 * DAY]
+
+    ada.order("o1", 27 * DAY - 10, "A", coupon=coupon, arrives=27 * DAY + 10)
+
+    assert ada.outcomes == outcome
+
+
+def couponed() -> Timeline:
+    """A coupon for the next order on day 2, and its reminder on day 29."""
+    ada = Timeline().order("o1", 0, "A").tell(events.OrderDelivered, DAY, order_id="o1").until(29 * DAY)
+    assert ada.emitted("next.order.coupon") == [2 * DAY, 29 * DAY]
+    return ada
+
+
+def test_the_reminder_of_a_coupon_is_taken_back_by_an_order_since_the_coupon() -> None:
+    ada = couponed().order("o2", 20 * DAY, "B", arrives=30 * DAY)
+
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+def test_not_by_one_before_it() -> None:
+    assert couponed().order("o2", 2 * DAY - 1, "B", arrives=30 * DAY).outcomes == []
+
+
+def test_a_silence_that_was_none_is_taken_back() -> None:
+    ada = Timeline()
+    for number in range(10):
+        ada.order(f"o{number}", number * 10 * DAY, "A")
+    ada.until(150 * DAY)
+    (told,) = [one for one in ada.sent("behaviour.change") if one.details["measure"] == "silence"]
+    ada.order("late", 99 * DAY, "A", arrives=150 * DAY)
+
+    taken_back = [one.of_trigger_id for one in ada.out if isinstance(one, TriggerOutcome) and one.reason is not None]
+    assert told.trigger_id in taken_back
+
+
+CATALOGUE = build_catalogue(
+    [
+        {"product_id": "tent", "complementary": "mat;stove", "bundles": "weekend"},
+        {"product_id": "mat", "bundles": "weekend"},
+        {"product_id": "stove", "bundles": "weekend"},
+    ]
+)
+
+
+@pytest.mark.parametrize("bought, outcome", [(("mat", "stove"), "late_conversion"), (("mat",), None)])
+@pytest.mark.parametrize("name", ["cross.sell", "bundle.suggest"])
+def test_an_offer_is_taken_back_where_all_of_it_had_been_bought(
+    name: str, bought: tuple[str, ...], outcome: str | None
+) -> None:
+    ada = Timeline(shop(catalogue=CATALOGUE))
+    if name == "cross.sell":
+        ada.order("o1", 0, "tent").until(7 * DAY)
+    else:
+        ada.add("tent", 0).until(DAY)
+    (offer,) = ada.sent(name)
+    assert [item.product_id for item in offer.items] == ["mat", "stove"]
+
+    ada.order("o2", 10, *bought, arrives=7 * DAY + 10)
+
+    reasons = [one.reason for one in ada.out if isinstance(one, TriggerOutcome) and one.of_name == name]
+    assert reasons == ([] if outcome is None else [outcome])

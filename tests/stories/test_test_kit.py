@@ -312,8 +312,10 @@ def test_a_story_says_what_happened_instead() -> None:
         (lambda story: story.ana.receives(), "ana has not ordered anything yet"),
         (lambda story: story.visitor("ana"), "ana is a customer of this story already"),
         (lambda story: story.ana.logs_in(on="phone").logs_in(on="phone"), "phone turned out to be ana already"),
+        (lambda story: story.ana.adds("tent", price="49,90"), "'49,90' is no price; write a number such as 49.90"),
+        (lambda story: story.shop.prices("tent", float("nan")), "nan is no price"),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_a_slip_of_the_pen_is_told(slip: Callable[[Story], Any], said: str) -> None:
     story = Story()

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from profiles.rules import QuietHours
 from profiles.standing import tier_limits, tier_of
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from schemas import events
 from tests.stories.customers import buys, learned, shop_that_learned
-from tests.stories.timeline import DAY, Timeline, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, shop
 
 TIERS = shop(VipEnteredRule(limits=(10_000, 50_000)))
 
@@ -53,6 +54,32 @@ def test_who_comes_back_is_told_again() -> None:
 
     assert [name for name, _ in told(ada) if name.startswith("vip")] == ["vip.entered", "vip.left", "vip.entered"]
     assert len({trigger.trigger_id for trigger in ada.triggers}) == len(ada.triggers)
+
+
+@pytest.mark.parametrize(
+    "spent, left, passages",
+    [
+        (60_000, 0, []),  # from none up to the second and down again
+        (60_000, 20_000, [("vip.entered", 1)]),
+        (12_000, 0, []),
+    ],
+)
+def test_what_comes_to_nothing_before_the_morning_is_not_told(
+    spent: int, left: int, passages: list[tuple[str, int]]
+) -> None:
+    night = Timeline(shop(VipEnteredRule(limits=(10_000, 50_000)), quiet_hours=QuietHours()))
+    buys(night, 22 / 24, spent, "o1")
+    night.tell(events.OrderRefunded, 23 * HOUR, order_id="o1", refund_id="r1", amount_minor=spent - left).until(2 * DAY)
+
+    assert [one for one in told(night) if one[0].startswith("vip")] == passages
+
+
+def test_nor_who_left_a_tier_and_was_back_before_she_was_told() -> None:
+    ada = buys(Timeline(shop(VipEnteredRule(limits=(10_000,)), quiet_hours=QuietHours())), 0.5, 12_000, "o1")
+    ada.until(DAY).tell(events.OrderCancelled, 1 * DAY + 22 * HOUR, order_id="o1")
+    buys(ada, 1 + 23 / 24, 15_000, "o2").until(4 * DAY)
+
+    assert [name for name, _ in told(ada) if name.startswith("vip")] == ["vip.entered"]
 
 
 def test_without_limits_the_top_tenth_of_all_buyers_is_the_tier() -> None:

@@ -19,6 +19,15 @@ def test_the_first_identify_with_consent_is_welcomed_five_minutes_later() -> Non
     assert ada.emitted(WELCOME) == [5]
 
 
+def test_who_consented_days_before_she_told_who_she_is_is_welcomed_then() -> None:
+    ada = Timeline(customer="anonymous_id:a1", consent=False).tell(events.ConsentChanged, 0, consent=GRANT)
+    ada.until(2 * DAY).tell(events.Identified, 3 * DAY, email="ada@example.org", consent=GRANT)
+    ada.tell(events.Identified, 4 * DAY, consent=GRANT).until(5 * DAY)
+
+    assert ada.emitted(WELCOME) == [3 * DAY + 5]
+    assert ("expired", "unreachable") in ada.decisions(WELCOME)
+
+
 def test_she_is_welcomed_only_once() -> None:
     ada = newcomer().tell(events.Identified, 0, consent=GRANT).tell(events.Identified, DAY, consent=GRANT)
     ada.tell(events.SignedUp, 2 * DAY).until(30 * DAY)

@@ -137,8 +137,3 @@ def test_a_try_that_was_due_within_the_week_before_is_made_when_an_order_is_canc
     ada.tell(events.OrderCancelled, known, order_id="gone").until(400 * DAY)
 
     assert emitted_days(ada)[0] == first
-
-
-def test_intervals_that_are_none_are_refused() -> None:
-    with pytest.raises(ValueError, match="between 0 and 1000"):
-        WinbackRule(intervals=-1)

@@ -9,8 +9,10 @@ import pytest
 from profiles.calendar_days import YearlyDay, next_occasion, read_birthday
 from profiles.life_rules import AnniversaryRule, BirthdayRule
 from profiles.rules import QuietHours
+from profiles.state import Moment
 from schemas import events
-from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, product, shop
+from schemas.events import Arrival
+from tests.stories.timeline import DAY, HOUR, START_MS, Timeline, ms, product, shop
 
 BIRTHDAY, ANNIVERSARY = "birthday", "anniversary"
 YEAR = 365 * DAY
@@ -80,6 +82,18 @@ def test_told_before_nine_on_the_day_it_is_kept_and_told_after_it_waits_a_year()
 
     assert before.emitted(BIRTHDAY) == [at("2026-03-10 09:00")]
     assert after.emitted(BIRTHDAY) == [at("2027-03-10 09:00")]
+
+
+@pytest.mark.parametrize("date", ["03-10", "1990-03-10"])
+def test_who_tells_it_again_while_the_clock_has_yet_to_come_to_nine_does_not_wait_a_year(date: str) -> None:
+    """The clock stays a minute behind events."""
+    ada, nine = born("03-10").until(at("2026-03-10 08:00")), at("2026-03-10 09:00")
+    again = events.Identified(message_id="again", timestamp_ms=ms(nine + 0.5), user_id="ada", traits={"birthday": date})
+    arrival = Arrival(again, ms(nine + 0.5), ms(nine + 0.5), ada.profile.id, "ada")
+    ada.engine.step(ada.profile, arrival, Moment(ms(nine - 0.5)), ada.orders, ada.out)
+    ada.until(at("2027-03-11 00:00"))
+
+    assert ada.emitted(BIRTHDAY) == [nine, at("2027-03-10 09:00")]
 
 
 def test_nobody_has_two_birthdays_in_300_days_by_changing_the_date() -> None:
