@@ -385,8 +385,11 @@ class Engine:
                 add(orders.counted, difference(statistics.counters(profile, self.book), before))
         elif type(arrival.event) in COMMANDS:
             was_suppressed = profile.suppressed
-            if was_suppressed and self._is_watching and type(arrival.event) is events.UnsuppressCustomer:
-                self._watch.prepare(turn, orders)
+            if was_suppressed and type(arrival.event) is events.UnsuppressCustomer:
+                if profile.orders.first is not None:
+                    orders.get(profile.orders.first[1])  # what is planned anew may go by it
+                if self._is_watching:
+                    self._watch.prepare(turn, orders)
             privacy.obey(turn, arrival, orders, self.triggers)
             if was_suppressed and not profile.suppressed and not profile.is_blank:
                 self._moving.look_anew(turn, orders)

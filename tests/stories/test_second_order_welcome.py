@@ -4,6 +4,9 @@ from itertools import permutations
 
 import pytest
 
+from profiles.needs import NeedLedger
+from profiles.order_state import Ledger
+from profiles.state import encode
 from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, ms, product
 
@@ -116,3 +119,17 @@ def test_a_history_that_is_imported_thanks_for_nothing() -> None:
     ada = Timeline().order("o1", 0, "A", arrives=90 * DAY, imported=True).until(99 * DAY)
 
     assert ada.decisions(THANKS) == []
+
+
+def test_who_may_be_written_to_again_is_thanked_though_her_order_has_to_be_loaded_for_it() -> None:
+    ada = Timeline().order("o1", 0, "A").tell(events.SuppressCustomer, 10, request_id="r1")
+    (entry,) = ada.orders.all()
+    ada.orders = Ledger()
+    with pytest.raises(NeedLedger):
+        ada.tell(events.UnsuppressCustomer, 20, request_id="r2")
+    assert ada.profile.suppressed
+
+    ada.orders.load("o1", encode(entry))
+    ada.tell(events.UnsuppressCustomer, 20, request_id="r2").until(2 * DAY)
+
+    assert ada.emitted(THANKS) == [DAY]
