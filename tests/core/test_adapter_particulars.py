@@ -501,6 +501,17 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+def test_the_page_of_a_product_is_known_where_the_shop_is() -> None:
+    tea = {"id": 71, "handle": "green-tea", "updated_at": "2024-05-01T12:00:00Z"}
+    shop = {"X-Shopify-Shop-Domain": "tea.myshopify.com"}
+
+    assert one(webhook("products/update", tea, **shop)).url == "https://tea.myshopify.com/products/green-tea"
+    assert one(webhook("products/update", tea | {"handle": None}, **shop)).url is None
+    nowhere = webhook("products/update", tea)
+    nowhere["headers"].pop("X-Shopify-Shop-Domain", None)
+    assert one(nowhere).url is None
+
+
 def test_of_a_customer_of_shopify_the_plain_facts_are_kept_and_what_is_empty_is_not() -> None:
     """https://shopify.dev/docs/api/webhooks: the example of customers/create, with a time, and with an address of its kind."""
     bob = {

@@ -1061,6 +1061,7 @@ def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
     ({"total": 55, "shipping": 5, "return_shipping": 7}, 5000, 700),
     ({"total": 55, "shipping": 5, "return_shipping": 0}, 5000, 0),
     ({"total": 5, "shipping": 5}, 0, 500),
+    ({"revenue": 30, "shipping": 5}, 3000, 0),
 ])  # fmt: skip
 def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
     money: dict[str, Any], amount: int, shipping: int
