@@ -501,6 +501,13 @@ def test_what_shopify_does_not_count_or_sells_on_when_none_are_left_is_not_sold_
     assert stock(7) == 7
 
 
+@pytest.mark.parametrize("topic", ["customers/update", "products/update"])
+def test_what_shopify_says_of_a_state_it_says_with_its_time(topic: str) -> None:
+    """It may be sent again much later: when it was sent is not since when it is so."""
+    assert refused(webhook(topic, {"id": 71})) == ("missing_field", "body.updated_at is missing")
+    assert one(webhook(topic, {"id": 71, "created_at": "2024-05-01T12:00:00Z"})).timestamp_ms == NOON_MS
+
+
 def test_the_page_of_a_product_is_known_where_the_shop_is() -> None:
     tea = {"id": 71, "handle": "green-tea", "updated_at": "2024-05-01T12:00:00Z"}
     shop = {"X-Shopify-Shop-Domain": "tea.myshopify.com"}
