@@ -821,7 +821,10 @@ def test_an_item_of_googles_examples_is_a_product() -> None:
 
 
 def test_the_worth_of_a_checkout_of_ga4_that_names_no_currency_is_in_the_shops() -> None:
-    assert one(ga4("begin_checkout", value=30.03, items=[{"item_id": "a"}])).value_minor == 3003
+    silent = ga4("begin_checkout", value=3003, items=[{"item_id": "a"}])
+
+    assert in_shop_of("JPY", silent).value_minor == 3003
+    assert in_shop_of("EUR", silent).value_minor == 300_300
 
 
 def test_a_list_of_ga4_is_known_by_its_id_or_else_its_name_wherever_they_stand() -> None:
