@@ -548,6 +548,24 @@ def test_that_a_product_was_deleted_says_nothing_of_its_variants() -> None:
     assert events(webhook("products/delete", {"id": 71})) == []
 
 
+@pytest.mark.parametrize("topic", ["customers/update", "products/update"])
+def test_what_shopify_says_of_a_state_it_says_with_its_time(topic: str) -> None:
+    """It may be sent again much later: when it was sent is not since when it is so."""
+    assert refused(webhook(topic, {"id": 71})) == ("missing_field", "body.updated_at is missing")
+    assert one(webhook(topic, {"id": 71, "created_at": "2024-05-01T12:00:00Z"})).timestamp_ms == NOON_MS
+
+
+def test_the_page_of_a_product_is_known_where_the_shop_is() -> None:
+    tea = {"id": 71, "handle": "green-tea", "updated_at": "2024-05-01T12:00:00Z"}
+    shop = {"X-Shopify-Shop-Domain": "tea.myshopify.com"}
+
+    assert one(webhook("products/update", tea, **shop)).url == "https://tea.myshopify.com/products/green-tea"
+    assert one(webhook("products/update", tea | {"handle": None}, **shop)).url is None
+    nowhere = webhook("products/update", tea)
+    nowhere["headers"].pop("X-Shopify-Shop-Domain", None)
+    assert one(nowhere).url is None
+
+
 def test_of_a_customer_of_shopify_the_plain_facts_are_kept_and_what_is_empty_is_not() -> None:
     """https://shopify.dev/docs/api/webhooks: the example of customers/create, with a time, and with an address of its kind."""
     bob = {
@@ -837,7 +855,10 @@ def test_an_item_of_googles_examples_is_a_product() -> None:
 
 
 def test_the_worth_of_a_checkout_of_ga4_that_names_no_currency_is_in_the_shops() -> None:
-    assert one(ga4("begin_checkout", value=30.03, items=[{"item_id": "a"}])).value_minor == 3003
+    silent = ga4("begin_checkout", value=3003, items=[{"item_id": "a"}])
+
+    assert in_shop_of("JPY", silent).value_minor == 3003
+    assert in_shop_of("EUR", silent).value_minor == 300_300
 
 
 def test_a_list_of_ga4_is_known_by_its_id_or_else_its_name_wherever_they_stand() -> None:

@@ -631,9 +631,24 @@ def test_a_merge_that_can_not_be_one_event_is_refused(stated: Any, reason: str, 
     assert place in found.detail
 
 
+def test_the_traits_that_a_library_remembers_say_whose_call_to_a_group_it_is_and_those_of_the_call_do_not() -> None:
+    traits = {"email": "office@initech.example", "employees": 420}
+    found = event({
+        **MINIMAL, "type": "group", "groupId": "g", "traits": traits, "context": {"traits": {"email": "peter@initech.example"}},
+    })  # fmt: skip
+
+    assert (found.email, found.traits["employees"]) == ("peter@initech.example", 420)
+
+
+def test_a_track_call_without_the_name_of_its_event_is_refused() -> None:
+    for name in ("", None):
+        assert refused(name, {}) == ("missing_field", "event is missing")  # type: ignore[arg-type]
+
+
 def test_what_a_batch_says_counts_for_each_of_its_calls() -> None:
     batch = {
         "sentAt": "2024-05-01T13:00:00.400Z",
+        "receivedAt": "2024-05-01T13:00:00.500Z",
         "context": {"locale": "de-DE", "timezone": "Europe/Berlin"},
         "batch": [
             {**MINIMAL, "type": "page", "name": "Home", "context": {"locale": "en-GB"}},
@@ -645,6 +660,7 @@ def test_what_a_batch_says_counts_for_each_of_its_calls() -> None:
     first, second = (found.event for found in all_of(batch))
 
     assert (first.locale, first.timezone, first.sent_at_ms) == ("en-GB", "Europe/Berlin", AT_MS + 3_600_400)
+    assert (first.received_at_ms, second.received_at_ms) == (AT_MS + 3_600_500,) * 2
     assert (second.locale, second.message_id, second.sent_at_ms) == ("de-DE", "m2", AT_MS + 3_600_900)
 
 
@@ -881,6 +897,9 @@ def test_a_message_without_any_time_needs_the_records() -> None:
 def test_the_channel_has_one_name_whoever_writes_it() -> None:
     assert track("Page Viewed", {}, channel="web").channel == "browser"
     assert track("Page Viewed", {}, context={"channel": "Mobile"}).channel == "mobile"
+    assert track("Page Viewed", {}, channel="client").channel == "browser"
+    assert track("Page Viewed", {}, channel="app").channel == "mobile"
+    assert track("Page Viewed", {}, channel="sources").channel == "server"
 
 
 @pytest.mark.parametrize("place", [
@@ -1042,6 +1061,7 @@ def test_a_discount_that_is_written_with_a_minus_takes_off_too() -> None:
     ({"total": 55, "shipping": 5, "return_shipping": 7}, 5000, 700),
     ({"total": 55, "shipping": 5, "return_shipping": 0}, 5000, 0),
     ({"total": 5, "shipping": 5}, 0, 500),
+    ({"revenue": 30, "shipping": 5}, 3000, 0),
 ])  # fmt: skip
 def test_tax_and_shipping_beside_the_total_of_a_refund_are_in_it(
     money: dict[str, Any], amount: int, shipping: int

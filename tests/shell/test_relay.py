@@ -535,6 +535,24 @@ def test_a_customer_who_comes_again_after_her_records_are_done_has_a_lane_again(
     assert run(asyncio.wait_for(story(), 20)) == ["first", "second"]
 
 
+def test_to_wait_for_something_to_be_done_is_to_wait_for_something_new() -> None:
+    async def story() -> None:
+        async def work(record: str) -> None:
+            pass
+
+        lanes = Lanes(work, 8)
+        lanes.put("p0", 0, b"ada", "first")
+        await lanes.idle()
+        waiting = asyncio.create_task(lanes.moved(60))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        lanes.put("p0", 1, b"ada", "second")
+        await waiting
+
+    run(asyncio.wait_for(story(), 20))
+
+
 def test_what_is_done_of_one_partition_says_nothing_of_another() -> None:
     async def story() -> None:
         held = asyncio.Event()
@@ -550,7 +568,10 @@ def test_what_is_done_of_one_partition_says_nothing_of_another() -> None:
             await lanes.moved(5)
         assert lanes.done() == {"p0": 70, "p1": 6}
         await lanes.stop()
-        assert lanes.done() == {"p0": 70, "p1": 6}, "what is ended on the way is not done"
+        held.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert lanes.done() == {"p0": 70, "p1": 6}, "what is ended on the way is not done, and goes on no more"
 
     run(asyncio.wait_for(story(), 20))
 
