@@ -304,9 +304,11 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
     if event.shipping_cost_minor is not None and (shipping_version is None or version > shipping_version):
         money = OrderMoney() if money is None else replace(money)
         money.shipping_cost, shipping_version, changed = event.shipping_cost_minor, version, True
+        new.bare_costs = _bare(new.bare_costs, "shipping_cost", event)
     if event.payment_fee_minor is not None and (fee_version is None or version > fee_version):
         money = OrderMoney() if money is None else replace(money)
         money.payment_fee, fee_version, changed = event.payment_fee_minor, version, True
+        new.bare_costs = _bare(new.bare_costs, "payment_fee", event)
     names_cart = event.cart_id is not None or event.checkout_id is not None
     if names_cart and (new.cart_version is None or version > new.cart_version):
         new.cart_id, new.checkout_id, new.cart_version, changed = event.cart_id, event.checkout_id, version, True
@@ -343,6 +345,10 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
     # Without lines and stated money there is no version that the others could stand for.
     alone = None if stated or products else version
     names_cart = event.cart_id is not None or event.checkout_id is not None
+    bare_costs: list[str] = []
+    if event.currency is None and (shipping_cost is not None or payment_fee is not None):
+        told = (("payment_fee", payment_fee), ("shipping_cost", shipping_cost))
+        bare_costs = [name for name, cost in told if cost is not None]
     return OrderEntry(
         order_id=event.order_id,
         placed_ms=None if kind is OrderCancelled else at_ms,
@@ -363,6 +369,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         test=event.test,
         couponed=names_coupon(event),
         gift_cards=with_gift_cards([], products),
+        bare_costs=bare_costs,
     )
 
 
@@ -397,6 +404,12 @@ def _costs(shipping_cost: int | None, payment_fee: int | None) -> OrderMoney | N
     if shipping_cost is None and payment_fee is None:
         return None
     return OrderMoney(shipping_cost=shipping_cost, payment_fee=payment_fee)
+
+
+def _bare(known: list[str], cost: str, event: OrderStateEvent) -> list[str]:
+    """Which costs were told without a currency, once an event has told of this one."""
+    bare = {*known, cost} if event.currency is None else {*known} - {cost}
+    return sorted(bare)
 
 
 def _alone(event: OrderStateEvent, version: Version) -> dict[str, Alone]:

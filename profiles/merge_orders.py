@@ -120,6 +120,8 @@ def _join_money(joined: OrderEntry, ours: OrderEntry, theirs: OrderEntry) -> Non
     joined.currency_version = _unless(_currency_version(currency), standing)
     joined.shipping_cost_version = _unless(_shipping_version(shipping), standing)
     joined.payment_fee_version = _unless(_fee_version(fee), standing)
+    told_by = (("payment_fee", fee), ("shipping_cost", shipping))
+    joined.bare_costs = [name for name, entry in told_by if name in entry.bare_costs]
 
 
 _NEVER: Version = (-(1 << 53), 0, "")

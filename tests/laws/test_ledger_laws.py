@@ -378,7 +378,7 @@ class Oracle:
 
         # Shipping and payment.
         charged = money["shipping_minor"] or 0
-        shipping_cost, fee = last("shipping_cost_minor"), last("payment_fee_minor")
+        shipping_cost, fee = (self._cost(ordered, name, currency) for name in SHOP_COSTS)
         unknown = False
         if shipping_cost is None:
             unknown = not self.full or rate is None
@@ -411,6 +411,14 @@ class Oracle:
         g, d, r_, m, e = (round(x * rate) for x in (gross, gross - goods, refund, margin, guess))
         r_ = r_ if net else g - d  # nothing is left, and nothing shall be
         _add(self.ltv, g, d, r_, g - d - r_, m, e)
+
+    def _cost(self, ordered: list[events.OrderStateEvent], name: str, currency: str) -> int | None:
+        """What the newest event that names a cost says; one that names no currency was read in euro."""
+        told = [event for event in ordered if getattr(event, name) is not None]
+        if not told:
+            return None
+        amount: int = getattr(told[-1], name)
+        return _in_digits(amount, currency) if told[-1].currency is None else amount
 
     def _rate(self, currency: str, at_ms: int) -> Fraction | None:
         """Minor units of EUR for a minor unit."""
