@@ -29,11 +29,12 @@ from schemas.events import Arrival, OrderEvent, Product
 
 DAY_MS = 86_400_000
 START_MS = 1_772_409_600_000  # 2026-03-02 00:00 UTC
-DIGITS = {"EUR": 2, "USD": 2, "JPY": 0, "GBP": 2}
+DIGITS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3, "GBP": 2}
 RATES = [
     {"currency": "USD", "date": "2026-01-01", "rate": "0.9123"},
     {"currency": "USD", "date": "2026-03-03", "rate": "0.8765"},
     {"currency": "JPY", "date": "2026-03-02", "rate": "0.00615"},
+    {"currency": "KWD", "date": "2026-01-01", "rate": "2.9871"},
 ]
 CATALOGUE = [
     {"product_id": "p0", "category": "tea", "cost": "3.35"},
@@ -79,7 +80,7 @@ def some_order_event(random: Random, number: int) -> Arrival:
     at_ms = START_MS + random.randint(-5, 5) * DAY_MS // 2
     fields: dict[str, Any] = {
         "order_id": random.choice(("o1", "o2", "o3")),
-        "currency": random.choice((None, None, "EUR", "USD", "JPY", "GBP")),
+        "currency": random.choice((None, None, "EUR", "USD", "JPY", "KWD", "GBP")),
     }
     if kind is events.OrderRefunded:
         fields |= {
