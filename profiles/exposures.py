@@ -95,10 +95,15 @@ def unite(into: Profile, other: Profile, orders: Ledger, book: Book) -> None:
             experiment.merge(ours, theirs)
         elif len(into.exposures) < EXPOSURES_MAX:
             into.exposures[group] = theirs
+    count_anew(into, orders, book)
+
+
+def count_anew(profile: Profile, orders: Ledger, book: Book) -> None:
+    """Count the amounts of all exposures from the ledger: orders of another customer have come, or gone."""
     entries = orders.all()
-    for exposure in into.exposures.values():
+    for exposure in profile.exposures.values():
         recount(exposure, entries, book)
-    into.wakes.pop(WAKE, None)
+    profile.wakes.pop(WAKE, None)
 
 
 def delta(profile: Profile) -> Tally:
