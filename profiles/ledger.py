@@ -198,6 +198,19 @@ def pieces(entries: Iterable[OrderEntry], book: Book, leave_out: OrderEntry | No
     ]
 
 
+def beside(entry: OrderEntry | None, book: Book) -> Piece | None:
+    """What an order that is no purchase moves all the same, in the form of one: the cost of a replacement, or goodwill for it.
+
+    None of a purchase, of an order that does not count, and where it moves nothing.
+    """
+    if entry is None or entry.placed_ms is None:
+        return None
+    part = entry.contribution
+    if part is None or not part.counted or part.valued or not (part.shop.net or part.shop.margin):
+        return None
+    return (book.shop_day(entry.placed_ms), part.shop.net, part.shop.margin)
+
+
 def exchange(profile: Profile, old: Contribution | None, new: Contribution | None) -> None:
     """Take one contribution out of the customer's totals and counts, and put another one in."""
     if old is not None:

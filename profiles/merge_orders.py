@@ -37,8 +37,10 @@ def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: B
         # A list that already says enough stays as it is, so that a merge which brings nothing new changes nothing.
         if order_stats.newest(into.orders) != kept[-order_stats.RECENT_EXACT :]:
             into.orders.recent = kept
-        into.purchases = ledger.fold_purchases(into_ledger.all(), book)
-        months.fold(into, ledger.pieces(into_ledger.all(), book))
+        all_of_hers = into_ledger.all()
+        into.purchases = ledger.fold_purchases(all_of_hers, book)
+        besides = [found for entry in all_of_hers if (found := ledger.beside(entry, book)) is not None]
+        months.fold(into, ledger.pieces(all_of_hers, book), besides)
 
 
 def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
