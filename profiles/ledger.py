@@ -358,11 +358,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
     # Without lines and stated money there is no version that the others could stand for.
     alone = None if stated or products else version
     names_cart = event.cart_id is not None or event.checkout_id is not None
-    bare_costs: list[str] = []
-    if event.currency is None and (shipping_cost is not None or payment_fee is not None):
-        told = (("payment_fee", payment_fee), ("shipping_cost", shipping_cost))
-        bare_costs = [name for name, cost in told if cost is not None]
-    return OrderEntry(
+    entry = OrderEntry(
         order_id=event.order_id,
         placed_ms=None if kind is OrderCancelled else at_ms,
         completed=kind is OrderCompleted,
@@ -382,8 +378,11 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         test=event.test,
         couponed=names_coupon(event),
         gift_cards=with_gift_cards([], products),
-        bare_costs=bare_costs,
     )
+    if event.currency is None and (shipping_cost is not None or payment_fee is not None):
+        told = (("payment_fee", payment_fee), ("shipping_cost", shipping_cost))
+        entry.bare_costs = [name for name, cost in told if cost is not None]
+    return entry
 
 
 def _states_money(event: OrderStateEvent) -> bool:
