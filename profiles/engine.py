@@ -282,7 +282,7 @@ class Engine:
             turn = Turn(profile, self.book, stop, out, "timer", due_ms, due_ms)
             if (wake := _wake_at(profile, due_ms)) is not None:
                 if wake == exposures.WAKE:
-                    exposures.count(profile, orders)
+                    exposures.count(profile, orders, self.book)
                     continue
                 if wake == WAKE:
                     self._watch.wake(turn, orders, due_ms)
@@ -524,7 +524,7 @@ class Engine:
         if fresh:
             self._remember(turn, arrival)
         if profile.has_exposures:
-            exposures.note_order(profile, change)
+            exposures.note_order(profile, change, turn.book)
         statistics.tell_order(profile, change, orders, turn.book)
         if event.country is not None:
             origins.follow_country(profile, event.country, orders.counted)

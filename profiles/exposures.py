@@ -5,19 +5,26 @@ decided to be sent or, since she is held out, withheld. From then on every chang
 population's counters by the difference to what the profile has told them so far: current at all times, exact under
 cancellations, refunds, merges and erasure. Where nobody is held out nothing is kept.
 
+What she ordered before counts as it stood then: what goes back of it since may be the message's doing, and a past that moves by
+what was sent would hide a part of its effect (Deng et al. 2013: x is fully before the assignment).
+
 What she ordered before is in the ledger, which an emission has not at hand. So a new exposure waits, by a timer of its own
 that is due at once, for `count`, which asks for the whole ledger: once for each customer and comparison.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
+from profiles.book import Book
+from profiles.contribution import contribute
 from profiles.holdout import arms_of
 from profiles.insight import experiment
 from profiles.insight.experiment import Amounts, Exposure, Window
 from profiles.insight.tallies import Tally, add, difference
 from profiles.ledger import OrderChange
-from profiles.order_state import Ledger, OrderEntry
+from profiles.order_state import Contribution, Ledger, OrderEntry
 from profiles.profile import Profile
 from profiles.rules import Holdout, Rules, TriggerRule
 
@@ -52,27 +59,34 @@ def is_new(profile: Profile, rule: TriggerRule, name: str, rules: Rules) -> bool
     return any(group not in profile.exposures for group, _ in arms_of(profile, rule, name, rules))
 
 
-def count(profile: Profile, orders: Ledger) -> None:
+def count(profile: Profile, orders: Ledger, book: Book) -> None:
     """Count the amounts of exposures that wait for it. Raises NeedLedger(None) before changing anything without all orders."""
-    counted = amounts_of(orders.all())
+    entries = orders.all()
     profile.wakes.pop(WAKE, None)
     for exposure in profile.exposures.values():
         if not exposure.counted:
-            experiment.recount(exposure, counted)
+            recount(exposure, entries, book)
 
 
-def note_order(profile: Profile, change: OrderChange) -> None:
+def recount(exposure: Exposure, entries: Iterable[OrderEntry], book: Book) -> None:
+    """Take the amounts of an exposure from all orders of the customer."""
+    since_ms = exposure.since_ms
+    experiment.recount(exposure, [found for entry in entries if (found := _amounts(entry, since_ms, book)) is not None])
+
+
+def note_order(profile: Profile, change: OrderChange, book: Book) -> None:
     """Let an order's change move the amounts of every comparison the customer is in."""
     if change.entry is change.before:
         return
-    moves = [(sign, *part) for sign, entry in ((-1, change.before), (1, change.entry)) for part in amounts_of([entry])]
     for exposure in profile.exposures.values():
-        if exposure.counted:
-            for sign, placed_ms, amounts in moves:
-                experiment.count_order(exposure, placed_ms, amounts, sign)
+        if not exposure.counted:
+            continue
+        for sign, entry in ((-1, change.before), (1, change.entry)):
+            if (amounts := _amounts(entry, exposure.since_ms, book)) is not None:
+                experiment.count_order(exposure, *amounts, sign)
 
 
-def unite(into: Profile, other: Profile, orders: Ledger) -> None:
+def unite(into: Profile, other: Profile, orders: Ledger, book: Book) -> None:
     """Take over the comparisons of a profile that is folded into this one, and count all anew from the united ledger."""
     for group, theirs in sorted(other.exposures.items()):
         theirs.told = []
@@ -81,10 +95,15 @@ def unite(into: Profile, other: Profile, orders: Ledger) -> None:
             experiment.merge(ours, theirs)
         elif len(into.exposures) < EXPOSURES_MAX:
             into.exposures[group] = theirs
-    counted = amounts_of(orders.all())
-    for exposure in into.exposures.values():
-        experiment.recount(exposure, counted)
-    into.wakes.pop(WAKE, None)
+    count_anew(into, orders, book)
+
+
+def count_anew(profile: Profile, orders: Ledger, book: Book) -> None:
+    """Count the amounts of all exposures from the ledger: orders of another customer have come, or gone."""
+    entries = orders.all()
+    for exposure in profile.exposures.values():
+        recount(exposure, entries, book)
+    profile.wakes.pop(WAKE, None)
 
 
 def delta(profile: Profile) -> Tally:
@@ -120,12 +139,18 @@ def _add(change: Tally, group: str, new: list[int], exposure: Exposure) -> None:
     exposure.told = new
 
 
-def amounts_of(entries: Sequence[OrderEntry | None]) -> list[tuple[int, Amounts]]:
-    """When each order that counts was placed, and what it is worth in the shop's currency."""
-    found = []
-    for entry in entries:
-        if entry is None or entry.placed_ms is None or entry.contribution is None or not entry.contribution.counted:
-            continue
-        shop = entry.contribution.shop
-        found.append((entry.placed_ms, Amounts(1, shop.net, shop.margin)))
-    return found
+def _amounts(entry: OrderEntry | None, since_ms: int, book: Book) -> tuple[int, Amounts] | None:
+    """When an order was placed, and what it is worth to a comparison from `since_ms` on, in the shop's currency."""
+    if entry is None or entry.placed_ms is None:
+        return None
+    part = entry.contribution if entry.placed_ms >= since_ms else _worth_at(entry, since_ms, book)
+    return None if part is None or not part.counted else (entry.placed_ms, Amounts(1, part.shop.net, part.shop.margin))
+
+
+def _worth_at(entry: OrderEntry, at_ms: int, book: Book) -> Contribution | None:
+    """What an order was worth at a moment: without refunds and a cancellation that came then or later."""
+    refunds = {refund_id: refund for refund_id, refund in entry.refunds.items() if refund.at_ms < at_ms}
+    cancelled_ms = None if entry.cancelled_ms is None or entry.cancelled_ms >= at_ms else entry.cancelled_ms
+    if len(refunds) == len(entry.refunds) and cancelled_ms == entry.cancelled_ms:
+        return entry.contribution
+    return contribute(replace(entry, refunds=refunds, cancelled_ms=cancelled_ms), entry, book)

@@ -198,6 +198,19 @@ def pieces(entries: Iterable[OrderEntry], book: Book, leave_out: OrderEntry | No
     ]
 
 
+def beside(entry: OrderEntry | None, book: Book) -> Piece | None:
+    """What an order that is no purchase moves all the same, in the form of one: the cost of a replacement, or goodwill for it.
+
+    None of a purchase, of an order that does not count, and where it moves nothing.
+    """
+    if entry is None or entry.placed_ms is None:
+        return None
+    part = entry.contribution
+    if part is None or not part.counted or part.valued or not (part.shop.net or part.shop.margin):
+        return None
+    return (book.shop_day(entry.placed_ms), part.shop.net, part.shop.margin)
+
+
 def exchange(profile: Profile, old: Contribution | None, new: Contribution | None) -> None:
     """Take one contribution out of the customer's totals and counts, and put another one in."""
     if old is not None:
@@ -304,9 +317,11 @@ def _with_state(entry: OrderEntry | None, event: OrderStateEvent, arrival: Arriv
     if event.shipping_cost_minor is not None and (shipping_version is None or version > shipping_version):
         money = OrderMoney() if money is None else replace(money)
         money.shipping_cost, shipping_version, changed = event.shipping_cost_minor, version, True
+        new.bare_costs = _bare(new.bare_costs, "shipping_cost", event)
     if event.payment_fee_minor is not None and (fee_version is None or version > fee_version):
         money = OrderMoney() if money is None else replace(money)
         money.payment_fee, fee_version, changed = event.payment_fee_minor, version, True
+        new.bare_costs = _bare(new.bare_costs, "payment_fee", event)
     names_cart = event.cart_id is not None or event.checkout_id is not None
     if names_cart and (new.cart_version is None or version > new.cart_version):
         new.cart_id, new.checkout_id, new.cart_version, changed = event.cart_id, event.checkout_id, version, True
@@ -343,7 +358,7 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
     # Without lines and stated money there is no version that the others could stand for.
     alone = None if stated or products else version
     names_cart = event.cart_id is not None or event.checkout_id is not None
-    return OrderEntry(
+    entry = OrderEntry(
         order_id=event.order_id,
         placed_ms=None if kind is OrderCancelled else at_ms,
         completed=kind is OrderCompleted,
@@ -364,6 +379,10 @@ def _first_state(event: OrderStateEvent, at_ms: int, version: Version) -> OrderE
         couponed=names_coupon(event),
         gift_cards=with_gift_cards([], products),
     )
+    if event.currency is None and (shipping_cost is not None or payment_fee is not None):
+        told = (("payment_fee", payment_fee), ("shipping_cost", shipping_cost))
+        entry.bare_costs = [name for name, cost in told if cost is not None]
+    return entry
 
 
 def _states_money(event: OrderStateEvent) -> bool:
@@ -397,6 +416,12 @@ def _costs(shipping_cost: int | None, payment_fee: int | None) -> OrderMoney | N
     if shipping_cost is None and payment_fee is None:
         return None
     return OrderMoney(shipping_cost=shipping_cost, payment_fee=payment_fee)
+
+
+def _bare(known: list[str], cost: str, event: OrderStateEvent) -> list[str]:
+    """Which costs were told without a currency, once an event has told of this one."""
+    bare = {*known, cost} if event.currency is None else {*known} - {cost}
+    return sorted(bare)
 
 
 def _alone(event: OrderStateEvent, version: Version) -> dict[str, Alone]:

@@ -117,7 +117,7 @@ def merge(
     if other.has_behaviour:
         _unite_behaviour(into, other)
     if compared:
-        exposures.unite(into, other, into_ledger)
+        exposures.unite(into, other, into_ledger, book)
     if book.segments is not None:
         book.segments.unite(into, into_ledger, other, book, was_there=was_there)
     into.compact_ms = _earliest(into.compact_ms, other.compact_ms)

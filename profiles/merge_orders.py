@@ -37,8 +37,10 @@ def unite(into: Profile, into_ledger: Ledger, entries: list[OrderEntry], book: B
         # A list that already says enough stays as it is, so that a merge which brings nothing new changes nothing.
         if order_stats.newest(into.orders) != kept[-order_stats.RECENT_EXACT :]:
             into.orders.recent = kept
-        into.purchases = ledger.fold_purchases(into_ledger.all(), book)
-        months.fold(into, ledger.pieces(into_ledger.all(), book))
+        all_of_hers = into_ledger.all()
+        into.purchases = ledger.fold_purchases(all_of_hers, book)
+        besides = [found for entry in all_of_hers if (found := ledger.beside(entry, book)) is not None]
+        months.fold(into, ledger.pieces(all_of_hers, book), besides)
 
 
 def join(ours: OrderEntry, theirs: OrderEntry, book: Book) -> OrderEntry:
@@ -120,6 +122,8 @@ def _join_money(joined: OrderEntry, ours: OrderEntry, theirs: OrderEntry) -> Non
     joined.currency_version = _unless(_currency_version(currency), standing)
     joined.shipping_cost_version = _unless(_shipping_version(shipping), standing)
     joined.payment_fee_version = _unless(_fee_version(fee), standing)
+    told_by = (("payment_fee", fee), ("shipping_cost", shipping))
+    joined.bare_costs = [name for name, entry in told_by if name in entry.bare_costs]
 
 
 _NEVER: Version = (-(1 << 53), 0, "")

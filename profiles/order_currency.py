@@ -25,7 +25,7 @@ def in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
     """The entry of an order whose currency has other decimals than the shop's, with all of it in those.
 
     What named no currency was read as if it were in the shop's: 500 yen as 500.00. That is what is newer than the newest word
-    on the currency.
+    on the currency; of costs, which are often told once and alone, it is known.
     """
     named = entry.currency_version or entry.money_version or entry.lines_version
     if named is None:
@@ -45,6 +45,8 @@ def in_its_digits(entry: OrderEntry, digits: int) -> OrderEntry:
             )
             for line in lines
         ]
+    if money is not None and entry.bare_costs:
+        money = replace(money, **{name: _rescaled(getattr(money, name), digits) for name in entry.bare_costs})
     alone = {
         name: (_rescaled(amount, digits) if version > named else amount, version)
         for name, (amount, version) in entry.alone.items()

@@ -116,7 +116,8 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     shipping, tax and discount as newer events stated them without a word on what the order is worth. `placed_ms`
     None: only refunds or a cancellation were seen so far. `compact` entries have lost their lines (after 400 days);
     their contribution stays. `couponed`: some version of it named a coupon. `gift_cards` are the products that somebody
-    called gift cards, by id, sorted. `came_with` is the identifier that the order came
+    called gift cards, by id, sorted. `bare_costs` are those of "payment_fee" and "shipping_cost" that were told without a
+    currency, sorted: read with the shop's decimals. `came_with` is the identifier that the order came
     with, where it is none of the profile's own; "" also where both told of it. See `profiles.sides`.
     """
 
@@ -145,6 +146,7 @@ class OrderEntry(Struct, omit_defaults=True, gc=False):
     couponed: bool = False
     gift_cards: list[str] = []
     came_with: str = ""
+    bare_costs: list[str] = []
 
 
 class Ledger:

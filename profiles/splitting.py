@@ -22,6 +22,7 @@ from profiles import (
     contacts,
     dedupe,
     episodes,
+    exposures,
     feedback,
     former,
     ledger,
@@ -213,6 +214,8 @@ def _split(turn: Turn, event: events.SplitProfile, orders: Ledger, triggers: Tri
     part = profile.sides.get(identifier)
     if brought is not None and part is not None:
         ours = _make_anew(turn, orders, staying, goes, triggers)
+        if profile.has_exposures:
+            exposures.count_anew(profile, orders, turn.book)
         shared = sharing.Sharing(profile, _ids_of(staying), brought[0], _ids_of(leaving), triggers)
         if profile.has_emitted:
             shared.share_sent(turn.now_ms, part.since_ms, goes)

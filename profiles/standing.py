@@ -156,7 +156,8 @@ def tier_limits(book: Book) -> tuple[int, ...]:
     model = book.models.value
     if model is None or not model.net_percentiles:
         return ()
-    place = min(max(1, ceil((1.0 - rule.top_share) * 100)), len(model.net_percentiles)) - 1
+    # The small subtraction undoes the rounding of (1 - 0.43) * 100 = 57.00000000000001.
+    place = min(max(1, ceil((1.0 - rule.top_share) * 100 - 1e-9)), len(model.net_percentiles)) - 1
     # Above the point: what is equal to it belongs with those below, so in a shop of one price nobody is among the best.
     return (max(1, floor(model.net_percentiles[place]) + 1),)
 

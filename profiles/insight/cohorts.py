@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from profiles.insight.tallies import Tally
+from profiles.insight.tallies import Tally, add
 
 HORIZONS: Final = (30, 60, 90, 180, 365)
 """Days within which a second order counts as a repurchase."""
@@ -19,7 +19,7 @@ MONTHS_MAX: Final = 180
 
 
 class Month(Struct, array_like=True, gc=False):
-    """Orders, net revenue and margin of a customer's orders placed in one month."""
+    """Purchases of a customer placed in one month; net revenue and margin of these and of her other orders that count."""
 
     orders: int = 0
     net: int = 0
@@ -54,7 +54,8 @@ def count_order(past: Past, month: int, orders: int, net: int, margin: int) -> N
 
 
 def contribution(past: Past) -> Tally:
-    """The customer's counters; none before her first order. No channel counts as the channel "unknown".
+    """The customer's counters; none before her first order. No channel counts as the channel "unknown". What was moved before the
+    month of that order (a sample that was sent) is in this month.
 
     Their names: size|channel|cohort; active, orders, net and margin|channel|cohort|months since; first|day and
     again<horizon>|day. Raises ValueError when a month lies before that of the first order: then one of the two was not kept.
@@ -64,7 +65,7 @@ def contribution(past: Past) -> Tally:
     where = f"{past.channel or 'unknown'}|{past.first_month}"
     tally: Tally = {f"size|{where}": 1, f"first|{past.first_day}": 1}
     for month in past.months:
-        tally.update(month_contribution(past, month))
+        add(tally, month_contribution(past, month))
     if past.second_day is not None:
         for days in HORIZONS:
             if past.second_day - past.first_day <= days:
@@ -78,9 +79,9 @@ def month_contribution(past: Past, month: int) -> Tally:
     if entry is None or past.first_month is None:
         return {}
     age = month - past.first_month
-    if age < 0:
+    if age < 0 and entry.orders:
         raise ValueError(f"month {month} lies before the month of the first order, {past.first_month}")
-    where = f"{past.channel or 'unknown'}|{past.first_month}|{age}"
+    where = f"{past.channel or 'unknown'}|{past.first_month}|{max(0, age)}"
     tally: Tally = {f"active|{where}": 1} if entry.orders > 0 else {}
     if entry.orders:
         tally[f"orders|{where}"] = entry.orders

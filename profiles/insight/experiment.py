@@ -5,8 +5,8 @@ big-endian, over 2^64; held out if u < share. Both arms are the customers who wo
 trigger on, sent or withheld (ghost triggers: Johnson, Lewis & Nubbemeyer 2017), so nobody dilutes the effect who was never meant.
 
 A customer adds y (orders, net revenue, margin of the orders placed from then on) and x (the same over a time before) to
-six sums of her arm for each measure. Orders, refunds and cancellations change y and x, and the difference of two
-contributions changes the sums exactly.
+six sums of her arm for each measure. Orders, refunds and cancellations change y, late words of what was before change x, and the
+difference of two contributions changes the sums exactly.
 
 Who was exposed under two assignments (two profiles that became one, a share that was changed) stays in the arm she was in
 first, and is counted as contaminated too. To leave her out would bend the result where arms are unequal: of customers with two
@@ -95,7 +95,8 @@ def recount(exposure: Exposure, orders: Iterable[tuple[int, Amounts]]) -> None:
 def count_order(exposure: Exposure, placed_ms: int, change: Amounts, sign: int = 1) -> None:
     """Let an order that was placed at a time, or with `sign` -1 what it was until now, count on its side.
 
-    A refund belongs to the side of its order: goods that were bought before the first trigger are no effect of it.
+    A refund belongs to the side of its order. One that came after the first trigger, of goods bought before it, is on neither:
+    the caller leaves it out.
     """
     if not exposure.from_ms <= placed_ms < exposure.until_ms:
         return

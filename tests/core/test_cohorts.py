@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import statistics
 from profiles.insight.cohorts import MONTHS_MAX, Month, Past, contribution, count_order
 from profiles.insight.tallies import Tally, add, difference, merged
+from profiles.statistics import part_of
+from schemas import events
 from streams.insight.cohort_report import acquisition, cohorts, payback_month, repurchase_rate
 from tests.core.shop_data import cdnow
+from tests.stories.timeline import DAY, Timeline, product
 
 JANUARY = 1997 * 12
 """January 1997; the data end with June 1998."""
@@ -148,6 +152,33 @@ def test_counters_follow_orders_and_cancellations_step_by_step(events: list[tupl
 def test_a_customer_without_an_order_is_in_no_cohort() -> None:
     assert contribution(Past()) == {}
     assert "size|unknown|3" in contribution(Past(first_day=90, first_month=3))
+
+
+def test_what_a_cohort_brought_is_the_lifetime_value_of_its_customers_with_what_was_free_to_them() -> None:
+    def brought(ada: Timeline) -> tuple[int, int, int]:
+        table = cohorts(part_of(statistics.counters(ada.profile, ada.engine.book), "cohort"), 2026 * 12 + 5, "margin")
+        assert len(table) == 1
+        assert table[0].cumulative[-1] == ada.profile.ltv.margin
+        return table[0].month, ada.profile.ltv.margin, round(sum(table[0].retention))
+
+    march = 2026 * 12 + 2
+    tent, again = product("tent", 9_000, cost_minor=4_000), product("tent", 0, cost_minor=4_000)
+    ada = Timeline().order("sample", -10 * DAY, product("peg", 0, cost_minor=50))
+    ada.order("o1", 0, tent)
+    assert brought(ada) == (march, 4_950, 1)
+
+    ada.order("replacement", 40 * DAY, again, shipping_cost_minor=700)
+    assert brought(ada) == (march, 250, 1)
+
+    ada.tell(events.OrderRefunded, 45 * DAY, order_id="replacement", refund_id="r", amount_minor=200)
+    assert brought(ada) == (march, 50, 1)
+
+    other = Timeline(customer="user_id:ada at the till").order("o2", 70 * DAY, tent)
+    ada.becomes_one_with(other)
+    assert brought(ada) == (march, 5_050, 2)
+
+    ada.tell(events.OrderCancelled, 72 * DAY, order_id="replacement")
+    assert brought(ada) == (march, 9_950, 2)
 
 
 def test_a_month_before_the_first_order_is_a_mistake() -> None:

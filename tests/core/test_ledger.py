@@ -305,6 +305,27 @@ def test_lines_that_name_no_currency_are_in_their_orders_with_that_ones_decimals
     assert (totals.gross, totals.discount, totals.net, totals.margin) == (300, 100, 200, 50)
 
 
+def test_costs_that_name_no_currency_are_in_their_orders_with_that_ones_decimals_whenever_they_are_told() -> None:
+    ada = Customer()
+    ada.tell(events.OrderCompleted, 1, revenue_minor=10_000, currency="JPY")
+    ada.tell(events.OrderUpdated, 2, shipping_cost_minor=50_000, payment_fee_minor=10_000)  # "500" and "100"
+
+    assert ada.profile.by_currency["JPY"].margin == 9_400
+
+    ada.tell(events.OrderUpdated, 3, revenue_minor=11_000, currency="JPY")
+
+    assert ada.profile.by_currency["JPY"].margin == 10_400
+
+    ada.tell(events.OrderUpdated, 4, shipping_cost_minor=600, currency="JPY")
+
+    assert ada.profile.by_currency["JPY"].margin == 10_300
+
+    ada.tell(events.OrderUpdated, 1, "o2", shipping_cost_minor=120)  # before anybody said that it is in dinars
+    ada.tell(events.OrderCompleted, 2, "o2", revenue_minor=5_520, currency="KWD")
+
+    assert ada.profile.by_currency["KWD"].margin == 4_320
+
+
 def test_a_refund_by_products_of_an_order_that_came_to_less_than_nothing_gives_her_nothing() -> None:
     ada = Customer()
     tea = Product(product_id="tea", price_minor=1000)

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from profiles import identity, links, sides
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule
 from profiles.catalogue import Catalogue, build_catalogue
 from profiles.engine import Engine
 from profiles.gift_rules import GiftThresholdRule
 from profiles.goods import change_of
 from profiles.goods_state import UNKNOWN, Good
+from profiles.insight.experiment import Amounts
 from profiles.links import NOBODY
 from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
@@ -211,6 +213,22 @@ def test_orders_go_back_with_the_identifier_they_came_with() -> None:
     assert town.profile(ADA).ids == {"user_id": ["ada"]}
     assert town.changes[-1] == ("profile.split", ADA, MAIL)
     assert town.refusals == []
+
+
+def test_orders_that_go_leave_the_comparison_that_she_is_in() -> None:
+    rules = Rules.of(CartAbandonedRule(holdout=0.0001), quiet_hours=QuietHours(enabled=False))
+    town = merged(Book(rules=rules))
+    town.tell(ConsentChanged, ADA, day=1, consent=(ConsentChange(state="GRANT", channel="email"),))
+    town.tell(ProductAdded, ADA, day=2, cart_id="c", product=soap()).until(3)
+    bought(town, MAIL, order_id="e2", revenue_minor=30, day=4)
+    exposure = town.profile(ADA).exposures["cart.abandoned"]
+
+    assert (exposure.before, exposure.after) == (Amounts(2, 1200, 1200), Amounts(1, 30, 30))
+
+    town.split(ADA, MAIL, day=5)
+    exposure = town.profile(ADA).exposures["cart.abandoned"]
+
+    assert (exposure.before, exposure.after) == (Amounts(1, 1000, 1000), Amounts())
 
 
 def test_their_lines_are_kept_no_longer_than_those_of_other_orders() -> None:

@@ -29,11 +29,12 @@ from schemas.events import Arrival, OrderEvent, Product
 
 DAY_MS = 86_400_000
 START_MS = 1_772_409_600_000  # 2026-03-02 00:00 UTC
-DIGITS = {"EUR": 2, "USD": 2, "JPY": 0, "GBP": 2}
+DIGITS = {"EUR": 2, "USD": 2, "JPY": 0, "KWD": 3, "GBP": 2}
 RATES = [
     {"currency": "USD", "date": "2026-01-01", "rate": "0.9123"},
     {"currency": "USD", "date": "2026-03-03", "rate": "0.8765"},
     {"currency": "JPY", "date": "2026-03-02", "rate": "0.00615"},
+    {"currency": "KWD", "date": "2026-01-01", "rate": "2.9871"},
 ]
 CATALOGUE = [
     {"product_id": "p0", "category": "tea", "cost": "3.35"},
@@ -79,7 +80,7 @@ def some_order_event(random: Random, number: int) -> Arrival:
     at_ms = START_MS + random.randint(-5, 5) * DAY_MS // 2
     fields: dict[str, Any] = {
         "order_id": random.choice(("o1", "o2", "o3")),
-        "currency": random.choice((None, None, "EUR", "USD", "JPY", "GBP")),
+        "currency": random.choice((None, None, "EUR", "USD", "JPY", "KWD", "GBP")),
     }
     if kind is events.OrderRefunded:
         fields |= {
@@ -378,7 +379,7 @@ class Oracle:
 
         # Shipping and payment.
         charged = money["shipping_minor"] or 0
-        shipping_cost, fee = last("shipping_cost_minor"), last("payment_fee_minor")
+        shipping_cost, fee = (self._cost(ordered, name, currency) for name in SHOP_COSTS)
         unknown = False
         if shipping_cost is None:
             unknown = not self.full or rate is None
@@ -411,6 +412,14 @@ class Oracle:
         g, d, r_, m, e = (round(x * rate) for x in (gross, gross - goods, refund, margin, guess))
         r_ = r_ if net else g - d  # nothing is left, and nothing shall be
         _add(self.ltv, g, d, r_, g - d - r_, m, e)
+
+    def _cost(self, ordered: list[events.OrderStateEvent], name: str, currency: str) -> int | None:
+        """What the newest event that names a cost says; one that names no currency was read in euro."""
+        told = [event for event in ordered if getattr(event, name) is not None]
+        if not told:
+            return None
+        amount: int = getattr(told[-1], name)
+        return _in_digits(amount, currency) if told[-1].currency is None else amount
 
     def _rate(self, currency: str, at_ms: int) -> Fraction | None:
         """Minor units of EUR for a minor unit."""

@@ -49,7 +49,17 @@ def order_events(draw: st.DrawFn) -> list[Arrival]:
             Product(product_id=name, price_minor=draw(st.integers(0, 5_000)), quantity=1, category=category)
             for name, category in draw(st.lists(st.sampled_from((("A", "tea"), ("B", "jam"))), max_size=2))
         )
-        told.append(_event(events.OrderCompleted, day, f"c{number}", order_id=order_id, products=products))
+        cost = draw(st.sampled_from((None, None, 300)))
+        told.append(
+            _event(
+                events.OrderCompleted,
+                day,
+                f"c{number}",
+                order_id=order_id,
+                products=products,
+                shipping_cost_minor=cost,
+            )
+        )
         what = draw(st.sampled_from(("nothing", "again", "refund", "cancel", "edit", "earlier")))
         if what == "refund":
             amount = draw(st.integers(1, 6_000))
@@ -120,10 +130,10 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
             continue
         on = datetime.fromtimestamp(entry.placed_ms / 1000, tz=UTC)
         day = (on.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
-        if part.valued:
-            for sums, when in ((days, day), (months, on.year * 12 + on.month - 1)):
+        for sums, when in ((days, day), (months, on.year * 12 + on.month - 1)):
+            if part.valued or sums is months:
                 found = sums.setdefault(when, [0, 0, 0])
-                for place, amount in enumerate((1, part.shop.net, part.shop.margin)):
+                for place, amount in enumerate((part.valued, part.shop.net, part.shop.margin)):
                     found[place] += amount
         everything = any(refund.amount is None and not refund.units for refund in entry.refunds.values())
         units = sum(line.product_id == "A" for line in entry.lines)
@@ -140,13 +150,13 @@ def from_scratch(entries: list[OrderEntry], told: list[Arrival]) -> Tally:
         add(total, {f"value:{name}{origin if apart else ''}": amount})
     if days:
         first, *later = sorted(days)
-        cohort = min(months)
+        cohort = min(month for month, (orders, _, _) in months.items() if orders)
         cells: Counter[str] = Counter({f"cohort:size|{channel}|{cohort}": 1, f"cohort:first|{first}": 1})
         for within in (30, 60, 90, 180, 365):
             cells[f"cohort:again{within}|{first}"] = 1 if later and later[0] - first <= within else 0
         for month, (orders, net, margin) in months.items():
-            where = f"{channel}|{cohort}|{month - cohort}"
-            cells.update({f"cohort:active|{where}": 1, f"cohort:orders|{where}": orders})
+            where = f"{channel}|{cohort}|{max(0, month - cohort)}"
+            cells.update({f"cohort:active|{where}": orders > 0, f"cohort:orders|{where}": orders})
             cells.update({f"cohort:net|{where}": net, f"cohort:margin|{where}": margin})
         add(total, {cell: amount for cell, amount in cells.items() if amount})
     for key, bought in rhythms.items():

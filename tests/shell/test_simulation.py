@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 
-from profiles.exposures import amounts_of
-from profiles.insight.experiment import Exposure, part_of, recount, tally
+from profiles.exposures import recount
+from profiles.insight.experiment import Exposure, part_of, tally
 from profiles.insight.tallies import Tally, add
 from streams.embedded import Embedded
 from streams.insight.effect import Estimate
@@ -32,10 +32,10 @@ def run() -> tuple[Outcome, Tally]:
 
     def finish(embedded: Embedded) -> None:
         for profile in embedded.profiles():
-            orders = amounts_of(list(embedded.ledger(profile.id).values()))
+            entries = list(embedded.ledger(profile.id).values())
             for group, exposure in profile.exposures.items():
                 fresh = Exposure(exposure.arm, exposure.since_ms, exposure.from_ms, exposure.until_ms)
-                recount(fresh, orders)
+                recount(fresh, entries, BOOK)
                 add(anew, {f"effect:{group}|{name}": value for name, value in tally(part_of(fresh)).items()})
 
     return simulate(World(3, 800, 365, STRONG), BOOK, finish=finish), anew

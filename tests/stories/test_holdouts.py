@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from profiles import population
 from profiles.cart_rules import CartAbandonedRule, CheckoutAbandonedRule
+from profiles.exposures import recount
 from profiles.insight.experiment import Amounts, assignment
 from profiles.insight.tallies import Tally, add
 from profiles.links import leave
@@ -86,15 +87,39 @@ def test_who_is_held_out_is_compared_from_the_same_moment_on() -> None:
 def test_a_cancelled_order_is_taken_out_and_a_refund_counts_where_its_order_does() -> None:
     story = Told(HALF, customer=customer_of("treated"))
     story.order("before", -10 * DAY, product("tea", 500))
+    story.tell(events.OrderRefunded, -5 * DAY, order_id="before", amount_minor=100)
     story.add("mug", 0).until(2 * HOUR)
     story.order("after", DAY, product("mug", 1_300))
-    story.tell(events.OrderRefunded, 2 * DAY, order_id="before", amount_minor=100)
+    story.tell(events.OrderRefunded, 2 * DAY, order_id="after", amount_minor=300)
     exposure = story.profile.exposures[GROUP]
-    assert (exposure.before, exposure.after) == (Amounts(1, 400, 400), Amounts(1, 1_300, 1_300))
+    assert (exposure.before, exposure.after) == (Amounts(1, 400, 400), Amounts(1, 1_000, 1_000))
 
     story.tell(events.OrderCancelled, 3 * DAY, order_id="after")
     assert exposure.after == Amounts()
     assert "effect:cart.abandoned|treated|net|y" not in story.effect()
+
+
+def test_her_past_is_what_it_was_when_she_was_drawn_whatever_goes_back_of_it_since() -> None:
+    """A message may keep goods from going back; the past by which she is judged must not move by what was sent."""
+    story = Told(HALF, customer=customer_of("treated"))
+    story.order("o1", -10 * DAY, product("tea", 500)).order("o2", -9 * DAY, product("mug", 900))
+    story.tell(events.OrderRefunded, -5 * DAY, order_id="o1", amount_minor=100)
+    story.add("mug", 0).until(2 * HOUR)
+    drawn = story.effect()
+    exposure = story.profile.exposures[GROUP]
+    story.tell(events.OrderRefunded, DAY, order_id="o1", amount_minor=200)
+    story.tell(events.OrderRefunded, DAY, order_id="o1", refund_id="r2", amount_minor=50)
+    story.tell(events.OrderCancelled, 2 * DAY, order_id="o2")
+
+    assert (exposure.before, exposure.after) == (Amounts(2, 1_300, 1_300), Amounts())
+    assert story.effect() == drawn
+    assert story.profile.ltv.net == 150
+
+    story.tell(events.OrderRefunded, -DAY, order_id="o2", amount_minor=40, arrives=3 * DAY)
+    assert exposure.before == Amounts(2, 1_260, 1_260)
+
+    recount(exposure, story.orders.all(), story.engine.book)
+    assert exposure.before == Amounts(2, 1_260, 1_260)
 
 
 def test_orders_beyond_the_time_that_counts_change_nothing() -> None:

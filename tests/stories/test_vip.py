@@ -100,6 +100,15 @@ def test_without_limits_and_models_there_are_no_tiers() -> None:
     assert ada.profile.standing.tier == 0
 
 
+def test_the_best_share_of_buyers_are_those_above_the_point_of_all_others_whatever_the_share() -> None:
+    """A whole share such as 0.43 leaves 57 %, though 1 - 0.43 is a little more in binary fractions."""
+    points = tuple(float(percent * 100) for percent in range(1, 100))
+    for percent in range(1, 100):
+        book = shop_that_learned(VipEnteredRule(top_share=percent / 100), models=learned(net_percentiles=points))
+
+        assert tier_limits(book) == ((100 - percent) * 100 + 1,)
+
+
 @pytest.mark.parametrize(
     "net, before, tier",
     [(9_999, 0, 0), (10_000, 0, 1), (9_000, 1, 1), (8_999, 1, 0), (45_000, 2, 2), (44_999, 2, 1), (50_000, 9, 2)],
