@@ -38,10 +38,11 @@ def grants(event: Event) -> bool:
 def _keep(profile: Profile, change: ConsentChange, event_ms: int) -> None:
     key = f"{change.channel}.{change.purpose}"
     at_ms = event_ms if change.at_ms is None else change.at_ms
+    decided = Consent(change.state, at_ms, change.expires_ms, change.source, change.text_version)
     known = profile.consent.get(key)
-    if known is not None and not supersedes(change.state, at_ms, known):
+    if known is not None and not supersedes(decided, known):
         return
-    profile.consent[key] = Consent(change.state, at_ms, change.expires_ms, change.source, change.text_version)
+    profile.consent[key] = decided
     if len(profile.consent) > CONSENTS_MAX:
         profile.consent = keep_within(profile.consent)
 
@@ -57,9 +58,18 @@ def _importance(decided: tuple[str, Consent]) -> tuple[bool, bool, int, str]:
     return not key.endswith(f".{MARKETING}"), consent.state == "GRANT", -consent.at_ms, key
 
 
-def supersedes(state: str, at_ms: int, known: Consent) -> bool:
-    """Whether a decision takes the place of a known one: newer, or as old and stricter."""
-    return (at_ms, _STRICTNESS[state]) > (known.at_ms, _STRICTNESS[known.state])
+def supersedes(one: Consent, known: Consent) -> bool:
+    """Whether a decision takes the place of a known one: newer, or as old and stricter. Of two equal words of the same moment
+    the one that ends first; then by text, so that it makes no difference which was heard of first.
+    """
+    if (one.at_ms, one.state) != (known.at_ms, known.state):
+        return (one.at_ms, _STRICTNESS[one.state]) > (known.at_ms, _STRICTNESS[known.state])
+    return _rest(one) < _rest(known)
+
+
+def _rest(consent: Consent) -> tuple[int, str, str]:
+    ends_ms = 2**62 if consent.expires_ms is None else consent.expires_ms
+    return (ends_ms, consent.source or "", consent.text_version or "")
 
 
 def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:

@@ -49,7 +49,6 @@ from profiles.state import (
     REFUSED_MAX,
     SHARED,
     TRAITS_MAX,
-    Consent,
     Milestones,
     Privacy,
     encode,
@@ -209,22 +208,10 @@ def _unite_privacy(one: Privacy | None, two: Privacy | None) -> Privacy | None:
 def _unite_consent(into: Profile, other: Profile) -> None:
     for key, theirs in other.consent.items():
         ours = into.consent.get(key)
-        if ours is None or _is_stronger(theirs, ours):
+        if ours is None or supersedes(theirs, ours):
             into.consent[key] = theirs
     if len(into.consent) > CONSENTS_MAX:
         into.consent = keep_within(into.consent)
-
-
-def _is_stronger(one: Consent, other: Consent) -> bool:
-    if supersedes(one.state, one.at_ms, other):
-        return True
-    return not supersedes(other.state, other.at_ms, one) and _consent_rank(one) < _consent_rank(other)
-
-
-def _consent_rank(consent: Consent) -> tuple[int, str, str]:
-    """Of two equal words of the same moment, the one that ends first; then by text, so that both directions agree."""
-    ends_ms = 2**62 if consent.expires_ms is None else consent.expires_ms
-    return (ends_ms, consent.source or "", consent.text_version or "")
 
 
 def _unite_milestones(into: Milestones, other: Milestones) -> None:

@@ -1,5 +1,7 @@
 """Consent: the newest decision holds, and however many there are, a word on marketing is never lost to others."""
 
+import pytest
+
 from profiles.consent import CONSENTS_MAX, apply_consent, may_market
 from profiles.profile import Profile
 from schemas.events import Arrival, ConsentChange, ConsentChanged, Event, Unsubscribed
@@ -38,3 +40,12 @@ def test_of_too_many_channels_those_are_forgotten_in_which_she_is_willing() -> N
     assert profile.consent["email.marketing"].state == "DENY"
     assert len(profile.consent) == CONSENTS_MAX
     assert may_market(profile, AT_MS + 2, soft_opt_in=False)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_equal_words_of_the_same_moment_the_one_that_ends_first_holds_whichever_came_first(turned: bool) -> None:
+    words = [decided(0, ConsentChange(state="GRANT", expires_ms=ends_ms)) for ends_ms in (None, AT_MS + 5, AT_MS + 9)]
+    profile = tell(Profile("user_id:ada"), *(words[::-1] if turned else words))
+
+    assert profile.consent["any.marketing"].expires_ms == AT_MS + 5
+    assert not may_market(profile, AT_MS + 5, soft_opt_in=False)
