@@ -144,6 +144,8 @@ def _has_room(profile: Profile, kind: str, known: list[str], at_ms: int, rules: 
         return False
     linked = profile.linked
     since = {value: linked.get(f"{kind}:{value}", 0) for value in known if f"{kind}:{value}" != profile.id}
+    if not since:
+        return False  # there is but her own
     oldest = min(since, key=lambda value: (since[value], value))
     if kind == "anonymous_id" and since[oldest] > at_ms - rules.devices_window_ms:
         return False

@@ -103,6 +103,13 @@ def test_devices_are_counted_within_a_window_and_older_ones_make_room() -> None:
     assert ada.changes == [("link.refused", "anonymous_id:d3", "limit")]
 
 
+def test_a_device_alone_makes_no_room_for_another_where_one_is_all_there_may_be() -> None:
+    visitor = Home("anonymous_id:d1").told(Aliased, previous_id="d2", book=rules(devices_max=1))
+
+    assert visitor.profile.ids == {"anonymous_id": ["d1"]}
+    assert visitor.changes == [("link.refused", "anonymous_id:d2", "limit")]
+
+
 def test_a_profile_remembers_a_few_cart_tokens_and_claims_any_number() -> None:
     ada = Home("user_id:ada")
     for number in range(40):
