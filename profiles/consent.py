@@ -7,6 +7,7 @@ from profiles.state import Consent
 from schemas.events import Arrival, ConsentChange, Event, MessageMarkedAsSpam, Unsubscribed
 
 MARKETING: Final = "marketing"
+EXPIRED: Final = "EXPIRED"
 CONSENTS_MAX: Final = 32
 """Decisions kept of one customer; see `keep_within`."""
 _STRICTNESS: Final = {"GRANT": 0, "DENY": 1, "REVOKED": 2}
@@ -86,13 +87,33 @@ def may_market(profile: Profile, now_ms: int, *, soft_opt_in: bool) -> bool:
         if not key.endswith(".marketing"):
             continue
         decided = True
-        if consent.state != "GRANT" or (consent.expires_ms is not None and consent.expires_ms <= now_ms):
+        if consent.state != "GRANT" or _has_ended(consent, now_ms):
             continue
         if everywhere is None or everywhere.state == "GRANT" or consent.at_ms > everywhere.at_ms:
             return True
     return soft_opt_in and not decided
 
 
-def summary(profile: Profile) -> dict[str, str]:
-    """Consent as triggers and the public document carry it: {"email.marketing": "GRANT"}."""
-    return {key: consent.state for key, consent in sorted(profile.consent.items())} if profile.has_consent else {}
+def _has_ended(consent: Consent, now_ms: int) -> bool:
+    return consent.expires_ms is not None and consent.expires_ms <= now_ms
+
+
+def summary(profile: Profile, now_ms: int) -> dict[str, str]:
+    """Consent as triggers and the public document carry it: {"email.marketing": "GRANT"}. A GRANT that has ended is EXPIRED;
+    what was refused stays so.
+    """
+    if not profile.has_consent:
+        return {}
+    return {
+        key: EXPIRED if consent.state == "GRANT" and _has_ended(consent, now_ms) else consent.state
+        for key, consent in sorted(profile.consent.items())
+    }
+
+
+def changes_ms(profile: Profile, now_ms: int) -> int | None:
+    """When the next of her GRANTs ends by itself, None if none will."""
+    if not profile.has_consent:
+        return None
+    granted = [consent for consent in profile.consent.values() if consent.state == "GRANT"]
+    ends = [consent.expires_ms for consent in granted if consent.expires_ms is not None]
+    return min((ends_ms for ends_ms in ends if ends_ms > now_ms), default=None)

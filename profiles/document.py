@@ -48,7 +48,7 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         ids=shown_ids(profile),
         merging=tuple(profile.merging),
         traits={name: value for name, (_, value) in sorted(profile.traits.items())},
-        consent=summary(profile),
+        consent=summary(profile, now_ms),
         first_seen_ms=activity.first_ms,
         last_seen_ms=activity.last_ms,
         sessions=Sessions(count=activity.sessions),

@@ -422,7 +422,7 @@ def _emit(
             priority=rule.priority,
             trigger_class=rule.trigger_class,
             shop_id=book.shop_id,
-            customer=_customer(profile, contact_details=rule.contact_details),
+            customer=_customer(profile, now_ms, contact_details=rule.contact_details),
             occurred_at_ms=episode.opened_ms,
             due_at_ms=episode.due_ms,
             emitted_at_ms=now_ms,
@@ -487,7 +487,7 @@ def _stocked(items: tuple[Item, ...], known: Goods) -> tuple[Item, ...]:
     )
 
 
-def _customer(profile: Profile, *, contact_details: bool) -> Customer:
+def _customer(profile: Profile, now_ms: int, *, contact_details: bool) -> Customer:
     ids = shown_ids(profile) if contact_details and profile.has_contacts else profile.ids
     own = own_zone(profile)
     return Customer(
@@ -498,7 +498,7 @@ def _customer(profile: Profile, *, contact_details: bool) -> Customer:
         phone=contact(profile, "phone") if contact_details else None,
         timezone=None if own is None else own.key,
         locale=profile.locale[1] if profile.locale else None,
-        consent=summary(profile),
+        consent=summary(profile, now_ms),
     )
 
 

@@ -276,6 +276,8 @@ class Segments:
 
 
 _OF_SHOP: Final[dict[str, Callable[[Book], str]]] = {
+    # Releases before had no word for a grant that has ended: whoever was looked at by them is looked at anew, and woken then.
+    "consent": lambda _: "ends",
     "predicted": lambda shop: shop.shop_timezone,
     # By later models who has supplies is looked at with each day of the shop; before the first ones nobody waits for that.
     "replenishment": lambda shop: (

@@ -3,10 +3,10 @@
 `ProfileView(profile, book, now_ms).ltv.net_minor` opens the part of the profile that holds lifetime value and no other.
 What the fields mean is said in `schemas.profile_document`, and their values are those of `profiles.document`.
 
-Four kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, complaints that
-nobody took up expire, and what models say is another each day of the shop. Who reads one of the first two can ask for it at
-another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down there: the earliest
-instant at which what it saw may be otherwise.
+Five kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, complaints that
+nobody took up expire, grants of consent end, and what models say is another each day of the shop. Who reads one of the first
+two can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down
+there: the earliest instant at which what it saw may be otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from profiles import complaints, document
 from profiles.book import Book
-from profiles.consent import summary
+from profiles.consent import changes_ms, summary
 from profiles.order_state import Totals
 from profiles.predictions import holds_until_ms, predictions
 from profiles.profile import Profile
@@ -71,7 +71,8 @@ class ProfileView:
 
     @property
     def consent(self) -> dict[str, str]:
-        return summary(self.profile)
+        self.holds_until(changes_ms(self.profile, self.now_ms))
+        return summary(self.profile, self.now_ms)
 
     @property
     def first_seen_ms(self) -> int | None:

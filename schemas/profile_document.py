@@ -271,7 +271,8 @@ class Predicted(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
-    """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose".
+    """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose":
+    GRANT, DENY, REVOKED, or EXPIRED for a GRANT that has ended.
 
     `recommended` are products that go with those of her carts and newest orders, best first; empty until pairs were counted.
     `merging` are identifiers found to be hers whose history is on its way here: for a moment, what stands below lacks it.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from profiles.consent import CONSENTS_MAX, apply_consent, may_market
+from profiles.consent import CONSENTS_MAX, apply_consent, may_market, summary
 from profiles.profile import Profile
 from schemas.events import Arrival, ConsentChange, ConsentChanged, Event, Unsubscribed
 
@@ -49,3 +49,12 @@ def test_of_two_equal_words_of_the_same_moment_the_one_that_ends_first_holds_whi
 
     assert profile.consent["any.marketing"].expires_ms == AT_MS + 5
     assert not may_market(profile, AT_MS + 5, soft_opt_in=False)
+
+
+def test_a_grant_is_shown_as_such_until_it_ends_and_a_refusal_for_ever() -> None:
+    granted = ConsentChange(state="GRANT", channel="email", expires_ms=AT_MS + 5)
+    refused = ConsentChange(state="DENY", channel="sms", expires_ms=AT_MS + 5)
+    profile = tell(Profile("user_id:ada"), decided(0, granted, refused))
+
+    assert summary(profile, AT_MS + 4) == {"email.marketing": "GRANT", "sms.marketing": "DENY"}
+    assert summary(profile, AT_MS + 5) == {"email.marketing": "EXPIRED", "sms.marketing": "DENY"}

@@ -90,7 +90,9 @@ def one_event(draw: st.DrawFn, minute: int, message_id: str, kinds: tuple[type[E
         fields["traits"] = {"tier": draw(st.sampled_from(("gold", "silver")))}
     elif kind is events.ConsentChanged:
         state: ConsentState = draw(st.sampled_from(("GRANT", "DENY", "REVOKED")))
-        fields["consent"] = (ConsentChange(state=state, channel=draw(st.sampled_from(("email", "any")))),)
+        channel = draw(st.sampled_from(("email", "any")))
+        ends_ms = draw(st.none() | st.integers(0, 70).map(lambda hours: START_MS + hours * 3_600_000))
+        fields["consent"] = (ConsentChange(state=state, channel=channel, expires_ms=ends_ms),)
     elif kind is events.ProductsSearched:
         fields["query"] = draw(st.sampled_from(("tea", "green tea")))
         fields["results"] = draw(st.sampled_from((None, 0, 7)))

@@ -96,6 +96,16 @@ def test_service_messages_neither_count_nor_are_counted() -> None:
     assert ada.emitted(CART) == [690]
 
 
+def test_what_goes_out_by_one_channel_says_that_the_grant_for_another_one_has_ended() -> None:
+    text = ConsentChange(state="GRANT", channel="sms")
+    mail = ConsentChange(state="GRANT", channel="email", expires_ms=START_MS + 50 * MINUTE_MS)
+    ada = Timeline(shop(ALWAYS), consent=False)
+    ada.tell(events.ConsentChanged, 0, consent=(mail, text)).add("tea", 1).until(DAY)
+    (reminder,) = [found for found in ada.triggers if found.name == CART]
+
+    assert reminder.customer.consent == {"email.marketing": "EXPIRED", "sms.marketing": "GRANT"}
+
+
 def test_what_was_suppressed_does_not_count() -> None:
     ada = Timeline(shop(ALWAYS, caps=Caps(max_in_24h=1)), consent=False)
     ada.add("tea", 0).until(90).tell(events.ConsentChanged, 120, consent=GRANT).until(125).add("pot", 130).until(DAY)

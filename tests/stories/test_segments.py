@@ -99,6 +99,29 @@ def test_what_goes_with_her_cart_is_asked_for_anew_when_her_cart_changes() -> No
     assert told(ada) == [(ENTERED, name, 0), (EXITED, name, 10), (ENTERED, name, 20), (EXITED, name, 30)]
 
 
+def test_she_may_be_written_to_until_the_very_millisecond_in_which_her_consent_ends() -> None:
+    willing = {"when": 'profile.consent["email.marketing"] == "GRANT"'}
+    ada = Timeline(shop(segments={"willing": willing}), consent=False)
+    granted = events.ConsentChange(state="GRANT", channel="email", expires_ms=ms(90))
+    ada.tell(events.ConsentChanged, 0, consent=(granted,)).until(200)
+
+    assert told(ada) == [(ENTERED, "willing", 0), (EXITED, "willing", 90)]
+
+
+def test_whom_a_release_before_left_in_it_though_her_consent_had_ended_is_out_with_the_first_look() -> None:
+    willing = {"when": 'profile.consent["email.marketing"] == "GRANT"'}
+    ada = Timeline(shop(segments={"willing": willing}), consent=False)
+    granted = events.ConsentChange(state="GRANT", channel="email", expires_ms=ms(90))
+    ada.tell(events.ConsentChanged, 0, consent=(granted,)).until(10)
+    book = ada.engine.book
+    assert book.segments is not None
+    ada.profile.definitions = book.segments.of_rules
+    del ada.profile.wakes[WAKE]
+    ada.until(100).new_rules(book).until(101)
+
+    assert [name for name, _, _ in told(ada)] == [ENTERED, EXITED]
+
+
 def test_what_is_foretold_of_her_is_looked_at_again_with_each_day_of_the_shop() -> None:
     """Of who never ordered nothing is foretold, so nothing changes by itself."""
     unlikely = {"when": 'profile.predicted.p_order["30"] < 0.3'}
