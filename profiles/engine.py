@@ -397,7 +397,7 @@ class Engine:
             self._give_back(turn, arrival)
         elif asked is not None and not privacy.admits(asked, arrival.time_ms):
             privacy.turn_away(turn, arrival)
-            if profile.has_sides and asked.erased_ms is None:
+            if profile.has_sides and not privacy.is_forgotten(asked, arrival.time_ms):
                 side = sides.side_of(profile, arrival, turn.now_ms, self.book)
                 if side is not None:
                     apply_consent(side, arrival)

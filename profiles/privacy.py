@@ -53,12 +53,18 @@ def admits(privacy: Privacy, time_ms: int) -> bool:
     Erased: nothing, until that was taken back, and then what happened from there on. Suppressed: what happened before;
     taken back: all but what happened in between.
     """
-    lifted_ms = privacy.unsuppressed_ms
-    if lifted_ms is not None and time_ms >= lifted_ms and not privacy.in_force:
-        return True
-    if privacy.erased_ms is not None:
+    if is_forgotten(privacy, time_ms):
         return False
-    return privacy.suppressed_ms is None or time_ms < privacy.suppressed_ms
+    if privacy.suppressed_ms is None or time_ms < privacy.suppressed_ms:
+        return True
+    return privacy.unsuppressed_ms is not None and time_ms >= privacy.unsuppressed_ms > privacy.suppressed_ms
+
+
+def is_forgotten(privacy: Privacy, time_ms: int) -> bool:
+    """Whether an erasure is why an event of this time is not taken in."""
+    if privacy.erased_ms is None:
+        return False
+    return privacy.is_erased or (privacy.unsuppressed_ms is not None and time_ms < privacy.unsuppressed_ms)
 
 
 def fingerprint(profile_id: str, salt: bytes) -> str:
@@ -127,20 +133,19 @@ def turn_away(turn: Turn, arrival: Arrival) -> None:
     profile = turn.profile
     asked = profile.privacy
     assert asked is not None
-    if asked.erased_ms is None:
+    if asked.is_erased:
+        _erase_too(turn, _named(arrival.event, profile.id), (profile.id,))
+    elif not is_forgotten(asked, arrival.time_ms):
         consent.apply_consent(profile, arrival)
         if asked.in_force:
             for kind, value in arrival.others:
                 if value not in profile.ids.get(kind, ()):
                     links.claim(turn, kind, value)
-    elif asked.in_force:
-        _erase_too(turn, _named(arrival.event, profile.id), (profile.id,))
 
 
 def is_closed(profile: Profile) -> bool:
     """Whether the profile was erased, and that not taken back."""
-    asked = profile.privacy
-    return asked is not None and asked.erased_ms is not None and asked.in_force
+    return profile.privacy is not None and profile.privacy.is_erased
 
 
 def anothers_since(profile: Profile, identifier: str) -> int | None:

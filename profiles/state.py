@@ -106,6 +106,12 @@ class Privacy(Struct, omit_defaults=True, gc=False):
     apart: dict[str, int] = {}
 
     @property
+    def is_erased(self) -> bool:
+        """Whether she is erased, and that was not taken back since."""
+        erased_ms, lifted_ms = self.erased_ms, self.unsuppressed_ms
+        return erased_ms is not None and (lifted_ms is None or lifted_ms <= erased_ms)
+
+    @property
     def in_force(self) -> bool:
         """Whether she is suppressed or erased, and that was not taken back since."""
         lifted_ms = self.unsuppressed_ms

@@ -46,7 +46,7 @@ class Notes:
     def is_erased(self, profile_id: str) -> bool:
         """Whether nothing may be kept or told of this customer."""
         asked = self.privacy_of(profile_id)
-        return asked is not None and asked.in_force
+        return asked is not None and asked.is_erased
 
     def erase(self, profile_id: str, asked: Privacy) -> Changed:
         """What a commit has to change so that the erasure is remembered; {} where it is already, word for word."""

@@ -369,6 +369,25 @@ def test_unsuppress_takes_an_erasure_back_for_what_happens_from_then_on() -> Non
     assert (profile.orders.count, profile.ltv.net) == (1, 1000)
 
 
+def test_who_came_back_after_an_erasure_and_asks_to_be_left_alone_is_left_alone_and_not_erased_again() -> None:
+    no = events.ConsentChange(state="REVOKED", channel="email")
+    guest = events.OrderCompleted(
+        message_id="g1", timestamp_ms=at(50), email="ada@home.example", order_id="G-1", revenue_minor=500
+    )
+    city = City().live(*life(), asked(events.EraseCustomer), asked(events.UnsuppressCustomer, 30, "r2"), guest)
+    city.live(asked(events.SuppressCustomer, 60, "r3"))
+    erased = city.receipts()[-1]
+    late = [ordered("ada", 20, "A-1002"), ordered("ada", 40, "A-1003"), ordered("ada", 70, "A-1004")]
+    said = Identified(message_id="i9", timestamp_ms=at(71), user_id="ada", email="ada@home.example", consent=(no,))
+    city.live(*late, said)
+    profile = city.world.profile("user_id:ada", home_partition("ada", PARTITIONS))
+
+    assert city.receipts()[-1] == erased
+    assert profile is not None
+    assert {order_id for _, order_id in profile.orders.recent} == {"A-1003", "G-1"}
+    assert profile.consent["email.marketing"].state == "REVOKED"
+
+
 def test_all_that_is_decided_after_an_erasure_was_taken_back_is_told_though_it_comes_in_one_batch() -> None:
     city = City().live(*life())
     city.live(
