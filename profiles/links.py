@@ -269,6 +269,9 @@ def leave(profile: Profile, redirect: list[tuple[int, str]]) -> None:
     """
     watched = [*profile.rewatched, *profile.watches]
     left = Profile(profile.id, redirect=redirect, population=profile.population, rewatched=watched)
+    asked = profile.privacy
+    if asked is not None and asked.erased_ms is not None:
+        left.privacy = replace(asked, suppressed_ms=None)  # which was taken back, and its command may come again
     left._exposures, left._apart = profile._exposures, profile._apart
     empty = astuple(left)
     for name, value in zip(Profile.__struct_fields__, empty, strict=True):

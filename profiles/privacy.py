@@ -91,12 +91,15 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> No
     aka = tuple(dict.fromkeys((profile.id, *known, *event.passed_on)))[:AKA_MAX]
     targets = dict.fromkeys(() if event.passed_on else named)
     counts: Counts = {}
-    if profile.redirect:
-        counts, more = _at_redirect(turn, event, at_ms, orders, erases=name in {"erase", "anonymise"})
+    erases = name in {"erase", "anonymise"}
+    if erases and _was_taken_back(profile, at_ms):
+        pass  # it comes again, and she came back
+    elif profile.redirect:
+        counts, more = _at_redirect(turn, event, at_ms, orders, erases=erases)
         targets |= dict.fromkeys(more)
     elif _led_astray(profile, event):
         pass
-    elif name in {"erase", "anonymise"}:
+    elif erases:
         counts, changed = _erase(turn, event, at_ms, orders, keep_figures=name == "anonymise")
         if changed:
             targets |= dict.fromkeys((*named, *known))
@@ -193,6 +196,12 @@ def refuse_move(turn: Turn, move: Move) -> None:
     elif isinstance(move, Restore):
         apart.note(asked.apart, move.taken_from, move.at_ms, move.cause)
         _erase_too(turn, known_in(move.profile), (profile.id,))
+
+
+def _was_taken_back(profile: Profile, at_ms: int) -> bool:
+    """Whether an erasure that was asked for at a moment was carried out here, or a later one was, and taken back since."""
+    asked = profile.privacy
+    return asked is not None and asked.erased_ms is not None and at_ms <= asked.erased_ms and not asked.is_erased
 
 
 def _led_astray(profile: Profile, event: CommandEvent) -> bool:

@@ -369,6 +369,28 @@ def test_unsuppress_takes_an_erasure_back_for_what_happens_from_then_on() -> Non
     assert (profile.orders.count, profile.ltv.net) == (1, 1000)
 
 
+@pytest.mark.parametrize("command", [events.EraseCustomer, events.AnonymiseCustomer])
+def test_a_request_that_comes_again_after_she_came_back_takes_nothing_of_her_new_life(
+    command: type[events.CommandEvent],
+) -> None:
+    who: dict[str, Any] = {"user_id": "ada", "email": "ada@example.org"}
+    erase, back = asked(command, **who), asked(events.UnsuppressCustomer, 30, "r2", **who)
+    seen = Identified(message_id="i5", timestamp_ms=at(40), user_id="ada", email="ada@example.org")
+    city = City().live(*life()).live(erase).live(back).live(seen, ordered("ada", 41, "A-1003"))
+    known, receipt = city.profiles(), city.receipts()[-1]
+    city.live(erase)
+    again = Identified(message_id="i6", timestamp_ms=at(50), email="ada@example.org", traits={"tea": "green"})
+    city.live(again)
+    profile = city.world.profile("user_id:ada", home_partition("ada", PARTITIONS))
+
+    assert (city.profiles(), city.receipts()[-1]) == (known, receipt)
+    assert profile is not None
+    assert (profile.orders.count, profile.traits) == (1, {"tea": (at(50), "green")})
+    city.live(asked(command, 60, "r3", **who))
+    assert "user_id:ada" not in city.profiles()
+    assert "A-1003" not in city.dump()
+
+
 def test_who_came_back_after_an_erasure_and_asks_to_be_left_alone_is_left_alone_and_not_erased_again() -> None:
     no = events.ConsentChange(state="REVOKED", channel="email")
     guest = events.OrderCompleted(
