@@ -118,8 +118,16 @@ def _change(value: Any, path: str, channel: str, purpose: str, **particulars: An
     if state is None:
         raise AdapterError("wrong_type", f"{path} is no consent state")
     names = Fields({"channel": channel, "purpose": purpose}, path)
-    channel = (names.ident("channel") or "any").lower()
+    channel = channel_of(names.ident("channel") or "any")
     purpose = (names.ident("purpose") or "marketing").lower()
-    return ConsentChange(
-        state=state, channel="any" if channel in _EVERY_CHANNEL else channel, purpose=purpose, **particulars
-    )
+    return ConsentChange(state=state, channel=channel, purpose=purpose, **particulars)
+
+
+def channel_of(said: str) -> str:
+    """A channel by its name, "any" where all are meant.
+
+    >>> channel_of("SMS"), channel_of("All")
+    ('sms', 'any')
+    """
+    channel = said.lower()
+    return "any" if channel in _EVERY_CHANNEL else channel

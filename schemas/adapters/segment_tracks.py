@@ -13,6 +13,7 @@ import msgspec
 from schemas import events as e
 from schemas.adapters import segment_facts as facts
 from schemas.adapters.commerce import currency_of, listed_products, required_order_id, stated_currency
+from schemas.adapters.consent_forms import channel_of
 from schemas.adapters.segment_orders import order_cancelled, order_state, product, refund
 from schemas.scalars import AdapterError, Fields, number_of
 
@@ -209,7 +210,7 @@ def message(properties: Fields, _currency: str) -> dict[str, Any]:
     return {
         "trigger_id": properties.ident("trigger_id", "triggerId"),
         "campaign_id": properties.ident("campaign_id", "campaignId"),
-        "message_channel": (properties.ident("message_channel", "channel") or "email").lower(),
+        "message_channel": channel_of(properties.ident("message_channel", "channel") or "email"),
         "reason": properties.text("reason", "bounce_reason"),
     }
 

@@ -1140,6 +1140,11 @@ def test_what_email_systems_feed_back_is_taken(name: str, kind: type[Event], cha
     assert (type(found), found.message_channel, found.trigger_id) == (kind, channel, "t1")
 
 
+@pytest.mark.parametrize("said", ["all", "Any", "*"])
+def test_who_unsubscribes_from_all_channels_does_so_in_the_words_that_consent_has_for_it(said: str) -> None:
+    assert track("Unsubscribed", {"channel": said}).message_channel == "any"
+
+
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 
