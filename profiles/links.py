@@ -88,8 +88,10 @@ def claim(turn: Turn, kind: str, value: str) -> None:
         _claim_earlier(turn, value)
         return
     identifier = f"{kind}:{value}"
-    if identifier == profile.id or (profile.has_refused and identifier in profile.refused):
+    if identifier == profile.id:
         return
+    if profile.has_refused and identifier in profile.refused and kind not in WEAK:
+        return  # of devices there may be room by now
     if profile.is_apart_from(identifier):
         return
     known = profile.ids.setdefault(kind, [])

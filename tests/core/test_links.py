@@ -103,6 +103,17 @@ def test_devices_are_counted_within_a_window_and_older_ones_make_room() -> None:
     assert ada.changes == [("link.refused", "anonymous_id:d3", "limit")]
 
 
+def test_a_device_that_there_was_no_room_for_is_hers_once_there_is() -> None:
+    book = rules(devices_max=2)
+    ada = Home("user_id:ada").told(anonymous_id="d1", book=book).told(anonymous_id="d2", day=60, book=book)
+    for day in (80, 89, 90, 91):
+        ada.told(anonymous_id="d3", day=day, book=book)
+
+    assert ada.profile.ids["anonymous_id"] == ["d2", "d3"]
+    assert [(claim.identifier, claim.at_ms) for claim in ada.links[2:]] == [("anonymous_id:d3", START_MS + 90 * DAY_MS)]
+    assert ada.changes == [("link.refused", "anonymous_id:d3", "limit")]
+
+
 def test_a_device_alone_makes_no_room_for_another_where_one_is_all_there_may_be() -> None:
     visitor = Home("anonymous_id:d1").told(Aliased, previous_id="d2", book=rules(devices_max=1))
 
