@@ -562,7 +562,9 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, since_ms: int) -> bool:
+def retract(
+    turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, since_ms: int, order_id: str | None = None
+) -> bool:
     """Take back what was emitted about something that happened at `since_ms` or later, and had no outcome yet: its ground was a
     mistake, as is known now. Gives whether there was any.
     """
@@ -570,7 +572,7 @@ def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: st
     for sent in turn.profile.emitted:
         if sent.name == definition.name and sent.key == key and sent.outcome is None and sent.opened_ms >= since_ms:
             sent.outcome, found = "retracted", True
-            _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+            _outcome(turn, sent, "trigger.cancelled", order_id, turn.time_ms, None, reason)
     return found
 
 
