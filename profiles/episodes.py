@@ -27,7 +27,7 @@ from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
 from profiles.sent import within
-from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
+from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, SERVICE_PLACES, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.zones import own_zone
 from schemas.outputs import (
@@ -98,7 +98,7 @@ def plan(
             if not turn.imported:
                 _refuse(turn, definition, episode, TOO_LATE)
             return
-        if len(profile.episodes) >= EPISODES_MAX:
+        if len(profile.episodes) >= EPISODES_MAX - SERVICE_PLACES and not _has_place(turn, definition):
             _refuse(turn, definition, episode, "too_many")
             return
         profile.episodes[place] = episode
@@ -147,6 +147,12 @@ def note_evidence(episode: Episode, message_id: str) -> None:
         episode.evidence.append(message_id)
         if len(episode.evidence) > EVIDENCE_MAX:
             del episode.evidence[0]
+
+
+def _has_place(turn: Turn, definition: TriggerDefinition[Any]) -> bool:
+    """Whether one more may wait where marketing fills all but the last places, which are kept for service."""
+    service = definition.rule(turn.book).trigger_class == "service"
+    return service and len(turn.profile.episodes) < EPISODES_MAX
 
 
 def _refuse(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, reason: str) -> None:
