@@ -529,7 +529,7 @@ def settle(
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
-    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the
+    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one sent gets the
     credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
     order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
     """
@@ -550,7 +550,8 @@ def settle(
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
-            settled.add((sent.name, sent.key))
+            if not sent.ghost:
+                settled.add((sent.name, sent.key))
             _outcome(turn, sent, "trigger.converted", order.order_id, order.at_ms, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
                 _outcome(turn, sent, "cart.recovered", order.order_id, order.at_ms, worth, None)
