@@ -41,9 +41,10 @@ class CheckoutAbandonedRule(TriggerRule, frozen=True, kw_only=True):
     delay_ms: int = HOUR_MS
     """Quiet time after the last step before the checkout counts as abandoned."""
     second_after_ms: int = DAY_MS
-    """When the second reminder is due, from the first one's due time; 0 is none; the third one may come without it."""
+    """When the second reminder is due, from the first one's due time; 0 is none; the third one may come without it. Left out
+    where the first one went out later than that."""
     third_after_ms: int = 3 * DAY_MS
-    """When the third reminder is due, from the first one's due time; 0 is none."""
+    """When the third reminder is due, from the first one's due time; 0 is none. Left out where the one before went out later."""
 
     @override
     def impossible(self) -> tuple[str, str] | None:

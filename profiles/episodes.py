@@ -27,7 +27,7 @@ from profiles.order_state import Contribution
 from profiles.order_stats import average_minor
 from profiles.profile import Profile
 from profiles.sent import within
-from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, Emitted, Episode, RecentOrder
+from profiles.state import EMITTED_MAX, EPISODES_MAX, EVIDENCE_MAX, SERVICE_PLACES, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
 from profiles.zones import own_zone
 from schemas.outputs import (
@@ -98,7 +98,7 @@ def plan(
             if not turn.imported:
                 _refuse(turn, definition, episode, TOO_LATE)
             return
-        if len(profile.episodes) >= EPISODES_MAX:
+        if len(profile.episodes) >= EPISODES_MAX - SERVICE_PLACES and not _has_place(turn, definition):
             _refuse(turn, definition, episode, "too_many")
             return
         profile.episodes[place] = episode
@@ -147,6 +147,12 @@ def note_evidence(episode: Episode, message_id: str) -> None:
         episode.evidence.append(message_id)
         if len(episode.evidence) > EVIDENCE_MAX:
             del episode.evidence[0]
+
+
+def _has_place(turn: Turn, definition: TriggerDefinition[Any]) -> bool:
+    """Whether one more may wait where marketing fills all but the last places, which are kept for service."""
+    service = definition.rule(turn.book).trigger_class == "service"
+    return service and len(turn.profile.episodes) < EPISODES_MAX
 
 
 def _refuse(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, reason: str) -> None:
@@ -523,7 +529,7 @@ def settle(
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
-    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one gets the
+    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one sent gets the
     credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
     order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
     """
@@ -544,7 +550,8 @@ def settle(
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
-            settled.add((sent.name, sent.key))
+            if not sent.ghost:
+                settled.add((sent.name, sent.key))
             _outcome(turn, sent, "trigger.converted", order.order_id, order.at_ms, worth, None)
             if sent.cart_id is not None or sent.checkout_id is not None:
                 _outcome(turn, sent, "cart.recovered", order.order_id, order.at_ms, worth, None)
@@ -562,7 +569,9 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, since_ms: int) -> bool:
+def retract(
+    turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str, since_ms: int, order_id: str | None = None
+) -> bool:
     """Take back what was emitted about something that happened at `since_ms` or later, and had no outcome yet: its ground was a
     mistake, as is known now. Gives whether there was any.
     """
@@ -570,7 +579,7 @@ def retract(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: st
     for sent in turn.profile.emitted:
         if sent.name == definition.name and sent.key == key and sent.outcome is None and sent.opened_ms >= since_ms:
             sent.outcome, found = "retracted", True
-            _outcome(turn, sent, "trigger.cancelled", None, turn.time_ms, None, reason)
+            _outcome(turn, sent, "trigger.cancelled", order_id, turn.time_ms, None, reason)
     return found
 
 

@@ -42,7 +42,7 @@ class ReviewRequestRule(TriggerRule, frozen=True, kw_only=True):
     supply_share: Annotated[float, Meta(gt=0, le=10)] = 0.6
     """Share of how long one unit lasts after which goods that are used up are asked about, instead of `delay`."""
     reminder_after_ms: int = 7 * DAY_MS
-    """Time from the first request's due time to the reminder; 0 is none."""
+    """Time from the first request's due time to the reminder; 0 is none. Left out where the request went out later than that."""
     after_low_score_ms: int = 30 * DAY_MS
     """No request so long after a low score."""
 

@@ -102,11 +102,6 @@ def _look_at_band(profile: Profile, standing: Standing, book: Book, at_ms: int) 
     return wake_ms
 
 
-def anchor_of(turn: Turn, at_ms: int) -> str:
-    """What an episode of a change of standing is anchored to: the event that brought it, else the day."""
-    return turn.cause if turn.cause != "timer" else utc_date(at_ms)
-
-
 def utc_date(at_ms: int) -> str:
     """The day of an instant, in UTC, as an anchor.
 

@@ -196,17 +196,20 @@ class CheckoutAbandoned(TriggerDefinition[CheckoutAbandonedRule]):
         switched_off = episode.occurrence > 1 and not self._after_ms(turn.book, episode.occurrence)
         if state == "emitted":
             checkout.reminded = True
-            self._plan_next(turn, episode)
+            self._plan_next(turn, episode, now_ms)
         elif switched_off and checkout.done is None and now_ms >= episode.due_ms and self.rule(turn.book).enabled:
-            self._plan_next(turn, episode)  # the one after it is still wanted
+            self._plan_next(turn, episode, episode.due_ms)  # the one after it is still wanted
 
-    def _plan_next(self, turn: Turn, episode: Episode) -> None:
+    def _plan_next(self, turn: Turn, episode: Episode, since_ms: int) -> None:
+        """Plan the next reminder that is due after `since_ms`, when the one before went out: after a night, or by new rules, two
+        would go out in the same moment.
+        """
         first_due_ms = episode.due_ms if episode.first_due_ms is None else episode.first_due_ms
         for occurrence in range(episode.occurrence + 1, LAST + 1):
             after_ms = self._after_ms(turn.book, occurrence)
-            if not after_ms:
-                continue
             due_ms = first_due_ms + after_ms
+            if not after_ms or due_ms <= since_ms:
+                continue
             plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=occurrence)
             following = waiting(turn.profile, self, episode.key)
             if following is not None:

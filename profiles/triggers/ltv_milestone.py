@@ -8,10 +8,11 @@ from typing import ClassVar, Final
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import plan, told_since
-from profiles.standing import StandingChange, anchor_of
+from profiles.episodes import told_since
+from profiles.standing import StandingChange
 from profiles.standing_rules import LtvMilestoneRule
 from profiles.state import Episode
+from profiles.triggers.vip import plan_passage
 from profiles.turn import Turn
 
 __all__ = ["LTV_MILESTONE", "LtvMilestoneRule"]
@@ -33,8 +34,7 @@ class LtvMilestone(TriggerDefinition[LtvMilestoneRule]):
         passed = [sum_ for sum_ in self.rule(turn.book).milestones if standing.milestone < sum_ <= net]
         if passed:
             standing.milestone, standing.milestone_ms = passed[-1], change.at_ms
-            key, anchor = f"{turn.profile.id}|{passed[-1]}", anchor_of(turn, change.at_ms)
-            plan(turn, self, key, anchor, change.at_ms, change.at_ms, data={"milestone": passed[-1]})
+            plan_passage(turn, self, passed[-1], change.at_ms, {"milestone": passed[-1]})
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         if turn.profile.ltv.net < episode.data.get("milestone", 0):

@@ -5,7 +5,7 @@ from typing import Any, Final
 from profiles import checkouts
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting, waiting_of
+from profiles.episodes import cancel, plan, retract, waiting, waiting_of
 from profiles.order_rules import PaymentFailedRule
 from profiles.profile import Profile
 from profiles.state import Emitted, Episode, RecentOrder
@@ -55,6 +55,19 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
                 cancel(turn, self, episode.key, "ordered", told.order.order_id)
             elif told.order.at_ms >= episode.opened_ms:
                 self._open_again(turn, episode)
+        if turn.profile.has_emitted and not told.change.is_new:
+            self._take_back(turn, told.order, told.arrival.time_ms)
+
+    def _take_back(self, turn: Turn, order: RecentOrder, at_ms: int) -> None:
+        """A later word on an order that was placed before the refusal would have ended this, had it been known in time."""
+        delay_ms = self.rule(turn.book).delay_ms
+        for sent in turn.profile.emitted:
+            if (
+                sent.name == self.name
+                and sent.key in (order.checkout_id, order.order_id)
+                and sent.due_ms - delay_ms <= at_ms <= sent.emitted_ms
+            ):
+                retract(turn, self, sent.key, "late_conversion", sent.opened_ms, order.order_id)
 
     def on_joined(self, turn: Turn, episode: Episode, other: Episode) -> None:
         """The last refusal counts."""

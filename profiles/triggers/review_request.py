@@ -112,8 +112,9 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
             return  # what cancelled it may itself be taken back
         delivery.asked = sorted({*delivery.asked, self.name})
         after_ms = self.rule(turn.book).reminder_after_ms
-        if state == "emitted" and episode.occurrence == 1 and after_ms:
-            due_ms = episode.due_ms + after_ms
+        due_ms = episode.due_ms + after_ms
+        # Who could not be reached for long does not get both in the same moment.
+        if state == "emitted" and episode.occurrence == 1 and after_ms and due_ms > now_ms:
             plan(turn, self, episode.key, episode.anchor, episode.opened_ms, due_ms, occurrence=2)
             reminder = waiting(turn.profile, self, episode.key)
             if reminder is not None:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, told_since
+from profiles.episodes import cancel, note_evidence, plan, told_since, waiting
 from profiles.rules import TriggerRule
-from profiles.standing import StandingChange, anchor_of, tier_limits
+from profiles.standing import StandingChange, tier_limits, utc_date
 from profiles.standing_rules import VipEnteredRule, VipLeftRule
 from profiles.state import Episode
 from profiles.turn import Turn
@@ -18,6 +18,23 @@ from profiles.turn import Turn
 __all__ = ["VIP_ENTERED", "VIP_LEFT", "VipEnteredRule", "VipLeftRule"]
 
 R = TypeVar("R", bound=TriggerRule)
+
+
+def plan_passage(turn: Turn, definition: TriggerDefinition[Any], limit: int, at_ms: int, data: dict[str, Any]) -> None:
+    """Arm what comes of a limit that she passed; `limit` names it.
+
+    Which event passes it depends on which was heard of first. So it is anchored in its day and, where she was told of the same
+    on that day already, in how often.
+    """
+    profile = turn.profile
+    key, day = f"{profile.id}|{limit}", utc_date(at_ms)
+    told = sum(
+        sent.name == definition.name and sent.key == key and utc_date(sent.opened_ms) == day for sent in profile.emitted
+    )
+    plan(turn, definition, key, f"{day}/{told + 1}" if told else day, at_ms, at_ms, data=data)
+    episode = waiting(profile, definition, key)
+    if episode is not None and turn.cause != "timer":
+        note_evidence(episode, turn.cause)
 
 
 class _Vip(TriggerDefinition[R]):
@@ -40,14 +57,13 @@ class _Vip(TriggerDefinition[R]):
     def _passed(self, turn: Turn, change: StandingChange) -> None:
         """Tell of the way from the tier that she was last told of to this one, if that is another; what waited goes."""
         tier, told = turn.profile.standing.tier, change.tier_before
-        for waiting in list(turn.profile.episodes.values()):
-            if waiting.name in (VIP_ENTERED.name, VIP_LEFT.name) and waiting.data.get("tier") != tier:
-                told = waiting.data.get("from", told)
-                cancel(turn, VIP_ENTERED if waiting.name == VIP_ENTERED.name else VIP_LEFT, waiting.key, "moved_on")
+        for before in list(turn.profile.episodes.values()):
+            if before.name in (VIP_ENTERED.name, VIP_LEFT.name) and before.data.get("tier") != tier:
+                told = before.data.get("from", told)
+                cancel(turn, VIP_ENTERED if before.name == VIP_ENTERED.name else VIP_LEFT, before.key, "moved_on")
         passage: _Vip[Any] = VIP_ENTERED if tier > told else VIP_LEFT
         if tier != told and passage.rule(turn.book).enabled:
-            key, anchor = f"{turn.profile.id}|{tier}", anchor_of(turn, change.at_ms)
-            plan(turn, passage, key, anchor, change.at_ms, change.at_ms, data={"tier": tier, "from": told})
+            plan_passage(turn, passage, tier, change.at_ms, {"tier": tier, "from": told})
 
 
 class VipEntered(_Vip[VipEnteredRule]):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from profiles.rules import DAY_MS, HOUR_MS, QuietHours
 from profiles.triggers import CheckoutAbandonedRule
 from schemas import events
 from schemas.outputs import TriggerOutcome
@@ -260,6 +261,23 @@ def test_of_two_that_wait_the_third_is_sent_though_the_second_was_switched_off()
 
     assert ada.emitted(CHECKOUT) == [70, 70 + 3 * DAY]
     assert [trigger.occurrence for trigger in ada.triggers] == [1, 3]
+
+
+def test_two_that_quiet_hours_put_off_do_not_go_out_in_the_same_moment() -> None:
+    soon = CheckoutAbandonedRule(second_after_ms=4 * HOUR_MS, third_after_ms=DAY_MS)
+    ada = started(Timeline(shop(soon, quiet_hours=QuietHours(jitter_ms=0))).add("A", 20 * HOUR), 20 * HOUR + 30)
+    ada.until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [DAY + 8 * HOUR, 2 * DAY + 8 * HOUR]
+    assert [trigger.occurrence for trigger in ada.triggers] == [1, 3]
+
+
+def test_two_whose_time_has_come_by_new_rules_do_not_go_out_in_the_same_moment() -> None:
+    ada = started(Timeline().add("A", 0), 10).until(5 * HOUR)
+    sooner = CheckoutAbandonedRule(second_after_ms=2 * HOUR_MS, third_after_ms=3 * HOUR_MS)
+    ada.new_rules(shop(sooner)).until(10 * DAY)
+
+    assert ada.emitted(CHECKOUT) == [70, pytest.approx(5 * HOUR, abs=1)]
 
 
 def test_neither_is_sent_to_who_ordered_or_unsubscribed_meanwhile() -> None:

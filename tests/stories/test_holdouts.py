@@ -230,3 +230,13 @@ def test_who_goes_takes_her_part_out_of_the_comparison(goes: str) -> None:
 
     assert story.effect() == {}
     assert not story.profile.exposures
+
+
+def test_a_further_reminder_that_was_held_out_takes_no_credit_from_one_that_was_sent() -> None:
+    story = Timeline(shop(CheckoutAbandonedRule())).add("tea", 0)
+    story.tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(2 * HOUR)
+    story.new_rules(shop(CheckoutAbandonedRule(holdout=1.0))).until(2 * DAY)
+    story.order("o1", 2 * DAY + 1, "tea", checkout_id="k1")
+
+    assert [(one.occurrence, one.shadow) for one in story.sent("checkout.abandoned")] == [(1, False), (2, True)]
+    assert story.outcomes == [("trigger.converted", None), ("cart.recovered", None)]

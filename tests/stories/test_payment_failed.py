@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from profiles.state import EPISODES_MAX
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product
 
@@ -71,6 +72,30 @@ def test_a_later_word_on_the_order_itself_ends_it_since_it_was_paid(ada: Timelin
     ada.tell(events.OrderUpdated, 10, order_id="o1", checkout_id="k1", products=(product("A"),)).until(DAY)
 
     assert ada.decisions(FAILED) == [("armed", None), ("cancelled", "ordered")]
+
+
+def test_a_later_word_on_the_order_that_is_heard_of_late_takes_it_back(ada: Timeline) -> None:
+    fail(ada.order("o1", 0, "A", checkout_id="k1"), 5).until(60)
+    ada.tell(events.OrderUpdated, 10, arrives=61, order_id="o1", checkout_id="k1", products=(product("A"),)).until(DAY)
+
+    assert ada.emitted(FAILED) == [35]
+    assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
+
+
+@pytest.mark.parametrize("minute", [4, 36])
+def test_a_word_from_before_the_refusal_or_after_the_message_takes_nothing_back(ada: Timeline, minute: float) -> None:
+    fail(ada.order("o1", 0, "A", checkout_id="k1"), 5).until(60)
+    ada.tell(events.OrderUpdated, minute, arrives=61, order_id="o1", checkout_id="k1", products=(product("A"),))
+
+    assert ada.outcomes == []
+
+
+def test_however_much_marketing_waits_for_her_she_is_told(ada: Timeline) -> None:
+    for number in range(EPISODES_MAX):
+        ada.wish(f"p{number}", 0)
+    fail(ada, 5).until(60)
+
+    assert ada.emitted(FAILED) == [35]
 
 
 def test_once_a_day_for_a_checkout_but_for_each(ada: Timeline) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from profiles.catalogue import build_catalogue
 from profiles.order_rules import ReviewRequestRule
-from profiles.rules import DeliveryRules
+from profiles.rules import DAY_MS, DeliveryRules
 from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 
@@ -30,6 +30,13 @@ def test_the_reminder_can_be_switched_off() -> None:
     ada = buyer(book=Timeline(shop(ReviewRequestRule(reminder_after_ms=0)))).until(60 * DAY)
 
     assert ada.emitted(REVIEW) == [8 * DAY]
+
+
+def test_who_could_not_be_reached_before_its_time_does_not_get_both_in_the_same_moment() -> None:
+    ada = Timeline(shop(ReviewRequestRule(reminder_after_ms=3 * DAY_MS)), customer="anonymous_id:d1")
+    buyer(book=ada).tell(events.Identified, 13 * DAY, email="ada@example.com").until(60 * DAY)
+
+    assert ada.emitted(REVIEW) == [13 * DAY]
 
 
 def test_one_that_waits_when_it_is_switched_off_does_not_go_out() -> None:

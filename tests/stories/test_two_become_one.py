@@ -337,7 +337,8 @@ def test_where_she_came_by_her_login_and_again_by_what_it_brought_both_are_told(
     ada.becomes_one_with(guest).until(DAY)
 
     sent = ada.sent(name)
-    assert [one.evidence[0] for one in sent] == ["login", "login/email"]
+    assert [one.evidence[-1] for one in sent] == ["login", "login/email"]
+    assert len({one.trigger_id for one in sent}) == 2
     assert len({one.trigger_id for one in sent}) == 2
 
 

@@ -9,7 +9,7 @@ from profiles.standing import tier_limits, tier_of
 from profiles.triggers import LtvMilestoneRule, VipEnteredRule
 from schemas import events
 from tests.stories.customers import buys, learned, shop_that_learned
-from tests.stories.timeline import DAY, HOUR, Timeline, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 TIERS = shop(VipEnteredRule(limits=(10_000, 50_000)))
 
@@ -54,6 +54,26 @@ def test_who_comes_back_is_told_again() -> None:
 
     assert [name for name, _ in told(ada) if name.startswith("vip")] == ["vip.entered", "vip.left", "vip.entered"]
     assert len({trigger.trigger_id for trigger in ada.triggers}) == len(ada.triggers)
+
+
+def test_her_tier_and_milestone_have_the_same_ids_whichever_of_two_orders_was_heard_of_last() -> None:
+    def ids(*orders: str) -> list[str]:
+        ada = Timeline(shop(VipEnteredRule(limits=(10_000,)), LtvMilestoneRule(milestones=(10_000,))))
+        for order in orders:
+            ada.order(order, 0, product("A", 6_000), message_id=order, total_minor=6_000)
+        passed = [one for one in ada.until(HOUR).triggers if one.name in ("vip.entered", "ltv.milestone")]
+        assert [one.evidence for one in passed] == [("2026-03-02", orders[-1])] * 2
+        return [one.trigger_id for one in passed]
+
+    assert ids("o1", "o2") == ids("o2", "o1")
+
+
+def test_who_is_told_twice_of_a_tier_on_one_day_is_told_under_two_ids() -> None:
+    ada = buys(Timeline(TIERS), 0, 10_000, "o1").until(HOUR)
+    ada.tell(events.OrderCancelled, 2 * HOUR, order_id="o1").until(3 * HOUR)
+    buys(ada, 4 / 24, 12_000, "o2").until(5 * HOUR)
+
+    assert len({one.trigger_id for one in ada.sent("vip.entered")}) == 2
 
 
 @pytest.mark.parametrize(
