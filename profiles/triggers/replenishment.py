@@ -109,7 +109,10 @@ class _Replenishment(TriggerDefinition[R]):
         rest = sent.key.removeprefix(f"{profile.id}|")
         return order.at_ms >= sent.opened_ms and any(
             rest.startswith(f"{product_id}|")
-            and any(purchase.order_id == order.order_id for purchase in state.purchases)
+            and (
+                any(purchase.order_id == order.order_id for purchase in state.purchases)
+                or not set(turn.facts(state.product_id, state.category).substitutes).isdisjoint(order.product_ids)
+            )
             for product_id, state in profile.supply.items()
         )
 

@@ -141,6 +141,16 @@ def test_buying_another_product_of_the_group_in_time_is_buying_again() -> None:
     assert ("cancelled", "repurchased") in ada.decisions(DUE)
 
 
+def test_what_she_had_bought_in_its_place_takes_the_reminder_back_as_the_product_itself_does() -> None:
+    rows = [{"product_id": "coffee", "supply_days": 30, "substitutes": "espresso"}]
+    for bought in ("coffee", "espresso"):
+        ada = Timeline(shop(catalogue=build_catalogue(rows))).order("o1", 0, "coffee").until(28 * DAY)
+        ada.order("o2", 20 * DAY, bought, arrives=28 * DAY)
+
+        assert ada.emitted(DUE) == [27 * DAY]
+        assert ("trigger.cancelled", "late_conversion") in ada.outcomes
+
+
 def test_a_refund_of_part_of_it_brings_the_reminder_forward() -> None:
     ada = coffee_lover().order("o1", 0, product("coffee", 900, 2))
     back = (product("coffee", 900, 1),)
