@@ -18,6 +18,9 @@ from profiles.state import Emitted, Episode, RecentOrder, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
 
+LATER_SHARE: Final = 0.1
+"""A reminder that would come sooner than is right by now, by more than this share of its wait, is planned anew."""
+
 
 def episode_key(profile: Profile, product_id: str, order_id: str) -> str:
     """Customer, product and the purchase that is running out."""
@@ -122,6 +125,10 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
 
     name = "replenishment.due"
     rule_type = ReplenishmentDueRule
+    reasons: ClassVar[Mapping[str, str]] = {
+        **_Replenishment.reasons,
+        "lasts_longer": "It lasts longer than was known when it was planned (new models, another `supply_days`): planned anew.",
+    }
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """Plan the products an order event bought, changed or took back."""
@@ -157,6 +164,18 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
             if not waits and not was_sent(profile, self.name, current):
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        reason = super().check(turn, episode, now_ms)
+        return "lasts_longer" if reason is None and self._later_ms(turn, episode) is not None else reason
+
+    def _later_ms(self, turn: Turn, episode: Episode) -> int | None:
+        """When it is due by what is known of the product by now, where that is later by a day and a tenth of the wait."""
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
+        if forecast is None:
+            return None
+        least_ms = max(DAY_MS, round(LATER_SHARE * (episode.due_ms - forecast.last_purchase_ms)))
+        return forecast.due_ms if forecast.due_ms - episode.due_ms > least_ms else None
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         """By all that is known of her by now: orders of other things since may have moved the hour at which she orders."""
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
@@ -173,7 +192,11 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
                 cancel(turn, definition, waiting.key, reason)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Once it was sent, or would have been but for a gate, the late reminder waits."""
+        """Once it was sent, or would have been but for a gate, the late reminder waits; one that was too soon waits on."""
+        if state == "cancelled" and now_ms >= episode.due_ms and self.rule(turn.book).enabled:
+            if self.check(turn, episode, now_ms) == "lasts_longer" and (later_ms := self._later_ms(turn, episode)):
+                plan(turn, self, episode.key, episode.anchor, episode.opened_ms, later_ms)
+            return
         if state not in ("emitted", "suppressed"):
             return
         key = _product_of(turn.profile, episode)
