@@ -7,7 +7,7 @@ substitute group) and last purchase: buying again ends it and opens the next.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
-from profiles import supply
+from profiles import order_stats, supply
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot, was_sent
@@ -42,13 +42,22 @@ def _replaced(turn: Turn, state: Supply) -> bool:
     if not substitutes:
         return False
     lately = any(
-        order.at_ms > last.at_ms and not set(substitutes).isdisjoint(order.product_ids)
+        order.at_ms > last.at_ms and not set(substitutes).isdisjoint(order.product_ids) and not _gone(profile, order)
         for order in profile.recent_orders
     )
     return lately or any(
         (other := profile.supply.get(product_id)) is not None and other.purchases[-1].at_ms > last.at_ms
         for product_id in substitutes
     )
+
+
+def _gone(profile: Profile, order: RecentOrder) -> bool:
+    """Whether nothing is left of an order: cancelled, or all that was sent came back, as far as that is remembered."""
+    place, newest = (order.at_ms, order.order_id), order_stats.newest(profile.orders)
+    if place not in newest and (len(newest) < order_stats.RECENT_EXACT or place > newest[0]):
+        return True
+    parcel = profile.deliveries.get(order.order_id)
+    return parcel is not None and (parcel.gone or parcel.all_returned)
 
 
 class _Replenishment(TriggerDefinition[R]):
