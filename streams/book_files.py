@@ -35,6 +35,7 @@ from schemas.money import exponent
 from schemas.nearest import nearest
 from schemas.times import INSTANT_MAX_MS
 from streams.blame import is_built_in
+from streams.model_source import in_currency
 from streams.protection import load_protection
 from streams.settings import Settings
 from streams.tracking_plan import load_plan
@@ -77,7 +78,7 @@ def load_book(settings: Settings) -> Book:
         segments=read.segments,
         rates=read_rates_file(Path(files.rates), shop.currency) if files.rates else Rates(),
         catalogue=read_catalogue_file(Path(files.catalogue), shop.currency) if files.catalogue else Catalogue(),
-        models=read_models_file(Path(files.models)) if files.models else Models(),
+        models=in_currency(read_models_file(Path(files.models)), shop.currency) if files.models else Models(),
     )
     check_applies(book, files.rules)
     return book

@@ -27,7 +27,22 @@ class ModelTable(Protocol):
 async def with_models(book: Book, table: ModelTable) -> Book:
     """The book with the models that the table holds; as it is where the table has none. Raises TableError, ModelError."""
     document = await table.models()
-    return book if document is None else replace(book, models=decode_models(document))
+    return book if document is None else replace(book, models=in_currency(decode_models(document), book.shop_currency))
+
+
+def in_currency(models: Models, shop_currency: str) -> Models:
+    """The models without those of value where these are in another currency than the shop's: until the next fit nothing is
+    foretold, rather than cents taken for yen.
+    """
+    value = models.value
+    if value is None or value.currency == shop_currency:
+        return models
+    _log.warning(
+        "the models of value are in %s, the shop's currency is %s: nothing of value is foretold until `regulars fit` has run",
+        value.currency,
+        shop_currency,
+    )
+    return replace(models, value=None)
 
 
 class ModelWatch:
@@ -36,9 +51,10 @@ class ModelWatch:
     What can't be used is told in the log and passed over: the models in use stay.
     """
 
-    def __init__(self, table: ModelTable, on_new: Callable[[Models], None], used: Models) -> None:
+    def __init__(self, table: ModelTable, on_new: Callable[[Models], None], book: Book) -> None:
         self._table, self._on_new = table, on_new
-        self._id = used.id
+        self._shop_currency = book.shop_currency
+        self._id = book.models.id
         self._seen: bytes | None = None
 
     async def look(self) -> bool:
@@ -59,7 +75,7 @@ class ModelWatch:
         if models.id == self._id:
             return False
         self._id = models.id
-        self._on_new(models)
+        self._on_new(in_currency(models, self._shop_currency))
         _log.info("new models are in use", extra={"facts": {"models": models.id, "as_of_day": models.as_of_day}})
         return True
 

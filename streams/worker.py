@@ -176,7 +176,7 @@ class Worker:
             for warning in ground.warnings:
                 _log.warning("%s", warning)
             self._show_models(self._book.models)
-            self._models = ModelWatch(self._table, self._renew, self._book.models)
+            self._models = ModelWatch(self._table, self._renew, self._book)
             await self._models.look()
             kafka = KafkaPublisher(self.settings)
             await kafka.start()

@@ -7,7 +7,7 @@ substitute group) and last purchase: buying again ends it and opens the next.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
-from profiles import supply
+from profiles import order_stats, supply
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, slot, was_sent
@@ -17,6 +17,9 @@ from profiles.shown import item_of
 from profiles.state import Emitted, Episode, RecentOrder, Supply
 from profiles.supply_rules import ReplenishmentDueRule, ReplenishmentLateRule
 from profiles.turn import Turn
+
+LATER_SHARE: Final = 0.1
+"""A reminder that would come sooner than is right by now, by more than this share of its wait, is planned anew."""
 
 
 def episode_key(profile: Profile, product_id: str, order_id: str) -> str:
@@ -39,13 +42,22 @@ def _replaced(turn: Turn, state: Supply) -> bool:
     if not substitutes:
         return False
     lately = any(
-        order.at_ms > last.at_ms and not set(substitutes).isdisjoint(order.product_ids)
+        order.at_ms > last.at_ms and not set(substitutes).isdisjoint(order.product_ids) and not _gone(profile, order)
         for order in profile.recent_orders
     )
     return lately or any(
         (other := profile.supply.get(product_id)) is not None and other.purchases[-1].at_ms > last.at_ms
         for product_id in substitutes
     )
+
+
+def _gone(profile: Profile, order: RecentOrder) -> bool:
+    """Whether nothing is left of an order: cancelled, or all that was sent came back, as far as that is remembered."""
+    place, newest = (order.at_ms, order.order_id), order_stats.newest(profile.orders)
+    if place not in newest and (len(newest) < order_stats.RECENT_EXACT or place > newest[0]):
+        return True
+    parcel = profile.deliveries.get(order.order_id)
+    return parcel is not None and (parcel.gone or parcel.all_returned)
 
 
 class _Replenishment(TriggerDefinition[R]):
@@ -109,7 +121,10 @@ class _Replenishment(TriggerDefinition[R]):
         rest = sent.key.removeprefix(f"{profile.id}|")
         return order.at_ms >= sent.opened_ms and any(
             rest.startswith(f"{product_id}|")
-            and any(purchase.order_id == order.order_id for purchase in state.purchases)
+            and (
+                any(purchase.order_id == order.order_id for purchase in state.purchases)
+                or not set(turn.facts(state.product_id, state.category).substitutes).isdisjoint(order.product_ids)
+            )
             for product_id, state in profile.supply.items()
         )
 
@@ -119,6 +134,10 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
 
     name = "replenishment.due"
     rule_type = ReplenishmentDueRule
+    reasons: ClassVar[Mapping[str, str]] = {
+        **_Replenishment.reasons,
+        "lasts_longer": "It lasts longer than was known when it was planned (new models, another `supply_days`): planned anew.",
+    }
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
         """Plan the products an order event bought, changed or took back."""
@@ -154,6 +173,18 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
             if not waits and not was_sent(profile, self.name, current):
                 plan(turn, self, current, forecast.last_order_id, forecast.last_purchase_ms, forecast.due_ms)
 
+    def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
+        reason = super().check(turn, episode, now_ms)
+        return "lasts_longer" if reason is None and self._later_ms(turn, episode) is not None else reason
+
+    def _later_ms(self, turn: Turn, episode: Episode) -> int | None:
+        """When it is due by what is known of the product by now, where that is later by a day and a tenth of the wait."""
+        forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
+        if forecast is None:
+            return None
+        least_ms = max(DAY_MS, round(LATER_SHARE * (episode.due_ms - forecast.last_purchase_ms)))
+        return forecast.due_ms if forecast.due_ms - episode.due_ms > least_ms else None
+
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         """By all that is known of her by now: orders of other things since may have moved the hour at which she orders."""
         forecast = supply.forecast(turn.profile, _product_of(turn.profile, episode), turn.book)
@@ -170,7 +201,11 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
                 cancel(turn, definition, waiting.key, reason)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Once it was sent, or would have been but for a gate, the late reminder waits."""
+        """Once it was sent, or would have been but for a gate, the late reminder waits; one that was too soon waits on."""
+        if state == "cancelled" and now_ms >= episode.due_ms and self.rule(turn.book).enabled:
+            if self.check(turn, episode, now_ms) == "lasts_longer" and (later_ms := self._later_ms(turn, episode)):
+                plan(turn, self, episode.key, episode.anchor, episode.opened_ms, later_ms)
+            return
         if state not in ("emitted", "suppressed"):
             return
         key = _product_of(turn.profile, episode)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from profiles.value.absent import Absent
 from profiles.value.model import (
@@ -82,8 +83,8 @@ def fit_model(
 ) -> ValueModel:
     """The value model of a shop on a day, from the counters of all its partitions added up.
 
-    `last` is the model in use: where fits begin, and what stays where one is refused; a segment's is the shop's then. Raises
-    CountsError for counters that can't be.
+    `last` is the model in use: where fits begin, and what stays where one is refused; a segment's is the shop's then. Of one in
+    another currency nothing about money does. Raises CountsError for counters that can't be.
     """
     population = population_of(counters)
     _agreeing(population)
@@ -100,6 +101,8 @@ def fit_model(
     by_margin: Apart[MarginFit] = Apart()
     if thin is None:
         before = _NOTHING if last is None else last
+        if before.currency != plan.currency:
+            before = replace(before, spend=None, margin=None)
         timing = refusals.keep("timing", lambda: _fit_timing(population, today, plan, before.timing), before.timing)
         spend = refusals.keep("spend", lambda: _fit_spend(population, today, before.spend), before.spend)
         margin = refusals.keep("margin", lambda: fit_margin(population, today), before.margin)

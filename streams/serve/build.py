@@ -135,4 +135,4 @@ def build(
         "status.openapi": status.openapi,
     }
     app = App(handlers, senders=senders, profile_origins=settings.serve.profile_origins, metrics=metrics)
-    return Served(app, status, metrics, budget, ModelWatch(table, reading.renew, book.models))
+    return Served(app, status, metrics, budget, ModelWatch(table, reading.renew, book))

@@ -104,6 +104,20 @@ def test_the_last_good_fit_stays_where_the_new_one_is_refused(
     assert later.timing.as_of_day == TODAY
 
 
+def test_what_orders_were_worth_in_another_currency_does_not_stay_where_the_new_fit_is_refused(
+    fitted: ValueModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> object:
+        raise Refused(Rejection.NOT_CONVERGED, "it did not")
+
+    for fit in ("fit_timing", "fit_spend", "fit_margin"):
+        monkeypatch.setattr(build, fit, refuse)
+    later = fit_model(cdnow.counters("sample", TODAY + 7), TODAY + 7, FitPlan(currency="JPY"), fitted)
+
+    assert later.timing == fitted.timing
+    assert (later.currency, later.spend, later.margin) == ("JPY", None, None)
+
+
 def test_parameters_that_explain_the_data_worse_than_the_last_are_refused(
     fitted: ValueModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from profiles.models import Models, encode_models, named
 from profiles.order_state import Ledger
 from profiles.profile import Profile, decode_profile
 from profiles.state import Moment
+from profiles.value.model import ValueModel
 from schemas.events import Arrival
 from streams.memory_table import MemoryTable
 from streams.model_source import ModelWatch, with_models
@@ -100,7 +101,7 @@ def test_a_running_claim_takes_another_engine_from_its_next_batch_on() -> None:
 def test_the_watch_hands_over_each_new_document_once_and_passes_over_bad_ones() -> None:
     table, taken = MemoryTable(), list[Models]()
     used, new = named(Models(as_of_day=1)), named(Models(as_of_day=2))
-    watch = ModelWatch(table, taken.append, used)
+    watch = ModelWatch(table, taken.append, replace(EAGER, models=used))
 
     async def story() -> list[bool]:
         looks = [await watch.look()]
@@ -115,9 +116,25 @@ def test_the_watch_hands_over_each_new_document_once_and_passes_over_bad_ones() 
     assert run(with_models(EAGER, MemoryTable())) is EAGER
 
 
+def test_what_customers_are_worth_in_another_currency_than_the_shops_is_not_taken_over() -> None:
+    value = ValueModel(currency="JPY", first_day=20_000, as_of_day=20_100, buyers=12, repeat_buyers=5)
+    table, taken = MemoryTable(), list[Models]()
+    learned = Models(value=value, together={"tent": []})
+
+    async def story() -> None:
+        await table.put_models(encode_models(named(learned)))
+        await ModelWatch(table, taken.append, EAGER).look()
+
+    run(story())
+    for models in (*taken, run(with_models(EAGER, table)).models):
+        assert (models.value, models.together) == (None, {"tent": []})
+    assert len(taken) == 1
+    assert run(with_models(replace(EAGER, shop_currency="JPY"), table)).models.value is not None
+
+
 def test_a_table_that_does_not_answer_is_asked_again_later() -> None:
     class Away:
         async def models(self) -> bytes | None:
             raise Unavailable("gone")
 
-    assert run(ModelWatch(Away(), lambda _: None, Models()).look()) is False
+    assert run(ModelWatch(Away(), lambda _: None, EAGER).look()) is False

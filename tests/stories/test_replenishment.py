@@ -141,6 +141,30 @@ def test_buying_another_product_of_the_group_in_time_is_buying_again() -> None:
     assert ("cancelled", "repurchased") in ada.decisions(DUE)
 
 
+def test_what_she_bought_in_its_place_ends_the_reminder_unless_nothing_is_left_of_that_order() -> None:
+    def until_it_is_due(*after: type[events.Event]) -> list[float]:
+        rows = [{"product_id": "coffee", "supply_days": 30, "substitutes": "espresso"}]
+        ada = Timeline(shop(catalogue=build_catalogue(rows))).order("o1", 0, "coffee").order("o2", 5 * DAY, "espresso")
+        for day, kind in enumerate(after, 6):
+            fields: dict[str, Any] = {"refund_id": "r"} if kind is events.OrderRefunded else {}
+            ada.tell(kind, day * DAY, order_id="o2", **fields)
+        return ada.until(30 * DAY).emitted(DUE)
+
+    assert until_it_is_due() == until_it_is_due(events.OrderFulfilled) == []
+    assert until_it_is_due(events.OrderCancelled) == [27 * DAY]
+    assert until_it_is_due(events.OrderFulfilled, events.OrderRefunded) == [27 * DAY]
+
+
+def test_what_she_had_bought_in_its_place_takes_the_reminder_back_as_the_product_itself_does() -> None:
+    rows = [{"product_id": "coffee", "supply_days": 30, "substitutes": "espresso"}]
+    for bought in ("coffee", "espresso"):
+        ada = Timeline(shop(catalogue=build_catalogue(rows))).order("o1", 0, "coffee").until(28 * DAY)
+        ada.order("o2", 20 * DAY, bought, arrives=28 * DAY)
+
+        assert ada.emitted(DUE) == [27 * DAY]
+        assert ("trigger.cancelled", "late_conversion") in ada.outcomes
+
+
 def test_a_refund_of_part_of_it_brings_the_reminder_forward() -> None:
     ada = coffee_lover().order("o1", 0, product("coffee", 900, 2))
     back = (product("coffee", 900, 1),)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from profiles import statistics, supply
 from profiles.book import Book
 from profiles.catalogue import build_catalogue
+from profiles.engine import Engine
 from profiles.insight.repurchase import EDGES, Key, RepurchaseModel, Shape
 from profiles.insight.repurchase_plan import RepurchaseRule, RepurchaseRules
 from profiles.insight.tallies import add
@@ -242,3 +243,20 @@ def test_counters_told_with_each_order_are_those_of_the_profile_also_beyond_what
     }
     assert told == kept
     assert sum(count for name, count in kept.items() if "sure" not in name) == SUPPLY_PURCHASES_MAX
+
+
+def test_a_reminder_that_was_planned_before_it_was_learned_how_long_things_last_waits_until_then() -> None:
+    """And one that would move by less than a tenth of its wait goes out when it was planned."""
+    catalogue = build_catalogue([{"product_id": "beans", "supply_days": "30", "category": "coffee"}])
+    for days, moves in ((60.0, True), (39.0, False)):
+        ada = coffee(Timeline(shop(catalogue=catalogue)), 0).until(20 * DAY)
+        ada.engine = Engine(replace(learned(**{"coffee/beans": days}), catalogue=catalogue))
+        found = supply.forecast(ada.profile, "beans", ada.engine.book)
+        assert found is not None
+        due = round((found.due_ms - found.last_purchase_ms) / 86_400_000)
+        assert (due >= 27 * 1.1) is moves
+
+        ada.until(100 * DAY)
+
+        assert replenishments(ada) == [due if moves else 27]
+        assert ("cancelled", "lasts_longer") in ada.decisions("replenishment.due") or not moves
