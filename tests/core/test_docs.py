@@ -174,6 +174,15 @@ def test_every_trigger_is_told_where_triggers_are_configured() -> None:
     assert set(REASONS) - set(codes) == set()
 
 
+def test_every_rule_that_the_list_of_triggers_names_is_one_of_that_trigger() -> None:
+    rules = tomllib.loads((ROOT / "deploy/rules.toml").read_text())
+    page = (ROOT / "docs/how-to/configure-a-trigger.md").read_text()
+    for table, fires_when in re.findall(r"^\| `.*` \| `\[([a-z_]+)\]`.* \| (.*) \|$", page, re.MULTILINE):
+        named = set(re.findall(r"(?<!trait )`([a-z_]+)`", fires_when))
+
+        assert named - set(rules[table]) == set(), f"[{table}] has no such rules"
+
+
 def test_every_topic_is_in_the_list_of_rights() -> None:
     assert {topic.name for topic in TOPICS} - set(inline_code(ROOT / "docs/how-to/secure-connections.md")) == set()
 
