@@ -19,10 +19,12 @@ from profiles.gates import REASONS
 from profiles.rules import read_rules
 from profiles.segments import Segments
 from profiles.triggers import BY_NAME, RULE_TYPES
+from schemas import events
 from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
+from schemas.trust import SERVER_ONLY
 from streams.cli import COMMANDS, cli
 from streams.metrics import METRICS
 from streams.settings import ENTRY_SETTINGS, SETTINGS, build_settings
@@ -181,6 +183,14 @@ def test_every_rule_that_the_list_of_triggers_names_is_one_of_that_trigger() -> 
         named = set(re.findall(r"(?<!trait )`([a-z_]+)`", fires_when))
 
         assert named - set(rules[table]) == set(), f"[{table}] has no such rules"
+
+
+def test_every_event_that_a_client_key_may_not_send_is_told() -> None:
+    told_as_one = events.Aliased | events.MessageEvent | events.ShopEvent | events.CommandEvent
+    one_by_one = {str(kind.__struct_config__.tag) for kind in SERVER_ONLY if not issubclass(kind, told_as_one)}
+    page = (ROOT / "docs/explanation/trust-model.md").read_text()
+
+    assert {name for name in one_by_one if name not in page} == set()
 
 
 def test_every_topic_is_in_the_list_of_rights() -> None:
