@@ -231,6 +231,17 @@ def test_both_forms_of_the_example_event_say_the_same() -> None:
     assert canonical == segment
 
 
+def test_both_forms_of_the_example_of_consent_say_the_same() -> None:
+    (lines,) = (
+        text for text in blocks(ROOT / "docs/how-to/connect-your-tracker.md", "json") if "Consent Changed" in text
+    )
+    call, canonical = (Decoder("EUR").decode(line.encode(), 0) for line in lines.splitlines())
+
+    assert isinstance(call, Arrival)
+    assert isinstance(canonical, Arrival)
+    assert call.event.consent == canonical.event.consent
+
+
 @on_every_page
 def test_every_catalogue_example_is_accepted(page: Path) -> None:
     for text in blocks(page, "csv"):
