@@ -1,5 +1,6 @@
 """The documentation says what is true: links lead somewhere, commands, settings, metrics and triggers exist, examples run."""
 
+import base64
 import csv
 import os
 import re
@@ -27,6 +28,7 @@ from schemas.topics import TOPICS
 from schemas.trust import SERVER_ONLY
 from streams.cli import COMMANDS, cli
 from streams.metrics import METRICS
+from streams.protection import Protection
 from streams.settings import ENTRY_SETTINGS, SETTINGS, build_settings
 
 ROOT = Path(__file__).parents[2]
@@ -263,6 +265,17 @@ def test_the_subscriber_of_the_how_to_acts_once_for_each_trigger() -> None:
     ]
     assert store.execute("SELECT count(*) FROM queue").fetchone() == (2,)
     store.close()
+
+
+def test_the_token_of_the_how_to_is_that_of_the_installation() -> None:
+    (text,) = blocks(ROOT / "docs/how-to/protect-contact-data.md", "python")
+    example: dict[str, Any] = {"__name__": "example"}
+    exec(compile(text, "token", "exec"), example)
+    key = bytes(range(32))
+    keys = Protection(key, [bytes(range(64))])
+
+    for kind, value in (("email", "ann@example.org"), ("phone", "+41446681800"), ("id", "Ann@example.org")):
+        assert example["token"](base64.b64encode(key).decode(), kind, value) == keys.token(kind, value)
 
 
 def test_documentation_stands_on_its_own() -> None:
