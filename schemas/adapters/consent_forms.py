@@ -62,8 +62,11 @@ def _form(value: Any, path: str) -> list[ConsentChange]:
         return [_record(fields, "any", "marketing")]
     changes: list[ConsentChange] = []
     for name, item in value.items():
+        channel, dot, purpose = name.partition(".")
         if name.strip().lower() in _PURPOSES:
             changes += _of_purpose(item, name, fields.at(name))
+        elif dot:  # "email.marketing", as profiles and triggers show it
+            changes += _of_pair(item, channel, purpose, fields.at(name))
         else:
             changes += channel_consent(item, name, fields.at(name))
     return changes

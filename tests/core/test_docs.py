@@ -1,5 +1,6 @@
 """The documentation says what is true: links lead somewhere, commands, settings, metrics and triggers exist, examples run."""
 
+import base64
 import csv
 import os
 import re
@@ -19,12 +20,15 @@ from profiles.gates import REASONS
 from profiles.rules import read_rules
 from profiles.segments import Segments
 from profiles.triggers import BY_NAME, RULE_TYPES
+from schemas import events
 from schemas.adapters import ADAPTERS, configured
 from schemas.decode import Decoder
 from schemas.events import Arrival
 from schemas.topics import TOPICS
+from schemas.trust import SERVER_ONLY
 from streams.cli import COMMANDS, cli
 from streams.metrics import METRICS
+from streams.protection import Protection
 from streams.settings import ENTRY_SETTINGS, SETTINGS, build_settings
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +178,23 @@ def test_every_trigger_is_told_where_triggers_are_configured() -> None:
     assert set(REASONS) - set(codes) == set()
 
 
+def test_every_rule_that_the_list_of_triggers_names_is_one_of_that_trigger() -> None:
+    rules = tomllib.loads((ROOT / "deploy/rules.toml").read_text())
+    page = (ROOT / "docs/how-to/configure-a-trigger.md").read_text()
+    for table, fires_when in re.findall(r"^\| `.*` \| `\[([a-z_]+)\]`.* \| (.*) \|$", page, re.MULTILINE):
+        named = set(re.findall(r"(?<!trait )`([a-z_]+)`", fires_when))
+
+        assert named - set(rules[table]) == set(), f"[{table}] has no such rules"
+
+
+def test_every_event_that_a_client_key_may_not_send_is_told() -> None:
+    told_as_one = events.Aliased | events.MessageEvent | events.ShopEvent | events.CommandEvent
+    one_by_one = {str(kind.__struct_config__.tag) for kind in SERVER_ONLY if not issubclass(kind, told_as_one)}
+    page = (ROOT / "docs/explanation/trust-model.md").read_text()
+
+    assert {name for name in one_by_one if name not in page} == set()
+
+
 def test_every_topic_is_in_the_list_of_rights() -> None:
     assert {topic.name for topic in TOPICS} - set(inline_code(ROOT / "docs/how-to/secure-connections.md")) == set()
 
@@ -212,6 +233,17 @@ def test_both_forms_of_the_example_event_say_the_same() -> None:
     assert canonical == segment
 
 
+def test_both_forms_of_the_example_of_consent_say_the_same() -> None:
+    (lines,) = (
+        text for text in blocks(ROOT / "docs/how-to/connect-your-tracker.md", "json") if "Consent Changed" in text
+    )
+    call, canonical = (Decoder("EUR").decode(line.encode(), 0) for line in lines.splitlines())
+
+    assert isinstance(call, Arrival)
+    assert isinstance(canonical, Arrival)
+    assert call.event.consent == canonical.event.consent
+
+
 @on_every_page
 def test_every_catalogue_example_is_accepted(page: Path) -> None:
     for text in blocks(page, "csv"):
@@ -233,6 +265,17 @@ def test_the_subscriber_of_the_how_to_acts_once_for_each_trigger() -> None:
     ]
     assert store.execute("SELECT count(*) FROM queue").fetchone() == (2,)
     store.close()
+
+
+def test_the_token_of_the_how_to_is_that_of_the_installation() -> None:
+    (text,) = blocks(ROOT / "docs/how-to/protect-contact-data.md", "python")
+    example: dict[str, Any] = {"__name__": "example"}
+    exec(compile(text, "token", "exec"), example)
+    key = bytes(range(32))
+    keys = Protection(key, [bytes(range(64))])
+
+    for kind, value in (("email", "ann@example.org"), ("phone", "+41446681800"), ("id", "Ann@example.org")):
+        assert example["token"](base64.b64encode(key).decode(), kind, value) == keys.token(kind, value)
 
 
 def test_documentation_stands_on_its_own() -> None:

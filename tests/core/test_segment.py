@@ -1253,6 +1253,10 @@ FORMS: list[tuple[Any, tuple[ConsentChange, ...]]] = [
     ({"email": {"state": "subscribed", "opt_in_level": "confirmed_opt_in", "consent_updated_at": "2024-05-01T12:00:00Z"}},
      (grant("email", at_ms=AT_MS),)),
     ({"email": {"marketing": {"state": "GRANT", "at": AT_MS}}}, (grant("email", at_ms=AT_MS),)),
+    # As profiles and triggers show it: no channel of that name, and leave to send a receipt is none to advertise.
+    ({"email.marketing": "REVOKED", "SMS.Transactional": True},
+     (ConsentChange(state="REVOKED", channel="email"), grant("sms", "transactional"))),
+    ({"email.marketing": {"state": "GRANT", "at": AT_MS}}, (grant("email", at_ms=AT_MS),)),
     ([], ()),
     (None, ()),
 ]  # fmt: skip
