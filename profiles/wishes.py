@@ -46,8 +46,10 @@ def opening(wish: Wish | None, bought_ms: int) -> tuple[int, str] | None:
 
 
 def _tidy(wish: Wish) -> None:
-    """Leave the words that can still decide: those after the last removal, the first and the newest of them."""
+    """Leave what can still decide: the words after the last removal, the first and the newest of them."""
     wish.adds = sorted(add for add in set(wish.adds) if add[0] > wish.removed_ms)
+    if wish.told_ms <= wish.removed_ms:
+        wish.told_ms = -1
     if len(wish.adds) > WISH_ADDS_MAX:
         del wish.adds[1 : 1 - WISH_ADDS_MAX]
 

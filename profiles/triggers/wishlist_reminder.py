@@ -34,11 +34,13 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             self._plan(turn, product_id)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
-        """What one wished for the other may have ordered; it may be wished for again since."""
+        """What one wished for the other may have ordered, or taken off the list; it may be wished for again since."""
         for episode in waiting_of(turn.profile, self):
             product_id = _product_of(turn.profile, episode)
-            if _bought_ms(turn.profile, product_id) >= episode.opened_ms:
-                cancel(turn, self, episode.key, "ordered")
+            wish = turn.profile.wishes.get(product_id)
+            bought = _bought_ms(turn.profile, product_id) >= episode.opened_ms
+            if bought or (wish is not None and wish.removed_ms >= episode.opened_ms):
+                cancel(turn, self, episode.key, "ordered" if bought else "removed")
                 self._plan(turn, product_id)
 
     def on_parted(self, turn: Turn) -> None:
@@ -100,14 +102,19 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return order.at_ms >= sent.opened_ms and not set(order.product_ids).isdisjoint(sent.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Only what is put on the list later opens another episode. The word that opened this one may be another customer's."""
-        wish = turn.profile.wishes.get(_product_of(turn.profile, episode))
+        """Only what is put on the list later opens another episode, or after she bought it. The word that opened this one may be
+        another customer's.
+        """
+        product_id = _product_of(turn.profile, episode)
+        wish = turn.profile.wishes.get(product_id)
         if wish is None:
             return
         if state != "cancelled":
             wish.told_ms = max(wish.told_ms, episode.due_ms)
         elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
-            wish.told_ms = max(wish.told_ms, episode.opened_ms)
+            bought_ms = _bought_ms(turn.profile, product_id)
+            settled = [at_ms for at_ms, _ in wish.adds if at_ms <= bought_ms]
+            wish.told_ms = max(wish.told_ms, episode.opened_ms, *settled)
 
 
 def _key(profile: Profile, product_id: str) -> str:

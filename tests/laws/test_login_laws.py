@@ -14,11 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import ConsentChange, ConsentChanged, Identified
+from schemas.events import (
+    ConsentChange,
+    ConsentChanged,
+    Identified,
+    OrderCompleted,
+    ProductAddedToWishlist,
+    ProductRemovedFromWishlist,
+)
 from schemas.outputs import Trigger
 from tests.core.test_splitting import ADA, MAIL, PHONE, START_MS, Town
 from tests.laws.test_arrival_laws import OF_CHECKOUT, SHOP, STORIES, Story, Told, told_once
 from tests.laws.test_merge_laws import facts
+from tests.stories.timeline import product
 
 MINUTE: Final = 1 / (24 * 60)
 Lived = tuple[Story, list[str], int]
@@ -79,3 +87,22 @@ def test_so_it_does_where_an_order_and_the_checkout_it_names_are_told_under_two_
     story = [OF_CHECKOUT[place] for place in heard]
 
     assert lived(story, names, 3) == lived(story, names, 0)
+
+
+A: Final = product("A")
+WISHED: Final[Told] = (ProductAddedToWishlist, {"product": A})
+BOUGHT: Final[Told] = (OrderCompleted, {"order_id": "o1", "products": (A,)})
+NO_MORE: Final[Told] = (ProductRemovedFromWishlist, {"product": A})
+
+
+@pytest.mark.parametrize(
+    "story, names",
+    [
+        ([WISHED, WISHED, WISHED, WISHED, WISHED, BOUGHT], [ADA, ADA, ADA, ADA, PHONE, ADA]),
+        ([WISHED, WISHED, NO_MORE, WISHED], [ADA, ADA, PHONE, ADA]),
+        ([WISHED, WISHED, NO_MORE, BOUGHT], [ADA, ADA, PHONE, ADA]),
+    ],
+    ids=["bought", "taken off the list", "taken off and bought"],
+)
+def test_so_it_does_where_what_was_wished_for_is_settled_under_the_other_name(story: Story, names: list[str]) -> None:
+    assert lived(story, names, len(story)) == lived(story, names, 0)
