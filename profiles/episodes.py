@@ -113,6 +113,23 @@ def plan(
     episode.measured_from_ms = turn.now_ms if past_due else None
 
 
+def plan_by_day(
+    turn: Turn,
+    definition: TriggerDefinition[Any],
+    key: str,
+    day: str,
+    opened_ms: int,
+    due_ms: int,
+    *,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """As `plan`, anchored in a day: which event opens it depends on which was heard of first. That event is evidence."""
+    plan(turn, definition, key, day, opened_ms, due_ms, data=data)
+    episode = waiting(turn.profile, definition, key)
+    if episode is not None and turn.cause != "timer":
+        note_evidence(episode, turn.cause)
+
+
 def plan_as(turn: Turn, definition: TriggerDefinition[Any], episode: Episode) -> None:
     """Arm what waited elsewhere, or move what waits for the same."""
     key, number = episode.key, episode.occurrence

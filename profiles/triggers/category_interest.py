@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 from profiles import browsing, carts
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import note_evidence, plan, waiting
+from profiles.episodes import plan_by_day
 from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
 from profiles.profile import Profile
 from profiles.rates import DAY_MS
@@ -97,9 +97,7 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
             # One that is learned of late is met when it is learned of.
             due_ms = max(at_ms, turn.at.clock_ms)
             key = f"{turn.profile.id}|{category}"
-            plan(turn, self, key, utc_date(now_ms), at_ms, due_ms)
-            if (episode := waiting(turn.profile, self, key)) is not None:
-                note_evidence(episode, turn.cause)
+            plan_by_day(turn, self, key, utc_date(now_ms), at_ms, due_ms)
 
     def on_united(self, turn: Turn, brought: Profile) -> None:
         """The category that leads now may have passed the threshold by what both did together."""

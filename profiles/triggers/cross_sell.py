@@ -13,7 +13,7 @@ from profiles import carts
 from profiles.book import Book
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, note_evidence, plan, waiting, was_sent
+from profiles.episodes import cancel, plan, plan_by_day, waiting, was_sent
 from profiles.gates import OUT_OF_STOCK
 from profiles.goods import not_sold_out
 from profiles.insight.bundles import name_of
@@ -149,9 +149,8 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
                 opened_ms = max(turn.time_ms, self._viewed_ms(turn, members))
                 due_ms = opened_ms + self.rule(turn.book).delay_ms
                 # By its day: which of two products was heard of last says nothing of which she looked at last.
-                plan(turn, self, key, utc_date(opened_ms), opened_ms, due_ms, data={"bundle": name, "of": members[0]})
-                if (episode := waiting(turn.profile, self, key)) is not None:
-                    note_evidence(episode, turn.cause)
+                data = {"bundle": name, "of": members[0]}
+                plan_by_day(turn, self, key, utc_date(opened_ms), opened_ms, due_ms, data=data)
 
     def _bundles_of(self, turn: Turn, product_id: str) -> dict[str, tuple[str, ...]]:
         """The bundles that a product belongs to, by name: the shop's own, and the set that customers buy by themselves, unless

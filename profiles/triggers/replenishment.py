@@ -203,7 +203,7 @@ class ReplenishmentDue(_Replenishment[ReplenishmentDueRule]):
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Once it was sent, or would have been but for a gate, the late reminder waits; one that was too soon waits on."""
         if state == "cancelled" and now_ms >= episode.due_ms and self.rule(turn.book).enabled:
-            if self.check(turn, episode, now_ms) == "lasts_longer" and (later_ms := self._later_ms(turn, episode)):
+            if super().check(turn, episode, now_ms) is None and (later_ms := self._later_ms(turn, episode)):
                 plan(turn, self, episode.key, episode.anchor, episode.opened_ms, later_ms)
             return
         if state not in ("emitted", "suppressed"):

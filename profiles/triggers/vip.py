@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, note_evidence, plan, told_since, waiting
+from profiles.episodes import cancel, plan_by_day, told_since
 from profiles.rules import TriggerRule
 from profiles.standing import StandingChange, tier_limits, utc_date
 from profiles.standing_rules import VipEnteredRule, VipLeftRule
@@ -31,10 +31,7 @@ def plan_passage(turn: Turn, definition: TriggerDefinition[Any], limit: int, at_
     told = sum(
         sent.name == definition.name and sent.key == key and utc_date(sent.opened_ms) == day for sent in profile.emitted
     )
-    plan(turn, definition, key, f"{day}/{told + 1}" if told else day, at_ms, at_ms, data=data)
-    episode = waiting(profile, definition, key)
-    if episode is not None and turn.cause != "timer":
-        note_evidence(episode, turn.cause)
+    plan_by_day(turn, definition, key, f"{day}/{told + 1}" if told else day, at_ms, at_ms, data=data)
 
 
 class _Vip(TriggerDefinition[R]):
