@@ -91,7 +91,9 @@ def note_price(watch: Watch, at_ms: int, price_minor: int) -> None:
 
 
 def lowest_seen(watch: Watch, now_ms: int) -> int | None:
-    """The lowest price she saw in the 30 days before a moment, or since; None if she saw none."""
+    """The lowest price she saw, or was told, in the 30 days before a moment, or since; None if she did not look in that time."""
+    if watch.touched_ms < now_ms - SEEN_FOR_MS:
+        return None
     return min((price for at_ms, price in watch.seen if at_ms >= now_ms - SEEN_FOR_MS), default=None)
 
 
@@ -120,6 +122,8 @@ def expired(watch: Watch, now_ms: int) -> bool:
         return False  # nearly all, so of these nothing else is asked
     if watch.waits and watch.alert is not None and watch.alert[0] >= now_ms - ALERT_FOR_MS:
         return False
+    if watch.seen and watch.seen[-1][0] >= now_ms - SEEN_FOR_MS:
+        return False  # she was told of it, and may look again
     return not (watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS)
 
 

@@ -143,6 +143,25 @@ def test_what_she_was_told_she_has_seen() -> None:
     assert story.price("tent", 4 * DAY, 810).until(5 * DAY).emitted(NAME) == [105, 4 * DAY + 5]
 
 
+@pytest.mark.parametrize("came_by", [True, False])
+def test_what_she_was_told_holds_for_thirty_days_whether_she_came_by_or_not(*, came_by: bool) -> None:
+    story = ada().view("tent", 0).price("tent", 20 * DAY, 500)
+    if came_by:
+        story.tell(events.PageViewed, 31 * DAY, channel="browser")
+    story.price("tent", 32 * DAY, 1000).view("tent", 33 * DAY).price("tent", 34 * DAY, 800).until(35 * DAY)
+
+    assert story.emitted(NAME) == [20 * DAY + 5]
+
+
+@pytest.mark.parametrize("came_by", [True, False])
+def test_what_she_has_not_looked_at_for_thirty_days_she_is_told_no_more_about(*, came_by: bool) -> None:
+    story = ada().view("tent", 0).price("tent", 20 * DAY, 500)
+    if came_by:
+        story.tell(events.PageViewed, 31 * DAY, channel="browser")
+
+    assert story.price("tent", 34 * DAY, 300).until(35 * DAY).emitted(NAME) == [20 * DAY + 5]
+
+
 def test_a_product_is_told_at_most_once_in_seven_days_and_each_by_itself() -> None:
     story = ada().view("tent", 0).view("lamp", 1).price("tent", 100, 900).price("tent", DAY, 500)
 
