@@ -331,7 +331,22 @@ def remember_order(profile: Profile, order: RecentOrder) -> None:
     orders.sort(key=lambda other: (other.at_ms, other.order_id))
     horizon = orders[-1].at_ms - RECENT_ORDERS_KEPT_MS
     if orders[0].at_ms < horizon or len(orders) > RECENT_ORDERS_MAX:
-        orders[:] = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
+        kept = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
+        if profile.has_watches:
+            for past in orders[: len(orders) - len(kept)]:
+                _settle(profile, past)
+        orders[:] = kept
+
+
+def _settle(profile: Profile, order: RecentOrder) -> None:
+    """Note with what she watches that an order which is kept no longer had it: a wish or a stock alert is open for longer."""
+    for key, watch in profile.watches.items():
+        if watch.product_id in order.product_ids:
+            if watch.wish is not None and watch.wish[0] <= order.at_ms:
+                watch.wish = (order.at_ms, False)
+            if watch.waits and watch.alert is not None and watch.alert[0] <= order.at_ms:
+                watch.alert_done = watch.alert
+                profile.rewatched.append(key)
 
 
 def _new_cart(profile: Profile, cart_id: str, at_ms: int, lateness_ms: int) -> Cart:

@@ -100,15 +100,23 @@ def lowest_seen(watch: Watch, now_ms: int) -> int | None:
 def wants(profile: Profile, key: str, watch: Watch, now_ms: int, forget_ms: int) -> bool:
     """Whether she is after it: it is in a cart that changed within `forget_ms`, on a wishlist and was heard of within 90 days,
     or was viewed twice in the last 7 days. Whether she came by since, so that what is old was tidied up, makes no difference.
+    A wish or a view from before she bought it does not count.
     """
-    if watch.wished and watch.touched_ms >= now_ms - ALERT_FOR_MS:
+    since_ms = last_bought_ms(profile, watch.product_id)
+    wish, views = watch.wish, watch.views
+    if wish is not None and wish[1] and wish[0] > since_ms and watch.touched_ms >= now_ms - ALERT_FOR_MS:
         return True
-    if len(watch.views) == 2 and watch.views[1] >= now_ms - VIEWED_WITHIN_MS:
+    if len(views) == 2 and views[1] > since_ms and views[1] >= now_ms - VIEWED_WITHIN_MS:
         return True
     return any(
         key in cart.lines and carts.last_change_ms(cart) >= now_ms - forget_ms
         for cart in carts.all_carts(profile).values()
     )
+
+
+def last_bought_ms(profile: Profile, product_id: str) -> int:
+    """When she last ordered a product, as far as that is remembered; -1 where it is not."""
+    return max((order.at_ms for order in profile.recent_orders if product_id in order.product_ids), default=-1)
 
 
 def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:

@@ -12,6 +12,7 @@ from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.state import Emitted, Episode, RecentOrder
 from profiles.turn import Turn
+from profiles.watches import last_bought_ms
 from schemas.events import Arrival, ProductAddedToWishlist, ProductRemovedFromWishlist, WishlistEvent
 
 
@@ -38,7 +39,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         for episode in waiting_of(turn.profile, self):
             product_id = _product_of(turn.profile, episode)
             wish = turn.profile.wishes.get(product_id)
-            bought = _bought_ms(turn.profile, product_id) >= episode.opened_ms
+            bought = last_bought_ms(turn.profile, product_id) >= episode.opened_ms
             if bought or (wish is not None and wish.removed_ms >= episode.opened_ms):
                 cancel(turn, self, episode.key, "ordered" if bought else "removed")
                 self._plan(turn, product_id)
@@ -52,7 +53,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
     def _plan(self, turn: Turn, product_id: str, *, since_ms: int = 0) -> None:
         """Arm by the first word on the list since she bought it that she was not reminded of, if that is due since then."""
         profile = turn.profile
-        opening = wishes.opening(profile.wishes.get(product_id), _bought_ms(profile, product_id))
+        opening = wishes.opening(profile.wishes.get(product_id), last_bought_ms(profile, product_id))
         if opening is not None:
             due_ms = opening[0] + self.rule(turn.book).delay_ms
             if due_ms >= since_ms:
@@ -80,7 +81,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         product_id = _product_of(turn.profile, episode)
         if wishes.since(turn.profile.wishes.get(product_id)) is None:
             return "removed"
-        return "ordered" if _bought_ms(turn.profile, product_id) >= episode.opened_ms else None
+        return "ordered" if last_bought_ms(turn.profile, product_id) >= episode.opened_ms else None
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
         product_id = _product_of(turn.profile, episode)
@@ -112,7 +113,7 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         if state != "cancelled":
             wish.told_ms = max(wish.told_ms, episode.due_ms)
         elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
-            bought_ms = _bought_ms(turn.profile, product_id)
+            bought_ms = last_bought_ms(turn.profile, product_id)
             settled = [at_ms for at_ms, _ in wish.adds if at_ms <= bought_ms]
             wish.told_ms = max(wish.told_ms, episode.opened_ms, *settled)
 
@@ -123,11 +124,6 @@ def _key(profile: Profile, product_id: str) -> str:
 
 def _product_of(profile: Profile, episode: Episode) -> str:
     return episode.key.removeprefix(f"{profile.id}|")
-
-
-def _bought_ms(profile: Profile, product_id: str) -> int:
-    """When she last ordered a product, as far as that is remembered; -1 where it is not."""
-    return max((order.at_ms for order in profile.recent_orders if product_id in order.product_ids), default=-1)
 
 
 WISHLIST_REMINDER: Final = WishlistReminder()

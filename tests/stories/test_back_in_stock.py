@@ -129,6 +129,12 @@ def test_who_bought_it_elsewhere_in_the_shop_is_not_told_and_the_alert_is_closed
     assert story.stock("tent", 41 * DAY, 0).stock("tent", 42 * DAY, 5).until(43 * DAY).emitted(NAME) == []
 
 
+def test_so_it_is_when_that_order_is_long_past() -> None:
+    story = ada().order("o1", DAY, "tent").order("o2", 40 * DAY, "lamp")
+
+    assert story.stock("tent", 49 * DAY, 0).stock("tent", 50 * DAY, 5).until(51 * DAY).emitted(NAME) == []
+
+
 def test_the_same_event_twice_is_told_once() -> None:
     story = ada().stock("tent", 100, 3, message_id="s").stock("tent", 100, 3, message_id="s")
 

@@ -115,6 +115,28 @@ def test_the_same_event_twice_is_told_once() -> None:
     assert story.stock("tent", 100, 5, message_id="s").until(DAY).emitted(NAME) == [100]
 
 
+@pytest.mark.parametrize("before", ["wishlist", "view"])
+def test_what_she_wished_for_or_viewed_before_she_bought_it_does_not_count_when_she_looks_once_more(
+    before: str,
+) -> None:
+    story = ada().wish("tent", 0) if before == "wishlist" else ada().view("tent", 0)
+    story.stock("tent", 10, 50).order("o1", 50, "tent").view("tent", 60).stock("tent", 100, 5).until(DAY)
+
+    assert story.decisions(NAME) == []
+
+
+def test_a_wish_that_was_bought_stays_settled_when_that_order_is_long_past() -> None:
+    story = ada().wish("tent", 0).order("o1", DAY, "tent").stock("tent", 2 * DAY, 50).order("o2", 40 * DAY, "lamp")
+
+    assert story.stock("tent", 50 * DAY, 5).until(51 * DAY).decisions(NAME) == []
+
+
+def test_what_she_wishes_for_again_after_she_bought_it_counts() -> None:
+    story = ada().wish("tent", 0).stock("tent", 10, 50).order("o1", 50, "tent").wish("tent", 60)
+
+    assert story.stock("tent", 100, 5).until(DAY).emitted(NAME) == [100]
+
+
 @pytest.mark.parametrize("came_by", [True, False])
 def test_what_lies_in_a_cart_for_a_month_or_on_a_wishlist_for_a_quarter_is_not_wanted_any_more(
     *, came_by: bool
