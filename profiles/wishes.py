@@ -46,12 +46,17 @@ def opening(wish: Wish | None, bought_ms: int) -> tuple[int, str] | None:
 
 
 def _tidy(wish: Wish) -> None:
-    """Leave what can still decide: the words after the last removal, the first and the newest of them."""
+    """Leave what can still decide: the words after the last removal, of them the first, the first that none was told of yet, and
+    the newest.
+    """
     wish.adds = sorted(add for add in set(wish.adds) if add[0] > wish.removed_ms)
     if wish.told_ms <= wish.removed_ms:
         wish.told_ms = -1
     if len(wish.adds) > WISH_ADDS_MAX:
+        untold = next((add for add in wish.adds if add[0] > wish.told_ms), wish.adds[-1])
         del wish.adds[1 : 1 - WISH_ADDS_MAX]
+        if wish.adds[0] < untold < wish.adds[1]:
+            wish.adds[1] = untold
 
 
 def _newest_ms(wish: Wish) -> int:

@@ -5,7 +5,7 @@ import pytest
 from profiles.cart_rules import WishlistReminderRule
 from profiles.goods_state import Good
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 WISH = "wishlist.reminder"
 
@@ -88,6 +88,14 @@ def test_after_the_reminder_only_a_new_wish_opens_another() -> None:
 
     assert ada.emitted(WISH) == [3 * DAY, 8 * DAY]
     assert len({trigger.trigger_id for trigger in ada.triggers}) == 2
+
+
+def test_wishing_for_it_again_and_again_does_not_put_the_next_reminder_off(ada: Timeline) -> None:
+    ada.wish("A", 0).until(20 * DAY).wish("A", 20 * DAY)
+    for hour in range(1, 24):
+        ada.wish("A", 20 * DAY + hour * HOUR)
+
+    assert ada.until(30 * DAY).emitted(WISH) == [3 * DAY, 23 * DAY]
 
 
 def test_another_wish_within_two_weeks_is_suppressed(ada: Timeline) -> None:
