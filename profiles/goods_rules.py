@@ -16,6 +16,8 @@ class BackInStockRule(TriggerRule, frozen=True, kw_only=True):
     trigger: ClassVar[str] = "back.in.stock"
 
     priority: int = 220
+    cooldown_ms: int = 0
+    """Least time between two of them about one product or variant for one customer; 0 is none."""
     pieces: AtLeastOne = 1
     """So many have to be there. It is told when the stock rises to that from fewer."""
     told_per_piece: AtLeastOne = 10
@@ -31,6 +33,7 @@ class PriceDroppedRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 240
     cooldown_ms: int = 7 * DAY_MS
+    """Least time between two of them about one product or variant for one customer; 0 is none."""
     share: Share = 0.1
     """By which share of the lowest price she saw it has to be cheaper."""
     amount_minor: Count = 0
@@ -58,6 +61,7 @@ class LowStockRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 260
     cooldown_ms: int = 7 * DAY_MS
+    """Least time between two of them about one product or variant for one customer; 0 is none."""
     pieces: AtLeastOne = 5
     """So many or fewer are few. It is told once, when the stock falls to that from more."""
     delay_ms: int = 0

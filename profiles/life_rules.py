@@ -99,6 +99,7 @@ class BehaviourChangeRule(TriggerRule, frozen=True, kw_only=True):
 
     max_lateness_ms: int = 7 * DAY_MS
     cooldown_ms: int = 30 * DAY_MS
+    """Least time between two of them about the same of her habits; 0 is none."""
     silence_share: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """She is silent when only this share of her gaps between orders would outlast it."""
     usual_returns: Share = 0.1

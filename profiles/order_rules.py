@@ -71,6 +71,7 @@ class BundleSuggestRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 610
     cooldown_ms: int = 30 * DAY_MS
+    """Least time between two of them about one bundle for one customer; 0 is none."""
     delay_ms: int = DAY_MS
     """Time from then to the suggestion."""
     learned: bool = True
@@ -85,6 +86,7 @@ class PaymentFailedRule(TriggerRule, frozen=True, kw_only=True):
     priority: int = 60
     trigger_class: Literal["marketing", "service"] = "service"
     cooldown_ms: int = DAY_MS
+    """Least time between two of them about one checkout; 0 is none."""
     delay_ms: int = 30 * MINUTE_MS
     """Time after the last refusal of the checkout."""
 

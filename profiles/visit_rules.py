@@ -59,6 +59,7 @@ class CategoryInterestRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 900
     cooldown_ms: int = 30 * DAY_MS
+    """Least time between two of them about one category for one customer; 0 is none."""
     points: Annotated[float, Meta(gt=0, le=1_000_000)] = 5.0
     """Least score of the category. A view is 1 point, a wish 3, a cart 4, a purchase 5; they halve every 14 days."""
     share: Share = 0.4
