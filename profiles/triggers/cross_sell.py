@@ -25,6 +25,7 @@ from profiles.shown import item_of
 from profiles.standing import utc_date
 from profiles.state import Cart, Emitted, Episode, RecentOrder
 from profiles.turn import Turn
+from profiles.watches import SEEN_FOR_MS
 from schemas import events
 from schemas.events import Arrival
 
@@ -185,7 +186,10 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
         profile = turn.profile
         in_carts = _in_carts(profile)
         if in_carts.isdisjoint(members):
-            viewed = {watch.product_id for watch in profile.watches.values() if watch.views}
+            since_ms = turn.time_ms - SEEN_FOR_MS
+            viewed = {
+                watch.product_id for watch in profile.watches.values() if watch.views and watch.views[0] >= since_ms
+            }
             if len(viewed.intersection(members)) < VIEWED_AT_LEAST:
                 return None
         has = in_carts | _owned(profile)

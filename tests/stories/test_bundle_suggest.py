@@ -58,6 +58,13 @@ def test_one_view_or_the_same_product_twice_is_not_enough() -> None:
     assert ada().view("tent", 0).view("tent", 10).until(5 * DAY).emitted(NAME) == []
 
 
+def test_a_view_of_more_than_thirty_days_ago_does_not_count_though_she_wished_for_the_product_since() -> None:
+    story = ada().view("tent", 0).wish("tent", 20 * DAY)
+
+    assert story.view("stove", 31 * DAY).until(35 * DAY).emitted(NAME) == []
+    assert story.view("tent", 40 * DAY).until(45 * DAY).emitted(NAME) == [41 * DAY]
+
+
 def test_one_in_a_cart_is_enough_and_is_not_suggested_again() -> None:
     story = ada().add("tent", 0).until(5 * DAY)
 
