@@ -175,6 +175,21 @@ def test_what_found_no_place_is_not_said_to_be_late() -> None:
     )
 
 
+def test_what_had_a_place_until_two_became_one_is_said_to_have_been_dropped() -> None:
+    guest = Timeline(customer="email:ada@example.org")
+    ada = Timeline()
+    for number in range(EPISODES_MAX // 2 + 1):
+        ada.wish(f"hers {number}", number)
+        guest.wish(f"its {number}", number)
+    ada.becomes_one_with(guest)
+    crowded = next(one for one in ada.out if isinstance(one, Decision) and one.reason == "too_many")
+
+    assert (
+        "it was dropped: The customer has as many open episodes as a profile holds (too_many)"
+        in life([crowded], SHOPS)[1]
+    )
+
+
 def test_reminders_are_numbered_as_they_are_where_they_are_sent() -> None:
     ada = Timeline().add("A", 0).tell(events.CheckoutStarted, 1, checkout_id="k1", cart_id="c1").until(3 * DAY)
     second = next(
