@@ -32,6 +32,7 @@ from profiles.turn import Turn
 from profiles.zones import own_zone
 from schemas.outputs import (
     Customer,
+    Decision,
     DecisionTrail,
     HoldoutShown,
     Item,
@@ -158,6 +159,9 @@ def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode | Non
         if had != identity:
             reason = TOO_MANY if episode is None else RENAMED
             turn.decide(one, had, "cancelled", reason=reason, at_ms=turn.now_ms)
+            told = turn.out[-1]
+            assert isinstance(told, Decision)
+            turn.out[-1] = replace(told, renamed_to=identity)
     if episode is not None and identity is not None and identity not in known:
         turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 

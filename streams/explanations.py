@@ -223,7 +223,7 @@ def _ending(told: Sequence[Decision], tried: bool, kept: Kept | None) -> str:
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return f"She {missed} it, on purpose: she is among those held out."
     if last.reason == RENAMED:
-        return "What came of it stands under that id."
+        return f"What came of it stands under {last.renamed_to or 'that id'}."
     if last.state in ("suppressed", "cancelled", "expired", "failed") and last.reason is not None:
         return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     if kept is None:

@@ -107,7 +107,7 @@ def test_what_goes_on_under_another_id_is_told_under_both() -> None:
         first, *_, last = decisions
         told = life([one for one in decisions if one.trigger_id == first.trigger_id], SHOPS)
         assert "00:30:00 UTC: it was dropped: It goes on under another id: whose it is, or what began it," in told[-2]
-        assert told[-1] == "What came of it stands under that id."
+        assert told[-1] == f"What came of it stands under {last.trigger_id}."
         told = life([one for one in decisions if one.trigger_id == last.trigger_id], SHOPS)
         assert told[1].startswith("2026-03-02 00:30:00 UTC: it was planned for ")
         assert told[1].endswith(f", because of {began}.")
