@@ -82,9 +82,8 @@ class Welcome(TriggerDefinition[WelcomeRule]):
         past.welcome_ended_ms = now_ms
         unheard = state == "expired" and not reachable(turn.profile)
         if unheard or not may_market(turn.profile, now_ms, soft_opt_in=turn.book.rules.soft_opt_in):
-            past.granted = (
-                None  # nobody was there to be welcomed, or wanted to be: her next word of consent is her first
-            )
+            # Nobody was there to be welcomed, or wanted to be: her next word of consent is her first.
+            past.granted = None
 
 
 WELCOME: Final = Welcome()
