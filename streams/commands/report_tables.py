@@ -156,7 +156,7 @@ def _distribution(console: Console, found: Distribution | Missing, currency: str
 
 def _repurchase(console: Console, found: Repurchase | Missing) -> None:
     days = list(found.within) if isinstance(found, Repurchase) else []
-    table = _table("Second order within", ["", *(f"{day} days" for day in days)])
+    table = _table("Ordered again, on a later day, within", ["", *(f"{day} days" for day in days)])
     if _missing(console, table, found):
         return
     assert isinstance(found, Repurchase)
@@ -232,7 +232,7 @@ def payback(month: int | None) -> str:
 
 def _grid(console: Console, found: Grid | Missing, currency: str) -> None:
     columns = found.frequency if isinstance(found, Grid) else []
-    table = _table("Customers, and net revenue, by last order and number of orders", ["last order", *columns])
+    table = _table("Customers, and net revenue, by last order and days with orders", ["last order", *columns])
     if _missing(console, table, found):
         return
     assert isinstance(found, Grid)

@@ -236,14 +236,24 @@ def test_the_grid_counts_everybody_once_in_her_class() -> None:
     assert isinstance(found, Grid)
     assert sum(map(sum, found.customers)) == 11
     assert found.customers[-1][0] == 6
-    assert found.frequency[0] == "1 order"
+    assert found.frequency[0] == "1 order day"
     assert found.recency[0].startswith("0")
+
+
+def test_a_buyer_with_many_orders_a_day_is_told_by_the_days_on_which_she_ordered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A company with 10,000 orders in 418 days was shown to have 418 orders."""
+    printed, page = said(shop({"value:buyers|417|10000|10417": 1}), tmp_path, capsys)
+
+    assert "418 order days" in printed
+    assert '"x":["418 order days"]' in page
 
 
 def test_one_time_buyers_of_one_day_are_a_grid_of_one_cell() -> None:
     found = grid(shop({"value:buyers|0|10000|10000": 6}))
 
-    assert found == Grid(["408 days"], ["1 order"], [[6]], [[0]])
+    assert found == Grid(["408 days"], ["1 order day"], [[6]], [[0]])
 
 
 def test_each_cell_of_the_grid_knows_what_its_customers_brought() -> None:
