@@ -1,5 +1,6 @@
 """Sections of the report: CDNOW's published figures, small shops counted by hand, and bad input with a named reason."""
 
+import io
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from profiles.months import month_of
 from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 from profiles.value.tallies import tallies
+from streams.commands.display import Words
 from streams.commands.report_tables import print_document
 from streams.reporting.channels import Channels, channels
 from streams.reporting.document import report
@@ -98,6 +100,18 @@ def test_a_share_of_few_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "ordered again within 30 days" in page
     few = shop({f"cohort:first|{JULY - 40}": 29})
     assert "fewer than 30 customers whose first order is 30 days old" in said(few, tmp_path, capsys)[1]
+
+
+def test_a_narrow_terminal_breaks_no_figure() -> None:
+    """In eighty columns a value of 129.62 stood there as 129. with 62 below it."""
+    figures = []
+    for width in (200, 60):
+        shown = io.StringIO()
+        print_document(report(cdnow()), Words(file=shown, width=width, force_terminal=True, color_system=None))
+        figures.append(re.findall(r"\d[\d,]*\.\d\d\b", shown.getvalue()))
+
+    assert len(figures[0]) > 20
+    assert sorted(figures[1]) == sorted(figures[0])
 
 
 def test_tables_end_with_the_last_month_that_is_over() -> None:
