@@ -11,9 +11,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from profiles.acquisition import label
 from profiles.insight.cases import Case, contribution
 from profiles.insight.tallies import merged
 from profiles.months import month_of
+from profiles.state import Touch
 from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 from profiles.value.tallies import tallies
@@ -451,6 +453,18 @@ def test_a_channel_without_spend_and_spend_without_customers_say_so() -> None:
     mail, radio = found.channels
     assert (mail.spend, mail.cost, mail.ratio, mail.payback, mail.reason) == (None, None, {}, None, "no_spend")
     assert (radio.customers, radio.spend, radio.cost, radio.reason) == (0, 70_000, None, "no_customers")
+
+
+@pytest.mark.parametrize("source", ["partner:blog", "fb|ig", "a" * 90])
+def test_spend_is_found_for_channels_whose_names_are_counted_in_another_form(source: str) -> None:
+    """Bars, colons and what comes after 80 characters are in no counter's name: such spend had "brought nobody"."""
+    last = month_of(JULY) - 1
+    counted = label(Touch(0, source, "email"))
+    found = channels(shop(channel(counted, last, 50, 10_000)), {(f"{source} / email", last): 70_000})
+
+    assert isinstance(found, Channels)
+    assert [(one.channel, one.customers, one.cost) for one in found.channels] == [(counted, 50, 1_400)]
+    assert [(one.channel, one.reason) for one in found.cohorts if one.month == "1998-06"] == [(counted, None)]
 
 
 def spend_file(folder: Path, *lines: str) -> Path:
