@@ -59,7 +59,8 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     currency = document.currency
-    console.print(f"{document.shop_id}, {day_name(document.today)}, amounts in {currency}\n", style="bold")
+    day = day_name(document.today) if document.now_ms else "no event yet"
+    console.print(f"{document.shop_id}, {day}, amounts in {currency}\n", style="bold")
     for said in without_rate(document.unconverted_orders, document.unconverted_refunds, currency):
         console.print(said, style="yellow")
     if document.margin_estimated_share:

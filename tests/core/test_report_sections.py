@@ -232,6 +232,14 @@ def test_without_any_order_no_section_says_that_a_month_has_to_pass() -> None:
     } == {"no_orders"}
 
 
+def test_a_shop_without_an_event_has_no_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed, page = said(shop({}, today=0), tmp_path, capsys)
+
+    assert printed.startswith("s, no event yet, amounts in USD")
+    assert "No event yet, in USD." in page
+    assert "1970" not in printed
+
+
 def test_where_refunds_ate_everything_there_is_no_share_of_revenue() -> None:
     found = distribution(shop(values(0, -500, -500)))
 
