@@ -32,6 +32,7 @@ from profiles.turn import Turn
 from profiles.zones import own_zone
 from schemas.outputs import (
     Customer,
+    Decision,
     DecisionTrail,
     HoldoutShown,
     Item,
@@ -44,6 +45,7 @@ from schemas.outputs import (
 TOO_LATE: Final = "max_lateness"
 TURN: Final = "turn"
 RENAMED: Final = "renamed"
+TOO_MANY: Final = "too_many"
 
 Triggers = Mapping[str, TriggerDefinition[Any]]
 """The triggers there are, by name."""
@@ -99,7 +101,7 @@ def plan(
                 _refuse(turn, definition, episode, TOO_LATE)
             return
         if len(profile.episodes) >= EPISODES_MAX - SERVICE_PLACES and not _has_place(turn, definition):
-            _refuse(turn, definition, episode, "too_many")
+            _refuse(turn, definition, episode, TOO_MANY)
             return
         profile.episodes[place] = episode
         turn.decide(episode, id_of(turn, definition, episode), "armed", at_ms=turn.now_ms)
@@ -147,14 +149,20 @@ def _anchor_anew(episode: Episode, anchor: str, opened_ms: int) -> Episode:
     return before
 
 
-def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode, before: Collection[Episode]) -> None:
-    """Tell that what waited `before` goes on as this episode: where it now has another id, its life under the one it had ends."""
-    identity = id_of(turn, definition, episode)
+def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode | None, before: Collection[Episode]) -> None:
+    """Tell that what waited `before` goes on as this episode: where it now has another id, its life under the one it had ends.
+    `episode` None: there was no place for it.
+    """
+    identity = None if episode is None else id_of(turn, definition, episode)
     known = {id_of(turn, definition, one): one for one in before}
     for had, one in known.items():
         if had != identity:
-            turn.decide(one, had, "cancelled", reason=RENAMED, at_ms=turn.now_ms)
-    if identity not in known:
+            reason = TOO_MANY if episode is None else RENAMED
+            turn.decide(one, had, "cancelled", reason=reason, at_ms=turn.now_ms)
+            told = turn.out[-1]
+            assert isinstance(told, Decision)
+            turn.out[-1] = replace(told, renamed_to=identity)
+    if episode is not None and identity is not None and identity not in known:
         turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 
 

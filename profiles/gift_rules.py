@@ -18,7 +18,7 @@ class GiftThresholdRule(TriggerRule, frozen=True, kw_only=True):
 
     priority: int = 910
     cooldown_ms: int = 30 * DAY_MS
-    """Least time between two of them about one cart; 0 is none."""
+    """At least so long she is not told of the same cart again, unless it was ordered; 7d where this is less."""
     max_lateness_ms: int = DAY_MS // 24
     threshold_minor: Count = 0
     """What a cart must be worth, in minor units of the shop's currency. 0: there is no such thing, and no trigger."""

@@ -139,14 +139,19 @@ class Moving:
             self._watch.after_answer(turn)
 
     def _go_on(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
-        """What waited about her under another name, and what both waited for, goes on under one id."""
+        """What waited about her under another name, and what both waited for, goes on under one id. What the two together have
+        no place for ends.
+        """
         for place, theirs in brought.episodes.items():
-            trigger, episode = self._triggers.get(theirs.name), turn.profile.episodes.get(place)
-            if trigger is not None and episode is not None:
+            if (trigger := self._triggers.get(theirs.name)) is not None:
                 before = [replace(theirs, key=renamed(theirs.key, turn.profile.id, brought.id))]
                 if (ours := waited.get(place)) is not None:
                     before.append(ours)
-                episodes.go_on(turn, trigger, episode, before)
+                episodes.go_on(turn, trigger, turn.profile.episodes.get(place), before)
+        for place, ours in waited.items():
+            trigger = self._triggers.get(ours.name)
+            if trigger is not None and place not in turn.profile.episodes and place not in brought.episodes:
+                episodes.go_on(turn, trigger, None, [ours])
 
     def _join(self, turn: Turn, waited: dict[str, Episode], brought: Profile) -> None:
         """Triggers hear of what both waited for."""

@@ -22,7 +22,7 @@ class PostPurchaseContentRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "post.purchase.content"
 
-    priority: int = 470
+    priority: int = 700
     max_lateness_ms: int = 7 * DAY_MS
     cooldown_ms: int = 180 * DAY_MS
     """Least time between two messages with the same content for one customer; 0 is none."""

@@ -244,7 +244,8 @@ def _at_redirect(
     turn: Turn, event: CommandEvent, at_ms: int, orders: Ledger, *, erases: bool
 ) -> tuple[Counts, tuple[str, ...]]:
     """An identifier that belongs to another profile: what was asked of it is asked of that one. An erasure takes the redirect
-    too. Of a device that several had, one after the other, only her own time goes: what happened then is nobody's.
+    too. Of a device that several had, one after the other, only her own time goes: what happened then is nobody's. That it is
+    to be open is kept: an erasure that was asked for earlier may be still on its way.
     """
     profile = turn.profile
     holders = [holder for _, holder in profile.redirect if holder != links.NOBODY]
@@ -256,14 +257,15 @@ def _at_redirect(
     )
     onwards = tuple(holder for holder in holders[-1:] if holder not in event.passed_on) if leads_on else ()
     if not erases:
-        return {}, onwards
+        return _unsuppress(profile, at_ms) if type(event) is events.UnsuppressCustomer else {}, onwards
     # A holder that is no user is her as well: her event that names this identifier would have united the two.
     hers = {h for h in holders if leads_on or h in event.passed_on or links.kind_of(h) != "user_id"}
     if not asked_here:
         onwards = tuple(sorted(hers - {*event.passed_on}))
     if hers and hers == set(holders):
         marks = profile.apart if profile.has_apart else {}
-        profile.privacy = Privacy(erased_ms=at_ms, request_id=event.request_id, apart=marks)
+        lifted_ms = None if profile.privacy is None else profile.privacy.unsuppressed_ms
+        profile.privacy = Privacy(unsuppressed_ms=lifted_ms, erased_ms=at_ms, request_id=event.request_id, apart=marks)
         profile.wipe()
         orders.forget()
         return {"redirects": 1}, onwards

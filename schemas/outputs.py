@@ -163,8 +163,9 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     `at_ms` is the moment it was decided at (wall clock live, simulated clock in replay), `until_ms` how long it waits.
     `gates` are those it passed; the one that held it back is the `reason`. `evidence` is as a trigger's. `rules` is the version
-    of the rules. A trigger that "failed" was left out: the `reason` says of what it raised and where, `episode_key` names the
-    episode that ended by it, else the timer or the message id of the event.
+    of the rules. What was "renamed" goes on under the trigger id `renamed_to`. A trigger that "failed" was left out: the
+    `reason` says of what it raised and where, `episode_key` names the episode that ended by it, else the timer or the message id
+    of the event.
     """
 
     decision_id: str
@@ -182,6 +183,7 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     gates: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     rules: str = ""
+    renamed_to: str | None = None
     schema: str = "regulars/decision/1"
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from profiles import gates
 from profiles.book import Book
-from profiles.episodes import RENAMED, TURN
+from profiles.episodes import RENAMED, TOO_MANY, TURN
 from profiles.profile import Profile
 from profiles.state import DecisionKept, Emitted, Episode
 from profiles.zones import local_time, zone_of
@@ -40,8 +40,6 @@ _NOW: Final[Mapping[str, str]] = {
     gates.HELD_OUT: "She is held out of all marketing, to measure what it is worth",
 }
 """What reasons mean that are told of a trigger when they stand in the way of all."""
-_NOT_PLANNED: Final = "too_many"
-"""The reason of an episode that ended before it began, for which no clock was to blame."""
 _SENT: Final = frozenset({"emitted", "retracted", "converted", "recovered"})
 """States that only what was sent can reach."""
 _STATES: Final[Mapping[str, str]] = {
@@ -129,8 +127,8 @@ def meaning(reason: str, name: str, state: str = "suppressed") -> str:
 
 def became(state: str, reason: str | None, *, tried: bool = False) -> str:
     """What a trigger went through, as the rest of a sentence; the state itself for one of another release."""
-    if reason == _NOT_PLANNED:
-        return "was not planned"
+    if (state, reason) == ("expired", TOO_MANY):
+        return "was not planned"  # it ended before it began, and no clock was to blame
     return (tried and _TRIED.get(state)) or _STATES.get(state, state)
 
 
@@ -225,7 +223,7 @@ def _ending(told: Sequence[Decision], tried: bool, kept: Kept | None) -> str:
     if last.state == "suppressed" and last.reason == gates.HELD_OUT:
         return f"She {missed} it, on purpose: she is among those held out."
     if last.reason == RENAMED:
-        return "What came of it stands under that id."
+        return f"What came of it stands under {last.renamed_to or 'that id'}."
     if last.state in ("suppressed", "cancelled", "expired", "failed") and last.reason is not None:
         return f"She {missed} it. {meaning(last.reason, last.name, last.state)}."
     if kept is None:

@@ -27,7 +27,7 @@ class Month(Struct, array_like=True, gc=False):
 
 
 class Past(Struct, omit_defaults=True, gc=False):
-    """A customer's months with orders, and the days of her first two orders (equal when both were on one day)."""
+    """A customer's months with orders, and the first two days on which she ordered."""
 
     months: dict[int, Month] = {}
     first_day: int | None = None

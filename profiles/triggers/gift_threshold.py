@@ -42,7 +42,10 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
 
     def check(self, turn: Turn, episode: Episode, now_ms: int) -> str | None:
         cart = cart_of(turn.profile, episode)
-        return "not_near" if cart is None or missing_minor(turn.book, cart) is None else None
+        if cart is None or missing_minor(turn.book, cart) is None:
+            return "not_near"
+        # She may have been told under another name, as is known once two profiles became one.
+        return "cooldown" if self._was_told(turn, episode.key) else None
 
     def content(self, turn: Turn, episode: Episode) -> Content:
         cart = cart_of(turn.profile, episode)
@@ -58,8 +61,8 @@ class GiftThreshold(TriggerDefinition[GiftThresholdRule]):
         )
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
-        """Each cart cools for itself, as long as nothing was ordered."""
-        return sent.key == episode.key and sent.outcome is None
+        """Each cart is told of once, until it was ordered: that is looked at when it is planned, and again when it is due."""
+        return False
 
     def covers(self, turn: Turn, order: RecentOrder, sent: Emitted) -> bool:
         """Nothing is to be added any more to a cart that was ordered."""

@@ -5,7 +5,7 @@ comes back long after she had unsubscribed.
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from profiles.consent import grants
+from profiles.consent import grants, may_market
 from profiles.content import Content
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan
@@ -80,8 +80,10 @@ class Welcome(TriggerDefinition[WelcomeRule]):
         if state == "emitted":
             past.welcomed_ms = now_ms
         past.welcome_ended_ms = now_ms
-        if state == "expired" and not reachable(turn.profile):
-            past.granted = None  # nobody was there to be welcomed: her next word of consent is her first
+        unheard = state == "expired" and not reachable(turn.profile)
+        if unheard or not may_market(turn.profile, now_ms, soft_opt_in=turn.book.rules.soft_opt_in):
+            # Nobody was there to be welcomed, or wanted to be: her next word of consent is her first.
+            past.granted = None
 
 
 WELCOME: Final = Welcome()

@@ -58,6 +58,14 @@ class _Identity(Struct):
     other: str
 
 
+class _Receipt(Struct):
+    """What is used of a receipt; the newest one of a request holds."""
+
+    request_id: str
+    command: str
+    counts: dict[str, int]
+
+
 class _Outcome(Struct):
     """What is used of a conversion."""
 
@@ -73,7 +81,8 @@ class Course(Struct):
     to, in the shop's currency, where they are known. `held[trigger id]` is what was due and has not been sent, with the reason.
     `contacts[customer]` holds the instants at which she was sent something, without what tells systems about her (segments).
     `fates` says for every occurrence how it ended. `merged` says into whom a customer went who is no longer one of her own: her
-    contacts are with those of the other. `failed[name]` counts what a trigger failed on, by what was raised.
+    contacts are with those of the other. `failed[name]` counts what a trigger failed on, by what was raised. `erased[request]`
+    is how many customers a request erased: they are no more at the end of the run.
     """
 
     zone: ZoneInfo = ZoneInfo("UTC")
@@ -85,6 +94,7 @@ class Course(Struct):
     fates: dict[str, Fate] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    erased: dict[str, int] = field(default_factory=dict)
 
     def take(self, row: Outgoing) -> None:
         """Add a row that the run puts out, in the order in which they come."""
@@ -96,6 +106,10 @@ class Course(Struct):
             self.converted_minor[outcome.of_name] += outcome.value_minor or 0
         elif row.topic == "identity-changes":
             self._identified(_identity(row.value))
+        elif row.topic == "receipts":
+            receipt = _receipt(row.value)
+            if receipt.command == "erase":
+                self.erased[receipt.request_id] = receipt.counts.get("profiles", 0)
 
     def now(self, customer_id: str) -> str:
         """The customer at the end of the run whom one of its course is, or has become."""
@@ -177,4 +191,5 @@ def busiest_week(instants: "array[int]") -> int:
 
 _decision = msgspec.json.Decoder(_Decided).decode
 _identity = msgspec.json.Decoder(_Identity).decode
+_receipt = msgspec.json.Decoder(_Receipt).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode

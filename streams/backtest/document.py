@@ -34,8 +34,8 @@ class TriggerFigures(Struct, frozen=True, kw_only=True):
 class Pressure(Struct, frozen=True, kw_only=True):
     """How much customers were written to: over the whole run, and in the busiest seven days of each.
 
-    `customers` counts all, also those who were sent nothing. `bands` and `busiest_bands` map the lower end of a band ("3" is
-    3 to 4) to customers. Percentiles are of messages over all customers (nearest rank).
+    `customers` counts all, also those who were sent nothing, or were erased since. `bands` and `busiest_bands` map the lower end
+    of a band ("3" is 3 to 4) to customers. Percentiles are of messages over all customers (nearest rank).
     """
 
     customers: int
@@ -156,7 +156,7 @@ def figures(
             )
             for name in sorted({*names, *_names(course)})
         ),
-        pressure=_pressure(course, customers),
+        pressure=_pressure(course, customers + sum(course.erased.values())),
     )
 
 

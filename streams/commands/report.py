@@ -54,7 +54,7 @@ def command(
     from streams.commands.report_tables import print_document
     from streams.page import has_plots
     from streams.reporting.document import report
-    from streams.reporting.snapshot import earlier_of, read_snapshot, write_snapshot
+    from streams.reporting.snapshot import SnapshotError, earlier_of, read_snapshot, write_snapshot
     from streams.reporting.spend import SPEND_FILE, read_spend
 
     if page is not None and not has_plots():
@@ -62,6 +62,11 @@ def command(
     found = _live(settings_of(ctx)) if source is None else read_snapshot(source)
     if earlier is not None:
         before = read_snapshot(earlier)
+        if (before.shop_id, before.currency) != (found.shop_id, found.currency):
+            raise SnapshotError(
+                f"{earlier} has counters of the shop {before.shop_id!r} in {before.currency}, and this is a report of "
+                f"{found.shop_id!r} in {found.currency}: give earlier ones of this shop"
+            )
         found = replace(found, earlier=earlier_of(before.counters, before.today))
     if spend is None and source is not None and source.is_dir() and (source / SPEND_FILE).is_file():
         spend = source / SPEND_FILE

@@ -59,7 +59,8 @@ def print_document(document: ReportDocument, console: Console | None = None) -> 
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     currency = document.currency
-    console.print(f"{document.shop_id}, {day_name(document.today)}, amounts in {currency}\n", style="bold")
+    day = day_name(document.today) if document.now_ms else "no event yet"
+    console.print(f"{document.shop_id}, {day}, amounts in {currency}\n", style="bold")
     for said in without_rate(document.unconverted_orders, document.unconverted_refunds, currency):
         console.print(said, style="yellow")
     if document.margin_estimated_share:
@@ -130,7 +131,7 @@ def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
             amount(point.margin, currency),
             *cells,
         )
-    console.print(table)
+    _print(console, table)
 
 
 def _ages() -> list[str]:
@@ -151,18 +152,18 @@ def _distribution(console: Console, found: Distribution | Missing, currency: str
         *(amount(value, currency) for value in found.quantiles),
         "-" if found.top_tenth is None else f"{found.top_tenth:.0%} of revenue",
     )
-    console.print(table)
+    _print(console, table)
 
 
 def _repurchase(console: Console, found: Repurchase | Missing) -> None:
     days = list(found.within) if isinstance(found, Repurchase) else []
-    table = _table("Second order within", ["", *(f"{day} days" for day in days)])
+    table = _table("Ordered again, on a later day, within", ["", *(f"{day} days" for day in days)])
     if _missing(console, table, found):
         return
     assert isinstance(found, Repurchase)
     table.add_row("share", *(percent(found.within[day]) for day in days))
     table.add_row("of customers", *(f"{found.old_enough[day]:,}" for day in days))
-    console.print(table)
+    _print(console, table)
 
 
 def percent(share: float | None) -> str:
@@ -179,7 +180,7 @@ def _cohorts(console: Console, found: Tables | Missing) -> None:
     for cohort in found.cohorts[-_MONTHS_SHOWN:]:
         cells = [f"{cohort.retention[age]:.0%}" if age < len(cohort.retention) else "" for age in months]
         table.add_row(month_name(cohort.month), f"{cohort.customers:,}", *cells)
-    console.print(table)
+    _print(console, table)
 
 
 def _channels(console: Console, found: Channels | Missing, currency: str) -> None:
@@ -199,7 +200,7 @@ def _channels(console: Console, found: Channels | Missing, currency: str) -> Non
             *(f"{one.ratio[age]:.2f}" if age in one.ratio else "-" for age in AGES),
             CHANNEL_REASONS[one.reason] if one.reason else payback(one.payback),
         )
-    console.print(table)
+    _print(console, table)
     _channel_cohorts(console, found)
 
 
@@ -214,7 +215,7 @@ def _channel_cohorts(console: Console, found: Channels) -> None:
     cells = {(one.channel, one.month): cohort_cell(one) for one in found.cohorts}
     for channel in dict.fromkeys(one.channel for one in found.channels if one.spend is not None):
         table.add_row(channel, *(cells.get((channel, month), "") for month in months))
-    console.print(table)
+    _print(console, table)
 
 
 def cohort_cell(one: CohortFigures) -> str:
@@ -232,14 +233,14 @@ def payback(month: int | None) -> str:
 
 def _grid(console: Console, found: Grid | Missing, currency: str) -> None:
     columns = found.frequency if isinstance(found, Grid) else []
-    table = _table("Customers, and net revenue, by last order and number of orders", ["last order", *columns])
+    table = _table("Customers, and net revenue, by last order and days with orders", ["last order", *columns])
     if _missing(console, table, found):
         return
     assert isinstance(found, Grid)
     for label, counts, nets in zip(found.recency, found.customers, found.net, strict=True):
         cells = zip(counts, nets, strict=True)
         table.add_row(label, *(f"{count:,}: {amount(net, currency)}" if count else "-" for count, net in cells))
-    console.print(table)
+    _print(console, table)
 
 
 def _feedback(console: Console, found: FeedbackFigures | Missing) -> None:
@@ -252,7 +253,7 @@ def _feedback(console: Console, found: FeedbackFigures | Missing) -> None:
             KIND_NAMES[one.kind], str(one.days), f"{one.nps.answers:,}", *score(one.nps), percent(one.nps.response_rate)
         )
     if found.scores:
-        console.print(table)
+        _print(console, table)
     console.print(f"  {open_cases(found.open)}; {loop(found.loop)}\n")
 
 
@@ -294,7 +295,7 @@ def _bundles(console: Console, found: Bundles | Missing) -> None:
         table.add_row(
             f"{pair.a} + {pair.b}", f"{pair.count:,}", f"{pair.lift:.1f}", f"{pair.npmi:.2f}", f"{pair.g2:,.0f}"
         )
-    console.print(table)
+    _print(console, table)
 
 
 def _check(console: Console, found: Check | Missing) -> None:
@@ -306,7 +307,7 @@ def _check(console: Console, found: Check | Missing) -> None:
         table.add_row(
             f"{band.low:.0%} to {band.high:.0%}", f"{band.customers:,}", percent(band.foretold), percent(band.came)
         )
-    console.print(table)
+    _print(console, table)
     auc = (
         ""
         if found.auc is None
@@ -328,7 +329,7 @@ def _replenished(console: Console, found: Replenished | Missing) -> None:
     assert isinstance(found, Replenished)
     for row in found.tenths:
         table.add_row(*replenished_row(row))
-    console.print(table)
+    _print(console, table)
     console.print(f"  {replenished_note(found)}\n")
 
 
@@ -372,7 +373,7 @@ def _effects(console: Console, document: ReportDocument, currency: str) -> None:
             verdict(effect),
         )
     if document.effects:
-        console.print(table)
+        _print(console, table)
         for line in in_both_arms(document.effects):
             console.print(f"  {line}")
     sent = _table("Messages, and orders within their attribution time (no effect: many would have come anyway)", _SENT)
@@ -433,7 +434,7 @@ def print_truths(found: Sequence[Effect], truths: Sequence[Truth], currency: str
             covers,
             verdict(effect),
         )
-    console.print(table)
+    _print(console, table)
 
 
 def followed(one: Sent) -> tuple[str, str]:
@@ -488,6 +489,16 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     return table
 
 
+def _print(console: Console, table: Table) -> None:
+    """Print a table. Where the terminal is narrower than its words, its lines run on: a figure broken in two is another one."""
+    for column in table.columns:
+        words = " ".join(map(str, (column.header, *column.cells))).split()
+        column.min_width = min(max(map(len, words), default=0), _WORD_MAX)
+    console.print(table, crop=False)
+
+
+_WORD_MAX: Final = 24
+"""Longer words, such as names of channels, are broken where there is no room."""
 _TEXT: Final = frozenset({"verdict", "what it brings", "paid back"})
 
 

@@ -41,6 +41,7 @@ def _told(reason: str) -> str:
 
 def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, folder: Path) -> None:
     """Print what a run amounts to and where its files lie."""
+    bought = summary.orders_per_customer
     rows = [
         ("customers", f"{summary.customers:,}"),
         ("orders", f"{summary.orders:,}"),
@@ -49,8 +50,8 @@ def print_report(summary: Summary, tally: Tally, currency: str, seconds: float, 
         ("refunds", money(summary.refund_minor, currency)),
         ("net", money(summary.net_minor, currency)),
         ("average order value", money(summary.aov_minor, currency)),
-        ("purchase frequency", f"{summary.orders_per_customer:,.1f} orders per buyer"),
-        ("repurchase rate", f"{summary.repurchase_rate:.1%}"),
+        ("purchase frequency", f"{bought:,.1f} orders per buyer" if bought else "-"),
+        ("repurchase rate", f"{summary.repurchase_rate:.1%}" if bought else "-"),
         ("", ""),
         *((name, f"{count:,}") for name, count in summary.triggers.items()),
         ("decisions", ", ".join(f"{state} {count:,}" for state, count in sorted(tally.decisions.items())) or "none"),

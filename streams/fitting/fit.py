@@ -50,7 +50,10 @@ def fit_models(
     gaps = _by_key(part_of(dict(counters), "gaps"))
     learned = sum(tally.get("gaps", 0) for tally in gaps.values())
     if learned < GAPS_MIN:
-        refused["repurchase"] = f"few_gaps: {learned} intervals between purchases, {GAPS_MIN} are needed"
+        refused["repurchase"] = (
+            f"few_gaps: {learned} intervals between purchases of the same category, or the same product with supply_days; "
+            f"{GAPS_MIN} are needed"
+        )
     else:
         try:
             repurchase = _bounded(fit_repurchase(gaps, today, _words(catalogue or Catalogue())))

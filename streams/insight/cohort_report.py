@@ -86,7 +86,8 @@ def cohorts(
 
 
 def repurchase_rate(counters: Mapping[str, int], days: int, today: int) -> float | None:
-    """Share of customers with a second order within so many days, of those whose first is that old. None without any.
+    """Share of customers who ordered again, on a later day, within so many days, of those whose first order is that
+    old. None without any.
 
     Raises ValueError when the counters hold no such horizon.
     """

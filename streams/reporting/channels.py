@@ -13,7 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from profiles.acquisition import label
 from profiles.months import month_of
+from profiles.state import Touch
 from profiles.statistics import part_of
 from streams.insight.cohort_report import Cohort, acquisition, cohorts, payback_month
 from streams.reporting.missing import Missing
@@ -77,10 +79,18 @@ def channels(found: Snapshot, spend: Mapping[tuple[str, int], int]) -> Channels 
         return NO_ORDERS
     if not cohorts(counters, last):
         return NO_FULL_MONTH
+    spend = _as_counted(spend)
     figures = [_figures(counters, name, spend, last) for name in sorted(names | {channel for channel, _ in spend})]
-    return Channels(
-        sorted(figures, key=lambda one: (-one.customers, one.channel)), _by_cohort(counters, dict(spend), last)
-    )
+    return Channels(sorted(figures, key=lambda one: (-one.customers, one.channel)), _by_cohort(counters, spend, last))
+
+
+def _as_counted(spend: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    """Spend under the names by which customers are counted: these are cut, and hold no bars and colons."""
+    counted: dict[tuple[str, int], int] = {}
+    for (channel, month), amount in spend.items():
+        place = (label(Touch(0, source=channel)), month)
+        counted[place] = counted.get(place, 0) + amount
+    return counted
 
 
 def _by_cohort(counters: Mapping[str, int], spend: dict[tuple[str, int], int], last: int) -> list[CohortFigures]:

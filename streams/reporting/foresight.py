@@ -148,7 +148,7 @@ def check(found: Snapshot) -> Check | Missing:
         return NO_EARLIER
     then, days = found.earlier.today, found.today - found.earlier.today
     if days < 1:
-        return Missing("same_day", "the earlier counters are of today; take some that are weeks old")
+        return Missing("same_day", "the earlier counters are of today, or later; take some that are weeks old")
     model = _model(found.earlier.counters, then, found.currency)
     if isinstance(model, Missing):
         return model

@@ -1,4 +1,4 @@
-"""Where customers stand, and the money they brought: days since the last order against number of orders, each in fifths of
+"""Where customers stand, and the money they brought: days since the last order against days with orders, each in fifths of
 all customers.
 """
 
@@ -19,8 +19,9 @@ FIFTHS: Final = (0.2, 0.4, 0.6, 0.8)
 class Grid(Struct, frozen=True, tag=True):
     """Customers by class of recency (rows, the most recent first) and of frequency (columns, the fewest orders first).
 
-    Labels are ranges of days and of orders. Equal values stay in one class, so there may be fewer than five. `net` is the net
-    revenue (minor units) that the customers of a cell have brought in all their time.
+    Labels are ranges of days and of order days: orders of one day count once, as in the models. Equal values stay in one class,
+    so there may be fewer than five. `net` is the net revenue (minor units) that the customers of a cell have brought in all
+    their time.
     """
 
     recency: list[str]
@@ -46,7 +47,7 @@ def grid(found: Snapshot) -> Grid | Missing:
     if not joint:
         return NO_ORDERS
     cuts, labels = [], []
-    for side, unit in ((0, "days"), (1, "orders")):
+    for side, unit in ((0, "days"), (1, "order days")):
         ranked: dict[float, int] = {}
         for place, count in joint.items():
             ranked[place[side]] = ranked.get(place[side], 0) + count
@@ -68,8 +69,8 @@ def grid(found: Snapshot) -> Grid | Missing:
 def _ranges(cuts: list[int], least: int, most: int, unit: str) -> list[str]:
     """The classes in words.
 
-    >>> _ranges([1, 3], 1, 9, "orders")
-    ['1 order', '2-3 orders', '4-9 orders']
+    >>> _ranges([1, 3], 1, 9, "order days")
+    ['1 order day', '2-3 order days', '4-9 order days']
     """
     starts, ends = [least, *(cut + 1 for cut in cuts)], [*cuts, most]
     return [

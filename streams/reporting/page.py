@@ -30,10 +30,11 @@ def write_page(document: ReportDocument, path: Path) -> None:
 
 def build_page(document: ReportDocument) -> Page:
     """The page of a report."""
+    day = f"As of {day_name(document.today)}" if document.now_ms else "No event yet"
     page = Page(
         f"Customer value: {document.shop_id}",
-        f"As of {day_name(document.today)}, in {document.currency}. Every figure is counted event by event, refunds and "
-        "cancellations included, and is current to that day; months are told of once they are over.",
+        f"{day}, in {document.currency}. Every figure is counted event by event, refunds and cancellations included, and is "
+        "current to that day; months are told of once they are over.",
     )
     page.tiles(_tiles(document))
     for said in without_rate(document.unconverted_orders, document.unconverted_refunds, document.currency):

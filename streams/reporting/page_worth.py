@@ -176,8 +176,8 @@ def add_repurchase(page: Page, found: Repurchase | Missing) -> None:
     """How soon a second order follows."""
     page.heading(
         "How soon they come back",
-        "Share of customers with a second order within so many days of the first, of all whose first order is at least that old, "
-        f"where these are {CUSTOMERS_MIN} or more.",
+        "Share of customers who ordered again, on a later day, within so many days of the first order, of all whose first order "
+        f"is at least that old, where these are {CUSTOMERS_MIN} or more.",
     )
     if nothing_to_show(found, page):
         return
@@ -209,7 +209,7 @@ def add_grid(page: Page, document: ReportDocument) -> None:
     """Recency against frequency."""
     page.heading(
         "Where customers stand",
-        "Days since the last order against number of orders, each in fifths of all customers: how many they are, and the net "
+        "Days since the last order against days with orders, each in fifths of all customers: how many they are, and the net "
         "revenue they brought. Top right: the best. Bottom right: good customers who are slipping away, and their worth.",
     )
     found, currency = document.grid, document.currency

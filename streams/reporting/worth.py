@@ -62,7 +62,9 @@ class Distribution(Struct, frozen=True, tag=True):
 
 
 class Repurchase(Struct, frozen=True, tag=True):
-    """Share of customers with a second order within so many days, of those whose first is that old (None: those are too few)."""
+    """Share of customers who ordered again, on a later day, within so many days, of those whose first order is that old (None:
+    those are too few).
+    """
 
     within: dict[int, float | None]
     old_enough: dict[int, int]

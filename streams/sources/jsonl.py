@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
+from typing_extensions import Buffer, override
+
 from streams.sources.errors import SourceError
 
 _MARK: Final = b"\xef\xbb\xbf"
@@ -26,6 +28,9 @@ _OTHERS: Final = {
 }
 """What is no text of lines, by how it begins. Of it not a single line would be an event."""
 _ONE_LIST: Final = re.compile(rb"\[\s*(\{|$)")
+
+_PACKED_BYTES: Final = 1 << 14
+"""So much is unpacked at a time: what packs best comes to some hundred MB then, text to some hundred kB."""
 
 LINE_BYTES_MAX = 16_000_000
 """Longer lines are cut here; that makes them too large for the decoder, which sets them aside. Memory stays bounded."""
@@ -80,9 +85,44 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             import zstandard
 
             try:
-                with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as unpacked:
-                    yield io.BufferedReader(cast("io.RawIOBase", unpacked), 1 << 20)
+                yield io.BufferedReader(_Frames(raw), 1 << 20)
             except zstandard.ZstdError as error:
                 raise SourceError(f"{path} is damaged or no Zstandard file: {error}") from None
         else:
             yield cast("BinaryIO", raw)
+
+
+class _Frames(io.RawIOBase):
+    """Zstandard frames, unpacked. Reading raises ZstdError where the file ends within one, which the library's own reader takes
+    for the end of all.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        import zstandard
+
+        super().__init__()
+        self._raw, self._zstandard = raw, zstandard
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._within = False
+        self._packed = self._text = b""
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer) -> int:
+        while not self._text:
+            self._packed = self._packed or self._raw.read(_PACKED_BYTES)
+            if not self._packed:
+                if self._within:
+                    raise self._zstandard.ZstdError("it ends before what was packed does")
+                return 0
+            self._text = self._frame.decompress(self._packed)
+            self._packed, self._within = self._frame.unused_data, not self._frame.eof
+            if self._frame.eof:
+                self._frame = self._zstandard.ZstdDecompressor().decompressobj()
+        view = memoryview(buffer)
+        taken = min(len(view), len(self._text))
+        view[:taken], self._text = self._text[:taken], self._text[taken:]
+        return taken

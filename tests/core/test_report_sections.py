@@ -1,5 +1,6 @@
 """Sections of the report: CDNOW's published figures, small shops counted by hand, and bad input with a named reason."""
 
+import io
 import json
 import math
 import re
@@ -10,12 +11,15 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from profiles.acquisition import label
 from profiles.insight.cases import Case, contribution
 from profiles.insight.tallies import merged
 from profiles.months import month_of
+from profiles.state import Touch
 from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 from profiles.value.tallies import tallies
+from streams.commands.display import Words
 from streams.commands.report_tables import print_document
 from streams.reporting.channels import Channels, channels
 from streams.reporting.document import report
@@ -98,6 +102,18 @@ def test_a_share_of_few_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "ordered again within 30 days" in page
     few = shop({f"cohort:first|{JULY - 40}": 29})
     assert "fewer than 30 customers whose first order is 30 days old" in said(few, tmp_path, capsys)[1]
+
+
+def test_a_narrow_terminal_breaks_no_figure() -> None:
+    """In eighty columns a value of 129.62 stood there as 129. with 62 below it."""
+    figures = []
+    for width in (200, 60):
+        shown = io.StringIO()
+        print_document(report(cdnow()), Words(file=shown, width=width, force_terminal=True, color_system=None))
+        figures.append(re.findall(r"\d[\d,]*\.\d\d\b", shown.getvalue()))
+
+    assert len(figures[0]) > 20
+    assert sorted(figures[1]) == sorted(figures[0])
 
 
 def test_tables_end_with_the_last_month_that_is_over() -> None:
@@ -216,6 +232,14 @@ def test_without_any_order_no_section_says_that_a_month_has_to_pass() -> None:
     } == {"no_orders"}
 
 
+def test_a_shop_without_an_event_has_no_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed, page = said(shop({}, today=0), tmp_path, capsys)
+
+    assert printed.startswith("s, no event yet, amounts in USD")
+    assert "No event yet, in USD." in page
+    assert "1970" not in printed
+
+
 def test_where_refunds_ate_everything_there_is_no_share_of_revenue() -> None:
     found = distribution(shop(values(0, -500, -500)))
 
@@ -236,14 +260,24 @@ def test_the_grid_counts_everybody_once_in_her_class() -> None:
     assert isinstance(found, Grid)
     assert sum(map(sum, found.customers)) == 11
     assert found.customers[-1][0] == 6
-    assert found.frequency[0] == "1 order"
+    assert found.frequency[0] == "1 order day"
     assert found.recency[0].startswith("0")
+
+
+def test_a_buyer_with_many_orders_a_day_is_told_by_the_days_on_which_she_ordered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A company with 10,000 orders in 418 days was shown to have 418 orders."""
+    printed, page = said(shop({"value:buyers|417|10000|10417": 1}), tmp_path, capsys)
+
+    assert "418 order days" in printed
+    assert '"x":["418 order days"]' in page
 
 
 def test_one_time_buyers_of_one_day_are_a_grid_of_one_cell() -> None:
     found = grid(shop({"value:buyers|0|10000|10000": 6}))
 
-    assert found == Grid(["408 days"], ["1 order"], [[6]], [[0]])
+    assert found == Grid(["408 days"], ["1 order day"], [[6]], [[0]])
 
 
 def test_each_cell_of_the_grid_knows_what_its_customers_brought() -> None:
@@ -427,6 +461,18 @@ def test_a_channel_without_spend_and_spend_without_customers_say_so() -> None:
     mail, radio = found.channels
     assert (mail.spend, mail.cost, mail.ratio, mail.payback, mail.reason) == (None, None, {}, None, "no_spend")
     assert (radio.customers, radio.spend, radio.cost, radio.reason) == (0, 70_000, None, "no_customers")
+
+
+@pytest.mark.parametrize("source", ["partner:blog", "fb|ig", "a" * 90])
+def test_spend_is_found_for_channels_whose_names_are_counted_in_another_form(source: str) -> None:
+    """Bars, colons and what comes after 80 characters are in no counter's name: such spend had "brought nobody"."""
+    last = month_of(JULY) - 1
+    counted = label(Touch(0, source, "email"))
+    found = channels(shop(channel(counted, last, 50, 10_000)), {(f"{source} / email", last): 70_000})
+
+    assert isinstance(found, Channels)
+    assert [(one.channel, one.customers, one.cost) for one in found.channels] == [(counted, 50, 1_400)]
+    assert [(one.channel, one.reason) for one in found.cohorts if one.month == "1998-06"] == [(counted, None)]
 
 
 def spend_file(folder: Path, *lines: str) -> Path:

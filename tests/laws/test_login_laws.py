@@ -23,7 +23,7 @@ from schemas.events import (
     ProductRemovedFromWishlist,
 )
 from schemas.outputs import Trigger
-from tests.core.test_splitting import ADA, MAIL, PHONE, START_MS, Town
+from tests.core.town import ADA, MAIL, PHONE, START_MS, Town
 from tests.laws.test_arrival_laws import OF_CHECKOUT, SHOP, STORIES, Story, Told, told_once
 from tests.laws.test_merge_laws import facts
 from tests.stories.timeline import product

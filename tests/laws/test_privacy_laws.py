@@ -15,7 +15,7 @@ from profiles.book import Book
 from profiles.engine import Engine
 from profiles.links import NOBODY
 from profiles.order_state import Ledger
-from profiles.privacy import COMMANDS
+from profiles.privacy import COMMANDS, is_closed
 from profiles.profile import Profile
 from profiles.receipts import Case, take
 from profiles.state import Moment, encode
@@ -288,6 +288,18 @@ def test_the_newest_of_suppress_and_unsuppress_holds_in_whatever_order_they_come
 
     assert one.marks() == two.marks()
     assert bool(one.suppressed()) == ((newest, True) in minutes)
+
+
+@settings(max_examples=80, deadline=None)
+@given(story=stories(), seed=st.integers(0, 10_000))
+def test_what_was_opened_again_is_open_though_the_erasure_that_was_asked_for_before_is_heard_of_later(
+    story: list[Event], seed: int
+) -> None:
+    who = {"user_id": "ada", "email": "ada@example.org", "anonymous_id": "phone"}
+    asked = [command(events.EraseCustomer, 1001, "r1"), command(events.UnsuppressCustomer, 1002, "r2", **who)]
+    made = PostOffice(seed).deliver(story).deliver(asked)
+
+    assert not [f"{kind}:{value}" for kind, value in who.items() if is_closed(made.homes[f"{kind}:{value}"][0])]
 
 
 @settings(max_examples=50, deadline=None)

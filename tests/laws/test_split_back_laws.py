@@ -17,7 +17,7 @@ from profiles.rules import Caps
 from schemas.decode import others_of
 from schemas.events import Arrival, ConsentChange, ConsentChanged, Identified, SplitProfile
 from schemas.outputs import Trigger
-from tests.core.test_splitting import ADA, BOB, MAIL, START_MS, Town
+from tests.core.town import ADA, BOB, MAIL, START_MS, Town
 from tests.laws.histories import DAY_MS, MINUTE_MS
 from tests.laws.test_merge_laws import facts
 from tests.laws.test_split_waits import BOOK, FROM, Life, lives

@@ -20,7 +20,7 @@ from profiles.triggers.browse_abandoned import VISIT
 from schemas import events
 from schemas.decode import others_of
 from schemas.events import Arrival, ConsentChange, ConsentChanged, Event, PageViewed, SplitProfile
-from tests.core.test_splitting import ADA, MAIL, START_MS, Town
+from tests.core.town import ADA, MAIL, START_MS, Town
 from tests.laws.histories import DAY_MS, MINUTE_MS, one_event
 
 BOOK = Book(

@@ -134,6 +134,21 @@ def test_what_is_sent_is_counted_by_week_and_by_customer(backtest: Backtest) -> 
     assert "against" not in found or found["against"] is None
 
 
+def test_who_was_erased_since_is_still_one_of_the_customers(backtest: Backtest) -> None:
+    """Bob got nothing, Ada and Cy had a message each."""
+    gone = {
+        "event": "Erase Customer",
+        "message_id": "erase",
+        "timestamp_ms": START_MS + 2 * DAY_MS,
+        "user_id": "bob",
+        "request_id": "r",
+    }
+    pressure = backtest(rules("now", "1h"), history=(*HISTORY[:-1], gone))["run"]["pressure"]
+
+    assert (pressure["customers"], pressure["messages"], pressure["mean"]) == (3, 2, 0.6667)
+    assert (pressure["bands"]["0"], pressure["bands"]["1"]) == (1, 2)
+
+
 def test_what_was_due_and_not_sent_is_counted_by_its_reason(backtest: Backtest) -> None:
     cart = of(backtest(rules("now", "1h", cooldown='"30d"'))["run"], "cart.abandoned")
 

@@ -107,7 +107,7 @@ def test_what_goes_on_under_another_id_is_told_under_both() -> None:
         first, *_, last = decisions
         told = life([one for one in decisions if one.trigger_id == first.trigger_id], SHOPS)
         assert "00:30:00 UTC: it was dropped: It goes on under another id: whose it is, or what began it," in told[-2]
-        assert told[-1] == "What came of it stands under that id."
+        assert told[-1] == f"What came of it stands under {last.trigger_id}."
         told = life([one for one in decisions if one.trigger_id == last.trigger_id], SHOPS)
         assert told[1].startswith("2026-03-02 00:30:00 UTC: it was planned for ")
         assert told[1].endswith(f", because of {began}.")
@@ -172,6 +172,21 @@ def test_what_found_no_place_is_not_said_to_be_late() -> None:
     assert (
         "it was not planned: The customer has as many open episodes as a profile holds (too_many)"
         in life([refused], SHOPS)[1]
+    )
+
+
+def test_what_had_a_place_until_two_became_one_is_said_to_have_been_dropped() -> None:
+    guest = Timeline(customer="email:ada@example.org")
+    ada = Timeline()
+    for number in range(EPISODES_MAX // 2 + 1):
+        ada.wish(f"hers {number}", number)
+        guest.wish(f"its {number}", number)
+    ada.becomes_one_with(guest)
+    crowded = next(one for one in ada.out if isinstance(one, Decision) and one.reason == "too_many")
+
+    assert (
+        "it was dropped: The customer has as many open episodes as a profile holds (too_many)"
+        in life([crowded], SHOPS)[1]
     )
 
 

@@ -368,6 +368,16 @@ def test_an_empty_file_is_a_shop_without_customers(replay: Replay) -> None:
     assert (out / "profiles.jsonl").read_bytes() == b""
 
 
+def test_where_nobody_bought_there_is_no_rate_of_coming_back(
+    replay: Replay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Guests without a name bought, and the shop was told that its customers order 0.0 times."""
+    replay(ordered("till-1", 0, None))
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "purchase frequency - repurchase rate - " in printed
+
+
 @pytest.mark.parametrize(
     "arguments, told",
     [

@@ -114,7 +114,18 @@ def test_counters_are_kept_and_compared_with_later(
     assert run(["report", str(shop), "--keep", str(tmp_path / "kept")]) == 0
     assert run(["report", str(shop), "--earlier", str(tmp_path / "kept")]) == 0
 
-    assert "the earlier counters are of today" in capsys.readouterr().out
+    assert "the earlier counters are of today, or later" in capsys.readouterr().out
+
+
+def test_counters_of_another_shop_or_currency_are_no_earlier_ones(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was foretold for one shop was held against what came in another."""
+    kept = json.loads((shop / "population.json").read_text())
+    for name, other in (("another", {"shop_id": "another"}), ("yen", {"currency": "JPY"})):
+        (tmp_path / name).write_text(json.dumps(kept | other))
+        assert run(["report", str(shop), "--earlier", str(tmp_path / name)]) == 2
+        assert "give earlier ones of this shop" in capsys.readouterr().err
 
 
 def test_a_folder_without_counters_is_a_plain_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,12 @@ def test_parquet_with_a_column_for_each_field(tmp_path: Path) -> None:
         ("a.jsonl.gz", b"no gzip", "damaged or no gzip"),
         ("a.jsonl.gz", gzip.compress(TEXT, mtime=0)[:-9], "damaged or no gzip"),
         ("a.jsonl.zst", b"no zstd", "damaged or no Zstandard"),
+        ("a.jsonl.zst", zstandard.compress(TEXT)[:-1], "damaged or no Zstandard file: it ends before"),
+        (
+            "a.jsonl.zst",
+            zstandard.compress(TEXT) + zstandard.compress(TEXT)[:5],
+            "damaged or no Zstandard file: it ends before",
+        ),
         ("a.parquet", b"no parquet", "damaged or no Parquet"),
         ("a.jsonl", TEXT.decode().encode("utf-16"), "UTF-16 text; save it as UTF-8"),
         ("a.jsonl", gzip.compress(TEXT, mtime=0), r"packed by gzip; its name must end in \.gz"),

@@ -42,13 +42,27 @@ def test_once_for_a_cart(ada: Timeline) -> None:
 
 
 @pytest.mark.parametrize("cart", ["c1", None])
-def test_what_is_put_into_it_after_it_was_ordered_is_another_cart(ada: Timeline, cart: str | None) -> None:
+@pytest.mark.parametrize("ordered", [10, 9 * DAY])
+def test_what_is_put_into_it_after_it_was_ordered_is_another_cart(
+    ada: Timeline, cart: str | None, ordered: int
+) -> None:
+    """Also where the order came too late to count as the hint's success."""
     ada.add(product("A", 4500), 0, cart=cart).add(product("B", 900), 5, cart=cart)
-    ada.order("o1", 10, "A", "B", cart_id=cart)
-    ada.add(product("B", 4500), 2 * DAY, cart=cart).remove(product("B", 4500), 2 * DAY + 1, cart=cart)
-    ada.add(product("B", 4500), 2 * DAY + 2, cart=cart).until(3 * DAY)
+    ada.order("o1", ordered, "A", "B", cart_id=cart)
+    ada.add(product("B", 4500), 11 * DAY, cart=cart).remove(product("B", 4500), 11 * DAY + 1, cart=cart)
+    ada.add(product("B", 4500), 11 * DAY + 2, cart=cart).until(12 * DAY)
 
-    assert ada.emitted(GIFT) == [0, 2 * DAY]
+    assert ada.emitted(GIFT) == [0, 11 * DAY]
+
+
+def test_a_cart_that_she_was_told_of_before_she_logged_in_again_is_not_told_of_again() -> None:
+    """Logged out, she put something else into it; there she could not be reached."""
+    rules = shop(GiftThresholdRule(threshold_minor=5000))
+    ada = Timeline(rules).add(product("A", 4500), 0).remove(product("A", 4500), 1)
+    browser = Timeline(rules, customer="anonymous_id:b1", consent=False).add(product("B", 4500), 10).until(11)
+    ada.until(11).becomes_one_with(browser).until(DAY)
+
+    assert ada.emitted(GIFT) == [0]
 
 
 def test_an_order_of_something_else_makes_it_no_other_cart(ada: Timeline) -> None:

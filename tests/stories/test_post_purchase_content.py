@@ -1,9 +1,10 @@
 """What there is to tell about a product comes the day after it arrived, once, and not to who sent it back."""
 
 from profiles.catalogue import Catalogue, build_catalogue
-from profiles.order_rules import PostPurchaseContentRule
+from profiles.order_rules import NextOrderCouponRule, PostPurchaseContentRule
+from profiles.rules import Caps
 from schemas import events
-from tests.stories.timeline import DAY, Timeline, product, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CONTENT = "post.purchase.content"
 
@@ -34,6 +35,17 @@ def test_each_content_of_what_arrived_comes_a_day_later() -> None:
     assert ada.emitted(CONTENT) == [3 * DAY, 3 * DAY]
     assert sorted(told(ada)) == ["brewing", "storing"]
     assert {item.product_id for trigger in ada.sent(CONTENT) for item in trigger.items} == {"oolong"}
+
+
+def test_what_can_only_be_said_that_day_goes_before_it() -> None:
+    """The shop writes once a day. Her tea came at nine on the day before her birthday, the 6th of March."""
+    nine = 3 * DAY + 9 * HOUR
+    ada = Timeline(shop(NextOrderCouponRule(enabled=False), catalogue=teas(), caps=Caps(max_in_day=1)))
+    ada.tell(events.Identified, 0, traits={"birthday": "1990-03-06"}).order("o1", 1, "sencha")
+    ada.tell(events.OrderDelivered, nine, order_id="o1").until(nine + DAY + 1)
+
+    assert ada.emitted("birthday") == [nine + DAY]
+    assert ada.decisions(CONTENT)[-1] == ("suppressed", "frequency_cap")
 
 
 def test_an_order_tells_the_same_thing_once_though_two_products_share_it() -> None:

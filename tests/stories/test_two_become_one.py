@@ -1,5 +1,6 @@
 """Two profiles turn out to be one customer: what either was sent counts for both, and what both did together is told once."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from profiles.gift_rules import GiftThresholdRule
 from profiles.order_rules import CrossSellRule
 from profiles.profile import decode_profile
 from profiles.rules import DAY_MS, Caps, QuietHours
+from profiles.state import EPISODES_MAX
 from profiles.triggers import BundleSuggestRule, CartAbandonedRule, LtvMilestoneRule, VipEnteredRule
 from profiles.visit_rules import BrowseAbandonedRule, CategoryInterestRule
 from schemas import events
@@ -656,3 +658,18 @@ def test_visits_with_a_pause_in_between_are_two() -> None:
     ada.view("cup", 40).becomes_one_with(guest).until(DAY)
 
     assert ada.emitted("browse.abandoned") == []
+
+
+@pytest.mark.parametrize("hers_come_first", [True, False])
+def test_what_both_waited_for_and_one_has_no_place_for_is_said_to_have_ended(*, hers_come_first: bool) -> None:
+    ada, guest = two()
+    for story, first in ((ada, hers_come_first), (guest, not hers_come_first)):
+        for number in range(40):
+            story.wish(f"{story.profile.id}'s {number}", number if first else DAY + number)
+    ada.becomes_one_with(guest)
+
+    told = [one for story in (guest, ada) for one in story.out if isinstance(one, Decision)]
+    last = {one.trigger_id: (one.state, one.reason) for one in told}
+    ends = Counter(last.values())
+    assert len(ada.profile.episodes) == EPISODES_MAX
+    assert (ends["armed", None], ends["cancelled", "too_many"]) == (EPISODES_MAX, 80 - EPISODES_MAX)

@@ -1,9 +1,12 @@
 """A welcome: once, to somebody new, and only with consent."""
 
+import pytest
+
 from profiles.life_rules import WelcomeRule
+from profiles.rules import QuietHours
 from schemas import events
 from schemas.events import ConsentChange
-from tests.stories.timeline import DAY, Timeline, shop
+from tests.stories.timeline import DAY, HOUR, Timeline, shop
 
 WELCOME = "welcome"
 GRANT = (ConsentChange(state="GRANT", channel="email"),)
@@ -69,6 +72,21 @@ def test_consent_taken_back_within_the_five_minutes_holds() -> None:
     ada.tell(events.Unsubscribed, 2, message_channel="email").until(DAY)
 
     assert ada.emitted(WELCOME) == []
+
+
+@pytest.mark.parametrize("by_message", [True, False])
+def test_who_takes_her_consent_back_before_she_was_welcomed_is_welcomed_when_she_agrees_again(by_message: bool) -> None:
+    """She signed up at night, and changed her mind twice before the morning."""
+    night = QuietHours(start_at="21:00", end_at="08:00", jitter_ms=0)
+    ada = Timeline(shop(quiet_hours=night), consent=False).tell(events.Identified, 22 * HOUR, consent=GRANT)
+    if by_message:
+        left(ada, 23 * HOUR)
+    else:
+        ada.tell(events.ConsentChanged, 23 * HOUR, consent=(ConsentChange(state="REVOKED", channel="email"),))
+    ada.tell(events.ConsentChanged, DAY + 9 * HOUR, consent=GRANT)
+    ada.tell(events.Identified, DAY + 10 * HOUR, consent=GRANT).until(3 * DAY)
+
+    assert ada.emitted(WELCOME) == [DAY + 9 * HOUR + 5]
 
 
 def left(story: Timeline, minute: float) -> Timeline:
