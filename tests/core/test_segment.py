@@ -530,6 +530,20 @@ def test_a_page_without_properties_takes_its_url_from_the_context() -> None:
     assert event({**ENVELOPE, "type": "page"}) == e.PageViewed(**COMMON, url="https://foo.bar/a")
 
 
+@pytest.mark.parametrize("context, referrer", [
+    ({}, "https://www.bing.com/"), ({"page": {"referrer": "https://www.foo.com/"}}, "https://www.foo.com/"),
+    ({"page": {"referrer": ""}}, "https://www.bing.com/"),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["page", "screen"])
+def test_where_a_page_was_come_from_may_stand_in_its_properties(
+    kind: str, context: dict[str, Any], referrer: str
+) -> None:
+    """https://segment.com/docs/connections/spec/page/: `referrer` is a property; a server has no page to take a context from."""
+    call = {**MINIMAL, "type": kind, "properties": {"referrer": "https://www.bing.com/"}, "context": context}
+
+    assert event(call).referrer == referrer
+
+
 def test_the_traits_of_a_group_are_the_companys_not_the_customers() -> None:
     traits = {"name": "Initech", "industry": "Technology", "email": "office@initech.com", "consent": True}
 
