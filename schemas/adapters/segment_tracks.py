@@ -358,7 +358,8 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
 
 NOTHING: Final = (
     *("Application Installed", "Application Updated", "Application Opened", "Application Foregrounded"),
-    *("Application Backgrounded", "Application Crashed"),
+    *("Application Backgrounded", "Application Crashed", "Application Uninstalled"),
+    *("Deep Link Opened", "Deep Link Clicked", "Install Attributed"),
 )
 """What mobile libraries tell by themselves and tells a profile nothing."""
 

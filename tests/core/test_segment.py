@@ -771,10 +771,15 @@ def test_what_mobile_libraries_tell_of_push_messages_is_taken(name: str, kind: t
 
 @pytest.mark.parametrize("name", [
     "Application Installed", "Application Updated", "Application Opened", "Application Foregrounded",
-    "Application Backgrounded", "Application Crashed", "application_opened",
+    "Application Backgrounded", "Application Crashed", "Application Uninstalled", "application_opened",
+    "Install Attributed", "Deep Link Clicked", "Deep Link Opened",
 ])  # fmt: skip
 def test_what_mobile_libraries_tell_of_the_app_itself_is_nothing_for_a_profile(name: str) -> None:
-    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to."""
+    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to.
+
+    A link that opened the app is told by its Android library by itself:
+    https://www.rudderstack.com/docs/sources/event-streams/sdks/client-side-features/deep-link-tracking.
+    """
     call = {**MINIMAL, "type": "track", "event": name, "properties": {"version": "1.2.3", "build": "1234"}}
 
     page = {**MINIMAL, "type": "page", "name": "Home"}
