@@ -833,12 +833,23 @@ def test_what_was_done_may_come_first_in_a_name(name: str, kind: type[Event]) ->
 @pytest.mark.parametrize("name, kind", [
     *((f"Checkout {what} Info Submitted", e.CheckoutStepCompleted) for what in ("Contact", "Address", "Shipping")),
     ("Checkout Updated", e.CheckoutStepCompleted), ("Payment Info Submitted", e.PaymentInfoEntered),
+    ("Checkout Started Webhook", e.CheckoutStarted),
 ])  # fmt: skip
 def test_steps_of_a_checkout_may_be_named_as_rudderstack_names_shopifys(name: str, kind: type[Event]) -> None:
     """https://www.rudderstack.com/docs/sources/event-streams/cloud-apps/shopify/shopify-source-solution/mappings/."""
     found = track(name, {"checkout_id": "k1", "products": [TEA]})
 
     assert (type(found), found.checkout_id, found.products[0].product_id) == (kind, "k1", "tea")
+
+
+def test_a_search_and_a_cart_may_be_named_as_rudderstack_names_shopifys() -> None:
+    """https://github.com/rudderlabs/rudder-transformer, src/sources/shopify."""
+    line = {"product_id": "7234590408817", "title": "Snowboard", "price": 600.0, "brand": "Hydrogen", "quantity": 1}
+    board = Product(product_id="7234590408817", name="Snowboard", price_minor=60_000, brand="Hydrogen", quantity=1)
+    cart = e.CartUpdated(message_id="m1", timestamp_ms=AT_MS, user_id="u1", products=(board,))
+
+    assert track("Search Submitted", {"query": "tea"}) == track("Products Searched", {"query": "tea"})
+    assert track("Cart Update", {"products": [line]}) == cart
 
 
 def test_a_product_is_the_same_in_the_cart_and_in_the_order_whichever_specification_names_the_call() -> None:
