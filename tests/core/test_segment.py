@@ -493,6 +493,60 @@ def test_what_a_call_tells_of_what_happened_is_kept(
         assert [product.product_id for product in found.products] == ["tea"]
 
 
+@pytest.mark.parametrize("name, field, spellings", [
+    ("Products Searched", "results", ("results", "results_count", "total_results")),
+    ("Promotion Clicked", "promotion_id", ("promotion_id", "id")),
+    ("Coupon Applied", "coupon_id", ("coupon_id", "coupon", "coupon_code")),
+    ("Coupon Applied", "order_id", ("order_id", "orderId")),
+    ("Coupon Issued", "expires_ms", ("expires_at", "expires", "expires_ms")),
+    ("Checkout Started", "checkout_id", ("checkout_id", "checkoutId")),
+    ("Checkout Started", "order_id", ("order_id", "orderId")),
+    ("NPS Submitted", "score", ("score", "rating", "value")),
+    ("NPS Submitted", "order_id", ("order_id", "orderId")),
+    ("NPS Submitted", "asked_at_ms", ("asked_at", "sent_at", "survey_sent_at")),
+    ("Product Reviewed", "product_id", ("product_id", "productId", "sku")),
+    ("Message Opened", "trigger_id", ("trigger_id", "triggerId")),
+    ("Message Opened", "campaign_id", ("campaign_id", "campaignId")),
+    ("Message Opened", "message_channel", ("message_channel", "channel")),
+    ("Order Delivered", "order_id", ("order_id", "orderId")),
+    ("Ticket Opened", "ticket_id", ("ticket_id", "ticketId", "id")),
+])  # fmt: skip
+def test_where_a_call_says_the_same_under_several_names_the_one_of_the_specification_counts(
+    name: str, field: str, spellings: tuple[str, ...]
+) -> None:
+    """A `rating` may stand beside a score, and an `id` beside all of them."""
+    needed = {"query": "tea", "score": 1, "product_id": "p"}
+    said = {spelling: number for number, spelling in enumerate(spellings, AT_MS if field.endswith("_ms") else 5)}
+    others = {needs: value for needs, value in needed.items() if needs not in said}
+
+    for first in spellings:
+        told = getattr(track(name, {**dict(reversed(said.items())), **others}), field)
+        assert str(told) == str(said.pop(first))
+
+
+def test_a_query_that_is_an_object_is_asked_after_the_words_that_stand_beside_it_and_is_cut_as_text_is() -> None:
+    assert track("Products Searched", {"query": {"sort": "price"}, "search_term": "tea"}).query == "tea"
+    assert len(track("Products Searched", {"query": {"any_of": "tea " * 1000}}).query) == 1024
+
+
+def test_what_a_coupon_takes_off_is_in_the_shops_currency_where_it_names_none() -> None:
+    call = {**MINIMAL, "type": "track", "event": "Coupon Applied", "properties": {"coupon_id": "TEA", "discount": 500}}
+    found = Decoder("JPY").decode(json.dumps(call).encode(), RECORD_MS)
+
+    assert isinstance(found, Arrival)
+    assert isinstance(found.event, e.CouponApplied)
+    assert found.event.discount_minor == 500
+
+
+def test_of_what_she_wrote_of_a_product_or_the_shop_eight_thousand_characters_are_kept_and_a_rating_is_a_fraction() -> (
+    None
+):
+    review = track("Product Reviewed", {"product_id": "tea", "review_body": "x" * 9000, "rating": 5})
+
+    assert (len(review.review_body), review.rating, type(review.rating)) == (8192, 5.0, float)
+    assert len(track("NPS Submitted", {"score": 9, "comment": "x" * 9000}).comment) == 8192
+
+
 @pytest.mark.parametrize("bounce, kind", [
     *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid", "bounce", "BadEmailAddress")),
     *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
@@ -676,6 +730,13 @@ def test_what_a_batch_says_counts_for_each_of_its_calls() -> None:
     assert (first.locale, first.timezone, first.sent_at_ms) == ("en-GB", "Europe/Berlin", AT_MS + 3_600_400)
     assert (first.received_at_ms, second.received_at_ms) == (AT_MS + 3_600_500,) * 2
     assert (second.locale, second.message_id, second.sent_at_ms) == ("de-DE", "m2", AT_MS + 3_600_900)
+
+
+def test_a_batch_holds_as_many_calls_as_segment_takes_and_no_more() -> None:
+    page = {"type": "page", "userId": "u1", "timestamp": "2024-05-01T12:00:00Z"}
+
+    assert len(all_of({"batch": [page] * 2500})) == 2500
+    assert isinstance(decode({"batch": [page] * 2501}), Problem)
 
 
 def test_a_call_of_a_batch_keeps_the_id_of_its_content_in_whatever_batch_it_comes_again() -> None:
