@@ -766,10 +766,13 @@ def test_a_screen_of_snowplow_has_the_name_that_its_event_says(vendor: str) -> N
 @pytest.mark.parametrize(
     "name", ["application_install", "application_foreground", "application_background", "screen_end", "scroll_changed",
              "list_item_view", "web_vitals", "button_click", "link_click", "submit_form", "change_form", "focus_form",
-             "page_ping", "application_error"],
+             "page_ping", "application_error", "create_element", "expose_element", "obscure_element", "destroy_element",
+             "cmp_visible", "consent_preferences"],
 )  # fmt: skip
 def test_what_trackers_of_snowplow_tell_by_themselves_is_known_and_nothing_for_a_profile(name: str) -> None:
-    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance."""
+    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance, elements of
+    pages, cookie banners.
+    """
     assert events({**SNOWPLOW, "event_name": name}) == []
 
 
