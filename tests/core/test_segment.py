@@ -411,6 +411,13 @@ def test_a_push_token_makes_a_device_reachable() -> None:
     assert found.push_token == "ff15bc0c20c4aa6cd50854ff165fd265c838"
 
 
+def test_a_push_token_that_is_longer_than_an_id_makes_it_reachable_too() -> None:
+    """Some push services have tokens of several hundred characters."""
+    found = event({**MINIMAL, "type": "identify", "context": {"device": {"token": "f" * 300}}})
+
+    assert found.push_token == "f" * 256
+
+
 @pytest.mark.parametrize("kind", ["page", "screen"])
 def test_pages_and_screens_are_page_views(kind: str) -> None:
     message = {
@@ -744,7 +751,7 @@ def test_a_call_of_a_batch_keeps_the_id_of_its_content_in_whatever_batch_it_come
         return {"type": "track", "event": "Products Searched", "userId": "u", "properties": {"query": query}}
 
     def ids(*queries: str, sent: str) -> list[str]:
-        found = all_of({"batch": [call(query) for query in queries], "sentAt": sent})
+        found = all_of({"batch": [call(query) for query in queries], "sentAt": sent, "receivedAt": sent})
         return [arrival.event.message_id for arrival in found]
 
     tea, more_tea, milk = ids("tea", "tea", "milk", sent="2024-05-01T12:00:00Z")
@@ -945,6 +952,25 @@ def test_an_email_address_identifies_wherever_it_stands(place: dict[str, Any]) -
 
     assert isinstance(found, Arrival)
     assert (found.customer, found.event.email) == ("email:a@x.org", "a@x.org")
+
+
+def test_a_number_of_a_loyalty_programme_identifies_under_either_spelling_and_the_specifications_comes_first() -> None:
+    """Names in Segment's e-commerce specification have underscores."""
+    for traits in ({"loyalty_id": "L1"}, {"loyaltyId": "L1"}, {"loyaltyId": "L2", "loyalty_id": "L1"}):
+        assert event({**MINIMAL, "type": "identify", "traits": traits}).loyalty_id == "L1"
+
+
+@pytest.mark.parametrize("kind", ["track", "identify", "page", "screen", "group", "alias", "merge"])
+def test_a_call_is_one_by_its_type_whatever_else_it_says(kind: str) -> None:
+    """`timestamp_ms` is what tells a canonical event; a shop may send it along with its calls."""
+    needed = {
+        "event": "Page Viewed",
+        "groupId": "g",
+        "previousId": "a",
+        "mergeProperties": [{"type": "email", "value": "a@x.org"}],
+    }
+
+    assert event({**MINIMAL, "type": kind, **needed, "timestamp_ms": AT_MS + 5}).timestamp_ms == AT_MS
 
 
 def test_ids_that_are_numbers_become_text() -> None:
@@ -1359,7 +1385,8 @@ def test_every_form_of_consent_is_read(form: Any, expected: tuple[ConsentChange,
 
 
 def test_consent_is_no_trait() -> None:
-    traits = {"consent": True, "email_marketing_consent": {"state": "subscribed"}, "plan": "gold"}
+    by_channel = {name: {"state": "subscribed"} for name in ("email_marketing_consent", "sms_marketing_consent")}
+    traits = {"consent": True, **by_channel, "plan": "gold"}
 
     assert event({**MINIMAL, "type": "identify", "traits": traits}).traits == {"plan": "gold"}
 
