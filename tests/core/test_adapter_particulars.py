@@ -1058,6 +1058,14 @@ def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_wh
     ]  # fmt: skip
 
 
+def test_attributes_of_braze_say_where_a_customer_lives_and_what_she_speaks() -> None:
+    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/#braze-user-profile-fields."""
+    told = {"time_zone": "America/New_York", "country": "US", "language": "en", "home_city": "Albany"}
+    found = one({"attributes": [{"external_id": "u1", **told, "time": "2024-05-01T12:00:00Z"}]})
+
+    assert (found.timezone, found.country, found.locale, found.traits) == ("America/New_York", "US", "en", told)
+
+
 # --- Segment ------------------------------------------------------------------------------------------------------
 
 
