@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.home import home_partition
@@ -91,12 +91,17 @@ class Run:
     """Runs a relay over these records; the receiver answers so, one after the other. Told to stop once all were called for."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, records: list[Record], *answers: int, breaks: bool = False
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        records: list[Record],
+        *answers: int,
+        breaks: bool = False,
+        at_once: int = 32,
     ) -> None:
         self.group = Group({"triggers": [len(records)]})
         self.group.places[TRIGGERS] = 0
-        self._left = list(answers)
-        consumer = Log(records, self.group, self._stop_at_the_end)
+        self._left, self.places = list(answers), [0]
+        self.consumer = Log(records, self.group, self._stop_at_the_end)
         self.producer = Producer(breaks=breaks)
 
         @contextlib.asynccontextmanager
@@ -105,23 +110,33 @@ class Run:
 
         monkeypatch.setattr(run, "client", client)
         monkeypatch.setattr(run, "steady", lambda _: None)
-        monkeypatch.setattr(run, "AIOKafkaConsumer", lambda **_: consumer)
+        monkeypatch.setattr(run, "AIOKafkaConsumer", lambda **_: self.consumer)
         monkeypatch.setattr(run, "AIOKafkaProducer", lambda **_: self.producer)
-        self._relay, _ = member(self.group, ("triggers", 0))
+        self._relay, _ = member(self.group, ("triggers", 0), at_once=at_once)
 
     async def _post(self, _url: str, _call: Call) -> Answer:
         return Answer(self._left.pop(0))
 
     def _stop_at_the_end(self) -> None:
+        if self.place != self.places[-1]:
+            self.places.append(self.place)
         if not self._left:
             signal.raise_signal(signal.SIGTERM)
 
     def __call__(self) -> int:
-        return asyncio.run(self._relay.run())
+        before = signal.signal(signal.SIGTERM, _unheard)
+        try:
+            return asyncio.run(self._relay.run())
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     @property
     def place(self) -> int:
         return self.group.places[TRIGGERS]
+
+
+def _unheard(*_: object) -> None:
+    raise AssertionError("the relay does not listen to SIGTERM")
 
 
 def test_a_relay_that_is_told_to_stop_ends_well_and_has_the_place_behind_all_that_was_taken(
@@ -130,6 +145,66 @@ def test_a_relay_that_is_told_to_stop_ends_well_and_has_the_place_behind_all_tha
     relay = Run(monkeypatch, triggers("ada", "bob", "ada"), 200, 204, 202)
 
     assert (relay(), relay.place, relay.producer.sent) == (run.EXIT_OK, 3, [])
+
+
+def test_places_are_committed_as_it_goes_and_no_more_is_read_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "COMMIT_EVERY_S", 0.0)
+    relay = Run(monkeypatch, triggers(*"abcdefgh"), *[200] * 8, at_once=1)
+
+    assert (relay(), relay.place) == (run.EXIT_OK, 8)
+    assert max(relay.consumer.at_most) == 4, "some wait beside the one that is called for"
+    assert relay.places[1] < 8
+
+
+def test_no_more_than_five_hundred_records_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = Run(monkeypatch, triggers("ada"), 200, at_once=1000)
+
+    assert relay() == run.EXIT_OK
+    assert max(relay.consumer.at_most) == 500
+
+
+def test_a_relay_that_is_told_to_stop_while_it_waits_for_its_group_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = Run(monkeypatch, triggers("ada"), 200)
+
+    async def waits() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(relay.consumer, "start", waits)
+
+    assert (relay(), relay.place) == (run.EXIT_OK, 0)
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), IllegalStateError(), CommitFailedError()])
+def test_a_relay_that_can_not_be_told_where_to_begin_goes_on_asking(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Partitions that were taken away meanwhile are handed out anew, to whomever."""
+    relay = Run(monkeypatch, triggers("ada"), 200)
+    asked = relay.consumer.beginning_offsets
+
+    async def fails_once(partitions: Any) -> dict[TopicPartition, int]:
+        monkeypatch.setattr(relay.consumer, "beginning_offsets", asked)
+        if not isinstance(error, KafkaTimeoutError):
+            await relay.consumer.start()
+        raise error
+
+    monkeypatch.setattr(relay.consumer, "beginning_offsets", fails_once)
+
+    assert (relay(), relay.place) == (run.EXIT_OK, 1)
+
+
+def test_what_became_of_records_is_counted_once_however_often_it_is_asked_for() -> None:
+    courier = SimpleNamespace(counts={"delivered": 2, "refused": 0}, taken_ms=1_772_409_600_500)
+    page = run._page("crm", courier)  # type: ignore[arg-type]
+    page()
+    courier.counts["delivered"] = 5
+
+    for shown in (page(), page()):
+        assert b'regulars_relay_records_total{outcome="delivered",relay="crm"} 5' in shown
+        assert b'regulars_relay_taken_timestamp_seconds{relay="crm"} 1.7724096005e+09' in shown
 
 
 def test_a_receiver_that_is_gone_ends_the_relay_with_four_and_what_it_took_before_is_not_delivered_again(
