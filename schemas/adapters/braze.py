@@ -125,7 +125,11 @@ def _properties(fields: Fields, place: str) -> Fields:
 
 def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
     """What is known of a user."""
-    common = _common(fields, given)
+    common = _common(fields, given) | {
+        "timezone": fields.text("time_zone", "timezone"),
+        "locale": fields.text("language"),
+        "country": fields.text("country"),
+    }
     kept = {
         name: value
         for name, value in fields.values.items()
@@ -281,7 +285,7 @@ def _refunded(properties: Fields, shop_currency: str) -> Made:
     amount = properties.amount(currency, "subtotal_value")
     if amount is None and (amount := properties.amount(currency, "total_value")) is not None:
         extras = sum(abs(properties.amount(currency, name) or 0) for name in ("tax", "shipping"))
-        amount = without(abs(amount), extras)
+        amount = without(amount, extras)
     yield (
         e.OrderRefunded,
         {

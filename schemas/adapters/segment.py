@@ -119,7 +119,9 @@ def _event(root: Fields, make_id: MakeId, given: Given) -> e.Event | None:
     if kind in {"page", "screen"}:
         name = root.text("name") or call.properties.text("name", "title")
         url = call.properties.link("url") or context.inner("page").link("url")
-        return e.PageViewed(**_common(call, make_id, record_ms), name=name, url=url)
+        common = _common(call, make_id, record_ms)
+        common["referrer"] = common["referrer"] or call.properties.link("referrer")
+        return e.PageViewed(**common, name=name, url=url)
     if kind == "group":
         group_id = root.required_ident("groupId")
         # The traits of a group call are the company's: neither her e-mail nor her consent.

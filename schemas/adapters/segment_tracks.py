@@ -334,7 +334,10 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
     "Checkout Address Info Submitted": (e.CheckoutStepCompleted, checkout),
     "Checkout Shipping Info Submitted": (e.CheckoutStepCompleted, checkout),
     "Checkout Updated": (e.CheckoutStepCompleted, checkout),
+    "Checkout Started Webhook": (e.CheckoutStarted, checkout),
     "Payment Info Submitted": (e.PaymentInfoEntered, checkout),
+    "Search Submitted": (e.ProductsSearched, search),
+    "Cart Update": (e.CartUpdated, cart),
     # screens that arrive as track calls
     "Screen Viewed": (e.PageViewed, page),
     # what e-mail systems feed back
@@ -358,7 +361,8 @@ ALIASES: Final[dict[str, tuple[type[e.Event], Read]]] = {
 
 NOTHING: Final = (
     *("Application Installed", "Application Updated", "Application Opened", "Application Foregrounded"),
-    *("Application Backgrounded", "Application Crashed"),
+    *("Application Backgrounded", "Application Crashed", "Application Uninstalled"),
+    *("Deep Link Opened", "Deep Link Clicked", "Install Attributed"),
 )
 """What mobile libraries tell by themselves and tells a profile nothing."""
 

@@ -30,9 +30,11 @@ _NOTHING: Final = frozenset(
         *("page_ping", "link_click", "button_click", "submit_form", "change_form", "focus_form", "web_vitals"),
         *("application_install", "application_foreground", "application_background", "application_error"),
         *("screen_end", "scroll_changed", "list_item_view"),
+        *("create_element", "expose_element", "obscure_element", "destroy_element"),
+        *("cmp_visible", "consent_preferences"),
     }
 )
-"""Events of Snowplow's own that tell a profile nothing."""
+"""Events of Snowplow's own that tell a profile nothing: what a cookie banner was told is no leave to write."""
 
 
 def fits(message: dict[str, Any]) -> bool:

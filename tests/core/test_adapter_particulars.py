@@ -766,10 +766,13 @@ def test_a_screen_of_snowplow_has_the_name_that_its_event_says(vendor: str) -> N
 @pytest.mark.parametrize(
     "name", ["application_install", "application_foreground", "application_background", "screen_end", "scroll_changed",
              "list_item_view", "web_vitals", "button_click", "link_click", "submit_form", "change_form", "focus_form",
-             "page_ping", "application_error"],
+             "page_ping", "application_error", "create_element", "expose_element", "obscure_element", "destroy_element",
+             "cmp_visible", "consent_preferences"],
 )  # fmt: skip
 def test_what_trackers_of_snowplow_tell_by_themselves_is_known_and_nothing_for_a_profile(name: str) -> None:
-    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance."""
+    """https://docs.snowplow.io/docs/events/ootb-data/: apps, engagement, links, forms, buttons, errors, performance, elements of
+    pages, cookie banners.
+    """
     assert events({**SNOWPLOW, "event_name": name}) == []
 
 
@@ -844,6 +847,14 @@ STAN_AND_FRIENDS: dict[str, Any] = {
 """https://developers.google.com/analytics/devguides/collection/ga4/reference/events: an item of its examples."""
 
 
+def test_a_body_of_ga4_has_five_hundred_events_at_most() -> None:
+    """Google takes 25: https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference."""
+    login = {"name": "login", "params": {}}
+
+    assert len(events({**ga4("login"), "events": [login] * 500})) == 500
+    assert refused({**ga4("login"), "events": [login] * 501})[0] == "out_of_bounds"
+
+
 def test_an_item_of_googles_examples_is_a_product() -> None:
     (added,) = events(ga4("add_to_cart", currency="USD", value=30.03, items=[STAN_AND_FRIENDS]))
 
@@ -888,6 +899,7 @@ def test_a_promotion_of_ga4_is_the_events_or_else_those_of_its_items_and_may_hav
 
 @pytest.mark.parametrize("params, client, key", [
     ({"session_id": 1655}, "c1", "c1.1655"), ({"ga_session_id": "1655"}, "c1", "c1.1655"), ({}, "c1", None),
+    ({"ga_session_id": 1, "session_id": 1655}, "c1", "c1.1655"),
     ({"session_id": 1655}, None, None), ({"session_id": "1655"}, "c" * 252, None),
     ({"session_id": "1655"}, "c" * 251, f"{'c' * 251}.1655"),
 ])  # fmt: skip
@@ -1053,6 +1065,26 @@ def test_attributes_of_braze_name_their_customer_by_address_and_phone_and_say_wh
     assert [(change.channel, change.state, change.source) for change in found.consent] == [
         ("email", "GRANT", "braze"), ("push", "REVOKED", "braze"),
     ]  # fmt: skip
+
+
+def test_whom_braze_knows_by_an_id_of_the_shop_and_one_of_its_own_is_known_by_both_as_its_documents_call_them() -> None:
+    """`external_id` and `braze_id` are users/track's, `external_user_id` and `user_id` are those of Currents' files."""
+    who = {"external_id": "u1", "external_user_id": "u2", "braze_id": "b1", "user_id": "b2"}
+    found = one({"attributes": [{**who, "time": "2024-05-01T12:00:00Z"}]})
+    exported = {name: who[name] for name in ("external_user_id", "user_id")}
+    viewed = {"product_id": "tea", "product_name": "Tea", "variant_id": "1", "price": 5, "currency": "EUR"}
+    read = one({"name": "ecommerce.product_viewed", "time": 1_714_564_800, "properties": viewed, **exported})
+
+    assert (found.user_id, found.anonymous_id) == ("u1", "b1")
+    assert (read.user_id, read.anonymous_id) == ("u2", "b2")
+
+
+def test_attributes_of_braze_say_where_a_customer_lives_and_what_she_speaks() -> None:
+    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/#braze-user-profile-fields."""
+    told = {"time_zone": "America/New_York", "country": "US", "language": "en", "home_city": "Albany"}
+    found = one({"attributes": [{"external_id": "u1", **told, "time": "2024-05-01T12:00:00Z"}]})
+
+    assert (found.timezone, found.country, found.locale, found.traits) == ("America/New_York", "US", "en", told)
 
 
 # --- Segment ------------------------------------------------------------------------------------------------------
@@ -1241,3 +1273,27 @@ def test_a_decision_is_as_old_as_it_says_and_ends_when_it_says(at: str, until: s
     (change,) = one({**call, "traits": {"consent": {"email": decision}}}).consent
 
     assert (change.channel, change.at_ms, change.expires_ms) == ("email", NOON_MS - 5, NOON_MS + 5)
+
+
+def test_of_several_words_for_the_same_in_a_decision_the_first_by_its_specification_counts() -> None:
+    call = {"type": "identify", "userId": "ada", "messageId": "m", "timestamp": "2024-05-01T12:00:00Z"}
+    ages = ("at", "at_ms", "consent_updated_at", "updated_at", "timestamp")
+    ends = ("expires", "expires_at", "expires_ms")
+    decision: dict[str, Any] = {"status": "denied", "state": "granted", "message_channel": "email", "channel": "sms"}
+    decision |= {name: NOON_MS - number for number, name in enumerate(ages)}
+    decision |= {name: NOON_MS + number for number, name in enumerate(ends)}
+
+    for age, end in zip(ages, (*ends, "none", "none"), strict=True):
+        (change,) = one({**call, "traits": {"consent": [decision]}}).consent
+        assert (change.state, change.channel) == ("GRANT", "sms")
+        assert (change.at_ms, change.expires_ms) == (decision.pop(age), decision.pop(end, None))
+
+
+def test_a_decision_that_names_no_channel_is_of_all_and_one_that_names_no_purpose_is_of_marketing() -> None:
+    call = {"type": "identify", "userId": "ada", "messageId": "m", "timestamp": "2024-05-01T12:00:00Z"}
+    stated = {".transactional": "denied", "email.": "denied", "*": "denied"}
+    found = one({**call, "traits": {"consent": stated}}).consent
+
+    assert [(change.channel, change.purpose) for change in found] == [
+        ("any", "transactional"), ("email", "marketing"), ("any", "marketing"),
+    ]  # fmt: skip

@@ -411,6 +411,13 @@ def test_a_push_token_makes_a_device_reachable() -> None:
     assert found.push_token == "ff15bc0c20c4aa6cd50854ff165fd265c838"
 
 
+def test_a_push_token_that_is_longer_than_an_id_makes_it_reachable_too() -> None:
+    """Some push services have tokens of several hundred characters."""
+    found = event({**MINIMAL, "type": "identify", "context": {"device": {"token": "f" * 300}}})
+
+    assert found.push_token == "f" * 256
+
+
 @pytest.mark.parametrize("kind", ["page", "screen"])
 def test_pages_and_screens_are_page_views(kind: str) -> None:
     message = {
@@ -493,6 +500,60 @@ def test_what_a_call_tells_of_what_happened_is_kept(
         assert [product.product_id for product in found.products] == ["tea"]
 
 
+@pytest.mark.parametrize("name, field, spellings", [
+    ("Products Searched", "results", ("results", "results_count", "total_results")),
+    ("Promotion Clicked", "promotion_id", ("promotion_id", "id")),
+    ("Coupon Applied", "coupon_id", ("coupon_id", "coupon", "coupon_code")),
+    ("Coupon Applied", "order_id", ("order_id", "orderId")),
+    ("Coupon Issued", "expires_ms", ("expires_at", "expires", "expires_ms")),
+    ("Checkout Started", "checkout_id", ("checkout_id", "checkoutId")),
+    ("Checkout Started", "order_id", ("order_id", "orderId")),
+    ("NPS Submitted", "score", ("score", "rating", "value")),
+    ("NPS Submitted", "order_id", ("order_id", "orderId")),
+    ("NPS Submitted", "asked_at_ms", ("asked_at", "sent_at", "survey_sent_at")),
+    ("Product Reviewed", "product_id", ("product_id", "productId", "sku")),
+    ("Message Opened", "trigger_id", ("trigger_id", "triggerId")),
+    ("Message Opened", "campaign_id", ("campaign_id", "campaignId")),
+    ("Message Opened", "message_channel", ("message_channel", "channel")),
+    ("Order Delivered", "order_id", ("order_id", "orderId")),
+    ("Ticket Opened", "ticket_id", ("ticket_id", "ticketId", "id")),
+])  # fmt: skip
+def test_where_a_call_says_the_same_under_several_names_the_one_of_the_specification_counts(
+    name: str, field: str, spellings: tuple[str, ...]
+) -> None:
+    """A `rating` may stand beside a score, and an `id` beside all of them."""
+    needed = {"query": "tea", "score": 1, "product_id": "p"}
+    said = {spelling: number for number, spelling in enumerate(spellings, AT_MS if field.endswith("_ms") else 5)}
+    others = {needs: value for needs, value in needed.items() if needs not in said}
+
+    for first in spellings:
+        told = getattr(track(name, {**dict(reversed(said.items())), **others}), field)
+        assert str(told) == str(said.pop(first))
+
+
+def test_a_query_that_is_an_object_is_asked_after_the_words_that_stand_beside_it_and_is_cut_as_text_is() -> None:
+    assert track("Products Searched", {"query": {"sort": "price"}, "search_term": "tea"}).query == "tea"
+    assert len(track("Products Searched", {"query": {"any_of": "tea " * 1000}}).query) == 1024
+
+
+def test_what_a_coupon_takes_off_is_in_the_shops_currency_where_it_names_none() -> None:
+    call = {**MINIMAL, "type": "track", "event": "Coupon Applied", "properties": {"coupon_id": "TEA", "discount": 500}}
+    found = Decoder("JPY").decode(json.dumps(call).encode(), RECORD_MS)
+
+    assert isinstance(found, Arrival)
+    assert isinstance(found.event, e.CouponApplied)
+    assert found.event.discount_minor == 500
+
+
+def test_of_what_she_wrote_of_a_product_or_the_shop_eight_thousand_characters_are_kept_and_a_rating_is_a_fraction() -> (
+    None
+):
+    review = track("Product Reviewed", {"product_id": "tea", "review_body": "x" * 9000, "rating": 5})
+
+    assert (len(review.review_body), review.rating, type(review.rating)) == (8192, 5.0, float)
+    assert len(track("NPS Submitted", {"score": 9, "comment": "x" * 9000}).comment) == 8192
+
+
 @pytest.mark.parametrize("bounce, kind", [
     *((word, "hard") for word in ("hard", "Hard Bounce", "HardBounce", "Permanent", "invalid", "bounce", "BadEmailAddress")),
     *((word, "soft") for word in ("soft", "soft_bounce", "SoftBounce", "Transient", "temporary", "blocked", "Undetermined")),
@@ -528,6 +589,20 @@ def test_a_page_without_a_name_of_its_own_has_that_of_its_properties(named: dict
 
 def test_a_page_without_properties_takes_its_url_from_the_context() -> None:
     assert event({**ENVELOPE, "type": "page"}) == e.PageViewed(**COMMON, url="https://foo.bar/a")
+
+
+@pytest.mark.parametrize("context, referrer", [
+    ({}, "https://www.bing.com/"), ({"page": {"referrer": "https://www.foo.com/"}}, "https://www.foo.com/"),
+    ({"page": {"referrer": ""}}, "https://www.bing.com/"),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["page", "screen"])
+def test_where_a_page_was_come_from_may_stand_in_its_properties(
+    kind: str, context: dict[str, Any], referrer: str
+) -> None:
+    """https://segment.com/docs/connections/spec/page/: `referrer` is a property; a server has no page to take a context from."""
+    call = {**MINIMAL, "type": kind, "properties": {"referrer": "https://www.bing.com/"}, "context": context}
+
+    assert event(call).referrer == referrer
 
 
 def test_the_traits_of_a_group_are_the_companys_not_the_customers() -> None:
@@ -664,12 +739,19 @@ def test_what_a_batch_says_counts_for_each_of_its_calls() -> None:
     assert (second.locale, second.message_id, second.sent_at_ms) == ("de-DE", "m2", AT_MS + 3_600_900)
 
 
+def test_a_batch_holds_as_many_calls_as_segment_takes_and_no_more() -> None:
+    page = {"type": "page", "userId": "u1", "timestamp": "2024-05-01T12:00:00Z"}
+
+    assert len(all_of({"batch": [page] * 2500})) == 2500
+    assert isinstance(decode({"batch": [page] * 2501}), Problem)
+
+
 def test_a_call_of_a_batch_keeps_the_id_of_its_content_in_whatever_batch_it_comes_again() -> None:
     def call(query: str) -> dict[str, Any]:
         return {"type": "track", "event": "Products Searched", "userId": "u", "properties": {"query": query}}
 
     def ids(*queries: str, sent: str) -> list[str]:
-        found = all_of({"batch": [call(query) for query in queries], "sentAt": sent})
+        found = all_of({"batch": [call(query) for query in queries], "sentAt": sent, "receivedAt": sent})
         return [arrival.event.message_id for arrival in found]
 
     tea, more_tea, milk = ids("tea", "tea", "milk", sent="2024-05-01T12:00:00Z")
@@ -757,10 +839,15 @@ def test_what_mobile_libraries_tell_of_push_messages_is_taken(name: str, kind: t
 
 @pytest.mark.parametrize("name", [
     "Application Installed", "Application Updated", "Application Opened", "Application Foregrounded",
-    "Application Backgrounded", "Application Crashed", "application_opened",
+    "Application Backgrounded", "Application Crashed", "Application Uninstalled", "application_opened",
+    "Install Attributed", "Deep Link Clicked", "Deep Link Opened",
 ])  # fmt: skip
 def test_what_mobile_libraries_tell_of_the_app_itself_is_nothing_for_a_profile(name: str) -> None:
-    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to."""
+    """https://segment.com/docs/connections/spec/mobile/: RudderStack's libraries send these unless they are told not to.
+
+    A link that opened the app is told by its Android library by itself:
+    https://www.rudderstack.com/docs/sources/event-streams/sdks/client-side-features/deep-link-tracking.
+    """
     call = {**MINIMAL, "type": "track", "event": name, "properties": {"version": "1.2.3", "build": "1234"}}
 
     page = {**MINIMAL, "type": "page", "name": "Home"}
@@ -814,12 +901,23 @@ def test_what_was_done_may_come_first_in_a_name(name: str, kind: type[Event]) ->
 @pytest.mark.parametrize("name, kind", [
     *((f"Checkout {what} Info Submitted", e.CheckoutStepCompleted) for what in ("Contact", "Address", "Shipping")),
     ("Checkout Updated", e.CheckoutStepCompleted), ("Payment Info Submitted", e.PaymentInfoEntered),
+    ("Checkout Started Webhook", e.CheckoutStarted),
 ])  # fmt: skip
 def test_steps_of_a_checkout_may_be_named_as_rudderstack_names_shopifys(name: str, kind: type[Event]) -> None:
     """https://www.rudderstack.com/docs/sources/event-streams/cloud-apps/shopify/shopify-source-solution/mappings/."""
     found = track(name, {"checkout_id": "k1", "products": [TEA]})
 
     assert (type(found), found.checkout_id, found.products[0].product_id) == (kind, "k1", "tea")
+
+
+def test_a_search_and_a_cart_may_be_named_as_rudderstack_names_shopifys() -> None:
+    """https://github.com/rudderlabs/rudder-transformer, src/sources/shopify."""
+    line = {"product_id": "7234590408817", "title": "Snowboard", "price": 600.0, "brand": "Hydrogen", "quantity": 1}
+    board = Product(product_id="7234590408817", name="Snowboard", price_minor=60_000, brand="Hydrogen", quantity=1)
+    cart = e.CartUpdated(message_id="m1", timestamp_ms=AT_MS, user_id="u1", products=(board,))
+
+    assert track("Search Submitted", {"query": "tea"}) == track("Products Searched", {"query": "tea"})
+    assert track("Cart Update", {"products": [line]}) == cart
 
 
 def test_a_product_is_the_same_in_the_cart_and_in_the_order_whichever_specification_names_the_call() -> None:
@@ -854,6 +952,25 @@ def test_an_email_address_identifies_wherever_it_stands(place: dict[str, Any]) -
 
     assert isinstance(found, Arrival)
     assert (found.customer, found.event.email) == ("email:a@x.org", "a@x.org")
+
+
+def test_a_number_of_a_loyalty_programme_identifies_under_either_spelling_and_the_specifications_comes_first() -> None:
+    """Names in Segment's e-commerce specification have underscores."""
+    for traits in ({"loyalty_id": "L1"}, {"loyaltyId": "L1"}, {"loyaltyId": "L2", "loyalty_id": "L1"}):
+        assert event({**MINIMAL, "type": "identify", "traits": traits}).loyalty_id == "L1"
+
+
+@pytest.mark.parametrize("kind", ["track", "identify", "page", "screen", "group", "alias", "merge"])
+def test_a_call_is_one_by_its_type_whatever_else_it_says(kind: str) -> None:
+    """`timestamp_ms` is what tells a canonical event; a shop may send it along with its calls."""
+    needed = {
+        "event": "Page Viewed",
+        "groupId": "g",
+        "previousId": "a",
+        "mergeProperties": [{"type": "email", "value": "a@x.org"}],
+    }
+
+    assert event({**MINIMAL, "type": kind, **needed, "timestamp_ms": AT_MS + 5}).timestamp_ms == AT_MS
 
 
 def test_ids_that_are_numbers_become_text() -> None:
@@ -1268,7 +1385,8 @@ def test_every_form_of_consent_is_read(form: Any, expected: tuple[ConsentChange,
 
 
 def test_consent_is_no_trait() -> None:
-    traits = {"consent": True, "email_marketing_consent": {"state": "subscribed"}, "plan": "gold"}
+    by_channel = {name: {"state": "subscribed"} for name in ("email_marketing_consent", "sms_marketing_consent")}
+    traits = {"consent": True, **by_channel, "plan": "gold"}
 
     assert event({**MINIMAL, "type": "identify", "traits": traits}).traits == {"plan": "gold"}
 

@@ -54,13 +54,16 @@ class Consumer:
         self.reads_from = {tp: self._at[tp] for tp in partitions}
 
 
-def member(group: Group, *ours: tuple[str, int], topics: tuple[str, ...] = ("triggers",)) -> tuple[_Running, Consumer]:
+def member(
+    group: Group, *ours: tuple[str, int], topics: tuple[str, ...] = ("triggers",), at_once: int = 32
+) -> tuple[_Running, Consumer]:
     relay = {
+        "at_once": at_once,
         "url": "https://crm.shop.example/hook",
         "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "topics": topics,
     }
-    settings = build_settings({"kafka": {"topic_prefix": ""}, "relays": {"crm": relay}})
+    settings = build_settings({"kafka": {"topic_prefix": ""}, "http": {"port": 0}, "relays": {"crm": relay}})
     running = _Running(settings, "crm", settings.relays["crm"])
     consumer = running._consumer = Consumer(group, [TopicPartition(*one) for one in ours])
     return running, consumer
