@@ -54,8 +54,12 @@ class Report(Struct, kw_only=True):
         return 503 if self.status in {"failing", "starting"} else 200
 
 
-NO_RESTART_HELPS: Final = ("lost_state", "engine_errors", "refused", "unavailable")
-"""How the state of a partition begins that waits for a person, for another release, or for a Redis that is full or away."""
+NEEDS_HAND: Final = ("lost_state", "engine_errors")
+"""How the state of a partition begins that waits for a person, or for another release. It fails /health at once: a roll-out of
+workers with a wrong `redis.url` ends at the first.
+"""
+NO_RESTART_HELPS: Final = (*NEEDS_HAND, "refused", "unavailable")
+"""The same, or that waits for a Redis that is full or away."""
 
 
 class _Seen(Struct):
@@ -177,7 +181,7 @@ class Watch:
             f"partition {found.partition} has {_lag_of(found)} and no progress for {found.stalled_ms} ms"
             + (f" ({found.state})" if found.state else "")
             for found in partitions
-            if found.stalled_ms >= self._settings.stall_ms
+            if found.stalled_ms >= self._settings.stall_ms or found.state.startswith(NEEDS_HAND)
         ]
         share = self.rejected_share()
         status: Status = "ok" if self._ready else "starting"

@@ -1,8 +1,13 @@
 """`regulars settings`: what can be set, and what is set."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from streams.commands.options import WithSettings, settings_of
+
+if TYPE_CHECKING:
+    from streams.setting import Setting
 
 
 @click.group("settings")
@@ -22,16 +27,18 @@ def show(ctx: click.Context, *, changed: bool) -> None:
 
     settings = settings_of(ctx)
     table = listing("setting", "value", "unit", "meaning")
-    for setting in SETTINGS:
-        section, name = setting.path.split(".", 1)
-        value = getattr(getattr(settings, section), name)
+
+    def add(setting: "Setting", path: str, value: Any) -> None:
         differs = value != setting.default
         if differs or not changed:
             text = Text(setting.shown(value), style="bold" if differs else "")
-            table.add_row(setting.path, text, setting.unit, setting.meaning)
+            table.add_row(path, text, setting.unit, setting.meaning)
+
+    for setting in SETTINGS:
+        section, name = setting.path.split(".", 1)
+        add(setting, setting.path, getattr(getattr(settings, section), name))
     for setting in ENTRY_SETTINGS:
         section, _, field = setting.path.split(".")
         for name, entry in getattr(settings, section).items():
-            text = Text(setting.shown(getattr(entry, field)), style="bold")
-            table.add_row(f"{section}.{name}.{field}", text, setting.unit, setting.meaning)
+            add(setting, f"{section}.{name}.{field}", getattr(entry, field))
     page().print(table)

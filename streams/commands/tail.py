@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AWAY = "Kafka does not answer about these topics; what comes is shown when it does again (Ctrl-C stops)"
 BACK = "Kafka answers again"
+TIMES = ("emitted_at_ms", "at_ms", "timestamp_ms", "failed_at_ms")
 OUTCOMES = ("trigger-cancelled", "trigger-converted", "cart-recovered")
 
 
@@ -118,8 +119,10 @@ def readable(value: bytes) -> str:
 
 
 def _line(record: dict[str, Any]) -> str:
-    at_ms = record.get("emitted_at_ms", record.get("at_ms", record.get("timestamp_ms", 0))) or 0
-    customer = record.get("customer_id") or (record.get("customer") or {}).get("id") or record.get("key") or "-"
+    at_ms = next((record[name] for name in TIMES if name in record), None)
+    original = record.get("original")
+    about = original if isinstance(original, dict) else record  # what a relay could not deliver says whom it was for
+    customer = about.get("customer_id") or (about.get("customer") or {}).get("id") or record.get("key") or "-"
     name = record.get("name") or record.get("command") or record.get("reason") or ""
     parts = [utc(at_ms), f"{name:<20}", str(customer), *_rules(record)]
     if record.get("of_name"):
@@ -134,8 +137,9 @@ def _line(record: dict[str, Any]) -> str:
         parts.append(f"order {record['order_id']}")
     if record.get("reason") and record.get("name"):
         parts.append(f"({record['reason']})")
-    if last := record.get("trigger_id") or record.get("detail") or record.get("request_id"):
-        parts.append(str(last))
+    if record.get("relay"):
+        parts.append(f"by {record['relay']}")
+    parts += [str(record[name]) for name in ("detail", "trigger_id", "request_id") if record.get(name)]
     return "  ".join(parts)
 
 

@@ -546,3 +546,4 @@ def test_entries_are_shown_with_their_secrets_masked() -> None:
     assert "sources.web.kind" in done.stdout
     assert "sources.web.key" in done.stdout
     assert "hunter2" not in done.stdout
+    assert "sources.web.origins" not in done.stdout, "it has its default"

@@ -302,3 +302,15 @@ class Clock:
 def test_the_watchdog_names_the_partition_and_what_it_does() -> None:
     with pytest.raises(Stalled, match=r"partition 0 .*\(running\)"):
         asyncio.run(_watchdog(servers_answer=True, exit_ms=600_000))
+
+
+@pytest.mark.parametrize("state", ["lost_state: the state is lost", "engine_errors: three in a row"])
+def test_a_partition_that_waits_for_a_person_fails_at_once(state: str) -> None:
+    """A roll-out asks /health: it went over all workers while each was well for its first minute."""
+    watch = Watch(Health())
+    watch.ready()
+    watch.observe(3, lag=None, progress=None, state=state, now_ms=0)
+
+    report = watch.report(now_ms=0)
+    assert (report.status, report.http_status) == ("failing", 503)
+    assert state in report.reasons[0]

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.decode import Decoder
 from schemas.events import Arrival, MessageFailed
+from streams.commands.tail import readable
 from streams.relay.addresses import PrivateAddress
 from streams.relay.calls import Call
 from streams.relay.delivery import FAILED, Answer, Courier, Disabled, Failure, message_failed
@@ -125,6 +126,19 @@ def test_a_record_that_is_set_aside_says_whose_relay_tried_it_how_often_and_what
         "relay": "crm", "reason": "refused", "detail": "HTTP 422", "tries": 3, "trigger_id": "t1", "name": "cart.abandoned",
         "failed_at_ms": receiver.now_ms, "original": json.loads(trigger()),
     }  # fmt: skip
+
+
+def test_tail_shows_when_whose_and_why_a_record_was_set_aside() -> None:
+    """It showed 1970 and nobody, for who follows the alert to the topic `relay-failed`."""
+    shown = [
+        readable(msgspec.json.encode(Receiver(Answer(422)).deliver(value))) for value in (trigger(), b"{}", b"no json")
+    ]
+
+    assert shown[0] == "2026-03-02 00:00:00 UTC  cart.abandoned        user_id:ada  (refused)  by crm  HTTP 422  t1"
+    assert shown[1].startswith(
+        "2026-03-02 00:00:00 UTC  malformed             -  by crm  Object missing required field"
+    )
+    assert shown[2].startswith("2026-03-02 00:00:00 UTC  malformed             -  by crm  JSON is malformed")
 
 
 def test_a_trigger_is_given_up_after_as_long_as_the_settings_say_with_what_was_in_the_way_last() -> None:
