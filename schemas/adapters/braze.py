@@ -125,8 +125,10 @@ def _properties(fields: Fields, place: str) -> Fields:
 
 def _attributes(fields: Fields, ids: ContentIds, given: Given) -> Iterator[e.Event]:
     """What is known of a user."""
+    zone = fields.text("time_zone", "timezone")
     common = _common(fields, given) | {
-        "timezone": fields.text("time_zone", "timezone"),
+        # Braze also takes names as "Eastern Time (US & Canada)". These are no zone's, and what her device said holds.
+        "timezone": zone if zone is not None and " " not in zone else None,
         "locale": fields.text("language"),
         "country": fields.text("country"),
     }

@@ -1087,6 +1087,14 @@ def test_attributes_of_braze_say_where_a_customer_lives_and_what_she_speaks() ->
     assert (found.timezone, found.country, found.locale, found.traits) == ("America/New_York", "US", "en", told)
 
 
+def test_a_zone_that_braze_alone_knows_by_its_name_does_not_take_the_place_of_what_her_device_said() -> None:
+    """Its documents give "Eastern Time (US & Canada)" beside names of the IANA database."""
+    told = {"external_id": "u1", "time_zone": "Eastern Time (US & Canada)", "time": "2024-05-01T12:00:00Z"}
+    found = one({"attributes": [told]})
+
+    assert (found.timezone, found.traits) == (None, {"time_zone": "Eastern Time (US & Canada)"})
+
+
 # --- Segment ------------------------------------------------------------------------------------------------------
 
 
