@@ -162,6 +162,16 @@ def test_a_second_parcel_that_comes_back_does_not_take_the_next_survey_along() -
     assert ada.sent(SURVEY)[1].details == {"kind": "relational"}
 
 
+def test_nor_the_one_about_the_first_parcel_where_an_answer_put_both_off_to_the_same_day() -> None:
+    ada = Timeline().order("o9", 0, "lamp").tell(events.OrderDelivered, DAY, order_id="o9")
+    ada.tell(events.NpsSubmitted, 10 * DAY, score=8)
+    ada.order("o10", 20 * DAY, "chair").tell(events.OrderDelivered, 21 * DAY, order_id="o10")
+    ada.tell(events.OrderReturned, 25 * DAY, order_id="o10").until(110 * DAY)
+
+    assert ada.emitted(SURVEY) == [100 * DAY]
+    assert [trigger.details["order_id"] for trigger in ada.sent(SURVEY)] == ["o9"]
+
+
 def test_who_was_asked_under_another_name_is_asked_again_when_her_time_has_come() -> None:
     ada = buyer().until(40 * DAY)
     guest = Timeline(customer="email:ada@example.com").order("o2", 20 * DAY, "chair")
