@@ -85,6 +85,7 @@ class PaymentFailedRule(TriggerRule, frozen=True, kw_only=True):
     priority: int = 60
     trigger_class: Literal["marketing", "service"] = "service"
     cooldown_ms: int = DAY_MS
+    """Least time between two of them for one checkout; 0 is none."""
     delay_ms: int = 30 * MINUTE_MS
     """Time after the last refusal of the checkout."""
 
