@@ -135,11 +135,12 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
 
 
 def _comes_first(episode: Episode, due_ms: int, arrived_ms: int, order_id: str) -> bool:
-    """Whether a parcel takes the place of what is waited for: of two parcels the one that arrived first. Nothing stands back for
-    a parcel that has to wait for the same day: the survey would be lost with one that is given back.
+    """Whether a parcel takes the place of what is waited for: of two parcels the one that arrived first; the survey that comes
+    from time to time stands back for one that arrived since the last was decided. Neither does for a parcel that has to wait for
+    the same day: it would be lost with one that is given back.
     """
     if episode.data["round"] > 0:
-        return due_ms < episode.due_ms
+        return arrived_ms > episode.opened_ms and due_ms < episode.due_ms
     first: tuple[int, str] = (episode.data["since_ms"], episode.data["order_id"])
     return (arrived_ms, order_id) < first
 

@@ -125,6 +125,16 @@ def test_nor_when_that_is_over_and_something_of_the_order_changes() -> None:
     assert ada.waiting(SURVEY) == [105 * DAY]
 
 
+def test_nor_one_that_had_stood_back_behind_it() -> None:
+    ada = buyer().order("o2", 1, "lamp", "chair").tell(events.OrderDelivered, 2 * DAY, order_id="o2")
+    ada.tell(events.TicketOpened, 10 * DAY, ticket_id="t1").until(15 * DAY + 1)
+    ada.tell(events.TicketResolved, 16 * DAY, ticket_id="t1")
+    ada.tell(events.OrderReturned, 17 * DAY, order_id="o2", products=(product("chair"),)).until(40 * DAY)
+
+    assert ada.emitted(SURVEY) == []
+    assert ada.waiting(SURVEY) == [105 * DAY]
+
+
 def test_an_order_that_came_back_is_not_asked_about() -> None:
     ada = buyer().tell(events.OrderReturned, 3 * DAY, order_id="o1").until(40 * DAY)
 

@@ -95,7 +95,7 @@ class Order:
                     left, named = 0, newest["products"]
                 cost -= sum(one["cost_minor"] * one["quantity"] for one in named)
             if event["event"] in ("Order Refunded", "Order Returned") and "amount_minor" not in event:
-                self.gone |= {one["product_id"] for one in event.get("products", newest["products"])}
+                self.gone |= {one["product_id"] for one in (event.get("products") or newest["products"])}
         self.net = 0 if self.cancelled else left
         self.margin = 0 if self.cancelled else left - cost
         self.undone = self.cancelled or left <= 0
@@ -223,7 +223,7 @@ class Life:
         self.asked_at = now
         wait = self.waits.get(("nps.survey", ""))
         if wait is not None:
-            self._await_survey(wait.due, wait.about, now)
+            self._await_survey(wait.due, wait.about, wait.armed)
 
     def _hear_order(self, event: Event, now: int) -> None:
         name = event["event"]
@@ -251,7 +251,9 @@ class Life:
         wait = self.waits.get(("nps.survey", ""))
         ours = wait is not None and wait.about == order.id
         if order.here is not None and not order.given_back:
-            if order.id not in self.surveyed and (wait is None or ours or self._survey_due(order.here) < wait.due):
+            passed_over = wait is not None and wait.about == AGAIN and order.here < wait.armed
+            first = wait is None or ours or self._survey_due(order.here) < wait.due
+            if order.id not in self.surveyed and first and not passed_over:
                 self._await_survey(order.here + 14 * DAY_MS, order.id, now)
         elif ours:
             del self.waits["nps.survey", ""]
@@ -322,18 +324,20 @@ class Life:
 
     def _dropped(self, now: int, name: str) -> bool:
         """Her newest word is far below the mean of the ten before; what is a complaint anyway is left to that."""
-        *earlier, newest = (event.get("score", event.get("rating", 0)) for event in self._so_far(now, name))
+        *earlier, newest = (
+            event["score" if name == "NPS Submitted" else "rating"] for event in self._so_far(now, name)
+        )
         earlier = earlier[-10:]
         if len(earlier) < 2 or (name == "NPS Submitted" and newest <= 6):
             return False
-        return newest <= sum(earlier) / len(earlier) - (2.5 if name == "NPS Submitted" else 1.5)
+        return bool(newest <= sum(earlier) / len(earlier) - (2.5 if name == "NPS Submitted" else 1.5))
 
     # --- what is due ---
 
     def _decide(self, wait: Wait, now: int) -> None:
         self.decided.add((wait.name, wait.key, wait.occurrence))
         reason = None
-        if not (groundless := now - wait.due > 7 * DAY_MS or self._groundless(wait, now)):
+        if not (groundless := self._groundless(wait, now)):
             reason = self._gate(wait, now)
             self.told.append(Outcome(self.customer, wait.name, wait.occurrence, now, reason))
             if reason is None:
@@ -399,7 +403,7 @@ class Life:
                 self.surveyed.add(wait.about)
                 if sent:
                     self.asked_at = now
-                if not groundless or now - wait.due > 7 * DAY_MS or self._complains(now):
+                if not groundless or self._complains(now):
                     self._await_survey(now + 90 * DAY_MS, AGAIN, now)
 
 

@@ -37,7 +37,8 @@ discount_guard = true
 
 @pytest.fixture(scope="module")
 def until() -> int:
-    return buyers.years(SEED, CUSTOMERS)[-1]["timestamp_ms"]
+    last: int = buyers.years(SEED, CUSTOMERS)[-1]["timestamp_ms"]
+    return last
 
 
 @pytest.fixture(scope="module")
