@@ -67,7 +67,7 @@ class SatisfactionDroppedRule(TriggerRule, frozen=True, kw_only=True):
     earlier: Annotated[int, Meta(ge=1, le=30)] = 2
     """So many earlier words on the same scale it takes to know what she is used to."""
     score_drop: Annotated[float, Meta(gt=0, le=10)] = 2.5
-    """A score this far below the mean of her earlier ones is a drop (0 to 10)."""
+    """A score this far below the mean of her earlier ones is a drop (0 to 10); one of 6 or less is left to nps.detractor."""
     rating_drop: Annotated[float, Meta(gt=0)] = 1.5
     """The same for ratings of products, on the shop's own scale."""
     newest: Count = 10

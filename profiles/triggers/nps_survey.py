@@ -42,16 +42,8 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
                 self._ask_about_another(turn)
             return
         due_ms = self._due_ms(turn, arrived_ms, after_order=True)
-        if episode is None or is_ours or self._comes_first(episode, due_ms, order_id):
+        if episode is None or is_ours or _comes_first(episode, due_ms, arrived_ms, order_id):
             self._ask_about(turn, order_id, arrived_ms, due_ms)
-
-    def _comes_first(self, episode: Episode, due_ms: int, order_id: str) -> bool:
-        """Of two parcels the one whose time comes first. The survey that comes from time to time stands back for none that has
-        to wait for the same day: it would be lost with a parcel that is given back.
-        """
-        if due_ms == episode.due_ms:
-            return episode.data["round"] == 0 and order_id < episode.anchor
-        return due_ms < episode.due_ms
 
     def _ask_about_another(self, turn: Turn) -> None:
         """Other parcels stood back behind one that she gave back: the first of them whose time is still ahead takes its place."""
@@ -140,6 +132,17 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
         data = {"order_id": None, "since_ms": since_ms, "round": number, "first": first}
         due_ms = self._due_ms(turn, since_ms, after_order=False)
         plan(turn, self, episode.key, f"{first}#{number}", now_ms, due_ms, data=data)
+
+
+def _comes_first(episode: Episode, due_ms: int, arrived_ms: int, order_id: str) -> bool:
+    """Whether a parcel takes the place of what is waited for: of two parcels the one that arrived first; the survey that comes
+    from time to time stands back for one that arrived since the last was decided. Neither does for a parcel that has to wait for
+    the same day: it would be lost with one that is given back.
+    """
+    if episode.data["round"] > 0:
+        return arrived_ms > episode.opened_ms and due_ms < episode.due_ms
+    first: tuple[int, str] = (episode.data["since_ms"], episode.data["order_id"])
+    return (arrived_ms, order_id) < first
 
 
 def _asked_ms(profile: Profile) -> int | None:

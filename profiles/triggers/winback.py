@@ -86,8 +86,11 @@ class Winback(TriggerDefinition[WinbackRule]):
         # The goods are those of the order that was told of, which is nearly always the newest one.
         own_ms = _own_ms(profile)
         learned_ms = 0 if entry is None else round(_q95_days(turn, entry) * DAY_MS)
-        # A try whose time is over was made, and may be forgotten since, or would be too late.
+        # A try whose time is over was made, and may be forgotten since, or would be too late. So was one that was due before the
+        # order that is no more was placed, or a gate held it back.
         over_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
+        if entry is not None and entry.placed_ms is not None:
+            over_ms = max(over_ms, entry.placed_ms)
         while step <= tries and newest[0] + self._after_ms(turn, step, own_ms, learned_ms) < over_ms:
             step += 1
         if step > tries:

@@ -125,6 +125,16 @@ def test_nor_when_that_is_over_and_something_of_the_order_changes() -> None:
     assert ada.waiting(SURVEY) == [105 * DAY]
 
 
+def test_nor_one_that_had_stood_back_behind_it() -> None:
+    ada = buyer().order("o2", 1, "lamp", "chair").tell(events.OrderDelivered, 2 * DAY, order_id="o2")
+    ada.tell(events.TicketOpened, 10 * DAY, ticket_id="t1").until(15 * DAY + 1)
+    ada.tell(events.TicketResolved, 16 * DAY, ticket_id="t1")
+    ada.tell(events.OrderReturned, 17 * DAY, order_id="o2", products=(product("chair"),)).until(40 * DAY)
+
+    assert ada.emitted(SURVEY) == []
+    assert ada.waiting(SURVEY) == [105 * DAY]
+
+
 def test_an_order_that_came_back_is_not_asked_about() -> None:
     ada = buyer().tell(events.OrderReturned, 3 * DAY, order_id="o1").until(40 * DAY)
 
@@ -160,6 +170,16 @@ def test_a_second_parcel_that_comes_back_does_not_take_the_next_survey_along() -
 
     assert ada.emitted(SURVEY) == [15 * DAY, 105 * DAY]
     assert ada.sent(SURVEY)[1].details == {"kind": "relational"}
+
+
+def test_nor_the_one_about_the_first_parcel_where_an_answer_put_both_off_to_the_same_day() -> None:
+    ada = Timeline().order("o9", 0, "lamp").tell(events.OrderDelivered, DAY, order_id="o9")
+    ada.tell(events.NpsSubmitted, 10 * DAY, score=8)
+    ada.order("o10", 20 * DAY, "chair").tell(events.OrderDelivered, 21 * DAY, order_id="o10")
+    ada.tell(events.OrderReturned, 25 * DAY, order_id="o10").until(110 * DAY)
+
+    assert ada.emitted(SURVEY) == [100 * DAY]
+    assert [trigger.details["order_id"] for trigger in ada.sent(SURVEY)] == ["o9"]
 
 
 def test_who_was_asked_under_another_name_is_asked_again_when_her_time_has_come() -> None:

@@ -131,6 +131,14 @@ def test_a_try_of_long_ago_is_not_made_again_when_an_order_is_cancelled() -> Non
     assert len({one.trigger_id for one in ada.sent("winback")}) == 3
 
 
+def test_nor_one_that_a_gate_held_back_before_that_order_was_placed() -> None:
+    ada = buys(buys(Timeline(consent=False), 0).until(91 * DAY), 92, order_id="gone")
+    ada.tell(events.ConsentChanged, 93 * DAY, consent=(events.ConsentChange(state="GRANT", channel="email"),))
+    ada.tell(events.OrderCancelled, 94 * DAY, order_id="gone").until(400 * DAY)
+
+    assert emitted_days(ada) == [135, 180]
+
+
 @pytest.mark.parametrize("known, first", [(97 * DAY, 90), (97 * DAY + 1, 135)])
 def test_a_try_that_was_due_within_the_week_before_is_made_when_an_order_is_cancelled(known: int, first: int) -> None:
     ada = buys(buys(Timeline(), 0), 50, order_id="gone")
