@@ -219,8 +219,10 @@ def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str
 
 
 def cancel_marketing(turn: Turn, triggers: Triggers, reason: str) -> None:
-    """End all armed marketing episodes."""
+    """End the armed marketing episodes that had opened by the time of the event; on what opened since the gates decide."""
     for episode in list(turn.profile.episodes.values()):
+        if episode.opened_ms > turn.time_ms:
+            continue
         definition = triggers.get(episode.name)
         if definition is not None and definition.rule(turn.book).trigger_class == "marketing":
             _end(turn, definition, episode, "cancelled", reason, turn.now_ms)

@@ -68,7 +68,7 @@ class OrderChange(Struct, gc=False):
     """What an order event did: the entry after it and before it. Both are left alone by later events.
 
     `piece` is the purchase that the order is now, `piece_before` the one it was; `purchases_before` are all purchases of the
-    customer before the event (see `profiles.value.purchases`).
+    customer before the event (see `profiles.value.purchases`). `first` is another order that is the customer's first since.
     """
 
     entry: OrderEntry
@@ -77,6 +77,7 @@ class OrderChange(Struct, gc=False):
     piece: Piece | None
     piece_before: Piece | None
     purchases_before: Purchases
+    first: OrderEntry | None = None
 
     @property
     def is_new(self) -> bool:
@@ -119,8 +120,9 @@ def apply_order(
 
     `facts` are what events told of products: the lines keep what they are counted by.
 
-    Raises NeedLedger before changing anything: for the order's entry, or for the whole ledger when the first or the newest
-    orders can't be told without it. The profile of anonymous orders keeps totals only and never asks for its whole ledger.
+    Raises NeedLedger before changing anything: for the order's entry, for that of another order that is the first now, or for
+    the whole ledger when the first or the newest orders can't be told without it. The profile of anonymous orders keeps totals
+    only and never asks for its whole ledger.
     """
     event = arrival.event
     assert isinstance(event, OrderEvent)
@@ -153,6 +155,8 @@ def apply_order(
             place(entry),
             lambda: [key for other in ledger.all() if (key := place(other, entry)) is not None],
         )
+        if first is not stats.first and first is not None and first[1] != entry.order_id:
+            change.first = ledger.get(first[1])
         stats.first, stats.recent = first, recent
         if purchases is not change.purchases_before:
             profile.purchases = purchases

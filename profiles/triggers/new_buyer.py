@@ -35,7 +35,8 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
         else:
             # The one before it is no more: she ordered anew and had the other one cancelled.
             gone = change.was_counted and not change.is_counted
-            opens = gone and (entry.placed_ms or 0) <= placed_ms and due_ms > turn.now_ms
+            stands = change.first is None or not is_undone(change.first)
+            opens = gone and stands and (entry.placed_ms or 0) <= placed_ms and due_ms > turn.now_ms
         if opens:
             plan(turn, self, key, order_id, placed_ms, due_ms)
 

@@ -69,6 +69,13 @@ SEARCHES = (
     ),
 )
 REFUSALS = (telling(events.PaymentFailed, checkout_id=checkouts, reason=st.sampled_from(("declined", "expired"))),)
+PARCELS = (
+    telling(events.OrderCompleted, order_id=ORDER_IDS, products=products),
+    telling(events.OrderCancelled, order_id=ORDER_IDS),
+    telling(events.OrderDelivered, order_id=ORDER_IDS),
+    telling(events.OrderRefunded, order_id=ORDER_IDS, refund_id=st.sampled_from(("r1", "r2")), amount_minor=values),
+    telling(events.OrderReturned, order_id=ORDER_IDS, products=products),
+)
 
 STORIES = {
     "carts and checkouts": (*IN_CART, *IN_CHECKOUT, *ORDERS),
@@ -76,6 +83,7 @@ STORIES = {
     "wishes": (*WISHES, *IN_CART, *ORDERS),
     "views and searches": (*VIEWS, *SEARCHES, *IN_CART, *ORDERS),
     "refused payments": (*REFUSALS, *IN_CHECKOUT, *ORDERS),
+    "parcels": PARCELS,
 }
 
 OF_CHECKOUT: Story = [

@@ -76,6 +76,29 @@ def test_so_it_is_if_it_was_placed_before_the_other_one_was_cancelled(ada: Timel
     assert ada.sent(THANKS)[0].details["order_id"] == "o2"
 
 
+def test_so_it_is_not_if_nothing_is_left_of_it_by_then(ada: Timeline) -> None:
+    ada.order("o2", HOUR, "B").tell(events.OrderRefunded, 2 * HOUR, order_id="o2")
+    ada.tell(events.OrderCancelled, 3 * HOUR, order_id="o1").until(9 * DAY)
+
+    assert ada.emitted(THANKS) == []
+
+
+def test_what_became_of_the_next_order_is_loaded_where_the_first_one_is_cancelled() -> None:
+    """Before anything changes: her orders are at hand only where an event asks for them."""
+    ada = Timeline().order("o1", 0, "A").order("o2", HOUR, "B").tell(events.OrderRefunded, 2 * HOUR, order_id="o2")
+    before, at_hand = ada.profile.pack(), Ledger()
+    at_hand.load("o1", encode(ada.orders.get("o1")))
+    loaded, ada.orders = ada.orders, at_hand
+
+    with pytest.raises(NeedLedger, match="o2"):
+        ada.tell(events.OrderCancelled, 3 * HOUR, order_id="o1")
+
+    assert ada.profile.pack() == before
+    at_hand.load("o2", encode(loaded.get("o2")))
+    ada.tell(events.OrderCancelled, 3 * HOUR, order_id="o1").until(9 * DAY)
+    assert ada.emitted(THANKS) == []
+
+
 def test_a_later_order_that_is_cancelled_changes_nothing(ada: Timeline) -> None:
     ada.order("o2", HOUR, "B").tell(events.OrderCancelled, 2 * HOUR, order_id="o2").until(9 * DAY)
 

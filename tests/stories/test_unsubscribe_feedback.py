@@ -6,6 +6,7 @@ import pytest
 
 from profiles.feedback_rules import UnsubscribeFeedbackRule
 from schemas import events
+from schemas.events import ConsentChange
 from tests.stories.timeline import DAY, Timeline, shop
 
 FEEDBACK = "unsubscribe.feedback"
@@ -29,6 +30,20 @@ def test_it_is_told_at_once_and_marketing_that_waited_is_dropped(
     assert ada.emitted(FEEDBACK) == [30]
     assert ada.sent(FEEDBACK)[0].details == {"what": what, "channel": "email", "reason": "no", "of_trigger_id": "t9"}
     assert ada.decisions(CART) == [("armed", None), ("cancelled", "bounced" if what == "bounced" else "unsubscribed")]
+
+
+@pytest.mark.parametrize(
+    "kind, fields",
+    [(events.Unsubscribed, {}), (events.MessageMarkedAsSpam, {}), (events.MessageBounced, {"bounce": "hard"})],
+)
+def test_heard_of_late_it_drops_nothing_of_what_she_did_since(kind: type[events.Event], fields: dict[str, Any]) -> None:
+    """Messaging systems may tell of it hours later. By then she had agreed anew, and left a cart."""
+    agrees = (ConsentChange(state="GRANT", channel="email"),)
+    ada = Timeline().add("A", 0, cart="c1").tell(events.ConsentChanged, 20, consent=agrees).add("B", 30, cart="c2")
+    ada.tell(kind, 10, arrives=40, **fields).until(DAY)
+
+    assert [trigger.items[0].product_id for trigger in ada.sent(CART)] == ["B"]
+    assert ada.emitted(CART) == [90]
 
 
 @pytest.mark.parametrize("bounce", ["soft", None])
