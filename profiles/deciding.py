@@ -49,6 +49,7 @@ class Deciding:
         until_ms: int | None = None,
         order_id: str | None = None,
         gates: tuple[str, ...] = (),
+        renamed_to: str | None = None,
     ) -> None:
         """Record a change in the life of an episode, for the decisions topic and for `profile explain`."""
         name, key, due_ms, profile = episode.name, episode.key, episode.due_ms, self.profile
@@ -72,6 +73,7 @@ class Deciding:
                 gates=gates,
                 evidence=(episode.anchor, *episode.evidence) if episode.evidence else (episode.anchor,),
                 rules=self.book.rules.version,
+                renamed_to=renamed_to,
             )
         )
         kept = profile.decisions

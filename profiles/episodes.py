@@ -32,7 +32,6 @@ from profiles.turn import Turn
 from profiles.zones import own_zone
 from schemas.outputs import (
     Customer,
-    Decision,
     DecisionTrail,
     HoldoutShown,
     Item,
@@ -154,14 +153,11 @@ def go_on(turn: Turn, definition: TriggerDefinition[Any], episode: Episode | Non
     `episode` None: there was no place for it.
     """
     identity = None if episode is None else id_of(turn, definition, episode)
+    reason = TOO_MANY if episode is None else RENAMED
     known = {id_of(turn, definition, one): one for one in before}
     for had, one in known.items():
         if had != identity:
-            reason = TOO_MANY if episode is None else RENAMED
-            turn.decide(one, had, "cancelled", reason=reason, at_ms=turn.now_ms)
-            told = turn.out[-1]
-            assert isinstance(told, Decision)
-            turn.out[-1] = replace(told, renamed_to=identity)
+            turn.decide(one, had, "cancelled", reason=reason, at_ms=turn.now_ms, renamed_to=identity)
     if episode is not None and identity is not None and identity not in known:
         turn.decide(episode, identity, "armed", at_ms=turn.now_ms)
 
