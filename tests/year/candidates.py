@@ -22,7 +22,9 @@ SHRINKAGE: Final = 3.0
 
 
 class Candidate(NamedTuple):
-    """`anchor` is the message id its trigger id is made of; `changed` when its ground last changed; `about` the cart."""
+    """`anchor` is the message id its trigger id is made of; `changed` when its ground last changed; `about` the cart,
+    or by what a welcome opens.
+    """
 
     customer: str
     name: str
@@ -143,15 +145,17 @@ def ended_at(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def welcomes(connection: duckdb.DuckDBPyConnection) -> list[Candidate]:
-    """Five minutes after the first sign-up and after the first consent, of customers who had not bought a day before that."""
+    """Five minutes after the first sign-up and after each consent, of customers who had not bought a day before that."""
     rows = connection.execute(
         """
         WITH openings AS (
-          SELECT customer, min(ms) AS ms, min_by(id, ms) AS id FROM events WHERE event = 'Signed Up' GROUP BY customer
+          SELECT customer, min(ms) AS ms, min_by(id, ms) AS id, 'sign-up' AS what
+          FROM events WHERE event = 'Signed Up' GROUP BY customer
           UNION ALL
-          SELECT customer, min(ms), min_by(id, ms) FROM events WHERE consent = 'GRANT' GROUP BY customer
+          SELECT customer, ms, id, CASE WHEN ms = min(ms) OVER (PARTITION BY customer) THEN 'first' ELSE 'again' END
+          FROM events WHERE consent = 'GRANT'
         )
-        SELECT customer, ms, id,
+        SELECT customer, ms, id, what,
           (SELECT min(o.ms) FROM events o WHERE o.customer = openings.customer AND o.event = 'Order Completed'
              AND o.ms <= openings.ms + 300000 AND NOT EXISTS (
                SELECT 1 FROM events c WHERE c.order_id = o.order_id AND c.event = 'Order Cancelled'
@@ -161,8 +165,8 @@ def welcomes(connection: duckdb.DuckDBPyConnection) -> list[Candidate]:
     ).fetchall()
     due = 5 * MINUTE_MS
     return [
-        Candidate(customer, "welcome", f"user_id:{customer}", anchor, at, at + due, NEVER, at)
-        for customer, at, anchor, bought in rows
+        Candidate(customer, "welcome", f"user_id:{customer}", anchor, at, at + due, NEVER, at, what)
+        for customer, at, anchor, what, bought in rows
         if bought is None or bought >= at + due - DAY_MS
     ]
 

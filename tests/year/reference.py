@@ -101,6 +101,8 @@ class Life:
         self.supply_done: set[str] = set()
         self.asked: set[str] = set()
         """Orders that a review was asked for, or was to be."""
+        self.unwanted = False
+        """Whether a welcome ended since her last word of consent as she did not want to be written to."""
         self.waiting: dict[int, tuple[Candidate, int, int]] = {}
         """Candidates that are armed and not decided: number -> (candidate, occurrence, wakes at)."""
         self.queue: list[tuple[int, int, Due]] = []
@@ -155,10 +157,24 @@ class Life:
             case "review.request":
                 return self._request_may_arm(candidate)
             case "welcome":
-                # A second opening while the first one waits is the same episode.
-                waits = any(one.name == "welcome" and occurrence for one, occurrence, _ in self.waiting.values())
-                return None if waits or any(sent.name == "welcome" for sent in self.sent) else candidate
+                return self._welcome_may_arm(candidate)
         return candidate
+
+    def _welcome_may_arm(self, candidate: Candidate) -> Candidate | None:
+        """A second opening while the first one waits is the same episode. Of her words of consent the first opens one, and the
+        next after a welcome that she did not want to get any more.
+        """
+        for number, (one, occurrence, _) in list(self.waiting.items()):
+            if one.name == "welcome" and occurrence:
+                if self._unsubscribed(one, occurrence, candidate.armed) is None:
+                    return None
+                del self.waiting[number]
+                self.unwanted = True
+        if candidate.about == "again" and not self.unwanted:
+            return None
+        if candidate.about != "sign-up":
+            self.unwanted = False
+        return None if any(sent.name == "welcome" for sent in self.sent) else candidate
 
     def _request_may_arm(self, candidate: Candidate) -> Candidate | None:
         """What happens to a parcel plans its request anew, unless that is decided or waits for the same time."""
@@ -366,6 +382,8 @@ class Life:
                 if emitted and occurrence == 1:
                     due, gone = candidate.due + 7 * DAY_MS, reviews.nothing_left(self.events, candidate.key, now)
                     self._plan(candidate._replace(due=due, gone=gone), 2, due)
+            case "welcome":
+                self.unwanted |= not self._agreed(now)
             case "replenishment.due":
                 if emitted:
                     self.supply_done.add(candidate.key)
