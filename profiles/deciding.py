@@ -5,6 +5,8 @@ A part of `profiles.turn` that is compiled (structs themselves can't be, see doc
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from profiles.catalogue import Facts
 from profiles.ids import decision_id
 from profiles.mixed_in import mixed_in
@@ -56,26 +58,27 @@ class Deciding:
         text = f"{trigger_id}|{state}|{reason}|{self.cause}|{due_ms}"
         if until_ms is not None:
             text = f"{text}|{until_ms}"  # it may be put off twice
-        self.out.append(
-            Decision(
-                decision_id=decision_id(text),
-                name=name,
-                episode_key=key,
-                customer_id=profile.id,
-                state=state,
-                reason=reason,
-                trigger_id=trigger_id,
-                occurrence=episode.occurrence,
-                due_at_ms=due_ms,
-                at_ms=at_ms,
-                until_ms=until_ms,
-                order_id=order_id,
-                gates=gates,
-                evidence=(episode.anchor, *episode.evidence) if episode.evidence else (episode.anchor,),
-                rules=self.book.rules.version,
-                renamed_to=renamed_to,
-            )
+        decision = Decision(
+            decision_id=decision_id(text),
+            name=name,
+            episode_key=key,
+            customer_id=profile.id,
+            state=state,
+            reason=reason,
+            trigger_id=trigger_id,
+            occurrence=episode.occurrence,
+            due_at_ms=due_ms,
+            at_ms=at_ms,
+            until_ms=until_ms,
+            order_id=order_id,
+            gates=gates,
+            evidence=(episode.anchor, *episode.evidence) if episode.evidence else (episode.anchor,),
+            rules=self.book.rules.version,
         )
+        if renamed_to is not None:
+            # Rare. With a sixteenth name above, Python would make a dict of all of them for each decision.
+            decision = replace(decision, renamed_to=renamed_to)
+        self.out.append(decision)
         kept = profile.decisions
         kept.append(DecisionKept(at_ms, name, key, state, reason, trigger_id))
         if len(kept) > DECISIONS_KEPT:
