@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from profiles import carts
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, plan_by_day, waiting, was_sent
@@ -98,7 +99,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         learned = turn.book.models.together
         if learned is None and not any(facts.complementary for facts in known):
             return []
-        without = _owned(turn.profile) | _in_carts(turn.profile) | set(bought)
+        without = _owned(turn.profile) | _in_carts(turn) | set(bought)
         without.update(other for facts in known for other in facts.substitutes)
         # Some more than are shown: of what was learned, some may be sold out.
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
@@ -184,7 +185,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     def _rest(self, turn: Turn, members: tuple[str, ...]) -> list[str] | None:
         """What she lacks of a bundle that she has begun; None where she has not."""
         profile = turn.profile
-        in_carts = _in_carts(profile)
+        in_carts = _in_carts(turn)
         if in_carts.isdisjoint(members):
             since_ms = turn.time_ms - SEEN_FOR_MS
             viewed = {
@@ -209,7 +210,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             return "no_bundle"
         if self._rest(turn, members) is not None:
             return None
-        has = _in_carts(turn.profile) | _owned(turn.profile)
+        has = _in_carts(turn) | _owned(turn.profile)
         return "complete" if has.issuperset(members) else "not_wanted"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
@@ -269,8 +270,9 @@ def _owned(profile: Profile) -> set[str]:
     return owned
 
 
-def _in_carts(profile: Profile) -> set[str]:
-    return {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+def _in_carts(turn: Turn) -> set[str]:
+    found = carts.kept_carts(turn.profile, turn.time_ms, turn.book.rule(CartAbandonedRule).forget_ms)
+    return {line.product_id for cart in found for line in cart.lines.values()}
 
 
 CROSS_SELL: Final = CrossSell()

@@ -65,6 +65,13 @@ def test_a_view_of_more_than_thirty_days_ago_does_not_count_though_she_wished_fo
     assert story.view("tent", 40 * DAY).until(45 * DAY).emitted(NAME) == [41 * DAY]
 
 
+def test_what_lies_in_a_cart_that_was_dropped_is_neither_begun_nor_there() -> None:
+    story = ada(cooldown_ms=0).add("tent", 0).until(2 * DAY).view("stove", 31 * DAY).until(35 * DAY)
+    assert len(offered(story)) == 1
+
+    assert offered(story.view("mat", 36 * DAY).until(40 * DAY))[1:] == [("weekend", ["tent", "mat", "stove"])]
+
+
 def test_one_in_a_cart_is_enough_and_is_not_suggested_again() -> None:
     story = ada().add("tent", 0).until(5 * DAY)
 
