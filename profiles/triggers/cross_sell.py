@@ -115,6 +115,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     rule_type = BundleSuggestRule
     waits_apart = True
     listens = frozenset({events.ProductViewed})
+    remembers_views = True
     reasons: ClassVar[dict[str, str]] = {
         "complete": "The customer has all of the bundle, or it is in a cart.",
         "not_wanted": "Of the bundle nothing is in a cart any more, and no two products were viewed of late.",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.models import Models
-from profiles.triggers import BundleSuggestRule, CartAbandonedRule
+from profiles.triggers import BUILT_IN, BundleSuggestRule, CartAbandonedRule
 from tests.stories.timeline import DAY, Timeline, product, shop
 
 NAME = "bundle.suggest"
@@ -43,6 +43,13 @@ def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
     assert story.emitted(NAME) == [DAY + 10]
     assert offered(story) == [("weekend", ["tent", "mat", "stove"])]
     assert [one.episode_key for one in story.triggers if one.name == NAME] == ["user_id:ada|weekend"]
+
+
+def test_two_views_do_where_no_other_trigger_goes_by_what_was_viewed() -> None:
+    others = [one.rule_type(enabled=False) for one in BUILT_IN if one.name != NAME]
+    story = Timeline(shop(*others, catalogue=CATALOGUE)).view("tent", 0).view("stove", 10).until(5 * DAY)
+
+    assert offered(story) == [("weekend", ["tent", "mat", "stove"])]
 
 
 def test_it_has_the_same_id_whichever_of_the_two_was_heard_of_first() -> None:
