@@ -99,7 +99,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         learned = turn.book.models.together
         if learned is None and not any(facts.complementary for facts in known):
             return []
-        without = _owned(turn.profile) | _in_carts(turn) | set(bought)
+        without = _owned(turn) | _in_carts(turn) | set(bought)
         without.update(other for facts in known for other in facts.substitutes)
         # Some more than are shown: of what was learned, some may be sold out.
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
@@ -194,7 +194,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             }
             if len(viewed.intersection(members)) < VIEWED_AT_LEAST:
                 return None
-        has = in_carts | _owned(profile)
+        has = in_carts | _owned(turn)
         return [product_id for product_id in members if product_id not in has] or None
 
     def _lacks(self, turn: Turn, episode: Episode) -> list[str] | None:
@@ -211,7 +211,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             return "no_bundle"
         if self._rest(turn, members) is not None:
             return None
-        has = _in_carts(turn) | _owned(turn.profile)
+        has = _in_carts(turn) | _owned(turn)
         return "complete" if has.issuperset(members) else "not_wanted"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
@@ -263,9 +263,10 @@ def _has_all(order: RecentOrder, sent: Emitted) -> bool:
     return bool(sent.product_ids) and set(sent.product_ids) <= set(order.product_ids)
 
 
-def _owned(profile: Profile) -> set[str]:
-    """What she bought in the last 30 days, or buys again and again."""
-    owned = {product_id for order in profile.recent_orders for product_id in order.product_ids}
+def _owned(turn: Turn) -> set[str]:
+    """What she bought in the last 30 days (of who bought no more older orders are kept), or buys again and again."""
+    since_ms, profile = turn.time_ms - carts.RECENT_ORDERS_KEPT_MS, turn.profile
+    owned = {id_ for order in profile.recent_orders if order.at_ms >= since_ms for id_ in order.product_ids}
     for state in profile.supply.values():
         owned.update(purchase.product_id or state.product_id for purchase in state.purchases)
     return owned

@@ -108,6 +108,12 @@ def test_the_whole_bundle_in_the_cart_or_bought_ends_it() -> None:
         assert [(one.state, one.reason) for one in decided] == [("armed", None), ("cancelled", "complete")]  # type: ignore[union-attr]
 
 
+def test_what_she_bought_more_than_thirty_days_ago_she_may_lack_again() -> None:
+    story = ada().order("o1", 0, "pillow").view("pillow", 31 * DAY).view("mat", 31 * DAY + 5).until(40 * DAY)
+
+    assert offered(story) == [("sleep", ["mat", "pillow"])]
+
+
 def test_what_left_the_cart_is_not_wanted_any_more() -> None:
     story = ada().add("tent", 0).remove("tent", 10).until(5 * DAY)
 
