@@ -254,6 +254,14 @@ def added_ms(profile: Profile) -> int:
     return max(added + [op.at_ms for cart in known for op in cart.ops if op.kind == ADD], default=0)
 
 
+def kept_carts(profile: Profile, now_ms: int, forget_ms: int) -> list[Cart]:
+    """Her carts that hold something, without those whose last change is longer ago than `forget_ms`, though she did not come by
+    since, so that they were not tidied up; only to look at.
+    """
+    horizon_ms = now_ms - forget_ms
+    return [cart for cart in seen_carts(profile) if cart.lines and last_change_ms(cart) >= horizon_ms]
+
+
 def any_full(profile: Profile, now_ms: int, forget_ms: int) -> bool:
     """Whether the customer has a cart with items that changed within `forget_ms`."""
     horizon_ms = now_ms - forget_ms

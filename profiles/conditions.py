@@ -153,6 +153,7 @@ def _rules_of(rules: Rules) -> dict[str, str]:
 
     said: dict[str, list[Any]] = {
         "acquisition": [rules.acquisition],
+        "carts": [_cart_rule(rules).forget_ms],
         "feedback": [rules.open_feedback],
         "predicted": [rules.open_feedback, *own(ChurnRiskRule)],
         "replenishment": [rules.repurchase, *own(ReplenishmentDueRule, ReplenishmentLateRule)],
@@ -168,9 +169,13 @@ def visitors_kept(rules: Rules) -> Rules:
 
 def _spans(rules: Rules) -> list[tuple[str, int]]:
     """For how long rules ask for what a visitor did, by their keys. Conditions ask for no more than the default's 400 days."""
-    cart_rule = rules.triggers.get(CartAbandonedRule.trigger, CartAbandonedRule())
-    assert isinstance(cart_rule, CartAbandonedRule)
-    return [("allowed_lateness", rules.allowed_lateness_ms), ("cart_abandoned.forget", cart_rule.forget_ms)]
+    return [("allowed_lateness", rules.allowed_lateness_ms), ("cart_abandoned.forget", _cart_rule(rules).forget_ms)]
+
+
+def _cart_rule(rules: Rules) -> CartAbandonedRule:
+    found = rules.triggers.get(CartAbandonedRule.trigger, CartAbandonedRule())
+    assert isinstance(found, CartAbandonedRule)
+    return found
 
 
 def _check_visitors(rules: Rules, asked: "Iterable[tuple[str, Expression]]") -> None:

@@ -4,6 +4,7 @@ from math import fsum, inf
 
 from profiles import acquisition, cart_currency, carts, complaints, interests, supply, wishes
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule
 from profiles.consent import summary
 from profiles.contacts import shown_ids
 from profiles.feedback_state import OlderReviews
@@ -55,10 +56,10 @@ def document(profile: Profile, book: Book, now_ms: int) -> ProfileDocument:
         acquisition=acquisition_shown(profile, book),
         orders=_orders(profile, now_ms),
         ltv=_lifetime_value(profile, book),
-        carts=tuple(cart_shown(cart, book) for cart in newest_first(profile)),
+        carts=tuple(cart_shown(cart, book) for cart in newest_first(profile, book, now_ms)),
         interests=interests_shown(profile, now_ms),
         replenishment=replenishment(profile, book),
-        recommended=recommended(profile, book),
+        recommended=recommended(profile, book, now_ms),
         wishlist=wishlist_shown(profile),
         coupons=coupons_shown(profile),
         feedback=feedback_shown(profile, book, now_ms),
@@ -167,10 +168,15 @@ def triggers_shown(profile: Profile) -> tuple[DecisionShown, ...]:
     )
 
 
-def newest_first(profile: Profile) -> list[Cart]:
-    """Her carts that hold something, the one that changed last first."""
-    full = [cart for cart in carts.seen_carts(profile) if cart.lines]
+def newest_first(profile: Profile, book: Book, now_ms: int) -> list[Cart]:
+    """Her carts that hold something and are not dropped by now, the one that changed last first."""
+    full = carts.kept_carts(profile, now_ms, book.rule(CartAbandonedRule).forget_ms)
     return sorted(full, key=lambda cart: (-cart.mutated_ms, cart.cart_id))
+
+
+def dropped_ms(cart: Cart, book: Book) -> int:
+    """From when on a cart is dropped, if nothing happens to it until then."""
+    return carts.last_change_ms(cart) + book.rule(CartAbandonedRule).forget_ms + 1
 
 
 def cart_shown(cart: Cart, book: Book) -> CartShown:
@@ -240,12 +246,12 @@ def _coming(coming: supply.Forecast) -> Replenishment:
     )
 
 
-def recommended(profile: Profile, book: Book) -> tuple[str, ...]:
+def recommended(profile: Profile, book: Book, now_ms: int) -> tuple[str, ...]:
     """What is bought together with what lies in her carts and what she ordered of late, without any of these."""
     together = book.models.together
     if not together:
         return ()
-    items = {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+    items = {line.product_id for cart in newest_first(profile, book, now_ms) for line in cart.lines.values()}
     items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
     return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
 

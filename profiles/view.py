@@ -3,10 +3,10 @@
 `ProfileView(profile, book, now_ms).ltv.net_minor` opens the part of the profile that holds lifetime value and no other.
 What the fields mean is said in `schemas.profile_document`, and their values are those of `profiles.document`.
 
-Five kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, complaints that
-nobody took up expire, grants of consent end, and what models say is another each day of the shop. Who reads one of the first
-two can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader notes down
-there: the earliest instant at which what it saw may be otherwise.
+Six kinds of values change by themselves as time goes on: interest scores fade, `orders.per_year` falls, complaints that
+nobody took up expire, grants of consent end, carts are dropped, and what models say is another each day of the shop. Who reads
+one of the first two can ask for it at another instant (`Scores.at`, `OrdersView.per_year_at`). `holds_until_ms` is what a reader
+notes down there: the earliest instant at which what it saw may be otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,7 +100,9 @@ class ProfileView:
 
     @property
     def carts(self) -> tuple[CartShown, ...]:
-        return tuple(document.cart_shown(cart, self.book) for cart in document.newest_first(self.profile))
+        found = document.newest_first(self.profile, self.book, self.now_ms)
+        self.holds_until(min((document.dropped_ms(cart, self.book) for cart in found), default=None))
+        return tuple(document.cart_shown(cart, self.book) for cart in found)
 
     @property
     def interests(self) -> "InterestsView":
@@ -117,7 +119,7 @@ class ProfileView:
         profile = self.profile
         if profile.carts or profile.left_carts or profile.recent_orders:
             self.holds_until(holds_until_ms(self.book, self.now_ms))
-        return document.recommended(profile, self.book)
+        return document.recommended(profile, self.book, self.now_ms)
 
     @property
     def wishlist(self) -> tuple[WishShown, ...]:

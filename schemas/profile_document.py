@@ -274,10 +274,11 @@ class ProfileDocument(Struct, frozen=True, kw_only=True, gc=False):
     """One customer. `id` is "type:value"; `ids` lists all known identifiers by type, `consent` the state by "channel.purpose":
     GRANT, DENY, REVOKED, or EXPIRED for a GRANT that has ended.
 
-    `recommended` are products that go with those of her carts and newest orders, best first; empty until pairs were counted.
-    `merging` are identifiers found to be hers whose history is on its way here: for a moment, what stands below lacks it.
-    `messages` counts what messaging systems reported, by kind ("opened"), with the newest moment of each ("last_opened_ms").
-    `predicted` is null until a model was fitted.
+    `carts` are those that hold something, until they are dropped (`cart_abandoned.forget`). `recommended` are products that go
+    with those of her carts and newest orders, best first; empty until pairs were counted. `merging` are identifiers found to
+    be hers whose history is on its way here: for a moment, what stands below lacks it. `messages` counts what messaging
+    systems reported, by kind ("opened"), with the newest moment of each ("last_opened_ms"). `predicted` is null until a model
+    was fitted.
     """
 
     id: str

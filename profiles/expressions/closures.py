@@ -56,7 +56,7 @@ _ARITHMETIC: Final = frozenset({"_+_", "_-_", "_*_", "_/_", "_%_"})
 LONGEST_MS: Final = 3650 * DAY_MS
 """How far back `ago` and how far ahead `ahead` may reach."""
 _SCORES: Final = frozenset({"categories", "brands", "occasions"})
-_TURN: Final = frozenset({"consent", "feedback", "predicted", "recommended", "replenishment"})
+_TURN: Final = frozenset({"carts", "consent", "feedback", "predicted", "recommended", "replenishment"})
 """Parts of the profile that may change without an event; the view tells until when what was read of them holds."""
 
 

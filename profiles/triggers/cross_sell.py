@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from profiles import carts
 from profiles.book import Book
+from profiles.cart_rules import CartAbandonedRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, plan_by_day, waiting, was_sent
@@ -98,7 +99,7 @@ class CrossSell(TriggerDefinition[CrossSellRule]):
         learned = turn.book.models.together
         if learned is None and not any(facts.complementary for facts in known):
             return []
-        without = _owned(turn.profile) | _in_carts(turn.profile) | set(bought)
+        without = _owned(turn) | _in_carts(turn) | set(bought)
         without.update(other for facts in known for other in facts.substitutes)
         # Some more than are shown: of what was learned, some may be sold out.
         found = [] if learned is None else for_set(learned, bought, without, 2 * PRODUCTS_MAX)
@@ -114,6 +115,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     rule_type = BundleSuggestRule
     waits_apart = True
     listens = frozenset({events.ProductViewed})
+    remembers_views = True
     reasons: ClassVar[dict[str, str]] = {
         "complete": "The customer has all of the bundle, or it is in a cart.",
         "not_wanted": "Of the bundle nothing is in a cart any more, and no two products were viewed of late.",
@@ -184,7 +186,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
     def _rest(self, turn: Turn, members: tuple[str, ...]) -> list[str] | None:
         """What she lacks of a bundle that she has begun; None where she has not."""
         profile = turn.profile
-        in_carts = _in_carts(profile)
+        in_carts = _in_carts(turn)
         if in_carts.isdisjoint(members):
             since_ms = turn.time_ms - SEEN_FOR_MS
             viewed = {
@@ -192,7 +194,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             }
             if len(viewed.intersection(members)) < VIEWED_AT_LEAST:
                 return None
-        has = in_carts | _owned(profile)
+        has = in_carts | _owned(turn)
         return [product_id for product_id in members if product_id not in has] or None
 
     def _lacks(self, turn: Turn, episode: Episode) -> list[str] | None:
@@ -209,7 +211,7 @@ class BundleSuggest(TriggerDefinition[BundleSuggestRule]):
             return "no_bundle"
         if self._rest(turn, members) is not None:
             return None
-        has = _in_carts(turn.profile) | _owned(turn.profile)
+        has = _in_carts(turn) | _owned(turn)
         return "complete" if has.issuperset(members) else "not_wanted"
 
     def recheck(self, turn: Turn, episode: Episode) -> str | None:
@@ -261,16 +263,18 @@ def _has_all(order: RecentOrder, sent: Emitted) -> bool:
     return bool(sent.product_ids) and set(sent.product_ids) <= set(order.product_ids)
 
 
-def _owned(profile: Profile) -> set[str]:
-    """What she bought in the last 30 days, or buys again and again."""
-    owned = {product_id for order in profile.recent_orders for product_id in order.product_ids}
+def _owned(turn: Turn) -> set[str]:
+    """What she bought in the last 30 days (of who bought no more older orders are kept), or buys again and again."""
+    since_ms, profile = turn.time_ms - carts.RECENT_ORDERS_KEPT_MS, turn.profile
+    owned = {id_ for order in profile.recent_orders if order.at_ms >= since_ms for id_ in order.product_ids}
     for state in profile.supply.values():
         owned.update(purchase.product_id or state.product_id for purchase in state.purchases)
     return owned
 
 
-def _in_carts(profile: Profile) -> set[str]:
-    return {line.product_id for cart in carts.all_carts(profile).values() for line in cart.lines.values()}
+def _in_carts(turn: Turn) -> set[str]:
+    found = carts.kept_carts(turn.profile, turn.time_ms, turn.book.rule(CartAbandonedRule).forget_ms)
+    return {line.product_id for cart in found for line in cart.lines.values()}
 
 
 CROSS_SELL: Final = CrossSell()

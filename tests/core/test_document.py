@@ -221,6 +221,13 @@ def test_an_average_order_is_one_of_those_whose_amounts_are_known() -> None:
     assert average(order(1, "o2", 777, currency="EUR")) is None
 
 
+def test_a_cart_is_shown_until_it_is_dropped_whether_she_comes_by_or_not() -> None:
+    added = ProductAdded, 0, {"cart_id": "c", "product": Product(product_id="a", price_minor=250)}
+
+    assert len(shown(added, now_day=30)["carts"]) == 1
+    assert shown(added, now_day=30 + 1 / DAY_MS)["carts"] == []
+
+
 def test_carts_with_items_are_shown_newest_first_with_their_value() -> None:
     def added(
         day: float, cart_id: str, product_id: str, quantity: int = 1

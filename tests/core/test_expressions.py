@@ -190,7 +190,7 @@ def test_the_end_of_what_holds_is_found_to_the_millisecond_or_there_is_none() ->
 def with_carts(carts: int, lines: int) -> Profile:
     profile = Profile("user_id:7")
     for number in range(carts):
-        cart = Cart(f"c{number}", mutated_ms=number)
+        cart = Cart(f"c{number}", mutated_ms=NOW_MS - number)
         cart.lines = {f"p{line}": CartLine(f"p{line}", None, 1.0, 0, 100) for line in range(lines)}
         profile.carts[cart.cart_id] = cart
     return profile

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.models import Models
-from profiles.triggers import BundleSuggestRule, CartAbandonedRule
+from profiles.triggers import BUILT_IN, BundleSuggestRule, CartAbandonedRule
 from tests.stories.timeline import DAY, Timeline, product, shop
 
 NAME = "bundle.suggest"
@@ -45,6 +45,13 @@ def test_two_products_viewed_bring_the_rest_a_day_later() -> None:
     assert [one.episode_key for one in story.triggers if one.name == NAME] == ["user_id:ada|weekend"]
 
 
+def test_two_views_do_where_no_other_trigger_goes_by_what_was_viewed() -> None:
+    others = [one.rule_type(enabled=False) for one in BUILT_IN if one.name != NAME]
+    story = Timeline(shop(*others, catalogue=CATALOGUE)).view("tent", 0).view("stove", 10).until(5 * DAY)
+
+    assert offered(story) == [("weekend", ["tent", "mat", "stove"])]
+
+
 def test_it_has_the_same_id_whichever_of_the_two_was_heard_of_first() -> None:
     in_order = ada().view("tent", 0, message_id="one").view("stove", 10, message_id="two").until(5 * DAY)
     late = ada().view("stove", 10, message_id="two").view("tent", 0, message_id="one", arrives=11).until(5 * DAY)
@@ -63,6 +70,13 @@ def test_a_view_of_more_than_thirty_days_ago_does_not_count_though_she_wished_fo
 
     assert story.view("stove", 31 * DAY).until(35 * DAY).emitted(NAME) == []
     assert story.view("tent", 40 * DAY).until(45 * DAY).emitted(NAME) == [41 * DAY]
+
+
+def test_what_lies_in_a_cart_that_was_dropped_is_neither_begun_nor_there() -> None:
+    story = ada(cooldown_ms=0).add("tent", 0).until(2 * DAY).view("stove", 31 * DAY).until(35 * DAY)
+    assert len(offered(story)) == 1
+
+    assert offered(story.view("mat", 36 * DAY).until(40 * DAY))[1:] == [("weekend", ["tent", "mat", "stove"])]
 
 
 def test_one_in_a_cart_is_enough_and_is_not_suggested_again() -> None:
@@ -92,6 +106,12 @@ def test_the_whole_bundle_in_the_cart_or_bought_ends_it() -> None:
             output for output in story.until(5 * DAY).out if getattr(output, "episode_key", "").endswith("|sleep")
         ]
         assert [(one.state, one.reason) for one in decided] == [("armed", None), ("cancelled", "complete")]  # type: ignore[union-attr]
+
+
+def test_what_she_bought_more_than_thirty_days_ago_she_may_lack_again() -> None:
+    story = ada().order("o1", 0, "pillow").view("pillow", 31 * DAY).view("mat", 31 * DAY + 5).until(40 * DAY)
+
+    assert offered(story) == [("sleep", ["mat", "pillow"])]
 
 
 def test_what_left_the_cart_is_not_wanted_any_more() -> None:

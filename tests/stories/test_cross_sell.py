@@ -72,6 +72,18 @@ def test_what_she_has_bought_lately_or_has_in_a_cart_is_not_offered() -> None:
     assert offered(ada().order("o1", 0, "tent", cart_id="c0").add("stove", 5).until(8 * DAY)) == [["mat"]]
 
 
+def test_what_she_bought_more_than_thirty_days_ago_is_offered_whether_she_bought_since_or_not() -> None:
+    bought = ada().order("o0", -25 * DAY, "mat").order("o1", 0, "tent")
+
+    assert offered(bought.until(20 * DAY)) == [["mat", "stove"]]
+
+
+def test_what_lies_in_a_cart_that_was_dropped_is_offered() -> None:
+    story = ada().add("mat", -25 * DAY).order("o1", 0, "tent", cart_id="c2")
+
+    assert offered(story.until(20 * DAY)) == [["mat", "stove"]]
+
+
 def test_what_is_sold_out_is_not_offered() -> None:
     assert offered(ada().order("o1", 0, "tent").stock("mat", DAY, 0).until(20 * DAY)) == [["stove"]]
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from profiles.cart_rules import CartAbandonedRule
 from profiles.catalogue import build_catalogue
 from profiles.engine import Engine
 from profiles.expressions.errors import ExpressionError
@@ -120,6 +121,15 @@ def test_whom_a_release_before_left_in_it_though_her_consent_had_ended_is_out_wi
     ada.until(100).new_rules(book).until(101)
 
     assert [name for name, _, _ in told(ada)] == [ENTERED, EXITED]
+
+
+def test_a_cart_of_hers_counts_until_the_very_millisecond_in_which_it_is_dropped() -> None:
+    full = {"when": "profile.carts.exists(c, c.value_minor > 0)"}
+    ada = Timeline(shop(CartAbandonedRule(forget_ms=7 * DAY_MS), segments={"full": full}))
+    ada.add("tent", 0).add("rope", 2 * DAY, cart="c2").until(20 * DAY)
+
+    assert told(ada) == [(ENTERED, "full", 0), (EXITED, "full", pytest.approx(9 * DAY, abs=1e-4))]
+    assert the_one(ada, EXITED).occurred_at_ms == ms(9 * DAY) + 1
 
 
 def test_what_is_foretold_of_her_is_looked_at_again_with_each_day_of_the_shop() -> None:
