@@ -372,7 +372,9 @@ def _convert(values: Any, kind: type[T], given_by: Mapping[str, str], at: str = 
         if pattern := re.fullmatch(r"Expected `str` matching regex (.*)", message):
             message = f"Expected {FORMS[pattern[1]]}"
         if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
-            message = f"{missing[1]} is missing"
+            # A secret that is kept out of the file is missing wherever its variable is not given.
+            variable = f"{ENV_PREFIX}{path}_{missing[1]}".replace(".", "_").upper()
+            message = f"{missing[1]} is missing; give it there, or as {variable}"
         if message.startswith("Invalid enum value") and (allowed := _words(path)):
             message += f"; allowed are {', '.join(allowed)}"
         raise SettingsError(f"{_named(path, given_by)}: {message}" if path else message) from None

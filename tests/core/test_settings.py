@@ -44,13 +44,13 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file() -> None:
         ({}, {}, {"http.prt": 1}, "unknown setting flag --http-prt; did you mean http.port?"),
         ({"kafka": {"partitions": 0}}, {}, {}, "kafka.partitions: Expected `int` >= 1"),
         ({"kafka": {"partitions": "4"}}, {}, {}, "kafka.partitions: Expected `int`, got `str`"),
-        ({"sources": {"web": {"key": "wk_12345678"}}}, {}, {}, "sources.web: kind is missing"),
+        ({"sources": {"web": {"key": "wk_12345678"}}}, {}, {}, "sources.web: kind is missing; give it there, or as REGULARS_SOURCES_WEB_KIND"),  # noqa: E501
         ({"sources": {"web": {"kee": "x"}}}, {}, {}, "unknown setting sources.web.kee; did you mean key?"),
         ({"sources": {"My-Web": {}}}, {}, {}, "[sources.My-Web]: a name is small letters, digits and _, and begins with a letter"),  # noqa: E501
         ({"sources": {"web": 3}}, {}, {}, "sources.web must be a table: [sources.web]"),
         ({"sources": {"a": {"key": "wk_12345678", "kind": "client"}, "b": {"key": "wk_12345678", "kind": "server"}}}, {}, {}, "sources.a.key and sources.b.key must differ"),  # noqa: E501
         ({"sources": {"a": {"key": "wk_12345678", "kind": "client"}}, "webhooks": {"a": {"scheme": "shopify", "secrets": ["12345678"]}}}, {}, {}, "sources.a and webhooks.a must have different names: it is their events' source"),  # noqa: E501
-        ({}, {"REGULARS_TOKENS_CRM_SHA256": "a" * 64}, {}, "tokens.crm: scopes is missing"),
+        ({}, {"REGULARS_TOKENS_CRM_SHA256": "a" * 64}, {}, "tokens.crm: scopes is missing; give it there, or as REGULARS_TOKENS_CRM_SCOPES"),  # noqa: E501
         ({"serve": {"batch_bytes": 100_000, "inflight_bytes": 65_536}}, {}, {}, "serve.batch_bytes must not be above serve.inflight_bytes"),  # noqa: E501
         ({}, {"REGULARS_KAFKA_PARTITIONS": "many"}, {}, "kafka.partitions (REGULARS_KAFKA_PARTITIONS): Expected `int`, got `str`"),  # noqa: E501
         ({"kafka": {"partitions": 4}}, {}, {"kafka.partitions": "0"}, "kafka.partitions (--kafka-partitions): Expected `int` >= 1"),  # noqa: E501
