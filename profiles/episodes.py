@@ -489,7 +489,7 @@ def _emit(
             product_ids=sorted({item.product_id for item in content.items}),
             service=rule.trigger_class == "service",
             ghost=ghost,
-            until_ms=now_ms + rule.memory_ms(book.rules.precedence),
+            until_ms=now_ms + rule.memory_ms(book.rules),
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
