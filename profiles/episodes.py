@@ -219,9 +219,12 @@ def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str
 
 
 def cancel_marketing(turn: Turn, triggers: Triggers, reason: str) -> None:
-    """End the armed marketing episodes that had opened by the time of the event; on what opened since the gates decide."""
+    """End the armed marketing episodes that had opened by the time of the event; on what opened since the gates decide.
+
+    What opens in the future waits for a parcel on its way, and was armed before.
+    """
     for episode in list(turn.profile.episodes.values()):
-        if episode.opened_ms > turn.time_ms:
+        if turn.time_ms < episode.opened_ms <= turn.at.clock_ms:
             continue
         definition = triggers.get(episode.name)
         if definition is not None and definition.rule(turn.book).trigger_class == "marketing":
