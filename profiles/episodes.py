@@ -559,9 +559,10 @@ def settle(
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
-    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one sent gets the
-    credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
-    order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
+    marketing, unless that could not be sent; an abandoned cart that was bought is also recovered. Of several reminders of one
+    episode the last one sent gets the credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be
+    taken back. `worth` is what the order adds to her totals now; the outcome tells its net value. `among`: only what was emitted
+    under these trigger ids.
     """
     if not turn.profile.has_emitted:
         return
@@ -576,7 +577,9 @@ def settle(
             if definition.covers(turn, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
-        elif not sent.service and _in_time(turn, definition, order, sent) and definition.converts(turn, order, sent):
+        elif sent.service or sent.failed:
+            continue
+        elif _in_time(turn, definition, order, sent) and definition.converts(turn, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue
