@@ -215,11 +215,12 @@ def cancel(turn: Turn, definition: TriggerDefinition[Any], key: str, reason: str
 
 
 def cancel_marketing(turn: Turn, triggers: Triggers, reason: str) -> None:
-    """End the armed marketing episodes but those that opened between the event, where it is heard of late, and now: on these the
-    gates decide. One that opens with a parcel's likely arrival was planned before.
+    """End the armed marketing episodes that had opened by the time of the event; on what opened since the gates decide.
+
+    What opens in the future waits for a parcel on its way, and was armed before.
     """
     for episode in list(turn.profile.episodes.values()):
-        if turn.time_ms < episode.opened_ms <= turn.now_ms:
+        if turn.time_ms < episode.opened_ms <= turn.at.clock_ms:
             continue
         definition = triggers.get(episode.name)
         if definition is not None and definition.rule(turn.book).trigger_class == "marketing":
@@ -487,7 +488,7 @@ def _emit(
             product_ids=sorted({item.product_id for item in content.items}),
             service=rule.trigger_class == "service",
             ghost=ghost,
-            until_ms=now_ms + rule.memory_ms(book.rules.precedence),
+            until_ms=now_ms + rule.memory_ms(book.rules),
         )
     )
     if sent[0].until_ms < now_ms or len(sent) > EMITTED_MAX:
@@ -554,9 +555,10 @@ def settle(
     """Hold a newly placed order against what was emitted: it takes it back, or counts as its conversion.
 
     At or before the emission it retracts (reason late_conversion), after it and within the attribution time it converts
-    marketing; an abandoned cart that was bought is also recovered. Of several reminders of one episode the last one sent gets the
-    credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be taken back. `worth` is what the
-    order adds to her totals now; the outcome tells its net value. `among`: only what was emitted under these trigger ids.
+    marketing, unless that could not be sent; an abandoned cart that was bought is also recovered. Of several reminders of one
+    episode the last one sent gets the credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be
+    taken back. `worth` is what the order adds to her totals now; the outcome tells its net value. `among`: only what was emitted
+    under these trigger ids.
     """
     if not turn.profile.has_emitted:
         return
@@ -571,7 +573,9 @@ def settle(
             if definition.covers(turn, order, sent):
                 sent.outcome = "retracted"
                 _outcome(turn, sent, "trigger.cancelled", order.order_id, order.at_ms, worth, "late_conversion")
-        elif not sent.service and _in_time(turn, definition, order, sent) and definition.converts(turn, order, sent):
+        elif sent.service or sent.failed:
+            continue
+        elif _in_time(turn, definition, order, sent) and definition.converts(turn, order, sent):
             sent.outcome = "converted"
             if (sent.name, sent.key) in settled:
                 continue

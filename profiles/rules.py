@@ -116,10 +116,13 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
         """Names of segments it refers to, which must exist."""
         return ()
 
-    def memory_ms(self, precedence: "Precedence") -> int:
-        """How long an emission has to be remembered: as long as it can convert, or stand in the way of another one."""
+    def memory_ms(self, rules: "Rules") -> int:
+        """How long an emission has to be remembered: as long as it can convert, also by an order that is heard of late, or stand
+        in the way of another one.
+        """
         window_ms = self.window_ms if self.max_in_window else 0
-        return max(self.attribution_ms, self.cooldown_ms, window_ms, precedence.block_ms, Caps.LONGEST_MS)
+        converts_ms = self.attribution_ms + rules.allowed_lateness_ms
+        return max(converts_ms, self.cooldown_ms, window_ms, rules.precedence.block_ms, Caps.LONGEST_MS)
 
 
 class Caps(Struct, frozen=True, kw_only=True):

@@ -33,8 +33,8 @@ STEPS: Final = (1.0, 1.5, 2.0)
 
 
 class Winback(TriggerDefinition[WinbackRule]):
-    """The trigger. Its timer is "winback|<try>|<own mean interval, ms>|<learned, ms>|<newest order>": T as it was known when that
-    order came, but for the rules. There is one episode for each newest order.
+    """The trigger. Its timer is "winback|<try>|<own mean interval, ms>|<learned, ms>|<newest order>": T as it is by her orders
+    now, and by what was learned when the newest one came, but for the rules. There is one episode for each newest order.
     """
 
     name = "winback"
@@ -60,17 +60,7 @@ class Winback(TriggerDefinition[WinbackRule]):
         recent = profile.orders.recent
         newest = recent[-1] if recent else None
         wake = self._timer_of(turn, newest)
-        if wake is not None and newest is not None:
-            step, own_ms, learned_ms, _ = _parts(wake.partition("|")[2])
-            if entry is None:
-                # Orders that went may have been among those her rhythm was known by.
-                del profile.wakes[wake]
-                self._wait(turn, step, _own_ms(profile), learned_ms, newest, not_before_ms=turn.at.clock_ms)
-            else:
-                # It may have been told since that the order was placed at another time.
-                profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
-            return
-        for waiting in list(profile.episodes.values()):
+        for waiting in list(profile.episodes.values()) if wake is None else ():
             if waiting.name != self.name:
                 continue
             if newest is None or waiting.anchor != newest[1]:
@@ -79,13 +69,19 @@ class Winback(TriggerDefinition[WinbackRule]):
                 return  # the next one is planned once this one has gone out
         if newest is None:
             return
-        # After an order that was cancelled the tries go on where they were.
-        key = f"{profile.id}|{newest[1]}"
-        sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
-        step, tries = max(sent, default=0) + 1, self._tries(turn)
-        # The goods are those of the order that was told of, which is nearly always the newest one.
+        tries = self._tries(turn)
+        if wake is None:
+            # After an order that was cancelled the tries go on where they were.
+            key = f"{profile.id}|{newest[1]}"
+            sent = (one.occurrence for one in profile.emitted if one.name == self.name and one.key == key)
+            step = max(sent, default=0) + 1
+            # The goods are those of the order that was told of, which is nearly always the newest one.
+            learned_ms = 0 if entry is None else round(_q95_days(turn, entry) * DAY_MS)
+        else:
+            step, _, learned_ms, _ = _parts(wake.partition("|")[2])
+            del profile.wakes[wake]
+        # An order that came, went or moved may be one of those her rhythm is known by.
         own_ms = _own_ms(profile)
-        learned_ms = 0 if entry is None else round(_q95_days(turn, entry) * DAY_MS)
         # A try whose time is over was made, and may be forgotten since, or would be too late. So was one that was due before the
         # order that is no more was placed, or a gate held it back.
         over_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
@@ -93,9 +89,8 @@ class Winback(TriggerDefinition[WinbackRule]):
             over_ms = max(over_ms, entry.placed_ms)
         while step <= tries and newest[0] + self._after_ms(turn, step, own_ms, learned_ms) < over_ms:
             step += 1
-        if step > tries:
-            return
-        self._wait(turn, step, own_ms, learned_ms, newest)
+        if step <= tries:
+            self._wait(turn, step, own_ms, learned_ms, newest)
 
     def _timer_of(self, turn: Turn, newest: tuple[int, str] | None) -> str | None:
         """The timer that counts from her newest order; those that count from another one are let go of."""
@@ -149,11 +144,9 @@ class Winback(TriggerDefinition[WinbackRule]):
     def _tries(self, turn: Turn) -> int:
         return min(self.rule(turn.book).tries, len(STEPS))
 
-    def _wait(
-        self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str], *, not_before_ms: int = 0
-    ) -> None:
+    def _wait(self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str]) -> None:
         wake = f"{self.name}|{step}|{own_ms}|{learned_ms}|{newest[1]}"
-        turn.profile.wakes[wake] = max(newest[0] + self._after_ms(turn, step, own_ms, learned_ms), not_before_ms)
+        turn.profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
 
     def _after_ms(self, turn: Turn, step: int, own_ms: int, learned_ms: int) -> int:
         rule = self.rule(turn.book)

@@ -393,3 +393,16 @@ def test_a_step_without_amounts_gives_those_of_before_no_other_currency() -> Non
     ada.tell(events.CheckoutStepCompleted, 6, checkout_id="k1", currency="EUR")
 
     assert shown(ada) == (1000, "USD", [("A", 1000)])
+
+
+def test_a_reminder_that_could_not_be_sent_takes_no_credit_from_one_that_was() -> None:
+    ada = started(Timeline().add("A", 0), 0).until(DAY + 60)
+    first, second = ada.sent(CHECKOUT)
+    ada.tell(events.MessageFailed, DAY + 61, trigger_id=second.trigger_id)
+    ada.order("o1", DAY + 90, "A", checkout_id="k1")
+
+    told = [one for one in ada.out if isinstance(one, TriggerOutcome)]
+    assert [(one.name, one.of_trigger_id) for one in told] == [
+        ("trigger.converted", first.trigger_id),
+        ("cart.recovered", first.trigger_id),
+    ]

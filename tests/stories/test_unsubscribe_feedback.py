@@ -11,6 +11,7 @@ from tests.stories.timeline import DAY, Timeline, shop
 
 FEEDBACK = "unsubscribe.feedback"
 CART = "cart.abandoned"
+GRANT = (ConsentChange(state="GRANT", channel="email"),)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,18 @@ def test_it_is_told_at_once_and_marketing_that_waited_is_dropped(
 )
 def test_heard_of_late_it_drops_nothing_of_what_she_did_since(kind: type[events.Event], fields: dict[str, Any]) -> None:
     """Messaging systems may tell of it hours later. By then she had agreed anew, and left a cart."""
-    agrees = (ConsentChange(state="GRANT", channel="email"),)
-    ada = Timeline().add("A", 0, cart="c1").tell(events.ConsentChanged, 20, consent=agrees).add("B", 30, cart="c2")
+    ada = Timeline().add("A", 0, cart="c1").tell(events.ConsentChanged, 20, consent=GRANT).add("B", 30, cart="c2")
     ada.tell(kind, 10, arrives=40, **fields).until(DAY)
 
     assert [trigger.items[0].product_id for trigger in ada.sent(CART)] == ["B"]
     assert ada.emitted(CART) == [90]
+
+
+def test_a_request_for_a_review_of_a_parcel_on_its_way_is_dropped_too() -> None:
+    ada = Timeline().order("o1", 0, "tea").tell(events.OrderFulfilled, DAY, order_id="o1")
+    ada.tell(events.Unsubscribed, 2 * DAY, message_channel="email").tell(events.ConsentChanged, 3 * DAY, consent=GRANT)
+
+    assert ada.decisions("review.request") == [("armed", None), ("cancelled", "unsubscribed")]
 
 
 @pytest.mark.parametrize("bounce", ["soft", None])

@@ -180,3 +180,15 @@ def test_a_sign_up_that_becomes_known_two_days_late_is_not_welcomed() -> None:
     ada = newcomer().tell(events.Identified, 0, arrives=2 * DAY, consent=GRANT).until(3 * DAY)
 
     assert ada.emitted(WELCOME) == []
+
+
+def test_an_order_within_the_week_is_her_success_though_it_is_heard_of_hours_after_that_and_more_was_sent_since() -> (
+    None
+):
+    ada = newcomer().tell(events.Identified, 0, consent=GRANT)
+    ada.add("A", 7 * DAY, cart="c1").until(7 * DAY + 60)
+
+    ada.order("o1", 7 * DAY - HOUR, "Z", cart_id="c2", arrives=7 * DAY + 2 * HOUR)
+
+    assert ada.emitted("cart.abandoned") == [7 * DAY + 60]
+    assert ada.outcomes == [("trigger.converted", None)]

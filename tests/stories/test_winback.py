@@ -47,15 +47,28 @@ def test_somebody_slow_gets_two_and_a_half_of_her_own_intervals() -> None:
     assert emitted_days(ada) == [60 + 150]
 
 
-def test_an_order_starts_it_anew_and_a_late_older_one_does_not() -> None:
+def test_an_older_order_heard_of_late_counts_in_her_intervals_and_not_from_when() -> None:
     ada = buys(buys(Timeline(), 0), 80)
     ada.tell(events.OrderCompleted, 40 * DAY, arrives=81 * DAY, order_id="late", products=(product("tea"),))
-    ada.until(80 * DAY + 199 * DAY)
-    assert emitted_days(ada) == []
 
-    ada.until(80 * DAY + 201 * DAY)
+    assert emitted_days(ada.until(80 * DAY + 200 * DAY)) == [80 + 100, 80 + 150, 80 + 200]  # 2.5 x 40 days
 
-    assert emitted_days(ada) == [80 + 200]  # 2.5 x 80 days, as known when the newest order came
+
+def test_an_older_order_that_is_cancelled_after_the_newest_is_in_none_of_her_intervals() -> None:
+    ada = buys(buys(buys(Timeline(), 0), 40, order_id="gone"), 80)
+    ada.tell(events.OrderCancelled, 81 * DAY, order_id="gone").until(80 * DAY + 201 * DAY)
+
+    assert emitted_days(ada) == [80 + 200]  # 2.5 x 80 days
+
+
+@pytest.mark.parametrize("known, first", [(187 * DAY, 180), (187 * DAY + 1, 230)])
+def test_a_try_that_was_due_within_the_week_before_is_made_when_an_older_order_is_heard_of(
+    known: int, first: int
+) -> None:
+    ada = buys(buys(Timeline(), 0), 80)
+    ada.tell(events.OrderCompleted, 40 * DAY, arrives=known, order_id="late", products=(product("tea"),))
+
+    assert emitted_days(ada.until(400 * DAY))[0] == first
 
 
 def test_a_cancelled_newest_order_counts_from_the_one_before() -> None:

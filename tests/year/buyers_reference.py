@@ -123,7 +123,6 @@ class Life:
         self.passed: set[int] = set()
         self.asked_at: int | None = None
         self.surveyed: set[str] = set()
-        self.rhythm: tuple[str, float] = ("", 0)
 
     def outcomes(self, until: int) -> list[Outcome]:
         for event in self.events:
@@ -283,10 +282,8 @@ class Life:
         if not standing:
             return
         last = standing[-1]
-        if self.rhythm[0] != last.id:  # her rhythm is that of when her newest order came
-            mean = (last.at - standing[0].at) / (len(standing) - 1) if len(standing) > 1 else 0
-            self.rhythm = (last.id, max(90 * DAY_MS, 2.5 * mean))
-        gap = self.rhythm[1]
+        mean = (last.at - standing[0].at) / (len(standing) - 1) if len(standing) > 1 else 0
+        gap = max(90 * DAY_MS, 2.5 * mean)
         for number, times in enumerate((1, 1.5, 2), start=1):
             due = last.at + int(gap * times)
             if due >= now - 7 * DAY_MS and ("winback", last.id, number) not in self.decided:

@@ -12,9 +12,9 @@ from profiles.models import Models, encode_models, named
 from profiles.triggers import BUILT_IN
 from streams import cli
 from tests.year import offers, shop
-from tests.year.afterwards import Afterwards
 from tests.year.lookers import PRODUCTS
 from tests.year.offers import Outcome
+from tests.year.parcels import Parcels
 
 SEED = 5
 CUSTOMERS = 30
@@ -45,7 +45,7 @@ CATALOGUE = [
 
 @pytest.fixture(scope="module")
 def events() -> list[shop.Event]:
-    return Afterwards(SEED, CUSTOMERS, DAYS).events
+    return Parcels(SEED, CUSTOMERS, DAYS).events
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from profiles.triggers import BUILT_IN
 from streams import cli
 from tests.year import belonging, shop
-from tests.year.afterwards import Afterwards
 from tests.year.belonging import SEGMENTS, Change
+from tests.year.parcels import Parcels
 
 SEED = 15
 CUSTOMERS = 15
@@ -24,7 +24,7 @@ RULES = "".join(f"[{name}]\nenabled = false\n" for name in OTHERS) + "".join(
 
 @pytest.fixture(scope="module")
 def events() -> list[shop.Event]:
-    return Afterwards(SEED, CUSTOMERS, DAYS).events
+    return Parcels(SEED, CUSTOMERS, DAYS).events
 
 
 @pytest.fixture(scope="module")
