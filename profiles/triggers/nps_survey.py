@@ -42,7 +42,9 @@ class NpsSurvey(TriggerDefinition[NpsSurveyRule]):
                 self._ask_about_another(turn)
             return
         due_ms = self._due_ms(turn, arrived_ms, after_order=True)
-        if episode is None or is_ours or _comes_first(episode, due_ms, arrived_ms, order_id):
+        # One that had stood back until its time was over is brought up by nothing that becomes of it.
+        in_time = arrived_ms + self.rule(turn.book).delay_ms >= turn.time_ms
+        if is_ours or (in_time and (episode is None or _comes_first(episode, due_ms, arrived_ms, order_id))):
             self._ask_about(turn, order_id, arrived_ms, due_ms)
 
     def _ask_about_another(self, turn: Turn) -> None:

@@ -135,6 +135,17 @@ def test_nor_one_that_had_stood_back_behind_it() -> None:
     assert ada.waiting(SURVEY) == [105 * DAY]
 
 
+def test_nor_does_that_one_take_the_place_of_a_parcel_that_came_since() -> None:
+    ada = buyer().order("o2", 1, "lamp", "chair").tell(events.OrderDelivered, 2 * DAY, order_id="o2")
+    ada.tell(events.TicketOpened, 10 * DAY, ticket_id="t1").until(15 * DAY + 1)
+    ada.tell(events.TicketResolved, 16 * DAY, ticket_id="t1")
+    ada.order("o3", 19 * DAY, "desk").tell(events.OrderDelivered, 20 * DAY, order_id="o3")
+    ada.tell(events.OrderReturned, 22 * DAY, order_id="o2", products=(product("chair"),)).until(40 * DAY)
+
+    assert ada.emitted(SURVEY) == [34 * DAY]
+    assert [trigger.details["order_id"] for trigger in ada.sent(SURVEY)] == ["o3"]
+
+
 def test_an_order_that_came_back_is_not_asked_about() -> None:
     ada = buyer().tell(events.OrderReturned, 3 * DAY, order_id="o1").until(40 * DAY)
 

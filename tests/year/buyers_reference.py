@@ -251,7 +251,8 @@ class Life:
         ours = wait is not None and wait.about == order.id
         if order.here is not None and not order.given_back:
             passed_over = wait is not None and wait.about == AGAIN and order.here < wait.armed
-            first = wait is None or ours or self._survey_due(order.here) < wait.due
+            in_time = order.here + 14 * DAY_MS >= now
+            first = ours or (in_time and (wait is None or self._survey_due(order.here) < wait.due))
             if order.id not in self.surveyed and first and not passed_over:
                 self._await_survey(order.here + 14 * DAY_MS, order.id, now)
         elif ours:
