@@ -250,10 +250,8 @@ class Life:
         wait = self.waits.get(("nps.survey", ""))
         ours = wait is not None and wait.about == order.id
         if order.here is not None and not order.given_back:
-            passed_over = wait is not None and wait.about == AGAIN and order.here < wait.armed
             in_time = order.here + 14 * DAY_MS >= now
-            first = ours or (in_time and (wait is None or self._survey_due(order.here) < wait.due))
-            if order.id not in self.surveyed and first and not passed_over:
+            if order.id not in self.surveyed and (ours or (in_time and self._is_asked_first(order, wait, now))):
                 self._await_survey(order.here + 14 * DAY_MS, order.id, now)
         elif ours:
             del self.waits["nps.survey", ""]
@@ -265,6 +263,16 @@ class Life:
             ]
             if others:
                 self._await_survey(*min(others), now)
+
+    def _is_asked_first(self, order: Order, wait: Wait | None, now: int) -> bool:
+        """Of two parcels the one that arrived first; the survey that comes from time to time stands back for one since."""
+        assert order.here is not None
+        if wait is None:
+            return True
+        if wait.about == AGAIN:
+            return order.here >= wait.armed and self._survey_due(order.here) < wait.due
+        other = next(one for one in self._orders(now) if one.id == wait.about)
+        return other.here is None or (order.here, order.id) < (other.here, other.id)
 
     def _survey_due(self, here: int) -> int:
         return max(here + 14 * DAY_MS, (self.asked_at or 0) + 90 * DAY_MS)
