@@ -45,14 +45,23 @@ class PostPurchaseContent(TriggerDefinition[PostPurchaseContentRule]):
             if episode.name == self.name and episode.data["order_id"] == order_id and episode.key not in keys:
                 cancel(turn, self, episode.key, _why_gone(delivery, episode))
         if arrived_ms is not None:
-            self._plan(turn, order_id, delivery, arrived_ms, wanted)
+            # What she had wanted to hear nothing of is brought up by nothing that becomes of the order once its time is over.
+            is_over = arrived_ms + self.rule(turn.book).delay_ms < turn.time_ms
+            self._plan(turn, order_id, delivery, arrived_ms, wanted, is_over=is_over)
 
     def _plan(
-        self, turn: Turn, order_id: str, delivery: Delivery, arrived_ms: int, wanted: list[tuple[str, str]]
+        self,
+        turn: Turn,
+        order_id: str,
+        delivery: Delivery,
+        arrived_ms: int,
+        wanted: list[tuple[str, str]],
+        *,
+        is_over: bool = False,
     ) -> None:
         for product_id, content_id in wanted:
             key = _key(order_id, product_id, content_id)
-            if self.name in delivery.asked and waiting(turn.profile, self, key) is None:
+            if (is_over or self.name in delivery.asked) and waiting(turn.profile, self, key) is None:
                 continue
             data = {"order_id": order_id, "product_id": product_id, "content_id": content_id}
             plan(turn, self, key, order_id, arrived_ms, arrived_ms + self.rule(turn.book).delay_ms, data=data)

@@ -49,7 +49,10 @@ class ReviewRequest(TriggerDefinition[ReviewRequestRule]):
         if due_ms is None:
             reason = _why_none(turn.profile, delivery) or "refunded"
             cancel(turn, self, order_id, reason)
-        elif self.name not in delivery.asked:
+        elif self.name not in delivery.asked and (
+            # What she had wanted to hear nothing of is brought up by nothing that becomes of the order once its time is over.
+            due_ms >= turn.time_ms or waiting(turn.profile, self, order_id) is not None
+        ):
             arrived_ms = deliveries.arrived_ms(delivery, turn.profile, turn.book)
             assert arrived_ms is not None
             plan(turn, self, order_id, order_id, arrived_ms, due_ms)

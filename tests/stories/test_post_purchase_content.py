@@ -7,6 +7,7 @@ from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 CONTENT = "post.purchase.content"
+GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
 
 
 def teas() -> Catalogue:
@@ -98,6 +99,14 @@ def test_an_order_that_changes_after_it_was_told_of_does_not_bring_it_up_again()
     ada.tell(events.OrderRefunded, 4 * DAY, order_id="o1", refund_id="r1", products=(product("cup"),)).until(30 * DAY)
 
     assert ada.decisions(CONTENT) == [("armed", None), ("emitted", None)]
+
+
+def test_nor_one_of_which_she_had_wanted_to_hear_nothing_where_its_time_is_over() -> None:
+    ada = tea_drinker().order("o1", 0, "sencha", "cup").tell(events.OrderDelivered, 1, order_id="o1")
+    ada.tell(events.Unsubscribed, HOUR, message_channel="email").tell(events.ConsentChanged, 2 * DAY, consent=GRANT)
+    ada.tell(events.OrderRefunded, 4 * DAY, order_id="o1", refund_id="r1", products=(product("cup"),)).until(30 * DAY)
+
+    assert ada.decisions(CONTENT) == [("armed", None), ("cancelled", "unsubscribed")]
 
 
 def test_its_delay_is_a_rule() -> None:

@@ -9,6 +9,7 @@ from schemas import events
 from tests.stories.timeline import DAY, Timeline, product, shop
 
 REVIEW = "review.request"
+GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
 
 
 def buyer(*what: str, book: Timeline | None = None) -> Timeline:
@@ -158,6 +159,16 @@ def test_an_order_that_changes_after_she_was_asked_does_not_bring_it_up_again() 
     ada.tell(events.OrderRefunded, 21 * DAY, order_id="o1", refund_id="r", products=(product("chair"),)).until(90 * DAY)
 
     assert ada.emitted(REVIEW) == [8 * DAY, 15 * DAY]
+
+
+def test_nor_one_of_which_she_had_wanted_to_hear_nothing_where_its_time_is_over() -> None:
+    ada = buyer("lamp", "chair").tell(events.Unsubscribed, 2 * DAY, message_channel="email")
+    ada.tell(events.ConsentChanged, 9 * DAY, consent=GRANT)
+    ada.tell(events.OrderRefunded, 10 * DAY, order_id="o1", refund_id="r1", products=(product("chair"),)).until(
+        60 * DAY
+    )
+
+    assert ada.decisions(REVIEW) == [("armed", None), ("cancelled", "unsubscribed")]
 
 
 def test_without_consent_she_is_not_asked() -> None:
