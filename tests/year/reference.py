@@ -177,7 +177,9 @@ class Life:
         return None if any(sent.name == "welcome" for sent in self.sent) else candidate
 
     def _request_may_arm(self, candidate: Candidate) -> Candidate | None:
-        """What happens to a parcel plans its request anew, unless that is decided or waits for the same time."""
+        """What happens to a parcel plans its request anew, unless that is decided or waits for the same time. One that
+        ended as she unsubscribed is not planned again once its time is over.
+        """
         waiting = [
             one
             for one, occurrence, _ in self.waiting.values()
@@ -189,7 +191,8 @@ class Life:
         ]
         if candidate.key in self.asked or any(one.due == candidate.due for one in waiting):
             return None
-        return candidate if waiting or candidate.about is None else None
+        begins = candidate.about is None and candidate.due >= candidate.armed
+        return candidate if waiting or begins else None
 
     def _cart_may_arm(self, candidate: Candidate) -> Candidate | None:
         cart = candidate.about
