@@ -2,16 +2,14 @@
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from streams import cli
 from tests.year.afterwards import CARTS, Outcome, Shop
-from tests.year.shop import HOUR_MS, SUPPLIES, Event, year
+from tests.year.replayed import catalogue, records, replayed
+from tests.year.shop import DAY_MS, HOUR_MS, SUPPLIES, Event, year
 from tests.year.test_year import HOLDOUTS, RULES
 
 CUSTOMERS = 200
@@ -39,24 +37,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what the engine made of the year."""
     folder = tmp_path_factory.mktemp("afterwards")
     events = heard_of()
-    (folder / "year.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    (folder / "rules.toml").write_text(RULES)
-    catalogue = "".join(f"{product},{days}\n" for product, days in SUPPLIES.items())
-    (folder / "catalogue.csv").write_text(f"product_id,supply_days\n{catalogue}")
-    ends = datetime.fromtimestamp(max(event["timestamp_ms"] for event in events) / 1000 + 86_400, UTC).isoformat()
-    code = cli.run(
-        [
-            *("replay", str(folder / "year.jsonl"), "--out", str(folder / "out")),
-            *("--rules", str(folder / "rules.toml"), "--catalogue", str(folder / "catalogue.csv")),
-            *("--until", ends, "--clock-disorder-ms", "0", "--shop-timezone", "Europe/London"),
-        ]
-    )
-    assert code == 0
-    return folder / "out"
-
-
-def records(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    until_ms = max(event["timestamp_ms"] for event in events) + DAY_MS
+    options = (*catalogue(folder, "supply_days", SUPPLIES), "--shop-timezone", "Europe/London")
+    return replayed(folder, map(json.dumps, events), RULES, until_ms, *options)
 
 
 @pytest.fixture(scope="module")

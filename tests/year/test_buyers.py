@@ -1,15 +1,13 @@
 """The engine and plain queries agree about years of orders, coupons, answers and goodbyes: what is sent, when, and why not."""
 
-import json
 from collections import Counter
-from datetime import UTC, datetime
 
 import pytest
 
 from profiles.triggers import BUILT_IN
-from streams import cli
 from tests.year import buyers, buyers_reference
 from tests.year.buyers_reference import MARGIN_FLOOR, PRIORITY, TIERS, Outcome
+from tests.year.replayed import catalogue, records, replayed
 from tests.year.shop import HOME, MINUTE_MS, SHOP_ZONE
 
 CUSTOMERS = 100
@@ -46,20 +44,9 @@ def said(tmp_path_factory: pytest.TempPathFactory, until: int) -> Counter[Outcom
     """What the engine sent and kept back, in the reference's terms."""
     folder = tmp_path_factory.mktemp("buyers")
     events = buyers.years(SEED, CUSTOMERS)
-    (folder / "events.jsonl").write_text("".join(line + "\n" for line in buyers.lines(events)))
-    (folder / "rules.toml").write_text(RULES)
-    contents = "".join(f"{product},{';'.join(ids)}\n" for product, ids in buyers.CONTENTS.items())
-    (folder / "catalogue.csv").write_text(f"product_id,contents\n{contents}")
-    code = cli.run(
-        [
-            *("replay", str(folder / "events.jsonl"), "--out", str(folder / "out")),
-            *("--rules", str(folder / "rules.toml"), "--catalogue", str(folder / "catalogue.csv")),
-            *("--until", datetime.fromtimestamp(until / 1000, UTC).isoformat()),
-            *("--clock-disorder-ms", "0", "--shop-timezone", SHOP_ZONE),
-        ]
-    )
-    assert code == 0
-    decisions = map(json.loads, (folder / "out" / "decisions.jsonl").read_text().splitlines())
+    contents = {product: ";".join(ids) for product, ids in buyers.CONTENTS.items()}
+    options = (*catalogue(folder, "contents", contents), "--shop-timezone", SHOP_ZONE)
+    out = replayed(folder, buyers.lines(events), RULES, until, *options)
     return Counter(
         Outcome(
             one["customer_id"].removeprefix("user_id:"),
@@ -68,7 +55,7 @@ def said(tmp_path_factory: pytest.TempPathFactory, until: int) -> Counter[Outcom
             one["at_ms"] // MINUTE_MS,
             one.get("reason"),
         )
-        for one in decisions
+        for one in records(out / "decisions.jsonl")
         if one["state"] in {"emitted", "suppressed"}
     )
 

@@ -1,17 +1,15 @@
 """The engine and a reference that looks everything up anew agree about customers who look, wish, search and wait."""
 
-import json
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from profiles.triggers import BUILT_IN
-from streams import cli
 from tests.year import looking, shop
 from tests.year.lookers import Shop
 from tests.year.looking import Outcome
+from tests.year.replayed import records, replayed
 
 SEED = 20260401
 CUSTOMERS = 60
@@ -41,14 +39,9 @@ def expected(events: list[shop.Event]) -> list[Outcome]:
 
 def engine_said(events: list[shop.Event], folder: Path) -> list[Outcome]:
     """The decisions of the engine in the reference's terms."""
-    (folder / "year.jsonl").write_text("".join(line + "\n" for line in shop.lines(events)))
-    (folder / "rules.toml").write_text(RULES)
-    ends = datetime.fromtimestamp(events[-1]["timestamp_ms"] / 1000, UTC).isoformat()
-    replay = ["replay", str(folder / "year.jsonl"), "--out", str(folder), "--rules", str(folder / "rules.toml")]
-    assert cli.run([*replay, "--until", ends, "--clock-disorder-ms", "0"]) == 0
+    out = replayed(folder, shop.lines(events), RULES, events[-1]["timestamp_ms"])
     said = []
-    for line in (folder / "decisions.jsonl").read_text().splitlines():
-        one = json.loads(line)
+    for one in records(out / "decisions.jsonl"):
         if one["state"] in {"emitted", "suppressed"}:
             customer, key = one["customer_id"], one["episode_key"].split("|")
             about = key[0] if one["name"] == "gift.threshold" else key[1]

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,11 @@ import pytest
 from profiles.insight.pair_table import Partner
 from profiles.models import Models, encode_models, named
 from profiles.triggers import BUILT_IN
-from streams import cli
 from tests.year import offers, shop
 from tests.year.lookers import PRODUCTS
 from tests.year.offers import Outcome
 from tests.year.parcels import Parcels
+from tests.year.replayed import records, replayed
 
 SEED = 5
 CUSTOMERS = 30
@@ -55,20 +54,15 @@ def expected(events: list[shop.Event]) -> list[Outcome]:
 
 def engine_said(events: list[shop.Event], folder: Path) -> list[Outcome]:
     """The decisions of the engine in the reference's terms."""
-    (folder / "year.jsonl").write_text("".join(line + "\n" for line in shop.lines(events)))
-    (folder / "rules.toml").write_text(RULES)
     (folder / "models.json").write_bytes(encode_models(named(MODELS)))
     (folder / "catalogue.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CATALOGUE))
     (folder / "settings.toml").write_text(f"[files]\ncatalogue = {json.dumps(str(folder / 'catalogue.jsonl'))}\n")
-    ends = datetime.fromtimestamp(events[-1]["timestamp_ms"] / 1000, UTC).isoformat()
-    replay = ["replay", str(folder / "year.jsonl"), "--out", str(folder), "--settings", str(folder / "settings.toml")]
-    replay += ["--rules", str(folder / "rules.toml"), "--models", str(folder / "models.json")]
-    assert cli.run([*replay, "--until", ends, "--clock-disorder-ms", "0"]) == 0
-    sent = [json.loads(line) for line in (folder / "triggers.jsonl").read_text().splitlines()]
+    options = ("--settings", str(folder / "settings.toml"), "--models", str(folder / "models.json"))
+    out = replayed(folder, shop.lines(events), RULES, events[-1]["timestamp_ms"], *options)
+    sent = records(out / "triggers.jsonl")
     items = {one["trigger_id"]: tuple(item["product_id"] for item in one["items"]) for one in sent if "items" in one}
     said = []
-    for line in (folder / "decisions.jsonl").read_text().splitlines():
-        one = json.loads(line)
+    for one in records(out / "decisions.jsonl"):
         if one["state"] in {"emitted", "suppressed"}:
             customer, about = one["customer_id"].removeprefix("user_id:"), one["episode_key"].split("|")[-1]
             shown = items[one["trigger_id"]] if one["state"] == "emitted" else ()

@@ -1,17 +1,15 @@
 """The engine and a reference that looks everything up anew agree about who is in which segment, to the millisecond."""
 
-import json
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from profiles.triggers import BUILT_IN
-from streams import cli
 from tests.year import belonging, shop
 from tests.year.belonging import SEGMENTS, Change
 from tests.year.parcels import Parcels
+from tests.year.replayed import records, replayed
 
 SEED = 15
 CUSTOMERS = 15
@@ -34,14 +32,9 @@ def expected(events: list[shop.Event]) -> list[Change]:
 
 def engine_said(events: list[shop.Event], folder: Path) -> list[Change]:
     """What went out, in the reference's terms."""
-    (folder / "year.jsonl").write_text("".join(line + "\n" for line in shop.lines(events)))
-    (folder / "rules.toml").write_text(RULES)
-    ends = datetime.fromtimestamp(events[-1]["timestamp_ms"] / 1000, UTC).isoformat()
-    replay = ["replay", str(folder / "year.jsonl"), "--out", str(folder), "--rules", str(folder / "rules.toml")]
-    assert cli.run([*replay, "--until", ends, "--clock-disorder-ms", "0"]) == 0
+    out = replayed(folder, shop.lines(events), RULES, events[-1]["timestamp_ms"])
     said = []
-    for line in (folder / "triggers.jsonl").read_text().splitlines():
-        one = json.loads(line)
+    for one in records(out / "triggers.jsonl"):
         customer, segment = one["episode_key"].removeprefix("user_id:").split("|")
         said.append(Change(customer, segment, one["details"]["entered"], one["emitted_at_ms"]))
     return said

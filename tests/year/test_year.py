@@ -1,16 +1,14 @@
 """The engine and a pile of plain queries agree about a whole year: the same triggers at the same times, for the same reasons."""
 
-import json
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from profiles.triggers import BUILT_IN
-from streams import cli
 from tests.year import reference
 from tests.year.reference import Outcome
+from tests.year.replayed import catalogue, records, replayed
 from tests.year.shop import DAY_MS, HOME, START_MS, SUPPLIES, lines, year
 
 CUSTOMERS = 2000
@@ -28,21 +26,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what the engine made of the year."""
     folder = tmp_path_factory.mktemp("year")
     events = year(SEED, CUSTOMERS)
-    (folder / "year.jsonl").write_text("".join(line + "\n" for line in lines(events)))
-    # The year may lie ahead of today.
-    ends = datetime.fromtimestamp(events[-1]["timestamp_ms"] / 1000, UTC).isoformat()
-    (folder / "rules.toml").write_text(RULES)
-    catalogue = "".join(f"{product},{days}\n" for product, days in SUPPLIES.items())
-    (folder / "catalogue.csv").write_text(f"product_id,supply_days\n{catalogue}")
-    code = cli.run(
-        [
-            *("replay", str(folder / "year.jsonl"), "--out", str(folder / "out")),
-            *("--rules", str(folder / "rules.toml"), "--catalogue", str(folder / "catalogue.csv")),
-            *("--until", ends, "--clock-disorder-ms", "0", "--shop-timezone", "Europe/London"),
-        ]
-    )
-    assert code == 0
-    return folder / "out"
+    options = (*catalogue(folder, "supply_days", SUPPLIES), "--shop-timezone", "Europe/London")
+    return replayed(folder, lines(events), RULES, events[-1]["timestamp_ms"], *options)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +40,7 @@ def expected() -> list[Outcome]:
 def engine_said(folder: Path) -> list[Outcome]:
     """The decisions of the engine in the reference's terms."""
     found = []
-    for line in (folder / "decisions.jsonl").read_text().splitlines():
-        one = json.loads(line)
+    for one in records(folder / "decisions.jsonl"):
         if one["state"] in {"emitted", "suppressed"}:
             customer = one["customer_id"].removeprefix("user_id:")
             occurrence = one.get("occurrence", 1)
