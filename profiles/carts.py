@@ -262,6 +262,11 @@ def kept_carts(profile: Profile, now_ms: int, forget_ms: int) -> list[Cart]:
     return [cart for cart in seen_carts(profile) if cart.lines and last_change_ms(cart) >= horizon_ms]
 
 
+def kept_products(profile: Profile, now_ms: int, forget_ms: int) -> set[str]:
+    """What lies in these carts."""
+    return {line.product_id for cart in kept_carts(profile, now_ms, forget_ms) for line in cart.lines.values()}
+
+
 def any_full(profile: Profile, now_ms: int, forget_ms: int) -> bool:
     """Whether the customer has a cart with items that changed within `forget_ms`."""
     horizon_ms = now_ms - forget_ms

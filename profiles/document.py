@@ -251,7 +251,7 @@ def recommended(profile: Profile, book: Book, now_ms: int) -> tuple[str, ...]:
     together = book.models.together
     if not together:
         return ()
-    items = {line.product_id for cart in newest_first(profile, book, now_ms) for line in cart.lines.values()}
+    items = carts.kept_products(profile, now_ms, book.rule(CartAbandonedRule).forget_ms)
     items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
     return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
 

@@ -273,8 +273,7 @@ def _owned(turn: Turn) -> set[str]:
 
 
 def _in_carts(turn: Turn) -> set[str]:
-    found = carts.kept_carts(turn.profile, turn.time_ms, turn.book.rule(CartAbandonedRule).forget_ms)
-    return {line.product_id for cart in found for line in cart.lines.values()}
+    return carts.kept_products(turn.profile, turn.time_ms, turn.book.rule(CartAbandonedRule).forget_ms)
 
 
 CROSS_SELL: Final = CrossSell()
