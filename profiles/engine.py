@@ -557,6 +557,13 @@ class Engine:
                 told.order, told.carts = _close_carts(turn, told)
                 if entry.couponed:
                     coupons.note_order(profile, event, entry.placed_ms)
+        order = told.order
+        if entry.placed_ms is not None and (entry.refunds or not change.is_counted):
+            order = order or carts.recent_order(profile, entry.order_id)
+            if order is not None:
+                told.gone = carts.note_gone(order, entry)
+        if order is not None and profile.has_watches:
+            watches.note_order(profile)
         return told
 
     def _look(self, turn: Turn, *, by_order: bool = False) -> None:
@@ -649,7 +656,7 @@ def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
     checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     touched = carts.apply_order(profile, entry, cart_id, turn.book.rules.allowed_lateness_ms)
-    order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
+    order = carts.recent_order(profile, entry.order_id)
     if order is None:
         assert entry.placed_ms is not None
         products = sorted({line.product_id for line in entry.lines})

@@ -57,7 +57,8 @@ def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOr
     entry = ledger.known(order.order_id)
     if entry is not None and entry.placed_ms is not None:
         products = sorted({line.product_id for line in entry.lines}) or order.product_ids
-        order = RecentOrder(entry.placed_ms, entry.order_id, entry.cart_id, entry.checkout_id, products)
+        gone = carts.gone_of(entry, products)
+        order = RecentOrder(entry.placed_ms, entry.order_id, entry.cart_id, entry.checkout_id, products, gone)
     checkout = None if order.cart_id else checkouts.of_order(profile, order.checkout_id, order.order_id)
     return order if checkout is None else _copy(order, cart_id=checkout.cart_id)
 
