@@ -14,9 +14,9 @@ from tests.year.shop import DAY_MS, HOUR_MS, MINUTE_MS, Event
 PRIORITY: Final = {
     "back.in.stock": 220,
     "price.dropped": 240,
-    "low.stock": 260,
     "wishlist.reminder": 450,
     "search.abandoned": 460,
+    "low.stock": 830,
     "category.interest": 900,
     "gift.threshold": 910,
 }
