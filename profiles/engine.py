@@ -555,6 +555,8 @@ class Engine:
                     browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if arrival.time_ms > max(told.order.at_ms, told.order.told_ms):
+                    told.order.told_ms = arrival.time_ms
                 if entry.couponed:
                     coupons.note_order(profile, event, entry.placed_ms)
         order = told.order

@@ -546,7 +546,8 @@ class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
 
 class RecentOrder(Struct, array_like=True, omit_defaults=True, gc=False):
     """A placed order of the last days: late cart events and conversions are held against it. `gone` are those of its products
-    that she did not keep: of an order that was cancelled or paid back all of them.
+    that she did not keep: of an order that was cancelled or paid back all of them. `told_ms` is the newest word on its state, 0
+    where that is the order itself.
     """
 
     at_ms: int
@@ -555,6 +556,7 @@ class RecentOrder(Struct, array_like=True, omit_defaults=True, gc=False):
     checkout_id: str | None
     product_ids: list[str]
     gone: list[str] = []
+    told_ms: int = 0
 
     @property
     def bought(self) -> list[str]:
