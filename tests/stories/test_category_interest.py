@@ -168,3 +168,28 @@ def test_what_a_snapshot_brings_into_the_cart_counts_as_added_once(ada: Timeline
 
 def test_two_products_of_a_category_in_one_snapshot_are_enough(ada: Timeline) -> None:
     assert snapshot(ada, 0, of("tents"), of("tents", "B")).until(1).emitted(INTEREST) == [0]
+
+
+def test_an_interest_that_had_faded_before_a_purchase_begins_again_with_the_next_look_after_it(ada: Timeline) -> None:
+    look(ada, "tents", 10, 0)  # of 10 points 2.3 are left after 30 days
+    ada.order("o1", 30 * DAY, of("tents"))
+    look(ada, "tents", 2, 38 * DAY).until(39 * DAY)  # 1.5 and 3.4, and one of the look
+
+    assert ada.emitted(INTEREST) == [0.005, 38 * DAY]
+
+
+def test_one_that_had_not_goes_on(ada: Timeline) -> None:
+    look(ada, "tents", 10, 0)
+    ada.order("o1", 20 * DAY, of("tents"))  # 3.7 are left of them
+    look(ada, "tents", 2, 31 * DAY).until(32 * DAY)
+
+    assert ada.emitted(INTEREST) == [0.005]
+
+
+def test_one_that_others_had_driven_out_of_its_band_before_the_purchase_begins_again_too(ada: Timeline) -> None:
+    look(ada, "tents", 6, 0)
+    look(ada, "boats", 20, 29 * DAY)
+    ada.order("o1", 30 * DAY, *(of("tents", f"t{number}") for number in range(4)))
+    look(ada, "tents", 2, 38 * DAY).until(39 * DAY)
+
+    assert [one.details["category"] for one in ada.sent(INTEREST)] == ["tents", "boats", "tents"]

@@ -258,6 +258,8 @@ class Life:
                 self.ended[event["order_id"]] = {one: due for one, due in waited.items() if due is not None}
                 for product, trigger in itertools.product(ids, ABOUT_GOODS):
                     self.forget(trigger, product)
+                for one in _products(event):  # what is bought of may have faded before, but begins by looks alone
+                    self.fade(scores, one["category"])
             case "Order Cancelled":
                 for product, due in self.ended[event["order_id"]].items():
                     self.wish_again(product, due, at)
@@ -286,13 +288,16 @@ class Life:
             self.wait("gift.threshold", cart, at)
 
     def weigh(self, at: int, before: dict[str, float], touched: str) -> None:
-        """An interest begins, or had ended, as something of its category is looked at; a purchase alone does neither."""
+        """An interest begins, or had ended, as something of its category is looked at."""
         now = {one: self.score(one, at) for one in CATEGORIES}
-        if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
-            self.interests.discard(touched)
+        self.fade(before, touched)
         if touched not in self.interests and now[touched] >= max(5, 0.4 * sum(now.values()), *now.values()):
             self.interests.add(touched)
             self.wait("category.interest", touched, at)
+
+    def fade(self, before: dict[str, float], touched: str) -> None:
+        if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
+            self.interests.discard(touched)
 
     def searched_in_vain(self) -> int:
         """Searches of this visit since she last found something."""
