@@ -68,6 +68,9 @@ _TURNS: Final = {ADD: 0, VIEW: 0, REMOVE: 1, SET: 2} | dict.fromkeys((*MARKS, OR
 DEFAULT_CART: Final = "~cart"
 """The cart of a sender that names none."""
 
+Brought = tuple[int, str]
+"""When a snapshot brought something into a cart, and the key of its line."""
+
 DAY_MS: Final = 86_400_000
 RECENT_ORDERS_KEPT_MS: Final = 30 * DAY_MS
 RECENT_ORDERS_MAX: Final = 16
@@ -200,6 +203,30 @@ def added_by(cart: Cart, event: CartUpdated, at_ms: int) -> list[Product]:
         if line is not None and line.added_ms == at_ms:
             added[key] = product
     return list(added.values())
+
+
+def brought_anew(cart: Cart, message_id: str) -> tuple[list[Brought], list[Brought]]:
+    """What later snapshots brought into the cart before this late event was heard of and no longer do, and what they bring only
+    since.
+    """
+    if all(op.kind != SET for op in cart.ops):
+        return [], []
+    before, after = _brought(cart, message_id, heard=False), _brought(cart, message_id, heard=True)
+    return sorted(before - after), sorted(after - before)
+
+
+def _brought(cart: Cart, message_id: str, *, heard: bool) -> set[Brought]:
+    """What the snapshots but for this event itself bring, with the moment, as if the event was heard of or was not."""
+    then = _base(cart)
+    found: set[Brought] = set()
+    for op in cart.ops:
+        is_it = op.message_id == message_id
+        if is_it and not heard:
+            continue
+        _apply(then, op)
+        if op.kind == SET and not is_it:
+            found.update((op.at_ms, key) for key, line in then.lines.items() if line.added_ms == op.at_ms)
+    return found
 
 
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:

@@ -603,12 +603,26 @@ class Engine:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
+        if cart.ops and cart.ops[-1].message_id != event.message_id:  # it is heard of late
+            self._bring_anew(profile, cart, event.message_id)
         if added and self._browsed and profile.has_browsing:
             browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
             trigger.on_event(turn, arrival)
+
+    def _bring_anew(self, profile: Profile, cart: Cart, message_id: str) -> None:
+        """What snapshots brought into a cart goes by what came before them: an add that is heard of later had brought it."""
+        gone, new = carts.brought_anew(cart, message_id)
+        for at_ms, key in gone:
+            said = cart.described.get(key)
+            if said is not None:
+                interests.take_back(profile.interests, _ADD, said.category, said.brand, at_ms)
+        for at_ms, key in new:
+            said = cart.described.get(key)
+            if said is not None:
+                interests.touch(profile.interests, _ADD, said.category, said.brand, (), at_ms)
 
     def _checkout(self, turn: Turn, arrival: Arrival) -> None:
         """A step of a checkout. An order that was heard of before may have come out of it: which cart that ended is known now."""

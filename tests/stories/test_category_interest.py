@@ -1,5 +1,7 @@
 """One category that interests her most. A view is one point, a wish three, a cart four; points halve every 14 days."""
 
+from itertools import permutations
+
 import pytest
 
 from profiles.visit_rules import CategoryInterestRule
@@ -193,3 +195,38 @@ def test_one_that_others_had_driven_out_of_its_band_before_the_purchase_begins_a
     look(ada, "tents", 2, 38 * DAY).until(39 * DAY)
 
     assert [one.details["category"] for one in ada.sent(INTEREST)] == ["tents", "boats", "tents"]
+
+
+ADD, REMOVE, CART = events.ProductAdded, events.ProductRemoved, events.CartUpdated
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(ADD, "A"), (CART, "A")],
+        [(ADD, "A"), (REMOVE, "A"), (CART, "A")],
+        [(ADD, "A"), (CART, "AB"), (ADD, "B"), (CART, "AB")],
+        [(CART, "A"), (CART, ""), (CART, "AB")],
+        [(CART, "AB"), (REMOVE, "B"), (ADD, "A"), (CART, "AB")],
+    ],
+)
+def test_what_came_into_the_cart_counts_the_same_in_whatever_order_it_is_heard_of(
+    told: list[tuple[type[events.Event], str]],
+) -> None:
+    found = []
+    for order in permutations(range(len(told))):
+        ada = Timeline()
+        for place, number in enumerate(order):
+            kind, what = told[number]
+            named = tuple(of("tents", one) for one in what)
+            fields = {"products": named} if kind is CART else {"product": named[0]}
+            ada.tell(kind, number, arrives=10 + place, cart_id="c1", message_id=f"told {number}", **fields)
+        found.append(ada.profile.interests.categories)
+
+    assert found == [found[0]] * len(found)
+
+
+def test_a_snapshot_that_is_heard_before_the_add_that_it_shows_makes_no_interest_of_one_product(ada: Timeline) -> None:
+    snapshot(ada, 1, of("tents")).add(of("tents"), 0, arrives=2).until(DAY)
+
+    assert ada.decisions(INTEREST) == []
