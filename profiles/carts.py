@@ -318,7 +318,9 @@ def apply_order(profile: Profile, entry: OrderEntry, cart_id: str | None, latene
     known = recent_order(profile, entry.order_id)
     if known is not None:
         profile.recent_orders.remove(known)
-    gone, told_ms = ([], 0) if known is None else (known.gone, known.told_ms)
+    gone, told_ms = ([], 0) if known is None else (known.gone, max(known.at_ms, known.told_ms))
+    if told_ms <= entry.placed_ms:
+        told_ms = 0
     order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products, gone, told_ms)
     remember_order(profile, order)
     if order == known:

@@ -74,7 +74,7 @@ def await_stock(profile: Profile, product: Product, at_ms: int, alert_id: str) -
 def note_order(profile: Profile) -> None:
     """What she bought changed, and with it what she waits for."""
     for key, watch in profile.watches.items():
-        if watch.waits:
+        if watch.waits and key not in profile.rewatched:  # nobody empties that of a side
             profile.rewatched.append(key)
 
 

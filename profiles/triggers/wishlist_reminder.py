@@ -66,18 +66,20 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return [*profile.wishes, *(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)]
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        """Buying it ends what waits. She may have wished for it again since, or have given it back."""
-        profile = turn.profile
-        for product_id in told.gone if profile.has_wishes else ():
-            if waiting(profile, self, _key(profile, product_id)) is None:
-                self._plan(turn, product_id, since_ms=turn.now_ms - self.rule(turn.book).max_lateness_ms)
-        if told.order is None:
+        """Buying it ends what waits. She may have wished for it again since, have given it back, or have bought it before."""
+        profile, order = turn.profile, told.order
+        if not profile.has_wishes:
             return
-        for episode in waiting_of(profile, self):
-            product_id = _product_of(profile, episode)
-            if product_id in told.order.bought and told.order.at_ms >= episode.opened_ms:
-                cancel(turn, self, episode.key, "ordered", told.order.order_id)
-                self._plan(turn, product_id)
+        changed = told.gone
+        if order is not None:
+            changed = order.product_ids
+            for episode in waiting_of(profile, self):
+                if _product_of(profile, episode) in order.bought and order.at_ms >= episode.opened_ms:
+                    cancel(turn, self, episode.key, "ordered", order.order_id)
+        since_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
+        for product_id in changed:
+            if product_id in profile.wishes and waiting(profile, self, _key(profile, product_id)) is None:
+                self._plan(turn, product_id, since_ms=since_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms

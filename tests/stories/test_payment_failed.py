@@ -95,6 +95,14 @@ def test_a_refusal_that_is_heard_of_after_a_later_word_on_the_order_tells_her_no
     assert ada.emitted(FAILED) == []
 
 
+def test_nor_after_the_order_was_heard_of_as_completed_once_more_and_then_as_completed_before(ada: Timeline) -> None:
+    for minute, arrives in ((10, 11), (0, 12)):
+        ada.order("o1", minute, "A", checkout_id="k1", arrives=arrives)
+    fail(ada, 5, arrives=15).until(DAY)
+
+    assert ada.emitted(FAILED) == []
+
+
 def test_it_does_where_the_word_was_from_before_it_or_is_on_another_order(ada: Timeline) -> None:
     ada.order("o1", 0, "A", checkout_id="k1").order("o2", 0, "B", checkout_id="k2")
     ada.tell(events.OrderUpdated, 4, order_id="o1", checkout_id="k1", products=(product("A"), product("C")))
