@@ -20,7 +20,7 @@ from tests.year.quiet_reference import Judge, Outcome
 from tests.year.replayed import records, replayed
 from tests.year.shop import SHOP_ZONE, Event
 
-CUSTOMERS = 45
+CUSTOMERS = 35
 SEED = 1
 NAME = "churn.risk"
 BANDS = ("low", "medium", "high")
