@@ -78,7 +78,7 @@ def note_told(profile: Profile, taken_for: str, sent: Iterable[tuple[str, str]])
 
 
 def note_answer(profile: Profile, arrival: Arrival, book: Book) -> None:
-    """Keep an answer unless a later one to the same survey is known; a low one opens a case.
+    """Keep an answer unless a later one to the same survey is known; a low one opens a case, anew where it was taken back.
 
     An answer that names an order is transactional, any other relational. It belongs to the day on which it was asked for,
     where that was told.
@@ -95,8 +95,12 @@ def note_answer(profile: Profile, arrival: Arrival, book: Book) -> None:
         arrival.time_ms,
     )
     if is_low(answer):
-        case = feedback.cases.setdefault(key, CaseKept())
-        case.opened_ms = _earliest(case.opened_ms, arrival.time_ms)
+        case, known = feedback.cases.setdefault(key, CaseKept()), feedback.surveys.get(key)
+        is_anew = case.taken_back and not case.told and known is not None and not is_low(known)
+        if is_anew and arrival.time_ms > known.answered_ms:
+            case.opened_ms = arrival.time_ms
+        else:
+            case.opened_ms = _earliest(case.opened_ms, arrival.time_ms)
         case.order_id = event.order_id
         _bound(feedback.cases, SURVEYS_MAX, _case_age)
     _keep_answer(feedback, answer)

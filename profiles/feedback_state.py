@@ -17,8 +17,8 @@ TOLD_MAX = 64
 class CaseKept(Struct, omit_defaults=True, gc=False):
     """What was done about a low score, by the key of its survey. Moments are the earliest at which each was told.
 
-    `opened_ms` is the first low answer (None: a step was told before the answer came). `owner` is who was last named, with
-    the time and message id of the word. `told` and `overdue`: nps.detractor told of it, and
+    `opened_ms` is the first low answer, of those since it was taken back (None: a step was told before the answer came).
+    `owner` is who was last named, with the time and message id of the word. `told` and `overdue`: nps.detractor told of it, and
     feedback.overdue did. `taken_back`: how often what nps.detractor told was.
     """
 

@@ -85,6 +85,21 @@ def test_who_gives_a_low_score_again_after_it_was_taken_back_is_told_of_again() 
     assert len({trigger.trigger_id for trigger in ada.sent(DETRACTOR)}) == 3
 
 
+def test_a_low_score_that_comes_after_it_was_taken_back_leaves_as_much_time_to_call_her() -> None:
+    ada = low().until(1).tell(events.NpsSubmitted, 3, score=9, survey_id="s1").until(4)
+    ada.tell(events.NpsSubmitted, 30 * HOUR, score=2, survey_id="s1").until(4 * DAY)
+
+    assert ada.sent(DETRACTOR)[-1].details["contact_due_ms"] == ms(54 * HOUR)
+    assert ada.emitted("feedback.overdue") == [54 * HOUR]
+
+
+def test_marketing_rests_after_a_low_score_that_comes_long_after_it_was_taken_back() -> None:
+    ada = low().until(1).tell(events.NpsSubmitted, 3, score=9, survey_id="s1").until(4)
+    ada.tell(events.NpsSubmitted, 40 * DAY, score=2, survey_id="s1")
+
+    assert cart_after(ada, 41)[-1] == ("suppressed", "open_feedback")
+
+
 def test_mended_while_it_waited_it_never_goes_out() -> None:
     visitor = Timeline(customer="anonymous_id:v1").tell(events.NpsSubmitted, 0, score=3, survey_id="s1").until(1)
     visitor.tell(events.NpsSubmitted, 3, score=9, survey_id="s1").tell(events.Identified, 9, email="v@example.org")

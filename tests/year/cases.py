@@ -25,13 +25,17 @@ class Told(NamedTuple):
 
 
 class Case:
-    """One survey of a customer, answered low at some time, as it is known at some moment."""
+    """One survey of a customer, answered low at some time, as it is known at some moment; it was `taken_back` by a better answer
+    of that time, or never.
+    """
 
-    def __init__(self, answers: list[Event], steps: list[Event]) -> None:
+    def __init__(self, answers: list[Event], steps: list[Event], taken_back: int | None) -> None:
         self.answers = sorted(answers, key=lambda event: (event["timestamp_ms"], event["message_id"]))
         self.newest = self.answers[-1]
         self.low = self.newest["score"] <= 6
         low = [event["timestamp_ms"] for event in self.answers if event["score"] <= 6]
+        if self.low and taken_back is not None:
+            low = [at for at in low if at > taken_back]
         self.opened_ms = low[0] if low else 0
         self.day = self.opened_ms // DAY_MS
         self.first = {
@@ -66,7 +70,10 @@ class Life:
         known = [event for event in self.events if heard(event) <= now]
         answers = [event for event in known if event["event"] == "NPS Submitted" and _key(event) == key]
         steps = [event for event in known if event["event"] == "Case Updated" and event["case_id"] == key]
-        return Case(answers, steps) if answers else None
+        if not answers:
+            return None
+        taken_back = [of for name, _, of in self._words(key, now) if name == "trigger.cancelled"]
+        return Case(answers, steps, max(taken_back, default=None))
 
     def shown(self, now: int) -> dict[str, tuple[Any, ...]]:
         """What her document shows of each case: state, when it was opened and she was reached, and who has it in hand."""
@@ -82,25 +89,31 @@ class Life:
         return sorted({_key(event) for event in self.events if event["event"] == "NPS Submitted"})
 
     def told(self, until: int) -> list[Told]:
-        return [one for key in self.surveys() for one in (*self._detractor(key), *self._overdue(key, until))]
+        return [one for key in self.surveys() for one in (*self._detractor(key, until), *self._overdue(key, until))]
 
-    def _detractor(self, key: str) -> list[Told]:
-        """At once where the newest word is low and is not told of yet; taken back by a better one within minutes of it."""
-        told: list[Told] = []
+    def _words(self, key: str, now: int) -> list[tuple[str, int, int]]:
+        """At once where the newest word is low and is not told of yet; taken back by a better one within minutes of it. Each with
+        when that was, and of when the word is.
+        """
+        words: list[tuple[str, int, int]] = []
+        answers: list[Event] = []
         standing: int | None = None
         for event in self.events:
-            if event["event"] != "NPS Submitted" or _key(event) != key:
+            if event["event"] != "NPS Submitted" or _key(event) != key or heard(event) > now:
                 continue
-            now = heard(event)
-            case = self.case(key, now)
-            assert case is not None
-            if case.low and standing is None and now - case.newest["timestamp_ms"] <= LATE_MS:
-                standing = case.newest["timestamp_ms"]
-                told.append(Told(self.customer, "nps.detractor", key, now))
-            elif not case.low and standing is not None and case.newest["timestamp_ms"] - standing <= CORRECTION_MS:
+            answers.append(event)
+            newest = max(answers, key=lambda one: (one["timestamp_ms"], one["message_id"]))
+            at, low = newest["timestamp_ms"], newest["score"] <= 6
+            if low and standing is None and heard(event) - at <= LATE_MS:
+                standing = at
+                words.append(("nps.detractor", heard(event), at))
+            elif not low and standing is not None and at - standing <= CORRECTION_MS:
                 standing = None
-                told.append(Told(self.customer, "trigger.cancelled", key, now))
-        return told
+                words.append(("trigger.cancelled", heard(event), at))
+        return words
+
+    def _detractor(self, key: str, until: int) -> list[Told]:
+        return [Told(self.customer, name, key, at) for name, at, _ in self._words(key, until)]
 
     def _overdue(self, key: str, until: int) -> list[Told]:
         """A day after the score, or once it is heard of: where it is low still, and nobody has spoken with her."""
