@@ -117,7 +117,9 @@ def _headline(console: Console, document: ReportDocument) -> None:
 
 
 def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
-    table = _table("Average lifetime value over time", ["month", "customers", "net", "margin", *_ages()])
+    there = len(found.points) if isinstance(found, Trend) else 0
+    title = f"Average lifetime value over time{_newest(_MONTHS_SHOWN, there)}"
+    table = _table(title, ["month", "customers", "net", "margin", *_ages()])
     if _missing(console, table, found):
         return
     assert isinstance(found, Trend)
@@ -132,6 +134,11 @@ def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
             *cells,
         )
     _print(console, table)
+
+
+def _newest(shown: int, there: int) -> str:
+    """What the title of a table of months says where it shows the newest alone."""
+    return f", the newest {shown} of {there} months" if there > shown else ""
 
 
 def _ages() -> list[str]:
@@ -173,7 +180,9 @@ def percent(share: float | None) -> str:
 
 def _cohorts(console: Console, found: Tables | Missing) -> None:
     months = range(1, _MONTHS_SHOWN + 1)
-    table = _table("Customers who ordered again, by month since the first order", ["month", "new", *map(str, months)])
+    there = len(found.cohorts) if isinstance(found, Tables) else 0
+    title = f"Customers who ordered again, by month since the first order{_newest(_MONTHS_SHOWN, there)}"
+    table = _table(title, ["month", "new", *map(str, months)])
     if _missing(console, table, found):
         return
     assert isinstance(found, Tables)
@@ -206,12 +215,12 @@ def _channels(console: Console, found: Channels | Missing, currency: str) -> Non
 
 def _channel_cohorts(console: Console, found: Channels) -> None:
     """LTV:CAC of each month's new customers, and when they had paid themselves back."""
-    months = sorted({one.month for one in found.cohorts})[-COHORT_MONTHS:]
-    if not months:
+    there = sorted({one.month for one in found.cohorts})
+    if not there:
         return
-    table = _table(
-        f"LTV:CAC after {COHORT_AGE} months (month paid back), by month of the first order", ["channel", *months]
-    )
+    months, newest = there[-COHORT_MONTHS:], _newest(COHORT_MONTHS, len(there))
+    title = f"LTV:CAC after {COHORT_AGE} months (month paid back), by month of the first order{newest}"
+    table = _table(title, ["channel", *months])
     cells = {(one.channel, one.month): cohort_cell(one) for one in found.cohorts}
     for channel in dict.fromkeys(one.channel for one in found.channels if one.spend is not None):
         table.add_row(channel, *(cells.get((channel, month), "") for month in months))

@@ -90,7 +90,8 @@ def add_channels(page: Page, document: ReportDocument) -> None:
 
 def _channel_cohorts(page: Page, found: Channels) -> None:
     """LTV:CAC of each month's new customers by channel, as a map of which months were bought dearly."""
-    months = sorted({one.month for one in found.cohorts})[-_MONTHS:]
+    there = sorted({one.month for one in found.cohorts})
+    months = there[-_MONTHS:]
     channels = list(dict.fromkeys(one.channel for one in found.channels if one.spend is not None))
     if not months or not channels:
         return
@@ -99,6 +100,7 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
     page.note(
         f"LTV:CAC of each month's new customers after {COHORT_AGE} months, and in brackets the month in which they had paid "
         'themselves back; "-" where they are not that old.'
+        + (f" The newest {_MONTHS} of {len(there)} months are shown." if len(there) > _MONTHS else "")
     )
     page.plot(
         go.Figure(

@@ -141,6 +141,8 @@ def add_cohorts(page: Page, found: Tables | Missing) -> None:
     if width < 2:
         page.note("No cohort has lived through a second month yet.")
         return
+    if len(found.cohorts) > len(shown):
+        page.note(f"The newest {len(shown)} of {len(found.cohorts)} months are shown.")
     rows = [
         [cohort.retention[age] if age < len(cohort.retention) else None for age in range(1, width)] for cohort in shown
     ]

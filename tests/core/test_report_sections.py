@@ -77,6 +77,18 @@ def test_new_customers_of_a_month_are_shown_with_how_many_they_are(
     assert '"1997-01 (7,846)","1997-02 (8,476)","1997-03 (7,248)"' in page
 
 
+def test_what_shows_the_newest_months_alone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of eighteen months of CDNOW the table had the last twelve, under the name of all of them."""
+    printed, _ = said(cdnow(), tmp_path, capsys)
+    assert "Average lifetime value over time, the newest 12 of 18 months" in printed
+    assert "Customers who ordered again, by month since the first order month new" in printed, "all three are there"
+
+    years = {f"cohort:size|a|{JANUARY + number}": 40 for number in range(-6, 18)}
+    printed, page = said(shop(years), tmp_path, capsys)
+    assert "by month since the first order, the newest 12 of 24 months" in printed
+    assert "The newest 18 of 24 months are shown." in page
+
+
 def test_repurchase_is_the_published_curve() -> None:
     found = repurchase(shop(cdnow().counters, LAST_DAY))
 
