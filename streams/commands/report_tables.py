@@ -178,6 +178,11 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
+def points(difference: float) -> str:
+    """A difference between shares as people read it: of 15 % and 12 % it is 3 points, and not 3 %."""
+    return f"{100 * difference:.1f} percentage points"
+
+
 def _cohorts(console: Console, found: Tables | Missing) -> None:
     months = range(1, _MONTHS_SHOWN + 1)
     there = len(found.cohorts) if isinstance(found, Tables) else 0
@@ -324,7 +329,7 @@ def _check(console: Console, found: Check | Missing) -> None:
     )
     console.print(
         f"  in the last {found.days} days: orders expected {found.expected:,.0f}, came {found.actual:,}; calibration error "
-        f"{found.calibration_error:.1%}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
+        f"{points(found.calibration_error)}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
     )
 
 
@@ -358,7 +363,7 @@ def replenished_row(row: Tenth) -> list[str]:
 
 def replenished_note(found: Replenished) -> str:
     """What the tenths say together."""
-    error = "" if found.error is None else f"; what was foretold is off by {found.error:.1%} on average"
+    error = "" if found.error is None else f"; what was foretold is off by {points(found.error)} on average"
     return f"{found.purchases:,} purchases whose window ended in the last {found.days} days{error}"
 
 

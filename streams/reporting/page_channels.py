@@ -8,7 +8,7 @@ from streams.commands.report_tables import CHANNEL_REASONS, COHORT_AGE, amount, 
 from streams.page import COLOURS, Page
 from streams.reporting.channels import AGES, Channels
 from streams.reporting.document import ReportDocument
-from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
+from streams.reporting.page_parts import SCALE, beside, decimals, nothing_to_show, units
 
 _MONTHS: Final = 12
 """Months of new customers that are drawn, the newest."""
@@ -60,6 +60,7 @@ def add_channels(page: Page, document: ReportDocument) -> None:
                 "xaxis": {"title": "month, 1 is that of the first order", "dtick": 1},
                 "yaxis": {"title": f"margin, {currency} per customer", "rangemode": "tozero"},
                 "hovermode": "x unified",
+                "showlegend": True,  # one line alone has a name, too
             },
         ),
         height=380,
@@ -80,6 +81,11 @@ def add_channels(page: Page, document: ReportDocument) -> None:
             for one in found.channels
         ],
     )
+    if any(one.cost is not None for one in found.channels):
+        page.note(
+            "The cost of one is what was spent, divided by the customers won from the first month with spend to the last: who "
+            "came before anybody noted it would make the others look cheap."
+        )
     _channel_cohorts(page, found)
     if not any(one.spend for one in found.channels):
         page.note(
@@ -120,7 +126,14 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
             ),
             layout={
                 "xaxis": {"type": "category", "title": "month of the first order", "showgrid": False},
-                "yaxis": {"autorange": "reversed", "type": "category", "automargin": True, "showgrid": False},
+                "yaxis": {
+                    "autorange": "reversed",
+                    "type": "category",
+                    "automargin": True,
+                    "showgrid": False,
+                    "tickvals": channels,
+                    "ticktext": [beside(channel) for channel in channels],
+                },
             },
         ),
         height=130 + 34 * len(channels),
