@@ -592,11 +592,17 @@ def _in_time(turn: Turn, definition: TriggerDefinition[Any], order: RecentOrder,
     return order.at_ms - sent.emitted_ms <= attribution_ms
 
 
-_STATES: Final[dict[str, State]] = {
+OUTCOME_STATES: Final[dict[str, State]] = {
     "trigger.cancelled": "retracted",
     "trigger.converted": "converted",
     "cart.recovered": "recovered",
 }
+"""What a trigger has gone through once it is told of, by the name of what is told."""
+
+
+def outcome_id(trigger_id: str, name: str) -> str:
+    """The id of what is told of a trigger under this name."""
+    return uuid5(f"{trigger_id}|{name}")
 
 
 def retract(
@@ -629,7 +635,7 @@ def _outcome(
     assert name in ("trigger.cancelled", "trigger.converted", "cart.recovered")
     turn.out.append(
         TriggerOutcome(
-            trigger_id=uuid5(f"{sent.trigger_id}|{name}"),
+            trigger_id=outcome_id(sent.trigger_id, name),
             name=name,  # type: ignore[arg-type]  # narrowed by the assertion above
             of_trigger_id=sent.trigger_id,
             of_name=sent.name,
@@ -645,4 +651,4 @@ def _outcome(
         )
     )
     episode = Episode(sent.name, key, turn.cause, sent.opened_ms, sent.due_ms, occurrence=sent.occurrence)
-    turn.decide(episode, sent.trigger_id, _STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)
+    turn.decide(episode, sent.trigger_id, OUTCOME_STATES[name], reason=reason, at_ms=turn.now_ms, order_id=order_id)

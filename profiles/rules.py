@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
 from profiles.insight.repurchase_plan import RepurchaseRules
-from schemas.nearest import near
+from schemas.nearest import near, nearest
 from schemas.topics import APART, TRIGGERS
 
 SECOND_MS = 1000
@@ -377,13 +377,22 @@ def _unknown(key: str, value: object, known: Collection[str]) -> RulesError:
         for meant in (table_of(f"{key}.{inner}"), table_of(inner)):
             if meant in known:
                 return RulesError(f"{key}.{inner}", f"unknown table; did you mean [{meant}], at the top?")
-    return RulesError(key, f"unknown key; {near(key, known)}")
+    missing = _missing(key, known) if isinstance(value, dict) else ""
+    return RulesError(key, f"unknown key; {near(key, known)}{missing}")
+
+
+def _missing(name: str, known: Collection[str]) -> str:
+    """A word on what may be missing where a name is no slip of the pen for one that is known."""
+    if nearest(name, known, 0.8):
+        return ""
+    return "; or is it of a trigger whose package is not installed here (entry point regulars.triggers)?"
 
 
 def _check_ladder(ladder: tuple[str, ...], names: set[str]) -> None:
     for place, name in enumerate(ladder):
         if name not in names:
-            raise RulesError("precedence.ladder", f"{name!r} is no trigger; {near(name, names)}")
+            said = f"{name!r} is no trigger; {near(name, names)}{_missing(name, names)}"
+            raise RulesError("precedence.ladder", said)
         if name in ladder[:place]:
             raise RulesError("precedence.ladder", f"{name!r} stands twice: it can't be both above and below the others")
 

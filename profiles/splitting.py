@@ -49,6 +49,7 @@ REFUSALS: Final = {
     "not_merged": "it is not part of this customer's profile",
     "too_late": "it was merged too long ago (30 days, or what the rules say); what came with it is no longer known apart",
     "too_large": "it was too large, or one of too many, to be kept apart",
+    "apart": "the two are apart already, by a command before this one",
     "moved_on": "the device or cart belongs to another customer by now; what it brought before stays here",
 }
 """Why a profile is not taken apart. Nothing has changed then."""
@@ -82,12 +83,11 @@ def obey(turn: Turn, arrival: Arrival, orders: Ledger, triggers: Triggers) -> bo
     if profile.redirect and (holder := profile.redirect[-1][1]) != links.NOBODY and identifier != profile.id:
         _pass_on(turn, event, holder)
         return False
-    refused = None
-    if not profile.is_apart_from(identifier):
-        refused = _refusal(turn, identifier)
-        if refused is None:
-            _split(turn, event, orders, triggers)
-            return True
+    # The same command once more is answered by the same home, which a receipt takes once: it stays what it was.
+    refused = "apart" if profile.is_apart_from(identifier) else _refusal(turn, identifier)
+    if refused is None:
+        _split(turn, event, orders, triggers)
+        return True
     answer(turn, event.request_id, first=not event.passed_on, refused=refused)
     return False
 

@@ -93,7 +93,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="relay-failed",
         role="output",
-        holds="Triggers that a relay could not deliver, with the reason.",
+        holds="Triggers that a relay could not deliver, with the reason, and which of them were delivered after all.",
         retention_ms=30 * DAY_MS,
     ),
     Topic(name="rejected", role="output", holds="Records set aside, with the reason.", retention_ms=30 * DAY_MS),

@@ -39,15 +39,17 @@ class Difference(Struct, frozen=True):
 
 
 async def audit(table: Table, partition: int) -> AsyncIterator[Difference | None]:
-    """Look at every profile of a partition: a Difference for each that disagrees, None for each that does not.
+    """Look at every profile of a partition: a Difference for each that disagrees, None for each that does not. What leads to
+    another profile, and what is kept of who was erased, is looked at too: it is a profile only if it disagrees.
 
     A worker that is running changes profiles between the two reads of one, so a difference is looked at once more.
     """
     for profile_id in await table.profile_ids(partition):
-        findings = await _look(table, partition, profile_id)
+        findings, is_one = await _look(table, partition, profile_id)
         if findings:
-            findings = await _look(table, partition, profile_id)
-        yield Difference(profile_id, partition, tuple(findings)) if findings else None
+            findings, is_one = await _look(table, partition, profile_id)
+        if findings or is_one:
+            yield Difference(profile_id, partition, tuple(findings)) if findings else None
 
 
 class CounterDifference(Struct, frozen=True):
@@ -99,15 +101,18 @@ def _held_against(partition: int, stored: Mapping[str, int], summed: Mapping[str
     ]
 
 
-async def _look(table: Table, partition: int, profile_id: str) -> list[str]:
+async def _look(table: Table, partition: int, profile_id: str) -> tuple[list[str], bool]:
+    """What disagrees, and whether a customer's profile stands there."""
     stored = await table.profile(partition, profile_id)
     if stored is None:
-        return []
+        return [], False
     entries = await table.ledger(partition, profile_id)
     try:
-        return compare(decode_profile(stored), [decode_entry(entry) for entry in entries.values()])
+        profile = decode_profile(stored)
+        findings = compare(profile, [decode_entry(entry) for entry in entries.values()])
     except msgspec.DecodeError as error:
-        return [f"it can't be read: {error}"]
+        return [f"it can't be read: {error}"], True
+    return findings, not (profile.redirect or profile.is_blank)
 
 
 def compare(profile: Profile, entries: list[OrderEntry]) -> list[str]:

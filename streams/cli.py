@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "explain": "streams.commands.explain",
     "privacy": "streams.commands.privacy",
     "rejected": "streams.commands.rejected",
+    "undelivered": "streams.commands.undelivered",
     "audit": "streams.commands.audit",
     "health": "streams.commands.health",
     "doctor": "streams.commands.doctor",

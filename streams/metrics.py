@@ -256,7 +256,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="regulars_relay_records_total", kind="counter", unit="records", labels=("relay", "outcome"), of="relay",
         meaning="Triggers of a relay by what became of them: delivered, tried again, or set aside with the reason.",
-        remedy="retried without delivered: the receiver is away. Set aside: see the topic relay-failed.",
+        remedy="retried without delivered: the receiver is away. Set aside: `regulars undelivered list`.",
     ),
     Metric(
         name="regulars_relay_taken_timestamp_seconds", kind="gauge", unit="seconds", labels=("relay",), of="relay",

@@ -25,6 +25,8 @@ COLOURS: Final = (
 )
 """Colours of series, in order. Neighbours differ in lightness too, for those who do not tell red from green."""
 
+CELL_MAX: Final = 32
+"""Letters of a cell that stand in one line. A longer one goes on in the next, so that the other columns stay in sight."""
 ROUNDS: Final = 4
 """How often a colour can be used again for bars: full, pale, hollow, with a dark edge."""
 
@@ -46,7 +48,9 @@ p.note { color: #5a6667; font-size: .92rem }
 table { border-collapse: collapse; font-size: .93rem; background: #fff; width: 100% }
 th, td { padding: .35rem .65rem; border-bottom: 1px solid #e9e5db; text-align: right; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child, .text { text-align: left }
-td:not(.text) { white-space: nowrap }
+td:not(.text, .long) { white-space: nowrap }
+td.long { overflow-wrap: anywhere; min-width: 12rem }
+td.text { min-width: 9rem }
 th { color: #5a6667; font-weight: 600; border-bottom: 2px solid #d8d3c6 }
 ul { margin: .25rem 0 1rem; padding-left: 1.2rem }
 ul.legend { list-style: none; padding: 0; font-size: .92rem }
@@ -84,10 +88,13 @@ class Page:
     ) -> None:
         """A table. Columns are numbers but the first and those in `text`."""
 
+        def look(at: int, cell: str) -> str:
+            if at in text:
+                return " class=text"
+            return " class=long" if len(cell) > CELL_MAX else ""
+
         def cells(row: Sequence[str], tag: str) -> str:
-            return "".join(
-                f"<{tag}{' class=text' if at in text else ''}>{escape(cell)}</{tag}>" for at, cell in enumerate(row)
-            )
+            return "".join(f"<{tag}{look(at, cell)}>{escape(cell)}</{tag}>" for at, cell in enumerate(row))
 
         body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
         self._parts.append(

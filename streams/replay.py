@@ -69,7 +69,8 @@ def replay(
         ) as embedded:
             # No record times: an event was received when it says so, or else when it happened.
             embedded.feed(((line.value, 0) for line in lines), after_batch)
-            now_ms = embedded.pace.clock_ms + disorder_ms  # the newest event's time
+            clock_ms = embedded.pace.clock_ms
+            now_ms = clock_ms + disorder_ms if clock_ms else 0  # the newest event's time, where there is one
             if until_ms is not None:
                 embedded.advance_to(until_ms, after_batch)
                 now_ms = max(now_ms, until_ms)

@@ -107,6 +107,9 @@ def _weeks(page: Page, document: BacktestDocument) -> None:
 
 
 def _triggers(page: Page, document: BacktestDocument) -> None:
+    if not document.run.triggers:
+        page.heading("Trigger by trigger", "Nothing was sent, and nothing was due.")
+        return
     page.heading(
         "Trigger by trigger",
         "Followed by an order counts triggers with an order within their own window; one order may follow several. After a cart "

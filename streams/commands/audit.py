@@ -21,7 +21,8 @@ COUNTERS_SHOWN: Final = 50
 @click.pass_context
 def command(ctx: click.Context, *, partition: int | None) -> int:
     """Fold every ledger in Redis anew and name each profile whose totals disagree; then add up what all profiles hold and name
-    each counter of the population that is not that sum. Exit code 1 if one disagrees.
+    each counter of the population that is not that sum. Exit code 1 if one disagrees. Identifiers that lead to a profile, and
+    what is left of who was erased, are looked at and are no profiles.
     """
     from streams.audit import audit, audit_population
     from streams.book_files import load_book

@@ -1,8 +1,8 @@
 """`regulars explain`: why a customer got a trigger, or why she did not."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from schemas.outputs import Decision
     from streams.explanations import Clock, Kept
     from streams.settings import Settings
+
+T = TypeVar("T")
 
 
 @click.command("explain", cls=WithSettings)
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
     """Tell the life of one trigger in plain sentences: why it was planned, what it had to pass, how it ended.
 
-    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`. Times
-    are on the customer's clock, as in `regulars profile explain`; of a replay, and where she has no profile any more, on the
-    shop's (shop.timezone).
+    The decisions topic is read as far back as it is retained. TRIGGER_ID stands in the trigger, and in `regulars tail`; that of
+    a trigger.cancelled, trigger.converted or cart.recovered leads to the trigger it is about. Times are on the customer's clock,
+    as in `regulars profile explain`; of a replay, and where she has no profile any more, on the shop's (shop.timezone).
     """
     import msgspec
 
@@ -37,15 +39,22 @@ def command(ctx: click.Context, *, trigger_id: str, file: Path | None) -> None:
     from streams.explanations import life, shops_clock
 
     settings = settings_of(ctx)
-    if file is not None:
+
+    def read(look: "Callable[[Iterable[bytes], str], T]", wanted: str) -> "T":
+        if file is None:
+            return look(_topic(settings), wanted)
         try:
             with file.open("rb") as lines:
-                found = about(lines, trigger_id)
+                return look(lines, wanted)
         except msgspec.DecodeError as error:
             what = "a line about it is no decision; the file is damaged, or not the decisions.jsonl of a replay"
             raise click.ClickException(f"{file}: {what} ({error})") from None
-    else:
-        found = about(_topic(settings), trigger_id)
+
+    found = read(about, trigger_id)
+    if not found and (told := read(told_of, trigger_id)) is not None:
+        name, of_trigger_id = told
+        click.echo(plain(f"{trigger_id} is {name}: it tells what became of the trigger {of_trigger_id}."))
+        found = read(about, of_trigger_id)
     if not found:
         where = str(file) if file is not None else "the decisions topic"
         raise click.ClickException(
@@ -69,6 +78,24 @@ def about(values: Iterable[bytes], trigger_id: str) -> "list[Decision]":
     look, decoder, mark = msgspec.json.Decoder(About), msgspec.json.Decoder(Decision), trigger_id.encode()
     # Looking for the bytes first saves reading what is about others: all but a handful.
     return [decoder.decode(value) for value in values if mark in value and look.decode(value).trigger_id == trigger_id]
+
+
+def told_of(values: Iterable[bytes], notice_id: str) -> "tuple[str, str] | None":
+    """Of a message that tells what became of a trigger its name and the trigger's id; None where no decision led to it."""
+    import msgspec
+
+    from profiles.episodes import OUTCOME_STATES, outcome_id
+    from schemas.outputs import Decision
+
+    decoder, names = msgspec.json.Decoder(Decision), {state: name for name, state in OUTCOME_STATES.items()}
+    marks = [f'"state":"{state}"'.encode() for state in names]
+    for value in values:
+        if any(mark in value for mark in marks):
+            decision = decoder.decode(value)
+            name = names[decision.state]
+            if outcome_id(decision.trigger_id, name) == notice_id:
+                return name, decision.trigger_id
+    return None
 
 
 def _now(settings: "Settings", last: "Decision") -> "tuple[Clock, Kept | None]":

@@ -1,13 +1,13 @@
 """`regulars rejected`: what was set aside and why, and sending it again once the reason is gone."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from streams.commands.options import WithSettings, settings_of
-from streams.commands.times import utc
+from streams.commands.times import TIME, epoch_ms, utc
 
 if TYPE_CHECKING:
     from streams.rejected import Aside, Filter
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from streams.sources import Line
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group("rejected", short_help="List, show or send again what was set aside.")
@@ -27,8 +25,8 @@ def command() -> None:
 def _filters(run: F) -> F:
     """The options that say which rejects are meant."""
     for option in (
-        click.option("--until", type=_TIME, metavar="TIME", help="Only records before this moment (UTC)."),
-        click.option("--since", type=_TIME, metavar="TIME", help="Only records of this moment or later (UTC)."),
+        click.option("--until", type=TIME, metavar="TIME", help="Only records before this moment (UTC)."),
+        click.option("--since", type=TIME, metavar="TIME", help="Only records of this moment or later (UTC)."),
         click.option("--source", metavar="NAME", default="", help="Only of this topic, or of http/<source>."),
         click.option(
             "--reason", "reasons", multiple=True, metavar="CODE", help="Only with this reason; may be repeated."
@@ -133,8 +131,8 @@ def _filter(
     return Filter(
         reasons=frozenset(reasons),
         source=source,
-        since_ms=_ms(since),
-        until_ms=_ms(until),
+        since_ms=epoch_ms(since),
+        until_ms=epoch_ms(until),
         places=frozenset(places),
     )
 
@@ -143,10 +141,6 @@ def _meant(settings: "Settings", wanted: "Filter") -> "Iterator[Aside]":
     from streams.rejected import read_rejected
 
     return (aside for aside in read_rejected(settings) if wanted.takes(aside))
-
-
-def _ms(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _told(value: bytes) -> str:

@@ -117,7 +117,9 @@ def _headline(console: Console, document: ReportDocument) -> None:
 
 
 def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
-    table = _table("Average lifetime value over time", ["month", "customers", "net", "margin", *_ages()])
+    there = len(found.points) if isinstance(found, Trend) else 0
+    title = f"Average lifetime value over time{_newest(_MONTHS_SHOWN, there)}"
+    table = _table(title, ["month", "customers", "net", "margin", *_ages()])
     if _missing(console, table, found):
         return
     assert isinstance(found, Trend)
@@ -132,6 +134,11 @@ def _trend(console: Console, found: Trend | Missing, currency: str) -> None:
             *cells,
         )
     _print(console, table)
+
+
+def _newest(shown: int, there: int) -> str:
+    """What the title of a table of months says where it shows the newest alone."""
+    return f", the newest {shown} of {there} months" if there > shown else ""
 
 
 def _ages() -> list[str]:
@@ -171,9 +178,16 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
+def points(difference: float) -> str:
+    """A difference between shares as people read it: of 15 % and 12 % it is 3 points, and not 3 %."""
+    return f"{100 * difference:.1f} percentage points"
+
+
 def _cohorts(console: Console, found: Tables | Missing) -> None:
     months = range(1, _MONTHS_SHOWN + 1)
-    table = _table("Customers who ordered again, by month since the first order", ["month", "new", *map(str, months)])
+    there = len(found.cohorts) if isinstance(found, Tables) else 0
+    title = f"Customers who ordered again, by month since the first order{_newest(_MONTHS_SHOWN, there)}"
+    table = _table(title, ["month", "new", *map(str, months)])
     if _missing(console, table, found):
         return
     assert isinstance(found, Tables)
@@ -206,12 +220,12 @@ def _channels(console: Console, found: Channels | Missing, currency: str) -> Non
 
 def _channel_cohorts(console: Console, found: Channels) -> None:
     """LTV:CAC of each month's new customers, and when they had paid themselves back."""
-    months = sorted({one.month for one in found.cohorts})[-COHORT_MONTHS:]
-    if not months:
+    there = sorted({one.month for one in found.cohorts})
+    if not there:
         return
-    table = _table(
-        f"LTV:CAC after {COHORT_AGE} months (month paid back), by month of the first order", ["channel", *months]
-    )
+    months, newest = there[-COHORT_MONTHS:], _newest(COHORT_MONTHS, len(there))
+    title = f"LTV:CAC after {COHORT_AGE} months (month paid back), by month of the first order{newest}"
+    table = _table(title, ["channel", *months])
     cells = {(one.channel, one.month): cohort_cell(one) for one in found.cohorts}
     for channel in dict.fromkeys(one.channel for one in found.channels if one.spend is not None):
         table.add_row(channel, *(cells.get((channel, month), "") for month in months))
@@ -315,7 +329,7 @@ def _check(console: Console, found: Check | Missing) -> None:
     )
     console.print(
         f"  in the last {found.days} days: orders expected {found.expected:,.0f}, came {found.actual:,}; calibration error "
-        f"{found.calibration_error:.1%}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
+        f"{points(found.calibration_error)}, Brier {found.brier:.4f} (all alike {found.brier_of_mean:.4f}){auc}\n"
     )
 
 
@@ -349,7 +363,7 @@ def replenished_row(row: Tenth) -> list[str]:
 
 def replenished_note(found: Replenished) -> str:
     """What the tenths say together."""
-    error = "" if found.error is None else f"; what was foretold is off by {found.error:.1%} on average"
+    error = "" if found.error is None else f"; what was foretold is off by {points(found.error)} on average"
     return f"{found.purchases:,} purchases whose window ended in the last {found.days} days{error}"
 
 

@@ -129,6 +129,8 @@ def _line(record: dict[str, Any]) -> str:
         parts.append(f"of {record['of_name']}")
     if record.get("state"):
         parts.append(record["state"])
+    if segment := (record.get("details") or {}).get("segment"):
+        parts.append(str(segment))
     if record.get("items"):
         parts.append(_items(record["items"]))
     if record.get("value_minor") is not None:

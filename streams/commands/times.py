@@ -2,8 +2,19 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Final
+
+import click
 
 from schemas.times import FUTURE_TOLERANCE_MS
+
+TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+"""An instant as it is given to an option, in UTC."""
+
+
+def epoch_ms(moment: datetime | None) -> int | None:
+    """What was given as TIME in epoch ms."""
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def latest_ms() -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -56,6 +56,17 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     failed_at_ms: int
     original: msgspec.Raw
     schema: str = "regulars/relay-failure/1"
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """On the topic `relay-failed`, after the failure: a record was sent again by hand, and taken."""
+
+    relay: str
+    trigger_id: str | None
+    name: str | None
+    at_ms: int
+    state: Literal["delivered"] = "delivered"
+    schema: str = "regulars/relay-delivered/1"
 
 
 class _Head(Struct, frozen=True, kw_only=True):
@@ -175,18 +186,23 @@ def message_failed(failure: Failure) -> tuple[str, dict[str, Any]] | None:
     """The customer's identifier, and the event by which the worker learns that a trigger never went out: it then does not
     count towards the caps. None where the record is no trigger of a customer.
     """
+    message_id = f"relay-{failure.relay}-{failure.trigger_id}"
+    told = {"event": "Message Failed", "message_id": message_id, "timestamp_ms": failure.failed_at_ms}
+    return _of_customer(failure, told | {"reason": failure.reason})
+
+
+def message_sent(failure: Failure, now_ms: int) -> tuple[str, dict[str, Any]] | None:
+    """The same by which it learns that the trigger went out after all. Of two words the newest holds, so this one is newer, by
+    whichever clock.
+    """
+    message_id = f"relay-{failure.relay}-{failure.trigger_id}-sent"
+    at_ms = max(now_ms, failure.failed_at_ms + 1)
+    return _of_customer(failure, {"event": "Message Sent", "message_id": message_id, "timestamp_ms": at_ms})
+
+
+def _of_customer(failure: Failure, told: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     if failure.trigger_id is None:
         return None
     customer = msgspec.json.decode(failure.original).get("customer", {})
     kind, _, value = str(customer.get("id", "")).partition(":")
-    if not value:
-        return None
-    event = {
-        "event": "Message Failed",
-        "message_id": f"relay-{failure.relay}-{failure.trigger_id}",
-        "timestamp_ms": failure.failed_at_ms,
-        "trigger_id": failure.trigger_id,
-        "reason": failure.reason,
-        kind: value,
-    }
-    return value, event
+    return (value, told | {"trigger_id": failure.trigger_id, kind: value}) if value else None

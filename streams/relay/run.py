@@ -53,16 +53,22 @@ READ_AGAIN_MS: Final = 2_147_483_647
 
 def run(settings: Settings, name: str) -> int:
     """Deliver until SIGTERM or SIGINT (0), or until the receiver has to be given up (4). Raises what the start raises."""
-    relay = settings.relays.get(name)
-    if relay is None:
-        known = ", ".join(sorted(settings.relays)) or "none"
-        raise SettingsError(f"there is no relay {name!r} in the settings ([relays.{name}]); there are: {known}")
+    relay = relay_of(settings, name)
     need_relay_topics(settings, name)
     configure_logs(settings.log)
     for said in unknown_names(relay):
         _log.warning("relays.%s.only names %s; that delivers nothing", name, said)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_Running(settings, name, relay).run())
+
+
+def relay_of(settings: Settings, name: str) -> Relay:
+    """What the settings say of a relay. Raises SettingsError where they name none."""
+    relay = settings.relays.get(name)
+    if relay is None:
+        known = ", ".join(sorted(settings.relays)) or "none"
+        raise SettingsError(f"there is no relay {name!r} in the settings ([relays.{name}]); there are: {known}")
+    return relay
 
 
 def need_relay_topics(settings: Settings, name: str) -> None:
@@ -103,17 +109,9 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as stack:
             post = await stack.enter_async_context(client(self._relay))
-            self._courier = Courier(self._name, self._relay, post, now_ms=_now_ms)
+            self._courier = Courier(self._name, self._relay, post, now_ms=now_ms)
             await stack.enter_async_context(metrics_page(self._settings.http, _page(self._name, self._courier)))
-            self._producer = AIOKafkaProducer(
-                **self._settings.to_aiokafka(),
-                acks="all",
-                enable_idempotence=True,
-                compression_type=self._settings.kafka.codec,
-            )
-            steady(self._producer.client)
-            stack.push_async_callback(lambda: let_go(self._producer.stop()))
-            await self._producer.start()
+            self._producer = await stack.enter_async_context(producer(self._settings))
             topics = [self._settings.topic(topic) for topic in self._relay.topics]
             self._consumer = AIOKafkaConsumer(
                 **self._settings.to_aiokafka(),
@@ -242,15 +240,7 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
         await self._producer.send_and_wait(
             self._settings.topic(FAILED_TOPIC), value=msgspec.json.encode(failure), key=key
         )
-        told = message_failed(failure)
-        if told is not None:
-            home, event = told
-            await self._producer.send_and_wait(
-                self._settings.topic(HEARS_TOPIC),
-                value=msgspec.json.encode(event),
-                key=home.encode(),
-                partition=home_partition(home, self._settings.kafka.partitions),
-            )
+        await tell(self._settings, self._producer, message_failed(failure))
 
     # --- what is ours ---
 
@@ -289,6 +279,32 @@ class _Running(ConsumerRebalanceListener):  # type: ignore[misc] # the library h
             with contextlib.suppress(Exception):  # a rebalance or a broker that is away: the next one tells it
                 await self._consumer.commit(offsets)
                 self._committed |= {tp: told.offset for tp, told in offsets.items()}
+
+
+@contextlib.asynccontextmanager
+async def producer(settings: Settings) -> Any:
+    """What writes to Kafka what became of a record. Raises KafkaError where no broker answers."""
+    made = AIOKafkaProducer(
+        **settings.to_aiokafka(), acks="all", enable_idempotence=True, compression_type=settings.kafka.codec
+    )
+    steady(made.client)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await let_go(made.stop())
+
+
+async def tell(settings: Settings, to: Any, told: tuple[str, dict[str, Any]] | None) -> None:
+    """Have the worker hear what became of a trigger: the customer's identifier and the event; None where she is nobody's."""
+    if told is not None:
+        home, event = told
+        await to.send_and_wait(
+            settings.topic(HEARS_TOPIC),
+            value=msgspec.json.encode(event),
+            key=home.encode(),
+            partition=home_partition(home, settings.kafka.partitions),
+        )
 
 
 @contextlib.asynccontextmanager
@@ -334,5 +350,6 @@ def _page(name: str, courier: Courier) -> Callable[[], bytes]:
     return page
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The present in epoch ms."""
     return time.time_ns() // 1_000_000

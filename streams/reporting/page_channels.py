@@ -8,7 +8,7 @@ from streams.commands.report_tables import CHANNEL_REASONS, COHORT_AGE, amount, 
 from streams.page import COLOURS, Page
 from streams.reporting.channels import AGES, Channels
 from streams.reporting.document import ReportDocument
-from streams.reporting.page_parts import SCALE, decimals, nothing_to_show, units
+from streams.reporting.page_parts import SCALE, beside, decimals, nothing_to_show, units
 
 _MONTHS: Final = 12
 """Months of new customers that are drawn, the newest."""
@@ -60,6 +60,7 @@ def add_channels(page: Page, document: ReportDocument) -> None:
                 "xaxis": {"title": "month, 1 is that of the first order", "dtick": 1},
                 "yaxis": {"title": f"margin, {currency} per customer", "rangemode": "tozero"},
                 "hovermode": "x unified",
+                "showlegend": True,  # one line alone has a name, too
             },
         ),
         height=380,
@@ -80,6 +81,11 @@ def add_channels(page: Page, document: ReportDocument) -> None:
             for one in found.channels
         ],
     )
+    if any(one.cost is not None for one in found.channels):
+        page.note(
+            "The cost of one is what was spent, divided by the customers won from the first month with spend to the last: who "
+            "came before anybody noted it would make the others look cheap."
+        )
     _channel_cohorts(page, found)
     if not any(one.spend for one in found.channels):
         page.note(
@@ -90,7 +96,8 @@ def add_channels(page: Page, document: ReportDocument) -> None:
 
 def _channel_cohorts(page: Page, found: Channels) -> None:
     """LTV:CAC of each month's new customers by channel, as a map of which months were bought dearly."""
-    months = sorted({one.month for one in found.cohorts})[-_MONTHS:]
+    there = sorted({one.month for one in found.cohorts})
+    months = there[-_MONTHS:]
     channels = list(dict.fromkeys(one.channel for one in found.channels if one.spend is not None))
     if not months or not channels:
         return
@@ -99,6 +106,7 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
     page.note(
         f"LTV:CAC of each month's new customers after {COHORT_AGE} months, and in brackets the month in which they had paid "
         'themselves back; "-" where they are not that old.'
+        + (f" The newest {_MONTHS} of {len(there)} months are shown." if len(there) > _MONTHS else "")
     )
     page.plot(
         go.Figure(
@@ -118,7 +126,14 @@ def _channel_cohorts(page: Page, found: Channels) -> None:
             ),
             layout={
                 "xaxis": {"type": "category", "title": "month of the first order", "showgrid": False},
-                "yaxis": {"autorange": "reversed", "type": "category", "automargin": True, "showgrid": False},
+                "yaxis": {
+                    "autorange": "reversed",
+                    "type": "category",
+                    "automargin": True,
+                    "showgrid": False,
+                    "tickvals": channels,
+                    "ticktext": [beside(channel) for channel in channels],
+                },
             },
         ),
         height=130 + 34 * len(channels),

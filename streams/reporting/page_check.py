@@ -2,6 +2,7 @@
 
 from plotly import graph_objects as go
 
+from streams.commands.report_tables import points
 from streams.page import COLOURS, Page
 from streams.reporting.foresight import Check
 from streams.reporting.missing import Missing
@@ -19,7 +20,7 @@ def add_check(page: Page, found: Check | Missing) -> None:
         f"{found.expected:,.0f} further orders, {found.actual:,} came"
         + ("." if off is None else f" ({off:+.0%}).")
         + " Left: of customers who were given a chance, as many should have ordered (calibration error "
-        f"{found.calibration_error:.1%}). Right: orders by month of first order."
+        f"{points(found.calibration_error)}). Right: orders by month of first order."
     )
     series = [
         go.Scatter(

@@ -1,5 +1,6 @@
 """What the page's sections share: colours, money as it is drawn, and what stands where there is nothing to show."""
 
+from html import escape
 from typing import Final
 
 from typing_extensions import TypeIs
@@ -10,6 +11,19 @@ from streams.reporting.missing import Missing
 
 GREY: Final = "#8a9495"
 SCALE: Final = [[0, "#f3f1ea"], [0.5, "#8fbab5"], [1, "#1f5a5e"]]
+
+
+NAME_MAX: Final = 26
+"""Letters of a name beside a plot: a longer one takes the room of what is drawn."""
+
+
+def beside(name: str) -> str:
+    """A name as it stands beside a plot: cut where it is long, and with nothing in it that is taken for a tag.
+
+    >>> beside("google / cpc"), beside("<b>"), beside("partner-of-the-spring-campaign / affiliate")
+    ('google / cpc', '&lt;b&gt;', 'partner-of-the-spring-cam…')
+    """
+    return escape(name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1]}…", quote=False)
 
 
 def nothing_to_show(found: object, page: Page) -> TypeIs[Missing]:

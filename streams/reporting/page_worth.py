@@ -15,6 +15,8 @@ from streams.reporting.snapshot import month_name
 from streams.reporting.worth import CUSTOMERS_MIN, SHARES, Repurchase, Tables
 
 _COHORTS_SHOWN: Final = 18
+FEW: Final = 1.5
+"""A mean so many times what half of all brought at most is made by few. A little above it every mean is."""
 
 
 def add_trend(page: Page, document: ReportDocument) -> None:
@@ -100,7 +102,7 @@ def add_distribution(page: Page, document: ReportDocument) -> None:
     middle, nothing = found.quantiles[SHARES.index(0.5)], found.not_above_zero
     page.note(
         f"{best}Half of all customers have brought at most about {amount(middle, currency)}, the mean is about "
-        f"{amount(found.mean, currency)}{': it is made by few' if found.mean > middle else ''}. "
+        f"{amount(found.mean, currency)}{': it is made by few' if found.mean > FEW * middle else ''}. "
         + (
             f"{nothing:,} {'customer has' if nothing == 1 else 'customers have'} brought nothing, or less, after discounts and "
             "refunds."
@@ -132,7 +134,7 @@ def add_cohorts(page: Page, found: Tables | Missing) -> None:
     page.heading(
         "Who stays",
         "Of the customers who first ordered in a month, the share that ordered in each month since. Read a row to the right to "
-        "see a year's customers leave; read a column down to see whether newer ones stay better.",
+        "see a month's customers leave; read a column down to see whether newer ones stay better.",
     )
     if nothing_to_show(found, page):
         return
@@ -141,6 +143,8 @@ def add_cohorts(page: Page, found: Tables | Missing) -> None:
     if width < 2:
         page.note("No cohort has lived through a second month yet.")
         return
+    if len(found.cohorts) > len(shown):
+        page.note(f"The newest {len(shown)} of {len(found.cohorts)} months are shown.")
     rows = [
         [cohort.retention[age] if age < len(cohort.retention) else None for age in range(1, width)] for cohort in shown
     ]

@@ -9,7 +9,9 @@ from profiles.expressions.expression import compile_expression
 from profiles.expressions.functions import FUNCTIONS
 from profiles.expressions.messages import STANDARD_FUNCTIONS
 from profiles.expressions.shapes import EPISODE, PROFILE, every_shape
+from schemas import events
 from streams.conditions_reference import conditions_page
+from tests.core.test_segments import happens, ordered, shop_with
 
 ROOT = Path(__file__).parents[2]
 PAGE = conditions_page()
@@ -30,6 +32,17 @@ def test_the_reference_names_every_function() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_can_be_a_segment(recipe: str) -> None:
     assert compile_expression(recipe, exact=True).reads or "(" in recipe
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_no_recipe_fails_on_a_customer_of_whom_little_is_known(recipe: str) -> None:
+    """Who copied them was told by the alert on failing conditions to ask `has()` first."""
+    shop = shop_with(recipe=recipe)
+    happens(shop, events.PageViewed, 0)
+    happens(shop, events.Identified, 1)
+    ordered(shop, 10, "o1", 5000)
+
+    assert shop.segments.failures.take() == ()
 
 
 def test_there_are_recipes() -> None:

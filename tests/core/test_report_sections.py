@@ -20,7 +20,7 @@ from profiles.value.buckets import bucket_of
 from profiles.value.history import History
 from profiles.value.tallies import tallies
 from streams.commands.display import Words
-from streams.commands.report_tables import print_document
+from streams.commands.report_tables import print_document, replenished_note
 from streams.reporting.channels import Channels, channels
 from streams.reporting.document import report
 from streams.reporting.feedback import FeedbackFigures, feedback
@@ -75,6 +75,18 @@ def test_new_customers_of_a_month_are_shown_with_how_many_they_are(
     _, page = said(cdnow(), tmp_path, capsys)
 
     assert '"1997-01 (7,846)","1997-02 (8,476)","1997-03 (7,248)"' in page
+
+
+def test_what_shows_the_newest_months_alone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of eighteen months of CDNOW the table had the last twelve, under the name of all of them."""
+    printed, _ = said(cdnow(), tmp_path, capsys)
+    assert "Average lifetime value over time, the newest 12 of 18 months" in printed
+    assert "Customers who ordered again, by month since the first order month new" in printed, "all three are there"
+
+    years = {f"cohort:size|a|{JANUARY + number}": 40 for number in range(-6, 18)}
+    printed, page = said(shop(years), tmp_path, capsys)
+    assert "by month since the first order, the newest 12 of 24 months" in printed
+    assert "The newest 18 of 24 months are shown." in page
 
 
 def test_repurchase_is_the_published_curve() -> None:
@@ -153,8 +165,10 @@ def said(found: Snapshot, folder: Path, capsys: pytest.CaptureFixture[str]) -> t
 def test_the_spread_tells_only_what_is_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, by_few = said(shop(values(100, 200, 9_000)), tmp_path, capsys)
     _, by_many = said(shop(values(0, 0, 5_000, 6_000, 6_000)), tmp_path, capsys)
+    _, even = said(shop(values(9_000, 10_000, 10_000, 11_000, 12_000)), tmp_path, capsys)
 
     assert "it is made by few" in by_few
+    assert "it is made by few" not in even, "the mean is a little above the middle, as of all that can't be below zero"
     assert "have brought nothing" not in by_few
     assert "it is made by few" not in by_many
     # Their goods were free, or all was paid back, or nobody knows the rate: the counters do not say which.
@@ -451,6 +465,40 @@ def test_each_months_new_customers_are_held_against_what_that_month_cost() -> No
         {},
         "no_customers",
     )
+
+
+def test_the_page_says_of_whom_the_cost_of_one_is(tmp_path: Path) -> None:
+    """Of 150 customers and 1,000.00 spent in one month a customer was said to have cost 20.00, and nobody could tell why."""
+    last = month_of(JULY) - 1
+    counters = channel("ads", last - 3, 100, 10_000) | channel("ads", last, 50, 10_000)
+    document = report(shop(counters), {("ads", last): 100_000})
+    write_page(document, tmp_path / "page.html")
+
+    assert isinstance(document.channels, Channels)
+    assert document.channels.channels[0].cost == 2_000
+    assert "divided by the customers won from the first month with spend to the last" in page_text(tmp_path)
+    write_page(report(shop(counters)), tmp_path / "page.html")
+    assert "from the first month with spend" not in page_text(tmp_path), "nobody has told of any"
+
+
+def test_one_channel_alone_is_named_beside_its_line_and_a_long_name_leaves_room_for_the_months(tmp_path: Path) -> None:
+    last, name = month_of(JULY) - 1, "partner-of-the-spring-campaign-for-those-who-came-before / affiliate"
+    write_page(report(shop(channel(name, last, 50, 10_000)), {(name, last): 100}), tmp_path / "page.html")
+    text = page_text(tmp_path)
+
+    assert '"showlegend":true' in text
+    assert '"ticktext":["partner-of-the-spring-cam…"]' in text
+
+
+def page_text(folder: Path) -> str:
+    return (folder / "page.html").read_text()
+
+
+def test_what_was_foretold_is_off_by_points_not_by_a_share_of_itself() -> None:
+    """Chances of about 15 % that are off by 3 points are off by a fifth."""
+    note = replenished_note(Replenished(days=365, purchases=10, tenths=[], error=0.0321))
+
+    assert note.endswith("what was foretold is off by 3.2 percentage points on average")
 
 
 def test_a_channel_without_spend_and_spend_without_customers_say_so() -> None:

@@ -28,6 +28,35 @@ from streams.rules_reference import rules_toml
 ROOT = Path(__file__).parents[2]
 
 
+MISSING = "; or is it of a trigger whose package is not installed here (entry point regulars.triggers)?"
+
+
+@pytest.mark.parametrize(
+    "document, said, hinted",
+    [
+        ({"loyalty_thanks": {"orders": 5}}, "loyalty_thanks: unknown key; known are ", True),
+        ({"shop_winback": {}}, "shop_winback: unknown key; did you mean 'winback'?", True),
+        ({"welcom": {}}, "welcom: unknown key; did you mean 'welcome'?", False),
+        ({"loyalty_thanks": 5}, "loyalty_thanks: unknown key; known are ", False),
+        (
+            {"precedence": {"ladder": ["loyalty.thanks"]}},
+            "precedence.ladder: 'loyalty.thanks' is no trigger; known ",
+            True,
+        ),
+        ({"precedence": {"ladder": ["welcom"]}}, "precedence.ladder: 'welcom' is no trigger; did you ", False),
+    ],
+)
+def test_a_trigger_that_is_not_installed_here_may_be_of_a_package(
+    document: dict[str, object], said: str, hinted: bool
+) -> None:
+    """A worker on a host without the package called the table a key nobody knows, and named sixty others."""
+    with pytest.raises(RulesError) as found:
+        read_rules(document, RULE_TYPES)
+
+    assert str(found.value).startswith(said)
+    assert str(found.value).endswith(MISSING) is hinted
+
+
 def test_an_empty_document_gives_the_defaults() -> None:
     assert read_rules({}, RULE_TYPES) == Rules()
 

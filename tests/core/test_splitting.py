@@ -9,6 +9,7 @@ from profiles.cart_rules import CartAbandonedRule
 from profiles.catalogue import build_catalogue
 from profiles.insight.experiment import Amounts
 from profiles.profile import Profile
+from profiles.receipts import take
 from profiles.rules import DAY_MS, IdentityRules, QuietHours, Rules
 from profiles.splitting import REFUSALS
 from profiles.state import Cart, encode
@@ -289,6 +290,36 @@ def test_an_identifier_that_is_at_once_anothers_takes_its_own_devices_along() ->
     assert nets(town) == {ADA: 0, MAIL: 9}
 
 
+@pytest.mark.parametrize("customer, identifier", [(ADA, MAIL), (ADA, PHONE), (MAIL, ADA)])
+def test_who_are_apart_already_are_said_to_be(customer: str, identifier: str) -> None:
+    """A second request was answered like one that was carried out, with nothing that it had done."""
+    town = bought(Town(), PHONE, order_id="p1", revenue_minor=9)
+    town.tell(PageViewed, MAIL, PHONE).tell(PageViewed, ADA, MAIL).split(ADA, MAIL)
+    before = nets(town), town.profile(ADA).pack(), town.profile(MAIL).pack()
+    assert town.refusals == []
+    town.split(customer, identifier, day=2, request_id="T-2")
+
+    assert town.refusals == ["apart"]
+    assert before == (nets(town), town.profile(ADA).pack(), town.profile(MAIL).pack())
+
+
+def test_the_same_request_once_more_leaves_its_receipt_as_it_is() -> None:
+    town = merged().split(ADA, MAIL)
+    first = answers(town)
+    town.split(ADA, MAIL)
+    case = None
+    for answer in answers(town):
+        case = take(case, answer, START_MS) or case
+
+    assert case is not None
+    assert (case.final, case.refused, case.counts) == (True, None, {"identifiers": 1, "orders": 1, "profiles": 1})
+    assert len(answers(town)) == len(first) + 1
+
+
+def answers(town: Town) -> list[CommandAnswered]:
+    return [mail.event for mail in town.out if isinstance(mail, Mail) and isinstance(mail.event, CommandAnswered)]
+
+
 def test_what_was_taken_out_can_be_taken_apart_again_itself() -> None:
     town = bought(Town(), PHONE, order_id="p1", revenue_minor=9)
     town.tell(PageViewed, MAIL, PHONE).tell(PageViewed, ADA, MAIL).split(ADA, MAIL)
@@ -502,7 +533,7 @@ def test_what_is_kept_apart_and_comes_again_in_such_parts_is_let_go_of() -> None
 
 
 def test_every_refusal_has_its_words() -> None:
-    assert set(REFUSALS) == {"not_merged", "too_late", "too_large", "moved_on"}
+    assert set(REFUSALS) == {"not_merged", "too_late", "too_large", "moved_on", "apart"}
 
 
 # --- what it costs, what is remembered ------------------------------------------------------------------------------

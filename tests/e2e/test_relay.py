@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from streams.serve.signatures import check_standard, standard_secret
 from tests.e2e.kit import Shop, Worker
+from tests.e2e.scenario import Record
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CUSTOMERS = 20
@@ -21,11 +22,11 @@ EACH = 15
 
 
 class Receiver:
-    """Notes what it takes; is out of order while `broken`, and never wants what is named "unwanted"."""
+    """Notes what it takes; is out of order while `broken`, and does not want what is named "unwanted" until it `wants_all`."""
 
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
-        self.broken = False
+        self.broken = self.wants_all = False
         self.turned_away = 0
         receiver = self
 
@@ -39,7 +40,7 @@ class Receiver:
                 if receiver.broken:
                     status = 503
                     receiver.turned_away += 1
-                elif record["name"] == "unwanted":
+                elif record["name"] == "unwanted" and not receiver.wants_all:
                     status = 422
                 else:
                     receiver.taken.append(record)
@@ -128,6 +129,42 @@ def test_everything_arrives_in_order_through_an_outage_of_the_receiver_and_a_kil
     assert (failure["reason"], failure["relay"], failure["original"]["name"]) == ("refused", "crm", "unwanted")
     (told,) = [value for _, value in shop.read("messages")]
     assert (told["event"], told["trigger_id"], told["user_id"]) == ("Message Failed", "unwanted-0-0", "c0")
+    producer.close()
+
+
+def test_what_was_set_aside_is_sent_again_by_hand_once_and_to_who_agrees_still(
+    shop: Shop, receiver: Receiver, now_ms: int
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=shop.bootstrap, acks="all")
+    first_relay(shop, receiver)
+    for customer, state in ((0, "GRANT"), (1, "REVOKED")):
+        said = {"channel": "email", "purpose": "marketing", "state": state}
+        decided = Record.of("consents", f"c{customer}", now_ms, "Consent Changed", consent=[said])
+        shop.produce([decided])
+        publish(shop, producer, customer, 7, "unwanted")
+    producer.flush()
+    shop.start()
+    shop.expect(lambda: len(shop.records("relay-failed")) == 2, "both are set aside")
+    shop.expect(lambda: len(shop.records("messages")) == 2, "and the worker is told")
+    shop.close_clients()  # one that knows some topics and not others gives the ends of those alone
+    shop.wait_caught_up()
+
+    assert "refused 2" in shop.command("undelivered", "list", "--relay", "crm")
+    dry = shop.command("undelivered", "redrive", "crm")
+    assert "unwanted  user_id:c0  unwanted-0-7  would be sent" in dry
+    assert "(no_consent)" in dry
+    assert "1 triggers would be sent (--send sends them); 1 can't or must not be sent" in dry
+    assert "HTTP 422" in shop.command("undelivered", "redrive", "crm", "--send", code=1)
+
+    receiver.wants_all = True
+    again = shop.command("undelivered", "redrive", "crm", "unwanted-0-7", "unwanted-1-7", "--send")
+    assert "1 triggers delivered, 0 not; 1 can't or must not be sent" in again
+    assert receiver.order() == {"user_id:c0": [7]}
+    assert "0 triggers delivered, 0 not; 1 can't" in shop.command("undelivered", "redrive", "crm", "--send")
+    assert "refused 1" in shop.command("undelivered", "list", "--since", "2026-01-01")
+    shop.wait_caught_up()
+    told = {name: count for name, count in shop.profiles()["user_id:c0"]["messages"].items() if "last" not in name}
+    assert told == {"failed": 1, "sent": 1}
     producer.close()
 
 

@@ -15,7 +15,7 @@ from profiles.engine import Engine
 from profiles.ledger import apply_order
 from profiles.order_state import Ledger, Totals
 from profiles.profile import Profile
-from profiles.state import encode
+from profiles.state import Privacy, encode
 from schemas.events import (
     ANONYMOUS,
     Arrival,
@@ -46,7 +46,7 @@ def test_a_damaged_profile_is_named_and_the_others_are_looked_at() -> None:
             "user_id:b": b'{"id":',
             "user_id:c": b"[]",
         }
-        profiles["user_id:good"] = Profile("user_id:good").pack()
+        profiles["user_id:good"] = Profile("user_id:good", ids={"user_id": ["good"]}).pack()
         await table.commit(0, Commit(token=claim.meta.token, expected=claim.meta.commits, profiles=profiles))
         found = [one async for one in audit(table, 0)]
         await audit_population(table, 0, BOOK)
@@ -254,6 +254,18 @@ def test_a_lost_ledger_entry_is_a_difference() -> None:
 
     findings = compare(profile, [entry for entry in ledger.all() if entry.order_id != "o7"])
     assert "orders.count: profile has 19, ledger gives 18" in findings
+
+
+def test_what_was_emptied_is_no_profile_but_is_looked_at() -> None:
+    """What leads to the profile an identifier belongs to, and what is kept of who was erased: five customers were eight."""
+    led = Profile("anonymous_id:phone", redirect=[(1, "user_id:1")])
+    erased, none = Profile("user_id:9", privacy=Privacy(erased_ms=1)), Ledger(complete=True)
+    assert len(audited(stored(customer(), (led, none), (erased, none)))) == 1
+
+    _, orders = customer("anonymous_id:phone")
+    (found,) = audited(stored((led, orders), (erased, none)))
+    assert found is not None
+    assert found.profile_id == "anonymous_id:phone"
 
 
 def test_only_profiles_that_disagree_are_reported() -> None:

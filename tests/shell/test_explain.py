@@ -11,7 +11,7 @@ from profiles.life_rules import BirthdayRule
 from profiles.rules import Holdout, QuietHours
 from profiles.state import EPISODES_MAX, encode
 from schemas import events
-from schemas.outputs import Decision, RulesChanged
+from schemas.outputs import Decision, RulesChanged, TriggerOutcome
 from streams import cli
 from streams.commands.explain import about
 from streams.explanations import Clock, Kept, decided, kept_of, life, meaning, sent, shops_clock, standing, waiting
@@ -348,6 +348,29 @@ def test_a_replays_decisions_are_explained_from_their_file(tmp_path: Path, capsy
 
     assert cli.run(["explain", "nobody", "--decisions", str(file)]) != 0
     assert "holds no decision about nobody" in capsys.readouterr().err
+
+
+def test_the_id_of_what_became_of_a_trigger_leads_to_the_trigger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tail` shows these ids, and a messaging system has them from its topics."""
+    bought = Timeline().add("A", 0).until(70).order("o1", 90, "A", cart_id="c1")
+    late = (
+        Timeline(customer="user_id:bea").add("A", 0, cart="c2").until(70).order("o2", 30, "A", cart_id="c2", arrives=90)
+    )
+    out = [*bought.out, *late.out]
+    file = tmp_path / "decisions.jsonl"
+    file.write_bytes(b"".join(encode(one) + b"\n" for one in out if isinstance(one, Decision)))
+    notices = [one for one in out if isinstance(one, TriggerOutcome)]
+    assert {one.name for one in notices} == {"trigger.converted", "cart.recovered", "trigger.cancelled"}
+
+    for notice in notices:
+        assert cli.run(["explain", notice.trigger_id, "--decisions", str(file)]) == 0
+        first, *told = capsys.readouterr().out.splitlines()
+        said = f"{notice.trigger_id} is {notice.name}: it tells what became of the trigger {notice.of_trigger_id}."
+        assert first == said
+        assert cli.run(["explain", notice.of_trigger_id, "--decisions", str(file)]) == 0
+        assert told == capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize("line", ['{"trigger_id":"t-1","na', '{"trigger_id":"t-1"}'])

@@ -450,3 +450,13 @@ def test_a_line_is_readable_whatever_the_record_is() -> None:
     assert readable(encode(ready)) == "1970-01-01 00:00:00 UTC  segments.ready        -  partition 3  spring (fedcba98)"
     in_microseconds = rejected.replace(b"1700000000000", b"1700000000000000")
     assert readable(in_microseconds) == "1700000000000000 ms      not_json              21  line 1"
+
+
+def test_tail_says_which_segment_somebody_entered_or_left() -> None:
+    """Whoever tried a new segment saw that somebody entered, and not what."""
+    entered = {"name": "segment.entered", "emitted_at_ms": 0, "customer": {"id": "user_id:7"}, "trigger_id": "t1"}
+    details = {"segment": "big_spenders", "version": 1, "entered": True}
+
+    told = readable(encode(entered | {"details": details}))
+    assert told == "1970-01-01 00:00:00 UTC  segment.entered       user_id:7  big_spenders  t1"
+    assert readable(encode(entered | {"details": {}})) == told.replace("  big_spenders", "")

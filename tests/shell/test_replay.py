@@ -366,6 +366,10 @@ def test_an_empty_file_is_a_shop_without_customers(replay: Replay) -> None:
     found = summary(out)
     assert (found["events"], found["customers"], found["aov_minor"], found["repurchase_rate"]) == (0, 0, None, 0.0)
     assert (out / "profiles.jsonl").read_bytes() == b""
+    assert json.loads((out / "population.json").read_text())["now_ms"] == 0, "a report on it is of no day"
+    page = (out / "backtest.html").read_text()
+    assert "Nothing was sent, and nothing was due." in page
+    assert "<table>" not in page
 
 
 def test_where_nobody_bought_there_is_no_rate_of_coming_back(
