@@ -103,8 +103,8 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return order.at_ms >= sent.opened_ms and not set(order.product_ids).isdisjoint(sent.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Only what is put on the list later opens another episode, or after she bought it. The word that opened this one may be
-        another customer's.
+        """Only what is put on the list later opens another episode, or after she bought it; where she unsubscribed, what was put
+        there by then is done with. The word that opened this one may be another customer's.
         """
         product_id = _product_of(turn.profile, episode)
         wish = turn.profile.wishes.get(product_id)
@@ -114,7 +114,8 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             wish.told_ms = max(wish.told_ms, episode.due_ms)
         elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
             bought_ms = last_bought_ms(turn.profile, product_id)
-            settled = [at_ms for at_ms, _ in wish.adds if at_ms <= bought_ms]
+            until_ms = bought_ms if bought_ms >= episode.opened_ms else turn.time_ms
+            settled = [at_ms for at_ms, _ in wish.adds if at_ms <= until_ms]
             wish.told_ms = max(wish.told_ms, episode.opened_ms, *settled)
 
 
