@@ -116,7 +116,8 @@ class Life:
         """(name, about) -> when it is due."""
         self.sent: list[tuple[int, str, str, int]] = []
         """(at, name, about, price of that product then)."""
-        self.interests: set[str] = set()
+        self.interests: dict[str, int] = {}
+        """Category -> the day on which the interest began."""
 
     # --- what happened ---
 
@@ -262,12 +263,16 @@ class Life:
             self.wait("gift.threshold", cart, at)
 
     def weigh(self, at: int, before: dict[str, float], touched: str) -> None:
-        """An interest begins, or had ended, as something of its category is looked at; a purchase alone does neither."""
+        """An interest begins, or had ended, as something of its category is looked at; a purchase alone does neither. It begins
+        once a day at most.
+        """
+        if self.interests.get(touched) == at // DAY_MS:
+            return
         now = {one: self.score(one, at) for one in CATEGORIES}
         if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
-            self.interests.discard(touched)
+            self.interests.pop(touched, None)
         if touched not in self.interests and now[touched] >= max(5, 0.4 * sum(now.values()), *now.values()):
-            self.interests.add(touched)
+            self.interests[touched] = at // DAY_MS
             self.wait("category.interest", touched, at)
 
     def searched_in_vain(self) -> int:
