@@ -238,12 +238,12 @@ class Life:
         order = next(one for one in self._orders(now) if one.id == event["order_id"])
         if order.here is not None and order.delivered and name in ("Order Fulfilled", "Order Delivered"):
             self._plan("next.order.coupon", order.id, order.here + DAY_MS, now)
-        if order.here is not None and order.here + DAY_MS >= now:  # whatever is told of it in time
-            for content in {content for product in order.lines for content in CONTENTS.get(product, ())}:
-                self._plan("post.purchase.content", f"{order.id}|{content}", order.here + DAY_MS, now)
         moves = name in ("Order Fulfilled", "Order Delivered", "Order Returned", "Order Cancelled")
         if moves or (name == "Order Refunded" and (order.undone or "products" in event)):
             self._plan_survey(order, now)
+            if order.here is not None and order.here + DAY_MS >= now:  # whatever becomes of it in time
+                for content in {content for product in order.lines for content in CONTENTS.get(product, ())}:
+                    self._plan("post.purchase.content", f"{order.id}|{content}", order.here + DAY_MS, now)
 
     def _plan_survey(self, order: Order, now: int) -> None:
         """The first of the parcels that she keeps; one that she gives back makes room for the next one."""
