@@ -15,7 +15,7 @@ COPY profiles profiles
 COPY streams streams
 COPY deploy/mypyc_caches.h deploy/
 # The hot path becomes C here; the image itself has no compiler.
-ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include /src/deploy/mypyc_caches.h"
+ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include /src/deploy/mypyc_caches.h -fvisibility=hidden -fno-plt"
 RUN uv sync --frozen --no-cache --no-dev --no-editable $(printf -- ' --extra %s' $EXTRAS)
 
 FROM python:3.13-slim-bookworm

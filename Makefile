@@ -59,7 +59,7 @@ $(COMPILED)/.done: $(STAMP) $(CACHES) $(wildcard schemas/*.py schemas/adapters/*
 	  echo "The compiled worker needs Python's C headers (apt-get install python3-dev)."; exit 1; }
 	@echo "Compiling the hot path (a minute or two) ..."
 	@rm -rf $(COMPILED) dist/compiled
-	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include $(CURDIR)/$(CACHES)" $(BIN)/uv build --quiet -o dist/compiled
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 CFLAGS="-include $(CURDIR)/$(CACHES) -fvisibility=hidden -fno-plt" $(BIN)/uv build --quiet -o dist/compiled
 	@$(BIN)/uv venv --quiet --python $(BIN)/python $(COMPILED)
 	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=$(COMPILED) $(BIN)/uv sync --quiet --frozen --no-install-project --extra parquet
 	@VIRTUAL_ENV=$(COMPILED) $(BIN)/uv pip install --quiet --no-deps dist/compiled/*.whl

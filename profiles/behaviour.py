@@ -14,12 +14,13 @@ from typing import Final
 
 from profiles.book import Book
 from profiles.content import OrderTold
+from profiles.contribution import net_units
 from profiles.insight.change import Shift, categories, cusum, order_value, returns
 from profiles.insight.change.behaviour import Behaviour, Gaps
 from profiles.insight.distributions import normal_score_of_t
+from profiles.order_state import OrderEntry
 from profiles.profile import Profile
 from profiles.rules import DAY_MS
-from schemas.events import OrderRefunded, OrderReturned
 
 GAPS_MIN: Final = 6
 """Gaps before the first one that is judged."""
@@ -93,11 +94,14 @@ def _gap(state: Behaviour, days: float) -> Shift | None:
 
 def _returned(state: Behaviour, told: OrderTold, usual: float) -> Shift | None:
     """Units bought and sent back by what an event changed in the order."""
-    change = told.change
-    # An order that is not counted has no units.
-    before = 0.0 if change.before is None else sum(change.units_before.values())
-    after = sum(change.units_after.values())
-    if before > after and change.kind in (OrderRefunded, OrderReturned):
-        return returns.observe(state.returns, 0, round(before - after), usual)
-    bought = round(after - before)
-    return returns.observe(state.returns, bought, 0, usual) if bought else None
+    bought_before, kept_before = _units(told.change.before)
+    bought, kept = _units(told.change.entry)
+    more, back = round(bought - bought_before), round(bought - kept - (bought_before - kept_before))
+    return returns.observe(state.returns, more, back, usual) if more or back else None
+
+
+def _units(entry: OrderEntry | None) -> tuple[float, float]:
+    """Units of an order, and those of them that she keeps; none of an order that is not counted."""
+    if entry is None or entry.contribution is None or not entry.contribution.counted:
+        return 0.0, 0.0
+    return sum([line.quantity for line in entry.lines]), sum(net_units(entry).values())

@@ -299,8 +299,8 @@ def in_stock(known: Goods, product_id: str, offered: Priced | None) -> bool | No
 
 
 def bought_since(orders: list[RecentOrder], since_ms: int) -> set[str]:
-    """Products of the remembered orders placed at or after a moment."""
-    return {product_id for order in orders if order.at_ms >= since_ms for product_id in order.product_ids}
+    """Products bought by the remembered orders placed at or after a moment."""
+    return {product_id for order in orders if order.at_ms >= since_ms for product_id in order.bought}
 
 
 # --- two profiles of one customer ---------------------------------------------------------------------------------

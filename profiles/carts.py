@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from profiles import cart_currency
+from profiles.contribution import is_undone, net_units
 from profiles.goods import good_key
 from profiles.order_state import OrderEntry
 from profiles.profile import Profile
@@ -66,6 +67,9 @@ _TURNS: Final = {ADD: 0, VIEW: 0, REMOVE: 1, SET: 2} | dict.fromkeys((*MARKS, OR
 
 DEFAULT_CART: Final = "~cart"
 """The cart of a sender that names none."""
+
+Brought = tuple[int, str]
+"""When a snapshot brought something into a cart, and the key of its line."""
 
 DAY_MS: Final = 86_400_000
 RECENT_ORDERS_KEPT_MS: Final = 30 * DAY_MS
@@ -201,6 +205,30 @@ def added_by(cart: Cart, event: CartUpdated, at_ms: int) -> list[Product]:
     return list(added.values())
 
 
+def brought_anew(cart: Cart, message_id: str) -> tuple[list[Brought], list[Brought]]:
+    """What later snapshots brought into the cart before this late event was heard of and no longer do, and what they bring only
+    since.
+    """
+    if all(op.kind != SET for op in cart.ops):
+        return [], []
+    before, after = _brought(cart, message_id, heard=False), _brought(cart, message_id, heard=True)
+    return sorted(before - after), sorted(after - before)
+
+
+def _brought(cart: Cart, message_id: str, *, heard: bool) -> set[Brought]:
+    """What the snapshots but for this event itself bring, with the moment, as if the event was heard of or was not."""
+    then = _base(cart)
+    found: set[Brought] = set()
+    for op in cart.ops:
+        is_it = op.message_id == message_id
+        if is_it and not heard:
+            continue
+        _apply(then, op)
+        if op.kind == SET and not is_it:
+            found.update((op.at_ms, key) for key, line in then.lines.items() if line.added_ms == op.at_ms)
+    return found
+
+
 def mark(cart: Cart, kind: str, at_ms: int, mark_id: str, lateness_ms: int) -> None:
     """Put a trigger's end or emission, or a checkout, among the cart's operations."""
     _insert(cart, CartOp(at_ms, mark_id, kind), lateness_ms)
@@ -287,10 +315,13 @@ def apply_order(profile: Profile, entry: OrderEntry, cart_id: str | None, latene
     """
     assert entry.placed_ms is not None
     products = sorted({line.product_id for line in entry.lines})
-    known = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
+    known = recent_order(profile, entry.order_id)
     if known is not None:
         profile.recent_orders.remove(known)
-    order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products)
+    gone, told_ms = ([], 0) if known is None else (known.gone, max(known.at_ms, known.told_ms))
+    if told_ms <= entry.placed_ms:
+        told_ms = 0
+    order = RecentOrder(entry.placed_ms, entry.order_id, cart_id, entry.checkout_id, products, gone, told_ms)
     remember_order(profile, order)
     if order == known:
         return []
@@ -345,16 +376,42 @@ def remember_order(profile: Profile, order: RecentOrder) -> None:
     horizon = orders[-1].at_ms - RECENT_ORDERS_KEPT_MS
     if orders[0].at_ms < horizon or len(orders) > RECENT_ORDERS_MAX:
         kept = [other for other in orders if other.at_ms >= horizon][-RECENT_ORDERS_MAX:]
-        if profile.has_watches:
+        if profile.has_watches or profile.has_wishes:
             for past in orders[: len(orders) - len(kept)]:
                 _settle(profile, past)
         orders[:] = kept
 
 
+def recent_order(profile: Profile, order_id: str) -> RecentOrder | None:
+    """An order of the last 30 days, as it is remembered."""
+    return next((order for order in profile.recent_orders if order.order_id == order_id), None)
+
+
+def gone_of(entry: OrderEntry, product_ids: list[str]) -> list[str]:
+    """Of the products of an order those that she did not keep."""
+    if is_undone(entry):
+        return product_ids
+    if not entry.refunds or not entry.lines:
+        return []
+    units = net_units(entry)
+    return [product_id for product_id in product_ids if product_id not in units]
+
+
+def note_gone(order: RecentOrder, entry: OrderEntry) -> list[str]:
+    """Note with an order which of its products she did not keep; gives those of whom that is news."""
+    known, order.gone = order.gone, gone_of(entry, order.product_ids)
+    return [product_id for product_id in order.gone if product_id not in known]
+
+
 def _settle(profile: Profile, order: RecentOrder) -> None:
-    """Note with what she watches that an order which is kept no longer had it: a wish or a stock alert is open for longer."""
-    for key, watch in profile.watches.items():
-        if watch.product_id in order.product_ids:
+    """Note with what she watches and wishes for that an order which is kept no longer had it: both are open for longer."""
+    bought = order.bought
+    for product_id in bought if profile.has_wishes else ():
+        wish = profile.wishes.get(product_id)
+        if wish is not None and wish.adds and wish.adds[0][0] <= order.at_ms:
+            wish.told_ms = max(wish.told_ms, order.at_ms)
+    for key, watch in profile.watches.items() if profile.has_watches else ():
+        if watch.product_id in bought:
             if watch.wish is not None and watch.wish[0] <= order.at_ms:
                 watch.wish = (order.at_ms, False)
             if watch.waits and watch.alert is not None and watch.alert[0] <= order.at_ms:

@@ -27,8 +27,8 @@ class Content(Struct, kw_only=True):
 
 class OrderTold(Struct, kw_only=True):
     """An order event as triggers hear of it: what it changed in the ledger and in supplies, the order for carts and
-    conversions (None where it is not placed, or a test), the carts it took something out of, and its delivery (None where
-    that is as it was).
+    conversions (None where it is not placed, or a test), those of its products of which she is known since to have kept none, the
+    carts it took something out of, and its delivery (None where that is as it was).
 
     Where two profiles become one that both told of an order, it is told of once more, as an Order Updated without content:
     then there is neither an order for carts and conversions nor anything of supplies.
@@ -38,5 +38,6 @@ class OrderTold(Struct, kw_only=True):
     change: OrderChange
     supplies: SupplyChange
     order: RecentOrder | None = None
+    gone: list[str] = []
     carts: list[Cart] = []
     delivery: Delivery | None = None

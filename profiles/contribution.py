@@ -126,6 +126,17 @@ def net_units(entry: OrderEntry | None) -> dict[str, float]:
     return {product_id: left for product_id, left in units.items() if left > 0}
 
 
+def is_undone(entry: OrderEntry) -> bool:
+    """Whether an order was cancelled, or nothing is left of it: no goods, or no money."""
+    contribution = entry.contribution
+    if contribution is None or not contribution.counted:
+        return True
+    if not entry.refunds:
+        return False
+    # An order that was told without its lines has no units to begin with.
+    return contribution.amounts.net <= 0 or (bool(entry.lines) and not net_units(entry))
+
+
 def gives_back(refund: Refund) -> bool:
     """Whether a refund gives anything back: one whose payment failed after all is told of again, as one of nothing."""
     return refund.amount != 0 or refund.priced

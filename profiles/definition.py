@@ -185,7 +185,7 @@ class TriggerDefinition(Generic[R]):
         return None
 
     def cools(self, episode: Episode, sent: Emitted) -> bool:
-        """Whether an earlier emission of this trigger counts for its cooldown and its window."""
+        """Whether an earlier emission of this trigger counts for its cooldown."""
         return True
 
     def content(self, turn: Turn, episode: Episode) -> Content:

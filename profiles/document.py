@@ -247,12 +247,12 @@ def _coming(coming: supply.Forecast) -> Replenishment:
 
 
 def recommended(profile: Profile, book: Book, now_ms: int) -> tuple[str, ...]:
-    """What is bought together with what lies in her carts and what she ordered of late, without any of these."""
+    """What is bought together with what lies in her carts and what she bought of late, without any of these."""
     together = book.models.together
     if not together:
         return ()
     items = carts.kept_products(profile, now_ms, book.rule(CartAbandonedRule).forget_ms)
-    items.update(product_id for order in profile.recent_orders for product_id in order.product_ids)
+    items.update(product_id for order in profile.recent_orders for product_id in order.bought)
     return tuple(for_set(together, sorted(items), items, RECOMMENDED_MAX))
 
 

@@ -555,8 +555,17 @@ class Engine:
                     browsing.note_found(profile, entry.placed_ms)
             if isinstance(event, events.OrderStateEvent) and entry is not change.before:
                 told.order, told.carts = _close_carts(turn, told)
+                if arrival.time_ms > max(told.order.at_ms, told.order.told_ms):
+                    told.order.told_ms = arrival.time_ms
                 if entry.couponed:
                     coupons.note_order(profile, event, entry.placed_ms)
+        order = told.order
+        if entry.placed_ms is not None and (entry.refunds or not change.is_counted):
+            order = order or carts.recent_order(profile, entry.order_id)
+            if order is not None:
+                told.gone = carts.note_gone(order, entry)
+        if order is not None and profile.has_watches:
+            watches.note_order(profile)
         return told
 
     def _look(self, turn: Turn, *, by_order: bool = False) -> None:
@@ -594,12 +603,26 @@ class Engine:
             interests.touch(
                 profile.interests, _ADD, product.category, product.brand, product.occasions, arrival.time_ms
             )
+        if cart.ops and cart.ops[-1].message_id != event.message_id:  # it is heard of late
+            self._bring_anew(profile, cart, event.message_id)
         if added and self._browsed and profile.has_browsing:
             browsing.note_found(profile, arrival.time_ms, added=True)
         for trigger in self._on_cart:
             trigger.on_cart(turn, cart)
         for trigger in listeners:
             trigger.on_event(turn, arrival)
+
+    def _bring_anew(self, profile: Profile, cart: Cart, message_id: str) -> None:
+        """What snapshots brought into a cart goes by what came before them: an add that is heard of later had brought it."""
+        gone, new = carts.brought_anew(cart, message_id)
+        for at_ms, key in gone:
+            said = cart.described.get(key)
+            if said is not None:
+                interests.take_back(profile.interests, _ADD, said.category, said.brand, at_ms)
+        for at_ms, key in new:
+            said = cart.described.get(key)
+            if said is not None:
+                interests.touch(profile.interests, _ADD, said.category, said.brand, (), at_ms)
 
     def _checkout(self, turn: Turn, arrival: Arrival) -> None:
         """A step of a checkout. An order that was heard of before may have come out of it: which cart that ended is known now."""
@@ -649,7 +672,7 @@ def _close_carts(turn: Turn, told: OrderTold) -> tuple[RecentOrder, list[Cart]]:
     checkout = checkouts.of_order(profile, entry.checkout_id, entry.order_id)
     cart_id = entry.cart_id or (checkout.cart_id if checkout is not None else None)
     touched = carts.apply_order(profile, entry, cart_id, turn.book.rules.allowed_lateness_ms)
-    order = next((order for order in profile.recent_orders if order.order_id == entry.order_id), None)
+    order = carts.recent_order(profile, entry.order_id)
     if order is None:
         assert entry.placed_ms is not None
         products = sorted({line.product_id for line in entry.lines})

@@ -558,14 +558,15 @@ def settle(
     marketing, unless that could not be sent; an abandoned cart that was bought is also recovered. Of several reminders of one
     episode the last one sent gets the credit. Ghosts are settled too, but nothing is told of them: nothing was sent that could be
     taken back. `worth` is what the order adds to her totals now; the outcome tells its net value. `among`: only what was emitted
-    under these trigger ids.
+    under these trigger ids. What the next emission would forget is over, whether there was one yet or not.
     """
     if not turn.profile.has_emitted:
         return
     settled: set[tuple[str, str]] = set()
+    now_ms = turn.now_ms
     for sent in reversed(turn.profile.emitted):
         definition = triggers.get(sent.name)
-        if definition is None or sent.outcome is not None:
+        if definition is None or sent.outcome is not None or sent.until_ms < now_ms:
             continue
         if among is not None and sent.trigger_id not in among:
             continue

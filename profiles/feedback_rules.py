@@ -13,7 +13,7 @@ class NpsSurveyRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "nps.survey"
 
-    priority: int = 480
+    priority: int = 870
     max_lateness_ms: int = 7 * DAY_MS
     delay_ms: int = 14 * DAY_MS
     """Time from the arrival of a parcel."""
@@ -79,7 +79,7 @@ class NpsPromoterRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "nps.promoter"
 
-    priority: int = 475
+    priority: int = 880
     max_lateness_ms: int = 7 * DAY_MS
     cooldown_ms: int = 90 * DAY_MS
     delay_ms: int = DAY_MS

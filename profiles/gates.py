@@ -175,17 +175,15 @@ def _superseded(profile: Profile, episode: Episode, rules: Rules, now_ms: int) -
 def _rate_limit(
     profile: Profile, definition: TriggerDefinition[Any], episode: Episode, rule: TriggerRule, now_ms: int
 ) -> str | None:
-    """Cooldown and window over first occurrences of this trigger; reminders of one episode do not count anew."""
+    """Cooldown and window over first occurrences of this trigger; reminders of one episode do not count anew. What cools says
+    the trigger; the window counts all of it.
+    """
     if not rule.cooldown_ms and not rule.max_in_window:
         return None
-    times = [
-        sent.emitted_ms
-        for sent in profile.emitted
-        if sent.name == definition.name and sent.occurrence == 1 and definition.cools(episode, sent)
-    ]
-    if rule.cooldown_ms and any(now_ms - sent_ms < rule.cooldown_ms for sent_ms in times):
+    known = [sent for sent in profile.emitted if sent.name == definition.name and sent.occurrence == 1]
+    if any(now_ms - sent.emitted_ms < rule.cooldown_ms and definition.cools(episode, sent) for sent in known):
         return "cooldown"
-    if rule.max_in_window and sum(now_ms - sent_ms < rule.window_ms for sent_ms in times) >= rule.max_in_window:
+    if rule.max_in_window and sum(now_ms - sent.emitted_ms < rule.window_ms for sent in known) >= rule.max_in_window:
         return "cap"
     return None
 

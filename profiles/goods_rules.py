@@ -59,7 +59,7 @@ class LowStockRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "low.stock"
 
-    priority: int = 260
+    priority: int = 830
     cooldown_ms: int = 7 * DAY_MS
     """Least time between two of them about one product or variant for one customer; 0 is none."""
     pieces: AtLeastOne = 5

@@ -50,6 +50,16 @@ def touch(
             _keep_strongest(scores)
 
 
+def take_back(interests: Interests, weight: float, category: str | None, brand: str | None, at_ms: int) -> None:
+    """Undo a `touch` of that moment, as is known now."""
+    units = grown(interests, weight, at_ms)
+    for scores, name in ((interests.categories, category), (interests.brands, brand)):
+        if name in scores:
+            scores[name] -= units
+            if scores[name] <= 0:
+                del scores[name]
+
+
 def purchase(interests: Interests, bought: Sequence[tuple[str | None, str | None, Iterable[str]]], at_ms: int) -> None:
     """Note an order: (category, brand, occasions) of each line. The bounds are met once, after all of them."""
     units = grown(interests, WEIGHTS["purchase"], at_ms)

@@ -17,7 +17,7 @@ class WelcomeRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "welcome"
 
-    priority: int = 600
+    priority: int = 810
     delay_ms: int = 5 * MINUTE_MS
     """Time for a confirmation to arrive, at most 5 min."""
     existing_after_ms: int = DAY_MS

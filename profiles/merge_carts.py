@@ -46,6 +46,9 @@ def _unite_orders(into: Profile, other: Profile, ledger: Ledger) -> bool:
     """Unite the remembered orders, each as its united entry has it where that is loaded. True if any changed."""
     before = [*into.recent_orders]
     known = {order.order_id: order for order in (*other.recent_orders, *before)}
+    for order in other.recent_orders:
+        if order.told_ms > known[order.order_id].told_ms:
+            known[order.order_id] = _copy(known[order.order_id], told_ms=order.told_ms)
     into.recent_orders.clear()
     for order in known.values():
         carts.remember_order(into, _described(order, into, ledger))
@@ -57,7 +60,9 @@ def _described(order: RecentOrder, profile: Profile, ledger: Ledger) -> RecentOr
     entry = ledger.known(order.order_id)
     if entry is not None and entry.placed_ms is not None:
         products = sorted({line.product_id for line in entry.lines}) or order.product_ids
-        order = RecentOrder(entry.placed_ms, entry.order_id, entry.cart_id, entry.checkout_id, products)
+        gone = carts.gone_of(entry, products)
+        named = (entry.order_id, entry.cart_id, entry.checkout_id)
+        order = RecentOrder(entry.placed_ms, *named, products, gone, order.told_ms)
     checkout = None if order.cart_id else checkouts.of_order(profile, order.checkout_id, order.order_id)
     return order if checkout is None else _copy(order, cart_id=checkout.cart_id)
 

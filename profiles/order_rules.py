@@ -12,7 +12,7 @@ class SecondOrderWelcomeRule(TriggerRule, frozen=True, kw_only=True):
 
     trigger: ClassVar[str] = "second.order.welcome"
 
-    priority: int = 610
+    priority: int = 820
     delay_ms: int = DAY_MS
     """Time after the first order."""
 

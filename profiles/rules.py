@@ -77,7 +77,7 @@ class TriggerRule(Struct, frozen=True, kw_only=True):
 
     enabled: bool = True
     """Whether the trigger is looked at all."""
-    priority: Annotated[int, Meta(ge=0, le=10_000)] = 500
+    priority: Annotated[int, Meta(ge=0, le=10_000)] = 850
     """Lower goes first when several are due."""
     trigger_class: TriggerClass = "marketing"
     """"marketing" needs consent and counts towards the caps; "service" does neither."""

@@ -547,14 +547,24 @@ class DecisionKept(Struct, array_like=True, omit_defaults=True, gc=False):
     trigger_id: str | None = None
 
 
-class RecentOrder(Struct, array_like=True, gc=False):
-    """A placed order of the last days: late cart events and conversions are held against it."""
+class RecentOrder(Struct, array_like=True, omit_defaults=True, gc=False):
+    """A placed order of the last days: late cart events and conversions are held against it. `gone` are those of its products
+    that she did not keep: of an order that was cancelled or paid back all of them. `told_ms` is the newest word on its state, 0
+    where that is the order itself.
+    """
 
     at_ms: int
     order_id: str
     cart_id: str | None
     checkout_id: str | None
     product_ids: list[str]
+    gone: list[str] = []
+    told_ms: int = 0
+
+    @property
+    def bought(self) -> list[str]:
+        """The products that she bought by it, as is known now."""
+        return [one for one in self.product_ids if one not in self.gone] if self.gone else self.product_ids
 
 
 class Standing(Struct, omit_defaults=True, gc=False):

@@ -71,6 +71,13 @@ def await_stock(profile: Profile, product: Product, at_ms: int, alert_id: str) -
     profile.rewatched.append(good_key(product.product_id, product.variant_id))
 
 
+def note_order(profile: Profile) -> None:
+    """What she bought changed, and with it what she waits for."""
+    for key, watch in profile.watches.items():
+        if watch.waits and key not in profile.rewatched:  # nobody empties that of a side
+            profile.rewatched.append(key)
+
+
 def close_alert(profile: Profile, watch: Watch, alert: tuple[int, str]) -> None:
     """A stock alert needs no answer any more."""
     watch.alert_done = max(watch.alert_done or (0, ""), alert)
@@ -115,13 +122,13 @@ def wants(profile: Profile, key: str, watch: Watch, now_ms: int, forget_ms: int)
 
 
 def last_bought_ms(profile: Profile, product_id: str) -> int:
-    """When she last ordered a product, as far as that is remembered; -1 where it is not."""
-    return max((order.at_ms for order in profile.recent_orders if product_id in order.product_ids), default=-1)
+    """When she last bought a product, as far as that is remembered; -1 where it is not."""
+    return max((order.at_ms for order in profile.recent_orders if product_id in order.bought), default=-1)
 
 
 def bought_since(profile: Profile, product_id: str, since_ms: int) -> bool:
-    """Whether an order of the last 30 days, placed at or after a moment, has the product."""
-    return any(order.at_ms >= since_ms and product_id in order.product_ids for order in profile.recent_orders)
+    """Whether she bought the product by an order of the last 30 days, placed at or after a moment."""
+    return any(order.at_ms >= since_ms and product_id in order.bought for order in profile.recent_orders)
 
 
 def expired(watch: Watch, now_ms: int) -> bool:
@@ -168,6 +175,8 @@ def unite(into: Profile, other: Profile) -> None:
         watch.alert_done = max((one for one in (watch.alert_done, theirs.alert_done) if one is not None), default=None)
         if (watch.alert, watch.alert_done) != before:
             into.rewatched.append(key)
+    if other.has_recent_orders:
+        note_order(into)
     _let_go(into)
 
 
@@ -196,8 +205,13 @@ def index_changes(profile: Profile) -> dict[str, tuple[int, str] | bool | None]:
             changes[key] = False
         else:
             # Most have no alert, and cost no call.
-            changes[key] = watch.alert if watch.alert is not None and watch.waits else None
+            changes[key] = watch.alert if watch.alert is not None and _awaits(profile, watch) else None
     return changes
+
+
+def _awaits(profile: Profile, watch: Watch) -> bool:
+    """Whether a stock alert is open, and she has not bought the product otherwise. An order may be cancelled yet."""
+    return watch.waits and watch.alert is not None and not bought_since(profile, watch.product_id, watch.alert[0])
 
 
 def _newest_two(views: Iterable[int]) -> list[int]:

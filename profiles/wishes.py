@@ -7,6 +7,7 @@ events arrive.
 from profiles import browsing, carts
 from profiles.profile import Profile
 from profiles.state import WISH_ADDS_MAX, WISHES_MAX, Description, Priced, Wish
+from profiles.watches import last_bought_ms
 from schemas.events import Arrival, ProductRemovedFromWishlist, WishlistEvent
 
 
@@ -27,7 +28,7 @@ def apply_wishlist_event(profile: Profile, arrival: Arrival) -> None:
         browsing.tell(described, offered, product.product_id, browsing.said_of(product, event.currency), at_ms)
         wish.said = described.get(product.product_id, wish.said)
         wish.offered = offered[product.product_id]
-    _tidy(wish)
+    _tidy(wish, profile)
     if len(wishes) > WISHES_MAX:
         del wishes[min(wishes, key=lambda key: (_newest_ms(wishes[key]), key))]
 
@@ -45,15 +46,15 @@ def opening(wish: Wish | None, bought_ms: int) -> tuple[int, str] | None:
     return next((add for add in wish.adds if add[0] > since_ms), None)
 
 
-def _tidy(wish: Wish) -> None:
-    """Leave what can still decide: the words after the last removal, of them the first, the first that none was told of yet, and
-    the newest.
+def _tidy(wish: Wish, profile: Profile) -> None:
+    """Leave what can still decide: the words after the last removal, of them the first, the first since it was bought that none
+    was told of yet, and the newest.
     """
     wish.adds = sorted(add for add in set(wish.adds) if add[0] > wish.removed_ms)
     if wish.told_ms <= wish.removed_ms:
         wish.told_ms = -1
     if len(wish.adds) > WISH_ADDS_MAX:
-        untold = next((add for add in wish.adds if add[0] > wish.told_ms), wish.adds[-1])
+        untold = opening(wish, last_bought_ms(profile, wish.product_id)) or wish.adds[-1]
         del wish.adds[1 : 1 - WISH_ADDS_MAX]
         if wish.adds[0] < untold < wish.adds[1]:
             wish.adds[1] = untold
@@ -81,7 +82,7 @@ def unite(into: Profile, other: Profile) -> None:
             carts.keep_description(described, product_id, theirs.said)
         ours.said = described.get(product_id, ours.said)
         ours.offered = browsing.newest_offer(ours.offered, theirs.offered)
-        _tidy(ours)
+        _tidy(ours, into)
     if len(wishes) > WISHES_MAX:
         newest = sorted(wishes.items(), key=lambda item: (_newest_ms(item[1]), item[0]))
         into.wishes = dict(newest[-WISHES_MAX:])

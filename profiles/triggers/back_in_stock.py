@@ -60,7 +60,8 @@ class BackInStock(Watched[BackInStockRule]):
         assert watch.alert is not None
         assert stock is not None
         key = f"{turn.profile.id}|{about_key}|{watch.alert[1]}"
-        if waiting(turn.profile, self, key) is None:
+        bought = bought_since(turn.profile, watch.product_id, watch.alert[0])
+        if not bought and waiting(turn.profile, self, key) is None:
             kept = about(watch) | {"alert": watch.alert[1], "place": place, "stock": stock}
             plan(turn, self, key, told[1], told[0], told[0] + self._wait_ms(turn.book, place, stock), data=kept)
 
@@ -102,11 +103,13 @@ class BackInStock(Watched[BackInStockRule]):
         )
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Told or bought, the alert is answered; after any other end it waits for the next time."""
+        """Told, the alert is answered; after any other end it waits for the next time. While she has bought the product, nothing
+        comes of it: the order may be cancelled.
+        """
         watch = turn.profile.watches.get(key_of(episode))
         if watch is None or watch.alert is None or watch.alert[1] != episode.data["alert"]:
             return
-        if state == "emitted" or bought_since(turn.profile, watch.product_id, watch.alert[0]):
+        if state == "emitted":
             close_alert(turn.profile, watch, watch.alert)
 
 

@@ -2,18 +2,19 @@
 
 Scores only grow by events, so the instant at which one passes the threshold is that of an event about that category. Between
 two of them its score and its share only fall: whether it left the band in between is told by what both were just before the
-second. A purchase adds to the score but is no opening, since after one nothing is sent for a week anyway.
+second. A purchase adds to the score, and tells as much, but is no opening, since after one nothing is sent for a week anyway.
 
 Which event passes the threshold depends on which was heard of first, where views, carts and orders come on topics of their own.
 So an episode is anchored in its day, and an interest begins once a day at most: heard in another order it has the same id.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from math import exp2
 from typing import ClassVar, Final
 
 from profiles import browsing, carts
-from profiles.content import Content
+from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
 from profiles.episodes import plan_by_day
 from profiles.interests import HALF_LIFE_MS, STEP_MS, UNITS, WEIGHTS, grown, read
@@ -56,6 +57,22 @@ class CategoryInterest(TriggerDefinition[CategoryInterestRule]):
         category = event.category if isinstance(event, events.ListEvent) else event.product.category  # type: ignore[attr-defined] # all others of `listens` are about a product
         if category is not None:
             self._consider(turn, arrival, category, _WEIGHT_OF[type(event)])
+
+    def on_order(self, turn: Turn, told: OrderTold) -> None:
+        """An interest that had left the band before it was bought of is over."""
+        change, interests = told.change, turn.profile.interests
+        at_ms = change.entry.placed_ms
+        if not interests.strong or not change.is_new or change.entry.test or at_ms is None:
+            return
+        rule, last_ms = self.rule(turn.book), turn.profile.activity.last_ms
+        scores, units = interests.categories, grown(interests, WEIGHTS["purchase"], at_ms)
+        lines = [line.category or turn.facts(line.product_id).category for line in change.entry.lines]
+        bought = Counter(category for category in lines if category is not None)
+        least = grown(interests, rule.points, at_ms if last_ms is None or last_ms < at_ms else last_ms)
+        total = sum(scores.values()) - units * bought.total()
+        for category in [category for category in bought if category in interests.strong]:
+            if _left(rule, scores.get(category, 0) - units * bought[category], least, total):
+                del interests.strong[category]
 
     def _consider(self, turn: Turn, arrival: Arrival, category: str, weight: float) -> None:
         profile, at_ms = turn.profile, arrival.time_ms

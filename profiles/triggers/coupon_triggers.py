@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 from profiles import coupons
 from profiles.content import Content, OrderTold
+from profiles.contribution import is_undone
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting, waiting_of, was_sent
 from profiles.order_rules import CouponExpiringRule, NextOrderCouponRule
@@ -12,7 +13,6 @@ from profiles.order_state import OrderEntry
 from profiles.profile import Profile
 from profiles.state import Coupon, Emitted, Episode, RecentOrder
 from profiles.triggers.cart_abandoned import CART_ABANDONED
-from profiles.triggers.new_buyer import is_undone
 from profiles.turn import Turn
 from schemas.events import Arrival, CouponEvent
 from schemas.outputs import CouponShown

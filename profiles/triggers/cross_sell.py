@@ -266,7 +266,7 @@ def _has_all(order: RecentOrder, sent: Emitted) -> bool:
 def _owned(turn: Turn) -> set[str]:
     """What she bought in the last 30 days (of who bought no more older orders are kept), or buys again and again."""
     since_ms, profile = turn.time_ms - carts.RECENT_ORDERS_KEPT_MS, turn.profile
-    owned = {id_ for order in profile.recent_orders if order.at_ms >= since_ms for id_ in order.product_ids}
+    owned = {id_ for order in profile.recent_orders if order.at_ms >= since_ms for id_ in order.bought}
     for state in profile.supply.values():
         owned.update(purchase.product_id or state.product_id for purchase in state.purchases)
     return owned

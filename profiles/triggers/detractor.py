@@ -101,7 +101,7 @@ class NpsDetractor(TriggerDefinition[NpsDetractorRule]):
 
 
 class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
-    """The trigger, once for each case."""
+    """The trigger, once for each case. Only an answer arms it: a step told later says no more of a score that came too late."""
 
     name = "feedback.overdue"
     speaks = False
@@ -117,7 +117,7 @@ class FeedbackOverdue(TriggerDefinition[FeedbackOverdueRule]):
         key = episode_key(profile, case_id)
         if (reason := self._settled(turn, case_id, turn.time_ms)) is not None:
             cancel(turn, self, key, reason)
-        elif not profile.feedback.cases[case_id].overdue:
+        elif isinstance(event, NpsSubmitted) and not profile.feedback.cases[case_id].overdue:
             opened_ms = profile.feedback.cases[case_id].opened_ms
             assert opened_ms is not None
             due_ms = opened_ms + self.rule(turn.book).contact_due_ms

@@ -3,11 +3,10 @@
 from typing import Final
 
 from profiles.content import Content, OrderTold
-from profiles.contribution import net_units
+from profiles.contribution import is_undone
 from profiles.definition import TriggerDefinition
 from profiles.episodes import cancel, plan, waiting
 from profiles.order_rules import SecondOrderWelcomeRule
-from profiles.order_state import OrderEntry
 from profiles.state import Episode
 from profiles.turn import Turn
 
@@ -71,17 +70,6 @@ class SecondOrderWelcome(TriggerDefinition[SecondOrderWelcomeRule]):
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         if state == "emitted":
             turn.profile.milestones.new_buyer_ms = now_ms
-
-
-def is_undone(entry: OrderEntry) -> bool:
-    """Whether an order was cancelled, or nothing is left of it: no goods, or no money."""
-    contribution = entry.contribution
-    if contribution is None or not contribution.counted:
-        return True
-    if not entry.refunds:
-        return False
-    # An order that was told without its lines has no units to begin with.
-    return contribution.amounts.net <= 0 or (bool(entry.lines) and not net_units(entry))
 
 
 SECOND_ORDER_WELCOME: Final = SecondOrderWelcome()

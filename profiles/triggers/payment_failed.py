@@ -25,9 +25,9 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
     def on_event(self, turn: Turn, arrival: Arrival) -> None:
         event, profile, at_ms = arrival.event, turn.profile, arrival.time_ms
         assert isinstance(event, PaymentFailed)
-        if _ordered_since(profile, at_ms):
-            return
         key = checkouts.id_of(profile, event)
+        if _ordered_since(profile, at_ms) or _told_since(profile, key, at_ms):
+            return
         episode = waiting(profile, self, key)
         opening = (at_ms, event.message_id)
         data: dict[str, Any] = {
@@ -86,7 +86,7 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
         """The order may have come under the other name, and a payment have been refused again since."""
         for episode in waiting_of(turn.profile, self) if turn.profile.has_recent_orders else ():
             failed_ms = episode.data["failed_ms"]
-            if _ordered_since(turn.profile, failed_ms):
+            if _ordered_since(turn.profile, failed_ms) or _told_since(turn.profile, episode.key, failed_ms):
                 cancel(turn, self, episode.key, "ordered")
             elif _ordered_since(turn.profile, episode.opened_ms):
                 self._open_again(turn, episode)
@@ -136,6 +136,11 @@ class PaymentFailedTrigger(TriggerDefinition[PaymentFailedRule]):
 
 def _ordered_since(profile: Profile, at_ms: int) -> bool:
     return any(order.at_ms >= at_ms for order in profile.recent_orders)
+
+
+def _told_since(profile: Profile, key: str, at_ms: int) -> bool:
+    """Whether there was a word since on the order of a checkout, which was placed before: it was paid."""
+    return any(order.told_ms >= at_ms and key in (order.checkout_id, order.order_id) for order in profile.recent_orders)
 
 
 PAYMENT_FAILED: Final = PaymentFailedTrigger()

@@ -7,7 +7,7 @@ from profiles import browsing, wishes
 from profiles.cart_rules import WishlistReminderRule
 from profiles.content import Content, OrderTold
 from profiles.definition import TriggerDefinition
-from profiles.episodes import cancel, plan, waiting_of
+from profiles.episodes import cancel, plan, waiting, waiting_of
 from profiles.gates import OUT_OF_STOCK
 from profiles.profile import Profile
 from profiles.state import Emitted, Episode, RecentOrder
@@ -66,13 +66,20 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return [*profile.wishes, *(message_id for wish in profile.wishes.values() for _, message_id in wish.adds)]
 
     def on_order(self, turn: Turn, told: OrderTold) -> None:
-        if told.order is None:
+        """Buying it ends what waits. She may have wished for it again since, have given it back, or have bought it before."""
+        profile, order = turn.profile, told.order
+        if not profile.has_wishes:
             return
-        for episode in waiting_of(turn.profile, self):
-            product_id = _product_of(turn.profile, episode)
-            if product_id in told.order.product_ids and told.order.at_ms >= episode.opened_ms:
-                cancel(turn, self, episode.key, "ordered", told.order.order_id)
-                self._plan(turn, product_id)  # it may be wished for again since
+        changed = told.gone
+        if order is not None:
+            changed = order.product_ids
+            for episode in waiting_of(profile, self):
+                if _product_of(profile, episode) in order.bought and order.at_ms >= episode.opened_ms:
+                    cancel(turn, self, episode.key, "ordered", order.order_id)
+        since_ms = turn.now_ms - self.rule(turn.book).max_lateness_ms
+        for product_id in changed:
+            if product_id in profile.wishes and waiting(profile, self, _key(profile, product_id)) is None:
+                self._plan(turn, product_id, since_ms=since_ms)
 
     def due_again(self, turn: Turn, episode: Episode) -> int | None:
         return episode.opened_ms + self.rule(turn.book).delay_ms
@@ -103,8 +110,9 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
         return order.at_ms >= sent.opened_ms and not set(order.product_ids).isdisjoint(sent.product_ids)
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
-        """Only what is put on the list later opens another episode, or after she bought it; where she unsubscribed, what was put
-        there by then is done with. The word that opened this one may be another customer's.
+        """Only what is put on the list later opens another episode, or after she bought it: the order tells that, as long as it
+        stands. Where she unsubscribed, all that was put there by then is done with. The word that opened this one may be
+        another customer's.
         """
         product_id = _product_of(turn.profile, episode)
         wish = turn.profile.wishes.get(product_id)
@@ -112,10 +120,11 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             return
         if state != "cancelled":
             wish.told_ms = max(wish.told_ms, episode.due_ms)
-        elif any(at_ms == episode.opened_ms for at_ms, _ in wish.adds):
-            bought_ms = last_bought_ms(turn.profile, product_id)
-            until_ms = bought_ms if bought_ms >= episode.opened_ms else turn.time_ms
-            settled = [at_ms for at_ms, _ in wish.adds if at_ms <= until_ms]
+        elif (
+            any(at_ms == episode.opened_ms for at_ms, _ in wish.adds)
+            and last_bought_ms(turn.profile, product_id) < episode.opened_ms
+        ):
+            settled = (at_ms for at_ms, _ in wish.adds if at_ms <= turn.time_ms)
             wish.told_ms = max(wish.told_ms, episode.opened_ms, *settled)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import pairwise
 from math import inf, nan
 from pathlib import Path
 
@@ -10,7 +11,17 @@ import pytest
 from profiles import rules
 from profiles.book import Book
 from profiles.gates import END_REASONS, REASONS
-from profiles.rules import DAY_MS, HOUR_MS, MINUTE_MS, Rules, RulesError, format_duration, parse_duration_ms, read_rules
+from profiles.rules import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Rules,
+    RulesError,
+    TriggerRule,
+    format_duration,
+    parse_duration_ms,
+    read_rules,
+)
 from profiles.triggers import RULE_TYPES, CartAbandonedRule, WelcomeRule
 from streams.rules_reference import rules_toml
 
@@ -23,6 +34,33 @@ def test_an_empty_document_gives_the_defaults() -> None:
 
 def test_the_reference_document_holds_exactly_the_defaults() -> None:
     assert read_rules(tomllib.loads(rules_toml()), RULE_TYPES) == Rules.of(*(kind() for kind in RULE_TYPES))
+
+
+def test_priorities_stand_in_the_order_in_which_triggers_are_worth_her_attention() -> None:
+    order = [
+        ["checkout.abandoned"],
+        ["cart.abandoned"],
+        ["back.in.stock"],
+        ["price.dropped"],
+        ["replenishment.due", "replenishment.late"],
+        ["review.request"],
+        ["coupon.expiring", "next.order.coupon"],
+        ["wishlist.reminder"],
+        ["search.abandoned"],
+        ["browse.abandoned"],
+        ["birthday", "anniversary"],
+        ["cross.sell", "bundle.suggest"],
+        ["post.purchase.content"],
+        ["winback"],
+    ]
+    known = {kind.trigger: kind() for kind in RULE_TYPES}
+    service = [name for name, rule in known.items() if rule.trigger_class == "service"]
+    named = {*service, *(name for names in order for name in names)}
+    steps = [service, *order, [name for name in known if name not in named]]
+
+    for before, after in pairwise(steps):
+        assert max(known[name].priority for name in before) < min(known[name].priority for name in after), after
+    assert known["winback"].priority < TriggerRule().priority
 
 
 def test_the_reference_document_in_deploy_is_current() -> None:

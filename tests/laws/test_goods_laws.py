@@ -19,6 +19,7 @@ from profiles.profile import Profile
 from profiles.rules import Caps, QuietHours, Rules
 from profiles.state import WATCHES_MAX, Moment
 from profiles.triggers import BackInStockRule, LowStockRule, PriceDroppedRule
+from profiles.watches import bought_since
 from schemas import events
 from schemas.events import SHOP, Arrival, CatalogueEvent, Event, Product
 from streams.partition_limits import PartitionLimits
@@ -66,14 +67,16 @@ def customer_event(draw: st.DrawFn, minute: int, message_id: str) -> Event:
                 events.StockAlertSubscribed,
                 events.ProductAdded,
                 events.OrderCompleted,
+                events.OrderCancelled,
             )
         )
     )
     user = draw(st.sampled_from(USERS))
     product = Product(product_id=draw(st.sampled_from("AB")), price_minor=draw(st.sampled_from((None, 800, 1000))))
     fields: dict[str, Any] = {"user_id": user, "message_id": message_id, "timestamp_ms": START_MS + minute * MINUTE_MS}
-    if kind is events.OrderCompleted:
-        return events.OrderCompleted(order_id=f"o-{message_id}", products=(product,), **fields)
+    if kind in (events.OrderCompleted, events.OrderCancelled):
+        order: Event = kind(order_id=f"{user}-{draw(st.integers(1, 2))}", products=(product,), **fields)
+        return order
     made: Event = kind(product=product, **fields)
     return made
 
@@ -157,8 +160,10 @@ def test_the_index_holds_exactly_what_the_profiles_watch(log: list[Event]) -> No
         profile = made.profile(profile_id)
         assert profile is not None
         for key, watch in profile.watches.items():
-            waits = watch.waits and watch.alert is not None
-            expected.setdefault(key, {})[profile_id] = watch.alert[0] if waits else streams.goods.PLAIN  # type: ignore[index]
+            since_ms = None if watch.alert is None or not watch.waits else watch.alert[0]
+            if since_ms is None or bought_since(profile, watch.product_id, since_ms):
+                since_ms = streams.goods.PLAIN
+            expected.setdefault(key, {})[profile_id] = since_ms
 
     assert expected == part.watchers
     assert not part.queue

@@ -150,6 +150,46 @@ def test_no_commit_wakes_more_than_two_hundred_and_each_hears_once_the_oldest_al
     assert max(written[1:]) <= WAKES_MAX
 
 
+def ordered(user: str, minute: float, product_id: str = "tent") -> Event:
+    return events.OrderCompleted(
+        message_id=f"o-{user}",
+        timestamp_ms=START_MS + round(minute * MINUTE_MS),
+        user_id=user,
+        order_id=f"o-{user}",
+        products=(Product(product_id=product_id),),
+    )
+
+
+def cancelled(user: str, minute: float) -> Event:
+    return events.OrderCancelled(
+        message_id=f"c-{user}",
+        timestamp_ms=START_MS + round(minute * MINUTE_MS),
+        user_id=user,
+        order_id=f"o-{user}",
+    )
+
+
+def test_who_bought_it_meanwhile_takes_no_place_among_those_who_wait_unless_the_order_was_cancelled() -> None:
+    engine = Hearing()
+    made = World(engine=engine)
+    made.send(
+        *(awaits(user, number) for number, user in enumerate(("ada", "bob", "cid", "dan"))),
+        ordered("ada", 5),
+        ordered("bob", 5, product_id="lamp"),
+        ordered("cid", 5),
+        cancelled("cid", 6),
+        stock(10, 5),
+    )
+    run(made.all_done())
+
+    assert [(who, place) for who, _, place in engine.heard] == [
+        ("user_id:bob", 0),
+        ("user_id:cid", 1),
+        ("user_id:dan", 2),
+        ("user_id:ada", 0),
+    ]
+
+
 def test_records_wait_until_all_have_heard() -> None:
     engine = Hearing()
     made = World(engine=engine)

@@ -145,6 +145,30 @@ def test_who_sends_much_back_is_told_once() -> None:
     assert found.details["after"] > 0.1
 
 
+@pytest.mark.parametrize("names", [("Order Refunded", "Order Cancelled"), ("Order Cancelled", "Order Refunded")])
+def test_what_was_paid_back_of_a_cancelled_order_was_not_sent_back(names: tuple[str, ...]) -> None:
+    story = ada(usual_returns=0.05)
+    day = 0.0
+    for number in range(12):
+        day = orders(story, (10,), start=day, first=number)
+        if number % 2:
+            for place, name in enumerate(names):
+                kind = events.OrderRefunded if name == "Order Refunded" else events.OrderCancelled
+                story.tell(kind, day * DAY + 60 + place, order_id=f"o{number}")
+    story.until((day + 1) * DAY)
+
+    assert told(story, "returns") == []
+    assert (story.profile.behaviour.returns.bought, story.profile.behaviour.returns.returned) == (6, 0)
+
+
+def test_what_was_paid_back_before_its_order_was_told_was_sent_back() -> None:
+    story = ada()
+    story.tell(events.OrderRefunded, 9 * DAY, order_id="o1", refund_id="r1", products=(product("tea", 2_000),))
+    story.order("o1", 10 * DAY, product("tea", 2_000, quantity=3))
+
+    assert (story.profile.behaviour.returns.bought, story.profile.behaviour.returns.returned) == (3, 1)
+
+
 def test_nothing_usual_leaves_returns_alone() -> None:
     story = ada(usual_returns=0.0)
     for number in range(6):

@@ -1,5 +1,7 @@
 """One category that interests her most. A view is one point, a wish three, a cart four; points halve every 14 days."""
 
+from itertools import permutations
+
 import pytest
 
 from profiles.visit_rules import CategoryInterestRule
@@ -168,3 +170,63 @@ def test_what_a_snapshot_brings_into_the_cart_counts_as_added_once(ada: Timeline
 
 def test_two_products_of_a_category_in_one_snapshot_are_enough(ada: Timeline) -> None:
     assert snapshot(ada, 0, of("tents"), of("tents", "B")).until(1).emitted(INTEREST) == [0]
+
+
+def test_an_interest_that_had_faded_before_a_purchase_begins_again_with_the_next_look_after_it(ada: Timeline) -> None:
+    look(ada, "tents", 10, 0)  # of 10 points 2.3 are left after 30 days
+    ada.order("o1", 30 * DAY, of("tents"))
+    look(ada, "tents", 2, 38 * DAY).until(39 * DAY)  # 1.5 and 3.4, and one of the look
+
+    assert ada.emitted(INTEREST) == [0.005, 38 * DAY]
+
+
+def test_one_that_had_not_goes_on(ada: Timeline) -> None:
+    look(ada, "tents", 10, 0)
+    ada.order("o1", 20 * DAY, of("tents"))  # 3.7 are left of them
+    look(ada, "tents", 2, 31 * DAY).until(32 * DAY)
+
+    assert ada.emitted(INTEREST) == [0.005]
+
+
+def test_one_that_others_had_driven_out_of_its_band_before_the_purchase_begins_again_too(ada: Timeline) -> None:
+    look(ada, "tents", 6, 0)
+    look(ada, "boats", 20, 29 * DAY)
+    ada.order("o1", 30 * DAY, *(of("tents", f"t{number}") for number in range(4)))
+    look(ada, "tents", 2, 38 * DAY).until(39 * DAY)
+
+    assert [one.details["category"] for one in ada.sent(INTEREST)] == ["tents", "boats", "tents"]
+
+
+ADD, REMOVE, CART = events.ProductAdded, events.ProductRemoved, events.CartUpdated
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(ADD, "A"), (CART, "A")],
+        [(ADD, "A"), (REMOVE, "A"), (CART, "A")],
+        [(ADD, "A"), (CART, "AB"), (ADD, "B"), (CART, "AB")],
+        [(CART, "A"), (CART, ""), (CART, "AB")],
+        [(CART, "AB"), (REMOVE, "B"), (ADD, "A"), (CART, "AB")],
+    ],
+)
+def test_what_came_into_the_cart_counts_the_same_in_whatever_order_it_is_heard_of(
+    told: list[tuple[type[events.Event], str]],
+) -> None:
+    found = []
+    for order in permutations(range(len(told))):
+        ada = Timeline()
+        for place, number in enumerate(order):
+            kind, what = told[number]
+            named = tuple(of("tents", one) for one in what)
+            fields = {"products": named} if kind is CART else {"product": named[0]}
+            ada.tell(kind, number, arrives=10 + place, cart_id="c1", message_id=f"told {number}", **fields)
+        found.append(ada.profile.interests.categories)
+
+    assert found == [found[0]] * len(found)
+
+
+def test_a_snapshot_that_is_heard_before_the_add_that_it_shows_makes_no_interest_of_one_product(ada: Timeline) -> None:
+    snapshot(ada, 1, of("tents")).add(of("tents"), 0, arrives=2).until(DAY)
+
+    assert ada.decisions(INTEREST) == []

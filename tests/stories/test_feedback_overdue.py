@@ -53,3 +53,10 @@ def test_a_call_that_was_told_late_but_made_in_time_counts() -> None:
     ada = low().tell(events.CaseUpdated, 60, case_id="s1", state="contacted", arrives=DAY - 1).until(9 * DAY)
 
     assert ada.emitted(OVERDUE) == []
+
+
+def test_a_score_that_came_too_late_to_be_told_is_not_told_with_a_step_of_its_case() -> None:
+    ada = Timeline().tell(events.NpsSubmitted, 0, score=2, survey_id="s1", arrives=2 * DAY)
+    ada.tell(events.CaseUpdated, 2 * DAY + 60, case_id="s1", state="assigned").until(9 * DAY)
+
+    assert ada.decisions(OVERDUE) == [("expired", "max_lateness")]

@@ -396,7 +396,7 @@ def test_of_triggers_due_within_a_minute_the_more_important_goes_first(later: fl
         Timeline(rules, consent=False).tell(events.SignedUp, 600, consent=GRANT).add("tea", 600 + later).until(2 * DAY)
     )
 
-    # The welcome (priority 600) is due up to a minute before the cart (priority 200), and there is room for one.
+    # The welcome (priority 810) is due up to a minute before the cart (priority 200), and there is room for one.
     assert [trigger.name for trigger in ada.triggers] == [CART]
     assert ada.emitted(CART) == [660 + later]
     assert ada.decisions(WELCOME)[-1] == ("suppressed", "frequency_cap")

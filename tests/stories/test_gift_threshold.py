@@ -3,6 +3,7 @@
 import pytest
 
 from profiles.gift_rules import GiftThresholdRule
+from profiles.rules import DAY_MS
 from tests.stories.timeline import DAY, Timeline, product, shop
 
 GIFT = "gift.threshold"
@@ -39,6 +40,15 @@ def test_once_for_a_cart(ada: Timeline) -> None:
     ada.add(product("C", 4500), 8, cart="c2").until(9)
 
     assert ada.emitted(GIFT) == [0, 8]
+
+
+def test_of_several_carts_no_more_are_told_within_the_window_than_the_rules_say() -> None:
+    story = Timeline(shop(GiftThresholdRule(threshold_minor=5000, max_in_window=2, window_ms=DAY_MS)))
+    for number, minute in enumerate((0, 10, 20, DAY + 10)):
+        story.add(product("A", 4500), minute, cart=f"c{number}").until(minute + 1)
+
+    assert story.emitted(GIFT) == [0, 10, DAY + 10]
+    assert ("suppressed", "cap") in story.decisions(GIFT)
 
 
 @pytest.mark.parametrize("cart", ["c1", None])

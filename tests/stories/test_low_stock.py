@@ -94,9 +94,9 @@ def test_a_change_of_mind_before_it_goes_out_cancels_it() -> None:
 
 def test_a_product_is_told_at_most_once_in_seven_days_and_each_by_itself() -> None:
     story = ada().wish("tent", 0).wish("lamp", 1).stock("tent", 10, 50).stock("lamp", 11, 50).stock("tent", 100, 5)
-    story.stock("tent", DAY, 50).stock("tent", 2 * DAY, 3).stock("lamp", 3 * DAY, 3).until(4 * DAY)
+    story.stock("tent", DAY, 50).stock("tent", 2 * DAY, 3).stock("lamp", 2 * DAY + 1, 3).until(4 * DAY)
 
-    assert story.emitted(NAME) == [100, 3 * DAY]
+    assert story.emitted(NAME) == [100, 2 * DAY + 1]
     assert ("suppressed", "cooldown") in story.decisions(NAME)
     assert story.stock("tent", 9 * DAY, 50).stock("tent", 10 * DAY, 3).until(11 * DAY).emitted(NAME)[-1] == 10 * DAY
 

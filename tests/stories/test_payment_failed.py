@@ -82,6 +82,44 @@ def test_a_later_word_on_the_order_that_is_heard_of_late_takes_it_back(ada: Time
     assert ada.outcomes == [("trigger.cancelled", "late_conversion")]
 
 
+@pytest.mark.parametrize("minute", [4, 10])
+def test_a_refusal_that_is_heard_of_after_a_later_word_on_the_order_tells_her_nothing(
+    ada: Timeline, minute: float
+) -> None:
+    ada.order("o1", 0, "A", checkout_id="k1")
+    for number, told in enumerate((10, minute)):
+        named = {"order_id": "o1", "checkout_id": "k1", "products": (product("A"),), "message_id": f"word {number}"}
+        ada.tell(events.OrderUpdated, told, arrives=12 + number, **named)
+    fail(ada, 5, arrives=15).until(DAY)
+
+    assert ada.emitted(FAILED) == []
+
+
+def test_nor_after_the_order_was_heard_of_as_completed_once_more_and_then_as_completed_before(ada: Timeline) -> None:
+    for minute, arrives in ((10, 11), (0, 12)):
+        ada.order("o1", minute, "A", checkout_id="k1", arrives=arrives)
+    fail(ada, 5, arrives=15).until(DAY)
+
+    assert ada.emitted(FAILED) == []
+
+
+def test_it_does_where_the_word_was_from_before_it_or_is_on_another_order(ada: Timeline) -> None:
+    ada.order("o1", 0, "A", checkout_id="k1").order("o2", 0, "B", checkout_id="k2")
+    ada.tell(events.OrderUpdated, 4, order_id="o1", checkout_id="k1", products=(product("A"), product("C")))
+    ada.tell(events.OrderUpdated, 10, order_id="o2", checkout_id="k2", products=(product("B"), product("C")))
+    fail(ada, 5, arrives=15).until(DAY)
+
+    assert ada.emitted(FAILED) == [35]
+
+
+def test_so_it_does_not_where_the_two_came_under_two_names(ada: Timeline) -> None:
+    guest = Timeline(customer="email:ada@example.com").order("o1", 0, "A", checkout_id="k1")
+    guest.tell(events.OrderUpdated, 10, order_id="o1", checkout_id="k1", products=(product("A"), product("C")))
+    fail(ada, 5).becomes_one_with(guest).until(DAY)
+
+    assert ada.emitted(FAILED) == []
+
+
 @pytest.mark.parametrize("minute", [4, 36])
 def test_a_word_from_before_the_refusal_or_after_the_message_takes_nothing_back(ada: Timeline, minute: float) -> None:
     fail(ada.order("o1", 0, "A", checkout_id="k1"), 5).until(60)

@@ -42,6 +42,13 @@ def test_a_drop_that_she_could_not_be_told_of_is_not_brought_up_by_her_next_look
     assert story.decisions(NAME) == [("armed", None), ("suppressed", "no_consent")]
 
 
+def test_the_window_counts_drops_of_all_products_though_each_cools_by_itself() -> None:
+    story = ada(max_in_window=1, window_ms=DAY * MINUTE_MS).view("tent", 0).view("mat", 1)
+    story.price("tent", 100, 900).price("mat", 200, 900).price("mat", 2 * DAY, 800)
+
+    assert story.until(3 * DAY).emitted(NAME) == [105, 2 * DAY + 5]
+
+
 def test_a_shop_may_count_an_amount_instead() -> None:
     story = ada(amount_minor=50).view("tent", 0).price("tent", 100, 950)
 

@@ -255,9 +255,9 @@ def test_a_silence_that_was_none_is_taken_back() -> None:
     ada = Timeline()
     for number in range(10):
         ada.order(f"o{number}", number * 10 * DAY, "A")
-    ada.until(150 * DAY)
+    ada.until(130 * DAY)
     (told,) = [one for one in ada.sent("behaviour.change") if one.details["measure"] == "silence"]
-    ada.order("late", 99 * DAY, "A", arrives=150 * DAY)
+    ada.order("late", 99 * DAY, "A", arrives=130 * DAY)
 
     taken_back = [one.of_trigger_id for one in ada.out if isinstance(one, TriggerOutcome) and one.reason is not None]
     assert told.trigger_id in taken_back
@@ -289,3 +289,17 @@ def test_an_offer_is_taken_back_where_all_of_it_had_been_bought(
 
     reasons = [one.reason for one in ada.out if isinstance(one, TriggerOutcome) and one.of_name == name]
     assert reasons == ([] if outcome is None else [outcome])
+
+
+@pytest.mark.parametrize("another", [False, True])
+@pytest.mark.parametrize("placed", [30, 90])
+def test_an_order_heard_of_weeks_later_settles_nothing_whether_she_was_written_to_since_or_not(
+    placed: int, another: bool
+) -> None:
+    ada = Timeline().add("A", 0).until(70)
+    if another:
+        ada.add("B", 15 * DAY, cart="c2").until(16 * DAY)
+    ada.order("o1", placed, "A", cart_id="c1", arrives=20 * DAY)
+
+    assert ada.emitted("cart.abandoned")[0] == 60
+    assert ada.outcomes == []

@@ -50,6 +50,12 @@ def test_having_bought_it_before_she_wished_for_it_again_does_not_be_that_known_
     assert ada.emitted(WISH) == [4 * DAY]
 
 
+def test_nor_does_an_order_that_turns_out_to_have_been_placed_before_it(ada: Timeline) -> None:
+    ada.wish("A", 10).order("o1", 20, "A").order("o1", 0, "A", arrives=30).until(5 * DAY)
+
+    assert ada.emitted(WISH) == [3 * DAY + 10]
+
+
 def test_buying_something_else_does_not(ada: Timeline) -> None:
     ada.wish("A", 0).order("o1", DAY, "B").until(5 * DAY)
 

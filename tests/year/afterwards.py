@@ -26,6 +26,21 @@ class Outcome(NamedTuple):
     value: int
 
 
+class Worth(NamedTuple):
+    """Orders that count, their net revenue, and the margin left of it (minor units)."""
+
+    orders: int
+    net: int
+    margin: int
+
+
+class Compared(NamedTuple):
+    """A customer in a comparison: what she brought in the time before her first trigger of it, and in the time after."""
+
+    before: Worth
+    after: Worth
+
+
 class Shop:
     """All that happened, and all that was sent."""
 
@@ -74,7 +89,7 @@ class Shop:
         return found
 
     def _outcome(self, name: str, trigger: Trigger, order: Event) -> Outcome:
-        _, value = self._worth(order, heard=_arrived(order))
+        value = self._worth(order, heard=_arrived(order)).net
         return Outcome(name, trigger["trigger_id"], order["order_id"], value)
 
     def _ends(self, order: Event, trigger: Trigger) -> bool:
@@ -98,38 +113,69 @@ class Shop:
             if (heard is None or _arrived(event) <= heard) and (told is None or event["timestamp_ms"] < told):
                 yield event
 
-    def _worth(self, order: Event, heard: int | None = None, told: int | None = None) -> tuple[int, int]:
-        """Orders that count, 0 or 1, and their net revenue."""
+    def _worth(self, order: Event, heard: int | None = None, told: int | None = None) -> Worth:
+        """Orders that count, 0 or 1, their net revenue and what is left of it after costs."""
         if self._cancelled(order["order_id"], heard, told):
-            return 0, 0
-        net = _price(order)
+            return Worth(0, 0, 0)
+        net, costs = _price(order), _cost(order)
+        kept = order["products"]
+        costs += (
+            order.get("shipping_cost_minor", 0) + order.get("payment_fee_minor", 0) - order.get("shipping_minor", 0)
+        )
         for refund in self._of(order["order_id"], "Order Refunded", heard, told):
+            back: list[Any] = []
             if "amount_minor" in refund:
                 net -= refund["amount_minor"]
+            elif "products" in refund:
+                net -= min(net, _price(refund))
+                named = {product["product_id"] for product in refund["products"]}
+                back = [product for product in kept if product["product_id"] in named]
             else:
-                net -= min(net, _price(refund)) if "products" in refund else net
-        return 1, net
+                net, back = 0, kept
+            if refund.get("restocked", True):
+                costs -= _cost({"products": back})
+            costs += refund.get("return_shipping_minor", 0) - refund.get("restocking_fee_minor", 0)
+        return Worth(1, net, net - costs)
 
-    def effects(self, decided: list[dict[str, Any]], shares: dict[str, float]) -> Counter[str]:
-        """The sums of comparisons: each customer from her first trigger on that was sent or withheld, orders by when placed."""
-        sums: Counter[str] = Counter()
+    def compared(self, decided: list[dict[str, Any]], shares: dict[str, float]) -> dict[str, dict[str, list[Compared]]]:
+        """Of each comparison the customers of its arms: each from her first trigger on that was sent or withheld, with what
+        she brought before and after, orders by when they were placed.
+        """
         since: dict[tuple[str, str], int] = {}
         for one in decided:
             if one["name"] in shares:
                 who = one["customer_id"].removeprefix("user_id:")
                 since[one["name"], who] = min(one["at_ms"], since.get((one["name"], who), one["at_ms"]))
+        found: dict[str, dict[str, list[Compared]]] = {name: {"holdout": [], "treated": []} for name in shares}
         for (name, who), start in since.items():
             digest = hashlib.sha256(f"{name}:{who}".encode()).digest()
             arm = "holdout" if int.from_bytes(digest[:8], "big") / 2**64 < shares[name] else "treated"
             hers = [order for order in self.orders if order["user_id"] == who]
             before = [self._worth(one, told=start) for one in hers if start - BEFORE_MS <= one["timestamp_ms"] < start]
             after = [self._worth(one) for one in hers if start <= one["timestamp_ms"] < start + AFTER_MS]
-            sums[f"{name}|{arm}|customers|n"] += 1
-            for place, measure in enumerate(("orders", "net")):
-                x, y = sum(one[place] for one in before), sum(one[place] for one in after)
-                for what, amount in (("x", x), ("y", y), ("x2", x * x), ("xy", x * y), ("y2", y * y)):
-                    sums[f"{name}|{arm}|{measure}|{what}"] += amount
-        return sums
+            found[name][arm].append(Compared(_sum(before), _sum(after)))
+        return found
+
+
+def sums(compared: dict[str, dict[str, list[Compared]]]) -> Counter[str]:
+    """What the counters of comparisons hold."""
+    found: Counter[str] = Counter()
+    for name, arms in compared.items():
+        for arm, customers in arms.items():
+            for one in customers:
+                found[f"{name}|{arm}|customers|n"] += 1
+                for measure, x, y in zip(Worth._fields, one.before, one.after, strict=True):
+                    for what, amount in (("x", x), ("y", y), ("x2", x * x), ("xy", x * y), ("y2", y * y)):
+                        found[f"{name}|{arm}|{measure}|{what}"] += amount
+    return found
+
+
+def _sum(parts: list[Worth]) -> Worth:
+    return Worth(*(sum(one[place] for one in parts) for place in range(3)))
+
+
+def _cost(event: Event) -> int:
+    return sum(product.get("cost_minor", 0) * product["quantity"] for product in event["products"])
 
 
 def _arrived(event: Event) -> int:

@@ -17,7 +17,7 @@ from tests.year.shop import DAY_MS, Event
 def visits(connection: duckdb.DuckDBPyConnection) -> list[Candidate]:
     """Visits that were worth it, each with the time at which that showed as `armed`, and with its first view as `changed`.
 
-    Views of a product that was bought in the 30 days before it is due do not count.
+    Views of a product that was bought in the 30 days before it is due, and kept, do not count.
     """
     rows = connection.execute(
         """
@@ -45,7 +45,12 @@ def visits(connection: duckdb.DuckDBPyConnection) -> list[Candidate]:
         ), views AS (
           SELECT * FROM placed p WHERE product IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM events o WHERE o.customer = p.customer AND o.event = 'Order Completed' AND o.product = p.product
-              AND o.ms <= p.due AND o.ms >= p.due - 30 * 86400000::BIGINT)
+              AND o.ms <= p.due AND o.ms >= p.due - 30 * 86400000::BIGINT
+              AND NOT EXISTS (SELECT 1 FROM events u WHERE u.order_id = o.order_id AND u.ms <= p.due AND (
+                u.event = 'Order Cancelled' OR u.event = 'Order Refunded' AND u.amount IS NULL AND u.product IS NULL))
+              AND (SELECT count(*) FROM events u WHERE u.order_id = o.order_id AND u.ms <= p.due
+                AND u.event = 'Order Refunded' AND u.product = o.product)
+                < (SELECT count(*) FROM events b WHERE b.id = o.id AND b.product = o.product))
         ), shown AS (
           SELECT v.customer, chain, named, due, ms, id,
             CASE WHEN left_ms - ms >= 30000 THEN left_ms END AS long_ms,

@@ -17,15 +17,15 @@ PRIORITY: Final = {
     "payment.failed": 60,
     "coupon.expiring": 400,
     "next.order.coupon": 410,
-    "post.purchase.content": 470,
-    "nps.promoter": 475,
-    "nps.survey": 480,
-    "ltv.milestone": 500,
-    "vip.entered": 500,
-    "vip.left": 500,
     "anniversary": 510,
-    "second.order.welcome": 610,
+    "post.purchase.content": 700,
     "winback": 800,
+    "second.order.welcome": 820,
+    "ltv.milestone": 850,
+    "vip.entered": 850,
+    "vip.left": 850,
+    "nps.survey": 870,
+    "nps.promoter": 880,
 }
 SERVICE: Final = ("satisfaction.dropped", "unsubscribe.feedback", "payment.failed")
 COOLDOWN: Final = {

@@ -14,9 +14,9 @@ from tests.year.shop import DAY_MS, HOUR_MS, MINUTE_MS, Event
 PRIORITY: Final = {
     "back.in.stock": 220,
     "price.dropped": 240,
-    "low.stock": 260,
     "wishlist.reminder": 450,
     "search.abandoned": 460,
+    "low.stock": 830,
     "category.interest": 900,
     "gift.threshold": 910,
 }
@@ -118,6 +118,8 @@ class Life:
         """(at, name, about, price of that product then)."""
         self.interests: dict[str, int] = {}
         """Category -> the day on which the interest began."""
+        self.ended: dict[str, dict[str, int]] = {}
+        """Order -> the products whose wishes it ended -> when they would have been reminded of."""
 
     # --- what happened ---
 
@@ -129,8 +131,19 @@ class Life:
     def last(self, *names: str, product: str) -> int:
         return max((event["timestamp_ms"] for event in self.of(*names, product=product)), default=-1)
 
+    def kept(self, order: Event) -> list[str]:
+        """The products that she has of an order, as is known by now: none of one that was cancelled or paid back."""
+        products = [one["product_id"] for one in order["products"]]
+        for event in self.of("Order Cancelled", "Order Refunded"):
+            if event["order_id"] == order["order_id"] and "amount_minor" not in event:
+                back = [one["product_id"] for one in _products(event)] or [*products]
+                for one in (one for one in back if one in products):  # of what was cancelled there is nothing left
+                    products.remove(one)
+        return products
+
     def orders(self, product: str) -> list[int]:
-        return [event["timestamp_ms"] for event in self.of("Order Completed", product=product)]
+        orders = self.of("Order Completed", product=product)
+        return [order["timestamp_ms"] for order in orders if product in self.kept(order)]
 
     def touched(self, product: str) -> int:
         return self.last(*TOUCHES, product=product)
@@ -140,9 +153,8 @@ class Life:
 
     def wished(self, product: str) -> bool:
         """Put on the wishlist, and neither taken off nor bought since."""
-        words = ("Product Added to Wishlist", "Product Removed from Wishlist", "Order Completed")
-        last = [event["event"] for event in self.of(*words, product=product)][-1:]
-        return last == ["Product Added to Wishlist"]
+        last = {name: self.last(f"Product {name} Wishlist", product=product) for name in ("Added to", "Removed from")}
+        return last["Added to"] > max(last["Removed from"], *self.orders(product), -1)
 
     def carts(self, now: int) -> dict[str, dict[str, list[int]]]:
         """By cart and product the price of each piece when it was put in. A cart is dropped after a month without change."""
@@ -235,6 +247,8 @@ class Life:
                 self.wait("wishlist.reminder", ids[0], at + 3 * DAY_MS)
             case "Product Removed from Wishlist":
                 self.forget("wishlist.reminder", ids[0])
+                for ended in self.ended.values():
+                    ended.pop(ids[0], None)
             case "Products Searched":
                 if event.get("results") == 0 or self.searched_in_vain() >= 2:
                     self.forget("search.abandoned", event["query"])  # counted from the last search for the same
@@ -242,8 +256,15 @@ class Life:
             case "Unsubscribed":
                 self.waiting.clear()
             case "Order Completed":
+                waited = {one: self.waiting.get(("wishlist.reminder", one)) for one in ids}
+                self.ended[event["order_id"]] = {one: due for one, due in waited.items() if due is not None}
                 for product, trigger in itertools.product(ids, ABOUT_GOODS):
                     self.forget(trigger, product)
+                for one in _products(event):  # what is bought of may have faded before, but begins by looks alone
+                    self.fade(scores, one["category"])
+            case "Order Cancelled":
+                for product, due in self.ended[event["order_id"]].items():
+                    self.wish_again(product, due, at)
         if name in FINDS:
             for trigger, about in [*self.waiting]:
                 if trigger == "search.abandoned":
@@ -252,6 +273,12 @@ class Life:
             self.fill(event["cart_id"], at)
         if name in WEIGHTS:
             self.weigh(at, scores, event["product"]["category"])
+
+    def wish_again(self, product: str, due: int, now: int) -> None:
+        """An order that ended a reminder is undone: unless another one ended it too, or she was reminded, or it is a day late."""
+        told = any((name, about) == ("wishlist.reminder", product) and at >= due for at, name, about, _ in self.sent)
+        if not told and not any(at >= due - 3 * DAY_MS for at in self.orders(product)) and due >= now - DAY_MS:
+            self.wait("wishlist.reminder", product, max(due, now))
 
     def fill(self, cart: str, at: int) -> None:
         """A cart is worth 80 % of what brings a gift, but not all of it; she is told once a month for a cart."""
@@ -263,17 +290,18 @@ class Life:
             self.wait("gift.threshold", cart, at)
 
     def weigh(self, at: int, before: dict[str, float], touched: str) -> None:
-        """An interest begins, or had ended, as something of its category is looked at; a purchase alone does neither. It begins
-        once a day at most.
-        """
+        """An interest begins, or had ended, as something of its category is looked at. It begins once a day at most."""
         if self.interests.get(touched) == at // DAY_MS:
             return
         now = {one: self.score(one, at) for one in CATEGORIES}
-        if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
-            self.interests.pop(touched, None)
+        self.fade(before, touched)
         if touched not in self.interests and now[touched] >= max(5, 0.4 * sum(now.values()), *now.values()):
             self.interests[touched] = at // DAY_MS
             self.wait("category.interest", touched, at)
+
+    def fade(self, before: dict[str, float], touched: str) -> None:
+        if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
+            self.interests.pop(touched, None)
 
     def searched_in_vain(self) -> int:
         """Searches of this visit since she last found something."""

@@ -100,9 +100,8 @@ class Life(looking.Life):
         heapq.heappush(self.shop.queue, looking.Due(due, PRIORITY[name], self.name, name, about))
 
     def has(self, now: int) -> set[str]:
-        """Bought within a month, be it cancelled since, or in a cart."""
-        orders = self.of("Order Completed", since=now - MONTH_MS)
-        bought = {one["product_id"] for order in orders for one in order["products"]}
+        """Bought within a month, and not given back since, or in a cart."""
+        bought = {one for order in self.of("Order Completed", since=now - MONTH_MS) for one in self.kept(order)}
         return bought.union(*self.carts(now).values())
 
     def lacks(self, bundle: str, now: int) -> list[str]:

@@ -26,7 +26,7 @@ PRIORITY: Final = {
     "review.request": 350,
     "browse.abandoned": 470,
     "birthday": 500,
-    "welcome": 600,
+    "welcome": 810,
 }
 LADDER: Final = ("checkout.abandoned", "cart.abandoned", "browse.abandoned")
 COOLDOWN: Final = {"checkout.abandoned": DAY_MS, "cart.abandoned": DAY_MS, "browse.abandoned": 14 * DAY_MS}
