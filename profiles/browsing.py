@@ -147,6 +147,11 @@ def note_search(profile: Profile, arrival: Arrival) -> None:
         horizon_ms = searches[-1].at_ms - KEEP_MS
         if searches[0].at_ms < horizon_ms or len(searches) > SEARCHES_MAX:
             searches[:] = [search for search in searches if search.at_ms >= horizon_ms][-SEARCHES_MAX:]
+    start_ms, last_ms = profile.activity.session_start_ms, profile.activity.session_last_ms
+    if start_ms is not None and last_ms is not None:
+        for search in searches:
+            if start_ms <= search.at_ms <= last_ms:
+                search.visit_ms = start_ms
 
 
 def normal_query(query: str) -> str:

@@ -402,12 +402,15 @@ class Viewed(Struct, array_like=True, gc=False):
 
 
 class Search(Struct, array_like=True, gc=False):
-    """A search in the shop; `results` None where the shop does not tell how many hits it had."""
+    """A search in the shop; `results` None where the shop does not tell how many hits it had, `visit_ms` is when the visit began
+    that it is part of, None where it came from a server, or too late to know.
+    """
 
     at_ms: int
     message_id: str
     query: str
     results: int | None = None
+    visit_ms: int | None = None
 
 
 class Priced(Struct, array_like=True, gc=False):

@@ -76,12 +76,12 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
         profile, least = turn.profile, self.rule(turn.book).searches
         seen = profile.browsing
         wanted: dict[str, tuple[Search, Search, int]] = {}
-        count, before_ms = 0, 0
+        count, before = 0, None
         for search in seen.searches:
             if search.at_ms <= seen.found_ms:
                 continue
-            count = count + 1 if search.at_ms - before_ms < SESSION_PAUSE_MS else 1
-            before_ms = search.at_ms
+            count = count + 1 if before is not None and _of_one_visit(before, search) else 1
+            before = search
             if search.at_ms > seen.answered_ms and (search.results == 0 or count >= least):
                 key = f"{profile.id}|{search.query}"
                 wanted[key] = (wanted.get(key, (search,))[0], search, count)
@@ -114,6 +114,13 @@ class SearchAbandoned(TriggerDefinition[SearchAbandonedRule]):
             return
         if not _is_found(turn.profile, episode) and any(search.at_ms == searched_ms for search in seen.searches):
             seen.answered_ms = max(seen.answered_ms, searched_ms)
+
+
+def _of_one_visit(one: Search, next_one: Search) -> bool:
+    """Whether a search belongs to the visit of the one before: other pages she saw may lie between them."""
+    if next_one.at_ms - one.at_ms < SESSION_PAUSE_MS:
+        return True
+    return one.visit_ms is not None and one.visit_ms == next_one.visit_ms
 
 
 def _is_found(profile: Profile, episode: Episode) -> bool:

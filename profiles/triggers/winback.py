@@ -146,7 +146,8 @@ class Winback(TriggerDefinition[WinbackRule]):
 
     def _wait(self, turn: Turn, step: int, own_ms: int, learned_ms: int, newest: tuple[int, str]) -> None:
         wake = f"{self.name}|{step}|{own_ms}|{learned_ms}|{newest[1]}"
-        turn.profile.wakes[wake] = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+        due_ms = newest[0] + self._after_ms(turn, step, own_ms, learned_ms)
+        turn.profile.wakes[wake] = max(due_ms, turn.now_ms)  # one that is due already is made as soon as that is known
 
     def _after_ms(self, turn: Turn, step: int, own_ms: int, learned_ms: int) -> int:
         rule = self.rule(turn.book)

@@ -111,7 +111,8 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
 
     def ended(self, turn: Turn, episode: Episode, state: str, now_ms: int) -> None:
         """Only what is put on the list later opens another episode, or after she bought it: the order tells that, as long as it
-        stands. The word that opened this one may be another customer's.
+        stands. Where she unsubscribed, all that was put there by then is done with. The word that opened this one may be
+        another customer's.
         """
         product_id = _product_of(turn.profile, episode)
         wish = turn.profile.wishes.get(product_id)
@@ -123,7 +124,8 @@ class WishlistReminder(TriggerDefinition[WishlistReminderRule]):
             any(at_ms == episode.opened_ms for at_ms, _ in wish.adds)
             and last_bought_ms(turn.profile, product_id) < episode.opened_ms
         ):
-            wish.told_ms = max(wish.told_ms, episode.opened_ms)
+            settled = (at_ms for at_ms, _ in wish.adds if at_ms <= turn.time_ms)
+            wish.told_ms = max(wish.told_ms, episode.opened_ms, *settled)
 
 
 def _key(profile: Profile, product_id: str) -> str:

@@ -39,6 +39,23 @@ def test_two_searches_and_no_look_at_a_product_are_told_of_by_the_second(ada: Ti
     assert ada.triggers[0].details["query"] == "green tea"
 
 
+@pytest.mark.parametrize("first, second", [(0, 40), (0, 90), (50, 40)])
+def test_a_visit_goes_on_by_something_else_between_two_searches(ada: Timeline, first: int, second: int) -> None:
+    searches = {first: ("tea", 0), second: ("green tea", 40)}
+    ada.tell(events.PageViewed, 20, channel="browser")
+    for arrives in sorted(searches):
+        ada.search(*searches[arrives], results=7, arrives=max(20, arrives))
+    ada.until(DAY)
+
+    assert ada.emitted(SEARCH) == [160]
+
+
+def test_two_searches_of_two_visits_are_nothing(ada: Timeline) -> None:
+    ada.search("tea", 0, results=7).search("green tea", 40).tell(events.PageViewed, 45, channel="browser").until(DAY)
+
+    assert ada.decisions(SEARCH) == []
+
+
 def test_searching_again_for_the_same_starts_the_two_hours_anew(ada: Timeline) -> None:
     ada.search("tea", 0, results=0).search("TEA", 50, results=0)
 

@@ -8,6 +8,7 @@ from schemas import events
 from tests.stories.timeline import DAY, HOUR, Timeline, product, shop
 
 WISH = "wishlist.reminder"
+GRANT = (events.ConsentChange(state="GRANT", channel="email"),)
 
 
 @pytest.fixture
@@ -102,6 +103,13 @@ def test_wishing_for_it_again_and_again_does_not_put_the_next_reminder_off(ada: 
         ada.wish("A", 20 * DAY + hour * HOUR)
 
     assert ada.until(30 * DAY).emitted(WISH) == [3 * DAY, 23 * DAY]
+
+
+def test_what_she_wished_for_before_she_unsubscribed_is_done_with_however_often_she_had(ada: Timeline) -> None:
+    ada.wish("A", 0).wish("A", 5).tell(events.Unsubscribed, 10, message_channel="email")
+    ada.tell(events.ConsentChanged, DAY, consent=GRANT).wish("A", 20 * DAY).until(30 * DAY)
+
+    assert ada.emitted(WISH) == [23 * DAY]
 
 
 def test_another_wish_within_two_weeks_is_suppressed(ada: Timeline) -> None:

@@ -54,7 +54,7 @@ def visits(connection: duckdb.DuckDBPyConnection) -> list[Candidate]:
         ), shown AS (
           SELECT v.customer, chain, named, due, ms, id,
             CASE WHEN left_ms - ms >= 30000 THEN left_ms END AS long_ms,
-            CASE WHEN EXISTS (SELECT 1 FROM views w WHERE w.customer = v.customer AND w.product = v.product
+            CASE WHEN EXISTS (SELECT 1 FROM placed w WHERE w.customer = v.customer AND w.product = v.product
               AND w.ms < v.ms AND w.ms >= v.ms - 7 * 86400000::BIGINT) THEN ms END AS again_ms,
             CASE WHEN row_number() OVER (PARTITION BY v.customer, visit ORDER BY ms) = 2 THEN ms END AS second_ms
           FROM views v

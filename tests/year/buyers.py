@@ -60,7 +60,7 @@ class Buyer:
             self._answer(joined_ms + int(random.random() * YEARS * 365 * DAY_MS))
         for _ in range(random.choice((0, 0, 1, 3))):
             self._coupon(joined_ms + int(random.random() * YEARS * 365 * DAY_MS))
-        for _ in range(random.choice((0, 0, 0, 1, 2))):
+        for _ in range(random.choice((0, 0, 1, 2, 5))):
             self._leave(joined_ms + int(random.random() * 900 * DAY_MS))
         for _ in range(random.choice((0, 0, 10))):
             self._tell("Page Viewed", joined_ms + int(random.random() * 1000 * DAY_MS), channel="browser")
@@ -189,21 +189,26 @@ class Buyer:
             products = self._lines()
             at_ms = self._tell("Order Updated", changed_ms, order_id=order, products=products, **fields)
         draw = random.random()
-        if draw < 0.08:
+        if draw < 0.16:
             cancelled_ms = at_ms + int(random.random() * random.choice((0.5, 2, 30)) * DAY_MS)
             self._tell("Order Cancelled", cancelled_ms, order_id=order)
             if cancelled_ms < at_ms + DAY_MS:
                 return
-        elif draw < 0.25:
+        elif draw < 0.4:
             self._refund(at_ms + int(random.uniform(0.1, 30) * DAY_MS), order, products)
         self._parcel(at_ms, order, products)
 
     def _refund(self, at_ms: int, order: str, products: list[dict[str, Any]]) -> None:
+        """Money for some of the products, one after the other, a little for the trouble, or all of it."""
         random = self._random
         told: dict[str, Any] = {"order_id": order, "refund_id": f"{order}-r"}
         draw = random.random()
         if draw < 0.5:
-            told["products"] = [random.choice(products) | {"quantity": 1}]
+            first, *others = random.sample(products, k=random.randint(1, len(products)))
+            told["products"] = [first | {"quantity": 1}]
+            for number, one in enumerate(others):
+                back = {"refund_id": f"{order}-r{number}", "products": [one | {"quantity": 1}]}
+                self._tell("Order Refunded", at_ms + int(random.random() * 10 * DAY_MS), **told | back)
         elif draw < 0.7:
             told["amount_minor"] = 400
         self._tell("Order Refunded", at_ms, **told)
@@ -217,7 +222,7 @@ class Buyer:
             arrived_ms = sent_ms + int(random.uniform(1, random.choice((6, 6, 6, 30))) * DAY_MS)
         if 0.1 <= draw < 0.92:
             arrived_ms = self._tell("Order Delivered", arrived_ms, order_id=order)
-        if random.random() < 0.06:
+        if random.random() < 0.15:
             back = {"products": [random.choice(products) | {"quantity": 1}]} if random.random() < 0.7 else {}
             self._tell("Order Returned", arrived_ms + int(random.uniform(0.1, 20) * DAY_MS), order_id=order, **back)
 

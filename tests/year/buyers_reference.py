@@ -236,14 +236,14 @@ class Life:
         self._plan_anniversary(standing, now)
         self._plan_tiers(standing, now)
         order = next(one for one in self._orders(now) if one.id == event["order_id"])
-        if name in ("Order Fulfilled", "Order Delivered") and order.here is not None:
-            if order.delivered:
-                self._plan("next.order.coupon", order.id, order.here + DAY_MS, now)
-            for content in {content for product in order.lines for content in CONTENTS.get(product, ())}:
-                self._plan("post.purchase.content", f"{order.id}|{content}", order.here + DAY_MS, now)
+        if order.here is not None and order.delivered and name in ("Order Fulfilled", "Order Delivered"):
+            self._plan("next.order.coupon", order.id, order.here + DAY_MS, now)
         moves = name in ("Order Fulfilled", "Order Delivered", "Order Returned", "Order Cancelled")
         if moves or (name == "Order Refunded" and (order.undone or "products" in event)):
             self._plan_survey(order, now)
+            if order.here is not None and order.here + DAY_MS >= now:  # whatever becomes of it in time
+                for content in {content for product in order.lines for content in CONTENTS.get(product, ())}:
+                    self._plan("post.purchase.content", f"{order.id}|{content}", order.here + DAY_MS, now)
 
     def _plan_survey(self, order: Order, now: int) -> None:
         """The first of the parcels that she keeps; one that she gives back makes room for the next one."""
@@ -281,8 +281,10 @@ class Life:
         self._plan("nps.survey", "", max(due, (self.asked_at or 0) + 90 * DAY_MS), now, about=about)
 
     def _plan_welcome(self, standing: list[Order], now: int) -> None:
+        """Not for an order of long ago that is her first only since the one before was cancelled."""
         self.waits = {key: wait for key, wait in self.waits.items() if wait.name != "second.order.welcome"}
-        if standing and not any(name == "second.order.welcome" for name, _, _ in self.sent):
+        in_time = bool(standing) and standing[0].at + DAY_MS > now
+        if in_time and not any(name == "second.order.welcome" for name, _, _ in self.sent):
             self._plan("second.order.welcome", standing[0].id, standing[0].at + DAY_MS, now)
 
     def _plan_winback(self, standing: list[Order], now: int) -> None:
@@ -296,7 +298,7 @@ class Life:
         for number, times in enumerate((1, 1.5, 2), start=1):
             due = last.at + int(gap * times)
             if due >= now - 7 * DAY_MS and ("winback", last.id, number) not in self.decided:
-                self._plan("winback", last.id, due, due, number)
+                self._plan("winback", last.id, due, now, number)
                 return
 
     def _plan_anniversary(self, standing: list[Order], now: int) -> None:

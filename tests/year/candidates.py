@@ -263,7 +263,7 @@ def birthdays(events: list[Event], zones: dict[str, ZoneInfo], end: int) -> list
             continue
         customer, since = event["user_id"], event["timestamp_ms"]
         _, month, day = map(int, told.split("-"))
-        for year in {datetime.fromtimestamp(at / 1000, UTC).year for at in (since, end)}:
+        for year in {datetime.fromtimestamp(at / 1000, zones[customer]).year for at in (since, end)}:
             at = int(datetime(year, month, day, 9, tzinfo=zones[customer]).timestamp() * 1000)
             if since <= at:
                 date = f"{year}-{month:02d}-{day:02d}"

@@ -99,6 +99,9 @@ class Shop:
         held: list[str] = []
         for _ in range(random.choice((1, 2, 3, 5, 8))):
             at_ms += int(random.expovariate(1 / (4 * MINUTE_MS))) + 500
+            if random.random() < 0.2:
+                at_ms = self._do("Page Viewed", at_ms, channel="browser", anonymous_id=f"d-{self._who}")
+                at_ms += int(random.random() * 40 * MINUTE_MS)
             product = random.choice(liked)
             draw = random.random()
             if draw < 0.40:
@@ -123,7 +126,7 @@ class Shop:
             self._carts += 1
             wanted = held or [random.choice(liked)]
             at_ms = self._order(at_ms + random.choice((1, 20, 300)) * MINUTE_MS, wanted, cart if held else None)
-        if random.random() < 0.01:
+        if random.random() < 0.05:
             at_ms = self._do("Unsubscribed", at_ms + HOUR_MS, message_channel="email")
             if random.random() < 0.8:
                 later = at_ms + int(random.random() * 5 * DAY_MS)
@@ -139,6 +142,6 @@ class Shop:
             "Order Completed", at_ms, order_id=order, products=[self._product(one, at_ms) for one in products], **named
         )
         draw = random.random()
-        if draw < 0.1:
+        if draw < 0.15:
             self._do("Order Cancelled", at_ms + int(random.random() * 4 * DAY_MS), order_id=order)
         return at_ms

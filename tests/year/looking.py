@@ -116,7 +116,8 @@ class Life:
         """(name, about) -> when it is due."""
         self.sent: list[tuple[int, str, str, int]] = []
         """(at, name, about, price of that product then)."""
-        self.interests: set[str] = set()
+        self.interests: dict[str, int] = {}
+        """Category -> the day on which the interest began."""
         self.ended: dict[str, dict[str, int]] = {}
         """Order -> the products whose wishes it ended -> when they would have been reminded of."""
 
@@ -135,7 +136,8 @@ class Life:
         products = [one["product_id"] for one in order["products"]]
         for event in self.of("Order Cancelled", "Order Refunded"):
             if event["order_id"] == order["order_id"] and "amount_minor" not in event:
-                for one in [one["product_id"] for one in _products(event)] or [*products]:
+                back = [one["product_id"] for one in _products(event)] or [*products]
+                for one in (one for one in back if one in products):  # of what was cancelled there is nothing left
                     products.remove(one)
         return products
 
@@ -288,16 +290,18 @@ class Life:
             self.wait("gift.threshold", cart, at)
 
     def weigh(self, at: int, before: dict[str, float], touched: str) -> None:
-        """An interest begins, or had ended, as something of its category is looked at."""
+        """An interest begins, or had ended, as something of its category is looked at. It begins once a day at most."""
+        if self.interests.get(touched) == at // DAY_MS:
+            return
         now = {one: self.score(one, at) for one in CATEGORIES}
         self.fade(before, touched)
         if touched not in self.interests and now[touched] >= max(5, 0.4 * sum(now.values()), *now.values()):
-            self.interests.add(touched)
+            self.interests[touched] = at // DAY_MS
             self.wait("category.interest", touched, at)
 
     def fade(self, before: dict[str, float], touched: str) -> None:
         if before[touched] < 0.7 * max(5, 0.4 * sum(before.values())):
-            self.interests.discard(touched)
+            self.interests.pop(touched, None)
 
     def searched_in_vain(self) -> int:
         """Searches of this visit since she last found something."""

@@ -72,7 +72,7 @@ class Life(looking.Life):
         match name:
             case "Order Completed":
                 self.expect("cross.sell", event["order_id"], at + 7 * DAY_MS)
-            case "Order Delivered" if ("cross.sell", event["order_id"]) in self.waiting:
+            case "Order Delivered" if self.may_offer(event["order_id"], at):
                 self.expect("cross.sell", event["order_id"], at + 3 * DAY_MS)
             case "Order Cancelled" | "Order Refunded":
                 self.forget("cross.sell", event["order_id"])
@@ -82,6 +82,12 @@ class Life(looking.Life):
                 self.begin({event["product"]["product_id"]}, at)
             case "Product Added" | "Product Removed":
                 self.begin(set(self.carts(at).get(event["cart_id"], ())), at)
+
+    def may_offer(self, order_id: str, now: int) -> bool:
+        """Its time has not come yet, and no money went back: also where an unsubscribe ended it before the parcel came."""
+        told = [event for event in self.past if event.get("order_id") == order_id]
+        undone = any(event["event"] in ("Order Cancelled", "Order Refunded") for event in told)
+        return not undone and now < told[0]["timestamp_ms"] + 7 * DAY_MS
 
     def begin(self, products: set[str], at: int) -> None:
         """Each bundle of these products of which she lacks the rest."""

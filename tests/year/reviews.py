@@ -66,7 +66,10 @@ class Parcel:
 
 
 def parcels(events: list[Event]) -> list[Candidate]:
-    """For each order, whenever something happened to it, when it is to be asked about then; gone once that is another time."""
+    """For each order, whenever something happened to it, when it is to be asked about then; gone once that is another time.
+
+    What is sent or comes back is news also where nothing changes by it: what came back had been reviewed already.
+    """
     orders: dict[str, list[Event]] = defaultdict(list)
     reviewed: dict[str, list[Event]] = defaultdict(list)
     country = {event["user_id"]: event.get("country") for event in events if event["event"] == "Identified"}
@@ -83,8 +86,8 @@ def parcels(events: list[Event]) -> list[Candidate]:
         parcel = Parcel(placed, country[customer])
         changes: list[tuple[int, int | None, str | None]] = []
         for event in sorted([*story[1:], *reviewed[customer]], key=lambda event: event["timestamp_ms"]):
-            if parcel.hear(event):
-                moves = MOVED if event["event"] == "Product Reviewed" else None
+            moves = MOVED if event["event"] == "Product Reviewed" else None
+            if parcel.hear(event) or (moves is None and "amount_minor" not in event):
                 changes.append((event["timestamp_ms"], parcel.due(), moves))
         key = parcel.order
         for place, (at, due, moves) in enumerate(changes):

@@ -134,7 +134,7 @@ class Customer:
             at_ms = self._browse("Product Viewed", at_ms, product=_product(product))
         if random.random() < 0.3:
             at_ms = self._browse("Page Viewed", at_ms + int(random.expovariate(1 / 40_000)) + 1000)
-        if random.random() < 0.02:
+        if random.random() < 0.08:
             self._tell("Unsubscribed", at_ms + int(random.random() * 50 * MINUTE_MS), message_channel="email")
             self._consent(at_ms + int(random.random() * 20 * DAY_MS) + HOUR_MS, "GRANT")
         if random.random() < 0.15:
@@ -203,12 +203,12 @@ class Customer:
         order = f"{self._name}-o{self._orders}"
         at_ms = self._tell("Order Completed", at_ms, order_id=order, products=[*map(_product, products)], **fields)
         draw = random.random()
-        if draw < 0.04:
+        if draw < 0.12:
             cancelled_ms = at_ms + int(random.random() * random.choice((1, 1, 15)) * DAY_MS)
             self._tell("Order Cancelled", cancelled_ms, order_id=order)
             if cancelled_ms < at_ms + DAY_MS:
                 return
-        elif draw < 0.14:
+        elif draw < 0.35:
             self._refund(at_ms + int(random.uniform(1, 30) * DAY_MS), order, products)
         if "till" not in products:
             self._parcel(at_ms, order, products)
@@ -234,10 +234,10 @@ class Customer:
             arrived_ms = sent_ms + int(random.uniform(1, random.choice((6, 6, 6, 30))) * DAY_MS)
         if 0.1 <= draw < 0.92:
             arrived_ms = self._tell("Order Delivered", arrived_ms, order_id=order)
-        if random.random() < 0.05:
+        if random.random() < 0.15:
             back = {"products": [_product(random.choice(products))]} if random.random() < 0.7 else {}
             self._tell("Order Returned", arrived_ms + int(random.uniform(0.5, 20) * DAY_MS), order_id=order, **back)
-        if random.random() < 0.06:
+        if random.random() < 0.15:
             ticket, asked_ms = f"{order}-t", arrived_ms + int(random.uniform(-1, 14) * DAY_MS)
             asked_ms = self._tell("Ticket Opened", asked_ms, ticket_id=ticket)
             if random.random() < 0.7:

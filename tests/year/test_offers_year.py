@@ -15,7 +15,7 @@ from tests.year.offers import Outcome
 from tests.year.parcels import Parcels
 from tests.year.replayed import records, replayed
 
-SEED = 5
+SEED = 6
 CUSTOMERS = 30
 DAYS = 90
 OTHERS = [one.name.replace(".", "_") for one in BUILT_IN if one.name not in offers.PRIORITY]

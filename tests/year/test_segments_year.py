@@ -11,7 +11,7 @@ from tests.year.belonging import SEGMENTS, Change
 from tests.year.parcels import Parcels
 from tests.year.replayed import records, replayed
 
-SEED = 15
+SEED = 16
 CUSTOMERS = 15
 DAYS = 70
 OTHERS = [one.name.replace(".", "_") for one in BUILT_IN if not one.name.startswith("segment.")]
