@@ -15,6 +15,20 @@
 #define REGULARS_MYPYC_CACHES_H
 #include <CPy.h>
 #include <structmember.h>
+
+/* --- what is called where something went wrong ------------------------------------------------------------------------
+ *
+ * The compiler puts the blocks that call these aside: compiled code is long, and what does not run lay between what does.
+ */
+extern __attribute__((cold)) void CPy_AddTraceback(const char *filename, const char *funcname, int line, PyObject *globals);
+extern __attribute__((cold)) void CPy_TypeErrorTraceback(const char *filename, const char *funcname, int line, PyObject *globals,
+                                                  const char *expected, PyObject *value);
+extern __attribute__((cold)) void CPy_AttributeError(const char *filename, const char *funcname, const char *classname,
+                                              const char *attrname, int line, PyObject *globals);
+extern __attribute__((cold)) void CPy_TypeError(const char *expected, PyObject *value);
+extern __attribute__((cold)) void CPyError_OutOfMemory(void);
+static __attribute__((cold)) void CPy_DecRef(PyObject *p); /* where all goes well references are given up in place */
+static __attribute__((cold)) void CPy_XDecRef(void *p);
 #ifndef Py_GIL_DISABLED /* what is remembered is guarded by the interpreter's lock */
 
 #pragma GCC diagnostic push

@@ -147,11 +147,18 @@ def note_search(profile: Profile, arrival: Arrival) -> None:
         horizon_ms = searches[-1].at_ms - KEEP_MS
         if searches[0].at_ms < horizon_ms or len(searches) > SEARCHES_MAX:
             searches[:] = [search for search in searches if search.at_ms >= horizon_ms][-SEARCHES_MAX:]
+    _name_visit(profile)
+
+
+def _name_visit(profile: Profile) -> None:
+    """Note with the searches of the present visit when it began. They may be another profile's, too."""
     start_ms, last_ms = profile.activity.session_start_ms, profile.activity.session_last_ms
-    if start_ms is not None and last_ms is not None:
-        for search in searches:
-            if start_ms <= search.at_ms <= last_ms:
-                search.visit_ms = start_ms
+    if start_ms is None or last_ms is None:
+        return
+    searches = profile.browsing.searches
+    for place, search in enumerate(searches):
+        if start_ms <= search.at_ms <= last_ms and search.visit_ms != start_ms:
+            searches[place] = msgspec.structs.replace(search, visit_ms=start_ms)
 
 
 def normal_query(query: str) -> str:
@@ -321,6 +328,7 @@ def join_visits(profile: Profile) -> None:
     seen, start_ms, last_ms = profile.browsing, profile.activity.session_start_ms, profile.activity.session_last_ms
     if start_ms is None or last_ms is None:
         return
+    _name_visit(profile)
     apart = [visit for visit in seen.visits if not start_ms <= visit[0] <= last_ms]
     if len(apart) < len(seen.visits):
         visits = (*apart, (start_ms, profile.activity.session_by))

@@ -96,9 +96,9 @@ def note_answer(profile: Profile, arrival: Arrival, book: Book) -> None:
     )
     if is_low(answer):
         case, known = feedback.cases.setdefault(key, CaseKept()), feedback.surveys.get(key)
-        is_anew = case.taken_back and not case.told and known is not None and not is_low(known)
-        if is_anew and arrival.time_ms > known.answered_ms:
-            case.opened_ms = arrival.time_ms
+        if case.taken_back and not case.told and known is not None and not is_low(known):
+            if arrival.time_ms > known.answered_ms:
+                case.opened_ms = arrival.time_ms
         else:
             case.opened_ms = _earliest(case.opened_ms, arrival.time_ms)
         case.order_id = event.order_id
