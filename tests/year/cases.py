@@ -6,7 +6,7 @@ Naive on purpose: at each moment everything is looked up anew; no code of the en
 from typing import Any, Final, NamedTuple
 
 from tests.year.shop import DAY_MS, MINUTE_MS, Event
-from tests.year.unhappy import heard
+from tests.year.talker import heard
 
 CONTACT_DUE_MS: Final = DAY_MS
 EXPIRES_MS: Final = 30 * DAY_MS

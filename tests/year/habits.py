@@ -1,13 +1,12 @@
 """Some years of customers whose habits change: how often they order, for how much, what, and how much of it they send back.
 
-Everything is drawn from one seed. No two events of a customer share a millisecond; what comes late follows a visit of hers.
+Everything is drawn from one seed.
 """
 
-from random import Random
 from typing import Any, Final
 
 from tests.year.shop import DAY_MS, HOUR_MS, START_MS, Event
-from tests.year.unhappy import heard
+from tests.year.talker import Talker, as_heard
 
 YEARS: Final = 3
 CATEGORIES: Final = ("tea", "coffee", "jam", "bread", "wine")
@@ -15,19 +14,14 @@ CATEGORIES: Final = ("tea", "coffee", "jam", "bread", "wine")
 
 def years(seed: int, customers: int) -> list[Event]:
     """All events in their order of arrival."""
-    events = [event for number in range(customers) for event in Customer(seed, number).live()]
-    events.sort(key=heard)
-    return events
+    return as_heard(Customer(seed, number).live() for number in range(customers))
 
 
-class Customer:
+class Customer(Talker):
     """One customer and her habits, each of which changes now and then."""
 
     def __init__(self, seed: int, number: int) -> None:
-        self._random = Random(f"habits/{seed}/{number}")
-        self._name = f"u{number}"
-        self._events: list[Event] = []
-        self._taken: set[int] = set()
+        super().__init__("habits", seed, number)
         self._orders = 0
 
     def live(self) -> list[Event]:
@@ -54,26 +48,11 @@ class Customer:
                 back = random.choice((0.02, 0.1, 0.5))
             self._order(at_ms, worth * random.lognormvariate(0, wide), liked, back)
             at_ms += int(pace * random.lognormvariate(0, even) * DAY_MS) + 2 * HOUR_MS
-        return [event for event in self._events if heard(event) < end_ms]
+        return self._heard_before(end_ms)
 
     def _tastes(self) -> dict[str, float]:
         random = self._random
         return {one: 0.1 + random.random() ** 3 for one in random.sample(CATEGORIES, random.choice((3, 4, 5)))}
-
-    def _tell(self, name: str, at_ms: int, late_ms: int = 0, **fields: Any) -> int:
-        while {at_ms, at_ms + late_ms} & self._taken:
-            at_ms += 1
-        self._taken |= {at_ms, at_ms + late_ms}
-        told = {"event": name, "message_id": self._message(), "timestamp_ms": at_ms, "user_id": self._name, **fields}
-        if late_ms:
-            told["received_at_ms"] = at_ms + late_ms
-            visit = {"timestamp_ms": at_ms + late_ms, "message_id": f"{self._message()}-visit", "user_id": self._name}
-            self._events.append({"event": "Page Viewed", "channel": "server", **visit})
-        self._events.append(told)
-        return at_ms
-
-    def _message(self) -> str:
-        return f"{self._name}-{len(self._events)}"
 
     def _order(self, at_ms: int, worth: float, liked: dict[str, float], back: float) -> None:
         random = self._random

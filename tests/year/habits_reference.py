@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import betaincc, rel_entr
 
 from tests.year.shop import DAY_MS, Event
-from tests.year.unhappy import heard
+from tests.year.talker import heard
 
 GAPS_MIN: Final = 6
 SPREAD_MIN: Final = 0.15

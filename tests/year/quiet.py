@@ -1,13 +1,12 @@
 """Some years of customers who order for a while, fall silent, perhaps come back, and complain now and then.
 
-Everything is drawn from one seed. No two events of a customer share a millisecond; what comes late follows a visit of hers.
+Everything is drawn from one seed.
 """
 
-from random import Random
-from typing import Any, Final
+from typing import Final
 
 from tests.year.shop import DAY_MS, HOUR_MS, START_MS, Event
-from tests.year.unhappy import heard
+from tests.year.talker import Talker, as_heard
 
 YEARS: Final = 3
 END_MS: Final = START_MS + YEARS * 365 * DAY_MS + HOUR_MS
@@ -15,19 +14,14 @@ END_MS: Final = START_MS + YEARS * 365 * DAY_MS + HOUR_MS
 
 def years(seed: int, customers: int) -> list[Event]:
     """All events in their order of arrival."""
-    events = [event for number in range(customers) for event in Customer(seed, number).live()]
-    events.sort(key=heard)
-    return events
+    return as_heard(Customer(seed, number).live() for number in range(customers))
 
 
-class Customer:
+class Customer(Talker):
     """One customer, and when she buys."""
 
     def __init__(self, seed: int, number: int) -> None:
-        self._random = Random(f"quiet/{seed}/{number}")
-        self._name = f"u{number}"
-        self._events: list[Event] = []
-        self._taken: set[int] = set()
+        super().__init__("quiet", seed, number)
         self._orders = 0
 
     def live(self) -> list[Event]:
@@ -46,22 +40,7 @@ class Customer:
             at_ms += int(random.choice((30, 90, 90, 300, 600)) * random.random() * DAY_MS)
         for _ in range(random.choice((0, 3, 8))):
             self._complain(START_MS + int(random.uniform(50, YEARS * 365) * DAY_MS))
-        return [event for event in self._events if heard(event) < END_MS]
-
-    def _tell(self, name: str, at_ms: int, late_ms: int = 0, **fields: Any) -> int:
-        while {at_ms, at_ms + late_ms} & self._taken:
-            at_ms += 1
-        self._taken |= {at_ms, at_ms + late_ms}
-        told = {"event": name, "message_id": self._message(), "timestamp_ms": at_ms, "user_id": self._name, **fields}
-        if late_ms:
-            told["received_at_ms"] = at_ms + late_ms
-            visit = {"timestamp_ms": at_ms + late_ms, "message_id": f"{self._message()}-visit", "user_id": self._name}
-            self._events.append({"event": "Page Viewed", "channel": "server", **visit})
-        self._events.append(told)
-        return at_ms
-
-    def _message(self) -> str:
-        return f"{self._name}-{len(self._events)}"
+        return self._heard_before(END_MS)
 
     def _order(self, at_ms: int) -> None:
         random = self._random

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from tests.year.complaints import rests
 from tests.year.shop import DAY_MS, SHOP_ZONE, Event
-from tests.year.unhappy import heard
+from tests.year.talker import heard
 
 WEEKS_AHEAD: Final = 90 / 7
 R, ALPHA, A, B = 1.2, 5.0, 1.5, 5.0

@@ -1,12 +1,12 @@
 """Half a year of customers who answer surveys, correct themselves, and are called back, or are not; some of it is heard of late.
 
-Everything is drawn from one seed. No two events of a customer share a millisecond; what comes late follows a visit of hers.
+Everything is drawn from one seed.
 """
 
-from random import Random
 from typing import Any, Final
 
 from tests.year.shop import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Event
+from tests.year.talker import Talker, as_heard
 
 DAYS: Final = 200
 OWNERS: Final = ("bob", "eve", None)
@@ -14,47 +14,21 @@ OWNERS: Final = ("bob", "eve", None)
 
 def half_year(seed: int, customers: int) -> list[Event]:
     """All events in their order of arrival."""
-    events = [event for number in range(customers) for event in Customer(seed, number).live()]
-    events.sort(key=heard)
-    return events
+    return as_heard(Customer(seed, number).live() for number in range(customers))
 
 
-def heard(event: Event) -> int:
-    """When an event was heard of."""
-    at: int = event["received_at_ms" if "received_at_ms" in event else "timestamp_ms"]
-    return at
-
-
-class Customer:
+class Customer(Talker):
     """One customer and what she says."""
 
     def __init__(self, seed: int, number: int) -> None:
-        self._random = Random(f"unhappy/{seed}/{number}")
-        self._name = f"u{number}"
-        self._events: list[Event] = []
-        self._taken: set[int] = set()
+        super().__init__("unhappy", seed, number)
 
     def live(self) -> list[Event]:
         random = self._random
         self._tell("Identified", START_MS, traits={"email": f"{self._name}@example.org"})
         for number in range(random.choice((0, 1, 3, 6))):
             self._answer(START_MS + int(random.uniform(1, DAYS) * DAY_MS), number)
-        return [event for event in self._events if heard(event) < START_MS + DAYS * DAY_MS]
-
-    def _tell(self, name: str, at_ms: int, late_ms: int = 0, **fields: Any) -> int:
-        while {at_ms, at_ms + late_ms} & self._taken:
-            at_ms += 1
-        self._taken |= {at_ms, at_ms + late_ms}
-        told = {"event": name, "message_id": self._message(), "timestamp_ms": at_ms, "user_id": self._name, **fields}
-        if late_ms:
-            told["received_at_ms"] = at_ms + late_ms
-            visit = {"timestamp_ms": at_ms + late_ms, "message_id": f"{self._message()}-visit", "user_id": self._name}
-            self._events.append({"event": "Page Viewed", "channel": "server", **visit})
-        self._events.append(told)
-        return at_ms
-
-    def _message(self) -> str:
-        return f"{self._name}-{len(self._events):03}"
+        return self._heard_before(START_MS + DAYS * DAY_MS)
 
     def _late(self) -> int:
         random = self._random
