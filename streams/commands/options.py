@@ -5,15 +5,17 @@ A command of class `WithSettings` takes `--settings FILE` and every setting as a
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _FLAGS = "regulars.flags"
 _FILE = "regulars.file"
@@ -164,3 +166,19 @@ def _setting_options() -> list[click.Parameter]:
         click.Option([setting.flag], hidden=True, expose_value=False, callback=keep(setting.path), metavar="VALUE")
         for setting in SETTINGS
     ]
+
+
+REASONS: Final = click.option(
+    "--reason", "reasons", multiple=True, metavar="CODE", help="Only with this reason; may be repeated."
+)
+
+
+def filters(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """The options by which several commands choose what they are about; the last one given stands first in the help."""
+
+    def put(run: F) -> F:
+        for option in options:
+            run = option(run)
+        return run
+
+    return put

@@ -1,12 +1,12 @@
 """`regulars rejected`: what was set aside and why, and sending it again once the reason is gone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.commands.options import WithSettings, settings_of
+from streams.commands.options import REASONS, WithSettings, filters, settings_of
 from streams.commands.times import TIME, epoch_ms, utc
 
 if TYPE_CHECKING:
@@ -14,26 +14,18 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.sources import Line
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 @click.group("rejected", short_help="List, show or send again what was set aside.")
 def command() -> None:
     """Look at records that were set aside, and send them again after an adapter, a plan or a schema was mended."""
 
 
-def _filters(run: F) -> F:
-    """The options that say which rejects are meant."""
-    for option in (
-        click.option("--until", type=TIME, metavar="TIME", help="Only records before this moment (UTC)."),
-        click.option("--since", type=TIME, metavar="TIME", help="Only records of this moment or later (UTC)."),
-        click.option("--source", metavar="NAME", default="", help="Only of this topic, or of http/<source>."),
-        click.option(
-            "--reason", "reasons", multiple=True, metavar="CODE", help="Only with this reason; may be repeated."
-        ),
-    ):
-        run = option(run)
-    return run
+_filters = filters(
+    click.option("--until", type=TIME, metavar="TIME", help="Only records before this moment (UTC)."),
+    click.option("--since", type=TIME, metavar="TIME", help="Only records of this moment or later (UTC)."),
+    click.option("--source", metavar="NAME", default="", help="Only of this topic, or of http/<source>."),
+    REASONS,
+)
 
 
 @command.command("list", cls=WithSettings)

@@ -1,21 +1,18 @@
 """`regulars undelivered`: what relays gave up, and sending it again."""
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.commands.options import TEXT, WithSettings, settings_of
+from streams.commands.options import REASONS, TEXT, WithSettings, filters, settings_of
 from streams.commands.times import TIME, epoch_ms, utc
 
 if TYPE_CHECKING:
     from streams.redis_table import RedisTable
     from streams.relay.again import Meant
     from streams.relay.delivery import Failure
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_LEFT: Final = 1
 
@@ -25,18 +22,12 @@ def command() -> None:
     """Look at the triggers that relays set aside on relay-failed, and send them again once the receiver is mended."""
 
 
-def _filters(run: F) -> F:
-    """The options that say which of them are meant."""
-    for option in (
-        click.argument("trigger_ids", type=TEXT, metavar="[TRIGGER_ID]...", nargs=-1),
-        click.option("--until", type=TIME, metavar="TIME", help="Only what was given up before this moment (UTC)."),
-        click.option("--since", type=TIME, metavar="TIME", help="Only what was given up then or later (UTC)."),
-        click.option(
-            "--reason", "reasons", multiple=True, metavar="CODE", help="Only with this reason; may be repeated."
-        ),
-    ):
-        run = option(run)
-    return run
+_filters = filters(
+    click.argument("trigger_ids", type=TEXT, metavar="[TRIGGER_ID]...", nargs=-1),
+    click.option("--until", type=TIME, metavar="TIME", help="Only what was given up before this moment (UTC)."),
+    click.option("--since", type=TIME, metavar="TIME", help="Only what was given up then or later (UTC)."),
+    REASONS,
+)
 
 
 @command.command("list", cls=WithSettings)
